@@ -1,0 +1,1 @@
+"""Events in, and the loop that drives everything."""

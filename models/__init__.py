@@ -1,0 +1,1 @@
+"""Everything that learns. Knows no Kafka, no Redis, no Prometheus, no clock."""

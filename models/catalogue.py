@@ -1,0 +1,100 @@
+"""The items of one domain, by row: ids, titles, availability, text vectors."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.ids import IdTable
+
+
+def item_hash(item_id: str) -> int:
+    """A stable signed 64-bit hash of an item id; what `History` keeps of items a user has had."""
+    digest = hashlib.blake2b(item_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    """`array` with at least `rows` rows: the same one, or a doubled copy padded with zeros."""
+    if rows <= len(array):
+        return array
+    bigger = np.zeros((max(rows, 2 * len(array), 64), *array.shape[1:]), array.dtype)
+    bigger[: len(array)] = array
+    return bigger
+
+
+class Catalogue:
+    """Rows of one domain's items. Arrays are valid up to `size`; an unused row is never `recommendable`.
+
+    vectors: (rows, dim) float32, zero where `has_vector` is False.
+    """
+
+    def __init__(self, capacity: int, dim: int, required: bool = False) -> None:
+        self.ids = IdTable(capacity)
+        self.dim = dim
+        self.required = required
+        self.id_of: list[str] = []
+        self.title_of: list[str] = []
+        self.row_by_hash: dict[int, int] = {}
+        self.recommendable = np.zeros(0, np.bool_)
+        self.has_event = np.zeros(0, np.bool_)
+        self.has_vector = np.zeros(0, np.bool_)
+        self.vectors = np.zeros((0, dim), np.float32)
+
+    @property
+    def size(self) -> int:
+        return self.ids.high_water
+
+    def touch(self, item_id: str) -> tuple[int, str | None]:
+        """The item's row, created if need be, and the id evicted for it (its row is the same row)."""
+        known = item_id in self.ids
+        row, evicted = self.ids.touch(item_id)
+        if not known:
+            if evicted is not None:
+                del self.row_by_hash[item_hash(evicted)]
+            self._claim(row, item_id)
+        return row, evicted
+
+    def _claim(self, row: int, item_id: str) -> None:
+        if row >= len(self.id_of):
+            self.id_of.extend([""] * (row + 1 - len(self.id_of)))
+            self.title_of.extend([""] * (row + 1 - len(self.title_of)))
+        self.recommendable = grown(self.recommendable, row + 1)
+        self.has_event = grown(self.has_event, row + 1)
+        self.has_vector = grown(self.has_vector, row + 1)
+        self.vectors = grown(self.vectors, row + 1)
+        self.id_of[row], self.title_of[row] = item_id, ""
+        self.row_by_hash[item_hash(item_id)] = row
+        self.recommendable[row] = not self.required
+        self.has_event[row] = self.has_vector[row] = False
+        self.vectors[row] = 0.0
+
+    def describe(self, row: int, title: str, available: bool) -> None:
+        """An item event: replaces title and availability."""
+        self.title_of[row], self.recommendable[row], self.has_event[row] = title, available, True
+
+    def set_vector(self, row: int, vector: NDArray[np.float32] | None) -> None:
+        self.has_vector[row] = vector is not None
+        self.vectors[row] = 0.0 if vector is None else vector
+
+    def state(self) -> dict[str, Any]:
+        n = self.size
+        return {
+            "ids": self.ids.state(),
+            "id_of": self.id_of[:n],
+            "title_of": self.title_of[:n],
+            "recommendable": self.recommendable[:n].copy(),
+            "has_event": self.has_event[:n].copy(),
+            "has_vector": self.has_vector[:n].copy(),
+            "vectors": self.vectors[:n].copy(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.ids.load(state["ids"])
+        self.id_of, self.title_of = list(state["id_of"]), list(state["title_of"])
+        for name in ("recommendable", "has_event", "has_vector", "vectors"):
+            setattr(self, name, state[name].copy())
+        self.row_by_hash = {item_hash(key): row for key, row in self.ids.items()}

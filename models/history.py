@@ -1,0 +1,136 @@
+"""What each user did: a short ring of recent items over all domains, and every item had per domain."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.catalogue import Catalogue, grown, item_hash
+
+SEEN_LIMIT = 2000
+
+
+class Recent(NamedTuple):
+    """A user's latest items, oldest first. All arrays have one entry an item."""
+
+    domain: NDArray[np.int8]
+    row: NDArray[np.int32]
+    time: NDArray[np.float64]
+    """Seconds since the epoch."""
+
+
+class History:
+    """Per user row: `recent` (the last `length` events, any domain) and `seen` (exact, latest 2,000 a domain).
+
+    Recent entries point at item rows; a row that was given to another item since is left out (`born`).
+    Seen entries are hashes of item ids, so they outlive an item's eviction.
+    """
+
+    def __init__(self, catalogues: list[Catalogue], length: int = 50) -> None:
+        self.catalogues = catalogues
+        self.length = length
+        self.sequence = 0
+        self.events = np.zeros((0, len(catalogues)), np.int64)
+        self._domain = np.zeros((0, length), np.int8)
+        self._row = np.zeros((0, length), np.int32)
+        self._time = np.zeros((0, length), np.float64)
+        self._seq = np.zeros((0, length), np.int64)
+        self._born = [np.zeros(0, np.int64) for _ in catalogues]
+        self._seen: list[dict[int, array[int]]] = [{} for _ in catalogues]
+
+    def add(self, user: int, domain: int, item: int, item_id: str, time: float) -> bool:
+        """Records one event; True if the user had not had this item."""
+        if user >= len(self.events):
+            for name in ("events", "_domain", "_row", "_time", "_seq"):
+                setattr(self, name, grown(getattr(self, name), user + 1))
+        self.sequence += 1
+        slot = int(self.events[user].sum()) % self.length
+        self._domain[user, slot], self._row[user, slot] = domain, item
+        self._time[user, slot], self._seq[user, slot] = time, self.sequence
+        self.events[user, domain] += 1
+        seen = self._seen[domain].setdefault(user, array("q"))
+        key = item_hash(item_id)
+        if key in seen:
+            return False
+        seen.append(key)
+        if len(seen) > SEEN_LIMIT:
+            del seen[0]
+        return True
+
+    def count(self, user: int | None, domain: int) -> int:
+        """Events of this user ever learned in this domain (since the row was given to them)."""
+        return int(self.events[user, domain]) if user is not None and user < len(self.events) else 0
+
+    def recent(self, user: int | None) -> Recent:
+        """The last `length` events of the user whose items are still resident, oldest first."""
+        if user is None or user >= len(self.events):
+            return Recent(np.zeros(0, np.int8), np.zeros(0, np.int32), np.zeros(0))
+        seq = self._seq[user]
+        order = np.argsort(seq, kind="stable")
+        order = order[seq[order] > 0]
+        domain, row = self._domain[user, order], self._row[user, order]
+        keep = np.array(
+            [s >= self._born_at(d, r) for s, d, r in zip(seq[order], domain, row, strict=True)], np.bool_
+        )
+        return Recent(domain[keep], row[keep], self._time[user, order][keep])
+
+    def _born_at(self, domain: int, row: int) -> int:
+        born = self._born[domain]
+        return int(born[row]) if row < len(born) else 0
+
+    def has_seen(self, user: int | None, domain: int, item_id: str) -> bool:
+        return user is not None and item_hash(item_id) in self._seen[domain].get(user, ())
+
+    def seen_rows(self, user: int | None, domain: int) -> NDArray[np.int64]:
+        """Rows, in this domain's catalogue, of resident items that the user has had."""
+        if user is None or user not in self._seen[domain]:
+            return np.zeros(0, np.int64)
+        rows = self.catalogues[domain].row_by_hash
+        return np.array([rows[h] for h in self._seen[domain][user] if h in rows], np.int64)
+
+    def item_reborn(self, domain: int, row: int) -> None:
+        """The row now belongs to another item: earlier recent entries no longer mean it."""
+        self._born[domain] = grown(self._born[domain], row + 1)
+        self._born[domain][row] = self.sequence + 1
+
+    def drop_user(self, user: int) -> None:
+        if user < len(self.events):
+            self.events[user] = 0
+            self._seq[user] = 0
+        for seen in self._seen:
+            seen.pop(user, None)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "sequence": self.sequence,
+            **{k: getattr(self, k).copy() for k in ("events", "_domain", "_row", "_time", "_seq")},
+            "born": {str(d): b.copy() for d, b in enumerate(self._born)},
+            "seen": {str(d): _pack(seen) for d, seen in enumerate(self._seen)},
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.sequence = int(state["sequence"])
+        for name in ("events", "_domain", "_row", "_time", "_seq"):
+            setattr(self, name, state[name].copy())
+        self._born = [state["born"][str(d)].copy() for d in range(len(self.catalogues))]
+        self._seen = [_unpack(state["seen"][str(d)]) for d in range(len(self.catalogues))]
+
+
+def _pack(seen: dict[int, array[int]]) -> dict[str, NDArray[np.int64]]:
+    flat = [np.frombuffer(a, np.int64) for a in seen.values()]
+    return {
+        "users": np.array(list(seen), np.int64),
+        "lengths": np.array([len(a) for a in flat], np.int64),
+        "hashes": np.concatenate(flat) if flat else np.zeros(0, np.int64),
+    }
+
+
+def _unpack(packed: dict[str, NDArray[np.int64]]) -> dict[int, array[int]]:
+    ends = np.cumsum(packed["lengths"])
+    return {
+        int(user): array("q", packed["hashes"][end - length : end].tolist())
+        for user, length, end in zip(packed["users"], packed["lengths"], ends, strict=True)
+    }

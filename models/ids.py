@@ -1,0 +1,73 @@
+"""Ids to table rows: fixed capacity, least-recently-seen eviction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+
+class IdTable:
+    """Maps ids to rows 0 … capacity-1. `touch` creates and refreshes, `get` never does.
+
+    The dict's order is the order of last sight, so the first key is the one to evict.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity must be at least 1, got {capacity}")
+        self.capacity = capacity
+        self.evictions = 0
+        self._rows: dict[str, int] = {}
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def get(self, key: str) -> int | None:
+        """The row of `key`, or None; changes nothing."""
+        return self._rows.get(key)
+
+    def items(self) -> Iterable[tuple[str, int]]:
+        return self._rows.items()
+
+    @property
+    def high_water(self) -> int:
+        """One past the largest row ever given out: arrays need this many rows."""
+        return len(self._rows) + len(self._free)
+
+    def touch(self, key: str) -> tuple[int, str | None]:
+        """The row of `key`, made the most recently seen, and the id that had to go for it (or None)."""
+        row = self._rows.pop(key, None)
+        evicted: str | None = None
+        if row is None:
+            if self._free:
+                row = self._free.pop()
+            elif len(self._rows) < self.capacity:
+                row = len(self._rows)
+            else:
+                evicted = next(iter(self._rows))
+                row = self._rows.pop(evicted)
+                self.evictions += 1
+        self._rows[key] = row
+        return row, evicted
+
+    def discard(self, key: str) -> int | None:
+        """Frees the row of `key` and returns it, or None if there was none."""
+        row = self._rows.pop(key, None)
+        if row is not None:
+            self._free.append(row)
+        return row
+
+    def state(self) -> dict[str, object]:
+        return {"ids": list(self._rows), "rows": list(self._rows.values()), "free": list(self._free)}
+
+    def load(self, state: dict[str, object]) -> None:
+        ids, rows, free = state["ids"], state["rows"], state["free"]
+        assert isinstance(ids, list) and isinstance(rows, list) and isinstance(free, list)
+        self._rows = dict(zip(ids, rows, strict=True))
+        self._free = list(free)

@@ -1,0 +1,60 @@
+"""What the learners see: one interaction, one item, one domain. Already validated, no transport."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["click", "rating"]
+Role = Literal["source", "target", "both"]
+
+
+class Interaction(msgspec.Struct, frozen=True, gc=False):
+    """One click or rating. `value` is set for ratings only; `timestamp` is ms since the epoch."""
+
+    domain: str
+    kind: Kind
+    user: str
+    item: str
+    timestamp: int
+    value: float | None = None
+    event_id: str | None = None
+    context: tuple[str, ...] = ()
+    """Bounded feature names, hashed from the event's context (at most 16)."""
+
+
+class Item(msgspec.Struct, frozen=True):
+    """The latest state of a catalogue item; `removed` stands for a tombstone."""
+
+    domain: str
+    item_id: str
+    title: str = ""
+    text: str = ""
+    available: bool = True
+    removed: bool = False
+    vectors: dict[str, tuple[float, ...]] = {}
+
+    def words(self) -> str:
+        """The text to encode: the title once, then the text unless it repeats the title."""
+        if not self.text or self.text.startswith(self.title):
+            return self.text or self.title
+        return f"{self.title}. {self.text}" if self.title else self.text
+
+
+class Domain(msgspec.Struct, frozen=True):
+    """What the learners must know of a domain."""
+
+    name: str
+    role: Role = "source"
+    rating_range: tuple[float, float] = (1.0, 5.0)
+    recommend: bool = True
+    catalogue: Literal["open", "required"] = "open"
+
+    @property
+    def is_target(self) -> bool:
+        return self.role in ("target", "both")
+
+    @property
+    def is_source(self) -> bool:
+        return self.role in ("source", "both")

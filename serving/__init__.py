@@ -1,0 +1,1 @@
+"""What leaves the service: Redis records and Prometheus metrics."""
