@@ -1,0 +1,101 @@
+"""When a checkpoint is taken, and the thread that writes it while the stream goes on."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.source import Offsets
+from models.checkpoint import CheckpointDirectory, UnusableError, snapshot
+
+log = structlog.get_logger()
+
+
+class Checkpointer:
+    """Owns the checkpoint directory, locked against a second process. `written(offsets, seconds)` is called by
+    `poll`, on the caller's thread, once a checkpoint with those offsets is on disk."""
+
+    def __init__(
+        self,
+        path: Path,
+        interval: float,
+        written: Callable[[Offsets, float], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        try:
+            self._directory = CheckpointDirectory(path)
+            self._lock = (path / "LOCK").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Stop(
+                f"checkpoint.directory {path}: another process uses it. Stop that one, or set another directory.",
+                STATE_UNUSABLE,
+            ) from error
+        except OSError as error:
+            raise Stop(f"checkpoint.directory {path}: {error.strerror}. It must be writable.") from error
+        self._interval = interval
+        self._written = written
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(1, "checkpoint")
+        self._running: tuple[Future[float], Offsets] | None = None
+        self.last_good = clock()
+        self._started = clock()
+
+    def load(self) -> dict[str, Any] | None:
+        """The newest usable state. Raises Stop (exit 4)."""
+        try:
+            state, problems = self._directory.load()
+        except UnusableError as error:
+            raise Stop(str(error), STATE_UNUSABLE) from error
+        for problem in problems:
+            log.error("damaged checkpoint passed over; an older one is used", problem=problem)
+        return state
+
+    def age(self) -> float:
+        """Seconds since the last good checkpoint (or the start)."""
+        return self._clock() - self.last_good
+
+    def due(self) -> bool:
+        return self._running is None and self._clock() - self._started >= self._interval
+
+    def take(self, state: dict[str, Any], offsets: Offsets) -> None:
+        """Copies the state and writes it in the background."""
+        self._started = self._clock()
+        begun = time.perf_counter()
+        taken = snapshot(state)
+
+        def write() -> float:
+            self._directory.save(taken)
+            return time.perf_counter() - begun
+
+        self._running = (self._pool.submit(write), dict(offsets))
+
+    def poll(self, wait: bool = False) -> None:
+        """Reports a finished write. Raises Stop (exit 4) if it failed: nothing is committed then."""
+        if self._running is None:
+            return
+        future, offsets = self._running
+        if not (wait or future.done()):
+            return
+        self._running = None
+        try:
+            seconds = future.result()
+        except OSError as error:
+            raise Stop(
+                f"checkpoint cannot be written ({error.strerror}); nothing was committed. Make room in the "
+                "checkpoint directory and start again.",
+                STATE_UNUSABLE,
+            ) from error
+        self.last_good = self._clock()
+        self._written(offsets, seconds)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+        self._lock.close()

@@ -1,0 +1,254 @@
+"""Config: one TOML file, environment overrides, every key typed. An unknown key is an error that names its path."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from consumers.errors import Stop
+from models.interaction import Domain, Role
+from models.settings import LearnerSettings
+
+PREFIX = "CROSSCURRENT_"
+DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
+
+
+class Kafka(msgspec.Struct, forbid_unknown_fields=True):
+    """Where events come from. `sasl_password_file` names a file that holds the password."""
+
+    bootstrap_servers: list[str] = msgspec.field(default_factory=lambda: ["localhost:9092"])
+    dead_letter_topic: str = "crosscurrent.dead-letters"
+    group_id: str = "crosscurrent"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: str | None = None
+    sasl_password_file: str | None = None
+    ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+
+    def client(self) -> dict[str, Any]:
+        """The keyword arguments that every Kafka client takes."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers,
+            "security_protocol": self.security_protocol,
+            "bootstrap_timeout_ms": 6000,
+        }
+        if self.sasl_mechanism:
+            options |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.sasl_username,
+                "sasl_plain_password": self.sasl_password,
+            }
+        if self.security_protocol.endswith("SSL"):
+            for key in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+                options[key] = getattr(self, key)
+        return options
+
+
+class Redis(msgspec.Struct, forbid_unknown_fields=True):
+    """Where results go. A URL with a password is better kept in the file that `url_file` names."""
+
+    url: str = "redis://localhost:6379/0"
+    url_file: str | None = None
+    prefix: str = "cc"
+
+
+class Metrics(msgspec.Struct, forbid_unknown_fields=True):
+    host: str = "127.0.0.1"
+    port: int = 9464
+
+
+class Checkpoint(msgspec.Struct, forbid_unknown_fields=True):
+    directory: str = "./checkpoints"
+    interval_seconds: float = 10.0
+
+
+class TextEncoder(msgspec.Struct, forbid_unknown_fields=True):
+    """`hashing`, or a sentence-transformers model: a name or a local folder."""
+
+    model: str = "hashing"
+
+
+class Intake(msgspec.Struct, forbid_unknown_fields=True):
+    batch_events: int = 256
+    """A micro-batch is cut at this many records …"""
+    batch_ms: float = 20.0
+    """… or at this age, whichever comes first. The fast path has learned it then, and it is published."""
+    network_events: int = 256
+    """The network takes a step after this many learned events …"""
+    network_ms: float = 1000.0
+    """… or this long after the first of them."""
+    dedup_events: int = 100_000
+    max_record_bytes: int = 524_288
+    max_invalid_ratio: float = 0.5
+    max_consecutive_invalid: int = 1000
+
+
+class Publish(msgspec.Struct, forbid_unknown_fields=True):
+    interval_ms: float = 50.0
+    top: int = 50
+    explain_top: int = 10
+    ttl_seconds: int = 604_800
+    max_backlog: int = 200_000
+    """Values waiting for the store; past it the service stops reading events until the store catches up."""
+
+
+class DomainConfig(msgspec.Struct, forbid_unknown_fields=True):
+    role: Role = "source"
+    rating_range: tuple[float, float] = (1.0, 5.0)
+    recommend: bool = True
+    catalogue: Literal["open", "required"] = "open"
+    interactions_topic: str = ""
+    items_topic: str = ""
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole config. Every key has a default but `domains`."""
+
+    kafka: Kafka = msgspec.field(default_factory=Kafka)
+    redis: Redis = msgspec.field(default_factory=Redis)
+    metrics: Metrics = msgspec.field(default_factory=Metrics)
+    checkpoint: Checkpoint = msgspec.field(default_factory=Checkpoint)
+    text_encoder: TextEncoder = msgspec.field(default_factory=TextEncoder)
+    intake: Intake = msgspec.field(default_factory=Intake)
+    publish: Publish = msgspec.field(default_factory=Publish)
+    learner: LearnerSettings = msgspec.field(default_factory=LearnerSettings)
+    domains: dict[str, DomainConfig] = {}
+
+    def domain_list(self) -> list[Domain]:
+        """What the learners need to know of the domains, in the order of the file."""
+        return [
+            Domain(name, d.role, d.rating_range, d.recommend, d.catalogue) for name, d in self.domains.items()
+        ]
+
+    def topics(self) -> dict[str, tuple[str, Literal["interactions", "items"]]]:
+        """Topic name to (domain, kind of its records)."""
+        topics: dict[str, tuple[str, Literal["interactions", "items"]]] = {}
+        for name, domain in self.domains.items():
+            topics[domain.interactions_topic] = (name, "interactions")
+            topics[domain.items_topic] = (name, "items")
+        return topics
+
+
+def load(path: Path | None, environ: Mapping[str, str] | None = None, need_domains: bool = True) -> Settings:
+    """Reads `path` (None: defaults only), applies the environment, validates.
+
+    Raises Stop with exit code 2 and the path of the offending key.
+    """
+    raw: dict[str, Any] = {}
+    if path is not None:
+        try:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise Stop(f"config {path}: {error.strerror}. Start from deploy/crosscurrent.toml.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise Stop(f"config {path}: not valid TOML: {error}") from error
+    return build(raw, os.environ if environ is None else environ, str(path or "defaults"), need_domains)
+
+
+def build(
+    raw: dict[str, Any],
+    environ: Mapping[str, str] | None = None,
+    origin: str = "config",
+    need_domains: bool = True,
+) -> Settings:
+    """Settings from a plain dict and environment overrides; see `load`."""
+    for name, text in (environ or {}).items():
+        if name.startswith(PREFIX) and "__" in name:
+            _override(raw, name, text)
+    try:
+        settings = msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        raise Stop(f"{origin}: {_readable(str(error))}") from error
+    _read_secret_files(settings)
+    _check(settings, origin, need_domains)
+    return settings
+
+
+def _readable(message: str) -> str:
+    """msgspec's `Object contains unknown field `x` - at `$.kafka`` as `kafka.x: unknown key`."""
+    text, _, where = message.partition(" - at `$")
+    place = where.rstrip("`").lstrip(".").replace("[...]", "")
+    if unknown := re.match(r"Object contains unknown field `(.*)`", text):
+        return f"{place + '.' if place else ''}{unknown[1]}: unknown key"
+    return f"{place or 'top level'}: {text}"
+
+
+def _override(raw: dict[str, Any], name: str, text: str) -> None:
+    path = name.removeprefix(PREFIX).lower().split("__")
+    kind: Any = Settings
+    for key in path:
+        if get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+        elif isinstance(kind, type) and issubclass(kind, msgspec.Struct) and key in get_type_hints(kind):
+            kind = get_type_hints(kind)[key]
+        else:
+            raise Stop(f"environment {name}: {'.'.join(path)}: unknown key")
+    table = raw
+    for key in path[:-1]:
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise Stop(f"environment {name}: {'.'.join(path)}: its parent is not a table")
+    table[path[-1]] = _parse(text, wants_text=kind is str or str in get_args(kind))
+
+
+def _parse(text: str, wants_text: bool) -> Any:
+    """`text` as TOML, else as it stands; where a string is wanted, `123` stays a string."""
+    try:
+        value = tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+    return text if wants_text and not isinstance(value, str) else value
+
+
+def _read_secret_files(settings: Settings) -> None:
+    for owner, key in ((settings.kafka, "sasl_password"), (settings.redis, "url")):
+        if file := getattr(owner, f"{key}_file"):
+            try:
+                setattr(owner, key, Path(file).read_text(encoding="utf-8").strip())
+            except OSError as error:
+                raise Stop(f"{key}_file {file}: {error.strerror}") from error
+
+
+def _check(settings: Settings, origin: str, need_domains: bool) -> None:
+    def demand(holds: bool, message: str) -> None:
+        if not holds:
+            raise Stop(f"{origin}: {message}")
+
+    demand(bool(settings.domains) or not need_domains, "domains: name at least one, as [domains.movies]")
+    owners: dict[str, str] = {settings.kafka.dead_letter_topic: "kafka.dead_letter_topic"}
+    for name, domain in settings.domains.items():
+        demand(bool(DOMAIN_NAME.fullmatch(name)), f"domains.{name}: a name matches [a-z0-9_-]+")
+        low, high = domain.rating_range
+        demand(low < high, f"domains.{name}.rating_range: the first value must be below the second")
+        for kind in ("interactions", "items"):
+            topic = getattr(domain, f"{kind}_topic") or f"{kind}.{name}"
+            setattr(domain, f"{kind}_topic", topic)
+            owner = f"domains.{name}.{kind}_topic"
+            demand(topic not in owners, f"{owner}: topic {topic} is taken by {owners.get(topic)}")
+            owners[topic] = owner
+    for section, keys in (
+        (
+            settings.intake,
+            ("batch_events", "batch_ms", "network_events", "max_record_bytes", "max_consecutive_invalid"),
+        ),
+        (settings.publish, ("interval_ms", "top", "ttl_seconds", "max_backlog")),
+        (settings.learner, ("users", "items_per_domain")),
+        (settings.checkpoint, ("interval_seconds",)),
+    ):
+        for key in keys:
+            demand(getattr(section, key) > 0, f"{type(section).__name__.lower()}.{key}: must be above 0")
+    demand(0 < settings.intake.max_invalid_ratio <= 1, "intake.max_invalid_ratio: must be in (0, 1]")
+    needs_user = settings.kafka.security_protocol.startswith("SASL")
+    demand(
+        not needs_user or bool(settings.kafka.sasl_mechanism and settings.kafka.sasl_username),
+        "kafka.sasl_mechanism and kafka.sasl_username: needed with this security_protocol",
+    )

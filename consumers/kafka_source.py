@@ -1,0 +1,223 @@
+"""The log in Kafka: partitions assigned by hand, offsets from the checkpoint, bytes as they are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaError, OffsetOutOfRangeError
+
+from consumers.config import Kafka
+from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.merge import TimeMerge
+from consumers.source import Offsets, Place, Record, Unavailable
+
+Topics = Mapping[str, tuple[str, Literal["interactions", "items"]]]
+PATIENCE_SECONDS = 0.25
+"""How long time order may hold records back when one partition does not deliver."""
+
+
+class KafkaSource:
+    """See `source.Source`. Item topics are read to their end before the first interaction is handed out."""
+
+    def __init__(
+        self, config: Kafka, topics: Topics, poll_records: int = 2000, accept_gap: bool = False
+    ) -> None:
+        self._topics = topics
+        self._poll_records = poll_records
+        self._accept_gap = accept_gap
+        self._lost = 0
+        self._positions: Offsets = {}
+        self._start_ends: Offsets = {}
+        self._identity: dict[str, str] = {}
+        self._merge = TimeMerge()
+        self._held_since: float | None = None
+        self._reading_items = True
+        try:
+            self._consumer = KafkaConsumer(
+                **config.client(),
+                group_id=config.group_id,
+                max_poll_records=poll_records,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                allow_auto_create_topics=False,
+                isolation_level="read_committed",
+                fetch_max_wait_ms=20,
+                reconnect_backoff_max_ms=1000,
+            )
+            with KafkaAdminClient(**config.client()) as admin:
+                self._describe(admin)
+        except (KafkaError, OSError, ValueError) as error:
+            raise Stop(unreachable(config, error)) from error
+
+    def _describe(self, admin: Any) -> None:
+        cluster = admin.describe_cluster().get("cluster_id")
+        described = {t["name"]: t for t in admin.describe_topics(list(self._topics)) if not t["error_code"]}
+        missing = [t for t in self._topics if not described.get(t, {}).get("partitions")]
+        if missing:
+            raise Stop(
+                f"missing topics: {', '.join(missing)}. Create them, for example: crosscurrent check "
+                "--create-topics, or kafka-topics.sh --create --topic NAME --partitions 4"
+            )
+        self._identity = {"cluster": str(cluster)}
+        self._tps: dict[Place, Any] = {}
+        for name in self._topics:
+            self._identity[f"topic:{name}"] = str(described[name].get("topic_id"))
+            for partition in described[name]["partitions"]:
+                index = int(partition["partition_index"])
+                self._tps[name, index] = TopicPartition(name, index)
+
+    def start(self, offsets: Offsets, identity: Mapping[str, str]) -> None:
+        self._check_identity(identity)
+        consumer, tps = self._consumer, self._tps
+        consumer.assign(list(tps.values()))
+        begins = consumer.beginning_offsets(list(tps.values()))
+        ends = consumer.end_offsets(list(tps.values()))
+        for place, tp in tps.items():
+            wanted = offsets.get(place, begins[tp] if not offsets else 0)
+            if wanted < begins[tp]:
+                self._gap(place, wanted, begins[tp])
+                wanted = begins[tp]
+            self._positions[place] = wanted
+            consumer.seek(tp, wanted)
+            if ends[tp] <= begins[tp]:
+                self._start_ends[place] = ends[tp]
+        consumer.pause(*(tp for (topic, _), tp in tps.items() if not self._is_items(topic)))
+
+    def _check_identity(self, identity: Mapping[str, str]) -> None:
+        other = [key for key, value in identity.items() if self._identity.get(key, value) != value]
+        if other and not self._accept_gap:
+            raise Stop(
+                f"the checkpoint belongs to another log ({', '.join(other)} differ). Point kafka.bootstrap_servers "
+                "at the log it was made from, or start with an empty checkpoint directory; "
+                "--accept-gap reads the new log from its beginning.",
+                STATE_UNUSABLE,
+            )
+
+    def _gap(self, place: Place, first: int, earliest: int) -> None:
+        if not self._accept_gap:
+            raise Stop(
+                f"{place[0]} partition {place[1]}: offsets {first} to {earliest - 1} are gone from the log "
+                f"({earliest - first} records). Restore them, or go on without: crosscurrent run --accept-gap",
+                STATE_UNUSABLE,
+            )
+        self._lost += earliest - first
+
+    def _is_items(self, topic: str) -> bool:
+        return self._topics[topic][1] == "items"
+
+    def poll(self, timeout: float) -> list[Record]:
+        if not len(self._merge) or self._behind():
+            self._fetch(0.0 if len(self._merge) >= self._poll_records else timeout)
+        if self._reading_items:
+            records = self._merge.take(set(), self._poll_records, force=True)
+            if not records and self._items_read():
+                self._reading_items = False
+                self._consumer.resume(*self._tps.values())
+            return records
+        behind = self._behind()
+        now = time.monotonic()
+        impatient = self._held_since is not None and now - self._held_since > PATIENCE_SECONDS
+        records = self._merge.take(behind, self._poll_records, force=impatient)
+        if records or not len(self._merge):
+            self._held_since = None
+        elif self._held_since is None:
+            self._held_since = now
+        return records
+
+    def _fetch(self, timeout: float) -> None:
+        try:
+            polled = self._consumer.poll(timeout_ms=int(timeout * 1000))
+        except OffsetOutOfRangeError as error:
+            self._out_of_range(error)
+            return
+        except KafkaError as error:
+            if getattr(error, "retriable", False):
+                raise Unavailable(str(error)) from error
+            raise Stop(f"Kafka: {type(error).__name__}: {error}", STATE_UNUSABLE) from error
+        for tp, messages in polled.items():
+            place = (tp.topic, tp.partition)
+            self._merge.add(place, [Record(*place, m.offset, m.timestamp, m.key, m.value) for m in messages])
+            self._positions[place] = messages[-1].offset + 1
+        for place, tp in self._tps.items():
+            if place not in self._start_ends and (end := self._consumer.highwater(tp)) is not None:
+                self._start_ends[place] = end
+        if not self._reading_items:
+            full = {self._tps[place] for place in self._merge.full()}
+            paused = self._consumer.paused()
+            self._consumer.resume(*(paused - full))
+            self._consumer.pause(*(full - paused))
+
+    def _out_of_range(self, error: Exception) -> None:
+        begins = self._consumer.beginning_offsets(list(self._tps.values()))
+        gone = {p: begins[tp] for p, tp in self._tps.items() if self._positions[p] < begins[tp]}
+        if not gone:
+            if not self._accept_gap:
+                raise Stop(
+                    f"offset out of range: {error}. The log ends before the checkpoint does: it was "
+                    "truncated or replaced. --accept-gap reads it from its beginning.",
+                    STATE_UNUSABLE,
+                ) from error
+            bad = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+            gone = {(tp.topic, tp.partition): begins[tp] for tp in bad}
+        for place, earliest in gone.items():
+            self._gap(place, min(self._positions[place], earliest), earliest)
+            self._positions[place] = earliest
+            self._consumer.seek(self._tps[place], earliest)
+
+    def _end(self, place: Place) -> int:
+        end = self._consumer.highwater(self._tps[place])
+        return self._positions[place] if end is None else int(end)
+
+    def _behind(self) -> set[Place]:
+        full = self._merge.full()
+        return {p for p in self._tps if p not in full and self._positions[p] < self._end(p)}
+
+    def _items_read(self) -> bool:
+        return all(
+            place in self._start_ends and self._positions[place] >= self._end(place)
+            for place in self._tps
+            if self._is_items(place[0])
+        )
+
+    def commit(self, offsets: Offsets) -> None:
+        try:
+            self._consumer.commit(
+                {self._tps[p]: OffsetAndMetadata(o) for p, o in offsets.items() if p in self._tps},
+                timeout_ms=2000,
+            )
+        except KafkaError as error:
+            raise Unavailable(f"{type(error).__name__}: {error}") from error
+
+    def identity(self) -> dict[str, str]:
+        return dict(self._identity)
+
+    def lag(self, offsets: Offsets) -> dict[Place, int]:
+        return {
+            place: max(0, self._end(place) - offsets.get(place, self._positions[place]))
+            for place in self._tps
+        }
+
+    def reached_start_end(self, offsets: Offsets) -> bool:
+        return not self._reading_items and all(
+            place in self._start_ends
+            and offsets.get(place, self._positions[place]) >= self._start_ends[place]
+            for place in self._tps
+        )
+
+    def lost(self) -> int:
+        return self._lost
+
+    def close(self) -> None:
+        self._consumer.close(autocommit=False, timeout_ms=2000)
+
+
+def unreachable(config: Kafka, error: Exception) -> str:
+    """One line for a broker that does not answer, without secrets."""
+    servers = ",".join(config.bootstrap_servers)
+    return (
+        f"Kafka at {servers} cannot be reached ({type(error).__name__}: {str(error)[:160]}). Start it, or set "
+        "kafka.bootstrap_servers (CROSSCURRENT_KAFKA__BOOTSTRAP_SERVERS)."
+    )

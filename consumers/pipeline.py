@@ -1,0 +1,323 @@
+"""One event's way, from the log to the store. `step` reads like the table in README: poll, decode, learn, publish …"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import structlog
+
+from consumers.batcher import Batch, Batcher
+from consumers.checkpointer import Checkpointer
+from consumers.config import Settings
+from consumers.dead_letters import Limits, Sink, dead_letter
+from consumers.decode import Decoder, Rejection
+from consumers.dedup import DedupWindow
+from consumers.encoding import Encoding, restore
+from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.source import Offsets, Record, Source, Unavailable
+from models.arms import Arms
+from models.interaction import Interaction, Item
+from serving.metrics import Metrics
+from serving.outbox import Outbox
+from serving.publisher import Publisher
+
+log = structlog.get_logger()
+
+REPORT_SECONDS = 2.0
+
+
+class Pipeline:
+    """The loop's body. Everything it uses is handed in; one thread calls it.
+
+    `offsets` holds, for each place, the next record to learn; `totals` counts since the start.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: Source,
+        sink: Sink,
+        arms: Arms,
+        encoding: Encoding,
+        outbox: Outbox,
+        publisher: Publisher | None,
+        checkpointer: Checkpointer | None,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings
+        self.source = source
+        self.sink = sink
+        self.arms = arms
+        self.encoding = encoding
+        self.outbox = outbox
+        self.publisher = publisher
+        self.checkpointer = checkpointer
+        self.metrics = metrics
+        self.clock = clock
+        self.offsets: Offsets = {}
+        self.totals: Counter[str] = Counter()
+        self.decoder = Decoder(settings.topics(), settings.domain_list(), settings.intake.max_record_bytes)
+        self.batcher = Batcher(settings.intake.batch_events, settings.intake.batch_ms / 1000, clock)
+        self.dedup = DedupWindow(settings.intake.dedup_events)
+        self.limits = Limits(settings.intake.max_invalid_ratio, settings.intake.max_consecutive_invalid)
+        self.last_record_ms: dict[str, int] = {}
+        self._backoff = 0.0
+        self._published_at = self._reported_at = self._network_since = clock()
+        self._learning_since_publish = 0.0
+        self._evictions: Counter[str] = Counter()
+        self._skipped = 0
+
+    def step(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """One turn: reads what is there, learns it in micro-batches, publishes and saves what is due."""
+        for record in self._poll():
+            self._decode(record)
+        while (batch := self.batcher.take()) is not None:
+            self._learn(batch)
+            self._publish_if_due()
+            if stopping():
+                break
+        self._network_step_if_due()
+        self._publish_if_due()
+        self._checkpoint_if_due()
+        self._report_if_due()
+
+    def _timed(self, stage: str) -> AbstractContextManager[Any]:
+        timer: AbstractContextManager[Any] = self.metrics.stage_seconds.labels(stage).time()
+        return timer
+
+    # 1 poll
+
+    def _poll(self) -> list[Record]:
+        if len(self.batcher) >= self.settings.intake.batch_events or self._paused():
+            return []
+        wait = min(self.batcher.wait(), self.settings.publish.interval_ms / 1000)
+        try:
+            with self._timed("poll"):
+                records = self.source.poll(wait)
+            self._backoff = 0.0
+        except Unavailable as error:
+            self._backoff = min(max(0.1, 2 * self._backoff), 5.0)
+            log.warning("log unavailable, will poll again", error=str(error), seconds=self._backoff)
+            time.sleep(self._backoff)
+            return []
+        return records
+
+    def _paused(self) -> bool:
+        """The store is so far behind that reading on would only grow memory."""
+        if self.publisher is None or self.publisher.backlog() < self.settings.publish.max_backlog:
+            return False
+        time.sleep(0.05)
+        return True
+
+    # 2 decode and validate, 3 micro-batch
+
+    def _decode(self, record: Record) -> None:
+        decoded = self.decoder.decode(record)
+        if isinstance(decoded, Rejection):
+            self.sink.send(dead_letter(record, decoded.reason))
+        self.batcher.add(record, decoded)
+        self.limits.count(record, isinstance(decoded, Rejection))
+
+    # 4 score, 5 learn
+
+    def _learn(self, batch: Batch) -> None:
+        begun = time.perf_counter()
+        with self._timed("learn"):
+            for record, event in batch.entries:
+                if isinstance(event, Interaction):
+                    self._interaction(record, event)
+                elif isinstance(event, Item):
+                    self._item(record, event)
+                else:
+                    self.totals["dead_letters"] += 1
+                    self.metrics.dead_letters.labels(event.domain, event.reason).inc()
+            vectors, idle = self.encoding.drain()
+            self.arms.put_text_vectors(vectors, idle)
+        self.offsets.update(batch.offsets)
+        if self.arms.full.waiting >= self.settings.intake.network_events:
+            self._network_step()
+        self._learning_since_publish += time.perf_counter() - begun
+
+    def _interaction(self, record: Record, event: Interaction) -> None:
+        self.totals["interactions"] += 1
+        if self.dedup.repeated(event.domain, event.event_id):
+            self.totals["duplicates"] += 1
+            self.metrics.duplicates.labels(event.domain).inc()
+            return
+        if record.key is None or record.key != event.user.encode():
+            self.metrics.key_mismatches.inc()
+        if not self.arms.full.waiting:
+            self._network_since = self.clock()
+        for metric in self.arms.step(event):
+            self.metrics.drift.labels(event.domain, f"adwin_{metric}").inc()
+            log.info("drift detected", domain=event.domain, metric=metric)
+        self.totals["learned"] += 1
+        self.metrics.events.labels(event.domain, event.kind).inc()
+        self.last_record_ms[event.domain] = record.timestamp
+        self.outbox.event(event.user, event.domain, event.item, record.timestamp)
+
+    def _item(self, record: Record, item: Item) -> None:
+        self.totals["items"] += 1
+        if record.key is None or record.key != item.item_id.encode():
+            self.metrics.key_mismatches.inc()
+        self.arms.put_item(item)
+        self.encoding.submit((item.domain, item.item_id), "" if item.removed else item.words())
+        self.outbox.item(item.domain, item.item_id, item.removed, item.available)
+
+    def _network_step_if_due(self) -> None:
+        waited = self.clock() - self._network_since
+        if self.arms.full.waiting and waited >= self.settings.intake.network_ms / 1000:
+            self._network_step()
+
+    def _network_step(self) -> None:
+        with self._timed("network"):
+            self.arms.end_batch()
+        skipped = self.arms.full.network.skipped
+        if skipped > self._skipped:
+            self.metrics.skipped_updates.labels("non_finite_loss").inc(skipped - self._skipped)
+            self._skipped = skipped
+
+    # 7 publish
+
+    def _publish_if_due(self) -> None:
+        interval = self.settings.publish.interval_ms / 1000
+        if self.publisher is not None and self.clock() - self._published_at >= interval:
+            self._publish(max(interval, self._learning_since_publish))
+
+    def _publish(self, budget: float) -> None:
+        """At most about `budget` seconds go into lists, so that publishing never starves learning."""
+        assert self.publisher is not None
+        if self.publisher.store_lost.is_set():
+            self.publisher.store_lost.clear()
+            log.warning("the store was emptied or replaced; publishing everything again")
+            self.outbox.everything()
+        evicted, self.arms.full.evicted = self.arms.full.evicted, []
+        for domain, item in evicted:
+            self.outbox.evicted(domain, item)
+        end = time.perf_counter() + budget
+        with self._timed("publish"):
+            self.publisher.submit(self.outbox.collect(lambda: time.perf_counter() < end))
+        self._published_at = self.clock()
+        self._learning_since_publish = 0.0
+
+    # 8 checkpoint, then commit
+
+    def _checkpoint_if_due(self) -> None:
+        if self.checkpointer is None:
+            return
+        self.checkpointer.poll()
+        if self.checkpointer.due():
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        assert self.checkpointer is not None
+        try:
+            self.sink.flush()
+        except Unavailable as error:
+            log.warning("no checkpoint now: dead letters are not acknowledged", error=str(error))
+            return
+        with self._timed("checkpoint"):
+            self.checkpointer.take(self.state(), self.offsets)
+
+    def committed(self, offsets: Offsets, seconds: float) -> None:
+        """A checkpoint is on disk: lag tools may see its offsets."""
+        self.metrics.checkpoint_seconds.observe(seconds)
+        try:
+            self.source.commit(offsets)
+        except Unavailable as error:
+            log.warning("offsets not committed to Kafka; the checkpoint holds them", error=str(error))
+
+    # Start, end, state
+
+    def restore(self) -> None:
+        """Takes up the newest checkpoint, or starts at the log's beginning. Raises Stop (exit 4)."""
+        state = self.checkpointer.load() if self.checkpointer else None
+        if state is None:
+            self.source.start({}, {})
+            return
+        try:
+            self.load(state)
+        except (KeyError, ValueError, TypeError) as error:
+            raise Stop(
+                f"the checkpoint does not fit this config: {error}. Use the config it was made with, or another "
+                "checkpoint.directory to learn again from the beginning of the log.",
+                STATE_UNUSABLE,
+            ) from error
+        self.source.start(self.offsets, state["identity"])
+
+    def finish(self, timeout: float = 5.0) -> bool:
+        """The batch is done: publish, save, commit. False if the store did not take everything in time."""
+        done = True
+        if self.publisher is not None:
+            self._publish(budget=timeout)
+            done = self.publisher.flush(timeout)
+        if self.checkpointer is not None:
+            self.checkpointer.poll(wait=True)
+            self._checkpoint()
+            self.checkpointer.poll(wait=True)
+        return done
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a later event can read, and the offset of the first record not learned."""
+        unconfirmed = self.publisher.unconfirmed() if self.publisher else []
+        return {
+            "arms": self.arms.state(),
+            "outbox": self.outbox.state(unconfirmed),
+            "dedup": self.dedup.state(),
+            "encoding": [[*key, text] for key, text in self.encoding.pending().items()],
+            "offsets": [[*place, offset] for place, offset in sorted(self.offsets.items())],
+            "identity": self.source.identity(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.arms.load(state["arms"])
+        self.outbox.load(state["outbox"])
+        self.dedup.load(state["dedup"])
+        restore(self.encoding, state["encoding"])
+        self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
+
+    # Metrics
+
+    def _report_if_due(self) -> None:
+        if self.clock() - self._reported_at >= REPORT_SECONDS:
+            self._reported_at = self.clock()
+            self.report()
+
+    def report(self) -> None:
+        """Copies what changes slowly into the gauges."""
+        metrics, full = self.metrics, self.arms.full
+        behind: Counter[str] = Counter()
+        topics = self.settings.topics()
+        for (topic, partition), lag in self.source.lag(self.offsets).items():
+            metrics.lag_records.labels(topic, partition).set(lag)
+            if topics[topic][1] == "interactions":
+                behind[topics[topic][0]] += lag
+        now_ms = time.time() * 1000
+        for domain in self.settings.domains:
+            last = self.last_record_ms.get(domain, now_ms)
+            metrics.lag_seconds.labels(domain).set(
+                max(0.0, (now_ms - last) / 1000) if behind[domain] else 0.0
+            )
+            metrics.set_report(domain, self.arms.report(domain))
+        metrics.set_errors(self.arms.prequential)
+        for (domain, metric), score in self.arms.drift.score.items():
+            metrics.drift_score.labels(domain, f"adwin_{metric}").set(score)
+        tables = {"users": full.users} | {
+            f"items_{name}": full.catalogues[index].ids for name, index in full.index.items()
+        }
+        for name, table in tables.items():
+            metrics.table_rows.labels(name).set(len(table))
+            metrics.table_evictions.labels(name).inc(table.evictions - self._evictions[name])
+            self._evictions[name] = table.evictions
+        lost = self.source.lost()
+        metrics.lost_records.inc(lost - self.totals["lost"])
+        self.totals["lost"] = lost
+        backlog = self.outbox.backlog() + (self.publisher.backlog() if self.publisher else 0)
+        metrics.publish_backlog.set(backlog)
+        if self.checkpointer is not None:
+            metrics.checkpoint_age.set(self.checkpointer.age())

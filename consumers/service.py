@@ -1,0 +1,199 @@
+"""A running service: startup, main loop, shutdown. A signal only sets a flag; a second one quits at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+
+import structlog
+import torch
+
+from consumers.checkpointer import Checkpointer
+from consumers.config import Settings
+from consumers.dead_letters import KafkaSink
+from consumers.encoding import ThreadEncoding
+from consumers.errors import Stop
+from consumers.kafka_source import KafkaSource
+from consumers.pipeline import Pipeline
+from models.arms import Arms
+from models.text_encoder import load_encoder
+from serving.health import HealthServer
+from serving.metrics import Metrics
+from serving.outbox import Outbox
+from serving.publisher import Publisher
+from serving.records import Keys, Write
+
+log = structlog.get_logger()
+
+ALIVE_SECONDS = 30.0
+READY_LAG_SECONDS = 30.0
+
+
+class Service:
+    """Everything that `crosscurrent run` holds. `startup` raises Stop; `run` gives the exit code.
+
+    `source` and `client` are connected already: whoever made them reported a broker or store that is away.
+    """
+
+    def __init__(self, settings: Settings, source: KafkaSource, client: object) -> None:
+        torch.set_num_threads(1)  # one thread: same sums in the same order, and a core left for the rest
+        self.settings = settings
+        self.source = source
+        self.metrics = Metrics()
+        self.stopping = False
+        self._turned = time.monotonic()
+        self._caught_up = False
+        keys = Keys(settings.redis.prefix)
+        started_ts = int(time.time() * 1000)
+        try:
+            encoder = load_encoder(settings.text_encoder.model)
+        except ValueError as error:
+            raise Stop(str(error)) from error
+        self.arms = Arms(settings.domain_list(), settings.learner)
+        publish = settings.publish
+        outbox = Outbox(
+            self.arms, keys, time.time, publish.top, publish.explain_top, publish.ttl_seconds, started_ts
+        )
+        self.publisher = Publisher(
+            client,  # type: ignore[arg-type]
+            keys.meta,
+            started_ts,
+            self._on_written,
+            self._on_publish_error,
+        )
+        self.checkpointer = Checkpointer(
+            Path(settings.checkpoint.directory), settings.checkpoint.interval_seconds, self._on_checkpoint
+        )
+        self.pipeline = Pipeline(
+            settings,
+            source,
+            KafkaSink(settings.kafka),
+            self.arms,
+            ThreadEncoding(encoder),
+            outbox,
+            self.publisher,
+            self.checkpointer,
+            self.metrics,
+        )
+        self._freshness = {name: self.metrics.freshness_seconds.labels(name) for name in settings.domains}
+        self.freshness_ms: list[float] | None = None
+        """Set to a list to keep every observation (the demo's percentiles)."""
+        self.health: HealthServer | None = None
+
+    def startup(self) -> None:
+        """Restores the state, starts the threads and the HTTP server. Raises Stop."""
+        self.pipeline.restore()
+        self.publisher.start()
+        host, port = self.settings.metrics.host, self.settings.metrics.port
+        try:
+            self.health = HealthServer(host, port, self.metrics.registry, self.alive, self.ready)
+        except OSError as error:
+            raise Stop(
+                f"metrics.port {port} on {host}: {error.strerror}. Set another (CROSSCURRENT_METRICS__PORT)."
+            ) from error
+        log.info(
+            "started",
+            domains=list(self.settings.domains),
+            learned_before=sum(self.arms.full.learned),
+            model=self.arms.full.model,
+            metrics=f"http://{host}:{self.health.port}/metrics",
+        )
+
+    def run(self, install_signals: bool = True) -> int:
+        """Until a signal; then finishes the batch, publishes, saves, commits. Gives 0."""
+        if install_signals:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self._on_signal)
+        try:
+            self.startup()
+            while not self.stopping:
+                self._turned = time.monotonic()
+                self.pipeline.step(lambda: self.stopping)
+            return self.shutdown()
+        except Stop:
+            self._stop_early()
+            raise
+        finally:
+            self._close()
+
+    def shutdown(self) -> int:
+        log.info("stopping: publishing and saving")
+        if not self.pipeline.finish():
+            log.warning(
+                "the store did not take everything; the rest is saved and published at the next start"
+            )
+        totals = self.pipeline.totals
+        log.info("stopped", learned=totals["learned"], dead_letters=totals["dead_letters"])
+        return 0
+
+    def _stop_early(self) -> None:
+        """A Stop from the loop: what was learned is saved if it can be; the Stop stays the reason."""
+        if self.health is not None:
+            try:
+                self.pipeline.finish()
+            except Stop as second:
+                log.error("could not save", error=str(second))
+
+    def _close(self) -> None:
+        self.publisher.close(0.0)
+        self.pipeline.encoding.close()
+        self.pipeline.sink.close()
+        self.checkpointer.close()
+        self.source.close()
+        if self.health is not None:
+            self.health.close()
+
+    # Called by other threads
+
+    def alive(self) -> str | None:
+        idle = time.monotonic() - self._turned
+        return f"the loop has not turned for {idle:.0f} s" if idle > ALIVE_SECONDS else None
+
+    def ready(self) -> str | None:
+        problem = self._unready()
+        self.metrics.ready.set(0 if problem else 1)
+        return problem
+
+    def _unready(self) -> str | None:
+        if self.stopping:
+            return "stopping"
+        pipeline = self.pipeline
+        if not self._caught_up:
+            self._caught_up = self.source.reached_start_end(pipeline.offsets)
+            if not self._caught_up:
+                return "still reading what was in the log at start"
+        for name in self.settings.domains:
+            lag = self.metrics.lag_seconds.labels(name)._value.get()
+            if lag > READY_LAG_SECONDS:
+                return f"{name} lags by {lag:.0f} s"
+        if not self.publisher.healthy():
+            return "the store has not answered for 3 s"
+        limit = 3 * self.settings.checkpoint.interval_seconds + 60
+        if self.checkpointer.age() > limit:
+            return f"no good checkpoint for {self.checkpointer.age():.0f} s"
+        return None
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.stopping:
+            os._exit(128 + number)
+        self.stopping = True
+
+    def _on_written(self, write: Write, now_ms: float) -> None:
+        kind = write.key.split(":", 2)[1] if write.kind != "delete" else "delete"
+        self.metrics.published.labels(kind).inc()
+        for born, domain in zip(write.born_ms, write.domains, strict=True):
+            age_ms = max(0.0, now_ms - born)
+            self._freshness[domain].observe(age_ms / 1000)
+            if self.freshness_ms is not None:
+                self.freshness_ms.append(age_ms)
+
+    def _on_publish_error(self, error: Exception) -> None:
+        self.metrics.publish_errors.inc()
+        log.warning("store unavailable, will write again", error=type(error).__name__)
+
+    def _on_checkpoint(self, offsets: dict[tuple[str, int], int], seconds: float) -> None:
+        self.pipeline.committed(offsets, seconds)

@@ -1,0 +1,308 @@
+"""A made-up world with a known truth: people with tastes, domains with items, and drift at a named point.
+
+A rating is `clip(domain mean + drift + user bias + item bias + taste · item + noise)`, rounded to the
+domain's grid. Tastes and user biases belong to the person, so what a user shows in one domain helps in the next. Item
+factors come from two topics each, and so do the words of the title: text predicts taste everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+CHUNK = 1024
+"""Events drawn at a time: memory does not depend on how many there are in all."""
+
+CANDIDATES = 12
+"""Items a user looks at before choosing; drawn by popularity, chosen by taste."""
+
+SEEN_LIMIT_BITS = 2**31
+"""The world remembers who had what in a domain with up to so many pairs of user and item (256 MiB)."""
+
+
+class DomainSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One domain: its size, its rating scale and its part of the traffic."""
+
+    name: str
+    users: int = 500
+    items: int = 300
+    mean: float = 3.5
+    """Mean rating before any user, item or taste: the domain's bias."""
+    share: float = 1.0
+    """Part of all events, relative to the other domains' shares."""
+    kind: Literal["rating", "click", "both"] = "rating"
+    click_share: float = 0.5
+    """Part of the events that are clicks, for kind `both`."""
+    rating_range: tuple[float, float] = (1.0, 5.0)
+    step: float | None = 0.5
+    """Ratings are rounded to multiples of this; None leaves them as they are."""
+
+
+class Drift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A change of one domain's truth.
+
+    `sudden`: at once. `gradual`: linearly over `span`. `recurring`: on for `span`, off for `span`, and so on.
+    """
+
+    domain: str
+    kind: Literal["sudden", "gradual", "recurring"] = "sudden"
+    at: float = 0.5
+    """Where it begins: below 1 a fraction of all events, from 1 an event index (counted over all domains)."""
+    span: float = 0.1
+    """As `at`; unused by `sudden`."""
+    bias: float = 1.0
+    """Added to the domain's mean."""
+    reshuffle: bool = True
+    """Other items become the popular ones."""
+    rotate: float = 0.0
+    """Degrees by which tastes in this domain turn: at 90, lovers of one theme love another."""
+
+
+class Poison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A domain whose events lie: mirrored ratings, clicks on what the user likes least."""
+
+    domain: str
+    at: float = 0.0
+    """Where it begins, as `Drift.at`."""
+    share: float = 1.0
+    """Part of the events that lie."""
+
+
+class WorldSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything a world is made from; equal settings give equal worlds and equal events."""
+
+    domains: tuple[DomainSpec, ...]
+    events: int = 20_000
+    """Interactions in all, over all domains."""
+    overlap: float = 0.8
+    """Part of each domain's users who come from the common pool; 0 = none, 1 = all. The common users of a
+    smaller domain are all in the larger one too."""
+    seed: int = 0
+    dim: int = 8
+    taste_sd: float = 0.7
+    """Standard deviation of taste · item, in rating points; the others likewise."""
+    user_bias_sd: float = 0.4
+    item_bias_sd: float = 0.3
+    noise_sd: float = 0.5
+    zipf: float = 0.8
+    """Exponent of item popularity; 0 = all alike."""
+    activity: float = 0.6
+    """Exponent of user activity; 0 = all alike."""
+    choice: float = 2.0
+    """How much taste decides what is chosen among the popular; 0 = not at all."""
+    drift: tuple[Drift, ...] = ()
+    poison: tuple[Poison, ...] = ()
+    start_ms: int | None = 1_704_067_200_000
+    """Time of the first event (2024-01-01), ms. None: the clock's when the event is generated."""
+    events_per_day: float = 10_000.0
+    """Simulated days pass at this many events (all domains)."""
+    event_ids: bool = False
+    """Whether events carry an `event_id`."""
+
+
+class Draw(NamedTuple):
+    """Events as columns, in order: the domain's number, rows of user and item, rating (NaN = click)."""
+
+    domain: Ints
+    user: Ints
+    item: Ints
+    rating: Floats
+
+
+class _Domain:
+    """One domain's fixed truth: who is in it and what its items are like."""
+
+    def __init__(
+        self, spec: DomainSpec, people: Ints, shuffles: int, world: WorldSettings, rng: np.random.Generator
+    ) -> None:
+        self.spec = spec
+        self.people = people  # [users] → person
+        n = spec.items
+        self.bias: Floats = rng.normal(0.0, world.item_bias_sd, n)
+        # Two themes on different axes (on one they might cancel out); a theme is an axis and a direction.
+        main = rng.integers(world.dim, size=n)
+        other = (main + rng.integers(1, world.dim, size=n)) % world.dim
+        axes = np.stack([main, other], axis=1)
+        down = rng.integers(2, size=(n, 2))
+        self.topics: Ints = 2 * axes + down  # [items, 2]
+        self.factors: Floats = rng.normal(0.0, 0.15, (n, world.dim))
+        weight = rng.uniform([0.8, 0.3], [1.2, 0.7], (n, 2)) * (1 - 2 * down)
+        self.factors[np.arange(n)[:, None], axes] += weight
+        self.active: Floats = np.cumsum(_zipf(len(people), world.activity)[rng.permutation(len(people))])
+        # Popularity is fixed by rank; which item holds a rank changes with each drift.
+        self.popular: Floats = np.cumsum(_zipf(n, world.zipf))
+        self.ranks: list[Ints] = [rng.permutation(n) for _ in range(1 + shuffles)]
+
+
+class _Seen:
+    """Who had what in one domain, one bit a pair; forgets everything where that would be too large."""
+
+    def __init__(self, users: int, items: int) -> None:
+        fits = users * items <= SEEN_LIMIT_BITS
+        self.bits = np.zeros((users, -(-items // 8)), np.uint8) if fits else None
+
+    def had(self, user: Ints, item: Ints) -> NDArray[np.bool_]:
+        """Whether each user had each of their candidates: [n], [n, C] → [n, C]."""
+        if self.bits is None:
+            return np.zeros(item.shape, np.bool_)
+        return np.asarray(self.bits[user[:, None], item >> 3] >> (item & 7).astype(np.uint8) & 1, np.bool_)
+
+    def mark(self, user: Ints, item: Ints) -> None:
+        if self.bits is not None:
+            np.bitwise_or.at(self.bits, (user, item >> 3), (1 << (item & 7)).astype(np.uint8))
+
+
+def _zipf(n: int, exponent: float) -> Floats:
+    weight = np.arange(1, n + 1, dtype=np.float64) ** -exponent
+    return np.asarray(weight / weight.sum())
+
+
+def _pick(rng: np.random.Generator, cumulative: Floats, shape: tuple[int, ...]) -> Ints:
+    """Rows drawn in proportion to the steps of `cumulative`."""
+    found = np.searchsorted(cumulative, rng.random(shape) * cumulative[-1], side="right")
+    return np.asarray(np.minimum(found, len(cumulative) - 1), np.int64)
+
+
+class World:
+    """The truth of `settings`, and events drawn from it. Deterministic, however often `draws()` is called.
+
+    Users and items are rows of their domain here; an index counts the events of all domains. `index` may
+    be one number or an array [n].
+    """
+
+    def __init__(self, settings: WorldSettings) -> None:
+        _validate(settings)
+        self.settings = settings
+        rng = np.random.default_rng([settings.seed, 0])
+        common = [round(spec.users * settings.overlap) for spec in settings.domains]
+        people = max(common)
+        members: list[Ints] = []
+        for spec, count in zip(settings.domains, common, strict=True):
+            own = spec.users - count
+            members.append(np.concatenate([np.arange(count), np.arange(people, people + own)]))
+            people += own
+        self.user_bias: Floats = rng.normal(0.0, settings.user_bias_sd, people)
+        # Item factors are about 1.2 long, so that taste · item has the wanted deviation.
+        self.taste: Floats = rng.normal(0.0, settings.taste_sd / 1.2, (people, settings.dim))
+        self.number = {spec.name: i for i, spec in enumerate(settings.domains)}
+        self.domains = [
+            _Domain(spec, who, len(self.drifts(spec.name)), settings, rng)
+            for spec, who in zip(settings.domains, members, strict=True)
+        ]
+
+    def drifts(self, domain: str) -> list[Drift]:
+        return [d for d in self.settings.drift if d.domain == domain]
+
+    def index_of(self, at: float) -> int:
+        """The event index that an `at` or `span` stands for."""
+        return int(at * self.settings.events) if at < 1 else int(at)
+
+    def strength(self, drift: Drift, index: Ints | int) -> Floats:
+        """How much of `drift` holds at event `index`: 0 before it, 1 in full force."""
+        since, span = np.asarray(index) - self.index_of(drift.at), max(1, self.index_of(drift.span))
+        if drift.kind == "gradual":
+            return np.clip(since / span, 0.0, 1.0)
+        on = since // span % 2 == 0 if drift.kind == "recurring" else True
+        return np.where((since >= 0) & on, 1.0, 0.0)
+
+    def domain_mean(self, domain: str, index: Ints | int) -> Floats:
+        """The domain's bias at event `index`, drift included."""
+        mean = np.asarray(self.domains[self.number[domain]].spec.mean, np.float64)
+        return sum((self.strength(d, index) * d.bias for d in self.drifts(domain)), start=mean)
+
+    def affinity(self, domain: str, user: Ints, item: Ints, index: Ints | int) -> Floats:
+        """taste · item at event `index`: users [n], items [n] → [n], or candidates [n, C] → [n, C]."""
+        at = self.domains[self.number[domain]]
+        taste = self._turned(self.taste[at.people[user]], domain, index)  # [n, dim]
+        if item.ndim == 1:
+            return np.asarray(np.einsum("nd,nd->n", taste, at.factors[item]))
+        return np.asarray(np.einsum("nd,ncd->nc", taste, at.factors[item]))
+
+    def honest(self, domain: str, user: Ints, item: Ints, index: Ints | int) -> Floats:
+        """Expected ratings [n] at event `index`, without noise and not clipped yet."""
+        at = self.domains[self.number[domain]]
+        base = self.domain_mean(domain, index) + self.user_bias[at.people[user]] + at.bias[item]
+        return base + self.affinity(domain, user, item, index)
+
+    def draws(self) -> Iterator[Draw]:
+        """All events, in chunks of at most `CHUNK`."""
+        rng = np.random.default_rng([self.settings.seed, 1])
+        seen = [_Seen(len(d.people), d.spec.items) for d in self.domains]
+        share = np.cumsum([spec.share for spec in self.settings.domains])
+        for start in range(0, self.settings.events, CHUNK):
+            count = min(CHUNK, self.settings.events - start)
+            which = _pick(rng, share, (count,))
+            user, item, rating = np.zeros(count, np.int64), np.zeros(count, np.int64), np.full(count, np.nan)
+            for number, domain in enumerate(self.domains):
+                here = np.flatnonzero(which == number)
+                if len(here):
+                    user[here], item[here], rating[here] = self._chosen(
+                        rng, domain, seen[number], here + start
+                    )
+            yield Draw(which, user, item, rating)
+
+    def _chosen(
+        self, rng: np.random.Generator, domain: _Domain, seen: _Seen, index: Ints
+    ) -> tuple[Ints, Ints, Floats]:
+        spec, name, n = domain.spec, domain.spec.name, len(index)
+        user = _pick(rng, domain.active, (n,))
+        rank = _pick(rng, domain.popular, (n, CANDIDATES))
+        offered = domain.ranks[0][rank]
+        for drift, ranks in zip(self.drifts(name), domain.ranks[1:], strict=True):
+            changed = rng.random(rank.shape) < self.strength(drift, index)[:, None]
+            offered = np.where(changed & drift.reshuffle, ranks[rank], offered)
+        lies = np.zeros(n, np.bool_)
+        for poison in self.settings.poison:
+            if poison.domain == name:
+                lies |= (index >= self.index_of(poison.at)) & (rng.random(n) < poison.share)
+        likes = self.affinity(name, user, offered, index) * (self.settings.choice / self.settings.taste_sd)
+        score = np.where(lies[:, None], -likes, likes) + rng.gumbel(size=likes.shape)
+        score[seen.had(user, offered)] -= 1e9  # again only when nothing new is on offer
+        item = offered[np.arange(n), score.argmax(axis=1)]
+        seen.mark(user, item)
+        low, high = spec.rating_range
+        rating = self.honest(name, user, item, index) + rng.normal(0.0, self.settings.noise_sd, n)
+        rating = np.where(lies, low + high - rating, rating)
+        if spec.step:
+            rating = np.round(rating / spec.step) * spec.step
+        clicks = {"rating": 0.0, "click": 1.0, "both": spec.click_share}[spec.kind]
+        return user, item, np.where(rng.random(n) < clicks, np.nan, np.clip(rating, low, high))
+
+    def _turned(self, taste: Floats, domain: str, index: Ints | int) -> Floats:
+        turning = [d for d in self.drifts(domain) if d.rotate]
+        if not turning:
+            return taste
+        angle = np.deg2rad(sum((self.strength(d, index) * d.rotate for d in turning), start=np.zeros(())))
+        cos, sin = np.cos(angle)[..., None], np.sin(angle)[..., None]
+        pairs = taste.shape[1] // 2 * 2
+        even, odd = taste[:, 0:pairs:2], taste[:, 1:pairs:2]
+        turned = taste.copy()
+        turned[:, 0:pairs:2] = cos * even - sin * odd
+        turned[:, 1:pairs:2] = sin * even + cos * odd
+        return turned
+
+
+def _validate(settings: WorldSettings) -> None:
+    names = [spec.name for spec in settings.domains]
+    # Choices are weighed by taste in units of its own deviation.
+    if settings.taste_sd <= 0:
+        raise ValueError("taste_sd must be above 0")
+    if not names or len(set(names)) != len(names):
+        raise ValueError("a world needs at least one domain, each with a name of its own")
+    if not 0 <= settings.overlap <= 1:
+        raise ValueError(f"overlap must be between 0 and 1, got {settings.overlap}")
+    if not 2 <= settings.dim <= 8:
+        raise ValueError(f"dim must be between 2 and 8 (there are words for 8 axes), got {settings.dim}")
+    for name in [d.domain for d in settings.drift] + [p.domain for p in settings.poison]:
+        if name not in names:
+            raise ValueError(f"no domain {name!r} to change; there are {', '.join(names)}")
+    for spec in settings.domains:
+        if spec.users < 1 or spec.items < 1 or spec.share <= 0:
+            raise ValueError(f"domain {spec.name!r} needs users, items and a share above 0")

@@ -1,0 +1,121 @@
+"""Where records come from: raw bytes with their place in the log. `ListSource` is the in-memory one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Record(NamedTuple):
+    """One record as the log holds it. `timestamp` is ms since the epoch, below 0 if the log has none."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+Place = tuple[str, int]
+"""(topic, partition)"""
+Offsets = dict[Place, int]
+"""The next offset to read, per place."""
+
+
+class Unavailable(Exception):
+    """The log did not answer; the same call may succeed later. Raised by `poll` and `commit` only."""
+
+
+class Abort(Exception):
+    """A crash in a test's record list: `[record, record, Abort(), record]`."""
+
+
+class Source(Protocol):
+    """What the pipeline needs of a log. Not thread-safe: one thread calls everything."""
+
+    def start(self, offsets: Offsets, identity: Mapping[str, str]) -> None:
+        """Called once, before `poll`. Reading begins at `offsets`; a place without one, at its beginning.
+
+        `identity` is what the checkpoint knew of the log (empty without one). Raises Stop (exit 4) where an
+        offset is out of range or the log is another one, naming what is missing.
+        """
+
+    def poll(self, timeout: float) -> list[Record]:
+        """The next records, in order within each place; empty after `timeout` seconds. May raise Unavailable."""
+
+    def commit(self, offsets: Offsets) -> None:
+        """Publishes the next offsets for lag tools; the checkpoint stays the truth. May raise Unavailable."""
+
+    def identity(self) -> dict[str, str]:
+        """What tells this log from another: goes into the checkpoint."""
+
+    def lag(self, offsets: Offsets) -> dict[Place, int]:
+        """Records behind the end of the log, per place, given the next offsets to learn."""
+
+    def reached_start_end(self, offsets: Offsets) -> bool:
+        """True once `offsets` is past the log ends that were seen at start."""
+
+    def lost(self) -> int:
+        """Records that were skipped with --accept-gap."""
+
+    def close(self) -> None: ...
+
+
+class ListSource:
+    """A log in a list. Offsets count per place; `Abort()` in the list is raised when its turn comes."""
+
+    def __init__(self, records: Sequence[Record | Abort], poll_records: int = 500) -> None:
+        self.records = records
+        self.poll_records = poll_records
+        self.committed: Offsets = {}
+        self._position = 0
+        self._offsets: Offsets = {}
+
+    def start(self, offsets: Offsets, identity: Mapping[str, str]) -> None:
+        del identity
+        self._offsets = dict(offsets)
+
+    def poll(self, timeout: float) -> list[Record]:
+        del timeout
+        out: list[Record] = []
+        while self._position < len(self.records) and len(out) < self.poll_records:
+            record = self.records[self._position]
+            if isinstance(record, Abort):
+                if out:
+                    break
+                self._position += 1
+                raise record
+            self._position += 1
+            if record.offset >= self._offsets.get((record.topic, record.partition), 0):
+                out.append(record)
+        return out
+
+    @property
+    def exhausted(self) -> bool:
+        return self._position >= len(self.records)
+
+    def commit(self, offsets: Offsets) -> None:
+        self.committed = dict(offsets)
+
+    def identity(self) -> dict[str, str]:
+        return {}
+
+    def _ends(self) -> Offsets:
+        ends: Offsets = {}
+        for record in self.records:
+            if isinstance(record, Record):
+                ends[record.topic, record.partition] = record.offset + 1
+        return ends
+
+    def lag(self, offsets: Offsets) -> dict[Place, int]:
+        return {place: max(0, end - offsets.get(place, 0)) for place, end in self._ends().items()}
+
+    def reached_start_end(self, offsets: Offsets) -> bool:
+        return not any(self.lag(offsets).values())
+
+    def lost(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        self._position = len(self.records)

@@ -1,0 +1,447 @@
+"""Historical tables as contract records, row by row: CSV, TSV, `::`, JSON Lines, Parquet; gzip too.
+
+What a file is, is told from its content: the format by its first bytes, the layout by its column names. So MovieLens,
+Amazon Reviews 2023 and our own layout need no mapping. A bad row is reported with its line and left out. Ids stay
+strings. A row with user, item and no rating is a click.
+
+Domain: without `domain` each row's domain column decides. With it and no such column, all rows are of that domain;
+with both, only the rows of that domain are read and the others are counted in `Table.skipped`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import itertools
+import math
+import re
+import time
+import zlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from operator import itemgetter
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from msgspec import UNSET, UnsetType
+
+from consumers.errors import Stop
+
+Kind = Literal["interactions", "items"]
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "user_id": ("userid", "user", "reviewerid"),
+    "item_id": ("itemid", "parentasin", "movieid", "asin", "item", "bookid", "productid"),
+    "domain": ("domain",),
+    "rating": ("rating", "value", "overall", "stars"),
+    "timestamp": ("timestamp", "ts", "unixreviewtime", "datetime", "time"),
+    "event_id": ("eventid",),
+    "context": ("context",),
+    "type": ("type",),
+    "title": ("title",),
+    "text": ("text",),
+    "genres": ("genres",),
+    "categories": ("categories",),
+    "features": ("features",),
+    "description": ("description",),
+    "available": ("available",),
+    "vectors": ("vectors",),
+}
+"""Our fields and the column names they go by (lower case, letters and digits only), most telling first."""
+
+MAPPABLE = ("user_id", "item_id", "domain", "rating", "timestamp", "event_id", "title", "text")
+_EVENT = ("user_id", "item_id", "domain", "rating", "timestamp", "event_id", "context", "type")
+_ABOUT = ("genres", "categories", "features", "description")
+_ITEM = ("item_id", "domain", "title", "text", *_ABOUT, "available", "vectors")
+
+# Tables without a header, by separator and number of columns: MovieLens 1M and 10M, 100k.
+_BARE: dict[tuple[str, int], Sequence[str]] = {
+    ("::", 4): ("user_id", "item_id", "rating", "timestamp"),
+    ("::", 3): ("item_id", "title", "genres"),
+    ("\t", 4): ("user_id", "item_id", "rating", "timestamp"),
+    ("|", 24): ("item_id", "title"),
+}
+# The last 18 columns of MovieLens 100k's u.item are flags for these.
+_GENRES = [
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+]
+
+_DOMAIN = re.compile(r"[a-z0-9_-]+")
+_TEXT_LIMIT = 4000  # characters: an encoder reads a few hundred words, and Kafka refuses records above 1 MB
+_QUOTED_LINES = 20  # lines a quoted cell may span before its quote counts as never closed
+_FIRST_MS = 10**11  # the contract's earliest timestamp; smaller numbers are seconds
+_AHEAD_MS = 300_000  # the contract's tolerance for a clock that is ahead
+_UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
+
+Row = tuple[Any, ...]
+"""A row's values in the order of `_EVENT` or `_ITEM`; None where the table has no such column."""
+
+
+class Sent(msgspec.Struct, frozen=True, gc=False):
+    """One record for Kafka in contract JSON. `value` None is a tombstone; `timestamp` repeats the event's, ms."""
+
+    kind: Kind
+    domain: str
+    key: bytes
+    value: bytes | None
+    timestamp: int | None = None
+
+
+class BadRow(msgspec.Struct, frozen=True):
+    """A row that gives no record. `line` counts from 1 (in Parquet: the row)."""
+
+    file: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.reason}"
+
+
+class TableError(Stop):
+    """The file as a whole cannot be read; the message says what to do."""
+
+
+class _BadRowError(Exception):
+    """Why this row gives no record."""
+
+
+class _Event(msgspec.Struct, omit_defaults=True, gc=False):
+    type: str
+    user_id: str
+    item_id: str
+    value: float | UnsetType = UNSET
+    timestamp: int | UnsetType = UNSET
+    event_id: str | UnsetType = UNSET
+    context: Any = UNSET
+
+
+class _Item(msgspec.Struct, omit_defaults=True, gc=False):
+    item_id: str
+    title: str
+    text: str = ""
+    available: bool = True
+    vectors: Any = UNSET
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Table:
+    """One file. `kind` tells what is in it, `columns` which column gives which field; `records()` reads it.
+
+    `columns` maps our fields (`MAPPABLE`) to column names, or to numbers from 0 in a table without a header; fields
+    it does not name are found by their usual names. Raises TableError when the file cannot be read or understood.
+    """
+
+    def __init__(
+        self, path: Path, domain: str | None = None, columns: Mapping[str, str] | None = None
+    ) -> None:
+        self.path = path
+        self.domain = domain
+        self.skipped: Counter[str] = Counter()
+        """Rows left out because they are of another domain than the one asked for."""
+        self._raw: IO[bytes] | None = None
+        self._done = 0.0
+        mapping = dict(columns or {})
+        try:
+            self.size = path.stat().st_size
+            with path.open("rb") as file:
+                start = file.read(4)
+            self._zipped = start[:2] == b"\x1f\x8b"
+            self._format = "parquet" if start == b"PAR1" else "text"
+            self._names = self._header(mapping)
+        except _UNREADABLE as error:
+            raise TableError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+        self.kind, self.columns = _recognise(path, self._names, mapping)
+        self._fields = _EVENT if self.kind == "interactions" else _ITEM
+        if domain is not None and not _DOMAIN.fullmatch(domain):
+            raise TableError(f"a domain name is made of a-z, 0-9, _ and - only, not {domain!r}")
+        if domain is None and "domain" not in self.columns:
+            raise TableError(f"{path}: no column tells the domain; name it with --domain")
+
+    @property
+    def position(self) -> int:
+        """How many of the file's `size` bytes have been read."""
+        if self._raw is None or self._raw.closed:
+            return int(self._done * self.size)
+        return self._raw.tell()
+
+    def records(self, on_bad: Callable[[BadRow], object]) -> Iterator[Sent]:
+        """Every good row in the file's order; the others go to `on_bad`. Memory: one row, or a Parquet batch."""
+        make = _event if self.kind == "interactions" else _item
+        at = self._fields.index("domain") if "domain" in self.columns else None
+        only, latest = self.domain, int(time.time() * 1000) + _AHEAD_MS
+        rows = {"parquet": self._parquet_rows, "json": self._json_rows, "text": self._text_rows}[
+            self._format
+        ]()
+        line = 0
+        try:
+            for line, row in rows:  # the last line is reported below
+                try:
+                    if isinstance(row, str):
+                        raise _BadRowError(row)
+                    domain = only
+                    if at is not None:
+                        domain = str(row[at] or "")
+                        if only is not None and domain != only:
+                            self.skipped[domain] += 1
+                            continue
+                        if not _DOMAIN.fullmatch(domain):
+                            raise _BadRowError(f"domain {domain!r} is not made of a-z, 0-9, _ and - only")
+                    yield make(domain or "", row, latest)
+                except _BadRowError as error:
+                    on_bad(BadRow(str(self.path), line, str(error)))
+                except UnicodeEncodeError:
+                    on_bad(BadRow(str(self.path), line, "not UTF-8"))
+        except _UNREADABLE as error:
+            on_bad(BadRow(str(self.path), line + 1, f"unreadable from here on: {error}"))
+        self._done = 1.0
+
+    def _header(self, mapping: dict[str, str]) -> list[str]:
+        """The column names; settles format, separator and whether the first line is a header."""
+        if self._format == "parquet":
+            return list(pq.read_schema(self.path).names)
+        with self._open() as file:
+            lines = [line for line in (file.readline(1 << 20) for _ in range(20)) if line.strip()]
+        if not lines:
+            raise TableError(f"{self.path}: the file is empty")
+        first = lines[0].decode("utf-8-sig", "replace").rstrip("\r\n")
+        if first.lstrip().startswith("["):
+            raise TableError(f"{self.path}: this is one JSON array; make it JSON Lines first: jq -c '.[]'")
+        if first.lstrip().startswith("{"):
+            self._format = "json"
+            found: dict[str, None] = {}
+            for line in lines:
+                with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                    found.update(dict.fromkeys(msgspec.json.decode(line, type=dict[str, Any])))
+            return list(found)
+        self._separator = "::" if "::" in first else max(",\t;|", key=first.count)
+        cells = [cell.strip() for cell in _cells(first, self._separator)]
+        self._bare = not any(_plain(cell) in _KNOWN or cell in mapping.values() for cell in cells)
+        if not self._bare:
+            return cells
+        known = () if mapping else _BARE.get((self._separator, len(cells)), ())
+        return [*known, *(str(n) for n in range(len(known), len(cells)))]
+
+    def _open(self) -> IO[bytes]:
+        self._raw = self.path.open("rb")
+        return gzip.open(self._raw) if self._zipped else self._raw
+
+    def _text_rows(self) -> Iterator[tuple[int, Row | str]]:
+        width = len(self._names)
+        names = [self.columns.get(field) for field in self._fields]
+        # The place after the last cell stands for columns that are not there.
+        pick = itemgetter(*(width if name is None else self._names.index(name) for name in names))
+        flags = self._bare and (self._separator, width) == ("|", 24)
+        with (
+            self._open() as binary,
+            io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="") as file,
+        ):
+            rows = _split(file, self._separator)
+            for line, cells in itertools.islice(rows, 0 if self._bare else 1, None):
+                if isinstance(cells, str):
+                    yield line, cells
+                elif len(cells) == width:
+                    cells.append("|".join(itertools.compress(_GENRES, map(int, cells[6:]))) if flags else "")
+                    yield line, pick(cells)
+                elif cells != [""]:
+                    yield line, f"{len(cells)} columns instead of {width}"
+
+    def _json_rows(self) -> Iterator[tuple[int, Row | str]]:
+        decode = msgspec.json.Decoder(dict[str, Any]).decode
+        names = [self.columns.get(field, "\0") for field in self._fields]
+        with self._open() as file:
+            for line, text in enumerate(file, 1):
+                try:
+                    yield line, tuple(map(decode(text).get, names))
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                    if text.strip():
+                        yield line, f"not a JSON object: {error}"
+
+    def _parquet_rows(self) -> Iterator[tuple[int, Row | str]]:
+        line = 0
+        with pq.ParquetFile(self.path) as file:
+            wanted = list(dict.fromkeys(self.columns.values()))
+            for batch in file.iter_batches(batch_size=8192, columns=wanted):
+                got = {name: batch.column(name).to_pylist() for name in wanted}
+                blank: list[Any] = [None] * batch.num_rows
+                columns = (got.get(self.columns.get(field, ""), blank) for field in self._fields)
+                for row in zip(*columns, strict=True):
+                    line += 1
+                    yield line, row
+                self._done = line / max(1, file.metadata.num_rows)
+
+
+def _recognise(path: Path, names: list[str], mapping: dict[str, str]) -> tuple[Kind, dict[str, str]]:
+    """What the table holds, and the column of each field it has."""
+    if unknown := set(mapping) - set(MAPPABLE):
+        raise TableError(f"cannot map {', '.join(sorted(unknown))}; the fields are {', '.join(MAPPABLE)}")
+    if lost := [column for column in mapping.values() if column not in names]:
+        raise TableError(f"{path}: there is no column {', '.join(lost)}; there are {', '.join(names)}")
+    by_plain = {_plain(name): name for name in reversed(names)}
+    found = {field: by_plain[a] for field, usual in ALIASES.items() for a in reversed(usual) if a in by_plain}
+    found |= mapping
+    if "item_id" in found and "user_id" in found:
+        return "interactions", {field: found[field] for field in _EVENT if field in found}
+    if "item_id" in found and found.keys() & {"title", "text", *_ABOUT}:
+        return "items", {field: found[field] for field in _ITEM if field in found}
+    lacking = "item_id" if "item_id" not in found else "user_id (interactions) or title (items)"
+    raise TableError(
+        f"{path}: no column for {lacking} among {', '.join(names[:30])}; say which, as in user_id=COLUMN"
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+_KNOWN = {name for usual in ALIASES.values() for name in usual}
+
+
+def _cells(line: str, separator: str, strict: bool = False) -> list[str]:
+    if '"' not in line or len(separator) > 1:
+        return line.split(separator)
+    return next(csv.reader([line], delimiter=separator, strict=strict))
+
+
+def _split(file: Iterator[str], separator: str) -> Iterator[tuple[int, list[str] | str]]:
+    """Line number and cells, or a reason. Unlike csv.reader alone, an open quote costs its own line, not the rest."""
+    again: deque[str] = deque()
+    number = 0
+    while line := again.popleft() if again else next(file, ""):
+        number += 1
+        if '"' not in line:
+            yield number, line.rstrip("\r\n").split(separator)
+            continue
+        lines = [line]
+        while True:
+            try:
+                yield number, _cells("".join(lines).rstrip("\r\n"), separator, strict=True)
+            except csv.Error as error:
+                if "unexpected end" not in str(error):
+                    yield number, _cells("".join(lines).rstrip("\r\n"), separator)
+                elif len(lines) < _QUOTED_LINES and (more := again.popleft() if again else next(file, "")):
+                    lines.append(more)
+                    continue
+                else:
+                    yield number, "a quote is opened and not closed"
+                    again.extendleft(reversed(lines[1:]))
+                    break
+            number += len(lines) - 1
+            break
+
+
+def _event(domain: str, row: Row, latest: int) -> Sent:
+    user, item, _, rating, timestamp, event_id, context, kind = row
+    user, item = _id(user, "user_id"), _id(item, "item_id")
+    value: float | UnsetType = UNSET
+    if kind != "click" and rating is not None and rating != "":
+        try:
+            value = float(rating)
+        except (TypeError, ValueError):
+            raise _BadRowError(f"rating {_short(rating)} is not a number") from None
+        if not math.isfinite(value):
+            raise _BadRowError(f"rating {_short(rating)} is not finite")
+    elif kind not in ("click", None, ""):
+        raise _BadRowError(f"type {_short(kind)} without a rating")
+    at = UNSET if timestamp is None or timestamp == "" else _time(timestamp, latest)
+    event = _Event("click" if value is UNSET else "rating", user, item, value, at)
+    if event_id:
+        event.event_id = _id(event_id, "event_id")
+    if isinstance(context, dict):
+        event.context = context
+    return Sent("interactions", domain, user.encode(), _encode(event), None if at is UNSET else at)
+
+
+def _item(domain: str, row: Row, _: int) -> Sent:
+    item_id, _, title, text, genres, categories, features, description, available, vectors = row
+    item_id, title, text = _id(item_id, "item_id"), _words(title), _words(text)
+    genres = _words(genres).replace("(no genres listed)", "").replace("|", ", ")
+    categories = _words(categories)
+    if not text:
+        about = (
+            title,
+            genres and f"Genres: {genres}",
+            categories and f"Categories: {categories}",
+            _words(features),
+            _words(description),
+        )
+        text = ". ".join(part.rstrip(".") for part in about if part)
+        text = "" if text == title else f"{text}."
+    item = _Item(item_id, title, text[:_TEXT_LIMIT])
+    item.available = str(available).lower() not in ("false", "0", "no")
+    if isinstance(vectors, dict):
+        item.vectors = vectors
+    return Sent("items", domain, item_id.encode(), _encode(item))
+
+
+def _id(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        # A column of numbers with gaps comes as floats.
+        value = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value or "")
+    value = value.strip()
+    if not 0 < len(value) <= 256:
+        raise _BadRowError(f"{name} has {len(value)} characters, not 1 to 256")
+    return str(value)
+
+
+def _time(value: Any, latest: int) -> int:
+    """Seconds, ms, µs or ns since the epoch by their size, ISO 8601 (UTC unless it says otherwise): as ms."""
+    try:
+        if isinstance(value, str) and not value.isdigit():
+            value = float(value) if _NUMBER.fullmatch(value) else datetime.fromisoformat(value.strip())
+        if isinstance(value, datetime):
+            value = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+        number = float(value)
+        scale = (
+            1000.0 if number < _FIRST_MS else 1.0 if number < 10**14 else 1e-3 if number < 10**17 else 1e-6
+        )
+        at = int(number * scale)
+    except (TypeError, ValueError, OverflowError):
+        raise _BadRowError(f"timestamp {_short(value)} is neither a number nor ISO 8601") from None
+    if not _FIRST_MS <= at <= latest:
+        raise _BadRowError(
+            f"timestamp {_short(value)} is {'in the future' if at > latest else 'before 1973'}"
+        )
+    return at
+
+
+_NUMBER = re.compile(r"\s*[+-]?\d+(\.\d*)?([eE][+-]?\d+)?\s*")
+
+
+def _words(value: Any) -> str:
+    """Text of a cell or of a list of them. What is not UTF-8 is taken for Latin-1, as in MovieLens."""
+    text = ", ".join(map(_words, value)) if isinstance(value, list) else str(value or "").strip()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape").decode("latin-1")
+    return text
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:40]

@@ -1,0 +1,326 @@
+"""One learner: rating model, ranker and network over shared id tables. Score first, then learn.
+
+scored = learner.score(event)      # mutates nothing
+learner.learn(event, scored)       # fast path: this event counts for the very next one
+learner.end_batch()                # slow path: one network step on the micro-batch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.catalogue import Catalogue
+from models.history import History
+from models.ids import IdTable
+from models.interaction import Domain, Interaction, Item
+from models.network_trainer import NetworkLearner
+from models.projection import Projection
+from models.ranker import Ranker, Scored
+from models.rating import RatingModel, RatingParts
+from models.settings import LearnerSettings
+
+VECTOR_DIM = 64
+NETWORK_DIM = 32
+
+
+class ScoredEvent(NamedTuple):
+    """What was known before learning: `parts` for ratings, `ranked` for every event."""
+
+    parts: RatingParts | None
+    prediction: float | None
+    """Clipped to the rating range; None for a click."""
+    ranked: Scored
+
+    @property
+    def rank(self) -> int | None:
+        return self.ranked.rank
+
+
+class Recommendation(NamedTuple):
+    """One line of a list; `why` holds the contributions of the signals, which add up to `score`."""
+
+    item_id: str
+    title: str
+    score: float
+    why: dict[str, float]
+    row: int
+
+
+class ItemView(NamedTuple):
+    """What is published of an item."""
+
+    vector: NDArray[np.float32]
+    title: str
+    bias: float
+    popularity: float
+
+
+class _Slow(NamedTuple):
+    """One event waiting for the network step."""
+
+    domain: int
+    user: int
+    item: int
+    residual: float
+    time: float
+    recent: NDArray[np.float64]
+
+
+class Learner:
+    """Learns from the events of its domains; events and items of other domains are not for it."""
+
+    def __init__(self, domains: Sequence[Domain], settings: LearnerSettings | None = None) -> None:
+        settings = settings or LearnerSettings()
+        self.domains = list(domains)
+        self.index = {d.name: n for n, d in enumerate(self.domains)}
+        self.users = IdTable(settings.users)
+        self.catalogues = [
+            Catalogue(settings.items_per_domain, VECTOR_DIM, d.catalogue == "required") for d in self.domains
+        ]
+        self.history = History(self.catalogues)
+        self.rating = RatingModel(self.domains, VECTOR_DIM)
+        self.ranker = Ranker(self.domains, self.catalogues, self.history, seed=settings.seed)
+        self.network = NetworkLearner(
+            self.domains,
+            self.catalogues,
+            self.history,
+            dim=NETWORK_DIM,
+            seed=settings.seed,
+            user_capacity=settings.users,
+        )
+        self.projection = Projection(VECTOR_DIM)
+        self.newest = [0.0 for _ in self.domains]
+        """Newest event time seen, seconds, per domain: what decay counts from."""
+        self.learned = [0 for _ in self.domains]
+        self._named: dict[tuple[str, str], NDArray[np.float32]] = {}
+        self.evicted: list[tuple[str, str]] = []
+        """(domain, item id) of items that lost their row; whoever publishes empties it."""
+        self._slow: list[_Slow] = []
+        self._no_vector = np.zeros(VECTOR_DIM, np.float32)
+
+    # Items
+
+    def put_item(self, item: Item) -> None:
+        """The latest item event: replaces what was known of the item; a removed one goes at once."""
+        domain = self.index[item.domain]
+        catalogue = self.catalogues[domain]
+        key = (item.domain, item.item_id)
+        self._named.pop(key, None)
+        self.projection.pending.pop(key, None)
+        # A removed item has a row too, so that later interactions with it do not bring it back.
+        row = self._item_row(domain, item.item_id)
+        catalogue.describe(row, item.title, item.available and not item.removed)
+        named = self.projection.project_named(item.vectors)
+        if named is not None:
+            self._named[key] = named
+        self._set_vector(domain, row, named)
+
+    def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
+        """Raw text vectors by (domain, item id), from the encoder; `idle`: it has no more for now."""
+        projection = self.projection
+        if projection.fitted:
+            self._place({key: projection.project(raw[None])[0] for key, raw in vectors.items()})
+            return
+        projection.pending.update(vectors)
+        self._place(projection.fit_if_ready(idle))
+
+    def _place(self, projected: dict[tuple[str, str], NDArray[np.float32]]) -> None:
+        for (domain_name, item_id), vector in projected.items():
+            catalogue_index = self.index[domain_name]
+            row = self.catalogues[catalogue_index].ids.get(item_id)
+            if row is not None:
+                named = self._named.get((domain_name, item_id))
+                self._set_vector(catalogue_index, row, vector if named is None else vector + named)
+
+    def _set_vector(self, domain: int, row: int, vector: NDArray[np.float32] | None) -> None:
+        self.catalogues[domain].set_vector(row, vector)
+        self.network.touch_item(domain, row)
+
+    def _item_row(self, domain: int, item_id: str) -> int:
+        catalogue = self.catalogues[domain]
+        known = item_id in catalogue.ids
+        row, evicted = catalogue.touch(item_id)
+        if evicted is not None:
+            self.rating.drop_item(domain, row, evicted)
+            self.ranker.drop_item(domain, row)
+            name = self.domains[domain].name
+            self._named.pop((name, evicted), None)
+            self.evicted.append((name, evicted))
+            self._slow = [s for s in self._slow if (s.domain, s.item) != (domain, row)]
+        if not known:
+            self.network.reset_item(domain, row)
+            self.history.item_reborn(domain, row)
+        return row
+
+    def _user_row(self, user_id: str) -> int:
+        row, evicted = self.users.touch(user_id)
+        if evicted is not None:
+            self.rating.drop_user(row, evicted)
+            self.ranker.drop_user(row)
+            self.network.reset_user(row)
+            self.history.drop_user(row)
+            self._slow = [s for s in self._slow if s.user != row]
+        return row
+
+    # Events
+
+    def score(self, event: Interaction) -> ScoredEvent:
+        """Prediction and rank of an event before it is learned; creates no row and changes nothing."""
+        domain = self.index[event.domain]
+        user, item = self.users.get(event.user), self.catalogues[domain].ids.get(event.item)
+        time = max(self.newest[domain], event.timestamp / 1000.0)
+        affinity = self.network.affinity(domain, [user])[0]
+        ranked = self.ranker.score(domain, user, item, event.item, time, affinity)
+        if event.kind == "click":
+            return ScoredEvent(None, None, ranked)
+        parts = self._rate(domain, user, item, event.user, event.item, event.context, time)
+        low, high = self.domains[domain].rating_range
+        return ScoredEvent(parts, min(max(parts.total, low), high), ranked)
+
+    def _rate(
+        self,
+        domain: int,
+        user: int | None,
+        item: int | None,
+        user_id: str,
+        item_id: str,
+        context: tuple[str, ...],
+        time: float,
+    ) -> RatingParts:
+        vector = self._no_vector if item is None else self.catalogues[domain].vectors[item]
+        external = self.network.rating_residual(domain, user, item, vector)
+        return self.rating.predict(domain, user, item, user_id, item_id, vector, context, time, external)
+
+    def learn(self, event: Interaction, scored: ScoredEvent) -> None:
+        """The fast path. `scored` is what `score` gave for this event just before."""
+        domain = self.index[event.domain]
+        item = self._item_row(domain, event.item)
+        user = self._user_row(event.user)
+        time = self.newest[domain] = max(self.newest[domain], event.timestamp / 1000.0)
+        vector = self.catalogues[domain].vectors[item]
+        residual = float("nan")
+        if event.value is not None and scored.parts is not None:
+            residual = event.value - (scored.parts.total - scored.parts.external)
+            self.rating.learn(
+                domain, user, item, event.user, event.item, vector, event.context, time, event.value,
+                scored.parts,
+            )  # fmt: skip
+        self._slow.append(_Slow(domain, user, item, residual, time, self.network.context(user)))
+        self.ranker.learn(scored.ranked, domain, user, item, time)
+        self.ranker.observe(domain, user, item, time)
+        self.history.add(user, domain, item, event.item, time)
+        self.learned[domain] += 1
+
+    def end_batch(self) -> None:
+        """The slow path: one network step on the events since the last one."""
+        slow, self._slow = self._slow, []
+        if slow:
+            self.network.learn(
+                np.array([s.domain for s in slow], np.int64),
+                np.array([s.user for s in slow], np.int64),
+                np.array([s.item for s in slow], np.int64),
+                np.array([s.residual for s in slow], np.float32),
+                np.array([s.time for s in slow], np.float64),
+                np.stack([s.recent for s in slow]),
+            )
+
+    @property
+    def waiting(self) -> int:
+        """Events since the last network step."""
+        return len(self._slow)
+
+    # What is published
+
+    @property
+    def model(self) -> int:
+        """Network steps so far: the `model` field of everything published."""
+        return self.network.steps
+
+    def recommend(self, users: Sequence[str | None], domain_name: str, k: int) -> list[list[Recommendation]]:
+        """The best `k` items for each user (None or unknown: as for a new one), best first."""
+        domain = self.index[domain_name]
+        catalogue = self.catalogues[domain]
+        rows = [None if u is None else self.users.get(u) for u in users]
+        affinity = self.network.affinity(domain, rows)
+        lists = self.ranker.recommend(domain, rows, self.newest[domain], k, affinity)
+        return [
+            [
+                Recommendation(
+                    catalogue.id_of[row],
+                    catalogue.title_of[row],
+                    float(score),
+                    dict(zip(ranked.names, map(float, parts), strict=True)),
+                    int(row),
+                )
+                for row, score, parts in zip(ranked.rows, ranked.scores, ranked.contributions, strict=True)
+            ]
+            for ranked in lists
+        ]
+
+    def user_vectors(self, users: Sequence[str]) -> NDArray[np.float32]:
+        """(len(users), network dim)"""
+        return self.network.user_vectors([self.users.get(u) for u in users])
+
+    def item_views(self, domain_name: str, item_ids: Sequence[str]) -> list[ItemView | None]:
+        """What is published of each item; None for one without a row."""
+        domain = self.index[domain_name]
+        catalogue = self.catalogues[domain]
+        vectors = self.network.item_vectors(domain)
+        popularity = self.ranker.single_scores("popularity_30d", domain, None, self.newest[domain])
+        views: list[ItemView | None] = []
+        for item_id in item_ids:
+            row = catalogue.ids.get(item_id)
+            if row is None:
+                views.append(None)
+                continue
+            bias = self.rating.item_bias(domain, row, item_id, catalogue.vectors[row])
+            views.append(ItemView(vectors[row], catalogue.title_of[row], bias, float(popularity[row])))
+        return views
+
+    def events_of(self, user_id: str) -> dict[str, int]:
+        row = self.users.get(user_id)
+        return {d.name: self.history.count(row, n) for n, d in enumerate(self.domains)}
+
+    # State
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "domains": [d.name for d in self.domains],
+            "users": self.users.state(),
+            "catalogues": [c.state() for c in self.catalogues],
+            "history": self.history.state(),
+            "rating": self.rating.state(),
+            "ranker": self.ranker.state(),
+            "network": self.network.state(),
+            "projection": self.projection.state(),
+            "named": [[*key, vector] for key, vector in self._named.items()],
+            "newest": list(self.newest),
+            "learned": list(self.learned),
+            "slow": [[s.domain, s.user, s.item, s.residual, s.time] for s in self._slow],
+            "slow_recent": np.stack([s.recent for s in self._slow]) if self._slow else None,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Raises ValueError if the state belongs to other domains."""
+        names = [d.name for d in self.domains]
+        if state["domains"] != names:
+            raise ValueError(f"the state holds the domains {state['domains']}, the config {names}")
+        self.users.load(state["users"])
+        for catalogue, part in zip(self.catalogues, state["catalogues"], strict=True):
+            catalogue.load(part)
+        self.history.load(state["history"])
+        self.rating.load(state["rating"])
+        self.ranker.load(state["ranker"])
+        self.network.load(state["network"])
+        self.projection.load(state["projection"])
+        self._named = {(d, i): vector for d, i, vector in state["named"]}
+        self.newest, self.learned = list(state["newest"]), list(state["learned"])
+        recent = () if state["slow_recent"] is None else state["slow_recent"]
+        self._slow = [
+            _Slow(d, u, i, residual, time, row)
+            for (d, u, i, residual, time), row in zip(state["slow"], recent, strict=True)
+        ]

@@ -1,0 +1,140 @@
+"""Ranks a domain's items for a user and learns, event by event, how much each signal counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.catalogue import Catalogue
+from models.choice import Choice
+from models.history import History
+from models.interaction import Domain
+from models.signals import NAMES, Signals
+
+PRIOR = {"popularity_3d": 0.5, "popularity_30d": 0.3, "co_visitation": 0.5, "text": 1.0, "affinity": 0.1}
+"""Weights before the first event, so that a young domain ranks sensibly."""
+
+
+class Scored(NamedTuple):
+    """rank: 0 = best of the recommendable items the user has not had, ties count against the item; None when
+    the user has had it, or it is unknown or not recommendable.
+
+    `chosen` indexes `signals` (C, signals); None if the item is not a candidate.
+    """
+
+    rank: int | None
+    chosen: int | None = None
+    signals: NDArray[np.float64] | None = None
+
+
+class Ranked(NamedTuple):
+    """One user's list, best first: rows (k,), scores (k,), contributions (k, signals), the signals' `names`.
+
+    `contributions.sum(1)` is `scores`.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    contributions: NDArray[np.float64]
+    names: tuple[str, ...] = NAMES
+
+
+class Ranker:
+    """For every event, in order: `score`, `learn`, `observe`, then `History.add`. Times are seconds.
+
+    An item outside the candidate set ranks after all candidates, by its popularity.
+    """
+
+    def __init__(
+        self,
+        domains: Sequence[Domain],
+        catalogues: list[Catalogue],
+        history: History,
+        seed: int = 0,  # noqa: ARG002  nothing is drawn
+        *,
+        rate: float = 0.1,
+    ) -> None:
+        self.catalogues = catalogues
+        self.history = history
+        self.signals = Signals(catalogues, history)
+        prior = np.array([PRIOR.get(name, 0.0) for name in NAMES])
+        self.choices = [Choice(prior, rate) for _ in domains]
+
+    def score(  # noqa: PLR0917  positional by design of the pipeline
+        self,
+        domain: int,
+        user: int | None,
+        item: int | None,
+        item_id: str,
+        time: float,
+        affinity: NDArray[np.float32] | None = None,
+    ) -> Scored:
+        """The item's rank for this user now. affinity: (rows,) scores of the network, if there is one."""
+        catalogue = self.catalogues[domain]
+        if item is None or not catalogue.recommendable[item] or self.history.has_seen(user, domain, item_id):
+            return Scored(None)
+        rows, signals = self.signals.candidates(domain, user, time, affinity)
+        scores = signals @ self.choices[domain].weights_of(self.history.count(user, domain))
+        at = int(np.searchsorted(rows, item))
+        if at < len(rows) and rows[at] == item:
+            return Scored(int((scores >= scores[at]).sum()) - 1, at, signals)
+        rest = catalogue.recommendable[: catalogue.size].copy()
+        rest[self.history.seen_rows(user, domain)] = False
+        rest[rows] = False
+        counts = self.signals.popularity[domain].column("ever", catalogue.size, time)
+        return Scored(len(rows) + int((counts[rest] >= counts[item]).sum()) - 1)
+
+    def learn(self, scored: Scored, domain: int, user: int, item: int, time: float) -> None:  # noqa: ARG002
+        """Updates the weights, if the item was among the candidates."""
+        if scored.chosen is not None and scored.signals is not None:
+            self.choices[domain].learn(scored.signals, scored.chosen, self.history.count(user, domain))
+
+    def observe(self, domain: int, user: int, item: int, time: float) -> None:
+        """Updates popularity, co-visitation and the rest of the fast state."""
+        self.signals.observe(domain, user, item, time)
+
+    def recommend(  # noqa: PLR0917
+        self,
+        domain: int,
+        users: list[int | None],
+        time: float,
+        k: int,
+        affinity: NDArray[np.float32] | None = None,
+        exclude: list[NDArray[np.int64]] | None = None,
+    ) -> list[Ranked]:
+        """The best k items a user. affinity: (users, rows); exclude: rows to leave out, one array a user."""
+        lists = []
+        for at, user in enumerate(users):
+            rows, signals = self.signals.candidates(
+                domain, user, time, None if affinity is None else affinity[at]
+            )
+            if exclude is not None:
+                kept = ~np.isin(rows, exclude[at])
+                rows, signals = rows[kept], signals[kept]
+            weights = self.choices[domain].weights_of(self.history.count(user, domain))
+            best = np.argsort(-(signals @ weights), kind="stable")[:k]
+            contributions = signals[best] * weights
+            lists.append(Ranked(rows[best], contributions.sum(1), contributions))
+        return lists
+
+    def single_scores(self, name: str, domain: int, user: int | None, time: float) -> NDArray[np.float32]:
+        """(rows,): the score of one signal alone (`signals.SINGLE`), a comparison arm."""
+        return self.signals.single(name, domain, user, time)
+
+    def drop_item(self, domain: int, row: int) -> None:
+        """The row is free, or stands for another item, from now on."""
+        self.signals.drop_item(domain, row)
+
+    def drop_user(self, row: int) -> None:
+        """The row is free, or stands for another user: all that is kept a user is in `History`."""
+
+    def state(self) -> dict[str, Any]:
+        return {"signals": self.signals.state(), "choices": [c.state() for c in self.choices]}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.signals.load(state["signals"])
+        for choice, held in zip(self.choices, state["choices"], strict=True):
+            choice.load(held)

@@ -1,0 +1,15 @@
+"""What can be set of the learners."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class LearnerSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """Sizes and seed. Rows past a capacity go to the most recently seen; about 4 KB a user."""
+
+    users: int = 100_000
+    items_per_domain: int = 200_000
+    seed: int = 0
+    compare: bool = True
+    """Run a target-only learner beside the full one for every target: transfer gain needs it."""

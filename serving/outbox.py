@@ -1,0 +1,283 @@
+"""What must be published next: touched users and items, lists to rewrite, domains now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.arms import Arms
+from models.catalogue import grown
+from serving.records import (
+    RECORD_VERSION,
+    SCHEMA,
+    Keys,
+    RecommendationList,
+    Write,
+    encode_vector,
+    hash_write,
+    list_write,
+    listed,
+)
+
+SLOW_SECONDS = 2.0
+"""Popular lists, domains and meta are written this often while anything changes."""
+USERS_AT_ONCE = 32
+REFRESH_USERS = 200
+"""Lists about to expire that are rewritten per slow round."""
+
+
+class Outbox:
+    """Knows what the store does not hold yet. `collect` turns it into writes; one thread calls everything.
+
+    `clock` gives seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        arms: Arms,
+        keys: Keys,
+        clock: Callable[[], float],
+        top: int = 50,
+        explain_top: int = 10,
+        ttl_seconds: int = 604_800,
+        started_ts: int = 0,
+    ) -> None:
+        self._arms = arms
+        self._keys = keys
+        self._clock = clock
+        self._top = top
+        self._explain_top = explain_top
+        self._ttl = ttl_seconds
+        self._started_ts = started_ts
+        self._listing = [d.name for d in arms.full.domains if d.recommend]
+        self._users: dict[str, tuple[list[int], list[str]]] = {}
+        self._lists: dict[str, None] = {}
+        self._items: dict[tuple[str, str], None] = {}
+        self._gone: dict[tuple[str, str], None] = {}
+        self._on_lists = {name: np.zeros((0, top), np.int32) for name in self._listing}
+        self._written_at = np.zeros(0, np.float64)
+        self._slow_at = 0.0
+        self._changed = True
+
+    # What happened
+
+    def event(self, user: str, domain: str, item: str, record_ms: int) -> None:
+        """One learned event."""
+        born = self._users.setdefault(user, ([], []))
+        born[0].append(record_ms)
+        born[1].append(domain)
+        self._lists[user] = None
+        self._items[domain, item] = None
+        self._changed = True
+
+    def item(self, domain: str, item: str, removed: bool, recommendable: bool) -> None:
+        """One item event: the item is written or deleted, and lists that hold it are rewritten."""
+        self._changed = True
+        if removed:
+            self._items.pop((domain, item), None)
+            self._gone[domain, item] = None
+        else:
+            self._gone.pop((domain, item), None)
+            self._items[domain, item] = None
+        if not recommendable and domain in self._on_lists:
+            row = self._arms.full.catalogues[self._arms.full.index[domain]].ids.get(item)
+            if row is not None:
+                self._rewrite_lists_with(domain, row)
+
+    def _rewrite_lists_with(self, domain: str, row: int) -> None:
+        holders = np.flatnonzero((self._on_lists[domain] == row + 1).any(axis=1))
+        if len(holders):
+            wanted = set(holders.tolist())
+            for user, user_row in self._arms.full.users.items():
+                if user_row in wanted:
+                    self._lists[user] = None
+        self._slow_at = 0.0
+
+    def evicted(self, domain: str, item: str) -> None:
+        """The item lost its row: its key goes; nothing of it is known any more."""
+        self._items.pop((domain, item), None)
+        self._gone[domain, item] = None
+
+    def everything(self) -> None:
+        """The store was emptied or replaced: all that is resident is due again."""
+        full = self._arms.full
+        for user in full.users:
+            self._users.setdefault(user, ([], []))
+            self._lists[user] = None
+        for name, catalogue in zip(full.index, full.catalogues, strict=True):
+            for item, row in catalogue.ids.items():
+                if catalogue.has_event[row] or catalogue.recommendable[row]:
+                    self._items[name, item] = None
+        self._slow_at = 0.0
+        self._changed = True
+
+    def backlog(self) -> int:
+        return len(self._users) + len(self._lists) + len(self._items) + len(self._gone)
+
+    # What to write
+
+    def collect(self, spare: Callable[[], bool]) -> Iterable[Write]:
+        """Writes, most urgent first; lists are built for as long as `spare()` says there is time."""
+        yield from self._deletions()
+        yield from self._touched_users()
+        yield from self._touched_items()
+        now = self._clock()
+        if self._changed and now - self._slow_at >= SLOW_SECONDS:
+            self._slow_at, self._changed = now, False
+            yield from self._slow(int(now * 1000))
+            self._refresh(now)
+        while self._lists and self._listing:
+            yield from self._some_lists()
+            if not spare():
+                break
+
+    def _deletions(self) -> Iterable[Write]:
+        gone, self._gone = self._gone, {}
+        for domain, item in gone:
+            yield Write(self._keys.item(domain, item), "delete", None)
+
+    def _touched_users(self) -> Iterable[Write]:
+        touched, self._users = self._users, {}
+        full = self._arms.full
+        users = [u for u in touched if u in full.users]
+        vectors = full.user_vectors(users) if users else ()
+        now = int(self._clock() * 1000)
+        for user, vector in zip(users, vectors, strict=True):
+            counts = {f"events:{name}": n for name, n in full.events_of(user).items() if n}
+            fields = {
+                "vector": encode_vector(vector),
+                "dim": len(vector),
+                "model": full.model,
+                "published_ts": now,
+                **counts,
+            }
+            born, domains = touched[user]
+            write = hash_write(self._keys.user(user), fields, self._ttl)
+            yield write._replace(born_ms=tuple(born), domains=tuple(domains))
+
+    def _touched_items(self) -> Iterable[Write]:
+        touched, self._items = self._items, {}
+        by_domain: dict[str, list[str]] = {}
+        for domain, item in touched:
+            by_domain.setdefault(domain, []).append(item)
+        for domain, items in by_domain.items():
+            views = self._arms.full.item_views(domain, items)
+            for item, view in zip(items, views, strict=True):
+                if view is not None:
+                    fields = {
+                        "vector": encode_vector(view.vector),
+                        "dim": len(view.vector),
+                        "title": view.title,
+                        "bias": view.bias,
+                        "popularity": view.popularity,
+                        "model": self._arms.full.model,
+                    }
+                    yield hash_write(self._keys.item(domain, item), fields)
+
+    def _some_lists(self) -> Iterable[Write]:
+        full = self._arms.full
+        users: list[str] = []
+        while self._lists and len(users) < USERS_AT_ONCE:
+            user = next(iter(self._lists))
+            del self._lists[user]
+            if user in full.users:
+                users.append(user)
+        if not users:
+            return
+        now = self._clock()
+        for name in self._listing:
+            for user, items in zip(users, full.recommend(users, name, self._top), strict=True):
+                row = full.users.get(user)
+                assert row is not None
+                self._remember(name, row, [item.row for item in items], now)
+                yield list_write(
+                    self._keys.recommendations(user, name),
+                    self._record(name, items, int(now * 1000)),
+                    self._ttl,
+                )
+
+    def _record(self, domain: str, items: list[Any], now_ms: int) -> RecommendationList:
+        full = self._arms.full
+        return RecommendationList(
+            RECORD_VERSION,
+            full.model,
+            int(full.newest[full.index[domain]] * 1000),
+            now_ms,
+            listed([(i.item_id, i.score, i.why) for i in items], self._explain_top),
+        )
+
+    def _remember(self, domain: str, user_row: int, rows: list[int], now: float) -> None:
+        """Which items the store lists for this user (row + 1; 0 is empty), so that a removal finds its lists."""
+        self._on_lists[domain] = on_lists = grown(self._on_lists[domain], user_row + 1)
+        on_lists[user_row] = 0
+        on_lists[user_row, : len(rows)] = np.array(rows, np.int32) + 1
+        self._written_at = grown(self._written_at, user_row + 1)
+        self._written_at[user_row] = now
+
+    def _refresh(self, now: float) -> None:
+        """Lists that would expire in the second half of their life are written again, oldest first."""
+        old = np.flatnonzero((self._written_at > 0) & (self._written_at < now - self._ttl / 2))
+        if len(old):
+            due = set(old[np.argsort(self._written_at[old], kind="stable")][:REFRESH_USERS].tolist())
+            for user, row in self._arms.full.users.items():
+                if row in due:
+                    self._users.setdefault(user, ([], []))
+                    self._lists[user] = None
+            self._written_at[list(due)] = 0.0
+        self._changed |= len(old) > 0
+
+    def _slow(self, now_ms: int) -> Iterable[Write]:
+        full = self._arms.full
+        for name in self._listing:
+            items = full.recommend([None], name, self._top)[0]
+            record = self._record(name, items, now_ms)
+            yield list_write(self._keys.popular(name), record, None)
+        for domain in full.domains:
+            fields = {"role": domain.role, "model": full.model, "published_ts": now_ms}
+            yield hash_write(self._keys.domain(domain.name), fields | self._arms.report(domain.name))
+        meta = {
+            "schema": SCHEMA,
+            "dim": full.network.dim,
+            "model": full.model,
+            "started_ts": self._started_ts,
+            "published_ts": now_ms,
+        }
+        yield hash_write(self._keys.meta, meta)
+
+    # State
+
+    def state(self, unconfirmed: list[str]) -> dict[str, Any]:
+        """`unconfirmed`: keys that the store has not acknowledged; their owners are published first on start."""
+        users, items = set(self._users) | set(self._lists), set(self._items) | set(self._gone)
+        prefix = self._keys.prefix
+        for key in unconfirmed:
+            kind, _, rest = key.removeprefix(f"{prefix}:").partition(":")
+            if kind == "user":
+                users.add(rest[1:-1])
+            elif kind == "rec":
+                users.add(rest[1 : rest.rindex("}")])
+            elif kind == "item":
+                domain, _, item = rest.partition(":")
+                items.add((domain, item))
+        return {
+            "users": sorted(users),
+            "items": [list(pair) for pair in sorted(items)],
+            "on_lists": {name: rows.copy() for name, rows in self._on_lists.items()},
+            "written_at": self._written_at.copy(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        full = self._arms.full
+        for user in state["users"]:
+            self._users.setdefault(user, ([], []))
+            self._lists[user] = None
+        for domain, item in state["items"]:
+            row = full.catalogues[full.index[domain]].ids.get(item)
+            (self._gone if row is None else self._items)[domain, item] = None
+        for name, rows in state["on_lists"].items():
+            if name in self._on_lists and rows.shape[1] == self._top:
+                self._on_lists[name] = rows
+        self._written_at = state["written_at"]

@@ -1,0 +1,169 @@
+"""Writes to Redis off the learning thread: newest value per key, pipelines of plain commands, bounded retry."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from serving.records import Write
+
+CHUNK = 500
+PING_SECONDS = 1.0
+HEALTHY_SECONDS = 3.0
+
+
+def connect(url: str, timeout: float = 2.0) -> redis.Redis:
+    """A client that fails fast; the publisher's own loop does the retrying."""
+    return redis.Redis.from_url(
+        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+    )
+
+
+def redacted(url: str) -> str:
+    """The URL without its user and password."""
+    scheme, separator, rest = url.partition("://")
+    return scheme + separator + rest.rsplit("@", 1)[-1]
+
+
+class Publisher:
+    """A thread that empties a backlog of writes.
+
+    `on_written(write, now_ms)` is called, on this thread, for each acknowledged write. `store_lost` is set when
+    the store answers but no longer holds our `meta_key` with our `started_ts` (flushed or replaced).
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        meta_key: str,
+        started_ts: int,
+        on_written: Callable[[Write, float], None] | None = None,
+        on_error: Callable[[Exception], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._meta_key = meta_key
+        self._started_ts = str(started_ts).encode()
+        self._on_written = on_written
+        self._on_error = on_error
+        self._lock = threading.Lock()
+        self._work = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._stopping = False
+        self._backlog: dict[str, Write] = {}
+        self._last_answer = 0.0
+        self._meta_written = False
+        self.store_lost = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+
+    def start(self) -> None:
+        """Raises redis.RedisError if the store does not answer now."""
+        self._client.ping()
+        self._last_answer = time.monotonic()
+        self._thread.start()
+
+    def submit(self, writes: Iterable[Write]) -> None:
+        """Queues writes; a newer value replaces an unsent older one of the same key."""
+        with self._lock:
+            for write in writes:
+                older = self._backlog.pop(write.key, None)
+                self._backlog[write.key] = write.superseding(older) if older else write
+            if self._backlog:
+                self._idle.clear()
+                self._work.set()
+
+    def backlog(self) -> int:
+        """Keys whose latest value the store has not acknowledged."""
+        return len(self._backlog)
+
+    def unconfirmed(self) -> list[str]:
+        with self._lock:
+            return list(self._backlog)
+
+    def healthy(self) -> bool:
+        """The store answered in the last 3 s."""
+        return time.monotonic() - self._last_answer < HEALTHY_SECONDS
+
+    def flush(self, timeout: float) -> bool:
+        """Waits until the backlog is written; False after `timeout` seconds."""
+        return self._idle.wait(timeout)
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Writes what it can within `timeout` seconds, then ends the thread; True if nothing is left."""
+        done = self.flush(timeout)
+        self._stopping = True
+        self._work.set()
+        if self._thread.is_alive():
+            self._thread.join(3.0)
+        self._client.close()
+        return done
+
+    def _run(self) -> None:
+        delay = 0.05
+        while not self._stopping:
+            try:
+                wrote = self._write_some()
+                if time.monotonic() - self._last_answer > PING_SECONDS:
+                    self._ask()
+                delay = 0.05
+                if not wrote:
+                    self._work.wait(PING_SECONDS / 2)
+            except (redis.RedisError, OSError) as error:
+                if self._on_error:
+                    self._on_error(error)
+                time.sleep(delay)
+                delay = min(2 * delay, 1.0)
+
+    def _write_some(self) -> bool:
+        with self._lock:
+            chunk = list(self._backlog.values())[:CHUNK]
+            if not chunk:
+                self._work.clear()
+                self._idle.set()
+                return False
+        pipeline = self._client.pipeline(transaction=False)
+        for write in chunk:
+            _queue(pipeline, write)
+        pipeline.execute()
+        self._last_answer = time.monotonic()
+        now_ms = time.time() * 1000.0
+        with self._lock:
+            for write in chunk:
+                current = self._backlog.get(write.key)
+                if current is write:
+                    del self._backlog[write.key]
+                elif current is not None:  # replaced meanwhile: these events are readable already
+                    self._backlog[write.key] = current._replace(
+                        born_ms=current.born_ms[len(write.born_ms) :],
+                        domains=current.domains[len(write.domains) :],
+                    )
+        for write in chunk:
+            self._meta_written |= write.key == self._meta_key
+            if self._on_written:
+                self._on_written(write, now_ms)
+        return True
+
+    def _ask(self) -> None:
+        """A sign of life, and whether the store is still the one we wrote to."""
+        holds = self._client.hget(self._meta_key, "started_ts")
+        self._last_answer = time.monotonic()
+        if self._meta_written and holds != self._started_ts:
+            self._meta_written = False
+            self.store_lost.set()
+
+
+def _queue(pipeline: Any, write: Write) -> None:
+    if write.kind == "set":
+        pipeline.set(write.key, write.value, ex=write.ttl_seconds)
+    elif write.kind == "delete":
+        pipeline.delete(write.key)
+    else:
+        pipeline.hset(write.key, mapping=write.value)
+        if write.ttl_seconds is not None:
+            pipeline.expire(write.key, write.ttl_seconds)

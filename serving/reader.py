@@ -1,0 +1,80 @@
+"""For services: a user's recommendations in one round trip, with the fallback personal → popular → empty.
+
+from serving.reader import Reader
+Reader("redis://localhost:6379/0").recommend("alice", "books", 10)
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Literal, NamedTuple
+
+import msgspec
+import redis
+
+from serving.publisher import connect, redacted
+from serving.records import Keys, ListedItem, RecommendationList, decode_list
+
+Origin = Literal["personal", "popular", "empty"]
+
+
+class Unreachable(Exception):
+    """The store does not answer. The only error that `Reader` raises."""
+
+
+class Recommended(NamedTuple):
+    """`origin` says which list it was, `age_seconds` how old (None for an empty one)."""
+
+    items: list[ListedItem]
+    origin: Origin
+    age_seconds: float | None
+    model: int | None
+
+
+class Reader:
+    """Reads what the service published. Thread-safe; one connection pool."""
+
+    def __init__(
+        self, url: str = "redis://localhost:6379/0", prefix: str = "cc", timeout: float = 1.0
+    ) -> None:
+        self._url = url
+        self._keys = Keys(prefix)
+        self._client = connect(url, timeout)
+
+    def recommend(self, user: str, domain: str, k: int = 10) -> Recommended:
+        """The best `k` items, best first. Raises Unreachable."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.get(self._keys.recommendations(user, domain))
+        pipeline.get(self._keys.popular(domain))
+        personal, popular = self._ask(pipeline)
+        candidates: tuple[tuple[Origin, bytes | None], ...] = (("personal", personal), ("popular", popular))
+        for origin, data in candidates:
+            record = _readable(data)
+            if record is not None and record.items:
+                age = max(0.0, time.time() - record.published_ts / 1000)
+                return Recommended(record.items[:k], origin, age, record.model)
+        return Recommended([], "empty", None, None)
+
+    def titles(self, domain: str, items: list[str]) -> dict[str, str]:
+        """Titles of items, empty where none is known. Raises Unreachable."""
+        pipeline = self._client.pipeline(transaction=False)
+        for item in items:
+            pipeline.hget(self._keys.item(domain, item), "title")
+        found = self._ask(pipeline) if items else []
+        return {item: (title or b"").decode() for item, title in zip(items, found, strict=True)}
+
+    def _ask(self, pipeline: redis.client.Pipeline) -> list[bytes | None]:
+        try:
+            answer: list[bytes | None] = pipeline.execute()
+        except (redis.RedisError, OSError) as error:
+            raise Unreachable(f"Redis at {redacted(self._url)}: {type(error).__name__}") from error
+        return answer
+
+
+def _readable(data: bytes | None) -> RecommendationList | None:
+    if data is None:
+        return None
+    try:
+        return decode_list(data)
+    except msgspec.DecodeError:
+        return None

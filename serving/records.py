@@ -1,0 +1,121 @@
+"""Keys and encodings of everything in Redis: plain commands, decimal text, float32 little-endian vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA = 1
+RECORD_VERSION = 1
+
+
+class Keys:
+    """Key names under one prefix. The user's braces are a hash tag: all keys of a user share a cluster slot."""
+
+    def __init__(self, prefix: str = "cc") -> None:
+        self.prefix = prefix
+        self.meta = f"{prefix}:meta"
+
+    def recommendations(self, user: str, domain: str) -> str:
+        return f"{self.prefix}:rec:{{{user}}}:{domain}"
+
+    def user(self, user: str) -> str:
+        return f"{self.prefix}:user:{{{user}}}"
+
+    def item(self, domain: str, item: str) -> str:
+        return f"{self.prefix}:item:{domain}:{item}"
+
+    def domain(self, domain: str) -> str:
+        return f"{self.prefix}:domain:{domain}"
+
+    def popular(self, domain: str) -> str:
+        return f"{self.prefix}:popular:{domain}"
+
+
+class Write(NamedTuple):
+    """One absolute write; repeating it does no harm. `value`: bytes to set, fields of a hash, or None."""
+
+    key: str
+    kind: Literal["set", "hash", "delete"]
+    value: Any
+    ttl_seconds: int | None = None
+    born_ms: tuple[int, ...] = ()
+    """Kafka record times of the events that this write makes readable; freshness is measured from them."""
+    domains: tuple[str, ...] = ()
+    """The domain of each of `born_ms`."""
+
+    def superseding(self, older: Write) -> Write:
+        """This write, also answering for the events of an older one that was never acknowledged."""
+        return self._replace(born_ms=older.born_ms + self.born_ms, domains=older.domains + self.domains)
+
+
+class ListedItem(msgspec.Struct, omit_defaults=True):
+    """One item of a list; `why` is left out below the first `explain_top`."""
+
+    id: str
+    score: float
+    why: dict[str, float] | None = None
+
+
+class RecommendationList(msgspec.Struct):
+    """The value of `cc:rec` and `cc:popular`. Readers ignore fields they do not know."""
+
+    v: int
+    model: int
+    event_ts: int
+    published_ts: int
+    items: list[ListedItem]
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(RecommendationList)
+
+
+def encode_list(record: RecommendationList) -> bytes:
+    return _encoder.encode(record)
+
+
+def decode_list(data: bytes) -> RecommendationList:
+    """Raises msgspec.DecodeError on anything else."""
+    return _decoder.decode(data)
+
+
+def encode_vector(vector: NDArray[np.float32]) -> bytes:
+    """FLOAT32 little-endian bytes, as FT.CREATE … TYPE FLOAT32 expects."""
+    return np.ascontiguousarray(vector, "<f4").tobytes()
+
+
+def decode_vector(data: bytes) -> NDArray[np.float32]:
+    return np.frombuffer(data, "<f4").astype(np.float32)
+
+
+def number(value: float) -> str:
+    """Decimal text that reads back to the same float; whole numbers without a point."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(float(value))
+
+
+def hash_write(key: str, fields: Mapping[str, Any], ttl_seconds: int | None = None) -> Write:
+    """A hash whose numbers become decimal text; bytes and text stay."""
+    encoded = {
+        name: value if isinstance(value, str | bytes) else number(value) for name, value in fields.items()
+    }
+    return Write(key, "hash", encoded, ttl_seconds)
+
+
+def list_write(key: str, record: RecommendationList, ttl_seconds: int | None) -> Write:
+    """A list, whole in one SET; an empty one deletes the key."""
+    if not record.items:
+        return Write(key, "delete", None)
+    return Write(key, "set", encode_list(record), ttl_seconds)
+
+
+def listed(items: Sequence[tuple[str, float, dict[str, float]]], explain_top: int) -> list[ListedItem]:
+    """(id, score, why) triples, the first `explain_top` with their `why`."""
+    return [
+        ListedItem(item_id, score, why if place < explain_top else None)
+        for place, (item_id, score, why) in enumerate(items)
+    ]

@@ -1,0 +1,53 @@
+"""Decayed popularity against numbers worked by hand, and its top lists against a full sort."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.popularity import DAY, HALF_LIVES, TOP, Popularity
+
+
+def test_counts_halve_with_the_half_life() -> None:
+    """Two events a day apart: half of the first is left after one day at a half-life of one day."""
+    popularity = Popularity()
+    popularity.add(2, 0.0)
+    popularity.add(2, DAY)
+    counts = np.exp(popularity.column("1d", 4, DAY))
+    np.testing.assert_allclose(counts, [0, 0, 1.5, 0])
+    np.testing.assert_allclose(np.exp(popularity.column("1d", 4, 2 * DAY))[2], 0.75)
+    np.testing.assert_allclose(np.exp(popularity.column("ever", 4, 2 * DAY))[2], 2)
+
+
+def test_late_events_count_from_the_newest_time_seen() -> None:
+    popularity = Popularity()
+    popularity.add(0, 10 * DAY)
+    popularity.add(1, 9 * DAY)
+    np.testing.assert_allclose(np.exp(popularity.column("1d", 2, 0.0)), [1, 0.5])
+
+
+def test_top_lists_stay_sorted() -> None:
+    """After any stream, with drops, each list is the head of a full sort."""
+    random = np.random.default_rng(1)
+    popularity = Popularity()
+    for step in range(3000):
+        row = int(random.zipf(1.3)) % 900
+        popularity.add(row, step * 1000.0 + random.normal() * 5000)
+        if step % 500 == 499:
+            popularity.drop(int(random.integers(20)))
+    for h, name in enumerate(HALF_LIVES):
+        logs = popularity.logs[:, h]
+        known = np.flatnonzero(logs > -np.inf)
+        top = popularity.top(name)
+        assert len(np.unique(top)) == len(top) == min(TOP, len(known))
+        np.testing.assert_array_equal(logs[top], np.sort(logs[known])[::-1][: len(top)])
+
+
+def test_state_round_trips() -> None:
+    popularity, other = Popularity(), Popularity()
+    for row in (3, 1, 3):
+        popularity.add(row, 5.0 * row)
+    other.load(popularity.state())
+    np.testing.assert_array_equal(popularity.logs, other.logs)
+    np.testing.assert_array_equal(popularity.top("3d"), other.top("3d"))
+    other.add(7, 100.0)
+    assert 7 not in popularity.top("3d")

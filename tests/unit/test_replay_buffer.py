@@ -1,0 +1,70 @@
+"""The replay buffer: bounded, latest events, deterministic."""
+
+import numpy as np
+
+from models.replay_buffer import Events, ReplayBuffer
+
+LENGTH = 3
+
+
+def events(first: int, n: int) -> Events:
+    index = np.arange(first, first + n)
+    return Events(
+        domain=index % 2,
+        user=index,
+        item=index * 10,
+        residual=np.where(index % 2, np.nan, index).astype(np.float32),
+        time=index.astype(np.float64),
+        recent=np.repeat(index, LENGTH * 3).reshape(n, LENGTH, 3).astype(np.float64),
+        stamp=index + 1,
+    )
+
+
+def same(a: Events, b: Events) -> None:
+    for name, left, right in zip(Events._fields, a, b, strict=True):
+        np.testing.assert_array_equal(left, right, name)
+
+
+def test_an_empty_buffer_gives_nothing() -> None:
+    buffer = ReplayBuffer(10, LENGTH)
+    assert len(buffer) == 0
+    assert len(buffer.sample(5, np.random.default_rng(0)).user) == 0
+
+
+def test_keeps_the_latest_events() -> None:
+    """After 7 + 7 events a ring of 10 holds users 4 … 13, with their rows intact."""
+    buffer = ReplayBuffer(10, LENGTH)
+    buffer.add(events(0, 7))
+    buffer.add(events(7, 7))
+    assert len(buffer) == 10
+    drawn = buffer.sample(2000, np.random.default_rng(0))
+    assert set(drawn.user) == set(range(4, 14))
+    np.testing.assert_array_equal(drawn.item, drawn.user * 10)
+    np.testing.assert_array_equal(drawn.recent[:, 1, 2], drawn.user)
+
+
+def test_a_batch_above_capacity_keeps_its_end() -> None:
+    buffer = ReplayBuffer(4, LENGTH)
+    buffer.add(events(0, 11))
+    assert set(buffer.sample(200, np.random.default_rng(0)).user) == {7, 8, 9, 10}
+
+
+def test_memory_is_bounded() -> None:
+    """A ten times longer stream needs no more room."""
+    sizes = []
+    for batches in (10, 100):
+        buffer = ReplayBuffer(50, LENGTH)
+        for b in range(batches):
+            buffer.add(events(7 * b, 7))
+        sizes.append(sum(v.nbytes for v in buffer.state().values() if isinstance(v, np.ndarray)))
+    assert sizes[0] == sizes[1]
+
+
+def test_state_round_trips() -> None:
+    """A loaded buffer gives the same samples and takes the same turns."""
+    buffer, copy = ReplayBuffer(10, LENGTH), ReplayBuffer(10, LENGTH)
+    buffer.add(events(0, 13))
+    copy.load(buffer.state())
+    for b in (buffer, copy):
+        b.add(events(13, 4))
+    same(buffer.sample(50, np.random.default_rng(3)), copy.sample(50, np.random.default_rng(3)))
