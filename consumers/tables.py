@@ -1,11 +1,11 @@
 """Historical tables as contract records, row by row: CSV, TSV, `::`, JSON Lines, Parquet; gzip too.
 
-What a file is, is told from its content: the format by its first bytes, the layout by its column names. So MovieLens,
-Amazon Reviews 2023 and our own layout need no mapping. A bad row is reported with its line and left out. Ids stay
-strings. A row with user, item and no rating is a click.
+What a file is, is told from its content: the format by its first bytes, the layout by its column names. So
+MovieLens, Amazon Reviews 2023 and our own layout need no mapping. A bad row is reported with its line, and
+left out. Ids stay strings. A row with user, item and no rating is a click.
 
-Domain: without `domain` each row's domain column decides. With it and no such column, all rows are of that domain;
-with both, only the rows of that domain are read and the others are counted in `Table.skipped`.
+Domain: without `domain` each row's domain column decides. With it and no such column, all rows are of that
+domain; with both, only the rows of that domain are read and the others are counted in `Table.skipped`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 import pyarrow as pa
@@ -68,31 +68,16 @@ _BARE: dict[tuple[str, int], Sequence[str]] = {
     ("|", 24): ("item_id", "title"),
 }
 # The last 18 columns of MovieLens 100k's u.item are flags for these.
-_GENRES = [
-    "Action",
-    "Adventure",
-    "Animation",
-    "Children's",
-    "Comedy",
-    "Crime",
-    "Documentary",
-    "Drama",
-    "Fantasy",
-    "Film-Noir",
-    "Horror",
-    "Musical",
-    "Mystery",
-    "Romance",
-    "Sci-Fi",
-    "Thriller",
-    "War",
-    "Western",
-]
+_GENRES = (
+    "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
+    "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+)  # fmt: skip
 
 _DOMAIN = re.compile(r"[a-z0-9_-]+")
 _TEXT_LIMIT = 4000  # characters: an encoder reads a few hundred words, and Kafka refuses records above 1 MB
 _QUOTED_LINES = 20  # lines a quoted cell may span before its quote counts as never closed
 _FIRST_MS = 10**11  # the contract's earliest timestamp; smaller numbers are seconds
+_UNITS = ((_FIRST_MS, 1000.0), (10**14, 1.0), (10**17, 1e-3))  # s, ms, µs; above that ns
 _AHEAD_MS = 300_000  # the contract's tolerance for a clock that is ahead
 _UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
 
@@ -101,7 +86,7 @@ Row = tuple[Any, ...]
 
 
 class Sent(msgspec.Struct, frozen=True, gc=False):
-    """One record for Kafka in contract JSON. `value` None is a tombstone; `timestamp` repeats the event's, ms."""
+    """One record for Kafka in contract JSON. `value` None: a tombstone; `timestamp`: the event's, ms."""
 
     kind: Kind
     domain: str
@@ -153,8 +138,9 @@ _encode = msgspec.json.Encoder().encode
 class Table:
     """One file. `kind` tells what is in it, `columns` which column gives which field; `records()` reads it.
 
-    `columns` maps our fields (`MAPPABLE`) to column names, or to numbers from 0 in a table without a header; fields
-    it does not name are found by their usual names. Raises TableError when the file cannot be read or understood.
+    `columns` maps our fields (`MAPPABLE`) to column names, or to numbers from 0 in a table without a header;
+    fields it does not name are found by their usual names. Raises TableError when the file cannot be read or
+    understood.
     """
 
     def __init__(
@@ -164,7 +150,7 @@ class Table:
         self.domain = domain
         self.skipped: Counter[str] = Counter()
         """Rows left out because they are of another domain than the one asked for."""
-        self._raw: IO[bytes] | None = None
+        self._raw: io.BufferedReader | None = None
         self._done = 0.0
         mapping = dict(columns or {})
         try:
@@ -191,16 +177,14 @@ class Table:
         return self._raw.tell()
 
     def records(self, on_bad: Callable[[BadRow], object]) -> Iterator[Sent]:
-        """Every good row in the file's order; the others go to `on_bad`. Memory: one row, or a Parquet batch."""
+        """Every good row in the file's order; the others go to `on_bad`. Holds one row or Parquet batch."""
         make = _event if self.kind == "interactions" else _item
         at = self._fields.index("domain") if "domain" in self.columns else None
         only, latest = self.domain, int(time.time() * 1000) + _AHEAD_MS
-        rows = {"parquet": self._parquet_rows, "json": self._json_rows, "text": self._text_rows}[
-            self._format
-        ]()
+        readers = {"parquet": self._parquet_rows, "json": self._json_rows, "text": self._text_rows}
         line = 0
         try:
-            for line, row in rows:  # the last line is reported below
+            for line, row in readers[self._format]():  # the last line is reported below
                 try:
                     if isinstance(row, str):
                         raise _BadRowError(row)
@@ -247,9 +231,9 @@ class Table:
         known = () if mapping else _BARE.get((self._separator, len(cells)), ())
         return [*known, *(str(n) for n in range(len(known), len(cells)))]
 
-    def _open(self) -> IO[bytes]:
+    def _open(self) -> gzip.GzipFile | io.BufferedReader:
         self._raw = self.path.open("rb")
-        return gzip.open(self._raw) if self._zipped else self._raw
+        return gzip.GzipFile(fileobj=self._raw) if self._zipped else self._raw
 
     def _text_rows(self) -> Iterator[tuple[int, Row | str]]:
         width = len(self._names)
@@ -329,7 +313,7 @@ def _cells(line: str, separator: str, strict: bool = False) -> list[str]:
 
 
 def _split(file: Iterator[str], separator: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Line number and cells, or a reason. Unlike csv.reader alone, an open quote costs its own line, not the rest."""
+    """Line number and cells, or a reason. Unlike with a csv.reader, an open quote costs one line only."""
     again: deque[str] = deque()
     number = 0
     while line := again.popleft() if again else next(file, ""):
@@ -417,16 +401,13 @@ def _time(value: Any, latest: int) -> int:
         if isinstance(value, datetime):
             value = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
         number = float(value)
-        scale = (
-            1000.0 if number < _FIRST_MS else 1.0 if number < 10**14 else 1e-3 if number < 10**17 else 1e-6
-        )
-        at = int(number * scale)
+        at = int(number * next((scale for limit, scale in _UNITS if number < limit), 1e-6))
     except (TypeError, ValueError, OverflowError):
         raise _BadRowError(f"timestamp {_short(value)} is neither a number nor ISO 8601") from None
-    if not _FIRST_MS <= at <= latest:
-        raise _BadRowError(
-            f"timestamp {_short(value)} is {'in the future' if at > latest else 'before 1973'}"
-        )
+    if at < _FIRST_MS:
+        raise _BadRowError(f"timestamp {_short(value)} is before 1973")
+    if at > latest:
+        raise _BadRowError(f"timestamp {_short(value)} is in the future")
     return at
 
 

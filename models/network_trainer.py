@@ -259,7 +259,7 @@ class NetworkLearner:
     @torch.no_grad()
     def _correct_biases(self, counts: Index) -> None:
         """After a step: each target's bias vectors a bit toward the mean of its sources'."""
-        for t in np.flatnonzero(self.is_target):
+        for t in map(int, np.flatnonzero(self.is_target)):
             sources = [s for s, d in enumerate(self.domains) if d.is_source and s != t]
             if not sources or not counts[t]:
                 continue

@@ -1,0 +1,117 @@
+"""`crosscurrent check`: everything a start needs, looked at one by one; each failure says what to do."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import redis
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from consumers.config import Settings
+from consumers.connect import connect_store
+from consumers.errors import Stop
+from consumers.kafka_source import unreachable
+from consumers.replay import create_topics
+from consumers.tables import Kind
+
+
+class Finding(NamedTuple):
+    """One line of the report."""
+
+    what: str
+    good: bool
+    detail: str
+
+
+def check(settings: Settings, create_topics: bool = False) -> Iterator[Finding]:
+    """Findings as they are made. `create_topics`: make the missing ones."""
+    yield Finding("config", True, f"{len(settings.domains)} domains: {', '.join(settings.domains)}")
+    yield from _check_kafka(settings, create_topics)
+    yield _check_store(settings)
+    yield _check_directory(Path(settings.checkpoint.directory))
+    yield _check_encoder(settings.text_encoder.model)
+
+
+def _check_kafka(settings: Settings, create: bool) -> Iterator[Finding]:
+    try:
+        with KafkaAdminClient(**settings.kafka.client()) as admin:
+            servers = ",".join(settings.kafka.bootstrap_servers)
+            yield Finding("broker", True, f"{servers} answers")
+            yield from _check_topics(settings, admin, create)
+    except (KafkaError, OSError, ValueError) as error:
+        yield Finding("broker", False, unreachable(settings.kafka, error))
+
+
+def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Finding]:
+    kinds: list[tuple[str, Kind]] = [(name, kind) for name, (_, kind) in settings.topics().items()]
+    letters: tuple[str, Kind] = (settings.kafka.dead_letter_topic, "interactions")
+    client = settings.kafka.client()
+    created = create_topics(client, kinds) + create_topics(client, [letters], 1) if create else []
+    counts = partition_counts(admin, [name for name, _ in (*kinds, letters)])
+    for name, _ in (*kinds, letters):
+        if name in counts:
+            how = "created with " if name in created else ""
+            yield Finding(f"topic {name}", True, f"{how}{counts[name]} partitions")
+        else:
+            yield Finding(
+                f"topic {name}", False, "missing: create it, or run crosscurrent check --create-topics"
+            )
+
+
+def partition_counts(admin: Any, topics: list[str]) -> dict[str, int]:
+    """Partitions of the topics that exist."""
+    return {
+        t["name"]: len(t["partitions"])
+        for t in admin.describe_topics(topics)
+        if not t["error_code"] and t["partitions"]
+    }
+
+
+def _check_store(settings: Settings) -> Finding:
+    key = f"{settings.redis.prefix}:check"
+    try:
+        client = connect_store(settings)
+        begun = time.perf_counter()
+        client.set(key, b"1", ex=5)
+        client.delete(key)
+        millis = (time.perf_counter() - begun) * 1000
+        client.close()
+    except Stop as stop:
+        return Finding("store", False, str(stop))
+    except redis.RedisError as error:
+        return Finding(
+            "store",
+            False,
+            f"answers but does not take writes ({error}): give the user SET, HSET, DEL, EXPIRE",
+        )
+    return Finding("store", True, f"takes writes ({millis:.1f} ms for two)")
+
+
+def _check_directory(path: Path) -> Finding:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b"1")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return Finding(
+            "checkpoints", False, f"{path.resolve()}: {error.strerror}: make it writable or set another"
+        )
+    return Finding("checkpoints", True, f"{path.resolve()} is writable")
+
+
+def _check_encoder(model: str) -> Finding:
+    from models.text_encoder import load_encoder  # noqa: PLC0415  (slow import)
+
+    try:
+        width = load_encoder(model).encode(["one title"]).shape[1]
+    except ValueError as error:
+        return Finding("text encoder", False, str(error))
+    return Finding("text encoder", True, f"{model}, {width} dimensions")

@@ -1,0 +1,326 @@
+"""The command line: the composition root. Each command connects the parts and leaves the work to them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import msgspec
+
+from consumers import log
+from consumers.config import load
+from consumers.errors import BUG, USAGE, Stop
+
+CONFIG = click.option(
+    "--config",
+    "-c",
+    "config",
+    type=click.Path(path_type=Path),
+    help="TOML file; see deploy/crosscurrent.toml.",
+)
+NEEDED_CONFIG = click.option(
+    "--config", "-c", "config", type=click.Path(path_type=Path), required=True,
+    help="TOML file; see deploy/crosscurrent.toml.",
+)  # fmt: skip
+JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="crosscurrent")
+def cli() -> None:
+    """Streaming cross-domain adaptation for recommendation: Kafka in, fresh lists out at Redis.
+
+    \b
+    Try it, with nothing else running:
+      crosscurrent demo
+    In production:
+      crosscurrent check --config crosscurrent.toml
+      crosscurrent run   --config crosscurrent.toml
+
+    Every config key can be set in the environment: CROSSCURRENT_REDIS__URL=redis://cache:6379/0
+
+    Exit codes: 0 stopped on request; 1 a bug; 2 usage, config, or broker or store unreachable at start;
+    3 too many invalid records; 4 checkpoint or offsets unusable; 130, 143 a second signal.
+    """
+
+
+@cli.command()
+@NEEDED_CONFIG
+@click.option("--accept-gap", is_flag=True, help="Go on although records are gone from the log; counts them.")
+@click.option("--debug", is_flag=True, help="More in the log.")
+def run(config: Path, accept_gap: bool, debug: bool) -> int:
+    """Consume, learn, publish, until Ctrl-C or SIGTERM.
+
+    \b
+    Examples:
+      crosscurrent run --config crosscurrent.toml
+      CROSSCURRENT_METRICS__PORT=9500 crosscurrent run -c crosscurrent.toml
+    """
+    from consumers.connect import connect_source, connect_store  # noqa: PLC0415  (fast failure first)
+
+    settings = load(config)
+    log.configure(debug)
+    source = connect_source(settings, accept_gap)
+    client = connect_store(settings)
+    from consumers.service import Service  # noqa: PLC0415  (loads torch)
+
+    return Service(settings, source, client).run()
+
+
+@cli.command()
+@NEEDED_CONFIG
+@click.option("--create-topics", is_flag=True, help="Create the topics that are missing.")
+def check(config: Path, create_topics: bool) -> int:
+    """Look at everything a start needs: config, broker, topics, store, checkpoints, encoder.
+
+    \b
+    Examples:
+      crosscurrent check --config crosscurrent.toml
+      crosscurrent check --config crosscurrent.toml --create-topics
+    """
+    from consumers.check import check as findings  # noqa: PLC0415
+
+    bad = 0
+    for finding in findings(load(config), create_topics):
+        mark = click.style("ok  ", fg="green") if finding.good else click.style("FAIL", fg="red")
+        click.echo(f"{mark} {finding.what}: {finding.detail}")
+        bad += not finding.good
+    return USAGE if bad else 0
+
+
+@cli.command()
+@CONFIG
+@click.option("--user", "-u", required=True, help="User id, as in the events.")
+@click.option("--domain", "-d", required=True, help="Domain to recommend from.")
+@click.option("--top", "-k", default=10, show_default=True, help="How many.")
+@JSON
+def recommend(config: Path | None, user: str, domain: str, top: int, json_file: Path | None) -> int:
+    """Show what services read for a user: titles, scores, why, age, and which fallback it was.
+
+    \b
+    Examples:
+      crosscurrent recommend --user u000012 --domain books
+      crosscurrent recommend -c crosscurrent.toml -u u000012 -d books -k 5
+    """
+    from consumers.show import show_recommendations  # noqa: PLC0415
+    from serving.reader import Reader, Unreachable  # noqa: PLC0415
+
+    settings = load(config, need_domains=False)
+    if settings.domains and domain not in settings.domains:
+        raise Stop(f"--domain {domain}: the config has {', '.join(settings.domains)}")
+    try:
+        reader = Reader(settings.redis.url, settings.redis.prefix)
+        figures = show_recommendations(reader, user, domain, top)
+    except Unreachable as error:
+        raise Stop(f"{error}. Start it, or set redis.url (CROSSCURRENT_REDIS__URL).") from error
+    write_json(json_file, figures)
+    return 0
+
+
+@cli.command()
+@CONFIG
+@click.option("--out", type=click.Path(path_type=Path), help="Write files and truth.json into this folder.")
+@click.option(
+    "--layout", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True, help="With --out."
+)
+@click.option("--truth", type=click.Path(path_type=Path), help="With --config: write the truth here.")
+@click.option("--create-topics", is_flag=True, help="With --config: create missing topics.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    help="With --config: events per second (default: full speed).",
+)
+@click.option(
+    "--world", type=click.Path(path_type=Path), help="TOML file with a world of your own (see README)."
+)
+@click.option(
+    "--events", type=click.IntRange(1), default=20_000, show_default=True, help="Interactions in all."
+)
+@click.option("--seed", default=0, show_default=True, help="Same seed, same world and events.")
+@click.option(
+    "--overlap", type=click.FloatRange(0, 1), default=0.8, show_default=True, help="Share of common users."
+)
+@click.option(
+    "--drift",
+    "drifts",
+    multiple=True,
+    metavar="DOMAIN:KIND:AT[:BIAS]",
+    help="sudden, gradual or recurring; AT is a share of the events or an event number. Replaces the default drift; `none` for no drift.",
+)
+@click.option(
+    "--poison",
+    "poisons",
+    multiple=True,
+    metavar="DOMAIN[:AT]",
+    help="From AT on this domain's ratings are inverted.",
+)
+@JSON
+def simulate(
+    config: Path | None,
+    out: Path | None,
+    layout: Literal["csv", "jsonl"],
+    truth: Path | None,
+    create_topics: bool,
+    rate: float | None,
+    world: Path | None,
+    events: int,
+    seed: int,
+    overlap: float,
+    drifts: tuple[str, ...],
+    poisons: tuple[str, ...],
+    json_file: Path | None,
+) -> int:
+    """Generate several domains with a known truth, into Kafka or into files.
+
+    Users share tastes across domains; domains have their own biases; titles carry meaning. Without --world: movies
+    and books as sources, games as a young target, with a sudden drift in games halfway.
+
+    \b
+    Examples:
+      crosscurrent simulate --out world --events 50000
+      crosscurrent simulate --config crosscurrent.toml --create-topics --rate 500 --truth truth.json
+      crosscurrent simulate --out world --drift games:gradual:0.4:0.8 --poison movies:0.5
+    """
+    from consumers import worlds  # noqa: PLC0415
+
+    if (config is None) == (out is None):
+        raise click.UsageError("give either --out DIR or --config FILE")
+    settings = worlds.settings(world, events, seed, overlap, drifts, poisons)
+    if out is not None:
+        figures = worlds.into_files(settings, out, layout)
+    else:
+        figures = worlds.into_kafka(settings, load(config), rate, truth, create_topics)
+    write_json(json_file, figures)
+    return 0
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@NEEDED_CONFIG
+@click.option("--domain", "-d", help="Domain of all rows; with a domain column: only its rows.")
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="FIELD=COLUMN",
+    help="For layouts that are not recognised, such as user_id=buyer.",
+)
+@click.option(
+    "--rate", type=click.FloatRange(0, min_open=True), help="Events per second (default: full speed)."
+)
+@click.option("--create-topics", is_flag=True, help="Create missing topics.")
+@click.option("--partitions", default=4, show_default=True, help="Of created interaction topics.")
+@JSON
+def replay(
+    files: tuple[Path, ...],
+    config: Path,
+    domain: str | None,
+    mapping: tuple[str, ...],
+    rate: float | None,
+    create_topics: bool,
+    partitions: int,
+    json_file: Path | None,
+) -> int:
+    """Send historical interactions and items into Kafka: CSV, JSON Lines or Parquet, gzip too.
+
+    MovieLens, Amazon Reviews 2023 and our own layout are recognised. Bad rows are counted and named by line.
+
+    \b
+    Examples:
+      crosscurrent replay ratings.csv movies.csv --domain movies -c crosscurrent.toml --create-topics
+      crosscurrent replay interactions.csv.gz items.csv.gz -c crosscurrent.toml --rate 1000
+      crosscurrent replay sales.parquet -d shop -c crosscurrent.toml --map user_id=buyer --map item_id=sku
+    """
+    from consumers.replaying import run_replay  # noqa: PLC0415
+
+    figures = run_replay(files, load(config), domain, mapping, rate, create_topics, partitions)
+    write_json(json_file, figures)
+    return 0
+
+
+@cli.command()
+@click.option(
+    "--events", default=15_000, show_default=True, type=click.IntRange(1000), help="Simulated events."
+)
+@click.option("--rate", default=250.0, show_default=True, help="Events per second.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the simulated world.")
+@click.option(
+    "--replay", "files", multiple=True, type=click.Path(exists=True, path_type=Path),
+    help="Your own interactions and items instead of simulated ones; repeat it for each file.",
+)  # fmt: skip
+@click.option(
+    "--target", help="With --replay: the domain to transfer into (default: the one with fewest events)."
+)
+@click.option("--keep", is_flag=True, help="Leave broker, store and service running until Ctrl-C.")
+@JSON
+def demo(
+    events: int,
+    rate: float,
+    seed: int,
+    files: tuple[Path, ...],
+    target: str | None,
+    keep: bool,
+    json_file: Path | None,
+) -> int:
+    """Stream three simulated domains end to end, with nothing else running, and show what transfer brings.
+
+    Starts a broker and a store of its own, in memory; two source domains, one target with a drift in the middle.
+
+    \b
+    Examples:
+      crosscurrent demo
+      crosscurrent demo --keep
+      crosscurrent demo --replay ratings.csv.gz --replay items.csv.gz --target comedy --rate 500
+    """
+    log.configure()
+    from consumers.demo import DemoOptions, run_demo  # noqa: PLC0415  (loads torch)
+
+    code, figures = run_demo(DemoOptions(events, rate, seed, files, target, keep))
+    write_json(json_file, figures)
+    return code
+
+
+def write_json(path: Path | None, figures: Any) -> None:
+    """Raises Stop if the file cannot be written."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
+    except OSError as error:
+        raise Stop(f"--json {path}: {error.strerror}") from error
+
+
+def main() -> None:
+    """Runs a command; turns its outcome into an exit code."""
+    sys.exit(_run(cli))
+
+
+def _run(command: Callable[..., Any]) -> int:
+    try:
+        code = command(standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except Stop as stop:
+        click.echo(f"crosscurrent: {stop}", err=True)
+        return stop.code
+    except KeyboardInterrupt:
+        return 130
+    except Exception:
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exc()
+        return BUG
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    main()

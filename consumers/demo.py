@@ -1,0 +1,287 @@
+"""`crosscurrent demo`: broker, store, producer and service on one machine, watched live, with honest figures."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from rich.console import Console
+
+from consumers.config import Settings, build
+from consumers.connect import connect_source, connect_store
+from consumers.demo_view import View
+from consumers.embedded import Broker, EmbeddedError, Store
+from consumers.errors import BUG, Stop
+from consumers.replay import create_topics
+from consumers.service import Service
+from consumers.show import show_recommendations
+from consumers.tables import Table
+from consumers.worlds import topic_kinds
+from models.prequential import NDCG_LOSS, RMSE
+from serving.reader import Reader
+
+SETTLE_SECONDS = 60.0
+"""How long the service may take to learn the rest once everything is sent."""
+
+
+class DemoOptions(NamedTuple):
+    """What `crosscurrent demo` was asked for."""
+
+    events: int
+    rate: float
+    seed: int
+    files: tuple[Path, ...] = ()
+    target: str | None = None
+    keep: bool = False
+
+
+class Feed:
+    """The producer, a process of its own: items at once, events after `go`, a line of counts at the end."""
+
+    def __init__(self, bootstrap: str, options: DemoOptions, domains: list[str]) -> None:
+        orders = {
+            "bootstrap": bootstrap,
+            "events": options.events,
+            "rate": options.rate,
+            "seed": options.seed,
+            "files": [str(f) for f in options.files],
+            "domains": domains,
+        }
+        self._process = subprocess.Popen(  # noqa: S603  our own module
+            [sys.executable, "-m", "consumers.demo_feed", json.dumps(orders)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_for_items(self) -> None:
+        """Returns once all items are in the log. Raises Stop if the producer fails."""
+        self._line()
+
+    def go(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("go\n")
+            self._process.stdin.flush()
+
+    def finished(self) -> bool:
+        return self._process.poll() is not None
+
+    def counts(self) -> dict[str, int]:
+        """What was sent, by kind. Raises Stop if the producer fails."""
+        counts: dict[str, int] = json.loads(self._line())
+        return counts
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise Stop("the demo's producer failed; its message is above", BUG)
+        return line
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int, dict[str, Any]]:
+    """Runs it all; gives the exit code (1 if anything was lost) and the summary. Raises Stop."""
+    console = console or Console()
+    domains = _domains(options)
+    with _servers() as (broker, store), tempfile.TemporaryDirectory(prefix="crosscurrent-demo-") as folder:
+        settings = _settings(broker, store, Path(folder), domains)
+        create_topics(settings.kafka.client(), topic_kinds(settings))
+        create_topics(settings.kafka.client(), [(settings.kafka.dead_letter_topic, "interactions")], 1)
+        feed = Feed(broker.bootstrap, options, list(domains))
+        try:
+            console.print("broker and store are up; loading the learners …", style="dim")
+            service = Service(settings, connect_source(settings), connect_store(settings))
+            service.freshness_ms = []
+            feed.wait_for_items()
+            summary = _watch(service, feed, console, options)
+        finally:
+            feed.stop()
+        _show(console, store.url, settings, summary, service, options)
+        return (1 if summary["lost"] else 0), summary
+
+
+@contextlib.contextmanager
+def _servers() -> Iterator[tuple[Broker, Store]]:
+    try:
+        with Broker() as broker, Store() as store:
+            yield broker, store
+    except EmbeddedError as error:
+        raise Stop(str(error)) from error
+
+
+def _domains(options: DemoOptions) -> dict[str, dict[str, Any]]:
+    if not options.files:
+        return {"movies": {"role": "source"}, "books": {"role": "source"}, "games": {"role": "target"}}
+    events: dict[str, int] = {}
+    low, high = float("inf"), float("-inf")
+    for path in options.files:
+        table = Table(path)
+        if table.kind != "interactions":
+            continue
+        for record in table.records(lambda _: None):
+            events[record.domain] = events.get(record.domain, 0) + 1
+            value = msgspec.json.decode(record.value or b"{}").get("value")
+            if value is not None:
+                low, high = min(low, value), max(high, value)
+    if not events:
+        raise Stop("--replay: none of these files holds interactions")
+    target = options.target or min(events, key=lambda name: events[name])
+    if target not in events:
+        raise Stop(f"--target {target}: the files hold {', '.join(events)}")
+    limits = [low, high] if low < high else [1.0, 5.0]
+    return {
+        name: {"role": "target" if name == target else "source", "rating_range": limits} for name in events
+    }
+
+
+def _settings(broker: Broker, store: Store, folder: Path, domains: dict[str, dict[str, Any]]) -> Settings:
+    return build(
+        {
+            "kafka": {"bootstrap_servers": [broker.bootstrap]},
+            "redis": {"url": store.url},
+            "metrics": {"port": 0},
+            "checkpoint": {"directory": str(folder)},
+            "domains": domains,
+        }
+    )
+
+
+def _watch(service: Service, feed: Feed, console: Console, options: DemoOptions) -> dict[str, Any]:
+    """Runs the service on this thread while another one draws and waits for the end of the stream."""
+    outcome: dict[str, Any] = {}
+    view = View(service, console)
+
+    def watch() -> None:
+        try:
+            outcome.update(_follow(service, feed, view))
+        except Exception as error:
+            outcome["error"] = error
+        if options.keep and "error" not in outcome:
+            console.print("everything is learned and published; Ctrl-C stops broker, store and service")
+            return
+        service.stopping = True
+
+    watcher = threading.Thread(target=watch, name="demo", daemon=True)
+    watcher.start()
+    service.run()
+    watcher.join(5.0)
+    if error := outcome.get("error"):
+        raise error
+    if not outcome:
+        raise Stop("stopped before the stream ended", 130)
+    return _summary(service, outcome)
+
+
+def _follow(service: Service, feed: Feed, view: View) -> dict[str, Any]:
+    while service.ready() is not None and not service.stopping:
+        time.sleep(0.05)
+    feed.go()
+    begun = time.monotonic()
+    with view:
+        while not feed.finished() and not service.stopping:
+            view.refresh()
+            time.sleep(0.25)
+        counts = feed.counts()
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while not _settled(service, counts) and time.monotonic() < deadline and not service.stopping:
+            view.refresh()
+            time.sleep(0.1)
+        view.refresh()
+    return {"sent": counts["interactions"], "seconds": time.monotonic() - begun}
+
+
+def _settled(service: Service, counts: dict[str, int]) -> bool:
+    totals = service.pipeline.totals
+    taken = totals["learned"] + totals["duplicates"] + totals["dead_letters"]
+    return taken >= counts["interactions"] and not (
+        service.publisher.backlog() or service.pipeline.outbox.backlog()
+    )
+
+
+def _summary(service: Service, outcome: dict[str, Any]) -> dict[str, Any]:
+    totals = service.pipeline.totals
+    fresh = np.array(service.freshness_ms or [0.0])
+    target, metric = headline(service)
+    prequential = service.arms.prequential
+    seconds = outcome["seconds"]
+    taken = totals["learned"] + totals["duplicates"] + totals["dead_letters"]
+    return {
+        "events_in": outcome["sent"],
+        "learned": totals["learned"],
+        "duplicates": totals["duplicates"],
+        "dead_letters": totals["dead_letters"],
+        "lost": outcome["sent"] - taken,
+        "seconds": round(seconds, 2),
+        "events_per_second": round(taken / seconds, 1),
+        "freshness_p50_ms": round(float(np.percentile(fresh, 50)), 1),
+        "freshness_p99_ms": round(float(np.percentile(fresh, 99)), 1),
+        "target": target,
+        "error_metric": metric,
+        "target_error_with_transfer": prequential.error(target, metric, "full", overall=True),
+        "target_error_without_transfer": prequential.error(target, metric, "target_only", overall=True),
+    }
+
+
+def headline(service: Service) -> tuple[str, str]:
+    """The target and the metric that the demo compares: rating error where there are ratings."""
+    target = next(name for name, d in service.settings.domains.items() if d.role != "source")
+    rated = service.arms.prequential.count(target, RMSE, "full")
+    return target, RMSE if rated else NDCG_LOSS
+
+
+def _show(
+    console: Console,
+    url: str,
+    settings: Settings,
+    summary: dict[str, Any],
+    service: Service,
+    options: DemoOptions,
+) -> None:
+    """The summary, and how to read a recommendation: done here once, so that it is seen to work."""
+    without, with_transfer = summary["target_error_without_transfer"], summary["target_error_with_transfer"]
+    console.print(
+        f"\n[bold]{summary['events_in']:,}[/bold] events in {summary['seconds']:.0f} s: "
+        f"{summary['learned']:,} learned, {summary['duplicates']:,} duplicates, "
+        f"{summary['dead_letters']:,} dead letters, [bold]{summary['lost']:,} lost[/bold]"
+    )
+    console.print(
+        f"fresh in the store after {summary['freshness_p50_ms']:.0f} ms (median), "
+        f"{summary['freshness_p99_ms']:.0f} ms (99th percentile)"
+    )
+    if without is not None and with_transfer is not None:
+        console.print(
+            f"{summary['error_metric']} in {summary['target']}: [bold]{with_transfer:.4f}[/bold] with transfer, "
+            f"{without:.4f} without ({100 * (1 - with_transfer / without):+.1f} % better)"
+        )
+    target = summary["target"]
+    user = next(
+        (u for u in reversed(list(service.arms.full.users)) if service.arms.full.events_of(u)[target]), None
+    )
+    if user is None:
+        return
+    console.print()
+    show_recommendations(Reader(url, settings.redis.prefix), user, target, 5, console)
+    console.print("\n[bold]The same from a shell[/bold]", highlight=False)
+    console.print(f"  redis-cli -u {url} GET 'cc:rec:{{{user}}}:{target}'", highlight=False, soft_wrap=True)
+    console.print("[bold]and from Python[/bold]")
+    console.print("  from serving.reader import Reader", highlight=False)
+    console.print(f"  Reader({url!r}).recommend({user!r}, {target!r}, 5)", highlight=False, soft_wrap=True)
+    if not options.keep:
+        console.print(
+            "(broker and store end with this demo; crosscurrent demo --keep leaves them running)", style="dim"
+        )

@@ -1,0 +1,68 @@
+"""The demo's producer process: items, then on `go` the events, with a few bad and doubled ones among them."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from consumers.replay import make_producer, send
+from consumers.simulator import Simulator, three_domains
+from consumers.tables import Sent, Table
+
+POISON_EVERY, DOUBLE_EVERY = 500, 200
+POISON = (
+    b"{not json",
+    b'{"type":"rating"}',
+    b"\xff\xfe",
+    b'{"type":"rating","user_id":"","item_id":"x","value":3}',
+)
+
+
+def streams(orders: dict[str, Any]) -> tuple[Iterable[Sent], Iterable[Sent]]:
+    """(items, events) of the user's files, or of the simulated world with faults."""
+    if orders["files"]:
+        tables = [Table(Path(f)) for f in orders["files"]]
+        items = itertools.chain.from_iterable(t.records(lambda _: None) for t in tables if t.kind == "items")
+        events = heapq.merge(
+            *(t.records(lambda _: None) for t in tables if t.kind == "interactions"),
+            key=lambda record: record.timestamp or 0,
+        )
+        known = set(orders["domains"])
+        return (r for r in items if r.domain in known), itertools.islice(events, orders["events"])
+    world = msgspec.structs.replace(three_domains(orders["events"], orders["seed"]), event_ids=True)
+    simulator = Simulator(world)
+    return simulator.items(), with_faults(simulator.events())
+
+
+def with_faults(events: Iterable[Sent]) -> Iterator[Sent]:
+    """Every 500th record is preceded by a malformed one, every 200th is sent twice."""
+    bad = itertools.cycle(POISON)
+    for number, record in enumerate(events, 1):
+        if number % POISON_EVERY == 0:
+            yield Sent("interactions", record.domain, record.key, next(bad))
+        yield record
+        if number % DOUBLE_EVERY == 0:
+            yield record
+
+
+def main() -> None:
+    orders = json.loads(sys.argv[1])
+    items, events = streams(orders)
+    with make_producer({"bootstrap_servers": orders["bootstrap"]}, linger_ms=2) as producer:
+        sent = send(items, producer)
+        print(json.dumps({"items": sent.items}), flush=True)  # noqa: T201  the parent reads it
+        if not sys.stdin.readline():
+            return
+        counts = send(events, producer, rate=orders["rate"])
+        print(json.dumps({"interactions": counts.sent}), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

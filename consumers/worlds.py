@@ -1,0 +1,121 @@
+"""`crosscurrent simulate`: from options to a world, and the world into files or Kafka."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from kafka.errors import KafkaError
+
+from consumers.config import Settings
+from consumers.errors import Stop
+from consumers.kafka_source import unreachable
+from consumers.replay import create_topics, make_producer
+from consumers.simulated_world import Drift, Poison, WorldSettings
+from consumers.simulator import Simulator, three_domains, to_files, to_kafka
+from consumers.tables import Kind
+
+
+def settings(
+    world: Path | None,
+    events: int,
+    seed: int,
+    overlap: float,
+    drifts: tuple[str, ...] = (),
+    poisons: tuple[str, ...] = (),
+) -> WorldSettings:
+    """The world of a TOML file, or the default one with these changes. Raises Stop."""
+    if world is not None:
+        try:
+            return msgspec.convert(tomllib.loads(world.read_text(encoding="utf-8")), WorldSettings)
+        except OSError as error:
+            raise Stop(f"--world {world}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+            raise Stop(f"--world {world}: {error}") from error
+    chosen = three_domains(events, seed, overlap)
+    if drifts:
+        chosen = msgspec.structs.replace(
+            chosen, drift=tuple(_drift(text) for text in drifts if text != "none")
+        )
+    return msgspec.structs.replace(chosen, poison=tuple(map(_poison, poisons)), event_ids=True)
+
+
+def _drift(text: str) -> Drift:
+    parts = text.split(":")
+    if len(parts) not in (3, 4) or parts[1] not in ("sudden", "gradual", "recurring"):
+        raise Stop(f"--drift {text}: write DOMAIN:KIND:AT[:BIAS], such as games:sudden:0.5:1.0")
+    kind: Any = parts[1]
+    try:
+        return Drift(parts[0], kind, float(parts[2]), bias=float(parts[3]) if len(parts) > 3 else 1.0)
+    except ValueError as error:
+        raise Stop(f"--drift {text}: AT and BIAS are numbers") from error
+
+
+def _poison(text: str) -> Poison:
+    domain, _, at = text.partition(":")
+    try:
+        return Poison(domain, float(at or 0.0))
+    except ValueError as error:
+        raise Stop(f"--poison {text}: AT is a number") from error
+
+
+def _simulator(world: WorldSettings) -> Simulator:
+    try:
+        return Simulator(world)
+    except ValueError as error:
+        raise Stop(f"this world cannot be: {error}") from error
+
+
+def into_files(world: WorldSettings, out: Path, layout: Literal["csv", "jsonl"]) -> dict[str, Any]:
+    """Writes the folder; gives what is in it. Raises Stop."""
+    try:
+        to_files(_simulator(world), out, layout)
+    except OSError as error:
+        raise Stop(f"--out {out}: {error.strerror}") from error
+    return {"events": world.events, "files": sorted(str(p) for p in out.iterdir())}
+
+
+def into_kafka(
+    world: WorldSettings, config: Settings, rate: float | None, truth: Path | None, create: bool
+) -> dict[str, Any]:
+    """Sends items, then events; gives the counts. Raises Stop."""
+    simulator = _simulator(world)
+    unknown = [d.name for d in world.domains if d.name not in config.domains]
+    if unknown:
+        raise Stop(f"the world has domains that the config lacks: {', '.join(unknown)}")
+    if truth is not None:
+        try:
+            truth.write_bytes(msgspec.json.encode(simulator.truth()))
+        except OSError as error:
+            raise Stop(f"--truth {truth}: {error.strerror}") from error
+    try:
+        if create:
+            create_topics(config.kafka.client(), topic_kinds(config))
+        with make_producer(config.kafka.client()) as producer:
+            counts = to_kafka(simulator.records(), producer, topic_namer(config), rate)
+    except KafkaError as error:
+        raise Stop(unreachable(config.kafka, error)) from error
+    figures: dict[str, Any] = msgspec.to_builtins(counts)
+    return figures
+
+
+def topic_kinds(config: Settings) -> list[tuple[str, Kind]]:
+    """Every topic of the config with the kind of its records."""
+    return [(name, kind) for name, (_, kind) in config.topics().items()]
+
+
+def topic_namer(config: Settings) -> Any:
+    """The topic for a kind and a domain; raises Stop for a domain that the config lacks."""
+
+    def topic_of(kind: Kind, domain: str) -> str:
+        if domain not in config.domains:
+            raise Stop(
+                f"domain {domain!r} is not in the config, which has {', '.join(config.domains)}. Add "
+                f"[domains.{domain}], or name one of these with --domain."
+            )
+        entry = config.domains[domain]
+        return entry.interactions_topic if kind == "interactions" else entry.items_topic
+
+    return topic_of
