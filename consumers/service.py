@@ -9,7 +9,6 @@ from pathlib import Path
 from types import FrameType
 
 import structlog
-import torch
 
 from consumers.checkpointer import Checkpointer
 from consumers.config import Settings
@@ -20,6 +19,7 @@ from consumers.kafka_source import KafkaSource
 from consumers.pipeline import Pipeline
 from models.arms import Arms
 from models.text_encoder import load_encoder
+from models.threads import use_one_thread
 from serving.health import HealthServer
 from serving.metrics import Metrics
 from serving.outbox import Outbox
@@ -39,7 +39,7 @@ class Service:
     """
 
     def __init__(self, settings: Settings, source: KafkaSource, client: object) -> None:
-        torch.set_num_threads(1)  # one thread: same sums in the same order, and a core left for the rest
+        use_one_thread()
         self.settings = settings
         self.source = source
         self.metrics = Metrics()

@@ -1,12 +1,13 @@
 """A made-up world with a known truth: people with tastes, domains with items, and drift at a named point.
 
-A rating is `clip(domain mean + drift + user bias + item bias + taste · item + noise)`, rounded to the
-domain's grid. Tastes and user biases belong to the person, so what a user shows in one domain helps in the next. Item
+A rating is `clip(domain mean + drift + user bias + item bias + taste · item + noise)`, rounded to the domain's
+grid. Tastes and user biases belong to the person, so what a user shows in one domain helps in the next. Item
 factors come from two topics each, and so do the words of the title: text predicts taste everywhere.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -170,7 +171,7 @@ def _pick(rng: np.random.Generator, cumulative: Floats, shape: tuple[int, ...]) 
     return np.asarray(np.minimum(found, len(cumulative) - 1), np.int64)
 
 
-class World:
+class Truth:
     """The truth of `settings`, and events drawn from it. Deterministic, however often `draws()` is called.
 
     Users and items are rows of their domain here; an index counts the events of all domains. `index` may
@@ -304,5 +305,7 @@ def _validate(settings: WorldSettings) -> None:
         if name not in names:
             raise ValueError(f"no domain {name!r} to change; there are {', '.join(names)}")
     for spec in settings.domains:
+        if not re.fullmatch(r"[a-z0-9_-]+", spec.name):
+            raise ValueError(f"a domain name is made of a-z, 0-9, _ and - only, not {spec.name!r}")
         if spec.users < 1 or spec.items < 1 or spec.share <= 0:
             raise ValueError(f"domain {spec.name!r} needs users, items and a share above 0")

@@ -1,11 +1,12 @@
-"""`simulate`: a world's items and events as contract records, to Kafka or to files, with the truth beside them."""
+"""`simulate`: a world's items and events as contract records, to Kafka or to files, and its truth beside them."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from math import isnan
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -14,12 +15,12 @@ import numpy as np
 from kafka import KafkaProducer
 
 from consumers.replay import SendCounts, TopicOf, default_topic, send
-from consumers.simulated_world import DomainSpec, Drift, World, WorldSettings
+from consumers.simulated_world import DomainSpec, Drift, Truth, WorldSettings
 from consumers.tables import Sent
 
 DAY_MS = 86_400_000
 
-# Two opposite topics an axis, in the order of `World`'s themes: adjectives | places and things | people.
+# Two opposite topics an axis, in the order of `Truth`'s axes: adjectives | places and things | people.
 _TOPICS = [
     ("mystery", "Silent Hidden Crooked Midnight Veiled", "Harbor Alibi Ledger Cellar Witness", "Detective"),
     ("comedy", "Cheerful Clumsy Giddy Goofy Jolly", "Wedding Banquet Parade Prank Circus", "Clown"),
@@ -86,8 +87,8 @@ def three_domains(events: int = 20_000, seed: int = 0, overlap: float = 0.8) -> 
     )
 
 
-class Simulator:
-    """A `World` as contract records: `items()`, then `events()`; `records()` is both.
+class World:
+    """What happens in a `Truth`, as contract records: `items()`, then `events()`; `records()` is both.
 
     Deterministic by the settings (with `start_ms=None` all but the timestamps), constant memory in the number
     of events, and repeatable: each call starts from the beginning.
@@ -95,14 +96,14 @@ class Simulator:
 
     def __init__(self, settings: WorldSettings) -> None:
         self.settings = settings
-        self.world = World(settings)
+        self.reality = Truth(settings)
 
     def records(self) -> Iterator[Sent]:
         yield from self.items()
         yield from self.events()
 
     def items(self) -> Iterator[Sent]:
-        for number, domain in enumerate(self.world.domains):
+        for number, domain in enumerate(self.reality.domains):
             rng = np.random.default_rng([self.settings.seed, 2, number])
             for row, topics in enumerate(domain.topics.tolist()):
                 title, text = _text(topics, rng)
@@ -116,19 +117,20 @@ class Simulator:
 
     def events(self) -> Iterator[Sent]:
         """All interactions, in order of their timestamps."""
-        names = [d.spec.name for d in self.world.domains]
-        users = [[user_id(p) for p in d.people.tolist()] for d in self.world.domains]
+        domains = self.reality.domains
+        names = [d.spec.name for d in domains]
+        users = [[user_id(p) for p in d.people.tolist()] for d in domains]
         start, spacing = self.settings.start_ms, DAY_MS / self.settings.events_per_day
         index = 0
-        for draw in self.world.draws():
+        for draw in self.reality.draws():
             for d, u, i, rating in zip(*(column.tolist() for column in draw), strict=True):
                 domain, user = names[d], users[d][u]
                 at = int(time.time() * 1000) if start is None else start + int(index * spacing)
-                # Written by hand because it is several times faster; the ids above need no escaping.
-                kind = '"click"' if rating != rating else f'"rating","value":{rating:.6g}'  # noqa: PLR0124  # NaN
-                identity = f',"event_id":"e{index:09d}"' if self.settings.event_ids else ""
-                text = f'{{"type":{kind},"user_id":"{user}","item_id":"{domain}-{i:05d}","timestamp":{at}{identity}}}'
-                yield Sent("interactions", domain, user.encode(), text.encode())
+                # Written by hand because that is several times faster; the ids above need no escaping.
+                what = '"click"' if isnan(rating) else f'"rating","value":{rating:.6g}'
+                head = f'{{"type":{what},"user_id":"{user}","item_id":"{item_id(domain, i)}","timestamp":{at}'
+                text = f'{head},"event_id":"e{index:09d}"}}' if self.settings.event_ids else head + "}"
+                yield Sent("interactions", domain, user.encode(), text.encode(), at)
                 index += 1
 
     def expected(self, domain: str, user: str, item: str, index: int) -> float:
@@ -136,31 +138,31 @@ class Simulator:
 
         Raises KeyError for a user or item that this domain does not have.
         """
-        at = self.world.domains[self.world.number[domain]]
+        at = self.reality.domains[self.reality.number[domain]]
         who = np.flatnonzero(at.people == int(user.removeprefix("u")))
         row = int(item.rpartition("-")[2])
         if not len(who) or row >= at.spec.items:
             raise KeyError(f"{user} or {item} is not in {domain}")
         low, high = at.spec.rating_range
-        return float(np.clip(self.world.honest(domain, who, np.array([row]), index)[0], low, high))
+        return float(np.clip(self.reality.honest(domain, who, np.array([row]), index)[0], low, high))
 
     def truth(self) -> dict[str, Any]:
-        """Everything that is true of this world, JSON-able; `settings` alone rebuild it (`load_truth`)."""
-        world, last = self.world, self.settings.events
+        """Everything that is true of this world, JSON-able; `settings` alone rebuild the world (`load_world`)."""
+        real, last = self.reality, self.settings.events
         domains: dict[str, Any] = {}
-        for d in world.domains:
+        for d in real.domains:
             name = d.spec.name
             domains[name] = {
                 "bias_before": d.spec.mean,
-                "bias_after": float(world.domain_mean(name, last)),
+                "bias_after": float(real.domain_mean(name, last)),
                 "drift": [
                     {
                         "kind": x.kind,
-                        "at": world.index_of(x.at),
-                        "span": world.index_of(x.span),
+                        "at": real.index_of(x.at),
+                        "span": real.index_of(x.span),
                         "bias": x.bias,
                     }
-                    for x in world.drifts(name)
+                    for x in real.drifts(name)
                 ],
                 "users": [user_id(p) for p in d.people.tolist()],
                 "items": {
@@ -177,16 +179,16 @@ class Simulator:
             "users": {
                 user_id(p): {"bias": bias, "taste": taste}
                 for p, (bias, taste) in enumerate(
-                    zip(world.user_bias.tolist(), world.taste.tolist(), strict=True)
+                    zip(real.user_bias.tolist(), real.taste.tolist(), strict=True)
                 )
             },
         }
 
 
-def load_truth(path: Path) -> Simulator:
-    """The simulator whose truth `path` holds."""
+def load_world(path: Path) -> World:
+    """The world whose truth the file `path` holds."""
     truth = msgspec.json.decode(path.read_bytes())
-    return Simulator(msgspec.convert(truth["settings"], WorldSettings))
+    return World(msgspec.convert(truth["settings"], WorldSettings))
 
 
 def to_kafka(
@@ -194,35 +196,34 @@ def to_kafka(
     producer: KafkaProducer,
     topic_of: TopicOf = default_topic,
     rate: float | None = None,
+    on_sent: Callable[[SendCounts], object] = lambda _: None,
 ) -> SendCounts:
     """Sends `records` at `rate` interactions/s (None: full speed) and returns when all are acknowledged.
 
-    Raises DeliveryError when the broker refused one. Topics must exist (`replay.create_topics`).
+    Topics must exist (`replay.create_topics`). Raises DeliveryError when the broker refuses a record.
     """
-    return send(records, producer, topic_of=topic_of, rate=rate)
+    return send(records, producer, topic_of, rate, on_sent)
 
 
-def to_files(
-    simulator: Simulator,
-    directory: Path,
-    layout: Literal["csv", "jsonl"] = "csv",
-    records: Iterable[Sent] = (),
-) -> None:
-    """Writes `interactions` and `items` (csv.gz as `tables` reads them, or contract events as .jsonl), `truth.json`.
+def to_files(world: World, directory: Path, layout: Literal["csv", "jsonl"] = "csv") -> None:
+    """Writes the world's interactions and items, and `truth.json`.
 
-    In jsonl one file a domain and kind (`interactions.movies.jsonl`), because contract events do not name theirs.
+    csv: `interactions.csv.gz` and `items.csv.gz`, as `tables` reads them. jsonl: contract events, one file a kind
+    and domain (`interactions.movies.jsonl`), because they do not name their domain.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    records = records or simulator.records()
-    _write_csv(records, directory) if layout == "csv" else _write_jsonl(records, directory)
-    (directory / "truth.json").write_bytes(msgspec.json.encode(simulator.truth()))
+    if layout == "csv":
+        _write_csv(world.records(), directory)
+    else:
+        _write_jsonl(world.records(), directory)
+    (directory / "truth.json").write_bytes(msgspec.json.encode(world.truth()))
 
 
 def _write_csv(records: Iterable[Sent], directory: Path) -> None:
-    with (
-        _gzip(directory / "interactions.csv.gz") as events_file,
-        _gzip(directory / "items.csv.gz") as items_file,
-    ):
+    def create(name: str) -> TextIO:
+        return gzip.open(directory / name, "wt", compresslevel=6, encoding="utf-8", newline="")
+
+    with create("interactions.csv.gz") as events_file, create("items.csv.gz") as items_file:
         events, items = (
             csv.writer(events_file, lineterminator="\n"),
             csv.writer(items_file, lineterminator="\n"),
@@ -238,14 +239,6 @@ def _write_csv(records: Iterable[Sent], directory: Path) -> None:
             else:
                 rating, seconds = row.get("value", ""), row["timestamp"] // 1000
                 events.writerow([row["user_id"], row["item_id"], record.domain, rating, seconds])
-
-
-def _gzip(path: Path) -> TextIO:
-    # No name and no time in the header: the same world gives the same bytes.
-    raw = gzip.GzipFile(filename="", fileobj=path.open("wb"), mode="wb", compresslevel=6, mtime=0)
-    import io
-
-    return io.TextIOWrapper(raw, encoding="utf-8", newline="")
 
 
 def _write_jsonl(records: Iterable[Sent], directory: Path) -> None:

@@ -231,9 +231,10 @@ class Table:
         known = () if mapping else _BARE.get((self._separator, len(cells)), ())
         return [*known, *(str(n) for n in range(len(known), len(cells)))]
 
-    def _open(self) -> gzip.GzipFile | io.BufferedReader:
-        self._raw = self.path.open("rb")
-        return gzip.GzipFile(fileobj=self._raw) if self._zipped else self._raw
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[gzip.GzipFile | io.BufferedReader]:
+        with self.path.open("rb") as self._raw:
+            yield gzip.GzipFile(fileobj=self._raw) if self._zipped else self._raw
 
     def _text_rows(self) -> Iterator[tuple[int, Row | str]]:
         width = len(self._names)
