@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import os
 import re
 import tomllib
@@ -161,22 +163,34 @@ def build(
     need_domains: bool = True,
 ) -> Settings:
     """Settings from a plain dict and environment overrides; see `load`."""
+    raw = copy.deepcopy(raw)
     for name, text in (environ or {}).items():
         if name.startswith(PREFIX) and "__" in name:
             _override(raw, name, text)
     try:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
-        raise Stop(f"{origin}: {_readable(str(error))}") from error
+        raise Stop(f"{origin}: {_readable(str(error), _bad_domain(raw))}") from error
     _read_secret_files(settings)
     _check(settings, origin, need_domains)
     return settings
 
 
-def _readable(message: str) -> str:
+def _bad_domain(raw: dict[str, Any]) -> str:
+    """The name of the first domain that is not well-formed: msgspec's path says `[...]` for it."""
+    domains = raw.get("domains")
+    for name, domain in domains.items() if isinstance(domains, dict) else ():
+        try:
+            msgspec.convert(domain, DomainConfig)
+        except msgspec.ValidationError:
+            return str(name)
+    return ""
+
+
+def _readable(message: str, domain: str) -> str:
     """msgspec's `Object contains unknown field `x` - at `$.kafka`` as `kafka.x: unknown key`."""
     text, _, where = message.partition(" - at `$")
-    place = where.rstrip("`").lstrip(".").replace("[...]", "")
+    place = where.rstrip("`").lstrip(".").replace("domains[...]", f"domains.{domain}").replace("[...]", "")
     if unknown := re.match(r"Object contains unknown field `(.*)`", text):
         return f"{place + '.' if place else ''}{unknown[1]}: unknown key"
     return f"{place or 'top level'}: {text}"
@@ -197,25 +211,29 @@ def _override(raw: dict[str, Any], name: str, text: str) -> None:
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
             raise Stop(f"environment {name}: {'.'.join(path)}: its parent is not a table")
-    table[path[-1]] = _parse(text, wants_text=kind is str or str in get_args(kind))
+    optional = get_origin(kind) is not list and str in get_args(kind)
+    table[path[-1]] = _parse(text, wants_text=kind is str or optional)
 
 
 def _parse(text: str, wants_text: bool) -> Any:
     """`text` as TOML, else as it stands; where a string is wanted, `123` stays a string."""
     try:
-        value = tomllib.loads(f"v = {text}")["v"]
+        parsed = tomllib.loads(f"v = {text}")
     except tomllib.TOMLDecodeError:
         return text
-    return text if wants_text and not isinstance(value, str) else value
+    value = parsed["v"]
+    return text if len(parsed) > 1 or (wants_text and not isinstance(value, str)) else value
 
 
 def _read_secret_files(settings: Settings) -> None:
-    for owner, key in ((settings.kafka, "sasl_password"), (settings.redis, "url")):
+    for section, owner, key in (("kafka", settings.kafka, "sasl_password"), ("redis", settings.redis, "url")):
         if file := getattr(owner, f"{key}_file"):
             try:
                 setattr(owner, key, Path(file).read_text(encoding="utf-8").strip())
             except OSError as error:
-                raise Stop(f"{key}_file {file}: {error.strerror}") from error
+                raise Stop(f"{section}.{key}_file {file}: {error.strerror}") from error
+            except UnicodeDecodeError:  # the error itself would show the secret
+                raise Stop(f"{section}.{key}_file {file}: not UTF-8 text") from None
 
 
 def _check(settings: Settings, origin: str, need_domains: bool) -> None:
@@ -228,7 +246,11 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
     for name, domain in settings.domains.items():
         demand(bool(DOMAIN_NAME.fullmatch(name)), f"domains.{name}: a name matches [a-z0-9_-]+")
         low, high = domain.rating_range
-        demand(low < high, f"domains.{name}.rating_range: the first value must be below the second")
+        finite = math.isfinite(low) and math.isfinite(high)
+        demand(
+            finite and low < high,
+            f"domains.{name}.rating_range: two finite values, the first below the second",
+        )
         for kind in ("interactions", "items"):
             topic = getattr(domain, f"{kind}_topic") or f"{kind}.{name}"
             setattr(domain, f"{kind}_topic", topic)
@@ -246,9 +268,9 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
     ):
         for key in keys:
             demand(getattr(section, key) > 0, f"{type(section).__name__.lower()}.{key}: must be above 0")
+    demand(bool(settings.kafka.bootstrap_servers), "kafka.bootstrap_servers: name at least one")
+    demand(0 <= settings.metrics.port <= 65_535, "metrics.port: must be from 0 (any free one) to 65535")
     demand(0 < settings.intake.max_invalid_ratio <= 1, "intake.max_invalid_ratio: must be in (0, 1]")
-    needs_user = settings.kafka.security_protocol.startswith("SASL")
-    demand(
-        not needs_user or bool(settings.kafka.sasl_mechanism and settings.kafka.sasl_username),
-        "kafka.sasl_mechanism and kafka.sasl_username: needed with this security_protocol",
-    )
+    if settings.kafka.security_protocol.startswith("SASL"):
+        for key in ("sasl_mechanism", "sasl_username", "sasl_password"):
+            demand(bool(getattr(settings.kafka, key)), f"kafka.{key}: needed with this security_protocol")

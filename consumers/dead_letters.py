@@ -79,42 +79,64 @@ class KafkaSink:
         self._waiting: list[tuple[DeadLetter, Any]] = []
 
     def send(self, letter: DeadLetter) -> None:
-        self._waiting.append((letter, self._try(letter)))
+        self._waiting.append(self._try(letter))
 
-    def _try(self, letter: DeadLetter) -> Any:
-        try:
-            return self._producer.send(
-                self._topic, key=letter.key, value=letter.value, headers=letter.headers
-            )
-        except TOO_LARGE:
-            return self._try(_cut(letter))
-        except KafkaError:
-            return None
+    def _try(self, letter: DeadLetter) -> tuple[DeadLetter, Any]:
+        """The letter as it was sent, and the broker's answer to come; None if it could not even be sent."""
+        while True:
+            try:
+                return letter, self._producer.send(
+                    self._topic, key=letter.key, value=letter.value, headers=letter.headers
+                )
+            except TOO_LARGE:
+                letter = _cut(letter)
+            except KafkaError:
+                return letter, None
 
     def flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for place, (letter, future) in enumerate(waiting):
-            sent = self._try(letter) if future is None else future
-            try:
-                if sent is None:
-                    raise Unavailable("dead letters: the broker does not answer")
-                sent.get(timeout=10)
-            except TOO_LARGE:
-                self._waiting.append((_cut(letter), None))
-            except (KafkaError, Unavailable) as error:
-                self._waiting += [(letter, None), *waiting[place + 1 :]]
-                raise Unavailable(f"dead letters not acknowledged: {type(error).__name__}") from error
-        if self._waiting:
-            self.flush()
+        while self._waiting:
+            self._send_failed_again()
+            waiting, self._waiting = self._waiting, []
+            problem: Exception | None = None
+            for letter, future in waiting:
+                try:
+                    if future is None:
+                        raise Unavailable("the broker does not answer")
+                    future.get(timeout=0 if problem else 10)
+                except (KafkaError, Unavailable) as error:
+                    self._waiting.append((letter, future))
+                    problem = problem or (None if isinstance(error, TOO_LARGE) else error)
+            if problem:
+                raise Unavailable(f"dead letters not acknowledged: {type(problem).__name__}") from problem
+
+    def _send_failed_again(self) -> None:
+        reachable = True
+        for place, (letter, future) in enumerate(self._waiting):
+            if future is not None and future.failed() and isinstance(future.exception, TOO_LARGE):
+                self._waiting[place] = letter, future = _cut(letter), None
+            if reachable and (future is None or future.failed()):
+                self._waiting[place] = self._try(letter)
+                reachable = self._waiting[place][1] is not None  # else each one would wait in vain
 
     def close(self) -> None:
         self._producer.close(timeout=2)
 
 
 def _cut(letter: DeadLetter) -> DeadLetter:
-    value = letter.value or b""
-    headers = [*letter.headers, ("truncated", b"true"), ("length", str(len(value)).encode())]
-    return DeadLetter(letter.key, value[:CUT_BYTES], headers)
+    """The letter with less of its value (of its key, if that is longer); headers keep the value's first length."""
+    key, value = letter.key, letter.value
+    if len(value or b"") >= len(key or b""):
+        value = value and _shorter(value)
+    else:
+        key = key and _shorter(key)
+    headers = letter.headers
+    if ("truncated", b"true") not in headers:
+        headers = [*headers, ("truncated", b"true"), ("length", str(len(letter.value or b"")).encode())]
+    return DeadLetter(key, value, headers)
+
+
+def _shorter(data: bytes) -> bytes:
+    return data[: min(CUT_BYTES, len(data) // 2)]
 
 
 class Limits:

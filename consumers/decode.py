@@ -163,26 +163,23 @@ def _parse(decoder: msgspec.json.Decoder[Any], value: bytes | None) -> Any:
     if value is None:
         raise _Rejected("null_value")
     try:
+        value.decode()  # msgspec does not look into the strings it skips
         return decoder.decode(value)
     except msgspec.ValidationError as error:
         message = str(error)
         if "missing required field" in message:
             raise _Rejected("missing_field") from None
         raise _Rejected("not_finite" if "Number out of range" in message else "wrong_type") from None
-    except (msgspec.DecodeError, RecursionError):
-        raise _Rejected(_why_malformed(value)) from None
     except UnicodeDecodeError:
         raise _Rejected("not_utf8") from None
+    except (msgspec.DecodeError, RecursionError):
+        raise _Rejected(_why_malformed(value)) from None
 
 
 def _why_malformed(value: bytes) -> Reason:
     """The slow second look, for records that are lost anyway: NaN and lone surrogates are not JSON to msgspec."""
     try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        return "not_utf8"
-    try:
-        parsed = json.loads(text)
+        parsed = json.loads(value.decode())
     except (ValueError, RecursionError):
         return "malformed_json"
     if not isinstance(parsed, dict):
@@ -194,11 +191,16 @@ def _why_malformed(value: bytes) -> Reason:
 
 
 def _holds_nonfinite(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_holds_nonfinite, value.values()))
-    if isinstance(value, list):
-        return any(map(_holds_nonfinite, value))
-    return isinstance(value, float) and not math.isfinite(value)
+    waiting = [value]  # a list, not the stack: what json.loads just bears may nest too deep for a recursion
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            return True
+    return False
 
 
 def _kind(name: str) -> Kind:

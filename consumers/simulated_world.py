@@ -159,6 +159,22 @@ class _Seen:
         if self.bits is not None:
             np.bitwise_or.at(self.bits, (user, item >> 3), (1 << (item & 7)).astype(np.uint8))
 
+    def choose(self, user: Ints, offered: Ints, score: Floats) -> Ints:
+        """The best of what is offered to each [n]; what a user already had only when nothing new is on offer."""
+        item = np.zeros(len(user), np.int64)
+        left = np.arange(len(user))
+        for last in (False, False, False, True):  # one user may come several times in a chunk
+            value = np.where(self.had(user[left], offered[left]), score[left] - 1e9, score[left])
+            best = offered[left, value.argmax(axis=1)]
+            _, first = np.unique((user[left] << 32) + best, return_index=True)
+            taken = np.arange(len(left)) if last else first
+            item[left[taken]] = best[taken]
+            self.mark(user[left[taken]], best[taken])
+            left = np.delete(left, taken)
+            if not len(left):
+                break
+        return item
+
 
 def _zipf(n: int, exponent: float) -> Floats:
     weight = np.arange(1, n + 1, dtype=np.float64) ** -exponent
@@ -265,9 +281,7 @@ class Truth:
                 lies |= (index >= self.index_of(poison.at)) & (rng.random(n) < poison.share)
         likes = self.affinity(name, user, offered, index) * (self.settings.choice / self.settings.taste_sd)
         score = np.where(lies[:, None], -likes, likes) + rng.gumbel(size=likes.shape)
-        score[seen.had(user, offered)] -= 1e9  # again only when nothing new is on offer
-        item = offered[np.arange(n), score.argmax(axis=1)]
-        seen.mark(user, item)
+        item = seen.choose(user, offered, score)
         low, high = spec.rating_range
         rating = self.honest(name, user, item, index) + rng.normal(0.0, self.settings.noise_sd, n)
         rating = np.where(lies, low + high - rating, rating)

@@ -173,7 +173,7 @@ class World:
                 },
             }
         return {
-            "settings": msgspec.to_builtins(self.settings),
+            "settings": msgspec.json.decode(msgspec.json.encode(self.settings)),
             "noise_sd": self.settings.noise_sd,
             "domains": domains,
             "users": {

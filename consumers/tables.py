@@ -21,7 +21,7 @@ import time
 import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -65,9 +65,8 @@ _BARE: dict[tuple[str, int], Sequence[str]] = {
     ("::", 4): ("user_id", "item_id", "rating", "timestamp"),
     ("::", 3): ("item_id", "title", "genres"),
     ("\t", 4): ("user_id", "item_id", "rating", "timestamp"),
-    ("|", 24): ("item_id", "title"),
+    ("|", 24): ("item_id", "title", "genres"),  # u.item: its last 18 columns are flags for the genres
 }
-# The last 18 columns of MovieLens 100k's u.item are flags for these.
 _GENRES = (
     "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
     "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
@@ -77,7 +76,7 @@ _DOMAIN = re.compile(r"[a-z0-9_-]+")
 _TEXT_LIMIT = 4000  # characters: an encoder reads a few hundred words, and Kafka refuses records above 1 MB
 _QUOTED_LINES = 20  # lines a quoted cell may span before its quote counts as never closed
 _FIRST_MS = 10**11  # the contract's earliest timestamp; smaller numbers are seconds
-_UNITS = ((_FIRST_MS, 1000.0), (10**14, 1.0), (10**17, 1e-3))  # s, ms, µs; above that ns
+_UNITS = ((10**14, 1.0), (10**17, 1e-3))  # ms, µs; above that ns
 _AHEAD_MS = 300_000  # the contract's tolerance for a clock that is ahead
 _UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
 
@@ -225,11 +224,15 @@ class Table:
             return list(found)
         self._separator = "::" if "::" in first else max(",\t;|", key=first.count)
         cells = [cell.strip() for cell in _cells(first, self._separator)]
-        self._bare = not any(_plain(cell) in _KNOWN or cell in mapping.values() for cell in cells)
+        self._width = len(cells)
+        # Numbers as column names: only a header if all of them stand there.
+        numbers = mapping and all(column.isdigit() for column in mapping.values())
+        mapped = (all if numbers else any)(column in cells for column in mapping.values())
+        self._bare = not (mapping and mapped) and not any(_plain(cell) in _KNOWN for cell in cells)
         if not self._bare:
             return cells
-        known = () if mapping else _BARE.get((self._separator, len(cells)), ())
-        return [*known, *(str(n) for n in range(len(known), len(cells)))]
+        known = () if mapping else _BARE.get((self._separator, self._width))
+        return list(known or map(str, range(self._width)))
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[gzip.GzipFile | io.BufferedReader]:
@@ -237,11 +240,10 @@ class Table:
             yield gzip.GzipFile(fileobj=self._raw) if self._zipped else self._raw
 
     def _text_rows(self) -> Iterator[tuple[int, Row | str]]:
-        width = len(self._names)
         names = [self.columns.get(field) for field in self._fields]
         # The place after the last cell stands for columns that are not there.
-        pick = itemgetter(*(width if name is None else self._names.index(name) for name in names))
-        flags = self._bare and (self._separator, width) == ("|", 24)
+        pick = itemgetter(*(len(self._names) if n is None else self._names.index(n) for n in names))
+        flags = self._bare and len(self._names) < self._width
         with (
             self._open() as binary,
             io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="") as file,
@@ -250,11 +252,15 @@ class Table:
             for line, cells in itertools.islice(rows, 0 if self._bare else 1, None):
                 if isinstance(cells, str):
                     yield line, cells
-                elif len(cells) == width:
-                    cells.append("|".join(itertools.compress(_GENRES, map(int, cells[6:]))) if flags else "")
+                elif len(cells) == self._width:
+                    if flags:
+                        cells[2:] = [
+                            "|".join(g for g, flag in zip(_GENRES, cells[6:], strict=True) if flag == "1")
+                        ]
+                    cells.append("")
                     yield line, pick(cells)
                 elif cells != [""]:
-                    yield line, f"{len(cells)} columns instead of {width}"
+                    yield line, f"{len(cells)} columns instead of {self._width}"
 
     def _json_rows(self) -> Iterator[tuple[int, Row | str]]:
         decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -272,7 +278,7 @@ class Table:
         with pq.ParquetFile(self.path) as file:
             wanted = list(dict.fromkeys(self.columns.values()))
             for batch in file.iter_batches(batch_size=8192, columns=wanted):
-                got = {name: batch.column(name).to_pylist() for name in wanted}
+                got = {name: _plain_times(batch.column(name)).to_pylist() for name in wanted}
                 blank: list[Any] = [None] * batch.num_rows
                 columns = (got.get(self.columns.get(field, ""), blank) for field in self._fields)
                 for row in zip(*columns, strict=True):
@@ -340,6 +346,15 @@ def _split(file: Iterator[str], separator: str) -> Iterator[tuple[int, list[str]
             break
 
 
+def _plain_times(column: pa.Array) -> pa.Array:
+    """Times to the ms: Python has no nanoseconds."""
+    return (
+        column.cast(pa.timestamp("ms", column.type.tz), safe=False)
+        if pa.types.is_timestamp(column.type)
+        else column
+    )
+
+
 def _event(domain: str, row: Row, latest: int) -> Sent:
     user, item, _, rating, timestamp, event_id, context, kind = row
     user, item = _id(user, "user_id"), _id(item, "item_id")
@@ -387,7 +402,8 @@ def _item(domain: str, row: Row, _: int) -> Sent:
 def _id(value: Any, name: str) -> str:
     if not isinstance(value, str):
         # A column of numbers with gaps comes as floats.
-        value = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value or "")
+        whole = isinstance(value, float) and value.is_integer()
+        value = "" if value is None or value != value else str(int(value) if whole else value)  # noqa: PLR0124
     value = value.strip()
     if not 0 < len(value) <= 256:
         raise _BadRowError(f"{name} has {len(value)} characters, not 1 to 256")
@@ -397,12 +413,16 @@ def _id(value: Any, name: str) -> str:
 def _time(value: Any, latest: int) -> int:
     """Seconds, ms, µs or ns since the epoch by their size, ISO 8601 (UTC unless it says otherwise): as ms."""
     try:
-        if isinstance(value, str) and not value.isdigit():
-            value = float(value) if _NUMBER.fullmatch(value) else datetime.fromisoformat(value.strip())
-        if isinstance(value, datetime):
-            value = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-        number = float(value)
-        at = int(number * next((scale for limit, scale in _UNITS if number < limit), 1e-6))
+        if isinstance(value, str) and value.isdecimal():
+            number: float = int(value)
+        elif isinstance(value, date) or (isinstance(value, str) and not _NUMBER.fullmatch(value)):
+            when = datetime.fromisoformat(str(value).strip())
+            number = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+        else:
+            number = float(value)
+        at = int(
+            number * (1000 if number < _FIRST_MS else next((s for top, s in _UNITS if number < top), 1e-6))
+        )
     except (TypeError, ValueError, OverflowError):
         raise _BadRowError(f"timestamp {_short(value)} is neither a number nor ISO 8601") from None
     if at < _FIRST_MS:

@@ -1,0 +1,308 @@
+"""The real command between a real broker and a real store."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import redis
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from consumers.replay import create_topics
+from serving.reader import Reader
+from tests.integration.running import Running, wait_for
+
+DOMAINS: dict[str, dict[str, Any]] = {"movies": {"role": "source"}, "books": {"role": "target"}}
+
+
+class World:
+    """A service with its topics, a producer and a store, all under one prefix."""
+
+    def __init__(self, folder: Path, bootstrap: str, url: str, prefix: str) -> None:
+        self.prefix, self.bootstrap, self.url = prefix, bootstrap, url
+        self.service = Running(folder, bootstrap, url, prefix, DOMAINS)
+        names = [(f"{kind}.{prefix}.{d}", kind) for d in DOMAINS for kind in ("interactions", "items")]
+        create_topics({"bootstrap_servers": bootstrap}, names, 2)  # type: ignore[arg-type]
+        create_topics({"bootstrap_servers": bootstrap}, [(f"{prefix}.dead", "interactions")], 1)
+        self.producer = KafkaProducer(bootstrap_servers=bootstrap)
+        self.store = redis.Redis.from_url(url, legacy_responses=False)
+
+    def close(self) -> None:
+        self.service.kill()
+        self.producer.close()
+        self.store.close()
+
+    def item(self, domain: str, item: str, **fields: Any) -> None:
+        value = json.dumps({"item_id": item, **fields}).encode()
+        self.producer.send(f"items.{self.prefix}.{domain}", key=item.encode(), value=value)
+
+    def remove(self, domain: str, item: str) -> None:
+        self.producer.send(f"items.{self.prefix}.{domain}", key=item.encode(), value=None)
+
+    def rate(self, domain: str, user: str, item: str, value: float, **fields: Any) -> None:
+        event = {"type": "rating", "user_id": user, "item_id": item, "value": value, **fields}
+        self.raw(domain, user, json.dumps(event).encode())
+
+    def raw(self, domain: str, key: str | None, value: bytes | None) -> None:
+        self.producer.send(
+            f"interactions.{self.prefix}.{domain}", key=key.encode() if key else None, value=value
+        )
+
+    def fill(self, events: int = 60) -> None:
+        for domain in DOMAINS:
+            for n in range(20):
+                self.item(domain, f"{domain[0]}{n}", title=f"Title {n} of {domain}")
+        for n in range(events):
+            domain = "movies" if n % 3 else "books"
+            self.rate(domain, f"u{n % 7}", f"{domain[0]}{(n * 5) % 20}", 1 + n % 5, event_id=f"e{n}")
+        self.producer.flush()
+
+    def learned(self) -> int:
+        """Events learned by this process."""
+        return int(self.service.metric("crosscurrent_events_total"))
+
+    def counts(self, user: str) -> int:
+        """Events ever learned of a user, as published."""
+        fields = self.store.hgetall(f"{self.prefix}:user:{{{user}}}")
+        return sum(int(v) for k, v in fields.items() if k.startswith(b"events:"))
+
+    def items_for(self, user: str, domain: str) -> list[str]:
+        return [i.id for i in Reader(self.url, self.prefix).recommend(user, domain, 50).items]
+
+    def dead_letters(self, count: int) -> list[Any]:
+        with KafkaConsumer(
+            bootstrap_servers=self.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+        ) as consumer:
+            consumer.assign([TopicPartition(f"{self.prefix}.dead", 0)])
+            found: list[Any] = []
+
+            def read() -> bool:
+                for records in consumer.poll(timeout_ms=200).values():
+                    found.extend(records)
+                return len(found) >= count
+
+            wait_for(read, why=f"{count} dead letters")
+            return found
+
+
+@pytest.fixture
+def world_on_each_store(tmp_path: Path, bootstrap: str, redis_url: str, topic_prefix: str) -> Iterator[World]:
+    made = World(tmp_path, bootstrap, redis_url, topic_prefix)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def world(
+    request: pytest.FixtureRequest, tmp_path: Path, bootstrap: str, topic_prefix: str
+) -> Iterator[World]:
+    """On one store only: what these tests show does not depend on its make."""
+    url = request.config.getoption("--redis-url") or request.getfixturevalue("redis_store").url
+    made = World(tmp_path, bootstrap, url, topic_prefix)
+    yield made
+    made.close()
+
+
+def test_events_in_at_kafka_come_out_as_recommendations_at_redis(world_on_each_store: World) -> None:
+    """Every key of the Redis contract is there, in its shape, after a few events; seen and removed items are not."""
+    world = world_on_each_store
+    world.fill()
+    world.service.start()
+    world.service.wait_until_ready()
+    wait_for(lambda: world.learned() == 60, why="60 events learned")
+    wait_for(lambda: world.counts("u1") == 9 and world.store.exists(f"{world.prefix}:meta"), why="published")
+    store, prefix = world.store, world.prefix
+
+    record = json.loads(wait_for(lambda: store.get(f"{prefix}:rec:{{u1}}:books")))
+    assert record["v"] == 1
+    assert record["model"] >= 0
+    assert all(abs(sum(i["why"].values()) - i["score"]) < 1e-5 for i in record["items"][:10])
+    assert all("why" not in i for i in record["items"][10:])
+    assert store.ttl(f"{prefix}:rec:{{u1}}:books") > 600_000
+    seen = {f"b{(n * 5) % 20}" for n in range(60) if n % 3 == 0 and n % 7 == 1}
+    assert seen
+    assert not seen & {i["id"] for i in record["items"]}
+
+    user = store.hgetall(f"{prefix}:user:{{u1}}")
+    item = store.hgetall(f"{prefix}:item:books:b0")
+    assert len(np.frombuffer(user[b"vector"], "<f4")) == int(user[b"dim"]) == int(item[b"dim"])
+    assert item[b"title"] == b"Title 0 of books"
+    assert {b"bias", b"popularity", b"model"} <= set(item)
+    domain = store.hgetall(f"{prefix}:domain:books")
+    assert domain[b"role"] == b"target"
+    assert {b"mean", b"adaptation_rate", b"divergence:movies", b"model", b"published_ts"} <= set(domain)
+    assert json.loads(store.get(f"{prefix}:popular:movies"))["items"]
+    assert {b"schema", b"dim", b"model", b"started_ts", b"published_ts"} <= set(
+        store.hgetall(f"{prefix}:meta")
+    )
+
+    world.remove("books", record["items"][0]["id"])
+    world.item("books", record["items"][1]["id"], available=False)
+    world.producer.flush()
+    gone = {record["items"][0]["id"], record["items"][1]["id"]}
+    wait_for(
+        lambda: not any(gone & set(world.items_for(f"u{n}", "books")) for n in range(7)),
+        why="lists without removed items",
+    )
+    wait_for(lambda: not store.exists(f"{prefix}:item:books:{record['items'][0]['id']}"), why="item key gone")
+    assert world.service.stop() == 0
+
+
+def test_a_restart_resumes_from_the_checkpoint(world: World) -> None:
+    """Events produced while the service is down are learned once; nothing is learned twice. Ctrl-C exits with 0."""
+    world.fill(30)
+    world.service.start()
+    world.service.wait_until_ready()
+    wait_for(lambda: world.learned() == 30, why="30 learned")
+    assert world.service.stop(signal.SIGINT) == 0
+    for n in range(25):
+        world.rate("books", "late", f"b{n % 20}", 3, event_id=f"late{n}")
+    world.producer.flush()
+    world.service.start()
+    world.service.wait_until_ready()
+    wait_for(lambda: world.learned() == 25, why="only the new ones are learned")
+    wait_for(lambda: world.counts("late") == 25, why="published")
+    assert sum(world.counts(f"u{n}") for n in range(7)) == 30
+    assert world.service.stop() == 0
+
+
+def test_kill_9_loses_nothing_and_learns_nothing_twice(world: World) -> None:
+    """After kill -9 in the middle of a stream the counts of learned events per user are what was produced."""
+    world.fill(40)
+    world.service.start()
+    world.service.wait_until_ready()
+    for n in range(300):
+        world.rate("movies", f"k{n % 3}", f"m{n % 20}", 3)
+    world.producer.flush()
+    wait_for(lambda: world.learned() > 60, why="some learned")
+    world.service.kill()
+    world.service.start()
+    world.service.wait_until_ready()
+    wait_for(lambda: [world.counts(f"k{n}") for n in range(3)] == [100] * 3, why="each exactly once")
+    assert world.service.stop() == 0
+
+
+def test_poison_goes_to_the_dead_letters_and_the_stream_goes_on(world: World) -> None:
+    """Each bad record is a dead letter with its bytes, reason and provenance; good ones around it are learned."""
+    bad: dict[str, bytes | None] = {
+        "malformed_json": b"{oops",
+        "not_utf8": b'{"type":"click","user_id":"\xff\xfe","item_id":"m1"}',
+        "wrong_type": b'["a"]',
+        "missing_field": b'{"type":"rating","user_id":"a","item_id":"m1"}',
+        "unknown_type": b'{"type":"poke","user_id":"a","item_id":"m1"}',
+        "bad_id": b'{"type":"click","user_id":"","item_id":"m1"}',
+        "not_finite": b'{"type":"rating","user_id":"a","item_id":"m1","value":NaN}',
+        "out_of_range": b'{"type":"rating","user_id":"a","item_id":"m1","value":99}',
+        "timestamp_in_seconds": b'{"type":"click","user_id":"a","item_id":"m1","timestamp":1700000000}',
+        "future_timestamp": b'{"type":"click","user_id":"a","item_id":"m1","timestamp":9999999999999}',
+        "too_large": b'{"type":"click","user_id":"a","item_id":"m1","x":"' + b"x" * 900_000 + b'"}',
+        "null_value": None,
+    }
+    for n, value in enumerate(bad.values()):
+        world.rate("movies", "good", f"m{n}", 4)
+        world.raw("movies", "bad", value)
+    world.rate("movies", "twice", "m1", 4, event_id="same")
+    world.rate("movies", "twice", "m1", 4, event_id="same")
+    world.producer.flush()
+    world.service.start()
+    world.service.wait_until_ready()
+    letters = world.dead_letters(len(bad))
+    found = {dict(letter.headers)["reason"].decode(): letter for letter in letters}
+    assert set(found) == set(bad)
+    for reason, letter in found.items():
+        headers = dict(letter.headers)
+        assert letter.value == bad[reason]
+        assert letter.key == b"bad"
+        assert headers["topic"].decode() == f"interactions.{world.prefix}.movies"
+        assert int(headers["partition"]) in (0, 1)
+        assert int(headers["offset"]) >= 0
+        assert abs(int(headers["timestamp"]) - time.time() * 1000) < 600_000
+    wait_for(lambda: world.learned() == len(bad) + 1, why="good ones learned")
+    assert world.service.metric("crosscurrent_dead_letters_total") == len(bad)
+    assert world.service.metric("crosscurrent_duplicates_total") == 1
+    assert world.service.stop() == 0
+
+
+def test_a_flood_of_invalid_records_stops_with_exit_3(world: World) -> None:
+    """A bad deploy does not drain silently: past the limit the service saves and exits with 3, naming the partition."""
+    world.fill(12)
+    for _ in range(1500):
+        world.raw("movies", "bad", b"{oops")
+    world.producer.flush()
+    world.service.start()
+    assert world.service.process is not None
+    assert world.service.process.wait(90) == 3
+    said = world.service.log.read_text()
+    assert f"interactions.{world.prefix}.movies partition" in said
+    assert "Traceback" not in said
+
+
+def test_check_reports_and_creates_topics(world: World) -> None:
+    """`check` names each missing topic and what to do, exit 2; with --create-topics all is well, exit 0."""
+    config = world.service.config.read_text().replace(f".{world.prefix}.", f".{world.prefix}-new.")
+    world.service.config.write_text(config)
+    before = world.service.command("check", "--config", str(world.service.config))
+    assert before.returncode == 2
+    assert f"items.{world.prefix}-new.books: missing" in before.stdout
+    created = world.service.command("check", "--config", str(world.service.config), "--create-topics")
+    assert created.returncode == 0, created.stdout
+    again = world.service.command("check", "--config", str(world.service.config))
+    assert again.returncode == 0, again.stdout
+
+
+def test_recommend_shows_titles_reasons_and_the_fallback(world: World) -> None:
+    """`recommend` prints titles and says which list it was; --json holds the same."""
+    world.fill()
+    world.service.start()
+    world.service.wait_until_ready()
+    wait_for(lambda: world.store.exists(f"{world.prefix}:rec:{{u1}}:books"), why="a list")
+    wait_for(lambda: world.store.exists(f"{world.prefix}:popular:books"), why="the popular list")
+    config, out = str(world.service.config), world.service.config.parent / "out.json"
+    own = world.service.command("recommend", "-c", config, "-u", "u1", "-d", "books", "--json", str(out))
+    assert own.returncode == 0, own.stderr
+    assert "their own list" in own.stdout
+    assert "of books" in own.stdout
+    assert json.loads(out.read_text())["origin"] == "personal"
+    other = world.service.command("recommend", "-c", config, "-u", "nobody", "-d", "books")
+    assert "what is popular" in other.stdout
+    assert world.service.stop() == 0
+
+
+@pytest.mark.parametrize("away", ["broker", "store"])
+def test_an_unreachable_server_is_one_clear_line_and_exit_2_within_10_seconds(
+    away: str, tmp_path: Path, bootstrap: str, own_store: Any, topic_prefix: str
+) -> None:
+    """Nothing else is printed, and the line says which setting to look at."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        kafka = f"127.0.0.1:{port}" if away == "broker" else bootstrap
+        url = f"redis://:secret@127.0.0.1:{port}/0" if away == "store" else own_store.url
+        service = Running(tmp_path, kafka, url, topic_prefix, DOMAINS)
+        if away == "store":
+            names = [(f"{k}.{topic_prefix}.{d}", k) for d in DOMAINS for k in ("interactions", "items")]
+            create_topics({"bootstrap_servers": bootstrap}, names, 1)  # type: ignore[arg-type]
+        begun = time.monotonic()
+        done = service.command("run", "--config", str(service.config))
+        assert time.monotonic() - begun < 10 * (1 if away == "store" else 1.5)  # the machine may be busy
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert ("kafka.bootstrap_servers" if away == "broker" else "redis.url") in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_a_missing_topic_is_named_with_exit_2(tmp_path: Path, bootstrap: str, own_store: Any) -> None:
+    """One line that names the topics and how to create them."""
+    service = Running(tmp_path, bootstrap, own_store.url, "nothere", DOMAINS)
+    done = service.command("run", "--config", str(service.config))
+    assert done.returncode == 2
+    assert "items.nothere.books" in done.stderr
+    assert "--create-topics" in done.stderr

@@ -1,0 +1,132 @@
+"""Replay and simulator into a real broker: what was counted as sent is there, keyed and in order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+
+from consumers.embedded import Broker
+from consumers.replay import DeliveryError, create_topics, make_producer, partition_of, replay, send
+from consumers.simulated_world import DomainSpec, WorldSettings
+from consumers.simulator import World, to_files, to_kafka
+from consumers.tables import Kind, Sent
+
+
+def read_all(bootstrap: str, topic: str, expect: int) -> dict[int, list[tuple[bytes, bytes | None]]]:
+    """Key and value by partition. Polls until `expect` records have come, since end offsets cannot be trusted."""
+    got: dict[int, list[tuple[bytes, bytes | None]]] = defaultdict(list)
+    with KafkaConsumer(
+        bootstrap_servers=bootstrap,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        allow_auto_create_topics=False,
+        isolation_level="read_committed",
+        group_id=None,
+    ) as consumer:
+        places = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
+        consumer.assign(places)
+        consumer.seek_to_beginning(*places)
+        idle = 0
+        # A few empty polls after the last expected record would show one too many.
+        while idle < 3 if sum(map(len, got.values())) >= expect else idle < 50:
+            polled = consumer.poll(timeout_ms=100)
+            idle = 0 if polled else idle + 1
+            for place, records in polled.items():
+                got[place.partition] += [(r.key, r.value) for r in records]
+    return got
+
+
+@pytest.fixture
+def world(topic_prefix: str) -> World:
+    movies = DomainSpec(f"{topic_prefix}-movies", users=300, items=120, kind="both")
+    games = DomainSpec(f"{topic_prefix}-games", users=100, items=40, share=0.2)
+    return World(WorldSettings(domains=(movies, games), events=5000, events_per_day=86_400))
+
+
+def check(bootstrap: str, world: World, partitions: int) -> None:
+    """The topics hold exactly the world's records: every key in its partition, in order."""
+    wanted: dict[tuple[Kind, str], list[Sent]] = defaultdict(list)
+    for record in world.records():
+        wanted[record.kind, record.domain].append(record)
+    assert len(wanted) == 4
+    for (kind, domain), records in wanted.items():
+        got = read_all(bootstrap, f"{kind}.{domain}", len(records))
+        expected: dict[int, list[bytes]] = defaultdict(list)
+        for record in records:
+            expected[partition_of(record.key, partitions if kind == "interactions" else 1)].append(record.key)
+        assert {p: [key for key, _ in rows] for p, rows in got.items()} == expected
+
+
+def test_simulator_to_kafka(bootstrap: str, world: World) -> None:
+    """Every record arrives once, byte for byte."""
+    client = {"bootstrap_servers": bootstrap}
+    topics: list[tuple[str, Kind]] = []
+    for spec in world.settings.domains:
+        topics += [(f"interactions.{spec.name}", "interactions"), (f"items.{spec.name}", "items")]
+    assert sorted(create_topics(client, topics)) == sorted(name for name, _ in topics)
+    assert create_topics(client, topics) == []
+    with make_producer(client) as producer:
+        counts = to_kafka(world.records(), producer)
+    assert (counts.sent, counts.items) == (5000, 160)
+    check(bootstrap, world, 4)
+
+
+def test_replay_of_files(bootstrap: str, world: World, tmp_path: Path) -> None:
+    """Files in the table layout give the records of the world again; missing topics are created compacted."""
+    to_files(world, tmp_path)
+    files = [tmp_path / "interactions.csv.gz", tmp_path / "items.csv.gz"]
+    client = {"bootstrap_servers": bootstrap}
+    report = replay(files, client, create=True, partitions=3)
+    assert (report.sent, report.items, report.bad_rows) == (5000, 160, 0)
+    check(bootstrap, world, 3)
+    with KafkaAdminClient(**client) as admin:
+        name = world.settings.domains[0].name
+        described = admin.describe_topics([f"interactions.{name}", f"items.{name}"])
+        assert sorted(len(t["partitions"]) for t in described) == [1, 3]
+
+
+def test_tombstones_pass(bootstrap: str, topic_prefix: str) -> None:
+    """A null value is sent as one."""
+    client = {"bootstrap_servers": bootstrap}
+    create_topics(client, [(f"items.{topic_prefix}", "items")])
+    with make_producer(client, live=True) as producer:
+        send([Sent("items", topic_prefix, b"i", None)], producer)
+    assert read_all(bootstrap, f"items.{topic_prefix}", 1) == {0: [(b"i", None)]}
+
+
+def test_topics_are_not_created_unasked(bootstrap: str, world: World, tmp_path: Path) -> None:
+    """A typing error in the config must not make a topic."""
+    to_files(world, tmp_path)
+    with pytest.raises(DeliveryError, match="does not exist"):
+        replay([tmp_path / "items.csv.gz"], {"bootstrap_servers": bootstrap})
+
+
+def test_no_broker_is_one_clear_error(own_broker: Broker, world: World, tmp_path: Path) -> None:
+    """It names the address."""
+    to_files(world, tmp_path)
+    own_broker.stop()
+    client = {"bootstrap_servers": own_broker.bootstrap, "bootstrap_timeout_ms": 500}
+    with pytest.raises(DeliveryError, match=own_broker.bootstrap):
+        replay([tmp_path / "items.csv.gz"], client)
+
+
+def test_a_broker_lost_on_the_way_is_an_error(own_broker: Broker) -> None:
+    """Records that were not acknowledged are never counted as sent."""
+    client = {"bootstrap_servers": own_broker.bootstrap}
+    create_topics(client, [("interactions.movies", "interactions")])
+    options = {"request_timeout_ms": 500, "delivery_timeout_ms": 1500}
+    producer = make_producer(client, live=True, **options)
+    try:
+
+        def records() -> list[Sent]:
+            return [Sent("interactions", "movies", b"u%d" % n, b"{}") for n in range(100)]
+
+        assert send(records(), producer).sent == 100
+        own_broker.stop()
+        with pytest.raises(DeliveryError):
+            send(records(), producer)
+    finally:
+        producer.close(timeout=1)

@@ -1,0 +1,368 @@
+"""Tables of every layout give contract records; bad rows are named and cost nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import time
+import tracemalloc
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from consumers.tables import BadRow, Sent, Table, TableError
+
+NOON = 1_700_000_000_000
+
+
+def read(
+    path: Path, text: str | bytes, domain: str | None = "movies", columns: dict[str, str] | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The decoded values, and the bad rows as `line: reason`."""
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    bad: list[BadRow] = []
+    got = list(Table(path, domain, columns).records(bad.append))
+    assert all(
+        r.key.decode() == v[("user_id" if r.kind == "interactions" else "item_id")] for r, v in decoded(got)
+    )
+    return [v for _, v in decoded(got)], [f"{b.line}: {b.reason}" for b in bad]
+
+
+def decoded(records: list[Sent]) -> list[tuple[Sent, dict[str, Any]]]:
+    return [(r, msgspec.json.decode(r.value or b"")) for r in records]
+
+
+def test_our_own_layout(tmp_path: Path) -> None:
+    """Ids keep leading zeros, a blank rating is a click, seconds become ms, the domain column decides."""
+    path = tmp_path / "interactions.csv"
+    path.write_text(
+        "user_id,item_id,domain,rating,timestamp\n007,0615391206,kitchen,,1700000000\nu1,m1,food,4.5,1700000001\n"
+    )
+    got = list(Table(path).records(print))
+    assert [r.domain for r in got] == ["kitchen", "food"]
+    assert [r.timestamp for r in got] == [NOON, NOON + 1000]
+    assert [v for _, v in decoded(got)] == [
+        {"type": "click", "user_id": "007", "item_id": "0615391206", "timestamp": NOON},
+        {"type": "rating", "user_id": "u1", "item_id": "m1", "value": 4.5, "timestamp": NOON + 1000},
+    ]
+
+
+def test_our_own_items(tmp_path: Path) -> None:
+    """Commas, quotes and line breaks in quoted text survive."""
+    values, bad = read(
+        tmp_path / "items.csv",
+        'item_id,domain,title,text\n01,food,"Salt, ""fine""","Salt.\nFor the table."\n02,food,,\n',
+        None,
+    )
+    assert values == [
+        {"item_id": "01", "title": 'Salt, "fine"', "text": "Salt.\nFor the table."},
+        {"item_id": "02", "title": ""},
+    ]
+    assert not bad
+
+
+MOVIELENS = [
+    ("ratings.csv", "userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n"),
+    ("u.data", "1\t31\t2.5\t1260759144\n"),
+    ("ratings.dat", "1::31::2.5::1260759144\n"),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), MOVIELENS)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_movielens_ratings(tmp_path: Path, name: str, text: str, zipped: bool) -> None:
+    """Latest, 100k and 1M/10M, gzip or not, whatever the file is called."""
+    values, bad = read(tmp_path / name, gzip.compress(text.encode()) if zipped else text)
+    assert values == [
+        {"type": "rating", "user_id": "1", "item_id": "31", "value": 2.5, "timestamp": 1260759144000}
+    ]
+    assert not bad
+
+
+FLAGS = "|".join("1" if n in (3, 4, 5) else "0" for n in range(19))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("movies.csv", "movieId,title,genres\n1,Toy Story (1995),Animation|Children's|Comedy\n"),
+        ("movies.dat", "1::Toy Story (1995)::Animation|Children's|Comedy\n"),
+        ("u.item", f"1|Toy Story (1995)|01-Jan-1995||http://imdb.com/?a,b|{FLAGS}\n"),
+    ],
+)
+def test_movielens_items(tmp_path: Path, name: str, text: str) -> None:
+    """Genres become text."""
+    values, bad = read(tmp_path / name, text)
+    about = "Toy Story (1995). Genres: Animation, Children's, Comedy."
+    assert values == [{"item_id": "1", "title": "Toy Story (1995)", "text": about}]
+    assert not bad
+
+
+def test_latin_1_titles_and_no_genres(tmp_path: Path) -> None:
+    """MovieLens 100k and 1M are not UTF-8."""
+    values, bad = read(
+        tmp_path / "movies.dat", "1::Misérables, Les (1995)::(no genres listed)\n".encode("latin-1")
+    )
+    assert values == [{"item_id": "1", "title": "Misérables, Les (1995)"}]
+    assert not bad
+
+
+def test_amazon_reviews(tmp_path: Path) -> None:
+    """2023 reviews: ms, parent_asin before asin, the review's title and text are not the item's."""
+    review = {
+        "rating": 5.0, "title": "Great", "text": "Loved it", "asin": "B01", "parent_asin": "B00YQ6X8EO",
+        "user_id": "AGKHLEW2SOWHNMFQIJGBECAF7INQ", "timestamp": 1588687728923, "verified_purchase": True,
+    }  # fmt: skip
+    values, bad = read(tmp_path / "All_Beauty.jsonl", msgspec.json.encode(review) + b"\n\n")
+    assert values == [
+        {
+            "type": "rating", "user_id": "AGKHLEW2SOWHNMFQIJGBECAF7INQ", "item_id": "B00YQ6X8EO", "value": 5.0,
+            "timestamp": 1588687728923,
+        }
+    ]  # fmt: skip
+    assert not bad
+
+
+def test_amazon_rating_only(tmp_path: Path) -> None:
+    """The 0-core CSV."""
+    values, _ = read(
+        tmp_path / "b.csv", "user_id,parent_asin,rating,timestamp\nA1,0123456789,4.0,1588687728923\n"
+    )
+    assert values == [
+        {"type": "rating", "user_id": "A1", "item_id": "0123456789", "value": 4.0, "timestamp": 1588687728923}
+    ]
+
+
+def test_amazon_meta(tmp_path: Path) -> None:
+    """Lists become text, null titles are empty, and the text is not longer than an encoder reads."""
+    meta = {
+        "main_category": "All Beauty", "title": "Howard LC0008 Conditioner", "average_rating": 4.8,
+        "features": ["Cleans.", "Shines"], "description": ["A fine wax. " * 900], "parent_asin": "B01",
+        "categories": ["Home", "Care"],
+    }  # fmt: skip
+    lines = msgspec.json.encode(meta) + b'\n{"parent_asin":"B02","title":null,"features":[]}\n'
+    values, bad = read(tmp_path / "meta_All_Beauty.jsonl", lines)
+    assert values[0]["text"].startswith(
+        "Howard LC0008 Conditioner. Categories: Home, Care. Cleans., Shines. A fine"
+    )
+    assert len(values[0]["text"]) == 4000
+    assert values[1] == {"item_id": "B02", "title": ""}
+    assert not bad
+
+
+def test_contract_events_keep_all_they_carry(tmp_path: Path) -> None:
+    """event_id, context, availability and vectors pass; a click's value is dropped."""
+    values, bad = read(
+        tmp_path / "interactions.movies.jsonl",
+        '{"type":"rating","user_id":"u","item_id":"i","value":3,"timestamp":1700000000000,"event_id":"e",'
+        '"context":{"device":"tv"}}\n{"type":"click","user_id":"u","item_id":"i","value":3}\n'
+        '{"type":"rating","user_id":"u","item_id":"i"}\n{"type":"view","user_id":"u","item_id":"i"}\n',
+    )
+    assert values == [
+        {
+            "type": "rating", "user_id": "u", "item_id": "i", "value": 3.0, "timestamp": NOON, "event_id": "e",
+            "context": {"device": "tv"},
+        },
+        {"type": "click", "user_id": "u", "item_id": "i"},
+    ]  # fmt: skip
+    assert bad == ["3: type 'rating' without a rating", "4: type 'view' without a rating"]
+    item = '{"item_id":"i","title":"T","available":false,"vectors":{"image":[1.0,2.0]}}'
+    values, _ = read(tmp_path / "items.jsonl", item)
+    assert values == [msgspec.json.decode(item)]
+
+
+def test_parquet(tmp_path: Path) -> None:
+    """Typed columns: numbers as ids, timestamps, nulls; rows are numbered from 1."""
+    table = pa.table(
+        {
+            "user_id": pa.array([1, 2, None]),
+            "item_id": pa.array(["007", "b", "c"]),
+            "rating": pa.array([4.5, None, float("nan")]),
+            "timestamp": pa.array(
+                [datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)] * 3, pa.timestamp("us", "UTC")
+            ),
+            "extra": pa.array([1, 2, 3]),
+        }
+    )
+    path = tmp_path / "events.bin"
+    pq.write_table(table, path)
+    bad: list[BadRow] = []
+    got = Table(path, "movies")
+    assert [v for _, v in decoded(list(got.records(bad.append)))] == [
+        {"type": "rating", "user_id": "1", "item_id": "007", "value": 4.5, "timestamp": NOON},
+        {"type": "click", "user_id": "2", "item_id": "b", "timestamp": NOON},
+    ]
+    assert [(b.line, b.reason) for b in bad] == [(3, "user_id has 0 characters, not 1 to 256")]
+    assert got.position == got.size
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("1700000000", NOON),
+        ("1700000000.25", NOON + 250),
+        ("1700000000000", NOON),
+        ("1700000000000000", NOON),
+        ("1700000000000000000", NOON),
+        ("1.7e9", NOON),
+        ("2023-11-14T22:13:20Z", NOON),
+        ("2023-11-14 22:13:20", NOON),
+        ("2023-11-15T00:13:20+02:00", NOON),
+        ("2023-11-14", NOON - 80_000_000),
+        ("", None),
+    ],
+)
+def test_times(tmp_path: Path, text: str, ms: int | None) -> None:
+    """Seconds, ms, µs, ns and ISO 8601 by their looks; blank means the record's own time."""
+    values, bad = read(tmp_path / "t.csv", f"user,item,timestamp\nu,i,{text}\n")
+    assert not bad
+    assert values[0].get("timestamp") == ms
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("u,i,abc,1700000000", "rating 'abc' is not a number"),
+        ("u,i,nan,1700000000", "rating 'nan' is not finite"),
+        ("u,i,1e999,1700000000", "rating '1e999' is not finite"),
+        ("u,i,3,yesterday", "timestamp 'yesterday' is neither a number nor ISO 8601"),
+        ("u,i,3,5", "timestamp '5' is before 1973"),
+        ("u,i,3,-1700000000", "timestamp '-1700000000' is before 1973"),
+        (f"u,i,3,{int(time.time()) + 3600}", "is in the future"),
+        ("u,i,3,inf", "is neither a number nor ISO 8601"),
+        (",i,3,1700000000", "user_id has 0 characters, not 1 to 256"),
+        (f"u,{'x' * 257},3,1700000000", "item_id has 257 characters"),
+        ("u,i,3", "3 columns instead of 4"),
+        ("u,i,3,1700000000,extra", "5 columns instead of 4"),
+        ('u,"i,3,1700000000', "a quote is opened and not closed"),
+        (b"u,\xff\xfe,3,1700000000", "not UTF-8"),
+        (b"\x00,\x00,\x00", "columns instead of 4"),
+    ],
+)
+def test_a_bad_row_costs_itself_only(tmp_path: Path, row: str | bytes, reason: str) -> None:
+    """It is named by its line; its neighbours are read."""
+    row = row if isinstance(row, bytes) else row.encode()
+    good = b"u1,i1,3,1700000000\n"
+    values, bad = read(
+        tmp_path / "r.csv", b"user_id,item_id,rating,timestamp\n" + good + row + b"\n\n" + good * 30
+    )
+    assert len(values) == 31
+    assert len(bad) == 1
+    assert bad[0].startswith("3: ")
+    assert reason in bad[0]
+
+
+def test_a_bad_json_line_costs_itself_only(tmp_path: Path) -> None:
+    """Broken JSON, a list, broken UTF-8 and wrong types are reported by line."""
+    good = b'{"user_id":"u","item_id":"i"}\n'
+    lines = [good, b'{"user_id":\n', b"[1]\n", b'{"user_id":"\xff","item_id":"i"}\n', good]
+    values, bad = read(tmp_path / "r.jsonl", b"".join(lines))
+    assert len(values) == 2
+    assert [b.split(":")[0] for b in bad] == ["2", "3", "4"]
+
+
+def test_inch_marks_are_not_quotes(tmp_path: Path) -> None:
+    """A quote inside a cell is a character, as sloppy exports have it."""
+    values, bad = read(tmp_path / "i.csv", 'item_id,title\n1,9" pan\n2,"10"" pan"\n3,"a" b\n')
+    assert [v["title"] for v in values] == ['9" pan', '10" pan', "a b"]
+    assert not bad
+
+
+def test_open_quote_in_a_text_table_gives_its_lines_back(tmp_path: Path) -> None:
+    """The rows after an unclosed quote are read, with the right line numbers."""
+    rows = "".join(f"{n},title {n}\n" for n in range(100))
+    values, bad = read(tmp_path / "i.csv", 'item_id,title\nx,"open\n' + rows + "bad\n")
+    assert [v["item_id"] for v in values] == [str(n) for n in range(100)]
+    assert bad == ["2: a quote is opened and not closed", "103: 1 columns instead of 2"]
+
+
+def test_truncated_gzip_keeps_what_was_read(tmp_path: Path) -> None:
+    """The end is reported as a bad row, not as a crash."""
+    rows = b"user_id,item_id\n" + b"".join(b"u%d,i%d\n" % (n * 7919, n * 104729) for n in range(50_000))
+    values, bad = read(tmp_path / "r.csv.gz", gzip.compress(rows)[:-20_000])
+    assert len(values) > 1000
+    assert len(bad) == 1
+    assert f"{len(values) + 2}: unreadable from here on" in bad[0]
+
+
+def test_mapping(tmp_path: Path) -> None:
+    """Columns by name; by number where there is no header; what is not named is found by itself."""
+    text = "buyer;sku;rating;when\nu;i;2;1700000000\n"
+    expected = [{"type": "rating", "user_id": "u", "item_id": "i", "value": 2.0, "timestamp": NOON}]
+    mapping = {"user_id": "buyer", "item_id": "sku", "timestamp": "when"}
+    assert read(tmp_path / "a.csv", text, columns=mapping) == (expected, [])
+    bare = {"user_id": "3", "item_id": "1", "rating": "2", "timestamp": "0"}
+    assert read(tmp_path / "b.csv", "1700000000,i,2,u\n", columns=bare) == (expected, [])
+
+
+def test_domains(tmp_path: Path) -> None:
+    """--domain fills the gap where there is no column, and picks where there is one; names are checked."""
+    path = tmp_path / "r.csv"
+    path.write_text("user_id,item_id,domain\nu,i,food\nu,j,kitchen\nu,k,My Shop\nu,l,\n")
+    bad: list[BadRow] = []
+    assert [r.domain for r in Table(path).records(bad.append)] == ["food", "kitchen"]
+    assert [b.line for b in bad] == [4, 5]
+    table = Table(path, "food")
+    assert [r.domain for r in table.records(bad.append)] == ["food"]
+    assert table.skipped.total() == 3
+    with pytest.raises(TableError, match="a-z"):
+        Table(path, "My Shop")
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        ("", None, "empty"),
+        ("a,b\n1,2\n", None, "no column for item_id among 0, 1"),
+        ("movieId,x\n1,2\n", None, "user_id .interactions. or title"),
+        ("user,item\n1,2\n", {"user_id": "buyer"}, "no column buyer; there are user, item"),
+        ("user,item\n1,2\n", {"colour": "x"}, "cannot map colour"),
+        ('[{"user_id":"u"}]', None, "jq"),
+    ],
+)
+def test_unknown_tables_say_what_to_do(
+    tmp_path: Path, text: str, columns: dict[str, str] | None, message: str
+) -> None:
+    """The error names the columns there are."""
+    with pytest.raises(TableError, match=message):
+        read(tmp_path / "x.csv", text, columns=columns)
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    """Missing, a folder, a broken gzip or Parquet file; and no domain at all."""
+    (tmp_path / "x.gz").write_bytes(b"\x1f\x8bnot really")
+    (tmp_path / "x.parquet").write_bytes(b"PAR1nonsense")
+    for name in ("missing.csv", ".", "x.gz", "x.parquet"):
+        with pytest.raises(TableError, match=str(tmp_path)):
+            Table(tmp_path / name, "movies")
+    with pytest.raises(TableError, match="--domain"):
+        read(tmp_path / "r.csv", "user,item\nu,i\n", None)
+
+
+def test_a_byte_order_mark_and_crlf_are_harmless(tmp_path: Path) -> None:
+    """As spreadsheets write them."""
+    values, bad = read(tmp_path / "r.csv", b"\xef\xbb\xbfuser_id,item_id\r\nu,i\r\n")
+    assert values == [{"type": "click", "user_id": "u", "item_id": "i"}]
+    assert not bad
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """Rows are streamed: a long file costs what a short one does."""
+    path = tmp_path / "r.csv.gz"
+    with gzip.open(path, "wt", compresslevel=1) as file:
+        file.write("user_id,item_id,rating,timestamp\n")
+        file.writelines(f"u{n % 1000},i{n % 7777},3.5,{1_500_000_000 + n}\n" for n in range(60_000))
+    tracemalloc.start()
+    try:
+        records = Table(path, "movies").records(print)
+        assert sum(1 for _ in itertools.islice(records, 1000)) == 1000
+        early = tracemalloc.get_traced_memory()[1]
+        assert sum(1 for _ in records) == 59_000
+        assert tracemalloc.get_traced_memory()[1] < early + 500_000
+    finally:
+        tracemalloc.stop()
