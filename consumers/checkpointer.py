@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -30,9 +30,9 @@ class Checkpointer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         try:
-            self._directory = CheckpointDirectory(path)
-            self._lock = (path / "LOCK").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(path / "LOCK")
+            self._directory = CheckpointDirectory(path)  # clears leftovers, so only under the lock
         except BlockingIOError as error:
             raise Stop(
                 f"checkpoint.directory {path}: another process uses it. Stop that one, or set another directory.",
@@ -99,3 +99,14 @@ class Checkpointer:
     def close(self) -> None:
         self._pool.shutdown()
         self._lock.close()
+
+
+def _locked(path: Path) -> TextIO:
+    """Raises BlockingIOError if another process holds it."""
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise
+    return file

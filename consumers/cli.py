@@ -283,6 +283,57 @@ def demo(
     return code
 
 
+@cli.command()
+@click.option(
+    "--interactions", required=True, type=click.Path(path_type=Path), help="Events: .csv, .csv.gz, Parquet …"
+)
+@click.option(
+    "--items", required=True, type=click.Path(path_type=Path), help="Items: every row can be recommended."
+)
+@click.option("--target", required=True, help="The domain that is measured; the others are its sources.")
+@CONFIG
+@click.option("--encoder", help="Text encoder instead of the config's: hashing, a model name or folder.")
+@click.option("--rating-range", "limits", metavar="LO:HI", help="For clipping (default: the file's range).")
+@click.option(
+    "--predictions", type=click.Path(path_type=Path), help="Parquet file, a row an event, arm and seed."
+)
+@click.option("--plot", type=click.Path(path_type=Path), help="PNG file: error and NDCG@10 along the stream.")
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many seeds.")
+@JSON
+def evaluate(
+    interactions: Path,
+    items: Path,
+    target: str,
+    config: Path | None,
+    encoder: str | None,
+    limits: str | None,
+    predictions: Path | None,
+    plot: Path | None,
+    seeds: int,
+    json_file: Path | None,
+) -> int:
+    """Measure the learner of `run` on recorded events, in time order, each scored before it is learned.
+
+    Beside it: popularity, co-visitation, text, a batch item-KNN, River's BiasedMF, the target alone. Needs no Kafka.
+
+    \b
+    Examples:
+      crosscurrent evaluate --interactions events.csv.gz --items items.csv.gz --target books
+      crosscurrent evaluate --interactions e.parquet --items i.csv --target books \\
+        --encoder all-MiniLM-L6-v2 --seeds 3 --json figures.json --plot stream.png
+    """
+    from consumers.evaluation.data import parse_range  # noqa: PLC0415
+    from consumers.evaluation.run import Options  # noqa: PLC0415
+    from consumers.evaluation.run import evaluate as run_evaluation
+
+    settings = load(config, need_domains=False)
+    if encoder is not None:
+        settings.text_encoder.model = encoder
+    options = Options(interactions, items, target, parse_range(limits), predictions, plot, seeds)
+    write_json(json_file, run_evaluation(options, settings))
+    return 0
+
+
 def write_json(path: Path | None, figures: Any) -> None:
     """Raises Stop if the file cannot be written."""
     if path is None:

@@ -188,7 +188,8 @@ def replay(
     """Sends every readable row of `files` to Kafka; `show_bad` is how many bad rows the report names.
 
     Raises TableError before anything is sent for a file that is missing, unknown, or without one readable row;
-    DeliveryError when no broker answers, a topic is missing (and `create` is False) or a record is refused.
+    kafka.errors.KafkaError when no broker answers; DeliveryError when a topic is missing (and `create` is False)
+    or a record is refused.
     """
     report = ReplayReport()
 
@@ -198,8 +199,6 @@ def replay(
             report.bad.append(row)
 
     tables = [Table(path, domain, columns) for path in files]
-    read = [(table, *_begin(table, on_bad)) for table in tables]
-    report.sorted_files = [str(table.path) for table, _, in_order in read if not in_order]
     console = console or Console(stderr=True)
     with _bar(console) as bar:
         task = bar.add_task("replay", total=sum(t.size for t in tables), sent=0)
@@ -209,18 +208,38 @@ def replay(
             if counts is not None:
                 bar.update(task, sent=counts.sent + counts.items)
 
-        items = [records for table, records, _ in read if table.kind == "items"]
-        events = [
-            records if in_order else _in_time_order(records, show)
-            for table, records, in_order in read
-            if table.kind == "interactions"
-        ]
-        merged = events[0] if len(events) == 1 else heapq.merge(*events, key=_time)
-        counts = _deliver(itertools.chain(*items, merged), client, topic_of, rate, show, create, partitions)
+        items, events, report.sorted_files = in_time_order(tables, on_bad, show)
+        counts = _deliver(itertools.chain(items, events), client, topic_of, rate, show, create, partitions)
     for field in counts.__struct_fields__:
         setattr(report, field, getattr(counts, field))
     report.skipped_rows = sum(t.skipped.total() for t in tables)
     return report
+
+
+def in_time_order(
+    tables: Iterable[Table],
+    on_bad: Callable[[BadRow], object],
+    show: Callable[[], object] = lambda: None,
+) -> tuple[Iterator[Sent], Iterator[Sent], list[str]]:
+    """(items, interactions of all tables by their time, names of the files that had to be sorted for that).
+
+    A file whose first 10,000 rows are in order is taken to be in order. Memory is bounded: what does not fit is
+    sorted by way of temporary files; `show` is called now and then meanwhile. Interactions without a time come
+    first. Raises TableError for a table without one readable row.
+    """
+    items: list[Iterator[Sent]] = []
+    events: list[Iterator[Sent]] = []
+    disordered: list[str] = []
+    for table in tables:
+        records, in_order = _begin(table, on_bad)
+        if table.kind == "items":
+            items.append(records)
+            continue
+        if not in_order:
+            disordered.append(str(table.path))
+        events.append(records if in_order else _sorted(records, show))
+    merged = events[0] if len(events) == 1 else heapq.merge(*events, key=_time)
+    return itertools.chain(*items), merged, disordered
 
 
 def _deliver(
@@ -238,12 +257,9 @@ def _deliver(
         elif topic not in there:
             raise DeliveryError(f"topic {topic} does not exist; create it first, or let replay create it")
 
-    try:
-        with KafkaAdminClient(**client) as admin:
-            there = set(admin.list_topics())
-        producer = make_producer(client, live=rate is not None)
-    except KafkaError as error:
-        raise DeliveryError(f"no broker answers at {client.get('bootstrap_servers')}: {error}") from error
+    with KafkaAdminClient(**client) as admin:
+        there = set(admin.list_topics())
+    producer = make_producer(client, live=rate is not None)
     try:
         counts = send(records, producer, topic_of, rate, show, prepare)
     except BaseException:
@@ -277,7 +293,7 @@ def _time(record: Sent) -> int:
     return record.timestamp or 0
 
 
-def _in_time_order(records: Iterator[Sent], show: Callable[[], object]) -> Iterator[Sent]:
+def _sorted(records: Iterator[Sent], show: Callable[[], object]) -> Iterator[Sent]:
     """Sorts by timestamp, equal ones in their old order. Sorted runs beyond the first go to temporary files."""
     with contextlib.ExitStack() as files:
         runs: list[Iterator[Sent]] = []

@@ -187,7 +187,7 @@ def _pick(rng: np.random.Generator, cumulative: Floats, shape: tuple[int, ...]) 
     return np.asarray(np.minimum(found, len(cumulative) - 1), np.int64)
 
 
-class Truth:
+class World:
     """The truth of `settings`, and events drawn from it. Deterministic, however often `draws()` is called.
 
     Users and items are rows of their domain here; an index counts the events of all domains. `index` may

@@ -15,12 +15,12 @@ import numpy as np
 from kafka import KafkaProducer
 
 from consumers.replay import SendCounts, TopicOf, default_topic, send
-from consumers.simulated_world import DomainSpec, Drift, Truth, WorldSettings
+from consumers.simulated_world import DomainSpec, Drift, World, WorldSettings
 from consumers.tables import Sent
 
 DAY_MS = 86_400_000
 
-# Two opposite topics an axis, in the order of `Truth`'s axes: adjectives | places and things | people.
+# Two opposite topics an axis, in the order of `World`'s axes: adjectives | places and things | people.
 _TOPICS = [
     ("mystery", "Silent Hidden Crooked Midnight Veiled", "Harbor Alibi Ledger Cellar Witness", "Detective"),
     ("comedy", "Cheerful Clumsy Giddy Goofy Jolly", "Wedding Banquet Parade Prank Circus", "Clown"),
@@ -87,8 +87,8 @@ def three_domains(events: int = 20_000, seed: int = 0, overlap: float = 0.8) -> 
     )
 
 
-class World:
-    """What happens in a `Truth`, as contract records: `items()`, then `events()`; `records()` is both.
+class Simulator:
+    """What happens in a `World`, as contract records: `items()`, then `events()`; `records()` is both.
 
     Deterministic by the settings (with `start_ms=None` all but the timestamps), constant memory in the number
     of events, and repeatable: each call starts from the beginning.
@@ -96,14 +96,14 @@ class World:
 
     def __init__(self, settings: WorldSettings) -> None:
         self.settings = settings
-        self.reality = Truth(settings)
+        self.world = World(settings)
 
     def records(self) -> Iterator[Sent]:
         yield from self.items()
         yield from self.events()
 
     def items(self) -> Iterator[Sent]:
-        for number, domain in enumerate(self.reality.domains):
+        for number, domain in enumerate(self.world.domains):
             rng = np.random.default_rng([self.settings.seed, 2, number])
             for row, topics in enumerate(domain.topics.tolist()):
                 title, text = _text(topics, rng)
@@ -117,12 +117,12 @@ class World:
 
     def events(self) -> Iterator[Sent]:
         """All interactions, in order of their timestamps."""
-        domains = self.reality.domains
+        domains = self.world.domains
         names = [d.spec.name for d in domains]
         users = [[user_id(p) for p in d.people.tolist()] for d in domains]
         start, spacing = self.settings.start_ms, DAY_MS / self.settings.events_per_day
         index = 0
-        for draw in self.reality.draws():
+        for draw in self.world.draws():
             for d, u, i, rating in zip(*(column.tolist() for column in draw), strict=True):
                 domain, user = names[d], users[d][u]
                 at = int(time.time() * 1000) if start is None else start + int(index * spacing)
@@ -138,17 +138,17 @@ class World:
 
         Raises KeyError for a user or item that this domain does not have.
         """
-        at = self.reality.domains[self.reality.number[domain]]
+        at = self.world.domains[self.world.number[domain]]
         who = np.flatnonzero(at.people == int(user.removeprefix("u")))
         row = int(item.rpartition("-")[2])
         if not len(who) or row >= at.spec.items:
             raise KeyError(f"{user} or {item} is not in {domain}")
         low, high = at.spec.rating_range
-        return float(np.clip(self.reality.honest(domain, who, np.array([row]), index)[0], low, high))
+        return float(np.clip(self.world.honest(domain, who, np.array([row]), index)[0], low, high))
 
     def truth(self) -> dict[str, Any]:
-        """Everything that is true of this world, JSON-able; `settings` alone rebuild the world (`load_world`)."""
-        real, last = self.reality, self.settings.events
+        """Everything that is true of this world, JSON-able; `settings` alone rebuild it (`load_simulator`)."""
+        real, last = self.world, self.settings.events
         domains: dict[str, Any] = {}
         for d in real.domains:
             name = d.spec.name
@@ -185,10 +185,10 @@ class World:
         }
 
 
-def load_world(path: Path) -> World:
-    """The world whose truth the file `path` holds."""
+def load_simulator(path: Path) -> Simulator:
+    """The simulator whose truth the file `path` holds."""
     truth = msgspec.json.decode(path.read_bytes())
-    return World(msgspec.convert(truth["settings"], WorldSettings))
+    return Simulator(msgspec.convert(truth["settings"], WorldSettings))
 
 
 def to_kafka(
@@ -205,7 +205,7 @@ def to_kafka(
     return send(records, producer, topic_of, rate, on_sent)
 
 
-def to_files(world: World, directory: Path, layout: Literal["csv", "jsonl"] = "csv") -> None:
+def to_files(simulator: Simulator, directory: Path, layout: Literal["csv", "jsonl"] = "csv") -> None:
     """Writes the world's interactions and items, and `truth.json`.
 
     csv: `interactions.csv.gz` and `items.csv.gz`, as `tables` reads them. jsonl: contract events, one file a kind
@@ -213,10 +213,10 @@ def to_files(world: World, directory: Path, layout: Literal["csv", "jsonl"] = "c
     """
     directory.mkdir(parents=True, exist_ok=True)
     if layout == "csv":
-        _write_csv(world.records(), directory)
+        _write_csv(simulator.records(), directory)
     else:
-        _write_jsonl(world.records(), directory)
-    (directory / "truth.json").write_bytes(msgspec.json.encode(world.truth()))
+        _write_jsonl(simulator.records(), directory)
+    (directory / "truth.json").write_bytes(msgspec.json.encode(simulator.truth()))
 
 
 def _write_csv(records: Iterable[Sent], directory: Path) -> None:

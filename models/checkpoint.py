@@ -55,6 +55,8 @@ def snapshot(state: dict[str, Any]) -> Snapshot:
 
 def _split(value: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
     if isinstance(value, dict):
+        if not all(isinstance(key, str | int) for key in value):
+            raise TypeError("keys of a state are strings or whole numbers")  # others would not come back
         return {"m": [[key, _split(item, tensors)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
         if all(map(_plain, value)):
@@ -66,7 +68,7 @@ def _split(value: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
         return {"torch": name}
     if isinstance(value, np.ndarray):
         name = str(len(tensors))
-        tensors[name] = np.ascontiguousarray(value).copy()
+        tensors[name] = value.copy(order="C")
         return {"array": name}
     if isinstance(value, np.generic):
         return value.item()
@@ -76,9 +78,11 @@ def _split(value: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
 
 
 def _plain(value: Any) -> bool:
-    if isinstance(value, int):
-        return -(2**63) <= value < 2**63
-    return value is None or isinstance(value, str | bytes | float)
+    kind = type(value)  # exactly: numpy's float64 and str_ are subclasses that MessagePack does not take
+    return kind in _PLAIN or (kind is int and -(2**63) <= value < 2**63)
+
+
+_PLAIN = frozenset({type(None), bool, str, bytes, float})
 
 
 def _join(value: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:

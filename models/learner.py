@@ -97,6 +97,7 @@ class Learner:
         """Newest event time seen, seconds, per domain: what decay counts from."""
         self.learned = [0 for _ in self.domains]
         self._named: dict[tuple[str, str], NDArray[np.float32]] = {}
+        self._removed: list[set[int]] = [set() for _ in self.domains]
         self.evicted: list[tuple[str, str]] = []
         """(domain, item id) of items that lost their row; whoever publishes empties it."""
         self._slow: list[_Slow] = []
@@ -114,6 +115,7 @@ class Learner:
         # A removed item has a row too, so that later interactions with it do not bring it back.
         row = self._item_row(domain, item.item_id)
         catalogue.describe(row, item.title, item.available and not item.removed)
+        (self._removed[domain].add if item.removed else self._removed[domain].discard)(row)
         named = self.projection.project_named(item.vectors)
         if named is not None:
             self._named[key] = named
@@ -147,6 +149,7 @@ class Learner:
         if evicted is not None:
             self.rating.drop_item(domain, row, evicted)
             self.ranker.drop_item(domain, row)
+            self._removed[domain].discard(row)
             name = self.domains[domain].name
             self._named.pop((name, evicted), None)
             self.evicted.append((name, evicted))
@@ -266,7 +269,7 @@ class Learner:
         return self.network.user_vectors([self.users.get(u) for u in users])
 
     def item_views(self, domain_name: str, item_ids: Sequence[str]) -> list[ItemView | None]:
-        """What is published of each item; None for one without a row."""
+        """What is published of each item; None for one that was removed or has no row."""
         domain = self.index[domain_name]
         catalogue = self.catalogues[domain]
         vectors = self.network.item_vectors(domain)
@@ -274,7 +277,7 @@ class Learner:
         views: list[ItemView | None] = []
         for item_id in item_ids:
             row = catalogue.ids.get(item_id)
-            if row is None:
+            if row is None or row in self._removed[domain]:
                 views.append(None)
                 continue
             bias = self.rating.item_bias(domain, row, item_id, catalogue.vectors[row])
@@ -298,6 +301,8 @@ class Learner:
             "network": self.network.state(),
             "projection": self.projection.state(),
             "named": [[*key, vector] for key, vector in self._named.items()],
+            "removed": [sorted(rows) for rows in self._removed],
+            "evicted": [list(pair) for pair in self.evicted],
             "newest": list(self.newest),
             "learned": list(self.learned),
             "slow": [[s.domain, s.user, s.item, s.residual, s.time] for s in self._slow],
@@ -318,6 +323,8 @@ class Learner:
         self.network.load(state["network"])
         self.projection.load(state["projection"])
         self._named = {(d, i): vector for d, i, vector in state["named"]}
+        self._removed = [set(rows) for rows in state["removed"]]
+        self.evicted = [(d, i) for d, i in state["evicted"]]
         self.newest, self.learned = list(state["newest"]), list(state["learned"])
         recent = () if state["slow_recent"] is None else state["slow_recent"]
         self._slow = [

@@ -59,12 +59,14 @@ class Projection:
             return None
         total = np.zeros(self.dim, np.float32)
         for name, values in sorted(vectors.items()):
-            vector = np.asarray(values, np.float32)
-            length = float(np.linalg.norm(vector))
-            if length > 0:
+            vector = np.asarray(values, np.float64)
+            largest = float(np.abs(vector).max())
+            if largest > 0:
+                vector /= largest  # first, else the squares of huge or tiny values leave the range of a float
+                unit = (vector / np.linalg.norm(vector)).astype(np.float32)
                 rng = np.random.default_rng([zlib.crc32(name.encode()), len(values)])
                 matrix = rng.standard_normal((len(values), self.dim), np.float32) / np.sqrt(self.dim)
-                total += NAMED_SCALE * (vector / length) @ matrix
+                total += NAMED_SCALE * unit @ matrix
         return total
 
     def state(self) -> dict[str, Any]:

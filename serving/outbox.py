@@ -96,9 +96,10 @@ class Outbox:
         self._slow_at = 0.0
 
     def evicted(self, domain: str, item: str) -> None:
-        """The item lost its row: its key goes; nothing of it is known any more."""
-        self._items.pop((domain, item), None)
-        self._gone[domain, item] = None
+        """The item lost its row: its key goes, unless it has come back since."""
+        if item not in self._arms.full.catalogues[self._arms.full.index[domain]].ids:
+            self._items.pop((domain, item), None)
+            self._gone[domain, item] = None
 
     def everything(self) -> None:
         """The store was emptied or replaced: all that is resident is due again."""
@@ -124,10 +125,12 @@ class Outbox:
         yield from self._touched_users()
         yield from self._touched_items()
         now = self._clock()
-        if self._changed and now - self._slow_at >= SLOW_SECONDS:
-            self._slow_at, self._changed = now, False
-            yield from self._slow(int(now * 1000))
-            self._refresh(now)
+        if now - self._slow_at >= SLOW_SECONDS:
+            self._slow_at = now
+            if self._changed:
+                self._changed = False
+                yield from self._slow(int(now * 1000))
+            self._refresh(now)  # lists expire in a quiet stream too
         while self._lists and self._listing:
             yield from self._some_lists()
             if not spare():
@@ -165,7 +168,9 @@ class Outbox:
         for domain, items in by_domain.items():
             views = self._arms.full.item_views(domain, items)
             for item, view in zip(items, views, strict=True):
-                if view is not None:
+                if view is None:  # removed: a late event must not bring its key back
+                    yield Write(self._keys.item(domain, item), "delete", None)
+                else:
                     fields = {
                         "vector": encode_vector(view.vector),
                         "dim": len(view.vector),

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 from consumers.embedded import Broker
 from consumers.replay import DeliveryError, create_topics, make_producer, partition_of, replay, send
 from consumers.simulated_world import DomainSpec, WorldSettings
-from consumers.simulator import World, to_files, to_kafka
+from consumers.simulator import Simulator, to_files, to_kafka
 from consumers.tables import Kind, Sent
 
 
@@ -40,13 +41,13 @@ def read_all(bootstrap: str, topic: str, expect: int) -> dict[int, list[tuple[by
 
 
 @pytest.fixture
-def world(topic_prefix: str) -> World:
+def world(topic_prefix: str) -> Simulator:
     movies = DomainSpec(f"{topic_prefix}-movies", users=300, items=120, kind="both")
     games = DomainSpec(f"{topic_prefix}-games", users=100, items=40, share=0.2)
-    return World(WorldSettings(domains=(movies, games), events=5000, events_per_day=86_400))
+    return Simulator(WorldSettings(domains=(movies, games), events=5000, events_per_day=86_400))
 
 
-def check(bootstrap: str, world: World, partitions: int) -> None:
+def check(bootstrap: str, world: Simulator, partitions: int) -> None:
     """The topics hold exactly the world's records: every key in its partition, in order."""
     wanted: dict[tuple[Kind, str], list[Sent]] = defaultdict(list)
     for record in world.records():
@@ -60,7 +61,7 @@ def check(bootstrap: str, world: World, partitions: int) -> None:
         assert {p: [key for key, _ in rows] for p, rows in got.items()} == expected
 
 
-def test_simulator_to_kafka(bootstrap: str, world: World) -> None:
+def test_simulator_to_kafka(bootstrap: str, world: Simulator) -> None:
     """Every record arrives once, byte for byte."""
     client = {"bootstrap_servers": bootstrap}
     topics: list[tuple[str, Kind]] = []
@@ -74,7 +75,7 @@ def test_simulator_to_kafka(bootstrap: str, world: World) -> None:
     check(bootstrap, world, 4)
 
 
-def test_replay_of_files(bootstrap: str, world: World, tmp_path: Path) -> None:
+def test_replay_of_files(bootstrap: str, world: Simulator, tmp_path: Path) -> None:
     """Files in the table layout give the records of the world again; missing topics are created compacted."""
     to_files(world, tmp_path)
     files = [tmp_path / "interactions.csv.gz", tmp_path / "items.csv.gz"]
@@ -97,19 +98,19 @@ def test_tombstones_pass(bootstrap: str, topic_prefix: str) -> None:
     assert read_all(bootstrap, f"items.{topic_prefix}", 1) == {0: [(b"i", None)]}
 
 
-def test_topics_are_not_created_unasked(bootstrap: str, world: World, tmp_path: Path) -> None:
+def test_topics_are_not_created_unasked(bootstrap: str, world: Simulator, tmp_path: Path) -> None:
     """A typing error in the config must not make a topic."""
     to_files(world, tmp_path)
     with pytest.raises(DeliveryError, match="does not exist"):
         replay([tmp_path / "items.csv.gz"], {"bootstrap_servers": bootstrap})
 
 
-def test_no_broker_is_one_clear_error(own_broker: Broker, world: World, tmp_path: Path) -> None:
-    """It names the address."""
+def test_no_broker_is_an_error_in_time(own_broker: Broker, world: Simulator, tmp_path: Path) -> None:
+    """Of kafka-python's kind, within the client's own bound."""
     to_files(world, tmp_path)
     own_broker.stop()
     client = {"bootstrap_servers": own_broker.bootstrap, "bootstrap_timeout_ms": 500}
-    with pytest.raises(DeliveryError, match=own_broker.bootstrap):
+    with pytest.raises(KafkaError):
         replay([tmp_path / "items.csv.gz"], client)
 
 

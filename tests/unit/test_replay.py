@@ -193,7 +193,7 @@ def test_a_file_out_of_order_is_sorted(
 def test_equal_times_keep_their_order() -> None:
     """Day-level data: the file's order is the best there is."""
     records = [Sent("interactions", "movies", b"%d" % n, b"{}", 5 - n % 2) for n in range(20)]
-    got = [r.key for r in module._in_time_order(iter(records), lambda: None)]
+    got = [r.key for r in module._sorted(iter(records), lambda: None)]
     assert got == [b"%d" % n for n in itertools.chain(range(1, 20, 2), range(0, 20, 2))]
 
 

@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 
 from consumers.simulated_world import DomainSpec, Drift, Poison, WorldSettings
-from consumers.simulator import World, load_world, three_domains, to_files
+from consumers.simulator import Simulator, load_simulator, three_domains, to_files
 from consumers.tables import Sent, Table
 
 
-def world(**changes: object) -> World:
+def world(**changes: object) -> Simulator:
     movies = DomainSpec("movies", users=200, items=150)
     games = DomainSpec("games", users=100, items=80, mean=3.0, rating_range=(0.0, 10.0), step=None)
     settings = WorldSettings(domains=(movies, games), events=6000, seed=3)
-    return World(msgspec.structs.replace(settings, **changes))
+    return Simulator(msgspec.structs.replace(settings, **changes))
 
 
 def rows(records: list[Sent]) -> list[tuple[int, str, dict[str, object]]]:
     return [(n, r.domain, msgspec.json.decode(r.value or b"")) for n, r in enumerate(records)]
 
 
-def residuals(of: World, domain: str) -> dict[int, float]:
+def residuals(of: Simulator, domain: str) -> dict[int, float]:
     """Observed minus expected rating by event index; unclipped domains only."""
     return {
         n: float(row["value"]) - of.expected(domain, row["user_id"], row["item_id"], n)
@@ -111,14 +111,14 @@ def test_popularity_is_skewed() -> None:
 def test_choice_follows_taste() -> None:
     """Users choose what they like: the mean affinity of chosen items is above nought, without `choice` it is not."""
 
-    def mean_liking(one: World) -> float:
-        at = one.reality.domains[0]
-        draws = list(one.reality.draws())
+    def mean_liking(one: Simulator) -> float:
+        at = one.world.domains[0]
+        draws = list(one.world.draws())
         movies = [d.domain == 0 for d in draws]
         user = np.concatenate([d.user[m] for d, m in zip(draws, movies, strict=True)])
         item = np.concatenate([d.item[m] for d, m in zip(draws, movies, strict=True)])
         assert at.spec.name == "movies"
-        return float(one.reality.affinity("movies", user, item, 0).mean())
+        return float(one.world.affinity("movies", user, item, 0).mean())
 
     assert mean_liking(world()) > 0.3
     assert abs(mean_liking(world(choice=0.0))) < 0.1
@@ -150,7 +150,7 @@ def test_drift_shifts_the_mean_where_truth_says(kind: str) -> None:
     drift = Drift("games", kind=kind, at=0.5, span=0.1, bias=2.0, rotate=45.0)  # type: ignore[arg-type]
     one = world(drift=(drift,))
     assert abs(np.mean(list(residuals(one, "games").values()))) < 0.06
-    strength = [float(one.reality.strength(drift, n)) for n in (2999, 3000, 3300, 3599, 3600, 4200)]
+    strength = [float(one.world.strength(drift, n)) for n in (2999, 3000, 3300, 3599, 3600, 4200)]
     course = {
         "sudden": [0, 1, 1, 1, 1, 1],
         "gradual": [0, 0, 0.5, 599 / 600, 1, 1],
@@ -164,8 +164,8 @@ def test_drift_shifts_the_mean_where_truth_says(kind: str) -> None:
 def test_before_the_drift_nothing_changes() -> None:
     """The events before `at` are those of the same world without drift, up to which items exist."""
     plain, drifting = world(), world(drift=(Drift("games", at=3000),))
-    assert drifting.reality.domain_mean("games", 2999) == plain.reality.domain_mean("games", 0) == 3.0
-    assert drifting.reality.domain_mean("games", 3000) == 4.0
+    assert drifting.world.domain_mean("games", 2999) == plain.world.domain_mean("games", 0) == 3.0
+    assert drifting.world.domain_mean("games", 3000) == 4.0
     assert drifting.truth()["domains"]["games"]["bias_after"] == 4.0
 
 
@@ -196,7 +196,7 @@ def test_poison_mirrors_ratings() -> None:
 def test_kinds(kind: str, low: float, high: float) -> None:
     """`click`, `rating`, or a mixture by `click_share`."""
     spec = DomainSpec("only", kind=kind, click_share=0.7)  # type: ignore[arg-type]
-    got = [row for _, _, row in rows(list(World(WorldSettings(domains=(spec,), events=2000)).events()))]
+    got = [row for _, _, row in rows(list(Simulator(WorldSettings(domains=(spec,), events=2000)).events()))]
     assert low <= np.mean([r["type"] == "click" for r in got]) <= high
     assert all(("value" in r) == (r["type"] == "rating") for r in got)
 
@@ -216,7 +216,7 @@ def test_csv_files_read_back_as_the_same_records(tmp_path: Path) -> None:
     assert not bad
     assert items == list(one.items())
     assert [(r.key, r.timestamp) for r in events] == [(r.key, r.timestamp) for r in one.events()]
-    again = load_world(tmp_path / "truth.json")
+    again = load_simulator(tmp_path / "truth.json")
     assert again.truth() == one.truth() == msgspec.json.decode((tmp_path / "truth.json").read_bytes())
     assert next(again.events()) == next(one.events())
 
@@ -252,6 +252,6 @@ def test_impossible_worlds_are_refused(changes: dict[str, object], message: str)
 
 def test_the_demo_world_has_two_sources_and_a_young_target() -> None:
     """Its target has a fraction of the sources' events and drifts halfway."""
-    counts = Counter(r.domain for r in World(three_domains(events=3000)).events())
+    counts = Counter(r.domain for r in Simulator(three_domains(events=3000)).events())
     assert counts["games"] * 2 < min(counts["movies"], counts["books"])
     assert [d.at for d in three_domains().drift] == [0.5]

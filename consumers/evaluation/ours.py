@@ -1,0 +1,113 @@
+"""Our own arms: the learner on all domains, on the target alone, and the network alone; single signals beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumers.config import Settings
+from consumers.evaluation.data import Data, Vectors
+from consumers.evaluation.outcome import TOP, WARM_UP, Outcome
+from models.catalogue import Catalogue
+from models.history import History
+from models.interaction import Interaction
+from models.learner import Learner
+from models.settings import LearnerSettings
+
+SINGLE = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
+Progress = Callable[[int], None]
+
+
+def make_learner(data: Data, vectors: Vectors, settings: LearnerSettings, alone: bool) -> Learner:
+    """A learner that knows every item of the file, as `run` does once it has read the item topics."""
+    domains = [d for d in data.domains if not alone or d.name == data.target]
+    room = max(settings.items_per_domain, len(data.items))
+    learner = Learner(domains, LearnerSettings(settings.users, room, settings.seed, settings.compare))
+    kept = {d.name for d in domains}
+    raw = dict(zip(vectors.positions.tolist(), vectors.raw, strict=True))
+    texts = {}
+    for position, item in enumerate(data.items):
+        if item.domain in kept:
+            learner.put_item(item)
+            if position in raw:
+                texts[item.domain, item.item_id] = raw[position]
+    learner.put_text_vectors(texts, idle=True)
+    return learner
+
+
+def run_learner(
+    data: Data, vectors: Vectors, settings: Settings, seed: int, alone: bool, progress: Progress
+) -> list[Outcome]:
+    """Every event through one learner, scored before it is learned; with `alone`, only the target's.
+
+    For the full learner with the first seed, each single signal ranks the same events.
+    """
+    learner_settings = LearnerSettings(
+        settings.learner.users, settings.learner.items_per_domain, seed, settings.learner.compare
+    )
+    learner = make_learner(data, vectors, learner_settings, alone)
+    total = sum(e.domain == data.target for e in data.events)
+    outcome = Outcome("target_only" if alone else "full", seed, total)
+    with_signals = not alone and seed == settings.learner.seed
+    signals = [Outcome(name, seed, total) for name in SINGLE] if with_signals else []
+    domain = learner.index[data.target]
+    catalogue = learner.catalogues[domain]
+    first = int(WARM_UP * total)
+    at = 0
+    for n, event in enumerate(data.events):
+        is_target = event.domain == data.target
+        if alone and not is_target:
+            continue
+        scored = learner.score(event)
+        if is_target:
+            if scored.prediction is not None:
+                outcome.prediction[at] = scored.prediction
+            if at >= first and scored.rank is not None:
+                outcome.rank[at] = scored.rank
+                outcome.recommended.update(scored.ranked.top.tolist())
+                _rank_signals(signals, learner, domain, event, at)
+            at += 1
+        learner.learn(event, scored)
+        if learner.waiting >= settings.intake.network_events:
+            learner.end_batch()
+        if n % 1000 == 0:
+            progress(n)
+    for one in (outcome, *signals):
+        one.catalogue = int(catalogue.recommendable[: catalogue.size].sum())
+    progress(len(data.events))
+    return [outcome, *signals]
+
+
+def _rank_signals(
+    outcomes: list[Outcome], learner: Learner, domain: int, event: Interaction, at: int
+) -> None:
+    if not outcomes:
+        return
+    catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
+    open_ = open_items(catalogue, learner.history, user, domain)
+    item = catalogue.ids.get(event.item)
+    assert item is not None
+    time = max(learner.newest[domain], event.timestamp / 1000)
+    for outcome in outcomes:
+        scores = learner.ranker.single_scores(outcome.arm, domain, user, time)
+        outcome.rank[at], top = rank_of(scores, open_, item)
+        outcome.recommended.update(top.tolist())
+
+
+def open_items(catalogue: Catalogue, history: History, user: int | None, domain: int) -> NDArray[np.bool_]:
+    """(rows,) True for what this user could be recommended: in the item file and not had yet."""
+    mask = catalogue.recommendable[: catalogue.size].copy()
+    mask[history.seen_rows(user, domain)] = False
+    return mask
+
+
+def rank_of(
+    scores: NDArray[np.float32], open_: NDArray[np.bool_], item: int
+) -> tuple[int, NDArray[np.int64]]:
+    """Rank of `item` among the open ones, 0 the best, ties against it; and the ten best rows."""
+    masked = np.where(open_, scores, -np.inf)
+    rank = int(np.count_nonzero(masked >= scores[item])) - 1
+    k = min(TOP, int(np.count_nonzero(open_)))
+    return rank, np.argpartition(-masked, k - 1)[:k] if k else np.zeros(0, np.int64)

@@ -1,0 +1,121 @@
+"""The evaluation for people and for files: tables, predictions as Parquet, a plot along the stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from consumers.errors import Stop
+from consumers.evaluation.figures import BUCKETS, Target, ndcg
+from consumers.evaluation.outcome import Outcome
+
+
+def print_report(report: dict[str, Any], console: Console) -> None:
+    """Ratings and ranking side by side, and full against the best other arm."""
+    console.print(f"[bold]{report['target']}[/bold]: {report['events']:,} events, {report['seconds']:.0f} s")
+    if report["rating"]:
+        table = Table("arm", "RMSE", "95 %", "first five", "MAE", "accuracy", title="Ratings", box=None)
+        for arm, f in report["rating"].items():
+            table.add_row(
+                arm, _with_sd(f, "rmse"), _interval(f["rmse_ci"]), _with_sd(f, "rmse_first5"),
+                _with_sd(f, "mae"), _with_sd(f, "accuracy"),
+            )  # fmt: skip
+        console.print(table)
+    table = Table("arm", "NDCG@10", "95 %", "HR@10", "MRR", "coverage", *BUCKETS, title="Ranking", box=None)
+    for arm, f in report["ranking"].items():
+        table.add_row(
+            arm, _with_sd(f, "ndcg@10"), _interval(f["ndcg@10_ci"]), f"{f['hr@10']:.4f}", f"{f['mrr']:.4f}",
+            f"{f['coverage@10']:.3f}", *(f"{f['by_history'][b]['ndcg@10']:.4f}" for b in BUCKETS),
+        )  # fmt: skip
+    counts = next(iter(report["ranking"].values()))["by_history"]
+    table.add_row("[dim]events[/dim]", *[""] * 5, *(f"[dim]{counts[b]['n']:,}[/dim]" for b in BUCKETS))
+    console.print(table)
+    versus = {"all": report["vs_best"]} | report["vs_best"]["by_history"]
+    for name, against in versus.items():
+        if against["arm"]:
+            low, high = against["ci"]
+            verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
+            console.print(
+                f"history {name}: full minus {against['arm']} {against['diff']:+.4f} "
+                f"[{low:+.4f}, {high:+.4f}]: {verdict}",
+                highlight=False,
+            )
+
+
+def _with_sd(figures: dict[str, Any], key: str) -> str:
+    sd = figures.get(f"{key}_sd")
+    return f"{figures[key]:.4f}" + (f" ± {sd:.4f}" if sd is not None else "")
+
+
+def _interval(ci: list[float]) -> str:
+    return f"{ci[0]:.4f} to {ci[1]:.4f}"
+
+
+def write_predictions(path: Path, target: Target, outcomes: list[Outcome]) -> None:
+    """One row a target event, arm and seed; rank null for the first 30 % and for repeats. Raises Stop."""
+    n = len(target.user)
+    schema = pa.schema(
+        [("index", pa.int64()), ("user_id", pa.string()), ("item_id", pa.string()), ("arm", pa.string()),
+         ("seed", pa.int64()), ("rating", pa.float64()), ("prediction", pa.float64()), ("rank", pa.int64()),
+         ("history", pa.int64())]
+    )  # fmt: skip
+    try:
+        with pq.ParquetWriter(path, schema) as writer:
+            for o in outcomes:
+                columns = [
+                    target.index, target.user_ids, target.item_ids, [o.arm] * n, np.full(n, o.seed),
+                    pa.array(target.rating, mask=np.isnan(target.rating)),
+                    pa.array(o.prediction, mask=np.isnan(o.prediction)),
+                    pa.array(o.rank, mask=o.rank < 0), target.history,
+                ]  # fmt: skip
+                writer.write_table(pa.table(columns, schema=schema))
+    except OSError as error:
+        raise Stop(f"--predictions {path}: {error.strerror or error}") from error
+
+
+def write_plot(path: Path, target: Target, outcomes: list[Outcome]) -> None:
+    """Error and NDCG@10 along the stream, smoothed, a line an arm; mean over seeds. Raises Stop."""
+    try:
+        import matplotlib as mpl  # noqa: PLC0415  (extra `dev`)
+    except ImportError as error:
+        raise Stop("--plot needs matplotlib: pip install 'crosscurrent[dev]'") from error
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    figure, (above, below) = plt.subplots(2, 1, figsize=(11, 9), sharex=True, constrained_layout=True)
+    arms = list(dict.fromkeys(o.arm for o in outcomes))
+    for arm in arms:
+        mine = [o for o in outcomes if o.arm == arm]
+        style = {"lw": 2.4} if arm == "full" else {"lw": 1.1, "alpha": 0.85}
+        errors = np.nanmean([(o.prediction - target.rating) ** 2 for o in mine], axis=0)
+        if np.isfinite(errors).any():
+            above.plot(*_smooth(errors, np.isfinite(errors)), label=arm, **style)
+        ranked = mine[0].rank >= 0
+        if ranked.any():
+            below.plot(*_smooth(np.mean([ndcg(o.rank) for o in mine], axis=0), ranked), label=arm, **style)
+    above.set_ylabel("squared error (lower is better)")
+    below.set_ylabel("NDCG@10 (higher is better)")
+    below.set_xlabel("target events")
+    for axis in (above, below):
+        if axis.lines:
+            axis.legend(fontsize=8, ncol=2)
+        axis.grid(alpha=0.25)
+    try:
+        figure.savefig(path, dpi=110)
+    except OSError as error:
+        raise Stop(f"--plot {path}: {error.strerror}") from error
+    finally:
+        plt.close(figure)
+
+
+def _smooth(values: np.ndarray[Any, Any], where: np.ndarray[Any, Any]) -> tuple[Any, Any]:
+    places = np.flatnonzero(where)
+    width = max(1, len(places) // 40)
+    kernel = np.ones(width) / width
+    return places[width - 1 :], np.convolve(values[where], kernel, "valid")

@@ -1,0 +1,125 @@
+"""When checkpoints are taken, who may take them, and what is reported when."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consumers.checkpointer import Checkpointer
+from consumers.errors import STATE_UNUSABLE, USAGE, Stop
+from consumers.source import Offsets
+
+
+class Clock:
+    """Time that passes only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Kept(Checkpointer):
+    """A checkpointer that remembers what it reported."""
+
+    def __init__(self, path: Path, interval: float = 10.0) -> None:
+        self.clock = Clock()
+        self.written: list[Offsets] = []
+        super().__init__(path, interval, lambda offsets, _seconds: self.written.append(offsets), self.clock)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    checkpointer = Kept(tmp_path / "c")
+    yield checkpointer
+    checkpointer.close()
+
+
+def test_due_after_the_interval(kept: Kept) -> None:
+    """Not at once, but from the interval on; not again while one is being written."""
+    assert not kept.due()
+    kept.clock.now = 10.0
+    assert kept.due()
+    kept.take({"n": 1}, {})
+    kept.clock.now = 30.0
+    assert not kept.due()
+    kept.poll(wait=True)
+    assert kept.due()
+
+
+def test_reported_only_once_on_disk(kept: Kept, tmp_path: Path) -> None:
+    """`written` hears of the offsets after the folder is there, by `poll`, once."""
+    offsets: Offsets = {("t", 0): 5}
+    kept.take({"n": 1}, offsets)
+    offsets["t", 0] = 99  # the stream goes on meanwhile
+    assert kept.written == []
+    kept.poll(wait=True)
+    assert kept.written == [{("t", 0): 5}]
+    assert kept.load() == {"n": 1}
+    kept.poll(wait=True)
+    assert len(kept.written) == 1
+
+
+def test_age_counts_from_the_last_good_one(kept: Kept) -> None:
+    """Seconds since the last checkpoint that reached the disk, or since the start."""
+    kept.clock.now = 7.0
+    assert kept.age() == 7.0
+    kept.take({}, {})
+    kept.poll(wait=True)
+    kept.clock.now = 9.0
+    assert kept.age() == 2.0
+
+
+def test_a_failed_write_stops_and_reports_nothing(kept: Kept, tmp_path: Path) -> None:
+    """The directory vanished: exit code 4, and no offsets are committed."""
+    shutil.rmtree(tmp_path / "c")
+    kept.take({"n": 1}, {("t", 0): 5})
+    with pytest.raises(Stop, match="nothing was committed") as caught:
+        kept.poll(wait=True)
+    assert caught.value.code == STATE_UNUSABLE
+    assert kept.written == []
+
+
+def test_one_process_a_directory(kept: Kept, tmp_path: Path) -> None:
+    """A second one stops with exit code 4 and names the directory; after the first is gone it may."""
+    with pytest.raises(Stop, match="another process uses it") as caught:
+        Kept(tmp_path / "c")
+    assert caught.value.code == STATE_UNUSABLE
+    kept.close()
+    Kept(tmp_path / "c").close()
+
+
+def test_a_second_process_touches_nothing(kept: Kept, tmp_path: Path) -> None:
+    """What the first is just writing is not cleared away by a second that is refused."""
+    (tmp_path / "c" / "writing-000000000001").mkdir()
+    with pytest.raises(Stop):
+        Kept(tmp_path / "c")
+    assert (tmp_path / "c" / "writing-000000000001").exists()
+
+
+def test_unusable_directory(tmp_path: Path) -> None:
+    """A file where the directory should be: exit code 2 and the path."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Stop, match="file") as caught:
+        Kept(tmp_path / "file")
+    assert caught.value.code == USAGE
+
+
+def test_unusable_checkpoints(kept: Kept, tmp_path: Path) -> None:
+    """Checkpoints that cannot be read stop with exit code 4."""
+    kept.take({"n": 1}, {})
+    kept.poll(wait=True)
+    for manifest in (tmp_path / "c").glob("*/manifest.json"):
+        manifest.write_text("{}")
+    with pytest.raises(Stop, match="no checkpoint in") as caught:
+        kept.load()
+    assert caught.value.code == STATE_UNUSABLE
+
+
+def test_no_checkpoint_is_none(kept: Kept) -> None:
+    """A first start has no state."""
+    assert kept.load() is None
