@@ -18,7 +18,7 @@ from consumers.connect import connect_store
 from consumers.errors import Stop
 from consumers.kafka_source import unreachable
 from consumers.replay import create_topics
-from consumers.tables import Kind
+from consumers.rows import Kind
 
 
 class Finding(NamedTuple):

@@ -148,7 +148,7 @@ def recommend(config: Path | None, user: str, domain: str, top: int, json_file: 
     "drifts",
     multiple=True,
     metavar="DOMAIN:KIND:AT[:BIAS]",
-    help="sudden, gradual or recurring; AT is a share of the events or an event number. Replaces the default drift; `none` for no drift.",
+    help="sudden, gradual or recurring; AT: share of the events, or an event number. `none`: no drift.",
 )
 @click.option(
     "--poison",
@@ -323,8 +323,7 @@ def evaluate(
         --encoder all-MiniLM-L6-v2 --seeds 3 --json figures.json --plot stream.png
     """
     from consumers.evaluation.data import parse_range  # noqa: PLC0415
-    from consumers.evaluation.run import Options  # noqa: PLC0415
-    from consumers.evaluation.run import evaluate as run_evaluation
+    from consumers.evaluation.run import Options, run_evaluation  # noqa: PLC0415
 
     settings = load(config, need_domains=False)
     if encoder is not None:
@@ -350,7 +349,7 @@ def main() -> None:
     sys.exit(_run(cli))
 
 
-def _run(command: Callable[..., Any]) -> int:
+def _run(command: Callable[..., Any]) -> int:  # noqa: PLR0911  one line an outcome
     try:
         code = command(standalone_mode=False)
     except click.exceptions.Exit as leave:

@@ -77,6 +77,14 @@ class KafkaSink:
             max_block_ms=5_000,
         )  # fmt: skip
         self._waiting: list[tuple[DeadLetter, Any]] = []
+        try:
+            self._producer.partitions_for(self._topic)
+        except KafkaError as error:
+            self.close()
+            raise Stop(
+                f"missing topics: {self._topic} ({type(error).__name__}). Create it, for example: crosscurrent "
+                "check --create-topics"
+            ) from error
 
     def send(self, letter: DeadLetter) -> None:
         self._waiting.append(self._try(letter))

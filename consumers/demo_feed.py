@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import json
 import sys
@@ -13,8 +12,10 @@ from typing import Any
 import msgspec
 
 from consumers.replay import make_producer, send
+from consumers.rows import Sent
 from consumers.simulator import Simulator, three_domains
-from consumers.tables import Sent, Table
+from consumers.tables import Table
+from consumers.time_order import in_time_order
 
 POISON_EVERY, DOUBLE_EVERY = 500, 200
 POISON = (
@@ -29,11 +30,7 @@ def streams(orders: dict[str, Any]) -> tuple[Iterable[Sent], Iterable[Sent]]:
     """(items, events) of the user's files, or of the simulated world with faults."""
     if orders["files"]:
         tables = [Table(Path(f)) for f in orders["files"]]
-        items = itertools.chain.from_iterable(t.records(lambda _: None) for t in tables if t.kind == "items")
-        events = heapq.merge(
-            *(t.records(lambda _: None) for t in tables if t.kind == "interactions"),
-            key=lambda record: record.timestamp or 0,
-        )
+        items, events, _ = in_time_order(tables, lambda _: None)
         known = set(orders["domains"])
         return (r for r in items if r.domain in known), itertools.islice(events, orders["events"])
     world = msgspec.structs.replace(three_domains(orders["events"], orders["seed"]), event_ids=True)

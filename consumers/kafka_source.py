@@ -30,11 +30,16 @@ class KafkaSource:
         self._accept_gap = accept_gap
         self._lost = 0
         self._positions: Offsets = {}
+        """The next offset to fetch …"""
+        self._polled: Offsets = {}
+        """… and one past the last record that came; control and compacted offsets may lie between."""
+        self._started: Offsets = {}
         self._start_ends: Offsets = {}
         self._identity: dict[str, str] = {}
         self._merge = TimeMerge()
         self._held_since: float | None = None
         self._reading_items = True
+        self._config = config
         try:
             self._consumer = KafkaConsumer(
                 **config.client(),
@@ -47,10 +52,17 @@ class KafkaSource:
                 fetch_max_wait_ms=20,
                 reconnect_backoff_max_ms=1000,
             )
+        except (KafkaError, OSError, ValueError) as error:
+            raise Stop(unreachable(config, error)) from error
+        try:
             with KafkaAdminClient(**config.client()) as admin:
                 self._describe(admin)
         except (KafkaError, OSError, ValueError) as error:
+            self.close()
             raise Stop(unreachable(config, error)) from error
+        except Stop:
+            self.close()
+            raise
 
     def _describe(self, admin: Any) -> None:
         cluster = admin.describe_cluster().get("cluster_id")
@@ -70,23 +82,27 @@ class KafkaSource:
                 self._tps[name, index] = TopicPartition(name, index)
 
     def start(self, offsets: Offsets, identity: Mapping[str, str]) -> None:
-        self._check_identity(identity)
+        offsets = self._of_this_log(offsets, identity)
         consumer, tps = self._consumer, self._tps
-        consumer.assign(list(tps.values()))
-        begins = consumer.beginning_offsets(list(tps.values()))
-        ends = consumer.end_offsets(list(tps.values()))
+        try:
+            consumer.assign(list(tps.values()))
+            begins = consumer.beginning_offsets(list(tps.values()))
+            ends = consumer.end_offsets(list(tps.values()))
+        except KafkaError as error:
+            raise Stop(unreachable(self._config, error)) from error
         for place, tp in tps.items():
             wanted = offsets.get(place, begins[tp] if not offsets else 0)
             if wanted < begins[tp]:
                 self._gap(place, wanted, begins[tp])
                 wanted = begins[tp]
-            self._positions[place] = wanted
+            self._started[place] = self._positions[place] = self._polled[place] = wanted
             consumer.seek(tp, wanted)
             if ends[tp] <= begins[tp]:
                 self._start_ends[place] = ends[tp]
         consumer.pause(*(tp for (topic, _), tp in tps.items() if not self._is_items(topic)))
 
-    def _check_identity(self, identity: Mapping[str, str]) -> None:
+    def _of_this_log(self, offsets: Offsets, identity: Mapping[str, str]) -> Offsets:
+        """The offsets that mean this log: all of them, or (--accept-gap) none of another cluster or topic."""
         other = [key for key, value in identity.items() if self._identity.get(key, value) != value]
         if other and not self._accept_gap:
             raise Stop(
@@ -95,6 +111,7 @@ class KafkaSource:
                 "--accept-gap reads the new log from its beginning.",
                 STATE_UNUSABLE,
             )
+        return {p: o for p, o in offsets.items() if not {"cluster", f"topic:{p[0]}"} & set(other)}
 
     def _gap(self, place: Place, first: int, earliest: int) -> None:
         if not self._accept_gap:
@@ -140,10 +157,13 @@ class KafkaSource:
         for tp, messages in polled.items():
             place = (tp.topic, tp.partition)
             self._merge.add(place, [Record(*place, m.offset, m.timestamp, m.key, m.value) for m in messages])
-            self._positions[place] = messages[-1].offset + 1
+            self._positions[place] = self._polled[place] = messages[-1].offset + 1
         for place, tp in self._tps.items():
-            if place not in self._start_ends and (end := self._consumer.highwater(tp)) is not None:
-                self._start_ends[place] = end
+            if (end := self._consumer.highwater(tp)) is None:
+                continue
+            self._start_ends.setdefault(place, end)
+            if self._positions[place] < end and tp not in polled:  # a transaction's end, a compacted record
+                self._positions[place] = max(self._positions[place], self._consumer.position(tp) or 0)
         if not self._reading_items:
             full = {self._tps[place] for place in self._merge.full()}
             paused = self._consumer.paused()
@@ -164,7 +184,7 @@ class KafkaSource:
             gone = {(tp.topic, tp.partition): begins[tp] for tp in bad}
         for place, earliest in gone.items():
             self._gap(place, min(self._positions[place], earliest), earliest)
-            self._positions[place] = earliest
+            self._positions[place] = self._polled[place] = earliest
             self._consumer.seek(self._tps[place], earliest)
 
     def _end(self, place: Place) -> int:
@@ -173,7 +193,12 @@ class KafkaSource:
 
     def _behind(self) -> set[Place]:
         full = self._merge.full()
-        return {p for p in self._tps if p not in full and self._positions[p] < self._end(p)}
+        return {
+            place
+            for place in self._tps
+            if place not in full
+            and (place not in self._start_ends or self._positions[place] < self._end(place))
+        }
 
     def _items_read(self) -> bool:
         return all(
@@ -194,16 +219,17 @@ class KafkaSource:
     def identity(self) -> dict[str, str]:
         return dict(self._identity)
 
+    def _next(self, place: Place, offsets: Offsets) -> int:
+        """The next offset to learn, beyond what follows the last learned record without being one."""
+        learned = max(offsets.get(place, 0), self._started[place])
+        return self._positions[place] if learned >= self._polled[place] else learned
+
     def lag(self, offsets: Offsets) -> dict[Place, int]:
-        return {
-            place: max(0, self._end(place) - offsets.get(place, self._positions[place]))
-            for place in self._tps
-        }
+        return {place: max(0, self._end(place) - self._next(place, offsets)) for place in self._tps}
 
     def reached_start_end(self, offsets: Offsets) -> bool:
         return not self._reading_items and all(
-            place in self._start_ends
-            and offsets.get(place, self._positions[place]) >= self._start_ends[place]
+            place in self._start_ends and self._next(place, offsets) >= self._start_ends[place]
             for place in self._tps
         )
 

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import heapq
 import itertools
-import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 from kafka import KafkaAdminClient, KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, TopicAlreadyExistsError
 from kafka.partitioner.default import murmur2
 from kafka.producer.future import FutureRecordMetadata
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consumers.errors import Stop
-from consumers.tables import BadRow, Kind, Sent, Table, TableError
+from consumers.rows import Kind, Sent
+from consumers.tables import BadRow, Table
+from consumers.time_order import in_time_order
 
 TopicOf = Callable[[Kind, str], str]
 """The topic for a kind of record and a domain."""
@@ -33,9 +33,6 @@ TopicOf = Callable[[Kind, str], str]
 IN_FLIGHT = 50_000
 """Records sent and not yet acknowledged; the producer has no limit of its own, a slow broker would fill memory."""
 
-_LOOK_AHEAD = 10_000  # rows that tell whether a file is in time order
-_RUN = 200_000  # rows sorted in memory at a time
-_BLOCK = 500  # records of a run written and read back together
 _DELIVERY_SECONDS = 60.0
 
 
@@ -70,18 +67,19 @@ def default_topic(kind: Kind, domain: str) -> str:
 def make_producer(client: Mapping[str, Any], live: bool = False, **options: Any) -> KafkaProducer:
     """An idempotent producer. `client`: bootstrap_servers, security and so on; `options` go to KafkaProducer.
 
-    `live` sends within 5 ms; otherwise records wait 100 ms for company, which is twice as fast at full speed.
+    `live` sends within 5 ms; otherwise records wait up to 200 ms for company, which is twice as fast at full speed.
     Raises kafka.errors.KafkaError when no broker answers.
     """
     defaults: dict[str, Any] = {
         "acks": "all",
         "enable_idempotence": True,
         "compression_type": "lz4",
-        "linger_ms": 5 if live else 100,
-        "batch_size": 512 * 1024,
+        "linger_ms": 5 if live else 200,
+        "batch_size": 900_000,  # just below the size of record batches that brokers take by default
         "request_timeout_ms": 15_000,
         "delivery_timeout_ms": int(_DELIVERY_SECONDS * 1000),
         "bootstrap_timeout_ms": 6000,
+        "max_block_ms": 10_000,  # how long a missing topic holds up its first record
         "allow_auto_create_topics": False,  # its partition count would be the broker's, not ours
         "metrics_enabled": False,
     }
@@ -107,7 +105,8 @@ def create_topics(
             if name not in there
         }
         if missing:
-            admin.create_topics(missing, wait_for_metadata=True)
+            with contextlib.suppress(TopicAlreadyExistsError):  # another process was faster
+                admin.create_topics(missing, wait_for_metadata=True)
         return list(missing)
 
 
@@ -216,32 +215,6 @@ def replay(
     return report
 
 
-def in_time_order(
-    tables: Iterable[Table],
-    on_bad: Callable[[BadRow], object],
-    show: Callable[[], object] = lambda: None,
-) -> tuple[Iterator[Sent], Iterator[Sent], list[str]]:
-    """(items, interactions of all tables by their time, names of the files that had to be sorted for that).
-
-    A file whose first 10,000 rows are in order is taken to be in order. Memory is bounded: what does not fit is
-    sorted by way of temporary files; `show` is called now and then meanwhile. Interactions without a time come
-    first. Raises TableError for a table without one readable row.
-    """
-    items: list[Iterator[Sent]] = []
-    events: list[Iterator[Sent]] = []
-    disordered: list[str] = []
-    for table in tables:
-        records, in_order = _begin(table, on_bad)
-        if table.kind == "items":
-            items.append(records)
-            continue
-        if not in_order:
-            disordered.append(str(table.path))
-        events.append(records if in_order else _sorted(records, show))
-    merged = events[0] if len(events) == 1 else heapq.merge(*events, key=_time)
-    return itertools.chain(*items), merged, disordered
-
-
 def _deliver(
     records: Iterable[Sent],
     client: Mapping[str, Any],
@@ -267,53 +240,6 @@ def _deliver(
         raise
     producer.close()
     return counts
-
-
-def _begin(table: Table, on_bad: Callable[[BadRow], object]) -> tuple[Iterator[Sent], bool]:
-    """The table's records, and whether they seem to be in time order. Raises TableError where there are none."""
-    bad: list[BadRow] = []
-
-    def noting(row: BadRow) -> None:
-        if not bad:
-            bad.append(row)
-        on_bad(row)
-
-    records = table.records(noting)
-    head = list(itertools.islice(records, _LOOK_AHEAD))
-    if not head:
-        if table.skipped:
-            others = ", ".join(repr(name) for name, _ in table.skipped.most_common(5))
-            raise TableError(f"{table.path}: no row is of domain {table.domain!r}; there are {others}")
-        raise TableError(str(bad[0]) if bad else f"{table.path}: no rows after the header")
-    times = [record.timestamp for record in head if record.timestamp is not None]
-    return itertools.chain(head, records), all(a <= b for a, b in itertools.pairwise(times))
-
-
-def _time(record: Sent) -> int:
-    return record.timestamp or 0
-
-
-def _sorted(records: Iterator[Sent], show: Callable[[], object]) -> Iterator[Sent]:
-    """Sorts by timestamp, equal ones in their old order. Sorted runs beyond the first go to temporary files."""
-    with contextlib.ExitStack() as files:
-        runs: list[Iterator[Sent]] = []
-        run = sorted(itertools.islice(records, _RUN), key=_time)
-        while following := sorted(itertools.islice(records, _RUN), key=_time):
-            file = files.enter_context(tempfile.TemporaryFile(prefix="crosscurrent-replay-"))
-            for start in range(0, len(run), _BLOCK):
-                block = msgspec.msgpack.encode(run[start : start + _BLOCK])
-                file.write(len(block).to_bytes(4, "big") + block)
-            file.seek(0)
-            runs.append(_blocks(file))
-            run = following
-            show()
-        yield from heapq.merge(*runs, run, key=_time)
-
-
-def _blocks(file: IO[bytes]) -> Iterator[Sent]:
-    decode = msgspec.msgpack.Decoder(list[Sent]).decode
-    while size := int.from_bytes(file.read(4), "big"):
-        yield from decode(file.read(size))
 
 
 def _bar(console: Console) -> Progress:

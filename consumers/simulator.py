@@ -15,8 +15,8 @@ import numpy as np
 from kafka import KafkaProducer
 
 from consumers.replay import SendCounts, TopicOf, default_topic, send
+from consumers.rows import Sent
 from consumers.simulated_world import DomainSpec, Drift, World, WorldSettings
-from consumers.tables import Sent
 
 DAY_MS = 86_400_000
 

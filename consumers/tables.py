@@ -15,25 +15,21 @@ import csv
 import gzip
 import io
 import itertools
-import math
 import re
 import time
 import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from msgspec import UNSET, UnsetType
 
 from consumers.errors import Stop
-
-Kind = Literal["interactions", "items"]
+from consumers.rows import BadRowError, Kind, Row, Sent, event_record, item_record
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "user_id": ("userid", "user", "reviewerid"),
@@ -73,25 +69,9 @@ _GENRES = (
 )  # fmt: skip
 
 _DOMAIN = re.compile(r"[a-z0-9_-]+")
-_TEXT_LIMIT = 4000  # characters: an encoder reads a few hundred words, and Kafka refuses records above 1 MB
 _QUOTED_LINES = 20  # lines a quoted cell may span before its quote counts as never closed
-_FIRST_MS = 10**11  # the contract's earliest timestamp; smaller numbers are seconds
-_UNITS = ((10**14, 1.0), (10**17, 1e-3))  # ms, µs; above that ns
 _AHEAD_MS = 300_000  # the contract's tolerance for a clock that is ahead
 _UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
-
-Row = tuple[Any, ...]
-"""A row's values in the order of `_EVENT` or `_ITEM`; None where the table has no such column."""
-
-
-class Sent(msgspec.Struct, frozen=True, gc=False):
-    """One record for Kafka in contract JSON. `value` None: a tombstone; `timestamp`: the event's, ms."""
-
-    kind: Kind
-    domain: str
-    key: bytes
-    value: bytes | None
-    timestamp: int | None = None
 
 
 class BadRow(msgspec.Struct, frozen=True):
@@ -107,31 +87,6 @@ class BadRow(msgspec.Struct, frozen=True):
 
 class TableError(Stop):
     """The file as a whole cannot be read; the message says what to do."""
-
-
-class _BadRowError(Exception):
-    """Why this row gives no record."""
-
-
-class _Event(msgspec.Struct, omit_defaults=True, gc=False):
-    type: str
-    user_id: str
-    item_id: str
-    value: float | UnsetType = UNSET
-    timestamp: int | UnsetType = UNSET
-    event_id: str | UnsetType = UNSET
-    context: Any = UNSET
-
-
-class _Item(msgspec.Struct, omit_defaults=True, gc=False):
-    item_id: str
-    title: str
-    text: str = ""
-    available: bool = True
-    vectors: Any = UNSET
-
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Table:
@@ -177,7 +132,7 @@ class Table:
 
     def records(self, on_bad: Callable[[BadRow], object]) -> Iterator[Sent]:
         """Every good row in the file's order; the others go to `on_bad`. Holds one row or Parquet batch."""
-        make = _event if self.kind == "interactions" else _item
+        make = event_record if self.kind == "interactions" else item_record
         at = self._fields.index("domain") if "domain" in self.columns else None
         only, latest = self.domain, int(time.time() * 1000) + _AHEAD_MS
         readers = {"parquet": self._parquet_rows, "json": self._json_rows, "text": self._text_rows}
@@ -186,7 +141,7 @@ class Table:
             for line, row in readers[self._format]():  # the last line is reported below
                 try:
                     if isinstance(row, str):
-                        raise _BadRowError(row)
+                        raise BadRowError(row)
                     domain = only
                     if at is not None:
                         domain = str(row[at] or "")
@@ -194,9 +149,9 @@ class Table:
                             self.skipped[domain] += 1
                             continue
                         if not _DOMAIN.fullmatch(domain):
-                            raise _BadRowError(f"domain {domain!r} is not made of a-z, 0-9, _ and - only")
+                            raise BadRowError(f"domain {domain!r} is not made of a-z, 0-9, _ and - only")
                     yield make(domain or "", row, latest)
-                except _BadRowError as error:
+                except BadRowError as error:
                     on_bad(BadRow(str(self.path), line, str(error)))
                 except UnicodeEncodeError:
                     on_bad(BadRow(str(self.path), line, "not UTF-8"))
@@ -353,97 +308,3 @@ def _plain_times(column: pa.Array) -> pa.Array:
         if pa.types.is_timestamp(column.type)
         else column
     )
-
-
-def _event(domain: str, row: Row, latest: int) -> Sent:
-    user, item, _, rating, timestamp, event_id, context, kind = row
-    user, item = _id(user, "user_id"), _id(item, "item_id")
-    value: float | UnsetType = UNSET
-    if kind != "click" and rating is not None and rating != "":
-        try:
-            value = float(rating)
-        except (TypeError, ValueError):
-            raise _BadRowError(f"rating {_short(rating)} is not a number") from None
-        if not math.isfinite(value):
-            raise _BadRowError(f"rating {_short(rating)} is not finite")
-    elif kind not in ("click", None, ""):
-        raise _BadRowError(f"type {_short(kind)} without a rating")
-    at = UNSET if timestamp is None or timestamp == "" else _time(timestamp, latest)
-    event = _Event("click" if value is UNSET else "rating", user, item, value, at)
-    if event_id:
-        event.event_id = _id(event_id, "event_id")
-    if isinstance(context, dict):
-        event.context = context
-    return Sent("interactions", domain, user.encode(), _encode(event), None if at is UNSET else at)
-
-
-def _item(domain: str, row: Row, _: int) -> Sent:
-    item_id, _, title, text, genres, categories, features, description, available, vectors = row
-    item_id, title, text = _id(item_id, "item_id"), _words(title), _words(text)
-    genres = _words(genres).replace("(no genres listed)", "").replace("|", ", ")
-    categories = _words(categories)
-    if not text:
-        about = (
-            title,
-            genres and f"Genres: {genres}",
-            categories and f"Categories: {categories}",
-            _words(features),
-            _words(description),
-        )
-        text = ". ".join(part.rstrip(".") for part in about if part)
-        text = "" if text == title else f"{text}."
-    item = _Item(item_id, title, text[:_TEXT_LIMIT])
-    item.available = str(available).lower() not in ("false", "0", "no")
-    if isinstance(vectors, dict):
-        item.vectors = vectors
-    return Sent("items", domain, item_id.encode(), _encode(item))
-
-
-def _id(value: Any, name: str) -> str:
-    if not isinstance(value, str):
-        # A column of numbers with gaps comes as floats.
-        whole = isinstance(value, float) and value.is_integer()
-        value = "" if value is None or value != value else str(int(value) if whole else value)  # noqa: PLR0124
-    value = value.strip()
-    if not 0 < len(value) <= 256:
-        raise _BadRowError(f"{name} has {len(value)} characters, not 1 to 256")
-    return str(value)
-
-
-def _time(value: Any, latest: int) -> int:
-    """Seconds, ms, µs or ns since the epoch by their size, ISO 8601 (UTC unless it says otherwise): as ms."""
-    try:
-        if isinstance(value, str) and value.isdecimal():
-            number: float = int(value)
-        elif isinstance(value, date) or (isinstance(value, str) and not _NUMBER.fullmatch(value)):
-            when = datetime.fromisoformat(str(value).strip())
-            number = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-        else:
-            number = float(value)
-        at = int(
-            number * (1000 if number < _FIRST_MS else next((s for top, s in _UNITS if number < top), 1e-6))
-        )
-    except (TypeError, ValueError, OverflowError):
-        raise _BadRowError(f"timestamp {_short(value)} is neither a number nor ISO 8601") from None
-    if at < _FIRST_MS:
-        raise _BadRowError(f"timestamp {_short(value)} is before 1973")
-    if at > latest:
-        raise _BadRowError(f"timestamp {_short(value)} is in the future")
-    return at
-
-
-_NUMBER = re.compile(r"\s*[+-]?\d+(\.\d*)?([eE][+-]?\d+)?\s*")
-
-
-def _words(value: Any) -> str:
-    """Text of a cell or of a list of them. What is not UTF-8 is taken for Latin-1, as in MovieLens."""
-    text = ", ".join(map(_words, value)) if isinstance(value, list) else str(value or "").strip()
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape").decode("latin-1")
-    return text
-
-
-def _short(value: Any) -> str:
-    return repr(value)[:40]

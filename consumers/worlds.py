@@ -13,9 +13,9 @@ from consumers.config import Settings
 from consumers.errors import Stop
 from consumers.kafka_source import unreachable
 from consumers.replay import create_topics, make_producer
+from consumers.rows import Kind
 from consumers.simulated_world import Drift, Poison, WorldSettings
 from consumers.simulator import Simulator, three_domains, to_files, to_kafka
-from consumers.tables import Kind
 
 
 def settings(
@@ -93,7 +93,7 @@ def into_kafka(
     try:
         if create:
             create_topics(config.kafka.client(), topic_kinds(config))
-        with make_producer(config.kafka.client()) as producer:
+        with make_producer(config.kafka.client(), live=rate is not None) as producer:
             counts = to_kafka(simulator.records(), producer, topic_namer(config), rate)
     except KafkaError as error:
         raise Stop(unreachable(config.kafka, error)) from error

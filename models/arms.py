@@ -15,7 +15,6 @@ from models.learner import Learner, ScoredEvent
 from models.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_at_10
 from models.settings import LearnerSettings
 
-
 SAMPLE_ITEMS = 2000
 
 
@@ -96,7 +95,7 @@ class Arms:
                     fields[f"divergence:{source.name}"] = divergence(
                         sample(full, full.index[source.name]), target
                     )
-        for name, metric, arm in prequential.keys():
+        for name, metric, arm in prequential.measured():
             if name == domain:
                 fields[f"error:{metric}:{arm}"] = prequential.error(domain, metric, arm) or 0.0
                 gain = prequential.gain(domain, metric)

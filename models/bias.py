@@ -1,4 +1,4 @@
-"""Who, where and what: additive biases as one River linear model with counts-aware steps."""
+"""Where, who and what: additive biases as one River linear model with counts-aware steps."""
 
 from __future__ import annotations
 
@@ -10,20 +10,29 @@ from river.linear_model import LinearRegression
 from river.optim.base import Optimizer
 from river.utils import VectorDict
 
-PRIOR = {
-    "domain": 0.5,
-    "user": 0.2,
-    "user@domain": 0.03,
-    "item": 0.15,
-    "context": 0.02,
-    "context@domain": 0.02,
-    "external": 0.2,
-    "external@domain": 0.05,
+WORTH = {
+    "everywhere": 2.0,
+    "domain": 20.0,
+    "user": 40.0,
+    "user@domain": 40.0,
+    "item": 5.0,
+    "context": 40.0,
+    "context@domain": 40.0,
+    "external": 3.0,
+    "external@domain": 20.0,
 }
-"""How far a weight of each kind may lie from 0 before anything is known: its variance, on a 5-point scale."""
+"""How many events the belief "this weight is 0" is worth: the k of a step 1 / (n + k)."""
 
-DRIFT = {"user": 0.0005, "domain": 0.0001, "context": 0.0001, "context@domain": 0.0001}
-"""Variance a weight gains at each use, so that its step never falls to 0. Other kinds stand still."""
+DRIFT = {
+    "domain": 1e-6,
+    "user": 2e-4,
+    "item": 2e-4,
+    "context": 1e-6,
+    "context@domain": 1e-6,
+    "external": 1e-5,
+    "external@domain": 1e-5,
+}
+"""What a weight's variance gains at each use, so that its step never falls below √drift. Others stand still."""
 
 
 def kind(name: str) -> str:
@@ -32,10 +41,10 @@ def kind(name: str) -> str:
 
 
 class CountsAware(Optimizer):  # type: ignore[misc]
-    """A Kalman filter with a diagonal covariance, as a River optimizer.
+    """A Kalman filter with a diagonal covariance, as a River optimizer. The unit of variance is the noise.
 
-    For error e = y - ŷ with variance S:   w_j += v_j x_j e / S,   v_j += drift - (v_j x_j)² / S.
-    From v_j = noise / k this is the step 1 / (n + k) after n uses, with a floor set by the drift.
+    For an error e of variance S:   w_j += v_j x_j e / S,   v_j += drift - (v_j x_j)² / S,   v_j = 1 / k at first.
+    Alone, that is the step 1 / (n + k) after n uses; among others, each weight takes its share of the error.
     Source: Kalman (1960), "A new approach to linear filtering and prediction problems".
     """
 
@@ -47,22 +56,18 @@ class CountsAware(Optimizer):  # type: ignore[misc]
 
     def variance(self, name: str) -> float:
         known = self.variances.get(name)
-        return PRIOR[kind(name)] if known is None else known
+        return 1.0 / WORTH[kind(name)] if known is None else known
 
-    def expect(self, inputs: dict[str, float], noise: float) -> None:
-        """Call before `learn_one`: River hands an optimizer the gradient, but not the inputs it came from."""
-        self.inputs = inputs
-        self.innovation = noise + self.spread(inputs)
-
-    def spread(self, inputs: dict[str, float]) -> float:
-        """The variance of the model's own prediction."""
-        return sum(self.variance(name) * x * x for name, x in inputs.items())
+    def expect(self, inputs: dict[str, float], innovation: float) -> None:
+        """Call before `learn_one`: River hands an optimizer the gradient, not the inputs it came from."""
+        self.inputs, self.innovation = inputs, innovation
 
     def _step_with_vector(self, w: VectorDict, g: VectorDict) -> VectorDict:
         for name, x in self.inputs.items():
-            gain = self.variance(name) / self.innovation
+            variance = self.variance(name)
+            gain = variance / self.innovation
             w[name] -= gain * g[name] / 2  # River's squared loss has the gradient 2 (ŷ - y) x
-            self.variances[name] = self.variance(name) * (1 - gain * x * x) + DRIFT.get(kind(name), 0.0)
+            self.variances[name] = variance * (1 - gain * x * x) + DRIFT.get(kind(name), 0.0)
         return w
 
 
@@ -80,6 +85,7 @@ class Bias:
         domain: str, user_id: str, item_id: str, context: Iterable[str] = (), external: float = 0.0
     ) -> dict[str, float]:
         named = {
+            "everywhere:": 1.0,
             f"domain:{domain}": 1.0,
             f"user:{user_id}": 1.0,
             f"user@domain:{domain}:{user_id}": 1.0,
@@ -93,7 +99,7 @@ class Bias:
 
     def contributions(self, inputs: dict[str, float]) -> dict[str, float]:
         """The part of each kind; an unknown name counts 0. Changes nothing."""
-        weights, parts = self.regression._weights, dict.fromkeys(PRIOR, 0.0)
+        weights, parts = self.regression._weights, dict.fromkeys(WORTH, 0.0)
         for name, x in inputs.items():
             parts[kind(name)] += weights.get(name, 0.0) * x
         return parts
@@ -102,12 +108,14 @@ class Bias:
         return float(self.regression._weights.get(name, 0.0))
 
     def spread(self, inputs: dict[str, float]) -> float:
-        return self.optimizer.spread(inputs)
+        """The variance of ŷ, in units of the noise."""
+        variance = self.optimizer.variance
+        return sum(variance(name) * x * x for name, x in inputs.items())
 
-    def learn(self, inputs: dict[str, float], residual: float, noise: float) -> None:
-        """residual: the value less all other parts; noise: variance of what these weights cannot explain."""
-        self.optimizer.expect(inputs, noise)
-        self.regression.learn_one(inputs, residual)
+    def learn(self, inputs: dict[str, float], error: float, innovation: float) -> None:
+        """error: observed less predicted, by all parts together; innovation: the variance S of that error."""
+        self.optimizer.expect(inputs, innovation)
+        self.regression.learn_one(inputs, self.regression.predict_one(inputs) + error)
 
     def terms(self, domain: str) -> dict[str, float]:
         """The weights that correct the whole domain: its own, its contexts', and the network's share."""
@@ -136,8 +144,7 @@ class Bias:
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        names = state["names"]
         self.__init__()  # type: ignore[misc]
-        self.regression._weights = VectorDict(
-            dict(zip(state["names"], state["weights"].tolist(), strict=True))
-        )
-        self.optimizer.variances = dict(zip(state["names"], state["variances"].tolist(), strict=True))
+        self.regression._weights = VectorDict(dict(zip(names, state["weights"].tolist(), strict=True)))
+        self.optimizer.variances = dict(zip(names, state["variances"].tolist(), strict=True))

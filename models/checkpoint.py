@@ -53,7 +53,7 @@ def snapshot(state: dict[str, Any]) -> Snapshot:
     return Snapshot(tensors, msgspec.msgpack.encode(_split(state, tensors)))
 
 
-def _split(value: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
+def _split(value: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:  # noqa: PLR0911  one a kind of leaf
     if isinstance(value, dict):
         if not all(isinstance(key, str | int) for key in value):
             raise TypeError("keys of a state are strings or whole numbers")  # others would not come back
@@ -85,7 +85,7 @@ def _plain(value: Any) -> bool:
 _PLAIN = frozenset({type(None), bool, str, bytes, float})
 
 
-def _join(value: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
+def _join(value: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:  # noqa: PLR0911
     if not isinstance(value, dict):
         return value
     ((tag, content),) = value.items()

@@ -22,6 +22,9 @@ class Recent(NamedTuple):
     """Seconds since the epoch."""
 
 
+NOTHING = Recent(np.zeros(0, np.int8), np.zeros(0, np.int32), np.zeros(0))
+
+
 class History:
     """Per user row: `recent` (the last `length` events, any domain) and `seen` (exact, latest 2,000 a domain).
 
@@ -40,6 +43,8 @@ class History:
         self._seq = np.zeros((0, length), np.int64)
         self._born = [np.zeros(0, np.int64) for _ in catalogues]
         self._seen: list[dict[int, array[int]]] = [{} for _ in catalogues]
+        self._births = 0
+        self._memo: tuple[tuple[int, int, int], Recent] | None = None
 
     def add(self, user: int, domain: int, item: int, item_id: str, time: float) -> bool:
         """Records one event; True if the user had not had this item."""
@@ -67,11 +72,20 @@ class History:
     def recent(self, user: int | None) -> Recent:
         """The last `length` events of the user whose items are still resident, oldest first."""
         if user is None or user >= len(self.events):
-            return Recent(np.zeros(0, np.int8), np.zeros(0, np.int32), np.zeros(0))
+            return NOTHING
+        # One event asks for the same user's items several times over.
+        asked = (user, self.sequence, self._births)
+        if self._memo is None or self._memo[0] != asked:
+            self._memo = (asked, self._recent(user))
+        return self._memo[1]
+
+    def _recent(self, user: int) -> Recent:
         seq = self._seq[user]
         order = np.argsort(seq, kind="stable")
         order = order[seq[order] > 0]
         domain, row = self._domain[user, order], self._row[user, order]
+        if not self._births:
+            return Recent(domain, row, self._time[user, order])
         keep = np.array(
             [s >= self._born_at(d, r) for s, d, r in zip(seq[order], domain, row, strict=True)], np.bool_
         )
@@ -95,24 +109,28 @@ class History:
         """The row now belongs to another item: earlier recent entries no longer mean it."""
         self._born[domain] = grown(self._born[domain], row + 1)
         self._born[domain][row] = self.sequence + 1
+        self._births += 1
 
     def drop_user(self, user: int) -> None:
         if user < len(self.events):
             self.events[user] = 0
             self._seq[user] = 0
+        self._births += 1
         for seen in self._seen:
             seen.pop(user, None)
 
     def state(self) -> dict[str, Any]:
         return {
             "sequence": self.sequence,
+            "births": self._births,
             **{k: getattr(self, k).copy() for k in ("events", "_domain", "_row", "_time", "_seq")},
             "born": {str(d): b.copy() for d, b in enumerate(self._born)},
             "seen": {str(d): _pack(seen) for d, seen in enumerate(self._seen)},
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        self.sequence = int(state["sequence"])
+        self.sequence, self._births = int(state["sequence"]), int(state["births"])
+        self._memo = None
         for name in ("events", "_domain", "_row", "_time", "_seq"):
             setattr(self, name, state[name].copy())
         self._born = [state["born"][str(d)].copy() for d in range(len(self.catalogues))]

@@ -68,6 +68,8 @@ class IdTable:
 
     def load(self, state: dict[str, object]) -> None:
         ids, rows, free = state["ids"], state["rows"], state["free"]
-        assert isinstance(ids, list) and isinstance(rows, list) and isinstance(free, list)
+        assert isinstance(ids, list)
+        assert isinstance(rows, list)
+        assert isinstance(free, list)
         self._rows = dict(zip(ids, rows, strict=True))
         self._free = list(free)

@@ -7,40 +7,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-WEIGHT_VARIANCE = 0.05
+WEIGHT_WORTH = 15.0
 
 
 class ItemPrior:
     """rating ≈ β · x, Bayesian ridge learned by recursive least squares; x is the vector at unit mean square.
 
-    It is the mean of all users' tastes; `Taste` learns each user's deviation from it, `Bias` each item's.
+    β is the mean of all users' tastes; `Taste` learns each user's deviation from it, `Bias` each item's.
     """
 
     def __init__(self, width: int) -> None:
         self.width = width
         self.squares, self.count = 0.0, 0
         self.mean = np.zeros(width)
-        self.covariance = np.eye(width) * WEIGHT_VARIANCE
+        self.covariance = np.eye(width) / WEIGHT_WORTH
 
     def scaled(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """The first `width` components of one or many vectors, such that |x|² averages 1 over events."""
-        scale = (self.squares / self.count) ** -0.5 if self.squares > 0 else 0.0
+        scale = (self.count / self.squares) ** 0.5 if self.squares > 0 else 0.0
         result: NDArray[np.float64] = vectors[..., : self.width].astype(np.float64) * scale
         return result
 
     def measure(self, vector: NDArray[np.float32]) -> None:
         """Counts one event's vector into the mean square; an item without a vector says nothing of it."""
-        square = float(np.square(vector[: self.width], dtype=np.float64).sum())
+        head = vector[: self.width].astype(np.float64)
+        square = float(head @ head)
         if square > 0:
             self.squares += square
             self.count += 1
 
     def predict(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """β · x for x (k,) or (n, k)."""
         result: NDArray[np.float64] = x @ self.mean
         return result
 
     def spread(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        """Px (k,) and x·Px, the variance of β · x."""
+        """Px (k,) and x·Px, the variance of β · x in units of the noise."""
         gain = self.covariance @ x
         return gain, float(x @ gain)
 

@@ -144,7 +144,6 @@ class Learner:
 
     def _item_row(self, domain: int, item_id: str) -> int:
         catalogue = self.catalogues[domain]
-        known = item_id in catalogue.ids
         row, evicted = catalogue.touch(item_id)
         if evicted is not None:
             self.rating.drop_item(domain, row, evicted)
@@ -154,7 +153,6 @@ class Learner:
             self._named.pop((name, evicted), None)
             self.evicted.append((name, evicted))
             self._slow = [s for s in self._slow if (s.domain, s.item) != (domain, row)]
-        if not known:
             self.network.reset_item(domain, row)
             self.history.item_reborn(domain, row)
         return row

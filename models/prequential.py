@@ -56,7 +56,8 @@ class Prequential:
             mean = self._means[domain, metric, arm] = Mean()
         mean.add(value)
 
-    def keys(self) -> list[tuple[str, str, str]]:
+    def measured(self) -> list[tuple[str, str, str]]:
+        """(domain, metric, arm) of every error there is."""
         return list(self._means)
 
     def count(self, domain: str, metric: str, arm: str) -> int:

@@ -53,7 +53,7 @@ class Ranker:
         domains: Sequence[Domain],
         catalogues: list[Catalogue],
         history: History,
-        seed: int = 0,  # noqa: ARG002  nothing is drawn
+        seed: int = 0,
         *,
         rate: float = 0.1,
     ) -> None:
@@ -63,7 +63,7 @@ class Ranker:
         prior = np.array([PRIOR.get(name, 0.0) for name in NAMES])
         self.choices = [Choice(prior, rate) for _ in domains]
 
-    def score(  # noqa: PLR0917  positional by design of the pipeline
+    def score(
         self,
         domain: int,
         user: int | None,
@@ -87,7 +87,7 @@ class Ranker:
         counts = self.signals.popularity[domain].column("ever", catalogue.size, time)
         return Scored(len(rows) + int((counts[rest] >= counts[item]).sum()) - 1)
 
-    def learn(self, scored: Scored, domain: int, user: int, item: int, time: float) -> None:  # noqa: ARG002
+    def learn(self, scored: Scored, domain: int, user: int, item: int, time: float) -> None:
         """Updates the weights, if the item was among the candidates."""
         if scored.chosen is not None and scored.signals is not None:
             self.choices[domain].learn(scored.signals, scored.chosen, self.history.count(user, domain))
@@ -96,7 +96,7 @@ class Ranker:
         """Updates popularity, co-visitation and the rest of the fast state."""
         self.signals.observe(domain, user, item, time)
 
-    def recommend(  # noqa: PLR0917
+    def recommend(
         self,
         domain: int,
         users: list[int | None],

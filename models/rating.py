@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from models.bias import Bias
 from models.interaction import Domain
 from models.item_prior import ItemPrior
-from models.taste import Taste
+from models.item_record import ItemRecord
+from models.taste import LEADING, Taste, features
 
-NOISE = 0.7
 WIDTH = 24
 
 
@@ -22,9 +22,9 @@ class RatingParts(msgspec.Struct, frozen=True, gc=False):
     """Contributions in rating units; their sum is the unclipped prediction."""
 
     mean: float = 0.0
-    """The domain's running mean rating."""
+    """What ratings are in all domains: the middle of the range, corrected by River's shared intercept."""
     domain: float = 0.0
-    """River's correction of that mean, and of it by context."""
+    """The domain's running correction of that."""
     context: float = 0.0
     user: float = 0.0
     """How much higher than others this user rates, everywhere and in this domain."""
@@ -34,8 +34,12 @@ class RatingParts(msgspec.Struct, frozen=True, gc=False):
     """How much better than its text suggests this item is."""
     text: float = 0.0
     """What all users together think of such an item vector."""
+    popularity: float = 0.0
+    """How much more than others this user likes items as popular as this one."""
+    crowd: float = 0.0
+    """How much more than others this user agrees with `item` + `text`."""
     taste: float = 0.0
-    """What this user thinks of it, beyond that."""
+    """What this user thinks of such an item vector, beyond `text`."""
     external: float = 0.0
     """The network's residual, as far as it proved right."""
     proposal: float = 0.0
@@ -52,36 +56,38 @@ class RatingParts(msgspec.Struct, frozen=True, gc=False):
 
 
 class RatingModel:
-    """rating = mean_d + biases (River) + text prior + mood_u(t) + taste_u · x + noise.
+    """rating = biases (River) + text prior + θ_u · [1, mood, popularity, crowd, item vector] + noise.
 
     Each block keeps its own Gaussian belief; blocks are taken as independent (assumed-density filtering).
-    An error e of variance S = noise + Σ spread is shared out: a block moves by its own share of S. A part
-    that is sure of itself moves little, and a new user's error is not blamed on a well-known item.
+    An error e of variance S = 1 + Σ spread (in units of the noise) is shared out: a block moves by its own
+    share of S. A part that is sure of itself moves little, and a new user's error is not blamed on a
+    well-known item. Only ratios of variances matter, so there is no noise to estimate.
     Source: Stern, Herbrich and Graepel (2009), "Matchbox". A domain's range is mapped to a width of 4.
     """
 
     def __init__(self, domains: Sequence[Domain], dim: int) -> None:
         self.domains = list(domains)
         self.unit = [(d.rating_range[1] - d.rating_range[0]) / 4.0 for d in domains]
+        self.middle = [(d.rating_range[0] + d.rating_range[1]) / 2.0 for d in domains]
         self.sums = np.zeros(len(domains), np.float64)
         self.counts = np.zeros(len(domains), np.int64)
         width = min(dim, WIDTH)
         self.bias = Bias()
         self.prior = ItemPrior(width)
+        self.records = [ItemRecord(width) for _ in domains]
         self.taste = Taste(width)
 
     def mean(self, domain: int) -> float:
         """The running mean rating; the middle of the range before the first."""
         if self.counts[domain] == 0:
-            low, high = self.domains[domain].rating_range
-            return (low + high) / 2.0
+            return self.middle[domain]
         return float(self.sums[domain] / self.counts[domain])
 
-    def predict(  # noqa: PLR0917
+    def predict(
         self,
         domain: int,
         user: int | None,
-        item: int | None,  # noqa: ARG002  an item's bias is kept by id
+        item: int | None,
         user_id: str,
         item_id: str,
         vector: NDArray[np.float32],
@@ -90,29 +96,34 @@ class RatingModel:
         external: float = 0.0,
     ) -> RatingParts:
         """vector: (dim,), zeros if none; time: s since the epoch. Changes nothing, creates no row."""
-        unit = self.unit[domain]
+        unit, record = self.unit[domain], self.records[domain]
         bias = self.bias.contributions(
             self.bias.inputs(self.domains[domain].name, user_id, item_id, context, external / unit)
         )
         x = self.prior.scaled(vector)
+        text = float(self.prior.predict(x))
+        theta = self.taste.theta(user, time)
+        own, mood, popularity, crowd = theta[:LEADING].tolist()
         return RatingParts(
-            mean=self.mean(domain),
+            mean=self.middle[domain] + unit * bias["everywhere"],
             domain=unit * bias["domain"],
             context=unit * (bias["context"] + bias["context@domain"]),
-            user=unit * (bias["user"] + bias["user@domain"]),
-            mood=unit * self.taste.mood(user, time),
+            user=unit * (own + bias["user"] + bias["user@domain"]),
+            mood=unit * mood,
             item=unit * bias["item"],
-            text=unit * float(self.prior.predict(x)),
-            taste=unit * float(self.taste.affinity(user, x)),
+            text=unit * text,
+            popularity=unit * popularity * record.popularity(item),
+            crowd=unit * crowd * (bias["item"] + text),
+            taste=unit * float(theta[LEADING:] @ (x + record.delta(item))),
             external=unit * (bias["external"] + bias["external@domain"]),
             proposal=external,
         )
 
-    def learn(  # noqa: PLR0917
+    def learn(
         self,
         domain: int,
         user: int,
-        item: int,  # noqa: ARG002
+        item: int,
         user_id: str,
         item_id: str,
         vector: NDArray[np.float32],
@@ -122,61 +133,74 @@ class RatingModel:
         parts: RatingParts,
     ) -> None:
         """parts: what `predict` returned just before for this very event."""
-        unit = self.unit[domain]
+        unit, record = self.unit[domain], self.records[domain]
         error = (value - parts.total) / unit
-        name = self.domains[domain].name
-        inputs = self.bias.inputs(name, user_id, item_id, context, parts.proposal / unit)
+        # 1. What each block saw.
         x = self.prior.scaled(vector)
+        inputs = self.bias.inputs(self.domains[domain].name, user_id, item_id, context, parts.proposal / unit)
+        phi = features(record.popularity(item), (parts.item + parts.text) / unit, x + record.delta(item))
         self.taste.advance(user, time)
+        record.claim(item)
+        # 2. How unsure each block was.
         prior_gain, prior_spread = self.prior.spread(x)
-        taste_gain, taste_spread = self.taste.spread(user, x)
-        noise = NOISE + prior_spread + taste_spread
-        innovation = noise + self.bias.spread(inputs)
-        residual = error + sum(self.bias.contributions(inputs).values())
-        self.bias.learn(inputs, residual, noise)
+        taste_gain, taste_spread = self.taste.spread(user, phi)
+        shift_gain, shift_spread = record.spread(
+            item, self.taste.theta(user, time)[LEADING:], self.taste.variances(user)
+        )
+        innovation = 1.0 + self.bias.spread(inputs) + prior_spread + taste_spread + shift_spread
+        # 3. Each takes its share of the error.
+        self.bias.learn(inputs, error, innovation)
         self.prior.learn(prior_gain, error, innovation)
         self.taste.learn(user, taste_gain, error, innovation)
+        record.learn(item, shift_gain, error, innovation)
+        # 4. Statistics.
         self.prior.measure(vector)
         self.sums[domain] += value
         self.counts[domain] += 1
 
-    def predict_many(  # noqa: PLR0917
+    def predict_many(
         self,
         domain: int,
         user: int | None,
         user_id: str,
-        rows: NDArray[np.integer[Any]],  # noqa: ARG002
+        rows: NDArray[np.integer[Any]],
         vectors: NDArray[np.float32],
         ids: list[str],
         time: float,
     ) -> NDArray[np.float64]:
-        """Unclipped predictions (n,) without context for vectors (n, dim) and ids of one domain's items."""
-        name, unit = self.domains[domain].name, self.unit[domain]
-        base = self.predict(domain, user, None, user_id, "", np.zeros_like(vectors[:1])[0], (), time)
-        x = self.prior.scaled(vectors)
+        """Unclipped predictions (n,) without context: `vectors` (n, dim) and `ids` of one domain's items."""
+        name, unit, record = self.domains[domain].name, self.unit[domain], self.records[domain]
+        shared = self.bias.contributions(self.bias.inputs(name, user_id, ""))
+        x, theta = self.prior.scaled(vectors), self.taste.theta(user, time)
         weight = self.bias.weight
-        items = np.array([weight(f"item:{name}:{key}") for key in ids], np.float64)
-        result: NDArray[np.float64] = (
-            base.total - base.item + unit * (items + self.prior.predict(x) + self.taste.affinity(user, x))
+        verdict = np.array([weight(f"item:{name}:{key}") for key in ids]) + self.prior.predict(x)
+        own, mood, popularity, crowd = theta[:LEADING].tolist()
+        result: NDArray[np.float64] = self.middle[domain] + unit * (
+            (shared["everywhere"] + shared["domain"] + shared["user"] + shared["user@domain"] + own + mood)
+            + (1.0 + crowd) * verdict
+            + popularity * record.popularities(rows)
+            + (x + record.deltas(rows)) @ theta[LEADING:]
         )
         return result
 
-    def item_bias(self, domain: int, item: int | None, item_id: str, vector: NDArray[np.float32]) -> float:  # noqa: ARG002
+    def item_bias(self, domain: int, item: int | None, item_id: str, vector: NDArray[np.float32]) -> float:
         """How far from the mean this item lies for users at large: its text and its own record."""
         own = self.bias.weight(f"item:{self.domains[domain].name}:{item_id}")
         return self.unit[domain] * (own + float(self.prior.predict(self.prior.scaled(vector))))
 
     def domain_terms(self, domain: int) -> dict[str, float]:
-        """The domain's running bias correction, by name, in rating units."""
+        """The domain's running bias correction, by name, in rating units (a share for `external`)."""
         unit = self.unit[domain]
-        return {name: unit * w for name, w in self.bias.terms(self.domains[domain].name).items()}
+        terms = self.bias.terms(self.domains[domain].name)
+        return {name: w if name.startswith("external") else unit * w for name, w in terms.items()}
 
     def drop_user(self, row: int, user_id: str) -> None:
         self.bias.drop_user(user_id, [d.name for d in self.domains])
         self.taste.drop_user(row)
 
-    def drop_item(self, domain: int, row: int, item_id: str) -> None:  # noqa: ARG002
+    def drop_item(self, domain: int, row: int, item_id: str) -> None:
         self.bias.drop_item(self.domains[domain].name, item_id)
+        self.records[domain].drop_item(row)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -185,6 +209,7 @@ class RatingModel:
             "bias": self.bias.state(),
             "prior": self.prior.state(),
             "taste": self.taste.state(),
+            "records": [record.state() for record in self.records],
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -192,3 +217,5 @@ class RatingModel:
         self.bias.load(state["bias"])
         self.prior.load(state["prior"])
         self.taste.load(state["taste"])
+        for record, part in zip(self.records, state["records"], strict=True):
+            record.load(part)

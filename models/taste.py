@@ -1,4 +1,4 @@
-"""Each user's taste: a Bayesian linear model of the residual on the item vector, shared by all domains."""
+"""Each user's taste: one Kalman filter a user over bias, mood, and weights on what is known of an item."""
 
 from __future__ import annotations
 
@@ -9,49 +9,60 @@ from numpy.typing import NDArray
 
 from models.catalogue import grown
 
-MOOD_VARIANCE = 0.1
+BIAS_WORTH = 8.0
+MOOD_WORTH = 6.0
+POPULARITY_WORTH = 20.0
+CROWD_WORTH = 4.0
+TASTE_WORTH = 10.0
+"""How many events the belief "this user's weight is 0" is worth; a variance is 1 / worth, in units of the noise."""
+
 MOOD_SECONDS = 600.0
-TASTE_VARIANCE = 0.08
+MOOD = 1
+LEADING = 4
+
+
+def features(popularity: float, crowd: float, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """φ = [1, 1, popularity, crowd, x] (4 + k,)."""
+    phi = np.empty(LEADING + len(x))
+    phi[:LEADING] = 1.0, 1.0, popularity, crowd
+    phi[LEADING:] = x
+    return phi
 
 
 class Taste:
-    """residual ≈ mood_u(t) + θ_u · x, one Kalman filter a user.
+    """residual ≈ θ_u · φ,  φ = [1, 1, popularity, crowd, x], shared by all domains. θ_u holds
 
-    θ_u ~ N(0, TASTE_VARIANCE) a coordinate, constant: recursive least squares. The mood is what a user's
-    ratings of one visit have in common, an Ornstein-Uhlenbeck process: it fades as exp(-Δt / MOOD_SECONDS)
-    while its variance returns to MOOD_VARIANCE. State [mood, θ], covariance P (rows, 1 + k, 1 + k):
+    - the user's bias,
+    - the mood: what the ratings of one visit have in common, an Ornstein-Uhlenbeck process that fades as
+      exp(-Δt / MOOD_SECONDS) while its variance returns to 1 / MOOD_WORTH,
+    - how much more than others the user likes popular items, and agrees with the crowd's verdict on items,
+    - the weights on the item vector x.
 
-        S = φ·Pφ + noise,   [mood, θ] += Pφ e / S,   P -= Pφ (Pφ)ᵀ / S,   φ = [1, x].
-
-    Source: Kalman (1960); Dynamic matrix factorization, Sun, Varshney and Subbian (2012).
+    With P the covariance of θ_u (noise variance 1):   S = 1 + φ·Pφ + (other parts' variance),
+    θ_u += Pφ e / S,   P -= Pφ (Pφ)ᵀ / S: recursive least squares, exact for a user seen alone.
+    Source: Kalman (1960); Sun, Varshney and Subbian (2012), "Dynamic matrix factorization".
     """
 
     def __init__(self, width: int) -> None:
         self.width = width
+        size = LEADING + width
         self.known = np.zeros(0, np.bool_)
         self.time = np.zeros(0, np.float64)
-        self.mean = np.zeros((0, 1 + width), np.float32)
-        self.covariance = np.zeros((0, 1 + width, 1 + width), np.float32)
-        self._prior = np.diag([MOOD_VARIANCE] + [TASTE_VARIANCE] * width).astype(np.float32)
+        self.mean = np.zeros((0, size), np.float32)
+        self.covariance = np.zeros((0, size, size), np.float32)
+        worth = [BIAS_WORTH, MOOD_WORTH, POPULARITY_WORTH, CROWD_WORTH] + [TASTE_WORTH] * width
+        self._prior = np.diag(1.0 / np.array(worth)).astype(np.float32)
 
-    def knows(self, user: int | None) -> bool:
-        return user is not None and user < len(self.known) and bool(self.known[user])
-
-    def mood(self, user: int | None, time: float) -> float:
-        """What is left, at this time (s), of the user's last mood; 0 for an unknown user."""
-        if user is None or not self.knows(user):
-            return 0.0
-        return float(self.mean[user, 0]) * self._fade(user, time)
-
-    def affinity(self, user: int | None, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """θ_u · x for x (k,) or (n, k); zeros for an unknown user."""
-        if user is None or not self.knows(user):
-            return np.zeros(x.shape[:-1])
-        result: NDArray[np.float64] = x @ self.mean[user, 1:].astype(np.float64)
-        return result
+    def theta(self, user: int | None, time: float) -> NDArray[np.float64]:
+        """θ_u at this time (s), (4 + k,); zeros for an unknown user. Changes nothing."""
+        if user is None or user >= len(self.known) or not self.known[user]:
+            return np.zeros(LEADING + self.width)
+        theta: NDArray[np.float64] = self.mean[user].astype(np.float64)
+        theta[MOOD] *= self._fade(user, time)
+        return theta
 
     def _fade(self, user: int, time: float) -> float:
-        return float(np.exp(-max(time - self.time[user], 0.0) / MOOD_SECONDS))
+        return float(np.exp(-max(time - float(self.time[user]), 0.0) / MOOD_SECONDS))
 
     def advance(self, user: int, time: float) -> None:
         """Moves the user's state to `time` (s), creating it for a new user. Call before `spread`."""
@@ -63,21 +74,25 @@ class Taste:
             self.mean[user], self.covariance[user] = 0.0, self._prior
             return
         fade = self._fade(user, time)
-        P = self.covariance[user]
-        self.mean[user, 0] *= fade
-        P[0] *= fade
-        P[:, 0] *= fade
-        P[0, 0] += MOOD_VARIANCE * (1.0 - fade * fade)
-        self.time[user] = max(time, self.time[user])
+        if fade < 1.0:
+            P = self.covariance[user]
+            self.mean[user, MOOD] *= fade
+            P[MOOD] *= fade
+            P[:, MOOD] *= fade
+            P[MOOD, MOOD] += (1.0 - fade * fade) / MOOD_WORTH
+            self.time[user] = time
 
-    def spread(self, user: int, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        """Pφ (1 + k,) and φ·Pφ, the variance of mood + taste for this item."""
-        phi = np.concatenate(([1.0], x))
-        gain = self.covariance[user] @ phi
+    def spread(self, user: int, phi: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+        """Pφ (4 + k,) and φ·Pφ, the variance of θ_u · φ."""
+        gain: NDArray[np.float64] = self.covariance[user] @ phi
         return gain, float(phi @ gain)
 
+    def variances(self, user: int) -> NDArray[np.float32]:
+        """The variances (k,) of the weights on x."""
+        return np.diagonal(self.covariance[user])[LEADING:]
+
     def learn(self, user: int, gain: NDArray[np.float64], error: float, innovation: float) -> None:
-        """gain: Pφ from `spread`; error: observed less predicted; innovation: the variance S of the error."""
+        """gain: Pφ from `spread`; error: observed less predicted; innovation: the variance S of that error."""
         self.mean[user] += gain * (error / innovation)
         self.covariance[user] -= np.multiply.outer(gain, gain / innovation)
 

@@ -72,7 +72,7 @@ class Metrics:
 
     def set_errors(self, prequential: Prequential) -> None:
         """Copies the prequential errors and gains into their gauges."""
-        for domain, metric, arm in prequential.keys():
+        for domain, metric, arm in prequential.measured():
             value = prequential.error(domain, metric, arm)
             if value is not None:
                 self.error.labels(domain, metric, arm).set(value)

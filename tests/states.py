@@ -1,4 +1,4 @@
-"""Comparing states bit by bit. Not a test: `from states import differences`."""
+"""Comparing states bit by bit. Not a test: `from tests.states import differences`."""
 
 from __future__ import annotations
 

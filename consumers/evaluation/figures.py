@@ -94,7 +94,7 @@ def ranking_figures(target: Target, outcome: Outcome) -> dict[str, Any]:
     return {
         "ndcg@10": _mean(gains[ranked]),
         "hr@10": _mean((rank < TOP).astype(np.float64)),
-        "mrr": _mean(1.0 / (rank + 1.0)),
+        "mrr": _mean(1.0 / (rank.astype(np.float64) + 1.0)),
         "coverage@10": outcome.coverage,
         "ndcg@10_ci": target.interval(gains, ranked) if ranked.any() else [0.0, 0.0],
         "by_history": by_history,

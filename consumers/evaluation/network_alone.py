@@ -52,8 +52,8 @@ def run_network(
         if event.value is not None:
             sums[domain] += event.value, 1.0
         if len(batch) >= settings.intake.network_events:
-            columns = [np.array(column) for column in zip(*batch, strict=True)]
-            network.learn(*columns[:3], columns[3].astype(np.float32), columns[4], np.stack(contexts))
+            where, who, what, left, when = (np.array(column) for column in zip(*batch, strict=True))
+            network.learn(where, who, what, left.astype(np.float32), when, np.stack(contexts))
             batch, contexts = [], []
         if n % 1000 == 0:
             progress(n)

@@ -46,7 +46,7 @@ class Run(NamedTuple):
     seed: int
 
 
-def evaluate(options: Options, settings: Settings, console: Console | None = None) -> dict[str, Any]:
+def run_evaluation(options: Options, settings: Settings, console: Console | None = None) -> dict[str, Any]:
     """Evaluates, prints the tables, writes what was asked for; gives the report. Raises Stop."""
     console = console or Console()
     begun = time.monotonic()

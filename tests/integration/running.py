@@ -54,7 +54,7 @@ class Running:
     def command(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Runs another command of the CLI to its end."""
         line = [sys.executable, "-m", "consumers.cli", *words]
-        return subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, **options)
+        return subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, check=False, **options)
 
     def start(self, *words: str) -> None:
         with self.log.open("ab") as log:

@@ -11,9 +11,9 @@ from kafka.errors import KafkaError
 
 from consumers.embedded import Broker
 from consumers.replay import DeliveryError, create_topics, make_producer, partition_of, replay, send
+from consumers.rows import Kind, Sent
 from consumers.simulated_world import DomainSpec, WorldSettings
 from consumers.simulator import Simulator, to_files, to_kafka
-from consumers.tables import Kind, Sent
 
 
 def read_all(bootstrap: str, topic: str, expect: int) -> dict[int, list[tuple[bytes, bytes | None]]]:

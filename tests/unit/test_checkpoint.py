@@ -142,8 +142,10 @@ VALUES = st.recursive(
     | st.floats(allow_nan=False)
     | st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
     | st.binary(max_size=5),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=3), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=3), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -261,7 +263,9 @@ def test_other_versions_are_refused(tmp_path: Path, change: dict[str, Any]) -> N
         CheckpointDirectory(tmp_path).load()
 
 
-@pytest.mark.parametrize("files", [[], ["tensors.safetensors"], ["tensors.safetensors", "state.msgpack", "manifest.json"]])
+@pytest.mark.parametrize(
+    "files", [[], ["tensors.safetensors"], ["tensors.safetensors", "state.msgpack", "manifest.json"]]
+)
 def test_a_crash_while_writing_leaves_the_last_one(tmp_path: Path, files: list[str]) -> None:
     """A half-written folder, even one that lacks only its rename, is no checkpoint and is cleared away."""
     saved(tmp_path, 1)

@@ -41,7 +41,12 @@ def test_documented_defaults() -> None:
     assert settings.intake.dedup_events == 100_000
     assert (settings.intake.max_invalid_ratio, settings.intake.max_consecutive_invalid) == (0.5, 1000)
     publish = settings.publish
-    assert (publish.interval_ms, publish.top, publish.explain_top, publish.ttl_seconds) == (50, 50, 10, 604_800)
+    assert (publish.interval_ms, publish.top, publish.explain_top, publish.ttl_seconds) == (
+        50,
+        50,
+        10,
+        604_800,
+    )
     assert settings.domains["movies"].recommend
     assert settings.domains["movies"].catalogue == "open"
 
@@ -76,8 +81,18 @@ def test_the_contracts_own_example(tmp_path: Path) -> None:
     )
     settings = load(path, {})
     movies, books = settings.domain_list()
-    assert (movies.name, movies.role, movies.rating_range, movies.recommend) == ("movies", "source", (0.5, 5), True)
-    assert (books.name, books.role, books.recommend, books.catalogue) == ("books", "target", False, "required")
+    assert (movies.name, movies.role, movies.rating_range, movies.recommend) == (
+        "movies",
+        "source",
+        (0.5, 5),
+        True,
+    )
+    assert (books.name, books.role, books.recommend, books.catalogue) == (
+        "books",
+        "target",
+        False,
+        "required",
+    )
     assert settings.topics() == {
         "interactions.movies": ("movies", "interactions"),
         "items.movies": ("movies", "items"),
@@ -253,7 +268,9 @@ def test_unknown_environment_name(name: str) -> None:
 
 def test_other_environment_names_are_not_ours() -> None:
     """Names without our prefix or without `__` are left alone."""
-    settings = build(MOVIES, {"CROSSCURRENT_CI": "1", "REDIS__URL": "x", "PATH": "/", "XCROSSCURRENT_REDIS__URL": "y"})
+    settings = build(
+        MOVIES, {"CROSSCURRENT_CI": "1", "REDIS__URL": "x", "PATH": "/", "XCROSSCURRENT_REDIS__URL": "y"}
+    )
     assert settings.redis.url == "redis://localhost:6379/0"
 
 
@@ -332,4 +349,8 @@ def test_client_options_are_plain_by_default() -> None:
 def test_client_options_with_tls() -> None:
     """The TLS files are passed on under kafka-python's own names."""
     options = build(MOVIES | {"kafka": {"security_protocol": "SSL", "ssl_cafile": "/ca"}}).kafka.client()
-    assert (options["ssl_cafile"], options["ssl_certfile"], options["security_protocol"]) == ("/ca", None, "SSL")
+    assert (options["ssl_cafile"], options["ssl_certfile"], options["security_protocol"]) == (
+        "/ca",
+        None,
+        "SSL",
+    )

@@ -312,7 +312,20 @@ JSON = st.recursive(
 )
 FIELDS = st.dictionaries(
     st.sampled_from(
-        "type user_id item_id value timestamp event_id context title text available vectors other".split()
+        [
+            "type",
+            "user_id",
+            "item_id",
+            "value",
+            "timestamp",
+            "event_id",
+            "context",
+            "title",
+            "text",
+            "available",
+            "vectors",
+            "other",
+        ]
     ),
     JSON
     | st.sampled_from(["click", "rating", "u", "\ud800", "", "x" * 300, NOW, 3, 3.5, 10**30, 10**400])
@@ -358,7 +371,9 @@ def test_any_json_object(fields: dict[str, Any], topic: str, key: bytes | None, 
 @given(st.data())
 def test_any_damage(data: st.DataObject) -> None:
     """So does a valid record with some bytes replaced, cut out or put in."""
-    value = bytearray(data.draw(st.sampled_from([event(context={"a": 1}), item(title="t", vectors={"a": [1]})])))
+    value = bytearray(
+        data.draw(st.sampled_from([event(context={"a": 1}), item(title="t", vectors={"a": [1]})]))
+    )
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(value)))
         value[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from models.ids import IdTable
 
 ACTIONS = st.lists(
-    st.tuples(st.sampled_from(["touch", "touch", "touch", "get", "discard"]), st.integers(0, 12)), max_size=120
+    st.tuples(st.sampled_from(["touch", "touch", "touch", "get", "discard"]), st.integers(0, 12)),
+    max_size=120,
 )
 
 

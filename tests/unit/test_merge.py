@@ -33,7 +33,9 @@ def times(records: list[Record]) -> list[int]:
 
 @settings(max_examples=200, deadline=None)
 @given(LOGS, st.data())
-def test_nothing_lost_or_doubled_and_places_keep_their_order(logs: list[list[int]], data: st.DataObject) -> None:
+def test_nothing_lost_or_doubled_and_places_keep_their_order(
+    logs: list[list[int]], data: st.DataObject
+) -> None:
     """However records arrive and are taken: each comes out once, in the order of its place."""
     merge = TimeMerge(buffer_records=5)
     waiting = {place(p): log(p, ts) for p, ts in enumerate(logs)}

@@ -34,8 +34,9 @@ def world(n: int, seed: int = 0, text: bool = True) -> tuple[list[dict[str, Any]
 
 
 def score(model: RatingModel, e: dict[str, Any], external: float = 0.0) -> RatingParts:
+    item_id = f"i{e['item']}" if e["item"] is not None else "unknown"
     return model.predict(
-        e["domain"], e["user"], e["item"], f"u{e['user']}", f"i{e['item']}",
+        e["domain"], e["user"], e["item"], f"u{e['user']}", item_id,
         e["vector"], e.get("context", ()), e["time"], external,
     )  # fmt: skip
 
@@ -53,6 +54,8 @@ def learn(model: RatingModel, e: dict[str, Any], external: float = 0.0) -> float
 def flat(state: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in state.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            value = {str(n): part for n, part in enumerate(value)}  # noqa: PLW2901
         out.update(flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
     return out
 
@@ -127,7 +130,7 @@ def test_a_source_tells_of_a_new_target_user() -> None:
         learn(both, e)
     a = np.square([learn(both, e) for e in first]).mean()
     b = np.square([learn(alone, e) for e in first]).mean()
-    assert a < 0.85 * b
+    assert a < 0.8 * b
 
 
 def test_predict_many_equals_predict(trained: tuple[RatingModel, list[dict[str, Any]]]) -> None:
@@ -182,7 +185,7 @@ def test_a_dropped_user_is_as_new(trained: tuple[RatingModel, list[dict[str, Any
     known = model.predict(1, 3, 5, "u3", "i5", zero, (), 0.0)
     new = model.predict(1, None, 5, "u3", "i5", zero, (), 0.0)
     assert known == new
-    assert known.user == known.mood == known.taste == 0.0
+    assert known.user == known.mood == known.taste == known.popularity == known.crowd == 0.0
     assert not [n for n in model.bias.regression.weights if n.endswith(":u3") and n.startswith("user")]
 
 
@@ -191,6 +194,7 @@ def test_a_dropped_item_is_as_new(trained: tuple[RatingModel, list[dict[str, Any
     e = events[0]
     model.drop_item(e["domain"], e["item"], f"i{e['item']}")
     parts = score(model, e)
+    assert parts == score(model, {**e, "item": None})
     assert parts.item == 0.0
 
 

@@ -16,8 +16,10 @@ from kafka.partitioner.default import DefaultPartitioner
 from rich.console import Console
 
 from consumers import replay as module
+from consumers import time_order
 from consumers.replay import DeliveryError, ReplayReport, SendCounts, partition_of, replay, send
-from consumers.tables import Kind, Sent, TableError
+from consumers.rows import Kind, Sent
+from consumers.tables import TableError
 
 
 class Done:
@@ -182,7 +184,7 @@ def test_a_file_out_of_order_is_sorted(
     kafka: Producer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: int
 ) -> None:
     """As MovieLens is, which lies user by user; also when the runs do not fit in memory."""
-    monkeypatch.setattr(module, "_RUN", run)
+    monkeypatch.setattr(time_order, "_RUN", run)
     order = random.Random(1).sample(range(100), 100)
     path = write(tmp_path / "r.csv", EVENTS, [f"u{n},i,movies,3,{1_500_000_000 + n}" for n in order])
     report = replaying([path])
@@ -193,7 +195,7 @@ def test_a_file_out_of_order_is_sorted(
 def test_equal_times_keep_their_order() -> None:
     """Day-level data: the file's order is the best there is."""
     records = [Sent("interactions", "movies", b"%d" % n, b"{}", 5 - n % 2) for n in range(20)]
-    got = [r.key for r in module._sorted(iter(records), lambda: None)]
+    got = [r.key for r in time_order._sorted(iter(records), lambda: None)]
     assert got == [b"%d" % n for n in itertools.chain(range(1, 20, 2), range(0, 20, 2))]
 
 

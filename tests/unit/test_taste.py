@@ -1,82 +1,89 @@
-"""Per-user taste: equal to batch ridge regression, fading mood, bounded memory."""
+"""Per-user taste: equal to batch Bayesian regression, fading mood, bounded memory."""
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from models.taste import MOOD_SECONDS, MOOD_VARIANCE, TASTE_VARIANCE, Taste
+from models.taste import LEADING, MOOD, MOOD_SECONDS, Taste, features
 
-HOUR = 3600.0
+WEEK = 7 * 86400.0
 
 
-def learn(taste: Taste, user: int, x: np.ndarray, y: float, *, time: float) -> None:
-    error = y - taste.mood(user, time) - float(taste.affinity(user, x))
+def learn(taste: Taste, user: int, phi: NDArray[np.float64], y: float, *, time: float) -> None:
+    """One event that nothing but this user's θ explains."""
+    error = y - float(taste.theta(user, time) @ phi)
     taste.advance(user, time)
-    gain, spread = taste.spread(user, x)
-    taste.learn(user, gain, error, 0.5 + spread)
+    gain, spread = taste.spread(user, phi)
+    taste.learn(user, gain, error, 1.0 + spread)
+
+
+def random_features(rng: np.random.Generator, width: int) -> NDArray[np.float64]:
+    return features(rng.normal(), rng.normal() / 3, rng.normal(size=width) / width**0.5)
 
 
 def test_recursive_equals_batch_bayesian_regression() -> None:
-    """At one instant the mood is constant, so the filter is ridge regression on [1, x]."""
+    """At one instant the mood is constant, so the filter is ridge regression on φ."""
     rng = np.random.default_rng(1)
-    X, y = rng.normal(size=(40, 3)), rng.normal(size=40)
     taste = Taste(3)
-    for row, value in zip(X, y, strict=True):
+    prior = np.diag(1 / taste._prior.diagonal().astype(np.float64))
+    phi = np.stack([random_features(rng, 3) for _ in range(40)])
+    y = rng.normal(size=40)
+    for row, value in zip(phi, y, strict=True):
         learn(taste, 0, row, value, time=5.0)
-    phi = np.c_[np.ones(40), X]
-    prior = np.diag(1 / np.array([MOOD_VARIANCE] + [TASTE_VARIANCE] * 3))
-    expected = np.linalg.solve(phi.T @ phi / 0.5 + prior, phi.T @ y / 0.5)
-    assert taste.mean[0] == pytest.approx(expected, abs=1e-4)
+    assert taste.theta(0, 5.0) == pytest.approx(np.linalg.solve(phi.T @ phi + prior, phi.T @ y), abs=1e-4)
 
 
-def test_mood_fades_and_taste_stays() -> None:
-    taste, x = Taste(2), np.array([1.0, 0.0])
+def test_mood_fades_and_the_rest_stays() -> None:
+    taste, phi = Taste(2), features(0.0, 0.0, np.array([1.0, 0.0]))
     for _ in range(10):
-        learn(taste, 3, x, 1.0, time=0.0)
-    fresh, affinity = taste.mood(3, 0.0), float(taste.affinity(3, x))
-    assert fresh > 0.1
-    assert taste.mood(3, MOOD_SECONDS) == pytest.approx(fresh * np.exp(-1), rel=1e-5)
-    assert taste.mood(3, 100 * HOUR) == pytest.approx(0.0, abs=1e-9)
-    assert float(taste.affinity(3, x)) == affinity
+        learn(taste, 3, phi, 1.0, time=0.0)
+    fresh = taste.theta(3, 0.0)
+    assert fresh[MOOD] > 0.1
+    later = taste.theta(3, MOOD_SECONDS)
+    assert later[MOOD] == pytest.approx(fresh[MOOD] * np.exp(-1), rel=1e-6)
+    assert np.delete(later, MOOD).tolist() == np.delete(fresh, MOOD).tolist()
+    assert taste.theta(3, WEEK)[MOOD] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_an_earlier_time_counts_as_now() -> None:
     """Events out of order must not make the mood grow."""
-    taste, x = Taste(1), np.ones(1)
-    learn(taste, 0, x, 1.0, time=1000.0)
-    assert taste.mood(0, 0.0) == taste.mood(0, 1000.0)
-    learn(taste, 0, x, 1.0, time=0.0)
+    taste, phi = Taste(1), features(0.0, 0.0, np.ones(1))
+    learn(taste, 0, phi, 1.0, time=1000.0)
+    assert taste.theta(0, 0.0).tolist() == taste.theta(0, 1000.0).tolist()
+    learn(taste, 0, phi, 1.0, time=0.0)
     assert taste.time[0] == 1000.0
 
 
 def test_unknown_users_have_no_taste_and_get_no_row() -> None:
     taste = Taste(2)
-    assert taste.mood(None, 0.0) == taste.mood(7, 0.0) == 0.0
-    assert taste.affinity(7, np.ones((4, 2))).tolist() == [0.0] * 4
+    assert not taste.theta(None, 0.0).any()
+    assert not taste.theta(7, 0.0).any()
     assert len(taste.known) == 0
 
 
 def test_a_dropped_row_starts_anew() -> None:
-    taste, other, x = Taste(2), Taste(2), np.array([0.5, -1.0])
+    taste, other, phi = Taste(2), Taste(2), features(0.3, 0.1, np.array([0.5, -1.0]))
     for _ in range(5):
-        learn(taste, 0, x, 2.0, time=0.0)
+        learn(taste, 0, phi, 2.0, time=0.0)
     taste.drop_user(0)
-    assert float(taste.affinity(0, x)) == 0.0
-    learn(taste, 0, x, 1.0, time=9.0)
-    learn(other, 0, x, 1.0, time=9.0)
+    assert not taste.theta(0, 0.0).any()
+    learn(taste, 0, phi, 1.0, time=9.0)
+    learn(other, 0, phi, 1.0, time=9.0)
     assert np.array_equal(taste.mean[0], other.mean[0])
     assert np.array_equal(taste.covariance[0], other.covariance[0])
 
 
 def test_covariance_stays_positive_over_a_long_life() -> None:
+    """5,000 float32 updates."""
     rng = np.random.default_rng(2)
     taste = Taste(24)
-    for n in range(3000):
-        learn(taste, 0, rng.normal(size=24) / 5, rng.normal(), time=30.0 * n)
+    for n in range(5000):
+        learn(taste, 0, random_features(rng, 24), rng.normal(), time=30.0 * n)
     assert np.linalg.eigvalsh(taste.covariance[0].astype(np.float64)).min() > 0
 
 
 def test_a_user_costs_less_than_four_kilobytes() -> None:
     taste = Taste(24)
     taste.advance(0, 0.0)
-    rows = len(taste.known)
-    assert sum(v.nbytes for v in taste.state().values()) / rows < 4096
+    assert sum(v.nbytes for v in taste.state().values()) / len(taste.known) < 4096
+    assert taste.mean.shape[1] == LEADING + 24
