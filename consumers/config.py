@@ -108,6 +108,10 @@ class DomainConfig(msgspec.Struct, forbid_unknown_fields=True):
     rating_range: tuple[float, float] = (1.0, 5.0)
     recommend: bool = True
     catalogue: Literal["open", "required"] = "open"
+    allow: list[str] = []
+    """If not empty, only these items are recommended."""
+    deny: list[str] = []
+    """These items are never recommended."""
     interactions_topic: str = ""
     items_topic: str = ""
 
@@ -128,7 +132,10 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     def domain_list(self) -> list[Domain]:
         """What the learners need to know of the domains, in the order of the file."""
         return [
-            Domain(name, d.role, d.rating_range, d.recommend, d.catalogue) for name, d in self.domains.items()
+            Domain(
+                name, d.role, d.rating_range, d.recommend, d.catalogue, frozenset(d.allow), frozenset(d.deny)
+            )
+            for name, d in self.domains.items()
         ]
 
     def topics(self) -> dict[str, tuple[str, Literal["interactions", "items"]]]:

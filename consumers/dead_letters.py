@@ -71,14 +71,12 @@ class KafkaSink:
     """Dead letters on a topic. Unacknowledged ones are kept and sent again, so none is lost."""
 
     def __init__(self, config: Kafka) -> None:
+        self._config = config
         self._topic = config.dead_letter_topic
-        self._producer = KafkaProducer(
-            **config.client(), linger_ms=5, delivery_timeout_ms=10_000, request_timeout_ms=5_000,
-            max_block_ms=5_000,
-        )  # fmt: skip
+        self._producer: Any = None
         self._waiting: list[tuple[DeadLetter, Any]] = []
         try:
-            self._producer.partitions_for(self._topic)
+            self._connect().partitions_for(self._topic)
         except KafkaError as error:
             self.close()
             raise Stop(
@@ -86,12 +84,21 @@ class KafkaSink:
                 "check --create-topics"
             ) from error
 
+    def _connect(self) -> Any:
+        """A new producer: after some errors an idempotent one never sends again."""
+        self.close()
+        self._producer = KafkaProducer(
+            **self._config.client(), linger_ms=5, delivery_timeout_ms=10_000, request_timeout_ms=5_000,
+            max_block_ms=5_000,
+        )  # fmt: skip
+        return self._producer
+
     def send(self, letter: DeadLetter) -> None:
         self._waiting.append(self._try(letter))
 
     def _try(self, letter: DeadLetter) -> tuple[DeadLetter, Any]:
         """The letter as it was sent, and the broker's answer to come; None if it could not even be sent."""
-        while True:
+        while self._producer is not None:
             try:
                 return letter, self._producer.send(
                     self._topic, key=letter.key, value=letter.value, headers=letter.headers
@@ -99,7 +106,8 @@ class KafkaSink:
             except TOO_LARGE:
                 letter = _cut(letter)
             except KafkaError:
-                return letter, None
+                break
+        return letter, None
 
     def flush(self) -> None:
         while self._waiting:
@@ -118,6 +126,12 @@ class KafkaSink:
                 raise Unavailable(f"dead letters not acknowledged: {type(problem).__name__}") from problem
 
     def _send_failed_again(self) -> None:
+        failed = [future.exception for _, future in self._waiting if future is not None and future.failed()]
+        if self._producer is None or any(not isinstance(error, TOO_LARGE) for error in failed):
+            try:
+                self._connect()
+            except KafkaError as error:
+                raise Unavailable(f"dead letters not acknowledged: {type(error).__name__}") from error
         reachable = True
         for place, (letter, future) in enumerate(self._waiting):
             if future is not None and future.failed() and isinstance(future.exception, TOO_LARGE):
@@ -127,7 +141,9 @@ class KafkaSink:
                 reachable = self._waiting[place][1] is not None  # else each one would wait in vain
 
     def close(self) -> None:
-        self._producer.close(timeout=2)
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.close(timeout=2)
 
 
 def _cut(letter: DeadLetter) -> DeadLetter:

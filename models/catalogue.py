@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,17 +30,28 @@ def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
 class Catalogue:
     """Rows of one domain's items. Arrays are valid up to `size`; an unused row is never `recommendable`.
 
-    vectors: (rows, dim) float32, zero where `has_vector` is False.
+    vectors: (rows, dim) float32, zero where `has_vector` is False. `required`: only items with an item event are
+    recommended. `permitted`: the operator's word on an id, over and above what item events say.
     """
 
-    def __init__(self, capacity: int, dim: int, required: bool = False) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        dim: int,
+        required: bool = False,
+        permitted: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self.ids = IdTable(capacity)
         self.dim = dim
         self.required = required
+        self.permitted = permitted
         self.id_of: list[str] = []
         self.title_of: list[str] = []
         self.row_by_hash: dict[int, int] = {}
+        self.available = np.zeros(0, np.bool_)
+        """What item events say (without one: whether it needs none)."""
         self.recommendable = np.zeros(0, np.bool_)
+        """Available and permitted."""
         self.has_event = np.zeros(0, np.bool_)
         self.has_vector = np.zeros(0, np.bool_)
         self.vectors = np.zeros((0, dim), np.float32)
@@ -62,19 +74,22 @@ class Catalogue:
         if row >= len(self.id_of):
             self.id_of.extend([""] * (row + 1 - len(self.id_of)))
             self.title_of.extend([""] * (row + 1 - len(self.title_of)))
+        self.available = grown(self.available, row + 1)
         self.recommendable = grown(self.recommendable, row + 1)
         self.has_event = grown(self.has_event, row + 1)
         self.has_vector = grown(self.has_vector, row + 1)
         self.vectors = grown(self.vectors, row + 1)
         self.id_of[row], self.title_of[row] = item_id, ""
         self.row_by_hash[item_hash(item_id)] = row
-        self.recommendable[row] = not self.required
+        self.available[row] = not self.required
+        self.recommendable[row] = self.available[row] and self.permitted(item_id)
         self.has_event[row] = self.has_vector[row] = False
         self.vectors[row] = 0.0
 
     def describe(self, row: int, title: str, available: bool) -> None:
         """An item event: replaces title and availability."""
-        self.title_of[row], self.recommendable[row], self.has_event[row] = title, available, True
+        self.title_of[row], self.available[row], self.has_event[row] = title, available, True
+        self.recommendable[row] = available and self.permitted(self.id_of[row])
 
     def set_vector(self, row: int, vector: NDArray[np.float32] | None) -> None:
         self.has_vector[row] = vector is not None
@@ -86,7 +101,7 @@ class Catalogue:
             "ids": self.ids.state(),
             "id_of": self.id_of[:n],
             "title_of": self.title_of[:n],
-            "recommendable": self.recommendable[:n].copy(),
+            "available": self.available[:n].copy(),
             "has_event": self.has_event[:n].copy(),
             "has_vector": self.has_vector[:n].copy(),
             "vectors": self.vectors[:n].copy(),
@@ -95,6 +110,8 @@ class Catalogue:
     def load(self, state: dict[str, Any]) -> None:
         self.ids.load(state["ids"])
         self.id_of, self.title_of = list(state["id_of"]), list(state["title_of"])
-        for name in ("recommendable", "has_event", "has_vector", "vectors"):
+        for name in ("available", "has_event", "has_vector", "vectors"):
             setattr(self, name, state[name].copy())
+        # The operator may have changed their mind since.
+        self.recommendable = self.available & np.array([self.permitted(i) for i in self.id_of], np.bool_)
         self.row_by_hash = {item_hash(key): row for key, row in self.ids.items()}

@@ -80,20 +80,16 @@ class History:
         return self._memo[1]
 
     def _recent(self, user: int) -> Recent:
-        seq = self._seq[user]
-        order = np.argsort(seq, kind="stable")
-        order = order[seq[order] > 0]
-        domain, row = self._domain[user, order], self._row[user, order]
-        if not self._births:
-            return Recent(domain, row, self._time[user, order])
-        keep = np.array(
-            [s >= self._born_at(d, r) for s, d, r in zip(seq[order], domain, row, strict=True)], np.bool_
-        )
-        return Recent(domain[keep], row[keep], self._time[user, order][keep])
-
-    def _born_at(self, domain: int, row: int) -> int:
-        born = self._born[domain]
-        return int(born[row]) if row < len(born) else 0
+        total = int(self.events[user].sum())
+        order = np.arange(max(0, total - self.length), total) % self.length
+        seq, domain, row = self._seq[user, order], self._domain[user, order], self._row[user, order]
+        recent = Recent(domain, row, self._time[user, order])
+        keep = np.ones(len(order), np.bool_)
+        for d, born in enumerate(self._born):
+            if len(born):  # rows past its end were never given away
+                known = (domain == d) & (row < len(born))
+                keep[known] &= seq[known] >= born[row[known]]
+        return recent if keep.all() else Recent(domain[keep], row[keep], recent.time[keep])
 
     def has_seen(self, user: int | None, domain: int, item_id: str) -> bool:
         return user is not None and item_hash(item_id) in self._seen[domain].get(user, ())

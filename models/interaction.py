@@ -50,6 +50,13 @@ class Domain(msgspec.Struct, frozen=True):
     rating_range: tuple[float, float] = (1.0, 5.0)
     recommend: bool = True
     catalogue: Literal["open", "required"] = "open"
+    allow: frozenset[str] = frozenset()
+    """If not empty, only these item ids are recommended."""
+    deny: frozenset[str] = frozenset()
+    """These item ids are never recommended."""
+
+    def permits(self, item_id: str) -> bool:
+        return item_id not in self.deny and (not self.allow or item_id in self.allow)
 
     @property
     def is_target(self) -> bool:

@@ -79,7 +79,8 @@ class Learner:
         self.index = {d.name: n for n, d in enumerate(self.domains)}
         self.users = IdTable(settings.users)
         self.catalogues = [
-            Catalogue(settings.items_per_domain, VECTOR_DIM, d.catalogue == "required") for d in self.domains
+            Catalogue(settings.items_per_domain, VECTOR_DIM, d.catalogue == "required", d.permits)
+            for d in self.domains
         ]
         self.history = History(self.catalogues)
         self.rating = RatingModel(self.domains, VECTOR_DIM)

@@ -13,3 +13,10 @@ class LearnerSettings(msgspec.Struct, forbid_unknown_fields=True):
     seed: int = 0
     compare: bool = True
     """Run a target-only learner beside the full one for every target: transfer gain needs it."""
+
+
+class RankerSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """How lists are put together from the ranker's scores."""
+
+    diversity: float = 0.0
+    """0: by score alone; up to 1: items unlike those above them come first."""

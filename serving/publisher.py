@@ -26,9 +26,11 @@ def connect(url: str, timeout: float = 2.0) -> redis.Redis:
 
 
 def redacted(url: str) -> str:
-    """The URL without its user and password."""
+    """The URL without its user, password and options (redis-py takes a password among them, too)."""
     scheme, separator, rest = url.partition("://")
-    return scheme + separator + rest.rsplit("@", 1)[-1]
+    if not separator:
+        scheme, rest = "", url
+    return scheme + separator + rest.rsplit("@", 1)[-1].partition("?")[0]
 
 
 class Publisher:
@@ -58,13 +60,15 @@ class Publisher:
         self._stopping = False
         self._backlog: dict[str, Write] = {}
         self._last_answer = 0.0
+        self._asked = 0.0
         self._meta_written = False
         self.store_lost = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
-        """Raises redis.RedisError if the store does not answer now."""
-        self._client.ping()
+        """Raises redis.RedisError if the store does not answer now. An empty store is a lost one."""
+        if self._client.hget(self._meta_key, "started_ts") is None:
+            self.store_lost.set()
         self._last_answer = time.monotonic()
         self._thread.start()
 
@@ -109,7 +113,7 @@ class Publisher:
         while not self._stopping:
             try:
                 wrote = self._write_some()
-                if time.monotonic() - self._last_answer > PING_SECONDS:
+                if time.monotonic() - self._asked > PING_SECONDS:
                     self._ask()
                 delay = 0.05
                 if not wrote:
@@ -127,14 +131,38 @@ class Publisher:
                 self._work.clear()
                 self._idle.set()
                 return False
+        if any(write.key == self._meta_key for write in chunk):
+            self._ask()  # before our own write hides that the store was emptied
         pipeline = self._client.pipeline(transaction=False)
+        ends = []
         for write in chunk:
             _queue(pipeline, write)
-        pipeline.execute()
+            ends.append(len(pipeline))
+        answers = pipeline.execute(raise_on_error=False)
         self._last_answer = time.monotonic()
         now_ms = time.time() * 1000.0
+        errors = [_error(answers[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+        written = [write for write, error in zip(chunk, errors, strict=True) if error is None]
+        self._confirm(written)
+        for write in written:
+            self._meta_written |= write.key == self._meta_key
+            if self._on_written:
+                self._on_written(write, now_ms)
+        if refused := [write for write, error in zip(chunk, errors, strict=True) if error is not None]:
+            self._move_to_end(refused)
+            raise next(error for error in errors if error is not None)
+        return True
+
+    def _move_to_end(self, refused: list[Write]) -> None:
+        """What the store refused is tried again after everything else, so that it holds up nothing."""
         with self._lock:
-            for write in chunk:
+            for write in refused:
+                if self._backlog.get(write.key) is write:
+                    self._backlog[write.key] = self._backlog.pop(write.key)
+
+    def _confirm(self, written: list[Write]) -> None:
+        with self._lock:
+            for write in written:
                 current = self._backlog.get(write.key)
                 if current is write:
                     del self._backlog[write.key]
@@ -143,19 +171,19 @@ class Publisher:
                         born_ms=current.born_ms[len(write.born_ms) :],
                         domains=current.domains[len(write.domains) :],
                     )
-        for write in chunk:
-            self._meta_written |= write.key == self._meta_key
-            if self._on_written:
-                self._on_written(write, now_ms)
-        return True
 
     def _ask(self) -> None:
         """A sign of life, and whether the store is still the one we wrote to."""
         holds = self._client.hget(self._meta_key, "started_ts")
-        self._last_answer = time.monotonic()
+        self._asked = self._last_answer = time.monotonic()
         if self._meta_written and holds != self._started_ts:
             self._meta_written = False
             self.store_lost.set()
+
+
+def _error(answers: list[Any]) -> redis.RedisError | None:
+    """The first error among the answers to one write's commands."""
+    return next((answer for answer in answers if isinstance(answer, redis.RedisError)), None)
 
 
 def _queue(pipeline: Any, write: Write) -> None:

@@ -61,14 +61,19 @@ class Reader:
         for item in items:
             pipeline.hget(self._keys.item(domain, item), "title")
         found = self._ask(pipeline) if items else []
-        return {item: (title or b"").decode() for item, title in zip(items, found, strict=True)}
+        return {
+            item: (title or b"").decode(errors="replace") for item, title in zip(items, found, strict=True)
+        }
 
     def _ask(self, pipeline: redis.client.Pipeline) -> list[bytes | None]:
         try:
-            answer: list[bytes | None] = pipeline.execute()
+            answers = pipeline.execute(raise_on_error=False)
+            for answer in answers:
+                if isinstance(answer, redis.RedisError) and not str(answer).startswith("WRONGTYPE"):
+                    raise answer
         except (redis.RedisError, OSError) as error:
             raise Unreachable(f"Redis at {redacted(self._url)}: {type(error).__name__}") from error
-        return answer
+        return [answer if isinstance(answer, bytes) else None for answer in answers]
 
 
 def _readable(data: bytes | None) -> RecommendationList | None:
@@ -76,5 +81,5 @@ def _readable(data: bytes | None) -> RecommendationList | None:
         return None
     try:
         return decode_list(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None

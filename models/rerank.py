@@ -1,0 +1,33 @@
+"""Diversity of a list: maximal marginal relevance (Carbonell and Goldstein, 1998) on item vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def diversified(
+    scores: NDArray[np.float64], vectors: NDArray[np.float32], k: int, diversity: float
+) -> NDArray[np.int64]:
+    """Positions of the `k` picks, in order: each maximises (1 − d) · relevance − d · similarity to earlier picks.
+
+    scores (n,), best first or not; vectors (n, dim). Relevance is the score scaled to 0 … 1 over the n, similarity
+    the largest cosine with a pick (0 for an item without vector). d = 0 is the order of the scores.
+    """
+    n = len(scores)
+    if diversity <= 0.0 or n == 0:
+        return np.argsort(-scores, kind="stable")[:k]
+    spread = float(scores.max() - scores.min())
+    relevance = (scores - scores.min()) / spread if spread > 0 else np.ones(n)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / np.where(lengths > 0, lengths, 1.0)
+    nearest = np.zeros(n)
+    open_ = np.ones(n, np.bool_)
+    picks: list[int] = []
+    for _ in range(min(k, n)):
+        value = np.where(open_, (1.0 - diversity) * relevance - diversity * nearest, -np.inf)
+        pick = int(value.argmax())
+        picks.append(pick)
+        open_[pick] = False
+        nearest = np.maximum(nearest, unit @ unit[pick])
+    return np.array(picks, np.int64)
