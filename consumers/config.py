@@ -15,7 +15,7 @@ import msgspec
 
 from consumers.errors import Stop
 from models.interaction import Domain, Role
-from models.settings import LearnerSettings
+from models.settings import LearnerSettings, RankerSettings
 
 PREFIX = "CROSSCURRENT_"
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
@@ -127,6 +127,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     intake: Intake = msgspec.field(default_factory=Intake)
     publish: Publish = msgspec.field(default_factory=Publish)
     learner: LearnerSettings = msgspec.field(default_factory=LearnerSettings)
+    ranker: RankerSettings = msgspec.field(default_factory=RankerSettings)
     domains: dict[str, DomainConfig] = {}
 
     def domain_list(self) -> list[Domain]:
@@ -277,6 +278,7 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
             demand(getattr(section, key) > 0, f"{type(section).__name__.lower()}.{key}: must be above 0")
     demand(bool(settings.kafka.bootstrap_servers), "kafka.bootstrap_servers: name at least one")
     demand(0 <= settings.metrics.port <= 65_535, "metrics.port: must be from 0 (any free one) to 65535")
+    demand(0 <= settings.ranker.diversity <= 1, "ranker.diversity: must be in [0, 1]")
     demand(0 < settings.intake.max_invalid_ratio <= 1, "intake.max_invalid_ratio: must be in (0, 1]")
     if settings.kafka.security_protocol.startswith("SASL"):
         for key in ("sasl_mechanism", "sasl_username", "sasl_password"):

@@ -27,8 +27,8 @@ def sample(learner: Learner, domain: int) -> NDArray[np.float32]:
 class Arms:
     """Feeds every event to all arms, score before learn, and keeps their prequential errors."""
 
-    def __init__(self, domains: Sequence[Domain], settings: LearnerSettings) -> None:
-        self.full = Learner(domains, settings)
+    def __init__(self, domains: Sequence[Domain], settings: LearnerSettings, diversity: float = 0.0) -> None:
+        self.full = Learner(domains, settings, diversity)
         self.alone = {
             d.name: Learner([d], settings)
             for d in domains

@@ -19,12 +19,15 @@ from models.ids import IdTable
 from models.interaction import Domain, Interaction, Item
 from models.network_trainer import NetworkLearner
 from models.projection import Projection
-from models.ranker import Ranker, Scored
+from models.ranker import Ranked, Ranker, Scored
 from models.rating import RatingModel, RatingParts
+from models.rerank import diversified
 from models.settings import LearnerSettings
 
 VECTOR_DIM = 64
 NETWORK_DIM = 32
+DIVERSE_POOL = 3
+"""Diversity chooses among this many times the items that are wanted."""
 
 
 class ScoredEvent(NamedTuple):
@@ -73,8 +76,11 @@ class _Slow(NamedTuple):
 class Learner:
     """Learns from the events of its domains; events and items of other domains are not for it."""
 
-    def __init__(self, domains: Sequence[Domain], settings: LearnerSettings | None = None) -> None:
+    def __init__(
+        self, domains: Sequence[Domain], settings: LearnerSettings | None = None, diversity: float = 0.0
+    ) -> None:
         settings = settings or LearnerSettings()
+        self.diversity = diversity
         self.domains = list(domains)
         self.index = {d.name: n for n, d in enumerate(self.domains)}
         self.users = IdTable(settings.users)
@@ -242,25 +248,35 @@ class Learner:
         """Network steps so far: the `model` field of everything published."""
         return self.network.steps
 
-    def recommend(self, users: Sequence[str | None], domain_name: str, k: int) -> list[list[Recommendation]]:
-        """The best `k` items for each user (None or unknown: as for a new one), best first."""
+    def recommend(
+        self, users: Sequence[str | None], domain_name: str, k: int, explain: int | None = None
+    ) -> list[list[Recommendation]]:
+        """The best `k` items for each user (None or unknown: as for a new one), best first.
+
+        The first `explain` of them (all by default) carry `why`.
+        """
         domain = self.index[domain_name]
         catalogue = self.catalogues[domain]
         rows = [None if u is None else self.users.get(u) for u in users]
         affinity = self.network.affinity(domain, rows)
-        lists = self.ranker.recommend(domain, rows, self.newest[domain], k, affinity)
+        pool = k * DIVERSE_POOL if self.diversity > 0 else k
+        lists = self.ranker.recommend(domain, rows, self.newest[domain], pool, affinity)
+        explained = k if explain is None else explain
+        return [self._listed(catalogue, ranked, k, explained) for ranked in lists]
+
+    def _listed(self, catalogue: Catalogue, ranked: Ranked, k: int, explained: int) -> list[Recommendation]:
+        order = list(range(min(k, len(ranked.rows))))
+        if self.diversity > 0:
+            vectors = catalogue.vectors[ranked.rows]
+            order = diversified(ranked.scores, vectors, k, self.diversity).tolist()
+        rows, scores = ranked.rows.tolist(), ranked.scores.tolist()
+        why = [
+            dict(zip(ranked.names, ranked.contributions[n].tolist(), strict=True)) for n in order[:explained]
+        ]
+        why += [{}] * (len(order) - len(why))
         return [
-            [
-                Recommendation(
-                    catalogue.id_of[row],
-                    catalogue.title_of[row],
-                    float(score),
-                    dict(zip(ranked.names, map(float, parts), strict=True)),
-                    int(row),
-                )
-                for row, score, parts in zip(ranked.rows, ranked.scores, ranked.contributions, strict=True)
-            ]
-            for ranked in lists
+            Recommendation(catalogue.id_of[rows[n]], catalogue.title_of[rows[n]], scores[n], parts, rows[n])
+            for n, parts in zip(order, why, strict=True)
         ]
 
     def user_vectors(self, users: Sequence[str]) -> NDArray[np.float32]:

@@ -193,7 +193,9 @@ class Outbox:
             return
         now = self._clock()
         for name in self._listing:
-            for user, items in zip(users, full.recommend(users, name, self._top), strict=True):
+            for user, items in zip(
+                users, full.recommend(users, name, self._top, self._explain_top), strict=True
+            ):
                 row = full.users.get(user)
                 assert row is not None
                 self._remember(name, row, [item.row for item in items], now)
@@ -236,7 +238,7 @@ class Outbox:
     def _slow(self, now_ms: int) -> Iterable[Write]:
         full = self._arms.full
         for name in self._listing:
-            items = full.recommend([None], name, self._top)[0]
+            items = full.recommend([None], name, self._top, self._explain_top)[0]
             record = self._record(name, items, now_ms)
             yield list_write(self._keys.popular(name), record, None)
         for domain in full.domains:

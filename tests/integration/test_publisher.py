@@ -1,0 +1,272 @@
+"""The publisher against a real Redis and a real Valkey: newest wins, nothing acknowledged is lost, losses are noticed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from consumers.embedded import Server
+from serving.publisher import Publisher, connect, redacted
+from serving.records import Keys, Write, hash_write
+
+PATIENCE = 20.0
+KEYS = Keys("cc")
+STARTED = 1_700_000_000_000
+
+
+def eventually(what: Callable[[], Any]) -> Any:
+    """The first truthy value within the patience."""
+    deadline = time.monotonic() + PATIENCE
+    while not (value := what()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return value
+
+
+def text(key: str, value: bytes, ttl: int | None = 100, born: tuple[int, ...] = ()) -> Write:
+    return Write(key, "set", value, ttl, born, ("d",) * len(born))
+
+
+def meta() -> Write:
+    return hash_write(KEYS.meta, {"started_ts": STARTED, "schema": 1})
+
+
+class Watched:
+    """A started publisher, what it reported, and a client of our own."""
+
+    def __init__(self, url: str) -> None:
+        self.written: list[Write] = []
+        self.errors: list[Exception] = []
+        self.publisher = Publisher(
+            connect(url, 0.5), KEYS.meta, STARTED, lambda write, _ms: self.written.append(write), self.errors.append
+        )
+        self.client = redis.Redis.from_url(url)
+
+    def close(self) -> None:
+        self.publisher.close(0.0)
+        self.client.close()
+
+    def publish(self, *writes: Write) -> None:
+        self.publisher.submit(writes)
+        assert self.publisher.flush(PATIENCE)
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[Watched]:
+    watched = Watched(redis_url)
+    watched.publisher.start()
+    yield watched
+    watched.close()
+
+
+def test_every_kind_of_write(store: Watched) -> None:
+    """A string with its expiry, a hash with and without one, a deletion: each is what the contract says."""
+    store.client.set("old", b"1")
+    vector = bytes(range(16))
+    store.publish(
+        text("list", b"[]", ttl=50),
+        Write("forever", "set", b"x"),
+        hash_write("hash", {"vector": vector, "dim": 4, "bias": 0.1, "title": "ü"}),
+        hash_write("user", {"dim": 4}, ttl_seconds=60),
+        Write("old", "delete", None),
+        Write("never-was", "delete", None),
+    )
+    client = store.client
+    assert client.get("list") == b"[]"
+    assert 0 < client.ttl("list") <= 50
+    assert (client.get("forever"), client.ttl("forever")) == (b"x", -1)
+    assert client.hgetall("hash") == {b"vector": vector, b"dim": b"4", b"bias": b"0.1", b"title": "ü".encode()}
+    assert client.ttl("hash") == -1
+    assert 0 < client.ttl("user") <= 60
+    assert client.get("old") is None
+
+
+def test_newest_value_wins(redis_url: str) -> None:
+    """Values queued while the store was not asked: one write a key, with the last one's value."""
+    store = Watched(redis_url)
+    for n in range(100):
+        store.publisher.submit([text("a", b"%d" % n), text("b", b"%d" % -n)])
+    assert store.publisher.backlog() == 2
+    assert sorted(store.publisher.unconfirmed()) == ["a", "b"]
+    store.publisher.start()
+    assert store.publisher.flush(PATIENCE)
+    assert (store.client.get("a"), store.client.get("b")) == (b"99", b"-99")
+    assert len(store.written) == 2
+    assert (store.publisher.backlog(), store.publisher.unconfirmed()) == (0, [])
+    store.close()
+
+
+def test_a_deletion_and_a_value_supersede_each_other(store: Watched) -> None:
+    """Whichever came last holds."""
+    store.publish(text("a", b"1"), Write("a", "delete", None), text("b", b"1"))
+    store.publish(Write("b", "delete", None), text("b", b"2"))
+    assert (store.client.get("a"), store.client.get("b")) == (None, b"2")
+
+
+def test_freshness_is_counted_once_per_event(redis_url: str) -> None:
+    """However often a key is replaced, before or while it is written: each event's birth is reported once."""
+    store = Watched(redis_url)
+    for n in range(50):  # before the first write: superseded
+        store.publisher.submit([text("u", b"%d" % n, born=(n,))])
+    store.publisher.start()
+    for n in range(50, 3000):  # while it is being written
+        store.publisher.submit([text("u", b"%d" % n, born=(n,)), text(f"x{n % 50}", b"1")])
+    assert store.publisher.flush(PATIENCE)
+    born = [b for write in store.written for b in write.born_ms]
+    assert sorted(born) == list(range(3000))
+    assert all(len(write.born_ms) == len(write.domains) for write in store.written)
+    assert store.client.get("u") == b"2999"
+    store.close()
+
+
+def test_flush_waits_for_the_store(store: Watched) -> None:
+    """After `flush` everything submitted before is readable, ten thousand keys too."""
+    store.publish(*[text(f"k{n}", b"%d" % n) for n in range(10_000)])
+    assert store.client.dbsize() == 10_000
+    assert store.client.get("k9999") == b"9999"
+
+
+def test_submit_from_many_threads(store: Watched) -> None:
+    """Nothing is lost when several threads submit at once."""
+
+    def submit(name: int) -> None:
+        for n in range(200):
+            store.publisher.submit([text(f"{name}:{n}", b"1")])
+
+    threads = [threading.Thread(target=submit, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.publisher.flush(PATIENCE)
+    assert store.client.dbsize() == 800
+
+
+def test_an_emptied_store_is_noticed(store: Watched) -> None:
+    """After FLUSHALL `store_lost` is set within seconds, in a quiet stream."""
+    store.publish(meta(), text("a", b"1"))
+    store.publisher.store_lost.clear()
+    store.client.flushall()
+    assert store.publisher.store_lost.wait(PATIENCE)
+
+
+def test_an_emptied_store_is_noticed_under_load(store: Watched) -> None:
+    """Steady writes, our own `cc:meta` among them, do not hide it."""
+    store.publish(meta())
+    store.publisher.store_lost.clear()
+    store.client.flushall()
+    deadline = time.monotonic() + PATIENCE
+    while not store.publisher.store_lost.is_set():
+        assert time.monotonic() < deadline
+        store.publisher.submit([meta(), text("a", b"1")])
+        time.sleep(0.01)
+
+
+def test_a_replaced_store_is_noticed(store: Watched) -> None:
+    """A `cc:meta` of another start: this is not the store we wrote to."""
+    store.publish(meta())
+    store.publisher.store_lost.clear()
+    store.client.hset(KEYS.meta, "started_ts", STARTED - 1)
+    assert store.publisher.store_lost.wait(PATIENCE)
+
+
+def test_an_intact_store_is_not_lost(store: Watched) -> None:
+    """Neither before our first write of it nor after is our own `cc:meta` taken for a loss."""
+    store.publisher.store_lost.clear()
+    store.publish(meta(), text("a", b"1"))
+    store.publisher._asked = 0.0  # ask at once
+    eventually(lambda: store.publisher._asked > 0)
+    assert not store.publisher.store_lost.is_set()
+
+
+def test_a_store_emptied_while_we_were_away(redis_url: str) -> None:
+    """At start a store without `cc:meta` is a lost one; one that has it is not."""
+    one = Watched(redis_url)
+    one.publisher.start()
+    assert one.publisher.store_lost.is_set()
+    one.publish(meta())
+    one.close()
+    two = Watched(redis_url)
+    two.publisher.start()
+    assert not two.publisher.store_lost.is_set()
+    two.close()
+
+
+def test_a_refused_write_holds_up_nothing(store: Watched) -> None:
+    """A key that holds another type (not ours): everything else is written, the error told, the write kept."""
+    store.client.rpush("hash", "alien")
+    store.publisher.submit([hash_write("hash", {"dim": 1}, 60), *[text(f"k{n}", b"1") for n in range(1200)]])
+    eventually(lambda: store.publisher.backlog() == 1)
+    assert store.client.dbsize() == 1201
+    eventually(lambda: store.errors)
+    assert isinstance(store.errors[0], redis.ResponseError)
+    assert store.publisher.unconfirmed() == ["hash"]
+    store.client.delete("hash")
+    assert store.publisher.flush(PATIENCE)
+    assert store.client.hget("hash", "dim") == b"1"
+
+
+def test_a_store_that_is_away_and_comes_back(own_store: Server) -> None:
+    """The newest value a key is kept, errors are told, health goes and returns, and everything arrives."""
+    store = Watched(own_store.url)
+    store.publisher.start()
+    store.publish(meta(), text("a", b"0", born=(0,)))
+    assert store.publisher.healthy()
+    own_store.stop()
+    store.publisher.submit([text("a", b"1", born=(1,))])
+    eventually(lambda: store.errors)
+    store.publisher.submit([text("a", b"2", born=(2,)), text("b", b"1")])
+    assert not store.publisher.flush(0.05)
+    assert sorted(store.publisher.unconfirmed()) == ["a", "b"]
+    eventually(lambda: not store.publisher.healthy())
+    own_store.start()
+    assert store.publisher.flush(PATIENCE)
+    assert (store.client.get("a"), store.client.get("b")) == (b"2", b"1")
+    assert store.publisher.healthy()
+    assert store.publisher.store_lost.wait(PATIENCE)  # it came back empty
+    assert sorted(b for write in store.written for b in write.born_ms) == [0, 1, 2]
+    store.close()
+
+
+def test_start_needs_the_store(own_store: Server) -> None:
+    """A store that does not answer at start is an error then and there."""
+    own_store.stop()
+    publisher = Publisher(connect(own_store.url, 0.5), KEYS.meta, STARTED)
+    with pytest.raises(redis.RedisError):
+        publisher.start()
+    assert publisher.close(0.0)
+
+
+def test_close_tells_what_is_left(redis_url: str) -> None:
+    """True if everything was written, False (soon) if not."""
+    store = Watched(redis_url)
+    store.publisher.start()
+    store.publisher.submit([text("a", b"1")])
+    assert store.publisher.close(PATIENCE)
+    never_started = Watched(redis_url)
+    never_started.publisher.submit([text("a", b"2")])
+    assert not never_started.publisher.close(0.05)
+    never_started.client.close()
+    assert store.client.get("a") == b"1"
+    store.client.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://localhost:6379/0", "redis://localhost:6379/0"),
+        ("redis://me:hunter2@h:1/2", "redis://h:1/2"),
+        ("rediss://:hun@ter2@h", "rediss://h"),
+        ("redis://h/0?password=hunter2", "redis://h/0"),
+        ("me:hunter2@h", "h"),
+        ("unix://me:hunter2@/run/redis.sock?db=1", "unix:///run/redis.sock"),
+    ],
+)
+def test_redacted(url: str, shown: str) -> None:
+    """A URL in a message carries neither user nor password."""
+    assert redacted(url) == shown
