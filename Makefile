@@ -30,7 +30,7 @@ lint: setup ## ruff, mypy --strict and the layering
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: setup ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
@@ -16,6 +17,13 @@ Check = Callable[[], str | None]
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class's name)
         """A scrape every few seconds is not worth a log line."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread a request: a client that connects and says nothing must not make the service look dead."""
+
+    daemon_threads = True
+    block_on_close = False
 
 
 class HealthServer:
@@ -38,7 +46,7 @@ class HealthServer:
             start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [f"{problem or 'ok'}\n".encode()]
 
-        self._server = make_server(host, port, app, handler_class=_Quiet)
+        self._server = make_server(host, port, app, _Server, _Quiet)
         self.port = int(self._server.server_port)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="health", daemon=True
