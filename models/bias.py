@@ -14,8 +14,8 @@ WORTH = {
     "everywhere": 2.0,
     "domain": 20.0,
     "user": 40.0,
-    "user@domain": 40.0,
-    "item": 5.0,
+    "user@domain": 60.0,
+    "item": 4.0,
     "context": 40.0,
     "context@domain": 40.0,
     "external": 3.0,
@@ -24,15 +24,16 @@ WORTH = {
 """How many events the belief "this weight is 0" is worth: the k of a step 1 / (n + k)."""
 
 DRIFT = {
-    "domain": 1e-6,
+    "domain": 1e-5,
     "user": 2e-4,
     "item": 2e-4,
-    "context": 1e-6,
-    "context@domain": 1e-6,
+    "context": 1e-5,
+    "context@domain": 1e-5,
     "external": 1e-5,
     "external@domain": 1e-5,
 }
-"""What a weight's variance gains at each use, so that its step never falls below √drift. Others stand still."""
+"""What a weight's variance gains at each use: its step settles near √drift, it follows the last 1 / √drift
+uses. Kinds that are not named here stand still."""
 
 
 def kind(name: str) -> str:
@@ -43,7 +44,7 @@ def kind(name: str) -> str:
 class CountsAware(Optimizer):  # type: ignore[misc]
     """A Kalman filter with a diagonal covariance, as a River optimizer. The unit of variance is the noise.
 
-    For an error e of variance S:   w_j += v_j x_j e / S,   v_j += drift - (v_j x_j)² / S,   v_j = 1 / k at first.
+    For an error e of variance S, from v_j = 1 / k:   w_j += v_j x_j e / S,   v_j += drift - (v_j x_j)² / S.
     Alone, that is the step 1 / (n + k) after n uses; among others, each weight takes its share of the error.
     Source: Kalman (1960), "A new approach to linear filtering and prediction problems".
     """

@@ -1,4 +1,4 @@
-"""Which items the same users go on to: a bounded list of neighbours an item, inside a domain and across."""
+"""Which items the same users go on to: one bounded list of neighbours an item, over all domains."""
 
 from __future__ import annotations
 
@@ -10,74 +10,160 @@ from numpy.typing import NDArray
 from models.catalogue import grown
 
 NEIGHBOURS = 64
+WINDOW = 20
+"""How many of the user's latest items an event counts as visited with."""
+FADE = 0.8
+"""Weight of the k-th latest item in an ordered count: FADE^(k-1)."""
+DAY = 86400.0
+KINDS = ("next", "next_60d", "next_10d", "previous", "with", "with_60d", "with_10d")
+"""next: the neighbour came after the item; previous: before it; with: either, whatever the order. `_60d`, `_10d`: with
+that half-life."""
+ORDERED = np.array([kind.startswith(("next", "previous")) for kind in KINDS])
+AFTER = np.array([not kind.startswith("previous") for kind in KINDS], np.float32)
+BEFORE = np.array([not kind.startswith("next") for kind in KINDS], np.float32)
+RATES = np.array([{"60d": 1 / 60, "10d": 0.1}.get(kind[-3:], 0.0) for kind in KINDS]) * np.log(2) / DAY
+WEAKEST = KINDS.index("with_60d")
+REBASE = 40.0
+"""Forward-decay growth is taken back after e^40, well inside float32."""
+SWEEP = 1024
+"""Dropped slots wait until so many, and a tenth of all, can be swept out of the lists together."""
 
 
 class CoVisitation:
-    """Directed co-visit counts from the items of one domain to those of another (or the same).
+    """Counts of pairs of items visited by one user, within the last 20 events, in any domain.
 
-    ids: (rows, 64) int32, the neighbours of an item, -1 where free; weights: (rows, 64) float32, their
-    counts. A full list gives the place of its weakest neighbour away (SpaceSaving without the inherited
-    count, so that rare pairs are not overrated; Metwally et al., ICDT 2005).
+    An item takes a *slot* at its first event. ids: (slots, 64) int32 slots of its neighbours, -1 where free;
+    weights: (slots, 64, kinds) float32. A full list gives the place of its neighbour with the lowest `with_60d`
+    away. Decay is forward (Cormode et al., ICDE 2009): a later event weighs more, `spread` divides by the growth.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, domains: int) -> None:
+        self.slot_of = [np.zeros(0, np.int32) for _ in range(domains)]
+        """Per domain (rows,): slot + 1, or 0 for an item without one."""
+        self.domain_of = np.zeros(0, np.int8)
+        """(slots,): -1 for a slot that is free or waits to be swept."""
+        self.row_of = np.zeros(0, np.int32)
         self.ids = np.zeros((0, NEIGHBOURS), np.int32)
-        self.weights = np.zeros((0, NEIGHBOURS), np.float32)
+        self.weights = np.zeros((0, NEIGHBOURS, len(KINDS)), np.float32)
+        self.start = np.nan
+        self.used = 0
+        self._free: list[int] = []
+        self._dropped: list[int] = []
 
-    def _grow(self, rows: int) -> None:
-        old = len(self.ids)
-        if rows > old:
-            self.ids, self.weights = grown(self.ids, rows), grown(self.weights, rows)
-            self.ids[old:] = -1
+    def slots(self, domain: int, rows: NDArray[Any]) -> NDArray[np.int64]:
+        """(len(rows),): the items' slots, -1 for those without."""
+        held = self.slot_of[domain]
+        found = np.zeros(len(rows), np.int64)
+        known = rows < len(held)
+        found[known] = held[rows[known]]
+        return found - 1
 
-    def add_to(self, rows: NDArray[np.int64], other: int, weights: NDArray[np.float32]) -> None:
-        """Counts `other` as neighbour of each of the (distinct) `rows`."""
-        if not len(rows):
-            return
-        self._grow(int(rows.max()) + 1)
-        hit = self.ids[rows] == other
-        known = hit.any(1)
-        # the weakest place is a free one as long as there is one: weights of free places are zero
-        place = np.where(known, hit.argmax(1), self.weights[rows].argmin(1))
-        self.ids[rows, place] = other
-        self.weights[rows, place] = np.where(known, self.weights[rows, place], 0) + weights
+    def slots_of(self, domains: NDArray[np.int8], rows: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The same for items of several domains."""
+        found = np.full(len(rows), -1, np.int64)
+        for domain in range(len(self.slot_of)):
+            here = domains == domain
+            if here.any():
+                found[here] = self.slots(domain, rows[here])
+        return found
 
-    def add_from(self, row: int, others: NDArray[np.int64], weights: NDArray[np.float32]) -> None:
-        """Counts each of the (distinct) `others` as neighbour of `row`."""
+    def growth(self, time: float) -> NDArray[np.float64]:
+        """(kinds,): the weight of an event now, against one at `start`."""
+        return np.exp(RATES * (0.0 if np.isnan(self.start) else time - self.start))
+
+    def add(
+        self, domain: int, row: int, domains: NDArray[np.int8], rows: NDArray[np.int32], time: float
+    ) -> None:
+        """Counts an event on one item; `domains`, `rows`: the user's latest items, oldest first."""
+        if np.isnan(self.start):
+            self.start = time
+        if (RATES * (time - self.start)).max() > REBASE:
+            self.weights /= self.growth(time).astype(np.float32)
+            self.weights[self.weights < 1e-12] = 0.0
+            self.start = time
+        slot = self._claim(domain, row)
+        latest = self.slots_of(domains[-WINDOW:], rows[-WINDOW:])[::-1]
+        others, lag = np.unique(latest, return_index=True)
+        kept = (others >= 0) & (others != slot)
+        others, lag = others[kept], lag[kept]
         if not len(others):
             return
-        self._grow(row + 1)
-        ids, held = self.ids[row], self.weights[row]
+        counts = np.where(ORDERED, (FADE**lag)[:, None], 1.0) * self.growth(time)
+        self._add_to(others, slot, (counts * AFTER).astype(np.float32))
+        self._add_from(slot, others, (counts * BEFORE).astype(np.float32))
+
+    def _claim(self, domain: int, row: int) -> int:
+        self.slot_of[domain] = grown(self.slot_of[domain], row + 1)
+        slot = int(self.slot_of[domain][row]) - 1
+        if slot >= 0:
+            return slot
+        slot = self._free.pop() if self._free else self.used
+        if slot == self.used:
+            self.used += 1
+            old = len(self.ids)
+            for name in ("domain_of", "row_of", "ids", "weights"):
+                setattr(self, name, grown(getattr(self, name), self.used))
+            self.ids[old:] = self.domain_of[old:] = -1
+        self.slot_of[domain][row] = slot + 1
+        self.domain_of[slot], self.row_of[slot] = domain, row
+        return slot
+
+    def _add_to(self, others: NDArray[np.int64], slot: int, counts: NDArray[np.float32]) -> None:
+        hit = self.ids[others] == slot
+        known = hit.any(1)
+        # free places weigh nothing, so they are the weakest as long as there are any
+        place = np.where(known, hit.argmax(1), self.weights[others, :, WEAKEST].argmin(1))
+        self.weights[others, place] *= known[:, None]
+        self.weights[others, place] += counts
+        self.ids[others, place] = slot
+
+    def _add_from(self, slot: int, others: NDArray[np.int64], counts: NDArray[np.float32]) -> None:
+        ids, weights = self.ids[slot], self.weights[slot]
         hit = ids == others[:, None]
         known = hit.any(1)
-        held[hit.argmax(1)[known]] += weights[known]
-        new, fresh = others[~known][:NEIGHBOURS], weights[~known][:NEIGHBOURS]
-        place = np.argsort(held, kind="stable")[: len(new)]
-        ids[place], held[place] = new, fresh
+        weights[hit.argmax(1)[known]] += counts[known]
+        new = others[~known]
+        if len(new):
+            place = np.argpartition(weights[:, WEAKEST], len(new))[: len(new)]
+            ids[place], weights[place] = new, counts[~known]
 
-    def spread(self, rows: NDArray[np.int64], weights: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-        """(size,): `Σ_j weights_j count(j → i)` for every item i."""
-        held = rows < len(self.ids)
-        rows, weights = rows[held], weights[held]
-        ids, counts = self.ids[rows], self.weights[rows] * weights[:, None]
-        used = ids >= 0
-        total: NDArray[np.float64] = np.zeros(size)
-        if used.any():
-            total += np.bincount(ids[used], counts[used], minlength=size)
-        return total
+    def neighbours(
+        self, domain: int, slots: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+        """Flat lists of the slots' neighbours in one domain: position in `slots`, row, weights (n, kinds)."""
+        ids = self.ids[slots]
+        at, place = np.nonzero((ids >= 0) & (self.domain_of[ids] == domain))
+        return at, self.row_of[ids[at, place]], self.weights[slots[at], place]
 
-    def drop_from(self, row: int) -> None:
-        """The row stands for another item of the first domain from now on."""
-        if row < len(self.ids):
-            self.ids[row], self.weights[row] = -1, 0.0
-
-    def drop_to(self, row: int) -> None:
-        """The row stands for another item of the second domain from now on."""
-        gone = self.ids == row
-        self.ids[gone], self.weights[gone] = -1, 0.0
+    def drop(self, domain: int, row: int) -> None:
+        """The row stands for another item from now on."""
+        slot = int(self.slots(domain, np.array([row]))[0])
+        if slot < 0:
+            return
+        self.slot_of[domain][row] = 0
+        self.domain_of[slot], self.ids[slot], self.weights[slot] = -1, -1, 0.0
+        self._dropped.append(slot)
+        if len(self._dropped) >= max(SWEEP, self.used // 10):
+            gone = np.zeros(len(self.ids), np.bool_)
+            gone[self._dropped] = True
+            dead = gone[self.ids] & (self.ids >= 0)
+            self.ids[dead], self.weights[dead] = -1, 0.0
+            self._free.extend(self._dropped)
+            self._dropped = []
 
     def state(self) -> dict[str, Any]:
-        return {"ids": self.ids.copy(), "weights": self.weights.copy()}
+        n = self.used
+        return {
+            "slot_of": [s.copy() for s in self.slot_of],
+            **{k: getattr(self, k)[:n].copy() for k in ("domain_of", "row_of", "ids", "weights")},
+            "start": self.start,
+            "free": list(self._free),
+            "dropped": list(self._dropped),
+        }
 
     def load(self, state: dict[str, Any]) -> None:
-        self.ids, self.weights = state["ids"].copy(), state["weights"].copy()
+        self.slot_of = [s.copy() for s in state["slot_of"]]
+        for name in ("domain_of", "row_of", "ids", "weights"):
+            setattr(self, name, state[name].copy())
+        self.start, self.used = float(state["start"]), len(self.ids)
+        self._free, self._dropped = list(state["free"]), list(state["dropped"])

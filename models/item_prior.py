@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-WEIGHT_WORTH = 15.0
+WEIGHT_WORTH = 40.0
 
 
 class ItemPrior:
@@ -23,15 +23,15 @@ class ItemPrior:
         self.covariance = np.eye(width) / WEIGHT_WORTH
 
     def scaled(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The first `width` components of one or many vectors, such that |x|² averages 1 over events."""
+        """x for one or many vectors: scaled so that |x|² averages 1 over the events so far."""
         scale = (self.count / self.squares) ** 0.5 if self.squares > 0 else 0.0
-        result: NDArray[np.float64] = vectors[..., : self.width].astype(np.float64) * scale
+        result: NDArray[np.float64] = vectors.astype(np.float64) * scale
         return result
 
     def measure(self, vector: NDArray[np.float32]) -> None:
         """Counts one event's vector into the mean square; an item without a vector says nothing of it."""
-        head = vector[: self.width].astype(np.float64)
-        square = float(head @ head)
+        wide = vector.astype(np.float64)
+        square = float(wide @ wide)
         if square > 0:
             self.squares += square
             self.count += 1

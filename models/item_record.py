@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.catalogue import grown
 
-SHIFT_WORTH = 8.0
+SHIFT_WORTH = 12.0
 
 
 class ItemRecord:

@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from models.catalogue import grown
 
-HOUR = 3600.0
-DAY = 24 * HOUR
-HALF_LIVES = {"1d": DAY, "3d": 3 * DAY, "30d": 30 * DAY, "ever": np.inf}
+DAY = 86400.0
+TIMES = {"1d": DAY, "3d": 3 * DAY, "30d": 30 * DAY, "ever": np.inf}
+EVENTS = {"1000_events": 1000.0}
+"""Half-lives counted in events of the domain: a clock that runs with the traffic, where days do not."""
+HALF_LIVES = {**TIMES, **EVENTS}
+EVER = list(HALF_LIVES).index("ever")
 TOP = 512
 
 
@@ -25,26 +28,37 @@ class Popularity:
 
     def __init__(self) -> None:
         self.rates = np.log(2.0) / np.array(list(HALF_LIVES.values()))
-        self.start: float | None = None
+        self.start = np.nan
         self.newest = -np.inf
-        self.logs = np.full((0, len(HALF_LIVES)), -np.inf)
+        self.events = 0
+        self.logs = np.zeros((0, len(HALF_LIVES)))
         """(rows, half-lives) float64: `L`."""
+        self.first = np.zeros(0)
+        """(rows,): time of the item's first event, valid where there was one; `last`: of its latest."""
+        self.last = np.zeros(0)
         self._top = np.zeros((len(HALF_LIVES), 0), np.int64)
 
-    def _grow(self, rows: int) -> None:
-        old = len(self.logs)
-        if rows > old:
-            self.logs = grown(self.logs, rows)
-            self.logs[old:] = -np.inf
+    def _shift(self, time: float) -> NDArray[np.float64]:
+        """(half-lives,): `(t - t_0) ln 2 / half-life`, by the clock of each."""
+        shift = self.rates * (0.0 if np.isnan(self.start) else time - self.start)
+        shift[len(TIMES) :] = self.rates[len(TIMES) :] * self.events
+        return shift
 
     def add(self, row: int, time: float) -> None:
-        self._grow(row + 1)
-        if self.start is None:
+        old = len(self.logs)
+        for name in ("logs", "first", "last"):
+            setattr(self, name, grown(getattr(self, name), row + 1))
+        self.logs[old:] = -np.inf
+        if np.isnan(self.start):
             self.start = time
         self.newest = max(self.newest, time)
-        self.logs[row] = np.logaddexp(self.logs[row], self.rates * (time - self.start))
-        if not (self._top[0] == row).any() and self._top.shape[1] < TOP:
-            self._top = np.column_stack([self._top, np.full(len(self._top), row)])
+        self.events += 1
+        if self.logs[row, 0] == -np.inf:
+            self.first[row] = self.last[row] = time
+            if self._top.shape[1] < TOP:
+                self._top = np.column_stack([self._top, np.full(len(self._top), row)])
+        self.last[row] = max(self.last[row], time)
+        self.logs[row] = np.logaddexp(self.logs[row], self._shift(time))
         for h, top in enumerate(self._top):
             _promote(top, self.logs[:, h], row)
 
@@ -54,18 +68,33 @@ class Popularity:
         A `now` before the newest event counts as the newest.
         """
         logs = np.full((len(rows), len(HALF_LIVES)), -np.inf)
-        if self.start is not None:
-            held = rows < len(self.logs)
-            logs[held] = self.logs[rows[held]] - self.rates * (max(now, self.newest) - self.start)
+        held = rows < len(self.logs)
+        logs[held] = self.logs[rows[held]] - self._shift(max(now, self.newest))
         return logs
+
+    def counts_ever(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(len(rows),): how many events each item has had, at least 1 (it divides)."""
+        logs = np.zeros(len(rows))
+        held = rows < len(self.logs)
+        logs[held] = self.logs[rows[held], EVER]
+        return np.maximum(np.exp(logs), 1.0)
+
+    def ages(self, rows: NDArray[np.int64], now: float) -> NDArray[np.float64]:
+        """(len(rows), 2): days since the item's first and its latest event, nan without events."""
+        ages = np.full((len(rows), 2), np.nan)
+        held = rows < len(self.logs)
+        known = rows[held]
+        seen = self.logs[known, 0] > -np.inf
+        both = np.column_stack([self.first[known], self.last[known]])
+        ages[held] = np.where(seen[:, None], np.maximum(max(now, self.newest) - both, 0.0) / DAY, np.nan)
+        return ages
 
     def column(self, name: str, rows: int, now: float) -> NDArray[np.float64]:
         """(rows,): `log c(t)` of all items at one half-life."""
         h = list(HALF_LIVES).index(name)
         logs = np.full(rows, -np.inf)
-        if self.start is not None:
-            held = min(rows, len(self.logs))
-            logs[:held] = self.logs[:held, h] - self.rates[h] * (max(now, self.newest) - self.start)
+        held = min(rows, len(self.logs))
+        logs[:held] = self.logs[:held, h] - self._shift(max(now, self.newest))[h]
         return logs
 
     def top(self, name: str) -> NDArray[np.int64]:
@@ -75,26 +104,22 @@ class Popularity:
 
     def drop(self, row: int) -> None:
         """The row stands for another item from now on."""
-        if row >= len(self.logs) or self.logs[row, -1] == -np.inf:
+        if row >= len(self.logs) or self.logs[row, EVER] == -np.inf:
             return
         self.logs[row] = -np.inf
-        known = np.flatnonzero(self.logs[:, -1] > -np.inf)
+        known = np.flatnonzero(self.logs[:, EVER] > -np.inf)
         order = np.argsort(-self.logs[known], axis=0, kind="stable")[:TOP]
         self._top = np.ascontiguousarray(known[order].T)
 
     def state(self) -> dict[str, Any]:
-        return {
-            "start": np.nan if self.start is None else self.start,
-            "newest": self.newest,
-            "logs": self.logs.copy(),
-            "top": self._top.copy(),
-        }
+        arrays = {name: getattr(self, name).copy() for name in ("logs", "first", "last", "_top")}
+        return {"start": self.start, "newest": self.newest, "events": self.events, **arrays}
 
     def load(self, state: dict[str, Any]) -> None:
-        start = float(state["start"])
-        self.start = None if np.isnan(start) else start
-        self.newest = float(state["newest"])
-        self.logs, self._top = state["logs"].copy(), state["top"].copy()
+        self.start, self.newest = float(state["start"]), float(state["newest"])
+        self.events = int(state["events"])
+        for name in ("logs", "first", "last", "_top"):
+            setattr(self, name, state[name].copy())
 
 
 def _promote(top: NDArray[np.int64], logs: NDArray[np.float64], row: int) -> None:

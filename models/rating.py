@@ -15,7 +15,8 @@ from models.item_prior import ItemPrior
 from models.item_record import ItemRecord
 from models.taste import LEADING, Taste, features
 
-WIDTH = 24
+TASTE_WIDTH = 16
+"""Leading components of the item vector that a user's taste is learned on; the text prior uses all of them."""
 
 
 class RatingParts(msgspec.Struct, frozen=True, gc=False):
@@ -71,11 +72,11 @@ class RatingModel:
         self.middle = [(d.rating_range[0] + d.rating_range[1]) / 2.0 for d in domains]
         self.sums = np.zeros(len(domains), np.float64)
         self.counts = np.zeros(len(domains), np.int64)
-        width = min(dim, WIDTH)
+        self.width = min(dim, TASTE_WIDTH)
         self.bias = Bias()
-        self.prior = ItemPrior(width)
-        self.records = [ItemRecord(width) for _ in domains]
-        self.taste = Taste(width)
+        self.prior = ItemPrior(dim)
+        self.records = [ItemRecord(self.width) for _ in domains]
+        self.taste = Taste(self.width)
 
     def mean(self, domain: int) -> float:
         """The running mean rating; the middle of the range before the first."""
@@ -114,7 +115,7 @@ class RatingModel:
             text=unit * text,
             popularity=unit * popularity * record.popularity(item),
             crowd=unit * crowd * (bias["item"] + text),
-            taste=unit * float(theta[LEADING:] @ (x + record.delta(item))),
+            taste=unit * float(theta[LEADING:] @ (x[: self.width] + record.delta(item))),
             external=unit * (bias["external"] + bias["external@domain"]),
             proposal=external,
         )
@@ -138,7 +139,8 @@ class RatingModel:
         # 1. What each block saw.
         x = self.prior.scaled(vector)
         inputs = self.bias.inputs(self.domains[domain].name, user_id, item_id, context, parts.proposal / unit)
-        phi = features(record.popularity(item), (parts.item + parts.text) / unit, x + record.delta(item))
+        crowd, head = (parts.item + parts.text) / unit, x[: self.width] + record.delta(item)
+        phi = features(record.popularity(item), crowd, head)
         self.taste.advance(user, time)
         record.claim(item)
         # 2. How unsure each block was.
@@ -179,7 +181,7 @@ class RatingModel:
             (shared["everywhere"] + shared["domain"] + shared["user"] + shared["user@domain"] + own + mood)
             + (1.0 + crowd) * verdict
             + popularity * record.popularities(rows)
-            + (x + record.deltas(rows)) @ theta[LEADING:]
+            + (x[:, : self.width] + record.deltas(rows)) @ theta[LEADING:]
         )
         return result
 

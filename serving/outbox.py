@@ -58,7 +58,7 @@ class Outbox:
         self._gone: dict[tuple[str, str], None] = {}
         self._on_lists = {name: np.zeros((0, top), np.int32) for name in self._listing}
         self._written_at = np.zeros(0, np.float64)
-        self._slow_at = 0.0
+        self._slow_at = self._refreshed_at = 0.0
         self._changed = True
 
     # What happened
@@ -125,12 +125,12 @@ class Outbox:
         yield from self._touched_users()
         yield from self._touched_items()
         now = self._clock()
-        if now - self._slow_at >= SLOW_SECONDS:
-            self._slow_at = now
-            if self._changed:
-                self._changed = False
-                yield from self._slow(int(now * 1000))
-            self._refresh(now)  # lists expire in a quiet stream too
+        if self._changed and now - self._slow_at >= SLOW_SECONDS:
+            self._slow_at, self._changed = now, False
+            yield from self._slow(int(now * 1000))
+        if now - self._refreshed_at >= SLOW_SECONDS:
+            self._refreshed_at = now  # lists expire in a quiet stream too
+            self._refresh(now)
         while self._lists and self._listing:
             yield from self._some_lists()
             if not spare():

@@ -19,7 +19,9 @@ Letters = Callable[[], list[DeadLetter]]
 
 
 def letter(n: int, key: bytes | None = b"k", value: bytes | None = b"{") -> DeadLetter:
-    return dead_letter(Record("interactions.movies", 1, n, 1_700_000_000_000 + n, key, value), "malformed_json")
+    return dead_letter(
+        Record("interactions.movies", 1, n, 1_700_000_000_000 + n, key, value), "malformed_json"
+    )
 
 
 def read(bootstrap: str, topic: str, n: int) -> list[DeadLetter]:
@@ -67,7 +69,8 @@ def test_flushed_letters_are_there(sink: tuple[Sink, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [(None, None), (None, b""), (b"k", None), (b"", b""), (None, b"v"), ("ü".encode(), b"v")]
+    ("key", "value"),
+    [(None, None), (None, b""), (b"k", None), (b"", b""), (None, b"v"), ("ü".encode(), b"v")],
 )
 def test_any_key_and_value(sink: tuple[Sink, Any], key: bytes | None, value: bytes | None) -> None:
     """Nulls and empty bytes arrive as they are; only a null/null record comes with an empty value."""

@@ -71,7 +71,9 @@ class KafkaLog:
         self.opened: list[KafkaSource] = []
 
     def fill(self, records: list[Sent], **producer: Any) -> list[Record]:
-        with KafkaProducer(bootstrap_servers=self.config.bootstrap_servers, linger_ms=5, **producer) as client:
+        with KafkaProducer(
+            bootstrap_servers=self.config.bootstrap_servers, linger_ms=5, **producer
+        ) as client:
             if "transactional_id" in producer:
                 client.init_transactions()
                 client.begin_transaction()

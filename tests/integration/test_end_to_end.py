@@ -138,7 +138,7 @@ def test_events_in_at_kafka_come_out_as_recommendations_at_redis(world_on_each_s
     domain = store.hgetall(f"{prefix}:domain:books")
     assert domain[b"role"] == b"target"
     assert {b"mean", b"adaptation_rate", b"divergence:movies", b"model", b"published_ts"} <= set(domain)
-    assert json.loads(store.get(f"{prefix}:popular:movies"))["items"]
+    assert json.loads(wait_for(lambda: store.get(f"{prefix}:popular:movies")))["items"]
     assert {b"schema", b"dim", b"model", b"started_ts", b"published_ts"} <= set(
         store.hgetall(f"{prefix}:meta")
     )

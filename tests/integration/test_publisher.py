@@ -1,4 +1,4 @@
-"""The publisher against a real Redis and a real Valkey: newest wins, nothing acknowledged is lost, losses are noticed."""
+"""The publisher against a real Redis and a real Valkey: newest wins, nothing is lost, losses are noticed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,11 @@ class Watched:
         self.written: list[Write] = []
         self.errors: list[Exception] = []
         self.publisher = Publisher(
-            connect(url, 0.5), KEYS.meta, STARTED, lambda write, _ms: self.written.append(write), self.errors.append
+            connect(url, 0.5),
+            KEYS.meta,
+            STARTED,
+            lambda write, _ms: self.written.append(write),
+            self.errors.append,
         )
         self.client = redis.Redis.from_url(url)
 
@@ -80,7 +84,12 @@ def test_every_kind_of_write(store: Watched) -> None:
     assert client.get("list") == b"[]"
     assert 0 < client.ttl("list") <= 50
     assert (client.get("forever"), client.ttl("forever")) == (b"x", -1)
-    assert client.hgetall("hash") == {b"vector": vector, b"dim": b"4", b"bias": b"0.1", b"title": "ü".encode()}
+    assert client.hgetall("hash") == {
+        b"vector": vector,
+        b"dim": b"4",
+        b"bias": b"0.1",
+        b"title": "ü".encode(),
+    }
     assert client.ttl("hash") == -1
     assert 0 < client.ttl("user") <= 60
     assert client.get("old") is None

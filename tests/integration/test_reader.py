@@ -19,7 +19,11 @@ KEYS = Keys("cc")
 
 def listing(*ids: str, age: float = 0.0, **more: Any) -> bytes:
     record = RecommendationList(
-        1, 7, 0, int((time.time() - age) * 1000), [ListedItem(i, 1.0 - n, {"text": 1.0 - n}) for n, i in enumerate(ids)]
+        1,
+        7,
+        0,
+        int((time.time() - age) * 1000),
+        [ListedItem(i, 1.0 - n, {"text": 1.0 - n}) for n, i in enumerate(ids)],
     )
     return json.dumps(json.loads(encode_list(record)) | more).encode()
 
@@ -79,8 +83,10 @@ def test_k(reader: Reader, client: redis.Redis) -> None:
 
 @pytest.mark.parametrize(
     "damaged",
-    [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"v":1}', listing("a1")[:-5], listing("a\xff").replace(b"\\u00ff", b"\xff"),
-     listing("a1", items=3), listing("a1", model="x"), listing()],
+    [
+        b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"v":1}', listing("a1")[:-5],
+        listing("a\xff").replace(b"\\u00ff", b"\xff"), listing("a1", items=3), listing("a1", model="x"), listing(),
+    ],
 )  # fmt: skip
 def test_a_damaged_list_falls_back(reader: Reader, client: redis.Redis, damaged: bytes) -> None:
     """Whatever the key holds that is no list: the next level answers, and nothing is raised."""

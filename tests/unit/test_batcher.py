@@ -46,7 +46,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(ACTIONS, st.integers(1, 7))
 def test_every_record_lands_in_exactly_one_batch(actions: list[tuple[str, float]], size: int) -> None:
     """Whatever is added, whenever it is taken: the batches joined are what was added, in its order."""
@@ -69,7 +69,7 @@ def test_every_record_lands_in_exactly_one_batch(actions: list[tuple[str, float]
     assert all(1 <= len(batch.entries) <= size for batch in batches)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=60), st.integers(1, 9))
 def test_offsets_are_the_next_to_read(partitions: list[int], size: int) -> None:
     """After any number of batches their offsets, laid over one another, point at the first record not in them."""

@@ -51,7 +51,7 @@ def test_due_after_the_interval(kept: Kept) -> None:
     assert kept.due()
 
 
-def test_reported_only_once_on_disk(kept: Kept, tmp_path: Path) -> None:
+def test_reported_only_once_on_disk(kept: Kept) -> None:
     """`written` hears of the offsets after the folder is there, by `poll`, once."""
     offsets: Offsets = {("t", 0): 5}
     kept.take({"n": 1}, offsets)
@@ -93,7 +93,8 @@ def test_one_process_a_directory(kept: Kept, tmp_path: Path) -> None:
     Kept(tmp_path / "c").close()
 
 
-def test_a_second_process_touches_nothing(kept: Kept, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("kept")
+def test_a_second_process_touches_nothing(tmp_path: Path) -> None:
     """What the first is just writing is not cleared away by a second that is refused."""
     (tmp_path / "c" / "writing-000000000001").mkdir()
     with pytest.raises(Stop):

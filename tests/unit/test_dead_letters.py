@@ -19,8 +19,7 @@ def stops_at(limits: Limits, invalid: list[bool], partition: int = 0) -> int | N
         try:
             limits.count(record(offset=n, partition=partition), bad)
         except Stop as stop:
-            assert stop.code == DEAD_LETTER_LIMIT
-            return n
+            return n if stop.code == DEAD_LETTER_LIMIT else -1
     return None
 
 

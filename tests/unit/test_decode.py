@@ -353,21 +353,21 @@ def check(decoded: object) -> None:
         assert all(math.isfinite(x) for vector in decoded.vectors.values() for x in vector)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.none() | st.binary(max_size=200), TOPICS, KEYS, TIMES)
 def test_any_bytes(value: bytes | None, topic: str, key: bytes | None, timestamp: int) -> None:
     """Any bytes on any topic, with any key and time, decode to one of three things."""
     check(DECODER.decode(Record(topic, 0, 0, timestamp, key, value)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(FIELDS, TOPICS, KEYS, TIMES)
 def test_any_json_object(fields: dict[str, Any], topic: str, key: bytes | None, timestamp: int) -> None:
     """So does any JSON object made of the contract's own field names, NaN and lone surrogates included."""
     check(DECODER.decode(Record(topic, 0, 0, timestamp, key, json.dumps(fields).encode())))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_damage(data: st.DataObject) -> None:
     """So does a valid record with some bytes replaced, cut out or put in."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from consumers.dedup import DedupWindow
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 12)), max_size=80), st.integers(1, 8))
 def test_is_a_window_over_the_latest_distinct_ids(events: list[tuple[str, int]], capacity: int) -> None:
     """An id repeats exactly while it is among the latest `capacity` distinct ones."""

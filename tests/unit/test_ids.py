@@ -16,7 +16,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(ACTIONS, st.integers(1, 8))
 def test_behaves_like_a_least_recently_seen_cache(actions: list[tuple[str, int]], capacity: int) -> None:
     """Against a plain model: same members in the same order, same evictions, and no row twice or out of range."""
@@ -47,7 +47,7 @@ def test_behaves_like_a_least_recently_seen_cache(actions: list[tuple[str, int]]
         assert table.evictions == evictions
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(ACTIONS, st.integers(0, 120), st.integers(1, 8))
 def test_state_round_trips(actions: list[tuple[str, int]], cut: int, capacity: int) -> None:
     """A table loaded from a state goes on exactly like the one that was never saved."""

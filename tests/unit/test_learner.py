@@ -256,7 +256,7 @@ def test_memory_is_bounded() -> None:
     grown = {p: (n, after[p]) for p, n in before.items() if after.get(p, 0) > n and not p.startswith(filling)}
     assert grown == {}
     names = len(model.state()["rating"]["bias"]["names"])
-    assert names <= 64 * (1 + 3) + 3 * 12 + 3 * 2 + 1  # users, items, and per domain bias and network share
+    assert names <= 64 * (1 + 3) + 3 * 12 + 3 * 2 + 2  # users, items, and per domain bias and network share
     assert all(len(a) <= 12 * 2 for a in model.state()["history"]["seen"]["0"].values())
 
 

@@ -31,7 +31,7 @@ def times(records: list[Record]) -> list[int]:
     return [r.timestamp for r in records]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(LOGS, st.data())
 def test_nothing_lost_or_doubled_and_places_keep_their_order(
     logs: list[list[int]], data: st.DataObject
@@ -57,7 +57,7 @@ def test_nothing_lost_or_doubled_and_places_keep_their_order(
         assert [r for r in out if r.partition == partition] == log(partition, ts)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(LOGS, st.data())
 def test_time_order_across_places(logs: list[list[int]], data: st.DataObject) -> None:
     """Places that are in time order themselves come out in time order together, if nothing is forced."""

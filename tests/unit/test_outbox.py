@@ -27,7 +27,9 @@ DOMAINS = [Domain("movies"), Domain("books", "target"), Domain("notes", recommen
 class World:
     """Arms, an outbox on them, a clock, and what the store would hold."""
 
-    def __init__(self, users: int = 64, items: int = 60, domains: list[Domain] = DOMAINS, top: int = 5) -> None:
+    def __init__(
+        self, users: int = 64, items: int = 60, domains: list[Domain] = DOMAINS, top: int = 5
+    ) -> None:
         self.now = START / 1000
         self.arms = Arms(domains, LearnerSettings(users=users, items_per_domain=items, compare=False))
         self.outbox = Outbox(self.arms, Keys("cc"), lambda: self.now, top, 2, TTL, started_ts=START)
@@ -327,7 +329,14 @@ def test_lists_are_rewritten_before_they_expire(world: World) -> None:
 def test_unconfirmed_keys_are_published_first_on_start(world: World) -> None:
     """Keys that the store has not acknowledged come back as their users and items."""
     state = world.outbox.state(
-        ["cc:user:{ann}", "cc:rec:{b}ob}:books", "cc:rec:{cem}:movies", "cc:item:movies:m:1", "cc:meta", "cc:domain:books"]
+        [
+            "cc:user:{ann}",
+            "cc:rec:{b}ob}:books",
+            "cc:rec:{cem}:movies",
+            "cc:item:movies:m:1",
+            "cc:meta",
+            "cc:domain:books",
+        ]
     )
     assert state["users"] == ["ann", "b}ob", "cem"]
     assert state["items"] == [["movies", "m:1"]]

@@ -123,7 +123,9 @@ def test_named_vectors_keep_angles_and_forget_length() -> None:
     assert abs(np.mean(np.square(lengths)) ** 0.5 - NAMED_SCALE) < 0.1
 
 
-@pytest.mark.parametrize("values", [[1e308, -1e308], [1e200, 1.0], [5e-324, 0.0], [1e-200, 1e-200], [3e38, 1e39]])
+@pytest.mark.parametrize(
+    "values", [[1e308, -1e308], [1e200, 1.0], [5e-324, 0.0], [1e-200, 1e-200], [3e38, 1e39]]
+)
 def test_extreme_named_vectors_stay_finite(values: list[float]) -> None:
     """Values whose squares leave the range of a float give a vector like any other."""
     assert 0 < np.linalg.norm(named(image=values)) < 2

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.rating import TASTE_WIDTH
 from models.taste import LEADING, MOOD, MOOD_SECONDS, Taste, features
 
 WEEK = 7 * 86400.0
@@ -76,14 +77,14 @@ def test_a_dropped_row_starts_anew() -> None:
 def test_covariance_stays_positive_over_a_long_life() -> None:
     """5,000 float32 updates."""
     rng = np.random.default_rng(2)
-    taste = Taste(24)
+    taste = Taste(TASTE_WIDTH)
     for n in range(5000):
-        learn(taste, 0, random_features(rng, 24), rng.normal(), time=30.0 * n)
+        learn(taste, 0, random_features(rng, TASTE_WIDTH), rng.normal(), time=30.0 * n)
     assert np.linalg.eigvalsh(taste.covariance[0].astype(np.float64)).min() > 0
 
 
 def test_a_user_costs_less_than_four_kilobytes() -> None:
-    taste = Taste(24)
+    taste = Taste(TASTE_WIDTH)
     taste.advance(0, 0.0)
     assert sum(v.nbytes for v in taste.state().values()) / len(taste.known) < 4096
-    assert taste.mean.shape[1] == LEADING + 24
+    assert taste.mean.shape[1] == LEADING + TASTE_WIDTH

@@ -28,6 +28,8 @@ def test_hashing_vectors() -> None:
 def test_hashing_is_deterministic_and_sees_words() -> None:
     """Same text, same vector, in any company; shared words make texts similar."""
     encoder = HashingEncoder()
-    assert np.array_equal(encoder.encode(["dark sea", "red star"])[0], HashingEncoder().encode(["dark sea"])[0])
+    assert np.array_equal(
+        encoder.encode(["dark sea", "red star"])[0], HashingEncoder().encode(["dark sea"])[0]
+    )
     assert cosine(encoder, "the dark sea", "the dark star") > cosine(encoder, "the dark sea", "a red dwarf")
     assert abs(cosine(encoder, "Dark SEA", "dark sea") - 1) < 1e-6
