@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.directions import Directions
 from models.ids import IdTable
 
 
@@ -30,7 +31,7 @@ def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
 class Catalogue:
     """Rows of one domain's items. Arrays are valid up to `size`; an unused row is never `recommendable`.
 
-    vectors: (rows, dim) float32, zero where `has_vector` is False. `required`: only items with an item event are
+    vectors: (rows, dim) float32, zero where `has_vector` is False; `directions` follow them. `required`: only items with an item event are
     recommended. `permitted`: the operator's word on an id, over and above what item events say.
     """
 
@@ -55,6 +56,7 @@ class Catalogue:
         self.has_event = np.zeros(0, np.bool_)
         self.has_vector = np.zeros(0, np.bool_)
         self.vectors = np.zeros((0, dim), np.float32)
+        self.directions = Directions(dim)
 
     @property
     def size(self) -> int:
@@ -79,12 +81,14 @@ class Catalogue:
         self.has_event = grown(self.has_event, row + 1)
         self.has_vector = grown(self.has_vector, row + 1)
         self.vectors = grown(self.vectors, row + 1)
+        self.directions.grow(len(self.vectors))
         self.id_of[row], self.title_of[row] = item_id, ""
         self.row_by_hash[item_hash(item_id)] = row
         self.available[row] = not self.required
         self.recommendable[row] = self.available[row] and self.permitted(item_id)
-        self.has_event[row] = self.has_vector[row] = False
-        self.vectors[row] = 0.0
+        self.has_event[row] = False
+        if self.has_vector[row]:
+            self.set_vector(row, None)
 
     def describe(self, row: int, title: str, available: bool) -> None:
         """An item event: replaces title and availability."""
@@ -94,6 +98,7 @@ class Catalogue:
     def set_vector(self, row: int, vector: NDArray[np.float32] | None) -> None:
         self.has_vector[row] = vector is not None
         self.vectors[row] = 0.0 if vector is None else vector
+        self.directions.changed(row, self.vectors, self.has_vector)
 
     def state(self) -> dict[str, Any]:
         n = self.size
@@ -105,6 +110,7 @@ class Catalogue:
             "has_event": self.has_event[:n].copy(),
             "has_vector": self.has_vector[:n].copy(),
             "vectors": self.vectors[:n].copy(),
+            "directions": self.directions.state(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -112,6 +118,7 @@ class Catalogue:
         self.id_of, self.title_of = list(state["id_of"]), list(state["title_of"])
         for name in ("available", "has_event", "has_vector", "vectors"):
             setattr(self, name, state[name].copy())
+        self.directions.load(state["directions"], self.vectors, self.has_vector)
         # The operator may have changed their mind since.
         self.recommendable = self.available & np.array([self.permitted(i) for i in self.id_of], np.bool_)
         self.row_by_hash = {item_hash(key): row for key, row in self.ids.items()}

@@ -1,53 +1,112 @@
-"""Which of the candidates a user takes: a conditional logit, learned online."""
+"""Which of the candidates a user takes: a conditional logit over bent signals, learned online."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-BUCKETS = (0, 1, 5, 20)
-"""First count of each history bucket."""
+from models.catalogue import grown
+
+BUCKETS = (1, 5, 20)
+"""First counts of the history buckets after the empty one."""
+GAPS = (60.0, 3600.0, 86400.0, 30 * 86400.0)
+"""Bounds, in seconds, of the classes of time since the user's last event; one more for no event at all."""
+BENDS = 4
+"""Places where the slope of a signal may change."""
 
 
-def bucket(count: int) -> int:
-    """Which history bucket a user with `count` earlier events of the domain is in."""
-    return sum(count >= first for first in BUCKETS) - 1
+class Context(NamedTuple):
+    """What selects the weights: the user's row, events in the domain, seconds since the last event anywhere."""
+
+    user: int | None
+    count: int
+    gap: float | None
+
+    def parts(self) -> list[int]:
+        """Rows of `Choice.weights`: shared, history bucket, gap class."""
+        gap = 0 if self.gap is None else 1 + int(np.searchsorted(GAPS, self.gap, side="right"))
+        return [0, 1 + int(np.searchsorted(BUCKETS, self.count, side="right")), 2 + len(BUCKETS) + gap]
 
 
 class Choice:
-    """`P(i | candidates C) = exp(w·x_i) / Σ_{j∈C} exp(w·x_j)`, `w` = a shared part + one a history bucket.
+    """`P(i | candidates C) = exp(s_i) / Σ_{j∈C} exp(s_j)`, `s = w·x + Σ_b w_b·max(x - knot_b, 0)`.
 
-    The loss is `-log P(chosen)`, only on events whose item is in C. As C does not depend on the chosen
-    item, this conditional likelihood is consistent (McFadden 1978); sampled negatives would need a
-    correction. Steps are AdaGrad's (Duchi et al., 2011): one gradient, `Σ_j P_j x_j - x_chosen`, both parts.
+    The score is linear in each signal between its knots, so a signal's part of it can be named. `w` adds up a
+    shared part, one of the history bucket, one of the time since the user's last event, and one of the user (slopes
+    at the origin only). The loss is `-log P(chosen)`, only on events whose item is in C. As C does not depend on
+    the chosen item, this conditional likelihood is consistent (McFadden 1978); sampled negatives would need a
+    correction. Steps are AdaGrad's (Duchi et al., 2011), with squares forgotten over 2,000 events so that weights can
+    follow the stream (RMSprop; Hinton 2012); a user's own squares are kept.
     """
 
-    def __init__(self, prior: NDArray[np.float64], rate: float = 0.1) -> None:
-        self.rate = rate
-        self.weights = np.concatenate([prior[None], np.zeros((len(BUCKETS), len(prior)))])
-        """(1 + buckets, signals): the shared part first."""
-        self._squares = np.full_like(self.weights, 1.0)
+    def __init__(
+        self,
+        prior: NDArray[np.float64],
+        knots: NDArray[np.float64],
+        *,
+        rate: float = 0.02,
+        forget: float = 0.9995,
+    ) -> None:
+        """prior: (signals,) shared weights before the first event; knots: (4, signals)."""
+        self.rate, self.forget = rate, forget
+        self.knots = knots.astype(np.float32)
+        self.signals = len(prior)
+        self.weights = np.zeros((len(BUCKETS) + len(GAPS) + 4, self.signals * (1 + BENDS)))
+        self.weights[0, : self.signals] = prior
+        self._squares = np.ones_like(self.weights)
+        self.users = np.zeros((0, 2, self.signals), np.float32)
+        """(user rows, 2, signals): the user's slopes, and their squared gradients less one."""
 
-    def weights_of(self, count: int) -> NDArray[np.float64]:
-        """(signals,): the weights for a user with `count` earlier events of the domain."""
-        total: NDArray[np.float64] = self.weights[0] + self.weights[1 + bucket(count)]
+    def bent(self, signals: NDArray[np.float64]) -> NDArray[np.float32]:
+        """(C, signals) to (C, (1 + bends) · signals): each signal and its part beyond each knot."""
+        x = signals.astype(np.float32)
+        beyond = np.maximum(x[:, None] - self.knots, np.float32(0))
+        return np.concatenate([x, beyond.reshape(len(x), -1)], 1)
+
+    def weights_of(self, context: Context) -> NDArray[np.float32]:
+        """((1 + bends) · signals,): all parts added up."""
+        total: NDArray[np.float64] = self.weights[context.parts()].sum(0)
+        if context.user is not None and context.user < len(self.users):
+            total[: self.signals] += self.users[context.user, 0]
+        return total.astype(np.float32)
+
+    def contributions(self, bent: NDArray[np.float32], context: Context) -> NDArray[np.float64]:
+        """(C, signals): what each signal adds to the score."""
+        parts = bent.astype(np.float64) * self.weights_of(context)
+        total: NDArray[np.float64] = parts.reshape(len(bent), 1 + BENDS, self.signals).sum(1)
         return total
 
-    def learn(self, signals: NDArray[np.float64], chosen: int, count: int) -> None:
-        """One step on signals (candidates, signals) with the row of the chosen one."""
-        scores = signals @ self.weights_of(count)
+    def learn(self, bent: NDArray[np.float32], chosen: int, context: Context) -> None:
+        """One step towards the chosen candidate."""
+        scores = bent @ self.weights_of(context)
         p = np.exp(scores - scores.max())
-        gradient = p @ signals / p.sum() - signals[chosen]
+        gradient = ((p @ bent) / p.sum() - bent[chosen]).astype(np.float64)
         if not np.isfinite(gradient).all():
             return
-        for part in (0, 1 + bucket(count)):
-            self._squares[part] += gradient**2
-            self.weights[part] -= self.rate * gradient / np.sqrt(self._squares[part])
+        parts = context.parts()
+        self._squares[parts] = self.forget * self._squares[parts] + gradient**2
+        self.weights[parts] -= self.rate * gradient / np.sqrt(self._squares[parts])
+        if context.user is not None:
+            self.users = grown(self.users, context.user + 1)
+            slopes, squares = self.users[context.user]
+            first = gradient[: self.signals]
+            squares += (first**2).astype(np.float32)
+            slopes -= (self.rate * first / np.sqrt(1.0 + squares)).astype(np.float32)
+
+    def drop_user(self, row: int) -> None:
+        """The row stands for another user from now on."""
+        if row < len(self.users):
+            self.users[row] = 0.0
 
     def state(self) -> dict[str, Any]:
-        return {"weights": self.weights.copy(), "squares": self._squares.copy()}
+        return {
+            "weights": self.weights.copy(),
+            "squares": self._squares.copy(),
+            "users": self.users.copy(),
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         self.weights, self._squares = state["weights"].copy(), state["squares"].copy()
+        self.users = state["users"].copy()

@@ -132,7 +132,8 @@ class CoVisitation:
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
         """Flat lists of the slots' neighbours in one domain: position in `slots`, row, weights (n, kinds)."""
         ids = self.ids[slots]
-        at, place = np.nonzero((ids >= 0) & (self.domain_of[ids] == domain))
+        here = (ids >= 0) & (slots >= 0)[:, None] & (self.domain_of[ids] == domain)
+        at, place = np.nonzero(here)
         return at, self.row_of[ids[at, place]], self.weights[slots[at], place]
 
     def drop(self, domain: int, row: int) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from models.catalogue import Catalogue, grown
 from models.history import History
 from models.interaction import Domain
-from models.network import Array, Network, RowTable, Scorer
+from models.network import HIDDEN_LOGIT, Array, Index, ItemRows, Network, RowTable, Scorer, at
 from models.replay_buffer import Events, ReplayBuffer
 from models.transfer import (
     corrected,
@@ -25,12 +25,13 @@ from models.transfer import (
     uncertainty_weighted,
 )
 
-Index = NDArray[np.int64]
 DOMAIN_SHIFT = 32
-_COUNTS = ("steps", "skipped", "events", "_used")
-_PER_DOMAIN = ("_slots", "_item_born", "_popularity", "_vectors")
+DAY = 86_400.0
+LARGEST_GRADIENT = 10.0
 REFRESH_ROWS = 20_000
-"""A domain with up to this many items is refreshed whole after each step (10 ms), a larger one in turn."""
+"""A domain with up to this many items is refreshed whole after each step (10 ms), a larger one every few steps."""
+_COUNTS = ("steps", "skipped", "events")
+_PER_DOMAIN = ("_item_born", "_popularity", "_vectors")
 
 
 class NetworkLearner:
@@ -50,8 +51,7 @@ class NetworkLearner:
         *,
         user_capacity: int = 100_000,
         hidden: int = 64,
-        recent: int = 16,
-        recent_decay: float = 0.9,
+        recent: int = 30,
         replay: int = 256,
         replay_capacity: int = 20_000,
         negatives: int = 512,
@@ -70,21 +70,17 @@ class NetworkLearner:
         self.steps = self.skipped = self.events = 0
         self.domain_events = np.zeros(len(self.domains), np.int64)
         self._rng = np.random.default_rng(seed)
-        self._decay = (recent_decay ** np.arange(recent)).astype(np.float32)
-        text = catalogues[0].dim
+        self._text = catalogues[0].dim
         generator = torch.Generator().manual_seed(seed)
-        self.network = Network(len(self.domains), dim, text, hidden, generator)
+        self.network = Network(len(self.domains), dim, self._text, hidden, recent, generator)
         self._scorer = Scorer(self.network)
         self._optimizer = torch.optim.Adam(self.network.parameters(), lr=dense_rate)
         self._users = RowTable(user_capacity, dim - 1, table_rate)
-        self._items = RowTable(sum(c.ids.capacity for c in catalogues), dim, table_rate, 0.1 / dim**0.5)
-        self._slots = [np.full(0, -1, np.int64) for _ in catalogues]  # item row → row of `_items`
-        self._free: list[int] = []
-        self._used = 0
+        self._items = ItemRows([c.ids.capacity for c in catalogues], dim, table_rate)
+        self._buffer = ReplayBuffer(replay_capacity, recent)
         self._user_born = np.zeros(0, np.int64)
         self._item_born = [np.zeros(0, np.int64) for _ in catalogues]
         self._popularity = [np.zeros(0, np.float32) for _ in catalogues]
-        self._buffer = ReplayBuffer(replay_capacity, recent)
         self._vectors = [np.zeros((0, dim), np.float32) for _ in catalogues]
         self._refreshed = [0] * len(catalogues)
         self._stale: list[set[int]] = [set() for _ in catalogues]
@@ -104,10 +100,10 @@ class NetworkLearner:
 
     def learn(
         self,
-        domain: NDArray[np.int64],
-        user: NDArray[np.int64],
-        item: NDArray[np.int64],
-        residual: NDArray[np.float32],
+        domain: Index,
+        user: Index,
+        item: Index,
+        residual: Array,
         time: NDArray[np.float64],
         recent: NDArray[np.float64] | Sequence[NDArray[np.float64]],
     ) -> float:
@@ -118,139 +114,103 @@ class NetworkLearner:
         """
         stamp = self.events + np.arange(1, len(user) + 1)
         batch = Events(domain, user, item, residual, time, np.asarray(recent, np.float64), stamp)
-        self._admit(batch)
-        loss = self._step(batch.joined(self._alive(self._buffer.sample(self.replay, self._rng))))
+        self._users.reserve(int(user.max()) + 1)
+        for d in np.unique(domain):
+            self._items.admit(int(d), item[domain == d], self._rng)
+        past = self._buffer.sample(self.replay, self._rng).surviving(self._user_born, self._item_born)
+        loss = self._step(batch.joined(past))
         self.events += len(user)
         if not np.isfinite(loss):
             self.skipped += 1
             return loss
-        counts = np.bincount(batch.domain, minlength=len(self.domains))
+        counts = np.bincount(domain, minlength=len(self.domains))
         self.domain_events += counts
         self._correct_biases(counts)
         self._buffer.add(batch)
         self.steps += 1
-        self._refresh(batch)
+        self._count_and_refresh(batch)
         return loss
-
-    def _admit(self, batch: Events) -> None:
-        """Rows for users and items that have none yet, and the items' decayed counts."""
-        self._users.reserve(max(len(self._users.values), int(batch.user.max()) + 1))
-        for d in np.unique(batch.domain):
-            rows = batch.item[batch.domain == d]
-            top = int(rows.max()) + 1
-            if top > len(self._slots[d]):
-                old = len(self._slots[d])
-                self._slots[d] = grown(self._slots[d], top)
-                self._slots[d][old:] = -1
-            self._popularity[d] = grown(self._popularity[d], top)
-            self._popularity[d] *= 0.5 ** (len(rows) / self.popularity_half_life)
-            np.add.at(self._popularity[d], rows, 1.0)
-            for row in np.unique(rows[self._slots[d][rows] < 0]):
-                slot = self._free.pop() if self._free else self._used
-                self._used = max(self._used, slot + 1)
-                self._items.reserve(self._used)
-                self._items.reset(slot, self._rng)
-                self._slots[d][row] = slot
-
-    def _alive(self, events: Events) -> Events:
-        """Without the events whose user or item row belongs to someone else by now."""
-        good = events.stamp > _at(self._user_born, events.user)
-        recent = events.recent.copy()
-        for d in range(len(self.domains)):
-            here = events.domain == d
-            good[here] &= events.stamp[here] > _at(self._item_born[d], events.item[here])
-            b, near = np.nonzero(recent[:, :, 0] == d)
-            gone = events.stamp[b] <= _at(self._item_born[d], recent[b, near, 1].astype(np.int64))
-            recent[b[gone], near[gone], 0] = -1
-        return events._replace(recent=recent).take(good)
 
     def _step(self, events: Events) -> float:
         """One gradient step. Every item named anywhere goes through the item tower once."""
         pools = {
             int(d): self._pool(int(d), events.item[events.domain == d]) for d in np.unique(events.domain)
         }
-        own = (events.domain << DOMAIN_SHIFT) | events.item  # (B,)
         used = events.recent[:, :, 0] >= 0  # (B, L)
-        near = (events.recent[:, :, 0].astype(np.int64) << DOMAIN_SHIFT) | events.recent[:, :, 1].astype(
-            np.int64
-        )
-        codes = np.unique(
-            np.concatenate([near[used], *((d << DOMAIN_SHIFT) | pool for d, (pool, _) in pools.items())])
-        )
-        code_domain, code_row = codes >> DOMAIN_SHIFT, codes & ((1 << DOMAIN_SHIFT) - 1)
-        slots = np.empty(len(codes), np.int64)
-        text = np.empty((len(codes), self.catalogues[0].dim), np.float32)
-        for d in np.unique(code_domain):
-            here = code_domain == d
-            slots[here] = _at(self._slots[d], code_row[here], -1)
-            text[here] = self.catalogues[d].vectors[code_row[here]]
+        near = _code(events.recent[:, :, 0].astype(np.int64), events.recent[:, :, 1].astype(np.int64))
+        codes = np.unique(np.concatenate([near[used], *(_code(d, pool) for d, (pool, _) in pools.items())]))
+        near_at = np.searchsorted(codes, np.where(used, near, codes[0]))  # (B, L)
+        of, row = codes >> DOMAIN_SHIFT, codes & ((1 << DOMAIN_SHIFT) - 1)
+        slots, text = np.empty(len(codes), np.int64), np.empty((len(codes), self._text), np.float32)
+        for d in map(int, np.unique(of)):
+            slots[of == d] = self._items.find(d, row[of == d])
+            text[of == d] = self.catalogues[d].vectors[row[of == d]]
         users, user_at = np.unique(events.user, return_inverse=True)
-        item_rows = torch.from_numpy(self._items.rows(slots)).requires_grad_()
+        item_rows = torch.from_numpy(self._items.table.rows(slots)).requires_grad_()
         user_rows = torch.from_numpy(self._users.rows(users)).requires_grad_()
-        v = self.network.items(item_rows, torch.from_numpy(text), torch.from_numpy(code_domain))  # (M, D)
-        near_at = torch.from_numpy(np.searchsorted(codes, np.where(used, near, codes[0])))  # (B, L)
-        weights = torch.from_numpy(self._weights(used))  # (B, L)
-        mean = torch.einsum("bl,bld->bd", weights, v[near_at, :-1])
-        u = self.network.users(user_rows[torch.from_numpy(user_at)], mean)  # (B, D)
-        own_at = torch.from_numpy(np.searchsorted(codes, own))
-        loss = self._loss(events, u, v, own_at, codes, pools)
-        value = float(loss.detach())
-        if not np.isfinite(value):
+        v = self.network.items(item_rows, torch.from_numpy(text), torch.from_numpy(of))  # (M, D)
+        u = self.network.users(  # (B, D)
+            user_rows[torch.from_numpy(user_at)],
+            v[torch.from_numpy(near_at), :-1],
+            torch.from_numpy(used),
+            torch.from_numpy(_age(events.recent[:, :, 2], used)),
+        )
+        loss = self._loss(events, u, v, codes, pools)
+        if not torch.isfinite(loss):
             return float("nan")
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
-        norm = torch.nn.utils.clip_grad_norm_([*self.network.parameters(), item_rows, user_rows], 10.0)
-        if not np.isfinite(float(norm)):
+        leaves = [*self.network.parameters(), item_rows, user_rows]
+        if not torch.isfinite(torch.nn.utils.clip_grad_norm_(leaves, LARGEST_GRADIENT)):
             return float("nan")
         self._optimizer.step()
-        self._items.descend(slots, _gradient(item_rows))
+        self._items.table.descend(slots, _gradient(item_rows))
         self._users.descend(users, _gradient(user_rows))
-        return value
+        return float(loss.detach())
 
     def _pool(self, domain: int, positives: Index) -> tuple[Index, Array]:
         """Candidate rows of one domain, distinct and sorted: the batch's items and uniform negatives.
 
-        Beside them log Q, the log of how many times each was expected in the sample: subtracted from the
-        logits, it makes the sampled softmax consistent (Bengio and Senecal 2008; Yi 2019).
+        Beside them log Q, the log of the probability that each is in the sample: subtracted from the logits,
+        it makes the sampled softmax consistent (Bengio and Senecal 2008; Yi et al. 2019).
         """
-        catalogue = self.catalogues[domain]
+        catalogue, popularity = self.catalogues[domain], self._popularity[domain]
         open_rows = np.flatnonzero(catalogue.recommendable[: catalogue.size])
-        drawn = open_rows[self._rng.integers(0, len(open_rows), self.negatives if len(open_rows) else 0)]
-        pool = np.unique(np.concatenate([positives, drawn]))
-        popularity = self._popularity[domain]
-        expected = len(positives) * _at(popularity, pool) / popularity.sum() + self.negatives / max(
-            len(open_rows), 1
+        n = self.negatives if len(open_rows) else 0
+        pool = np.unique(
+            np.concatenate([positives, open_rows[self._rng.integers(0, max(len(open_rows), 1), n)]])
         )
+        share = np.maximum(at(popularity, pool), 1e-6) / max(float(popularity.sum()), 1.0)
+        expected = len(positives) * share + self.negatives / max(len(open_rows), 1)
         return pool, np.log(-np.expm1(-expected)).astype(np.float32)
 
     def _loss(
-        self,
-        events: Events,
-        u: Tensor,
-        v: Tensor,
-        own_at: Tensor,
-        codes: Index,
-        pools: dict[int, tuple[Index, Array]],
+        self, events: Events, u: Tensor, v: Tensor, codes: Index, pools: dict[int, tuple[Index, Array]]
     ) -> Tensor:
-        choice = torch.zeros(len(events.user))  # (B,) a loss an event
-        for d, (pool, log_q) in pools.items():
-            here = torch.from_numpy(np.flatnonzero(events.domain == d))
-            at = torch.from_numpy(np.searchsorted(codes, (d << DOMAIN_SHIFT) | pool))
-            logits = u[here] @ v[at].T - torch.from_numpy(log_q)  # (B_d, M_d)
-            wanted = torch.from_numpy(np.searchsorted(pool, events.item[here.numpy()]))
-            choice = choice.index_put(
-                (here,), torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
-            )
+        """Choice: softmax over the pool, without what the user had lately. Rating: squared error. Weighted."""
         target = torch.from_numpy(self.is_target[events.domain])
+        choice = torch.zeros(len(target))  # (B,) a loss an event
+        for d, (pool, log_q) in pools.items():
+            here = np.flatnonzero(events.domain == d)
+            wanted = np.searchsorted(pool, events.item[here])
+            candidates = v[torch.from_numpy(np.searchsorted(codes, _code(d, pool)))]  # (M_d, D)
+            logits = u[torch.from_numpy(here)] @ candidates.T - torch.from_numpy(log_q)  # (B_d, M_d)
+            logits = logits.masked_fill(
+                torch.from_numpy(_had(events.recent[here], d, pool, wanted)), HIDDEN_LOGIT
+            )
+            losses = torch.nn.functional.cross_entropy(logits, torch.from_numpy(wanted), reduction="none")
+            choice = choice.index_put((torch.from_numpy(here),), losses)
         total = uncertainty_weighted(self._transferred(choice, target), self.network.log_variance[0])
-        rated = torch.from_numpy(np.flatnonzero(np.isfinite(events.residual)))
-        if len(rated):
-            domain = torch.from_numpy(events.domain)[rated]
-            predicted = self.network.ratings(u[rated], v[own_at[rated]], domain)
-            error = 0.5 * (predicted - torch.from_numpy(events.residual)[rated]) ** 2
-            rating = self._transferred(error, target[rated])
-            total = total + uncertainty_weighted(rating, self.network.log_variance[1])
-        return total
+        rated = np.flatnonzero(np.isfinite(events.residual))
+        if not len(rated):
+            return total
+        own = np.searchsorted(codes, _code(events.domain[rated], events.item[rated]))
+        some, domain = torch.from_numpy(rated), torch.from_numpy(events.domain[rated])
+        predicted = self.network.ratings(u[some], v[torch.from_numpy(own)], domain)
+        error = 0.5 * (predicted - torch.from_numpy(events.residual[rated])) ** 2
+        return total + uncertainty_weighted(
+            self._transferred(error, target[some]), self.network.log_variance[1]
+        )
 
     def _transferred(self, losses: Tensor, target: Tensor) -> Tensor:
         """L_source + λ L_target, each a sum over its events divided by all events."""
@@ -260,49 +220,46 @@ class NetworkLearner:
     def _correct_biases(self, counts: Index) -> None:
         """After a step: each target's bias vectors a bit toward the mean of its sources'."""
         for t in map(int, np.flatnonzero(self.is_target)):
-            sources = [s for s, d in enumerate(self.domains) if d.is_source and s != t]
-            if not sources or not counts[t]:
-                continue
-            fraction = step_fraction(self.adaptation_rate(t), float(counts[t]))
-            for bias in self.network.domain_layers.values():
-                bias[t] = corrected(bias[t], source_mean(bias, sources), fraction)
+            sources = self._sources(t)
+            if sources and counts[t]:
+                fraction = step_fraction(self.adaptation_rate(t), float(counts[t]))
+                for bias in self.network.domain_layers.values():
+                    bias[t] = corrected(bias[t], source_mean(bias, sources), fraction)
 
     def adaptation_rate(self, domain: int) -> float:
         """How far the domain's bias vectors are drawn to the sources' in 256 of its events, as of now."""
         return shrinkage_rate(self.kappa[domain], float(self.domain_events[domain]))
 
-    # --- vectors ----------------------------------------------------------------------------------
+    def _sources(self, domain: int) -> list[int]:
+        return [s for s, d in enumerate(self.domains) if d.is_source and s != domain]
 
-    def _weights(self, used: NDArray[np.bool_]) -> Array:
-        """(n, L) decayed weights that sum to 1, or to 0 for a user without recent items."""
-        w = np.where(used, self._decay, np.float32(0))
-        return np.asarray(w / np.maximum(w.sum(axis=1, keepdims=True), 1e-9), np.float32)
+    # --- vectors ----------------------------------------------------------------------------------
 
     def user_vectors(self, users: list[int | None]) -> Array:
         """(n, dim), from the table and `History.recent` as they are now."""
-        recent = np.stack([self.context(user) for user in users]) if users else np.zeros((0, self.recent, 3))
+        if not users:
+            return np.zeros((0, self.dim), np.float32)
+        recent = np.stack([self.context(user) for user in users])  # (n, L, 3)
         used = recent[:, :, 0] >= 0
-        near = np.zeros((*used.shape, self.dim - 1), np.float32)  # (n, L, D-1)
+        near = np.zeros((*used.shape, self.dim - 1), np.float32)  # (n, L, F)
         for d in range(len(self.domains)):
-            at = recent[:, :, 0] == d
-            if at.any():
-                near[at] = self.item_vectors(d)[recent[at][:, 1].astype(np.int64), :-1]
-        mean = np.einsum("bl,bld->bd", self._weights(used), near)
-        rows = np.array([-1 if user is None else user for user in users], np.int64)
-        return self._scorer.users(self._users.rows(rows), mean)
+            here = recent[:, :, 0] == d
+            if here.any():
+                near[here] = self.item_vectors(d)[recent[here][:, 1].astype(np.int64), :-1]
+        rows = self._users.rows(np.array([-1 if user is None else user for user in users], np.int64))
+        return self._scorer.users(rows, near, used, _age(recent[:, :, 2], used))
 
     def item_vectors(self, domain: int) -> Array:
         """(catalogue size, dim), read only: current up to the refreshing policy (see REFRESH_ROWS)."""
         size, known = self.catalogues[domain].size, len(self._vectors[domain])
         stale = self._stale[domain]
         if size > known:
-            self._vectors[domain] = np.concatenate(
-                [self._vectors[domain], np.zeros((size - known, self.dim), np.float32)]
-            )
+            missing = np.zeros((size - known, self.dim), np.float32)
+            self._vectors[domain] = np.concatenate([self._vectors[domain], missing])
             stale.update(range(known, size))
         if stale:
             rows = np.array(sorted(stale), np.int64)
-            self._vectors[domain][rows] = self._forward(domain, rows[rows < size])
+            self._vectors[domain][rows] = self._forward(domain, rows)
             stale.clear()
         return self._vectors[domain]
 
@@ -312,13 +269,11 @@ class NetworkLearner:
 
     def rating_residual(self, domain: int, user: int | None, item: int | None, vector: Array | None) -> float:
         """What the rating head adds to the rating model; `vector`: the text of an item without a row."""
-        u = self.user_vectors([user])[0]
         if item is not None:
             v = self.item_vectors(domain)[item]
         else:
-            text = np.zeros(self.catalogues[domain].dim, np.float32) if vector is None else vector
-            v = self._scorer.item(np.zeros(self.dim, np.float32), text, domain)
-        return self._scorer.rating(u, v, domain)
+            v = self._scorer.item(np.zeros(self._text, np.float32) if vector is None else vector, domain)
+        return self._scorer.rating(self.user_vectors([user])[0], v, domain)
 
     def touch_item(self, domain: int, row: int) -> None:
         """The item's text has changed: compute its vector anew when next asked for."""
@@ -327,26 +282,29 @@ class NetworkLearner:
     @torch.no_grad()
     def _forward(self, domain: int, rows: Index) -> Array:
         text = torch.from_numpy(self.catalogues[domain].vectors[rows])
-        table = torch.from_numpy(self._items.rows(_at(self._slots[domain], rows, -1)))
+        table = torch.from_numpy(self._items.table.rows(self._items.find(domain, rows)))
         out: Array = self.network.items(table, text, torch.full((len(rows),), domain)).numpy()
         return out
 
-    def _refresh(self, batch: Events) -> None:
-        for d in range(len(self.domains)):
-            size = self.catalogues[d].size
-            if (self.steps - self._refreshed[d]) * REFRESH_ROWS >= size:
-                self._vectors[d] = self._forward(d, np.arange(size))
+    def _count_and_refresh(self, batch: Events) -> None:
+        for d, catalogue in enumerate(self.catalogues):
+            rows = batch.item[batch.domain == d]
+            if len(rows):
+                self._popularity[d] = grown(self._popularity[d], int(rows.max()) + 1)
+                self._popularity[d] *= 0.5 ** (len(rows) / self.popularity_half_life)
+                np.add.at(self._popularity[d], rows, 1.0)
+            if (self.steps - self._refreshed[d]) * REFRESH_ROWS >= catalogue.size:
+                self._vectors[d] = self._forward(d, np.arange(catalogue.size))
                 self._refreshed[d] = self.steps
                 self._stale[d].clear()
             else:
-                self._stale[d].update(np.unique(batch.item[batch.domain == d]).tolist())
+                self._stale[d].update(rows.tolist())
 
     # --- operators, rows, state -------------------------------------------------------------------
 
     def domain_bias(self, domain: int) -> dict[str, float]:
         """Norm of each of the domain's bias vectors, and its distance to the mean of the sources'."""
-        sources = [s for s, d in enumerate(self.domains) if d.is_source and s != domain]
-        out = {}
+        sources, out = self._sources(domain), {}
         for name, layer in self.network.domain_layers.items():
             bias = layer.detach()
             out[name] = float(bias[domain].norm())
@@ -362,37 +320,29 @@ class NetworkLearner:
 
     def reset_item(self, domain: int, row: int) -> None:
         """As `reset_user`, for an item row; until it is learned again, its text represents it."""
-        if row < len(self._slots[domain]):
-            if self._slots[domain][row] >= 0:
-                self._items.reset(int(self._slots[domain][row]))
-                self._free.append(int(self._slots[domain][row]))
-                self._slots[domain][row] = -1
+        self._items.drop(domain, row)
+        if row < len(self._popularity[domain]):
             self._popularity[domain][row] = 0.0
         self._item_born[domain] = grown(self._item_born[domain], row + 1)
         self._item_born[domain][row] = self.events
         self._stale[domain].add(row)
 
     def state(self) -> dict[str, Any]:
-        adam = self._optimizer.state
+        adam, named = self._optimizer.state, dict(self.network.named_parameters())
         return {
             "counts": {name: int(getattr(self, name)) for name in _COUNTS},
             "kappa": list(self.kappa),
             "rng": json.dumps(self._rng.bit_generator.state),
             "domain_events": self.domain_events.copy(),
             "user_born": self._user_born.copy(),
-            "free": np.array(self._free, np.int64),
             "users": self._users.state(),
             "items": self._items.state(),
             "buffer": self._buffer.state(),
-            "network": {name: p.detach().clone() for name, p in self.network.named_parameters()},
-            "adam": {
-                name: {key: value.clone() for key, value in adam[p].items()}
-                for name, p in self.network.named_parameters()
-                if p in adam
-            },
+            "network": {name: p.detach().clone() for name, p in named.items()},
+            "adam": {n: {k: v.clone() for k, v in adam[p].items()} for n, p in named.items() if p in adam},
             "domains": {
                 str(d): {name: getattr(self, name)[d].copy() for name in _PER_DOMAIN}
-                | {"stale": np.array(sorted(self._stale[d]), np.int64), "refreshed": self._refreshed[d]}
+                | {"stale": np.array(sorted(self._stale[d]), np.int64), "refreshed": int(self._refreshed[d])}
                 for d in range(len(self.domains))
             },
         }
@@ -403,9 +353,7 @@ class NetworkLearner:
             setattr(self, name, int(state["counts"][name]))
         self.kappa = list(state["kappa"])
         self._rng.bit_generator.state = json.loads(state["rng"])
-        self.domain_events = state["domain_events"].copy()
-        self._user_born = state["user_born"].copy()
-        self._free = state["free"].tolist()
+        self.domain_events, self._user_born = state["domain_events"].copy(), state["user_born"].copy()
         self._users.load(state["users"])
         self._items.load(state["items"])
         self._buffer.load(state["buffer"])
@@ -422,16 +370,28 @@ class NetworkLearner:
             self._refreshed[d] = int(of_domain["refreshed"])
 
 
+def _code(domain: int | Index, row: Index) -> Index:
+    """One number for an item of any domain."""
+    return np.asarray((domain << DOMAIN_SHIFT) | row)
+
+
+def _age(time: NDArray[np.float64], used: NDArray[np.bool_]) -> Array:
+    """(n, L) days before the newest: so a vector depends on the visit's pauses, not on the clock."""
+    days = np.maximum(time[:, :1] - time, 0.0) / DAY
+    return np.where(used, days, 0.0).astype(np.float32)
+
+
+def _had(recent: NDArray[np.float64], domain: int, pool: Index, wanted: Index) -> NDArray[np.bool_]:
+    """(B_d, M_d): which candidates a user had lately and so would not be shown; never the wanted one."""
+    b, near = np.nonzero(recent[:, :, 0] == domain)
+    rows = recent[b, near, 1].astype(np.int64)
+    place = np.minimum(np.searchsorted(pool, rows), len(pool) - 1)
+    found = (pool[place] == rows) & (place != wanted[b])
+    out = np.zeros((len(recent), len(pool)), np.bool_)
+    out[b[found], place[found]] = True
+    return out
+
+
 def _gradient(leaf: Tensor) -> Array:
     """The gradient of a leaf; zero if nothing depended on it."""
     return np.zeros(tuple(leaf.shape), np.float32) if leaf.grad is None else leaf.grad.numpy()
-
-
-def _at(array: NDArray[Any], index: Index, missing: int = 0) -> NDArray[Any]:
-    """array[index], and `missing` for rows beyond its end."""
-    inside = index < len(array)
-    if inside.all():
-        return array[index]
-    out = np.full(len(index), missing, array.dtype)
-    out[inside] = array[index[inside]]
-    return out

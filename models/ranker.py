@@ -9,25 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
-from models.choice import Choice
+from models.choice import Choice, Context
 from models.history import History
 from models.interaction import Domain
-from models.signals import NAMES, Signals
-
-PRIOR = {"popularity_3d": 0.5, "popularity_30d": 0.3, "co_visitation": 0.5, "text": 1.0, "affinity": 0.1}
-"""Weights before the first event, so that a young domain ranks sensibly."""
-
+from models.signals import NAMES, PRIOR, Signals, knots
 
 class Scored(NamedTuple):
     """rank: 0 = best of the recommendable items the user has not had, ties count against the item; None when
     the user has had it, or it is unknown or not recommendable.
 
-    `chosen` indexes `signals` (C, signals); None if the item is not a candidate.
+    `chosen` is the item's place among the candidates, None if it is not one; `bent` (C, …) their signals.
     """
 
     rank: int | None
     chosen: int | None = None
-    signals: NDArray[np.float64] | None = None
+    bent: NDArray[np.float32] | None = None
+    context: Context | None = None
 
 
 class Ranked(NamedTuple):
@@ -55,13 +52,13 @@ class Ranker:
         history: History,
         seed: int = 0,
         *,
-        rate: float = 0.1,
+        rate: float = 0.02,
     ) -> None:
         self.catalogues = catalogues
         self.history = history
         self.signals = Signals(catalogues, history)
         prior = np.array([PRIOR.get(name, 0.0) for name in NAMES])
-        self.choices = [Choice(prior, rate) for _ in domains]
+        self.choices = [Choice(prior, knots(), rate=rate) for _ in domains]
 
     def score(
         self,
@@ -77,20 +74,27 @@ class Ranker:
         if item is None or not catalogue.recommendable[item] or self.history.has_seen(user, domain, item_id):
             return Scored(None)
         rows, signals = self.signals.candidates(domain, user, time, affinity)
-        scores = signals @ self.choices[domain].weights_of(self.history.count(user, domain))
         at = int(np.searchsorted(rows, item))
         if at < len(rows) and rows[at] == item:
-            return Scored(int((scores >= scores[at]).sum()) - 1, at, signals)
+            choice, context = self.choices[domain], self._context(domain, user, time)
+            bent = choice.bent(signals)
+            scores = bent @ choice.weights_of(context)
+            return Scored(int((scores >= scores[at]).sum()) - 1, at, bent, context)
         rest = catalogue.recommendable[: catalogue.size].copy()
         rest[self.history.seen_rows(user, domain)] = False
         rest[rows] = False
         counts = self.signals.popularity[domain].column("ever", catalogue.size, time)
         return Scored(len(rows) + int((counts[rest] >= counts[item]).sum()) - 1)
 
+    def _context(self, domain: int, user: int | None, time: float) -> Context:
+        latest = self.history.recent(user).time[-1:]
+        gap = max(0.0, time - float(latest[0])) if len(latest) else None
+        return Context(user, self.history.count(user, domain), gap)
+
     def learn(self, scored: Scored, domain: int, user: int, item: int, time: float) -> None:
         """Updates the weights, if the item was among the candidates."""
-        if scored.chosen is not None and scored.signals is not None:
-            self.choices[domain].learn(scored.signals, scored.chosen, self.history.count(user, domain))
+        if scored.chosen is not None and scored.bent is not None and scored.context is not None:
+            self.choices[domain].learn(scored.bent, scored.chosen, scored.context._replace(user=user))
 
     def observe(self, domain: int, user: int, item: int, time: float) -> None:
         """Updates popularity, co-visitation and the rest of the fast state."""
@@ -114,9 +118,10 @@ class Ranker:
             if exclude is not None:
                 kept = ~np.isin(rows, exclude[at])
                 rows, signals = rows[kept], signals[kept]
-            weights = self.choices[domain].weights_of(self.history.count(user, domain))
-            best = np.argsort(-(signals @ weights), kind="stable")[:k]
-            contributions = signals[best] * weights
+            choice, context = self.choices[domain], self._context(domain, user, time)
+            bent = choice.bent(signals)
+            best = np.argsort(-(bent @ choice.weights_of(context)), kind="stable")[:k]
+            contributions = choice.contributions(bent[best], context)
             lists.append(Ranked(rows[best], contributions.sum(1), contributions))
         return lists
 
@@ -129,7 +134,9 @@ class Ranker:
         self.signals.drop_item(domain, row)
 
     def drop_user(self, row: int) -> None:
-        """The row is free, or stands for another user: all that is kept a user is in `History`."""
+        """The row is free, or stands for another user, from now on."""
+        for choice in self.choices:
+            choice.drop_user(row)
 
     def state(self) -> dict[str, Any]:
         return {"signals": self.signals.state(), "choices": [c.state() for c in self.choices]}

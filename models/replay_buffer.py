@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.network import at
+
 
 class Events(NamedTuple):
     """Training events, one row each. B events, L recent items of their user."""
@@ -29,6 +31,18 @@ class Events(NamedTuple):
         """The events of both, this one's first."""
         more = other.columns()
         return Events(**{name: np.concatenate([a, more[name]]) for name, a in self.columns().items()})
+
+    def surviving(self, user_born: NDArray[np.int64], item_born: list[NDArray[np.int64]]) -> Events:
+        """Without events and recent items whose row was given to someone else since: stamp ≤ born."""
+        good = self.stamp > at(user_born, self.user)
+        recent = self.recent.copy()
+        for d, born in enumerate(item_born):
+            here = self.domain == d
+            good[here] &= self.stamp[here] > at(born, self.item[here])
+            b, near = np.nonzero(recent[:, :, 0] == d)
+            gone = self.stamp[b] <= at(born, recent[b, near, 1].astype(np.int64))
+            recent[b[gone], near[gone], 0] = -1
+        return self._replace(recent=recent).take(good)
 
 
 class ReplayBuffer:
