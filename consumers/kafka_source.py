@@ -81,7 +81,7 @@ class KafkaSource:
                 index = int(partition["partition_index"])
                 self._tps[name, index] = TopicPartition(name, index)
 
-    def start(self, offsets: Offsets, identity: Mapping[str, str]) -> None:
+    def start(self, offsets: Offsets, identity: Mapping[str, str]) -> Offsets:
         offsets = self._of_this_log(offsets, identity)
         consumer, tps = self._consumer, self._tps
         try:
@@ -100,6 +100,10 @@ class KafkaSource:
             if ends[tp] <= begins[tp]:
                 self._start_ends[place] = ends[tp]
         consumer.pause(*(tp for (topic, _), tp in tps.items() if not self._is_items(topic)))
+        return {place: self._started[place] for place in offsets if place in self._started}
+
+    def items_read(self) -> bool:
+        return not self._reading_items
 
     def _of_this_log(self, offsets: Offsets, identity: Mapping[str, str]) -> Offsets:
         """The offsets that mean this log: all of them, or (--accept-gap) none of another cluster or topic."""

@@ -24,10 +24,12 @@ from models.interaction import Interaction, Item
 from serving.metrics import Metrics
 from serving.outbox import Outbox
 from serving.publisher import Publisher
+from serving.records import Write
 
 log = structlog.get_logger()
 
 REPORT_SECONDS = 2.0
+HAND_OVER = 64
 
 
 class Pipeline:
@@ -186,6 +188,8 @@ class Pipeline:
 
     def _publish_if_due(self) -> None:
         interval = self.settings.publish.interval_ms / 1000
+        if not self.source.items_read():
+            return  # a removed item could still be on a list
         if self.publisher is not None and self.clock() - self._published_at >= interval:
             self._publish(max(interval, self._learning_since_publish))
 
@@ -196,12 +200,21 @@ class Pipeline:
             self.publisher.store_lost.clear()
             log.warning("the store was emptied or replaced; publishing everything again")
             self.outbox.everything()
-        evicted, self.arms.full.evicted = self.arms.full.evicted, []
-        for domain, item in evicted:
-            self.outbox.evicted(domain, item)
+        full = self.arms.full
+        for domain, item, row in full.evicted:
+            self.outbox.item_evicted(domain, item, row)
+        for user in full.evicted_users:
+            self.outbox.user_evicted(user)
+        full.evicted, full.evicted_users = [], []
         end = time.perf_counter() + budget
         with self._timed("publish"):
-            self.publisher.submit(self.outbox.collect(lambda: time.perf_counter() < end))
+            chunk: list[Write] = []
+            for write in self.outbox.collect(lambda: time.perf_counter() < end):
+                chunk.append(write)
+                if len(chunk) == HAND_OVER:  # the first are on their way while the rest are made
+                    self.publisher.submit(chunk)
+                    chunk = []
+            self.publisher.submit(chunk)
         self._published_at = self.clock()
         self._learning_since_publish = 0.0
 
@@ -239,6 +252,7 @@ class Pipeline:
         state = self.checkpointer.load() if self.checkpointer else None
         if state is None:
             self.source.start({}, {})
+            self._start_publisher(None)
             return
         try:
             self.load(state)
@@ -248,13 +262,19 @@ class Pipeline:
                 "checkpoint.directory to learn again from the beginning of the log.",
                 STATE_UNUSABLE,
             ) from error
-        self.source.start(self.offsets, state["identity"])
+        self.offsets = self.source.start(self.offsets, state["identity"])
+        self._start_publisher(state["store"])
+
+    def _start_publisher(self, known: int | None) -> None:
+        if self.publisher is not None:
+            self.publisher.start(known)
 
     def finish(self, timeout: float = 5.0) -> bool:
         """The batch is done: publish, save, commit. False if the store did not take everything in time."""
         done = True
         if self.publisher is not None:
-            self._publish(budget=timeout)
+            if self.source.items_read():
+                self._publish(budget=timeout)
             done = self.publisher.flush(timeout)
         if self.checkpointer is not None:
             self.checkpointer.poll(wait=True)
@@ -272,9 +292,15 @@ class Pipeline:
             "encoding": [[*key, text] for key, text in self.encoding.pending().items()],
             "offsets": [[*place, offset] for place, offset in sorted(self.offsets.items())],
             "identity": self.source.identity(),
+            "store": self.publisher.store() if self.publisher else None,
+            "text_encoder": self.settings.text_encoder.model,
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Raises ValueError if the state was made with another text encoder, other domains or roles."""
+        encoder = state["text_encoder"]
+        if encoder != self.settings.text_encoder.model:
+            raise ValueError(f"its item vectors are of text_encoder.model {encoder!r}")
         self.arms.load(state["arms"])
         self.outbox.load(state["outbox"])
         self.dedup.load(state["dedup"])

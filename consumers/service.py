@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+import redis
 import structlog
 
 from consumers.checkpointer import Checkpointer
@@ -85,8 +86,12 @@ class Service:
 
     def startup(self) -> None:
         """Restores the state, starts the threads and the HTTP server. Raises Stop."""
-        self.pipeline.restore()
-        self.publisher.start()
+        try:
+            self.pipeline.restore()
+        except redis.RedisError as error:
+            raise Stop(
+                f"Redis stopped answering ({type(error).__name__}); start it again, then this."
+            ) from error
         host, port = self.settings.metrics.host, self.settings.metrics.port
         try:
             self.health = HealthServer(host, port, self.metrics.registry, self.alive, self.ready)
@@ -183,7 +188,8 @@ class Service:
         self.stopping = True
 
     def _on_written(self, write: Write, now_ms: float) -> None:
-        kind = write.key.split(":", 2)[1] if write.kind != "delete" else "delete"
+        key = write.key.removeprefix(f"{self.settings.redis.prefix}:")
+        kind = key.split(":", 1)[0] if write.kind != "delete" else "delete"
         self.metrics.published.labels(kind).inc()
         for born, domain in zip(write.born_ms, write.domains, strict=True):
             age_ms = max(0.0, now_ms - born)

@@ -34,8 +34,10 @@ class Abort(Exception):
 class Source(Protocol):
     """What the pipeline needs of a log. Not thread-safe: one thread calls everything."""
 
-    def start(self, offsets: Offsets, identity: Mapping[str, str]) -> None:
+    def start(self, offsets: Offsets, identity: Mapping[str, str]) -> Offsets:
         """Called once, before `poll`. Reading begins at `offsets`; a place without one, at its beginning.
+
+        Gives the offsets that still mean something in this log (fewer only with --accept-gap).
 
         `identity` is what the checkpoint knew of the log (empty without one). Raises Stop (exit 4) where an
         offset is out of range or the log is another one, naming what is missing.
@@ -52,6 +54,9 @@ class Source(Protocol):
 
     def lag(self, offsets: Offsets) -> dict[Place, int]:
         """Records behind the end of the log, per place, given the next offsets to learn."""
+
+    def items_read(self) -> bool:
+        """True once the item topics were handed out to their end: lists may be published."""
 
     def reached_start_end(self, offsets: Offsets) -> bool:
         """True once `offsets` is past the log ends that were seen at start."""
@@ -73,10 +78,14 @@ class ListSource:
         self._aborted: set[int] = set()
         self._offsets: Offsets = {}
 
-    def start(self, offsets: Offsets, identity: Mapping[str, str]) -> None:
+    def start(self, offsets: Offsets, identity: Mapping[str, str]) -> Offsets:
         del identity
         self._position = 0
         self._offsets = dict(offsets)
+        return dict(offsets)
+
+    def items_read(self) -> bool:
+        return True
 
     def poll(self, timeout: float) -> list[Record]:
         del timeout

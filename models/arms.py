@@ -42,7 +42,7 @@ class Arms:
         drifted = self._judge("full", event, self._run(self.full, event))
         if (alone := self.alone.get(event.domain)) is not None:
             self._judge("target_only", event, self._run(alone, event))
-            alone.evicted.clear()  # nothing of it is published
+            alone.forget_evictions()  # nothing of it is published
         return drifted
 
     @staticmethod
@@ -73,7 +73,7 @@ class Arms:
         self.full.put_item(item)
         if (alone := self.alone.get(item.domain)) is not None:
             alone.put_item(item)
-            alone.evicted.clear()
+            alone.forget_evictions()
 
     def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
         self.full.put_text_vectors(vectors, idle)

@@ -119,9 +119,11 @@ class Bias:
         self.regression.learn_one(inputs, self.regression.predict_one(inputs) + error)
 
     def terms(self, domain: str) -> dict[str, float]:
-        """The weights that correct the whole domain: its own, its contexts', and the network's share."""
-        mine = (f"domain:{domain}", f"context@domain:{domain}:", f"external@domain:{domain}")
-        return {n: float(w) for n, w in self.regression._weights.items() if n.startswith(mine)}
+        """The weights that correct the whole domain: its own, and the network's share."""
+        weights = self.regression._weights
+        return {
+            n: float(weights[n]) for n in (f"domain:{domain}", f"external@domain:{domain}") if n in weights
+        }
 
     def drop_user(self, user_id: str, domains: Iterable[str]) -> None:
         self._forget(f"user:{user_id}")

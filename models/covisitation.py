@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.catalogue import grown
 
-NEIGHBOURS = 64
+NEIGHBOURS = 256
 WINDOW = 20
 """How many of the user's latest items an event counts as visited with."""
 FADE = 0.8
@@ -22,11 +22,16 @@ ORDERED = np.array([kind.startswith(("next", "previous")) for kind in KINDS])
 AFTER = np.array([not kind.startswith("previous") for kind in KINDS], np.float32)
 BEFORE = np.array([not kind.startswith("next") for kind in KINDS], np.float32)
 RATES = np.array([{"60d": 1 / 60, "10d": 0.1}.get(kind[-3:], 0.0) for kind in KINDS]) * np.log(2) / DAY
-WEAKEST = KINDS.index("with_60d")
+STRENGTH = np.array([0, 0, 0, 0, 0, 1, 0], np.float32)
 REBASE = 40.0
 """Forward-decay growth is taken back after e^40, well inside float32."""
 SWEEP = 1024
 """Dropped slots wait until so many, and a tenth of all, can be swept out of the lists together."""
+
+
+def strength(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    total: NDArray[np.float32] = weights @ STRENGTH
+    return total
 
 
 class CoVisitation:
@@ -112,7 +117,7 @@ class CoVisitation:
         hit = self.ids[others] == slot
         known = hit.any(1)
         # free places weigh nothing, so they are the weakest as long as there are any
-        place = np.where(known, hit.argmax(1), self.weights[others, :, WEAKEST].argmin(1))
+        place = np.where(known, hit.argmax(1), strength(self.weights[others]).argmin(1))
         self.weights[others, place] *= known[:, None]
         self.weights[others, place] += counts
         self.ids[others, place] = slot
@@ -124,7 +129,7 @@ class CoVisitation:
         weights[hit.argmax(1)[known]] += counts[known]
         new = others[~known]
         if len(new):
-            place = np.argpartition(weights[:, WEAKEST], len(new))[: len(new)]
+            place = np.argpartition(strength(weights), len(new))[: len(new)]
             ids[place], weights[place] = new, counts[~known]
 
     def neighbours(

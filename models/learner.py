@@ -105,8 +105,9 @@ class Learner:
         self.learned = [0 for _ in self.domains]
         self._named: dict[tuple[str, str], NDArray[np.float32]] = {}
         self._removed: list[set[int]] = [set() for _ in self.domains]
-        self.evicted: list[tuple[str, str]] = []
-        """(domain, item id) of items that lost their row; whoever publishes empties it."""
+        self.evicted_users: list[str] = []
+        self.evicted: list[tuple[str, str, int]] = []
+        """(domain, item id, row) of items that lost their row; whoever publishes empties it."""
         self._slow: list[_Slow] = []
         self._no_vector = np.zeros(VECTOR_DIM, np.float32)
 
@@ -158,7 +159,7 @@ class Learner:
             self._removed[domain].discard(row)
             name = self.domains[domain].name
             self._named.pop((name, evicted), None)
-            self.evicted.append((name, evicted))
+            self.evicted.append((name, evicted, row))
             self._slow = [s for s in self._slow if (s.domain, s.item) != (domain, row)]
             self.network.reset_item(domain, row)
             self.history.item_reborn(domain, row)
@@ -167,6 +168,7 @@ class Learner:
     def _user_row(self, user_id: str) -> int:
         row, evicted = self.users.touch(user_id)
         if evicted is not None:
+            self.evicted_users.append(evicted)
             self.rating.drop_user(row, evicted)
             self.ranker.drop_user(row)
             self.network.reset_user(row)
@@ -235,6 +237,10 @@ class Learner:
                 np.array([s.time for s in slow], np.float64),
                 np.stack([s.recent for s in slow]),
             )
+
+    def forget_evictions(self) -> None:
+        """For a learner of which nothing is published."""
+        self.evicted, self.evicted_users = [], []
 
     @property
     def waiting(self) -> int:
@@ -317,7 +323,8 @@ class Learner:
             "projection": self.projection.state(),
             "named": [[*key, vector] for key, vector in self._named.items()],
             "removed": [sorted(rows) for rows in self._removed],
-            "evicted": [list(pair) for pair in self.evicted],
+            "evicted": [list(entry) for entry in self.evicted],
+            "evicted_users": list(self.evicted_users),
             "newest": list(self.newest),
             "learned": list(self.learned),
             "slow": [[s.domain, s.user, s.item, s.residual, s.time] for s in self._slow],
@@ -339,7 +346,8 @@ class Learner:
         self.projection.load(state["projection"])
         self._named = {(d, i): vector for d, i, vector in state["named"]}
         self._removed = [set(rows) for rows in state["removed"]]
-        self.evicted = [(d, i) for d, i in state["evicted"]]
+        self.evicted = [(d, i, row) for d, i, row in state["evicted"]]
+        self.evicted_users = list(state["evicted_users"])
         self.newest, self.learned = list(state["newest"]), list(state["learned"])
         recent = () if state["slow_recent"] is None else state["slow_recent"]
         self._slow = [

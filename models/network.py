@@ -26,23 +26,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.catalogue import grown
+from models.catalogue import Catalogue, grown
+from models.replay_buffer import at
 
 Array = NDArray[np.float32]
 Index = NDArray[np.int64]
 FORGETTING = (0.3, 0.7, 0.9, 1.0)
 """What a position further back starts to weigh, by head."""
 HIDDEN_LOGIT = -1e9
-
-
-def at(array: NDArray[Any], index: Index, missing: int = 0) -> NDArray[Any]:
-    """array[index], and `missing` for rows beyond its end."""
-    inside = index < len(array)
-    if inside.all():
-        return array[index]
-    out = np.full(len(index), missing, array.dtype)
-    out[inside] = array[index[inside]]
-    return out
+REFRESH_ROWS = 20_000
+"""So many rows go through the item tower in 10 ms: what a step may cost in refreshing."""
 
 
 class RowTable:
@@ -61,12 +54,7 @@ class RowTable:
         """Makes rows 0 … rows-1 exist, zero where new."""
         if rows > self.capacity:
             raise ValueError(f"row {rows - 1} is beyond the table's capacity {self.capacity}")
-        if rows > len(self.values):
-            size = min(max(rows, 2 * len(self.values), 64), self.capacity)
-            self.values, self.sums = (
-                np.concatenate([a, np.zeros((size - len(a), *a.shape[1:]), a.dtype)])
-                for a in (self.values, self.sums)
-            )
+        self.values, self.sums = (grown(a, rows)[: self.capacity] for a in (self.values, self.sums))
 
     def reset(self, row: int) -> None:
         if row < len(self.values):
@@ -79,12 +67,14 @@ class RowTable:
         out[known] = self.values[index[known]]
         return out
 
-    def descend(self, index: Index, gradient: Array) -> None:
-        """One Adagrad step on distinct rows; -1 is left out."""
+    def descend(self, index: Index, gradient: Tensor | None) -> None:
+        """One Adagrad step on distinct rows; -1 is left out. None: nothing depended on them."""
+        if gradient is None:
+            return
         real = index >= 0
-        index, gradient = index[real], gradient[real]
-        self.sums[index] += (gradient * gradient).mean(axis=1)
-        self.values[index] -= self.rate * gradient / (np.sqrt(self.sums[index])[:, None] + 1e-8)
+        index, g = index[real], gradient.numpy()[real]
+        self.sums[index] += (g * g).mean(axis=1)
+        self.values[index] -= self.rate * g / (np.sqrt(self.sums[index])[:, None] + 1e-8)
 
     def state(self) -> dict[str, Any]:
         return {"values": self.values.copy(), "sums": self.sums.copy()}
@@ -196,8 +186,9 @@ class Network(nn.Module):
         count, heads = len(rows), len(self.fade)
         near = near * used[:, :, None]
         query = (near[:, 0] @ self.query + self.query_bias).view(count, heads, -1)  # (B, A, Q)
-        key = (near @ self.key).view(count, near.shape[1], heads, -1)  # (B, L, A, Q)
-        logits = torch.einsum("baq,blaq->bal", query, key) / query.shape[2] ** 0.5 + self.position
+        # (K w) · q = w · (K' q), and the right side needs no key for each of the L items.
+        asked = torch.einsum("baq,faq->baf", query, self.key.view(-1, heads, query.shape[2]))  # (B, A, F)
+        logits = asked @ near.transpose(1, 2) / query.shape[2] ** 0.5 + self.position  # (B, A, L)
         logits = logits - self.fade[:, None] * torch.log1p(age)[:, None, :]
         logits = logits.masked_fill(~used[:, None, :], HIDDEN_LOGIT)
         mean = (torch.softmax(logits, dim=2) @ near).flatten(1)  # (B, A, L) @ (B, L, F) → (B, A·F)
@@ -225,27 +216,20 @@ class Scorer:
     def users(self, rows: Array, near: Array, used: NDArray[np.bool_], age: Array) -> Array:
         """As `Network.users`."""
         w = self.w
-        count, heads = len(rows), len(w["fade"])
+        (heads, free), query = (len(w["fade"]), rows.shape[1]), w["query"].shape[1] // len(w["fade"])
         near = near * used[:, :, None]
-        query = (near[:, 0] @ w["query"] + w["query_bias"]).reshape(count, heads, -1)  # (B, A, Q)
-        key = (near @ w["key"]).reshape(count, near.shape[1], heads, -1)  # (B, L, A, Q)
-        logits = np.einsum("baq,blaq->bal", query, key) / np.float32(query.shape[2] ** 0.5) + w["position"]
+        asking = (near[:, 0] @ w["query"] + w["query_bias"]).reshape(-1, heads, query).swapaxes(0, 1)
+        key = w["key"].reshape(free, heads, query).transpose(1, 2, 0)  # (A, Q, F)
+        asked = (asking @ key).swapaxes(0, 1)  # (A, B, Q) @ (A, Q, F) → (B, A, F)
+        logits = asked @ near.swapaxes(1, 2) / np.float32(query**0.5) + w["position"][:, : near.shape[1]]
         logits -= w["fade"][:, None] * np.log1p(age)[:, None, :]
         logits = np.where(used[:, None, :], logits, np.float32(HIDDEN_LOGIT))
         weights = np.exp(logits - logits.max(axis=2, keepdims=True))
         weights /= weights.sum(axis=2, keepdims=True)
-        mean = (weights @ near).reshape(count, -1)  # (B, A·F)
+        mean = (weights @ near).reshape(len(rows), -1)  # (B, A·F)
         h = np.maximum(mean @ w["user_in"] + w["user_bias"], 0)
-        out = np.ones((count, rows.shape[1] + 1), np.float32)
+        out = np.ones((len(rows), free + 1), np.float32)
         out[:, :-1] = rows + mean @ w["user_mix"] + h @ w["user_out"]
-        return out
-
-    def item(self, text: Array, domain: int) -> Array:
-        """(T,) → (D,), an item known by its text alone. As `Network.items`."""
-        w, free = self.w, len(self.w["text"][0])
-        h = np.maximum(text @ w["item_in"][free:] + w["item_bias_in"][domain], 0)
-        out: Array = h @ w["item_out"] + w["item_bias_out"][domain]
-        out[:-1] += text @ w["text"]
         return out
 
     def rating(self, user: Array, item: Array, domain: int) -> float:
@@ -255,3 +239,62 @@ class Scorer:
         h = np.maximum(np.concatenate([u, v, u * v]) @ w["rating_in"] + w["rating_bias_in"][domain], 0)
         h = np.maximum(h @ w["rating_mid"] + w["rating_bias_mid"][domain], 0)
         return float(h @ w["rating_out"][:, 0] + w["rating_bias_out"][domain, 0])
+
+
+class ItemVectors:
+    """The item tower's output for all catalogue rows of one domain, cached.
+
+    A step computes all rows anew if the catalogue is small, else the touched ones, and all of them every
+    `size / REFRESH_ROWS` steps. New and changed items follow when asked for. The cache is part of the state,
+    as a row computed alone may round differently.
+    """
+
+    def __init__(self, domain: int, catalogue: Catalogue, network: Network, rows: ItemRows) -> None:
+        self._domain, self._catalogue, self._network, self._rows = domain, catalogue, network, rows
+        self._values = np.zeros((0, rows.table.dim), np.float32)
+        self._stale: set[int] = set()
+        self._age = 0  # steps since all were computed
+
+    def touch(self, row: int) -> None:
+        self._stale.add(row)
+
+    def stepped(self, touched: Index) -> None:
+        """A step has changed the network and the rows of these items."""
+        self._age += 1
+        self._stale.update(touched.tolist())
+        if self._age * REFRESH_ROWS >= self._catalogue.size:
+            self._values, self._age = self._values[:0], 0
+        self.get()
+
+    def get(self) -> Array:
+        """(catalogue size, D), not to be written to."""
+        known, size = len(self._values), self._catalogue.size
+        if self._stale:
+            due = np.array(sorted(row for row in self._stale if row < known), np.int64)
+            self._values[due] = self._forward(due)
+            self._stale.clear()
+        if size > known:
+            self._values = np.concatenate([self._values, self._forward(np.arange(known, size))])
+        return self._values
+
+    def of_text(self, text: Array) -> Array:
+        """(T,) → (D,), an item that has no row."""
+        return np.asarray(self._tower(np.zeros((1, self._rows.table.dim), np.float32), text[None])[0])
+
+    def _forward(self, rows: Index) -> Array:
+        learned = self._rows.table.rows(self._rows.find(self._domain, rows))
+        return self._tower(learned, self._catalogue.vectors[rows])
+
+    @torch.no_grad()
+    def _tower(self, rows: Array, text: Array) -> Array:
+        domain = torch.full((len(rows),), self._domain)
+        out = self._network.items(torch.from_numpy(rows), torch.from_numpy(text), domain)
+        return np.asarray(out.numpy(), np.float32)
+
+    def state(self) -> dict[str, Any]:
+        stale = np.array(sorted(self._stale), np.int64)
+        return {"_vectors": self._values.copy(), "stale": stale, "age": self._age}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self._values, self._age = state["_vectors"].copy(), int(state["age"])
+        self._stale = set(state["stale"].tolist())

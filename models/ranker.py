@@ -14,6 +14,7 @@ from models.history import History
 from models.interaction import Domain
 from models.signals import NAMES, PRIOR, Signals, knots
 
+
 class Scored(NamedTuple):
     """rank: 0 = best of the recommendable items the user has not had, ties count against the item; None when
     the user has had it, or it is unknown or not recommendable.

@@ -1,4 +1,4 @@
-"""A fixed-size sample of past training events, so that a step learns from more than its micro-batch."""
+"""Training events: how they are stored and replayed, and which candidates they compete with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,55 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.network import at
+from models.catalogue import grown
+from models.history import Recent
+
+DOMAIN_SHIFT = 32
+DAY = 86_400.0
+
+
+def at(array: NDArray[Any], index: NDArray[np.int64]) -> NDArray[Any]:
+    """array[index], and 0 for rows beyond its end."""
+    inside = index < len(array)
+    if inside.all():
+        return array[index]
+    out = np.zeros(len(index), array.dtype)
+    out[inside] = array[index[inside]]
+    return out
+
+
+def item_code(domain: int | NDArray[np.int64], row: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One number for an item of any domain."""
+    return np.asarray((domain << DOMAIN_SHIFT) | row)
+
+
+def coded(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Domain and row of each `item_code`."""
+    return codes >> DOMAIN_SHIFT, codes & ((1 << DOMAIN_SHIFT) - 1)
+
+
+def newest_first(latest: Recent, length: int) -> NDArray[np.float64]:
+    """(length, 3): domain, row and time of the latest items; domain -1 where there is none."""
+    out = np.full((length, 3), -1.0)
+    n = min(len(latest.row), length)
+    out[:n, 0], out[:n, 1], out[:n, 2] = (
+        latest.domain[::-1][:n],
+        latest.row[::-1][:n],
+        latest.time[::-1][:n],
+    )
+    return out
+
+
+def used(recent: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n, L, 3) → (n, L): whether there is a recent item."""
+    return np.asarray(recent[:, :, 0] >= 0)
+
+
+def age(recent: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(n, L, 3) → (n, L) days before the newest: a user's vector depends on pauses, not on the clock."""
+    time = recent[:, :, 2]
+    days = np.maximum(time[:, :1] - time, 0.0) / DAY
+    return np.where(used(recent), days, 0.0).astype(np.float32)
 
 
 class Events(NamedTuple):
@@ -19,7 +67,6 @@ class Events(NamedTuple):
     residual: NDArray[np.float32]  # (B,) nan for clicks
     time: NDArray[np.float64]  # (B,) seconds since the epoch
     recent: NDArray[np.float64]  # (B, L, 3) domain, row, time before the event, newest first; domain -1: none
-    stamp: NDArray[np.int64]  # (B,) the learner's event count when it happened
 
     def columns(self) -> dict[str, NDArray[Any]]:
         return self._asdict()
@@ -32,30 +79,43 @@ class Events(NamedTuple):
         more = other.columns()
         return Events(**{name: np.concatenate([a, more[name]]) for name, a in self.columns().items()})
 
-    def surviving(self, user_born: NDArray[np.int64], item_born: list[NDArray[np.int64]]) -> Events:
-        """Without events and recent items whose row was given to someone else since: stamp ≤ born."""
-        good = self.stamp > at(user_born, self.user)
-        recent = self.recent.copy()
-        for d, born in enumerate(item_born):
-            here = self.domain == d
-            good[here] &= self.stamp[here] > at(born, self.item[here])
-            b, near = np.nonzero(recent[:, :, 0] == d)
-            gone = self.stamp[b] <= at(born, recent[b, near, 1].astype(np.int64))
-            recent[b[gone], near[gone], 0] = -1
-        return self._replace(recent=recent).take(good)
+    @property
+    def used(self) -> NDArray[np.bool_]:
+        """(B, L): whether there is a recent item."""
+        return used(self.recent)
+
+    def recent_codes(self) -> NDArray[np.int64]:
+        """(B, L): the recent items as `item_code`s; arbitrary where not used."""
+        return item_code(self.recent[:, :, 0].astype(np.int64), self.recent[:, :, 1].astype(np.int64))
+
+    def had(self, domain: int, pool: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(B, M): which candidates a user had lately and so would not be shown; never the wanted one.
+
+        pool: (M,) ascending item rows of `domain`. wanted: (B,) places in it.
+        """
+        b, near = np.nonzero(self.recent[:, :, 0] == domain)
+        rows = self.recent[b, near, 1].astype(np.int64)
+        place = np.minimum(np.searchsorted(pool, rows), len(pool) - 1)
+        found = (pool[place] == rows) & (place != wanted[b])
+        out = np.zeros((len(wanted), len(pool)), np.bool_)
+        out[b[found], place[found]] = True
+        return out
 
 
 class ReplayBuffer:
     """A ring of the latest `capacity` events, sampled uniformly: bounded memory, and replay follows drift.
 
-    `sample` draws from the generator it is given; nothing here keeps a random state.
+    `sample` draws from the generator it is given; nothing here keeps a random state. An event's number is how
+    many were added before it; a row that is given to someone else remembers the number from which it is theirs.
     """
 
-    def __init__(self, capacity: int, length: int) -> None:
+    def __init__(self, capacity: int, length: int, domains: int) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
         self.capacity = capacity
         self.added = 0
+        self._user_born = np.zeros(0, np.int64)
+        self._item_born = [np.zeros(0, np.int64) for _ in range(domains)]
         self._events = Events(
             domain=np.zeros(capacity, np.int64),
             user=np.zeros(capacity, np.int64),
@@ -63,7 +123,6 @@ class ReplayBuffer:
             residual=np.zeros(capacity, np.float32),
             time=np.zeros(capacity, np.float64),
             recent=np.zeros((capacity, length, 3), np.float64),
-            stamp=np.zeros(capacity, np.int64),
         )
 
     def __len__(self) -> int:
@@ -80,15 +139,72 @@ class ReplayBuffer:
         self.added += n
 
     def sample(self, n: int, rng: np.random.Generator) -> Events:
-        """`n` events, uniform with replacement; none while the buffer is empty."""
-        return self._events.take(rng.integers(0, len(self), n if len(self) else 0))
+        """`n` events, uniform with replacement, less those of rows that were given to someone else since."""
+        slot = rng.integers(0, max(len(self), 1), n if len(self) else 0)
+        number = self.added - 1 - (self.added - 1 - slot) % self.capacity
+        events = self._events.take(slot)
+        good = number >= at(self._user_born, events.user)
+        for d, born in enumerate(self._item_born):
+            here = events.domain == d
+            good[here] &= number[here] >= at(born, events.item[here])
+            b, near = np.nonzero(events.recent[:, :, 0] == d)
+            gone = number[b] < at(born, events.recent[b, near, 1].astype(np.int64))
+            events.recent[b[gone], near[gone], 0] = -1  # `take` has made a copy
+        return events.take(good)
+
+    def forget_user(self, row: int) -> None:
+        """Events so far are not this row's any more."""
+        self._user_born = grown(self._user_born, row + 1)
+        self._user_born[row] = self.added
+
+    def forget_item(self, domain: int, row: int) -> None:
+        """Events so far are not this row's any more, nor is it among what their users had."""
+        self._item_born[domain] = grown(self._item_born[domain], row + 1)
+        self._item_born[domain][row] = self.added
 
     def state(self) -> dict[str, Any]:
-        return {"added": self.added} | {
-            name: column[: len(self)].copy() for name, column in self._events.columns().items()
+        return {
+            "added": self.added,
+            "events": {name: column[: len(self)].copy() for name, column in self._events.columns().items()},
+            "user_born": self._user_born.copy(),
+            "item_born": {str(d): born.copy() for d, born in enumerate(self._item_born)},
         }
 
     def load(self, state: dict[str, Any]) -> None:
         self.added = int(state["added"])
         for name, column in self._events.columns().items():
-            column[: len(self)] = state[name]
+            column[: len(self)] = state["events"][name]
+        self._user_born = state["user_born"].copy()
+        self._item_born = [state["item_born"][str(d)].copy() for d in range(len(self._item_born))]
+
+
+class Frequency:
+    """Decayed counts of the learned items of one domain, and the candidates that are drawn with their help."""
+
+    def __init__(self, half_life: float) -> None:
+        self.half_life = half_life
+        """In events of the domain."""
+        self.counts = np.zeros(0, np.float32)
+
+    def add(self, rows: NDArray[np.int64]) -> None:
+        if len(rows):
+            self.counts = grown(self.counts, int(rows.max()) + 1)
+            self.counts *= 0.5 ** (len(rows) / self.half_life)
+            np.add.at(self.counts, rows, 1.0)
+
+    def forget(self, row: int) -> None:
+        self.counts[row : row + 1] = 0.0
+
+    def pool(
+        self, positives: NDArray[np.int64], others: NDArray[np.int64], n: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Candidate rows, distinct and ascending: the events' own items and `n` uniform draws from `others`.
+
+        Beside them log Q, the log of the probability that each is in the sample: subtracted from the logits,
+        it makes the sampled softmax consistent (Bengio and Senecal 2008; Yi et al. 2019).
+        """
+        drawn = others[rng.integers(0, max(len(others), 1), n if len(others) else 0)]
+        rows = np.unique(np.concatenate([positives, drawn]))
+        share = np.maximum(at(self.counts, rows), 1e-6) / max(float(self.counts.sum()), 1.0)
+        expected = len(positives) * share + n / max(len(others), 1)
+        return rows, np.log(-np.expm1(-expected)).astype(np.float32)

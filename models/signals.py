@@ -51,6 +51,7 @@ FADE = 0.8
 """Weight of the k-th latest item in a user's sequence and text profile: FADE^(k-1)."""
 SEQUENCE, NEAREST = 10, 20
 """How many latest items a sequence goes on from, and how many a text may be near to."""
+VISITED = 20
 NEVER = 9.0
 """log(1 + days) of an event that never was (22 years)."""
 
@@ -160,6 +161,7 @@ class Signals:
         `Σ_j a_j count(j → i) / √n_j` over recent items j (n: events of the item). Sequences: the latest 10, with
         a_j fading; co-visitation: all, and the cosines, from this domain and from the others, divide by √n_i too.
         """
+        recent = Recent(*(field[-VISITED:] for field in recent))
         slots = self.visits.slots_of(recent.domain, recent.row)
         at, rows, weights = self.visits.neighbours(domain, slots)
         kept = open_[rows]

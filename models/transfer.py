@@ -5,6 +5,8 @@ Notation: b_s, b_t bias vectors of source and target; n target events so far; m 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -54,3 +56,22 @@ def corrected(target: Tensor, source: Tensor, fraction: float) -> Tensor:
 def source_mean(biases: Tensor, sources: list[int]) -> Tensor:
     """b_s, the mean of the sources' bias vectors. biases: (K, H), a row a domain. Result: (H,)"""
     return biases[sources].mean(dim=0)
+
+
+@torch.no_grad()
+def correct_toward_sources(
+    layers: Mapping[str, Tensor], target: int, sources: list[int], fraction: float
+) -> None:
+    """The bias correction of all of a target's domain layers, in place. layers: (K, ·) each."""
+    for biases in layers.values():
+        biases[target] = corrected(biases[target], source_mean(biases, sources), fraction)
+
+
+@torch.no_grad()
+def bias_terms(layers: Mapping[str, Tensor], domain: int, sources: list[int]) -> dict[str, float]:
+    """Per layer ‖b‖, and as `<layer>_gap` ‖b - b_s‖, the distance to the mean of the sources'."""
+    terms = {name: float(biases[domain].norm()) for name, biases in layers.items()}
+    if sources:
+        for name, biases in layers.items():
+            terms[f"{name}_gap"] = float((biases[domain] - source_mean(biases, sources)).norm())
+    return terms

@@ -56,6 +56,7 @@ class Outbox:
         self._lists: dict[str, None] = {}
         self._items: dict[tuple[str, str], None] = {}
         self._gone: dict[tuple[str, str], None] = {}
+        self._left: dict[str, None] = {}
         self._on_lists = {name: np.zeros((0, top), np.int32) for name in self._listing}
         self._written_at = np.zeros(0, np.float64)
         self._slow_at = self._refreshed_at = 0.0
@@ -95,11 +96,20 @@ class Outbox:
                     self._lists[user] = None
         self._slow_at = 0.0
 
-    def evicted(self, domain: str, item: str) -> None:
-        """The item lost its row: its key goes, unless it has come back since."""
+    def item_evicted(self, domain: str, item: str, row: int) -> None:
+        """The item lost its row: lists that hold it are rewritten; its key goes, unless it has come back since."""
+        if domain in self._on_lists:
+            self._rewrite_lists_with(domain, row)
         if item not in self._arms.full.catalogues[self._arms.full.index[domain]].ids:
             self._items.pop((domain, item), None)
             self._gone[domain, item] = None
+
+    def user_evicted(self, user: str) -> None:
+        """The user lost their row: nobody would rewrite their lists, so they go, unless the user came back."""
+        if user not in self._arms.full.users:
+            self._users.pop(user, None)
+            self._lists.pop(user, None)
+            self._left[user] = None
 
     def everything(self) -> None:
         """The store was emptied or replaced: all that is resident is due again."""
@@ -115,7 +125,8 @@ class Outbox:
         self._changed = True
 
     def backlog(self) -> int:
-        return len(self._users) + len(self._lists) + len(self._items) + len(self._gone)
+        users = len(self._users) + len(self._lists) + len(self._left)
+        return users + len(self._items) + len(self._gone)
 
     # What to write
 
@@ -140,6 +151,11 @@ class Outbox:
         gone, self._gone = self._gone, {}
         for domain, item in gone:
             yield Write(self._keys.item(domain, item), "delete", None)
+        left, self._left = self._left, {}
+        for user in left:
+            if user not in self._arms.full.users:
+                for domain in self._listing:
+                    yield Write(self._keys.recommendations(user, domain), "delete", None)
 
     def _touched_users(self) -> Iterable[Write]:
         touched, self._users = self._users, {}
@@ -271,6 +287,7 @@ class Outbox:
         return {
             "users": sorted(users),
             "items": [list(pair) for pair in sorted(items)],
+            "left": list(self._left),
             "on_lists": {name: rows.copy() for name, rows in self._on_lists.items()},
             "written_at": self._written_at.copy(),
         }
@@ -283,6 +300,7 @@ class Outbox:
         for domain, item in state["items"]:
             row = full.catalogues[full.index[domain]].ids.get(item)
             (self._gone if row is None else self._items)[domain, item] = None
+        self._left = dict.fromkeys(state["left"])
         for name, rows in state["on_lists"].items():
             if name in self._on_lists and rows.shape[1] == self._top:
                 self._on_lists[name] = rows

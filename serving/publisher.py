@@ -62,12 +62,18 @@ class Publisher:
         self._last_answer = 0.0
         self._asked = 0.0
         self._meta_written = False
+        self._known: int | None = None
         self.store_lost = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
-    def start(self) -> None:
-        """Raises redis.RedisError if the store does not answer now. An empty store is a lost one."""
-        if self._client.hget(self._meta_key, "started_ts") is None:
+    def start(self, known: int | None = None) -> None:
+        """Raises redis.RedisError if the store does not answer now.
+
+        `known`: the `store()` of the process before this one. A store that holds another is a lost one.
+        """
+        holds = self._client.hget(self._meta_key, "started_ts")
+        self._known = known
+        if known is not None and holds != str(known).encode():
             self.store_lost.set()
         self._last_answer = time.monotonic()
         self._thread.start()
@@ -81,6 +87,10 @@ class Publisher:
             if self._backlog:
                 self._idle.clear()
                 self._work.set()
+
+    def store(self) -> int | None:
+        """`started_ts` by which the store is known again: ours once written, else our predecessor's."""
+        return int(self._started_ts) if self._meta_written else self._known
 
     def backlog(self) -> int:
         """Keys whose latest value the store has not acknowledged."""

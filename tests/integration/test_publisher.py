@@ -193,17 +193,21 @@ def test_an_intact_store_is_not_lost(store: Watched) -> None:
     assert not store.publisher.store_lost.is_set()
 
 
-def test_a_store_emptied_while_we_were_away(redis_url: str) -> None:
-    """At start a store without `cc:meta` is a lost one; one that has it is not."""
+def test_a_store_emptied_or_replaced_while_we_were_away(redis_url: str) -> None:
+    """A store that is not the one our predecessor wrote to is a lost one; at a first start there is none to lose."""
     one = Watched(redis_url)
     one.publisher.start()
-    assert one.publisher.store_lost.is_set()
+    assert not one.publisher.store_lost.is_set()
+    assert one.publisher.store() is None
     one.publish(meta())
+    known = one.publisher.store()
+    assert known is not None
     one.close()
-    two = Watched(redis_url)
-    two.publisher.start()
-    assert not two.publisher.store_lost.is_set()
-    two.close()
+    for before, lost in ((known, False), (known + 1, True)):
+        two = Watched(redis_url)
+        two.publisher.start(before)
+        assert two.publisher.store_lost.is_set() == lost
+        two.close()
 
 
 def test_a_refused_write_holds_up_nothing(store: Watched) -> None:

@@ -279,7 +279,7 @@ def test_eviction_forgets_and_tells() -> None:
     model = learner(items=2)
     for n in range(3):
         model.put_item(item(n))
-    assert model.evicted == [("movies", "m0")]
+    assert model.evicted == [("movies", "m0", 0)]
     assert model.item_views("movies", ["m0"]) == [None]
     model.put_item(item(0))
     view = model.item_views("movies", ["m0"])[0]

@@ -47,8 +47,8 @@ class World:
     def publish(self, spare: bool = True) -> list[Write]:
         """One round, as the pipeline does it."""
         evicted, self.arms.full.evicted = self.arms.full.evicted, []
-        for domain, item in evicted:
-            self.outbox.evicted(domain, item)
+        for domain, item, row in evicted:
+            self.outbox.item_evicted(domain, item, row)
         writes = list(self.outbox.collect(lambda: spare))
         for write in writes:
             if write.kind == "delete":

@@ -16,7 +16,6 @@ def events(first: int, n: int) -> Events:
         residual=np.where(index % 2, np.nan, index).astype(np.float32),
         time=index.astype(np.float64),
         recent=np.repeat(index, LENGTH * 3).reshape(n, LENGTH, 3).astype(np.float64),
-        stamp=index + 1,
     )
 
 
@@ -26,14 +25,14 @@ def same(a: Events, b: Events) -> None:
 
 
 def test_an_empty_buffer_gives_nothing() -> None:
-    buffer = ReplayBuffer(10, LENGTH)
+    buffer = ReplayBuffer(10, LENGTH, 2)
     assert len(buffer) == 0
     assert len(buffer.sample(5, np.random.default_rng(0)).user) == 0
 
 
 def test_keeps_the_latest_events() -> None:
     """After 7 + 7 events a ring of 10 holds users 4 … 13, with their rows intact."""
-    buffer = ReplayBuffer(10, LENGTH)
+    buffer = ReplayBuffer(10, LENGTH, 2)
     buffer.add(events(0, 7))
     buffer.add(events(7, 7))
     assert len(buffer) == 10
@@ -44,7 +43,7 @@ def test_keeps_the_latest_events() -> None:
 
 
 def test_a_batch_above_capacity_keeps_its_end() -> None:
-    buffer = ReplayBuffer(4, LENGTH)
+    buffer = ReplayBuffer(4, LENGTH, 2)
     buffer.add(events(0, 11))
     assert set(buffer.sample(200, np.random.default_rng(0)).user) == {7, 8, 9, 10}
 
@@ -53,17 +52,34 @@ def test_memory_is_bounded() -> None:
     """A ten times longer stream needs no more room."""
     sizes = []
     for batches in (10, 100):
-        buffer = ReplayBuffer(50, LENGTH)
+        buffer = ReplayBuffer(50, LENGTH, 2)
         for b in range(batches):
             buffer.add(events(7 * b, 7))
-        sizes.append(sum(v.nbytes for v in buffer.state().values() if isinstance(v, np.ndarray)))
+        sizes.append(sum(v.nbytes for v in buffer.state()["events"].values()))
     assert sizes[0] == sizes[1]
+
+
+def test_what_is_forgotten_is_not_replayed() -> None:
+    """A row given to someone else: its events go, it leaves other users' recent items, later events stay."""
+    buffer = ReplayBuffer(20, LENGTH, 2)
+    first = events(0, 6)
+    first.recent[:, :, 0], first.recent[:, :, 1] = 1, 30  # everybody had item 30 of domain 1
+    buffer.add(first)
+    buffer.forget_user(2)
+    buffer.forget_item(1, 30)
+    buffer.forget_item(0, 40)
+    drawn = buffer.sample(500, np.random.default_rng(0))
+    assert set(drawn.user) == {0, 1, 5}  # 3 had item 30 of domain 1, 4 item 40 of domain 0
+    assert (drawn.recent[:, :, 0] == -1).all()
+    buffer.add(first)
+    assert set(buffer.sample(500, np.random.default_rng(0)).user) == set(range(6))
 
 
 def test_state_round_trips() -> None:
     """A loaded buffer gives the same samples and takes the same turns."""
-    buffer, copy = ReplayBuffer(10, LENGTH), ReplayBuffer(10, LENGTH)
+    buffer, copy = ReplayBuffer(10, LENGTH, 2), ReplayBuffer(10, LENGTH, 2)
     buffer.add(events(0, 13))
+    buffer.forget_user(8)
     copy.load(buffer.state())
     for b in (buffer, copy):
         b.add(events(13, 4))
