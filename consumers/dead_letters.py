@@ -134,10 +134,12 @@ class KafkaSink:
                 raise Unavailable(f"dead letters not acknowledged: {type(error).__name__}") from error
         reachable = True
         for place, (letter, future) in enumerate(self._waiting):
-            if future is not None and future.failed() and isinstance(future.exception, TOO_LARGE):
-                self._waiting[place] = letter, future = _cut(letter), None
+            cut = future is not None and future.failed() and isinstance(future.exception, TOO_LARGE)
+            again = _cut(letter) if cut else letter
+            if cut:
+                self._waiting[place] = (again, None)
             if reachable and (future is None or future.failed()):
-                self._waiting[place] = self._try(letter)
+                self._waiting[place] = self._try(again)
                 reachable = self._waiting[place][1] is not None  # else each one would wait in vain
 
     def close(self) -> None:

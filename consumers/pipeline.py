@@ -191,7 +191,12 @@ class Pipeline:
         if not self.source.items_read():
             return  # a removed item could still be on a list
         if self.publisher is not None and self.clock() - self._published_at >= interval:
-            self._publish(max(interval, self._learning_since_publish))
+            # Lists may take as long as learning did; while records wait to be learned, a quarter of that.
+            behind = len(self.batcher) >= self.settings.intake.batch_events
+            share = (
+                0.25 * self._learning_since_publish if behind else max(interval, self._learning_since_publish)
+            )
+            self._publish(share)
 
     def _publish(self, budget: float) -> None:
         """At most about `budget` seconds go into lists, so that publishing never starves learning."""

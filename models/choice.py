@@ -63,7 +63,7 @@ class Choice:
         """(C, signals) to (C, (1 + bends) · signals): each signal and its part beyond each knot."""
         x = signals.astype(np.float32)
         beyond = np.maximum(x[:, None] - self.knots, np.float32(0))
-        return np.concatenate([x, beyond.reshape(len(x), -1)], 1)
+        return np.concatenate([x, beyond.reshape(len(x), BENDS * self.signals)], 1)
 
     def weights_of(self, context: Context) -> NDArray[np.float32]:
         """((1 + bends) · signals,): all parts added up."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 class Directions:
     """units: (rows, dim) float32, zero without a vector.
 
-    The mean is frozen between refreshes; one comes when as many vectors have changed as there were at the last.
-    So a catalogue of n items costs O(n) rows of work in all, and a re-encoded one is re-centred.
+    The mean is frozen between refreshes; one comes when a quarter as many vectors have changed as there were at the
+    last. So a catalogue of n items costs O(n) rows of work in all, and a re-encoded one is re-centred.
     """
 
     def __init__(self, dim: int) -> None:
@@ -32,7 +32,7 @@ class Directions:
         self.changes += 1
         if self.changes >= self.settled and known.any():
             self.mean = vectors[known].mean(0, dtype=np.float64).astype(np.float32)
-            self.changes, self.settled = 0, int(known.sum())
+            self.changes, self.settled = 0, max(1, int(known.sum()) // 4)
             self.refresh(vectors, known)
         else:
             self.units[row] = self._unit(vectors[row : row + 1], known[row : row + 1])[0]

@@ -50,12 +50,8 @@ class NetworkLearner:
         popularity_half_life: float = 5_000.0,
     ) -> None:
         self.domains, self.catalogues, self.history, self.dim = list(domains), catalogues, history, dim
-        self.recent, self.replay, self.negatives, self.target_weight = (
-            recent,
-            replay,
-            negatives,
-            target_weight,
-        )
+        self.recent, self.replay, self.negatives = recent, replay, negatives
+        self.target_weight = target_weight
         self.kappa = [kappa] * len(self.domains)
         """The strength of each target's bias correction; the adaptation loop may change it."""
         self.is_target = np.array([d.is_target for d in self.domains])
@@ -180,13 +176,12 @@ class NetworkLearner:
         rated = np.flatnonzero(np.isfinite(events.residual))
         if not len(rated):
             return total
-        own = np.searchsorted(codes, item_code(events.domain[rated], events.item[rated]))
-        some, domain = torch.from_numpy(rated), torch.from_numpy(events.domain[rated])
-        predicted = self.network.ratings(u[some], v[torch.from_numpy(own)], domain)
+        own = torch.from_numpy(np.searchsorted(codes, item_code(events.domain[rated], events.item[rated])))
+        some = torch.from_numpy(rated)
+        predicted = self.network.ratings(u[some], v[own], torch.from_numpy(events.domain[rated]))
         error = 0.5 * (predicted - torch.from_numpy(events.residual[rated])) ** 2
-        return total + transfer.uncertainty_weighted(
-            self._transferred(error, target[some]), self.network.log_variance[1]
-        )
+        rating = self._transferred(error, target[some])
+        return total + transfer.uncertainty_weighted(rating, self.network.log_variance[1])
 
     def _transferred(self, losses: Tensor, target: Tensor) -> Tensor:
         """L_source + λ L_target, each a sum over its events divided by all events."""

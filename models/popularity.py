@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class Popularity:
 
     def _shift(self, time: float) -> NDArray[np.float64]:
         """(half-lives,): `(t - t_0) ln 2 / half-life`, by the clock of each."""
-        shift = self.rates * (0.0 if np.isnan(self.start) else time - self.start)
+        shift: NDArray[np.float64] = self.rates * (0.0 if np.isnan(self.start) else time - self.start)
         shift[len(TIMES) :] = self.rates[len(TIMES) :] * self.events
         return shift
 
@@ -124,10 +125,11 @@ class Popularity:
 
 def _promote(top: NDArray[np.int64], logs: NDArray[np.float64], row: int) -> None:
     """Moves `row`, whose log count has just risen, to its place in a list sorted by descending log count."""
+    risen = logs[row]
     at = np.flatnonzero(top == row)
     end = int(at[0]) if len(at) else len(top) - 1
-    if not len(at) and logs[top[end]] > logs[row]:
+    if not len(at) and logs[top[end]] > risen:
         return
-    place = int(np.searchsorted(-logs[top[:end]], -logs[row], side="left"))
+    place = bisect_left(top, -risen, 0, end, key=lambda other: -logs[other])
     top[place + 1 : end + 1] = top[place:end].copy()
     top[place] = row

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.arms import Arms
 from models.catalogue import grown
+from serving.list_queue import ListQueue
 from serving.records import (
     RECORD_VERSION,
     SCHEMA,
@@ -23,7 +24,7 @@ from serving.records import (
 
 SLOW_SECONDS = 2.0
 """Popular lists, domains and meta are written this often while anything changes."""
-USERS_AT_ONCE = 32
+USERS_AT_ONCE = 16
 REFRESH_USERS = 200
 """Lists about to expire that are rewritten per slow round."""
 
@@ -53,7 +54,7 @@ class Outbox:
         self._started_ts = started_ts
         self._listing = [d.name for d in arms.full.domains if d.recommend]
         self._users: dict[str, tuple[list[int], list[str]]] = {}
-        self._lists: dict[str, None] = {}
+        self._lists = ListQueue(self._listing)
         self._items: dict[tuple[str, str], None] = {}
         self._gone: dict[tuple[str, str], None] = {}
         self._left: dict[str, None] = {}
@@ -69,7 +70,7 @@ class Outbox:
         born = self._users.setdefault(user, ([], []))
         born[0].append(record_ms)
         born[1].append(domain)
-        self._lists[user] = None
+        self._lists.add(user, domain)
         self._items[domain, item] = None
         self._changed = True
 
@@ -93,7 +94,7 @@ class Outbox:
             wanted = set(holders.tolist())
             for user, user_row in self._arms.full.users.items():
                 if user_row in wanted:
-                    self._lists[user] = None
+                    self._lists.add_one(user, domain)
         self._slow_at = 0.0
 
     def item_evicted(self, domain: str, item: str, row: int) -> None:
@@ -108,7 +109,7 @@ class Outbox:
         """The user lost their row: nobody would rewrite their lists, so they go, unless the user came back."""
         if user not in self._arms.full.users:
             self._users.pop(user, None)
-            self._lists.pop(user, None)
+            self._lists.discard(user)
             self._left[user] = None
 
     def everything(self) -> None:
@@ -116,7 +117,7 @@ class Outbox:
         full = self._arms.full
         for user in full.users:
             self._users.setdefault(user, ([], []))
-            self._lists[user] = None
+            self._lists.add(user)
         for name, catalogue in zip(full.index, full.catalogues, strict=True):
             for item, row in catalogue.ids.items():
                 if catalogue.has_event[row] or catalogue.recommendable[row]:
@@ -142,7 +143,7 @@ class Outbox:
         if now - self._refreshed_at >= SLOW_SECONDS:
             self._refreshed_at = now  # lists expire in a quiet stream too
             self._refresh(now)
-        while self._lists and self._listing:
+        while len(self._lists):
             yield from self._some_lists()
             if not spare():
                 break
@@ -198,28 +199,19 @@ class Outbox:
                     yield hash_write(self._keys.item(domain, item), fields)
 
     def _some_lists(self) -> Iterable[Write]:
-        full = self._arms.full
-        users: list[str] = []
-        while self._lists and len(users) < USERS_AT_ONCE:
-            user = next(iter(self._lists))
-            del self._lists[user]
-            if user in full.users:
-                users.append(user)
-        if not users:
+        taken = self._lists.take(USERS_AT_ONCE)
+        if taken is None:
             return
+        full, (name, waiting) = self._arms.full, taken
+        users = [user for user in waiting if user in full.users]
         now = self._clock()
-        for name in self._listing:
-            for user, items in zip(
-                users, full.recommend(users, name, self._top, self._explain_top), strict=True
-            ):
-                row = full.users.get(user)
-                assert row is not None
-                self._remember(name, row, [item.row for item in items], now)
-                yield list_write(
-                    self._keys.recommendations(user, name),
-                    self._record(name, items, int(now * 1000)),
-                    self._ttl,
-                )
+        lists = full.recommend(users, name, self._top, self._explain_top) if users else []
+        for user, items in zip(users, lists, strict=True):
+            row = full.users.get(user)
+            assert row is not None
+            self._remember(name, row, [item.row for item in items], now)
+            record = self._record(name, items, int(now * 1000))
+            yield list_write(self._keys.recommendations(user, name), record, self._ttl)
 
     def _record(self, domain: str, items: list[Any], now_ms: int) -> RecommendationList:
         full = self._arms.full
@@ -247,7 +239,7 @@ class Outbox:
             for user, row in self._arms.full.users.items():
                 if row in due:
                     self._users.setdefault(user, ([], []))
-                    self._lists[user] = None
+                    self._lists.add(user)
             self._written_at[list(due)] = 0.0
         self._changed |= len(old) > 0
 
@@ -273,7 +265,7 @@ class Outbox:
 
     def state(self, unconfirmed: list[str]) -> dict[str, Any]:
         """`unconfirmed`: keys that the store has not acknowledged; their owners are published first on start."""
-        users, items = set(self._users) | set(self._lists), set(self._items) | set(self._gone)
+        users, items = set(self._users) | self._lists.users(), set(self._items) | set(self._gone)
         prefix = self._keys.prefix
         for key in unconfirmed:
             kind, _, rest = key.removeprefix(f"{prefix}:").partition(":")
@@ -296,7 +288,7 @@ class Outbox:
         full = self._arms.full
         for user in state["users"]:
             self._users.setdefault(user, ([], []))
-            self._lists[user] = None
+            self._lists.add(user)
         for domain, item in state["items"]:
             row = full.catalogues[full.index[domain]].ids.get(item)
             (self._gone if row is None else self._items)[domain, item] = None

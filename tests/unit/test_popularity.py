@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.popularity import DAY, HALF_LIVES, TOP, Popularity
+from models.popularity import DAY, EVENTS, HALF_LIVES, TOP, Popularity
 
 
 def test_counts_halve_with_the_half_life() -> None:
@@ -16,6 +16,25 @@ def test_counts_halve_with_the_half_life() -> None:
     np.testing.assert_allclose(counts, [0, 0, 1.5, 0])
     np.testing.assert_allclose(np.exp(popularity.column("1d", 4, 2 * DAY))[2], 0.75)
     np.testing.assert_allclose(np.exp(popularity.column("ever", 4, 2 * DAY))[2], 2)
+
+
+def test_some_half_lives_are_counted_in_events() -> None:
+    """1,000 later events halve a count, whatever the time they take."""
+    popularity = Popularity()
+    popularity.add(1, 0.0)
+    for n in range(1000):
+        popularity.add(0, float(n))
+    assert EVENTS == {"1000_events": 1000.0}
+    np.testing.assert_allclose(np.exp(popularity.column("1000_events", 2, 1e9))[1], 0.5)
+
+
+def test_ages_count_from_the_first_and_the_latest_event() -> None:
+    popularity = Popularity()
+    for time in (1.0, 2.0, 4.0):
+        popularity.add(0, time * DAY)
+    np.testing.assert_allclose(popularity.ages(np.array([0, 1]), 5 * DAY), [[4, 1], [np.nan, np.nan]])
+    popularity.drop(0)
+    assert np.isnan(popularity.ages(np.array([0]), 5 * DAY)).all()
 
 
 def test_late_events_count_from_the_newest_time_seen() -> None:

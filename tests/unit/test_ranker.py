@@ -182,7 +182,7 @@ def test_a_dropped_item_starts_from_nothing() -> None:
     assert world.ranker.single_scores("popularity_ever", 1, 0, world.time)[row] > 0
     world.ranker.drop_item(1, row)
     world.history.item_reborn(1, row)
-    for name in SINGLE[:-1]:
+    for name in SINGLE[:-1]:  # all but the text, which no event taught
         assert world.ranker.single_scores(name, 1, 0, world.time)[row] == 0
     world.run(50)
 

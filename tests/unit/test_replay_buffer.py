@@ -1,8 +1,10 @@
 """The replay buffer: bounded, latest events, deterministic."""
 
 import numpy as np
+import pytest
 
-from models.replay_buffer import Events, ReplayBuffer
+from models.history import Recent
+from models.replay_buffer import Events, Frequency, ReplayBuffer, age, newest_first, used
 
 LENGTH = 3
 
@@ -84,3 +86,42 @@ def test_state_round_trips() -> None:
     for b in (buffer, copy):
         b.add(events(13, 4))
     same(buffer.sample(50, np.random.default_rng(3)), copy.sample(50, np.random.default_rng(3)))
+
+
+def test_recent_items_newest_first() -> None:
+    """Two of three places are taken; ages count from the newest, a day and a half before it."""
+    latest = Recent(np.array([0, 1], np.int8), np.array([7, 8], np.int32), np.array([0.0, 129_600.0]))
+    places = newest_first(latest, 3)
+    assert places.tolist() == [[1, 8, 129_600], [0, 7, 0], [-1, -1, -1]]
+    assert used(places[None]).tolist() == [[True, True, False]]
+    assert age(places[None]).tolist() == [[0.0, 1.5, 0.0]]
+    assert newest_first(latest, 1).tolist() == [[1, 8, 129_600]]
+
+
+def test_what_a_user_had_is_no_candidate() -> None:
+    """Pool 5, 7, 9: the user had 5 and 9 in domain 0; 9 is what they chose, and 7 they had elsewhere."""
+    happened = events(0, 1)
+    happened.recent[0] = [[0, 5, 0], [0, 9, 0], [1, 7, 0]]
+    assert happened.had(0, np.array([5, 7, 9]), np.array([2])).tolist() == [[True, False, False]]
+
+
+def test_log_q_is_the_probability_to_be_in_the_sample() -> None:
+    """Item 0 is 3 of 4 counts, item 1 one of 4; 2 positives and 4 draws from 8 others: expected 2·¾ + ½ and
+    2·¼ + ½ times, so in the sample with probability 1 - e^-2 and 1 - e^-1."""
+    frequency = Frequency(half_life=1e12)
+    frequency.add(np.array([0, 0, 0, 1]))
+    rows, log_q = frequency.pool(np.array([0, 1]), np.arange(8), 4, np.random.default_rng(0))
+    assert set(rows) >= {0, 1}
+    assert (np.diff(rows) > 0).all()
+    assert np.exp(log_q[:2]) == pytest.approx([1 - np.exp(-2.0), 1 - np.exp(-1.0)], rel=1e-5)
+
+
+def test_frequency_halves() -> None:
+    """After one half-life of other events a count is half of what it was."""
+    frequency = Frequency(half_life=4.0)
+    frequency.add(np.array([2]))
+    frequency.add(np.array([0, 0, 0, 0]))
+    assert frequency.counts[2] == pytest.approx(0.5)
+    frequency.forget(2)
+    assert frequency.counts[2] == 0.0
+    frequency.forget(10**6)

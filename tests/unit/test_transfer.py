@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from models.transfer import (
+    bias_terms,
+    correct_toward_sources,
     corrected,
     shrinkage_rate,
     source_mean,
@@ -69,3 +71,21 @@ def test_source_mean() -> None:
     """Mean of rows 0 and 2."""
     biases = torch.tensor([[1.0, 2.0], [9.0, 9.0], [3.0, 6.0]])
     assert source_mean(biases, [0, 2]).tolist() == [2.0, 4.0]
+
+
+def test_every_domain_layer_is_corrected_in_place() -> None:
+    """Sources 0 and 2, target 1, half way; b_s is [2] and [0, 2]: [6] → [4], [2, 0] → [1, 1]."""
+    layers = {
+        "a": torch.tensor([[1.0], [6.0], [3.0]]),
+        "b": torch.tensor([[-1.0, 1.0], [2.0, 0.0], [1.0, 3.0]]),
+    }
+    correct_toward_sources(layers, 1, [0, 2], 0.5)
+    assert layers["a"].tolist() == [[1.0], [4.0], [3.0]]
+    assert layers["b"].tolist() == [[-1.0, 1.0], [1.0, 1.0], [1.0, 3.0]]
+
+
+def test_bias_terms() -> None:
+    """‖[3, 4]‖ = 5; its distance to the source's [3, 1] is 3; without a source there is no gap."""
+    layers = {"a": torch.tensor([[3.0, 1.0], [3.0, 4.0]])}
+    assert bias_terms(layers, 1, [0]) == {"a": 5.0, "a_gap": 3.0}
+    assert bias_terms(layers, 1, []) == {"a": 5.0}
