@@ -31,8 +31,8 @@ def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
 class Catalogue:
     """Rows of one domain's items. Arrays are valid up to `size`; an unused row is never `recommendable`.
 
-    vectors: (rows, dim) float32, zero where `has_vector` is False; `directions` follow them. `required`: only items with an item event are
-    recommended. `permitted`: the operator's word on an id, over and above what item events say.
+    vectors: (rows, dim) float32, zero where `has_vector` is False; `directions` follow them. `required`: only items
+    with an item event are recommended. `permitted`: the operator's word on an id, over and above what item events say.
     """
 
     def __init__(

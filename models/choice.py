@@ -21,13 +21,13 @@ class Context(NamedTuple):
     """What selects the weights: the user's row, events in the domain, seconds since the last event anywhere."""
 
     user: int | None
-    count: int
+    events: int
     gap: float | None
 
     def parts(self) -> list[int]:
         """Rows of `Choice.weights`: shared, history bucket, gap class."""
         gap = 0 if self.gap is None else 1 + int(np.searchsorted(GAPS, self.gap, side="right"))
-        return [0, 1 + int(np.searchsorted(BUCKETS, self.count, side="right")), 2 + len(BUCKETS) + gap]
+        return [0, 1 + int(np.searchsorted(BUCKETS, self.events, side="right")), 2 + len(BUCKETS) + gap]
 
 
 class Choice:

@@ -15,30 +15,25 @@ WINDOW = 20
 FADE = 0.8
 """Weight of the k-th latest item in an ordered count: FADE^(k-1)."""
 DAY = 86400.0
-KINDS = ("next", "next_60d", "next_10d", "previous", "with", "with_60d", "with_10d")
-"""next: the neighbour came after the item; previous: before it; with: either, whatever the order. `_60d`, `_10d`: with
-that half-life."""
+KINDS = ("next", "next_60d", "previous", "with", "with_30d")
+"""next: the neighbour came after the item; previous: before it; with: either, whatever the order. `_60d`, `_30d`:
+with that half-life."""
 ORDERED = np.array([kind.startswith(("next", "previous")) for kind in KINDS])
 AFTER = np.array([not kind.startswith("previous") for kind in KINDS], np.float32)
 BEFORE = np.array([not kind.startswith("next") for kind in KINDS], np.float32)
-RATES = np.array([{"60d": 1 / 60, "10d": 0.1}.get(kind[-3:], 0.0) for kind in KINDS]) * np.log(2) / DAY
-STRENGTH = np.array([0, 0, 0, 0, 0, 1, 0], np.float32)
+RATES = np.array([{"60d": 1 / 60, "30d": 1 / 30}.get(kind[-3:], 0.0) for kind in KINDS]) * np.log(2) / DAY
+WEAKEST = KINDS.index("with_30d")
 REBASE = 40.0
 """Forward-decay growth is taken back after e^40, well inside float32."""
 SWEEP = 1024
 """Dropped slots wait until so many, and a tenth of all, can be swept out of the lists together."""
 
 
-def strength(weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    total: NDArray[np.float32] = weights @ STRENGTH
-    return total
-
-
 class CoVisitation:
     """Counts of pairs of items visited by one user, within the last 20 events, in any domain.
 
-    An item takes a *slot* at its first event. ids: (slots, 64) int32 slots of its neighbours, -1 where free;
-    weights: (slots, 64, kinds) float32. A full list gives the place of its neighbour with the lowest `with_60d`
+    An item takes a *slot* at its first event. ids: (slots, 256) int32 slots of its neighbours, -1 where free;
+    weights: (slots, 256, kinds) float32. A full list gives the place of its neighbour with the lowest `with_30d`
     away. Decay is forward (Cormode et al., ICDE 2009): a later event weighs more, `spread` divides by the growth.
     """
 
@@ -74,7 +69,8 @@ class CoVisitation:
 
     def growth(self, time: float) -> NDArray[np.float64]:
         """(kinds,): the weight of an event now, against one at `start`."""
-        return np.exp(RATES * (0.0 if np.isnan(self.start) else time - self.start))
+        growth: NDArray[np.float64] = np.exp(RATES * (0.0 if np.isnan(self.start) else time - self.start))
+        return growth
 
     def add(
         self, domain: int, row: int, domains: NDArray[np.int8], rows: NDArray[np.int32], time: float
@@ -84,7 +80,7 @@ class CoVisitation:
             self.start = time
         if (RATES * (time - self.start)).max() > REBASE:
             self.weights /= self.growth(time).astype(np.float32)
-            self.weights[self.weights < 1e-12] = 0.0
+            self.weights[self.weights < 1e-30] = 0.0
             self.start = time
         slot = self._claim(domain, row)
         latest = self.slots_of(domains[-WINDOW:], rows[-WINDOW:])[::-1]
@@ -115,12 +111,14 @@ class CoVisitation:
 
     def _add_to(self, others: NDArray[np.int64], slot: int, counts: NDArray[np.float32]) -> None:
         hit = self.ids[others] == slot
-        known = hit.any(1)
-        # free places weigh nothing, so they are the weakest as long as there are any
-        place = np.where(known, hit.argmax(1), strength(self.weights[others]).argmin(1))
-        self.weights[others, place] *= known[:, None]
+        place = hit.argmax(1)
+        new = np.flatnonzero(~hit[np.arange(len(others)), place])
+        if len(new):
+            # free places weigh nothing, so they are the weakest as long as there are any
+            place[new] = self.weights[others[new], :, WEAKEST].argmin(1)
+            self.ids[others[new], place[new]] = slot
+            self.weights[others[new], place[new]] = 0.0
         self.weights[others, place] += counts
-        self.ids[others, place] = slot
 
     def _add_from(self, slot: int, others: NDArray[np.int64], counts: NDArray[np.float32]) -> None:
         ids, weights = self.ids[slot], self.weights[slot]
@@ -129,17 +127,23 @@ class CoVisitation:
         weights[hit.argmax(1)[known]] += counts[known]
         new = others[~known]
         if len(new):
-            place = np.argpartition(strength(weights), len(new))[: len(new)]
+            place = np.argpartition(weights[:, WEAKEST], len(new))[: len(new)]
             ids[place], weights[place] = new, counts[~known]
 
     def neighbours(
-        self, domain: int, slots: NDArray[np.int64]
+        self, domain: int, slots: NDArray[np.int64], kinds: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
         """Flat lists of the slots' neighbours in one domain: position in `slots`, row, weights (n, kinds)."""
+        if not len(slots) or not self.used:
+            return np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros((0, len(kinds)), np.float32)
         ids = self.ids[slots]
-        here = (ids >= 0) & (slots >= 0)[:, None] & (self.domain_of[ids] == domain)
-        at, place = np.nonzero(here)
-        return at, self.row_of[ids[at, place]], self.weights[slots[at], place]
+        # free places are -1: the last domain_of, so they need a test of their own
+        here = (self.domain_of[ids] == domain) & (ids >= 0)
+        here[slots < 0] = False
+        flat = np.flatnonzero(here)
+        at = flat // NEIGHBOURS
+        weights = self.weights.reshape(-1, len(KINDS))[slots[at] * NEIGHBOURS + flat % NEIGHBOURS]
+        return at, self.row_of[ids.ravel()[flat]], weights[:, kinds]
 
     def drop(self, domain: int, row: int) -> None:
         """The row stands for another item from now on."""
@@ -158,10 +162,16 @@ class CoVisitation:
             self._dropped = []
 
     def state(self) -> dict[str, Any]:
+        """Only what is filled: most items have few neighbours. A place matters as much as what stands there."""
         n = self.used
+        at = np.flatnonzero(self.ids[:n] >= 0)
         return {
             "slot_of": [s.copy() for s in self.slot_of],
-            **{k: getattr(self, k)[:n].copy() for k in ("domain_of", "row_of", "ids", "weights")},
+            "domain_of": self.domain_of[:n].copy(),
+            "row_of": self.row_of[:n].copy(),
+            "at": at,
+            "ids": self.ids[:n].ravel()[at],
+            "weights": self.weights[:n].reshape(-1, len(KINDS))[at],
             "start": self.start,
             "free": list(self._free),
             "dropped": list(self._dropped),
@@ -169,7 +179,10 @@ class CoVisitation:
 
     def load(self, state: dict[str, Any]) -> None:
         self.slot_of = [s.copy() for s in state["slot_of"]]
-        for name in ("domain_of", "row_of", "ids", "weights"):
-            setattr(self, name, state[name].copy())
-        self.start, self.used = float(state["start"]), len(self.ids)
+        self.domain_of, self.row_of = state["domain_of"].copy(), state["row_of"].copy()
+        self.start, self.used = float(state["start"]), len(self.row_of)
+        self.ids = np.full((self.used, NEIGHBOURS), -1, np.int32)
+        self.weights = np.zeros((self.used, NEIGHBOURS, len(KINDS)), np.float32)
+        self.ids.reshape(-1)[state["at"]] = state["ids"]
+        self.weights.reshape(-1, len(KINDS))[state["at"]] = state["weights"]
         self._free, self._dropped = list(state["free"]), list(state["dropped"])

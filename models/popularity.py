@@ -35,8 +35,7 @@ class Popularity:
         self.logs = np.zeros((0, len(HALF_LIVES)))
         """(rows, half-lives) float64: `L`."""
         self.first = np.zeros(0)
-        """(rows,): time of the item's first event, valid where there was one; `last`: of its latest."""
-        self.last = np.zeros(0)
+        """(rows,): time of the item's first event, nan without one."""
         self._top = np.zeros((len(HALF_LIVES), 0), np.int64)
 
     def _shift(self, time: float) -> NDArray[np.float64]:
@@ -47,18 +46,17 @@ class Popularity:
 
     def add(self, row: int, time: float) -> None:
         old = len(self.logs)
-        for name in ("logs", "first", "last"):
+        for name in ("logs", "first"):
             setattr(self, name, grown(getattr(self, name), row + 1))
-        self.logs[old:] = -np.inf
+        self.logs[old:], self.first[old:] = -np.inf, np.nan
         if np.isnan(self.start):
             self.start = time
         self.newest = max(self.newest, time)
         self.events += 1
         if self.logs[row, 0] == -np.inf:
-            self.first[row] = self.last[row] = time
+            self.first[row] = time
             if self._top.shape[1] < TOP:
                 self._top = np.column_stack([self._top, np.full(len(self._top), row)])
-        self.last[row] = max(self.last[row], time)
         self.logs[row] = np.logaddexp(self.logs[row], self._shift(time))
         for h, top in enumerate(self._top):
             _promote(top, self.logs[:, h], row)
@@ -81,13 +79,11 @@ class Popularity:
         return np.maximum(np.exp(logs), 1.0)
 
     def ages(self, rows: NDArray[np.int64], now: float) -> NDArray[np.float64]:
-        """(len(rows), 2): days since the item's first and its latest event, nan without events."""
-        ages = np.full((len(rows), 2), np.nan)
-        held = rows < len(self.logs)
-        known = rows[held]
-        seen = self.logs[known, 0] > -np.inf
-        both = np.column_stack([self.first[known], self.last[known]])
-        ages[held] = np.where(seen[:, None], np.maximum(max(now, self.newest) - both, 0.0) / DAY, np.nan)
+        """(len(rows),): `1 + log(1 + days since the item's first event)`, 0 without events."""
+        ages = np.zeros(len(rows))
+        held = rows < len(self.first)
+        since = np.maximum(max(now, self.newest) - self.first[rows[held]], 0.0) / DAY
+        ages[held] = np.where(np.isnan(since), 0.0, 1.0 + np.log1p(since))
         return ages
 
     def column(self, name: str, rows: int, now: float) -> NDArray[np.float64]:
@@ -107,19 +103,19 @@ class Popularity:
         """The row stands for another item from now on."""
         if row >= len(self.logs) or self.logs[row, EVER] == -np.inf:
             return
-        self.logs[row] = -np.inf
+        self.logs[row], self.first[row] = -np.inf, np.nan
         known = np.flatnonzero(self.logs[:, EVER] > -np.inf)
         order = np.argsort(-self.logs[known], axis=0, kind="stable")[:TOP]
         self._top = np.ascontiguousarray(known[order].T)
 
     def state(self) -> dict[str, Any]:
-        arrays = {name: getattr(self, name).copy() for name in ("logs", "first", "last", "_top")}
+        arrays = {name: getattr(self, name).copy() for name in ("logs", "first", "_top")}
         return {"start": self.start, "newest": self.newest, "events": self.events, **arrays}
 
     def load(self, state: dict[str, Any]) -> None:
         self.start, self.newest = float(state["start"]), float(state["newest"])
         self.events = int(state["events"])
-        for name in ("logs", "first", "last", "_top"):
+        for name in ("logs", "first", "_top"):
             setattr(self, name, state[name].copy())
 
 

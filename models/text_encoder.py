@@ -49,10 +49,12 @@ class SentenceEncoder:
         self.name = model
         try:
             from sentence_transformers import SentenceTransformer  # noqa: PLC0415  (optional and slow)
+            from transformers.utils import logging as noise  # noqa: PLC0415
         except ImportError as error:
             raise ValueError(
                 f"text_encoder.model {model!r} needs sentence-transformers: pip install 'crosscurrent[text]'"
             ) from error
+        noise.disable_progress_bar()
         try:
             self._model: Any = SentenceTransformer(_resolve(model), device="cpu")
         except Exception as error:

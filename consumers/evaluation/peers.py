@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,11 @@ def _fit(model: Any, had: list[dict[int, None]], items: int) -> Any:
     rows = np.repeat(np.arange(len(had)), [len(mine) for mine in had])
     columns = np.array([i for mine in had for i in mine], np.int64)
     matrix = csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), (len(had), items))
-    model.fit(matrix, show_progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # implicit converts its own intermediate matrix, and says so each time
+        model.fit(matrix, show_progress=False)
     return model.similarity.tocsr()
 
 

@@ -21,7 +21,7 @@ def counts(
 ) -> dict[int, list[float]]:
     """{neighbour row: count a kind} of one item."""
     slots = visits.slots(item[0], np.array([item[1]]))
-    _, rows, weights = visits.neighbours(domain, slots)
+    _, rows, weights = visits.neighbours(domain, slots, np.arange(len(KINDS)))
     return {int(r): (w / visits.growth(time)).tolist() for r, w in zip(rows, weights, strict=True)}
 
 
@@ -32,7 +32,7 @@ def test_counts_by_hand() -> None:
     visit(visits, (0, 1), [(0, 0)])
     visit(visits, (1, 5), [(0, 0), (0, 1)])
     after = dict(zip(KINDS, counts(visits, (0, 0), 1)[5], strict=True))
-    assert after["with"] == after["with_10d"] == 1
+    assert after["with"] == after["with_30d"] == 1
     assert after["next"] == pytest.approx(FADE)
     assert after["previous"] == 0
     before = {row: dict(zip(KINDS, c, strict=True)) for row, c in counts(visits, (1, 5), 0).items()}
@@ -46,21 +46,21 @@ def test_decaying_counts_halve() -> None:
     visits = CoVisitation(1)
     visit(visits, (0, 0), [])
     visit(visits, (0, 1), [(0, 0)])
-    now = dict(zip(KINDS, counts(visits, (0, 0), 0, 10 * DAY)[1], strict=True))
+    now = dict(zip(KINDS, counts(visits, (0, 0), 0, 30 * DAY)[1], strict=True))
     assert now["next"] == 1
-    assert now["next_10d"] == pytest.approx(0.5)
-    assert now["with_60d"] == pytest.approx(2 ** (-1 / 6))
+    assert now["with_30d"] == pytest.approx(0.5)
+    assert now["next_60d"] == pytest.approx(0.5**0.5)
 
 
 def test_growth_is_taken_back_in_time() -> None:
     """Twenty years of events: finite weights, and the counts are what the half-life says."""
     visits = CoVisitation(1)
     visit(visits, (0, 0), [])
-    for day in range(0, 7300, 10):
+    for day in range(0, 7300, 30):
         visit(visits, (0, 1), [(0, 0)], day * DAY)
     now = dict(zip(KINDS, counts(visits, (0, 0), 0, 7290 * DAY)[1], strict=True))
-    assert now["with_10d"] == pytest.approx(2, rel=1e-3)
-    assert now["with"] == pytest.approx(730)
+    assert now["with_30d"] == pytest.approx(2, rel=1e-3)
+    assert now["with"] == pytest.approx(244)
     assert np.isfinite(visits.weights).all()
 
 

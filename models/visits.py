@@ -1,0 +1,69 @@
+"""What a user's latest items point to: co-visit counts spread over a domain's items."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.covisitation import KINDS, CoVisitation
+from models.history import Recent
+from models.popularity import Popularity
+
+SIGNALS = {
+    "sequence": "next",
+    "sequence_60d": "next_60d",
+    "sequence_reversed": "previous",
+    "co_visitation": "with",
+    "co_visitation_sources": "with",
+    "co_visitation_30d": "with_30d",
+}
+"""Signal: the kind of co-visit count it spreads."""
+COLUMNS = np.array([KINDS.index(kind) for kind in SIGNALS.values()])
+SEQUENCE = np.array([name.startswith("sequence") for name in SIGNALS])
+OWN, SOURCES = (list(SIGNALS).index(name) for name in ("co_visitation", "co_visitation_sources"))
+
+LATEST = 20
+"""How many of the user's latest items count; a sequence goes on from the last 10 of them."""
+FADING = np.where(np.arange(LATEST) < 10, 0.8 ** np.arange(LATEST), 0.0)[::-1]
+"""(20,): weight of each in a sequence, oldest first."""
+SCALE = 10.0
+"""Brings the usual sums to the order of one."""
+
+
+def spread(
+    visits: CoVisitation,
+    popularity: list[Popularity],
+    recent: Recent,
+    domain: int,
+    open_: NDArray[np.bool_],
+    time: float,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Open items of a domain co-visited with the user's latest: rows (U,) ascending, sums (signals, U).
+
+    `10 · Σ_j a_j count(j → i) / √n_j` over the latest items j, n their numbers of events. For sequences a_j fades
+    by 0.8 an item. `co_visitation` (j of this domain) and `co_visitation_sources` (j of the others) are cosines:
+    they divide by √n_i too.
+    """
+    domains, latest = recent.domain[-LATEST:], recent.row[-LATEST:]
+    at, rows, weights = visits.neighbours(domain, visits.slots_of(domains, latest), COLUMNS)
+    kept = open_[rows]
+    at, rows, weights = at[kept], rows[kept], weights[kept]
+    marked = np.zeros(len(open_), np.bool_)
+    marked[rows] = True
+    found = np.flatnonzero(marked)
+    index = np.empty(len(open_), np.int64)
+    index[found] = np.arange(len(found))
+    inside = index[rows]
+
+    counts = np.empty(len(latest))
+    for other, held in enumerate(popularity):
+        here = domains == other
+        counts[here] = held.counts_ever(latest[here])
+    share = np.where(SEQUENCE, FADING[len(FADING) - len(latest) :, None], 1.0)
+    share[domains != domain, OWN] = share[domains == domain, SOURCES] = 0.0
+    share *= SCALE / np.sqrt(counts)[:, None]
+    share = share / visits.growth(time)[COLUMNS]
+    values = (weights * share[at]).T
+    sums = np.array([np.bincount(inside, value, minlength=len(found)) for value in values], np.float64)
+    sums[[OWN, SOURCES]] *= 2.0 / np.sqrt(popularity[domain].counts_ever(found))
+    return found, sums
