@@ -104,9 +104,17 @@ class Popularity:
         if row >= len(self.logs) or self.logs[row, EVER] == -np.inf:
             return
         self.logs[row], self.first[row] = -np.inf, np.nan
+        inside = (self._top == row).any(1)
+        if not inside.any():
+            return
         known = np.flatnonzero(self.logs[:, EVER] > -np.inf)
-        order = np.argsort(-self.logs[known], axis=0, kind="stable")[:TOP]
-        self._top = np.ascontiguousarray(known[order].T)
+        if len(known) < self._top.shape[1]:  # every list held all there is
+            self._top = self._top[self._top != row].reshape(len(inside), len(known))
+            return
+        for h in np.flatnonzero(inside):
+            kept = self._top[h][self._top[h] != row]
+            rest = np.setdiff1d(known, kept, assume_unique=True)
+            self._top[h] = np.append(kept, rest[self.logs[rest, h].argmax()])
 
     def state(self) -> dict[str, Any]:
         arrays = {name: getattr(self, name).copy() for name in ("logs", "first", "_top")}

@@ -34,7 +34,7 @@ KNOTS = {
 }
 """Where a signal's slope may change, by the longest name that begins its own."""
 
-TOP = 40
+TOP = 30
 """How many candidates a signal puts forward."""
 LEAST = 100
 """How many candidates there are at least, as long as items are open."""

@@ -245,10 +245,10 @@ def test_memory_is_bounded() -> None:
     model = learner(users=64, items=12)
     stream = {"users": 5000, "items": 500, "context": False}
     feed(model, 0, 200, **stream)
-    model.evicted.clear()
+    model.forget_evictions()
     before = sizes(model.state())
     feed(model, 200, 450, **stream)
-    model.evicted.clear()
+    model.forget_evictions()
     after = sizes(model.state())
     assert len(model.users) == 64
     assert all(len(c.ids) <= 12 for c in model.catalogues)
@@ -260,11 +260,6 @@ def test_memory_is_bounded() -> None:
     assert all(len(a) <= 12 * 2 for a in model.state()["history"]["seen"]["0"].values())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=ValueError,
-    reason="models/network.py: `grown` doubles past the capacity, and the next `reserve` refuses it",
-)
 @pytest.mark.parametrize("users", [1, 65])
 def test_any_capacity(users: int) -> None:
     """A table's capacity may be any number, not just one that doubling hits."""
@@ -386,7 +381,6 @@ def test_an_item_without_vector_is_recommended() -> None:
     assert ids(model, "u") == ["m1"]
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeWarning, reason="models/signals.py: the mean of no values")
 def test_an_empty_list_is_quiet() -> None:
     """Nothing to recommend, but a network: an empty list and no warning."""
     model = learner()
@@ -395,7 +389,6 @@ def test_an_empty_list_is_quiet() -> None:
     assert ids(model, "u") == []
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # see above
 def test_a_required_catalogue_needs_an_item_event() -> None:
     """With `catalogue = "required"` an item known from interactions alone is not recommended."""
     model = learner()

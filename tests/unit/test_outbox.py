@@ -18,8 +18,6 @@ from serving.records import Keys, Write, decode_list, decode_vector
 
 START = 1_700_000_000_000
 TTL = 1000
-# models/signals.py takes the mean of no values where a user has had everything
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 DOMAINS = [Domain("movies"), Domain("books", "target"), Domain("notes", recommend=False)]
 

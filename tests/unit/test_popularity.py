@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from models.popularity import DAY, EVENTS, HALF_LIVES, TOP, Popularity
 
@@ -44,15 +45,16 @@ def test_late_events_count_from_the_newest_time_seen() -> None:
     np.testing.assert_allclose(np.exp(popularity.column("1d", 2, 0.0)), [1, 0.5])
 
 
-def test_top_lists_stay_sorted() -> None:
+@pytest.mark.parametrize("items", [40, 900])
+def test_top_lists_stay_sorted(items: int) -> None:
     """After any stream, with drops, each list is the head of a full sort."""
     random = np.random.default_rng(1)
     popularity = Popularity()
     for step in range(3000):
-        row = int(random.zipf(1.3)) % 900
+        row = int(random.zipf(1.3)) % items
         popularity.add(row, step * 1000.0 + random.normal() * 5000)
-        if step % 500 == 499:
-            popularity.drop(int(random.integers(20)))
+        if step % 50 == 49:
+            popularity.drop(int(random.integers(items)) if step % 100 == 99 else row)
     for h, name in enumerate(HALF_LIVES):
         logs = popularity.logs[:, h]
         known = np.flatnonzero(logs > -np.inf)
