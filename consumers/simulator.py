@@ -76,9 +76,9 @@ def three_domains(events: int = 20_000, seed: int = 0, overlap: float = 0.8) -> 
     """The demo's world: two data-rich sources, a young target (games), drift in the target halfway."""
     return WorldSettings(
         domains=(
-            DomainSpec("movies", users=600, items=400, mean=3.6, share=0.45),
-            DomainSpec("books", users=500, items=400, mean=3.9, share=0.40),
-            DomainSpec("games", users=300, items=200, mean=3.0, share=0.15),
+            DomainSpec("movies", users=180, items=400, mean=3.6, share=0.45),
+            DomainSpec("books", users=160, items=400, mean=3.9, share=0.40),
+            DomainSpec("games", users=140, items=200, mean=3.0, share=0.15),
         ),
         events=events,
         seed=seed,
