@@ -140,9 +140,12 @@ def test_the_predictions_are_of_the_events_of_the_file(evaluated: tuple[Path, di
 def test_clicks_only_and_no_text_run_too(tmp_path: Path) -> None:
     """Without ratings there is no rating table; without titles the other signals carry it."""
     world = WorldSettings(
-        domains=(DomainSpec("movies", users=40, items=40, kind="click"), DomainSpec("games", users=40, items=30, kind="click")),
+        domains=(
+            DomainSpec("movies", users=40, items=40, kind="click"),
+            DomainSpec("games", users=40, items=30, kind="click"),
+        ),
         events=600,
-    )  # fmt: skip
+    )
     to_files(Simulator(world), tmp_path)
     with gzip.open(tmp_path / "items.csv.gz", "rt") as file:
         rows = list(csv.DictReader(file))
