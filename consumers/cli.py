@@ -242,10 +242,29 @@ def replay(
 
 
 @cli.command()
+@NEEDED_CONFIG
+@click.option("--user", "-u", required=True, help="User id, as in the events.")
+@click.option("--item", "-i", required=True, help="Item id, as in the events.")
+@click.option("--domain", "-d", required=True, help="The item's domain.")
+@JSON
+def explain(config: Path, user: str, item: str, domain: str, json_file: Path | None) -> int:
+    """Say why an item is (or is not) recommended to a user, from the newest checkpoint.
+
+    \b
+    Examples:
+      crosscurrent explain -c crosscurrent.toml --user alice --item dune --domain books
+    """
+    from consumers.explaining import run_explain  # noqa: PLC0415  (loads torch)
+
+    write_json(json_file, run_explain(load(config), user, item, domain))
+    return 0
+
+
+@cli.command()
 @click.option(
-    "--events", default=15_000, show_default=True, type=click.IntRange(1000), help="Simulated events."
+    "--events", default=12_000, show_default=True, type=click.IntRange(1000), help="Simulated events."
 )
-@click.option("--rate", default=250.0, show_default=True, help="Events per second.")
+@click.option("--rate", default=200.0, show_default=True, help="Events per second.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the simulated world.")
 @click.option(
     "--replay", "files", multiple=True, type=click.Path(exists=True, path_type=Path),

@@ -106,10 +106,12 @@ def _join(value: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:  # noqa:
 
 
 class CheckpointDirectory:
-    """Writes and reads checkpoints of one folder; the last three are kept."""
+    """Writes and reads checkpoints of one folder; the last three are kept. `read_only` leaves it as it is."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
+        if read_only:
+            return
         path.mkdir(parents=True, exist_ok=True)
         for leftover in path.glob("writing-*"):
             shutil.rmtree(leftover)

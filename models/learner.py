@@ -187,11 +187,11 @@ class Learner:
         ranked = self.ranker.score(domain, user, item, event.item, time, affinity)
         if event.kind == "click":
             return ScoredEvent(None, None, ranked)
-        parts = self._rate(domain, user, item, event.user, event.item, event.context, time)
+        parts = self.rate(domain, user, item, event.user, event.item, event.context, time)
         low, high = self.domains[domain].rating_range
         return ScoredEvent(parts, min(max(parts.total, low), high), ranked)
 
-    def _rate(
+    def rate(
         self,
         domain: int,
         user: int | None,
@@ -201,6 +201,7 @@ class Learner:
         context: tuple[str, ...],
         time: float,
     ) -> RatingParts:
+        """The parts of a rating, before any event; rows are None for what is not resident."""
         vector = self._no_vector if item is None else self.catalogues[domain].vectors[item]
         external = self.network.rating_residual(domain, user, item, vector)
         return self.rating.predict(domain, user, item, user_id, item_id, vector, context, time, external)

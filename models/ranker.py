@@ -141,6 +141,17 @@ class Ranker:
             lists.append(Ranked(rows[best[order]], scores[order], contributions[order]))
         return lists
 
+    def explain(
+        self, domain: int, user: int | None, item: int, time: float, affinity: NDArray[np.float32] | None
+    ) -> Ranked:
+        """One item's score and contributions for this user, whether it would be recommended or not."""
+        text = self.signals.text(domain, [user])[0]
+        rows, signals = self.signals.candidates(domain, user, time, text, affinity, include=item)
+        choice, context = self.choices[domain], self._context(domain, user, time)
+        at = np.flatnonzero(rows == item)
+        contributions = choice.contributions(choice.bent(signals[at]), context)
+        return Ranked(rows[at], contributions.sum(1), contributions)
+
     def single_scores(self, name: str, domain: int, user: int | None, time: float) -> NDArray[np.float32]:
         """(rows,): the score of one signal alone (`signals.SINGLE`), a comparison arm."""
         return self.signals.single(name, domain, user, time)

@@ -88,10 +88,12 @@ class Signals:
         time: float,
         text: NDArray[np.float32] | None,
         network: NDArray[np.float32] | None,
+        include: int | None = None,
     ) -> Candidates:
         """The union of every signal's top list, without what the user has had or may not be recommended.
 
-        text: what `text` gives for this user; network: (items,) affinity, if there is one.
+        text: what `text` gives for this user; network: (items,) affinity, if there is one. include: a row that is
+        a candidate in any case (to explain it).
         """
         catalogue, popularity = self.catalogues[domain], self.popularity[domain]
         size = catalogue.size
@@ -108,6 +110,8 @@ class Signals:
         for dense in (text, network):
             if dense is not None:
                 chosen[_best(dense, open_, TOP)] = True
+        if include is not None:
+            open_[include] = chosen[include] = True
         rows = np.flatnonzero(chosen)
         if len(rows) < LEAST:  # a user who has had most of what is known: anything still open
             rest = np.flatnonzero(open_ & ~chosen)

@@ -1,0 +1,71 @@
+"""`crosscurrent explain`: a learner from the newest checkpoint, and its explanation for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from consumers.config import Settings
+from consumers.errors import STATE_UNUSABLE, Stop
+from models.checkpoint import CheckpointDirectory, UnusableError
+from models.explain import Explanation, explain
+from models.learner import Learner
+
+
+def load_learner(settings: Settings) -> Learner:
+    """The full learner as of the newest checkpoint; the directory is only read. Raises Stop."""
+    path = Path(settings.checkpoint.directory)
+    try:
+        state, _ = CheckpointDirectory(path, read_only=True).load()
+    except (UnusableError, OSError) as error:
+        raise Stop(f"checkpoint.directory {path}: {error}", STATE_UNUSABLE) from error
+    if state is None:
+        raise Stop(f"checkpoint.directory {path}: there is no checkpoint yet; crosscurrent run writes them")
+    learner = Learner(settings.domain_list(), settings.learner)
+    try:
+        learner.load(state["arms"]["full"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise Stop(f"the checkpoint does not fit this config: {error}", STATE_UNUSABLE) from error
+    return learner
+
+
+def run_explain(
+    settings: Settings, user: str, item: str, domain: str, console: Console | None = None
+) -> dict[str, Any]:
+    """Prints the explanation and gives it as plain values. Raises Stop."""
+    try:
+        found = explain(load_learner(settings), user, item, domain)
+    except KeyError as error:
+        raise Stop(str(error.args[0])) from error
+    _show(found, user, item, domain, console or Console())
+    return found._asdict() | {"past": [p._asdict() for p in found.past]}
+
+
+def _show(found: Explanation, user: str, item: str, domain: str, console: Console) -> None:
+    place = "not recommendable to them now" if found.rank is None else f"number {found.rank + 1} for them"
+    console.print(
+        f"[bold]{found.title or item}[/bold] ({item}, {domain}) for [bold]{user}[/bold]: {place}",
+        highlight=False,
+    )
+    console.print(_parts(f"score {found.score:.3f}", found.why))
+    console.print(_parts(f"expected rating {found.rating:.3f}", found.rating_parts))
+    if found.past:
+        table = Table("domain", "item", "title", "had together", "text alike", title="past items", box=None)
+        for past in found.past:
+            table.add_row(
+                past.domain, past.item_id, past.title, f"{past.together:.2f}", f"{past.similarity:.2f}"
+            )
+        console.print(table)
+    for name, value in found.domain_terms.items():
+        console.print(f"{name}: {value:+.3f}", highlight=False)
+
+
+def _parts(title: str, parts: dict[str, float]) -> Table:
+    table = Table("part", "adds", title=title, box=None)
+    for name, value in sorted(parts.items(), key=lambda part: -abs(part[1])):
+        if abs(value) >= 0.0005:
+            table.add_row(name, f"{value:+.3f}")
+    return table
