@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 TOP = 10
@@ -21,6 +23,12 @@ class Outcome:
         """Rows or positions of items that were in a top 10."""
         self.catalogue = 0
         """How many items could have been."""
+
+    def of_seed(self, seed: int) -> Outcome:
+        """The same outcome under another seed: for an arm without randomness."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
 
     @property
     def coverage(self) -> float:

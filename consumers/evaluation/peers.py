@@ -19,7 +19,7 @@ TRENDING_DAYS = 3.0
 NEIGHBOURS = 100
 
 
-def run_item_knn(data: Data, progress: Progress) -> list[Outcome]:
+def run_item_knn(data: Data, seed: int, progress: Progress) -> list[Outcome]:
     """implicit's BM25 item-KNN on the target, refitted every fiftieth of its stream, plus 3-day trending.
 
     Both parts are scaled to a maximum of 1 for each user. What was had is left out at once, not at the next refit.
@@ -32,7 +32,7 @@ def run_item_knn(data: Data, progress: Progress) -> list[Outcome]:
     items = len(row_of)
     events = [e for e in data.events if e.domain == data.target]
     user_of = {u: n for n, u in enumerate(dict.fromkeys(e.user for e in events))}
-    outcome = Outcome("item_knn_batch", 0, len(events))
+    outcome = Outcome("item_knn_batch", seed, len(events))
     outcome.catalogue = items
     first, every = int(WARM_UP * len(events)), max(1, len(events) // RETRAININGS)
     trending, newest = np.zeros(items), 0.0

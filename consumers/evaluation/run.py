@@ -66,6 +66,7 @@ def run_evaluation(options: Options, settings: Settings, console: Console | None
             msgspec.json.encode(settings), vectors,
         )  # fmt: skip
         outcomes = _run_all(job, _plan(data, settings, options.seeds), len(data.events), bars)
+    outcomes += _without_randomness(outcomes)
     target = Target(data)
     report = {
         "target": data.target,
@@ -91,6 +92,13 @@ def _plan(data: Data, settings: Settings, seeds: int) -> list[Run]:
             runs += [Run("river_biased_mf_target", seed), Run("river_biased_mf_all", seed)]
     runs.insert(1, Run("item_knn_batch", first))
     return runs
+
+
+def _without_randomness(outcomes: list[Outcome]) -> list[Outcome]:
+    """For arms that ran once the other seeds' outcomes, which are the same."""
+    seeds = dict.fromkeys(o.seed for o in outcomes)
+    ran = {(o.arm, o.seed) for o in outcomes}
+    return [o.of_seed(seed) for o in outcomes for seed in seeds if (o.arm, seed) not in ran]
 
 
 def _bars(console: Console) -> Progress:
@@ -148,7 +156,7 @@ def _work(job: Job, run: Run, counters: Any) -> list[Outcome]:
         "full": lambda: ours.run_learner(data, vectors, settings, run.seed, False, progress),
         "target_only": lambda: ours.run_learner(data, vectors, settings, run.seed, True, progress),
         "network": lambda: network_alone.run_network(data, vectors, settings, run.seed, progress),
-        "item_knn_batch": lambda: peers.run_item_knn(data, progress),
+        "item_knn_batch": lambda: peers.run_item_knn(data, run.seed, progress),
         "river_biased_mf_target": lambda: peers.run_river(data, run.seed, False, progress),
         "river_biased_mf_all": lambda: peers.run_river(data, run.seed, True, progress),
     }
