@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 from rich.console import Console
 
+from consumers import log
 from consumers.config import Settings, build
 from consumers.connect import connect_source, connect_store
 from consumers.demo_view import View
@@ -96,7 +97,7 @@ class Feed:
 
 def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int, dict[str, Any]]:
     """Runs it all; gives the exit code (1 if anything was lost) and the summary. Raises Stop."""
-    console = console or Console()
+    console = console or log.console()
     domains = _domains(options)
     with _servers() as (broker, store), tempfile.TemporaryDirectory(prefix="crosscurrent-demo-") as folder:
         settings = _settings(broker, store, Path(folder), domains)

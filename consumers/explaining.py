@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from consumers import log
 from consumers.config import Settings
 from consumers.errors import STATE_UNUSABLE, Stop
 from models.checkpoint import CheckpointDirectory, UnusableError
@@ -40,7 +41,7 @@ def run_explain(
         found = explain(load_learner(settings), user, item, domain)
     except KeyError as error:
         raise Stop(str(error.args[0])) from error
-    _show(found, user, item, domain, console or Console())
+    _show(found, user, item, domain, console or log.console())
     return found._asdict() | {"past": [p._asdict() for p in found.past]}
 
 

@@ -6,6 +6,14 @@ import logging
 import sys
 
 import structlog
+from rich.console import Console
+
+WIDE = 140
+
+
+def console() -> Console:
+    """For results on stdout; in a file or a pipe, lines are not folded to 80 characters."""
+    return Console() if sys.stdout.isatty() else Console(width=WIDE)
 
 
 def configure(debug: bool = False) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from consumers import log
 from serving.reader import Reader
 
 REASONS = 3
@@ -16,7 +17,7 @@ def show_recommendations(
     reader: Reader, user: str, domain: str, k: int, console: Console | None = None
 ) -> dict[str, Any]:
     """Prints the list and gives it back as plain values. Raises serving.reader.Unreachable."""
-    console = console or Console()
+    console = console or log.console()
     got = reader.recommend(user, domain, k)
     titles = reader.titles(domain, [item.id for item in got.items])
     age = "" if got.age_seconds is None else f", written {_ago(got.age_seconds)} ago by model {got.model}"

@@ -131,19 +131,25 @@ class CoVisitation:
             ids[place], weights[place] = new, counts[~known]
 
     def neighbours(
-        self, domain: int, slots: NDArray[np.int64], kinds: NDArray[np.int64]
+        self, domain: int, slots: NDArray[np.int64], open_: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-        """Flat lists of the slots' neighbours in one domain: position in `slots`, row, weights (n, kinds)."""
+        """Flat lists of the slots' open neighbours in one domain: place in `slots`, row, weights (n, kinds).
+
+        open_: (rows of the domain,).
+        """
         if not len(slots) or not self.used:
-            return np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros((0, len(kinds)), np.float32)
+            return np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros((0, len(KINDS)), np.float32)
         ids = self.ids[slots]
         # free places are -1: the last domain_of, so they need a test of their own
         here = (self.domain_of[ids] == domain) & (ids >= 0)
         here[slots < 0] = False
         flat = np.flatnonzero(here)
+        rows = self.row_of[ids.ravel()[flat]]
+        kept = open_[rows]
+        flat, rows = flat[kept], rows[kept]
         at = flat // NEIGHBOURS
         weights = self.weights.reshape(-1, len(KINDS))[slots[at] * NEIGHBOURS + flat % NEIGHBOURS]
-        return at, self.row_of[ids.ravel()[flat]], weights[:, kinds]
+        return at, rows, weights
 
     def drop(self, domain: int, row: int) -> None:
         """The row stands for another item from now on."""

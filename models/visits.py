@@ -45,9 +45,7 @@ def spread(
     they divide by √n_i too.
     """
     domains, latest = recent.domain[-LATEST:], recent.row[-LATEST:]
-    at, rows, weights = visits.neighbours(domain, visits.slots_of(domains, latest), COLUMNS)
-    kept = open_[rows]
-    at, rows, weights = at[kept], rows[kept], weights[kept]
+    at, rows, weights = visits.neighbours(domain, visits.slots_of(domains, latest), open_)
     marked = np.zeros(len(open_), np.bool_)
     marked[rows] = True
     found = np.flatnonzero(marked)
@@ -62,8 +60,9 @@ def spread(
     share = np.where(SEQUENCE, FADING[len(FADING) - len(latest) :, None], 1.0)
     share[domains != domain, OWN] = share[domains == domain, SOURCES] = 0.0
     share *= SCALE / np.sqrt(counts)[:, None]
-    share = share / visits.growth(time)[COLUMNS]
-    values = (weights * share[at]).T
-    sums = np.array([np.bincount(inside, value, minlength=len(found)) for value in values], np.float64)
+    share = (share / visits.growth(time)[COLUMNS]).T
+    sums = np.empty((len(SIGNALS), len(found)))
+    for signal, (kind, part) in enumerate(zip(COLUMNS, share, strict=True)):
+        sums[signal] = np.bincount(inside, weights[:, kind] * part[at], minlength=len(found))
     sums[[OWN, SOURCES]] *= 2.0 / np.sqrt(popularity[domain].counts_ever(found))
     return found, sums

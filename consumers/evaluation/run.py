@@ -15,6 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from consumers import log
 from consumers.config import Settings
 from consumers.errors import Stop
 from consumers.evaluation.data import Data, Job, load_data
@@ -48,7 +49,7 @@ class Run(NamedTuple):
 
 def run_evaluation(options: Options, settings: Settings, console: Console | None = None) -> dict[str, Any]:
     """Evaluates, prints the tables, writes what was asked for; gives the report. Raises Stop."""
-    console = console or Console()
+    console = console or log.console()
     begun = time.monotonic()
     data = load_data(options.interactions, options.items, options.target, settings, options.rating_range)
     if data.bad_rows:

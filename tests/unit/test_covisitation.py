@@ -21,7 +21,7 @@ def counts(
 ) -> dict[int, list[float]]:
     """{neighbour row: count a kind} of one item."""
     slots = visits.slots(item[0], np.array([item[1]]))
-    _, rows, weights = visits.neighbours(domain, slots, np.arange(len(KINDS)))
+    _, rows, weights = visits.neighbours(domain, slots, np.ones(1000, np.bool_))
     return {int(r): (w / visits.growth(time)).tolist() for r, w in zip(rows, weights, strict=True)}
 
 
