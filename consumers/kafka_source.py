@@ -15,8 +15,11 @@ from consumers.merge import TimeMerge
 from consumers.source import Offsets, Place, Record, Unavailable
 
 Topics = Mapping[str, tuple[str, Literal["interactions", "items"]]]
-PATIENCE_SECONDS = 0.25
-"""How long time order may hold records back when one partition does not deliver."""
+PATIENCE_SECONDS = 1.0
+"""How long time order may hold records back when nothing more is delivered."""
+FETCH_RECORDS = 100_000
+"""A whole fetch is taken in at once: a partition's batch holds thousands of records, and a smaller poll would
+hand out one partition's to their end before the next one's first."""
 
 
 class KafkaSource:
@@ -44,7 +47,8 @@ class KafkaSource:
             self._consumer = KafkaConsumer(
                 **config.client(),
                 group_id=config.group_id,
-                max_poll_records=poll_records,
+                max_poll_records=FETCH_RECORDS,
+                max_partition_fetch_bytes=256 * 1024,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 allow_auto_create_topics=False,
@@ -130,8 +134,8 @@ class KafkaSource:
         return self._topics[topic][1] == "items"
 
     def poll(self, timeout: float) -> list[Record]:
-        if not len(self._merge) or self._behind():
-            self._fetch(0.0 if len(self._merge) >= self._poll_records else timeout)
+        starving = any(not self._merge.holds(place) for place in self._behind())
+        progress = (starving or not len(self._merge)) and self._fetch(timeout)
         if self._reading_items:
             records = self._merge.take(set(), self._poll_records, force=True)
             if not records and self._items_read():
@@ -142,18 +146,19 @@ class KafkaSource:
         now = time.monotonic()
         impatient = self._held_since is not None and now - self._held_since > PATIENCE_SECONDS
         records = self._merge.take(behind, self._poll_records, force=impatient)
-        if records or not len(self._merge):
+        if records or progress or not len(self._merge):
             self._held_since = None
         elif self._held_since is None:
             self._held_since = now
         return records
 
-    def _fetch(self, timeout: float) -> None:
+    def _fetch(self, timeout: float) -> bool:
+        """Takes in what the consumer has; True if that was anything."""
         try:
             polled = self._consumer.poll(timeout_ms=int(timeout * 1000))
         except OffsetOutOfRangeError as error:
             self._out_of_range(error)
-            return
+            return False
         except KafkaError as error:
             if getattr(error, "retriable", False):
                 raise Unavailable(str(error)) from error
@@ -173,6 +178,7 @@ class KafkaSource:
             paused = self._consumer.paused()
             self._consumer.resume(*(paused - full))
             self._consumer.pause(*(full - paused))
+        return bool(polled)
 
     def _out_of_range(self, error: Exception) -> None:
         begins = self._consumer.beginning_offsets(list(self._tps.values()))

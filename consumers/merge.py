@@ -15,7 +15,7 @@ class TimeMerge:
     nothing yet, because that one may be older; `take(force=True)` ends the waiting.
     """
 
-    def __init__(self, buffer_records: int = 5000) -> None:
+    def __init__(self, buffer_records: int = 20_000) -> None:
         self._limit = buffer_records
         self._held: dict[Place, deque[Record]] = {}
 
