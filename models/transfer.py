@@ -17,7 +17,7 @@ STEP_EVENTS = 256
 def transfer_loss(source: Tensor, target: Tensor, weight: float) -> Tensor:
     """L = L_source + λ L_target.
 
-    Source: DESIGN.md 6; the weighted sum of Caruana, "Multitask learning" (1997).
+    Source: the weighted sum of Caruana, "Multitask learning" (1997).
     """
     return source + weight * target
 
@@ -34,7 +34,7 @@ def uncertainty_weighted(loss: Tensor, log_variance: Tensor) -> Tensor:
 def shrinkage_rate(kappa: float, n_target: float) -> float:
     """κ / (κ + n): how far a target with n events is drawn to the source in 256 of its events.
 
-    Source: DESIGN.md 6; the weight of the prior mean in the James-Stein / normal-normal estimator, with κ
+    Source: the weight of the prior mean in the James-Stein / normal-normal estimator, with κ
     the ratio of the noise's to the prior's variance.
     """
     return kappa / (kappa + n_target) if kappa > 0 else 0.0
@@ -49,7 +49,7 @@ def step_fraction(rate: float, m: float) -> float:
 
 
 def corrected(target: Tensor, source: Tensor, fraction: float) -> Tensor:
-    """b_t - (b_t - b_s) · fraction: the bias correction of one domain layer. Source: DESIGN.md 6."""
+    """b_t - (b_t - b_s) · fraction: the bias correction of one domain layer: shrinkage of b_t toward b_s."""
     return target - (target - source) * fraction
 
 

@@ -37,7 +37,7 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "skipped_updates": ("counter", {"reason"}),
     "ready": ("gauge", set()),
 }
-"""DESIGN section 7. `adaptation_actions_total` has nothing to count yet."""
+"""The metrics contract. `adaptation_actions_total` has nothing to count yet."""
 
 
 def exported(metrics: Metrics) -> dict[str, tuple[str, set[str]]]:
