@@ -68,10 +68,11 @@ def past_items(learner: Learner, user: int | None, domain: int, item: int) -> li
     recent = learner.history.recent(user)
     visits = learner.ranker.signals.visits
     slots = visits.slots_of(recent.domain, recent.row)
-    at, rows, weights = visits.neighbours(domain, slots, np.array([WITH]))
+    only = np.zeros(learner.catalogues[domain].size, np.bool_)
+    only[item] = True
+    at, _, weights = visits.neighbours(domain, slots, only)
     together = np.zeros(len(recent.row))
-    mine = rows == item
-    np.add.at(together, at[mine], weights[mine, 0])
+    np.add.at(together, at, weights[:, WITH])
     unit = learner.catalogues[domain].directions.units[item]
     found: dict[tuple[int, int], PastItem] = {}
     for d, row, count in zip(recent.domain.tolist(), recent.row.tolist(), together.tolist(), strict=True):
