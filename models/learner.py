@@ -31,7 +31,7 @@ DIVERSE_POOL = 3
 
 
 class ScoredEvent(NamedTuple):
-    """What was known before learning: `parts` for ratings, `ranked` for every event."""
+    """What was known before learning: `parts` for ratings, `ranked` for every event of a domain with lists."""
 
     parts: RatingParts | None
     prediction: float | None
@@ -183,8 +183,10 @@ class Learner:
         domain = self.index[event.domain]
         user, item = self.users.get(event.user), self.catalogues[domain].ids.get(event.item)
         time = max(self.newest[domain], event.timestamp / 1000.0)
-        affinity = self.network.affinity(domain, [user])[0]
-        ranked = self.ranker.score(domain, user, item, event.item, time, affinity)
+        ranked = Scored(None)
+        if self.domains[domain].recommend:  # of other domains nobody reads lists: nothing to learn for them
+            affinity = self.network.affinity(domain, [user])[0]
+            ranked = self.ranker.score(domain, user, item, event.item, time, affinity)
         if event.kind == "click":
             return ScoredEvent(None, None, ranked)
         parts = self.rate(domain, user, item, event.user, event.item, event.context, time)

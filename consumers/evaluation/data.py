@@ -78,8 +78,10 @@ def load_data(
     values = np.array([e.value for e in events if e.value is not None])
     seen = (float(values.min()), float(values.max())) if len(values) else (1.0, 5.0)
     limits = rating_range or (seen if seen[0] < seen[1] else (seen[0] - 1.0, seen[1] + 1.0))
+    # Lists are made for the target alone: how other domains are ranked has no part in it.
     domains = [
-        Domain(name, config.role, limits, catalogue="required") for name, config in sorted(names.items())
+        Domain(name, config.role, limits, recommend=name == target, catalogue="required")
+        for name, config in sorted(names.items())
     ]
     grid = np.unique([e.value for e in events if e.domain == target and e.value is not None])
     return Data(events, catalogue, domains, target, limits, grid, sum(bad.values()))
