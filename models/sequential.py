@@ -1,0 +1,59 @@
+"""Which of two arms errs less, decided while the stream runs: a test that may be looked at after every event."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import msgspec
+
+Verdict = Literal["better", "worse", "open"]
+
+
+class PairedTest(msgspec.Struct):
+    """The mean of paired differences d_t = loss of the champion - loss of the challenger, at any time t.
+
+        CS_t = mean_t ± σ_t sqrt(2 (t ρ² + 1) / (t² ρ²) · log(sqrt(t ρ² + 1) / α))
+
+    covers the true mean at all t together with probability 1 - α, so that looking often costs nothing. ρ makes the
+    interval tightest near `tuned_for` pairs. Source: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (2024),
+    "Time-uniform central limit theory and asymptotic confidence sequences", theorem 2.2 and appendix B.2.
+    """
+
+    alpha: float = 0.01
+    tuned_for: float = 200.0
+    least: int = 30
+    """The interval is asymptotic: no verdict before so many pairs."""
+    count: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+
+    def add(self, difference: float) -> None:
+        """One pair; differences that are not finite are left out."""
+        if math.isfinite(difference):
+            self.count += 1
+            self.total += difference
+            self.squares += difference * difference
+
+    @property
+    def mean(self) -> float:
+        """How much less the challenger errs, per pair."""
+        return self.total / self.count if self.count else 0.0
+
+    @property
+    def margin(self) -> float:
+        """Half the interval's width; infinite before `least` pairs."""
+        t = self.count
+        if t < self.least:
+            return math.inf
+        variance = max(self.squares / t - self.mean**2, 0.0) * t / (t - 1)
+        log_alpha = -2.0 * math.log(self.alpha)
+        rho2 = (log_alpha + math.log(log_alpha) + 1.0) / self.tuned_for
+        spread = 2.0 * (t * rho2 + 1.0) / (t * t * rho2) * math.log(math.sqrt(t * rho2 + 1.0) / self.alpha)
+        return math.sqrt(variance * spread)
+
+    def verdict(self) -> Verdict:
+        """`better`: the challenger errs less; `worse`: it errs more; `open`: not decided yet."""
+        if abs(self.mean) <= self.margin:
+            return "open"
+        return "better" if self.mean > 0 else "worse"
