@@ -88,17 +88,31 @@ class Checkpointer:
         try:
             seconds = future.result()
         except OSError as error:
-            raise Stop(
-                f"checkpoint cannot be written ({error.strerror}); nothing was committed. Make room in the "
-                "checkpoint directory and start again.",
-                STATE_UNUSABLE,
-            ) from error
+            raise _unwritable(error) from error
         self.last_good = self._clock()
         self._written(offsets, seconds)
+
+    def replace(self, state: dict[str, Any]) -> Path:
+        """Writes a checkpoint that owes nothing to the ones before it, which go once it is on disk. Gives its folder.
+
+        Raises Stop (exit 4).
+        """
+        try:
+            return self._directory.save(snapshot(state), keep=1)
+        except OSError as error:
+            raise _unwritable(error) from error
 
     def close(self) -> None:
         self._pool.shutdown()
         self._lock.close()
+
+
+def _unwritable(error: OSError) -> Stop:
+    return Stop(
+        f"checkpoint cannot be written ({error.strerror}); nothing was committed. Make room in the "
+        "checkpoint directory and start again.",
+        STATE_UNUSABLE,
+    )
 
 
 def _locked(path: Path) -> TextIO:

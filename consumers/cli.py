@@ -13,6 +13,7 @@ import msgspec
 from consumers import log
 from consumers.config import load
 from consumers.errors import BUG, USAGE, Stop
+from consumers.evaluation import SCENARIOS, Scenario
 
 CONFIG = click.option(
     "--config",
@@ -303,52 +304,138 @@ def demo(
 
 
 @cli.command()
-@click.option(
-    "--interactions", required=True, type=click.Path(path_type=Path), help="Events: .csv, .csv.gz, Parquet …"
-)
-@click.option(
-    "--items", required=True, type=click.Path(path_type=Path), help="Items: every row can be recommended."
-)
-@click.option("--target", required=True, help="The domain that is measured; the others are its sources.")
+@click.option("--interactions", type=click.Path(path_type=Path), help="Events: .csv, .csv.gz, Parquet …")
+@click.option("--items", type=click.Path(path_type=Path), help="Items: every row can be recommended.")
+@click.option("--target", help="The domain that is measured; the others are its sources.")
+@click.option("--scenario", type=click.Choice(SCENARIOS), help="A simulated world instead of files.")
 @CONFIG
 @click.option("--encoder", help="Text encoder instead of the config's: hashing, a model name or folder.")
 @click.option("--rating-range", "limits", metavar="LO:HI", help="For clipping (default: the file's range).")
 @click.option(
     "--predictions", type=click.Path(path_type=Path), help="Parquet file, a row an event, arm and seed."
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="PNG file: error and NDCG@10 along the stream.")
-@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many seeds.")
+@click.option("--plot", type=click.Path(path_type=Path), help="PNG file: errors along the stream.")
+@click.option(
+    "--seeds", type=click.IntRange(1), help="How many seeds (default: 1; with --scenario 5, each a world)."
+)
+@click.option(
+    "--strategies", default="", metavar="LIST",
+    help="Adaptation strategies to run beside the config's, as arms full_<strategy>: some of none, share, correct, "
+    "adversarial, coral, with commas; or `all`.",
+)  # fmt: skip
 @JSON
 def evaluate(
-    interactions: Path,
-    items: Path,
-    target: str,
+    interactions: Path | None,
+    items: Path | None,
+    target: str | None,
+    scenario: Scenario | None,
     config: Path | None,
     encoder: str | None,
     limits: str | None,
     predictions: Path | None,
     plot: Path | None,
-    seeds: int,
+    seeds: int | None,
+    strategies: str,
     json_file: Path | None,
 ) -> int:
     """Measure the learner of `run` on recorded events, in time order, each scored before it is learned.
 
     Beside it: popularity, co-visitation, text, a batch item-KNN, River's BiasedMF, the target alone. Needs no Kafka.
 
+    With --scenario on a simulated world whose truth is known, adaptation on and off side by side: how far from the
+    best possible error, how soon there again after a drift, false alarms, the error of the learned bias.
+
     \b
     Examples:
       crosscurrent evaluate --interactions events.csv.gz --items items.csv.gz --target books
       crosscurrent evaluate --interactions e.parquet --items i.csv --target books \\
         --encoder all-MiniLM-L6-v2 --seeds 3 --json figures.json --plot stream.png
+      crosscurrent evaluate --interactions e.csv --items i.csv --target books --strategies none,share,coral
+      crosscurrent evaluate --scenario sudden --seeds 5 --json sudden.json
     """
-    from consumers.evaluation.data import parse_range  # noqa: PLC0415
-    from consumers.evaluation.run import Options, run_evaluation  # noqa: PLC0415
-
+    files = {"--interactions": interactions, "--items": items, "--target": target}
+    if scenario is not None:
+        given = files | {
+            "--rating-range": limits,
+            "--predictions": predictions,
+            "--strategies": strategies or None,
+        }
+        if unwanted := [name for name, value in given.items() if value is not None]:
+            raise click.UsageError(f"--scenario makes its own events; leave out {', '.join(unwanted)}")
     settings = load(config, need_domains=False)
     if encoder is not None:
         settings.text_encoder.model = encoder
-    options = Options(interactions, items, target, parse_range(limits), predictions, plot, seeds)
+    if scenario is not None:
+        from consumers.evaluation.scenario import SEEDS, run_scenario  # noqa: PLC0415  (loads torch)
+
+        write_json(json_file, run_scenario(scenario, settings, seeds or SEEDS, plot))
+        return 0
+    if interactions is None or items is None or target is None:
+        missing = ", ".join(name for name, value in files.items() if value is None)
+        raise click.UsageError(f"missing {missing}; or give --scenario NAME for a simulated world")
+    from consumers.evaluation.data import parse_range, parse_strategies  # noqa: PLC0415
+    from consumers.evaluation.run import Options, run_evaluation  # noqa: PLC0415
+
+    options = Options(
+        interactions,
+        items,
+        target,
+        parse_range(limits),
+        predictions,
+        plot,
+        seeds or 1,
+        parse_strategies(strategies),
+    )
     write_json(json_file, run_evaluation(options, settings))
+    return 0
+
+
+@cli.command()
+@click.option(
+    "--interactions", required=True, type=click.Path(path_type=Path), help="Events: .csv, .csv.gz, Parquet …"
+)
+@click.option("--items", required=True, type=click.Path(path_type=Path), help="Items with titles and text.")
+@NEEDED_CONFIG
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Checkpoint folder for `run`.")
+@click.option("--domain", "-d", help="Domain of all rows; with a domain column: only its rows.")
+@click.option(
+    "--holdout", default=0.2, show_default=True, type=click.FloatRange(0, 1, max_open=True),
+    help="Share of the events, the last in time, that is measured before it is learned.",
+)  # fmt: skip
+@click.option("--encoder", help="Text encoder instead of the config's: hashing, a model name or folder.")
+@click.option("--no-final-fit", is_flag=True, help="Do not learn the held-out events afterwards.")
+@click.option("--force", is_flag=True, help="Replace the checkpoints that are in --out.")
+@JSON
+def pretrain(
+    interactions: Path,
+    items: Path,
+    config: Path,
+    out: Path,
+    domain: str | None,
+    holdout: float,
+    encoder: str | None,
+    no_final_fit: bool,
+    force: bool,
+    json_file: Path | None,
+) -> int:
+    """Learn historic files into a first checkpoint for `run`, and measure it on their last part in time.
+
+    For history that is NOT in Kafka: `run` then reads its log from the beginning, and an event that is in both is
+    learned twice, unless its event_id is among the latest `intake.dedup_events`. Rows with missing values are dropped
+    and counted. Needs neither Kafka nor Redis; `run` publishes everything it finds in the checkpoint.
+
+    \b
+    Examples:
+      crosscurrent pretrain -c crosscurrent.toml --interactions events.csv.gz --items items.csv --out checkpoints
+      crosscurrent pretrain -c crosscurrent.toml --interactions ratings.csv --items movies.csv --domain movies \\
+        --out warm --holdout 0.1 --json figures.json
+      CROSSCURRENT_CHECKPOINT__DIRECTORY=warm crosscurrent run -c crosscurrent.toml
+    """
+    settings = load(config)
+    from consumers.pretraining import Options, run_pretrain  # noqa: PLC0415  (loads torch)
+
+    options = Options(interactions, items, out, domain, holdout, encoder, not no_final_fit, force)
+    write_json(json_file, run_pretrain(options, settings))
     return 0
 
 

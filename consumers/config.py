@@ -15,7 +15,7 @@ import msgspec
 
 from consumers.errors import Stop
 from models.interaction import Domain, Role
-from models.settings import LearnerSettings, RankerSettings
+from models.settings import AdaptationSettings, LearnerSettings, RankerSettings
 
 PREFIX = "CROSSCURRENT_"
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
@@ -128,6 +128,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     publish: Publish = msgspec.field(default_factory=Publish)
     learner: LearnerSettings = msgspec.field(default_factory=LearnerSettings)
     ranker: RankerSettings = msgspec.field(default_factory=RankerSettings)
+    adaptation: AdaptationSettings = msgspec.field(default_factory=AdaptationSettings)
     domains: dict[str, DomainConfig] = {}
 
     def domain_list(self) -> list[Domain]:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.service import Service
+from models.arms import Arms
 from models.prequential import NDCG_LOSS, RMSE
 
 LINE_SECONDS = 5.0
@@ -83,9 +84,15 @@ class View:
                     arms.prequential.error(domain.name, NDCG_LOSS, arm) for arm in ("full", "target_only")
                 )
             ]
-            drifts = sum(n for (name, _), n in arms.drift.count.items() if name == domain.name)
+            drifts = _alarms(arms, domain.name)
             table.add_row(*cells, str(drifts) if drifts else "")
         return table
+
+
+def _alarms(arms: Arms, domain: str) -> int:
+    """Drifts that any detector has seen in this domain."""
+    watches = arms.loop.drift.watches if arms.loop is not None else {}
+    return sum(watch.count for (name, _), watch in watches.items() if name == domain)
 
 
 def _number(value: float | None) -> str:

@@ -25,7 +25,7 @@ def load_learner(settings: Settings) -> Learner:
         raise Stop(f"checkpoint.directory {path}: {error}", STATE_UNUSABLE) from error
     if state is None:
         raise Stop(f"checkpoint.directory {path}: there is no checkpoint yet; crosscurrent run writes them")
-    learner = Learner(settings.domain_list(), settings.learner)
+    learner = Learner(settings.domain_list(), settings.learner, adaptation=settings.adaptation)
     try:
         learner.load(state["arms"]["full"])
     except (KeyError, ValueError, TypeError) as error:
@@ -60,8 +60,7 @@ def _show(found: Explanation, user: str, item: str, domain: str, console: Consol
                 past.domain, past.item_id, past.title, f"{past.together:.2f}", f"{past.similarity:.2f}"
             )
         console.print(table)
-    for name, value in found.domain_terms.items():
-        console.print(f"{name}: {value:+.3f}", highlight=False)
+    console.print(_parts(f"bias terms of {domain}", found.domain_terms))
 
 
 def _parts(title: str, parts: dict[str, float]) -> Table:

@@ -7,6 +7,7 @@ import sys
 
 import structlog
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 WIDE = 140
 
@@ -14,6 +15,12 @@ WIDE = 140
 def console() -> Console:
     """For results on stdout; in a file or a pipe, lines are not folded to 80 characters."""
     return Console() if sys.stdout.isatty() else Console(width=WIDE)
+
+
+def bars(console: Console) -> Progress:
+    """Progress bars that vanish when done; nothing at all where there is no terminal."""
+    columns = (TextColumn("{task.description:24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def configure(debug: bool = False) -> None:

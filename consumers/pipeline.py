@@ -18,6 +18,7 @@ from consumers.decode import Decoder, Rejection
 from consumers.dedup import DedupWindow
 from consumers.encoding import Encoding, restore
 from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.reporter import Reporter
 from consumers.source import Offsets, Record, Source, Unavailable
 from models.arms import Arms
 from models.interaction import Interaction, Item
@@ -67,12 +68,10 @@ class Pipeline:
         self.batcher = Batcher(settings.intake.batch_events, settings.intake.batch_ms / 1000, clock)
         self.dedup = DedupWindow(settings.intake.dedup_events)
         self.limits = Limits(settings.intake.max_invalid_ratio, settings.intake.max_consecutive_invalid)
-        self.last_record_ms: dict[str, int] = {}
+        self.reporter = Reporter(settings, metrics, arms, source)
         self._backoff = 0.0
         self._published_at = self._reported_at = self._network_since = clock()
         self._learning_since_publish = 0.0
-        self._evictions: Counter[str] = Counter()
-        self._skipped = 0
 
     def step(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """One turn: reads what is there, learns it in micro-batches, publishes and saves what is due."""
@@ -155,12 +154,10 @@ class Pipeline:
             self.metrics.key_mismatches.inc()
         if not self.arms.full.waiting:
             self._network_since = self.clock()
-        for metric in self.arms.step(event):
-            self.metrics.drift.labels(event.domain, f"adwin_{metric}").inc()
-            log.info("drift detected", domain=event.domain, metric=metric)
+        self.reporter.tell(self.arms.step(event))
         self.totals["learned"] += 1
         self.metrics.events.labels(event.domain, event.kind).inc()
-        self.last_record_ms[event.domain] = record.timestamp
+        self.reporter.last_record_ms[event.domain] = record.timestamp
         self.outbox.event(event.user, event.domain, event.item, record.timestamp)
 
     def _item(self, record: Record, item: Item) -> None:
@@ -179,10 +176,6 @@ class Pipeline:
     def _network_step(self) -> None:
         with self._timed("network"):
             self.arms.end_batch()
-        skipped = self.arms.full.network.skipped
-        if skipped > self._skipped:
-            self.metrics.skipped_updates.labels("non_finite_loss").inc(skipped - self._skipped)
-            self._skipped = skipped
 
     # 7 publish
 
@@ -321,34 +314,9 @@ class Pipeline:
 
     def report(self) -> None:
         """Copies what changes slowly into the gauges."""
-        metrics, full = self.metrics, self.arms.full
-        behind: Counter[str] = Counter()
-        topics = self.settings.topics()
-        for (topic, partition), lag in self.source.lag(self.offsets).items():
-            metrics.lag_records.labels(topic, partition).set(lag)
-            if topics[topic][1] == "interactions":
-                behind[topics[topic][0]] += lag
-        now_ms = time.time() * 1000
-        for domain in self.settings.domains:
-            last = self.last_record_ms.get(domain, now_ms)
-            metrics.lag_seconds.labels(domain).set(
-                max(0.0, (now_ms - last) / 1000) if behind[domain] else 0.0
-            )
-            metrics.set_report(domain, self.arms.report(domain))
-        metrics.set_errors(self.arms.prequential)
-        for (domain, metric), score in self.arms.drift.score.items():
-            metrics.drift_score.labels(domain, f"adwin_{metric}").set(score)
-        tables = {"users": full.users} | {
-            f"items_{name}": full.catalogues[index].ids for name, index in full.index.items()
-        }
-        for name, table in tables.items():
-            metrics.table_rows.labels(name).set(len(table))
-            metrics.table_evictions.labels(name).inc(table.evictions - self._evictions[name])
-            self._evictions[name] = table.evictions
-        lost = self.source.lost()
-        metrics.lost_records.inc(lost - self.totals["lost"])
-        self.totals["lost"] = lost
+        self.reporter.report(self.offsets)
+        self.totals["lost"] = self.reporter.lost
         backlog = self.outbox.backlog() + (self.publisher.backlog() if self.publisher else 0)
-        metrics.publish_backlog.set(backlog)
+        self.metrics.publish_backlog.set(backlog)
         if self.checkpointer is not None:
-            metrics.checkpoint_age.set(self.checkpointer.age())
+            self.metrics.checkpoint_age.set(self.checkpointer.age())

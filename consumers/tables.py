@@ -11,14 +11,13 @@ domain; with both, only the rows of that domain are read and the others are coun
 from __future__ import annotations
 
 import contextlib
-import csv
 import gzip
 import io
 import itertools
 import re
 import time
 import zlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -28,6 +27,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from consumers.delimited import cells_of, split_lines
 from consumers.errors import Stop
 from consumers.rows import BadRowError, Kind, Row, Sent, event_record, item_record
 
@@ -69,7 +69,6 @@ _GENRES = (
 )  # fmt: skip
 
 _DOMAIN = re.compile(r"[a-z0-9_-]+")
-_QUOTED_LINES = 20  # lines a quoted cell may span before its quote counts as never closed
 _AHEAD_MS = 300_000  # the contract's tolerance for a clock that is ahead
 _UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
 
@@ -89,16 +88,24 @@ class TableError(Stop):
     """The file as a whole cannot be read; the message says what to do."""
 
 
+class NoDomainError(TableError):
+    """No column tells the domain, and nobody has named it."""
+
+
 class Table:
     """One file. `kind` tells what is in it, `columns` which column gives which field; `records()` reads it.
 
     `columns` maps our fields (`MAPPABLE`) to column names, or to numbers from 0 in a table without a header;
-    fields it does not name are found by their usual names. Raises TableError when the file cannot be read or
-    understood.
+    fields it does not name are found by their usual names. Items that are `expected` may be without text.
+    Raises TableError when the file cannot be read or understood.
     """
 
     def __init__(
-        self, path: Path, domain: str | None = None, columns: Mapping[str, str] | None = None
+        self,
+        path: Path,
+        domain: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        expected: Kind | None = None,
     ) -> None:
         self.path = path
         self.domain = domain
@@ -116,12 +123,12 @@ class Table:
             self._names = self._header(mapping)
         except _UNREADABLE as error:
             raise TableError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-        self.kind, self.columns = _recognise(path, self._names, mapping)
+        self.kind, self.columns = _recognise(path, self._names, mapping, expected)
         self._fields = _EVENT if self.kind == "interactions" else _ITEM
         if domain is not None and not _DOMAIN.fullmatch(domain):
             raise TableError(f"a domain name is made of a-z, 0-9, _ and - only, not {domain!r}")
         if domain is None and "domain" not in self.columns:
-            raise TableError(f"{path}: no column tells the domain; name it with --domain")
+            raise NoDomainError(f"{path}: no column tells the domain; name it with --domain")
 
     @property
     def position(self) -> int:
@@ -178,7 +185,7 @@ class Table:
                     found.update(dict.fromkeys(msgspec.json.decode(line, type=dict[str, Any])))
             return list(found)
         self._separator = "::" if "::" in first else max(",\t;|", key=first.count)
-        cells = [cell.strip() for cell in _cells(first, self._separator)]
+        cells = [cell.strip() for cell in cells_of(first, self._separator)]
         self._width = len(cells)
         # Numbers as column names: only a header if all of them stand there.
         numbers = mapping and all(column.isdigit() for column in mapping.values())
@@ -203,7 +210,7 @@ class Table:
             self._open() as binary,
             io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="") as file,
         ):
-            rows = _split(file, self._separator)
+            rows = split_lines(file, self._separator)
             for line, cells in itertools.islice(rows, 0 if self._bare else 1, None):
                 if isinstance(cells, str):
                     yield line, cells
@@ -242,7 +249,9 @@ class Table:
                 self._done = line / max(1, file.metadata.num_rows)
 
 
-def _recognise(path: Path, names: list[str], mapping: dict[str, str]) -> tuple[Kind, dict[str, str]]:
+def _recognise(
+    path: Path, names: list[str], mapping: dict[str, str], expected: Kind | None
+) -> tuple[Kind, dict[str, str]]:
     """What the table holds, and the column of each field it has."""
     if unknown := set(mapping) - set(MAPPABLE):
         raise TableError(f"cannot map {', '.join(sorted(unknown))}; the fields are {', '.join(MAPPABLE)}")
@@ -253,7 +262,7 @@ def _recognise(path: Path, names: list[str], mapping: dict[str, str]) -> tuple[K
     found |= mapping
     if "item_id" in found and "user_id" in found:
         return "interactions", {field: found[field] for field in _EVENT if field in found}
-    if "item_id" in found and found.keys() & {"title", "text", *_ABOUT}:
+    if "item_id" in found and (expected == "items" or found.keys() & {"title", "text", *_ABOUT}):
         return "items", {field: found[field] for field in _ITEM if field in found}
     lacking = "item_id" if "item_id" not in found else "user_id (interactions) or title (items)"
     raise TableError(
@@ -266,39 +275,6 @@ def _plain(name: str) -> str:
 
 
 _KNOWN = {name for usual in ALIASES.values() for name in usual}
-
-
-def _cells(line: str, separator: str, strict: bool = False) -> list[str]:
-    if '"' not in line or len(separator) > 1:
-        return line.split(separator)
-    return next(csv.reader([line], delimiter=separator, strict=strict))
-
-
-def _split(file: Iterator[str], separator: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Line number and cells, or a reason. Unlike with a csv.reader, an open quote costs one line only."""
-    again: deque[str] = deque()
-    number = 0
-    while line := again.popleft() if again else next(file, ""):
-        number += 1
-        if '"' not in line:
-            yield number, line.rstrip("\r\n").split(separator)
-            continue
-        lines = [line]
-        while True:
-            try:
-                yield number, _cells("".join(lines).rstrip("\r\n"), separator, strict=True)
-            except csv.Error as error:
-                if "unexpected end" not in str(error):
-                    yield number, _cells("".join(lines).rstrip("\r\n"), separator)
-                elif len(lines) < _QUOTED_LINES and (more := again.popleft() if again else next(file, "")):
-                    lines.append(more)
-                    continue
-                else:
-                    yield number, "a quote is opened and not closed"
-                    again.extendleft(reversed(lines[1:]))
-                    break
-            number += len(lines) - 1
-            break
 
 
 def _plain_times(column: pa.Array) -> pa.Array:

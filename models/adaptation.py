@@ -17,3 +17,12 @@ def divergence(source: NDArray[np.float32], target: NDArray[np.float32]) -> floa
     mean_gap = source.mean(axis=0) - target.mean(axis=0)
     covariance_gap = np.cov(source, rowvar=False) - np.cov(target, rowvar=False)
     return float(mean_gap @ mean_gap + np.sum(covariance_gap**2) / (4 * dim**2))
+
+
+def relative_divergence(source: NDArray[np.float32], target: NDArray[np.float32]) -> float:
+    """`divergence` of the vectors divided by their root mean square length: the same in any unit, about 0 to 4."""
+    if min(len(source), len(target)) < 2:
+        return 0.0
+    square = 0.5 * sum(float(np.square(v, dtype=np.float64).sum(axis=1).mean()) for v in (source, target))
+    length = np.float32(square**0.5)
+    return divergence(source / length, target / length) if length > 0 else 0.0

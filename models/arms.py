@@ -8,61 +8,68 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.adaptation import divergence
-from models.drift import DriftDetectors
+from models.guard import Arm, Guard, Task, bucket
 from models.interaction import Domain, Interaction, Item
-from models.learner import Learner, ScoredEvent
+from models.learner import Learner, Recommendation, ScoredEvent
+from models.loop import AdaptationLoop, Notice
 from models.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_at_10
-from models.settings import LearnerSettings
-
-SAMPLE_ITEMS = 2000
-
-
-def sample(learner: Learner, domain: int) -> NDArray[np.float32]:
-    """Vectors of up to 2,000 of the domain's items, evenly over its rows."""
-    vectors = learner.network.item_vectors(domain)
-    return vectors[:: max(1, len(vectors) // SAMPLE_ITEMS)]
+from models.settings import AdaptationSettings, LearnerSettings
+from models.signals import NAMES
 
 
 class Arms:
     """Feeds every event to all arms, score before learn, and keeps their prequential errors."""
 
-    def __init__(self, domains: Sequence[Domain], settings: LearnerSettings, diversity: float = 0.0) -> None:
-        self.full = Learner(domains, settings, diversity)
+    def __init__(
+        self,
+        domains: Sequence[Domain],
+        settings: LearnerSettings,
+        diversity: float = 0.0,
+        adaptation: AdaptationSettings | None = None,
+    ) -> None:
+        self.full = Learner(domains, settings, diversity, adaptation)
         self.alone = {
-            d.name: Learner([d], settings)
+            d.name: Learner([d], settings, adaptation=adaptation)
             for d in domains
             if d.is_target and settings.compare and len(domains) > 1
         }
         self.prequential = Prequential()
-        self.drift = DriftDetectors()
+        self.guard = Guard()
+        enabled = adaptation is None or adaptation.enabled
+        self.loop = AdaptationLoop(self.full) if enabled else None
 
-    def step(self, event: Interaction) -> list[str]:
-        """Scores and learns one event; gives the metrics in which a drift was detected."""
-        drifted = self._judge("full", event, self._run(self.full, event))
-        if (alone := self.alone.get(event.domain)) is not None:
-            self._judge("target_only", event, self._run(alone, event))
+    def step(self, event: Interaction) -> list[Notice]:
+        """Scores, judges and learns one event; gives what the adaptation loop has to say of it."""
+        full = self.full
+        scored = full.score(event)
+        alone = self.alone.get(event.domain)
+        beside = alone.score(event) if alone is not None else None
+        self._judge(event, scored, beside)
+        notices = self.loop.step(event, scored) if self.loop is not None else []
+        full.learn(event, scored)
+        if alone is not None and beside is not None:
+            alone.learn(event, beside)
             alone.forget_evictions()  # nothing of it is published
-        return drifted
+        return notices
 
-    @staticmethod
-    def _run(learner: Learner, event: Interaction) -> ScoredEvent:
-        scored = learner.score(event)
-        learner.learn(event, scored)
-        return scored
-
-    def _judge(self, arm: str, event: Interaction, scored: ScoredEvent) -> list[str]:
-        errors: dict[str, float] = {}
-        if event.value is not None and scored.prediction is not None:
-            errors[RMSE] = (event.value - scored.prediction) ** 2
-        if scored.rank is not None:
-            errors[NDCG_LOSS] = 1.0 - ndcg_at_10(scored.rank)
-        drifted = []
-        for metric, error in errors.items():
-            self.prequential.add(event.domain, metric, arm, error)
-            if arm == "full" and self.drift.update(event.domain, metric, error):
-                drifted.append(metric)
-        return drifted
+    def _judge(self, event: Interaction, scored: ScoredEvent, beside: ScoredEvent | None) -> None:
+        """Errors of all arms, and of what the guard followed: measured before it hears of them."""
+        full, name = self.full, event.domain
+        at = bucket(full.history.count(full.users.get(event.user), full.index[name]))
+        judged: list[tuple[Task, str, dict[Arm, float]]] = [
+            ("rating", RMSE, rating_losses(full, event, scored, beside)),
+            ("ranking", NDCG_LOSS, ranking_losses(scored, beside)),
+        ]
+        for task, metric, losses in judged:
+            if not losses:
+                continue
+            for arm in ("full", "target_only"):
+                if arm in losses:
+                    self.prequential.add(name, metric, arm, losses[arm])
+            if name in self.alone:
+                followed = self.guard.choice(name, at, task)
+                self.prequential.add(name, metric, "followed", losses.get(followed, losses["full"]))
+                self.guard.update(name, at, task, losses)
 
     def end_batch(self) -> None:
         self.full.end_batch()
@@ -80,6 +87,30 @@ class Arms:
         for name, learner in self.alone.items():
             learner.put_text_vectors({k: v for k, v in vectors.items() if k[0] == name}, idle)
 
+    def recommend(
+        self, users: Sequence[str | None], domain: str, k: int, explain: int | None = None
+    ) -> list[list[Recommendation]]:
+        """As `Learner.recommend`, each user's list by the arm that the guard follows for them."""
+        full, index = self.full, self.full.index[domain]
+        arms = [
+            self.guard.choice(domain, bucket(full.history.count(row, index)), "ranking")
+            for row in (None if user is None else full.users.get(user) for user in users)
+        ]
+        lists: list[list[Recommendation]] = [[] for _ in users]
+        for arm in dict.fromkeys(arms):
+            places = [n for n, followed in enumerate(arms) if followed == arm]
+            learner = self.alone.get(domain, full) if arm == "target_only" else full
+            only = SINGLE.get(arm)
+            some = learner.recommend([users[n] for n in places], domain, k, explain, only)
+            for n, found in zip(places, some, strict=True):
+                lists[n] = found if learner is full else self._renumbered(found, index)
+        return lists
+
+    def _renumbered(self, found: list[Recommendation], domain: int) -> list[Recommendation]:
+        """The same items by the rows of the full learner's catalogue."""
+        rows = [self.full.catalogues[domain].ids.get(one.item_id) for one in found]
+        return [one._replace(row=row) for one, row in zip(found, rows, strict=True) if row is not None]
+
     def report(self, domain: str) -> dict[str, float]:
         """What is known of a domain, by the field names of `cc:domain:<domain>`."""
         full, prequential = self.full, self.prequential
@@ -89,12 +120,11 @@ class Arms:
             fields |= {f"bias:{term}": value for term, value in terms.items()}
         if full.domains[index].is_target:
             fields["adaptation_rate"] = full.network.adaptation_rate(index)
-            target = sample(full, index)
-            for source in full.domains:
-                if source.is_source and source.name != domain:
-                    fields[f"divergence:{source.name}"] = divergence(
-                        sample(full, full.index[source.name]), target
-                    )
+            for name, values in (
+                ("divergence", full.network.divergence(index)),
+                ("weight", full.network.source_weights(index)),
+            ):
+                fields |= {f"{name}:{full.domains[s].name}": value for s, value in values.items()}
         for name, metric, arm in prequential.measured():
             if name == domain:
                 fields[f"error:{metric}:{arm}"] = prequential.error(domain, metric, arm) or 0.0
@@ -108,7 +138,8 @@ class Arms:
             "full": self.full.state(),
             "alone": {name: learner.state() for name, learner in self.alone.items()},
             "prequential": self.prequential.state(),
-            "drift": self.drift.state(),
+            "guard": self.guard.state(),
+            "loop": None if self.loop is None else self.loop.state(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -121,4 +152,43 @@ class Arms:
         for name, learner in self.alone.items():
             learner.load(state["alone"][name])
         self.prequential.load(state["prequential"])
-        self.drift.load(state["drift"])
+        self.guard.load(state["guard"])
+        if self.loop is not None and state["loop"] is not None:
+            self.loop.load(state["loop"])
+
+
+SINGLE: dict[Arm, str] = {"text": "text", "popularity": "popularity_3d"}
+"""The signal that ranks alone, by arm."""
+
+
+def rating_losses(
+    full: Learner, event: Interaction, scored: ScoredEvent, beside: ScoredEvent | None
+) -> dict[Arm, float]:
+    """Squared errors; empty for a click. `text` and `popularity` know the domain, and the item's text or record."""
+    if event.value is None or scored.parts is None or scored.prediction is None:
+        return {}
+    parts, (low, high) = scored.parts, full.domains[full.index[event.domain]].rating_range
+    predictions: dict[Arm, float] = {"full": scored.prediction}
+    if beside is not None and beside.prediction is not None:
+        predictions["target_only"] = beside.prediction
+    base = parts.mean + parts.domain
+    predictions["text"] = min(max(base + parts.text, low), high)
+    predictions["popularity"] = min(max(base + parts.item + parts.text, low), high)
+    return {arm: (event.value - predicted) ** 2 for arm, predicted in predictions.items()}
+
+
+def ranking_losses(scored: ScoredEvent, beside: ScoredEvent | None) -> dict[Arm, float]:
+    """1 - NDCG@10; empty where there is no rank. `text` and `popularity` order the full learner's candidates."""
+    if scored.rank is None:
+        return {}
+    ranks: dict[Arm, int] = {"full": scored.rank}
+    if beside is not None and beside.rank is not None:
+        ranks["target_only"] = beside.rank
+    ranked = scored.ranked
+    for arm, name in SINGLE.items():
+        if ranked.chosen is None or ranked.bent is None:
+            ranks[arm] = scored.rank  # after all candidates, in any order of them
+        else:
+            signal = ranked.bent[:, NAMES.index(name)]
+            ranks[arm] = int((signal >= signal[ranked.chosen]).sum()) - 1
+    return {arm: 1.0 - ndcg_at_10(rank) for arm, rank in ranks.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -49,15 +49,16 @@ class CountsAware(Optimizer):  # type: ignore[misc]
     Source: Kalman (1960), "A new approach to linear filtering and prediction problems".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, worth: Mapping[str, float], drift: Mapping[str, float]) -> None:
         super().__init__(lr=1.0)
+        self.worth, self.drift = worth, drift
         self.variances: dict[str, float] = {}
         self.inputs: dict[str, float] = {}
         self.innovation = 1.0
 
     def variance(self, name: str) -> float:
         known = self.variances.get(name)
-        return 1.0 / WORTH[kind(name)] if known is None else known
+        return 1.0 / self.worth[kind(name)] if known is None else known
 
     def expect(self, inputs: dict[str, float], innovation: float) -> None:
         """Call before `learn_one`: River hands an optimizer the gradient, not the inputs it came from."""
@@ -68,7 +69,7 @@ class CountsAware(Optimizer):  # type: ignore[misc]
             variance = self.variance(name)
             gain = variance / self.innovation
             w[name] -= gain * g[name] / 2  # River's squared loss has the gradient 2 (ŷ - y) x
-            self.variances[name] = variance * (1 - gain * x * x) + DRIFT.get(kind(name), 0.0)
+            self.variances[name] = variance * (1 - gain * x * x) + self.drift.get(kind(name), 0.0)
         return w
 
 
@@ -77,8 +78,9 @@ class Bias:
     domain adaptation"): what holds everywhere goes to the shared weight, the difference to the domain's.
     """
 
-    def __init__(self) -> None:
-        self.optimizer = CountsAware()
+    def __init__(self, worth: Mapping[str, float] = WORTH, drift: Mapping[str, float] = DRIFT) -> None:
+        """worth, drift: by kind of weight; a kind without a worth is not learned."""
+        self.optimizer = CountsAware(worth, drift)
         self.regression = LinearRegression(optimizer=self.optimizer, intercept_lr=0.0)
 
     @staticmethod
@@ -125,6 +127,16 @@ class Bias:
             n: float(weights[n]) for n in (f"domain:{domain}", f"external@domain:{domain}") if n in weights
         }
 
+    def absorb(self, other: Bias) -> None:
+        """Takes another model's weights on top of its own, with the other's uncertainty about them.
+
+        Names that are not known here (any more: their user or item was evicted) are left out.
+        """
+        for name, variance in other.optimizer.variances.items():
+            if name in self.optimizer.variances:
+                self.regression._weights[name] = self.weight(name) + other.weight(name)
+                self.optimizer.variances[name] = variance
+
     def drop_user(self, user_id: str, domains: Iterable[str]) -> None:
         self._forget(f"user:{user_id}")
         for domain in domains:
@@ -148,6 +160,6 @@ class Bias:
 
     def load(self, state: dict[str, Any]) -> None:
         names = state["names"]
-        self.__init__()  # type: ignore[misc]
+        self.__init__(self.optimizer.worth, self.optimizer.drift)  # type: ignore[misc]
         self.regression._weights = VectorDict(dict(zip(names, state["weights"].tolist(), strict=True)))
         self.optimizer.variances = dict(zip(names, state["variances"].tolist(), strict=True))

@@ -33,6 +33,7 @@ class Catalogue:
 
     vectors: (rows, dim) float32, zero where `has_vector` is False; `directions` follow them. `required`: only items
     with an item event are recommended. `permitted`: the operator's word on an id, over and above what item events say.
+    `exact_items`: with more vectors, an index finds the nearest ones.
     """
 
     def __init__(
@@ -41,10 +42,12 @@ class Catalogue:
         dim: int,
         required: bool = False,
         permitted: Callable[[str], bool] = lambda _: True,
+        exact_items: int = 200_000,
     ) -> None:
         self.ids = IdTable(capacity)
         self.dim = dim
         self.required = required
+        self.exact_items = exact_items
         self.permitted = permitted
         self.id_of: list[str] = []
         self.title_of: list[str] = []
@@ -56,7 +59,7 @@ class Catalogue:
         self.has_event = np.zeros(0, np.bool_)
         self.has_vector = np.zeros(0, np.bool_)
         self.vectors = np.zeros((0, dim), np.float32)
-        self.directions = Directions(dim)
+        self.directions = Directions(dim, exact_items)
 
     @property
     def size(self) -> int:

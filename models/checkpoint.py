@@ -120,8 +120,16 @@ class CheckpointDirectory:
     def _folders(self) -> list[Path]:
         return sorted(p for p in self.path.iterdir() if p.is_dir() and p.name.isdigit())
 
-    def save(self, taken: Snapshot) -> Path:
-        """Writes one checkpoint; on return it is on disk under its final name. Raises OSError."""
+    @property
+    def empty(self) -> bool:
+        """True where there is no checkpoint, or no folder."""
+        return not self.path.is_dir() or not self._folders()
+
+    def save(self, taken: Snapshot, keep: int = KEEP) -> Path:
+        """Writes one checkpoint; on return it is on disk under its final name. Raises OSError.
+
+        Afterwards all but the newest `keep` are removed.
+        """
         sequence = self._last + 1
         folder = self.path / f"writing-{sequence:012d}"
         shutil.rmtree(folder, ignore_errors=True)
@@ -139,7 +147,7 @@ class CheckpointDirectory:
         folder.rename(final)
         _sync_folder(self.path)
         self._last = sequence
-        for old in self._folders()[:-KEEP]:
+        for old in self._folders()[:-keep]:
             shutil.rmtree(old)
         return final
 

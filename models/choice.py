@@ -44,7 +44,7 @@ class Choice:
     def __init__(
         self,
         prior: NDArray[np.float64],
-        knots: NDArray[np.float64],
+        knots: NDArray[np.floating[Any]],
         *,
         rate: float = 0.02,
         forget: float = 0.9995,
@@ -56,6 +56,7 @@ class Choice:
         self.weights = np.zeros((len(BUCKETS) + len(GAPS) + 4, self.signals * (1 + BENDS)))
         self.weights[0, : self.signals] = prior
         self._squares = np.ones_like(self.weights)
+        self._no_slopes = np.zeros(self.signals, np.float32)
         self.users = np.zeros((0, 2, self.signals), np.float32)
         """(user rows, 2, signals): the user's slopes, and their squared gradients less one."""
 
@@ -68,19 +69,30 @@ class Choice:
     def weights_of(self, context: Context) -> NDArray[np.float32]:
         """((1 + bends) · signals,): all parts added up."""
         total: NDArray[np.float64] = self.weights[context.parts()].sum(0)
-        if context.user is not None and context.user < len(self.users):
-            total[: self.signals] += self.users[context.user, 0]
+        total[: self.signals] += self.slopes(context.user)
         return total.astype(np.float32)
 
-    def contributions(self, bent: NDArray[np.float32], context: Context) -> NDArray[np.float64]:
-        """(C, signals): what each signal adds to the score."""
-        parts = bent.astype(np.float64) * self.weights_of(context)
+    def slopes(self, user: int | None) -> NDArray[np.float32]:
+        """(signals,): the user's own part, zeros for one without."""
+        known = user is not None and user < len(self.users)
+        own: NDArray[np.float32] = self.users[user, 0] if known else self._no_slopes
+        return own
+
+    def contributions(self, bent: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(C, signals): what each signal adds to the score, with the weights of `weights_of`."""
+        parts = bent.astype(np.float64) * weights
         total: NDArray[np.float64] = parts.reshape(len(bent), 1 + BENDS, self.signals).sum(1)
         return total
 
-    def learn(self, bent: NDArray[np.float32], chosen: int, context: Context) -> None:
-        """One step towards the chosen candidate."""
-        scores = bent @ self.weights_of(context)
+    def learn(
+        self,
+        bent: NDArray[np.float32],
+        chosen: int,
+        context: Context,
+        weights: NDArray[np.float32] | None = None,
+    ) -> None:
+        """One step towards the chosen candidate. weights: what the candidates were scored with, if not `weights_of`."""
+        scores = bent @ (self.weights_of(context) if weights is None else weights)
         p = np.exp(scores - scores.max())
         gradient = ((p @ bent) / p.sum() - bent[chosen]).astype(np.float64)
         if not np.isfinite(gradient).all():
@@ -94,6 +106,16 @@ class Choice:
             first = gradient[: self.signals]
             squares += (first**2).astype(np.float32)
             slopes -= (self.rate * first / np.sqrt(1.0 + squares)).astype(np.float32)
+
+    def fresh(self) -> Choice:
+        """The same weights without the users', and the large steps of a start."""
+        copy = Choice(np.zeros(self.signals), self.knots, rate=self.rate, forget=self.forget)
+        copy.weights = self.weights.copy()
+        return copy
+
+    def take_over(self, other: Choice) -> None:
+        """Another's weights and steps; the users' slopes stay."""
+        self.weights, self._squares = other.weights.copy(), other._squares.copy()
 
     def drop_user(self, row: int) -> None:
         """The row stands for another user from now on."""

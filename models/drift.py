@@ -1,51 +1,143 @@
-"""Change detection on prequential error: ADWIN per domain and metric (Bifet and Gavaldà, 2007)."""
+"""Change detection, by domain, on what is measured before an event is learned.
+
+ADWIN: Bifet and Gavaldà (2007). Page-Hinkley: Page (1954), "Continuous inspection schemes".
+"""
 
 from __future__ import annotations
 
 import pickle
-from typing import Any
+from typing import Any, Literal
 
-from river.drift import ADWIN
+from river.drift import ADWIN, PageHinkley
 
-DELTA = 1e-5
+Detector = Literal["bias", "rating_error", "ranking_error", "popularity", "divergence"]
+"""What is watched. bias: signed rating errors, in units of a quarter of the range; rating_error: their squares;
+ranking_error: 1 - NDCG@10; popularity: surprise about which item it is; divergence: of a target from its sources."""
+DELTA = 1e-6
 """ADWIN's bound on a false cut at one check; small, since every domain is checked for as long as it lives."""
+LEAST: dict[str, float] = {
+    "rating_error": 0.1,
+    "ranking_error": 0.05,
+    "popularity": 0.15,
+    "divergence": 0.25,
+}
+"""The smallest shift worth acting on: a long stream makes any change significant."""
+TOLERANCE, THRESHOLD = 0.25, 30.0
+"""Page-Hinkley, in deviations of the errors. A false alarm every exp(2 · 0.25 · 30) / (2 · 0.25²) = 26 million
+independent events; a shift by one deviation is seen after 30 / (1 - 0.25) = 40."""
+WARM_UP = 1000
+"""A domain's first values are learning, not drift …"""
+QUIET = 500
+"""… and those after an alarm are what it is followed by."""
+CLOCK, GRACE = 8, 16
+"""ADWIN's values between checks, and before the first: a shift should be seen within a few dozen events."""
+LOOK = 128
+"""Values after ADWIN's cut whose mean says how large the shift is; River starts a new window there."""
+LATELY = 0.95
+"""Weight that the mean of the latest values keeps at each new one."""
+
+
+class Watch:
+    """One detector of River's, and the mean of all values since it was told to look.
+
+    The bias is watched by Page-Hinkley: the fast learner would have made up for half a shift before ADWIN cuts.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self.kind: Detector = detector
+        self.quiet, self.look = WARM_UP, 0
+        self.count, self.score = 0, 0.0
+        self.number, self.total, self.squares, self.lately = 0, 0.0, 0.0, 0.0
+        self.inner: Any = self._new()
+
+    def _new(self) -> Any:
+        if self.kind == "bias":
+            return PageHinkley(min_instances=1, delta=TOLERANCE, threshold=THRESHOLD, alpha=1.0)
+        return ADWIN(delta=DELTA, clock=CLOCK, grace_period=GRACE)
+
+    def update(self, value: float) -> bool:
+        """True for an alarm: the detector fired, and what came after lies far enough from before.
+
+        Only the bias drifts both ways: an error that falls is learning.
+        """
+        both_ways = self.kind == "bias"
+        if self.quiet and both_ways:
+            self._measure(value)
+            self.quiet -= 1
+            return False
+        deviation = max(self.squares / max(self.number, 1) - self.mean**2, 1e-12) ** 0.5 if both_ways else 1.0
+        self.inner.update(value / deviation)
+        if self.quiet:
+            self.quiet -= 1
+            return False
+        if self.look:
+            self.look -= 1
+            return not self.look and self._alarm(float(self.inner.estimation) - self.mean)
+        self._measure(value)
+        if not self.inner.drift_detected:
+            return False
+        if both_ways:
+            return self._alarm(self.lately - self.mean)
+        self.look = LOOK
+        return False
+
+    def _alarm(self, shift: float) -> bool:
+        if self.kind != "bias" and shift < LEAST[self.kind]:
+            return False
+        self.quiet, self.number, self.total, self.squares = QUIET, 0, 0.0, 0.0
+        self.count, self.score = self.count + 1, shift
+        return True
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.number if self.number else 0.0
+
+    def _measure(self, value: float) -> None:
+        self.number += 1
+        self.total += value
+        self.squares += value * value
+        self.lately = LATELY * self.lately + (1 - LATELY) * value
+
+    def state(self) -> list[Any]:
+        numbers = [
+            self.quiet,
+            self.look,
+            self.count,
+            self.score,
+            self.number,
+            self.total,
+            self.squares,
+            self.lately,
+        ]
+        return [pickle.dumps(self.inner), *numbers]
+
+    def load(self, state: list[Any]) -> None:
+        # Safe: models/checkpoint.py hands out bytes only after their checksum matched the manifest.
+        self.inner = pickle.loads(state[0])  # noqa: S301
+        self.quiet, self.look, self.count, self.score, *means = state[1:]
+        self.number, self.total, self.squares, self.lately = means
 
 
 class DriftDetectors:
-    """`update` says whether this error ends the old regime. River resets ADWIN at its next update, so the
-    counts are kept here."""
+    """A watch for every domain and detector."""
 
     def __init__(self) -> None:
-        self._detectors: dict[tuple[str, str], Any] = {}
-        self.count: dict[tuple[str, str], int] = {}
-        self.score: dict[tuple[str, str], float] = {}
+        self.watches: dict[tuple[str, Detector], Watch] = {}
 
-    def update(self, domain: str, metric: str, error: float) -> bool:
-        """One error; True when the detector cuts its window here. `score` is the shift against the old mean."""
-        key = (domain, metric)
-        detector = self._detectors.get(key)
-        if detector is None:
-            detector = self._detectors[key] = ADWIN(delta=DELTA)
-            self.count[key], self.score[key] = 0, 0.0
-        before = float(detector.estimation)
-        detector.update(error)
-        if not detector.drift_detected:
-            return False
-        self.count[key] += 1
-        self.score[key] = abs(float(detector.estimation) - before)
-        return True
+    def update(self, domain: str, detector: Detector, value: float) -> bool:
+        """One value; True for an alarm."""
+        watch = self.watches.get((domain, detector))
+        if watch is None:
+            watch = self.watches[domain, detector] = Watch(detector)
+        return watch.update(value)
 
     def state(self) -> dict[str, Any]:
-        return {
-            "\t".join(key): [pickle.dumps(detector), self.count[key], self.score[key]]
-            for key, detector in self._detectors.items()
-        }
+        return {"\t".join(key): watch.state() for key, watch in self.watches.items()}
 
     def load(self, state: dict[str, Any]) -> None:
-        self._detectors, self.count, self.score = {}, {}, {}
-        for name, (pickled, count, score) in state.items():
-            domain, metric = name.split("\t")
-            key = (domain, metric)
-            # Safe: models/checkpoint.py hands out bytes only after their checksum matched the manifest.
-            self._detectors[key] = pickle.loads(pickled)  # noqa: S301
-            self.count[key], self.score[key] = count, score
+        self.watches = {}
+        for name, held in state.items():
+            domain, detector = name.split("\t")
+            key: Any = (domain, detector)
+            self.watches[key] = Watch(key[1])
+            self.watches[key].load(held)

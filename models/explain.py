@@ -24,8 +24,9 @@ class PastItem(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """`score` is the sum of `why`, `rating` the unclipped sum of `rating_parts`. `rank`: place on the user's list,
-    0 the best; None if the item is not recommendable to them now."""
+    """`score` is the sum of `why`, `rating` the unclipped sum of `rating_parts`. `rank`: place by score among all
+    they could be recommended, 0 the best; None if the item is not recommendable to them now. `domain_terms`: the
+    domain's bias terms, named as they are published."""
 
     title: str
     rank: int | None
@@ -47,7 +48,7 @@ def explain(learner: Learner, user_id: str, item_id: str, domain_name: str, past
     if item is None:
         raise KeyError(f"item {item_id}: not seen in {domain_name}")
     time = learner.newest[domain]
-    affinity = learner.network.affinity(domain, [user])[0]
+    affinity = learner.network.affinities(domain, [user])[0]
     ranked = learner.ranker.explain(domain, user, item, time, affinity)
     rank = learner.ranker.score(domain, user, item, item_id, time, affinity).rank
     parts = learner.rate(domain, user, item, user_id, item_id, (), time)
@@ -58,7 +59,7 @@ def explain(learner: Learner, user_id: str, item_id: str, domain_name: str, past
         dict(zip(ranked.names, ranked.contributions[0].tolist(), strict=True)),
         parts.total,
         parts.named(),
-        learner.rating.domain_terms(domain),
+        learner.rating.domain_terms(domain) | learner.network.domain_bias(domain),
         past_items(learner, user, domain, item)[:past],
     )
 

@@ -8,12 +8,14 @@ learner.end_batch()                # slow path: one network step on the micro-ba
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
+from models.contest import Contest
 from models.history import History
 from models.ids import IdTable
 from models.interaction import Domain, Interaction, Item
@@ -22,7 +24,7 @@ from models.projection import Projection
 from models.ranker import Ranked, Ranker, Scored
 from models.rating import RatingModel, RatingParts
 from models.rerank import diversified
-from models.settings import LearnerSettings
+from models.settings import AdaptationSettings, LearnerSettings
 
 VECTOR_DIM = 64
 NETWORK_DIM = 32
@@ -77,7 +79,11 @@ class Learner:
     """Learns from the events of its domains; events and items of other domains are not for it."""
 
     def __init__(
-        self, domains: Sequence[Domain], settings: LearnerSettings | None = None, diversity: float = 0.0
+        self,
+        domains: Sequence[Domain],
+        settings: LearnerSettings | None = None,
+        diversity: float = 0.0,
+        adaptation: AdaptationSettings | None = None,
     ) -> None:
         settings = settings or LearnerSettings()
         self.diversity = diversity
@@ -85,13 +91,22 @@ class Learner:
         self.index = {d.name: n for n, d in enumerate(self.domains)}
         self.users = IdTable(settings.users)
         self.catalogues = [
-            Catalogue(settings.items_per_domain, VECTOR_DIM, d.catalogue == "required", d.permits)
+            Catalogue(
+                settings.items_per_domain,
+                VECTOR_DIM,
+                d.catalogue == "required",
+                d.permits,
+                settings.exact_items,
+            )
             for d in self.domains
         ]
         self.history = History(self.catalogues)
-        self.rating = RatingModel(self.domains, VECTOR_DIM)
+        adaptation = adaptation or AdaptationSettings()
+        self.rating = RatingModel(self.domains, VECTOR_DIM, adaptation.enabled)
         self.ranker = Ranker(self.domains, self.catalogues, self.history, seed=settings.seed)
-        self.network = NetworkLearner(
+        strategy = adaptation.strategy
+        make = Contest if strategy == "auto" else partial(NetworkLearner, strategy=strategy)
+        self.network: NetworkLearner = make(
             self.domains,
             self.catalogues,
             self.history,
@@ -185,7 +200,7 @@ class Learner:
         time = max(self.newest[domain], event.timestamp / 1000.0)
         ranked = Scored(None)
         if self.domains[domain].recommend:  # of other domains nobody reads lists: nothing to learn for them
-            affinity = self.network.affinity(domain, [user])[0]
+            affinity = self.network.affinities(domain, [user])[0]
             ranked = self.ranker.score(domain, user, item, event.item, time, affinity)
         if event.kind == "click":
             return ScoredEvent(None, None, ranked)
@@ -258,18 +273,23 @@ class Learner:
         return self.network.steps
 
     def recommend(
-        self, users: Sequence[str | None], domain_name: str, k: int, explain: int | None = None
+        self,
+        users: Sequence[str | None],
+        domain_name: str,
+        k: int,
+        explain: int | None = None,
+        only: str | None = None,
     ) -> list[list[Recommendation]]:
         """The best `k` items for each user (None or unknown: as for a new one), best first.
 
-        The first `explain` of them (all by default) carry `why`.
+        The first `explain` of them (all by default) carry `why`. only: the one signal that ranks.
         """
         domain = self.index[domain_name]
         catalogue = self.catalogues[domain]
         rows = [None if u is None else self.users.get(u) for u in users]
-        affinity = self.network.affinity(domain, rows)
+        affinity = self.network.affinities(domain, rows)
         pool = k * DIVERSE_POOL if self.diversity > 0 else k
-        lists = self.ranker.recommend(domain, rows, self.newest[domain], pool, affinity)
+        lists = self.ranker.recommend(domain, rows, self.newest[domain], pool, affinity, only=only)
         explained = k if explain is None else explain
         return [self._listed(catalogue, ranked, k, explained) for ranked in lists]
 

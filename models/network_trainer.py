@@ -12,13 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models import transfer
+from models.alignment import Critic
 from models.catalogue import Catalogue
+from models.domain_adapter import DomainAdapter
 from models.history import History, Recent
 from models.interaction import Domain
-from models.network import HIDDEN_LOGIT, Array, Index, ItemRows, ItemVectors, Network, RowTable, Scorer
-from models.replay_buffer import Events, Frequency, ReplayBuffer, age, coded, item_code, newest_first, used
+from models.item_vectors import ItemVectors
+from models.nearest import Affinity, affinities
+from models.network import Array, Index, ItemRows, Network, RowTable, Scorer
+from models.network_pass import Pass
+from models.replay_buffer import Events, Frequency, ReplayBuffer, age, newest_first, used
+from models.strategy import PLANS, Judged, Strategy
 
 LARGEST_GRADIENT = 10.0
+MEASURE_STEPS = 16  # between two measurements of divergence, a few milliseconds each
 
 
 class NetworkLearner:
@@ -45,26 +52,36 @@ class NetworkLearner:
         item_rate: float = 0.1,
         user_rate: float = 0.03,
         dense_rate: float = 3e-3,
+        strategy: Strategy = "correct",
         target_weight: float = 0.5,
+        correction_weight: float = 0.2,
         kappa: float = 500.0,
         popularity_half_life: float = 5_000.0,
     ) -> None:
         self.domains, self.catalogues, self.history, self.dim = list(domains), catalogues, history, dim
         self.recent, self.replay, self.negatives = recent, replay, negatives
-        self.target_weight = target_weight
+        self.target_weight, self.correction_weight = target_weight, correction_weight
+        self.strategy: list[Strategy] = [strategy] * len(self.domains)
+        self.verdicts: list[Judged] = []
+        """Trials of strategies that are over; whoever tells of them empties it."""
+        """Of each target; means nothing for other domains. Not in the state: the config or a contest sets it."""
         self.kappa = [kappa] * len(self.domains)
         """The strength of each target's bias correction; the adaptation loop may change it."""
         self.is_target = np.array([d.is_target for d in self.domains])
         self.steps = self.skipped = self._version = 0
         self._memo: tuple[int | None, int, Recent, Array] | None = None
         """The vector asked for last: an event's ranking and its rating need the same one."""
-        self.domain_events = np.zeros(len(self.domains), np.int64)
+        self.event_losses = np.zeros(0, np.float32)  # of the latest micro-batch, before learning it
         self._rng = np.random.default_rng(seed)
         self._text = catalogues[0].dim
         generator = torch.Generator().manual_seed(seed)
         self.network = Network(len(self.domains), dim, self._text, hidden, recent, generator)
+        critic = Critic(len(self.domains), dim - 1, generator)
+        self.adapter = DomainAdapter(self.domains, self.network, critic)
         self._scorer = Scorer(self.network)
-        self._optimizer = torch.optim.Adam(self.network.parameters(), lr=dense_rate)
+        self._dense = dict(self.network.named_parameters())
+        self._dense |= {f"critic_{name}": p for name, p in critic.named_parameters()}
+        self._optimizer = torch.optim.Adam(self._dense.values(), lr=dense_rate)
         self._users = RowTable(user_capacity, dim - 1, user_rate)
         self._items = ItemRows([c.ids.capacity for c in catalogues], dim, item_rate)
         self._buffer = ReplayBuffer(replay_capacity, recent, len(catalogues))
@@ -98,102 +115,63 @@ class NetworkLearner:
         self._users.reserve(int(user.max()) + 1)
         for d in np.unique(domain):
             self._items.admit(int(d), item[domain == d], self._rng)
-        loss = self._step(batch.joined(self._buffer.sample(self.replay, self._rng)))
+        theta = self.adapter.theta().detach()
+        # (1) and (2) of the combined procedure in `models/transfer.py`: train sources and targets …
+        loss = self._step(batch.joined(self._buffer.sample(self.replay, self._rng)), len(domain))
         if not np.isfinite(loss):
             self.skipped += 1
             return loss
-        counts = np.bincount(domain, minlength=len(self.domains))
-        self.domain_events += counts
-        for t in map(int, np.flatnonzero(self.is_target & (counts > 0))):
-            if sources := self._sources(t):
-                fraction = transfer.step_fraction(self.adaptation_rate(t), float(counts[t]))
-                transfer.correct_toward_sources(self.network.domain_layers, t, sources, fraction)
+        # … (3) share, (4) correct; (5) recommend, with the vectors as refreshed below.
+        counts = self.adapter.learned(theta, domain, self.event_losses)
+        self.adapter.settle(self.strategy, counts, self.adaptation_rate)
         self._buffer.add(batch)
         self.steps += 1
         for d, vectors in enumerate(self._vectors):
             rows = item[domain == d]
             self._frequency[d].add(rows)
             vectors.stepped(rows)
+        if self.steps % MEASURE_STEPS == 1:
+            self.adapter.divergence = self._measured()
         return loss
 
-    def _step(self, events: Events) -> float:
-        """One gradient step. Every item named anywhere goes through the item tower once."""
+    def _step(self, events: Events, fresh: int) -> float:
+        """One gradient step. The losses of the first `fresh` events, from before it, go to `event_losses`."""
         domains = map(int, np.unique(events.domain))
         pools = {d: self._pool(d, events.item[events.domain == d]) for d in domains}
-        present, near = events.used, events.recent_codes()  # (B, L)
-        candidates = [item_code(d, pool) for d, (pool, _) in pools.items()]
-        codes = np.unique(np.concatenate([near[present], *candidates]))
-        near_at = np.searchsorted(codes, np.where(present, near, codes[0]))  # (B, L)
-        of, row = coded(codes)
-        slots, text = np.empty(len(codes), np.int64), np.empty((len(codes), self._text), np.float32)
-        for d in map(int, np.unique(of)):
-            slots[of == d] = self._items.find(d, row[of == d])
-            text[of == d] = self.catalogues[d].vectors[row[of == d]]
-        users, user_at = np.unique(events.user, return_inverse=True)
-        item_rows = torch.from_numpy(self._items.table.rows(slots)).requires_grad_()
-        user_rows = torch.from_numpy(self._users.rows(users)).requires_grad_()
-        v = self.network.items(item_rows, torch.from_numpy(text), torch.from_numpy(of))  # (M, D)
-        u = self.network.users(  # (B, D)
-            user_rows[torch.from_numpy(user_at)],
-            v[torch.from_numpy(near_at), :-1],
-            torch.from_numpy(present),
-            torch.from_numpy(age(events.recent)),
-        )
-        loss = self._loss(events, u, v, codes, pools)
+        batch = Pass(events, pools, self.network, self._items, self._users, self.catalogues)
+        choice, rating = batch.choice(), batch.rating()
+        loss = self._loss(batch, choice, rating)
         if not torch.isfinite(loss):
             return float("nan")
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
-        leaves = [*self.network.parameters(), item_rows, user_rows]
+        leaves = [*self._dense.values(), *batch.leaves]
         if not torch.isfinite(torch.nn.utils.clip_grad_norm_(leaves, LARGEST_GRADIENT)):
             return float("nan")
+        losses = choice.detach().numpy().copy()
+        losses[batch.rated] += rating.detach().numpy()
+        self.event_losses = losses[:fresh]
         self._optimizer.step()
-        self._items.table.descend(slots, item_rows.grad)
-        self._users.descend(users, user_rows.grad)
+        batch.descend()
         return float(loss.detach())
 
     def _pool(self, domain: int, positives: Index) -> tuple[Index, Array]:
-        catalogue = self.catalogues[domain]
-        others = np.flatnonzero(catalogue.recommendable[: catalogue.size])
+        others = np.flatnonzero(self.catalogues[domain].recommendable[: self.catalogues[domain].size])
         return self._frequency[domain].pool(positives, others, self.negatives, self._rng)
 
-    def _loss(
-        self, events: Events, u: Tensor, v: Tensor, codes: Index, pools: dict[int, tuple[Index, Array]]
-    ) -> Tensor:
-        """Choice: softmax over the pool, without what the user had lately. Rating: squared error. Weighted."""
-        target = torch.from_numpy(self.is_target[events.domain])
-        choice = torch.zeros(len(target))  # (B,) a loss an event
-        for d, (pool, log_q) in pools.items():
-            here = np.flatnonzero(events.domain == d)
-            wanted = np.searchsorted(pool, events.item[here])
-            candidates = v[torch.from_numpy(np.searchsorted(codes, item_code(d, pool)))]  # (M_d, D)
-            logits = u[torch.from_numpy(here)] @ candidates.T - torch.from_numpy(log_q)  # (B_d, M_d)
-            had = torch.from_numpy(events.take(here).had(d, pool, wanted))
-            logits = logits.masked_fill(had, HIDDEN_LOGIT)
-            losses = torch.nn.functional.cross_entropy(logits, torch.from_numpy(wanted), reduction="none")
-            choice = choice.index_put((torch.from_numpy(here),), losses)
-        total = transfer.uncertainty_weighted(self._transferred(choice, target), self.network.log_variance[0])
-        rated = np.flatnonzero(np.isfinite(events.residual))
-        if not len(rated):
-            return total
-        own = torch.from_numpy(np.searchsorted(codes, item_code(events.domain[rated], events.item[rated])))
-        some = torch.from_numpy(rated)
-        predicted = self.network.ratings(u[some], v[own], torch.from_numpy(events.domain[rated]))
-        error = 0.5 * (predicted - torch.from_numpy(events.residual[rated])) ** 2
-        rating = self._transferred(error, target[some])
-        return total + transfer.uncertainty_weighted(rating, self.network.log_variance[1])
-
-    def _transferred(self, losses: Tensor, target: Tensor) -> Tensor:
-        """L_source + λ L_target, each a sum over its events divided by all events."""
-        source, own = losses[~target].sum(), losses[target].sum()
-        return transfer.transfer_loss(source, own, self.target_weight) / len(losses)
+    def _loss(self, batch: Pass, choice: Tensor, rating: Tensor) -> Tensor:
+        """L_source + λ L_target + γ · correction, both tasks weighted; and the alignment's loss."""
+        domain = batch.events.domain
+        source, target = batch.by_role(choice, rating, self.is_target)
+        share = np.bincount(domain, minlength=len(self.domains)) / len(domain)
+        correction = self.adapter.correction(self.strategy, share)
+        total = transfer.total_loss(source, target, correction, self.target_weight, self.correction_weight)
+        return total + self.adapter.alignment(self.strategy, share, domain, batch.own[:, :-1])
 
     def adaptation_rate(self, domain: int) -> float:
         """How far the domain's bias vectors are drawn to the sources' in 256 of its events, as of now."""
-        return transfer.shrinkage_rate(self.kappa[domain], float(self.domain_events[domain]))
-
-    def _sources(self, domain: int) -> list[int]:
-        return [s for s, d in enumerate(self.domains) if d.is_source and s != domain]
+        kappa = self.kappa[domain] if PLANS[self.strategy[domain]].correct else 0.0
+        return transfer.shrinkage_rate(kappa, float(self.adapter.events[domain]))
 
     # --- vectors ----------------------------------------------------------------------------------
 
@@ -228,6 +206,11 @@ class NetworkLearner:
         """(n, catalogue size): user · item."""
         return self.user_vectors(users) @ self.item_vectors(domain).T
 
+    def affinities(self, domain: int, users: list[int | None]) -> list[Affinity]:
+        """The same for ranking: one a user, by way of an index where the catalogue is large."""
+        vectors = self.item_vectors(domain)
+        return affinities(self._vectors[domain].index, vectors, self.user_vectors(users))
+
     def rating_residual(self, domain: int, user: int | None, item: int | None, vector: Array | None) -> float:
         """What the rating head adds to the rating model; `vector`: the text of an item without a row."""
         if item is not None:
@@ -244,8 +227,30 @@ class NetworkLearner:
     # --- operators, rows, state -------------------------------------------------------------------
 
     def domain_bias(self, domain: int) -> dict[str, float]:
-        """Norm of each of the domain's bias vectors, and its distance to the mean of the sources'."""
-        return transfer.bias_terms(self.network.domain_layers, domain, self._sources(domain))
+        """Norm of each of the domain's bias vectors, and its distance to the weighted mean of the sources'."""
+        return transfer.bias_terms(self.network.domain_layers, domain, self.adapter.weights(domain))
+
+    def divergence(self, target: int) -> dict[int, float]:
+        """From each of its sources, relative to the vectors' length: as last measured, before that as of now."""
+        return self.adapter.divergence[target] or self._measured()[target]
+
+    def source_weights(self, target: int) -> dict[int, float]:
+        """How much each of its sources counts in its bias correction; they add up to 1. Empty without sources."""
+        return self.adapter.weights(target)
+
+    def realign(self, target: int) -> None:
+        """The target has drifted away from its sources: a learner that tries strategies tries this one's next."""
+
+    def reweigh(self, target: int) -> None:
+        """Weighs the target's sources by their divergence as it is now."""
+        self.adapter.divergence[target] = self._measured()[target]
+
+    def _measured(self) -> dict[int, dict[int, float]]:
+        return self.adapter.measured([vectors.get() for vectors in self._vectors])
+
+    def forget_best(self, source: int) -> None:
+        """The source has drifted: its best parameters so far are those of another time."""
+        self.adapter.forget_best(source)
 
     def reset_user(self, row: int) -> None:
         """The row will belong to someone else: clear it, its optimizer state and what is replayed of it."""
@@ -262,13 +267,13 @@ class NetworkLearner:
         self._vectors[domain].touch(row)
 
     def state(self) -> dict[str, Any]:
-        adam, named = self._optimizer.state, dict(self.network.named_parameters())
+        adam, named = self._optimizer.state, self._dense
         return {
             "steps": self.steps,
             "skipped": self.skipped,
             "kappa": list(self.kappa),
             "rng": json.dumps(self._rng.bit_generator.state),
-            "domain_events": self.domain_events.copy(),
+            "adapter": self.adapter.state(),
             "users": self._users.state(),
             "items": self._items.state(),
             "buffer": self._buffer.state(),
@@ -286,12 +291,12 @@ class NetworkLearner:
         self.steps, self.skipped = int(state["steps"]), int(state["skipped"])
         self.kappa = list(state["kappa"])
         self._rng.bit_generator.state = json.loads(state["rng"])
-        self.domain_events = state["domain_events"].copy()
+        self.adapter.load(state["adapter"])
         self._users.load(state["users"])
         self._items.load(state["items"])
         self._buffer.load(state["buffer"])
         self._optimizer.state.clear()
-        for name, p in self.network.named_parameters():
+        for name, p in self._dense.items():
             p.copy_(state["network"][name])  # in place: the scorer reads this memory
             if name in state["adam"]:
                 self._optimizer.state[p] = {k: v.clone() for k, v in state["adam"][name].items()}

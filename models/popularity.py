@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from typing import Any
 
@@ -77,6 +78,11 @@ class Popularity:
         held = rows < len(self.logs)
         logs[held] = self.logs[rows[held], EVER]
         return np.maximum(np.exp(logs), 1.0)
+
+    def surprise(self, row: int) -> float:
+        """`-log p` of an event on this item, where p is its share of all events so far (each item counts one more)."""
+        count = math.exp(self.logs[row, EVER]) if row < len(self.logs) else 0.0
+        return math.log((self.events + len(self.logs) + 1) / (count + 1.0))
 
     def ages(self, rows: NDArray[np.int64], now: float) -> NDArray[np.float64]:
         """(len(rows),): `1 + log(1 + days since the item's first event)`, 0 without events."""

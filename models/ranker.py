@@ -12,6 +12,7 @@ from models.catalogue import Catalogue
 from models.choice import Choice, Context
 from models.history import History
 from models.interaction import Domain
+from models.nearest import Affinity
 from models.signals import NAMES, PRIOR, Signals, knots
 
 BLOCK = 64
@@ -77,9 +78,9 @@ class Ranker:
         item: int | None,
         item_id: str,
         time: float,
-        affinity: NDArray[np.float32] | None = None,
+        affinity: Affinity | None = None,
     ) -> Scored:
-        """The item's rank for this user now. affinity: (rows,) scores of the network, if there is one."""
+        """The item's rank for this user now. affinity: the network's, if there is one."""
         catalogue = self.catalogues[domain]
         if item is None or not catalogue.recommendable[item] or self.history.has_seen(user, domain, item_id):
             return Scored(None)
@@ -118,10 +119,10 @@ class Ranker:
         users: list[int | None],
         time: float,
         k: int,
-        affinity: NDArray[np.float32] | None = None,
-        exclude: list[NDArray[np.int64]] | None = None,
+        affinity: Sequence[Affinity] | None = None,
+        only: str | None = None,
     ) -> list[Ranked]:
-        """The best k items a user. affinity: (users, rows); exclude: rows to leave out, one array a user."""
+        """The best k items a user. affinity: one a user; only: the signal whose value is the score."""
         lists = []
         for at, user in enumerate(users):
             if at % BLOCK == 0:
@@ -129,27 +130,28 @@ class Ranker:
             rows, signals = self.signals.candidates(
                 domain, user, time, texts[at % BLOCK], None if affinity is None else affinity[at]
             )
-            if exclude is not None:
-                kept = ~np.isin(rows, exclude[at])
-                rows, signals = rows[kept], signals[kept]
-            choice, context = self.choices[domain], self._context(domain, user, time)
+            choice = self.choices[domain]
+            weights = choice.weights_of(self._context(domain, user, time))
+            if only is not None:
+                weights = np.zeros_like(weights)
+                weights[NAMES.index(only)] = 1.0
             bent = choice.bent(signals)
-            best = np.argsort(-(bent @ choice.weights_of(context)), kind="stable")[:k]
-            contributions = choice.contributions(bent[best], context)
+            best = np.argsort(-(bent @ weights), kind="stable")[:k]
+            contributions = choice.contributions(bent[best], weights)
             scores = contributions.sum(1)
             order = np.argsort(-scores, kind="stable")  # float32 and float64 may differ in near ties
             lists.append(Ranked(rows[best[order]], scores[order], contributions[order]))
         return lists
 
     def explain(
-        self, domain: int, user: int | None, item: int, time: float, affinity: NDArray[np.float32] | None
+        self, domain: int, user: int | None, item: int, time: float, affinity: Affinity | None
     ) -> Ranked:
         """One item's score and contributions for this user, whether it would be recommended or not."""
         text = self.signals.text(domain, [user])[0]
         rows, signals = self.signals.candidates(domain, user, time, text, affinity, include=item)
         choice, context = self.choices[domain], self._context(domain, user, time)
         at = np.flatnonzero(rows == item)
-        contributions = choice.contributions(choice.bent(signals[at]), context)
+        contributions = choice.contributions(choice.bent(signals[at]), choice.weights_of(context))
         return Ranked(rows[at], contributions.sum(1), contributions)
 
     def single_scores(self, name: str, domain: int, user: int | None, time: float) -> NDArray[np.float32]:

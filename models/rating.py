@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bias import Bias
+from models.bias import DRIFT, Bias
 from models.interaction import Domain
 from models.item_prior import ItemPrior
 from models.item_record import ItemRecord
@@ -66,14 +66,15 @@ class RatingModel:
     Source: Stern, Herbrich and Graepel (2009), "Matchbox". A domain's range is mapped to a width of 4.
     """
 
-    def __init__(self, domains: Sequence[Domain], dim: int) -> None:
+    def __init__(self, domains: Sequence[Domain], dim: int, forget: bool = True) -> None:
+        """forget: biases follow a changing world (`bias.DRIFT`); without, they settle on all events alike."""
         self.domains = list(domains)
         self.unit = [(d.rating_range[1] - d.rating_range[0]) / 4.0 for d in domains]
         self.middle = [(d.rating_range[0] + d.rating_range[1]) / 2.0 for d in domains]
         self.sums = np.zeros(len(domains), np.float64)
         self.counts = np.zeros(len(domains), np.int64)
         self.width = min(dim, TASTE_WIDTH)
-        self.bias = Bias()
+        self.bias = Bias(drift=DRIFT if forget else {})
         self.prior = ItemPrior(dim)
         self.records = [ItemRecord(self.width) for _ in domains]
         self.taste = Taste(self.width)

@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 
 Verdict = Literal["better", "worse", "open"]
+Outcome = Literal["promoted", "dropped", "undecided"]
+"""What became of a challenger: it took over, it lost, or its time was up."""
 
 
 class PairedTest(msgspec.Struct):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -13,6 +15,8 @@ class LearnerSettings(msgspec.Struct, forbid_unknown_fields=True):
     seed: int = 0
     compare: bool = True
     """Run a target-only learner beside the full one for every target: transfer gain needs it."""
+    exact_items: int = 200_000
+    """In a domain with more items, an approximate index finds the nearest ones to a user; scores stay exact."""
 
 
 class RankerSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -20,3 +24,12 @@ class RankerSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     diversity: float = 0.0
     """0: by score alone; up to 1: items unlike those above them come first."""
+
+
+class AdaptationSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """How targets are adapted to their sources, and to drift."""
+
+    strategy: Literal["auto", "none", "share", "correct", "adversarial", "coral"] = "auto"
+    """What carries sources into targets; `auto` begins by measured divergence and goes on by prequential evidence."""
+    enabled: bool = True
+    """Answer drifts."""

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from models.catalogue import Catalogue
 from models.covisitation import CoVisitation
 from models.history import History
+from models.nearest import Affinity, best
 from models.popularity import HALF_LIVES, Popularity
 from models.stage import Stage
-from models.text_affinity import affinity, nearest, profile
+from models.text_affinity import nearest, profile, text_affinities
 from models.visits import SIGNALS as VISITS
 from models.visits import spread
 
@@ -74,11 +75,11 @@ class Signals:
         events = self.history.events
         return int(events[user].sum()) if user is not None and user < len(events) else 0
 
-    def text(self, domain: int, users: list[int | None]) -> list[NDArray[np.float32] | None]:
-        """(items,) a user: text affinity to all items of the domain; None for a user without text."""
+    def text(self, domain: int, users: list[int | None]) -> list[Affinity | None]:
+        """Each user's text affinity to the items of the domain; None for a user without text."""
         profiles = np.stack([profile(self.catalogues, self.history.recent(user)) for user in users])
         told: NDArray[np.bool_] = np.abs(profiles).max(1) > 0
-        cosines = iter(affinity(self.catalogues[domain], profiles[told]))
+        cosines = iter(text_affinities(self.catalogues[domain], profiles[told]))
         return [next(cosines) if tells else None for tells in told]
 
     def candidates(
@@ -86,13 +87,13 @@ class Signals:
         domain: int,
         user: int | None,
         time: float,
-        text: NDArray[np.float32] | None,
-        network: NDArray[np.float32] | None,
+        text: Affinity | None,
+        network: Affinity | None,
         include: int | None = None,
     ) -> Candidates:
         """The union of every signal's top list, without what the user has had or may not be recommended.
 
-        text: what `text` gives for this user; network: (items,) affinity, if there is one. include: a row that is
+        text: what `text` gives for this user; network: its affinity, if there is one. include: a row that is
         a candidate in any case (to explain it).
         """
         catalogue, popularity = self.catalogues[domain], self.popularity[domain]
@@ -106,10 +107,10 @@ class Signals:
             chosen[top[open_[top]][:TOP]] = True
         visited, visits = spread(self.visits, self.popularity, recent, domain, open_, time)
         for sums in visits:
-            chosen[visited[_best(sums, sums > 0, TOP)]] = True
-        for dense in (text, network):
-            if dense is not None:
-                chosen[_best(dense, open_, TOP)] = True
+            chosen[visited[best(sums, sums > 0, TOP)]] = True
+        for affinity in (text, network):
+            if affinity is not None:
+                chosen[affinity.top(open_, TOP)] = True
         if include is not None:
             open_[include] = chosen[include] = True
         rows = np.flatnonzero(chosen)
@@ -127,12 +128,12 @@ class Signals:
             )
         at += len(VISITS)
         if text is not None:
-            signals[:, at] = text[rows]
+            signals[:, at] = text.values(rows)
             signals[:, at + 1] = nearest(catalogue, recent, domain, rows)
         signals[:, at + 2] = self.stage[domain].fit(rows, self._events(user))
         signals[:, at + 3] = popularity.ages(rows, time)
         if network is not None and len(rows):
-            values = np.nan_to_num(network[rows].astype(np.float64))
+            values = np.nan_to_num(network.values(rows).astype(np.float64))
             signals[:, at + 4] = (values - values.mean()) / (values.std() + 1e-9)
         return Candidates(rows, signals)
 
@@ -145,7 +146,7 @@ class Signals:
         recent, scores = self.history.recent(user), np.zeros(size, np.float32)
         if name == "text":
             text = self.text(domain, [user])[0]
-            return scores if text is None else text
+            return scores if text is None else text.values(np.arange(size))
         rows, visits = spread(self.visits, self.popularity, recent, domain, np.ones(size, np.bool_), time)
         scores[rows] = visits[list(VISITS).index(name)]
         return scores
@@ -167,21 +168,3 @@ class Signals:
             for part, held in zip(getattr(self, name), state[name], strict=True):
                 part.load(held)
         self.visits.load(state["visits"])
-
-
-def _best(scores: NDArray[Any], allowed: NDArray[np.bool_], k: int) -> NDArray[np.int64]:
-    """Places of the k highest allowed scores (all that are allowed, if fewer), in any order."""
-    if len(scores) > 4096:
-        # every 16th score tells where about 3k begin: a full selection costs ten times as much
-        sample = scores[::16]
-        bound = np.partition(sample, len(sample) - 1 - 3 * k // 16)[len(sample) - 1 - 3 * k // 16]
-        places = np.flatnonzero(scores >= bound)
-        places = places[allowed[places]]
-        if len(places) < k:
-            places = np.flatnonzero(allowed)
-    else:
-        places = np.flatnonzero(allowed)
-    if len(places) <= k:
-        return places
-    best: NDArray[np.int64] = places[np.argpartition(scores[places], len(places) - k)[len(places) - k :]]
-    return best

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
 from models.history import Recent
+from models.nearest import Affinity, affinities
 
 FADE = 0.8
 """Weight of the k-th latest item in the profile: FADE^(k-1)."""
@@ -26,10 +27,10 @@ def profile(catalogues: list[Catalogue], recent: Recent) -> NDArray[np.float32]:
     return (total / norm if norm else total).astype(np.float32)
 
 
-def affinity(catalogue: Catalogue, profiles: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(users, items): cosine of each profile (users, dim) with each item; one matrix product."""
-    cosines: NDArray[np.float32] = profiles @ catalogue.directions.units[: catalogue.size].T
-    return cosines
+def text_affinities(catalogue: Catalogue, profiles: NDArray[np.float32]) -> list[Affinity]:
+    """The cosine of each profile (users, dim) with the items."""
+    directions = catalogue.directions
+    return affinities(directions.index, directions.units[: catalogue.size], profiles)
 
 
 def nearest(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
+from models.guard import ARMS, Guard
 from models.prequential import Prequential
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -37,6 +38,13 @@ class Metrics:
         self.lost_records = counter("lost_records", "Records gone from the log, passed by with --accept-gap.")
         self.skipped_updates = counter("skipped_updates", "Network steps not taken.", "reason")
         self.drift = counter("drift", "Drifts detected.", "domain", "detector")
+        self.actions = counter(
+            "adaptation_actions",
+            "Actions tried on drift, and strategies, by what became of them.",
+            "domain",
+            "action",
+            "outcome",
+        )
         self.published = counter("published", "Writes acknowledged by the store.", "kind")
         self.publish_errors = counter("publish_errors", "Failed writes to the store; they are retried.")
         self.table_evictions = counter("table_evictions", "Rows given to someone else.", "table")
@@ -51,12 +59,18 @@ class Metrics:
         self.gain = gauge(
             "transfer_gain", "Error of the target-only arm minus error of the full one.", "domain", "metric"
         )
-        self.drift_score = gauge("drift_score", "Shift of the mean at the last drift.", "domain", "detector")
+        self.guard_choice = gauge(
+            "guard_choice", "1 for the arm that is followed.", "domain", "history", "task", "arm"
+        )
+        self.drift_score = gauge("drift_score", "Shift of the mean at the last alarm.", "domain", "detector")
         self.adaptation_rate = gauge(
             "adaptation_rate", "Pull of the target's biases to the sources'.", "domain"
         )
         self.bias_correction = gauge("bias_correction", "Current bias correction.", "domain", "term")
         self.divergence = gauge("domain_divergence", "Distance of item vector moments.", "source", "target")
+        self.source_weight = gauge(
+            "source_weight", "A source's share in a target's biases.", "source", "target"
+        )
         self.table_rows = gauge("table_rows", "Resident rows.", "table")
         self.publish_backlog = gauge("publish_backlog", "Values that the store has not acknowledged.")
         self.checkpoint_age = gauge("checkpoint_age_seconds", "Since the last good checkpoint.")
@@ -80,6 +94,12 @@ class Metrics:
             if gain is not None:
                 self.gain.labels(domain, metric).set(gain)
 
+    def set_guard(self, guard: Guard) -> None:
+        """Which arm is followed, for each history bucket of each target."""
+        for (domain, history, task), followed in guard.choices().items():
+            for arm in ARMS:
+                self.guard_choice.labels(domain, history, task, arm).set(arm == followed)
+
     def set_report(self, domain: str, report: dict[str, float]) -> None:
         """Copies the fields of `cc:domain:<domain>` that have a gauge."""
         for field, value in report.items():
@@ -88,5 +108,7 @@ class Metrics:
                 self.bias_correction.labels(domain, rest).set(value)
             elif kind == "divergence":
                 self.divergence.labels(rest, domain).set(value)
+            elif kind == "weight":
+                self.source_weight.labels(rest, domain).set(value)
             elif kind == "adaptation_rate":
                 self.adaptation_rate.labels(domain).set(value)

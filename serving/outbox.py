@@ -205,7 +205,7 @@ class Outbox:
         full, (name, waiting) = self._arms.full, taken
         users = [user for user in waiting if user in full.users]
         now = self._clock()
-        lists = full.recommend(users, name, self._top, self._explain_top) if users else []
+        lists = self._arms.recommend(users, name, self._top, self._explain_top) if users else []
         for user, items in zip(users, lists, strict=True):
             row = full.users.get(user)
             assert row is not None
@@ -246,11 +246,17 @@ class Outbox:
     def _slow(self, now_ms: int) -> Iterable[Write]:
         full = self._arms.full
         for name in self._listing:
-            items = full.recommend([None], name, self._top, self._explain_top)[0]
+            items = self._arms.recommend([None], name, self._top, self._explain_top)[0]
             record = self._record(name, items, now_ms)
             yield list_write(self._keys.popular(name), record, None)
         for domain in full.domains:
-            fields = {"role": domain.role, "model": full.model, "published_ts": now_ms}
+            fields: dict[str, str | int | float] = {
+                "role": domain.role,
+                "model": full.model,
+                "published_ts": now_ms,
+            }
+            if domain.is_target:
+                fields["strategy"] = full.network.strategy[full.index[domain.name]]
             yield hash_write(self._keys.domain(domain.name), fields | self._arms.report(domain.name))
         meta = {
             "schema": SCHEMA,

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from consumers.config import DomainConfig, Settings
 from consumers.decode import Decoder
 from consumers.errors import Stop
+from consumers.rows import Kind
 from consumers.source import Record
-from consumers.tables import Table
+from consumers.tables import NoDomainError, Table
 from models.interaction import Domain, Interaction, Item
+from models.strategy import STRATEGIES
 
 
 class Data(NamedTuple):
@@ -34,6 +36,33 @@ class Data(NamedTuple):
     def has_ratings(self) -> bool:
         return len(self.grid) > 0
 
+    def unlisted(self) -> int:
+        """How many of the target's events are of items that the item file does not have."""
+        listed = {i.item_id for i in self.items if i.domain == self.target}
+        return sum(e.domain == self.target and e.item not in listed for e in self.events)
+
+
+def open_tables(
+    interactions: Path, items: Path, domain: str | None = None, otherwise: str | None = None
+) -> tuple[Table, Table]:
+    """Both files, not yet read; with `domain`, only its rows. Raises Stop for one that is missing or is not that.
+
+    otherwise: the domain of all rows of a file without such a column.
+    """
+    return _table(interactions, "interactions", domain, otherwise), _table(items, "items", domain, otherwise)
+
+
+def _table(path: Path, kind: Kind, domain: str | None, otherwise: str | None) -> Table:
+    try:
+        table = Table(path, domain, expected=kind)
+    except NoDomainError:
+        if otherwise is None:
+            raise
+        table = Table(path, otherwise, expected=kind)
+    if table.kind != kind:
+        raise Stop(f"--{kind} {path}: this file holds {table.kind}")
+    return table
+
 
 def load_data(
     interactions: Path,
@@ -47,10 +76,7 @@ def load_data(
     Domains that `settings` names keep their role there; of the others, every one but the target is a source.
     """
     bad: Counter[str] = Counter()
-    table, item_table = Table(interactions), Table(items)
-    for wanted, found in (("interactions", table), ("items", item_table)):
-        if found.kind != wanted:
-            raise Stop(f"--{wanted} {found.path}: this file holds {found.kind}")
+    table, item_table = open_tables(interactions, items, otherwise=target)
     wide = (float("-inf"), float("inf"))
     names: dict[str, DomainConfig] = dict(settings.domains)
     events: list[Interaction] = []
@@ -71,9 +97,11 @@ def load_data(
             else:
                 bad[decoded.reason] += 1
     if not any(e.domain == target for e in events):
-        raise Stop(
-            f"--target {target}: the file holds {', '.join(sorted({e.domain for e in events})) or 'no events'}"
-        )
+        held = ", ".join(sorted({e.domain for e in events})) or "no usable event"
+        left = ", ".join(f"{reason} {n:,}" for reason, n in bad.most_common(3))
+        raise Stop(f"--target {target}: the file holds {held}" + (f"; left out: {left}" if left else ""))
+    if "domain" not in item_table.columns:
+        catalogue = _placed(catalogue, events)
     events.sort(key=lambda e: e.timestamp)
     values = np.array([e.value for e in events if e.value is not None])
     seen = (float(values.min()), float(values.max())) if len(values) else (1.0, 5.0)
@@ -87,6 +115,18 @@ def load_data(
     return Data(events, catalogue, domains, target, limits, grid, sum(bad.values()))
 
 
+def _placed(items: list[Item], events: list[Interaction]) -> list[Item]:
+    """Items of a file that does not tell their domain: in each in which they have events, else where they are."""
+    domains: dict[str, dict[str, None]] = {}
+    for event in events:
+        domains.setdefault(event.item, {})[event.domain] = None
+    return [
+        msgspec.structs.replace(item, domain=domain)
+        for item in items
+        for domain in domains.get(item.item_id, (item.domain,))
+    ]
+
+
 def parse_range(text: str | None) -> tuple[float, float] | None:
     """`1:5` as (1.0, 5.0). Raises Stop."""
     if text is None:
@@ -98,6 +138,17 @@ def parse_range(text: str | None) -> tuple[float, float] | None:
     if not low < high:
         raise Stop(f"--rating-range {text}: LO must be below HI")
     return low, high
+
+
+def parse_strategies(text: str) -> tuple[str, ...]:
+    """`none,coral` as ("none", "coral"); `all` as all of them. Raises Stop."""
+    if text.strip() == "all":
+        return STRATEGIES
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in STRATEGIES:
+            raise Stop(f"--strategies {text}: {name} is none of {', '.join(STRATEGIES)}, all")
+    return names
 
 
 class Vectors(NamedTuple):

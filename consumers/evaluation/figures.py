@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.evaluation.data import Data
-from consumers.evaluation.outcome import TOP, Outcome
+from consumers.evaluation.outcome import STRATEGY_ARMS, TOP, Outcome
 
-RATING = ("full", "target_only", "network", "river_biased_mf_target", "river_biased_mf_all")
+RATING = ("full", *STRATEGY_ARMS, "target_only", "network", "river_biased_mf_target", "river_biased_mf_all")
 RANKING = (
-    "full", "target_only", "network", "popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever",
-    "item_knn_batch", "co_visitation", "text",
+    "full", *STRATEGY_ARMS, "target_only", "network", "popularity_1d", "popularity_3d", "popularity_30d",
+    "popularity_ever", "item_knn_batch", "co_visitation", "text",
 )  # fmt: skip
 BUCKETS = {"0": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, 10**9)}
 RESAMPLES = 1000
@@ -63,11 +63,17 @@ def ndcg(rank: NDArray[np.int64]) -> Array:
     return np.where(inside, 1.0 / np.log2(np.maximum(rank, 0) + 2.0), 0.0)
 
 
+def on_grid(prediction: Array, grid: Array) -> Array:
+    """(n,) Each prediction rounded to the nearest of `grid` (ascending, not empty), halfway to the lower one."""
+    nearest: Array = grid[np.searchsorted((grid[1:] + grid[:-1]) / 2.0, prediction)]
+    return nearest
+
+
 def rating_figures(target: Target, outcome: Outcome, grid: Array) -> dict[str, Any]:
     """RMSE, MAE, accuracy on the observed grid; RMSE of each user's first five target events."""
     rated = np.isfinite(target.rating) & np.isfinite(outcome.prediction)
     error = np.where(rated, outcome.prediction - target.rating, 0.0)
-    nearest = grid[np.abs(outcome.prediction[rated, None] - grid).argmin(axis=1)]
+    nearest = on_grid(outcome.prediction[rated], grid)
     early = rated & (target.history < FIRST)
     return {
         "rmse": _root(error[rated]),
@@ -106,7 +112,7 @@ def _mean(values: Array) -> float:
 
 
 def versus_best(target: Target, outcomes: list[Outcome]) -> dict[str, Any]:
-    """Full minus the best other arm (all but target_only), paired by user; overall and by history bucket."""
+    """Full minus the best other arm (but target_only and other strategies), paired by user; overall and by bucket."""
     gains: dict[str, list[Array]] = {}
     ranked = np.zeros(len(target.user), np.bool_)
     for outcome in outcomes:
@@ -114,7 +120,7 @@ def versus_best(target: Target, outcomes: list[Outcome]) -> dict[str, Any]:
         if outcome.arm == "full":
             ranked = outcome.rank >= 0
     means = {arm: np.mean(values, axis=0) for arm, values in gains.items()}
-    others = [arm for arm in means if arm in RANKING and arm not in ("full", "target_only")]
+    others = [arm for arm in means if arm in RANKING and arm not in ("full", *STRATEGY_ARMS, "target_only")]
 
     def against(where: NDArray[np.bool_]) -> dict[str, Any]:
         if not where.any() or not others:

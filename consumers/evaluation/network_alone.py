@@ -8,16 +8,13 @@ from consumers.config import Settings
 from consumers.evaluation.data import Data, Vectors
 from consumers.evaluation.ours import Progress, make_learner, open_items, rank_of
 from consumers.evaluation.outcome import WARM_UP, Outcome
-from models.settings import LearnerSettings
 
 
 def run_network(
     data: Data, vectors: Vectors, settings: Settings, seed: int, progress: Progress
 ) -> list[Outcome]:
     """Only the tables, the history and the network learn; ratings reach it as distance to the running mean."""
-    learner = make_learner(
-        data, vectors, LearnerSettings(settings.learner.users, settings.learner.items_per_domain, seed), False
-    )
+    learner = make_learner(data, vectors, settings, seed, False)
     network, history = learner.network, learner.history
     total = sum(e.domain == data.target for e in data.events)
     outcome = Outcome("network", seed, total)

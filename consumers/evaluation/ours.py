@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from consumers.config import Settings
 from consumers.evaluation.data import Data, Vectors
-from consumers.evaluation.outcome import TOP, WARM_UP, Outcome
+from consumers.evaluation.outcome import STRATEGY_ARMS, TOP, WARM_UP, Outcome
 from models.catalogue import Catalogue
 from models.history import History
 from models.interaction import Interaction
 from models.learner import Learner
-from models.settings import LearnerSettings
 
 SINGLE = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
 Progress = Callable[[int], None]
 
 
-def make_learner(data: Data, vectors: Vectors, settings: LearnerSettings, alone: bool) -> Learner:
+def make_learner(data: Data, vectors: Vectors, settings: Settings, seed: int, alone: bool) -> Learner:
     """A learner that knows every item of the file, as `run` does once it has read the item topics."""
     domains = [d for d in data.domains if not alone or d.name == data.target]
-    room = max(settings.items_per_domain, len(data.items))
-    learner = Learner(domains, LearnerSettings(settings.users, room, settings.seed, settings.compare))
+    room = max(settings.learner.items_per_domain, len(data.items))
+    sizes = msgspec.structs.replace(settings.learner, items_per_domain=room, seed=seed)
+    learner = Learner(domains, sizes, adaptation=settings.adaptation)
     kept = {d.name for d in domains}
     raw = dict(zip(vectors.positions.tolist(), vectors.raw, strict=True))
     texts = {}
@@ -38,19 +39,23 @@ def make_learner(data: Data, vectors: Vectors, settings: LearnerSettings, alone:
 
 
 def run_learner(
-    data: Data, vectors: Vectors, settings: Settings, seed: int, alone: bool, progress: Progress
+    data: Data, vectors: Vectors, settings: Settings, seed: int, arm: str, progress: Progress
 ) -> list[Outcome]:
-    """Every event through one learner, scored before it is learned; with `alone`, only the target's.
+    """Every event through one learner, scored before it is learned; for `target_only`, only the target's.
 
-    For the full learner with the first seed, each single signal ranks the same events.
+    `full_<strategy>` is the full learner with that adaptation strategy instead of the config's. For `full` with the
+    first seed, each single signal ranks the same events.
     """
-    learner_settings = LearnerSettings(
-        settings.learner.users, settings.learner.items_per_domain, seed, settings.learner.compare
-    )
-    learner = make_learner(data, vectors, learner_settings, alone)
+    alone = arm == "target_only"
+    if arm in STRATEGY_ARMS:
+        settings = msgspec.structs.replace(
+            settings,
+            adaptation=msgspec.structs.replace(settings.adaptation, strategy=arm.removeprefix("full_")),
+        )
+    learner = make_learner(data, vectors, settings, seed, alone)
     total = sum(e.domain == data.target for e in data.events)
-    outcome = Outcome("target_only" if alone else "full", seed, total)
-    with_signals = not alone and seed == settings.learner.seed
+    outcome = Outcome(arm, seed, total)
+    with_signals = arm == "full" and seed == settings.learner.seed
     signals = [Outcome(name, seed, total) for name in SINGLE] if with_signals else []
     domain = learner.index[data.target]
     catalogue = learner.catalogues[domain]

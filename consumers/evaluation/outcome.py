@@ -6,9 +6,15 @@ import copy
 
 import numpy as np
 
+from models.strategy import STRATEGIES
+
 TOP = 10
 WARM_UP = 0.3
 """The first part of the target's events; they are learned but not ranked."""
+
+
+STRATEGY_ARMS = tuple(f"full_{strategy}" for strategy in STRATEGIES)
+"""The full learner with one fixed adaptation strategy each."""
 
 
 class Outcome:

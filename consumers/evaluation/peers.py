@@ -28,7 +28,8 @@ def run_item_knn(data: Data, seed: int, progress: Progress) -> list[Outcome]:
         from implicit.nearest_neighbours import BM25Recommender  # noqa: PLC0415  (extra `dev`)
     except ImportError as error:
         raise Stop("the batch peer needs implicit: pip install 'crosscurrent[dev]'") from error
-    row_of = {i.item_id: n for n, i in enumerate(x for x in data.items if x.domain == data.target)}
+    ids = dict.fromkeys(i.item_id for i in data.items if i.domain == data.target)
+    row_of = {item_id: n for n, item_id in enumerate(ids)}
     items = len(row_of)
     events = [e for e in data.events if e.domain == data.target]
     user_of = {u: n for n, u in enumerate(dict.fromkeys(e.user for e in events))}

@@ -14,6 +14,7 @@ from rich.table import Table
 from consumers.errors import Stop
 from consumers.evaluation.figures import BUCKETS, Target, ndcg
 from consumers.evaluation.outcome import Outcome
+from consumers.evaluation.plot import drawn
 
 
 def print_report(report: dict[str, Any], console: Console) -> None:
@@ -49,6 +50,8 @@ def print_report(report: dict[str, Any], console: Console) -> None:
 
 
 def _with_sd(figures: dict[str, Any], key: str) -> str:
+    if np.isnan(figures[key]):
+        return "–"
     sd = figures.get(f"{key}_sd")
     return f"{figures[key]:.4f}" + (f" ± {sd:.4f}" if sd is not None else "")
 
@@ -81,37 +84,20 @@ def write_predictions(path: Path, target: Target, outcomes: list[Outcome]) -> No
 
 def write_plot(path: Path, target: Target, outcomes: list[Outcome]) -> None:
     """Error and NDCG@10 along the stream, smoothed, a line an arm; mean over seeds. Raises Stop."""
-    try:
-        import matplotlib as mpl  # noqa: PLC0415  (extra `dev`)
-    except ImportError as error:
-        raise Stop("--plot needs matplotlib: pip install 'crosscurrent[dev]'") from error
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
-    figure, (above, below) = plt.subplots(2, 1, figsize=(11, 9), sharex=True, constrained_layout=True)
-    arms = list(dict.fromkeys(o.arm for o in outcomes))
-    for arm in arms:
-        mine = [o for o in outcomes if o.arm == arm]
-        style = {"lw": 2.4} if arm == "full" else {"lw": 1.1, "alpha": 0.85}
-        errors = np.nanmean([(o.prediction - target.rating) ** 2 for o in mine], axis=0)
-        if np.isfinite(errors).any():
-            above.plot(*_smooth(errors, np.isfinite(errors)), label=arm, **style)
-        ranked = mine[0].rank >= 0
-        if ranked.any():
-            below.plot(*_smooth(np.mean([ndcg(o.rank) for o in mine], axis=0), ranked), label=arm, **style)
-    above.set_ylabel("squared error (lower is better)")
-    below.set_ylabel("NDCG@10 (higher is better)")
-    below.set_xlabel("target events")
-    for axis in (above, below):
-        if axis.lines:
-            axis.legend(fontsize=8, ncol=2)
-        axis.grid(alpha=0.25)
-    try:
-        figure.savefig(path, dpi=110)
-    except OSError as error:
-        raise Stop(f"--plot {path}: {error.strerror}") from error
-    finally:
-        plt.close(figure)
+    with drawn(path, 2) as (above, below):
+        for arm in dict.fromkeys(o.arm for o in outcomes):
+            mine = [o for o in outcomes if o.arm == arm]
+            style = {"lw": 2.4} if arm == "full" else {"lw": 1.1, "alpha": 0.85}
+            errors = np.mean([(o.prediction - target.rating) ** 2 for o in mine], axis=0)
+            if np.isfinite(errors).any():
+                above.plot(*_smooth(errors, np.isfinite(errors)), label=arm, **style)
+            ranked = mine[0].rank >= 0
+            if ranked.any():
+                below.plot(
+                    *_smooth(np.mean([ndcg(o.rank) for o in mine], axis=0), ranked), label=arm, **style
+                )
+        above.set_ylabel("squared error (lower is better)")
+        below.set_ylabel("NDCG@10 (higher is better)")
 
 
 def _smooth(values: np.ndarray[Any, Any], where: np.ndarray[Any, Any]) -> tuple[Any, Any]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from consumers import log
 from consumers.config import Settings
@@ -21,10 +20,10 @@ from consumers.errors import Stop
 from consumers.evaluation.data import Data, Job, load_data
 from consumers.evaluation.figures import Target, all_figures
 from consumers.evaluation.outcome import Outcome
+from consumers.evaluation.pool import Tell, run_all
 from consumers.evaluation.report import print_report, write_plot, write_predictions
 from models.text_encoder import TextEncoder, load_encoder
 
-WORKERS = 2
 ENCODE_CHUNK = 256
 
 
@@ -38,6 +37,8 @@ class Options(NamedTuple):
     predictions: Path | None = None
     plot: Path | None = None
     seeds: int = 1
+    strategies: tuple[str, ...] = ()
+    """Adaptation strategies that get an arm `full_<strategy>` each."""
 
 
 class Run(NamedTuple):
@@ -54,11 +55,15 @@ def run_evaluation(options: Options, settings: Settings, console: Console | None
     data = load_data(options.interactions, options.items, options.target, settings, options.rating_range)
     if data.bad_rows:
         console.print(f"{data.bad_rows:,} bad rows left out", style="yellow")
+    if lacking := data.unlisted():
+        console.print(
+            f"{lacking:,} target events are of items that --items lacks: learned, not ranked", style="yellow"
+        )
     try:
         encoder = load_encoder(settings.text_encoder.model)
     except ValueError as error:
         raise Stop(str(error)) from error
-    with tempfile.TemporaryDirectory() as folder, _bars(console) as bars:
+    with tempfile.TemporaryDirectory() as folder, log.bars(console) as bars:
         vectors = Path(folder) / "vectors.npz"
         _encode(data, encoder, vectors, bars)
         del encoder
@@ -66,7 +71,10 @@ def run_evaluation(options: Options, settings: Settings, console: Console | None
             options.interactions, options.items, options.target, options.rating_range,
             msgspec.json.encode(settings), vectors,
         )  # fmt: skip
-        outcomes = _run_all(job, _plan(data, settings, options.seeds), len(data.events), bars)
+        runs = _plan(data, settings, options)
+        names = [f"{r.arm} {r.seed if len(runs) > 6 else ''}" for r in runs]
+        found = run_all(partial(_work, job), runs, names, len(data.events), bars)
+        outcomes = [outcome for one in found for outcome in one]
     outcomes += _without_randomness(outcomes)
     target = Target(data)
     report = {
@@ -84,11 +92,12 @@ def run_evaluation(options: Options, settings: Settings, console: Console | None
     return report
 
 
-def _plan(data: Data, settings: Settings, seeds: int) -> list[Run]:
+def _plan(data: Data, settings: Settings, options: Options) -> list[Run]:
     first = settings.learner.seed
     runs = []
-    for seed in range(first, first + seeds):
+    for seed in range(first, first + options.seeds):
         runs += [Run("full", seed), Run("target_only", seed), Run("network", seed)]
+        runs += [Run(f"full_{strategy}", seed) for strategy in options.strategies]
         if data.has_ratings:
             runs += [Run("river_biased_mf_target", seed), Run("river_biased_mf_all", seed)]
     runs.insert(1, Run("item_knn_batch", first))
@@ -100,11 +109,6 @@ def _without_randomness(outcomes: list[Outcome]) -> list[Outcome]:
     seeds = dict.fromkeys(o.seed for o in outcomes)
     ran = {(o.arm, o.seed) for o in outcomes}
     return [o.of_seed(seed) for o in outcomes for seed in seeds if (o.arm, seed) not in ran]
-
-
-def _bars(console: Console) -> Progress:
-    columns = (TextColumn("{task.description:24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True)
 
 
 def _encode(data: Data, encoder: TextEncoder, path: Path, bars: Progress) -> None:
@@ -123,42 +127,17 @@ def _encode(data: Data, encoder: TextEncoder, path: Path, bars: Progress) -> Non
     np.savez(path, positions=positions[order], raw=raw[order])
 
 
-def _run_all(job: Job, runs: list[Run], events: int, bars: Progress) -> list[Outcome]:
-    # spawn: a forked child would inherit torch's and BLAS's thread pools in an unusable state
-    context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        counters = manager.dict()
-        with ProcessPoolExecutor(WORKERS, mp_context=context) as pool:
-            futures = [pool.submit(_work, job, run, counters) for run in runs]
-            tasks = [bars.add_task(f"{r.arm} {r.seed if len(runs) > 6 else ''}", total=events) for r in runs]
-            pending = set(futures)
-            while pending:
-                done, pending = wait(pending, timeout=0.5)
-                for task, run, future in zip(tasks, runs, futures, strict=True):
-                    bars.update(task, completed=events if future.done() else counters.get(tuple(run), 0))
-                for future in done:
-                    if error := future.exception():
-                        raise error
-            return [outcome for future in futures for outcome in future.result()]
-
-
-def _work(job: Job, run: Run, counters: Any) -> list[Outcome]:
+def _work(job: Job, run: Run, tell: Tell) -> list[Outcome]:
     """In a worker process: imports are here so that the parent need not hold them all."""
     from consumers.evaluation import network_alone, ours, peers  # noqa: PLC0415
-    from models.threads import use_one_thread  # noqa: PLC0415
 
-    use_one_thread()
     data, settings, vectors = job.load()
-
-    def progress(done: int) -> None:
-        counters[tuple(run)] = done
-
     arms: dict[str, Callable[[], list[Outcome]]] = {
-        "full": lambda: ours.run_learner(data, vectors, settings, run.seed, False, progress),
-        "target_only": lambda: ours.run_learner(data, vectors, settings, run.seed, True, progress),
-        "network": lambda: network_alone.run_network(data, vectors, settings, run.seed, progress),
-        "item_knn_batch": lambda: peers.run_item_knn(data, run.seed, progress),
-        "river_biased_mf_target": lambda: peers.run_river(data, run.seed, False, progress),
-        "river_biased_mf_all": lambda: peers.run_river(data, run.seed, True, progress),
+        "network": lambda: network_alone.run_network(data, vectors, settings, run.seed, tell),
+        "item_knn_batch": lambda: peers.run_item_knn(data, run.seed, tell),
+        "river_biased_mf_target": lambda: peers.run_river(data, run.seed, False, tell),
+        "river_biased_mf_all": lambda: peers.run_river(data, run.seed, True, tell),
     }
-    return arms[run.arm]()
+    if run.arm in arms:
+        return arms[run.arm]()
+    return ours.run_learner(data, vectors, settings, run.seed, run.arm, tell)

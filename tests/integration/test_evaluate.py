@@ -19,8 +19,8 @@ from consumers.simulated_world import DomainSpec, WorldSettings
 from consumers.simulator import Simulator, to_files
 
 ARMS = {
-    "full", "target_only", "network", "popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever",
-    "item_knn_batch", "co_visitation", "text", "river_biased_mf_target", "river_biased_mf_all",
+    "full", "full_share", "target_only", "network", "popularity_1d", "popularity_3d", "popularity_30d",
+    "popularity_ever", "item_knn_batch", "co_visitation", "text", "river_biased_mf_target", "river_biased_mf_all",
 }  # fmt: skip
 RIVER = {"river_biased_mf_target", "river_biased_mf_all"}
 BUCKETS = {"0": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, math.inf)}
@@ -49,6 +49,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
     done = evaluate(
         folder, "--json", str(folder / "f.json"), "--predictions", str(folder / "p.parquet"),
         "--plot", str(folder / "stream.png"), "--seeds", "2",
+        "--strategies", "share",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Ranking" in done.stdout
@@ -65,7 +66,7 @@ def rows_of(folder: Path) -> dict[tuple[str, int], list[dict[str, Any]]]:
 def test_every_arm_is_there_with_the_promised_fields(evaluated: tuple[Path, dict[str, Any]]) -> None:
     """`rating` holds ours, the network and River; `ranking` all but River; the plot is a PNG."""
     folder, report = evaluated
-    assert set(report["rating"]) == {"full", "target_only", "network"} | RIVER
+    assert set(report["rating"]) == {"full", "full_share", "target_only", "network"} | RIVER
     assert set(report["ranking"]) == ARMS - RIVER
     for figures in report["rating"].values():
         assert {"rmse", "rmse_sd", "mae", "accuracy", "rmse_first5", "rmse_ci"} <= set(figures)
@@ -166,4 +167,13 @@ def test_a_wrong_target_names_the_domains(evaluated: tuple[Path, dict[str, Any]]
     done = evaluate(folder, "--target", "books")
     assert done.returncode == 2
     assert "games, movies" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_wrong_strategy_names_the_others(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    """One clear line and exit code 2."""
+    folder, _ = evaluated
+    done = evaluate(folder, "--strategies", "share,best")
+    assert done.returncode == 2
+    assert "best is none of none, share, correct, adversarial, coral, all" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

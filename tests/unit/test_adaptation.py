@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.adaptation import divergence
+from models.adaptation import divergence, relative_divergence
 
 
 def cloud(n: int = 400, shift: float = 0.0, scale: float = 1.0, seed: int = 0) -> np.ndarray:
@@ -37,3 +37,21 @@ def test_symmetric_and_growing() -> None:
 def test_too_few_vectors(n: int) -> None:
     """Fewer than two vectors have no covariance: 0, not a warning."""
     assert divergence(cloud(n), cloud()) == divergence(cloud(), cloud(n)) == 0.0
+
+
+def test_relative_divergence_by_hand() -> None:
+    """Points (1, 0), (-1, 0) against (2, 3), (2, -1): mean squares 1 and (13 + 5) / 2 = 9, so the square length is 5.
+
+    Means differ by (2, 1) / √5: 1. Covariances by diag(2, -8) / 5: (4 + 64) / 25 / 16.
+    """
+    source = np.array([[1, 0], [-1, 0]], np.float32)
+    target = np.array([[2, 3], [2, -1]], np.float32)
+    assert relative_divergence(source, target) == pytest.approx(1 + 68 / 25 / 16)
+
+
+def test_relative_divergence_has_no_unit() -> None:
+    """Vectors ten times as long are no further apart; nothing to compare, or only zeros, is 0."""
+    near, far = cloud(), cloud(shift=1.0, seed=1)
+    assert relative_divergence(10 * near, 10 * far) == pytest.approx(relative_divergence(near, far), rel=1e-4)
+    assert relative_divergence(near[:1], far) == 0.0
+    assert relative_divergence(np.zeros_like(near), np.zeros_like(far)) == 0.0

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.arms import SAMPLE_ITEMS, Arms, sample
+from models.arms import SINGLE, Arms
 from models.checkpoint import _join, snapshot
+from models.guard import Arm, bucket
 from models.interaction import Domain, Interaction, Item
 from models.prequential import NDCG_LOSS, RMSE
 from models.settings import LearnerSettings
@@ -93,19 +94,8 @@ def test_scored_before_learned() -> None:
     assert model.prequential.error("books", RMSE, "target_only") == pytest.approx(2.0)
 
 
-def test_a_drift_is_reported_by_metric() -> None:
-    """A sudden change of all ratings is a drift of the RMSE, counted per domain."""
-    model = arms(compare=False)
-    found: list[str] = []
-    for n in range(900):
-        value = 5.0 if n < 600 else float(1 + 4 * (n % 2))
-        found += model.step(Interaction("books", "rating", f"u{n % 20}", f"b{n % 20}", START + n, value))
-    assert RMSE in found
-    assert model.drift.count["books", RMSE] == found.count(RMSE)
-
-
 def test_report() -> None:
-    """The fields of `cc:domain`, all finite: mean for every domain, rate and divergence for targets."""
+    """The fields of `cc:domain`, all finite: mean for every domain; rate, divergence and weights for targets."""
     model = arms()
     describe(model)
     feed(model, 0, 120)
@@ -119,6 +109,8 @@ def test_report() -> None:
         assert any(name.startswith("bias:") for name in fields)
         assert np.isfinite(list(fields.values())).all()
     assert 0 < books["adaptation_rate"] <= 1
+    assert books["weight:movies"] + books["weight:games"] == pytest.approx(1.0)
+    assert games["weight:movies"] == 1.0
 
 
 def test_report_before_the_first_event() -> None:
@@ -126,14 +118,6 @@ def test_report_before_the_first_event() -> None:
     fields = arms().report("books")
     assert fields["mean"] == 3.0
     assert not any(name.startswith(("error:", "gain:")) for name in fields)
-
-
-def test_sample_is_bounded() -> None:
-    """At most a few thousand vectors, spread over all rows."""
-    model = Arms([Domain("movies")], LearnerSettings(users=64, items_per_domain=3 * SAMPLE_ITEMS))
-    for n in range(3 * SAMPLE_ITEMS - 5):
-        model.put_item(Item("movies", str(n)))
-    assert SAMPLE_ITEMS <= len(sample(model.full, 0)) < 2 * SAMPLE_ITEMS
 
 
 def test_evictions_are_not_hoarded() -> None:
@@ -158,6 +142,38 @@ def test_a_restored_state_continues_identically(cut: int) -> None:
     for model in (plain, second):
         feed(model, cut, 70)
     assert differences(plain.state(), second.state()) == []
+
+
+def test_what_is_followed_is_measured() -> None:
+    """Beside the arms themselves, the error of whatever the guard followed at each event."""
+    model = arms()
+    feed(model, 0, 60)
+    followed = model.prequential.error("books", RMSE, "followed", overall=True)
+    assert followed == pytest.approx(model.prequential.error("books", RMSE, "full", overall=True))
+    assert model.prequential.error("movies", RMSE, "followed") is None  # a source has no other arm to follow
+
+
+@pytest.mark.parametrize("arm", ["target_only", "text", "popularity"])
+def test_lists_are_the_followed_arm_s(arm: Arm) -> None:
+    """Users of the bucket get that arm's list, others the full one's; rows are the full catalogue's."""
+    model = arms()
+    describe(model)
+    feed(model, 0, 200)
+    for name in ("0", "5-19"):
+        model.guard._followed["books", name, "ranking"] = arm
+    users = [None, *model.full.users]
+    lists = model.recommend(users, "books", 10)
+    index = model.full.index["books"]
+    for user, found, full in zip(users, lists, model.full.recommend(users, "books", 10), strict=True):
+        row = None if user is None else model.full.users.get(user)
+        changed = bucket(model.full.history.count(row, index)) in ("0", "5-19")
+        if not changed:
+            assert [line.item_id for line in found] == [line.item_id for line in full]
+        elif arm in SINGLE:
+            assert all({k for k, v in line.why.items() if v} <= {SINGLE[arm]} for line in found)
+        for line in found:
+            assert model.full.catalogues[index].ids.get(line.item_id) == line.row
+            assert sum(line.why.values()) == pytest.approx(line.score, abs=1e-5)
 
 
 def test_another_set_of_targets_is_refused() -> None:

@@ -50,7 +50,7 @@ def test_signals_bend_at_their_knots() -> None:
     bent = choice.bent(np.array([[3.0]]))
     np.testing.assert_allclose(bent, [[3, 2, 1, 0, 0]])
     choice.weights[0] = [1.0, 10.0, 100.0, 1000.0, 1000.0]
-    np.testing.assert_allclose(choice.contributions(bent, context_of()), [[123.0]])
+    np.testing.assert_allclose(choice.contributions(bent, choice.weights_of(context_of())), [[123.0]])
 
 
 def test_finds_the_weights_of_a_logit_population() -> None:

@@ -25,6 +25,9 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "adaptation_rate": ("gauge", {"domain"}),
     "bias_correction": ("gauge", {"domain", "term"}),
     "domain_divergence": ("gauge", {"source", "target"}),
+    "adaptation_actions": ("counter", {"domain", "action", "outcome"}),
+    "guard_choice": ("gauge", {"domain", "history", "task", "arm"}),
+    "source_weight": ("gauge", {"source", "target"}),
     "table_rows": ("gauge", {"table"}),
     "table_evictions": ("counter", {"table"}),
     "published": ("counter", {"kind"}),
@@ -37,7 +40,7 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "skipped_updates": ("counter", {"reason"}),
     "ready": ("gauge", set()),
 }
-"""The metrics contract. `adaptation_actions_total` has nothing to count yet."""
+"""The metrics contract, and what was added to it."""
 
 
 def exported(metrics: Metrics) -> dict[str, tuple[str, set[str]]]:
@@ -61,7 +64,7 @@ def test_nothing_beside_the_contract() -> None:
     """Every exported name starts with the prefix, and no label could hold a user or an item."""
     found = exported(Metrics())
     assert all(name.startswith("crosscurrent_") for name in found)
-    assert set(found) <= {f"crosscurrent_{name}" for name in (*CONTRACT, "adaptation_actions")}
+    assert set(found) <= {f"crosscurrent_{name}" for name in CONTRACT}
     labels = set().union(*(labels for _, labels in found.values()))
     assert not labels & {"user", "user_id", "item", "item_id", "key", "event_id"}
 
@@ -115,6 +118,7 @@ def test_report() -> None:
             "mean": 3.5,
             "bias:item": 0.5,
             "divergence:movies": 0.25,
+            "weight:movies": 0.75,
             "adaptation_rate": 0.125,
             "error:rmse:full": 1,
         },
@@ -122,6 +126,7 @@ def test_report() -> None:
     lines = text(metrics)
     assert 'crosscurrent_bias_correction{domain="books",term="item"} 0.5' in lines
     assert 'crosscurrent_domain_divergence{source="movies",target="books"} 0.25' in lines
+    assert 'crosscurrent_source_weight{source="movies",target="books"} 0.75' in lines
     assert 'crosscurrent_adaptation_rate{domain="books"} 0.125' in lines
     assert not any("3.5" in line for line in lines)
     assert math.isclose(metrics.adaptation_rate.labels("books")._value.get(), 0.125)

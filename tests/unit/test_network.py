@@ -1,5 +1,6 @@
 """The network learner on synthetic data: it learns, forgets on request, and resumes bit for bit."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from models.history import History
 from models.interaction import Domain
 from models.network import RowTable
 from models.network_trainer import NetworkLearner
+from models.strategy import PLANS, STRATEGIES, Strategy
 
 torch.set_num_threads(1)
 TEXT, ITEMS, USERS = 8, 60, 40
@@ -20,9 +22,15 @@ DOMAINS = [Domain("movies", "source"), Domain("books", "target")]
 class World:
     """Users of two tastes; an item's taste shows in its text. Each event is recorded as the pipeline does."""
 
-    def __init__(self, seed: int = 0, **settings: Any) -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        domains: list[Domain] = DOMAINS,
+        make: type[NetworkLearner] = NetworkLearner,
+        **settings: Any,
+    ) -> None:
         self.rng = np.random.default_rng(seed)
-        self.catalogues = [Catalogue(100, TEXT) for _ in DOMAINS]
+        self.catalogues = [Catalogue(100, TEXT) for _ in domains]
         for d, catalogue in enumerate(self.catalogues):
             for i in range(ITEMS):
                 row, _ = catalogue.touch(f"{d}-{i}")
@@ -30,12 +38,14 @@ class World:
                 vector[0] = 1 if i % 2 else -1
                 catalogue.set_vector(row, vector.astype(np.float32))
         self.history = History(self.catalogues)
-        settings = {"dim": 8, "hidden": 16, "negatives": 32, "replay": 32, "user_capacity": 100} | settings
-        self.learner = NetworkLearner(DOMAINS, self.catalogues, self.history, seed=1, **settings)
+        self.settings: dict[str, Any] = {"dim": 8, "hidden": 16, "negatives": 32, "replay": 32}
+        self.settings |= {"user_capacity": 100} | settings
+        self.learner = make(domains, self.catalogues, self.history, seed=1, **self.settings)
         self.clock = 0.0
 
     def batch(self, n: int = 32, clicks: bool = False) -> tuple[np.ndarray, ...]:
-        domain, user = self.rng.integers(0, 2, n), self.rng.integers(0, USERS, n)
+        domain = self.rng.integers(0, len(self.catalogues), n)
+        user = self.rng.integers(0, USERS, n)
         item = 2 * self.rng.integers(0, ITEMS // 2, n) + user % 2
         residual = np.where(domain == 1, 0.5, -0.5).astype(np.float32)
         if clicks:
@@ -249,3 +259,54 @@ def test_row_adagrad_by_hand() -> None:
     expected = -0.1 * gradient[0] * (1 / 12.5**0.5 + 1 / 25**0.5)
     np.testing.assert_allclose(table.values[1], expected, rtol=1e-5)
     assert not table.values[[0, 2]].any()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_strategy_learns_and_resumes(strategy: Strategy) -> None:
+    """Two targets, one of them a source too: finite losses, the rate that belongs to it, and the state law."""
+    domains = [Domain("movies", "source"), Domain("books", "target"), Domain("games", "both")]
+    world = World(domains=domains, strategy=strategy)
+    assert np.isfinite(world.learn(12)).all()
+    assert (world.learner.adaptation_rate(1) > 0) == PLANS[strategy].correct
+    assert sum(world.learner.source_weights(1).values()) == pytest.approx(1.0)
+    assert set(world.learner.divergence(2)) == {0}
+    twin = NetworkLearner(
+        domains, world.catalogues, world.history, **world.settings | {"strategy": strategy, "seed": 5}
+    )
+    twin.load(world.learner.state())
+    for _ in range(6):
+        batch = world.batch()
+        assert world.learner.learn(*batch) == twin.learn(*batch)
+    same_state(world.learner.state(), twin.state())
+
+
+def test_strategies_differ() -> None:
+    """Each of them is felt: no two end with the same parameters."""
+    ends = []
+    for strategy in STRATEGIES:
+        world = World(strategy=strategy)
+        world.learn(30)
+        ends.append(world.learner.network.item_bias_in.detach().clone())
+    assert not any(torch.equal(a, b) for a, b in itertools.combinations(ends, 2))
+
+
+def test_losses_are_from_before_learning() -> None:
+    """The same batch twice: a loss an event each time, lower once it is learned."""
+    world = World(item_rate=0.5)
+    batch = world.batch()
+    world.learner.learn(*batch)
+    before = world.learner.event_losses.copy()
+    assert before.shape == (32,)
+    for _ in range(10):
+        world.learner.learn(*batch)
+    assert world.learner.event_losses.mean() < before.mean()
+
+
+def test_a_report_does_not_change_what_is_learned() -> None:
+    """Divergence asked for before the first step is computed and not kept."""
+    quiet, asked = World(), World()
+    assert asked.learner.divergence(1)
+    assert asked.learner.adapter.divergence == {1: {}}
+    for world in (quiet, asked):
+        world.learn(3)
+    same_state(quiet.learner.state(), asked.learner.state())

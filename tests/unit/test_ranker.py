@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
 from models.history import History
 from models.interaction import Domain
+from models.nearest import Dense
 from models.ranker import Ranker
 from models.signals import SINGLE
 
@@ -132,20 +132,19 @@ def test_every_open_item_has_a_rank_within_the_open_items() -> None:
 def test_contributions_add_up_to_the_score() -> None:
     world = World()
     world.run(500)
-    affinity = world.random.normal(size=(3, ITEMS)).astype(np.float32)
+    affinity = [Dense(scores) for scores in world.random.normal(size=(3, ITEMS)).astype(np.float32)]
     for ranked in world.ranker.recommend(1, [0, 1, None], world.time, 20, affinity):
         assert ranked.contributions.shape == (20, len(ranked.names))
         np.testing.assert_allclose(ranked.contributions.sum(1), ranked.scores, atol=1e-5)
         assert (np.diff(ranked.scores) <= 1e-6).all()
 
 
-def test_lists_leave_out_seen_excluded_and_closed_items() -> None:
+def test_lists_leave_out_seen_and_closed_items() -> None:
     world = World()
     world.run(500)
     world.catalogues[1].recommendable[5] = False
-    excluded: list[NDArray[np.int64]] = [np.array([7, 8])]
-    ranked = world.ranker.recommend(1, [2], world.time, ITEMS, exclude=excluded)[0]
-    assert not set(ranked.rows) & {5, 7, 8, *world.history.seen_rows(2, 1).tolist()}
+    ranked = world.ranker.recommend(1, [2], world.time, ITEMS)[0]
+    assert not set(ranked.rows) & {5, *world.history.seen_rows(2, 1).tolist()}
     assert world.ranker.score(1, 2, 5, "i5", world.time, None).rank is None
 
 
@@ -166,7 +165,7 @@ def test_a_helpful_affinity_gains_weight() -> None:
         affinity = world.random.normal(size=ITEMS).astype(np.float32)
         affinity[item] += 5
         world.time += 60
-        scored = world.ranker.score(1, user, item, f"i{item}", world.time, affinity)
+        scored = world.ranker.score(1, user, item, f"i{item}", world.time, Dense(affinity))
         world.ranker.learn(scored, 1, user, item, world.time)
         world.ranker.observe(1, user, item, world.time)
         world.history.add(user, 1, item, f"i{item}", world.time)

@@ -1,0 +1,53 @@
+"""Passes over the events, two processes at a time, with a progress bar each."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, MutableMapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from functools import partial
+from typing import TypeVar
+
+from rich.progress import Progress
+
+WORKERS = 2
+Tell = Callable[[int], None]
+"""Told how many steps are done."""
+Run = TypeVar("Run")
+Result = TypeVar("Result")
+
+
+def run_all(
+    work: Callable[[Run, Tell], Result], runs: Sequence[Run], names: Sequence[str], steps: int, bars: Progress
+) -> list[Result]:
+    """`work(run, tell)` of each run in a worker process, on one thread; the results, in the order of `runs`.
+
+    work: of a module's top level, or a `partial` of such; it imports what is large, so that the parent need not.
+    names, steps: of the bars. Raises what the first failing one raised.
+    """
+    # spawn: a forked child would inherit torch's and BLAS's thread pools in an unusable state
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        done_steps = manager.dict()
+        with ProcessPoolExecutor(WORKERS, mp_context=context) as pool:
+            futures = [pool.submit(_work, work, run, n, done_steps) for n, run in enumerate(runs)]
+            tasks = [bars.add_task(name, total=steps) for name in names]
+            pending = set(futures)
+            while pending:
+                done, pending = wait(pending, timeout=0.5)
+                for n, (task, future) in enumerate(zip(tasks, futures, strict=True)):
+                    bars.update(task, completed=steps if future.done() else done_steps.get(n, 0))
+                for future in done:
+                    if error := future.exception():
+                        raise error
+            return [future.result() for future in futures]
+
+
+def _work(
+    work: Callable[[Run, Tell], Result], run: Run, number: int, done_steps: MutableMapping[int, int]
+) -> Result:
+    """In a worker process."""
+    from models.threads import use_one_thread  # noqa: PLC0415
+
+    use_one_thread()
+    return work(run, partial(done_steps.__setitem__, number))

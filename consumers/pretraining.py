@@ -1,0 +1,118 @@
+"""`crosscurrent pretrain`: options to a pretrained checkpoint, and its report for people."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from consumers import log
+from consumers.checkpointer import Checkpointer
+from consumers.config import Settings
+from consumers.errors import Stop
+from consumers.held_out import Figures
+from consumers.historic import Historic, first_held_out, read_historic, warnings
+from consumers.pretrain import fit, fresh, put_items
+from models.checkpoint import CheckpointDirectory
+from models.text_encoder import load_encoder
+from models.threads import use_one_thread
+
+
+class Options(NamedTuple):
+    """What `crosscurrent pretrain` was asked for."""
+
+    interactions: Path
+    items: Path
+    out: Path
+    domain: str | None = None
+    holdout: float = 0.2
+    encoder: str | None = None
+    final_fit: bool = True
+    force: bool = False
+
+
+def run_pretrain(options: Options, settings: Settings, console: Console | None = None) -> dict[str, Any]:
+    """Learns, measures, saves, prints; gives the report. Raises Stop."""
+    console = console or log.console()
+    begun = time.monotonic()
+    if not options.force and not CheckpointDirectory(options.out, read_only=True).empty:
+        raise Stop(
+            f"--out {options.out}: there is a checkpoint already. Name another folder, or add --force."
+        )
+    configured = settings.text_encoder.model
+    settings.text_encoder.model = options.encoder or configured
+    try:
+        encoder = load_encoder(settings.text_encoder.model)
+    except ValueError as error:
+        raise Stop(str(error)) from error
+    use_one_thread()
+    with log.bars(console) as bars:
+        historic = _read(options, settings, bars)
+        first = first_held_out(historic.events, options.holdout)
+        for line in warnings(historic):
+            console.print(line, style="yellow", highlight=False)
+        checkpointer = Checkpointer(options.out, settings.checkpoint.interval_seconds, lambda *_: None)
+        try:
+            trainee = fresh(settings, encoder)
+            put_items(trainee.arms, historic.items, encoder, bars)
+            figures = fit(trainee, historic.events, first, options.final_fit, bars)
+            trainee.outbox.everything()
+            folder = checkpointer.replace(trainee.state())
+        finally:
+            checkpointer.close()
+    report = _report(historic, first, figures, folder, time.monotonic() - begun)
+    _show(report, options, configured, console)
+    return report
+
+
+def _read(options: Options, settings: Settings, bars: Progress) -> Historic:
+    task = bars.add_task("reading", total=None)
+    return read_historic(
+        options.interactions, options.items, settings, options.domain,
+        lambda done, size: bars.update(task, completed=done, total=size),
+    )  # fmt: skip
+
+
+def _report(
+    historic: Historic, first: int, figures: dict[str, Figures], folder: Path, seconds: float
+) -> dict[str, Any]:
+    events = historic.events
+    return {
+        "events": len(events),
+        "held_out": len(events) - first,
+        "dropped": historic.dropped.total(),
+        "dropped_by_reason": dict(historic.dropped),
+        "dropped_items": historic.dropped_items.total(),
+        "repeated": historic.repeated,
+        "skipped": dict(historic.skipped),
+        "seconds": round(seconds, 1),
+        "domains": figures,
+        "checkpoint": str(folder),
+    }
+
+
+def _show(report: dict[str, Any], options: Options, encoder: str, console: Console) -> None:
+    console.print(
+        f"{report['events']:,} events, the last {report['held_out']:,} held out, {report['seconds']:.0f} s",
+        highlight=False,
+    )
+    if report["held_out"]:
+        names = ("n", "rmse", "accuracy", "mse", "ndcg_loss", "ndcg@10", "recall@10", "coverage@10")
+        table = Table("domain", *names, title="Held out, scored and not learned", box=None)
+        for domain, figures in report["domains"].items():
+            table.add_row(domain, *(_text(figures[name]) for name in names))
+        console.print(table)
+    kept = "all events" if options.final_fit or not report["held_out"] else "all but the held-out events"
+    console.print(f"{report['checkpoint']} holds {kept}. Start from it with:", highlight=False)
+    needed = f"CROSSCURRENT_CHECKPOINT__DIRECTORY={options.out}"
+    if options.encoder not in (None, encoder):
+        needed += f" CROSSCURRENT_TEXT_ENCODER__MODEL={options.encoder}"
+    console.print(f"  {needed} crosscurrent run --config …", highlight=False)
+
+
+def _text(value: float | int | None) -> str:
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

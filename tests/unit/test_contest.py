@@ -1,0 +1,208 @@
+"""`auto`: rivals with other strategies learn beside the champion, and replace it on evidence alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from models import contest
+from models.checkpoint import _join, snapshot
+from models.contest import Contest
+from models.interaction import Domain
+from models.network_trainer import NetworkLearner
+from models.strategy import Search, Strategy, Trial
+from tests.states import differences
+from tests.unit.test_network import World
+
+torch.set_num_threads(1)
+
+DOMAINS = [Domain("movies", "source"), Domain("books", "target"), Domain("games", "both")]
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials begin at once and are short."""
+    monkeypatch.setattr("models.strategy.READY_EVENTS", 1)
+    monkeypatch.setattr("models.strategy.REST", 1)
+    monkeypatch.setattr("models.strategy.TRIAL_STEPS", 3)
+    monkeypatch.setattr(contest, "READY_EVENTS", 1)
+
+
+@pytest.fixture
+def undecided(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """As `eager`, and no rival is ever better."""
+    request.getfixturevalue("eager")
+    monkeypatch.setattr(Trial, "verdict", lambda trial: "open" if trial.steps < 3 else "worse")
+
+
+def world(domains: list[Domain] = DOMAINS, **settings: Any) -> World:
+    return World(domains=domains, make=Contest, **settings)
+
+
+def champion(of: World) -> Contest:
+    assert isinstance(of.learner, Contest)
+    return of.learner
+
+
+def test_without_a_trial_it_is_the_fixed_strategy() -> None:
+    """Before a target is ready, `auto` learns bit for bit what `correct` learns."""
+    one, two = world(), World(domains=DOMAINS)
+    for w in (one, two):
+        w.learn(4)
+    state = one.learner.state()
+    del state["contest"]
+    assert differences(state, two.learner.state()) == []
+
+
+@pytest.mark.usefixtures("undecided")
+def test_an_undecided_rival_leaves_no_trace() -> None:
+    """Trials that end without a verdict leave the champion as if there had been none."""
+    one, two = world(), World(domains=DOMAINS)
+    for w in (one, two):
+        w.learn(12)
+    assert champion(one)._search._turn > 1
+    assert champion(one).strategy == ["correct"] * 3
+    state = one.learner.state()
+    del state["contest"]
+    assert differences(state, two.learner.state()) == []
+
+
+@pytest.mark.usefixtures("undecided")
+def test_both_see_the_same_events_with_the_same_draws() -> None:
+    """A rival with the champion's own strategy would err exactly as much."""
+    w = world()
+    w.learn(1)
+    learner = champion(w)
+    rival = learner._rival
+    assert rival is not None
+    rival.strategy = list(learner.strategy)
+    w.learn(1)
+    trial = learner._search.trial
+    assert trial is not None
+    assert trial.own.count > 0
+    assert trial.own.total == trial.others.total == 0.0
+
+
+@pytest.mark.usefixtures("undecided")
+def test_the_better_rival_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its strategy and its whole state; the champion's κ, which the adaptation loop sets, stays."""
+    w = world()
+    w.learn(2)
+    learner = champion(w)
+    rival, trial = learner._rival, learner._search.trial
+    assert rival is not None
+    assert trial is not None
+    learner.kappa[trial.target] = 7.0
+    monkeypatch.setattr(Trial, "verdict", lambda _self: "better")
+    w.learn(1)
+    assert learner._rival is None
+    assert learner.strategy[trial.target] == trial.candidate
+    assert learner.kappa[trial.target] == 7.0
+    state = learner.state()
+    del state["contest"]
+    assert differences(state, rival.state()) == []
+    scores = learner.affinity(1, [3, None])
+    np.testing.assert_array_equal(scores, rival.affinity(1, [3, None]))
+
+
+@pytest.mark.usefixtures("undecided")
+def test_a_rival_that_diverges_goes() -> None:
+    w = world()
+    w.learn(2)
+    learner = champion(w)
+    assert learner._rival is not None
+    with torch.no_grad():
+        learner._rival.network.user_bias[0] = np.inf
+    assert np.isfinite(w.learn(1)[0])
+    assert learner._rival is None
+
+
+@pytest.mark.usefixtures("undecided")
+def test_rows_are_forgotten_by_both() -> None:
+    """What is reset in the champion is reset in the rival: it might become the champion."""
+    w = world()
+    w.learn(2)
+    learner = champion(w)
+    learner.reset_user(4)
+    learner.reset_item(1, 7)
+    learner.touch_item(0, 3)
+    learner.forget_best(0)
+    learner.reweigh(1)
+    rival = learner._rival
+    assert rival is not None
+    for one in (learner, rival):
+        assert not one._users.rows(np.array([4])).any()
+        assert one._items.find(1, np.array([7])).tolist() == [-1]
+
+
+def test_reweigh_measures_now_and_realign_asks_for_a_trial() -> None:
+    """From the vectors as they are, and not only at the next measurement."""
+    w = world()
+    w.learn(4)
+    learner = champion(w)
+    before = learner.divergence(1)
+    learner.reweigh(1)
+    assert learner.divergence(1) != before
+    learner.realign(1)
+    assert learner._search._wanted == [1]
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("cut", [1, 2, 3, 6, 9])
+def test_resume_is_bit_for_bit(cut: int) -> None:
+    """Saved, in the checkpoint's encoding, before, in and between trials; the restored one goes on alike."""
+    w = world()
+    w.learn(cut)
+    twin = Contest(DOMAINS, w.catalogues, w.history, seed=5, **w.settings)
+    taken = snapshot(w.learner.state())
+    twin.load(_join(msgspec.msgpack.decode(taken.body), taken.tensors))
+    assert differences(w.learner.state(), twin.state()) == []
+    for _ in range(8):
+        batch = w.batch()
+        assert w.learner.learn(*batch) == twin.learn(*batch)
+    assert differences(w.learner.state(), twin.state()) == []
+
+
+def test_the_config_may_change_between_two_starts() -> None:
+    """A state of a fixed strategy becomes one of `auto`, and the other way round."""
+    fixed, auto = World(domains=DOMAINS), world()
+    fixed.learn(2)
+    auto.learn(2)
+    Contest(DOMAINS, fixed.catalogues, fixed.history, **fixed.settings).load(fixed.learner.state())
+    back = NetworkLearner(DOMAINS, auto.catalogues, auto.history, strategy="none", **auto.settings)
+    back.load(auto.learner.state())
+    assert back.strategy == ["none"] * 3
+
+
+@pytest.mark.usefixtures("undecided")
+@pytest.mark.parametrize(("divergence", "expected"), [(0.01, "correct"), (3.0, "adversarial")])
+def test_the_measured_divergence_chooses_first(
+    monkeypatch: pytest.MonkeyPatch, divergence: float, expected: Strategy
+) -> None:
+    """Once a target is ready; afterwards the evidence decides, whatever the divergence becomes."""
+    monkeypatch.setattr("models.domain_adapter.relative_divergence", lambda _s, _t: divergence)
+    w = world()
+    w.learn(1)
+    assert champion(w).strategy[1:] == [expected, expected]
+    monkeypatch.setattr("models.domain_adapter.relative_divergence", lambda _s, _t: 3.0 - divergence)
+    w.learn(20)
+    assert champion(w).strategy[1:] == [expected, expected]
+
+
+def test_one_domain_has_nothing_to_choose() -> None:
+    """No sources: no trials, and no weights."""
+    w = world([Domain("books", "target")])
+    w.learn(3)
+    assert champion(w)._search.targets == []
+    assert champion(w)._rival is None
+    assert champion(w).adapter.weights(0) == {}
+
+
+def test_search_is_given_the_targets_with_sources() -> None:
+    """`books` and `games` are targets; `movies` is a source only."""
+    assert champion(world())._search.targets == [1, 2]
+    assert isinstance(champion(world())._search, Search)
