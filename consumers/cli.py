@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-import msgspec
 
 from consumers import log
+from consumers.cli_dead_letters import dead_letters
+from consumers.cli_options import JSON, NEEDED_CONFIG, write_json
 from consumers.config import load
 from consumers.errors import BUG, USAGE, Stop
 from consumers.evaluation import SCENARIOS, Scenario
@@ -22,11 +23,6 @@ CONFIG = click.option(
     type=click.Path(path_type=Path),
     help="TOML file; see deploy/crosscurrent.toml.",
 )
-NEEDED_CONFIG = click.option(
-    "--config", "-c", "config", type=click.Path(path_type=Path), required=True,
-    help="TOML file; see deploy/crosscurrent.toml.",
-)  # fmt: skip
-JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -296,7 +292,8 @@ def demo(
       crosscurrent demo --replay ratings.csv.gz --replay items.csv.gz --target comedy --rate 500
     """
     log.configure()
-    from consumers.demo import DemoOptions, run_demo  # noqa: PLC0415  (loads torch)
+    from consumers.demo import run_demo  # noqa: PLC0415  (loads torch)
+    from consumers.demo_producer import DemoOptions  # noqa: PLC0415
 
     code, figures = run_demo(DemoOptions(events, rate, seed, files, target, keep))
     write_json(json_file, figures)
@@ -439,15 +436,7 @@ def pretrain(
     return 0
 
 
-def write_json(path: Path | None, figures: Any) -> None:
-    """Raises Stop if the file cannot be written."""
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
-    except OSError as error:
-        raise Stop(f"--json {path}: {error.strerror}") from error
+cli.add_command(dead_letters)
 
 
 def main() -> None:

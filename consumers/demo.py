@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,10 +17,14 @@ from rich.console import Console
 from consumers import log
 from consumers.config import Settings, build
 from consumers.connect import connect_source, connect_store
+from consumers.demo_drift import Kept, compare, show
+from consumers.demo_feed import world_of
+from consumers.demo_producer import DemoOptions, Feed
 from consumers.demo_view import View
 from consumers.embedded import Broker, EmbeddedError, Store
-from consumers.errors import BUG, Stop
+from consumers.errors import Stop
 from consumers.replay import create_topics
+from consumers.reporter import line
 from consumers.service import Service
 from consumers.show import show_recommendations
 from consumers.tables import Table
@@ -32,67 +33,7 @@ from models.prequential import NDCG_LOSS, RMSE
 from serving.reader import Reader
 
 SETTLE_SECONDS = 60.0
-"""How long the service may take to learn the rest once everything is sent."""
-
-
-class DemoOptions(NamedTuple):
-    """What `crosscurrent demo` was asked for."""
-
-    events: int
-    rate: float
-    seed: int
-    files: tuple[Path, ...] = ()
-    target: str | None = None
-    keep: bool = False
-
-
-class Feed:
-    """The producer, a process of its own: items at once, events after `go`, a line of counts at the end."""
-
-    def __init__(self, bootstrap: str, options: DemoOptions, domains: list[str]) -> None:
-        orders = {
-            "bootstrap": bootstrap,
-            "events": options.events,
-            "rate": options.rate,
-            "seed": options.seed,
-            "files": [str(f) for f in options.files],
-            "domains": domains,
-        }
-        self._process = subprocess.Popen(  # noqa: S603  our own module
-            [sys.executable, "-m", "consumers.demo_feed", json.dumps(orders)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def wait_for_items(self) -> None:
-        """Returns once all items are in the log. Raises Stop if the producer fails."""
-        self._line()
-
-    def go(self) -> None:
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write("go\n")
-            self._process.stdin.flush()
-
-    def finished(self) -> bool:
-        return self._process.poll() is not None
-
-    def counts(self) -> dict[str, int]:
-        """What was sent, by kind. Raises Stop if the producer fails."""
-        counts: dict[str, int] = json.loads(self._line())
-        return counts
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise Stop("the demo's producer failed; its message is above", BUG)
-        return line
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait()
+"""How long the service may go without learning anything, once everything is sent, before it is called lost."""
 
 
 def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int, dict[str, Any]]:
@@ -108,11 +49,19 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
             console.print("broker and store are up; loading the learners …", style="dim")
             service = Service(settings, connect_source(settings), connect_store(settings))
             service.freshness_ms = []
+            kept = service.arms.prequential = Kept()
             feed.wait_for_items()
             summary = _watch(service, feed, console, options)
         finally:
             feed.stop()
+        drifted = None
+        if not options.files:
+            drifted = compare(kept, settings, world_of(options.events, options.seed), console)
+            summary |= {"drift": drifted.figures() if drifted is not None else None}
         _show(console, store.url, settings, summary, service, options)
+        if drifted is not None:
+            story = [line(events, notice) for events, notice in service.pipeline.reporter.story]
+            show(drifted, story, console)
         return (1 if summary["lost"] else 0), summary
 
 
@@ -198,8 +147,13 @@ def _follow(service: Service, feed: Feed, view: View) -> dict[str, Any]:
             view.refresh()
             time.sleep(0.25)
         counts = feed.counts()
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while not _settled(service, counts) and time.monotonic() < deadline and not service.stopping:
+        known, deadline = -1, 0.0
+        while not _settled(service, counts) and not service.stopping:
+            learned = service.pipeline.totals["interactions"]
+            if learned > known:  # a slow machine is given the time it needs
+                known, deadline = learned, time.monotonic() + SETTLE_SECONDS
+            elif time.monotonic() > deadline:
+                break
             view.refresh()
             time.sleep(0.1)
         view.refresh()

@@ -13,6 +13,7 @@ import msgspec
 
 from consumers.replay import make_producer, send
 from consumers.rows import Sent
+from consumers.simulated_world import WorldSettings
 from consumers.simulator import Simulator, three_domains
 from consumers.tables import Table
 from consumers.time_order import in_time_order
@@ -26,6 +27,11 @@ POISON = (
 )
 
 
+def world_of(events: int, seed: int) -> WorldSettings:
+    """The demo's world."""
+    return msgspec.structs.replace(three_domains(events, seed), event_ids=True)
+
+
 def streams(orders: dict[str, Any]) -> tuple[Iterable[Sent], Iterable[Sent]]:
     """(items, events) of the user's files, or of the simulated world with faults."""
     if orders["files"]:
@@ -33,8 +39,7 @@ def streams(orders: dict[str, Any]) -> tuple[Iterable[Sent], Iterable[Sent]]:
         items, events, _ = in_time_order(tables, lambda _: None)
         known = set(orders["domains"])
         return (r for r in items if r.domain in known), itertools.islice(events, orders["events"])
-    world = msgspec.structs.replace(three_domains(orders["events"], orders["seed"]), event_ids=True)
-    simulator = Simulator(world)
+    simulator = Simulator(world_of(orders["events"], orders["seed"]))
     return simulator.items(), with_faults(simulator.events())
 
 

@@ -13,11 +13,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from consumers.reporter import line
 from consumers.service import Service
 from models.arms import Arms
 from models.prequential import NDCG_LOSS, RMSE
 
 LINE_SECONDS = 5.0
+STORY_LINES = 4
 
 
 class View:
@@ -49,7 +51,7 @@ class View:
         now = time.monotonic()
         self._recent.append((now, self._service.pipeline.totals["learned"]))
         if self._live is not None:
-            self._live.update(Group(self._head(), self._domains()), refresh=True)
+            self._live.update(Group(self._head(), self._domains(), self._story()), refresh=True)
         elif now - self._line_at >= LINE_SECONDS:
             self._line_at = now
             self._console.print(self._head().plain, highlight=False, soft_wrap=True)
@@ -65,6 +67,10 @@ class View:
             f"{now - self._begun:5.0f} s   {learned:,} events learned   {rate:,.0f}/s   lag {lag:,}   "
             f"fresh after {p50:.0f} ms (p99 {p99:.0f} ms)   model {service.arms.full.model}"
         )
+
+    def _story(self) -> Text:
+        latest = list(self._service.pipeline.reporter.story)[-STORY_LINES:]
+        return Text("\n".join(line(events, notice) for events, notice in latest), style="yellow")
 
     def _domains(self) -> Table:
         arms = self._service.arms

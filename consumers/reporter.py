@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
+from typing import get_args
 
 import structlog
 
 from consumers.config import Settings
+from consumers.decode import Reason
 from consumers.source import Offsets, Source
 from models.arms import Arms
+from models.drift import Detector
+from models.interaction import Kind
 from models.loop import Notice
+from models.plan import Action
+from models.sequential import Outcome
+from models.strategy import STRATEGIES
 from serving.metrics import Metrics
 
 log = structlog.get_logger()
+
+
+def line(events: int, notice: Notice) -> str:
+    """A notice in words."""
+    at = f"{notice.domain} at its event {events:,}:"
+    if notice.started:
+        return f"{at} trying {notice.event} beside the champion"
+    if notice.outcome is None:
+        return f"{at} drift seen by {notice.event} (shift {notice.score:+.2f})"
+    return (
+        f"{at} {notice.event} {notice.outcome} after {notice.events:,} events (gain {notice.score:+.3f} each)"
+    )
 
 
 class Reporter:
@@ -26,13 +45,36 @@ class Reporter:
         self.source = source
         self.last_record_ms: dict[str, int] = {}
         """By domain: the Kafka timestamp of the newest learned record."""
+        self.story: deque[tuple[int, Notice]] = deque(maxlen=100)
+        """The latest notices, with the domain's events learned before each."""
         self.lost = 0
         self._evictions: Counter[str] = Counter()
         self._skipped = 0
+        self._challengers: set[tuple[str, str]] = set()
+        self._from_zero()
+
+    def _from_zero(self) -> None:
+        """Counters are there before they first count: Prometheus sees no increase from nothing to 1."""
+        metrics = self.metrics
+        metrics.dead_letters.labels("", "unknown_domain")
+        metrics.skipped_updates.labels("non_finite_loss")
+        actions = [*get_args(Action), *(f"strategy_{name}" for name in STRATEGIES)]
+        for domain in self.settings.domains:
+            metrics.duplicates.labels(domain)
+            for kind in get_args(Kind):
+                metrics.events.labels(domain, kind)
+            for reason in get_args(Reason):
+                metrics.dead_letters.labels(domain, reason)
+            for detector in get_args(Detector):
+                metrics.drift.labels(domain, detector)
+            for action in actions:
+                for outcome in get_args(Outcome):
+                    metrics.actions.labels(domain, action, outcome)
 
     def tell(self, notices: list[Notice]) -> None:
         """The adaptation loop's story, as counters and log lines."""
         for notice in notices:
+            self.story.append((self.arms.full.learned[self.arms.full.index[notice.domain]], notice))
             if notice.started:
                 log.info("adaptation begun", domain=notice.domain, action=notice.event)
             elif notice.outcome is None:
@@ -63,6 +105,7 @@ class Reporter:
         metrics.set_errors(self.arms.prequential)
         metrics.set_guard(self.arms.guard)
         self._tables()
+        self._challenged()
         skipped = self.arms.full.network.skipped
         metrics.skipped_updates.labels("non_finite_loss").inc(skipped - self._skipped)
         self._skipped = skipped
@@ -90,5 +133,16 @@ class Reporter:
         }
         for name, table in tables.items():
             self.metrics.table_rows.labels(name).set(len(table))
+            self.metrics.table_capacity.labels(name).set(table.capacity)
             self.metrics.table_evictions.labels(name).inc(table.evictions - self._evictions[name])
             self._evictions[name] = table.evictions
+
+    def _challenged(self) -> None:
+        """A gauge for each running challenger; one that is over leaves none."""
+        loop = self.arms.loop
+        running = {} if loop is None else {(key[0], c.action): c for key, c in loop.running.items()}
+        for over in self._challengers - set(running):
+            self.metrics.challenger_events.remove(*over)
+        for (domain, action), challenger in running.items():
+            self.metrics.challenger_events.labels(domain, action).set(challenger.test.count)
+        self._challengers = set(running)

@@ -60,7 +60,8 @@ class FreshBias:
         total = scored.parts.total + unit * sum(self.bias.weight(name) * x for name, x in inputs.items())
         prediction = min(max(total, low), high)
         self.test.add(((event.value - scored.prediction) ** 2 - (event.value - prediction) ** 2) / unit**2)
-        self.bias.learn(inputs, (event.value - total) / unit, 1.0 + self.bias.spread(inputs))
+        error = self.learner.rating.surprise(self.domain, event.value, total)
+        self.bias.learn(inputs, error, 1.0 + self.bias.spread(inputs))
 
     def promote(self) -> None:
         self.learner.rating.bias.absorb(self.bias)

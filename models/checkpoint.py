@@ -126,13 +126,28 @@ class CheckpointDirectory:
         return not self.path.is_dir() or not self._folders()
 
     def save(self, taken: Snapshot, keep: int = KEEP) -> Path:
-        """Writes one checkpoint; on return it is on disk under its final name. Raises OSError.
+        """Writes one checkpoint; on return it is on disk under its final name.
 
-        Afterwards all but the newest `keep` are removed.
+        Afterwards all but the newest `keep` are removed. Raises OSError, and leaves nothing half-written then: on a
+        full disk that would be the room it lacks.
         """
         sequence = self._last + 1
         folder = self.path / f"writing-{sequence:012d}"
         shutil.rmtree(folder, ignore_errors=True)
+        try:
+            self._write_into(folder, sequence, taken)
+            final = self.path / f"{sequence:012d}"
+            folder.rename(final)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        _sync_folder(self.path)
+        self._last = sequence
+        for old in self._folders()[:-keep]:
+            shutil.rmtree(old)
+        return final
+
+    def _write_into(self, folder: Path, sequence: int, taken: Snapshot) -> None:
         folder.mkdir()
         files = {"tensors.safetensors": save_tensors(taken.tensors), "state.msgpack": taken.body}
         for name, data in files.items():
@@ -143,13 +158,6 @@ class CheckpointDirectory:
             msgspec.json.encode(Manifest(sequence, SCHEMA, versions(), checksums)),
         )
         _sync_folder(folder)
-        final = self.path / f"{sequence:012d}"
-        folder.rename(final)
-        _sync_folder(self.path)
-        self._last = sequence
-        for old in self._folders()[:-keep]:
-            shutil.rmtree(old)
-        return final
 
     def load(self) -> tuple[dict[str, Any] | None, list[str]]:
         """The newest usable state (None where there is none at all) and why newer ones were passed over.

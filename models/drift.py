@@ -18,20 +18,20 @@ DELTA = 1e-6
 LEAST: dict[str, float] = {
     "rating_error": 0.1,
     "ranking_error": 0.05,
-    "popularity": 0.15,
+    "popularity": 0.2,
     "divergence": 0.25,
 }
 """The smallest shift worth acting on: a long stream makes any change significant."""
 TOLERANCE, THRESHOLD = 0.25, 30.0
 """Page-Hinkley, in deviations of the errors. A false alarm every exp(2 · 0.25 · 30) / (2 · 0.25²) = 26 million
 independent events; a shift by one deviation is seen after 30 / (1 - 0.25) = 40."""
-WARM_UP = 1000
+WARM_UP = 300
 """A domain's first values are learning, not drift …"""
 QUIET = 500
 """… and those after an alarm are what it is followed by."""
 CLOCK, GRACE = 8, 16
 """ADWIN's values between checks, and before the first: a shift should be seen within a few dozen events."""
-LOOK = 128
+LOOK = 256
 """Values after ADWIN's cut whose mean says how large the shift is; River starts a new window there."""
 LATELY = 0.95
 """Weight that the mean of the latest values keeps at each new one."""

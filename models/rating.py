@@ -136,7 +136,7 @@ class RatingModel:
     ) -> None:
         """parts: what `predict` returned just before for this very event."""
         unit, record = self.unit[domain], self.records[domain]
-        error = (value - parts.total) / unit
+        error = self.surprise(domain, value, parts.total)
         # 1. What each block saw.
         x = self.prior.scaled(vector)
         inputs = self.bias.inputs(self.domains[domain].name, user_id, item_id, context, parts.proposal / unit)
@@ -185,6 +185,16 @@ class RatingModel:
             + (x[:, : self.width] + record.deltas(rows)) @ theta[LEADING:]
         )
         return result
+
+    def surprise(self, domain: int, value: float, total: float) -> float:
+        """Observed less predicted, in units of a quarter of the range.
+
+        0 where both lie at the same end of the scale or beyond: of a censored value only the side is known (Tobin
+        1958, "Estimation of relationships for limited dependent variables").
+        """
+        low, high = self.domains[domain].rating_range
+        censored = (value >= high and total > high) or (value <= low and total < low)
+        return 0.0 if censored else (value - total) / self.unit[domain]
 
     def item_bias(self, domain: int, item: int | None, item_id: str, vector: NDArray[np.float32]) -> float:
         """How far from the mean this item lies for users at large: its text and its own record."""

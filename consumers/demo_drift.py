@@ -1,0 +1,88 @@
+"""What the demo's drift did to the target, with the adaptation loop and, on the same events, without."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from rich.console import Console
+
+from consumers.config import Settings
+from consumers.evaluation.scenario_run import Pass, run_pass
+from consumers.evaluation.scenario_world import TARGET
+from consumers.simulated_world import World, WorldSettings
+from models.prequential import RMSE, Prequential
+
+WINDOW = 100
+"""Events of the target whose error is shown together."""
+
+
+class Kept(Prequential):
+    """Prequential errors that also keeps every squared error of what was followed in the target."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.squares: list[float] = []
+
+    def add(self, domain: str, metric: str, arm: str, value: float) -> None:
+        super().add(domain, metric, arm, value)
+        if (domain, metric, arm) == (TARGET, RMSE, "followed"):
+            self.squares.append(value)
+
+
+class Drifted(NamedTuple):
+    """The target's error before the drift and after it, a window at a time."""
+
+    before: float
+    adapted: list[float]
+    not_adapted: list[float]
+
+    def figures(self) -> dict[str, Any]:
+        """For the summary: errors rounded to 1e-4."""
+        return {
+            "error_before_drift": round(self.before, 4),
+            "window_events": WINDOW,
+            "error_after_drift": [round(x, 4) for x in self.adapted],
+            "error_after_drift_without_adaptation": [round(x, 4) for x in self.not_adapted],
+        }
+
+
+def compare(kept: Kept, settings: Settings, world: WorldSettings, console: Console) -> Drifted | None:
+    """Runs the world's events once more through a learner that takes the world for stationary.
+
+    None if there is too little of the target to compare, or it never drifted.
+    """
+    with console.status("the same events once more, without adaptation …"):
+        trace = run_pass(
+            Pass(world, msgspec.json.encode(settings), adapt=False, ranked=False), lambda _: None
+        )
+    drifts = World(world).drifts(TARGET)
+    still = trace.losses.get((RMSE, "full"))
+    if not drifts or still is None:
+        return None
+    shift = int(np.searchsorted(trace.position, World(world).index_of(drifts[0].at)))
+    adapted = np.array(kept.squares)
+    if min(len(adapted), len(still)) < shift + WINDOW or shift < WINDOW:
+        return None
+    before = float(np.sqrt(adapted[max(0, shift - 3 * WINDOW) : shift].mean()))
+    return Drifted(before, _windows(adapted[shift:]), _windows(still[shift:]))
+
+
+def _windows(squares: np.ndarray[Any, np.dtype[np.float64]]) -> list[float]:
+    full = len(squares) // WINDOW
+    return [float(x) for x in np.sqrt(squares[: full * WINDOW].reshape(full, WINDOW).mean(1))]
+
+
+def show(found: Drifted, story: list[str], console: Console) -> None:
+    """The loop's story, then the error after the drift in steps of `WINDOW` events, as bars over the one before."""
+    console.print(
+        f"\n[bold]What the drift did[/bold] to the error in {TARGET} ({found.before:.3f} before it)"
+    )
+    for line in story:
+        console.print(f"  {line}", highlight=False)
+    top = max(*found.adapted, *found.not_adapted)
+    console.print(f"  {'events after it':>16}  {'with adaptation':24}  without", style="dim")
+    for n, (one, other) in enumerate(zip(found.adapted, found.not_adapted, strict=False)):
+        bars = (f"{x:.3f} {'█' * round(16 * max(0.0, x - 0.5) / (top - 0.5)):17}" for x in (one, other))
+        console.print(f"  {n * WINDOW:>6} to {(n + 1) * WINDOW:>6}  {'  '.join(bars)}", highlight=False)

@@ -1,0 +1,183 @@
+"""One pass of a simulated world through the learner of `run`, and what every arm said of the target's events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from consumers.config import Settings
+from consumers.decode import Decoder
+from consumers.evaluation.ours import open_items, rank_of
+from consumers.evaluation.pool import Tell
+from consumers.evaluation.scenario_world import TARGET
+from consumers.rows import Sent
+from consumers.simulated_world import WorldSettings
+from consumers.simulator import Simulator, item_id, user_id
+from consumers.source import Record
+from models.arms import SINGLE, Arms
+from models.interaction import Domain, Interaction, Item
+from models.learner import Learner
+from models.loop import Notice
+from models.prequential import NDCG_LOSS, Prequential, ndcg_at_10
+from models.text_encoder import load_encoder
+
+Floats = NDArray[np.float64]
+PAIRS = 3_000
+"""Users and items of the target, drawn alike, by which the learned bias is measured."""
+EARLY = 5
+"""An item with fewer earlier events in the target is cold."""
+
+
+class Pass(NamedTuple):
+    """What is run in one process."""
+
+    world: WorldSettings
+    settings: bytes
+    """Of `run`, as JSON; their learner's seed is the world's."""
+    adapt: bool
+    """With the adaptation loop and the target-only learner, or with neither."""
+    ranked: bool
+    """Rank the target's events too; several times slower."""
+
+
+class Happening(NamedTuple):
+    """What the adaptation loop said, before which event of the stream, and after how many of the target's."""
+
+    position: int
+    after: int
+    notice: Notice
+
+
+class Trace(NamedTuple):
+    """A row an event of the target, in order. Losses are by (metric, arm), nan where there is none."""
+
+    position: NDArray[np.int64]
+    """Which event of the stream it is."""
+    losses: dict[tuple[str, str], Floats]
+    """Squared errors of ratings, 1 - NDCG@10 of ranks."""
+    honest: Floats
+    """Squared errors of the simulator's own mean, clipped to the range."""
+    user_events: NDArray[np.int64]
+    item_events: NDArray[np.int64]
+    """Earlier events of the user, and of the item, in the target."""
+    happenings: list[Happening]
+    bias: float
+    """Learned minus true bias at the end of the stream."""
+
+
+class Recorder(Prequential):
+    """Keeps every loss of the target beside the means: `at` is the row of the event that is judged."""
+
+    def __init__(self, events: int) -> None:
+        super().__init__()
+        self.events, self.at = events, 0
+        self.kept: dict[tuple[str, str], Floats] = {}
+
+    def add(self, domain: str, metric: str, arm: str, value: float) -> None:
+        super().add(domain, metric, arm, value)
+        if domain == TARGET:
+            if (metric, arm) not in self.kept:
+                self.kept[metric, arm] = np.full(self.events, np.nan)
+            self.kept[metric, arm][self.at] = value
+
+
+def run_pass(run: Pass, tell: Tell) -> Trace:
+    """Every event is scored, judged and learned, as `run` does it; `tell` hears how many."""
+    settings = msgspec.json.decode(run.settings, type=Settings)
+    simulator = Simulator(run.world)
+    arms = _arms(run, settings, simulator)
+    target = simulator.world.number[TARGET]
+    rows = sum(int((draw.domain == target).sum()) for draw in simulator.world.draws())
+    recorder = arms.prequential = Recorder(rows)
+    position, honest = np.zeros(rows, np.int64), np.zeros(rows)
+    user_events, item_events = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    happenings: list[Happening] = []
+    had: dict[str, int] = {}
+    at = 0
+    for n, event in enumerate(_decoded(simulator.events(), run.world)):
+        assert isinstance(event, Interaction)
+        assert event.value is not None
+        is_target = event.domain == TARGET
+        if is_target:
+            recorder.at, position[at] = at, n
+            honest[at] = (event.value - simulator.expected(TARGET, event.user, event.item, n)) ** 2
+            # ids of users and items differ
+            user_events[at], item_events[at] = had.get(event.user, 0), had.get(event.item, 0)
+            had[event.user], had[event.item] = user_events[at] + 1, item_events[at] + 1
+        popular = _popularity_loss(arms.full, event) if is_target and run.ranked else None
+        happenings += [Happening(n, at, notice) for notice in arms.step(event)]
+        if popular is not None and not np.isnan(recorder.kept[NDCG_LOSS, "full"][at]):
+            recorder.add(TARGET, NDCG_LOSS, "popularity", popular)
+        if arms.full.waiting >= settings.intake.network_events:
+            arms.end_batch()
+        at += is_target
+        if n % 500 == 0:
+            tell(n)
+    bias = bias_error(arms.full, simulator)
+    return Trace(position, recorder.kept, honest, user_events, item_events, happenings, bias)
+
+
+def _arms(run: Pass, settings: Settings, simulator: Simulator) -> Arms:
+    """The learners of `run`, who know all items; lists are made of the target alone, and only if it is ranked."""
+    arms = Arms(
+        [
+            Domain(
+                spec.name,
+                "target" if spec.name == TARGET else "source",
+                spec.rating_range,
+                recommend=run.ranked and spec.name == TARGET,
+                catalogue="required",
+            )
+            for spec in run.world.domains
+        ],
+        msgspec.structs.replace(settings.learner, seed=run.world.seed, compare=run.adapt),
+        adaptation=msgspec.structs.replace(settings.adaptation, enabled=run.adapt),
+    )
+    items = [item for item in _decoded(simulator.items(), run.world) if isinstance(item, Item)]
+    for item in items:
+        arms.put_item(item)
+    raw = load_encoder(settings.text_encoder.model).encode([item.words() for item in items])
+    keys = [(item.domain, item.item_id) for item in items]
+    arms.put_text_vectors(dict(zip(keys, raw.astype(np.float32), strict=True)), idle=True)
+    return arms
+
+
+def _decoded(records: Iterator[Sent], world: WorldSettings) -> Iterator[Interaction | Item]:
+    topics: Any = {
+        f"{kind}.{d.name}": (d.name, kind) for d in world.domains for kind in ("interactions", "items")
+    }
+    decoder = Decoder(topics, [Domain(d.name, rating_range=d.rating_range) for d in world.domains])
+    for sent in records:
+        decoded = decoder.decode(Record(f"{sent.kind}.{sent.domain}", 0, 0, -1, sent.key, sent.value))
+        assert isinstance(decoded, Interaction | Item), decoded
+        yield decoded
+
+
+def _popularity_loss(learner: Learner, event: Interaction) -> float:
+    """1 - NDCG@10 of the whole catalogue by popularity alone, before the event is learned."""
+    domain = learner.index[TARGET]
+    catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
+    time = max(learner.newest[domain], event.timestamp / 1000)
+    scores = learner.ranker.single_scores(SINGLE["popularity"], domain, user, time)
+    item = catalogue.ids.get(event.item)
+    assert item is not None  # the catalogue is complete
+    return 1.0 - ndcg_at_10(rank_of(scores, open_items(catalogue, learner.history, user, domain), item)[0])
+
+
+def bias_error(learner: Learner, simulator: Simulator) -> float:
+    """Mean of prediction minus honest mean, neither clipped, after the last event, over `PAIRS` pairs drawn alike."""
+    world, last = simulator.world, simulator.settings.events - 1
+    rng = np.random.default_rng([world.settings.seed, 3])
+    domain, truth = learner.index[TARGET], world.domains[world.number[TARGET]]
+    users = rng.integers(len(truth.people), size=PAIRS)
+    items = rng.integers(truth.spec.items, size=PAIRS)
+    predicted = np.zeros(PAIRS)
+    for n, (person, row) in enumerate(zip(truth.people[users].tolist(), items.tolist(), strict=True)):
+        user, item = user_id(person), item_id(TARGET, row)
+        rows = learner.users.get(user), learner.catalogues[domain].ids.get(item)
+        predicted[n] = learner.rate(domain, *rows, user, item, (), learner.newest[domain]).total
+    return float(np.mean(predicted - world.honest(TARGET, users, items, last)))
