@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint format bench clean
+.PHONY: help setup demo test unit soak lint format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ test: setup ## Run every test (unit, contracts, integration)
 
 unit: setup ## Run the unit tests only (no sockets)
 	$(BIN)/python -m pytest tests/unit
+
+soak: setup ## Kill the service fifty times while events come, and count (many minutes)
+	$(BIN)/python -m pytest -m soak -s tests/soak
 
 lint: setup ## ruff, mypy --strict and the layering
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import time
 from collections.abc import Callable
@@ -17,10 +18,18 @@ from models.checkpoint import CheckpointDirectory, UnusableError, snapshot
 
 log = structlog.get_logger()
 
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""A full disk, quota or file size limit: room can be made while the service waits."""
+RETRY_SECONDS = 2.0
+
 
 class Checkpointer:
     """Owns the checkpoint directory, locked against a second process. `written(offsets, seconds)` is called by
-    `poll`, on the caller's thread, once a checkpoint with those offsets is on disk."""
+    `poll`, on the caller's thread, once a checkpoint with those offsets is on disk.
+
+    `problem` says why there is none while the disk is full. Nothing is committed then, `due` comes every 2 s, and
+    the caller should read no further: what it learned could not be saved.
+    """
 
     def __init__(
         self,
@@ -47,6 +56,8 @@ class Checkpointer:
         self._running: tuple[Future[float], Offsets] | None = None
         self.last_good = clock()
         self._started = clock()
+        self.problem: str | None = None
+        self._failure: str | None = None
 
     def load(self) -> dict[str, Any] | None:
         """The newest usable state. Raises Stop (exit 4)."""
@@ -63,7 +74,8 @@ class Checkpointer:
         return self._clock() - self.last_good
 
     def due(self) -> bool:
-        return self._running is None and self._clock() - self._started >= self._interval
+        interval = min(self._interval, RETRY_SECONDS) if self.problem else self._interval
+        return self._running is None and self._clock() - self._started >= interval
 
     def take(self, state: dict[str, Any], offsets: Offsets) -> None:
         """Copies the state and writes it in the background."""
@@ -78,7 +90,7 @@ class Checkpointer:
         self._running = (self._pool.submit(write), dict(offsets))
 
     def poll(self, wait: bool = False) -> None:
-        """Reports a finished write. Raises Stop (exit 4) if it failed: nothing is committed then."""
+        """Reports a finished write. One that found no room sets `problem`; Stop (exit 4) for any other failure."""
         if self._running is None:
             return
         future, offsets = self._running
@@ -88,9 +100,24 @@ class Checkpointer:
         try:
             seconds = future.result()
         except OSError as error:
-            raise _unwritable(error) from error
+            if error.errno not in NO_ROOM:
+                raise _unwritable(error.strerror) from error
+            if self.problem is None:
+                log.error("no room for a checkpoint: reading pauses until there is", error=error.strerror)
+            self.problem = f"checkpoint cannot be written: {error.strerror}"
+            self._failure = error.strerror
+            return
+        if self.problem is not None:
+            log.info("checkpoint written again: reading goes on")
+            self.problem = None
         self.last_good = self._clock()
         self._written(offsets, seconds)
+
+    def finish(self) -> None:
+        """At the end of the process: waits for the last write. Raises Stop (exit 4) if it found no room."""
+        self.poll(wait=True)
+        if self.problem is not None:
+            raise _unwritable(self._failure)
 
     def replace(self, state: dict[str, Any]) -> Path:
         """Writes a checkpoint that owes nothing to the ones before it, which go once it is on disk. Gives its folder.
@@ -100,16 +127,16 @@ class Checkpointer:
         try:
             return self._directory.save(snapshot(state), keep=1)
         except OSError as error:
-            raise _unwritable(error) from error
+            raise _unwritable(error.strerror) from error
 
     def close(self) -> None:
         self._pool.shutdown()
         self._lock.close()
 
 
-def _unwritable(error: OSError) -> Stop:
+def _unwritable(why: str | None) -> Stop:
     return Stop(
-        f"checkpoint cannot be written ({error.strerror}); nothing was committed. Make room in the "
+        f"checkpoint cannot be written ({why}); nothing was committed. Make room in the "
         "checkpoint directory and start again.",
         STATE_UNUSABLE,
     )

@@ -80,6 +80,7 @@ class Pipeline:
         while (batch := self.batcher.take()) is not None:
             self._learn(batch)
             self._publish_if_due()
+            self._report_if_due()  # a poll may hold many batches: lag must show meanwhile
             if stopping():
                 break
         self._network_step_if_due()
@@ -109,8 +110,10 @@ class Pipeline:
         return records
 
     def _paused(self) -> bool:
-        """The store is so far behind that reading on would only grow memory."""
-        if self.publisher is None or self.publisher.backlog() < self.settings.publish.max_backlog:
+        """The store is so far behind that reading on would only grow memory, or nothing can be saved."""
+        backlog = self.publisher.backlog() if self.publisher else 0
+        unsaved = self.checkpointer is not None and self.checkpointer.problem is not None
+        if backlog < self.settings.publish.max_backlog and not unsaved:
             return False
         time.sleep(0.05)
         return True
@@ -137,6 +140,7 @@ class Pipeline:
                 else:
                     self.totals["dead_letters"] += 1
                     self.metrics.dead_letters.labels(event.domain, event.reason).inc()
+                    self.metrics.dead_letter_last.labels(event.domain).set_to_current_time()
             vectors, idle = self.encoding.drain()
             self.arms.put_text_vectors(vectors, idle)
         self.offsets.update(batch.offsets)
@@ -277,7 +281,7 @@ class Pipeline:
         if self.checkpointer is not None:
             self.checkpointer.poll(wait=True)
             self._checkpoint()
-            self.checkpointer.poll(wait=True)
+            self.checkpointer.finish()
         return done
 
     def state(self) -> dict[str, Any]:
@@ -318,5 +322,3 @@ class Pipeline:
         self.totals["lost"] = self.reporter.lost
         backlog = self.outbox.backlog() + (self.publisher.backlog() if self.publisher else 0)
         self.metrics.publish_backlog.set(backlog)
-        if self.checkpointer is not None:
-            self.metrics.checkpoint_age.set(self.checkpointer.age())

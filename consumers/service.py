@@ -10,6 +10,7 @@ from types import FrameType
 
 import redis
 import structlog
+from prometheus_client import ProcessCollector
 
 from consumers.checkpointer import Checkpointer
 from consumers.config import Settings
@@ -44,6 +45,7 @@ class Service:
         self.settings = settings
         self.source = source
         self.metrics = Metrics()
+        ProcessCollector(registry=self.metrics.registry)
         self.stopping = False
         self._turned = time.monotonic()
         self._caught_up = False
@@ -81,6 +83,9 @@ class Service:
             self.checkpointer,
             self.metrics,
         )
+        self.metrics.ready.set_function(lambda: float(self.ready() is None))
+        self.metrics.checkpoint_age.set_function(self.checkpointer.age)
+        self.metrics.loop_idle.set_function(self._idle)
         self._freshness = {name: self.metrics.freshness_seconds.labels(name) for name in settings.domains}
         self.freshness_ms: list[float] | None = None
         """Set to a list to keep every observation (the demo's percentiles)."""
@@ -118,13 +123,18 @@ class Service:
             self.startup()
             while not self.stopping:
                 self._turned = time.monotonic()
-                self.pipeline.step(lambda: self.stopping)
+                self.pipeline.step(self._between_batches)
             return self.shutdown()
         except Stop:
             self._stop_early()
             raise
         finally:
             self._close()
+
+    def _between_batches(self) -> bool:
+        """A sign of life, for a step of many batches; True: stop after this one."""
+        self._turned = time.monotonic()
+        return self.stopping
 
     def shutdown(self) -> int:
         log.info("stopping: publishing and saving")
@@ -156,32 +166,33 @@ class Service:
     # Called by other threads
 
     def alive(self) -> str | None:
-        idle = time.monotonic() - self._turned
+        idle = self._idle()
         return f"the loop has not turned for {idle:.0f} s" if idle > ALIVE_SECONDS else None
 
-    def ready(self) -> str | None:
-        problem = self._unready()
-        self.metrics.ready.set(0 if problem else 1)
-        return problem
+    def _idle(self) -> float:
+        return time.monotonic() - self._turned
 
-    def _unready(self) -> str | None:
+    def ready(self) -> str | None:
+        """Why not, causes before what follows from them; None if all is well."""
         if self.stopping:
             return "stopping"
-        pipeline = self.pipeline
+        return self.checkpointer.problem or self.publisher.problem() or self._behind() or self._unsaved()
+
+    def _behind(self) -> str | None:
         if not self._caught_up:
-            self._caught_up = self.source.reached_start_end(pipeline.offsets)
+            self._caught_up = self.source.reached_start_end(self.pipeline.offsets)
             if not self._caught_up:
                 return "still reading what was in the log at start"
         for name in self.settings.domains:
             lag = self.metrics.lag_seconds.labels(name)._value.get()
             if lag > READY_LAG_SECONDS:
                 return f"{name} lags by {lag:.0f} s"
-        if not self.publisher.healthy():
-            return "the store has not answered for 3 s"
-        limit = 3 * self.settings.checkpoint.interval_seconds + 60
-        if self.checkpointer.age() > limit:
-            return f"no good checkpoint for {self.checkpointer.age():.0f} s"
         return None
+
+    def _unsaved(self) -> str | None:
+        age = self.checkpointer.age()
+        limit = 3 * self.settings.checkpoint.interval_seconds + 60
+        return f"no good checkpoint for {age:.0f} s" if age > limit else None
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -49,6 +49,11 @@ class Metrics:
         self.publish_errors = counter("publish_errors", "Failed writes to the store; they are retried.")
         self.table_evictions = counter("table_evictions", "Rows given to someone else.", "table")
 
+        self.dead_letter_last = gauge(
+            "dead_letter_last_timestamp_seconds",
+            "When the newest dead letter was made (Unix time).",
+            "domain",
+        )
         self.lag_records = gauge("consumer_lag_records", "Records not learned yet.", "topic", "partition")
         self.lag_seconds = gauge(
             "consumer_lag_seconds", "Age of the newest learned record while records wait.", "domain"
@@ -62,6 +67,9 @@ class Metrics:
         self.guard_choice = gauge(
             "guard_choice", "1 for the arm that is followed.", "domain", "history", "task", "arm"
         )
+        self.challenger_events = gauge(
+            "challenger_events", "Events that a running challenger was judged on.", "domain", "action"
+        )
         self.drift_score = gauge("drift_score", "Shift of the mean at the last alarm.", "domain", "detector")
         self.adaptation_rate = gauge(
             "adaptation_rate", "Pull of the target's biases to the sources'.", "domain"
@@ -72,9 +80,11 @@ class Metrics:
             "source_weight", "A source's share in a target's biases.", "source", "target"
         )
         self.table_rows = gauge("table_rows", "Resident rows.", "table")
+        self.table_capacity = gauge("table_capacity", "Rows past which the least recently seen go.", "table")
         self.publish_backlog = gauge("publish_backlog", "Values that the store has not acknowledged.")
         self.checkpoint_age = gauge("checkpoint_age_seconds", "Since the last good checkpoint.")
         self.ready = gauge("ready", "1 if /readyz answers 200.")
+        self.loop_idle = gauge("loop_idle_seconds", "Since the loop last turned.")
 
         self.stage_seconds = histogram("stage_seconds", "Time of one stage, a batch.", STAGE_BUCKETS, "stage")
         self.freshness_seconds = histogram(

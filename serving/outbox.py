@@ -62,6 +62,8 @@ class Outbox:
         self._written_at = np.zeros(0, np.float64)
         self._slow_at = self._refreshed_at = 0.0
         self._changed = True
+        self._introduced = False
+        """Whether `cc:meta` was written since the start, or since the store was last emptied."""
 
     # What happened
 
@@ -114,6 +116,7 @@ class Outbox:
 
     def everything(self) -> None:
         """The store was emptied or replaced: all that is resident is due again."""
+        self._introduced = False
         full = self._arms.full
         for user in full.users:
             self._users.setdefault(user, ([], []))
@@ -132,7 +135,13 @@ class Outbox:
     # What to write
 
     def collect(self, spare: Callable[[], bool]) -> Iterable[Write]:
-        """Writes, most urgent first; lists are built for as long as `spare()` says there is time."""
+        """Writes, most urgent first; lists are built for as long as `spare()` says there is time.
+
+        `cc:meta` comes before all: a store that is emptied while the rest is on its way is noticed by it.
+        """
+        if not self._introduced:
+            self._introduced = True
+            yield self._meta(int(self._clock() * 1000))
         yield from self._deletions()
         yield from self._touched_users()
         yield from self._touched_items()
@@ -258,14 +267,17 @@ class Outbox:
             if domain.is_target:
                 fields["strategy"] = full.network.strategy[full.index[domain.name]]
             yield hash_write(self._keys.domain(domain.name), fields | self._arms.report(domain.name))
+        yield self._meta(now_ms)
+
+    def _meta(self, now_ms: int) -> Write:
         meta = {
             "schema": SCHEMA,
-            "dim": full.network.dim,
-            "model": full.model,
+            "dim": self._arms.full.network.dim,
+            "model": self._arms.full.model,
             "started_ts": self._started_ts,
             "published_ts": now_ms,
         }
-        yield hash_write(self._keys.meta, meta)
+        return hash_write(self._keys.meta, meta)
 
     # State
 

@@ -16,12 +16,17 @@ from serving.records import Write
 CHUNK = 500
 PING_SECONDS = 1.0
 HEALTHY_SECONDS = 3.0
+BIRTHS_LIMIT = 200_000
+"""Events whose freshness is measured, among those that wait: the store may be away for hours."""
 
 
-def connect(url: str, timeout: float = 2.0) -> redis.Redis:
-    """A client that fails fast; the publisher's own loop does the retrying."""
+def connect(url: str, timeout: float = 5.0) -> redis.Redis:
+    """A client that fails soon; the publisher's own loop does the retrying.
+
+    `timeout`: seconds for an answer. A slow store still takes everything as long as it answers within it.
+    """
     return redis.Redis.from_url(
-        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+        url, socket_timeout=timeout, socket_connect_timeout=min(timeout, 2.0), retry=Retry(NoBackoff(), 0)
     )
 
 
@@ -59,6 +64,8 @@ class Publisher:
         self._idle.set()
         self._stopping = False
         self._backlog: dict[str, Write] = {}
+        self._births = 0
+        self._refusal: str | None = None
         self._last_answer = 0.0
         self._asked = 0.0
         self._meta_written = False
@@ -79,9 +86,15 @@ class Publisher:
         self._thread.start()
 
     def submit(self, writes: Iterable[Write]) -> None:
-        """Queues writes; a newer value replaces an unsent older one of the same key."""
+        """Queues writes; a newer value replaces an unsent older one of the same key.
+
+        Memory is bounded by the number of keys and `BIRTHS_LIMIT`; past that, freshness of new events goes unmeasured.
+        """
         with self._lock:
-            for write in writes:
+            for new in writes:
+                fits = self._births + len(new.born_ms) <= BIRTHS_LIMIT
+                write = new if fits else new._replace(born_ms=(), domains=())
+                self._births += len(write.born_ms)
                 older = self._backlog.pop(write.key, None)
                 self._backlog[write.key] = write.superseding(older) if older else write
             if self._backlog:
@@ -103,6 +116,12 @@ class Publisher:
     def healthy(self) -> bool:
         """The store answered in the last 3 s."""
         return time.monotonic() - self._last_answer < HEALTHY_SECONDS
+
+    def problem(self) -> str | None:
+        """Why nothing can be published now; None if all is well."""
+        if not self.healthy():
+            return f"the store has not answered for {HEALTHY_SECONDS:.0f} s"
+        return self._refusal and f"the store refuses writes: {self._refusal}"
 
     def flush(self, timeout: float) -> bool:
         """Waits until the backlog is written; False after `timeout` seconds."""
@@ -158,6 +177,7 @@ class Publisher:
             self._meta_written |= write.key == self._meta_key
             if self._on_written:
                 self._on_written(write, now_ms)
+        self._refusal = _refusal(errors)
         if refused := [write for write, error in zip(chunk, errors, strict=True) if error is not None]:
             self._move_to_end(refused)
             raise next(error for error in errors if error is not None)
@@ -173,6 +193,7 @@ class Publisher:
     def _confirm(self, written: list[Write]) -> None:
         with self._lock:
             for write in written:
+                self._births -= len(write.born_ms)
                 current = self._backlog.get(write.key)
                 if current is write:
                     del self._backlog[write.key]
@@ -187,13 +208,21 @@ class Publisher:
         holds = self._client.hget(self._meta_key, "started_ts")
         self._asked = self._last_answer = time.monotonic()
         if self._meta_written and holds != self._started_ts:
-            self._meta_written = False
+            self._meta_written, self._known = False, 0  # a checkpoint taken now must not know this store
             self.store_lost.set()
 
 
 def _error(answers: list[Any]) -> redis.RedisError | None:
     """The first error among the answers to one write's commands."""
     return next((answer for answer in answers if isinstance(answer, redis.RedisError)), None)
+
+
+def _refusal(errors: list[redis.RedisError | None]) -> str | None:
+    """Why the store takes no writes: read-only, full, no permission. A key of another type is its own matter."""
+    for error in errors:
+        if error is not None and not str(error).startswith("WRONGTYPE"):
+            return f"{type(error).__name__}: {str(error)[:120]}"
+    return None
 
 
 def _queue(pipeline: Any, write: Write) -> None:

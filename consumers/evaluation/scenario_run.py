@@ -27,7 +27,10 @@ from models.text_encoder import load_encoder
 
 Floats = NDArray[np.float64]
 PAIRS = 3_000
-"""Users and items of the target, drawn alike, by which the learned bias is measured."""
+"""Users and items of the target, drawn alike, by which the learned bias is measured.
+
+Users choose what they like, so that this is harsher than the bias on what they rate: with only part of a taste
+learned, a learner that is right on average about the chosen is too high about the rest."""
 EARLY = 5
 """An item with fewer earlier events in the target is cold."""
 

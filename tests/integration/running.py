@@ -59,7 +59,17 @@ class Running:
     def start(self, *words: str) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "consumers.cli", "run", "--config", str(self.config), *words],
+                [
+                    sys.executable,
+                    "-X",
+                    "faulthandler",
+                    "-m",
+                    "consumers.cli",
+                    "run",
+                    "--config",
+                    str(self.config),
+                    *words,
+                ],
                 stdout=log,
                 stderr=log,
             )
@@ -74,13 +84,13 @@ class Running:
         except OSError as error:
             return 0, str(error)
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, seconds: float = PATIENCE) -> None:
         def ready() -> bool:
             assert self.process is not None
             assert self.process.poll() is None, self.log.read_text()
             return self.get("/readyz")[0] == 200
 
-        wait_for(ready, why=f"ready; {self.get('/readyz')}; {self.log.read_text()[-2000:]}")
+        wait_for(ready, seconds, why=f"ready; {self.get('/readyz')}; {self.log.read_text()[-2000:]}")
 
     def metric(self, name: str) -> float:
         """Sum over all label sets of one metric, 0 if it is not there."""

@@ -173,22 +173,6 @@ def test_a_restart_resumes_from_the_checkpoint(world: World) -> None:
     assert world.service.stop() == 0
 
 
-def test_kill_9_loses_nothing_and_learns_nothing_twice(world: World) -> None:
-    """After kill -9 in the middle of a stream the counts of learned events per user are what was produced."""
-    world.fill(40)
-    world.service.start()
-    world.service.wait_until_ready()
-    for n in range(300):
-        world.rate("movies", f"k{n % 3}", f"m{n % 20}", 3)
-    world.producer.flush()
-    wait_for(lambda: world.learned() > 60, why="some learned")
-    world.service.kill()
-    world.service.start()
-    world.service.wait_until_ready()
-    wait_for(lambda: [world.counts(f"k{n}") for n in range(3)] == [100] * 3, why="each exactly once")
-    assert world.service.stop() == 0
-
-
 def test_poison_goes_to_the_dead_letters_and_the_stream_goes_on(world: World) -> None:
     """Each bad record is a dead letter with its bytes, reason and provenance; good ones around it are learned."""
     bad: dict[str, bytes | None] = {

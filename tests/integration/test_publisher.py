@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from consumers.embedded import Server
-from serving.publisher import Publisher, connect, redacted
+from serving.publisher import BIRTHS_LIMIT, Publisher, connect, redacted
 from serving.records import Keys, Write, hash_write
 
 PATIENCE = 20.0
@@ -244,6 +244,48 @@ def test_a_store_that_is_away_and_comes_back(own_store: Server) -> None:
     assert store.publisher.store_lost.wait(PATIENCE)  # it came back empty
     assert sorted(b for write in store.written for b in write.born_ms) == [0, 1, 2]
     store.close()
+
+
+def test_a_store_that_refuses_says_why(store: Watched) -> None:
+    """Read-only or out of memory is a problem with its reason until a write is taken; an alien key is none."""
+    store.client.rpush("hash", "alien")
+    store.publisher.submit([hash_write("hash", {"dim": 1}, 60), text("a", b"1")])
+    eventually(lambda: store.errors)
+    assert store.publisher.problem() is None
+    store.client.config_set("maxmemory-policy", "noeviction")
+    store.client.config_set("maxmemory", 1)
+    try:
+        store.publisher.submit([text("b", b"1")])
+        why = eventually(store.publisher.problem)
+        assert why.startswith("the store refuses writes: OutOfMemoryError")
+        assert store.publisher.healthy()
+    finally:
+        store.client.config_set("maxmemory", 0)
+    eventually(lambda: store.publisher.problem() is None)
+    assert store.client.get("b") == b"1"
+
+
+def test_memory_is_bounded_while_the_store_is_away() -> None:
+    """However many events wait: a value a key, and no more births than the limit; what was measured stays measured."""
+    publisher = Publisher(connect("redis://127.0.0.1:1"), KEYS.meta, STARTED)
+    for n in range(0, 3 * BIRTHS_LIMIT, 1000):
+        publisher.submit([text(f"k{n % 7000}", b"x", born=tuple(range(n, n + 1000)))])
+    waiting = publisher._backlog.values()
+    assert len(waiting) == 7
+    assert sum(len(write.born_ms) for write in waiting) == BIRTHS_LIMIT
+    assert all(len(write.born_ms) == len(write.domains) for write in waiting)
+    publisher._confirm(list(waiting))
+    publisher.submit([text("k", b"x", born=(1,))])
+    assert publisher._backlog["k"].born_ms == (1,)
+
+
+def test_a_checkpoint_after_a_loss_does_not_know_the_store(store: Watched) -> None:
+    """Emptied and not yet filled again: a process that starts from there finds the store lost, and fills it."""
+    store.publish(meta())
+    store.publisher.store_lost.clear()
+    store.client.flushall()
+    assert store.publisher.store_lost.wait(PATIENCE)
+    assert store.publisher.store() not in (None, STARTED)
 
 
 def test_start_needs_the_store(own_store: Server) -> None:

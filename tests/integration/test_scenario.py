@@ -46,12 +46,13 @@ def test_the_help_has_an_example() -> None:
     assert "crosscurrent evaluate --scenario sudden --seeds 5 --json sudden.json" in done.stdout
 
 
+@pytest.mark.timeout(600)  # four passes in two processes that load torch
 def test_a_scenario_runs_its_seeds(tmp_path: Path) -> None:
     """Two worlds, on and off each, in two processes: the table, the first seed's actions, the figures, the plot."""
     out = Console(file=StringIO(), width=120)
     figures = run_scenario(
         "sudden", load(None, need_domains=False), 2, tmp_path / "s.png", out,
-        lambda name, seed: msgspec.structs.replace(scenario_world(name, seed), events=1200),
+        lambda name, seed: msgspec.structs.replace(scenario_world(name, seed), events=800),
     )  # fmt: skip
     assert isinstance(out.file, StringIO)
     printed = out.file.getvalue()

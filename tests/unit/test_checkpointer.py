@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from consumers.checkpointer import Checkpointer
 from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.source import Offsets
+from models import checkpoint
 
 
 class Clock:
@@ -82,6 +85,63 @@ def test_a_failed_write_stops_and_reports_nothing(kept: Kept, tmp_path: Path) ->
         kept.poll(wait=True)
     assert caught.value.code == STATE_UNUSABLE
     assert kept.written == []
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Writes fail with `errno` while it is not 0."""
+    state = {"errno": 0}
+    real = checkpoint._write
+
+    def write(path: Path, data: bytes) -> None:
+        if state["errno"] and path.name == "state.msgpack":
+            raise OSError(state["errno"], os.strerror(state["errno"]))
+        real(path, data)
+
+    monkeypatch.setattr(checkpoint, "_write", write)
+    return state
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_no_room_is_a_problem_until_there_is(
+    kept: Kept, tmp_path: Path, disk: dict[str, int], number: int
+) -> None:
+    """Nothing is reported, nothing half-written stays, tries come every 2 s; the first that succeeds ends it."""
+    disk["errno"] = number
+    kept.take({"n": 1}, {("t", 0): 5})
+    kept.poll(wait=True)
+    assert kept.problem == f"checkpoint cannot be written: {os.strerror(number)}"
+    assert kept.written == []
+    assert [p.name for p in (tmp_path / "c").iterdir()] == ["LOCK"]
+    kept.clock.now = 1.9
+    assert not kept.due()
+    kept.clock.now = 2.0
+    assert kept.due()
+    disk["errno"] = 0
+    kept.take({"n": 2}, {("t", 0): 6})
+    kept.poll(wait=True)
+    assert kept.problem is None
+    assert kept.written == [{("t", 0): 6}]
+    assert not kept.due()
+    kept.finish()
+
+
+def test_no_room_at_the_end_stops(kept: Kept, disk: dict[str, int]) -> None:
+    """There is no later try: exit code 4, nothing committed, and the line says what to do."""
+    disk["errno"] = errno.ENOSPC
+    kept.take({"n": 1}, {("t", 0): 5})
+    with pytest.raises(Stop, match=r"No space left.*nothing was committed\. Make room") as caught:
+        kept.finish()
+    assert caught.value.code == STATE_UNUSABLE
+    assert kept.written == []
+
+
+def test_another_failure_stops(kept: Kept, disk: dict[str, int]) -> None:
+    """An error of the disk itself does not pass by waiting."""
+    disk["errno"] = errno.EIO
+    kept.take({"n": 1}, {})
+    with pytest.raises(Stop, match="nothing was committed"):
+        kept.poll(wait=True)
 
 
 def test_one_process_a_directory(kept: Kept, tmp_path: Path) -> None:

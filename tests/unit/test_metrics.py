@@ -39,6 +39,10 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "checkpoint_age_seconds": ("gauge", set()),
     "skipped_updates": ("counter", {"reason"}),
     "ready": ("gauge", set()),
+    "loop_idle_seconds": ("gauge", set()),
+    "dead_letter_last_timestamp_seconds": ("gauge", {"domain"}),
+    "challenger_events": ("gauge", {"domain", "action"}),
+    "table_capacity": ("gauge", {"table"}),
 }
 """The metrics contract, and what was added to it."""
 

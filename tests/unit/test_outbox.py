@@ -306,6 +306,15 @@ def test_everything_is_due_after_a_loss(world: World) -> None:
     assert set(world.store) == set(before)
 
 
+def test_meta_comes_first(world: World) -> None:
+    """At a start and after a loss: a store emptied while the rest is on its way has no `cc:meta`, and is noticed."""
+    world.outbox.everything()
+    assert world.publish()[0].key == "cc:meta"
+    assert world.restarted().publish()[0].key == "cc:meta"
+    world.event("ann", "m3")
+    assert world.publish()[0].key != "cc:meta"
+
+
 def test_lists_are_rewritten_before_they_expire(world: World) -> None:
     """In a quiet stream too: lists and vectors of resident users are renewed in the second half of their life."""
     world.now += TTL / 2 - 1
