@@ -1,0 +1,106 @@
+"""How well it learns, by arm: with transfer, with the target only, and what the guard follows."""
+
+from __future__ import annotations
+
+from deploy.grafana.panels import DOMAIN, JOB, PLAIN, SHARE, Builder, Query, lines, names, states, thresholds
+
+TARGET = f'{JOB}, target=~"$domain"'
+FOLLOWED = " + ".join(
+    f'{value} * sum by (domain, history, task) (crosscurrent_guard_choice{{{DOMAIN}, arm="{arm}"}})'
+    for value, arm in ((1, "target_only"), (2, "text"), (3, "popularity"))
+)
+ARM = "{{domain}} {{arm}}"
+
+ERRORS: list[Builder] = [
+    lines(
+        "Rating error by arm",
+        PLAIN,
+        "Fading RMSE. `full` uses transfer, `target_only` does not, `followed` is what users get. `full` above "
+        "`target_only` for long: transfer hurts; runbook, CrosscurrentTransferHurts.",
+        Query(f'crosscurrent_prequential_error{{{DOMAIN}, metric="rmse"}}', ARM),
+        width=12,
+    ),
+    lines(
+        "Ranking loss by arm",
+        PLAIN,
+        "Fading 1 - NDCG@10: 0 is a chosen item always on top, 1 never among the first ten. Read it as the rating "
+        "error; a common rise is drift in what is popular.",
+        Query(f'crosscurrent_prequential_error{{{DOMAIN}, metric="ndcg_loss"}}', ARM),
+        width=12,
+    ),
+    lines(
+        "Transfer gain",
+        PLAIN,
+        "Error of the target-only arm minus error of the full one. Above 0 transfer helps; it fades as a target gets "
+        "events of its own. Below 0: look at the sources' weights and divergence.",
+        Query(f"crosscurrent_transfer_gain{{{DOMAIN}}}", "{{domain}} {{metric}}"),
+        width=12,
+    ).axis_centered_zero(True),
+    lines(
+        "Transfer gain, as a share of the error without it",
+        SHARE,
+        "The objective: not under -1 %. `full` under it while `followed` is not: the guard does its work, look at "
+        "the sources by day. Both under it: page.",
+        Query(f"crosscurrent:transfer_gain:ratio{{{DOMAIN}}}", "{{domain}} {{metric}} {{arm}}"),
+        width=12,
+    ).thresholds(thresholds((None, "red"), (-0.01, "transparent"))),
+]
+GUARD: list[Builder] = [
+    states(
+        "Arm that the guard follows, by task and the user's history",
+        "A band for each target, task and number of earlier events of the user. Anything but `full` means that the "
+        "guard proved something simpler better. For new users only: item text says more than transfer. For all: "
+        "check the sources.",
+        Query(FOLLOWED, "{{domain}} {{task}} {{history}}"),
+    ).mappings(
+        names(
+            {
+                "0": ("full", "green"),
+                "1": ("target only", "orange"),
+                "2": ("text", "purple"),
+                "3": ("popularity", "red"),
+            }
+        )
+    )
+]
+SOURCES: list[Builder] = [
+    lines(
+        "Bias corrections",
+        PLAIN,
+        "The running correction of each domain, by term. It moves after a drift and then rests; one that keeps "
+        "running away: bad ratings come in, see dead letters and Drift.",
+        Query(f"crosscurrent_bias_correction{{{DOMAIN}}}", "{{domain}} {{term}}"),
+        width=12,
+    ).axis_centered_zero(True),
+    lines(
+        "Pull of the targets' biases to the sources'",
+        SHARE,
+        "Adaptation rate: near 1 while a target is young, falling with its events. It rises again when drift makes "
+        "the loop raise it. Nothing to do.",
+        Query(f"crosscurrent_adaptation_rate{{{DOMAIN}}}", "{{domain}}"),
+        width=12,
+    ).min(0),
+    lines(
+        "Distance of a target from its sources",
+        PLAIN,
+        "Divergence of item vector moments. A source that moves away helps less; its weight should fall. If it does "
+        "not, runbook, CrosscurrentTransferHurts.",
+        Query(f"crosscurrent_domain_divergence{{{TARGET}}}", "{{source}} → {{target}}"),
+        width=12,
+    ).min(0),
+    lines(
+        "Share of each source in a target's biases",
+        SHARE,
+        "Source weights. One source near 1 means that the others are ignored: fine, unless it is the wrong one.",
+        Query(f"crosscurrent_source_weight{{{TARGET}}}", "{{source}} → {{target}}"),
+        width=12,
+    )
+    .min(0)
+    .max(1),
+]
+
+ROWS: list[tuple[str, list[Builder]]] = [
+    ("Error, before each event is learned", ERRORS),
+    ("What is followed", GUARD),
+    ("What comes from where", SOURCES),
+]

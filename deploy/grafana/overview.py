@@ -1,0 +1,147 @@
+"""One screen for anyone: healthy, fresh, better than without transfer."""
+
+from __future__ import annotations
+
+from deploy.grafana.panels import (
+    COUNT,
+    DOMAIN,
+    JOB,
+    PER_SECOND,
+    PLAIN,
+    RATE,
+    SECONDS,
+    SHARE,
+    Builder,
+    Query,
+    bars,
+    lines,
+    names,
+    number,
+    thresholds,
+)
+
+GREEN, AMBER, RED = "green", "orange", "red"
+
+NOW: list[Builder] = [
+    number(
+        "Up and ready",
+        PLAIN,
+        "Whether every process answers and /readyz says 200. If not: `curl …/readyz` gives the reason; runbook, "
+        "CrosscurrentDown or CrosscurrentNotReady.",
+        Query(f"min(crosscurrent_ready{{{JOB}}} or on (job, instance) up{{{JOB}}})"),
+    )
+    .mappings(names({"0": ("NOT READY", RED), "1": ("Ready", GREEN)}))
+    .thresholds(thresholds((None, RED), (1, GREEN))),
+    number(
+        "Alerts firing",
+        COUNT,
+        "Alerts of Crosscurrent that fire now. Open the alert list; each alert has its section in the runbook.",
+        Query('count(ALERTS{alertname=~"Crosscurrent.*", alertstate="firing"}) or vector(0)'),
+    ).thresholds(thresholds((None, GREEN), (1, RED))),
+    number(
+        "Readable within 2.5 s (last hour)",
+        SHARE,
+        "Share of learned events whose user was readable in the store within 2.5 s of the Kafka record; the "
+        "objective is 99 %. Below it: look at lag, backlog and stages on Pipeline.",
+        Query(f"1 - max(crosscurrent:freshness_late:ratio_rate1h{{{DOMAIN}}})"),
+    )
+    .decimals(2)
+    .thresholds(thresholds((None, RED), (0.94, AMBER), (0.99, GREEN))),
+    number(
+        "Behind the log by",
+        SECONDS,
+        "Age of the newest learned record, while records wait. Growing: more comes in than is learned; see Pipeline.",
+        Query(f"max(crosscurrent_consumer_lag_seconds{{{DOMAIN}}})"),
+    ).thresholds(thresholds((None, GREEN), (10, AMBER), (60, RED))),
+    number(
+        "Transfer gain, worst domain",
+        SHARE,
+        "How much less the full learner errs than one that knows the target only, as a share of the latter's error. "
+        "Under -1 %: transfer hurts; see Learning.",
+        Query(f'min(crosscurrent:transfer_gain:ratio{{{DOMAIN}, arm="full"}})'),
+    )
+    .decimals(1)
+    .thresholds(thresholds((None, RED), (-0.01, AMBER), (0, GREEN))),
+    number(
+        "Last checkpoint",
+        SECONDS,
+        "Age of the newest checkpoint: what a crash would learn again. Over a few minutes: is the disk full or slow? "
+        "Runbook, CrosscurrentCheckpointOld.",
+        Query(f"max(crosscurrent_checkpoint_age_seconds{{{JOB}}})"),
+    ).thresholds(thresholds((None, GREEN), (90, AMBER), (300, RED))),
+]
+
+ROWS: list[tuple[str, list[Builder]]] = [
+    ("", NOW),
+    (
+        "",
+        [
+            lines(
+                "Time from event to readable",
+                SECONDS,
+                "Kafka record to readable in the store: half and 99 % of the events are faster. A rising 99 % with a "
+                "flat median: pauses (checkpoint, network); both rising: lag.",
+                Query(
+                    f"histogram_quantile(0.5, sum by (domain, le) "
+                    f"(rate(crosscurrent_freshness_seconds_bucket{{{DOMAIN}}}[{RATE}])))",
+                    "{{domain}} half",
+                ),
+                Query(
+                    f"histogram_quantile(0.99, sum by (domain, le) "
+                    f"(rate(crosscurrent_freshness_seconds_bucket{{{DOMAIN}}}[{RATE}])))",
+                    "{{domain}} 99 %",
+                ),
+            ).min(0),
+            lines(
+                "What users get, against no transfer",
+                SHARE,
+                "Error saved by the arm that the guard follows, against the target alone. It should stay above -1 %; "
+                "below, the guard has not yet found out: see Learning.",
+                Query(
+                    f'crosscurrent:transfer_gain:ratio{{{DOMAIN}, arm="followed"}}', "{{domain}} {{metric}}"
+                ),
+            ).axis_soft_min(-0.02),
+            lines(
+                "Error budgets burnt (1 = just sustainable)",
+                COUNT,
+                "How fast the objectives' budgets go, over the last hour. Over 14.4 pages within minutes; over 1 for "
+                "days is a ticket.",
+                Query(f"crosscurrent:freshness_late:ratio_rate1h{{{DOMAIN}}} / 0.01", "{{domain}} freshness"),
+                Query(
+                    f'crosscurrent:transfer_worse:avg1h{{{DOMAIN}, arm="followed"}} / 0.05',
+                    "{{domain}} transfer, {{metric}}",
+                ),
+            ).min(0),
+        ],
+    ),
+    (
+        "",
+        [
+            lines(
+                "Events learned",
+                PER_SECOND,
+                "Clicks and ratings learned. A fall to nothing: producers or the broker; a plateau with growing lag: "
+                "the service is at its limit.",
+                Query(f"sum by (domain) (rate(crosscurrent_events_total{{{DOMAIN}}}[{RATE}]))", "{{domain}}"),
+            ).min(0),
+            lines(
+                "Prediction error (ratings)",
+                PLAIN,
+                "Fading RMSE, each event predicted before it is learned. A step up is drift (see Drift) or bad input.",
+                Query(
+                    f'crosscurrent_prequential_error{{{DOMAIN}, metric="rmse", arm=~"full|target_only"}}',
+                    "{{domain}} {{arm}}",
+                ),
+            ),
+            bars(
+                "Records that could not be used",
+                COUNT,
+                "Dead letters by reason. Find the producer in their headers; runbook, CrosscurrentDeadLetters.",
+                Query(
+                    f"sum by (reason) (increase(crosscurrent_dead_letters_total{{{DOMAIN}}}[{RATE}]))",
+                    "{{reason}}",
+                ),
+            ),
+        ],
+    ),
+]

@@ -1,0 +1,98 @@
+"""The shipped Prometheus rules: promtool's tests of every rule, and what each alert must carry."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+import yaml
+
+from serving.metrics import FRESHNESS_BUCKETS, Metrics
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+FOLDER = DEPLOY / "prometheus"
+
+
+def rules(name: str) -> list[dict[str, Any]]:
+    return [
+        rule for group in yaml.safe_load((FOLDER / name).read_text())["groups"] for rule in group["rules"]
+    ]
+
+
+ALERTS = {rule["alert"]: rule for rule in rules("alerts.yaml")}
+ALERT = pytest.mark.parametrize("name", ALERTS)
+
+
+def promtool(missing: Callable[[object], NoReturn], *words: str) -> subprocess.CompletedProcess[str]:
+    if (binary := shutil.which("promtool")) is None:
+        missing("promtool is not on PATH: apt-get install prometheus")
+    return subprocess.run([binary, *words], cwd=FOLDER, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("file", ["alerts_test.yaml", "budgets_test.yaml"])
+def test_promtool_tests(file: str, missing: Callable[[object], NoReturn]) -> None:
+    """Every alert fires when it should, with its words, and is silent when it should be."""
+    done = promtool(missing, "test", "rules", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_accepts_the_config(missing: Callable[[object], NoReturn]) -> None:
+    """prometheus.yaml and the rules it names."""
+    done = promtool(missing, "check", "config", "prometheus.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_rule_has_its_test() -> None:
+    """Each alert is tested to fire and to be silent, each recorded series by a value."""
+    text = "".join((FOLDER / name).read_text() for name in ("alerts_test.yaml", "budgets_test.yaml"))
+    tests = [
+        case
+        for name in ("alerts_test.yaml", "budgets_test.yaml")
+        for test in yaml.safe_load((FOLDER / name).read_text())["tests"]
+        for case in test.get("alert_rule_test", ())
+    ]
+    assert {case["alertname"] for case in tests if case["exp_alerts"]} == set(ALERTS)
+    silent = {case["alertname"] for case in tests if not case["exp_alerts"]}
+    assert silent == set(ALERTS)
+    assert not {rule["record"] for rule in rules("rules.yaml") if f"({rule['record']}" not in text}
+
+
+@ALERT
+def test_an_alert_says_how_bad_what_and_where_to_read_on(name: str) -> None:
+    """severity page or ticket; a summary, a description; its section of the runbook exists."""
+    rule = ALERTS[name]
+    assert rule["labels"]["severity"] in ("page", "ticket")
+    assert rule["annotations"]["summary"]
+    assert rule["annotations"]["description"].endswith(".")
+    file, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    headings = re.findall(r"^#+ (\w+)$", (DEPLOY.parent / file).read_text(), re.MULTILINE)
+    assert anchor == name.lower()
+    assert anchor in {heading.lower() for heading in headings}
+
+
+def test_rules_use_metrics_that_are_exported() -> None:
+    """A renamed metric would silence its alerts."""
+    families = list(Metrics().registry.collect())
+    known = {m.name + ("_total" if m.type == "counter" else "") for m in families}
+    known |= {
+        f"{m.name}_{part}" for m in families if m.type == "histogram" for part in ("bucket", "count", "sum")
+    }
+    used = set(
+        re.findall(
+            r"\bcrosscurrent_\w+",
+            " ".join(r["expr"] for f in ("rules.yaml", "alerts.yaml") for r in rules(f)),
+        )
+    )
+    assert used
+    assert not used - known
+
+
+def test_the_freshness_objective_is_a_bucket() -> None:
+    """Else the share of late events would be guessed."""
+    assert 2.5 in FRESHNESS_BUCKETS
+    assert all('le="2.5"' in rule["expr"] for rule in rules("rules.yaml") if "bucket" in rule["expr"])

@@ -1,0 +1,60 @@
+"""What the loop tells Prometheus: counters begin at 0, challengers have a gauge while they run."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from consumers.config import DomainConfig, Settings
+from consumers.reporter import Reporter
+from consumers.source import ListSource
+from models.arms import Arms
+from models.settings import LearnerSettings
+from serving.metrics import Metrics
+
+SETTINGS = Settings(
+    domains={"movies": DomainConfig(role="source"), "books": DomainConfig(role="target")},
+    learner=LearnerSettings(users=64, items_per_domain=32),
+)
+
+
+def reporter() -> Reporter:
+    arms = Arms(SETTINGS.domain_list(), SETTINGS.learner)
+    return Reporter(SETTINGS, Metrics(), arms, ListSource([]))
+
+
+def value(told: Reporter, name: str, **labels: str) -> float | None:
+    return told.metrics.registry.get_sample_value(f"crosscurrent_{name}", labels)
+
+
+def test_counters_begin_at_0() -> None:
+    """Before anything happened every counter that an alert watches is there: an increase needs two values."""
+    told = reporter()
+    assert value(told, "events_total", domain="books", type="click") == 0
+    assert value(told, "dead_letters_total", domain="movies", reason="malformed_json") == 0
+    assert value(told, "dead_letters_total", domain="", reason="unknown_domain") == 0
+    assert value(told, "drift_total", domain="books", detector="bias") == 0
+    assert (
+        value(told, "adaptation_actions_total", domain="books", action="raise_rate", outcome="promoted") == 0
+    )
+
+
+def test_challengers_have_a_gauge_while_they_run() -> None:
+    """The events judged so far; none once the verdict is there."""
+    told = reporter()
+    loop: Any = told.arms.loop
+    loop.running["books", "bias"] = SimpleNamespace(action="raise_rate", test=SimpleNamespace(count=7))
+    told.report({})
+    assert value(told, "challenger_events", domain="books", action="raise_rate") == 7
+    loop.running.clear()
+    told.report({})
+    assert value(told, "challenger_events", domain="books", action="raise_rate") is None
+
+
+def test_tables_have_rows_and_capacity() -> None:
+    """How full a table is can be seen before it evicts."""
+    told = reporter()
+    told.report({})
+    assert value(told, "table_rows", table="users") == 0
+    assert value(told, "table_capacity", table="users") == 64
+    assert value(told, "table_capacity", table="items_books") == 32
