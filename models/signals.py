@@ -142,7 +142,7 @@ class Signals:
         size = self.catalogues[domain].size
         if name in POPULARITY:
             counts = self.popularity[domain].column(name.removeprefix("popularity_"), size, time)
-            return np.exp(counts).astype(np.float32)
+            return np.exp(counts.astype(np.float32))
         recent, scores = self.history.recent(user), np.zeros(size, np.float32)
         if name == "text":
             text = self.text(domain, [user])[0]

@@ -15,6 +15,7 @@ from models.catalogue import Catalogue
 from models.history import History
 from models.interaction import Interaction
 from models.learner import Learner
+from models.nearest import best
 
 SINGLE = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
 Progress = Callable[[int], None]
@@ -112,7 +113,5 @@ def rank_of(
     scores: NDArray[np.float32], open_: NDArray[np.bool_], item: int
 ) -> tuple[int, NDArray[np.int64]]:
     """Rank of `item` among the open ones, 0 the best, ties against it; and the ten best rows."""
-    masked = np.where(open_, scores, -np.inf)
-    rank = int(np.count_nonzero(masked >= scores[item])) - 1
-    k = min(TOP, int(np.count_nonzero(open_)))
-    return rank, np.argpartition(-masked, k - 1)[:k] if k else np.zeros(0, np.int64)
+    rank = int(np.count_nonzero((scores >= scores[item]) & open_)) - 1
+    return rank, best(scores, open_, TOP)
