@@ -24,8 +24,8 @@ OWN, SOURCES = (list(SIGNALS).index(name) for name in ("co_visitation", "co_visi
 
 LATEST = 20
 """How many of the user's latest items count; a sequence goes on from the last 10 of them."""
-FADING = np.where(np.arange(LATEST) < 10, 0.8 ** np.arange(LATEST), 0.0)[::-1]
-"""(20,): weight of each in a sequence, oldest first."""
+FADING = np.where(np.arange(LATEST) < 10, 0.8 ** np.arange(LATEST), 0.0)
+"""(20,): weight of each in a sequence, latest first."""
 SCALE = 10.0
 """Brings the usual sums to the order of one."""
 
@@ -44,7 +44,10 @@ def spread(
     by 0.8 an item. `co_visitation` (j of this domain) and `co_visitation_sources` (j of the others) are cosines:
     they divide by √n_i too.
     """
-    domains, latest = recent.domain[-LATEST:], recent.row[-LATEST:]
+    back, own = np.arange(len(recent.row))[::-1], recent.domain == domain
+    # other domains' items do not push a user's own ones out
+    kept = (back < LATEST) | (own & (np.cumsum(own[::-1])[::-1] <= LATEST))
+    domains, latest, back = recent.domain[kept], recent.row[kept], np.minimum(back[kept], LATEST - 1)
     at, rows, weights = visits.neighbours(domain, visits.slots_of(domains, latest), open_)
     marked = np.zeros(len(open_), np.bool_)
     marked[rows] = True
@@ -57,7 +60,7 @@ def spread(
     for other, held in enumerate(popularity):
         here = domains == other
         counts[here] = held.counts_ever(latest[here])
-    share = np.where(SEQUENCE, FADING[len(FADING) - len(latest) :, None], 1.0)
+    share = np.where(SEQUENCE, FADING[back][:, None], 1.0)
     share[domains != domain, OWN] = share[domains == domain, SOURCES] = 0.0
     share *= SCALE / np.sqrt(counts)[:, None]
     share = (share / visits.growth(time)[COLUMNS]).T

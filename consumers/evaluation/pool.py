@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, MutableMapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from functools import partial
+from multiprocessing.managers import SyncManager
 from typing import TypeVar
 
 from rich.progress import Progress
@@ -27,9 +30,11 @@ def run_all(
     """
     # spawn: a forked child would inherit torch's and BLAS's thread pools in an unusable state
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
+    manager = SyncManager(ctx=context)
+    manager.start(_end_with_parent)
+    with manager:
         done_steps = manager.dict()
-        with ProcessPoolExecutor(WORKERS, mp_context=context) as pool:
+        with ProcessPoolExecutor(WORKERS, context, _end_with_parent) as pool:
             futures = [pool.submit(_work, work, run, n, done_steps) for n, run in enumerate(runs)]
             tasks = [bars.add_task(name, total=steps) for name in names]
             pending = set(futures)
@@ -41,6 +46,18 @@ def run_all(
                     if error := future.exception():
                         raise error
             return [future.result() for future in futures]
+
+
+def _end_with_parent() -> None:
+    """A killed parent cleans up nothing, and its processes would go on for hours."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _work(
