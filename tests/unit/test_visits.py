@@ -55,7 +55,7 @@ def test_a_source_speaks_through_its_own_signal_and_an_older_item_less() -> None
 def test_other_domains_do_not_push_a_users_own_items_out() -> None:
     """An own item behind 25 of another domain counts for co-visitation; for a sequence it is too far back."""
     visits, popularity = world([(1, 3, 9), (0, 3, 8)])
-    past = recent([1, 0] + [0] * 25, [3, 3] + list(range(20, 45)))
+    past = recent([1, 0] + [0] * 25, [3, 3, *list(range(20, 45))])
     found = sums(visits, popularity, past, 9)
     assert found[OWN] == pytest.approx(2 * SCALE)
     assert found[SEQUENCE] == 0.0
