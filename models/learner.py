@@ -317,7 +317,7 @@ class Learner:
         domain = self.index[domain_name]
         catalogue = self.catalogues[domain]
         vectors = self.network.item_vectors(domain)
-        popularity = self.ranker.single_scores("popularity_30d", domain, None, self.newest[domain])
+        demand = self.ranker.signals.popularity[domain]
         views: list[ItemView | None] = []
         for item_id in item_ids:
             row = catalogue.ids.get(item_id)
@@ -325,7 +325,11 @@ class Learner:
                 views.append(None)
                 continue
             bias = self.rating.item_bias(domain, row, item_id, catalogue.vectors[row])
-            views.append(ItemView(vectors[row], catalogue.title_of[row], bias, float(popularity[row])))
+            views.append(
+                ItemView(
+                    vectors[row], catalogue.title_of[row], bias, demand.count("30d", row, self.newest[domain])
+                )
+            )
         return views
 
     def events_of(self, user_id: str) -> dict[str, int]:

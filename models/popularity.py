@@ -79,6 +79,15 @@ class Popularity:
         logs[held] = self.logs[rows[held], EVER]
         return np.maximum(np.exp(logs), 1.0)
 
+    def count(self, name: str, row: int, now: float) -> float:
+        """`c(t)` of one item at one half-life."""
+        h = list(HALF_LIVES).index(name)
+        return (
+            math.exp(self.logs[row, h] - self._shift(max(now, self.newest))[h])
+            if row < len(self.logs)
+            else 0.0
+        )
+
     def surprise(self, row: int) -> float:
         """`-log p` of an event on this item, where p is its share of all events so far (each item counts one more)."""
         count = math.exp(self.logs[row, EVER]) if row < len(self.logs) else 0.0

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
 from models.covisitation import CoVisitation
-from models.history import History
+from models.history import History, Recent
 from models.nearest import Affinity, best
 from models.popularity import HALF_LIVES, Popularity
 from models.stage import Stage
@@ -63,6 +63,8 @@ class Signals:
         self.popularity = [Popularity() for _ in catalogues]
         self.stage = [Stage() for _ in catalogues]
         self.visits = CoVisitation(len(catalogues))
+        self._spread: tuple[int, Recent, float, NDArray[np.int64], NDArray[np.float64]] | None = None
+        """The latest candidates' co-visits: the comparison arms rank the same event."""
 
     def observe(self, domain: int, user: int, item: int, time: float) -> None:
         """Learns from one event; call before `History.add`."""
@@ -106,6 +108,7 @@ class Signals:
             top = popularity.top(name)
             chosen[top[open_[top]][:TOP]] = True
         visited, visits = spread(self.visits, self.popularity, recent, domain, open_, time)
+        self._spread = domain, recent, time, visited, visits
         for sums in visits:
             chosen[visited[best(sums, sums > 0, TOP)]] = True
         for affinity in (text, network):
@@ -137,24 +140,40 @@ class Signals:
             signals[:, at + 4] = (values - values.mean()) / (values.std() + 1e-9)
         return Candidates(rows, signals)
 
-    def single(self, name: str, domain: int, user: int | None, time: float) -> NDArray[np.float32]:
-        """(rows,): one signal alone for every item of the domain."""
+    def single(
+        self, name: str, domain: int, user: int | None, time: float, open_: NDArray[np.bool_]
+    ) -> NDArray[np.floating[Any]]:
+        """(rows,): one signal alone, right for the open items only; of a popularity its logarithm."""
         size = self.catalogues[domain].size
         if name in POPULARITY:
-            counts = self.popularity[domain].column(name.removeprefix("popularity_"), size, time)
-            return np.exp(counts.astype(np.float32))
+            return self.popularity[domain].column(name.removeprefix("popularity_"), size, time)
         recent, scores = self.history.recent(user), np.zeros(size, np.float32)
         if name == "text":
             text = self.text(domain, [user])[0]
             return scores if text is None else text.values(np.arange(size))
-        rows, visits = spread(self.visits, self.popularity, recent, domain, np.ones(size, np.bool_), time)
+        held = self._spread
+        if held is not None and held[0] == domain and held[1] is recent and held[2] == time:
+            rows, visits = held[3:]
+        else:
+            rows, visits = spread(self.visits, self.popularity, recent, domain, open_, time)
         scores[rows] = visits[list(VISITS).index(name)]
         return scores
+
+    def single_top(
+        self, name: str, domain: int, scores: NDArray[np.floating[Any]], open_: NDArray[np.bool_], k: int
+    ) -> NDArray[np.int64]:
+        """The k highest open rows of what `single` gave, in any order."""
+        if name in POPULARITY:
+            listed = self.popularity[domain].top(name.removeprefix("popularity_"))
+            if len(top := listed[open_[listed]][:k]) == k:
+                return top
+        return best(scores, open_, k)
 
     def drop_item(self, domain: int, row: int) -> None:
         self.popularity[domain].drop(row)
         self.stage[domain].drop(row)
         self.visits.drop(domain, row)
+        self._spread = None
 
     def state(self) -> dict[str, Any]:
         return {
@@ -168,3 +187,4 @@ class Signals:
             for part, held in zip(getattr(self, name), state[name], strict=True):
                 part.load(held)
         self.visits.load(state["visits"])
+        self._spread = None

@@ -7,7 +7,8 @@ import numpy as np
 from consumers.config import Settings
 from consumers.evaluation.data import Data, Vectors
 from consumers.evaluation.ours import Progress, make_learner, open_items, rank_of
-from consumers.evaluation.outcome import WARM_UP, Outcome
+from consumers.evaluation.outcome import TOP, WARM_UP, Outcome
+from models.nearest import best
 
 
 def run_network(
@@ -38,8 +39,8 @@ def run_network(
             if at >= first and listed and not history.has_seen(user, domain, event.item):
                 open_ = open_items(catalogue, history, user, domain)
                 scores = network.affinity(domain, [user])[0]
-                outcome.rank[at], top = rank_of(scores, open_, int(known or 0))
-                outcome.recommended.update(top.tolist())
+                outcome.rank[at] = rank_of(scores, open_, int(known or 0))
+                outcome.recommended.update(best(scores, open_, TOP).tolist())
             at += 1
         item, row = learner._item_row(domain, event.item), learner._user_row(event.user)
         residual = np.nan if event.value is None else event.value - mean

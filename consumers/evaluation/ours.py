@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,7 +16,6 @@ from models.catalogue import Catalogue
 from models.history import History
 from models.interaction import Interaction
 from models.learner import Learner
-from models.nearest import best
 
 SINGLE = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
 Progress = Callable[[int], None]
@@ -97,8 +97,9 @@ def _rank_signals(
     assert item is not None
     time = max(learner.newest[domain], event.timestamp / 1000)
     for outcome in outcomes:
-        scores = learner.ranker.single_scores(outcome.arm, domain, user, time)
-        outcome.rank[at], top = rank_of(scores, open_, item)
+        scores = learner.ranker.single_scores(outcome.arm, domain, user, time, open_)
+        outcome.rank[at] = rank_of(scores, open_, item)
+        top = learner.ranker.signals.single_top(outcome.arm, domain, scores, open_, TOP)
         outcome.recommended.update(top.tolist())
 
 
@@ -109,9 +110,6 @@ def open_items(catalogue: Catalogue, history: History, user: int | None, domain:
     return mask
 
 
-def rank_of(
-    scores: NDArray[np.float32], open_: NDArray[np.bool_], item: int
-) -> tuple[int, NDArray[np.int64]]:
-    """Rank of `item` among the open ones, 0 the best, ties against it; and the ten best rows."""
-    rank = int(np.count_nonzero((scores >= scores[item]) & open_)) - 1
-    return rank, best(scores, open_, TOP)
+def rank_of(scores: NDArray[np.floating[Any]], open_: NDArray[np.bool_], item: int) -> int:
+    """Rank of `item` among the open ones, 0 the best, ties against it."""
+    return int(np.count_nonzero((scores >= scores[item]) & open_)) - 1

@@ -12,7 +12,8 @@ from scipy.sparse import csr_matrix
 from consumers.errors import Stop
 from consumers.evaluation.data import Data
 from consumers.evaluation.ours import Progress, rank_of
-from consumers.evaluation.outcome import WARM_UP, Outcome
+from consumers.evaluation.outcome import TOP, WARM_UP, Outcome
+from models.nearest import best
 
 RETRAININGS = 50
 TRENDING_DAYS = 3.0
@@ -57,8 +58,9 @@ def run_item_knn(data: Data, seed: int, progress: Progress) -> list[Outcome]:
                 scores = scores + near / max(near.max(), 1e-12)
             open_ = np.ones(items, np.bool_)
             open_[list(mine)] = False
-            outcome.rank[at], top = rank_of(scores.astype(np.float32), open_, item)
-            outcome.recommended.update(top.tolist())
+            scores = scores.astype(np.float32)
+            outcome.rank[at] = rank_of(scores, open_, item)
+            outcome.recommended.update(best(scores, open_, TOP).tolist())
         trending[item] += 1.0
         mine[item] = None
     progress(len(events))

@@ -10,21 +10,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 
 from consumers import log
 from consumers.config import Settings
-from consumers.errors import Stop
 from consumers.evaluation.data import Data, Job, load_data
+from consumers.evaluation.encode import encode
 from consumers.evaluation.figures import Target, all_figures
 from consumers.evaluation.outcome import Outcome
 from consumers.evaluation.pool import Tell, run_all
 from consumers.evaluation.report import print_report, write_plot, write_predictions
-from models.text_encoder import TextEncoder, load_encoder
-
-ENCODE_CHUNK = 256
 
 
 class Options(NamedTuple):
@@ -59,14 +54,9 @@ def run_evaluation(options: Options, settings: Settings, console: Console | None
         console.print(
             f"{lacking:,} target events are of items that --items lacks: learned, not ranked", style="yellow"
         )
-    try:
-        encoder = load_encoder(settings.text_encoder.model)
-    except ValueError as error:
-        raise Stop(str(error)) from error
     with tempfile.TemporaryDirectory() as folder, log.bars(console) as bars:
         vectors = Path(folder) / "vectors.npz"
-        _encode(data, encoder, vectors, bars)
-        del encoder
+        encode(data, settings.text_encoder.model, vectors, bars)
         job = Job(
             options.interactions, options.items, options.target, options.rating_range,
             msgspec.json.encode(settings), vectors,
@@ -109,22 +99,6 @@ def _without_randomness(outcomes: list[Outcome]) -> list[Outcome]:
     seeds = dict.fromkeys(o.seed for o in outcomes)
     ran = {(o.arm, o.seed) for o in outcomes}
     return [o.of_seed(seed) for o in outcomes for seed in seeds if (o.arm, seed) not in ran]
-
-
-def _encode(data: Data, encoder: TextEncoder, path: Path, bars: Progress) -> None:
-    """Raw vectors of all items with text, by position, into a file that every worker reads."""
-    texts = [(n, item.words()) for n, item in enumerate(data.items) if item.words().strip()]
-    texts.sort(key=lambda pair: len(pair[1]))  # equal lengths together: less padding, less time
-    task = bars.add_task("encoding item text", total=len(texts))
-    parts = []
-    for start in range(0, len(texts), ENCODE_CHUNK):
-        chunk = texts[start : start + ENCODE_CHUNK]
-        parts.append(encoder.encode([text for _, text in chunk]).astype(np.float32))
-        bars.advance(task, len(chunk))
-    raw = np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
-    positions = np.array([n for n, _ in texts], np.int64)
-    order = np.argsort(positions)
-    np.savez(path, positions=positions[order], raw=raw[order])
 
 
 def _work(job: Job, run: Run, tell: Tell) -> list[Outcome]:

@@ -178,11 +178,13 @@ def test_a_dropped_item_starts_from_nothing() -> None:
     world = World()
     world.run(400)
     row = int(world.ranker.signals.popularity[1].top("ever")[0])
-    assert world.ranker.single_scores("popularity_ever", 1, 0, world.time)[row] > 0
+    everything = np.ones(ITEMS, np.bool_)
+    assert np.isfinite(world.ranker.single_scores("popularity_ever", 1, 0, world.time, everything)[row])
     world.ranker.drop_item(1, row)
     world.history.item_reborn(1, row)
     for name in SINGLE[:-1]:  # all but the text, which no event taught
-        assert world.ranker.single_scores(name, 1, 0, world.time)[row] == 0
+        scores = world.ranker.single_scores(name, 1, 0, world.time, everything)
+        assert scores[row] == (-np.inf if name.startswith("popularity") else 0)
     world.run(50)
 
 
@@ -191,10 +193,19 @@ def test_single_arms_score_every_item(name: str) -> None:
     world = World()
     world.run(200)
     for user in (None, 1):
-        scores = world.ranker.single_scores(name, 1, user, world.time)
-        assert scores.shape == (ITEMS,)
-        assert scores.dtype == np.float32
-        assert np.isfinite(scores).all()
+        open_ = np.ones(ITEMS, np.bool_)
+        open_[world.history.seen_rows(user, 1)] = False
+        alone = world.ranker.single_scores(name, 1, user, world.time, open_)
+        assert alone.shape == (ITEMS,)
+        assert not np.isnan(alone).any()
+        text = world.ranker.signals.text(1, [user])[0]
+        world.ranker.signals.candidates(1, user, world.time, text, None)
+        beside = world.ranker.single_scores(name, 1, user, world.time, open_)
+        assert (alone[open_] == beside[open_]).all()
+        top = world.ranker.signals.single_top(name, 1, alone, open_, 10)
+        assert len(top) == 10
+        assert open_[top].all()
+        assert alone[top].min() == np.sort(alone[open_])[-10]
 
 
 def test_an_empty_domain_and_a_single_item() -> None:
