@@ -134,7 +134,12 @@ class Simulator:
                 index += 1
 
     def expected(self, domain: str, user: str, item: str, index: int) -> float:
-        """The honest mean rating at event `index`, clipped to the range, before noise, grid and poison.
+        """`honest`, clipped to the range."""
+        low, high = self.world.domains[self.world.number[domain]].spec.rating_range
+        return float(np.clip(self.honest(domain, user, item, index), low, high))
+
+    def honest(self, domain: str, user: str, item: str, index: int) -> float:
+        """The mean rating at event `index` before noise, clipping, grid and poison.
 
         Raises KeyError for a user or item that this domain does not have.
         """
@@ -143,8 +148,7 @@ class Simulator:
         row = int(item.rpartition("-")[2])
         if not len(who) or row >= at.spec.items:
             raise KeyError(f"{user} or {item} is not in {domain}")
-        low, high = at.spec.rating_range
-        return float(np.clip(self.world.honest(domain, who, np.array([row]), index)[0], low, high))
+        return float(self.world.honest(domain, who, np.array([row]), index)[0])
 
     def truth(self) -> dict[str, Any]:
         """Everything that is true of this world, JSON-able; `settings` alone rebuild it (`load_simulator`)."""

@@ -85,6 +85,7 @@ def scenario_figures(scenario: str, pairs: Sequence[Pair]) -> dict[str, Any]:
         }
     figures["floor"] = over_seeds(floors)
     figures["bias_error"] = over_seeds([abs(pair.on.bias) for pair in pairs])
+    figures["bias_error_all_pairs"] = over_seeds([abs(pair.on.bias_all) for pair in pairs])
     if all((NDCG_LOSS, "full") in pair.on.losses for pair in pairs):
         figures["ranking"] = _ranking([pair.on for pair in pairs])
     figures["actions"] = [_actions(p, since) for p, since in zip(pairs, sinces, strict=True)]

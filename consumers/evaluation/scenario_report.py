@@ -30,7 +30,8 @@ def print_scenario(figures: dict[str, Any], console: Console) -> None:
     console.print(table)
     on, off = (figures[row]["recovery_events"]["mean"] for row in ("on", "off"))
     console.print(
-        f"events to recover, on : off {on / off:.2f}; error of the learned bias {_value(figures['bias_error'], 3)}",
+        f"events to recover, on : off {on / off:.2f}; error of the learned bias {_value(figures['bias_error'], 3)} "
+        f"on what users rate, {_value(figures['bias_error_all_pairs'], 3)} over all users and items",
         highlight=False,
     )
     if "ranking" in figures:

@@ -26,11 +26,13 @@ from models.prequential import NDCG_LOSS, Prequential, ndcg_at_10
 from models.text_encoder import load_encoder
 
 Floats = NDArray[np.float64]
+LATEST = 2_000
+"""The target's latest events, on which the learned bias is measured: what users rate is what the bias corrects."""
 PAIRS = 3_000
-"""Users and items of the target, drawn alike, by which the learned bias is measured.
+"""Users and items of the target, drawn alike, on which it is measured too.
 
-Users choose what they like, so that this is harsher than the bias on what they rate: with only part of a taste
-learned, a learner that is right on average about the chosen is too high about the rest."""
+Users choose what they like, and no rating tells of what they leave: with only part of a taste learned, a learner
+that is right about the chosen is too high about the rest."""
 EARLY = 5
 """An item with fewer earlier events in the target is cold."""
 
@@ -69,7 +71,9 @@ class Trace(NamedTuple):
     """Earlier events of the user, and of the item, in the target."""
     happenings: list[Happening]
     bias: float
-    """Learned minus true bias at the end of the stream."""
+    """Learned minus true mean of the target's `LATEST` events, each before it is learned."""
+    bias_all: float
+    """The same at the end of the stream, over `PAIRS` pairs that nobody chose."""
 
 
 class Recorder(Prequential):
@@ -99,6 +103,7 @@ def run_pass(run: Pass, tell: Tell) -> Trace:
     position, honest = np.zeros(rows, np.int64), np.zeros(rows)
     user_events, item_events = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
     happenings: list[Happening] = []
+    bias: list[float] = []
     had: dict[str, int] = {}
     at = 0
     for n, event in enumerate(_decoded(simulator.events(), run.world)):
@@ -111,6 +116,11 @@ def run_pass(run: Pass, tell: Tell) -> Trace:
             # ids of users and items differ
             user_events[at], item_events[at] = had.get(event.user, 0), had.get(event.item, 0)
             had[event.user], had[event.item] = user_events[at] + 1, item_events[at] + 1
+        if is_target and at >= rows - LATEST:
+            bias.append(
+                _predicted(arms.full, event.user, event.item)
+                - simulator.honest(TARGET, event.user, event.item, n)
+            )
         popular = _popularity_loss(arms.full, event) if is_target and run.ranked else None
         happenings += [Happening(n, at, notice) for notice in arms.step(event)]
         if popular is not None and not np.isnan(recorder.kept[NDCG_LOSS, "full"][at]):
@@ -120,8 +130,10 @@ def run_pass(run: Pass, tell: Tell) -> Trace:
         at += is_target
         if n % 500 == 0:
             tell(n)
-    bias = bias_error(arms.full, simulator)
-    return Trace(position, recorder.kept, honest, user_events, item_events, happenings, bias)
+    return Trace(
+        position, recorder.kept, honest, user_events, item_events, happenings,
+        float(np.mean(bias)), bias_of_all(arms.full, simulator),
+    )  # fmt: skip
 
 
 def _arms(run: Pass, settings: Settings, simulator: Simulator) -> Arms:
@@ -172,16 +184,22 @@ def _popularity_loss(learner: Learner, event: Interaction) -> float:
     return 1.0 - ndcg_at_10(rank_of(scores, open_, item))
 
 
-def bias_error(learner: Learner, simulator: Simulator) -> float:
+def _predicted(learner: Learner, user: str, item: str) -> float:
+    """What the learner would predict of the target now, not clipped."""
+    domain = learner.index[TARGET]
+    rows = learner.users.get(user), learner.catalogues[domain].ids.get(item)
+    return learner.rate(domain, *rows, user, item, (), learner.newest[domain]).total
+
+
+def bias_of_all(learner: Learner, simulator: Simulator) -> float:
     """Mean of prediction minus honest mean, neither clipped, after the last event, over `PAIRS` pairs drawn alike."""
     world, last = simulator.world, simulator.settings.events - 1
     rng = np.random.default_rng([world.settings.seed, 3])
-    domain, truth = learner.index[TARGET], world.domains[world.number[TARGET]]
+    truth = world.domains[world.number[TARGET]]
     users = rng.integers(len(truth.people), size=PAIRS)
     items = rng.integers(truth.spec.items, size=PAIRS)
-    predicted = np.zeros(PAIRS)
-    for n, (person, row) in enumerate(zip(truth.people[users].tolist(), items.tolist(), strict=True)):
-        user, item = user_id(person), item_id(TARGET, row)
-        rows = learner.users.get(user), learner.catalogues[domain].ids.get(item)
-        predicted[n] = learner.rate(domain, *rows, user, item, (), learner.newest[domain]).total
+    predicted = [
+        _predicted(learner, user_id(person), item_id(TARGET, row))
+        for person, row in zip(truth.people[users].tolist(), items.tolist(), strict=True)
+    ]
     return float(np.mean(predicted - world.honest(TARGET, users, items, last)))

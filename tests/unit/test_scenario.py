@@ -148,21 +148,26 @@ def test_the_figures_have_the_promised_keys(sudden: Pair) -> None:
     """Every figure is a mean and a deviation over the seeds; JSON takes it all."""
     figures = scenario_figures("sudden", [sudden, sudden])
     assert set(figures) == {
-        "scenario", "seeds", "on", "off", "target_only", "floor", "bias_error", "actions",
+        "scenario", "seeds", "on", "off", "target_only", "floor", "bias_error", "bias_error_all_pairs",
+        "actions",
     }  # fmt: skip
     assert figures["seeds"] == len(figures["actions"]) == 2
     for row in ("on", "off", "target_only"):
         assert set(figures[row]) == ROW
         assert all(set(figure) == {"mean", "sd"} for figure in figures[row].values())
         assert figures[row]["error"]["sd"] == 0.0
-    assert set(figures["floor"]) == set(figures["bias_error"]) == {"mean", "sd"}
+    for one in ("floor", "bias_error", "bias_error_all_pairs"):
+        assert set(figures[one]) == {"mean", "sd"}
     assert msgspec.json.decode(msgspec.json.encode(figures)) == figures
 
 
 def test_the_learned_bias_is_not_far_off(sudden: Pair) -> None:
-    """A point of drift, of which at least half is learned; the sign says that the prediction is still too low."""
-    assert abs(sudden.on.bias) < 0.5
-    assert scenario_figures("sudden", [sudden])["bias_error"]["mean"] == abs(sudden.on.bias)
+    """A point of drift, of which at least half is learned."""
+    assert 0 < abs(sudden.on.bias) < 0.5
+    assert 0 < abs(sudden.on.bias_all) < 0.5
+    figures = scenario_figures("sudden", [sudden])
+    assert figures["bias_error"]["mean"] == abs(sudden.on.bias)
+    assert figures["bias_error_all_pairs"]["mean"] == abs(sudden.on.bias_all)
 
 
 def test_newcomers_are_counted_in_the_target(apart: Pair) -> None:
