@@ -68,6 +68,8 @@ class Pipeline:
         self.batcher = Batcher(settings.intake.batch_events, settings.intake.batch_ms / 1000, clock)
         self.dedup = DedupWindow(settings.intake.dedup_events)
         self.limits = Limits(settings.intake.max_invalid_ratio, settings.intake.max_consecutive_invalid)
+        self.learned_limits = Limits(1.0, 0)
+        """The same windows as of `offsets`: a restart judges what is read again as before."""
         self.reporter = Reporter(settings, metrics, arms, source)
         self._backoff = 0.0
         self._published_at = self._reported_at = self._network_since = clock()
@@ -133,6 +135,7 @@ class Pipeline:
         begun = time.perf_counter()
         with self._timed("learn"):
             for record, event in batch.entries:
+                self.learned_limits.add(record, isinstance(event, Rejection))
                 if isinstance(event, Interaction):
                     self._interaction(record, event)
                 elif isinstance(event, Item):
@@ -291,6 +294,7 @@ class Pipeline:
             "arms": self.arms.state(),
             "outbox": self.outbox.state(unconfirmed),
             "dedup": self.dedup.state(),
+            "limits": self.learned_limits.state(),
             "encoding": [[*key, text] for key, text in self.encoding.pending().items()],
             "offsets": [[*place, offset] for place, offset in sorted(self.offsets.items())],
             "identity": self.source.identity(),
@@ -306,6 +310,8 @@ class Pipeline:
         self.arms.load(state["arms"])
         self.outbox.load(state["outbox"])
         self.dedup.load(state["dedup"])
+        for limits in (self.limits, self.learned_limits):
+            limits.load(state["limits"])
         restore(self.encoding, state["encoding"])
         self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
 
