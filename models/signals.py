@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
+from models.changes import Live
 from models.covisitation import CoVisitation
 from models.history import History
 from models.nearest import Affinity, best
@@ -54,7 +55,7 @@ class Candidates(NamedTuple):
     signals: NDArray[np.float64]
 
 
-class Signals:
+class Signals(Live):
     """The fast state of all domains, updated by every event; reading it changes nothing."""
 
     def __init__(self, catalogues: list[Catalogue], history: History) -> None:
@@ -156,11 +157,11 @@ class Signals:
         self.stage[domain].drop(row)
         self.visits.drop(domain, row)
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         return {
-            "popularity": [p.state() for p in self.popularity],
-            "stage": [s.state() for s in self.stage],
-            "visits": self.visits.state(),
+            "popularity": [p.live() for p in self.popularity],
+            "stage": [s.live() for s in self.stage],
+            "visits": self.visits.live(),
         }
 
     def load(self, state: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.arms import Arms
-from models.checkpoint import _join, snapshot
+from models.snapshot import joined, snapshot
 from models.interaction import Domain, Interaction, Item
 from models.settings import LearnerSettings
 from serving.outbox import Outbox
@@ -62,7 +62,7 @@ class World:
     def restarted(self) -> World:
         """A new process with the old one's state; the store as it is."""
         taken = snapshot({"arms": self.arms.state(), "outbox": self.outbox.state([])})
-        state = _join(msgspec.msgpack.decode(taken.body), taken.tensors)
+        state = joined(msgspec.msgpack.decode(taken.body), taken.tensors)
         other = World()
         other.arms.load(state["arms"])
         other.outbox.load(state["outbox"])
