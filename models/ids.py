@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,7 +13,8 @@ from models.touched import Touched
 class IdTable(Live):
     """Maps ids to rows 0 … capacity-1. `touch` creates and refreshes, `get` never does.
 
-    The dict's order is the order of last sight, so the first key is the one to evict. `written` marks rows for all
+    The dict's order is the order of last sight, so the first key is the one to evict; a plain dict would look for it
+    past all places that were given up. `written` marks rows for all
     tables that have one row an id: whoever touches an id may write to its row.
     """
 
@@ -21,7 +23,7 @@ class IdTable(Live):
             raise ValueError(f"capacity must be at least 1, got {capacity}")
         self.capacity = capacity
         self.evictions = 0
-        self._rows: dict[str, int] = {}
+        self._rows: OrderedDict[str, int] = OrderedDict()
         self._free: list[int] = []
         self._seen, self.written = Touched(), Touched()
 
@@ -79,7 +81,7 @@ class IdTable(Live):
         return Order(self._seen, self._rows, self._free)
 
     def load(self, state: dict[str, Any]) -> None:
-        self._rows = dict(zip(state["ids"], state["rows"], strict=True))
+        self._rows = OrderedDict(zip(state["ids"], state["rows"], strict=True))
         self._free = list(state["free"])
         self._seen.everything()
         self.written.everything()

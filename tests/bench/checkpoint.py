@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from array import array
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def filled(users: int) -> tuple[Arms, Outbox]:
         catalogue.has_vector[:ITEMS] = True
         full._set_vector(d, 0, catalogue.vectors[0].copy())
     ids = [f"user-{n}" for n in range(users)]
-    full.users._rows = {user: n for n, user in enumerate(ids)}
+    full.users._rows = OrderedDict((user, n) for n, user in enumerate(ids))
     fill_rating(full, ids)
     fill_history(full, users)
     fill_visits(full.ranker.signals.visits)
