@@ -149,7 +149,7 @@ class Checkpointer:
         many = grown.increments >= INCREMENTS_LEAST and grown.bytes > grown.whole
         if many or grown.increments >= INCREMENTS_MOST:
             line = [sys.executable, "-m", "models.compact", self._directory.path, str(self._directory.newest)]
-            self._compacting = subprocess.Popen(line, stdin=subprocess.DEVNULL)
+            self._compacting = subprocess.Popen(line, stdin=subprocess.DEVNULL)  # noqa: S603  our own
 
     def finish(self) -> None:
         """At the end of the process: waits for the last write. Raises Stop (exit 4) if it found no room."""

@@ -164,7 +164,9 @@ class Bias(Live):
 
     def _columns(self, names: list[str]) -> dict[str, NDArray[np.float64]]:
         held = {"weights": self.regression._weights, "variances": self.optimizer.variances}
-        return {key: np.fromiter(map(of.__getitem__, names), np.float64, len(names)) for key, of in held.items()}
+        return {
+            key: np.fromiter(map(of.__getitem__, names), np.float64, len(names)) for key, of in held.items()
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         names = state["names"]

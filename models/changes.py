@@ -219,7 +219,9 @@ def merged(base: Any, change: Any) -> Any:
 def _merge_rows(base: NDArray[Any], change: dict[str, Any]) -> NDArray[Any]:
     values, length = change["values"], change["length"]
     if base.shape[1:] != values.shape[1:] or base.dtype != values.dtype:
-        raise ValueError(f"rows of {values.dtype} {values.shape[1:]} for a table of {base.dtype} {base.shape[1:]}")
+        raise ValueError(
+            f"rows of {values.dtype} {values.shape[1:]} for a table of {base.dtype} {base.shape[1:]}"
+        )
     if len(base) != length:
         old, base = base, np.zeros((length, *base.shape[1:]), base.dtype)
         base[: len(old)] = old[:length]

@@ -86,7 +86,7 @@ class CheckpointDirectory:
             return
         path.mkdir(parents=True, exist_ok=True)
         for leftover in path.glob("writing-*"):
-            shutil.rmtree(leftover)
+            shutil.rmtree(leftover, ignore_errors=True)  # a killed process' compaction may still write there
         self._last = max((int(p.name) for p in self._folders()), default=0)
 
     def _folders(self) -> list[Path]:
@@ -195,7 +195,9 @@ class CheckpointDirectory:
                 except DAMAGE as error:
                     if not increment:
                         raise
-                    problems.append(f"{folder}: {type(error).__name__}: {error}; read from what came before it")
+                    problems.append(
+                        f"{folder}: {type(error).__name__}: {error}; read from what came before it"
+                    )
             manifest, change = _read(folder, INCREMENT)
             changes.append(change)
             if manifest.follows is None:
@@ -212,7 +214,10 @@ def _write_into(
     folder: Path, files: Files, taken: Snapshot, sequence: int, follows: int | None = None
 ) -> None:
     checksums = {}
-    for name, made in ((files.tensors, lambda: save_tensors(taken.tensors)), (files.body, lambda: taken.body)):
+    for name, made in (
+        (files.tensors, lambda: save_tensors(taken.tensors)),
+        (files.body, lambda: taken.body),
+    ):
         data = made()
         _write(folder / name, data)
         checksums[name] = hashlib.blake2b(data, digest_size=32).hexdigest()

@@ -123,7 +123,10 @@ class History(Live):
         return {
             "sequence": self.sequence,
             "births": self._births,
-            **{k: Rows(self.written, getattr(self, k)) for k in ("events", "_domain", "_row", "_time", "_seq")},
+            **{
+                k: Rows(self.written, getattr(self, k))
+                for k in ("events", "_domain", "_row", "_time", "_seq")
+            },
             "born": {str(d): b for d, b in enumerate(self._born)},
             "seen": {str(d): Lists(self.written, seen) for d, seen in enumerate(self._seen)},
         }
@@ -135,4 +138,3 @@ class History(Live):
             setattr(self, name, state[name].copy())
         self._born = [state["born"][str(d)].copy() for d in range(len(self.catalogues))]
         self._seen = [unpacked(state["seen"][str(d)]) for d in range(len(self.catalogues))]
-

@@ -14,8 +14,8 @@ class IdTable(Live):
     """Maps ids to rows 0 … capacity-1. `touch` creates and refreshes, `get` never does.
 
     The dict's order is the order of last sight, so the first key is the one to evict; a plain dict would look for it
-    past all places that were given up. `written` marks rows for all
-    tables that have one row an id: whoever touches an id may write to its row.
+    past all places that were given up. `written` marks rows for all tables that have one row an id: whoever touches an
+    id may write to its row.
     """
 
     def __init__(self, capacity: int) -> None:

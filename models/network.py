@@ -28,8 +28,8 @@ from torch import Tensor, nn
 
 from models.catalogue import grown
 from models.changes import Live, Rows
-from models.touched import Touched
 from models.replay_buffer import at
+from models.touched import Touched
 
 Array = NDArray[np.float32]
 Index = NDArray[np.int64]

@@ -67,8 +67,8 @@ def filled(users: int) -> tuple[Arms, Outbox]:
 def fill_rating(full: Learner, ids: list[str]) -> None:
     taste, bias, users = full.rating.taste, full.rating.bias, len(ids)
     for name in ("known", "time", "mean", "covariance"):
-        array = getattr(taste, name)
-        setattr(taste, name, np.ones((users, *array.shape[1:]), array.dtype))
+        table = getattr(taste, name)
+        setattr(taste, name, np.ones((users, *table.shape[1:]), table.dtype))
     taste.covariance[:] = taste._prior
     names = [f"user:{user}" for user in ids]
     names += [f"user@domain:{domain}:{user}" for domain in DOMAINS for user in ids]
@@ -79,8 +79,8 @@ def fill_rating(full: Learner, ids: list[str]) -> None:
 def fill_history(full: Learner, users: int) -> None:
     history = full.history
     for name in ("events", "_domain", "_row", "_time", "_seq"):
-        array = getattr(history, name)
-        setattr(history, name, np.ones((users, *array.shape[1:]), array.dtype))
+        table = getattr(history, name)
+        setattr(history, name, np.ones((users, *table.shape[1:]), table.dtype))
     history.events[:] = 10
     history._seen = [{n: array("q", range(n, n + 10)) for n in range(users)} for _ in DOMAINS]
 
@@ -102,7 +102,9 @@ def some_events(users: int, count: int, rng: np.random.Generator) -> list[Intera
     """Users at random, items by a power law."""
     items = np.minimum(rng.zipf(1.2, count) - 1, ITEMS - 1)
     return [
-        Interaction(DOMAINS[n % 2], "rating", f"user-{u}", f"{DOMAINS[n % 2][0]}{i}", int(START * 1000) + n, 4.0)
+        Interaction(
+            DOMAINS[n % 2], "rating", f"user-{u}", f"{DOMAINS[n % 2][0]}{i}", int(START * 1000) + n, 4.0
+        )
         for n, (u, i) in enumerate(zip(rng.integers(0, users, count).tolist(), items.tolist(), strict=True))
     ]
 
@@ -114,7 +116,9 @@ def main() -> None:
     arms, outbox = filled(users)
     print(f"{users:,} users filled in {time.perf_counter() - begun:.0f} s")
     folder = Path(tempfile.mkdtemp(prefix="checkpoints-"))
-    checkpointer = Checkpointer(folder, 10.0, lambda _offsets, seconds: print(f"  written in {seconds:.1f} s"))
+    checkpointer = Checkpointer(
+        folder, 10.0, lambda _offsets, seconds: print(f"  written in {seconds:.1f} s")
+    )
     rng = np.random.default_rng(1)
     for number in range(ROUNDS + 1):
         steps = []

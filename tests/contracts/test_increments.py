@@ -76,8 +76,11 @@ def test_an_increment_is_small(tmp_path: Path) -> None:
     nothing = snapshot(running.live(), increment=True)
     whole = snapshot(running.live())
     covariances = [t.shape for t in whole.tensors.values() if t.ndim == 3 and t.shape[1] == t.shape[2]]
-    assert covariances and max(shape[0] for shape in covariances) >= 60
-    assert {t.shape[0] for t in nothing.tensors.values() if t.ndim == 3 and t.shape[1:] == covariances[0][1:]} == {0}
+    assert covariances
+    assert max(shape[0] for shape in covariances) >= 60
+    assert {
+        t.shape[0] for t in nothing.tensors.values() if t.ndim == 3 and t.shape[1:] == covariances[0][1:]
+    } == {0}
 
 
 def test_damage_falls_back_to_what_came_before(tmp_path: Path) -> None:

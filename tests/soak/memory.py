@@ -2,8 +2,8 @@
 
 Many more distinct users than rows, and more items than rows, go through the whole pipeline with a real store and real
 checkpoints. `memory.json` and `memory.png` in DIR show memory, resident users and the store's keys along the stream.
-Exit code 1 if memory grows after the first quarter, if scoring makes rows, if what comes back after an eviction does not
-start as new with its text, or if the store keeps keys of users past their time. 10 million ids take some hours.
+Exit code 1 if memory grows after the first quarter, if scoring makes rows, if what comes back after an eviction does
+not start as new with its text, or if the store keeps keys of users past their time. 10 million ids take some hours.
 """
 
 # ruff: noqa: T201  a script
@@ -48,7 +48,7 @@ NEW, TARGET, ITEM_EVENT = 0.9, 0.03, 0.02
 SAMPLES = 200
 GROWTH = 0.03
 """What memory may differ by, on average, between the second and the last quarter of the stream."""
-WORDS = "dark red happy sad old new sea star war love ring road night king ghost river".split()
+WORDS = ("dark", "red", "happy", "sad", "old", "new", "sea", "star", "love", "road", "night", "king", "ghost")
 
 
 class Stream(ListSource):
@@ -155,7 +155,9 @@ class Soak:
             "memory flat after the first quarter": abs(self.growth()) <= GROWTH,
             "users stay within their rows": len(full.users) == self.users == max(self.samples["users"]),
             "scoring creates no rows": scoring_creates_nothing(self.arms),
-            "an evicted user is as a new one, then is known again": evicted_user_returns(full, self.source.ids),
+            "an evicted user is as a new one, then is known again": evicted_user_returns(
+                full, self.source.ids
+            ),
             "an evicted item is known by its text, without events": evicted_item_returns(full),
             "the store forgets users": self._users_expire(),
         }
@@ -235,7 +237,13 @@ def plot(samples: dict[str, list[float]], path: Path) -> None:
     figure, axes = plt.subplots(4, 1, figsize=(9, 10), sharex=True, constrained_layout=True)
     for axis, name in zip(axes, ("memory_mb", "users", "evictions", "keys"), strict=True):
         axis.plot(samples["ids"], samples[name])
-        axis.set_ylabel({"memory_mb": "resident memory, MB", "users": "users with a row", "keys": "keys in the store"}.get(name, name))
+        axis.set_ylabel(
+            {
+                "memory_mb": "resident memory, MB",
+                "users": "users with a row",
+                "keys": "keys in the store",
+            }.get(name, name)
+        )
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.25)
     axes[-1].set_xlabel("distinct users so far")

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from models.arms import SINGLE, Arms
-from models.snapshot import joined, snapshot
 from models.guard import Arm, bucket
 from models.interaction import Domain, Interaction, Item
 from models.prequential import NDCG_LOSS, RMSE
 from models.settings import LearnerSettings
+from models.snapshot import joined, snapshot
 from tests.states import differences
 
 torch.set_num_threads(1)  # the state law holds for one thread

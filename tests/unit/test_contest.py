@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from models import contest
-from models.snapshot import joined, snapshot
 from models.contest import Contest
 from models.interaction import Domain
 from models.network_trainer import NetworkLearner
+from models.snapshot import joined, snapshot
 from models.strategy import Search, Strategy, Trial
 from tests.states import differences
 from tests.unit.test_network import World

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.snapshot import joined, snapshot
 from models.interaction import Domain, Interaction, Item
 from models.learner import VECTOR_DIM, Learner
 from models.settings import LearnerSettings
+from models.snapshot import joined, snapshot
 from tests.states import differences
 
 DOMAINS = [

@@ -31,9 +31,7 @@ def pipeline(source: ListSource) -> tuple[Pipeline, ListSink]:
     arms, sink = Arms(SETTINGS.domain_list(), SETTINGS.learner), ListSink()
     outbox = Outbox(arms, Keys(), lambda: 0.0)
     encoding = SyncEncoding(HashingEncoder())
-    return Pipeline(
-        SETTINGS, source, sink, arms, encoding, outbox, None, None, Metrics(), lambda: 0.0
-    ), sink
+    return Pipeline(SETTINGS, source, sink, arms, encoding, outbox, None, None, Metrics(), lambda: 0.0), sink
 
 
 def run(running: Pipeline, source: ListSource) -> None:

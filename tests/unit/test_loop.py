@@ -9,13 +9,13 @@ import torch
 
 from models.arms import Arms
 from models.challenger import FreshBias, ShorterMemory
-from models.snapshot import joined, snapshot
 from models.interaction import Domain, Interaction
 from models.learner import Learner
 from models.loop import Notice
 from models.plan import plan
 from models.settings import AdaptationSettings, LearnerSettings
 from models.signals import NAMES
+from models.snapshot import joined, snapshot
 from tests.states import differences
 
 torch.set_num_threads(1)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from models.arms import Arms
-from models.snapshot import joined, snapshot
 from models.interaction import Domain, Interaction, Item
 from models.settings import LearnerSettings
+from models.snapshot import joined, snapshot
 from serving.outbox import Outbox
 from serving.records import Keys, Write, decode_list, decode_vector
 
