@@ -1,9 +1,11 @@
-"""When a checkpoint is taken, and the thread that writes it while the stream goes on."""
+"""When a checkpoint is taken, the thread that writes it while the stream goes on, and when it is compacted."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,12 +17,19 @@ import structlog
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.source import Offsets
 from models.checkpoint import CheckpointDirectory, UnusableError, snapshot
+from models.snapshot import Snapshot, settle, table_bytes
 
 log = structlog.get_logger()
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """A full disk, quota or file size limit: room can be made while the service waits."""
 RETRY_SECONDS = 2.0
+WHOLE_MB = 32.0
+"""A state of smaller tables is copied whole every time: that takes a few milliseconds."""
+INCREMENTS_LEAST, INCREMENTS_MOST = 16, 128
+"""Increments are compacted once there are so many that are together larger than the whole state, or so many at all."""
+EVENTS_MOST = 10_000
+"""A checkpoint comes early after so many events: what they touched is copied while the stream waits."""
 
 
 class Checkpointer:
@@ -37,7 +46,9 @@ class Checkpointer:
         interval: float,
         written: Callable[[Offsets, float], None],
         clock: Callable[[], float] = time.monotonic,
+        whole_mb: float = WHOLE_MB,
     ) -> None:
+        """whole_mb: states of larger tables are written as increments, and made whole by another process."""
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(path / "LOCK")
@@ -52,8 +63,10 @@ class Checkpointer:
         self._interval = interval
         self._written = written
         self._clock = clock
+        self._whole_bytes = whole_mb * 1e6
+        self._compacting: subprocess.Popen[bytes] | None = None
         self._pool = ThreadPoolExecutor(1, "checkpoint")
-        self._running: tuple[Future[float], Offsets] | None = None
+        self._running: tuple[Future[float], Snapshot, Offsets] | None = None
         self.last_good = clock()
         self._started = clock()
         self.problem: str | None = None
@@ -73,33 +86,43 @@ class Checkpointer:
         """Seconds since the last good checkpoint (or the start)."""
         return self._clock() - self.last_good
 
-    def due(self) -> bool:
+    def settled(self, live: dict[str, Any], loaded: dict[str, Any]) -> None:
+        """`live` is what `load` gave, taken up: the next checkpoint is what has changed since."""
+        settle(live, loaded)
+
+    def due(self, events: int = 0) -> bool:
+        """events: learned since the last one was taken."""
+        if self._running is not None:
+            return False
         interval = min(self._interval, RETRY_SECONDS) if self.problem else self._interval
-        return self._running is None and self._clock() - self._started >= interval
+        early = events >= EVENTS_MOST and not self.problem
+        return early or self._clock() - self._started >= interval
 
     def take(self, state: dict[str, Any], offsets: Offsets) -> None:
-        """Copies the state and writes it in the background."""
+        """Copies the (live) state, or what has changed of it, and writes that in the background."""
         self._started = self._clock()
         begun = time.perf_counter()
-        taken = snapshot(state)
+        small = table_bytes(state) < self._whole_bytes
+        taken = snapshot(state, increment=self._directory.newest is not None and not small)
 
         def write() -> float:
             self._directory.save(taken)
             return time.perf_counter() - begun
 
-        self._running = (self._pool.submit(write), dict(offsets))
+        self._running = (self._pool.submit(write), taken, dict(offsets))
 
     def poll(self, wait: bool = False) -> None:
         """Reports a finished write. One that found no room sets `problem`; Stop (exit 4) for any other failure."""
         if self._running is None:
             return
-        future, offsets = self._running
+        future, taken, offsets = self._running
         if not (wait or future.done()):
             return
         self._running = None
         try:
             seconds = future.result()
         except OSError as error:
+            taken.lost()
             if error.errno not in NO_ROOM:
                 raise _unwritable(error.strerror) from error
             if self.problem is None:
@@ -112,6 +135,21 @@ class Checkpointer:
             self.problem = None
         self.last_good = self._clock()
         self._written(offsets, seconds)
+        self._compact_if_due()
+
+    def _compact_if_due(self) -> None:
+        if self._compacting is not None:
+            code = self._compacting.poll()
+            if code is None:
+                return
+            self._compacting = None
+            if code:
+                log.warning("checkpoints could not be compacted; increments go on", code=code)
+        grown = self._directory.growth()
+        many = grown.increments >= INCREMENTS_LEAST and grown.bytes > grown.whole
+        if many or grown.increments >= INCREMENTS_MOST:
+            line = [sys.executable, "-m", "models.compact", self._directory.path, str(self._directory.newest)]
+            self._compacting = subprocess.Popen(line, stdin=subprocess.DEVNULL)  # noqa: S603  our own
 
     def finish(self) -> None:
         """At the end of the process: waits for the last write. Raises Stop (exit 4) if it found no room."""
@@ -131,6 +169,9 @@ class Checkpointer:
 
     def close(self) -> None:
         self._pool.shutdown()
+        if self._compacting is not None:
+            self._compacting.terminate()
+            self._compacting.wait()
         self._lock.close()
 
 

@@ -71,6 +71,8 @@ class Metrics(msgspec.Struct, forbid_unknown_fields=True):
 class Checkpoint(msgspec.Struct, forbid_unknown_fields=True):
     directory: str = "./checkpoints"
     interval_seconds: float = 10.0
+    whole_mb: float = 32.0
+    """Larger tables are written as increments of what was touched."""
 
 
 class TextEncoder(msgspec.Struct, forbid_unknown_fields=True):

@@ -175,14 +175,19 @@ class Limits:
         self._last: dict[Place, deque[bool]] = {}
         self._run: dict[Place, int] = {}
 
+    def add(self, record: Record, invalid: bool) -> None:
+        """One more record, without a judgement."""
+        place = (record.topic, record.partition)
+        self._last.setdefault(place, deque(maxlen=self._window)).append(invalid)
+        self._run[place] = self._run.get(place, 0) + 1 if invalid else 0
+
     def count(self, record: Record, invalid: bool) -> None:
         """Raises Stop when this record takes its partition over a limit."""
-        place = (record.topic, record.partition)
-        last = self._last.setdefault(place, deque(maxlen=self._window))
-        last.append(invalid)
-        self._run[place] = run = self._run.get(place, 0) + 1 if invalid else 0
+        self.add(record, invalid)
         if not invalid:
             return
+        place = (record.topic, record.partition)
+        last, run = self._last[place], self._run[place]
         bad = sum(last)
         if run > self._max_consecutive or (
             len(last) == self._window and bad > self._max_ratio * self._window
@@ -194,3 +199,12 @@ class Limits:
                 "intake.max_consecutive_invalid to go on.",
                 DEAD_LETTER_LIMIT,
             )
+
+    def state(self) -> list[Any]:
+        return [[*place, self._run[place], bytes(last)] for place, last in sorted(self._last.items())]
+
+    def load(self, state: list[Any]) -> None:
+        self._run = {(topic, partition): run for topic, partition, run, _ in state}
+        self._last = {
+            (topic, partition): deque(map(bool, last), self._window) for topic, partition, _, last in state
+        }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 
 class DedupWindow:
     """`repeated` tells and remembers. Ids count per domain; a repeat does not renew its place."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._seen: dict[str, None] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -22,11 +24,11 @@ class DedupWindow:
             return True
         self._seen[key] = None
         if len(self._seen) > self._capacity:
-            del self._seen[next(iter(self._seen))]
+            self._seen.popitem(last=False)
         return False
 
     def state(self) -> list[str]:
         return list(self._seen)
 
     def load(self, state: list[str]) -> None:
-        self._seen = dict.fromkeys(state[-self._capacity :] if self._capacity > 0 else ())
+        self._seen = OrderedDict.fromkeys(state[-self._capacity :] if self._capacity > 0 else ())

@@ -21,6 +21,7 @@ from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.reporter import Reporter
 from consumers.source import Offsets, Record, Source, Unavailable
 from models.arms import Arms
+from models.changes import Live
 from models.interaction import Interaction, Item
 from serving.metrics import Metrics
 from serving.outbox import Outbox
@@ -33,7 +34,7 @@ REPORT_SECONDS = 2.0
 HAND_OVER = 64
 
 
-class Pipeline:
+class Pipeline(Live):
     """The loop's body. Everything it uses is handed in; one thread calls it.
 
     `offsets` holds, for each place, the next record to learn; `totals` counts since the start.
@@ -68,10 +69,14 @@ class Pipeline:
         self.batcher = Batcher(settings.intake.batch_events, settings.intake.batch_ms / 1000, clock)
         self.dedup = DedupWindow(settings.intake.dedup_events)
         self.limits = Limits(settings.intake.max_invalid_ratio, settings.intake.max_consecutive_invalid)
+        self.learned_limits = Limits(1.0, 0)
+        """The same windows as of `offsets`: a restart judges what is read again as before."""
         self.reporter = Reporter(settings, metrics, arms, source)
         self._backoff = 0.0
         self._published_at = self._reported_at = self._network_since = clock()
         self._learning_since_publish = 0.0
+        self._saved = 0
+        """Of `totals["learned"]`, when the last checkpoint was taken."""
 
     def step(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """One turn: reads what is there, learns it in micro-batches, publishes and saves what is due."""
@@ -133,6 +138,7 @@ class Pipeline:
         begun = time.perf_counter()
         with self._timed("learn"):
             for record, event in batch.entries:
+                self.learned_limits.add(record, isinstance(event, Rejection))
                 if isinstance(event, Interaction):
                     self._interaction(record, event)
                 elif isinstance(event, Item):
@@ -226,7 +232,7 @@ class Pipeline:
         if self.checkpointer is None:
             return
         self.checkpointer.poll()
-        if self.checkpointer.due():
+        if self.checkpointer.due(self.totals["learned"] - self._saved):
             self._checkpoint()
 
     def _checkpoint(self) -> None:
@@ -236,8 +242,9 @@ class Pipeline:
         except Unavailable as error:
             log.warning("no checkpoint now: dead letters are not acknowledged", error=str(error))
             return
+        self._saved = self.totals["learned"]
         with self._timed("checkpoint"):
-            self.checkpointer.take(self.state(), self.offsets)
+            self.checkpointer.take(self.live(), self.offsets)
 
     def committed(self, offsets: Offsets, seconds: float) -> None:
         """A checkpoint is on disk: lag tools may see its offsets."""
@@ -264,6 +271,8 @@ class Pipeline:
                 "checkpoint.directory to learn again from the beginning of the log.",
                 STATE_UNUSABLE,
             ) from error
+        if self.checkpointer is not None:
+            self.checkpointer.settled(self.live(), state)
         self.offsets = self.source.start(self.offsets, state["identity"])
         self._start_publisher(state["store"])
 
@@ -284,13 +293,14 @@ class Pipeline:
             self.checkpointer.finish()
         return done
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         """Everything that a later event can read, and the offset of the first record not learned."""
         unconfirmed = self.publisher.unconfirmed() if self.publisher else []
         return {
-            "arms": self.arms.state(),
-            "outbox": self.outbox.state(unconfirmed),
+            "arms": self.arms.live(),
+            "outbox": self.outbox.live(unconfirmed),
             "dedup": self.dedup.state(),
+            "limits": self.learned_limits.state(),
             "encoding": [[*key, text] for key, text in self.encoding.pending().items()],
             "offsets": [[*place, offset] for place, offset in sorted(self.offsets.items())],
             "identity": self.source.identity(),
@@ -306,6 +316,8 @@ class Pipeline:
         self.arms.load(state["arms"])
         self.outbox.load(state["outbox"])
         self.dedup.load(state["dedup"])
+        for limits in (self.limits, self.learned_limits):
+            limits.load(state["limits"])
         restore(self.encoding, state["encoding"])
         self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
 

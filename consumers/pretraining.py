@@ -61,7 +61,7 @@ def run_pretrain(options: Options, settings: Settings, console: Console | None =
             put_items(trainee.arms, historic.items, encoder, bars)
             figures = fit(trainee, historic.events, first, options.final_fit, bars)
             trainee.outbox.everything()
-            folder = checkpointer.replace(trainee.state())
+            folder = checkpointer.replace(trainee.live())
         finally:
             checkpointer.close()
     report = _report(historic, first, figures, folder, time.monotonic() - begun)

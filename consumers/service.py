@@ -70,7 +70,10 @@ class Service:
             self._on_publish_error,
         )
         self.checkpointer = Checkpointer(
-            Path(settings.checkpoint.directory), settings.checkpoint.interval_seconds, self._on_checkpoint
+            Path(settings.checkpoint.directory),
+            settings.checkpoint.interval_seconds,
+            self._on_checkpoint,
+            whole_mb=settings.checkpoint.whole_mb,
         )
         self.pipeline = Pipeline(
             settings,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.changes import Live
 from models.guard import Arm, Guard, Task, bucket
 from models.interaction import Domain, Interaction, Item
 from models.learner import Learner, Recommendation, ScoredEvent
@@ -17,7 +18,7 @@ from models.settings import AdaptationSettings, LearnerSettings
 from models.signals import NAMES
 
 
-class Arms:
+class Arms(Live):
     """Feeds every event to all arms, score before learn, and keeps their prequential errors."""
 
     def __init__(
@@ -133,13 +134,13 @@ class Arms:
                     fields[f"gain:{metric}"] = gain
         return fields
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         return {
-            "full": self.full.state(),
-            "alone": {name: learner.state() for name, learner in self.alone.items()},
+            "full": self.full.live(),
+            "alone": {name: learner.live() for name, learner in self.alone.items()},
             "prequential": self.prequential.state(),
             "guard": self.guard.state(),
-            "loop": None if self.loop is None else self.loop.state(),
+            "loop": None if self.loop is None else self.loop.live(),
         }
 
     def load(self, state: dict[str, Any]) -> None:

@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from river.linear_model import LinearRegression
 from river.optim.base import Optimizer
 from river.utils import VectorDict
+
+from models.changes import Live, Named
+from models.touched import Touched
 
 WORTH = {
     "everywhere": 2.0,
@@ -53,6 +57,7 @@ class CountsAware(Optimizer):  # type: ignore[misc]
         super().__init__(lr=1.0)
         self.worth, self.drift = worth, drift
         self.variances: dict[str, float] = {}
+        self.written = Touched()
         self.inputs: dict[str, float] = {}
         self.innovation = 1.0
 
@@ -70,10 +75,11 @@ class CountsAware(Optimizer):  # type: ignore[misc]
             gain = variance / self.innovation
             w[name] -= gain * g[name] / 2  # River's squared loss has the gradient 2 (ŷ - y) x
             self.variances[name] = variance * (1 - gain * x * x) + self.drift.get(kind(name), 0.0)
+        self.written.update(self.inputs)
         return w
 
 
-class Bias:
+class Bias(Live):
     """ŷ = Σ w_j x_j over a shared copy and a domain copy of each fact (Daumé 2007, "Frustratingly easy
     domain adaptation"): what holds everywhere goes to the shared weight, the difference to the domain's.
     """
@@ -136,6 +142,7 @@ class Bias:
             if name in self.optimizer.variances:
                 self.regression._weights[name] = self.weight(name) + other.weight(name)
                 self.optimizer.variances[name] = variance
+                self.optimizer.written.add(name)
 
     def drop_user(self, user_id: str, domains: Iterable[str]) -> None:
         self._forget(f"user:{user_id}")
@@ -148,14 +155,17 @@ class Bias:
     def _forget(self, name: str) -> None:
         if self.optimizer.variances.pop(name, None) is not None:  # both know a name, or neither
             del self.regression._weights[name]
+            self.optimizer.written.drop(name)
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> Named:
         """Plain arrays, no pickle: it outlives River's releases."""
-        names = list(self.optimizer.variances)
+        variances = self.optimizer.variances
+        return Named(self.optimizer.written, lambda: list(variances), self._columns)
+
+    def _columns(self, names: list[str]) -> dict[str, NDArray[np.float64]]:
+        held = {"weights": self.regression._weights, "variances": self.optimizer.variances}
         return {
-            "names": names,
-            "weights": np.array([self.weight(n) for n in names], np.float64),
-            "variances": np.array(list(self.optimizer.variances.values()), np.float64),
+            key: np.fromiter(map(of.__getitem__, names), np.float64, len(names)) for key, of in held.items()
         }
 
     def load(self, state: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.changes import Live, Rows, Texts
 from models.directions import Directions
 from models.ids import IdTable
 
@@ -28,7 +29,7 @@ def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
     return bigger
 
 
-class Catalogue:
+class Catalogue(Live):
     """Rows of one domain's items. Arrays are valid up to `size`; an unused row is never `recommendable`.
 
     vectors: (rows, dim) float32, zero where `has_vector` is False; `directions` follow them. `required`: only items
@@ -99,20 +100,19 @@ class Catalogue:
         self.recommendable[row] = available and self.permitted(self.id_of[row])
 
     def set_vector(self, row: int, vector: NDArray[np.float32] | None) -> None:
+        self.ids.written.add(row)
         self.has_vector[row] = vector is not None
         self.vectors[row] = 0.0 if vector is None else vector
         self.directions.changed(row, self.vectors, self.has_vector)
 
-    def state(self) -> dict[str, Any]:
-        n = self.size
+    def live(self) -> dict[str, Any]:
+        n, written = self.size, self.ids.written
+        arrays = ("available", "has_event", "has_vector", "vectors")
         return {
-            "ids": self.ids.state(),
-            "id_of": self.id_of[:n],
-            "title_of": self.title_of[:n],
-            "available": self.available[:n].copy(),
-            "has_event": self.has_event[:n].copy(),
-            "has_vector": self.has_vector[:n].copy(),
-            "vectors": self.vectors[:n].copy(),
+            "ids": self.ids.live(),
+            "id_of": Texts(written, self.id_of),
+            "title_of": Texts(written, self.title_of),
+            **{name: Rows(written, getattr(self, name)[:n]) for name in arrays},
             "directions": self.directions.state(),
         }
 

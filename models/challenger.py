@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from models.bias import WORTH, Bias, kind
+from models.changes import Live
 from models.interaction import Interaction
 from models.learner import Learner, ScoredEvent
 from models.plan import Action
@@ -35,7 +36,7 @@ def outcome(test: PairedTest) -> Outcome | None:
     return "promoted" if verdict == "better" else "dropped"
 
 
-class FreshBias:
+class FreshBias(Live):
     """A fresh bias model of a domain on top of the champion: it learns what the champion leaves over.
 
     Promotion adds its weights to the champion's, with their uncertainty: those weights move fast from then on.
@@ -66,15 +67,15 @@ class FreshBias:
     def promote(self) -> None:
         self.learner.rating.bias.absorb(self.bias)
 
-    def state(self) -> dict[str, Any]:
-        return {"test": msgspec.to_builtins(self.test), "bias": self.bias.state()}
+    def live(self) -> dict[str, Any]:
+        return {"test": msgspec.to_builtins(self.test), "bias": self.bias.live()}
 
     def load(self, state: dict[str, Any]) -> None:
         self.test = msgspec.convert(state["test"], PairedTest)
         self.bias.load(state["bias"])
 
 
-class ShorterMemory:
+class ShorterMemory(Live):
     """The domain's choice weights, where each popularity hands its weight to the next shorter half-life.
 
     They learn with the large steps of a start; each user's own slopes stay the champion's.
@@ -109,8 +110,8 @@ class ShorterMemory:
     def promote(self) -> None:
         self.learner.ranker.choices[self.domain].take_over(self.choice)
 
-    def state(self) -> dict[str, Any]:
-        return {"test": msgspec.to_builtins(self.test), "choice": self.choice.state()}
+    def live(self) -> dict[str, Any]:
+        return {"test": msgspec.to_builtins(self.test), "choice": self.choice.live()}
 
     def load(self, state: dict[str, Any]) -> None:
         self.test = msgspec.convert(state["test"], PairedTest)

@@ -1,7 +1,14 @@
 """State on disk: atomic, checksummed, versioned. Tensors in safetensors, the rest in MessagePack.
 
-One checkpoint is one folder `<sequence>/` with `tensors.safetensors`, `state.msgpack` and `manifest.json`, which
-holds the checksums and is written last. The folder gets its name by a rename once everything in it is on disk.
+One checkpoint is one folder `<sequence>/`, which gets its name by a rename once everything in it is on disk. It holds
+
+    manifest.json   tensors.safetensors     state.msgpack         the whole state, or
+    increment.json  increment.safetensors   increment.msgpack     what has changed since the checkpoint it `follows`.
+
+The `.json` holds the checksums of the other two and is written last. `models/compact.py`, a process of its own, adds
+the whole state to a folder with an increment, from what is on disk. Such a folder can be read in both ways, so a
+damaged whole state costs nothing as long as the one before it is there. Kept are the last three whole states and all
+that follows the oldest of them.
 """
 
 from __future__ import annotations
@@ -11,114 +18,82 @@ import os
 import shutil
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
-import torch
-from safetensors.numpy import load as load_tensors
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 from safetensors.numpy import save as save_tensors
 
-SCHEMA = 1
+from models.changes import merged
+from models.snapshot import Snapshot, joined, snapshot
+
+__all__ = ["CheckpointDirectory", "Manifest", "Snapshot", "UnusableError", "snapshot"]
+
+SCHEMA = 2
 KEEP = 3
 
 
+class Files(NamedTuple):
+    """Names in a checkpoint's folder."""
+
+    manifest: str
+    tensors: str
+    body: str
+
+
+WHOLE = Files("manifest.json", "tensors.safetensors", "state.msgpack")
+INCREMENT = Files("increment.json", "increment.safetensors", "increment.msgpack")
+DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, msgspec.MsgspecError, SafetensorError)
+
+
 class Manifest(msgspec.Struct):
-    """What a checkpoint says of itself."""
+    """What a checkpoint says of itself. follows: the checkpoint that an increment adds to."""
 
     sequence: int
     schema: int
     versions: dict[str, str]
     checksums: dict[str, str]
+    follows: int | None = None
 
 
 class UnusableError(Exception):
     """No checkpoint in the folder can be used; the message says why and what to do."""
 
 
-class Snapshot(msgspec.Struct):
-    """State split for writing; holds copies, so learning may go on while it is written."""
+class Growth(NamedTuple):
+    """What follows the newest whole state: how many increments, their bytes, and the bytes of that state."""
 
-    tensors: dict[str, np.ndarray[Any, Any]]
-    body: bytes
+    increments: int
+    bytes: int
+    whole: int
 
 
 def versions() -> dict[str, str]:
     return {"river": version("river"), "torch": version("torch").split("+")[0]}
 
 
-def snapshot(state: dict[str, Any]) -> Snapshot:
-    """Copies a nested dict of arrays, tensors and plain values."""
-    tensors: dict[str, np.ndarray[Any, Any]] = {}
-    return Snapshot(tensors, msgspec.msgpack.encode(_split(state, tensors)))
-
-
-def _split(value: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:  # noqa: PLR0911  one a kind of leaf
-    if isinstance(value, dict):
-        if not all(isinstance(key, str | int) for key in value):
-            raise TypeError("keys of a state are strings or whole numbers")  # others would not come back
-        return {"m": [[key, _split(item, tensors)] for key, item in value.items()]}
-    if isinstance(value, list | tuple):
-        if all(map(_plain, value)):
-            return {"p": list(value)}
-        return {"l": [_split(item, tensors) for item in value]}
-    if isinstance(value, torch.Tensor):
-        name = str(len(tensors))
-        tensors[name] = value.detach().cpu().numpy().copy()
-        return {"torch": name}
-    if isinstance(value, np.ndarray):
-        name = str(len(tensors))
-        tensors[name] = value.copy(order="C")
-        return {"array": name}
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return {"int": str(value)}  # random generators hold 128-bit integers
-    return value
-
-
-def _plain(value: Any) -> bool:
-    kind = type(value)  # exactly: numpy's float64 and str_ are subclasses that MessagePack does not take
-    return kind in _PLAIN or (kind is int and -(2**63) <= value < 2**63)
-
-
-_PLAIN = frozenset({type(None), bool, str, bytes, float})
-
-
-def _join(value: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:  # noqa: PLR0911
-    if not isinstance(value, dict):
-        return value
-    ((tag, content),) = value.items()
-    match tag:
-        case "m":
-            return {key: _join(item, tensors) for key, item in content}
-        case "l":
-            return [_join(item, tensors) for item in content]
-        case "p":
-            return content
-        case "torch":
-            return torch.from_numpy(tensors[content].copy())
-        case "array":
-            return tensors[content].copy()
-        case "int":
-            return int(content)
-    raise UnusableError(f"unknown tag {tag!r} in state.msgpack")
-
-
 class CheckpointDirectory:
-    """Writes and reads checkpoints of one folder; the last three are kept. `read_only` leaves it as it is."""
+    """Writes and reads checkpoints of one folder. `read_only` leaves it as it is.
+
+    `newest`: the checkpoint that the next increment follows, the one written or loaded last.
+    """
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
+        self.newest: int | None = None
         if read_only:
             return
         path.mkdir(parents=True, exist_ok=True)
         for leftover in path.glob("writing-*"):
-            shutil.rmtree(leftover)
+            shutil.rmtree(leftover, ignore_errors=True)  # a killed process' compaction may still write there
         self._last = max((int(p.name) for p in self._folders()), default=0)
 
     def _folders(self) -> list[Path]:
         return sorted(p for p in self.path.iterdir() if p.is_dir() and p.name.isdigit())
+
+    def _folder(self, sequence: int) -> Path:
+        return self.path / f"{sequence:012d}"
 
     @property
     def empty(self) -> bool:
@@ -128,39 +103,65 @@ class CheckpointDirectory:
     def save(self, taken: Snapshot, keep: int = KEEP) -> Path:
         """Writes one checkpoint; on return it is on disk under its final name.
 
-        Afterwards all but the newest `keep` are removed. Raises OSError, and leaves nothing half-written then: on a
-        full disk that would be the room it lacks.
+        Afterwards all older than the last `keep` whole ones are removed. Raises OSError, and leaves nothing
+        half-written then: on a full disk that would be the room it lacks.
         """
+        if taken.increment and self.newest is None:
+            raise ValueError("there is nothing that an increment could follow")
         sequence = self._last + 1
-        folder = self.path / f"writing-{sequence:012d}"
+        folder, final = self.path / f"writing-{sequence:012d}", self._folder(sequence)
         shutil.rmtree(folder, ignore_errors=True)
         try:
-            self._write_into(folder, sequence, taken)
-            final = self.path / f"{sequence:012d}"
+            folder.mkdir()
+            if taken.increment:
+                _write_into(folder, INCREMENT, taken, sequence, self.newest)
+            else:
+                _write_into(folder, WHOLE, taken, sequence)
             folder.rename(final)
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         _sync_folder(self.path)
-        self._last = sequence
-        for old in self._folders()[:-keep]:
-            shutil.rmtree(old)
+        self._last = self.newest = sequence
+        self._prune(keep)
         return final
 
-    def _write_into(self, folder: Path, sequence: int, taken: Snapshot) -> None:
-        folder.mkdir()
-        files = {"tensors.safetensors": save_tensors(taken.tensors), "state.msgpack": taken.body}
-        for name, data in files.items():
-            _write(folder / name, data)
-        checksums = {name: _checksum(data) for name, data in files.items()}
-        _write(
-            folder / "manifest.json",
-            msgspec.json.encode(Manifest(sequence, SCHEMA, versions(), checksums)),
-        )
-        _sync_folder(folder)
+    def _prune(self, keep: int) -> None:
+        folders = self._folders()
+        whole = [folder for folder in folders if (folder / WHOLE.manifest).exists()]
+        if len(whole) >= keep:
+            for old in folders[: folders.index(whole[-keep])]:
+                shutil.rmtree(old)
+
+    def growth(self) -> Growth:
+        """How far increments have led away from the newest whole state."""
+        increments = total = 0
+        for folder in reversed(self._folders()):
+            if (folder / WHOLE.manifest).exists():
+                return Growth(increments, total, _size(folder, WHOLE))
+            increments, total = increments + 1, total + _size(folder, INCREMENT)
+        return Growth(increments, total, 0)
+
+    def compact(self, sequence: int) -> None:
+        """Adds the whole state to a checkpoint that holds an increment. Raises as `load`, or OSError.
+
+        For another process than the one that saves: it reads and writes nothing that the other touches.
+        """
+        folder, problems = self._folder(sequence), list[str]()
+        taken = snapshot(self._restored(folder, problems), copy=False)
+        writing = self.path / f"writing-whole-{sequence:012d}"
+        shutil.rmtree(writing, ignore_errors=True)
+        try:
+            writing.mkdir()
+            _write_into(writing, WHOLE, taken, sequence)
+            for name in reversed(WHOLE):  # the manifest last
+                (writing / name).rename(folder / name)
+                _sync_folder(folder)
+        finally:
+            shutil.rmtree(writing, ignore_errors=True)
 
     def load(self) -> tuple[dict[str, Any] | None, list[str]]:
-        """The newest usable state (None where there is none at all) and why newer ones were passed over.
+        """The newest usable state (None where there is none at all) and what was passed over for being damaged.
 
         Raises UnusableError if checkpoints exist and none can be used, or if the newest was written by
         other versions of the schema, River or torch.
@@ -169,9 +170,12 @@ class CheckpointDirectory:
         folders = self._folders()
         for folder in reversed(folders):
             try:
-                return self._read(folder), problems
-            except (OSError, ValueError, KeyError, msgspec.MsgspecError) as error:
+                state = self._restored(folder, problems)
+            except DAMAGE as error:
                 problems.append(f"{folder}: {type(error).__name__}: {error}")
+            else:
+                self.newest = int(folder.name)
+                return state, problems
         if folders:
             raise UnusableError(
                 f"no checkpoint in {self.path} can be read ({'; '.join(problems)}). Restore the folder from a "
@@ -179,26 +183,70 @@ class CheckpointDirectory:
             )
         return None, problems
 
-    def _read(self, folder: Path) -> dict[str, Any]:
-        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
-        if manifest.schema != SCHEMA or manifest.versions != versions():
-            raise UnusableError(
-                f"{folder} was written by schema {manifest.schema}, {manifest.versions}; this is schema {SCHEMA}, "
-                f"{versions()}. Install those versions, or move the folder away to learn again from the log."
-            )
-        data = {name: (folder / name).read_bytes() for name in manifest.checksums}
-        for name, expected in manifest.checksums.items():
-            if _checksum(data[name]) != expected:
-                raise ValueError(f"{name}: checksum differs from the manifest")
-        tensors = load_tensors(data["tensors.safetensors"])
-        state = _join(msgspec.msgpack.decode(data["state.msgpack"]), tensors)
+    def _restored(self, folder: Path, problems: list[str]) -> dict[str, Any]:
+        """The state as of one checkpoint. A damaged whole state is passed over if increments lead there too."""
+        changes = []
+        while True:
+            increment = (folder / INCREMENT.manifest).exists()
+            if (folder / WHOLE.manifest).exists() or not increment:
+                try:
+                    state = _read(folder, WHOLE)[1]
+                    break
+                except DAMAGE as error:
+                    if not increment:
+                        raise
+                    problems.append(
+                        f"{folder}: {type(error).__name__}: {error}; read from what came before it"
+                    )
+            manifest, change = _read(folder, INCREMENT)
+            changes.append(change)
+            if manifest.follows is None:
+                raise ValueError(f"{INCREMENT.manifest}: it follows nothing")
+            folder = self._folder(manifest.follows)
+        while changes:
+            state = merged(state, changes.pop())
         if not isinstance(state, dict):
-            raise ValueError("state.msgpack holds no table")
+            raise ValueError(f"{WHOLE.body} holds no table")
         return state
 
 
-def _checksum(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=32).hexdigest()
+def _write_into(
+    folder: Path, files: Files, taken: Snapshot, sequence: int, follows: int | None = None
+) -> None:
+    checksums = {}
+    for name, made in (
+        (files.tensors, lambda: save_tensors(taken.tensors)),
+        (files.body, lambda: taken.body),
+    ):
+        data = made()
+        _write(folder / name, data)
+        checksums[name] = hashlib.blake2b(data, digest_size=32).hexdigest()
+    manifest = Manifest(sequence, SCHEMA, versions(), checksums, follows)
+    _write(folder / files.manifest, msgspec.json.encode(manifest))
+    _sync_folder(folder)
+
+
+def _read(folder: Path, files: Files) -> tuple[Manifest, Any]:
+    manifest = msgspec.json.decode((folder / files.manifest).read_bytes(), type=Manifest)
+    if manifest.schema != SCHEMA or manifest.versions != versions():
+        raise UnusableError(
+            f"{folder} was written by schema {manifest.schema}, {manifest.versions}; this is schema {SCHEMA}, "
+            f"{versions()}. Install those versions, or move the folder away to learn again from the log."
+        )
+    for name in (files.tensors, files.body):
+        if _checksum(folder / name) != manifest.checksums[name]:
+            raise ValueError(f"{name}: checksum differs from the manifest")
+    tensors = load_file(folder / files.tensors)
+    return manifest, joined(msgspec.msgpack.decode((folder / files.body).read_bytes()), tensors)
+
+
+def _size(folder: Path, files: Files) -> int:
+    return sum((folder / name).stat().st_size for name in files if (folder / name).exists())
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
 
 
 def _write(path: Path, data: bytes) -> None:

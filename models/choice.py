@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import grown
+from models.changes import Live, Rows
+from models.touched import Touched
 
 BUCKETS = (1, 5, 20)
 """First counts of the history buckets after the empty one."""
@@ -30,7 +32,7 @@ class Context(NamedTuple):
         return [0, 1 + int(np.searchsorted(BUCKETS, self.events, side="right")), 2 + len(BUCKETS) + gap]
 
 
-class Choice:
+class Choice(Live):
     """`P(i | candidates C) = exp(s_i) / Σ_{j∈C} exp(s_j)`, `s = w·x + Σ_b w_b·max(x - knot_b, 0)`.
 
     The score is linear in each signal between its knots, so a signal's part of it can be named. `w` adds up a
@@ -51,6 +53,8 @@ class Choice:
     ) -> None:
         """prior: (signals,) shared weights before the first event; knots: (4, signals)."""
         self.rate, self.forget = rate, forget
+        self.written = Touched()
+        """User rows."""
         self.knots = knots.astype(np.float32)
         self.signals = len(prior)
         self.weights = np.zeros((len(BUCKETS) + len(GAPS) + 4, self.signals * (1 + BENDS)))
@@ -122,11 +126,11 @@ class Choice:
         if row < len(self.users):
             self.users[row] = 0.0
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         return {
-            "weights": self.weights.copy(),
-            "squares": self._squares.copy(),
-            "users": self.users.copy(),
+            "weights": self.weights,
+            "squares": self._squares,
+            "users": Rows(self.written, self.users),
         }
 
     def load(self, state: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
+from models.changes import whole
 from models.history import History
 from models.interaction import Domain
 from models.network import Array, Index
@@ -85,7 +86,7 @@ class Contest(NetworkLearner):
         trial = self._search.begin(self.strategy, self.adapter.events)
         if trial is not None:
             self._rival = self._copy()
-            self._rival.load(super().state())
+            self._rival.load(whole(super().live()))
             self._rival.strategy[trial.target] = trial.candidate
 
     def _copy(self) -> NetworkLearner:
@@ -127,15 +128,15 @@ class Contest(NetworkLearner):
         if self._rival is not None:
             self._rival.reweigh(target)
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         rival = self._rival
         contest = {
             "strategy": list(self.strategy),
             "measured": sorted(self._chosen),
             "search": self._search.state(),
-            "rival": None if rival is None else {"state": rival.state(), "strategy": list(rival.strategy)},
+            "rival": None if rival is None else {"state": rival.live(), "strategy": list(rival.strategy)},
         }
-        return super().state() | {"contest": contest}
+        return super().live() | {"contest": contest}
 
     def load(self, state: dict[str, Any]) -> None:
         """A state of a fixed strategy is taken over too: the search then begins."""

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import grown
+from models.changes import Live, Places
+from models.touched import Touched
 
 NEIGHBOURS = 256
 WINDOW = 20
@@ -29,7 +31,7 @@ SWEEP = 1024
 """Dropped slots wait until so many, and a tenth of all, can be swept out of the lists together."""
 
 
-class CoVisitation:
+class CoVisitation(Live):
     """Counts of pairs of items visited by one user, within the last 20 events, in any domain.
 
     An item takes a *slot* at its first event. ids: (slots, 256) int32 slots of its neighbours, -1 where free;
@@ -45,6 +47,8 @@ class CoVisitation:
         self.row_of = np.zeros(0, np.int32)
         self.ids = np.zeros((0, NEIGHBOURS), np.int32)
         self.weights = np.zeros((0, NEIGHBOURS, len(KINDS)), np.float32)
+        self._written = Touched()
+        """Places: slot · 256 + place in its list."""
         self.start = np.nan
         self.used = 0
         self._free: list[int] = []
@@ -79,6 +83,7 @@ class CoVisitation:
         if np.isnan(self.start):
             self.start = time
         if (RATES * (time - self.start)).max() > REBASE:
+            self._written.everything()
             self.weights /= self.growth(time).astype(np.float32)
             self.weights[self.weights < 1e-30] = 0.0
             self.start = time
@@ -119,16 +124,20 @@ class CoVisitation:
             self.ids[others[new], place[new]] = slot
             self.weights[others[new], place[new]] = 0.0
         self.weights[others, place] += counts
+        self._written.update((others * NEIGHBOURS + place).tolist())
 
     def _add_from(self, slot: int, others: NDArray[np.int64], counts: NDArray[np.float32]) -> None:
         ids, weights = self.ids[slot], self.weights[slot]
         hit = ids == others[:, None]
         known = hit.any(1)
-        weights[hit.argmax(1)[known]] += counts[known]
+        place = hit.argmax(1)[known]
+        weights[place] += counts[known]
+        self._written.update((slot * NEIGHBOURS + place).tolist())
         new = others[~known]
         if len(new):
             place = np.argpartition(weights[:, WEAKEST], len(new))[: len(new)]
             ids[place], weights[place] = new, counts[~known]
+            self._written.update((slot * NEIGHBOURS + place).tolist())
 
     def neighbours(
         self, domain: int, slots: NDArray[np.int64], open_: NDArray[np.bool_]
@@ -158,26 +167,26 @@ class CoVisitation:
             return
         self.slot_of[domain][row] = 0
         self.domain_of[slot], self.ids[slot], self.weights[slot] = -1, -1, 0.0
+        self._written.update(range(slot * NEIGHBOURS, (slot + 1) * NEIGHBOURS))
         self._dropped.append(slot)
         if len(self._dropped) >= max(SWEEP, self.used // 10):
             gone = np.zeros(len(self.ids), np.bool_)
             gone[self._dropped] = True
             dead = gone[self.ids] & (self.ids >= 0)
+            self._written.update(np.flatnonzero(dead).tolist())
             self.ids[dead], self.weights[dead] = -1, 0.0
             self._free.extend(self._dropped)
             self._dropped = []
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         """Only what is filled: most items have few neighbours. A place matters as much as what stands there."""
         n = self.used
-        at = np.flatnonzero(self.ids[:n] >= 0)
+        ids, weights = self.ids[:n].reshape(-1), self.weights[:n].reshape(-1, len(KINDS))
         return {
-            "slot_of": [s.copy() for s in self.slot_of],
-            "domain_of": self.domain_of[:n].copy(),
-            "row_of": self.row_of[:n].copy(),
-            "at": at,
-            "ids": self.ids[:n].ravel()[at],
-            "weights": self.weights[:n].reshape(-1, len(KINDS))[at],
+            "slot_of": list(self.slot_of),
+            "domain_of": self.domain_of[:n],
+            "row_of": self.row_of[:n],
+            "places": Places(self._written, {"ids": ids, "weights": weights}),
             "start": self.start,
             "free": list(self._free),
             "dropped": list(self._dropped),
@@ -189,6 +198,8 @@ class CoVisitation:
         self.start, self.used = float(state["start"]), len(self.row_of)
         self.ids = np.full((self.used, NEIGHBOURS), -1, np.int32)
         self.weights = np.zeros((self.used, NEIGHBOURS, len(KINDS)), np.float32)
-        self.ids.reshape(-1)[state["at"]] = state["ids"]
-        self.weights.reshape(-1, len(KINDS))[state["at"]] = state["weights"]
+        places = state["places"]
+        self.ids.reshape(-1)[places["at"]] = places["ids"]
+        self.weights.reshape(-1, len(KINDS))[places["at"]] = places["weights"]
+        self._written.everything()
         self._free, self._dropped = list(state["free"]), list(state["dropped"])

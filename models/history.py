@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue, grown, item_hash
+from models.changes import Lists, Live, Rows, unpacked
+from models.touched import Touched
 
 SEEN_LIMIT = 2000
 
@@ -25,7 +27,7 @@ class Recent(NamedTuple):
 NOTHING = Recent(np.zeros(0, np.int8), np.zeros(0, np.int32), np.zeros(0))
 
 
-class History:
+class History(Live):
     """Per user row: `recent` (the last `length` events, any domain) and `seen` (exact, latest 2,000 a domain).
 
     Recent entries point at item rows; a row that was given to another item since is left out (`born`).
@@ -34,6 +36,8 @@ class History:
 
     def __init__(self, catalogues: list[Catalogue], length: int = 50) -> None:
         self.catalogues = catalogues
+        self.written = Touched()
+        """User rows."""
         self.length = length
         self.sequence = 0
         self.events = np.zeros((0, len(catalogues)), np.int64)
@@ -115,13 +119,16 @@ class History:
         for seen in self._seen:
             seen.pop(user, None)
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         return {
             "sequence": self.sequence,
             "births": self._births,
-            **{k: getattr(self, k).copy() for k in ("events", "_domain", "_row", "_time", "_seq")},
-            "born": {str(d): b.copy() for d, b in enumerate(self._born)},
-            "seen": {str(d): _pack(seen) for d, seen in enumerate(self._seen)},
+            **{
+                k: Rows(self.written, getattr(self, k))
+                for k in ("events", "_domain", "_row", "_time", "_seq")
+            },
+            "born": {str(d): b for d, b in enumerate(self._born)},
+            "seen": {str(d): Lists(self.written, seen) for d, seen in enumerate(self._seen)},
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -130,21 +137,4 @@ class History:
         for name in ("events", "_domain", "_row", "_time", "_seq"):
             setattr(self, name, state[name].copy())
         self._born = [state["born"][str(d)].copy() for d in range(len(self.catalogues))]
-        self._seen = [_unpack(state["seen"][str(d)]) for d in range(len(self.catalogues))]
-
-
-def _pack(seen: dict[int, array[int]]) -> dict[str, NDArray[np.int64]]:
-    flat = [np.frombuffer(a, np.int64) for a in seen.values()]
-    return {
-        "users": np.array(list(seen), np.int64),
-        "lengths": np.array([len(a) for a in flat], np.int64),
-        "hashes": np.concatenate(flat) if flat else np.zeros(0, np.int64),
-    }
-
-
-def _unpack(packed: dict[str, NDArray[np.int64]]) -> dict[int, array[int]]:
-    ends = np.cumsum(packed["lengths"])
-    return {
-        int(user): array("q", packed["hashes"][end - length : end].tolist())
-        for user, length, end in zip(packed["users"], packed["lengths"], ends, strict=True)
-    }
+        self._seen = [unpacked(state["seen"][str(d)]) for d in range(len(self.catalogues))]

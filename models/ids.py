@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from typing import Any
+
+from models.changes import Live, Order
+from models.touched import Touched
 
 
-class IdTable:
+class IdTable(Live):
     """Maps ids to rows 0 … capacity-1. `touch` creates and refreshes, `get` never does.
 
-    The dict's order is the order of last sight, so the first key is the one to evict.
+    The dict's order is the order of last sight, so the first key is the one to evict; a plain dict would look for it
+    past all places that were given up. `written` marks rows for all tables that have one row an id: whoever touches an
+    id may write to its row.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -16,8 +23,9 @@ class IdTable:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
         self.capacity = capacity
         self.evictions = 0
-        self._rows: dict[str, int] = {}
+        self._rows: OrderedDict[str, int] = OrderedDict()
         self._free: list[int] = []
+        self._seen, self.written = Touched(), Touched()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -53,7 +61,11 @@ class IdTable:
                 evicted = next(iter(self._rows))
                 row = self._rows.pop(evicted)
                 self.evictions += 1
+                self._seen.drop(evicted)
+                self.written.drop(row)
         self._rows[key] = row
+        self._seen.add(key)
+        self.written.add(row)
         return row, evicted
 
     def discard(self, key: str) -> int | None:
@@ -61,15 +73,15 @@ class IdTable:
         row = self._rows.pop(key, None)
         if row is not None:
             self._free.append(row)
+            self._seen.drop(key)
+            self.written.drop(row)
         return row
 
-    def state(self) -> dict[str, object]:
-        return {"ids": list(self._rows), "rows": list(self._rows.values()), "free": list(self._free)}
+    def live(self) -> Order:
+        return Order(self._seen, self._rows, self._free)
 
-    def load(self, state: dict[str, object]) -> None:
-        ids, rows, free = state["ids"], state["rows"], state["free"]
-        assert isinstance(ids, list)
-        assert isinstance(rows, list)
-        assert isinstance(free, list)
-        self._rows = dict(zip(ids, rows, strict=True))
-        self._free = list(free)
+    def load(self, state: dict[str, Any]) -> None:
+        self._rows = OrderedDict(zip(state["ids"], state["rows"], strict=True))
+        self._free = list(state["free"])
+        self._seen.everything()
+        self.written.everything()

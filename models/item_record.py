@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import grown
+from models.changes import Live, Rows
+from models.touched import Touched
 
 SHIFT_WORTH = 12.0
 
 
-class ItemRecord:
+class ItemRecord(Live):
     """One domain's items by row. An item's vector is x_i = text_i + δ_i, with δ_i ~ N(0, 1 / SHIFT_WORTH).
 
     δ_i is learned from the item's raters, whose tastes θ_u are the inputs (variances only, V_i):
@@ -23,6 +25,8 @@ class ItemRecord:
 
     def __init__(self, width: int) -> None:
         self.width = width
+        self.written = Touched()
+        """Item rows."""
         self.logs, self.events = 0.0, 0
         self.count = np.zeros(0, np.int32)
         self.shift = np.zeros((0, width), np.float32)
@@ -87,11 +91,11 @@ class ItemRecord:
             self.count[item] = 0
             self.shift[item] = self.variance[item] = 0.0
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         return {
             "logs": self.logs,
             "events": self.events,
-            **{name: getattr(self, name).copy() for name in ("count", "shift", "variance")},
+            **{name: Rows(self.written, getattr(self, name)) for name in ("count", "shift", "variance")},
         }
 
     def load(self, state: dict[str, Any]) -> None:

@@ -8,14 +8,16 @@ import numpy as np
 import torch
 
 from models.catalogue import Catalogue
+from models.changes import Live, Rows
 from models.network import Array, Index, ItemRows, Network
+from models.touched import Touched
 from models.vector_index import VectorIndex
 
 REFRESH_ROWS = 20_000
 """So many rows go through the item tower in 10 ms: what a step may cost in refreshing."""
 
 
-class ItemVectors:
+class ItemVectors(Live):
     """The item tower's output for all catalogue rows of one domain, cached.
 
     A step computes all rows anew if the catalogue is small, else the touched ones, and all of them every
@@ -26,6 +28,7 @@ class ItemVectors:
     def __init__(self, domain: int, catalogue: Catalogue, network: Network, rows: ItemRows) -> None:
         self._domain, self._catalogue, self._network, self._rows = domain, catalogue, network, rows
         self._values = np.zeros((0, rows.table.dim), np.float32)
+        self._written = Touched()
         self._stale: set[int] = set()
         self._age = 0  # steps since all were computed
         self.index = VectorIndex(rows.table.dim, catalogue.exact_items)
@@ -47,6 +50,7 @@ class ItemVectors:
         if self._stale:
             due = np.array(sorted(row for row in self._stale if row < known), np.int64)
             self._values[due] = self._forward(due)
+            self._written.update(due.tolist())
             self._stale.clear()
             self.index.changed(due)
         if size > known:
@@ -54,7 +58,9 @@ class ItemVectors:
             self._values = np.concatenate([self._values, self._forward(new)])
             if known:
                 self.index.changed(new)
+                self._written.update(new.tolist())
             else:
+                self._written.everything()
                 self.index.all_changed(self._values)
         return self._values
 
@@ -72,10 +78,10 @@ class ItemVectors:
         out = self._network.items(torch.from_numpy(rows), torch.from_numpy(text), domain)
         return np.asarray(out.numpy(), np.float32)
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         stale = np.array(sorted(self._stale), np.int64)
         return {
-            "_vectors": self._values.copy(),
+            "_vectors": Rows(self._written, self._values),
             "stale": stale,
             "age": self._age,
             "index": self.index.state(),
@@ -83,5 +89,6 @@ class ItemVectors:
 
     def load(self, state: dict[str, Any]) -> None:
         self._values, self._age = state["_vectors"].copy(), int(state["age"])
+        self._written.everything()
         self._stale = set(state["stale"].tolist())
         self.index.load(state["index"], self._values)

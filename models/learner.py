@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
+from models.changes import Live, Named
 from models.contest import Contest
 from models.history import History
 from models.ids import IdTable
@@ -25,6 +26,7 @@ from models.ranker import Ranked, Ranker, Scored
 from models.rating import RatingModel, RatingParts
 from models.rerank import diversified
 from models.settings import AdaptationSettings, LearnerSettings
+from models.touched import Touched
 
 VECTOR_DIM = 64
 NETWORK_DIM = 32
@@ -75,7 +77,7 @@ class _Slow(NamedTuple):
     recent: NDArray[np.float64]
 
 
-class Learner:
+class Learner(Live):
     """Learns from the events of its domains; events and items of other domains are not for it."""
 
     def __init__(
@@ -118,12 +120,20 @@ class Learner:
         self.newest = [0.0 for _ in self.domains]
         """Newest event time seen, seconds, per domain: what decay counts from."""
         self.learned = [0 for _ in self.domains]
-        self._named: dict[tuple[str, str], NDArray[np.float32]] = {}
+        self._named: dict[str, NDArray[np.float32]] = {}
+        """What vectors made elsewhere add to an item's text, by `_name`."""
+        self._named_written = Touched()
         self._removed: list[set[int]] = [set() for _ in self.domains]
         self.evicted_users: list[str] = []
         self.evicted: list[tuple[str, str, int]] = []
         """(domain, item id, row) of items that lost their row; whoever publishes empties it."""
         self._slow: list[_Slow] = []
+        for table in (self.rating.taste, self.history, *self.ranker.choices):
+            table.written = self.users.written
+        signals = self.ranker.signals
+        for tables in (self.rating.records, signals.popularity, signals.stage):
+            for table, catalogue in zip(tables, self.catalogues, strict=True):
+                table.written = catalogue.ids.written
         self._no_vector = np.zeros(VECTOR_DIM, np.float32)
 
     # Items
@@ -133,7 +143,7 @@ class Learner:
         domain = self.index[item.domain]
         catalogue = self.catalogues[domain]
         key = (item.domain, item.item_id)
-        self._named.pop(key, None)
+        self._forget_named(*key)
         self.projection.pending.pop(key, None)
         # A removed item has a row too, so that later interactions with it do not bring it back.
         row = self._item_row(domain, item.item_id)
@@ -141,7 +151,8 @@ class Learner:
         (self._removed[domain].add if item.removed else self._removed[domain].discard)(row)
         named = self.projection.project_named(item.vectors)
         if named is not None:
-            self._named[key] = named
+            self._named[_name(*key)] = named
+            self._named_written.add(_name(*key))
         self._set_vector(domain, row, named)
 
     def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
@@ -158,12 +169,17 @@ class Learner:
             catalogue_index = self.index[domain_name]
             row = self.catalogues[catalogue_index].ids.get(item_id)
             if row is not None:
-                named = self._named.get((domain_name, item_id))
+                named = self._named.get(_name(domain_name, item_id))
                 self._set_vector(catalogue_index, row, vector if named is None else vector + named)
 
     def _set_vector(self, domain: int, row: int, vector: NDArray[np.float32] | None) -> None:
         self.catalogues[domain].set_vector(row, vector)
         self.network.touch_item(domain, row)
+
+    def _forget_named(self, domain_name: str, item_id: str) -> None:
+        name = _name(domain_name, item_id)
+        if self._named.pop(name, None) is not None:
+            self._named_written.drop(name)
 
     def _item_row(self, domain: int, item_id: str) -> int:
         catalogue = self.catalogues[domain]
@@ -173,7 +189,7 @@ class Learner:
             self.ranker.drop_item(domain, row)
             self._removed[domain].discard(row)
             name = self.domains[domain].name
-            self._named.pop((name, evicted), None)
+            self._forget_named(name, evicted)
             self.evicted.append((name, evicted, row))
             self._slow = [s for s in self._slow if (s.domain, s.item) != (domain, row)]
             self.network.reset_item(domain, row)
@@ -338,17 +354,17 @@ class Learner:
 
     # State
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         return {
             "domains": [d.name for d in self.domains],
-            "users": self.users.state(),
-            "catalogues": [c.state() for c in self.catalogues],
-            "history": self.history.state(),
-            "rating": self.rating.state(),
-            "ranker": self.ranker.state(),
-            "network": self.network.state(),
+            "users": self.users.live(),
+            "catalogues": [c.live() for c in self.catalogues],
+            "history": self.history.live(),
+            "rating": self.rating.live(),
+            "ranker": self.ranker.live(),
+            "network": self.network.live(),
             "projection": self.projection.state(),
-            "named": [[*key, vector] for key, vector in self._named.items()],
+            "named": Named(self._named_written, lambda: list(self._named), self._named_columns),
             "removed": [sorted(rows) for rows in self._removed],
             "evicted": [list(entry) for entry in self.evicted],
             "evicted_users": list(self.evicted_users),
@@ -357,6 +373,10 @@ class Learner:
             "slow": [[s.domain, s.user, s.item, s.residual, s.time] for s in self._slow],
             "slow_recent": np.stack([s.recent for s in self._slow]) if self._slow else None,
         }
+
+    def _named_columns(self, names: list[str]) -> dict[str, NDArray[np.float32]]:
+        vectors = [self._named[name] for name in names]
+        return {"vectors": np.stack(vectors) if vectors else np.zeros((0, VECTOR_DIM), np.float32)}
 
     def load(self, state: dict[str, Any]) -> None:
         """Raises ValueError if the state belongs to other domains."""
@@ -371,7 +391,8 @@ class Learner:
         self.ranker.load(state["ranker"])
         self.network.load(state["network"])
         self.projection.load(state["projection"])
-        self._named = {(d, i): vector for d, i, vector in state["named"]}
+        self._named = dict(zip(state["named"]["names"], state["named"]["vectors"], strict=True))
+        self._named_written.everything()
         self._removed = [set(rows) for rows in state["removed"]]
         self.evicted = [(d, i, row) for d, i, row in state["evicted"]]
         self.evicted_users = list(state["evicted_users"])
@@ -381,3 +402,7 @@ class Learner:
             _Slow(d, u, i, residual, time, row)
             for (d, u, i, residual, time), row in zip(state["slow"], recent, strict=True)
         ]
+
+
+def _name(domain_name: str, item_id: str) -> str:
+    return f"{domain_name}\t{item_id}"

@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from models.challenger import CHALLENGERS, Challenger, outcome
+from models.changes import Live
 from models.drift import Detector, DriftDetectors
 from models.interaction import Interaction
 from models.learner import Learner, ScoredEvent
@@ -32,7 +33,7 @@ class Notice(NamedTuple):
     started: bool = False
 
 
-class AdaptationLoop:
+class AdaptationLoop(Live):
     """`step` after scoring and before learning, for every event. One challenger a domain and part at a time."""
 
     def __init__(self, learner: Learner) -> None:
@@ -119,11 +120,11 @@ class AdaptationLoop:
             notices.append(Notice(name, action, started=True))
         return notices
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         return {
             "drift": self.drift.state(),
             "waiting": self._waiting,
-            "running": {"\t".join(key): [c.action, c.state()] for key, c in self.running.items()},
+            "running": {"\t".join(key): [c.action, c.live()] for key, c in self.running.items()},
         }
 
     def load(self, state: dict[str, Any]) -> None:

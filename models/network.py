@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.catalogue import grown
+from models.changes import Live, Rows
 from models.replay_buffer import at
+from models.touched import Touched
 
 Array = NDArray[np.float32]
 Index = NDArray[np.int64]
@@ -36,7 +38,7 @@ FORGETTING = (0.3, 0.7, 0.9, 1.0)
 HIDDEN_LOGIT = -1e9
 
 
-class RowTable:
+class RowTable(Live):
     """Embedding rows with one Adagrad sum a row; grows by doubling up to `capacity`.
 
     Gradients come per touched row and only those rows are written: no pass over the whole table.
@@ -47,6 +49,7 @@ class RowTable:
         self.capacity, self.dim, self.rate = capacity, dim, rate
         self.values = np.zeros((0, dim), np.float32)
         self.sums = np.zeros(0, np.float32)
+        self.written = Touched()
 
     def reserve(self, rows: int) -> None:
         """Makes rows 0 … rows-1 exist, zero where new."""
@@ -56,6 +59,7 @@ class RowTable:
 
     def reset(self, row: int) -> None:
         if row < len(self.values):
+            self.written.add(row)
             self.values[row] = self.sums[row] = 0.0
 
     def rows(self, index: Index) -> Array:
@@ -71,17 +75,19 @@ class RowTable:
             return
         real = index >= 0
         index, g = index[real], gradient.numpy()[real]
+        self.written.update(index.tolist())
         self.sums[index] += (g * g).mean(axis=1)
         self.values[index] -= self.rate * g / (np.sqrt(self.sums[index])[:, None] + 1e-8)
 
-    def state(self) -> dict[str, Any]:
-        return {"values": self.values.copy(), "sums": self.sums.copy()}
+    def live(self) -> dict[str, Any]:
+        return {"values": Rows(self.written, self.values), "sums": Rows(self.written, self.sums)}
 
     def load(self, state: dict[str, Any]) -> None:
         self.values, self.sums = state["values"].copy(), state["sums"].copy()
+        self.written.everything()
 
 
-class ItemRows:
+class ItemRows(Live):
     """One table for the items of all domains. An item gets a row of it when it is first learned."""
 
     def __init__(self, capacities: list[int], dim: int, rate: float) -> None:
@@ -102,6 +108,7 @@ class ItemRows:
             new = self._free.pop() if self._free else self._used
             self._used = max(self._used, new + 1)
             self.table.reserve(self._used)
+            self.table.written.add(new)
             self.table.values[new, :-1] = 0.1 / self.table.dim**0.5 * rng.standard_normal(self.table.dim - 1)
             self._row[domain][row] = new + 1
 
@@ -112,10 +119,10 @@ class ItemRows:
             self._free.append(old)
             self._row[domain][row] = 0
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         return {
-            "table": self.table.state(),
-            "row": {str(d): row.copy() for d, row in enumerate(self._row)},
+            "table": self.table.live(),
+            "row": {str(d): row for d, row in enumerate(self._row)},
             "free": np.array(self._free, np.int64),
             "used": self._used,
         }

@@ -14,6 +14,7 @@ from torch import Tensor
 from models import transfer
 from models.alignment import Critic
 from models.catalogue import Catalogue
+from models.changes import Live
 from models.domain_adapter import DomainAdapter
 from models.history import History, Recent
 from models.interaction import Domain
@@ -28,7 +29,7 @@ LARGEST_GRADIENT = 10.0
 MEASURE_STEPS = 16  # between two measurements of divergence, a few milliseconds each
 
 
-class NetworkLearner:
+class NetworkLearner(Live):
     """Network, tables, optimizer, replay and cached item vectors behind `learn` and the vector methods.
 
     Before learning an event, collect `context(user)`; `learn` takes a micro-batch of them. Scoring draws no
@@ -266,7 +267,7 @@ class NetworkLearner:
         self._buffer.forget_item(domain, row)
         self._vectors[domain].touch(row)
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         adam, named = self._optimizer.state, self._dense
         return {
             "steps": self.steps,
@@ -274,13 +275,13 @@ class NetworkLearner:
             "kappa": list(self.kappa),
             "rng": json.dumps(self._rng.bit_generator.state),
             "adapter": self.adapter.state(),
-            "users": self._users.state(),
-            "items": self._items.state(),
-            "buffer": self._buffer.state(),
+            "users": self._users.live(),
+            "items": self._items.live(),
+            "buffer": self._buffer.live(),
             "network": {name: p.detach().clone() for name, p in named.items()},
             "adam": {n: {k: v.clone() for k, v in adam[p].items()} for n, p in named.items() if p in adam},
             "domains": {
-                str(d): {"counts": frequency.counts.copy()} | vectors.state()
+                str(d): {"counts": frequency.counts} | vectors.live()
                 for d, (frequency, vectors) in enumerate(zip(self._frequency, self._vectors, strict=True))
             },
         }

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import grown
+from models.changes import Live, Rows
+from models.touched import Touched
 
 DAY = 86400.0
 TIMES = {"1d": DAY, "3d": 3 * DAY, "30d": 30 * DAY, "ever": np.inf}
@@ -20,7 +22,7 @@ EVER = list(HALF_LIVES).index("ever")
 TOP = 512
 
 
-class Popularity:
+class Popularity(Live):
     """Counts of one domain's events, `c_i(t) = Σ 2^(-(t - t_event) / half-life)`, kept as logarithms.
 
     Forward decay (Cormode et al., ICDE 2009): `log c_i(t) = L_i - (t - t_0) ln 2 / half-life`, where one
@@ -29,6 +31,8 @@ class Popularity:
     """
 
     def __init__(self) -> None:
+        self.written = Touched()
+        """Item rows."""
         self.rates = np.log(2.0) / np.array(list(HALF_LIVES.values()))
         self.start = np.nan
         self.newest = -np.inf
@@ -50,6 +54,7 @@ class Popularity:
         for name in ("logs", "first"):
             setattr(self, name, grown(getattr(self, name), row + 1))
         self.logs[old:], self.first[old:] = -np.inf, np.nan
+        self.written.update(range(old, len(self.logs)))
         if np.isnan(self.start):
             self.start = time
         self.newest = max(self.newest, time)
@@ -131,9 +136,10 @@ class Popularity:
             rest = np.setdiff1d(known, kept, assume_unique=True)
             self._top[h] = np.append(kept, rest[self.logs[rest, h].argmax()])
 
-    def state(self) -> dict[str, Any]:
-        arrays = {name: getattr(self, name).copy() for name in ("logs", "first", "_top")}
-        return {"start": self.start, "newest": self.newest, "events": self.events, **arrays}
+    def live(self) -> dict[str, Any]:
+        rows = {name: Rows(self.written, getattr(self, name)) for name in ("logs", "first")}
+        numbers = {"start": self.start, "newest": self.newest, "events": self.events}
+        return {**numbers, **rows, "_top": self._top}
 
     def load(self, state: dict[str, Any]) -> None:
         self.start, self.newest = float(state["start"]), float(state["newest"])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
+from models.changes import Live
 from models.choice import Choice, Context
 from models.history import History
 from models.interaction import Domain
@@ -50,7 +51,7 @@ class Ranked(NamedTuple):
     names: tuple[str, ...] = NAMES
 
 
-class Ranker:
+class Ranker(Live):
     """For every event, in order: `score`, `learn`, `observe`, then `History.add`. Times are seconds.
 
     An item outside the candidate set ranks after all candidates, by its popularity.
@@ -169,8 +170,8 @@ class Ranker:
         for choice in self.choices:
             choice.drop_user(row)
 
-    def state(self) -> dict[str, Any]:
-        return {"signals": self.signals.state(), "choices": [c.state() for c in self.choices]}
+    def live(self) -> dict[str, Any]:
+        return {"signals": self.signals.live(), "choices": [c.live() for c in self.choices]}
 
     def load(self, state: dict[str, Any]) -> None:
         self.signals.load(state["signals"])

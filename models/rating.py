@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bias import DRIFT, Bias
+from models.changes import Live
 from models.interaction import Domain
 from models.item_prior import ItemPrior
 from models.item_record import ItemRecord
@@ -56,7 +57,7 @@ class RatingParts(msgspec.Struct, frozen=True, gc=False):
         return {name: getattr(self, name) for name in self.__struct_fields__ if name != "proposal"}
 
 
-class RatingModel:
+class RatingModel(Live):
     """rating = biases (River) + text prior + θ_u · [1, mood, popularity, crowd, item vector] + noise.
 
     Each block keeps its own Gaussian belief; blocks are taken as independent (assumed-density filtering).
@@ -215,14 +216,14 @@ class RatingModel:
         self.bias.drop_item(self.domains[domain].name, item_id)
         self.records[domain].drop_item(row)
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         return {
-            "sums": self.sums.copy(),
-            "counts": self.counts.copy(),
-            "bias": self.bias.state(),
+            "sums": self.sums,
+            "counts": self.counts,
+            "bias": self.bias.live(),
             "prior": self.prior.state(),
-            "taste": self.taste.state(),
-            "records": [record.state() for record in self.records],
+            "taste": self.taste.live(),
+            "records": [record.live() for record in self.records],
         }
 
     def load(self, state: dict[str, Any]) -> None:

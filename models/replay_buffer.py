@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import grown
+from models.changes import Live, Rows
 from models.history import Recent
+from models.touched import Touched
 
 DOMAIN_SHIFT = 32
 DAY = 86_400.0
@@ -102,7 +104,7 @@ class Events(NamedTuple):
         return out
 
 
-class ReplayBuffer:
+class ReplayBuffer(Live):
     """A ring of the latest `capacity` events, sampled uniformly: bounded memory, and replay follows drift.
 
     `sample` draws from the generator it is given; nothing here keeps a random state. An event's number is how
@@ -116,6 +118,8 @@ class ReplayBuffer:
         self.added = 0
         self._user_born = np.zeros(0, np.int64)
         self._item_born = [np.zeros(0, np.int64) for _ in range(domains)]
+        self._slots, self._users = Touched(), Touched()
+        self._items = [Touched() for _ in range(domains)]
         self._events = Events(
             domain=np.zeros(capacity, np.int64),
             user=np.zeros(capacity, np.int64),
@@ -136,6 +140,7 @@ class ReplayBuffer:
         values = kept.columns()
         for name, column in self._events.columns().items():
             column[slots] = values[name]
+        self._slots.update(slots.tolist())
         self.added += n
 
     def sample(self, n: int, rng: np.random.Generator) -> Events:
@@ -156,22 +161,29 @@ class ReplayBuffer:
         """Events so far are not this row's any more."""
         self._user_born = grown(self._user_born, row + 1)
         self._user_born[row] = self.added
+        self._users.add(row)
 
     def forget_item(self, domain: int, row: int) -> None:
         """Events so far are not this row's any more, nor is it among what their users had."""
         self._item_born[domain] = grown(self._item_born[domain], row + 1)
         self._item_born[domain][row] = self.added
+        self._items[domain].add(row)
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         return {
             "added": self.added,
-            "events": {name: column[: len(self)].copy() for name, column in self._events.columns().items()},
-            "user_born": self._user_born.copy(),
-            "item_born": {str(d): born.copy() for d, born in enumerate(self._item_born)},
+            "events": {
+                name: Rows(self._slots, column[: len(self)])
+                for name, column in self._events.columns().items()
+            },
+            "user_born": Rows(self._users, self._user_born),
+            "item_born": {str(d): Rows(self._items[d], born) for d, born in enumerate(self._item_born)},
         }
 
     def load(self, state: dict[str, Any]) -> None:
         self.added = int(state["added"])
+        for written in (self._slots, self._users, *self._items):
+            written.everything()
         for name, column in self._events.columns().items():
             column[: len(self)] = state["events"][name]
         self._user_born = state["user_born"].copy()

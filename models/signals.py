@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
+from models.changes import Live
 from models.covisitation import CoVisitation
 from models.history import History, Recent
 from models.nearest import Affinity, best
@@ -54,7 +55,7 @@ class Candidates(NamedTuple):
     signals: NDArray[np.float64]
 
 
-class Signals:
+class Signals(Live):
     """The fast state of all domains, updated by every event; reading it changes nothing."""
 
     def __init__(self, catalogues: list[Catalogue], history: History) -> None:
@@ -175,11 +176,11 @@ class Signals:
         self.visits.drop(domain, row)
         self._spread = None
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         return {
-            "popularity": [p.state() for p in self.popularity],
-            "stage": [s.state() for s in self.stage],
-            "visits": self.visits.state(),
+            "popularity": [p.live() for p in self.popularity],
+            "stage": [s.live() for s in self.stage],
+            "visits": self.visits.live(),
         }
 
     def load(self, state: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import grown
+from models.changes import Live, Rows
+from models.touched import Touched
 
 MEMORY = 0.97
 """Weight that an item's earlier users keep at each new one (about the last 33 count)."""
@@ -15,7 +17,7 @@ PRIOR = 3.0
 """The domain's own mean and variance count as this many users of each item."""
 
 
-class Stage:
+class Stage(Live):
     """Per item the running mean and variance of `x = log(1 + events of the user so far)`.
 
     The signal is the log density of the user's own x under the item's normal distribution, both moments
@@ -23,6 +25,8 @@ class Stage:
     """
 
     def __init__(self) -> None:
+        self.written = Touched()
+        """Item rows."""
         self.moments = np.zeros((0, 3))
         """(rows, 3): decayed weight, sum of x, sum of squared deviations."""
         self.total = np.zeros(3)
@@ -56,8 +60,8 @@ class Stage:
         if row < len(self.moments):
             self.moments[row] = 0.0
 
-    def state(self) -> dict[str, Any]:
-        return {"moments": self.moments.copy(), "total": self.total.copy()}
+    def live(self) -> dict[str, Any]:
+        return {"moments": Rows(self.written, self.moments), "total": self.total}
 
     def load(self, state: dict[str, Any]) -> None:
         self.moments, self.total = state["moments"].copy(), state["total"].copy()

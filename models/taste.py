@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import grown
+from models.changes import Live, Rows
+from models.touched import Touched
 
 BIAS_WORTH = 8.0
 MOOD_WORTH = 6.0
@@ -29,7 +31,7 @@ def features(popularity: float, crowd: float, x: NDArray[np.float64]) -> NDArray
     return phi
 
 
-class Taste:
+class Taste(Live):
     """residual ≈ θ_u · φ,  φ = [1, 1, popularity, crowd, x], shared by all domains. θ_u holds
 
     - the user's bias,
@@ -45,6 +47,8 @@ class Taste:
 
     def __init__(self, width: int) -> None:
         self.width = width
+        self.written = Touched()
+        """User rows."""
         size = LEADING + width
         self.known = np.zeros(0, np.bool_)
         self.time = np.zeros(0, np.float64)
@@ -101,8 +105,9 @@ class Taste:
             self.known[user], self.time[user] = False, 0.0
             self.mean[user], self.covariance[user] = 0.0, 0.0
 
-    def state(self) -> dict[str, Any]:
-        return {name: getattr(self, name).copy() for name in ("known", "time", "mean", "covariance")}
+    def live(self) -> dict[str, Any]:
+        names = ("known", "time", "mean", "covariance")
+        return {name: Rows(self.written, getattr(self, name)) for name in names}
 
     def load(self, state: dict[str, Any]) -> None:
         for name in ("known", "time", "mean", "covariance"):

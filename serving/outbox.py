@@ -9,6 +9,8 @@ import numpy as np
 
 from models.arms import Arms
 from models.catalogue import grown
+from models.changes import Rows, whole
+from models.touched import Touched
 from serving.list_queue import ListQueue
 from serving.records import (
     RECORD_VERSION,
@@ -60,6 +62,8 @@ class Outbox:
         self._left: dict[str, None] = {}
         self._on_lists = {name: np.zeros((0, top), np.int32) for name in self._listing}
         self._written_at = np.zeros(0, np.float64)
+        self._noted = Touched()
+        """User rows of the two."""
         self._slow_at = self._refreshed_at = 0.0
         self._changed = True
         self._introduced = False
@@ -235,6 +239,7 @@ class Outbox:
     def _remember(self, domain: str, user_row: int, rows: list[int], now: float) -> None:
         """Which items the store lists for this user (row + 1; 0 is empty), so that a removal finds its lists."""
         self._on_lists[domain] = on_lists = grown(self._on_lists[domain], user_row + 1)
+        self._noted.add(user_row)
         on_lists[user_row] = 0
         on_lists[user_row, : len(rows)] = np.array(rows, np.int32) + 1
         self._written_at = grown(self._written_at, user_row + 1)
@@ -250,6 +255,7 @@ class Outbox:
                     self._users.setdefault(user, ([], []))
                     self._lists.add(user)
             self._written_at[list(due)] = 0.0
+            self._noted.update(list(due))
         self._changed |= len(old) > 0
 
     def _slow(self, now_ms: int) -> Iterable[Write]:
@@ -282,6 +288,11 @@ class Outbox:
     # State
 
     def state(self, unconfirmed: list[str]) -> dict[str, Any]:
+        """Everything that a later call can read, copied."""
+        state: dict[str, Any] = whole(self.live(unconfirmed))
+        return state
+
+    def live(self, unconfirmed: list[str]) -> dict[str, Any]:
         """`unconfirmed`: keys that the store has not acknowledged; their owners are published first on start."""
         users, items = set(self._users) | self._lists.users(), set(self._items) | set(self._gone)
         prefix = self._keys.prefix
@@ -298,8 +309,8 @@ class Outbox:
             "users": sorted(users),
             "items": [list(pair) for pair in sorted(items)],
             "left": list(self._left),
-            "on_lists": {name: rows.copy() for name, rows in self._on_lists.items()},
-            "written_at": self._written_at.copy(),
+            "on_lists": {name: Rows(self._noted, rows) for name, rows in self._on_lists.items()},
+            "written_at": Rows(self._noted, self._written_at),
         }
 
     def load(self, state: dict[str, Any]) -> None:

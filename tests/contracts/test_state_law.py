@@ -23,7 +23,7 @@ from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.pipeline import Pipeline
 from consumers.source import Abort, ListSource, Record
 from models.arms import Arms
-from models.checkpoint import Snapshot, _join, snapshot
+from models.snapshot import Snapshot, joined, snapshot
 from models.text_encoder import HashingEncoder
 from serving.metrics import Metrics
 from serving.outbox import Outbox
@@ -105,7 +105,7 @@ def run_out(running: Pipeline, source: ListSource) -> None:
 
 
 def decoded(taken: Snapshot) -> dict[str, Any]:
-    state: dict[str, Any] = _join(msgspec.msgpack.decode(taken.body), taken.tensors)
+    state: dict[str, Any] = joined(msgspec.msgpack.decode(taken.body), taken.tensors)
     return state
 
 

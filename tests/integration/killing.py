@@ -84,6 +84,9 @@ class Storm:
         self.feed = Feed(world, rate, seed)
         self.hits: Counter[str] = Counter()
         self._random = random.Random(seed)
+        config = world.service.config
+        every = "interval_seconds = 0.5"
+        config.write_text(config.read_text().replace(every, f"{every}\nwhole_mb = 0.0"))  # increments at once
         self._checkpoints = world.service.config.parent / "checkpoints"
 
     def run(self, kills: int, stages: Sequence[str] = STAGES) -> None:

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from models.arms import SINGLE, Arms
-from models.checkpoint import _join, snapshot
 from models.guard import Arm, bucket
 from models.interaction import Domain, Interaction, Item
 from models.prequential import NDCG_LOSS, RMSE
 from models.settings import LearnerSettings
+from models.snapshot import joined, snapshot
 from tests.states import differences
 
 torch.set_num_threads(1)  # the state law holds for one thread
@@ -138,7 +138,7 @@ def test_a_restored_state_continues_identically(cut: int) -> None:
         describe(model)
         feed(model, 0, cut)
     taken = snapshot(first.state())
-    second.load(_join(msgspec.msgpack.decode(taken.body), taken.tensors))
+    second.load(joined(msgspec.msgpack.decode(taken.body), taken.tensors))
     for model in (plain, second):
         feed(model, cut, 70)
     assert differences(plain.state(), second.state()) == []

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import checkpoint
-from models.checkpoint import CheckpointDirectory, Manifest, UnusableError, snapshot
+from models.checkpoint import CheckpointDirectory, Manifest, UnusableError
+from models.snapshot import joined, snapshot
 
 
 def round_trip(state: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -155,7 +156,7 @@ VALUES = st.recursive(
 def test_any_nested_state_survives_encoding(value: Any) -> None:
     """Whatever is nested in whatever: decoding what was encoded gives the same."""
     taken = snapshot({"v": value})
-    assert checkpoint._join(msgspec.msgpack.decode(taken.body), taken.tensors) == {"v": value}
+    assert joined(msgspec.msgpack.decode(taken.body), taken.tensors) == {"v": value}
 
 
 @pytest.mark.parametrize("state", [{"m": {(1, 2): 3}}, {"m": {None: 1}}, {"o": object()}])

@@ -7,13 +7,20 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from consumers import checkpointer as checkpointer_module
 from consumers.checkpointer import Checkpointer
 from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.source import Offsets
 from models import checkpoint
+from models.changes import Live, Rows
+from models.checkpoint import CheckpointDirectory
+from models.snapshot import snapshot
+from models.touched import Touched
 
 
 class Clock:
@@ -29,10 +36,12 @@ class Clock:
 class Kept(Checkpointer):
     """A checkpointer that remembers what it reported."""
 
-    def __init__(self, path: Path, interval: float = 10.0) -> None:
+    def __init__(self, path: Path, interval: float = 10.0, whole_mb: float = 32.0) -> None:
         self.clock = Clock()
         self.written: list[Offsets] = []
-        super().__init__(path, interval, lambda offsets, _seconds: self.written.append(offsets), self.clock)
+        super().__init__(
+            path, interval, lambda offsets, _seconds: self.written.append(offsets), self.clock, whole_mb
+        )
 
 
 @pytest.fixture
@@ -184,3 +193,79 @@ def test_unusable_checkpoints(kept: Kept, tmp_path: Path) -> None:
 def test_no_checkpoint_is_none(kept: Kept) -> None:
     """A first start has no state."""
     assert kept.load() is None
+
+
+class Counts(Live):
+    """One table of a million numbers."""
+
+    def __init__(self) -> None:
+        self.values, self.written = np.zeros(1_000_000), Touched()
+
+    def add(self, row: int) -> None:
+        self.values[row] += 1.0
+        self.written.add(row)
+
+    def live(self) -> dict[str, Any]:
+        return {"counts": Rows(self.written, self.values)}
+
+
+def test_only_what_was_touched_is_written(tmp_path: Path) -> None:
+    """After the first, a large table's checkpoints are small; one that found no room is made up for by the next."""
+    kept, counts = Kept(tmp_path, whole_mb=1.0), Counts()
+    sizes = []
+    for row in (3, 5, 7):
+        counts.add(row)
+        kept.take(counts.live(), {})
+        if row == 5:
+            kept.poll(wait=True)
+            counts.add(6)
+            snapshot(counts.live(), increment=True).lost()
+            continue
+        kept.poll(wait=True)
+        sizes.append(sum(f.stat().st_size for f in sorted(tmp_path.glob("0*"))[-1].iterdir()))
+    assert sizes[0] > 8_000_000
+    assert sizes[1] < 2_000
+    kept.close()
+    again = Kept(tmp_path, whole_mb=1.0)
+    loaded = again.load()
+    assert loaded is not None
+    assert np.flatnonzero(loaded["counts"]).tolist() == [3, 5, 6, 7]
+    other = Counts()
+    other.values = loaded["counts"].copy()
+    again.settled(other.live(), loaded)
+    other.add(9)
+    again.take(other.live(), {})
+    again.poll(wait=True)
+    again.close()
+    assert len(list(tmp_path.glob("0*/manifest.json"))) == 1
+
+
+def test_increments_are_compacted_by_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past a number of them the newest gets a whole state of its own, and nothing that was written is lost."""
+    monkeypatch.setattr(checkpointer_module, "INCREMENTS_MOST", 3)
+    kept, counts = Kept(tmp_path, whole_mb=1.0), Counts()
+    for row in range(4):
+        counts.add(row)
+        kept.take(counts.live(), {})
+        kept.poll(wait=True)
+    assert kept._compacting is not None
+    assert kept._compacting.wait(120) == 0
+    counts.add(4)
+    kept.take(counts.live(), {})
+    kept.poll(wait=True)
+    kept.close()
+    assert [p.parent.name[-1] for p in sorted(tmp_path.glob("0*/manifest.json"))] == ["1", "4"]
+    shutil.rmtree(tmp_path / "000000000001")
+    shutil.rmtree(tmp_path / "000000000002")
+    loaded, problems = CheckpointDirectory(tmp_path).load()
+    assert problems == []
+    assert loaded is not None
+    assert np.flatnonzero(loaded["counts"]).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_many_events_bring_a_checkpoint_early(kept: Kept) -> None:
+    """What they touched must not add up to a long stop; while the disk is full they wait like all others."""
+    assert not kept.due(9_999)
+    assert kept.due(10_000)
+    kept.problem = "no room"
+    assert not kept.due(10_000)

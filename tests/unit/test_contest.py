@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from models import contest
-from models.checkpoint import _join, snapshot
 from models.contest import Contest
 from models.interaction import Domain
 from models.network_trainer import NetworkLearner
+from models.snapshot import joined, snapshot
 from models.strategy import Search, Strategy, Trial
 from tests.states import differences
 from tests.unit.test_network import World
@@ -159,7 +159,7 @@ def test_resume_is_bit_for_bit(cut: int) -> None:
     w.learn(cut)
     twin = Contest(DOMAINS, w.catalogues, w.history, seed=5, **w.settings)
     taken = snapshot(w.learner.state())
-    twin.load(_join(msgspec.msgpack.decode(taken.body), taken.tensors))
+    twin.load(joined(msgspec.msgpack.decode(taken.body), taken.tensors))
     assert differences(w.learner.state(), twin.state()) == []
     for _ in range(8):
         batch = w.batch()

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.checkpoint import _join, snapshot
 from models.interaction import Domain, Interaction, Item
 from models.learner import VECTOR_DIM, Learner
 from models.settings import LearnerSettings
+from models.snapshot import joined, snapshot
 from tests.states import differences
 
 DOMAINS = [
@@ -83,7 +83,7 @@ def restored(state: dict[str, Any], **settings: Any) -> Learner:
     """A new learner with a state that went through the checkpoint's encoding."""
     taken = snapshot(state)
     model = learner(**settings)
-    model.load(_join(msgspec.msgpack.decode(taken.body), taken.tensors))
+    model.load(joined(msgspec.msgpack.decode(taken.body), taken.tensors))
     return model
 
 

@@ -9,13 +9,13 @@ import torch
 
 from models.arms import Arms
 from models.challenger import FreshBias, ShorterMemory
-from models.checkpoint import _join, snapshot
 from models.interaction import Domain, Interaction
 from models.learner import Learner
 from models.loop import Notice
 from models.plan import plan
 from models.settings import AdaptationSettings, LearnerSettings
 from models.signals import NAMES
+from models.snapshot import joined, snapshot
 from tests.states import differences
 
 torch.set_num_threads(1)
@@ -94,7 +94,7 @@ def test_a_restored_loop_goes_on_alike(cut: int) -> None:
     for model in (plain, first):
         feed(model, 2000, cut)
     taken = snapshot(first.state())
-    second.load(_join(msgspec.msgpack.decode(taken.body), taken.tensors))
+    second.load(joined(msgspec.msgpack.decode(taken.body), taken.tensors))
     told = [feed(model, cut, cut + 200) for model in (plain, second)]
     assert told[0] == told[1]
     assert differences(plain.state(), second.state()) == []

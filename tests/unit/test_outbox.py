@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from models.arms import Arms
-from models.checkpoint import _join, snapshot
 from models.interaction import Domain, Interaction, Item
 from models.settings import LearnerSettings
+from models.snapshot import joined, snapshot
 from serving.outbox import Outbox
 from serving.records import Keys, Write, decode_list, decode_vector
 
@@ -62,7 +62,7 @@ class World:
     def restarted(self) -> World:
         """A new process with the old one's state; the store as it is."""
         taken = snapshot({"arms": self.arms.state(), "outbox": self.outbox.state([])})
-        state = _join(msgspec.msgpack.decode(taken.body), taken.tensors)
+        state = joined(msgspec.msgpack.decode(taken.body), taken.tensors)
         other = World()
         other.arms.load(state["arms"])
         other.outbox.load(state["outbox"])

@@ -1,0 +1,285 @@
+"""Large tables inside a state: copied as a whole, or only what was touched, and how changes are merged again.
+
+`live()` of a learner's parts gives a nested state that points at their tables; a `Part` stands for each table that is
+too large to be copied at every checkpoint. `whole` makes of it the state that `load` takes. What `changes` gives, and
+a state from before them, make up the state of now: `merged`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from itertools import islice
+from typing import Any, ClassVar, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.touched import Marks, Touched
+
+Rows_ = NDArray[np.int64]
+
+
+class Part(msgspec.Struct):
+    """One table. `kind` names the function of `MERGE` that takes its changes up."""
+
+    touched: Touched
+    kind: ClassVar[str] = ""
+
+    def whole(self) -> Any:
+        """What a state holds of it; may point at the table itself."""
+        raise NotImplementedError
+
+    def changes(self, marks: Marks) -> Any:
+        """What is marked, with nothing of the table itself in it."""
+        raise NotImplementedError
+
+
+class Changed(NamedTuple):
+    """Changes of a table, in a state that was read."""
+
+    kind: str
+    what: Any
+
+
+class Live:
+    """Something with large tables in its state."""
+
+    def live(self) -> Any:
+        """The same with parts, and pointing at the tables: to be used up before anything is learned."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a later event can read, copied."""
+        state: dict[str, Any] = whole(self.live())
+        return state
+
+
+def whole(value: Any) -> Any:
+    """The state without parts, nothing in it shared with the tables."""
+    if isinstance(value, dict):
+        return {key: whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    return whole(value.whole()) if isinstance(value, Part) else value
+
+
+def parts(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Part]]:
+    """Every part of a live state, with its path."""
+    if isinstance(value, dict):
+        return [found for key, item in value.items() for found in parts(item, (*path, key))]
+    if isinstance(value, list):
+        return [found for n, item in enumerate(value) for found in parts(item, (*path, n))]
+    return [(path, value)] if isinstance(value, Part) else []
+
+
+# Kinds of tables
+
+
+class Rows(Part):
+    """An array by row. Rows that were never written are zero."""
+
+    values: NDArray[Any]
+    kind: ClassVar[str] = "rows"
+
+    def whole(self) -> NDArray[Any]:
+        return self.values
+
+    def changes(self, marks: Marks) -> dict[str, Any]:
+        rows = _rows(marks, len(self.values))
+        return {"rows": rows, "values": self.values[rows], "length": len(self.values)}
+
+
+class Texts(Part):
+    """A list of strings by row."""
+
+    values: list[str]
+    kind: ClassVar[str] = "texts"
+
+    def whole(self) -> list[str]:
+        return list(self.values)
+
+    def changes(self, marks: Marks) -> dict[str, Any]:
+        rows = _rows(marks, len(self.values)).tolist()
+        return {"rows": rows, "values": [self.values[n] for n in rows], "length": len(self.values)}
+
+
+class Order(Part):
+    """An id table: what was touched since are the last keys of the dict. touched: ids."""
+
+    rows: dict[str, int]
+    free: list[int]
+    kind: ClassVar[str] = "order"
+
+    def whole(self) -> dict[str, Any]:
+        return {"ids": list(self.rows), "rows": list(self.rows.values()), "free": list(self.free)}
+
+    def changes(self, marks: Marks) -> dict[str, Any]:
+        ids = list(islice(reversed(self.rows), len(marks.keys)))[::-1]
+        rows = [self.rows[key] for key in ids]
+        return {"ids": ids, "rows": rows, "free": list(self.free), "gone": list(marks.gone)}
+
+
+class Named(Part):
+    """Columns by name, in the order in which names came. columns: the values of some names, as arrays."""
+
+    names: Callable[[], list[str]]
+    columns: Callable[[list[str]], dict[str, NDArray[Any]]]
+    kind: ClassVar[str] = "named"
+
+    def whole(self) -> dict[str, Any]:
+        names = self.names()
+        return {"names": names, **self.columns(names)}
+
+    def changes(self, marks: Marks) -> dict[str, Any]:
+        names = list(marks.keys)
+        return {"gone": list(marks.gone), "names": names, **self.columns(names)}
+
+
+class Lists(Part):
+    """A list of int64 for some users' rows."""
+
+    values: dict[int, array[int]]
+    kind: ClassVar[str] = "lists"
+
+    def whole(self) -> dict[str, NDArray[np.int64]]:
+        return packed(self.values, sorted(self.values))
+
+    def changes(self, marks: Marks) -> dict[str, Any]:
+        touched = sorted(marks.keys.keys() | marks.gone.keys())
+        return {"touched": np.array(touched, np.int64), **packed(self.values, touched)}
+
+
+class Places(Part):
+    """A large array of mostly empty places, `filled` where its first column is not negative."""
+
+    columns: dict[str, NDArray[Any]]
+    """(places, …) each."""
+    kind: ClassVar[str] = "places"
+
+    def whole(self) -> dict[str, NDArray[Any]]:
+        first = next(iter(self.columns.values()))
+        return self._at(np.flatnonzero(first >= 0))
+
+    def changes(self, marks: Marks) -> dict[str, Any]:
+        return self._at(_rows(marks, len(next(iter(self.columns.values())))))
+
+    def _at(self, at: Rows_) -> dict[str, Any]:
+        return {"at": at, **{name: column[at] for name, column in self.columns.items()}}
+
+
+def _rows(marks: Marks, length: int) -> Rows_:
+    keys = marks.keys.keys() | marks.gone.keys() if marks.gone else marks.keys
+    rows = np.fromiter(keys, np.int64, len(keys))
+    rows.sort()
+    return rows[: np.searchsorted(rows, length)]
+
+
+def packed(values: dict[int, array[int]], users: list[int]) -> dict[str, NDArray[np.int64]]:
+    """Those of `users` who have a list: users (n,), lengths (n,), and their hashes one after the other."""
+    held = [user for user in users if user in values]
+    lists = [values[user] for user in held]
+    return {
+        "users": np.array(held, np.int64),
+        "lengths": np.fromiter(map(len, lists), np.int64, len(lists)),
+        "hashes": np.frombuffer(b"".join(lists), np.int64),
+    }
+
+
+def unpacked(state: dict[str, NDArray[np.int64]]) -> dict[int, array[int]]:
+    ends, data = np.cumsum(state["lengths"]) * 8, state["hashes"].tobytes()
+    return {
+        user: array("q", data[end - 8 * length : end])
+        for user, length, end in zip(
+            state["users"].tolist(), state["lengths"].tolist(), ends.tolist(), strict=True
+        )
+    }
+
+
+# Merging
+
+
+def merged(base: Any, change: Any) -> Any:
+    """The state after a change, from the one before it, which is used up. Raises KeyError, ValueError or IndexError
+    where they do not fit."""
+    if isinstance(change, Changed):
+        return MERGE[change.kind](base, change.what)
+    if isinstance(change, dict):
+        held = base if isinstance(base, dict) else {}
+        return {key: merged(held.get(key), item) for key, item in change.items()}
+    if isinstance(change, list) and any(isinstance(item, dict | list | Changed) for item in change):
+        old = base if isinstance(base, list) and len(base) == len(change) else [None] * len(change)
+        return [merged(before, item) for before, item in zip(old, change, strict=True)]
+    return change
+
+
+def _merge_rows(base: NDArray[Any], change: dict[str, Any]) -> NDArray[Any]:
+    values, length = change["values"], change["length"]
+    if base.shape[1:] != values.shape[1:] or base.dtype != values.dtype:
+        raise ValueError(
+            f"rows of {values.dtype} {values.shape[1:]} for a table of {base.dtype} {base.shape[1:]}"
+        )
+    if len(base) != length:
+        old, base = base, np.zeros((length, *base.shape[1:]), base.dtype)
+        base[: len(old)] = old[:length]
+    base[change["rows"]] = values
+    return base
+
+
+def _merge_texts(base: list[str], change: dict[str, Any]) -> list[str]:
+    values = base[: change["length"]] + [""] * (change["length"] - len(base))
+    for row, text in zip(change["rows"], change["values"], strict=True):
+        values[row] = text
+    return values
+
+
+def _merge_order(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    rows = dict(zip(base["ids"], base["rows"], strict=True))
+    for key in (*change["gone"], *change["ids"]):
+        rows.pop(key, None)
+    rows.update(zip(change["ids"], change["rows"], strict=True))
+    return {"ids": list(rows), "rows": list(rows.values()), "free": change["free"]}
+
+
+def _merge_named(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    place = {name: n for n, name in enumerate(base["names"])}
+    for name in change["gone"]:
+        place.pop(name, None)
+    place.update((name, len(base["names"]) + n) for n, name in enumerate(change["names"]))
+    at = np.fromiter(place.values(), np.int64, len(place))
+    columns = {
+        name: np.concatenate([base[name], change[name]])[at]
+        for name in change
+        if name not in ("names", "gone")
+    }
+    return {"names": list(place), **columns}
+
+
+def _merge_lists(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    values = unpacked(base)
+    for user in change["touched"].tolist():
+        values.pop(user, None)
+    values |= unpacked(change)
+    return packed(values, sorted(values))
+
+
+def _merge_places(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    names = [name for name in change if name != "at"]
+    kept, filled = ~np.isin(base["at"], change["at"]), change[names[0]] >= 0
+    at = np.concatenate([base["at"][kept], change["at"][filled]])
+    order = np.argsort(at, kind="stable")
+    columns = {name: np.concatenate([base[name][kept], change[name][filled]])[order] for name in names}
+    return {"at": at[order], **columns}
+
+
+MERGE: dict[str, Callable[[Any, Any], Any]] = {
+    "rows": _merge_rows,
+    "texts": _merge_texts,
+    "order": _merge_order,
+    "named": _merge_named,
+    "lists": _merge_lists,
+    "places": _merge_places,
+}

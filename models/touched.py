@@ -1,0 +1,68 @@
+"""Which rows or keys of a table were written since they were last saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+
+class Marks(msgspec.Struct):
+    """What has to be saved: `keys`, in the order of their first mark, and `gone`, which lost what they held first.
+
+    A key may be in both: gone, and there again. `all`: everything.
+    """
+
+    all: bool = True
+    keys: dict[Any, Any] = {}
+    gone: dict[Any, None] = {}
+
+
+class Touched:
+    """Marks of one table, made by whoever writes to it; the tables of one class of rows may share them.
+
+    It begins with everything marked: nothing of a new table is saved yet. Nothing is noted down as long as that is so,
+    so it costs nothing where nothing is saved.
+    """
+
+    def __init__(self) -> None:
+        self._marks = Marks()
+        self._taken = Marks()
+
+    def everything(self) -> None:
+        """The whole table is new."""
+        self._marks = Marks()
+
+    def add(self, key: Any) -> None:
+        if not self._marks.all:
+            self._marks.keys[key] = None
+
+    def update(self, keys: Iterable[Any]) -> None:
+        """Many at once. A dict or list is fastest."""
+        if not self._marks.all:
+            self._marks.keys.update(keys if isinstance(keys, Mapping) else dict.fromkeys(keys))
+
+    def drop(self, key: Any) -> None:
+        """The key holds nothing any more."""
+        if not self._marks.all:
+            self._marks.keys.pop(key, None)
+            self._marks.gone[key] = None
+
+    def take(self) -> Marks:
+        """All marks since the last time; from now on there are none. Until `lost`, they count as saved."""
+        self._taken, self._marks = self._marks, Marks(all=False)
+        return self._taken
+
+    def lost(self) -> None:
+        """What was taken last could not be saved: it is marked again."""
+        taken, now = self._taken, self._marks
+        for key in now.gone:
+            taken.keys.pop(key, None)
+        self._marks = Marks(taken.all or now.all, taken.keys | now.keys, taken.gone | now.gone)
+        if self._marks.all:
+            self.everything()
+
+    def settled(self) -> None:
+        """All that there is has just been loaded from where it is saved."""
+        self._marks = Marks(all=False)

@@ -1,0 +1,18 @@
+"""Bounded memory, smaller than the command of `memory.py` does it. Not part of `make test`: `make soak`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.soak.memory import run
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_ten_times_more_users_than_rows(tmp_path: Path) -> None:
+    """Memory stays flat, and every other law of `memory.py` holds."""
+    report = run(200_000, 20_000, tmp_path)
+    assert [what for what, holds in report["verdicts"].items() if not holds] == []
+    assert (tmp_path / "memory.png").stat().st_size > 0
