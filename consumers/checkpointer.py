@@ -63,7 +63,7 @@ class Checkpointer:
         self._interval = interval
         self._written = written
         self._clock = clock
-        self._whole_bytes = whole_mb * 1e6
+        self._whole_bytes, self._large = whole_mb * 1e6, False
         self._compacting: subprocess.Popen[bytes] | None = None
         self._pool = ThreadPoolExecutor(1, "checkpoint")
         self._running: tuple[Future[float], Snapshot, Offsets] | None = None
@@ -102,8 +102,8 @@ class Checkpointer:
         """Copies the (live) state, or what has changed of it, and writes that in the background."""
         self._started = self._clock()
         begun = time.perf_counter()
-        small = table_bytes(state) < self._whole_bytes
-        taken = snapshot(state, increment=self._directory.newest is not None and not small)
+        self._large = self._large or table_bytes(state) >= self._whole_bytes
+        taken = snapshot(state, increment=self._large and self._directory.newest is not None)
 
         def write() -> float:
             self._directory.save(taken)
@@ -149,7 +149,11 @@ class Checkpointer:
         many = grown.increments >= INCREMENTS_LEAST and grown.bytes > grown.whole
         if many or grown.increments >= INCREMENTS_MOST:
             line = [sys.executable, "-m", "models.compact", self._directory.path, str(self._directory.newest)]
-            self._compacting = subprocess.Popen(line, stdin=subprocess.DEVNULL)  # noqa: S603  our own
+            self._compacting = subprocess.Popen(  # noqa: S603  our own
+                line,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is not for it
+            )
 
     def finish(self) -> None:
         """At the end of the process: waits for the last write. Raises Stop (exit 4) if it found no room."""

@@ -56,6 +56,12 @@ class Live:
         return state
 
 
+class LiveRows(Live):
+    """The same, where `written` marks the rows of all its parts; whoever gives out the rows may hand in its own."""
+
+    written: Touched
+
+
 def whole(value: Any) -> Any:
     """The state without parts, nothing in it shared with the tables."""
     if isinstance(value, dict):
@@ -72,7 +78,8 @@ def parts(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...],
     if isinstance(value, dict):
         return [found for key, item in value.items() for found in parts(item, (*path, key))]
     if isinstance(value, list):
-        return [found for n, item in enumerate(value) for found in parts(item, (*path, n))]
+        nested = ((n, item) for n, item in enumerate(value) if isinstance(item, dict | list | Part))
+        return [found for n, item in nested for found in parts(item, (*path, n))]
     return [(path, value)] if isinstance(value, Part) else []
 
 

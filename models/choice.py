@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import grown
-from models.changes import Live, Rows
+from models.changes import LiveRows, Rows
 from models.touched import Touched
 
 BUCKETS = (1, 5, 20)
@@ -32,7 +32,7 @@ class Context(NamedTuple):
         return [0, 1 + int(np.searchsorted(BUCKETS, self.events, side="right")), 2 + len(BUCKETS) + gap]
 
 
-class Choice(Live):
+class Choice(LiveRows):
     """`P(i | candidates C) = exp(s_i) / Σ_{j∈C} exp(s_j)`, `s = w·x + Σ_b w_b·max(x - knot_b, 0)`.
 
     The score is linear in each signal between its knots, so a signal's part of it can be named. `w` adds up a

@@ -16,7 +16,10 @@ from models.checkpoint import CheckpointDirectory
 def main() -> None:
     os.nice(10)
     directory, sequence = sys.argv[1:]
-    CheckpointDirectory(Path(directory), read_only=True).compact(int(sequence))
+    try:
+        CheckpointDirectory(Path(directory), read_only=True).compact(int(sequence))
+    except Exception as error:  # whatever it is, the increments are still there
+        sys.exit(f"checkpoint {sequence} was not made whole: {error!r}")
 
 
 if __name__ == "__main__":

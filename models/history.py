@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue, grown, item_hash
-from models.changes import Lists, Live, Rows, unpacked
+from models.changes import Lists, LiveRows, Rows, unpacked
 from models.touched import Touched
 
 SEEN_LIMIT = 2000
@@ -27,7 +27,7 @@ class Recent(NamedTuple):
 NOTHING = Recent(np.zeros(0, np.int8), np.zeros(0, np.int32), np.zeros(0))
 
 
-class History(Live):
+class History(LiveRows):
     """Per user row: `recent` (the last `length` events, any domain) and `seen` (exact, latest 2,000 a domain).
 
     Recent entries point at item rows; a row that was given to another item since is left out (`born`).

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import grown
-from models.changes import Live, Rows
+from models.changes import LiveRows, Rows
 from models.touched import Touched
 
 SHIFT_WORTH = 12.0
 
 
-class ItemRecord(Live):
+class ItemRecord(LiveRows):
     """One domain's items by row. An item's vector is x_i = text_i + δ_i, with δ_i ~ N(0, 1 / SHIFT_WORTH).
 
     δ_i is learned from the item's raters, whose tastes θ_u are the inputs (variances only, V_i):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
-from models.changes import Live, Named
+from models.changes import Live, LiveRows, Named
 from models.contest import Contest
 from models.history import History
 from models.ids import IdTable
@@ -128,13 +128,19 @@ class Learner(Live):
         self.evicted: list[tuple[str, str, int]] = []
         """(domain, item id, row) of items that lost their row; whoever publishes empties it."""
         self._slow: list[_Slow] = []
-        for table in (self.rating.taste, self.history, *self.ranker.choices):
+        self._share_marks()
+        self._no_vector = np.zeros(VECTOR_DIM, np.float32)
+
+    def _share_marks(self) -> None:
+        """One mark a touched user or item serves all tables with a row for it."""
+        by_user: list[LiveRows] = [self.rating.taste, self.history, *self.ranker.choices]
+        for table in by_user:
             table.written = self.users.written
         signals = self.ranker.signals
-        for tables in (self.rating.records, signals.popularity, signals.stage):
-            for table, catalogue in zip(tables, self.catalogues, strict=True):
+        for d, catalogue in enumerate(self.catalogues):
+            by_item: list[LiveRows] = [self.rating.records[d], signals.popularity[d], signals.stage[d]]
+            for table in by_item:
                 table.written = catalogue.ids.written
-        self._no_vector = np.zeros(VECTOR_DIM, np.float32)
 
     # Items
 

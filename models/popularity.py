@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import grown
-from models.changes import Live, Rows
+from models.changes import LiveRows, Rows
 from models.touched import Touched
 
 DAY = 86400.0
@@ -22,7 +22,7 @@ EVER = list(HALF_LIVES).index("ever")
 TOP = 512
 
 
-class Popularity(Live):
+class Popularity(LiveRows):
     """Counts of one domain's events, `c_i(t) = Σ 2^(-(t - t_event) / half-life)`, kept as logarithms.
 
     Forward decay (Cormode et al., ICDE 2009): `log c_i(t) = L_i - (t - t_0) ln 2 / half-life`, where one

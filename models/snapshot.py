@@ -126,13 +126,20 @@ def table_bytes(state: dict[str, Any]) -> int:
     return sum(part.values.nbytes for _, part in parts(state) if isinstance(part, Rows))
 
 
+def _at(tree: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        if isinstance(tree, list):
+            tree = tree[key] if isinstance(key, int) and key < len(tree) else None
+        else:
+            tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree
+
+
 def settle(live: dict[str, Any], loaded: dict[str, Any]) -> None:
     """`live` was just loaded from the saved state `loaded`: where the two fit, nothing is left to save."""
     fitting: dict[int, tuple[Touched, bool]] = {}
     for path, part in parts(live):
-        held: Any = loaded
-        for key in path:
-            held = held[key] if isinstance(held, list) or key in (held or ()) else None
+        held = _at(loaded, path)
         fits = held is not None
         if isinstance(part, Rows):
             same = isinstance(held, np.ndarray) and held.shape == part.values.shape

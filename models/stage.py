@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import grown
-from models.changes import Live, Rows
+from models.changes import LiveRows, Rows
 from models.touched import Touched
 
 MEMORY = 0.97
@@ -17,7 +17,7 @@ PRIOR = 3.0
 """The domain's own mean and variance count as this many users of each item."""
 
 
-class Stage(Live):
+class Stage(LiveRows):
     """Per item the running mean and variance of `x = log(1 + events of the user so far)`.
 
     The signal is the log density of the user's own x under the item's normal distribution, both moments

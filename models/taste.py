@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import grown
-from models.changes import Live, Rows
+from models.changes import LiveRows, Rows
 from models.touched import Touched
 
 BIAS_WORTH = 8.0
@@ -31,7 +31,7 @@ def features(popularity: float, crowd: float, x: NDArray[np.float64]) -> NDArray
     return phi
 
 
-class Taste(Live):
+class Taste(LiveRows):
     """residual ≈ θ_u · φ,  φ = [1, 1, popularity, crowd, x], shared by all domains. θ_u holds
 
     - the user's bias,
