@@ -15,7 +15,7 @@ BIAS_WORTH = 8.0
 MOOD_WORTH = 6.0
 POPULARITY_WORTH = 20.0
 CROWD_WORTH = 4.0
-TASTE_WORTH = 6.0
+TASTE_WORTH = 3.0
 """How many events the belief "this user's weight is 0" is worth; a variance is 1 / worth, in units of the noise."""
 
 MOOD_SECONDS = 600.0
