@@ -148,7 +148,7 @@ class Checkpointer:
         grown = self._directory.growth()
         many = grown.increments >= INCREMENTS_LEAST and grown.bytes > grown.whole
         if many or grown.increments >= INCREMENTS_MOST:
-            line = [sys.executable, "-m", "models.compact", self._directory.path, str(self._directory.newest)]
+            line = [sys.executable, "-m", "models.compact", str(self._directory.path), str(self._directory.newest)]
             self._compacting = subprocess.Popen(  # noqa: S603  our own
                 line,
                 stdin=subprocess.DEVNULL,
