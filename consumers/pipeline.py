@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from consumers.batcher import Batch, Batcher
+from consumers.canary import Canaries, Canary, canary
 from consumers.checkpointer import Checkpointer
 from consumers.config import Settings
 from consumers.dead_letters import Limits, Sink, dead_letter
@@ -25,7 +26,6 @@ from models.interaction import Interaction, Item
 from serving.metrics import Metrics
 from serving.outbox import Outbox
 from serving.publisher import Publisher
-from serving.records import Write
 
 log = structlog.get_logger()
 
@@ -51,6 +51,7 @@ class Pipeline:
         checkpointer: Checkpointer | None,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
+        canaries: Canaries | None = None,
     ) -> None:
         self.settings = settings
         self.source = source
@@ -62,6 +63,7 @@ class Pipeline:
         self.checkpointer = checkpointer
         self.metrics = metrics
         self.clock = clock
+        self.canaries = canaries
         self.offsets: Offsets = {}
         self.totals: Counter[str] = Counter()
         self.decoder = Decoder(settings.topics(), settings.domain_list(), settings.intake.max_record_bytes)
@@ -121,6 +123,9 @@ class Pipeline:
     # 2 decode and validate, 3 micro-batch
 
     def _decode(self, record: Record) -> None:
+        if record.topic == self.settings.kafka.canary_topic:
+            self.batcher.add(record, canary(record))
+            return
         decoded = self.decoder.decode(record)
         if isinstance(decoded, Rejection):
             self.sink.send(dead_letter(record, decoded.reason))
@@ -137,6 +142,9 @@ class Pipeline:
                     self._interaction(record, event)
                 elif isinstance(event, Item):
                     self._item(record, event)
+                elif isinstance(event, Canary):
+                    if self.canaries is not None:
+                        self.canaries.learned(event)
                 else:
                     self.totals["dead_letters"] += 1
                     self.metrics.dead_letters.labels(event.domain, event.reason).inc()
@@ -210,7 +218,7 @@ class Pipeline:
         full.evicted, full.evicted_users = [], []
         end = time.perf_counter() + budget
         with self._timed("publish"):
-            chunk: list[Write] = []
+            chunk = [] if self.canaries is None else self.canaries.writes()
             for write in self.outbox.collect(lambda: time.perf_counter() < end):
                 chunk.append(write)
                 if len(chunk) == HAND_OVER:  # the first are on their way while the rest are made

@@ -12,6 +12,7 @@ import redis
 import structlog
 from prometheus_client import ProcessCollector
 
+from consumers.canary import Canaries
 from consumers.checkpointer import Checkpointer
 from consumers.config import Settings
 from consumers.dead_letters import KafkaSink
@@ -72,6 +73,15 @@ class Service:
         self.checkpointer = Checkpointer(
             Path(settings.checkpoint.directory), settings.checkpoint.interval_seconds, self._on_checkpoint
         )
+        self.canaries: Canaries | None = None
+        if source.canaries:
+            self.canaries = Canaries(
+                settings.kafka,
+                keys.canary,
+                self.metrics.canary_seconds,
+                self.metrics.canary_lost,
+                self._past_start,
+            )
         self.pipeline = Pipeline(
             settings,
             source,
@@ -82,6 +92,7 @@ class Service:
             self.publisher,
             self.checkpointer,
             self.metrics,
+            canaries=self.canaries,
         )
         self.metrics.ready.set_function(lambda: float(self.ready() is None))
         self.metrics.checkpoint_age.set_function(self.checkpointer.age)
@@ -106,6 +117,10 @@ class Service:
             raise Stop(
                 f"metrics.port {port} on {host}: {error.strerror}. Set another (CROSSCURRENT_METRICS__PORT)."
             ) from error
+        if self.source.canary_problem:
+            log.warning("runs without canaries", reason=self.source.canary_problem)
+        if self.canaries is not None:
+            self.canaries.start()
         log.info(
             "started",
             domains=list(self.settings.domains),
@@ -155,6 +170,8 @@ class Service:
                 log.error("could not save", error=str(second))
 
     def _close(self) -> None:
+        if self.canaries is not None:
+            self.canaries.close()
         self.publisher.close(0.0)
         self.pipeline.encoding.close()
         self.pipeline.sink.close()
@@ -179,15 +196,18 @@ class Service:
         return self.checkpointer.problem or self.publisher.problem() or self._behind() or self._unsaved()
 
     def _behind(self) -> str | None:
-        if not self._caught_up:
-            self._caught_up = self.source.reached_start_end(self.pipeline.offsets)
-            if not self._caught_up:
-                return "still reading what was in the log at start"
+        if not self._past_start():
+            return "still reading what was in the log at start"
         for name in self.settings.domains:
             lag = self.metrics.lag_seconds.labels(name)._value.get()
             if lag > READY_LAG_SECONDS:
                 return f"{name} lags by {lag:.0f} s"
         return None
+
+    def _past_start(self) -> bool:
+        """Whether all is learned that was in the log at start; canaries that waited for it would say nothing."""
+        self._caught_up = self._caught_up or self.source.reached_start_end(self.pipeline.offsets)
+        return self._caught_up
 
     def _unsaved(self) -> str | None:
         age = self.checkpointer.age()
@@ -204,6 +224,8 @@ class Service:
         key = write.key.removeprefix(f"{self.settings.redis.prefix}:")
         kind = key.split(":", 1)[0] if write.kind != "delete" else "delete"
         self.metrics.published.labels(kind).inc()
+        if self.canaries is not None:
+            self.canaries.written(write)
         for born, domain in zip(write.born_ms, write.domains, strict=True):
             age_ms = max(0.0, now_ms - born)
             self._freshness[domain].observe(age_ms / 1000)
