@@ -157,6 +157,7 @@ class Service:
             log.warning(
                 "the store did not take everything; the rest is saved and published at the next start"
             )
+        self.pipeline.report()
         totals = self.pipeline.totals
         log.info("stopped", learned=totals["learned"], dead_letters=totals["dead_letters"])
         return 0
