@@ -129,7 +129,6 @@ class Canaries:
     # Its own thread
 
     def _run(self) -> None:
-        warned = False
         while not self._ending.is_set():
             self._count_lost()
             try:
@@ -139,9 +138,7 @@ class Canaries:
                 log.warning("may not write canaries, goes on without", topic=self._config.canary_topic)
                 break
             except (KafkaError, OSError) as error:
-                if not warned:
-                    log.warning("canary not sent, will send others", error=type(error).__name__)
-                warned = True
+                log.warning("canary not sent, will send others", error=type(error).__name__)
             self._ending.wait(self._config.canary_seconds)
         if self._producer is not None:
             self._producer.close(timeout=1)

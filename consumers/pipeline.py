@@ -146,6 +146,8 @@ class Pipeline:
                     if self.canaries is not None:
                         self.canaries.learned(event)
                 else:
+                    where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+                    log.warning("dead letter", domain=event.domain, reason=event.reason, **where)
                     self.totals["dead_letters"] += 1
                     self.metrics.dead_letters.labels(event.domain, event.reason).inc()
                     self.metrics.dead_letter_last.labels(event.domain).set_to_current_time()
@@ -154,13 +156,23 @@ class Pipeline:
         self.offsets.update(batch.offsets)
         if self.arms.full.waiting >= self.settings.intake.network_events:
             self._network_step()
-        self._learning_since_publish += time.perf_counter() - begun
+        seconds = time.perf_counter() - begun
+        self._learning_since_publish += seconds
+        log.debug("batch learned", records=len(batch.entries), seconds=round(seconds, 4))
 
     def _interaction(self, record: Record, event: Interaction) -> None:
         self.totals["interactions"] += 1
         if self.dedup.repeated(event.domain, event.event_id):
             self.totals["duplicates"] += 1
             self.metrics.duplicates.labels(event.domain).inc()
+            log.debug(
+                "duplicate",
+                domain=event.domain,
+                partition=record.partition,
+                offset=record.offset,
+                user=event.user,
+                event_id=event.event_id,
+            )
             return
         if record.key is None or record.key != event.user.encode():
             self.metrics.key_mismatches.inc()

@@ -47,11 +47,17 @@ class Made:
             self.metrics.canary_seconds.observe(random.lognormvariate(-2.8, 0.3))
             if self.now == 190:
                 self.drift()
+            elif self.now in (230, 300):
+                self.verdict(self.now == 230)
             self.recorder.tick()
 
     def drift(self) -> None:
         self.metrics.drift.labels("games", "bias").inc()
         self.story.append((900, Notice("games", "bias", score=0.9)))
         self.story.append((900, Notice("games", "raise_rate", started=True)))
-        self.story.append((980, Notice("games", "raise_rate", "promoted", 0.12, 80)))
-        self.story.append((1400, Notice("games", "reset_domain", "dropped", -0.01, 420)))
+
+    def verdict(self, good: bool) -> None:
+        if good:
+            self.story.append((980, Notice("games", "raise_rate", "promoted", 0.12, 80)))
+        else:
+            self.story.append((1400, Notice("games", "reset_domain", "dropped", -0.01, 420)))

@@ -106,7 +106,7 @@ def _picture(chart: Chart, lines: list[Line]) -> str:
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
             f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{label}</text>'
         )
-    for tick in ticks(x_low, x_high, 6):
+    for tick in time_ticks(x_low, x_high) if chart.x is seconds else ticks(x_low, x_high, 6):
         where = "end" if px(tick) > WIDTH - RIGHT - 14 else "middle"
         parts.append(
             f'<text class="tick" x="{px(tick):.1f}" y="{HEIGHT - 7}" text-anchor="{where}">{chart.x(tick)}</text>'
@@ -145,6 +145,18 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
     return [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+TIME_STEPS = [n * unit for unit in (1, 60) for n in (1, 2, 5, 10, 20, 30)] + [
+    3600 * n for n in (1, 2, 4, 6, 12, 24)
+]
+
+
+def time_ticks(low: float, high: float, about: int = 6) -> list[float]:
+    """As `ticks`, for seconds: steps that are whole seconds, minutes, hours or days."""
+    raw = (high - low) / about
+    step = next((s for s in TIME_STEPS if s >= raw), 86_400 * math.ceil(raw / 86_400))
+    return [n * step for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
 def log_ticks(low: float, high: float) -> Iterable[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import NamedTuple
 
 from consumers.config import Settings
@@ -157,7 +158,12 @@ def marks(domain: str, recorder: Recorder) -> list[Mark]:
 
 def story(recorder: Recorder) -> list[tuple[str, str, str]]:
     """(time, kind, words), oldest first."""
-    return [(seconds(told.seconds), _kind(told), line(told.events, told.notice)) for told in recorder.told]
+    return [(elapsed(told.seconds), _kind(told), line(told.events, told.notice)) for told in recorder.told]
+
+
+def elapsed(value: float) -> str:
+    """Hours, minutes and seconds since the start."""
+    return str(timedelta(seconds=round(value)))
 
 
 def _kind(told: Told) -> str:
@@ -186,9 +192,8 @@ def _drifts(row: Row, recorder: Recorder) -> str:
         return "No drift was seen."
     kinds = Counter(_kind(told) for told in recorder.told if told.notice.domain == row.domain)
     verdicts = [f"{kinds[kind]} {kind}" for kind in ("promoted", "dropped", "undecided") if kinds[kind]]
-    answered = (
-        f"{kinds['trial']} answers were tried beside the champion" if kinds["trial"] else "nothing was tried"
-    )
+    answers = "1 answer was" if kinds["trial"] == 1 else f"{kinds['trial']} answers were"
+    answered = f"{answers} tried beside the champion" if kinds["trial"] else "nothing was tried"
     ends = f": {', '.join(verdicts)}" if verdicts else ""
     return f"{row.drifts} {'drift was' if row.drifts == 1 else 'drifts were'} seen; {answered}{ends}."
 

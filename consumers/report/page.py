@@ -28,9 +28,10 @@ h1{font-size:24px;margin:0}h2{font-size:18px;margin:32px 0 12px}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:16px}
 figure{margin:0}figcaption{font-weight:600}
 .legend{display:flex;flex-wrap:wrap;gap:2px 16px;min-height:20px;font-size:13px;color:var(--soft)}
-.legend i{display:inline-block;width:18px;margin-right:6px;vertical-align:middle;border-top:3px solid}
-.legend i.dash{border-top-style:dashed}
-.legend i.mark{width:0;height:14px;border-top:0;border-left:2px solid}
+.legend i{display:inline-block;width:18px;margin-right:6px;vertical-align:middle;
+border-style:solid;border-width:3px 0 0}
+.legend i.dash{border-style:dashed}
+.legend i.mark{width:0;height:14px;border-width:0 0 0 2px}
 svg{display:block;width:100%;height:auto}.note{margin:4px 0 0;font-size:13px}
 .grid{stroke:var(--rule)}.tick{fill:var(--soft);font-size:11px}
 .line{fill:none;stroke-width:2;stroke-linejoin:round}.line.dash{stroke-dasharray:5 4}

@@ -13,6 +13,8 @@ from serving.metrics import Metrics
 MOST = 720
 """Samples kept. When there are more, every second one goes, and the next ones come half as often."""
 MOST_NOTICES = 500
+TOGETHER = 5
+"""Samples whose observations make one quantile: a 99 % needs more than a few."""
 
 Key = tuple[str, ...]
 """A metric's name without prefix, then its label values."""
@@ -109,9 +111,10 @@ class Recorder:
         ]
 
     def quantile(self, share: float, name: str, *labels: str) -> Points:
-        """Of a histogram's observations between samples; nothing where there were none."""
+        """Of a histogram's observations within the last few samples; nothing where there were none."""
         points = []
-        for before, after in zip(self.samples, self.samples[1:], strict=False):
+        for n, after in enumerate(self.samples[1:], 1):
+            before = self.samples[max(0, n - TOGETHER)]
             value = _quantile(share, _buckets(after, before, name, labels))
             if value is not None:
                 points.append((after.seconds, value))

@@ -13,7 +13,8 @@ import structlog
 
 from consumers.config import Settings
 from consumers.errors import Stop
-from consumers.report.chart import Chart, seconds
+from consumers.report.chart import Chart
+from consumers.report.figures import elapsed
 from consumers.report.page import page
 from consumers.report.recorder import Recorder
 from consumers.service import Service
@@ -43,7 +44,6 @@ class Writer:
         self._recorder = recorder
         self._every = every
         self._ending = threading.Event()
-        self._warned = False
         self._thread = threading.Thread(target=self._run, name="report", daemon=True)
 
     def __enter__(self) -> Self:
@@ -66,7 +66,7 @@ class Writer:
     def write(self) -> None:
         """The file is replaced whole: a reader never sees half of it. Raises OSError."""
         samples = self._recorder.samples
-        lasted = seconds(round(samples[-1].seconds)) if samples else "0 s"
+        lasted = elapsed(samples[-1].seconds if samples else 0.0)
         when = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}, {lasted} after the start"
         text = page(self._title, when, self._settings, self._recorder, self.more)
         beside = self.path.with_suffix(".new")
@@ -86,6 +86,4 @@ class Writer:
         try:
             self.write()
         except OSError as error:
-            if not self._warned:
-                log.warning("report not written", path=str(self.path), error=error.strerror)
-            self._warned = True
+            log.warning("report not written", path=str(self.path), error=error.strerror)

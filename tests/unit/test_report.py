@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from consumers.errors import Stop
-from consumers.report.chart import Chart, Line, Mark, draw, number, seconds, ticks
+from consumers.report.chart import Chart, Line, Mark, draw, number, seconds, ticks, time_ticks
 from consumers.report.page import page
 from consumers.report.recorder import MOST
 from consumers.report.writer import Writer
@@ -70,7 +70,7 @@ def test_the_page_says_what_happened() -> None:
     assert alone is not None
     assert f"{full:.3f} with transfer and {alone:.3f} without" in words
     assert f"{100 * (1 - full / alone):+.1f} %" in words
-    assert "1 drift was seen; 1 answers were tried beside the champion: 1 promoted, 1 dropped." in words
+    assert "1 drift was seen; 1 answer was tried beside the champion: 1 promoted, 1 dropped." in words
     assert "raise_rate promoted after 80 events" in words
     assert "movies (source): 12,000 events learned." in words
 
@@ -126,6 +126,13 @@ def test_points_are_where_the_axes_say() -> None:
 def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
     """Steps of 1, 2 or 5 times a power of ten, within the limits."""
     assert ticks(low, high) == pytest.approx(expected)
+
+
+def test_ticks_of_time_are_whole_units() -> None:
+    """Of 400 s: every 2 minutes at most, not every 100 s; of five days: days."""
+    assert time_ticks(0, 400) == [0, 120, 240, 360]
+    assert time_ticks(10, 70) == [10, 20, 30, 40, 50, 60, 70]
+    assert time_ticks(0, 5 * 86_400) == [n * 86_400 for n in range(6)]
 
 
 def test_the_file_is_replaced_whole_and_a_bad_folder_is_named(tmp_path: Path) -> None:
