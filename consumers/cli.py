@@ -48,7 +48,7 @@ def cli() -> None:
 @NEEDED_CONFIG
 @click.option("--accept-gap", is_flag=True, help="Go on although records are gone from the log; counts them.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for index.html: figures and plots.")
-@click.option("--debug", is_flag=True, help="More in the log.")
+@click.option("--debug", is_flag=True, help="More in the log, with user ids.")
 def run(config: Path, accept_gap: bool, report: Path | None, debug: bool) -> int:
     """Consume, learn, publish, until Ctrl-C or SIGTERM.
 
@@ -303,7 +303,7 @@ def demo(
       crosscurrent demo --keep
       crosscurrent demo --replay ratings.csv.gz --replay items.csv.gz --target comedy --rate 500
     """
-    log.configure()
+    log.configure(quiet=True)  # the live view tells the story
     from consumers.demo import run_demo  # noqa: PLC0415  (loads torch)
     from consumers.demo_producer import DemoOptions  # noqa: PLC0415
 

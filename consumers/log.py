@@ -52,10 +52,11 @@ def _without_users(_: Any, method: str, event: MutableMapping[str, Any]) -> Muta
     return event
 
 
-def configure(debug: bool = False) -> None:
-    """Sets up structlog; libraries are quiet, their errors reach us as exceptions."""
+def configure(debug: bool = False, quiet: bool = False) -> None:
+    """Sets up structlog; libraries are quiet, their errors reach us as exceptions. `quiet`: errors only."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     terminal = sys.stderr.isatty()
+    least = logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO
     renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
@@ -66,6 +67,6 @@ def configure(debug: bool = False) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unbroken(sys.stderr))),
     )

@@ -52,9 +52,10 @@ def number(value: float) -> str:
 def seconds(value: float) -> str:
     if 0 < value < 1:
         return f"{number(1000 * value)} ms"
-    for length, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+    for length, part, unit in ((86_400, 3600, "d"), (3600, 60, "h"), (60, 1, "min")):
         if value >= length:
-            return f"{value / length:.3g} {unit}"
+            whole, rest = divmod(round(value / part), length // part)
+            return f"{whole}:{rest:02d} {unit}" if rest else f"{whole} {unit}"
     return f"{value:.3g} s"
 
 

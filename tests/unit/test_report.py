@@ -128,6 +128,23 @@ def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None
     assert ticks(low, high) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 s"),
+        (0.04, "40 ms"),
+        (2.5, "2.5 s"),
+        (60, "1 min"),
+        (80, "1:20 min"),
+        (5400, "1:30 h"),
+        (86_400, "1 d"),
+    ],
+)
+def test_seconds_in_words(value: float, text: str) -> None:
+    """Milliseconds to days; what is left over is in the unit below."""
+    assert seconds(value) == text
+
+
 def test_ticks_of_time_are_whole_units() -> None:
     """Of 400 s: every 2 minutes at most, not every 100 s; of five days: days."""
     assert time_ticks(0, 400) == [0, 120, 240, 360]
