@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from consumers.canary import Canary
 from consumers.decode import Decoded
 from consumers.source import Offsets, Record
 
 
 class Batch(NamedTuple):
-    """Decoded records in the order they came, and the next offset to read of every place in it."""
+    """Decoded records in the order they came, and the next offset to read of every place in it but the canaries'."""
 
-    entries: list[tuple[Record, Decoded]]
+    entries: list[tuple[Record, Decoded | Canary]]
     offsets: Offsets
 
 
@@ -23,13 +24,13 @@ class Batcher:
         self._max_events = max_events
         self._max_age = max_age
         self._clock = clock
-        self._entries: list[tuple[Record, Decoded]] = []
+        self._entries: list[tuple[Record, Decoded | Canary]] = []
         self._since = 0.0
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, record: Record, decoded: Decoded) -> None:
+    def add(self, record: Record, decoded: Decoded | Canary) -> None:
         if not self._entries:
             self._since = self._clock()
         self._entries.append((record, decoded))
@@ -47,6 +48,7 @@ class Batcher:
             return None
         entries, self._entries = self._entries[: self._max_events], self._entries[self._max_events :]
         offsets: Offsets = {}
-        for record, _ in entries:
-            offsets[record.topic, record.partition] = record.offset + 1
+        for record, decoded in entries:
+            if not isinstance(decoded, Canary):
+                offsets[record.topic, record.partition] = record.offset + 1
         return Batch(entries, offsets)

@@ -13,6 +13,7 @@ import redis
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from consumers.canary import create_topic
 from consumers.config import Settings
 from consumers.connect import connect_store
 from consumers.errors import Stop
@@ -62,6 +63,23 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
             yield Finding(
                 f"topic {name}", False, "missing: create it, or run crosscurrent check --create-topics"
             )
+    if canary := settings.kafka.canary_topic:
+        yield _check_canary(admin, canary, create)
+
+
+def _check_canary(admin: Any, topic: str, create: bool) -> Finding:
+    """Good without, too: the service makes the topic itself where it may, and else runs without canaries."""
+    there = bool(partition_counts(admin, [topic]))
+    if not there and create:
+        try:
+            create_topic(admin, topic)
+        except KafkaError as error:
+            return Finding(
+                f"topic {topic}", True, f"not created ({type(error).__name__}): without canaries then"
+            )
+        return Finding(f"topic {topic}", True, "created, for canaries")
+    how = "there, for canaries" if there else "missing: made at the start, or it runs without canaries"
+    return Finding(f"topic {topic}", True, how)
 
 
 def partition_counts(admin: Any, topics: list[str]) -> dict[str, int]:

@@ -47,13 +47,15 @@ def cli() -> None:
 @cli.command()
 @NEEDED_CONFIG
 @click.option("--accept-gap", is_flag=True, help="Go on although records are gone from the log; counts them.")
-@click.option("--debug", is_flag=True, help="More in the log.")
-def run(config: Path, accept_gap: bool, debug: bool) -> int:
+@click.option("--report", type=click.Path(path_type=Path), help="Folder for index.html: figures and plots.")
+@click.option("--debug", is_flag=True, help="More in the log, with user ids.")
+def run(config: Path, accept_gap: bool, report: Path | None, debug: bool) -> int:
     """Consume, learn, publish, until Ctrl-C or SIGTERM.
 
     \b
     Examples:
       crosscurrent run --config crosscurrent.toml
+      crosscurrent run --config crosscurrent.toml --report report
       CROSSCURRENT_METRICS__PORT=9500 crosscurrent run -c crosscurrent.toml
     """
     from consumers.connect import connect_source, connect_store  # noqa: PLC0415  (fast failure first)
@@ -62,9 +64,14 @@ def run(config: Path, accept_gap: bool, debug: bool) -> int:
     log.configure(debug)
     source = connect_source(settings, accept_gap)
     client = connect_store(settings)
-    from consumers.service import Service  # noqa: PLC0415  (loads torch)
+    from consumers.report.writer import of_service  # noqa: PLC0415  (loads torch)
+    from consumers.service import Service  # noqa: PLC0415
 
-    return Service(settings, source, client).run()
+    service = Service(settings, source, client)
+    if report is None:
+        return service.run()
+    with of_service(report, "Crosscurrent", service):
+        return service.run()
 
 
 @cli.command()
@@ -270,6 +277,10 @@ def explain(config: Path, user: str, item: str, domain: str, json_file: Path | N
 @click.option(
     "--target", help="With --replay: the domain to transfer into (default: the one with fewest events)."
 )
+@click.option(
+    "--report", default="report", show_default=True, type=click.Path(path_type=Path),
+    help="Folder for index.html: figures and plots.",
+)  # fmt: skip
 @click.option("--keep", is_flag=True, help="Leave broker, store and service running until Ctrl-C.")
 @JSON
 def demo(
@@ -278,6 +289,7 @@ def demo(
     seed: int,
     files: tuple[Path, ...],
     target: str | None,
+    report: Path,
     keep: bool,
     json_file: Path | None,
 ) -> int:
@@ -291,11 +303,11 @@ def demo(
       crosscurrent demo --keep
       crosscurrent demo --replay ratings.csv.gz --replay items.csv.gz --target comedy --rate 500
     """
-    log.configure()
+    log.configure(quiet=True)  # the live view tells the story
     from consumers.demo import run_demo  # noqa: PLC0415  (loads torch)
     from consumers.demo_producer import DemoOptions  # noqa: PLC0415
 
-    code, figures = run_demo(DemoOptions(events, rate, seed, files, target, keep))
+    code, figures = run_demo(DemoOptions(events, rate, seed, files, target, keep, report))
     write_json(json_file, figures)
     return code
 

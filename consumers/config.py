@@ -27,6 +27,9 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
     bootstrap_servers: list[str] = msgspec.field(default_factory=lambda: ["localhost:9092"])
     dead_letter_topic: str = "crosscurrent.dead-letters"
     group_id: str = "crosscurrent"
+    canary_topic: str = "crosscurrent.canary"
+    """Where the service sends records of its own, to time them; "" for none."""
+    canary_seconds: float = 5.0
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
@@ -253,7 +256,13 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
             raise Stop(f"{origin}: {message}")
 
     demand(bool(settings.domains) or not need_domains, "domains: name at least one, as [domains.movies]")
-    owners: dict[str, str] = {settings.kafka.dead_letter_topic: "kafka.dead_letter_topic"}
+    kafka = settings.kafka
+    owners = {kafka.dead_letter_topic: "kafka.dead_letter_topic"}
+    demand(
+        kafka.canary_topic not in owners,
+        f"kafka.canary_topic: {kafka.canary_topic} is kafka.dead_letter_topic",
+    )
+    owners[kafka.canary_topic] = "kafka.canary_topic"
     for name, domain in settings.domains.items():
         demand(bool(DOMAIN_NAME.fullmatch(name)), f"domains.{name}: a name matches [a-z0-9_-]+")
         low, high = domain.rating_range
@@ -276,6 +285,7 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
         (settings.publish, ("interval_ms", "top", "ttl_seconds", "max_backlog")),
         (settings.learner, ("users", "items_per_domain")),
         (settings.checkpoint, ("interval_seconds",)),
+        (settings.kafka, ("canary_seconds",)),
     ):
         for key in keys:
             demand(getattr(section, key) > 0, f"{type(section).__name__.lower()}.{key}: must be above 0")

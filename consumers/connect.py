@@ -25,4 +25,5 @@ def connect_store(settings: Settings) -> redis.Redis:
 
 def connect_source(settings: Settings, accept_gap: bool = False) -> KafkaSource:
     """The log with all topics there. Raises Stop."""
-    return KafkaSource(settings.kafka, settings.topics(), accept_gap=accept_gap)
+    canary = settings.kafka.canary_topic
+    return KafkaSource(settings.kafka, settings.topics(), accept_gap=accept_gap, canary_topic=canary)

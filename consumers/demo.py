@@ -24,6 +24,7 @@ from consumers.demo_view import View
 from consumers.embedded import Broker, EmbeddedError, Store
 from consumers.errors import Stop
 from consumers.replay import create_topics
+from consumers.report.writer import of_service
 from consumers.reporter import line
 from consumers.service import Service
 from consumers.show import show_recommendations
@@ -50,18 +51,22 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
             service = Service(settings, connect_source(settings), connect_store(settings))
             service.freshness_ms = []
             kept = service.arms.prequential = Kept()
-            feed.wait_for_items()
-            summary = _watch(service, feed, console, options)
+            with of_service(options.report, "Crosscurrent demo", service) as report:
+                feed.wait_for_items()
+                summary = _watch(service, feed, console, options)
+                feed.stop()
+                drifted = None
+                if not options.files:
+                    drifted = compare(kept, settings, world_of(options.events, options.seed), console)
+                    summary |= {"drift": drifted.figures() if drifted is not None else None}
+                report.more = [drifted.chart()] if drifted is not None else []
         finally:
             feed.stop()
-        drifted = None
-        if not options.files:
-            drifted = compare(kept, settings, world_of(options.events, options.seed), console)
-            summary |= {"drift": drifted.figures() if drifted is not None else None}
         _show(console, store.url, settings, summary, service, options)
         if drifted is not None:
             story = [line(events, notice) for events, notice in service.pipeline.reporter.story]
             show(drifted, story, console)
+        console.print(f"\nall of it as a page: [bold]{report.path}[/bold]", highlight=False, soft_wrap=True)
         return (1 if summary["lost"] else 0), summary
 
 

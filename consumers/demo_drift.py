@@ -11,6 +11,7 @@ from rich.console import Console
 from consumers.config import Settings
 from consumers.evaluation.scenario_run import Pass, run_pass
 from consumers.evaluation.scenario_world import TARGET
+from consumers.report.chart import Chart, Line, number
 from consumers.simulated_world import World, WorldSettings
 from models.prequential import RMSE, Prequential
 
@@ -37,6 +38,19 @@ class Drifted(NamedTuple):
     before: float
     adapted: list[float]
     not_adapted: list[float]
+
+    def chart(self) -> Chart:
+        """For the page: each window's error at its end."""
+        ends = [WINDOW * (n + 1.0) for n in range(len(self.adapted))]
+        lines = [
+            Line("with adaptation", list(zip(ends, self.adapted, strict=True)), 0),
+            Line("without", list(zip(ends, self.not_adapted, strict=False)), 1, dashed=True),
+            Line("before the drift", [(ends[0], self.before), (ends[-1], self.before)], 5, dashed=True),
+        ]
+        note = (
+            f"The same events learned with and without answers to drift, {WINDOW} at a time; lower is better."
+        )
+        return Chart(f"{TARGET}: rating error by events after the drift", note, lines, number, number)
 
     def figures(self) -> dict[str, Any]:
         """For the summary: errors rounded to 1e-4."""

@@ -21,6 +21,7 @@ class DemoOptions(NamedTuple):
     files: tuple[Path, ...] = ()
     target: str | None = None
     keep: bool = False
+    report: Path = Path("report")
 
 
 class Feed:

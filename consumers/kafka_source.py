@@ -6,15 +6,19 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import KafkaError, OffsetOutOfRangeError, TopicAuthorizationFailedError
 
+from consumers.canary import create_topic
 from consumers.config import Kafka
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.merge import TimeMerge
 from consumers.source import Offsets, Place, Record, Unavailable
 
 Topics = Mapping[str, tuple[str, Literal["interactions", "items"]]]
+log = structlog.get_logger()
+
 PATIENCE_SECONDS = 1.0
 """How long time order may hold records back when nothing more is delivered."""
 FETCH_RECORDS = 100_000
@@ -23,10 +27,19 @@ hand out one partition's to their end before the next one's first."""
 
 
 class KafkaSource:
-    """See `source.Source`. Item topics are read to their end before the first interaction is handed out."""
+    """See `source.Source`. Item topics are read to their end before the first interaction is handed out.
+
+    Records of `canary_topic` come among the others, from its end at start on; nothing waits for one, and neither
+    offsets nor lag nor identity know of them. `canary_problem` says why there are none.
+    """
 
     def __init__(
-        self, config: Kafka, topics: Topics, poll_records: int = 2000, accept_gap: bool = False
+        self,
+        config: Kafka,
+        topics: Topics,
+        poll_records: int = 2000,
+        accept_gap: bool = False,
+        canary_topic: str = "",
     ) -> None:
         self._topics = topics
         self._poll_records = poll_records
@@ -42,6 +55,8 @@ class KafkaSource:
         self._merge = TimeMerge()
         self._held_since: float | None = None
         self._reading_items = True
+        self.canaries: dict[Place, Any] = {}
+        self.canary_problem = ""
         self._config = config
         try:
             self._consumer = KafkaConsumer(
@@ -61,6 +76,8 @@ class KafkaSource:
         try:
             with KafkaAdminClient(**config.client()) as admin:
                 self._describe(admin)
+                if canary_topic:
+                    self._find_canaries(admin, canary_topic)
         except (KafkaError, OSError, ValueError) as error:
             self.close()
             raise Stop(unreachable(config, error)) from error
@@ -85,11 +102,24 @@ class KafkaSource:
                 index = int(partition["partition_index"])
                 self._tps[name, index] = TopicPartition(name, index)
 
+    def _find_canaries(self, admin: Any, topic: str) -> None:
+        """The topic's partitions; it is made if it is missing. Whatever forbids that must not stop the events."""
+        try:
+            (described,) = admin.describe_topics([topic])
+            if not described["partitions"]:
+                create_topic(admin, topic)
+                (described,) = admin.describe_topics([topic])
+            found = [(topic, int(partition["partition_index"])) for partition in described["partitions"]]
+            self.canaries = {place: TopicPartition(*place) for place in found}
+            self.canary_problem = "" if found else f"{topic} cannot be described"
+        except KafkaError as error:
+            self.canary_problem = f"{topic}: {type(error).__name__}"
+
     def start(self, offsets: Offsets, identity: Mapping[str, str]) -> Offsets:
         offsets = self._of_this_log(offsets, identity)
         consumer, tps = self._consumer, self._tps
         try:
-            consumer.assign(list(tps.values()))
+            consumer.assign([*tps.values(), *self.canaries.values()])
             begins = consumer.beginning_offsets(list(tps.values()))
             ends = consumer.end_offsets(list(tps.values()))
         except KafkaError as error:
@@ -103,7 +133,10 @@ class KafkaSource:
             consumer.seek(tp, wanted)
             if ends[tp] <= begins[tp]:
                 self._start_ends[place] = ends[tp]
-        consumer.pause(*(tp for (topic, _), tp in tps.items() if not self._is_items(topic)))
+        if self.canaries:
+            consumer.seek_to_end(*self.canaries.values())
+        events = (tp for (topic, _), tp in tps.items() if not self._is_items(topic))
+        consumer.pause(*events, *self.canaries.values())
         return {place: self._started[place] for place in offsets if place in self._started}
 
     def items_read(self) -> bool:
@@ -140,7 +173,7 @@ class KafkaSource:
             records = self._merge.take(set(), self._poll_records, force=True)
             if not records and self._items_read():
                 self._reading_items = False
-                self._consumer.resume(*self._tps.values())
+                self._consumer.resume(*self._tps.values(), *self.canaries.values())
             return records
         behind = self._behind()
         now = time.monotonic()
@@ -159,6 +192,9 @@ class KafkaSource:
         except OffsetOutOfRangeError as error:
             self._out_of_range(error)
             return False
+        except TopicAuthorizationFailedError as error:
+            self._drop_canaries(error)
+            return False
         except KafkaError as error:
             if getattr(error, "retriable", False):
                 raise Unavailable(str(error)) from error
@@ -174,13 +210,25 @@ class KafkaSource:
             if self._positions[place] < end and tp not in polled:  # a transaction's end, a compacted record
                 self._positions[place] = max(self._positions[place], self._consumer.position(tp) or 0)
         if not self._reading_items:
-            full = {self._tps[place] for place in self._merge.full()}
+            full = {(self._tps | self.canaries)[place] for place in self._merge.full()}
             paused = self._consumer.paused()
             self._consumer.resume(*(paused - full))
             self._consumer.pause(*(full - paused))
         return bool(polled)
 
+    def _drop_canaries(self, error: Exception) -> None:
+        """Reading is not allowed: of the canaries' topic it is done without, of any other it is the end."""
+        denied = error.args[0] if error.args else ()
+        if not self.canaries or set(denied) - {topic for topic, _ in self.canaries}:
+            raise Stop(f"Kafka: {type(error).__name__}: {error}") from error
+        log.warning("may not read canaries, goes on without", topics=sorted(denied))
+        self._consumer.assign(list(self._tps.values()))
+        self.canaries = {}
+
     def _out_of_range(self, error: Exception) -> None:
+        if self.canaries and set(error.args[0]) <= set(self.canaries.values()):  # nobody misses an old canary
+            self._consumer.seek_to_end(*error.args[0])
+            return
         begins = self._consumer.beginning_offsets(list(self._tps.values()))
         gone = {p: begins[tp] for p, tp in self._tps.items() if self._positions[p] < begins[tp]}
         if not gone:

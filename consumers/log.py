@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from typing import TextIO, cast
+from collections.abc import MutableMapping
+from typing import Any, TextIO, cast
 
 import structlog
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from consumers.repeats import Repeats
 
 WIDE = 140
 
@@ -41,18 +44,29 @@ class _Unbroken:
             self._stream.flush()
 
 
-def configure(debug: bool = False) -> None:
-    """Sets up structlog; libraries are quiet, their errors reach us as exceptions."""
+def _without_users(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Who did what is for debugging alone; a log is kept longer, and read by more people, than the events."""
+    if method != "debug":
+        for field in ("user", "user_id", "key", "event_id"):
+            event.pop(field, None)
+    return event
+
+
+def configure(debug: bool = False, quiet: bool = False) -> None:
+    """Sets up structlog; libraries are quiet, their errors reach us as exceptions. `quiet`: errors only."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     terminal = sys.stderr.isatty()
+    least = logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO
     renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
+            _without_users,
+            Repeats(),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if terminal else "iso", utc=not terminal),
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unbroken(sys.stderr))),
     )

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from consumers.batcher import Batch, Batcher
+from consumers.canary import Canaries, Canary, canary
 from consumers.checkpointer import Checkpointer
 from consumers.config import Settings
 from consumers.dead_letters import Limits, Sink, dead_letter
@@ -26,7 +27,6 @@ from models.interaction import Interaction, Item
 from serving.metrics import Metrics
 from serving.outbox import Outbox
 from serving.publisher import Publisher
-from serving.records import Write
 
 log = structlog.get_logger()
 
@@ -52,6 +52,7 @@ class Pipeline(Live):
         checkpointer: Checkpointer | None,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
+        canaries: Canaries | None = None,
     ) -> None:
         self.settings = settings
         self.source = source
@@ -63,6 +64,7 @@ class Pipeline(Live):
         self.checkpointer = checkpointer
         self.metrics = metrics
         self.clock = clock
+        self.canaries = canaries
         self.offsets: Offsets = {}
         self.totals: Counter[str] = Counter()
         self.decoder = Decoder(settings.topics(), settings.domain_list(), settings.intake.max_record_bytes)
@@ -126,6 +128,9 @@ class Pipeline(Live):
     # 2 decode and validate, 3 micro-batch
 
     def _decode(self, record: Record) -> None:
+        if record.topic == self.settings.kafka.canary_topic:
+            self.batcher.add(record, canary(record))
+            return
         decoded = self.decoder.decode(record)
         if isinstance(decoded, Rejection):
             self.sink.send(dead_letter(record, decoded.reason))
@@ -143,7 +148,12 @@ class Pipeline(Live):
                     self._interaction(record, event)
                 elif isinstance(event, Item):
                     self._item(record, event)
+                elif isinstance(event, Canary):
+                    if self.canaries is not None:
+                        self.canaries.learned(event)
                 else:
+                    where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+                    log.warning("dead letter", domain=event.domain, reason=event.reason, **where)
                     self.totals["dead_letters"] += 1
                     self.metrics.dead_letters.labels(event.domain, event.reason).inc()
                     self.metrics.dead_letter_last.labels(event.domain).set_to_current_time()
@@ -152,13 +162,23 @@ class Pipeline(Live):
         self.offsets.update(batch.offsets)
         if self.arms.full.waiting >= self.settings.intake.network_events:
             self._network_step()
-        self._learning_since_publish += time.perf_counter() - begun
+        seconds = time.perf_counter() - begun
+        self._learning_since_publish += seconds
+        log.debug("batch learned", records=len(batch.entries), seconds=round(seconds, 4))
 
     def _interaction(self, record: Record, event: Interaction) -> None:
         self.totals["interactions"] += 1
         if self.dedup.repeated(event.domain, event.event_id):
             self.totals["duplicates"] += 1
             self.metrics.duplicates.labels(event.domain).inc()
+            log.debug(
+                "duplicate",
+                domain=event.domain,
+                partition=record.partition,
+                offset=record.offset,
+                user=event.user,
+                event_id=event.event_id,
+            )
             return
         if record.key is None or record.key != event.user.encode():
             self.metrics.key_mismatches.inc()
@@ -216,7 +236,7 @@ class Pipeline(Live):
         full.evicted, full.evicted_users = [], []
         end = time.perf_counter() + budget
         with self._timed("publish"):
-            chunk: list[Write] = []
+            chunk = [] if self.canaries is None else self.canaries.writes()
             for write in self.outbox.collect(lambda: time.perf_counter() < end):
                 chunk.append(write)
                 if len(chunk) == HAND_OVER:  # the first are on their way while the rest are made

@@ -12,6 +12,7 @@ import redis
 import structlog
 from prometheus_client import ProcessCollector
 
+from consumers.canary import Canaries
 from consumers.checkpointer import Checkpointer
 from consumers.config import Settings
 from consumers.dead_letters import KafkaSink
@@ -75,6 +76,15 @@ class Service:
             self._on_checkpoint,
             whole_mb=settings.checkpoint.whole_mb,
         )
+        self.canaries: Canaries | None = None
+        if source.canaries:
+            self.canaries = Canaries(
+                settings.kafka,
+                keys.canary,
+                self.metrics.canary_seconds,
+                self.metrics.canary_lost,
+                self._past_start,
+            )
         self.pipeline = Pipeline(
             settings,
             source,
@@ -85,6 +95,7 @@ class Service:
             self.publisher,
             self.checkpointer,
             self.metrics,
+            canaries=self.canaries,
         )
         self.metrics.ready.set_function(lambda: float(self.ready() is None))
         self.metrics.checkpoint_age.set_function(self.checkpointer.age)
@@ -109,6 +120,10 @@ class Service:
             raise Stop(
                 f"metrics.port {port} on {host}: {error.strerror}. Set another (CROSSCURRENT_METRICS__PORT)."
             ) from error
+        if self.source.canary_problem:
+            log.warning("runs without canaries", reason=self.source.canary_problem)
+        if self.canaries is not None:
+            self.canaries.start()
         log.info(
             "started",
             domains=list(self.settings.domains),
@@ -145,6 +160,7 @@ class Service:
             log.warning(
                 "the store did not take everything; the rest is saved and published at the next start"
             )
+        self.pipeline.report()
         totals = self.pipeline.totals
         log.info("stopped", learned=totals["learned"], dead_letters=totals["dead_letters"])
         return 0
@@ -158,6 +174,8 @@ class Service:
                 log.error("could not save", error=str(second))
 
     def _close(self) -> None:
+        if self.canaries is not None:
+            self.canaries.close()
         self.publisher.close(0.0)
         self.pipeline.encoding.close()
         self.pipeline.sink.close()
@@ -182,15 +200,18 @@ class Service:
         return self.checkpointer.problem or self.publisher.problem() or self._behind() or self._unsaved()
 
     def _behind(self) -> str | None:
-        if not self._caught_up:
-            self._caught_up = self.source.reached_start_end(self.pipeline.offsets)
-            if not self._caught_up:
-                return "still reading what was in the log at start"
+        if not self._past_start():
+            return "still reading what was in the log at start"
         for name in self.settings.domains:
             lag = self.metrics.lag_seconds.labels(name)._value.get()
             if lag > READY_LAG_SECONDS:
                 return f"{name} lags by {lag:.0f} s"
         return None
+
+    def _past_start(self) -> bool:
+        """Whether all is learned that was in the log at start; canaries that waited for it would say nothing."""
+        self._caught_up = self._caught_up or self.source.reached_start_end(self.pipeline.offsets)
+        return self._caught_up
 
     def _unsaved(self) -> str | None:
         age = self.checkpointer.age()
@@ -207,6 +228,8 @@ class Service:
         key = write.key.removeprefix(f"{self.settings.redis.prefix}:")
         kind = key.split(":", 1)[0] if write.kind != "delete" else "delete"
         self.metrics.published.labels(kind).inc()
+        if self.canaries is not None:
+            self.canaries.written(write)
         for born, domain in zip(write.born_ms, write.domains, strict=True):
             age_ms = max(0.0, now_ms - born)
             self._freshness[domain].observe(age_ms / 1000)

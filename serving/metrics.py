@@ -47,6 +47,7 @@ class Metrics:
         )
         self.published = counter("published", "Writes acknowledged by the store.", "kind")
         self.publish_errors = counter("publish_errors", "Failed writes to the store; they are retried.")
+        self.canary_lost = counter("canary_lost", "Canaries that were not readable within 60 s.")
         self.table_evictions = counter("table_evictions", "Rows given to someone else.", "table")
 
         self.dead_letter_last = gauge(
@@ -89,6 +90,9 @@ class Metrics:
         self.stage_seconds = histogram("stage_seconds", "Time of one stage, a batch.", STAGE_BUCKETS, "stage")
         self.freshness_seconds = histogram(
             "freshness_seconds", "Kafka record time to readable in the store.", FRESHNESS_BUCKETS, "domain"
+        )
+        self.canary_seconds = histogram(
+            "canary_seconds", "A canary sent to Kafka until it is readable in the store.", FRESHNESS_BUCKETS
         )
         self.checkpoint_seconds = histogram(
             "checkpoint_seconds", "Time to take and write a checkpoint.", STAGE_BUCKETS

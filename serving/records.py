@@ -19,6 +19,7 @@ class Keys:
     def __init__(self, prefix: str = "cc") -> None:
         self.prefix = prefix
         self.meta = f"{prefix}:meta"
+        self.canary = f"{prefix}:canary"
 
     def recommendations(self, user: str, domain: str) -> str:
         return f"{self.prefix}:rec:{{{user}}}:{domain}"

@@ -91,6 +91,23 @@ ROWS: list[tuple[str, list[Builder]]] = [
                     f"(rate(crosscurrent_freshness_seconds_bucket{{{DOMAIN}}}[{RATE}])))",
                     "{{domain}} 99 %",
                 ),
+                width=6,
+            ).min(0),
+            lines(
+                "Canary: sent to readable",
+                SECONDS,
+                "A record of the service's own, every 5 s, through Kafka to the store: a sign of life without events. "
+                "None, or lost ones: nothing comes through; runbook, CrosscurrentCanaryLost.",
+                Query(
+                    f"histogram_quantile(0.5, sum by (le) (rate(crosscurrent_canary_seconds_bucket{{{JOB}}}[{RATE}])))",
+                    "half",
+                ),
+                Query(
+                    f"histogram_quantile(0.99, sum by (le) "
+                    f"(rate(crosscurrent_canary_seconds_bucket{{{JOB}}}[{RATE}])))",
+                    "99 %",
+                ),
+                width=6,
             ).min(0),
             lines(
                 "What users get, against no transfer",
@@ -100,6 +117,7 @@ ROWS: list[tuple[str, list[Builder]]] = [
                 Query(
                     f'crosscurrent:transfer_gain:ratio{{{DOMAIN}, arm="followed"}}', "{{domain}} {{metric}}"
                 ),
+                width=6,
             ).axis_soft_min(-0.02),
             lines(
                 "Error budgets burnt (1 = just sustainable)",
@@ -111,6 +129,7 @@ ROWS: list[tuple[str, list[Builder]]] = [
                     f'crosscurrent:transfer_worse:avg1h{{{DOMAIN}, arm="followed"}} / 0.05',
                     "{{domain}} transfer, {{metric}}",
                 ),
+                width=6,
             ).min(0),
         ],
     ),
@@ -123,7 +142,19 @@ ROWS: list[tuple[str, list[Builder]]] = [
                 "Clicks and ratings learned. A fall to nothing: producers or the broker; a plateau with growing lag: "
                 "the service is at its limit.",
                 Query(f"sum by (domain) (rate(crosscurrent_events_total{{{DOMAIN}}}[{RATE}]))", "{{domain}}"),
+                width=6,
             ).min(0),
+            bars(
+                "Canaries lost",
+                COUNT,
+                "Not readable within 60 s. One may be a restart of the broker or store; more are a page: runbook, "
+                "CrosscurrentCanaryLost.",
+                Query(
+                    f"sum by (instance) (increase(crosscurrent_canary_lost_total{{{JOB}}}[{RATE}]))",
+                    "{{instance}}",
+                ),
+                width=6,
+            ),
             lines(
                 "Prediction error (ratings)",
                 PLAIN,
@@ -132,6 +163,7 @@ ROWS: list[tuple[str, list[Builder]]] = [
                     f'crosscurrent_prequential_error{{{DOMAIN}, metric="rmse", arm=~"full|target_only"}}',
                     "{{domain}} {{arm}}",
                 ),
+                width=6,
             ),
             bars(
                 "Records that could not be used",
@@ -141,6 +173,7 @@ ROWS: list[tuple[str, list[Builder]]] = [
                     f"sum by (reason) (increase(crosscurrent_dead_letters_total{{{DOMAIN}}}[{RATE}]))",
                     "{{reason}}",
                 ),
+                width=6,
             ),
         ],
     ),

@@ -18,6 +18,8 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "consumer_lag_seconds": ("gauge", {"domain"}),
     "stage_seconds": ("histogram", {"stage"}),
     "freshness_seconds": ("histogram", {"domain"}),
+    "canary_seconds": ("histogram", set()),
+    "canary_lost": ("counter", set()),
     "prequential_error": ("gauge", {"domain", "metric", "arm"}),
     "transfer_gain": ("gauge", {"domain", "metric"}),
     "drift_score": ("gauge", {"domain", "detector"}),

@@ -1,0 +1,1 @@
+"""One HTML page that shows how a service does, for those without Grafana."""

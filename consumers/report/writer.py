@@ -1,0 +1,89 @@
+"""Keeps `index.html` in a folder up to date while a service runs; it changes nothing of the service."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from consumers.config import Settings
+from consumers.errors import Stop
+from consumers.report.chart import Chart
+from consumers.report.figures import elapsed
+from consumers.report.page import page
+from consumers.report.recorder import Recorder
+from consumers.service import Service
+
+log = structlog.get_logger()
+
+
+def of_service(folder: Path, title: str, service: Service) -> Writer:
+    """The writer of a service that is made and not started yet."""
+    return Writer(folder, title, service.settings, Recorder(service.metrics, service.pipeline.reporter.story))
+
+
+class Writer:
+    """A context: within it a thread samples and writes every `every` seconds; once more at the end.
+
+    Entering raises Stop where the folder cannot be written; a disk that fills up later is a warning.
+    """
+
+    def __init__(
+        self, folder: Path, title: str, settings: Settings, recorder: Recorder, every: float = 15.0
+    ) -> None:
+        self.path = folder / "index.html"
+        self.more: Sequence[Chart] = ()
+        """Charts to come first from the next writing on."""
+        self._title = title
+        self._settings = settings
+        self._recorder = recorder
+        self._every = every
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="report", daemon=True)
+
+    def __enter__(self) -> Self:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.write()
+        except OSError as error:
+            raise Stop(f"--report {self.path.parent}: {error.strerror}") from error
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self._thread.join()
+        self._recorder.tick(now=True)
+        self._try()
+
+    def write(self) -> None:
+        """The file is replaced whole: a reader never sees half of it. Raises OSError."""
+        samples = self._recorder.samples
+        lasted = elapsed(samples[-1].seconds if samples else 0.0)
+        when = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}, {lasted} after the start"
+        text = page(self._title, when, self._settings, self._recorder, self.more)
+        beside = self.path.with_suffix(".new")
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(self.path)
+
+    def _run(self) -> None:
+        waited = 0.0
+        while not self._ending.wait(1.0):
+            self._recorder.tick()
+            waited += 1.0
+            if waited >= self._every:
+                waited = 0.0
+                self._try()
+
+    def _try(self) -> None:
+        try:
+            self.write()
+        except OSError as error:
+            log.warning("report not written", path=str(self.path), error=error.strerror)
