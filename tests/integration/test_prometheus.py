@@ -1,7 +1,7 @@
 """What operators see, on a real Prometheus: every panel has data, and alerts fire when something breaks.
 
-The rules are those of deploy/prometheus, with `for` shortened to 250 ms (windows and limits as they are), scraped and
-evaluated as often. `promtool` tests the real durations: tests/unit/test_prometheus_rules.py.
+The rules are those of deploy/prometheus, with `for` shortened to a second (windows and limits as they are), scraped and
+evaluated each second. `promtool` tests the real durations: tests/unit/test_prometheus_rules.py.
 """
 
 from __future__ import annotations

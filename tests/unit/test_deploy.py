@@ -56,7 +56,11 @@ def test_what_the_image_copies_is_sent_to_the_build() -> None:
     """Dockerfile.dockerignore lets in just what the Dockerfile copies, and all of it exists."""
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
     sources = {source for line in copied for source in line.split()}
-    let_in = {line[1:] for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")}
+    let_in = {
+        line[1:]
+        for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
     assert sources == let_in
     assert all((ROOT / source).exists() for source in sources)
 
