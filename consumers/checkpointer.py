@@ -133,6 +133,7 @@ class Checkpointer:
         if self.problem is not None:
             log.info("checkpoint written again: reading goes on")
             self.problem = None
+        taken.saved()
         self.last_good = self._clock()
         self._written(offsets, seconds)
         self._compact_if_due()
@@ -148,7 +149,13 @@ class Checkpointer:
         grown = self._directory.growth()
         many = grown.increments >= INCREMENTS_LEAST and grown.bytes > grown.whole
         if many or grown.increments >= INCREMENTS_MOST:
-            line = [sys.executable, "-m", "models.compact", str(self._directory.path), str(self._directory.newest)]
+            line = [
+                sys.executable,
+                "-m",
+                "models.compact",
+                str(self._directory.path),
+                str(self._directory.newest),
+            ]
             self._compacting = subprocess.Popen(  # noqa: S603  our own
                 line,
                 stdin=subprocess.DEVNULL,

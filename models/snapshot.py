@@ -30,6 +30,11 @@ class Snapshot(msgspec.Struct):
         """Everything but the tensors, in MessagePack."""
         return msgspec.msgpack.encode(self.tree)
 
+    def saved(self) -> None:
+        """It was written. For the learning thread."""
+        for touched in self.taken:
+            touched.saved()
+
     def lost(self) -> None:
         """It could not be written: the next one has to hold what it holds. For the learning thread."""
         for touched in self.taken:

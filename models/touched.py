@@ -63,6 +63,10 @@ class Touched:
         if self._marks.all:
             self.everything()
 
+    def saved(self) -> None:
+        """What was taken last is saved: nobody asks for it again."""
+        self._taken = Marks()
+
     def settled(self) -> None:
         """All that there is has just been loaded from where it is saved."""
         self._marks = Marks(all=False)

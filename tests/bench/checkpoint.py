@@ -2,7 +2,7 @@
 
 A learner of two domains with 1,000,000 resident users and 50,000 items a domain (taste, history, biases, network
 rows and lists in use), then rounds of events, each followed by a checkpoint that is written while events go on.
-Needs about 7 GB of memory and as much room in TMPDIR for 1,000,000 users.
+Needs about 18 GB of memory and as much room in TMPDIR for 1,000,000 users.
 """
 
 # ruff: noqa: T201  a script

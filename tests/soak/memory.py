@@ -98,7 +98,7 @@ class Soak:
         self.ids, self.users, self.folder = ids, users, folder
         self.client = redis.Redis.from_url(store.url, legacy_responses=False)
         self.settings = settings_for(users)
-        self.source = Stream(ids, users, 4 * self.settings.learner.items_per_domain)
+        self.source = Stream(ids, users, int(1.2 * self.settings.learner.items_per_domain))
         self.arms = Arms(self.settings.domain_list(), self.settings.learner)
         keys = Keys()
         self.pipeline = Pipeline(
