@@ -71,12 +71,8 @@ class Signals(Live):
         """Learns from one event; call before `History.add`."""
         recent = self.history.recent(user)
         self.popularity[domain].add(item, time)
-        self.stage[domain].add(item, self._events(user))
+        self.stage[domain].add(item, self.history.count(user, domain))
         self.visits.add(domain, item, recent.domain, recent.row, time)
-
-    def _events(self, user: int | None) -> int:
-        events = self.history.events
-        return int(events[user].sum()) if user is not None and user < len(events) else 0
 
     def text(self, domain: int, users: list[int | None]) -> list[Affinity | None]:
         """Each user's text affinity to the items of the domain; None for a user without text."""
@@ -134,7 +130,7 @@ class Signals(Live):
         if text is not None:
             signals[:, at] = text.values(rows)
             signals[:, at + 1] = nearest(catalogue, recent, domain, rows)
-        signals[:, at + 2] = self.stage[domain].fit(rows, self._events(user))
+        signals[:, at + 2] = self.stage[domain].fit(rows, self.history.count(user, domain))
         signals[:, at + 3] = popularity.ages(rows, time)
         if network is not None and len(rows):
             values = np.nan_to_num(network.values(rows).astype(np.float64))

@@ -1,4 +1,4 @@
-"""How far along users are when they come to an item: beginners' items and those of the experienced."""
+"""How far along in a domain users are when they come to an item: beginners' items and those of the experienced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PRIOR = 3.0
 
 
 class Stage(LiveRows):
-    """Per item the running mean and variance of `x = log(1 + events of the user so far)`.
+    """Per item the running mean and variance of `x = log(1 + events of the user in the domain so far)`.
 
     The signal is the log density of the user's own x under the item's normal distribution, both moments
     shrunk to the domain's.
