@@ -76,7 +76,7 @@ class Signals(Live):
 
     def text(self, domain: int, users: list[int | None]) -> list[Affinity | None]:
         """Each user's text affinity to the items of the domain; None for a user without text."""
-        profiles = np.stack([profile(self.catalogues, self.history.recent(user)) for user in users])
+        profiles = np.stack([profile(self.catalogues, self.history.recent(user), domain) for user in users])
         told: NDArray[np.bool_] = np.abs(profiles).max(1) > 0
         cosines = iter(text_affinities(self.catalogues[domain], profiles[told]))
         return [next(cosines) if tells else None for tells in told]

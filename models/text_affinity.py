@@ -15,12 +15,18 @@ NEAREST = 20
 """How many latest items of the domain an item may be near to."""
 
 
-def profile(catalogues: list[Catalogue], recent: Recent) -> NDArray[np.float32]:
-    """(dim,): the fading mean direction of the user's latest items of all domains, zero without text."""
+def profile(catalogues: list[Catalogue], recent: Recent, domain: int) -> NDArray[np.float32]:
+    """(dim,): the fading mean direction of the user's latest items of the domain, zero without text.
+
+    Of a user without any there, those of all domains: better than nothing, but they blur what the domain's own say.
+    """
     total = np.zeros(catalogues[0].dim)
+    own = recent.domain == domain
+    if own.any():
+        recent = Recent(recent.domain[own], recent.row[own], recent.time[own])
     fading = FADE ** np.arange(len(recent.row))[::-1]
-    for domain, catalogue in enumerate(catalogues):
-        here = recent.domain == domain
+    for other, catalogue in enumerate(catalogues):
+        here = recent.domain == other
         if here.any():
             total += fading[here] @ catalogue.directions.units[recent.row[here]]
     norm = np.linalg.norm(total)
