@@ -14,12 +14,12 @@ from models.history import History, Recent
 from models.nearest import Affinity, best
 from models.popularity import HALF_LIVES, Popularity
 from models.stage import Stage
-from models.text_affinity import nearest, profile, text_affinities
+from models.text_affinity import profile, text_affinities, to_own
 from models.visits import SIGNALS as VISITS
 from models.visits import spread
 
 POPULARITY = tuple(f"popularity_{name}" for name in HALF_LIVES)
-NAMES = (*POPULARITY, *VISITS, "text", "text_nearest", "stage", "age", "affinity")
+NAMES = (*POPULARITY, *VISITS, "text", "text_nearest", "text_own", "stage", "age", "affinity")
 SINGLE = (*POPULARITY, *VISITS, "text")
 """Signals that can rank alone, as comparison arms."""
 PRIOR = {"popularity_3d": 0.3, "popularity_30d": 0.3, "sequence": 0.5, "co_visitation_30d": 0.3, "text": 0.5}
@@ -76,7 +76,7 @@ class Signals(Live):
 
     def text(self, domain: int, users: list[int | None]) -> list[Affinity | None]:
         """Each user's text affinity to the items of the domain; None for a user without text."""
-        profiles = np.stack([profile(self.catalogues, self.history.recent(user), domain) for user in users])
+        profiles = np.stack([profile(self.catalogues, self.history.recent(user)) for user in users])
         told: NDArray[np.bool_] = np.abs(profiles).max(1) > 0
         cosines = iter(text_affinities(self.catalogues[domain], profiles[told]))
         return [next(cosines) if tells else None for tells in told]
@@ -129,12 +129,12 @@ class Signals(Live):
         at += len(VISITS)
         if text is not None:
             signals[:, at] = text.values(rows)
-            signals[:, at + 1] = nearest(catalogue, recent, domain, rows)
-        signals[:, at + 2] = self.stage[domain].fit(rows, self.history.count(user, domain))
-        signals[:, at + 3] = popularity.ages(rows, time)
+            signals[:, at + 1 : at + 3] = to_own(catalogue, recent, domain, rows)
+        signals[:, at + 3] = self.stage[domain].fit(rows, self.history.count(user, domain))
+        signals[:, at + 4] = popularity.ages(rows, time)
         if network is not None and len(rows):
             values = np.nan_to_num(network.values(rows).astype(np.float64))
-            signals[:, at + 4] = (values - values.mean()) / (values.std() + 1e-9)
+            signals[:, at + 5] = (values - values.mean()) / (values.std() + 1e-9)
         return Candidates(rows, signals)
 
     def single(

@@ -11,22 +11,16 @@ from models.nearest import Affinity, affinities
 
 FADE = 0.8
 """Weight of the k-th latest item in the profile: FADE^(k-1)."""
-NEAREST = 20
-"""How many latest items of the domain an item may be near to."""
+LATEST = 20
+"""How many latest items of the domain count as its own."""
 
 
-def profile(catalogues: list[Catalogue], recent: Recent, domain: int) -> NDArray[np.float32]:
-    """(dim,): the fading mean direction of the user's latest items of the domain, zero without text.
-
-    Of a user without any there, those of all domains: better than nothing, but they blur what the domain's own say.
-    """
+def profile(catalogues: list[Catalogue], recent: Recent) -> NDArray[np.float32]:
+    """(dim,): the fading mean direction of the user's latest items of all domains, zero without text."""
     total = np.zeros(catalogues[0].dim)
-    own = recent.domain == domain
-    if own.any():
-        recent = Recent(recent.domain[own], recent.row[own], recent.time[own])
     fading = FADE ** np.arange(len(recent.row))[::-1]
-    for other, catalogue in enumerate(catalogues):
-        here = recent.domain == other
+    for domain, catalogue in enumerate(catalogues):
+        here = recent.domain == domain
         if here.any():
             total += fading[here] @ catalogue.directions.units[recent.row[here]]
     norm = np.linalg.norm(total)
@@ -39,13 +33,17 @@ def text_affinities(catalogue: Catalogue, profiles: NDArray[np.float32]) -> list
     return affinities(directions.index, directions.units[: catalogue.size], profiles)
 
 
-def nearest(
-    catalogue: Catalogue, recent: Recent, domain: int, rows: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """(len(rows),): cosine with the nearest of the user's latest 20 items of the domain, 0 without any."""
-    latest = recent.row[recent.domain == domain][-NEAREST:]
+def to_own(catalogue: Catalogue, recent: Recent, domain: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(len(rows), 2): cosine with the nearest of the user's latest 20 items of the domain, and with their fading mean.
+
+    Zeros without any. What the other domains' items add to the profile of all blurs what the domain's own say.
+    """
+    latest = recent.row[recent.domain == domain][-LATEST:]
     if not len(latest):
-        return np.zeros(len(rows), np.float32)
+        return np.zeros((len(rows), 2), np.float32)
     units = catalogue.directions.units
-    cosines: NDArray[np.float32] = (units[rows] @ units[latest].T).max(1)
-    return cosines
+    fading = (FADE ** np.arange(len(latest))[::-1]).astype(np.float32)
+    length = np.linalg.norm(fading @ units[latest])
+    cosines = units[rows] @ units[latest].T  # (rows, latest)
+    own = cosines @ (fading / length if length else fading)
+    return np.column_stack([cosines.max(1), own])
