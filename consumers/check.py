@@ -49,7 +49,7 @@ def _check_kafka(settings: Settings, create: bool) -> Iterator[Finding]:
 
 
 def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Finding]:
-    kinds: list[tuple[str, Kind]] = [(name, kind) for name, (_, kind) in settings.topics().items()]
+    kinds = settings.topic_kinds()
     letters: tuple[str, Kind] = (settings.kafka.dead_letter_topic, "interactions")
     client = settings.kafka.client()
     created = create_topics(client, kinds) + create_topics(client, [letters], 1) if create else []
@@ -58,6 +58,8 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
         if name in counts:
             how = "created with " if name in created else ""
             yield Finding(f"topic {name}", True, f"{how}{counts[name]} partitions")
+        elif name == settings.kafka.forget_topic:
+            yield Finding(f"topic {name}", True, "not there yet: the first crosscurrent forget creates it")
         else:
             yield Finding(
                 f"topic {name}", False, "missing: create it, or run crosscurrent check --create-topics"

@@ -14,7 +14,7 @@ import structlog
 
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.source import Offsets
-from models.checkpoint import CheckpointDirectory, UnusableError, snapshot
+from models.checkpoint import KEEP, CheckpointDirectory, UnusableError, snapshot
 
 log = structlog.get_logger()
 
@@ -53,7 +53,9 @@ class Checkpointer:
         self._written = written
         self._clock = clock
         self._pool = ThreadPoolExecutor(1, "checkpoint")
-        self._running: tuple[Future[float], Offsets] | None = None
+        self._running: tuple[Future[float], Offsets, bool] | None = None
+        self.drops_older = False
+        """Whether the next checkpoint will be the only one: those before it hold what must be forgotten."""
         self.last_good = clock()
         self._started = clock()
         self.problem: str | None = None
@@ -67,6 +69,8 @@ class Checkpointer:
             raise Stop(str(error), STATE_UNUSABLE) from error
         for problem in problems:
             log.error("damaged checkpoint passed over; an older one is used", problem=problem)
+        # A crash may have come between writing one that is to be alone and removing those before it.
+        self.drops_older = state is not None and bool(state.get("alone"))
         return state
 
     def age(self) -> float:
@@ -81,25 +85,31 @@ class Checkpointer:
         """Copies the state and writes it in the background."""
         self._started = self._clock()
         begun = time.perf_counter()
-        taken = snapshot(state)
+        alone, self.drops_older = self.drops_older, False
+        taken = snapshot(state | {"alone": alone})
 
         def write() -> float:
-            self._directory.save(taken)
+            self._directory.save(taken, keep=1 if alone else KEEP)
             return time.perf_counter() - begun
 
-        self._running = (self._pool.submit(write), dict(offsets))
+        self._running = (self._pool.submit(write), dict(offsets), alone)
+
+    def drop_older(self) -> None:
+        """From the next checkpoint on, those before it are gone."""
+        self.drops_older = True
 
     def poll(self, wait: bool = False) -> None:
         """Reports a finished write. One that found no room sets `problem`; Stop (exit 4) for any other failure."""
         if self._running is None:
             return
-        future, offsets = self._running
+        future, offsets, alone = self._running
         if not (wait or future.done()):
             return
         self._running = None
         try:
             seconds = future.result()
         except OSError as error:
+            self.drops_older |= alone
             if error.errno not in NO_ROOM:
                 raise _unwritable(error.strerror) from error
             if self.problem is None:

@@ -19,7 +19,7 @@ import torch
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-SCHEMA = 1
+SCHEMA = 2
 KEEP = 3
 
 

@@ -153,9 +153,13 @@ class ReplayBuffer:
         return events.take(good)
 
     def forget_user(self, row: int) -> None:
-        """Events so far are not this row's any more."""
+        """Events so far are not this row's any more: their places are emptied, and never drawn."""
         self._user_born = grown(self._user_born, row + 1)
         self._user_born[row] = self.added
+        theirs = np.flatnonzero(self._events.user[: len(self)] == row)
+        for name, column in self._events.columns().items():
+            if name != "user":  # by their row's number they are known to be of nobody
+                column[theirs] = -1 if name == "recent" else 0
 
     def forget_item(self, domain: int, row: int) -> None:
         """Events so far are not this row's any more, nor is it among what their users had."""

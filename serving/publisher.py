@@ -53,7 +53,7 @@ class Publisher:
         on_written: Callable[[Write, float], None] | None = None,
         on_error: Callable[[Exception], None] | None = None,
     ) -> None:
-        self._client = client
+        self.client = self._client = client
         self._meta_key = meta_key
         self._started_ts = str(started_ts).encode()
         self._on_written = on_written
@@ -231,6 +231,8 @@ def _queue(pipeline: Any, write: Write) -> None:
     elif write.kind == "delete":
         pipeline.delete(write.key)
     else:
+        if write.fresh:
+            pipeline.delete(write.key)
         pipeline.hset(write.key, mapping=write.value)
         if write.ttl_seconds is not None:
             pipeline.expire(write.key, write.ttl_seconds)

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 import redis
 
+from serving.pseudonym import Pseudonyms
 from serving.publisher import connect, redacted
 from serving.records import Keys, ListedItem, RecommendationList, decode_list
 
@@ -32,11 +33,16 @@ class Recommended(NamedTuple):
 
 
 class Reader:
-    """Reads what the service published. Thread-safe; one connection pool."""
+    """Reads what the service published. Thread-safe; one connection pool. key: the service's `privacy.key`."""
 
     def __init__(
-        self, url: str = "redis://localhost:6379/0", prefix: str = "cc", timeout: float = 1.0
+        self,
+        url: str = "redis://localhost:6379/0",
+        prefix: str = "cc",
+        timeout: float = 1.0,
+        key: str | None = None,
     ) -> None:
+        self._inside = Pseudonyms(key).inside
         self._url = url
         self._keys = Keys(prefix)
         self._client = connect(url, timeout)
@@ -44,7 +50,7 @@ class Reader:
     def recommend(self, user: str, domain: str, k: int = 10) -> Recommended:
         """The best `k` items, best first. Raises Unreachable."""
         pipeline = self._client.pipeline(transaction=False)
-        pipeline.get(self._keys.recommendations(user, domain))
+        pipeline.get(self._keys.recommendations(self._inside(user), domain))
         pipeline.get(self._keys.popular(domain))
         personal, popular = self._ask(pipeline)
         candidates: tuple[tuple[Origin, bytes | None], ...] = (("personal", personal), ("popular", popular))
