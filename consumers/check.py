@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import redis
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
@@ -19,6 +18,7 @@ from consumers.errors import Stop
 from consumers.kafka_source import unreachable
 from consumers.replay import create_topics
 from consumers.rows import Kind
+from serving.publisher import STORE_ERRORS
 
 
 class Finding(NamedTuple):
@@ -86,11 +86,11 @@ def _check_store(settings: Settings) -> Finding:
         client.close()
     except Stop as stop:
         return Finding("store", False, str(stop))
-    except redis.RedisError as error:
+    except STORE_ERRORS as error:
         return Finding(
             "store",
             False,
-            f"answers but does not take writes ({error}): give the user SET, HSET, DEL, EXPIRE",
+            f"answers but does not take writes ({error}): give the user SET, GET, HSET, HGET, DEL, EXPIRE, SCAN",
         )
     return Finding("store", True, f"takes writes ({millis:.1f} ms for two)")
 

@@ -70,7 +70,7 @@ class Checkpointer:
         for problem in problems:
             log.error("damaged checkpoint passed over; an older one is used", problem=problem)
         # A crash may have come between writing one that is to be alone and removing those before it.
-        self.drops_older = state is not None and bool(state.get("alone"))
+        self.drops_older = state is not None and bool(state.pop("alone", False))
         return state
 
     def age(self) -> float:

@@ -111,7 +111,7 @@ def recommend(config: Path | None, user: str, domain: str, top: int, json_file: 
         raise Stop(f"--domain {domain}: the config has {', '.join(settings.domains)}")
     try:
         key = settings.privacy.key if settings.privacy.pseudonyms else None
-        reader = Reader(settings.redis.url, settings.redis.prefix, key=key)
+        reader = Reader(settings.redis.url, settings.redis.prefix, key=key, **settings.redis.client())
         figures = show_recommendations(reader, user, domain, top)
     except Unreachable as error:
         raise Stop(f"{error}. Start it, or set redis.url (CROSSCURRENT_REDIS__URL).") from error

@@ -58,11 +58,30 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Redis(msgspec.Struct, forbid_unknown_fields=True):
-    """Where results go. A URL with a password is better kept in the file that `url_file` names."""
+    """Where results go. `rediss://` is TLS; a password is better kept in the file that `password_file` names."""
 
     url: str = "redis://localhost:6379/0"
     url_file: str | None = None
     prefix: str = "cc"
+    username: str | None = None
+    password: str | None = None
+    password_file: str | None = None
+    ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    cluster: bool = False
+    """The URL names one node of a Redis Cluster; the others are found out."""
+
+    def client(self) -> dict[str, Any]:
+        """What `serving.publisher.connect` takes beside the URL."""
+        return {
+            "cluster": self.cluster,
+            "username": self.username,
+            "password": self.password,
+            "ssl_ca_certs": self.ssl_cafile,
+            "ssl_certfile": self.ssl_certfile,
+            "ssl_keyfile": self.ssl_keyfile,
+        }
 
 
 class Privacy(msgspec.Struct, forbid_unknown_fields=True):
@@ -164,7 +183,6 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
             topics[domain.items_topic] = (name, "items")
         return topics
 
-
     def topic_kinds(self) -> list[tuple[str, Literal["interactions", "items"]]]:
         """Every topic, as what it is created: requests to forget are compacted as items are."""
         return [
@@ -262,6 +280,7 @@ def _read_secret_files(settings: Settings) -> None:
     for section, owner, key in (
         ("kafka", settings.kafka, "sasl_password"),
         ("redis", settings.redis, "url"),
+        ("redis", settings.redis, "password"),
         ("privacy", settings.privacy, "key"),
     ):
         if file := getattr(owner, f"{key}_file"):
@@ -316,7 +335,13 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
     demand(0 <= settings.metrics.port <= 65_535, "metrics.port: must be from 0 (any free one) to 65535")
     demand(0 <= settings.ranker.diversity <= 1, "ranker.diversity: must be in [0, 1]")
     demand(0 < settings.intake.max_invalid_ratio <= 1, "intake.max_invalid_ratio: must be in (0, 1]")
-    demand(settings.privacy.key is None or len(settings.privacy.key) >= 16, "privacy.key: a secret of at least 16 characters")
+    for key in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        tls = settings.redis.url.startswith("rediss://")
+        demand(tls or getattr(settings.redis, key) is None, f"redis.{key}: needs a redis.url with rediss://")
+    demand(
+        settings.privacy.key is None or len(settings.privacy.key) >= 16,
+        "privacy.key: a secret of at least 16 characters",
+    )
     if settings.kafka.security_protocol.startswith("SASL"):
         for key in ("sasl_mechanism", "sasl_username", "sasl_password"):
             demand(bool(getattr(settings.kafka, key)), f"kafka.{key}: needed with this security_protocol")

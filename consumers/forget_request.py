@@ -18,6 +18,7 @@ from consumers.decode import ID_LIMIT
 from consumers.errors import Stop
 from consumers.kafka_source import unreachable
 from consumers.replay import create_topics, make_producer
+from serving.publisher import STORE_ERRORS
 from serving.records import Keys
 
 POLL_SECONDS = 0.5
@@ -69,7 +70,7 @@ def forget_user(settings: Settings, user: str, wait: float) -> Receipt:
         kept = _retention(settings)
     except KafkaError as error:
         raise Stop(unreachable(settings.kafka, error)) from error
-    except redis.RedisError as error:
+    except STORE_ERRORS as error:
         raise Stop(
             f"the request is in the log, but the store failed ({type(error).__name__}): `run` will delete their keys. "
             "Or repeat the command once the store answers."
@@ -130,7 +131,9 @@ def _kept(admin: Any, topic: str) -> str:
         millis = int(found["topic"][topic]["retention.ms"]["value"])
     except (KafkaError, KeyError, TypeError, ValueError):
         return "until its retention.ms, which the broker does not tell"
-    return f"retention.ms = {millis}" + (": kept for ever" if millis < 0 else f", {millis / 86_400_000:g} days")
+    return f"retention.ms = {millis}" + (
+        ": kept for ever" if millis < 0 else f", {millis / 86_400_000:g} days"
+    )
 
 
 def lines(receipt: Receipt) -> Iterator[str]:

@@ -6,7 +6,7 @@ the store's keys (an evicted user's may outlive their row) by a scan in the back
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -43,7 +43,7 @@ class Forgetting:
         self._publisher, self._clock = publisher, clock
         self._sweep: Sweep | None = None
         self._awaited: set[str] = set()
-        """Keys to be deleted that the store has not acknowledged when last asked."""
+        """Keys to be deleted that the store had not acknowledged when last asked."""
         self._searched: frozenset[str] = frozenset()
         self._not_before = 0.0
 
@@ -57,13 +57,12 @@ class Forgetting:
         owners = {owner for key in backlog if (owner := self._outbox.keys.owner(key)) is not None}
         users = self.forgotten.due(self._arms.user_ids() | self._outbox.user_ids() | owners)
         for user in users:
-            row = self._arms.forget_user(user)
-            self._delete(user, row)
+            self._delete(user, self._arms.forget_user(user))
         self._dedup.forget_users(users)
         log.info("users forgotten", users=len(users), requests=len(self.forgotten))
 
-    def _delete(self, user: str, row: int | None) -> None:
-        self._awaited.update(self._outbox.forget_user(user, row))
+    def _delete(self, user: str, row: int | None, found: Iterable[str] = ()) -> None:
+        self._awaited.update(self._outbox.forget_user(user, row, found))
 
     def sweep_if_due(self) -> None:
         """Looks through the store for keys of the forgotten, while there may be any. Call often."""
@@ -88,6 +87,6 @@ class Forgetting:
             log.warning("the store was not searched for the forgotten; will try again", error=sweep.failure)
             self._not_before = self._clock() + AGAIN_SECONDS
             return
-        for user in sweep.found:
-            self._delete(user, None)
+        for user, keys in sweep.found.items():
+            self._delete(user, None, keys)
         self._searched = sweep.wanted

@@ -58,7 +58,7 @@ class Outbox:
         self._items: dict[tuple[str, str], None] = {}
         self._gone: dict[tuple[str, str], None] = {}
         self._left: dict[str, None] = {}
-        self._forgotten: dict[str, None] = {}
+        self._forgotten: dict[str, list[str]] = {}
         self._on_lists = {name: np.zeros((0, top), np.int32) for name in self._listing}
         self._written_at = np.zeros(0, np.float64)
         self._slow_at = self._refreshed_at = 0.0
@@ -115,15 +115,16 @@ class Outbox:
             self._lists.discard(user)
             self._left[user] = None
 
-    def forget_user(self, user: str, row: int | None) -> list[str]:
-        """All of the user's keys go, and what is known of their lists; `row` is the one they had. Gives the keys.
+    def forget_user(self, user: str, row: int | None, found: Iterable[str] = ()) -> list[str]:
+        """All of the user's keys go, those `found` in the store too, and what is known of their lists; `row` is the
+        one they had. Gives the keys.
 
         A user who is resident (they have come back since) is written anew.
         """
         self._left.pop(user, None)
         self._users.pop(user, None)
         self._lists.discard(user)
-        self._forgotten[user] = None
+        self._forgotten[user] = keys = [*dict.fromkeys([*self._keys_of(user), *found])]
         if row is not None:
             for rows in self._on_lists.values():
                 rows[row : row + 1] = 0
@@ -131,7 +132,7 @@ class Outbox:
         if user in self._arms.full.users:
             self._users[user] = ([], [])
             self._lists.add(user)
-        return self._keys_of(user)
+        return keys
 
     def user_ids(self) -> set[str]:
         """Everyone of whom something is to be written or deleted."""
@@ -139,7 +140,7 @@ class Outbox:
 
     def doomed(self) -> list[str]:
         """The keys of the forgotten whose deletion was not handed out yet."""
-        return [key for user in self._forgotten for key in self._keys_of(user)]
+        return [key for keys in self._forgotten.values() for key in keys]
 
     def _keys_of(self, user: str) -> list[str]:
         names = [domain.name for domain in self._arms.full.domains]
@@ -198,8 +199,8 @@ class Outbox:
                 for domain in self._listing:
                     yield Write(self._keys.recommendations(user, domain), "delete", None)
         forgotten, self._forgotten = self._forgotten, {}
-        for user in forgotten:  # one who came back, too: nothing of before may stay in their hash
-            yield from (Write(key, "delete", None) for key in self._keys_of(user))
+        for keys in forgotten.values():  # of one who came back, too: nothing of before may stay in their hash
+            yield from (Write(key, "delete", None) for key in keys)
 
     def _touched_users(self) -> Iterable[Write]:
         touched, self._users = self._users, {}

@@ -9,6 +9,7 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 from serving.records import Write
@@ -20,14 +21,35 @@ BIRTHS_LIMIT = 200_000
 """Events whose freshness is measured, among those that wait: the store may be away for hours."""
 
 
-def connect(url: str, timeout: float = 5.0) -> redis.Redis:
+STORE_ERRORS = (redis.RedisError, RedisClusterException, OSError)
+"""Everything that a store which is away, or refuses, may raise."""
+
+
+def connect(url: str, timeout: float = 5.0, cluster: bool = False, **options: Any) -> redis.Redis:
     """A client that fails soon; the publisher's own loop does the retrying.
 
     `timeout`: seconds for an answer. A slow store still takes everything as long as it answers within it.
+    `cluster`: the URL names one node of a Redis Cluster, which tells of the others. `options` go to redis-py:
+    username, password, ssl_ca_certs, ssl_certfile, ssl_keyfile.
     """
-    return redis.Redis.from_url(
-        url, socket_timeout=timeout, socket_connect_timeout=min(timeout, 2.0), retry=Retry(NoBackoff(), 0)
+    given = {name: value for name, value in options.items() if value is not None}
+    if not cluster:
+        return redis.Redis.from_url(
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=min(timeout, 2.0),
+            retry=Retry(NoBackoff(), 0),
+            **given,
+        )
+    nodes: Any = redis.RedisCluster.from_url(
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=min(timeout, 2.0),
+        retry=Retry(NoBackoff(), 1),
+        **given,
     )
+    client: redis.Redis = nodes  # for what is used here they are alike
+    return client
 
 
 def redacted(url: str) -> str:
@@ -147,7 +169,7 @@ class Publisher:
                 delay = 0.05
                 if not wrote:
                     self._work.wait(PING_SECONDS / 2)
-            except (redis.RedisError, OSError) as error:
+            except STORE_ERRORS as error:
                 if self._on_error:
                     self._on_error(error)
                 time.sleep(delay)

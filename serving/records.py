@@ -35,7 +35,6 @@ class Keys:
     def popular(self, domain: str) -> str:
         return f"{self.prefix}:popular:{domain}"
 
-
     def owner(self, key: str) -> str | None:
         """The user whose key this is; None for other keys."""
         kind, _, rest = key.removeprefix(f"{self.prefix}:").partition(":")

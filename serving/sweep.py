@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import redis
-
+from serving.publisher import STORE_ERRORS
 from serving.records import Keys
 
 SCAN_KEYS = 1000
@@ -20,7 +19,8 @@ class Sweep:
 
     def __init__(self, client: Any, keys: Keys, mark: Callable[[str], str], wanted: frozenset[str]) -> None:
         self.wanted = wanted
-        self.found: set[str] = set()
+        self.found: dict[str, list[str]] = {}
+        """Keys by user."""
         self.failure: str | None = None
         self._client, self._keys, self._mark = client, keys, mark
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
@@ -31,15 +31,18 @@ class Sweep:
 
     def _run(self) -> None:
         try:
-            for user in owners(self._client, self._keys):
+            for user, key in owned(self._client, self._keys):
                 if self._mark(user) in self.wanted:
-                    self.found.add(user)
-        except (redis.RedisError, OSError) as error:
+                    self.found.setdefault(user, []).append(key)
+        except STORE_ERRORS as error:
             self.failure = type(error).__name__
 
 
-def owners(client: Any, keys: Keys) -> set[str]:
-    """Everyone with a key in the store. Raises redis.RedisError."""
+def owned(client: Any, keys: Keys) -> Iterator[tuple[str, str]]:
+    """Every key of a user, with the user; some may come twice. Raises redis.RedisError."""
     pattern = re.sub(r"([\\*?\[\]])", r"\\\1", keys.prefix) + ":[ru]*:{*"
-    found = (keys.owner(key.decode(errors="replace")) for key in client.scan_iter(pattern, count=SCAN_KEYS))
-    return {user for user in found if user is not None}
+    for raw in client.scan_iter(pattern, count=SCAN_KEYS):
+        key = raw.decode(errors="surrogateescape")
+        user = keys.owner(key)
+        if user is not None:
+            yield user, key

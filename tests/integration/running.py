@@ -39,6 +39,7 @@ class Running:
         self.log = folder / "log"
         lines = [
             f'[kafka]\nbootstrap_servers = ["{bootstrap}"]\ndead_letter_topic = "{prefix}.dead"',
+            f'forget_topic = "{prefix}.forget"',
             f'group_id = "{prefix}"\n[redis]\nurl = "{redis_url}"\nprefix = "{prefix}"',
             f'[metrics]\nport = {self.port}\n[checkpoint]\ndirectory = "{folder / "checkpoints"}"',
             "interval_seconds = 0.5",
