@@ -85,7 +85,7 @@ class Redis(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Privacy(msgspec.Struct, forbid_unknown_fields=True):
-    """With a key, state and store hold keyed hashes instead of user ids. `pseudonyms = false`: of the forgotten only."""
+    """With a key, state and store hold keyed hashes instead of user ids. `pseudonyms = false`: of the forgotten."""
 
     key: str | None = None
     key_file: str | None = None

@@ -23,14 +23,15 @@ from serving.records import Keys
 
 POLL_SECONDS = 0.5
 ERASED = (
-    "bias weights, taste, ranking slopes, network and optimizer rows, replay buffer and waiting events, of the "
-    "full learner, the target-only ones, a rival and challengers",
+    "bias weights, taste, ranking slopes, network and optimizer rows, replayed and waiting events, in every learner",
     "recent and seen items, event counts, ids in the dedup window, values on their way to the store",
     "their row in the id tables",
 )
 YOURS = (
-    "shared weights, item statistics and error averages: what they learned from all users together stays learned. "
-    "To be rid of that too, move checkpoint.directory away: run then learns anew from the log, without this user",
+    (
+        "what shared weights, item statistics and error averages learned from all users together (to be rid of that: move "
+        "checkpoint.directory away, run then learns anew from the log without this user)"
+    ),
     "backups of the checkpoint directory and of the store, and logs of your producers",
 )
 
