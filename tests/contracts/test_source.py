@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
 
 from consumers.config import Kafka
 from consumers.errors import STATE_UNUSABLE, USAGE, Stop
@@ -59,7 +60,7 @@ class KafkaLog:
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self.config = Kafka([bootstrap], group_id=prefix)
         self.interactions, self.items = f"interactions.{prefix}", f"items.{prefix}"
-        self.topics: dict[str, tuple[str, Literal["interactions", "items"]]] = {
+        self.topics: dict[str, tuple[str, Literal["interactions", "items", "forget"]]] = {
             self.interactions: ("movies", "interactions"),
             self.items: ("movies", "items"),
         }
@@ -401,3 +402,42 @@ def test_an_unreachable_broker_is_one_line() -> None:
     assert "\n" not in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert "CROSSCURRENT_KAFKA__BOOTSTRAP_SERVERS" in str(caught.value)
+
+
+def test_partitions_added_while_running(kafka_log: KafkaLog, missing: Callable[[object], NoReturn]) -> None:
+    """They are read from their beginning within seconds; the others stay where they are, and a restart knows all."""
+    sent = kafka_log.fill(some(kafka_log, 20))
+    source = kafka_log.open(watch_seconds=0.2)
+    source.start({}, {})
+    got = read_all(source, len(sent))
+    with KafkaAdminClient(bootstrap_servers=kafka_log.config.bootstrap_servers) as admin:
+        try:
+            admin.create_partitions({kafka_log.interactions: PARTITIONS + 1})
+        except KafkaError as error:
+            missing(f"this broker adds no partitions: {error!r}")
+    more = kafka_log.fill([(kafka_log.interactions, k % (PARTITIONS + 1), 100 + k, b"n") for k in range(9)])
+    got += read(source, lambda records: len(records) >= len(more), settle=0.2)
+    assert by_place(got) == by_place(sent + more)
+    again = kafka_log.open()
+    again.start(ends(sent), {})  # of a checkpoint from before
+    assert by_place(read_all(again, len(more))) == by_place(more)
+
+
+def test_requests_to_forget_come_first_and_their_topic_may_come_late(kafka_log: KafkaLog, bootstrap: str) -> None:
+    """Without the topic the log is read as it is; once there, live; at the next start before any interaction."""
+    topic = f"forget.{kafka_log.interactions}"
+    kafka_log.topics[topic] = ("", "forget")
+    sent = kafka_log.fill(some(kafka_log, 10))
+    source = kafka_log.open(watch_seconds=0.2)
+    source.start({}, {})
+    got = read_all(source, len(sent))
+    with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
+        admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
+    request = kafka_log.fill([(topic, 0, 500, b"f")])
+    got += read(source, lambda records: bool(records))
+    assert got[-1:] == request
+    assert f"topic:{topic}" in source.identity()
+    again = kafka_log.open()
+    again.start({}, source.identity())
+    topics = [record.topic for record in read_all(again, len(sent) + 1)]
+    assert topic in topics[: topics.index(kafka_log.interactions)]
