@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import redis
@@ -234,12 +234,12 @@ class Publisher:
             self.store_lost.set()
 
 
-def _error(answers: list[Any]) -> redis.RedisError | None:
+def _error(answers: list[Any]) -> Exception | None:
     """The first error among the answers to one write's commands."""
-    return next((answer for answer in answers if isinstance(answer, redis.RedisError)), None)
+    return next((answer for answer in answers if isinstance(answer, Exception)), None)
 
 
-def _refusal(errors: list[redis.RedisError | None]) -> str | None:
+def _refusal(errors: Sequence[Exception | None]) -> str | None:
     """Why the store takes no writes: read-only, full, no permission. A key of another type is its own matter."""
     for error in errors:
         if error is not None and not str(error).startswith("WRONGTYPE"):

@@ -83,7 +83,7 @@ class Reader:
         try:
             answers = pipeline.execute(raise_on_error=False)
             for answer in answers:
-                if isinstance(answer, redis.RedisError) and not str(answer).startswith("WRONGTYPE"):
+                if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
                     raise answer
         except STORE_ERRORS as error:
             raise Unreachable(f"Redis at {redacted(self._url)}: {type(error).__name__}") from None

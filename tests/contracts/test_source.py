@@ -423,7 +423,9 @@ def test_partitions_added_while_running(kafka_log: KafkaLog, missing: Callable[[
     assert by_place(read_all(again, len(more))) == by_place(more)
 
 
-def test_requests_to_forget_come_first_and_their_topic_may_come_late(kafka_log: KafkaLog, bootstrap: str) -> None:
+def test_requests_to_forget_come_first_and_their_topic_may_come_late(
+    kafka_log: KafkaLog, bootstrap: str
+) -> None:
     """Without the topic the log is read as it is; once there, live; at the next start before any interaction."""
     topic = f"forget.{kafka_log.interactions}"
     kafka_log.topics[topic] = ("", "forget")

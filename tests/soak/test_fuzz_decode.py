@@ -16,7 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.source import Record
-from tests.unit.test_decode import DECODER, FIELDS, KEYS, MARK, NOW, SETTINGS, TIMES, TOPICS, check, event, item
+from tests.unit.test_decode import (
+    DECODER,
+    FIELDS,
+    KEYS,
+    MARK,
+    NOW,
+    SETTINGS,
+    TIMES,
+    TOPICS,
+    check,
+    event,
+    item,
+)
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(7200)]
 
@@ -25,7 +37,8 @@ SLOW_SECONDS = 1.0
 GROWTH_KB = 20_000
 TOKENS = [
     b'"', b"{", b"}", b"[", b"]", b",", b":", b"\\", b"\\u0000", b"\\ud800", b"\xff", b"\xc3", b"\x00", b"NaN", b"-0",
-    b"1e999", b"-1e-999", b"9" * 400, b"null", b"true", b'"user_id":', b'"value":', b"[" * 2000, b'{"a":' * 2000, b" " * 5000,
+    b"1e999", b"-1e-999", b"9" * 400, b"null", b"true", b'"user_id":', b'"value":', b"[" * 2000, b'{"a":' * 2000,
+    b" " * 5000,
 ]  # fmt: skip
 SEEDS = [
     event(context={"a": 1, "b": "x"}),
@@ -67,7 +80,7 @@ def test_a_million_damaged_payloads() -> None:
         if n == PAYLOADS // 10:
             after_warm_up = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - after_warm_up
-    print(f"{PAYLOADS:,} payloads, slowest {1000 * slowest:.1f} ms, grown by {grown} KB")
+    print(f"{PAYLOADS:,} payloads, slowest {1000 * slowest:.1f} ms, grown by {grown} KB")  # noqa: T201  the soak's report
     assert slowest < SLOW_SECONDS
     assert grown < GROWTH_KB
 
