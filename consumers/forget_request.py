@@ -28,10 +28,8 @@ ERASED = (
     "their row in the id tables",
 )
 YOURS = (
-    (
-        "what shared weights, item statistics and error averages learned from all users together (to be rid of that: move "
-        "checkpoint.directory away, run then learns anew from the log without this user)"
-    ),
+    "what shared weights, item statistics and error averages learned from all users together",
+    "to be rid of that, move checkpoint.directory away: run then learns anew from the log, without this user",
     "backups of the checkpoint directory and of the store, and logs of your producers",
 )
 

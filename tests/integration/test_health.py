@@ -102,7 +102,10 @@ def test_loopback_by_default() -> None:
         with socket.create_connection(("127.0.0.1", server.port), timeout=2):
             pass
         for address in ("127.0.0.2", outside()):
-            with pytest.raises(OSError), socket.create_connection((address, server.port), timeout=2):
+            with (
+                pytest.raises(ConnectionRefusedError),
+                socket.create_connection((address, server.port), timeout=2),
+            ):
                 pass
     finally:
         server.close()

@@ -103,8 +103,8 @@ def test_no_secret_is_told(
             },
         }
         for why, changed in failures.items():
-            changed = {f"CROSSCURRENT_{name}": value for name, value in changed.items()}
-            env = {name: value for name, value in (environ | changed).items() if value or name not in changed}
+            changes = {f"CROSSCURRENT_{name}": value for name, value in changed.items()}
+            env = {name: value for name, value in (environ | changes).items() if value or name not in changes}
             failed = world.service.command("run", "-c", config, "--debug", env=env)
             assert failed.returncode == 2, failed.stderr
             assert why in failed.stderr, failed.stderr
