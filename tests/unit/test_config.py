@@ -94,6 +94,7 @@ def test_the_contracts_own_example(tmp_path: Path) -> None:
         "required",
     )
     assert settings.topics() == {
+        "crosscurrent.forget": ("", "forget"),
         "interactions.movies": ("movies", "interactions"),
         "items.movies": ("movies", "items"),
         "interactions.books": ("books", "interactions"),
