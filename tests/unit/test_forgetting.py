@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from consumers import checkpointer as checkpointer_module
 from consumers.checkpointer import Checkpointer
 from consumers.config import build
 from consumers.dead_letters import ListSink
@@ -15,12 +17,14 @@ from consumers.encoding import SyncEncoding
 from consumers.pipeline import Pipeline
 from consumers.source import ListSource, Record
 from models.challenger import FreshBias
-from models.checkpoint import snapshot
+from models.checkpoint import CheckpointDirectory
+from models.snapshot import joined, snapshot
 from models.text_encoder import HashingEncoder
 from serving.metrics import Metrics
 from serving.outbox import Outbox
 from serving.pseudonym import Pseudonyms
 from serving.records import Keys
+from tests.states import differences
 
 START = 1_700_000_000_000
 USER = "u-forget-me"
@@ -225,7 +229,55 @@ def test_checkpoints_from_before_are_deleted(tmp_path: Path) -> None:
     checkpointer.poll(wait=True)
     checkpointer.close()
     assert list(tmp_path.glob("0*"))
-    assert not [p for p in tmp_path.rglob("*") if p.is_file() and USER.encode() in p.read_bytes()]
+    assert naming_the_user(tmp_path) == []
+
+
+def test_checkpoints_with_increments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Increments name the user, and a compaction of them runs: the next checkpoint is whole and alone, no byte of the
+    folder names them from then on, and the increments that follow it give the state of now."""
+    monkeypatch.setattr(checkpointer_module, "INCREMENTS_MOST", 3)
+    ticks = iter(range(0, 100_000, 100))
+    checkpointer = Checkpointer(tmp_path, 10.0, lambda *_: None, lambda: float(next(ticks)), whole_mb=0.001)
+    world = World(checkpointer=checkpointer)
+
+    def learn(*sent: tuple[str, str, dict[str, Any]]) -> None:
+        world.put(*sent)
+        world.run()
+        checkpointer.poll(wait=True)  # it may be from before
+        world.pipeline.step()
+        checkpointer.poll(wait=True)
+
+    for n in range(0, 32, 8):
+        learn(*(event(n + k, "other" if k % 2 else USER) for k in range(8)))
+    assert [p for p in naming_the_user(tmp_path) if p.name == "increment.msgpack"]
+    compacting = checkpointer._compacting
+    assert compacting is not None
+    assert compacting.poll() is None
+    learn(forget(MARK, START + 1000 * 50))
+    assert compacting.poll() is not None
+    assert naming_the_user(tmp_path) == []
+    kept = sorted(p.name for p in tmp_path.glob("*/*.json"))
+    assert kept.count("manifest.json") == 1
+    for n in range(60, 92, 8):
+        learn(*(event(n + k, f"v{k}") for k in range(8)))
+    increments = list(tmp_path.glob("*/increment.json"))
+    assert len(increments) > 3
+    again = checkpointer._compacting
+    assert again is not None
+    assert again.wait(120) == 0
+    assert len(list(tmp_path.glob("*/manifest.json"))) == 2
+    assert naming_the_user(tmp_path) == []
+    state, problems = CheckpointDirectory(tmp_path, read_only=True).load()
+    assert problems == []
+    assert state is not None
+    assert not state.pop("alone")
+    taken = snapshot(world.pipeline.state())
+    assert differences(joined(msgspec.msgpack.decode(taken.body), taken.tensors), state) == []
+    checkpointer.close()
+
+
+def naming_the_user(folder: Path) -> list[Path]:
+    return [p for p in folder.rglob("*") if p.is_file() and USER.encode() in p.read_bytes()]
 
 
 def test_a_crash_before_older_checkpoints_are_deleted(tmp_path: Path) -> None:
