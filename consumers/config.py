@@ -306,6 +306,7 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
     owners: dict[str, str] = {}
     for key in ("dead_letter_topic", "forget_topic", "canary_topic"):
         topic = getattr(settings.kafka, key)
+        demand(bool(topic) or key == "canary_topic", f"kafka.{key}: name a topic")
         demand(topic not in owners, f"kafka.{key}: topic {topic} is taken by {owners.get(topic)}")
         owners[topic] = f"kafka.{key}"
     for name, domain in settings.domains.items():

@@ -404,10 +404,11 @@ def test_an_unreachable_broker_is_one_line() -> None:
 
 
 def test_partitions_added_while_running(kafka_log: KafkaLog) -> None:
-    """They are read from their beginning within seconds; the others stay where they are, and a restart knows all."""
-    added = (kafka_log.interactions, PARTITIONS - 1)
+    """They are read from their beginning within seconds; the others stay where they are, canaries too, and a restart
+    knows all."""
+    added, canaries = (kafka_log.interactions, PARTITIONS - 1), f"canary.{kafka_log.interactions}"
     first = kafka_log.fill([(kafka_log.interactions, 0, k, b"e") for k in range(10)])
-    source = kafka_log.open(watch_seconds=1.0)
+    source = kafka_log.open(watch_seconds=1.0, canary_topic=canaries)
     del source._tps[added]  # as if it came after the start: the embedded broker cannot add one
     source.start({}, {})
     got = read_all(source, len(first))
@@ -416,6 +417,8 @@ def test_partitions_added_while_running(kafka_log: KafkaLog) -> None:
     got += read(source, lambda records: len(records) >= len(more), settle=0.2)
     assert by_place(got) == by_place(first + more)
     assert not any(source.lag(ends(got)).values())
+    sent = kafka_log.fill([(canaries, 0, 200, b"c")])
+    assert read(source, bool) == sent
     again = kafka_log.open()
     again.start(ends(first), {})  # of a checkpoint from before
     assert by_place(read_all(again, len(more))) == by_place(more)
