@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import redis
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
@@ -20,6 +19,7 @@ from consumers.errors import Stop
 from consumers.kafka_source import unreachable
 from consumers.replay import create_topics
 from consumers.rows import Kind
+from serving.publisher import STORE_ERRORS
 
 
 class Finding(NamedTuple):
@@ -50,7 +50,7 @@ def _check_kafka(settings: Settings, create: bool) -> Iterator[Finding]:
 
 
 def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Finding]:
-    kinds: list[tuple[str, Kind]] = [(name, kind) for name, (_, kind) in settings.topics().items()]
+    kinds = settings.topic_kinds()
     letters: tuple[str, Kind] = (settings.kafka.dead_letter_topic, "interactions")
     client = settings.kafka.client()
     created = create_topics(client, kinds) + create_topics(client, [letters], 1) if create else []
@@ -59,6 +59,8 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
         if name in counts:
             how = "created with " if name in created else ""
             yield Finding(f"topic {name}", True, f"{how}{counts[name]} partitions")
+        elif name == settings.kafka.forget_topic:
+            yield Finding(f"topic {name}", True, "not there yet: the first crosscurrent forget creates it")
         else:
             yield Finding(
                 f"topic {name}", False, "missing: create it, or run crosscurrent check --create-topics"
@@ -102,11 +104,11 @@ def _check_store(settings: Settings) -> Finding:
         client.close()
     except Stop as stop:
         return Finding("store", False, str(stop))
-    except redis.RedisError as error:
+    except STORE_ERRORS as error:
         return Finding(
             "store",
             False,
-            f"answers but does not take writes ({error}): give the user SET, HSET, DEL, EXPIRE",
+            f"answers but does not take writes ({error}): give the user SET, GET, HSET, HGET, DEL, EXPIRE, SCAN",
         )
     return Finding("store", True, f"takes writes ({millis:.1f} ms for two)")
 

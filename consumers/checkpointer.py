@@ -16,7 +16,7 @@ import structlog
 
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.source import Offsets
-from models.checkpoint import CheckpointDirectory, UnusableError, snapshot
+from models.checkpoint import KEEP, CheckpointDirectory, UnusableError, snapshot
 from models.snapshot import Snapshot, settle, table_bytes
 
 log = structlog.get_logger()
@@ -66,7 +66,10 @@ class Checkpointer:
         self._whole_bytes, self._large = whole_mb * 1e6, False
         self._compacting: subprocess.Popen[bytes] | None = None
         self._pool = ThreadPoolExecutor(1, "checkpoint")
-        self._running: tuple[Future[float], Snapshot, Offsets] | None = None
+        self._running: tuple[Future[float], Snapshot, Offsets, bool] | None = None
+        self.drops_older = False
+        """Whether the next checkpoint will be a whole one, and the only one: those before it hold what must be
+        forgotten."""
         self.last_good = clock()
         self._started = clock()
         self.problem: str | None = None
@@ -80,6 +83,8 @@ class Checkpointer:
             raise Stop(str(error), STATE_UNUSABLE) from error
         for problem in problems:
             log.error("damaged checkpoint passed over; an older one is used", problem=problem)
+        # A crash may have come between writing one that is to be alone and removing those before it.
+        self.drops_older = state is not None and bool(state.pop("alone", False))
         return state
 
     def age(self) -> float:
@@ -103,19 +108,27 @@ class Checkpointer:
         self._started = self._clock()
         begun = time.perf_counter()
         self._large = self._large or table_bytes(state) >= self._whole_bytes
-        taken = snapshot(state, increment=self._large and self._directory.newest is not None)
+        alone, self.drops_older = self.drops_older, False
+        increment = self._large and not alone and self._directory.newest is not None
+        taken = snapshot(state | {"alone": alone}, increment)
 
         def write() -> float:
-            self._directory.save(taken)
+            if alone:
+                self._end_compaction()
+            self._directory.save(taken, keep=1 if alone else KEEP)
             return time.perf_counter() - begun
 
-        self._running = (self._pool.submit(write), taken, dict(offsets))
+        self._running = (self._pool.submit(write), taken, dict(offsets), alone)
+
+    def drop_older(self) -> None:
+        """From the next checkpoint on, those before it are gone."""
+        self.drops_older = True
 
     def poll(self, wait: bool = False) -> None:
         """Reports a finished write. One that found no room sets `problem`; Stop (exit 4) for any other failure."""
         if self._running is None:
             return
-        future, taken, offsets = self._running
+        future, taken, offsets, alone = self._running
         if not (wait or future.done()):
             return
         self._running = None
@@ -123,6 +136,7 @@ class Checkpointer:
             seconds = future.result()
         except OSError as error:
             taken.lost()
+            self.drops_older |= alone
             if error.errno not in NO_ROOM:
                 raise _unwritable(error.strerror) from error
             if self.problem is None:
@@ -162,6 +176,14 @@ class Checkpointer:
                 start_new_session=True,  # Ctrl-C is not for it
             )
 
+    def _end_compaction(self) -> None:
+        """Ends a running one and removes what it wrote so far: it holds a state of before."""
+        compacting, self._compacting = self._compacting, None
+        if compacting is not None:
+            compacting.kill()
+            compacting.wait()
+        self._directory.clear()
+
     def finish(self) -> None:
         """At the end of the process: waits for the last write. Raises Stop (exit 4) if it found no room."""
         self.poll(wait=True)
@@ -180,9 +202,7 @@ class Checkpointer:
 
     def close(self) -> None:
         self._pool.shutdown()
-        if self._compacting is not None:
-            self._compacting.terminate()
-            self._compacting.wait()
+        self._end_compaction()
         self._lock.close()
 
 

@@ -11,6 +11,7 @@ import click
 
 from consumers import log
 from consumers.cli_dead_letters import dead_letters
+from consumers.cli_forget import forget
 from consumers.cli_options import JSON, NEEDED_CONFIG, write_json
 from consumers.config import load
 from consumers.errors import BUG, USAGE, Stop
@@ -116,7 +117,8 @@ def recommend(config: Path | None, user: str, domain: str, top: int, json_file: 
     if settings.domains and domain not in settings.domains:
         raise Stop(f"--domain {domain}: the config has {', '.join(settings.domains)}")
     try:
-        reader = Reader(settings.redis.url, settings.redis.prefix)
+        key = settings.privacy.key if settings.privacy.pseudonyms else None
+        reader = Reader(settings.redis.url, settings.redis.prefix, key=key, **settings.redis.client())
         figures = show_recommendations(reader, user, domain, top)
     except Unreachable as error:
         raise Stop(f"{error}. Start it, or set redis.url (CROSSCURRENT_REDIS__URL).") from error
@@ -449,6 +451,7 @@ def pretrain(
 
 
 cli.add_command(dead_letters)
+cli.add_command(forget)
 
 
 def main() -> None:

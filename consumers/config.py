@@ -16,6 +16,7 @@ import msgspec
 from consumers.errors import Stop
 from models.interaction import Domain, Role
 from models.settings import AdaptationSettings, LearnerSettings, RankerSettings
+from serving.pseudonym import Pseudonyms
 
 PREFIX = "CROSSCURRENT_"
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
@@ -26,6 +27,7 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
 
     bootstrap_servers: list[str] = msgspec.field(default_factory=lambda: ["localhost:9092"])
     dead_letter_topic: str = "crosscurrent.dead-letters"
+    forget_topic: str = "crosscurrent.forget"
     group_id: str = "crosscurrent"
     canary_topic: str = "crosscurrent.canary"
     """Where the service sends records of its own, to time them; "" for none."""
@@ -59,11 +61,41 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Redis(msgspec.Struct, forbid_unknown_fields=True):
-    """Where results go. A URL with a password is better kept in the file that `url_file` names."""
+    """Where results go. `rediss://` is TLS; a password is better kept in the file that `password_file` names."""
 
     url: str = "redis://localhost:6379/0"
     url_file: str | None = None
     prefix: str = "cc"
+    username: str | None = None
+    password: str | None = None
+    password_file: str | None = None
+    ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    cluster: bool = False
+    """The URL names one node of a Redis Cluster; the others are found out."""
+
+    def client(self) -> dict[str, Any]:
+        """What `serving.publisher.connect` takes beside the URL."""
+        return {
+            "cluster": self.cluster,
+            "username": self.username,
+            "password": self.password,
+            "ssl_ca_certs": self.ssl_cafile,
+            "ssl_certfile": self.ssl_certfile,
+            "ssl_keyfile": self.ssl_keyfile,
+        }
+
+
+class Privacy(msgspec.Struct, forbid_unknown_fields=True):
+    """With a key, state and store hold keyed hashes instead of user ids. `pseudonyms = false`: of the forgotten."""
+
+    key: str | None = None
+    key_file: str | None = None
+    pseudonyms: bool = True
+
+    def ids(self) -> Pseudonyms:
+        return Pseudonyms(self.key, self.pseudonyms)
 
 
 class Metrics(msgspec.Struct, forbid_unknown_fields=True):
@@ -126,6 +158,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
 
     kafka: Kafka = msgspec.field(default_factory=Kafka)
     redis: Redis = msgspec.field(default_factory=Redis)
+    privacy: Privacy = msgspec.field(default_factory=Privacy)
     metrics: Metrics = msgspec.field(default_factory=Metrics)
     checkpoint: Checkpoint = msgspec.field(default_factory=Checkpoint)
     text_encoder: TextEncoder = msgspec.field(default_factory=TextEncoder)
@@ -145,13 +178,22 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
             for name, d in self.domains.items()
         ]
 
-    def topics(self) -> dict[str, tuple[str, Literal["interactions", "items"]]]:
-        """Topic name to (domain, kind of its records)."""
-        topics: dict[str, tuple[str, Literal["interactions", "items"]]] = {}
+    def topics(self) -> dict[str, tuple[str, Literal["interactions", "items", "forget"]]]:
+        """Topic name to (domain, kind of its records); the topic of requests to forget has no domain."""
+        topics: dict[str, tuple[str, Literal["interactions", "items", "forget"]]] = {
+            self.kafka.forget_topic: ("", "forget")
+        }
         for name, domain in self.domains.items():
             topics[domain.interactions_topic] = (name, "interactions")
             topics[domain.items_topic] = (name, "items")
         return topics
+
+    def topic_kinds(self) -> list[tuple[str, Literal["interactions", "items"]]]:
+        """Every topic, as what it is created: requests to forget are compacted as items are."""
+        return [
+            (name, "interactions" if kind == "interactions" else "items")
+            for name, (_, kind) in self.topics().items()
+        ]
 
 
 def load(path: Path | None, environ: Mapping[str, str] | None = None, need_domains: bool = True) -> Settings:
@@ -240,7 +282,12 @@ def _parse(text: str, wants_text: bool) -> Any:
 
 
 def _read_secret_files(settings: Settings) -> None:
-    for section, owner, key in (("kafka", settings.kafka, "sasl_password"), ("redis", settings.redis, "url")):
+    for section, owner, key in (
+        ("kafka", settings.kafka, "sasl_password"),
+        ("redis", settings.redis, "url"),
+        ("redis", settings.redis, "password"),
+        ("privacy", settings.privacy, "key"),
+    ):
         if file := getattr(owner, f"{key}_file"):
             try:
                 setattr(owner, key, Path(file).read_text(encoding="utf-8").strip())
@@ -256,13 +303,12 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
             raise Stop(f"{origin}: {message}")
 
     demand(bool(settings.domains) or not need_domains, "domains: name at least one, as [domains.movies]")
-    kafka = settings.kafka
-    owners = {kafka.dead_letter_topic: "kafka.dead_letter_topic"}
-    demand(
-        kafka.canary_topic not in owners,
-        f"kafka.canary_topic: {kafka.canary_topic} is kafka.dead_letter_topic",
-    )
-    owners[kafka.canary_topic] = "kafka.canary_topic"
+    owners: dict[str, str] = {}
+    for key in ("dead_letter_topic", "forget_topic", "canary_topic"):
+        topic = getattr(settings.kafka, key)
+        demand(bool(topic) or key == "canary_topic", f"kafka.{key}: name a topic")
+        demand(topic not in owners, f"kafka.{key}: topic {topic} is taken by {owners.get(topic)}")
+        owners[topic] = f"kafka.{key}"
     for name, domain in settings.domains.items():
         demand(bool(DOMAIN_NAME.fullmatch(name)), f"domains.{name}: a name matches [a-z0-9_-]+")
         low, high = domain.rating_range
@@ -293,6 +339,13 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
     demand(0 <= settings.metrics.port <= 65_535, "metrics.port: must be from 0 (any free one) to 65535")
     demand(0 <= settings.ranker.diversity <= 1, "ranker.diversity: must be in [0, 1]")
     demand(0 < settings.intake.max_invalid_ratio <= 1, "intake.max_invalid_ratio: must be in (0, 1]")
+    for key in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        tls = settings.redis.url.startswith("rediss://")
+        demand(tls or getattr(settings.redis, key) is None, f"redis.{key}: needs a redis.url with rediss://")
+    demand(
+        settings.privacy.key is None or len(settings.privacy.key) >= 16,
+        "privacy.key: a secret of at least 16 characters",
+    )
     if settings.kafka.security_protocol.startswith("SASL"):
         for key in ("sasl_mechanism", "sasl_username", "sasl_password"):
             demand(bool(getattr(settings.kafka, key)), f"kafka.{key}: needed with this security_protocol")

@@ -1,4 +1,4 @@
-"""Bytes to one `Interaction` or `Item`, or the reason why not. Any bytes give one of the three, nothing else."""
+"""Bytes to one `Interaction`, `Item` or `Forget`, or the reason why not. Any bytes give one of these, nothing else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 
 from consumers.source import Record
 from models.interaction import Domain, Interaction, Item, Kind
+from serving.pseudonym import LENGTH, Pseudonyms
 
 Reason = Literal[
     "null_value",
@@ -30,6 +31,7 @@ Reason = Literal[
     "future_timestamp",
     "bad_context",
     "bad_vectors",
+    "other_key",
 ]
 """The closed list of dead-letter reasons; README says what each means."""
 
@@ -50,7 +52,16 @@ class Rejection(msgspec.Struct, frozen=True):
     domain: str = ""
 
 
-Decoded = Interaction | Item | Rejection
+class Forget(msgspec.Struct, frozen=True):
+    """A request to forget a user: the mark of their id (`serving.pseudonym`), and when it was made (ms)."""
+
+    mark: str
+    timestamp: int
+
+
+Decoded = Interaction | Item | Forget | Rejection
+Topics = Mapping[str, tuple[str, Literal["interactions", "items", "forget"]]]
+"""Topic name to (domain, kind of its records); no domain for requests to forget."""
 
 
 class _Interaction(msgspec.Struct):
@@ -71,6 +82,12 @@ class _Item(msgspec.Struct):
     vectors: dict[str, list[float]] | None = None
 
 
+class _Forget(msgspec.Struct):
+    timestamp: int
+    key: str = ""
+    """The fingerprint of the key that the mark was made with."""
+
+
 class _Rejected(Exception):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -82,10 +99,13 @@ class Decoder:
 
     def __init__(
         self,
-        topics: Mapping[str, tuple[str, Literal["interactions", "items"]]],
+        topics: Topics,
         domains: list[Domain],
         max_record_bytes: int = 524_288,
+        pseudonyms: Pseudonyms | None = None,
     ) -> None:
+        self._pseudonyms = pseudonyms or Pseudonyms()
+        self._forget = msgspec.json.Decoder(_Forget)
         self._topics = topics
         self._domains = {d.name: d for d in domains}
         self._max_bytes = max_record_bytes
@@ -97,10 +117,12 @@ class Decoder:
         """One record; never raises."""
         domain, kind = self._topics.get(record.topic, ("", "interactions"))
         try:
-            if not domain:
-                raise _Rejected("unknown_domain")
             if record.value is not None and len(record.value) > self._max_bytes:
                 raise _Rejected("too_large")
+            if kind == "forget":
+                return self._decode_forget(record)
+            if not domain:
+                raise _Rejected("unknown_domain")
             if kind == "items":
                 return self._decode_item(domain, record)
             return self._decode_interaction(self._domains[domain], record)
@@ -110,14 +132,15 @@ class Decoder:
     def _decode_interaction(self, domain: Domain, record: Record) -> Interaction:
         raw = _parse(self._interaction, record.value)
         kind = _kind(raw.type)
+        inside = self._pseudonyms.inside
         return Interaction(
             domain.name,
             kind,
-            _id(raw.user_id),
+            inside(_id(raw.user_id)),
             _id(raw.item_id),
             _timestamp(raw.timestamp, record.timestamp),
             self._rating(raw.value, domain.rating_range) if kind == "rating" else None,
-            None if raw.event_id is None else _id(raw.event_id),
+            None if raw.event_id is None else inside(_id(raw.event_id)),  # it may name the user
             _context(raw.context) if raw.context else (),
         )
 
@@ -134,6 +157,18 @@ class Decoder:
         if not limits[0] <= value <= limits[1]:
             raise _Rejected("out_of_range")
         return value
+
+    def _decode_forget(self, record: Record) -> Forget:
+        raw = _parse(self._forget, record.value)
+        try:
+            mark = (record.key or b"").decode()
+        except UnicodeDecodeError:
+            raise _Rejected("bad_id") from None
+        if len(mark) != LENGTH:
+            raise _Rejected("bad_id")
+        if raw.key != self._pseudonyms.fingerprint:
+            raise _Rejected("other_key")
+        return Forget(mark, _timestamp(raw.timestamp, record.timestamp))
 
     def _decode_item(self, domain: str, record: Record) -> Item:
         if record.value is None:

@@ -29,7 +29,6 @@ from consumers.reporter import line
 from consumers.service import Service
 from consumers.show import show_recommendations
 from consumers.tables import Table
-from consumers.worlds import topic_kinds
 from models.prequential import NDCG_LOSS, RMSE
 from serving.reader import Reader
 
@@ -43,7 +42,7 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
     domains = _domains(options)
     with _servers() as (broker, store), tempfile.TemporaryDirectory(prefix="crosscurrent-demo-") as folder:
         settings = _settings(broker, store, Path(folder), domains)
-        create_topics(settings.kafka.client(), topic_kinds(settings))
+        create_topics(settings.kafka.client(), settings.topic_kinds())
         create_topics(settings.kafka.client(), [(settings.kafka.dead_letter_topic, "interactions")], 1)
         feed = Feed(broker.bootstrap, options, list(domains))
         try:

@@ -38,7 +38,7 @@ def run_explain(
 ) -> dict[str, Any]:
     """Prints the explanation and gives it as plain values. Raises Stop."""
     try:
-        found = explain(load_learner(settings), user, item, domain)
+        found = explain(load_learner(settings), settings.privacy.ids().inside(user), item, domain)
     except KeyError as error:
         raise Stop(str(error.args[0])) from error
     _show(found, user, item, domain, console or log.console())

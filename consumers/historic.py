@@ -89,7 +89,9 @@ def _decoded(
     table: Table, settings: Settings, dropped: Counter[str], skipped: Counter[str], bad: list[BadRow]
 ) -> Iterator[Interaction | Item]:
     """What `run` would make of each row, by the limits of the config."""
-    decoder = Decoder(settings.topics(), settings.domain_list(), settings.intake.max_record_bytes)
+    decoder = Decoder(
+        settings.topics(), settings.domain_list(), settings.intake.max_record_bytes, settings.privacy.ids()
+    )
 
     def on_bad(row: BadRow) -> None:
         dropped[UNREADABLE] += 1
@@ -105,7 +107,7 @@ def _decoded(
         got = decoder.decode(Record(topic, 0, 0, -1, row.key, row.value))
         if isinstance(got, Rejection):
             dropped[got.reason] += 1
-        else:
+        elif isinstance(got, Interaction | Item):
             yield got
 
 

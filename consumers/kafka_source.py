@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -12,13 +12,16 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError, TopicAuthorizationFa
 
 from consumers.canary import create_topic
 from consumers.config import Kafka
+from consumers.decode import Topics
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.merge import TimeMerge
+from consumers.partition_watch import PartitionWatch, places
 from consumers.source import Offsets, Place, Record, Unavailable
 
-Topics = Mapping[str, tuple[str, Literal["interactions", "items"]]]
 log = structlog.get_logger()
 
+WATCH_SECONDS = 5.0
+"""Between two looks for partitions that were added."""
 PATIENCE_SECONDS = 1.0
 """How long time order may hold records back when nothing more is delivered."""
 FETCH_RECORDS = 100_000
@@ -27,7 +30,8 @@ hand out one partition's to their end before the next one's first."""
 
 
 class KafkaSource:
-    """See `source.Source`. Item topics are read to their end before the first interaction is handed out.
+    """See `source.Source`. Items and requests to forget are read to their end before the first interaction is handed
+    out. The topic of requests may be missing at first; it, and partitions added to any topic, are read once seen.
 
     Records of `canary_topic` come among the others, from its end at start on; nothing waits for one, and neither
     offsets nor lag nor identity know of them. `canary_problem` says why there are none.
@@ -40,7 +44,10 @@ class KafkaSource:
         poll_records: int = 2000,
         accept_gap: bool = False,
         canary_topic: str = "",
+        watch_seconds: float = WATCH_SECONDS,
     ) -> None:
+        self._watch: PartitionWatch | None = None
+        self._watch_seconds = watch_seconds
         self._topics = topics
         self._poll_records = poll_records
         self._accept_gap = accept_gap
@@ -87,20 +94,15 @@ class KafkaSource:
 
     def _describe(self, admin: Any) -> None:
         cluster = admin.describe_cluster().get("cluster_id")
-        described = {t["name"]: t for t in admin.describe_topics(list(self._topics)) if not t["error_code"]}
-        missing = [t for t in self._topics if not described.get(t, {}).get("partitions")]
+        found, ids = places(admin, self._topics)
+        missing = [t for t, (_, kind) in self._topics.items() if t not in ids and kind != "forget"]
         if missing:
             raise Stop(
                 f"missing topics: {', '.join(missing)}. Create them, for example: crosscurrent check "
                 "--create-topics, or kafka-topics.sh --create --topic NAME --partitions 4"
             )
-        self._identity = {"cluster": str(cluster)}
-        self._tps: dict[Place, Any] = {}
-        for name in self._topics:
-            self._identity[f"topic:{name}"] = str(described[name].get("topic_id"))
-            for partition in described[name]["partitions"]:
-                index = int(partition["partition_index"])
-                self._tps[name, index] = TopicPartition(name, index)
+        self._identity = {"cluster": str(cluster)} | {f"topic:{name}": ids[name] for name in ids}
+        self._tps: dict[Place, Any] = {place: TopicPartition(*place) for place in sorted(found)}
 
     def _find_canaries(self, admin: Any, topic: str) -> None:
         """The topic's partitions; it is made if it is missing. Whatever forbids that must not stop the events."""
@@ -135,9 +137,27 @@ class KafkaSource:
                 self._start_ends[place] = ends[tp]
         if self.canaries:
             consumer.seek_to_end(*self.canaries.values())
-        events = (tp for (topic, _), tp in tps.items() if not self._is_items(topic))
+        events = (tp for (topic, _), tp in tps.items() if not self._is_first(topic))
         consumer.pause(*events, *self.canaries.values())
+        self._watch = PartitionWatch(self._config, self._topics, self._watch_seconds)
         return {place: self._started[place] for place in offsets if place in self._started}
+
+    def _adopt_new(self) -> None:
+        """Partitions that were added since the start are read from their beginning."""
+        seen = self._watch.take() if self._watch is not None else None
+        new = sorted(seen[0] - set(self._tps)) if seen is not None else []
+        if seen is None or not new:
+            return
+        log.info("partitions were added", partitions=[f"{topic}:{number}" for topic, number in new])
+        self._tps |= {place: TopicPartition(*place) for place in new}
+        # The others stay where they are.
+        self._consumer.assign([*self._tps.values(), *self.canaries.values()])
+        for place in new:
+            self._identity.setdefault(f"topic:{place[0]}", seen[1][place[0]])
+            self._started[place] = self._positions[place] = self._polled[place] = 0
+            self._consumer.seek(self._tps[place], 0)
+            if self._reading_items and not self._is_first(place[0]):
+                self._consumer.pause(self._tps[place])
 
     def items_read(self) -> bool:
         return not self._reading_items
@@ -163,10 +183,11 @@ class KafkaSource:
             )
         self._lost += earliest - first
 
-    def _is_items(self, topic: str) -> bool:
-        return self._topics[topic][1] == "items"
+    def _is_first(self, topic: str) -> bool:
+        return self._topics[topic][1] != "interactions"
 
     def poll(self, timeout: float) -> list[Record]:
+        self._adopt_new()
         starving = any(not self._merge.holds(place) for place in self._behind())
         progress = (starving or not len(self._merge)) and self._fetch(timeout)
         if self._reading_items:
@@ -262,7 +283,7 @@ class KafkaSource:
         return all(
             place in self._start_ends and self._positions[place] >= self._end(place)
             for place in self._tps
-            if self._is_items(place[0])
+            if self._is_first(place[0])
         )
 
     def commit(self, offsets: Offsets) -> None:
@@ -295,6 +316,8 @@ class KafkaSource:
         return self._lost
 
     def close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
         self._consumer.close(autocommit=False, timeout_ms=2000)
 
 

@@ -15,10 +15,11 @@ from consumers.canary import Canaries, Canary, canary
 from consumers.checkpointer import Checkpointer
 from consumers.config import Settings
 from consumers.dead_letters import Limits, Sink, dead_letter
-from consumers.decode import Decoder, Rejection
+from consumers.decode import Decoder, Forget, Rejection
 from consumers.dedup import DedupWindow
 from consumers.encoding import Encoding, restore
 from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.forgetting import Forgetting
 from consumers.reporter import Reporter
 from consumers.source import Offsets, Record, Source, Unavailable
 from models.arms import Arms
@@ -67,9 +68,13 @@ class Pipeline(Live):
         self.canaries = canaries
         self.offsets: Offsets = {}
         self.totals: Counter[str] = Counter()
-        self.decoder = Decoder(settings.topics(), settings.domain_list(), settings.intake.max_record_bytes)
+        self.ids = settings.privacy.ids()
+        self.decoder = Decoder(
+            settings.topics(), settings.domain_list(), settings.intake.max_record_bytes, self.ids
+        )
         self.batcher = Batcher(settings.intake.batch_events, settings.intake.batch_ms / 1000, clock)
         self.dedup = DedupWindow(settings.intake.dedup_events)
+        self.forgetting = Forgetting(self.ids.mark, arms, outbox, self.dedup, publisher, clock)
         self.limits = Limits(settings.intake.max_invalid_ratio, settings.intake.max_consecutive_invalid)
         self.learned_limits = Limits(1.0, 0)
         """The same windows as of `offsets`: a restart judges what is read again as before."""
@@ -151,12 +156,16 @@ class Pipeline(Live):
                 elif isinstance(event, Canary):
                     if self.canaries is not None:
                         self.canaries.learned(event)
+                elif isinstance(event, Forget):
+                    self.totals["forget_requests"] += 1
+                    self.forgetting.take(event)
                 else:
                     where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
                     log.warning("dead letter", domain=event.domain, reason=event.reason, **where)
                     self.totals["dead_letters"] += 1
                     self.metrics.dead_letters.labels(event.domain, event.reason).inc()
                     self.metrics.dead_letter_last.labels(event.domain).set_to_current_time()
+            self._forget()
             vectors, idle = self.encoding.drain()
             self.arms.put_text_vectors(vectors, idle)
         self.offsets.update(batch.offsets)
@@ -168,7 +177,12 @@ class Pipeline(Live):
 
     def _interaction(self, record: Record, event: Interaction) -> None:
         self.totals["interactions"] += 1
-        if self.dedup.repeated(event.domain, event.event_id):
+        self._forget()
+        if self.forgetting.drops(event.user, event.timestamp, record.timestamp):
+            self.totals["forgotten"] += 1
+            self.metrics.forgotten.labels(event.domain).inc()
+            return
+        if self.dedup.repeated(event.domain, event.event_id, event.user):
             self.totals["duplicates"] += 1
             self.metrics.duplicates.labels(event.domain).inc()
             log.debug(
@@ -180,7 +194,7 @@ class Pipeline(Live):
                 event_id=event.event_id,
             )
             return
-        if record.key is None or record.key != event.user.encode():
+        if self._owner(record) != event.user:
             self.metrics.key_mismatches.inc()
         if not self.arms.full.waiting:
             self._network_since = self.clock()
@@ -189,6 +203,20 @@ class Pipeline(Live):
         self.metrics.events.labels(event.domain, event.kind).inc()
         self.reporter.last_record_ms[event.domain] = record.timestamp
         self.outbox.event(event.user, event.domain, event.item, record.timestamp)
+
+    def _owner(self, record: Record) -> str | None:
+        """The user whose record this is, by its key."""
+        try:
+            return None if record.key is None else self.ids.inside(record.key.decode())
+        except UnicodeDecodeError:
+            return None
+
+    def _forget(self) -> None:
+        """Carries out the requests that have come, before anything of their users is looked at."""
+        if self.forgetting.waiting:
+            self.forgetting.erase()
+            if self.checkpointer is not None:
+                self.checkpointer.drop_older()
 
     def _item(self, record: Record, item: Item) -> None:
         self.totals["items"] += 1
@@ -220,6 +248,7 @@ class Pipeline(Live):
                 0.25 * self._learning_since_publish if behind else max(interval, self._learning_since_publish)
             )
             self._publish(share)
+            self.forgetting.sweep_if_due()
 
     def _publish(self, budget: float) -> None:
         """At most about `budget` seconds go into lists, so that publishing never starves learning."""
@@ -321,6 +350,8 @@ class Pipeline(Live):
             "outbox": self.outbox.live(unconfirmed),
             "dedup": self.dedup.state(),
             "limits": self.learned_limits.state(),
+            "forgotten": self.forgetting.forgotten.state(),
+            "privacy": self.ids.fingerprint,
             "encoding": [[*key, text] for key, text in self.encoding.pending().items()],
             "offsets": [[*place, offset] for place, offset in sorted(self.offsets.items())],
             "identity": self.source.identity(),
@@ -333,11 +364,14 @@ class Pipeline(Live):
         encoder = state["text_encoder"]
         if encoder != self.settings.text_encoder.model:
             raise ValueError(f"its item vectors are of text_encoder.model {encoder!r}")
+        if state["privacy"] != self.ids.fingerprint:
+            raise ValueError("its user ids were made with another privacy.key, or without one")
         self.arms.load(state["arms"])
         self.outbox.load(state["outbox"])
         self.dedup.load(state["dedup"])
         for limits in (self.limits, self.learned_limits):
             limits.load(state["limits"])
+        self.forgetting.forgotten.load(state["forgotten"])
         restore(self.encoding, state["encoding"])
         self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
 

@@ -77,7 +77,9 @@ def _learn(trainee: Pipeline, events: Sequence[Interaction], name: str, bars: Pr
     arms, limit = trainee.arms, trainee.settings.intake.network_events
     task = bars.add_task(name, total=len(events))
     for n, event in enumerate(events):
-        trainee.dedup.repeated(event.domain, event.event_id)  # `run` will skip it if it comes again
+        trainee.dedup.repeated(
+            event.domain, event.event_id, event.user
+        )  # `run` will skip it if it comes again
         arms.step(event)
         if arms.full.waiting >= limit:
             arms.end_batch()

@@ -61,6 +61,7 @@ class Reporter:
         actions = [*get_args(Action), *(f"strategy_{name}" for name in STRATEGIES)]
         for domain in self.settings.domains:
             metrics.duplicates.labels(domain)
+            metrics.forgotten.labels(domain)
             for kind in get_args(Kind):
                 metrics.events.labels(domain, kind)
             for reason in get_args(Reason):

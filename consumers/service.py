@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from types import FrameType
 
-import redis
 import structlog
 from prometheus_client import ProcessCollector
 
@@ -26,7 +25,7 @@ from models.threads import use_one_thread
 from serving.health import HealthServer
 from serving.metrics import Metrics
 from serving.outbox import Outbox
-from serving.publisher import Publisher
+from serving.publisher import STORE_ERRORS, Publisher
 from serving.records import Keys, Write
 
 log = structlog.get_logger()
@@ -109,7 +108,7 @@ class Service:
         """Restores the state, starts the threads and the HTTP server. Raises Stop."""
         try:
             self.pipeline.restore()
-        except redis.RedisError as error:
+        except STORE_ERRORS as error:
             raise Stop(
                 f"Redis stopped answering ({type(error).__name__}); start it again, then this."
             ) from error

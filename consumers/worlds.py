@@ -92,18 +92,13 @@ def into_kafka(
             raise Stop(f"--truth {truth}: {error.strerror}") from error
     try:
         if create:
-            create_topics(config.kafka.client(), topic_kinds(config))
+            create_topics(config.kafka.client(), config.topic_kinds())
         with make_producer(config.kafka.client(), live=rate is not None) as producer:
             counts = to_kafka(simulator.records(), producer, topic_namer(config), rate)
     except KafkaError as error:
         raise Stop(unreachable(config.kafka, error)) from error
     figures: dict[str, Any] = msgspec.to_builtins(counts)
     return figures
-
-
-def topic_kinds(config: Settings) -> list[tuple[str, Kind]]:
-    """Every topic of the config with the kind of its records."""
-    return [(name, kind) for name, (_, kind) in config.topics().items()]
 
 
 def topic_namer(config: Settings) -> Any:

@@ -77,6 +77,19 @@ class Arms(Live):
         for learner in self.alone.values():
             learner.end_batch()
 
+    def user_ids(self) -> set[str]:
+        """Every user id in the state."""
+        found = self.full.user_ids() | (set() if self.loop is None else self.loop.users())
+        return found.union(*(learner.user_ids() for learner in self.alone.values()))
+
+    def forget_user(self, user_id: str) -> int | None:
+        """As `Learner.forget_user`, in all arms and challengers. Gives the row in the full learner."""
+        for learner in self.alone.values():
+            learner.forget_user(user_id)
+        if self.loop is not None:
+            self.loop.drop_user(user_id)
+        return self.full.forget_user(user_id)
+
     def put_item(self, item: Item) -> None:
         self.full.put_item(item)
         if (alone := self.alone.get(item.domain)) is not None:

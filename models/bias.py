@@ -144,6 +144,12 @@ class Bias(Live):
                 self.optimizer.variances[name] = variance
                 self.optimizer.written.add(name)
 
+    def users(self) -> set[str]:
+        """The ids of all users with a weight."""
+        names = self.optimizer.variances
+        own = {name.partition(":")[2] for name in names if kind(name) == "user"}
+        return own | {name.split(":", 2)[2] for name in names if kind(name) == "user@domain"}
+
     def drop_user(self, user_id: str, domains: Iterable[str]) -> None:
         self._forget(f"user:{user_id}")
         for domain in domains:

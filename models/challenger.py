@@ -67,6 +67,13 @@ class FreshBias(Live):
     def promote(self) -> None:
         self.learner.rating.bias.absorb(self.bias)
 
+    def users(self) -> set[str]:
+        """The ids it holds; of users without a row in the learner, too."""
+        return self.bias.users()
+
+    def drop_user(self, user_id: str) -> None:
+        self.bias.drop_user(user_id, [self.learner.domains[self.domain].name])
+
     def live(self) -> dict[str, Any]:
         return {"test": msgspec.to_builtins(self.test), "bias": self.bias.live()}
 
@@ -109,6 +116,12 @@ class ShorterMemory(Live):
 
     def promote(self) -> None:
         self.learner.ranker.choices[self.domain].take_over(self.choice)
+
+    def users(self) -> set[str]:
+        return set()
+
+    def drop_user(self, user_id: str) -> None:
+        """It learns nothing of single users."""
 
     def live(self) -> dict[str, Any]:
         return {"test": msgspec.to_builtins(self.test), "choice": self.choice.live()}

@@ -8,7 +8,7 @@ One checkpoint is one folder `<sequence>/`, which gets its name by a rename once
 The `.json` holds the checksums of the other two and is written last. `models/compact.py`, a process of its own, adds
 the whole state to a folder with an increment, from what is on disk. Such a folder can be read in both ways, so a
 damaged whole state costs nothing as long as the one before it is there. Kept are the last three whole states and all
-that follows the oldest of them.
+that follows the oldest of them; nothing from before users were forgotten.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from models.snapshot import Snapshot, joined, snapshot
 
 __all__ = ["CheckpointDirectory", "Manifest", "Snapshot", "UnusableError", "snapshot"]
 
-SCHEMA = 2
+SCHEMA = 3
 KEEP = 3
 
 
@@ -85,8 +85,7 @@ class CheckpointDirectory:
         if read_only:
             return
         path.mkdir(parents=True, exist_ok=True)
-        for leftover in path.glob("writing-*"):
-            shutil.rmtree(leftover, ignore_errors=True)  # a killed process' compaction may still write there
+        self.clear()
         self._last = max((int(p.name) for p in self._folders()), default=0)
 
     def _folders(self) -> list[Path]:
@@ -94,6 +93,11 @@ class CheckpointDirectory:
 
     def _folder(self, sequence: int) -> Path:
         return self.path / f"{sequence:012d}"
+
+    def clear(self) -> None:
+        """Removes what is half-written, by whomever."""
+        for leftover in self.path.glob("writing-*"):
+            shutil.rmtree(leftover, ignore_errors=True)  # a killed process' compaction may still write there
 
     @property
     def empty(self) -> bool:

@@ -113,8 +113,8 @@ class History(LiveRows):
 
     def drop_user(self, user: int) -> None:
         if user < len(self.events):
-            self.events[user] = 0
-            self._seq[user] = 0
+            for rows in (self.events, self._domain, self._row, self._time, self._seq):
+                rows[user] = 0
         self._births += 1
         for seen in self._seen:
             seen.pop(user, None)

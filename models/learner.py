@@ -206,11 +206,26 @@ class Learner(Live):
         row, evicted = self.users.touch(user_id)
         if evicted is not None:
             self.evicted_users.append(evicted)
-            self.rating.drop_user(row, evicted)
-            self.ranker.drop_user(row)
-            self.network.reset_user(row)
-            self.history.drop_user(row)
-            self._slow = [s for s in self._slow if s.user != row]
+            self._drop_user(row, evicted)
+        return row
+
+    def _drop_user(self, row: int, user_id: str) -> None:
+        self.rating.drop_user(row, user_id)
+        self.ranker.drop_user(row)
+        self.network.reset_user(row)
+        self.history.drop_user(row)
+        self._slow = [s for s in self._slow if s.user != row]
+
+    def user_ids(self) -> set[str]:
+        """Every user id in the state."""
+        return {*self.users, *self.evicted_users}
+
+    def forget_user(self, user_id: str) -> int | None:
+        """Leaves no trace of the user but what shared parts learned from them. Gives the row they had, if any."""
+        self.evicted_users = [user for user in self.evicted_users if user != user_id]
+        row = self.users.discard(user_id)
+        if row is not None:
+            self._drop_user(row, user_id)
         return row
 
     # Events

@@ -120,6 +120,14 @@ class AdaptationLoop(Live):
             notices.append(Notice(name, action, started=True))
         return notices
 
+    def users(self) -> set[str]:
+        """The ids that challengers hold."""
+        return {user for challenger in self.running.values() for user in challenger.users()}
+
+    def drop_user(self, user_id: str) -> None:
+        for challenger in self.running.values():
+            challenger.drop_user(user_id)
+
     def live(self) -> dict[str, Any]:
         return {
             "drift": self.drift.state(),

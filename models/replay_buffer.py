@@ -158,10 +158,15 @@ class ReplayBuffer(Live):
         return events.take(good)
 
     def forget_user(self, row: int) -> None:
-        """Events so far are not this row's any more."""
+        """Events so far are not this row's any more: their places are emptied, and never drawn."""
         self._user_born = grown(self._user_born, row + 1)
         self._user_born[row] = self.added
         self._users.add(row)
+        theirs = np.flatnonzero(self._events.user[: len(self)] == row)
+        self._slots.update(theirs.tolist())
+        for name, column in self._events.columns().items():
+            if name != "user":  # by their row's number they are known to be of nobody
+                column[theirs] = -1 if name == "recent" else 0
 
     def forget_item(self, domain: int, row: int) -> None:
         """Events so far are not this row's any more, nor is it among what their users had."""

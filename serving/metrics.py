@@ -33,6 +33,9 @@ class Metrics:
 
         self.events = counter("events", "Events learned.", "domain", "type")
         self.duplicates = counter("duplicates", "Repeated event_ids, skipped.", "domain")
+        self.forgotten = counter(
+            "forgotten", "Events from before their user asked to be forgotten; dropped.", "domain"
+        )
         self.dead_letters = counter("dead_letters", "Records that could not be used.", "domain", "reason")
         self.key_mismatches = counter("key_mismatches", "Records whose key is not their id; still learned.")
         self.lost_records = counter("lost_records", "Records gone from the log, passed by with --accept-gap.")

@@ -48,7 +48,7 @@ class Outbox:
         started_ts: int = 0,
     ) -> None:
         self._arms = arms
-        self._keys = keys
+        self.keys = self._keys = keys
         self._clock = clock
         self._top = top
         self._explain_top = explain_top
@@ -60,6 +60,7 @@ class Outbox:
         self._items: dict[tuple[str, str], None] = {}
         self._gone: dict[tuple[str, str], None] = {}
         self._left: dict[str, None] = {}
+        self._forgotten: dict[str, list[str]] = {}
         self._on_lists = {name: np.zeros((0, top), np.int32) for name in self._listing}
         self._written_at = np.zeros(0, np.float64)
         self._noted = Touched()
@@ -118,6 +119,38 @@ class Outbox:
             self._lists.discard(user)
             self._left[user] = None
 
+    def forget_user(self, user: str, row: int | None, found: Iterable[str] = ()) -> list[str]:
+        """All of the user's keys go, those `found` in the store too, and what is known of their lists; `row` is the
+        one they had. Gives the keys.
+
+        A user who is resident (they have come back since) is written anew.
+        """
+        self._left.pop(user, None)
+        self._users.pop(user, None)
+        self._lists.discard(user)
+        self._forgotten[user] = keys = [*dict.fromkeys([*self._keys_of(user), *found])]
+        if row is not None:
+            for rows in self._on_lists.values():
+                rows[row : row + 1] = 0
+            self._written_at[row : row + 1] = 0.0
+            self._noted.add(row)
+        if user in self._arms.full.users:
+            self._users[user] = ([], [])
+            self._lists.add(user)
+        return keys
+
+    def user_ids(self) -> set[str]:
+        """Everyone of whom something is to be written or deleted."""
+        return {*self._users, *self._lists.users(), *self._left, *self._forgotten}
+
+    def doomed(self) -> list[str]:
+        """The keys of the forgotten whose deletion was not handed out yet."""
+        return [key for keys in self._forgotten.values() for key in keys]
+
+    def _keys_of(self, user: str) -> list[str]:
+        names = [domain.name for domain in self._arms.full.domains]
+        return [self._keys.user(user), *(self._keys.recommendations(user, name) for name in names)]
+
     def everything(self) -> None:
         """The store was emptied or replaced: all that is resident is due again."""
         self._introduced = False
@@ -133,7 +166,7 @@ class Outbox:
         self._changed = True
 
     def backlog(self) -> int:
-        users = len(self._users) + len(self._lists) + len(self._left)
+        users = len(self._users) + len(self._lists) + len(self._left) + len(self._forgotten)
         return users + len(self._items) + len(self._gone)
 
     # What to write
@@ -170,6 +203,9 @@ class Outbox:
             if user not in self._arms.full.users:
                 for domain in self._listing:
                     yield Write(self._keys.recommendations(user, domain), "delete", None)
+        forgotten, self._forgotten = self._forgotten, {}
+        for keys in forgotten.values():  # of one who came back, too: nothing of before may stay in their hash
+            yield from (Write(key, "delete", None) for key in keys)
 
     def _touched_users(self) -> Iterable[Write]:
         touched, self._users = self._users, {}
@@ -293,20 +329,20 @@ class Outbox:
         return state
 
     def live(self, unconfirmed: list[str]) -> dict[str, Any]:
-        """`unconfirmed`: keys that the store has not acknowledged; their owners are published first on start."""
+        """`unconfirmed`: keys that the store has not acknowledged; their owners are published first on start.
+
+        Of users without a row nothing is published, and a forgotten one's id must not stay.
+        """
         users, items = set(self._users) | self._lists.users(), set(self._items) | set(self._gone)
-        prefix = self._keys.prefix
+        prefix = f"{self._keys.prefix}:item:"
         for key in unconfirmed:
-            kind, _, rest = key.removeprefix(f"{prefix}:").partition(":")
-            if kind == "user":
-                users.add(rest[1:-1])
-            elif kind == "rec":
-                users.add(rest[1 : rest.rindex("}")])
-            elif kind == "item":
-                domain, _, item = rest.partition(":")
+            if (owner := self._keys.owner(key)) is not None:
+                users.add(owner)
+            elif key.startswith(prefix):
+                domain, _, item = key.removeprefix(prefix).partition(":")
                 items.add((domain, item))
         return {
-            "users": sorted(users),
+            "users": sorted(user for user in users if user in self._arms.full.users),
             "items": [list(pair) for pair in sorted(items)],
             "left": list(self._left),
             "on_lists": {name: Rows(self._noted, rows) for name, rows in self._on_lists.items()},

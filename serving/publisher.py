@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 from serving.records import Write
@@ -20,14 +21,35 @@ BIRTHS_LIMIT = 200_000
 """Events whose freshness is measured, among those that wait: the store may be away for hours."""
 
 
-def connect(url: str, timeout: float = 5.0) -> redis.Redis:
+STORE_ERRORS = (redis.RedisError, RedisClusterException, OSError)
+"""Everything that a store which is away, or refuses, may raise."""
+
+
+def connect(url: str, timeout: float = 5.0, cluster: bool = False, **options: Any) -> redis.Redis:
     """A client that fails soon; the publisher's own loop does the retrying.
 
     `timeout`: seconds for an answer. A slow store still takes everything as long as it answers within it.
+    `cluster`: the URL names one node of a Redis Cluster, which tells of the others. `options` go to redis-py:
+    username, password, ssl_ca_certs, ssl_certfile, ssl_keyfile.
     """
-    return redis.Redis.from_url(
-        url, socket_timeout=timeout, socket_connect_timeout=min(timeout, 2.0), retry=Retry(NoBackoff(), 0)
+    given = {name: value for name, value in options.items() if value is not None}
+    if not cluster:
+        return redis.Redis.from_url(
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=min(timeout, 2.0),
+            retry=Retry(NoBackoff(), 0),
+            **given,
+        )
+    nodes: Any = redis.RedisCluster.from_url(
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=min(timeout, 2.0),
+        retry=Retry(NoBackoff(), 1),
+        **given,
     )
+    client: redis.Redis = nodes  # for what is used here they are alike
+    return client
 
 
 def redacted(url: str) -> str:
@@ -53,7 +75,7 @@ class Publisher:
         on_written: Callable[[Write, float], None] | None = None,
         on_error: Callable[[Exception], None] | None = None,
     ) -> None:
-        self._client = client
+        self.client = self._client = client
         self._meta_key = meta_key
         self._started_ts = str(started_ts).encode()
         self._on_written = on_written
@@ -147,7 +169,7 @@ class Publisher:
                 delay = 0.05
                 if not wrote:
                     self._work.wait(PING_SECONDS / 2)
-            except (redis.RedisError, OSError) as error:
+            except STORE_ERRORS as error:
                 if self._on_error:
                     self._on_error(error)
                 time.sleep(delay)
@@ -212,12 +234,12 @@ class Publisher:
             self.store_lost.set()
 
 
-def _error(answers: list[Any]) -> redis.RedisError | None:
+def _error(answers: list[Any]) -> Exception | None:
     """The first error among the answers to one write's commands."""
-    return next((answer for answer in answers if isinstance(answer, redis.RedisError)), None)
+    return next((answer for answer in answers if isinstance(answer, Exception)), None)
 
 
-def _refusal(errors: list[redis.RedisError | None]) -> str | None:
+def _refusal(errors: Sequence[Exception | None]) -> str | None:
     """Why the store takes no writes: read-only, full, no permission. A key of another type is its own matter."""
     for error in errors:
         if error is not None and not str(error).startswith("WRONGTYPE"):
@@ -231,6 +253,8 @@ def _queue(pipeline: Any, write: Write) -> None:
     elif write.kind == "delete":
         pipeline.delete(write.key)
     else:
+        if write.fresh:
+            pipeline.delete(write.key)
         pipeline.hset(write.key, mapping=write.value)
         if write.ttl_seconds is not None:
             pipeline.expire(write.key, write.ttl_seconds)

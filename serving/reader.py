@@ -7,12 +7,13 @@ Reader("redis://localhost:6379/0").recommend("alice", "books", 10)
 from __future__ import annotations
 
 import time
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import redis
 
-from serving.publisher import connect, redacted
+from serving.pseudonym import Pseudonyms
+from serving.publisher import STORE_ERRORS, connect, redacted
 from serving.records import Keys, ListedItem, RecommendationList, decode_list
 
 Origin = Literal["personal", "popular", "empty"]
@@ -32,19 +33,32 @@ class Recommended(NamedTuple):
 
 
 class Reader:
-    """Reads what the service published. Thread-safe; one connection pool."""
+    """Reads what the service published. Thread-safe; one connection pool.
+
+    key: the service's `privacy.key`; options: as `serving.publisher.connect` takes them. Raises Unreachable where a
+    cluster does not answer.
+    """
 
     def __init__(
-        self, url: str = "redis://localhost:6379/0", prefix: str = "cc", timeout: float = 1.0
+        self,
+        url: str = "redis://localhost:6379/0",
+        prefix: str = "cc",
+        timeout: float = 1.0,
+        key: str | None = None,
+        **options: Any,
     ) -> None:
+        self._inside = Pseudonyms(key).inside
         self._url = url
         self._keys = Keys(prefix)
-        self._client = connect(url, timeout)
+        try:
+            self._client = connect(url, timeout, **options)
+        except STORE_ERRORS as error:  # a cluster is asked for its nodes at once
+            raise Unreachable(f"Redis at {redacted(url)}: {type(error).__name__}") from None
 
     def recommend(self, user: str, domain: str, k: int = 10) -> Recommended:
         """The best `k` items, best first. Raises Unreachable."""
         pipeline = self._client.pipeline(transaction=False)
-        pipeline.get(self._keys.recommendations(user, domain))
+        pipeline.get(self._keys.recommendations(self._inside(user), domain))
         pipeline.get(self._keys.popular(domain))
         personal, popular = self._ask(pipeline)
         candidates: tuple[tuple[Origin, bytes | None], ...] = (("personal", personal), ("popular", popular))
@@ -69,10 +83,10 @@ class Reader:
         try:
             answers = pipeline.execute(raise_on_error=False)
             for answer in answers:
-                if isinstance(answer, redis.RedisError) and not str(answer).startswith("WRONGTYPE"):
+                if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
                     raise answer
-        except (redis.RedisError, OSError) as error:
-            raise Unreachable(f"Redis at {redacted(self._url)}: {type(error).__name__}") from error
+        except STORE_ERRORS as error:
+            raise Unreachable(f"Redis at {redacted(self._url)}: {type(error).__name__}") from None
         return [answer if isinstance(answer, bytes) else None for answer in answers]
 
 

@@ -36,6 +36,13 @@ class Keys:
     def popular(self, domain: str) -> str:
         return f"{self.prefix}:popular:{domain}"
 
+    def owner(self, key: str) -> str | None:
+        """The user whose key this is; None for other keys."""
+        kind, _, rest = key.removeprefix(f"{self.prefix}:").partition(":")
+        if kind not in ("user", "rec") or not rest.startswith("{") or "}" not in rest:
+            return None
+        return rest[1 : rest.rindex("}")]
+
 
 class Write(NamedTuple):
     """One absolute write; repeating it does no harm. `value`: bytes to set, fields of a hash, or None."""
@@ -48,10 +55,16 @@ class Write(NamedTuple):
     """Kafka record times of the events that this write makes readable; freshness is measured from them."""
     domains: tuple[str, ...] = ()
     """The domain of each of `born_ms`."""
+    fresh: bool = False
+    """A hash that takes the place of a deleted one: none of its old fields may stay."""
 
     def superseding(self, older: Write) -> Write:
         """This write, also answering for the events of an older one that was never acknowledged."""
-        return self._replace(born_ms=older.born_ms + self.born_ms, domains=older.domains + self.domains)
+        return self._replace(
+            born_ms=older.born_ms + self.born_ms,
+            domains=older.domains + self.domains,
+            fresh=self.fresh or older.fresh or older.kind == "delete",
+        )
 
 
 class ListedItem(msgspec.Struct, omit_defaults=True):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.config import DomainConfig, Settings
-from consumers.decode import Decoder
+from consumers.decode import Decoder, Rejection
 from consumers.errors import Stop
 from consumers.rows import Kind
 from consumers.source import Record
@@ -94,7 +94,7 @@ def load_data(
             decoded = decoder.decode(record)
             if isinstance(decoded, Interaction | Item):
                 into.append(decoded)  # type: ignore[arg-type]
-            else:
+            elif isinstance(decoded, Rejection):
                 bad[decoded.reason] += 1
     if not any(e.domain == target for e in events):
         held = ", ".join(sorted({e.domain for e in events})) or "no usable event"

@@ -77,6 +77,7 @@ IN: list[Builder] = [
         "All near 0 on a good day. Repeats: a producer retries; wrong keys: a user's events lose their order; lost "
         "records: the log is kept too short; skipped steps: numbers ran away, runbook, CrosscurrentNetworkSkips.",
         Query(f"sum(rate(crosscurrent_duplicates_total{{{DOMAIN}}}[{RATE}]))", "repeated events"),
+        Query(f"sum(rate(crosscurrent_forgotten_total{{{DOMAIN}}}[{RATE}]))", "events of the forgotten"),
         Query(f"sum(rate(crosscurrent_key_mismatches_total{{{JOB}}}[{RATE}]))", "records with a wrong key"),
         Query(f"sum(rate(crosscurrent_lost_records_total{{{JOB}}}[{RATE}]))", "lost records"),
         Query(f"sum(rate(crosscurrent_skipped_updates_total{{{JOB}}}[{RATE}]))", "skipped network steps"),

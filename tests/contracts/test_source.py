@@ -59,7 +59,7 @@ class KafkaLog:
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self.config = Kafka([bootstrap], group_id=prefix)
         self.interactions, self.items = f"interactions.{prefix}", f"items.{prefix}"
-        self.topics: dict[str, tuple[str, Literal["interactions", "items"]]] = {
+        self.topics: dict[str, tuple[str, Literal["interactions", "items", "forget"]]] = {
             self.interactions: ("movies", "interactions"),
             self.items: ("movies", "items"),
         }
@@ -401,3 +401,46 @@ def test_an_unreachable_broker_is_one_line() -> None:
     assert "\n" not in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert "CROSSCURRENT_KAFKA__BOOTSTRAP_SERVERS" in str(caught.value)
+
+
+def test_partitions_added_while_running(kafka_log: KafkaLog) -> None:
+    """They are read from their beginning within seconds; the others stay where they are, canaries too, and a restart
+    knows all."""
+    added, canaries = (kafka_log.interactions, PARTITIONS - 1), f"canary.{kafka_log.interactions}"
+    first = kafka_log.fill([(kafka_log.interactions, 0, k, b"e") for k in range(10)])
+    source = kafka_log.open(watch_seconds=1.0, canary_topic=canaries)
+    del source._tps[added]  # as if it came after the start: the embedded broker cannot add one
+    source.start({}, {})
+    got = read_all(source, len(first))
+    assert added not in source.lag({})
+    more = kafka_log.fill([(kafka_log.interactions, k % PARTITIONS, 100 + k, b"n") for k in range(9)])
+    got += read(source, lambda records: len(records) >= len(more), settle=0.2)
+    assert by_place(got) == by_place(first + more)
+    assert not any(source.lag(ends(got)).values())
+    sent = kafka_log.fill([(canaries, 0, 200, b"c")])
+    assert read(source, bool) == sent
+    again = kafka_log.open()
+    again.start(ends(first), {})  # of a checkpoint from before
+    assert by_place(read_all(again, len(more))) == by_place(more)
+
+
+def test_requests_to_forget_come_first_and_their_topic_may_come_late(
+    kafka_log: KafkaLog, bootstrap: str
+) -> None:
+    """Without the topic the log is read as it is; once there, live; at the next start before any interaction."""
+    topic = f"forget.{kafka_log.interactions}"
+    kafka_log.topics[topic] = ("", "forget")
+    sent = kafka_log.fill(some(kafka_log, 10))
+    source = kafka_log.open(watch_seconds=0.2)
+    source.start({}, {})
+    got = read_all(source, len(sent))
+    with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
+        admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
+    request = kafka_log.fill([(topic, 0, 500, b"f")])
+    got += read(source, bool)
+    assert got[-1:] == request
+    assert f"topic:{topic}" in source.identity()
+    again = kafka_log.open()
+    again.start({}, source.identity())
+    topics = [record.topic for record in read_all(again, len(sent) + 1)]
+    assert topic in topics[: topics.index(kafka_log.interactions)]

@@ -27,6 +27,7 @@ from models.snapshot import Snapshot, joined, snapshot
 from models.text_encoder import HashingEncoder
 from serving.metrics import Metrics
 from serving.outbox import Outbox
+from serving.pseudonym import Pseudonyms
 from serving.records import Keys
 from tests.states import differences
 
@@ -37,6 +38,7 @@ START = 1_700_000_000_000
 SETTINGS = build(
     {
         "domains": {"movies": {}, "books": {"role": "target"}},
+        "kafka": {"forget_topic": "forget"},
         "intake": {"batch_events": BATCH, "network_events": 2 * BATCH, "dedup_events": 50},
         "learner": {"users": 64, "items_per_domain": 64},
     }
@@ -55,6 +57,10 @@ def log() -> list[Record]:
 
     words = ["dark", "red", "happy", "sad", "old", "new", "sea", "star"]
     for n in range(270):
+        if n in (130, 190, 191):
+            request = {"timestamp": START + 1000 * len(records)}
+            for user in (f"u{k}" for k in range(n % 10, 80, 7)):
+                add("forget", Pseudonyms().mark(user), request)
         domain, roll = rng.choice(["movies", "books"]), rng.random()
         user, item = f"u{rng.randrange(80)}", f"{domain[0]}{int(rng.paretovariate(0.7)) % 70}"
         if n < 90 or roll < 0.08:
@@ -68,6 +74,8 @@ def log() -> list[Record]:
             add(f"interactions.{domain}", user, rng.choice([b"{", b"\xff", None]))
         else:
             event = {"type": "click", "user_id": user, "item_id": item, "event_id": str(rng.randrange(100))}
+            if rng.random() < 0.2:
+                event["timestamp"] = START + 1000 * rng.randrange(len(records))  # late
             if roll < 0.7:
                 event |= {
                     "type": "rating",
@@ -117,7 +125,8 @@ def uncrashed() -> dict[str, Any]:
     running.restore()
     run_out(running, source)
     totals = running.totals
-    assert min(totals[name] for name in ("learned", "duplicates", "dead_letters", "items")) > 3
+    assert min(totals[name] for name in ("learned", "duplicates", "dead_letters", "forgotten", "items")) > 3
+    assert totals["forget_requests"] > 20
     return decoded(snapshot(running.state()))
 
 
@@ -192,7 +201,9 @@ def test_each_event_is_learned_exactly_once() -> None:
     while (batch := plain.batcher.take(flush=True)) is not None:
         plain._learn(batch)
     assert second.arms.full.learned == plain.arms.full.learned
-    assert sum(plain.arms.full.learned) == plain.totals["interactions"] - plain.totals["duplicates"]
+    totals = plain.totals
+    assert sum(plain.arms.full.learned) == totals["learned"]
+    assert totals["interactions"] == totals["learned"] + totals["duplicates"] + totals["forgotten"]
     ends = {(r.topic, r.partition): r.offset + 1 for r in LOG}
     assert second.offsets == plain.offsets == ends
 

@@ -40,6 +40,7 @@ class Running:
         lines = [
             f'[kafka]\nbootstrap_servers = ["{bootstrap}"]\ndead_letter_topic = "{prefix}.dead"',
             f'canary_topic = "{prefix}.canary"\ncanary_seconds = 1.0',
+            f'forget_topic = "{prefix}.forget"',
             f'group_id = "{prefix}"\n[redis]\nurl = "{redis_url}"\nprefix = "{prefix}"',
             f'[metrics]\nport = {self.port}\n[checkpoint]\ndirectory = "{folder / "checkpoints"}"',
             "interval_seconds = 0.5",

@@ -8,7 +8,9 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from consumers.config import build
 from serving.health import HealthServer
 from serving.metrics import Metrics
 
@@ -90,3 +92,30 @@ def test_close_frees_the_port() -> None:
     made.server.close()
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", made.server.port), timeout=5).close()
+
+
+def test_loopback_by_default() -> None:
+    """Without a word in the config nobody outside this machine is answered: its other addresses refuse."""
+    host = build({"domains": {"movies": {}}}).metrics.host
+    server = HealthServer(host, 0, CollectorRegistry(), lambda: None, lambda: None)
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=2):
+            pass
+        for address in ("127.0.0.2", outside()):
+            with (
+                pytest.raises(ConnectionRefusedError),
+                socket.create_connection((address, server.port), timeout=2),
+            ):
+                pass
+    finally:
+        server.close()
+
+
+def outside() -> str:
+    """This machine's address towards others (nothing is sent); another of loopback's where it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.3"
+        return str(probe.getsockname()[0])

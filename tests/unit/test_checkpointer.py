@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -261,6 +263,42 @@ def test_increments_are_compacted_by_another_process(tmp_path: Path, monkeypatch
     assert problems == []
     assert loaded is not None
     assert np.flatnonzero(loaded["counts"]).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_alone_after_what_is_to_be_forgotten(tmp_path: Path, disk: dict[str, int]) -> None:
+    """Whole, and the only one, though only increments were due; a compaction of those before it is ended, and what it
+    wrote goes. Where there is no room for it, the next is whole and alone."""
+    kept, counts = Kept(tmp_path, whole_mb=1.0), Counts()
+    for row in range(3):
+        counts.add(row)
+        kept.take(counts.live(), {})
+        kept.poll(wait=True)
+    kept._compacting = compacting = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    (tmp_path / "writing-whole-000000000003").mkdir()
+    (tmp_path / "writing-whole-000000000003" / "state.msgpack").write_bytes(b"old")
+    disk["errno"] = errno.ENOSPC
+    counts.values[1] = 0.0
+    counts.written.drop(1)
+    kept.drop_older()
+    kept.take(counts.live(), {})
+    kept.poll(wait=True)
+    assert compacting.poll() is not None
+    assert kept.problem is not None
+    assert [p.name[-1] for p in sorted(tmp_path.glob("0*"))] == ["1", "2", "3"]
+    disk["errno"] = 0
+    kept.take(counts.live(), {})
+    kept.poll(wait=True)
+    (alone,) = [p for p in tmp_path.iterdir() if p.is_dir()]
+    assert (alone / "manifest.json").exists()
+    counts.add(5)
+    kept.take(counts.live(), {})
+    kept.poll(wait=True)
+    assert len(list(tmp_path.glob("0*/increment.json"))) == 1
+    loaded = kept.load()
+    kept.close()
+    assert loaded is not None
+    assert np.flatnonzero(loaded["counts"]).tolist() == [0, 2, 5]
+    assert not kept.drops_older
 
 
 def test_many_events_bring_a_checkpoint_early(kept: Kept) -> None:

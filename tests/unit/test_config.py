@@ -94,6 +94,7 @@ def test_the_contracts_own_example(tmp_path: Path) -> None:
         "required",
     )
     assert settings.topics() == {
+        "crosscurrent.forget": ("", "forget"),
         "interactions.movies": ("movies", "interactions"),
         "items.movies": ("movies", "items"),
         "interactions.books": ("books", "interactions"),
@@ -204,6 +205,24 @@ def test_bad_value_names_its_path(raw: dict[str, Any], path: str) -> None:
 def test_a_topic_has_one_owner(domains: dict[str, Any]) -> None:
     """Two uses of one topic, the dead letters' included, are refused and both are named."""
     assert "is taken by " in refused({"domains": domains})
+
+
+@pytest.mark.parametrize(
+    ("key", "topic", "owner"),
+    [
+        ("forget_topic", "crosscurrent.dead-letters", "dead_letter_topic"),
+        ("canary_topic", "crosscurrent.dead-letters", "dead_letter_topic"),
+        ("canary_topic", "crosscurrent.forget", "forget_topic"),
+    ],
+)
+def test_the_services_own_topics_differ(key: str, topic: str, owner: str) -> None:
+    """Dead letters, requests to forget, canaries; no domain may use them either. Only canaries can be done without."""
+    domains: dict[str, Any] = {"movies": {}}
+    message = refused({"domains": domains, "kafka": {key: topic}})
+    assert f"kafka.{key}: topic {topic} is taken by kafka.{owner}" in message
+    domains["movies"]["items_topic"] = topic
+    assert f"is taken by kafka.{owner}" in refused({"domains": domains})
+    assert f"kafka.{owner}: name a topic" in refused({"domains": {"movies": {}}, "kafka": {owner: ""}})
 
 
 # Environment

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.config import build
-from consumers.decode import CONTEXT_BUCKETS, Decoded, Decoder, Reason, Rejection
+from consumers.decode import CONTEXT_BUCKETS, Decoded, Decoder, Forget, Reason, Rejection
 from consumers.source import Record
 from models.interaction import Interaction, Item
+from serving.pseudonym import Pseudonyms
 
 NOW = 1_700_000_000_000
 SETTINGS = build(
@@ -221,6 +222,32 @@ def test_rejected_item(value: bytes | None, key: bytes | None, expected: str) ->
     assert reason(value, topic="items.movies", key=key) == expected
 
 
+MARK = Pseudonyms().mark("u")
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "expected"),
+    [
+        (None, MARK, "null_value"),
+        (b"{}", MARK, "missing_field"),
+        (b'{"timestamp": "now"}', MARK, "wrong_type"),
+        (b'{"timestamp": 1700000000}', MARK, "timestamp_in_seconds"),
+        (b'{"timestamp": %d}' % (NOW + 301_000), MARK, "future_timestamp"),
+        (b'{"timestamp": %d}' % NOW, "alice", "bad_id"),
+        (b'{"timestamp": %d, "key": "another"}' % NOW, MARK, "other_key"),
+    ],
+)
+def test_rejected_request_to_forget(value: bytes | None, key: str, expected: str) -> None:
+    """Each defect of a request has its own reason; one in clear, or made with another key, is not believed."""
+    assert reason(value, topic="crosscurrent.forget", key=key.encode()) == expected
+
+
+def test_a_request_to_forget() -> None:
+    """Mark and time of one that can be used."""
+    request = decode(b'{"timestamp": %d}' % NOW, topic="crosscurrent.forget", key=MARK.encode())
+    assert request == Forget(MARK, NOW)
+
+
 def test_a_record_without_any_time_needs_its_own() -> None:
     """A log without timestamps (-1): the event must bring one, and it may not be absurd."""
     assert reason(event(), timestamp=-1) == "no_timestamp"
@@ -347,6 +374,8 @@ def check(decoded: object) -> None:
             low, high = {"movies": (0.5, 5.0), "books": (1.0, 5.0)}[decoded.domain]
             assert low <= decoded.value <= high
         assert len(decoded.context) <= 16
+    elif isinstance(decoded, Forget):
+        assert decoded.timestamp >= 10**11
     else:
         assert isinstance(decoded, Item)
         assert 1 <= len(decoded.item_id.encode()) <= 1024
@@ -384,7 +413,7 @@ def test_any_damage(data: st.DataObject) -> None:
 def test_every_reason_is_tested() -> None:
     """The closed list holds no reason that these tests never saw."""
     tested = {"unknown_domain", "no_timestamp"}
-    for test in (test_rejected_interaction, test_rejected_item):
+    for test in (test_rejected_interaction, test_rejected_item, test_rejected_request_to_forget):
         for mark in test.pytestmark:
             tested |= {case[-1] for case in mark.args[1]}
     assert tested == REASONS

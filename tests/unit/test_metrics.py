@@ -13,6 +13,7 @@ from serving.metrics import FRESHNESS_BUCKETS, Metrics
 CONTRACT: dict[str, tuple[str, set[str]]] = {
     "events": ("counter", {"domain", "type"}),
     "duplicates": ("counter", {"domain"}),
+    "forgotten": ("counter", {"domain"}),
     "dead_letters": ("counter", {"domain", "reason"}),
     "consumer_lag_records": ("gauge", {"topic", "partition"}),
     "consumer_lag_seconds": ("gauge", {"domain"}),

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from models.arms import Arms
+from models.changes import merged
 from models.interaction import Domain, Interaction, Item
 from models.settings import LearnerSettings
-from models.snapshot import joined, snapshot
+from models.snapshot import Snapshot, joined, snapshot
 from serving.outbox import Outbox
 from serving.records import Keys, Write, decode_list, decode_vector
+from tests.states import differences
 
 START = 1_700_000_000_000
 TTL = 1000
@@ -61,8 +63,7 @@ class World:
 
     def restarted(self) -> World:
         """A new process with the old one's state; the store as it is."""
-        taken = snapshot({"arms": self.arms.state(), "outbox": self.outbox.state([])})
-        state = joined(msgspec.msgpack.decode(taken.body), taken.tensors)
+        state = decoded(snapshot({"arms": self.arms.state(), "outbox": self.outbox.state([])}))
         other = World()
         other.arms.load(state["arms"])
         other.outbox.load(state["outbox"])
@@ -334,19 +335,21 @@ def test_lists_are_rewritten_before_they_expire(world: World) -> None:
 
 
 def test_unconfirmed_keys_are_published_first_on_start(world: World) -> None:
-    """Keys that the store has not acknowledged come back as their users and items."""
+    """Keys that the store has not acknowledged come back as their items, and their users who still have a row."""
+    world.event("b}ob", "m5")
     state = world.outbox.state(
         [
             "cc:user:{ann}",
             "cc:rec:{b}ob}:books",
             "cc:rec:{cem}:movies",
+            "cc:user:{left}",
             "cc:item:movies:m:1",
             "cc:meta",
             "cc:domain:books",
         ]
     )
     assert state["users"] == ["ann", "b}ob", "cem"]
-    assert state["items"] == [["movies", "m:1"]]
+    assert ["movies", "m:1"] in state["items"]
 
 
 def test_what_was_due_is_due_after_a_restart(world: World) -> None:
@@ -368,6 +371,23 @@ def test_state_round_trips(world: World) -> None:
     for name, rows in one["on_lists"].items():
         assert np.array_equal(rows, two["on_lists"][name])
     assert np.array_equal(one["written_at"], two["written_at"])
+
+
+def test_what_forgetting_clears_is_in_the_next_increment(world: World) -> None:
+    """What is on the user's lists, and when these were written."""
+    before = decoded(snapshot(world.outbox.live([])))
+    row = world.arms.forget_user("ann")
+    assert row is not None
+    assert before["on_lists"]["movies"][row].any()
+    world.outbox.forget_user("ann", row)
+    after = merged(before, decoded(snapshot(world.outbox.live([]), increment=True)))
+    assert not after["on_lists"]["movies"][row].any()
+    assert differences(decoded(snapshot(world.outbox.state([]))), after) == []
+
+
+def decoded(taken: Snapshot) -> dict[str, Any]:
+    state: dict[str, Any] = joined(msgspec.msgpack.decode(taken.body), taken.tensors)
+    return state
 
 
 def test_a_domain_may_be_kept_to_itself(world: World) -> None:

@@ -1,0 +1,57 @@
+"""Partitions and topics that appear while the service runs, seen by a thread: a broker that is slow to say holds up
+nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from consumers.config import Kafka
+from consumers.source import Place
+
+
+def places(admin: Any, topics: Iterable[str]) -> tuple[set[Place], dict[str, str]]:
+    """Every partition of the topics that exist, and the topics' ids. Raises KafkaError."""
+    found: set[Place] = set()
+    ids: dict[str, str] = {}
+    for topic in admin.describe_topics(list(topics)):
+        if not topic["error_code"] and topic["partitions"]:
+            ids[topic["name"]] = str(topic.get("topic_id"))
+            found |= {(topic["name"], int(p["partition_index"])) for p in topic["partitions"]}
+    return found, ids
+
+
+class PartitionWatch:
+    """Looks every `seconds`. `take` gives what the latest look saw, once."""
+
+    def __init__(self, config: Kafka, topics: Iterable[str], seconds: float) -> None:
+        self._config, self._topics, self._seconds = config, list(topics), seconds
+        self._seen: tuple[set[Place], dict[str, str]] | None = None
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="partitions", daemon=True)
+        self._thread.start()
+
+    def take(self) -> tuple[set[Place], dict[str, str]] | None:
+        seen, self._seen = self._seen, None
+        return seen
+
+    def close(self) -> None:
+        """The thread ends by itself, at once or with its next answer."""
+        self._closing.set()
+        self._thread.join(2.0)
+
+    def _run(self) -> None:
+        while not self._closing.wait(self._seconds):
+            with contextlib.suppress(KafkaError, OSError, ValueError), self._admin() as admin:
+                while True:
+                    self._seen = places(admin, self._topics)
+                    if self._closing.wait(self._seconds):
+                        return
+
+    def _admin(self) -> Any:
+        return KafkaAdminClient(**self._config.client())

@@ -1,0 +1,48 @@
+"""Which users of a set still have keys in the store: one scan of all user keys, on a thread of its own."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from serving.publisher import STORE_ERRORS
+from serving.records import Keys
+
+SCAN_KEYS = 1000
+"""What the store looks at between two answers: about a tenth of a millisecond of its time."""
+
+
+class Sweep:
+    """Begins at once; `found` is complete when `done()`, unless `failure` says why it is not."""
+
+    def __init__(self, client: Any, keys: Keys, mark: Callable[[str], str], wanted: frozenset[str]) -> None:
+        self.wanted = wanted
+        self.found: dict[str, list[str]] = {}
+        """Keys by user."""
+        self.failure: str | None = None
+        self._client, self._keys, self._mark = client, keys, mark
+        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
+        self._thread.start()
+
+    def done(self) -> bool:
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            for user, key in owned(self._client, self._keys):
+                if self._mark(user) in self.wanted:
+                    self.found.setdefault(user, []).append(key)
+        except STORE_ERRORS as error:
+            self.failure = type(error).__name__
+
+
+def owned(client: Any, keys: Keys) -> Iterator[tuple[str, str]]:
+    """Every key of a user, with the user; some may come twice. Raises redis.RedisError."""
+    pattern = re.sub(r"([\\*?\[\]])", r"\\\1", keys.prefix) + ":[ru]*:{*"
+    for raw in client.scan_iter(pattern, count=SCAN_KEYS):
+        key = raw.decode(errors="surrogateescape")
+        user = keys.owner(key)
+        if user is not None:
+            yield user, key

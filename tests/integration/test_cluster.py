@@ -1,0 +1,90 @@
+"""A Redis Cluster of three nodes: what is published is read again, and found by a sweep, whichever node has it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+import redis
+
+from consumers.embedded import HOST, Store, free_port
+from serving.publisher import Publisher, connect
+from serving.reader import Reader
+from serving.records import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
+from serving.sweep import Sweep
+from tests.integration.running import wait_for
+
+SLOTS = 16384
+AGREED = {"cluster_state": "ok", "cluster_known_nodes": 3, "cluster_slots_ok": SLOTS, "cluster_size": 3}
+
+
+class Node(Store):
+    """One node; its bus listens on a port of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("redis")
+        self.bus = free_port()
+
+    def command(self) -> Sequence[str]:
+        bus = ["--cluster-enabled", "yes", "--cluster-port", str(self.bus), "--cluster-node-timeout", "2000"]
+        return [*super().command(), *bus]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The URL of the first of three nodes that share all slots."""
+    with contextlib.ExitStack() as held:
+        nodes = [held.enter_context(Node()) for _ in range(3)]
+        clients = [held.enter_context(redis.Redis(HOST, node.port, legacy_responses=False)) for node in nodes]
+        for n, client in enumerate(clients):
+            client.execute_command("CLUSTER ADDSLOTSRANGE", n * SLOTS // 3, (n + 1) * SLOTS // 3 - 1)
+            client.execute_command("CLUSTER SET-CONFIG-EPOCH", n + 1)
+        for node in nodes[1:]:
+            clients[0].execute_command("CLUSTER MEET", HOST, node.port, node.bus)
+        for client in clients:
+            wait_for(lambda c=client: agrees(c), 20, why="the nodes know of each other")
+        yield nodes[0].url
+
+
+def agrees(client: redis.Redis) -> bool:
+    said = str(client.execute_command("CLUSTER INFO"))
+    return all(re.search(rf"{name}\W+{value}\b", said) for name, value in AGREED.items())
+
+
+def test_publisher_reader_and_sweep(cluster: str) -> None:
+    """Keys of many users lie on all nodes; each is written, read in one go, found, and deleted."""
+    keys, users = Keys("cc"), [f"user{n}" for n in range(40)]
+    publisher = Publisher(connect(cluster, cluster=True), keys.meta, 17)
+    publisher.start()
+    now = int(time.time() * 1000)
+    listed = RecommendationList(RECORD_VERSION, 1, now, now, [ListedItem("m1", 0.5, {"age": 0.5})])
+    publisher.submit([hash_write(keys.meta, {"started_ts": 17})])
+    for user in users:
+        publisher.submit([hash_write(keys.user(user), {"dim": 2}, 60)])
+        publisher.submit([list_write(keys.recommendations(user, "movies"), listed, 60)])
+    assert publisher.flush(20)
+    sizes = [client.dbsize() for client in nodes_of(cluster)]
+    assert len(sizes) == 3
+    assert all(sizes)
+    assert sum(sizes) == 2 * len(users) + 1
+
+    reader = Reader(cluster, cluster=True)
+    assert [reader.recommend(user, "movies").origin for user in users] == ["personal"] * len(users)
+
+    wanted = {"user3", "user7", "user11", "user15"}
+    sweep = Sweep(publisher.client, keys, str, frozenset(wanted))
+    wait_for(sweep.done, 20, why="the sweep")
+    assert sweep.failure is None
+    assert {user: sorted(set(held)) for user, held in sweep.found.items()} == {
+        user: [keys.recommendations(user, "movies"), keys.user(user)] for user in wanted
+    }
+    assert publisher.problem() is None
+    assert publisher.close()
+
+
+def nodes_of(url: str) -> list[redis.Redis]:
+    with redis.RedisCluster.from_url(url, legacy_responses=False) as client:
+        return [redis.Redis(node.host, node.port, legacy_responses=False) for node in client.get_primaries()]

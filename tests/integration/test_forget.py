@@ -1,0 +1,83 @@
+"""`crosscurrent forget` against a real run: no byte of checkpoints or store names the user, and old events stay out."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import redis
+
+from tests.integration.running import wait_for
+from tests.integration.test_end_to_end import World, world
+
+__all__ = ["world"]
+
+USER = "forget-me-please"
+
+
+def in_store(store: redis.Redis) -> list[bytes]:
+    """Every key that names the user, or whose value does."""
+    found = []
+    for key in store.scan_iter(count=1000):
+        held = store.dump(key)
+        if USER.encode() in key or USER.encode() in (held or b""):
+            found.append(key)
+    return found
+
+
+def in_files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and USER.encode() in path.read_bytes()]
+
+
+def test_forget_a_user_while_run_is_up_and_when_it_is_not(world: World, tmp_path: Path) -> None:
+    """The topic does not exist at first: the command makes it, and the running service finds it. Later starts read
+    it before any event. What the user does after the request is learned as of someone new."""
+    checkpoints = tmp_path / "checkpoints"
+    world.fill(40)
+    for n in range(12):
+        world.rate("movies" if n % 2 else "books", USER, f"{'mb'[n % 2 == 0]}{n}", 4, event_id=f"{USER}/{n}")
+    world.producer.flush()
+    world.service.start()
+    world.service.wait_until_ready()
+    wait_for(lambda: world.learned() == 52 and world.counts(USER) == 12, why="learned and published")
+    wait_for(lambda: in_files(checkpoints), why="a checkpoint with the user")
+    # a key that nothing in the state knows of, as one of a user who was evicted
+    stale = f"{world.prefix}:rec:{{{USER}}}:domain-of-old"
+    world.store.set(stale, b"{}")
+
+    receipt_file = tmp_path / "receipt.json"
+    done = world.service.command(
+        "forget", USER, "--config", str(world.service.config), "--json", str(receipt_file), "--wait", "40"
+    )
+    assert done.returncode == 0, done.stderr
+    receipt = json.loads(receipt_file.read_bytes())
+    assert receipt["state"] == "erased", done.stdout
+    assert receipt["store_keys_deleted"] == 3
+    assert f"interactions.{world.prefix}.movies" in receipt["expire_yourself"]
+    assert f"{world.prefix}.dead" in receipt["expire_yourself"]
+    assert USER not in done.stdout + receipt_file.read_text()
+    wait_for(lambda: not in_store(world.store), why="the store without the user")
+    assert not in_files(checkpoints)
+    assert USER not in world.service.log.read_text()
+
+    before = int(time.time() * 1000) - 60_000
+    for _ in range(3):
+        world.rate("movies", USER, "m7", 5, timestamp=before)
+    world.rate("books", USER, "b9", 5)
+    world.producer.flush()
+    wait_for(lambda: world.service.metric("crosscurrent_forgotten_total") == 3, why="late events are dropped")
+    wait_for(lambda: world.counts(USER) == 1, why="the event after the request is learned")
+    assert set(world.store.hgetall(f"{world.prefix}:user:{{{USER}}}")) >= {b"vector", b"events:books"}
+    assert b"events:movies" not in world.store.hgetall(f"{world.prefix}:user:{{{USER}}}")
+
+    assert world.service.stop() == 0
+    done = world.service.command("forget", USER, "--config", str(world.service.config), "--wait", "0")
+    assert "has not read the request yet" in done.stdout
+    assert not in_store(world.store)
+    world.service.start()
+    world.service.wait_until_ready()
+    wait_for(lambda: not in_files(checkpoints), why="a checkpoint without the user")
+    assert not in_store(world.store)
+    assert world.learned() == 0
+    assert world.service.stop() == 0

@@ -1,0 +1,115 @@
+"""A store with TLS and an ACL user under a real run, with every secret set: none of them is told to anybody."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from consumers.embedded import free_port
+from serving.pseudonym import Pseudonyms
+from serving.reader import Reader
+from tests.integration.running import wait_for
+from tests.integration.secure_store import PASSWORD, USER, SecureStore
+from tests.integration.test_end_to_end import World
+
+KEY = "the-owners-own-privacy-key"
+WRONG = "wrong-horse-of-another"
+SASL = "sasl-password-of-the-broker"
+SECRETS = (PASSWORD, KEY, WRONG, SASL)
+
+
+@pytest.fixture
+def store(tmp_path: Path, topic_prefix: str) -> Iterator[SecureStore]:
+    with SecureStore(tmp_path, topic_prefix) as made:
+        yield made
+
+
+def told(*texts: str) -> list[str]:
+    return [secret for secret in SECRETS for text in texts if secret in text]
+
+
+def test_no_secret_is_told(
+    tmp_path: Path, bootstrap: str, topic_prefix: str, store: SecureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in logs, metrics, health, checkpoints, --json, keys or values, nor by any failure."""
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    for name, value in {
+        "REDIS__USERNAME": USER,
+        "REDIS__PASSWORD_FILE": str(tmp_path / "password"),
+        "REDIS__SSL_CAFILE": str(store.cert),
+        "PRIVACY__KEY": KEY,
+    }.items():
+        monkeypatch.setenv(f"CROSSCURRENT_{name}", value)
+    world = World(tmp_path, bootstrap, store.url, topic_prefix)
+    world.store.close()
+    admin = redis.Redis.from_url(
+        store.url,
+        username="admin",
+        password="administrator",
+        ssl_ca_certs=str(store.cert),
+        legacy_responses=False,
+    )
+    config, environ = str(world.service.config), dict(os.environ)
+    inside = Pseudonyms(KEY).inside("u1")
+    try:
+        world.fill(30)
+        world.service.start("--debug")
+        world.service.wait_until_ready()
+        wait_for(
+            lambda: admin.exists(f"{topic_prefix}:rec:{{{inside}}}:books"), why="published, under a pseudonym"
+        )
+        reader = Reader(
+            store.url, topic_prefix, key=KEY, username=USER, password=PASSWORD, ssl_ca_certs=str(store.cert)
+        )
+        assert reader.recommend("u1", "books").origin == "personal"
+        figures = tmp_path / "figures.json"
+        words = ("recommend", "-c", config, "-u", "u1", "-d", "books", "--json", str(figures))
+        shown = world.service.command(*words)
+        assert shown.returncode == 0, shown.stderr
+        checked = world.service.command("check", "-c", config)
+        assert "ok   store" in checked.stdout, checked.stdout
+        answers = [world.service.get(path)[1] for path in ("/metrics", "/healthz", "/readyz")]
+        assert "crosscurrent_events_total" in answers[0]
+        keys = list(admin.scan_iter(count=1000))
+        held = [key + (admin.dump(key) or b"") for key in keys]
+        assert keys
+        assert not any(b"{u1}" in key for key in keys)
+        assert world.service.stop() == 0
+        log = world.service.log.read_text()
+        assert '"started"' in log
+        files = [p for p in (tmp_path / "checkpoints").rglob("*") if p.is_file()]
+        assert files
+        assert b"u1" not in next(p for p in files if p.name == "state.msgpack").read_bytes().replace(
+            b"u10", b""
+        )
+        assert told(log, *answers, shown.stdout, shown.stderr, checked.stdout, checked.stderr) == []
+        assert told(figures.read_text(), *(p.read_bytes().decode("latin-1") for p in files)) == []
+        assert told(*(one.decode("latin-1") for one in held)) == []
+
+        away = f"rediss://{USER}:{WRONG}@127.0.0.1:{free_port()}/0?password={WRONG}"
+        failures = {
+            "AuthenticationError": {"REDIS__PASSWORD_FILE": "", "REDIS__PASSWORD": WRONG},
+            "not trusted": {"REDIS__SSL_CAFILE": ""},
+            "cannot be reached": {"REDIS__URL": away},
+            "Kafka at": {
+                "KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+                "KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",
+                "KAFKA__SASL_USERNAME": USER,
+                "KAFKA__SASL_PASSWORD": SASL,
+            },
+        }
+        for why, changed in failures.items():
+            changes = {f"CROSSCURRENT_{name}": value for name, value in changed.items()}
+            env = {name: value for name, value in (environ | changes).items() if value or name not in changes}
+            failed = world.service.command("run", "-c", config, "--debug", env=env)
+            assert failed.returncode == 2, failed.stderr
+            assert why in failed.stderr, failed.stderr
+            assert told(failed.stdout, failed.stderr) == []
+    finally:
+        admin.close()
+        world.service.kill()
+        world.producer.close()

@@ -1,0 +1,25 @@
+"""The decoder under atheris: `python -m tests.soak.atheris_decode -runs=1000000 CORPUS_FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+
+import atheris
+
+with atheris.instrument_imports(include=["consumers.decode", "msgspec"]):
+    from tests.unit.test_decode import DECODER, NOW, SETTINGS, check
+
+from consumers.source import Record
+
+TOPICS = [*SETTINGS.topics(), "elsewhere"]
+
+
+def one(data: bytes) -> None:
+    """The first byte chooses the topic."""
+    topic = TOPICS[data[0] % len(TOPICS)] if data else TOPICS[0]
+    check(DECODER.decode(Record(topic, 0, 0, NOW, b"k", data[1:])))
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, one)
+    atheris.Fuzz()
