@@ -56,7 +56,7 @@ class Forgetting:
         backlog = self._publisher.unconfirmed() if self._publisher else []
         owners = {owner for key in backlog if (owner := self._outbox.keys.owner(key)) is not None}
         users = self.forgotten.due(self._arms.user_ids() | self._outbox.user_ids() | owners)
-        for user in users:
+        for user in sorted(users):  # rows must become free in one order, also when read again after a crash
             self._delete(user, self._arms.forget_user(user))
         self._dedup.forget_users(users)
         log.info("users forgotten", users=len(users), requests=len(self.forgotten))
