@@ -10,6 +10,10 @@ import msgspec
 
 from consumers.errors import Stop
 
+CONFIG = click.option(
+    "--config", "-c", "config", type=click.Path(path_type=Path),
+    help="TOML file; see deploy/crosscurrent.toml.",
+)  # fmt: skip
 NEEDED_CONFIG = click.option(
     "--config", "-c", "config", type=click.Path(path_type=Path), required=True,
     help="TOML file; see deploy/crosscurrent.toml.",
