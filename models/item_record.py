@@ -45,24 +45,6 @@ class ItemRecord(LiveRows):
         found: NDArray[np.float32] = np.zeros(self.width, np.float32) if unknown else self.shift[item]
         return found
 
-    def popularities(self, items: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-        """`popularity` of many rows."""
-        if not self.events:
-            return np.zeros(len(items))
-        counts: NDArray[np.float64] = self._take(self.count, items).astype(np.float64)
-        return (np.log1p(counts) - self.logs / self.events) / 2.0
-
-    def deltas(self, items: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        """`delta` of many rows, (n, k)."""
-        return self._take(self.shift, items)
-
-    @staticmethod
-    def _take(table: NDArray[Any], items: NDArray[np.integer[Any]]) -> NDArray[Any]:
-        found = np.zeros((len(items), *table.shape[1:]), table.dtype)
-        inside = items < len(table)
-        found[inside] = table[items[inside]]
-        return found
-
     def claim(self, item: int) -> None:
         """Makes the row ready to learn. Call before `spread`."""
         if item >= len(self.count):

@@ -155,12 +155,6 @@ class Ranker(Live):
         contributions = choice.contributions(choice.bent(signals[at]), choice.weights_of(context))
         return Ranked(rows[at], contributions.sum(1), contributions)
 
-    def single_scores(
-        self, name: str, domain: int, user: int | None, time: float, open_: NDArray[np.bool_]
-    ) -> NDArray[np.floating[Any]]:
-        """(rows,): the score of one signal alone (`signals.SINGLE`), a comparison arm; of open items only."""
-        return self.signals.single(name, domain, user, time, open_)
-
     def drop_item(self, domain: int, row: int) -> None:
         """The row is free, or stands for another item, from now on."""
         self.signals.drop_item(domain, row)

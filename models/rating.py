@@ -162,31 +162,6 @@ class RatingModel(Live):
         self.sums[domain] += value
         self.counts[domain] += 1
 
-    def predict_many(
-        self,
-        domain: int,
-        user: int | None,
-        user_id: str,
-        rows: NDArray[np.integer[Any]],
-        vectors: NDArray[np.float32],
-        ids: list[str],
-        time: float,
-    ) -> NDArray[np.float64]:
-        """Unclipped predictions (n,) without context: `vectors` (n, dim) and `ids` of one domain's items."""
-        name, unit, record = self.domains[domain].name, self.unit[domain], self.records[domain]
-        shared = self.bias.contributions(self.bias.inputs(name, user_id, ""))
-        x, theta = self.prior.scaled(vectors), self.taste.theta(user, time)
-        weight = self.bias.weight
-        verdict = np.array([weight(f"item:{name}:{key}") for key in ids]) + self.prior.predict(x)
-        own, mood, popularity, crowd = theta[:LEADING].tolist()
-        result: NDArray[np.float64] = self.middle[domain] + unit * (
-            (shared["everywhere"] + shared["domain"] + shared["user"] + shared["user@domain"] + own + mood)
-            + (1.0 + crowd) * verdict
-            + popularity * record.popularities(rows)
-            + (x[:, : self.width] + record.deltas(rows)) @ theta[LEADING:]
-        )
-        return result
-
     def surprise(self, domain: int, value: float, total: float) -> float:
         """Observed less predicted, in units of a quarter of the range.
 

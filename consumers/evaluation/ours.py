@@ -97,7 +97,7 @@ def _rank_signals(
     assert item is not None
     time = max(learner.newest[domain], event.timestamp / 1000)
     for outcome in outcomes:
-        scores = learner.ranker.single_scores(outcome.arm, domain, user, time, open_)
+        scores = learner.ranker.signals.single(outcome.arm, domain, user, time, open_)
         outcome.rank[at] = rank_of(scores, open_, item)
         top = learner.ranker.signals.single_top(outcome.arm, domain, scores, open_, TOP)
         outcome.recommended.update(top.tolist())

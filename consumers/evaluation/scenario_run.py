@@ -178,7 +178,7 @@ def _popularity_loss(learner: Learner, event: Interaction) -> float:
     catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
     time = max(learner.newest[domain], event.timestamp / 1000)
     open_ = open_items(catalogue, learner.history, user, domain)
-    scores = learner.ranker.single_scores(SINGLE["popularity"], domain, user, time, open_)
+    scores = learner.ranker.signals.single(SINGLE["popularity"], domain, user, time, open_)
     item = catalogue.ids.get(event.item)
     assert item is not None  # the catalogue is complete
     return 1.0 - ndcg_at_10(rank_of(scores, open_, item))

@@ -37,8 +37,6 @@ def test_popularity_is_the_log_count_against_the_average_event() -> None:
     mean = np.log1p([0, 1, 0]).mean()
     assert record.popularity(0) == pytest.approx((np.log(3) - mean) / 2)
     assert record.popularity(None) == record.popularity(99) == pytest.approx(-mean / 2)
-    rows = np.array([0, 1, 99])
-    assert record.popularities(rows) == pytest.approx([record.popularity(int(r)) for r in rows])
 
 
 def test_a_dropped_item_starts_anew() -> None:
@@ -46,7 +44,7 @@ def test_a_dropped_item_starts_anew() -> None:
     learn(record, 0, theta, 1.0)
     once = record.delta(0).copy()
     record.drop_item(0)
-    assert not record.deltas(np.array([0, 5])).any()
+    assert not record.delta(0).any()
     learn(record, 0, theta, 1.0)
     assert np.array_equal(record.delta(0), once)
     record.drop_item(10_000)

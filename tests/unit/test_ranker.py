@@ -179,11 +179,11 @@ def test_a_dropped_item_starts_from_nothing() -> None:
     world.run(400)
     row = int(world.ranker.signals.popularity[1].top("ever")[0])
     everything = np.ones(ITEMS, np.bool_)
-    assert np.isfinite(world.ranker.single_scores("popularity_ever", 1, 0, world.time, everything)[row])
+    assert np.isfinite(world.ranker.signals.single("popularity_ever", 1, 0, world.time, everything)[row])
     world.ranker.drop_item(1, row)
     world.history.item_reborn(1, row)
     for name in SINGLE[:-1]:  # all but the text, which no event taught
-        scores = world.ranker.single_scores(name, 1, 0, world.time, everything)
+        scores = world.ranker.signals.single(name, 1, 0, world.time, everything)
         assert scores[row] == (-np.inf if name.startswith("popularity") else 0)
     world.run(50)
 
@@ -195,12 +195,12 @@ def test_single_arms_score_every_item(name: str) -> None:
     for user in (None, 1):
         open_ = np.ones(ITEMS, np.bool_)
         open_[world.history.seen_rows(user, 1)] = False
-        alone = world.ranker.single_scores(name, 1, user, world.time, open_)
+        alone = world.ranker.signals.single(name, 1, user, world.time, open_)
         assert alone.shape == (ITEMS,)
         assert not np.isnan(alone).any()
         text = world.ranker.signals.text(1, [user])[0]
         world.ranker.signals.candidates(1, user, world.time, text, None)
-        beside = world.ranker.single_scores(name, 1, user, world.time, open_)
+        beside = world.ranker.signals.single(name, 1, user, world.time, open_)
         assert (alone[open_] == beside[open_]).all()
         top = world.ranker.signals.single_top(name, 1, alone, open_, 10)
         assert len(top) == 10

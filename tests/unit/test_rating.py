@@ -90,7 +90,6 @@ def test_scoring_changes_nothing_and_creates_no_row(
     zero = np.zeros(DIM, np.float32)
     for user, item in ((None, None), (10_000, 10_000), (3, None), (None, 3)):
         model.predict(1, user, item, "?", "?", zero, ("new",), 9e9, 0.5)
-        model.predict_many(1, user, "?", np.array([0, 1]), np.zeros((2, DIM), np.float32), ["?", "!"], 9e9)
         model.item_bias(1, item, "?", zero)
     score(model, events[0])
     assert same(before, model.state())
@@ -101,9 +100,7 @@ def test_before_the_first_event_the_middle_of_the_range() -> None:
     zero = np.zeros(DIM, np.float32)
     assert model.mean(2) == 50.0
     assert model.predict(2, None, None, "u", "i", zero, (), 0.0).total == 50.0
-    assert model.predict_many(0, None, "u", np.arange(2), np.zeros((2, DIM), np.float32), ["a", "b"], 0.0)[
-        0
-    ] == pytest.approx(3.0)
+    assert model.predict(0, None, None, "u", "i", zero, (), 0.0).total == pytest.approx(3.0)
 
 
 def test_it_learns_biases_and_taste() -> None:
@@ -131,22 +128,6 @@ def test_a_source_tells_of_a_new_target_user() -> None:
     a = np.square([learn(both, e) for e in first]).mean()
     b = np.square([learn(alone, e) for e in first]).mean()
     assert a < 0.8 * b
-
-
-def test_predict_many_equals_predict(trained: tuple[RatingModel, list[dict[str, Any]]]) -> None:
-    model, events = trained
-    for user, user_id in ((3, "u3"), (None, "u-new"), (999, "u999")):
-        for d in (1, 2):
-            batch = events[:10]
-            vectors = np.stack([e["vector"] for e in batch])
-            rows = np.array([e["item"] for e in batch])
-            ids = [f"i{e['item']}" for e in batch]
-            many = model.predict_many(d, user, user_id, rows, vectors, ids, 40_000.0)
-            one = [
-                model.predict(d, user, e["item"], user_id, k, e["vector"], (), 40_000.0).total
-                for e, k in zip(batch, ids, strict=True)
-            ]
-            assert many == pytest.approx(one, abs=1e-6)
 
 
 def test_a_useful_network_gets_weight_and_a_useless_one_none() -> None:
