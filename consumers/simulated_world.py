@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -187,6 +188,9 @@ def _pick(rng: np.random.Generator, cumulative: Floats, shape: tuple[int, ...]) 
     return np.asarray(np.minimum(found, len(cumulative) - 1), np.int64)
 
 
+_normal_cdf = np.vectorize(NormalDist().cdf, otypes=[np.float64])
+
+
 class World:
     """The truth of `settings`, and events drawn from it. Deterministic, however often `draws()` is called.
 
@@ -247,6 +251,18 @@ class World:
         at = self.domains[self.number[domain]]
         base = self.domain_mean(domain, index) + self.user_bias[at.people[user]] + at.bias[item]
         return base + self.affinity(domain, user, item, index)
+
+    def given(self, domain: str, user: Ints, item: Ints, index: Ints | int) -> Floats:
+        """Expected ratings [n] as honest users give them: with noise, an end of the scale for all beyond it.
+
+        The mean of a normal variable clipped to [a, b]; Tobin (1958). The grid of ratings is left out.
+        """
+        low, high = self.domains[self.number[domain]].spec.rating_range
+        mean, sd = self.honest(domain, user, item, index), max(self.settings.noise_sd, 1e-9)
+        a, b = (low - mean) / sd, (high - mean) / sd
+        below, above = _normal_cdf(a), _normal_cdf(-b)
+        density = (np.exp(-(a**2) / 2) - np.exp(-(b**2) / 2)) / np.sqrt(2 * np.pi)
+        return np.asarray(low * below + high * above + mean * (1 - below - above) + sd * density)
 
     def draws(self) -> Iterator[Draw]:
         """All events, in chunks of at most `CHUNK`."""

@@ -16,7 +16,7 @@ from kafka import KafkaProducer
 
 from consumers.replay import SendCounts, TopicOf, default_topic, send
 from consumers.rows import Sent
-from consumers.simulated_world import DomainSpec, Drift, World, WorldSettings
+from consumers.simulated_world import DomainSpec, Drift, Ints, World, WorldSettings
 
 DAY_MS = 86_400_000
 
@@ -143,12 +143,19 @@ class Simulator:
 
         Raises KeyError for a user or item that this domain does not have.
         """
+        return float(self.world.honest(domain, *self._rows(domain, user, item), index)[0])
+
+    def given(self, domain: str, user: str, item: str, index: int) -> float:
+        """The mean of the ratings that an honest user would give at event `index`: see `World.given`; as `honest`."""
+        return float(self.world.given(domain, *self._rows(domain, user, item), index)[0])
+
+    def _rows(self, domain: str, user: str, item: str) -> tuple[Ints, Ints]:
         at = self.world.domains[self.world.number[domain]]
         who = np.flatnonzero(at.people == int(user.removeprefix("u")))
         row = int(item.rpartition("-")[2])
         if not len(who) or row >= at.spec.items:
             raise KeyError(f"{user} or {item} is not in {domain}")
-        return float(self.world.honest(domain, who, np.array([row]), index)[0])
+        return who, np.array([row])
 
     def truth(self) -> dict[str, Any]:
         """Everything that is true of this world, JSON-able; `settings` alone rebuild it (`load_simulator`)."""

@@ -71,7 +71,8 @@ class Trace(NamedTuple):
     """Earlier events of the user, and of the item, in the target."""
     happenings: list[Happening]
     bias: float
-    """Learned minus true mean of the target's `LATEST` events, each before it is learned."""
+    """Learned minus true mean of the ratings that are given, over the target's `LATEST` events, each before it is
+    learned. What lies beyond an end of the scale is given as the end, so that is the truth a learner can find."""
     bias_all: float
     """The same at the end of the stream, over `PAIRS` pairs that nobody chose."""
 
@@ -119,7 +120,7 @@ def run_pass(run: Pass, tell: Tell) -> Trace:
         if is_target and at >= rows - LATEST:
             bias.append(
                 _predicted(arms.full, event.user, event.item)
-                - simulator.honest(TARGET, event.user, event.item, n)
+                - simulator.given(TARGET, event.user, event.item, n)
             )
         popular = _popularity_loss(arms.full, event) if is_target and run.ranked else None
         happenings += [Happening(n, at, notice) for notice in arms.step(event)]
@@ -185,14 +186,15 @@ def _popularity_loss(learner: Learner, event: Interaction) -> float:
 
 
 def _predicted(learner: Learner, user: str, item: str) -> float:
-    """What the learner would predict of the target now, not clipped."""
+    """What the learner would predict of the target now."""
     domain = learner.index[TARGET]
     rows = learner.users.get(user), learner.catalogues[domain].ids.get(item)
-    return learner.rate(domain, *rows, user, item, (), learner.newest[domain]).total
+    low, high = learner.domains[domain].rating_range
+    return min(max(learner.rate(domain, *rows, user, item, (), learner.newest[domain]).total, low), high)
 
 
 def bias_of_all(learner: Learner, simulator: Simulator) -> float:
-    """Mean of prediction minus honest mean, neither clipped, after the last event, over `PAIRS` pairs drawn alike."""
+    """Mean of prediction minus mean of given ratings, after the last event, over `PAIRS` pairs drawn alike."""
     world, last = simulator.world, simulator.settings.events - 1
     rng = np.random.default_rng([world.settings.seed, 3])
     truth = world.domains[world.number[TARGET]]
@@ -202,4 +204,4 @@ def bias_of_all(learner: Learner, simulator: Simulator) -> float:
         _predicted(learner, user_id(person), item_id(TARGET, row))
         for person, row in zip(truth.people[users].tolist(), items.tolist(), strict=True)
     ]
-    return float(np.mean(predicted - world.honest(TARGET, users, items, last)))
+    return float(np.mean(predicted - world.given(TARGET, users, items, last)))

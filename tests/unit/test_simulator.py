@@ -87,6 +87,19 @@ def test_expected_is_the_mean_of_what_is_observed() -> None:
     assert values.std() == pytest.approx(0.5, rel=0.1)
 
 
+@pytest.mark.parametrize("mean", [1.2, 3.0, 4.4])
+def test_given_ratings_are_clipped_after_the_noise(mean: float) -> None:
+    """Near an end of the scale their mean lies inside of `honest`; compared with many draws."""
+    settings = WorldSettings(
+        domains=(DomainSpec("games", users=50, items=50, mean=mean),), events=10, noise_sd=0.8, overlap=0.0
+    )
+    one, noise = Simulator(settings), np.random.default_rng(0).normal(0.0, 0.8, 200_000)
+    for user in ("u000003", "u000017"):
+        honest = one.honest("games", user, "games-00005", 0)
+        drawn = np.clip(honest + noise, 1, 5).mean()
+        assert one.given("games", user, "games-00005", 0) == pytest.approx(drawn, abs=0.01)
+
+
 def test_truth_holds_the_terms_of_expected() -> None:
     """The truth file alone gives the expected rating: bias + user bias + item bias + taste · factors."""
     one = world()
