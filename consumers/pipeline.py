@@ -167,7 +167,7 @@ class Pipeline(Live):
                     self.metrics.dead_letter_last.labels(event.domain).set_to_current_time()
             self._forget()
             vectors, idle = self.encoding.drain()
-            self.arms.put_text_vectors(vectors, idle)
+            self.arms.put_text_vectors(vectors, idle and self.source.items_read())
         self.offsets.update(batch.offsets)
         if self.arms.full.waiting >= self.settings.intake.network_events:
             self._network_step()

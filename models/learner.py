@@ -164,10 +164,10 @@ class Learner(Live):
     def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
         """Raw text vectors by (domain, item id), from the encoder; `idle`: it has no more for now."""
         projection = self.projection
-        if projection.fitted:
+        if projection.frozen:
             self._place({key: projection.project(raw[None])[0] for key, raw in vectors.items()})
             return
-        projection.pending.update(vectors)
+        projection.wait(vectors)
         self._place(projection.fit_if_ready(idle))
 
     def _place(self, projected: dict[tuple[str, str], NDArray[np.float32]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.projection import FIT_ITEMS, FIT_MINIMUM, NAMED_SCALE, Projection
+from models.projection import FIT_FIRST, FIT_ITEMS, FIT_MINIMUM, NAMED_SCALE, Projection
 
 DIM = 8
 
@@ -18,13 +18,13 @@ def vectors(n: int, width: int = 20, seed: int = 0) -> np.ndarray:
 
 def waiting(n: int, width: int = 20) -> Projection:
     projection = Projection(DIM)
-    projection.pending = {("d", str(k)): row for k, row in enumerate(vectors(n, width))}
+    projection.wait({("d", str(k)): row for k, row in enumerate(vectors(n, width))})
     return projection
 
 
 def test_fits_when_enough_wait_or_no_more_come() -> None:
-    """Thousands at once, or a few dozen when the encoder has come to rest; a handful never."""
-    assert waiting(FIT_MINIMUM - 1).fit_if_ready(idle=True) == {}
+    """Thousands at once, or a few when the encoder has come to rest; a handful never."""
+    assert waiting(FIT_FIRST - 1).fit_if_ready(idle=True) == {}
     assert waiting(FIT_MINIMUM).fit_if_ready(idle=False) == {}
     assert len(waiting(FIT_MINIMUM).fit_if_ready(idle=True)) == FIT_MINIMUM
     assert len(waiting(FIT_ITEMS).fit_if_ready(idle=False)) == FIT_ITEMS
@@ -36,7 +36,7 @@ def test_fit_gives_back_what_waited() -> None:
     out = projection.fit_if_ready(idle=True)
     assert list(out) == [("d", str(k)) for k in range(100)]
     assert np.allclose(np.stack(list(out.values())), projection.project(vectors(100)), atol=1e-6)
-    assert (projection.pending, projection.fitted) == ({}, True)
+    assert (projection.pending, projection.frozen) == ({}, True)
 
 
 def test_principal_components() -> None:
@@ -56,9 +56,30 @@ def test_frozen_once_fitted() -> None:
     projection = waiting(100)
     projection.fit_if_ready(idle=True)
     before = projection.project(vectors(5, seed=9))
-    projection.pending = {("d", str(k)): row * 5 for k, row in enumerate(vectors(FIT_ITEMS, seed=4))}
+    projection.wait({("d", str(k)): row * 5 for k, row in enumerate(vectors(FIT_ITEMS, seed=4))})
     assert projection.fit_if_ready(idle=True) == {}
     assert np.array_equal(projection.project(vectors(5, seed=9)), before)
+
+
+def test_a_few_texts_begin_and_later_ones_add() -> None:
+    """What the first few settled stays; directions are orthogonal; the last ones come with enough texts."""
+    raw = np.random.default_rng(0).standard_normal((FIT_MINIMUM + 10, 100)).astype(np.float32)
+    keys = [("d", str(k)) for k in range(len(raw))]
+    projection = Projection(DIM * 2)
+    projection.wait(dict(zip(keys[:10], raw[:10], strict=True)))
+    first = np.stack(list(projection.fit_if_ready(idle=True).values()))
+    assert first[:, :9].any(axis=0).all()
+    assert not first[:, 9:].any()
+    assert projection.fit_if_ready(idle=True) == {}  # nothing new
+    projection.wait(dict(zip(keys[10:], raw[10:], strict=True)))
+    assert projection.fit_if_ready(idle=False) == {}
+    later = np.stack(list(projection.fit_if_ready(idle=True).values()))
+    assert len(later) == len(raw)
+    assert np.allclose(later[:10, :9], first[:, :9], atol=1e-5)
+    assert later.any(axis=0).all()
+    basis = projection.state()["components"]
+    assert np.allclose(basis.T @ basis, np.eye(DIM * 2), atol=1e-4)
+    assert projection.frozen
 
 
 @pytest.mark.parametrize("width", [1, 3, DIM, 100])
@@ -74,7 +95,7 @@ def test_any_width_gives_one_width(width: int) -> None:
 def test_equal_texts() -> None:
     """A catalogue in which every text is the same still has finite vectors."""
     projection = Projection(DIM)
-    projection.pending = {("d", str(k)): np.ones(20, np.float32) for k in range(80)}
+    projection.wait({("d", str(k)): np.ones(20, np.float32) for k in range(80)})
     out = np.stack(list(projection.fit_if_ready(idle=True).values()))
     assert np.allclose(out, 0, atol=1e-5)
 
@@ -85,11 +106,11 @@ def test_state_round_trips(n: int) -> None:
     one, two = waiting(n), Projection(DIM)
     one.fit_if_ready(idle=True)
     two.load(one.state())
-    assert two.fitted == one.fitted == (n == 100)
+    assert two.frozen == one.frozen == (n == 100)
     assert list(two.pending) == list(one.pending)
     for key, row in one.pending.items():
         assert np.array_equal(two.pending[key], row)
-    if one.fitted:
+    if one.frozen:
         assert np.array_equal(one.project(vectors(3, seed=1)), two.project(vectors(3, seed=1)))
 
 
