@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import structlog
 
 from consumers import log
 from consumers.cli_dead_letters import dead_letters
@@ -52,10 +53,21 @@ def run(config: Path, accept_gap: bool, report: Path | None, debug: bool) -> int
       crosscurrent run --config crosscurrent.toml --report report
       CROSSCURRENT_METRICS__PORT=9500 crosscurrent run -c crosscurrent.toml
     """
+    log.configure(debug)
+    try:
+        return _serve(config, accept_gap, report)
+    except Stop as stop:
+        if sys.stderr.isatty():
+            raise
+        # as the rest of the log: whoever collects that must not miss its last line
+        structlog.get_logger().error(str(stop), exit_code=stop.code)
+        return stop.code
+
+
+def _serve(config: Path, accept_gap: bool, report: Path | None) -> int:
     from consumers.connect import connect_source, connect_store  # noqa: PLC0415  (fast failure first)
 
     settings = load(config)
-    log.configure(debug)
     source = connect_source(settings, accept_gap)
     client = connect_store(settings)
     from consumers.report.writer import of_service  # noqa: PLC0415  (loads torch)
@@ -93,7 +105,7 @@ def check(config: Path, create_topics: bool) -> int:
 @CONFIG
 @click.option("--user", "-u", required=True, help="User id, as in the events.")
 @click.option("--domain", "-d", required=True, help="Domain to recommend from.")
-@click.option("--top", "-k", default=10, show_default=True, help="How many.")
+@click.option("--top", "-k", default=10, show_default=True, type=click.IntRange(1), help="How many.")
 @JSON
 def recommend(config: Path | None, user: str, domain: str, top: int, json_file: Path | None) -> int:
     """Show what services read for a user: titles, scores, why, age, and which fallback it was.

@@ -95,6 +95,8 @@ def replay(
 ) -> int:
     """Send raw keys and values back to the topics they came from, with their first timestamps, each once.
 
+    Without an ID, --reason or --topic: all of them.
+
     What was sent is marked in the dead-letter topic; a second replay leaves it out. Truncated letters are refused.
     Exit code 1 if some could not be sent.
 

@@ -220,13 +220,17 @@ def build(
 ) -> Settings:
     """Settings from a plain dict and environment overrides; see `load`."""
     raw = copy.deepcopy(raw)
+    from_environment: dict[str, str] = {}
     for name, text in (environ or {}).items():
         if name.startswith(PREFIX) and "__" in name:
-            _override(raw, name, text)
+            from_environment[_override(raw, name, text)] = name
     try:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
-        raise Stop(f"{origin}: {_readable(str(error), _bad_domain(raw))}") from error
+        place, what = _readable(str(error), _bad_domain(raw))
+        if (variable := from_environment.get(place)) is not None:
+            origin = f"environment {variable}"
+        raise Stop(f"{origin}: {place or 'top level'}: {what}") from error
     _read_secret_files(settings)
     _check(settings, origin, need_domains)
     return settings
@@ -243,17 +247,22 @@ def _bad_domain(raw: dict[str, Any]) -> str:
     return ""
 
 
-def _readable(message: str, domain: str) -> str:
-    """msgspec's `Object contains unknown field `x` - at `$.kafka`` as `kafka.x: unknown key`."""
+def _readable(message: str, domain: str) -> tuple[str, str]:
+    """msgspec's `Object contains unknown field `x` - at `$.kafka`` as the key, `kafka.x`, and what is wrong with it."""
     text, _, where = message.partition(" - at `$")
     place = where.rstrip("`").lstrip(".").replace("domains[...]", f"domains.{domain}").replace("[...]", "")
     if unknown := re.match(r"Object contains unknown field `(.*)`", text):
-        return f"{place + '.' if place else ''}{unknown[1]}: unknown key"
-    return f"{place or 'top level'}: {text}"
+        return f"{place + '.' if place else ''}{unknown[1]}", "unknown key"
+    if text.startswith("Invalid enum value"):
+        kind = _kind(place.split("."))
+        literals = [one for one in (kind, *get_args(kind)) if get_origin(one) is Literal]
+        choices = ", ".join(choice for one in literals for choice in get_args(one))
+        return place, f"{text.removeprefix('Invalid enum value ')} is none of {choices}"
+    return place, text
 
 
-def _override(raw: dict[str, Any], name: str, text: str) -> None:
-    path = name.removeprefix(PREFIX).lower().split("__")
+def _kind(path: list[str]) -> Any:
+    """The type of a key; None if there is no such key."""
     kind: Any = Settings
     for key in path:
         if get_origin(kind) is dict:
@@ -261,7 +270,15 @@ def _override(raw: dict[str, Any], name: str, text: str) -> None:
         elif isinstance(kind, type) and issubclass(kind, msgspec.Struct) and key in get_type_hints(kind):
             kind = get_type_hints(kind)[key]
         else:
-            raise Stop(f"environment {name}: {'.'.join(path)}: unknown key")
+            return None
+    return kind
+
+
+def _override(raw: dict[str, Any], name: str, text: str) -> str:
+    """Sets what the variable says; gives the key's path."""
+    path = name.removeprefix(PREFIX).lower().split("__")
+    if (kind := _kind(path)) is None:
+        raise Stop(f"environment {name}: {'.'.join(path)}: unknown key")
     table = raw
     for key in path[:-1]:
         table = table.setdefault(key, {})
@@ -269,6 +286,7 @@ def _override(raw: dict[str, Any], name: str, text: str) -> None:
             raise Stop(f"environment {name}: {'.'.join(path)}: its parent is not a table")
     optional = get_origin(kind) is not list and str in get_args(kind)
     table[path[-1]] = _parse(text, wants_text=kind is str or optional)
+    return ".".join(path)
 
 
 def _parse(text: str, wants_text: bool) -> Any:

@@ -15,7 +15,12 @@ def connect_store(settings: Settings) -> redis.Redis:
     try:
         client = connect(settings.redis.url, **settings.redis.client())
         client.ping()
-    except (*STORE_ERRORS, ValueError) as error:
+    except ValueError:
+        raise Stop(
+            f"redis.url {redacted(settings.redis.url)}: not a URL such as redis://localhost:6379/0 "
+            "(rediss:// for TLS, unix:// for a socket)"
+        ) from None
+    except STORE_ERRORS as error:
         # Not the error's own text, nor the error itself: both may hold the URL with its password.
         raise Stop(
             f"Redis at {redacted(settings.redis.url)} cannot be reached ({_kind(error)}). Start it, or "

@@ -52,7 +52,8 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
             kept = service.arms.prequential = Kept()
             with of_service(options.report, "Crosscurrent demo", service) as report:
                 feed.wait_for_items()
-                summary = _watch(service, feed, console, options)
+                addresses = f"Kafka {broker.bootstrap}, Redis {store.url}"
+                summary = _watch(service, feed, console, options, addresses)
                 feed.stop()
                 drifted = None
                 if not options.files:
@@ -115,7 +116,9 @@ def _settings(broker: Broker, store: Store, folder: Path, domains: dict[str, dic
     )
 
 
-def _watch(service: Service, feed: Feed, console: Console, options: DemoOptions) -> dict[str, Any]:
+def _watch(
+    service: Service, feed: Feed, console: Console, options: DemoOptions, addresses: str
+) -> dict[str, Any]:
     """Runs the service on this thread while another one draws and waits for the end of the stream."""
     outcome: dict[str, Any] = {}
     view = View(service, console)
@@ -126,7 +129,14 @@ def _watch(service: Service, feed: Feed, console: Console, options: DemoOptions)
         except Exception as error:
             outcome["error"] = error
         if options.keep and "error" not in outcome:
-            console.print("everything is learned and published; Ctrl-C stops broker, store and service")
+            assert service.health is not None
+            console.print(
+                f"everything is learned and published, and all of it goes on: {addresses}, "
+                f"http://{service.settings.metrics.host}:{service.health.port}/metrics\n"
+                f"  redis-cli -u {service.settings.redis.url} GET cc:popular:{headline(service)[0]}\n"
+                "Ctrl-C ends broker, store and service, and shows the summary",
+                highlight=False, soft_wrap=True,
+            )  # fmt: skip
             return
         service.stopping = True
 

@@ -46,11 +46,17 @@ def run_explain(
 
 
 def _show(found: Explanation, user: str, item: str, domain: str, console: Console) -> None:
-    place = "not recommendable to them now" if found.rank is None else f"number {found.rank + 1} for them"
+    place = (
+        f"number {found.rank + 1} for them" if found.rank is not None else f"not for them: {found.why_not}"
+    )
     console.print(
         f"[bold]{found.title or item}[/bold] ({item}, {domain}) for [bold]{user}[/bold]: {place}",
         highlight=False,
     )
+    if not found.known:
+        console.print(
+            f"no user {user} is known: this is what a new one gets", style="yellow", highlight=False
+        )
     console.print(_parts(f"score {found.score:.3f}", found.why))
     console.print(_parts(f"expected rating {found.rating:.3f}", found.rating_parts))
     if found.past:

@@ -139,6 +139,8 @@ def lines(receipt: Receipt) -> Iterator[str]:
     """The receipt for people."""
     yield f"request {receipt.mark} at {receipt.topic}:{receipt.partition}:{receipt.offset}"
     yield f"store: {receipt.store_keys_deleted} keys deleted"
+    if not receipt.store_keys_deleted:
+        yield "  (none were there: if this user had events, check how the id is written)"
     if receipt.state == "erased":
         yield "state: erased by run; a checkpoint without them is on disk, older ones are gone:"
     else:

@@ -78,6 +78,7 @@ def read_historic(
         raise Stop(
             f"--interactions {interactions}: no usable event of a domain of the config "
             f"({', '.join(settings.domains)}){held}; {dropped.total():,} rows dropped {_reasons(dropped, bad)}".rstrip()
+            + (". Its ratings need another rating_range in [domains.…]" if dropped["out_of_range"] else "")
         )
     events.sort(key=lambda e: e.timestamp)
     window = DedupWindow(settings.intake.dedup_events)

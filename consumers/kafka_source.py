@@ -323,8 +323,9 @@ class KafkaSource:
 
 def unreachable(config: Kafka, error: Exception) -> str:
     """One line for a broker that does not answer, without secrets."""
-    servers = ",".join(config.bootstrap_servers)
+    servers, name = ",".join(config.bootstrap_servers), type(error).__name__
+    what = str(error).removeprefix(f"{name}: ")[:160]
     return (
-        f"Kafka at {servers} cannot be reached ({type(error).__name__}: {str(error)[:160]}). Start it, or set "
+        f"Kafka at {servers} cannot be reached ({name}: {what}). Start it, or set "
         "kafka.bootstrap_servers (CROSSCURRENT_KAFKA__BOOTSTRAP_SERVERS)."
     )

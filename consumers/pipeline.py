@@ -255,7 +255,7 @@ class Pipeline(Live):
         assert self.publisher is not None
         if self.publisher.store_lost.is_set():
             self.publisher.store_lost.clear()
-            log.warning("the store was emptied or replaced; publishing everything again")
+            log.warning("the store does not hold what this state published last; publishing everything again")
             self.outbox.everything()
         full = self.arms.full
         for domain, item, row in full.evicted:

@@ -121,7 +121,7 @@ class Simulator:
         names = [d.spec.name for d in domains]
         users = [[user_id(p) for p in d.people.tolist()] for d in domains]
         start, spacing = self.settings.start_ms, DAY_MS / self.settings.events_per_day
-        index = 0
+        index, prefix = 0, f"e{self.settings.seed}-"  # another seed's events are others
         for draw in self.world.draws():
             for d, u, i, rating in zip(*(column.tolist() for column in draw), strict=True):
                 domain, user = names[d], users[d][u]
@@ -129,7 +129,7 @@ class Simulator:
                 # Written by hand because that is several times faster; the ids above need no escaping.
                 what = '"click"' if isnan(rating) else f'"rating","value":{rating:.6g}'
                 head = f'{{"type":{what},"user_id":"{user}","item_id":"{item_id(domain, i)}","timestamp":{at}'
-                text = f'{head},"event_id":"e{index:09d}"}}' if self.settings.event_ids else head + "}"
+                text = f'{head},"event_id":"{prefix}{index:09d}"}}' if self.settings.event_ids else head + "}"
                 yield Sent("interactions", domain, user.encode(), text.encode(), at)
                 index += 1
 

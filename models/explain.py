@@ -25,11 +25,14 @@ class PastItem(NamedTuple):
 
 class Explanation(NamedTuple):
     """`score` is the sum of `why`, `rating` the unclipped sum of `rating_parts`. `rank`: place by score among all
-    they could be recommended, 0 the best; None if the item is not recommendable to them now. `domain_terms`: the
-    domain's bias terms, named as they are published."""
+    they could be recommended, 0 the best; None if the item is not recommendable to them now, for the reason `why_not`.
+    `known`: whether the user has a row; another is as a new one. `domain_terms`: the domain's bias terms, named as
+    they are published."""
 
     title: str
     rank: int | None
+    why_not: str
+    known: bool
     score: float
     why: dict[str, float]
     rating: float
@@ -55,6 +58,8 @@ def explain(learner: Learner, user_id: str, item_id: str, domain_name: str, past
     return Explanation(
         catalogue.title_of[item],
         rank,
+        "" if rank is not None else _why_not(learner, domain, user, item, item_id),
+        user is not None,
         float(ranked.scores[0]),
         dict(zip(ranked.names, ranked.contributions[0].tolist(), strict=True)),
         parts.total,
@@ -62,6 +67,18 @@ def explain(learner: Learner, user_id: str, item_id: str, domain_name: str, past
         learner.rating.domain_terms(domain) | learner.network.domain_bias(domain),
         past_items(learner, user, domain, item)[:past],
     )
+
+
+def _why_not(learner: Learner, domain: int, user: int | None, item: int, item_id: str) -> str:
+    """Why the item is not recommendable to the user."""
+    catalogue, what = learner.catalogues[domain], learner.domains[domain]
+    if learner.history.has_seen(user, domain, item_id):
+        return "they have had it"
+    if not catalogue.permitted(item_id):
+        return "the domain's allow or deny list leaves it out"
+    if not catalogue.has_event[item]:
+        return f'it has no item event, which catalogue = "{what.catalogue}" asks for'
+    return "its item event says that it is not available, or removes it"
 
 
 def past_items(learner: Learner, user: int | None, domain: int, item: int) -> list[PastItem]:

@@ -93,10 +93,14 @@ def scenario_figures(scenario: str, pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def _ranking(traces: Sequence[Trace]) -> dict[str, Any]:
-    """NDCG@10 over all ranked events of the target, and over those of users and items that are new there."""
+    """NDCG@10 over all ranked events of the target, and over those of users and items that are new or cold there.
+
+    Of a new user nothing is known: no order can be better than that of the items' true popularity.
+    """
     groups = {
         "all": [np.ones(len(t.position), np.bool_) for t in traces],
-        "cold_users": [t.user_events == 0 for t in traces],
+        "new_users": [t.user_events == 0 for t in traces],
+        "cold_users": [t.user_events < EARLY for t in traces],
         "cold_items": [t.item_events < EARLY for t in traces],
     }
     found: dict[str, Any] = {}

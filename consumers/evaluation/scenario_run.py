@@ -34,7 +34,7 @@ PAIRS = 3_000
 Users choose what they like, and no rating tells of what they leave: with only part of a taste learned, a learner
 that is right about the chosen is too high about the rest."""
 EARLY = 5
-"""An item with fewer earlier events in the target is cold."""
+"""A user or an item with fewer earlier events in the target is cold."""
 
 
 class Pass(NamedTuple):

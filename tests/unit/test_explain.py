@@ -68,3 +68,18 @@ def test_unknown_things_are_named(learner: Learner) -> None:
         explain(learner, "u2", "b1", "games")
     with pytest.raises(KeyError, match="not seen in books"):
         explain(learner, "u2", "zzz", "books")
+
+
+def test_why_an_item_is_not_for_them(learner: Learner) -> None:
+    """Each reason has its words; of a user whom nobody knows that is said."""
+    assert explain(learner, "u2", "f0", "films").why_not == "they have had it"
+    learner.put_item(Item("films", "f39", "gone", available=False))
+    assert "not available" in explain(learner, "nobody", "f39", "films").why_not
+    found = explain(learner, "nobody", "f1", "films")
+    assert (found.why_not, found.known) == ("", False)
+    strict = Learner([Domain("films", catalogue="required", deny=frozenset({"f2"}))])
+    for item in ("f1", "f2"):
+        event = Interaction("films", "click", "u", item, 1_700_000_000_000, None)
+        strict.learn(event, strict.score(event))
+    assert "item event" in explain(strict, "v", "f1", "films").why_not
+    assert "deny" in explain(strict, "v", "f2", "films").why_not

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -171,20 +172,23 @@ def test_the_learned_bias_is_not_far_off(sudden: Pair) -> None:
 
 
 def test_newcomers_are_counted_in_the_target(apart: Pair) -> None:
-    """cold_users: no earlier event in the target; cold_items: fewer than five; ranked are only first encounters."""
+    """new_users: no earlier event in the target; cold: fewer than five; ranked are only first encounters."""
     ranking = scenario_figures("zero-overlap", [apart])["ranking"]
     users: dict[str, set[str]] = {}
     items: dict[str, int] = {}
-    cold_users = cold_items = everyone = 0
+    new_users = cold_users = cold_items = everyone = 0
+    events: Counter[str] = Counter()
     for _, user, item, _ in rated(apart.world):
         if item not in users.get(user, ()):
             everyone += 1
-            cold_users += user not in users
+            new_users += user not in users
+            cold_users += events[user] < 5
             cold_items += items.get(item, 0) < 5
         users.setdefault(user, set()).add(item)
+        events[user] += 1
         items[item] = items.get(item, 0) + 1
-    assert [ranking[group]["n"]["mean"] for group in ("all", "cold_users", "cold_items")] == [
-        everyone, cold_users, cold_items,
+    assert [ranking[group]["n"]["mean"] for group in ("all", "new_users", "cold_users", "cold_items")] == [
+        everyone, new_users, cold_users, cold_items,
     ]  # fmt: skip
     for group in ranking.values():
         assert set(group) == {"full", "popularity", "target_only", "n"}

@@ -59,7 +59,7 @@ def test_records_follow_the_contract() -> None:
     for n, domain, row in rows(events):
         assert events[n].key.decode() == row["user_id"]
         assert row["timestamp"] == events[n].timestamp == 1_704_067_200_000 + 250 * n
-        assert row["event_id"] == f"e{n:09d}"
+        assert row["event_id"] == f"e3-{n:09d}"
         if domain == "movies":
             assert 1 <= row["value"] <= 5
             assert row["value"] * 2 == int(row["value"] * 2)
