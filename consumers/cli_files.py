@@ -25,7 +25,7 @@ from consumers.config import load
     help="With --config: events per second (default: full speed).",
 )
 @click.option(
-    "--world", type=click.Path(path_type=Path), help="TOML file with a world of your own (see README)."
+    "--world", type=click.Path(path_type=Path), help="TOML file with a world of your own (README has one)."
 )
 @click.option(
     "--events", type=click.IntRange(1), default=20_000, show_default=True, help="Interactions in all."
