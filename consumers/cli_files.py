@@ -84,6 +84,12 @@ def simulate(
         figures = worlds.into_files(settings, out, layout)
     else:
         figures = worlds.into_kafka(settings, load(config), rate, truth, create_topics)
+    if out is not None:
+        click.echo(f"{figures['events']:,} events: {', '.join(figures['files'])}")
+    else:
+        click.echo(
+            f"sent {figures['items']:,} items, {figures['sent']:,} events in {figures['seconds']:.1f} s"
+        )
     write_json(json_file, figures)
     return 0
 

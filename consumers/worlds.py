@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from kafka.errors import KafkaError
 
+from consumers import log
 from consumers.config import Settings
 from consumers.errors import Stop
 from consumers.kafka_source import unreachable
 from consumers.replay import create_topics, make_producer
-from consumers.rows import Kind
+from consumers.rows import Kind, Sent
 from consumers.simulated_world import Drift, Poison, WorldSettings
 from consumers.simulator import Simulator, three_domains, to_files, to_kafka
 
@@ -93,12 +95,25 @@ def into_kafka(
     try:
         if create:
             create_topics(config.kafka.client(), config.topic_kinds())
-        with make_producer(config.kafka.client(), live=rate is not None) as producer:
-            counts = to_kafka(simulator.records(), producer, topic_namer(config), rate)
+        with (
+            make_producer(config.kafka.client(), live=rate is not None) as producer,
+            log.bars(log.console()) as bars,
+        ):
+            task = bars.add_task("sending", total=world.events + sum(d.items for d in world.domains))
+            records = _told(simulator.records(), lambda count: bars.advance(task, count))
+            counts = to_kafka(records, producer, topic_namer(config), rate)
     except KafkaError as error:
         raise Stop(unreachable(config.kafka, error)) from error
     figures: dict[str, Any] = msgspec.to_builtins(counts)
     return figures
+
+
+def _told(records: Iterable[Sent], tell: Callable[[int], object], every: int = 50) -> Iterator[Sent]:
+    """The same records; `tell` hears how many more have been taken."""
+    for n, record in enumerate(records, 1):
+        yield record
+        if n % every == 0:
+            tell(every)
 
 
 def topic_namer(config: Settings) -> Any:
