@@ -25,15 +25,13 @@ from consumers.config import load
     help="With --config: events per second (default: full speed).",
 )
 @click.option(
-    "--world", type=click.Path(path_type=Path), help="TOML file with a world of your own (README has one)."
+    "--world",
+    type=click.Path(path_type=Path),
+    help="TOML file with a world of your own (README has one); the options below go before it.",
 )
-@click.option(
-    "--events", type=click.IntRange(1), default=20_000, show_default=True, help="Interactions in all."
-)
-@click.option("--seed", default=0, show_default=True, help="Same seed, same world and events.")
-@click.option(
-    "--overlap", type=click.FloatRange(0, 1), default=0.8, show_default=True, help="Share of common users."
-)
+@click.option("--events", type=click.IntRange(1), show_default="20000", help="Interactions in all.")
+@click.option("--seed", type=int, show_default="0", help="Same seed, same world and events.")
+@click.option("--overlap", type=click.FloatRange(0, 1), show_default="0.8", help="Share of common users.")
 @click.option(
     "--drift",
     "drifts",
@@ -57,9 +55,9 @@ def simulate(
     create_topics: bool,
     rate: float | None,
     world: Path | None,
-    events: int,
-    seed: int,
-    overlap: float,
+    events: int | None,
+    seed: int | None,
+    overlap: float | None,
     drifts: tuple[str, ...],
     poisons: tuple[str, ...],
     json_file: Path | None,

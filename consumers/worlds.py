@@ -22,26 +22,32 @@ from consumers.simulator import Simulator, three_domains, to_files, to_kafka
 
 def settings(
     world: Path | None,
-    events: int,
-    seed: int,
-    overlap: float,
+    events: int | None = None,
+    seed: int | None = None,
+    overlap: float | None = None,
     drifts: tuple[str, ...] = (),
     poisons: tuple[str, ...] = (),
 ) -> WorldSettings:
-    """The world of a TOML file, or the default one with these changes. Raises Stop."""
-    if world is not None:
-        try:
-            return msgspec.convert(tomllib.loads(world.read_text(encoding="utf-8")), WorldSettings)
-        except OSError as error:
-            raise Stop(f"--world {world}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-            raise Stop(f"--world {world}: {error}") from error
-    chosen = three_domains(events, seed, overlap)
+    """The world of a TOML file, or the default one, with the changes that are given. Raises Stop."""
+    chosen = three_domains() if world is None else _of_file(world)
     if drifts:
         chosen = msgspec.structs.replace(
             chosen, drift=tuple(_drift(text) for text in drifts if text != "none")
         )
-    return msgspec.structs.replace(chosen, poison=tuple(map(_poison, poisons)), event_ids=True)
+    if poisons:
+        chosen = msgspec.structs.replace(chosen, poison=tuple(map(_poison, poisons)))
+    numbers = {"events": events, "seed": seed, "overlap": overlap}
+    given = {name: value for name, value in numbers.items() if value is not None}
+    return msgspec.structs.replace(chosen, event_ids=True, **given)
+
+
+def _of_file(world: Path) -> WorldSettings:
+    try:
+        return msgspec.convert(tomllib.loads(world.read_text(encoding="utf-8")), WorldSettings)
+    except OSError as error:
+        raise Stop(f"--world {world}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise Stop(f"--world {world}: {error}") from error
 
 
 def _drift(text: str) -> Drift:

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from consumers import worlds
 from consumers.rows import Sent
 from consumers.simulated_world import DomainSpec, Drift, Poison, WorldSettings
 from consumers.simulator import Simulator, load_simulator, three_domains, to_files
@@ -269,3 +270,13 @@ def test_the_demo_world_has_two_sources_and_a_young_target() -> None:
     counts = Counter(r.domain for r in Simulator(three_domains(events=3000)).events())
     assert counts["games"] * 2 < min(counts["movies"], counts["books"])
     assert [d.at for d in three_domains().drift] == [0.5]
+
+
+def test_options_go_before_the_world_of_a_file(tmp_path: Path) -> None:
+    """What is not given is the file's."""
+    file = tmp_path / "world.toml"
+    file.write_text('events = 700\nseed = 9\n[[domains]]\nname = "films"\n[[poison]]\ndomain = "films"\n')
+    assert worlds.settings(file).events == 700
+    made = worlds.settings(file, events=300, drifts=("films:sudden:0.5",))
+    assert (made.events, made.seed, made.overlap) == (300, 9, 0.8)
+    assert [d.domain for d in (*made.drift, *made.poison)] == ["films", "films"]
