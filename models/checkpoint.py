@@ -30,7 +30,7 @@ from models.snapshot import Snapshot, joined, snapshot
 
 __all__ = ["CheckpointDirectory", "Manifest", "Snapshot", "UnusableError", "snapshot"]
 
-SCHEMA = 3
+SCHEMA = 4
 KEEP = 3
 
 
