@@ -348,7 +348,7 @@ class Pipeline(Live):
         return {
             "arms": self.arms.live(),
             "outbox": self.outbox.live(unconfirmed),
-            "dedup": self.dedup.state(),
+            "dedup": self.dedup.live(),
             "limits": self.learned_limits.state(),
             "forgotten": self.forgetting.forgotten.state(),
             "privacy": self.ids.fingerprint,

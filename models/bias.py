@@ -11,7 +11,7 @@ from river.linear_model import LinearRegression
 from river.optim.base import Optimizer
 from river.utils import VectorDict
 
-from models.changes import Live, Named
+from models.changes import Live, Noted
 from models.touched import Touched
 
 WORTH = {
@@ -58,6 +58,7 @@ class CountsAware(Optimizer):  # type: ignore[misc]
         self.worth, self.drift = worth, drift
         self.variances: dict[str, float] = {}
         self.written = Touched()
+        """Names, with weight and variance."""
         self.inputs: dict[str, float] = {}
         self.innovation = 1.0
 
@@ -70,12 +71,14 @@ class CountsAware(Optimizer):  # type: ignore[misc]
         self.inputs, self.innovation = inputs, innovation
 
     def _step_with_vector(self, w: VectorDict, g: VectorDict) -> VectorDict:
+        now = {}
         for name, x in self.inputs.items():
             variance = self.variance(name)
             gain = variance / self.innovation
-            w[name] -= gain * g[name] / 2  # River's squared loss has the gradient 2 (ŷ - y) x
-            self.variances[name] = variance * (1 - gain * x * x) + self.drift.get(kind(name), 0.0)
-        self.written.update(self.inputs)
+            weight = w[name] - gain * g[name] / 2  # River's squared loss has the gradient 2 (ŷ - y) x
+            variance = variance * (1 - gain * x * x) + self.drift.get(kind(name), 0.0)
+            w[name], self.variances[name] = now[name] = weight, variance
+        self.written.update(now)
         return w
 
 
@@ -140,9 +143,9 @@ class Bias(Live):
         """
         for name, variance in other.optimizer.variances.items():
             if name in self.optimizer.variances:
-                self.regression._weights[name] = self.weight(name) + other.weight(name)
-                self.optimizer.variances[name] = variance
-                self.optimizer.written.add(name)
+                weight = self.weight(name) + other.weight(name)
+                self.regression._weights[name], self.optimizer.variances[name] = weight, variance
+                self.optimizer.written.add(name, (weight, variance))
 
     def users(self) -> set[str]:
         """The ids of all users with a weight."""
@@ -163,10 +166,10 @@ class Bias(Live):
             del self.regression._weights[name]
             self.optimizer.written.drop(name)
 
-    def live(self) -> Named:
+    def live(self) -> Noted:
         """Plain arrays, no pickle: it outlives River's releases."""
         variances = self.optimizer.variances
-        return Named(self.optimizer.written, lambda: list(variances), self._columns)
+        return Noted(self.optimizer.written, lambda: list(variances), self._columns)
 
     def _columns(self, names: list[str]) -> dict[str, NDArray[np.float64]]:
         held = {"weights": self.regression._weights, "variances": self.optimizer.variances}

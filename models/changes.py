@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from models.touched import Marks, Touched
@@ -70,6 +71,8 @@ def whole(value: Any) -> Any:
         return [whole(item) for item in value]
     if isinstance(value, np.ndarray):
         return value.copy()
+    if isinstance(value, torch.Tensor):
+        return value.clone()
     return whole(value.whole()) if isinstance(value, Part) else value
 
 
@@ -115,7 +118,7 @@ class Texts(Part):
 
 
 class Order(Part):
-    """An id table: what was touched since are the last keys of the dict. touched: ids."""
+    """An id table: what was touched since are the last keys of the dict. touched: ids, marked with their rows."""
 
     rows: dict[str, int]
     free: list[int]
@@ -126,7 +129,7 @@ class Order(Part):
 
     def changes(self, marks: Marks) -> dict[str, Any]:
         ids = list(islice(reversed(self.rows), len(marks.keys)))[::-1]
-        rows = [self.rows[key] for key in ids]
+        rows = [marks.keys[key] for key in ids]
         return {"ids": ids, "rows": rows, "free": list(self.free), "gone": list(marks.gone)}
 
 
@@ -144,6 +147,17 @@ class Named(Part):
     def changes(self, marks: Marks) -> dict[str, Any]:
         names = list(marks.keys)
         return {"gone": list(marks.gone), "names": names, **self.columns(names)}
+
+
+class Noted(Named):
+    """The same, where names are marked with a tuple of their values: to look thousands of them up in large tables
+    again takes long."""
+
+    def changes(self, marks: Marks) -> dict[str, Any]:
+        none = self.columns([])
+        flat = np.fromiter(chain.from_iterable(marks.keys.values()), np.float64, len(none) * len(marks.keys))
+        columns = {name: flat[n :: len(none)] for n, name in enumerate(none)}
+        return {"gone": list(marks.gone), "names": list(marks.keys), **columns}
 
 
 class Lists(Part):
@@ -179,9 +193,7 @@ class Places(Part):
 
 
 def _rows(marks: Marks, length: int) -> Rows_:
-    keys = marks.keys.keys() | marks.gone.keys() if marks.gone else marks.keys
-    rows = np.fromiter(keys, np.int64, len(keys))
-    rows.sort()
+    rows = marks.rows()
     return rows[: np.searchsorted(rows, length)]
 
 

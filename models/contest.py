@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
 from models.changes import whole
 from models.history import History
 from models.interaction import Domain
-from models.network import Array, Index
+from models.network_student import Drawn, NetworkStudent
 from models.network_trainer import NetworkLearner
+from models.rival import Rival
 from models.strategy import READY_EVENTS, Search, first_choice
 
 
@@ -21,10 +21,10 @@ class Contest(NetworkLearner):
     """A network learner, the champion, and at times a rival copy of it with another strategy for one target.
 
     Begins with `correct`; once a target has 1,024 events, its measured divergence chooses. From then on prequential
-    evidence does: a rival learns the same micro-batches with the same random draws, and the champion takes over
-    its state and strategy if the paired differences of their losses, event by event, say that it errs less.
-    Cost: while there is a rival, steps take twice the time and the state has twice the size; that is a tenth of the
-    steps at most, and at most 256 in a row.
+    evidence does: a rival learns the same draws, and the champion takes over its state and strategy if the paired
+    differences of their losses, event by event, say that it errs less.
+    Cost: while there is a rival, steps take twice the time; that is a tenth of the steps at most, and at most 256 in
+    a row.
     """
 
     def __init__(
@@ -37,39 +37,28 @@ class Contest(NetworkLearner):
         **options: Any,
     ) -> None:
         super().__init__(domains, catalogues, history, dim, seed, **options)
-        self._options = options
         self._search = Search([t for t, sources in self.adapter.sources.items() if sources])
-        self._rival: NetworkLearner | None = None
+        self._rival: Rival | None = None
         self._chosen: set[int] = set()
         """Targets for which divergence has chosen."""
 
-    def learn(
-        self,
-        domain: Index,
-        user: Index,
-        item: Index,
-        residual: Array,
-        time: NDArray[np.float64],
-        recent: NDArray[np.float64] | Sequence[NDArray[np.float64]],
-    ) -> float:
-        loss = super().learn(domain, user, item, residual, time, recent)
+    def train(self, drawn: Drawn) -> float:
+        loss = super().train(drawn)
         trial, rival = self._search.trial, self._rival
         if trial is None or rival is None:
             self._choose()
             self._begin()
             return loss
-        rival.kappa = list(self.kappa)
-        rivals = rival.learn(domain, user, item, residual, time, recent)
         if not np.isfinite(loss):
-            return loss
-        if not np.isfinite(rivals):
+            return loss  # what one skips, both skip
+        rival.kappa = list(self.kappa)
+        if not np.isfinite(rival.train(drawn)):
             self._end()
             return loss
-        trial.add(domain, self.event_losses, rival.event_losses)
+        trial.add(drawn.batch.domain, self.event_losses, rival.event_losses)
         verdict = trial.verdict()
         if verdict == "better":
-            super().load(rival.state())
-            self.strategy = list(rival.strategy)
+            self._take_over(rival)
         if verdict != "open":
             self.verdicts.append(trial.judged())
             self._end()
@@ -85,35 +74,32 @@ class Contest(NetworkLearner):
     def _begin(self) -> None:
         trial = self._search.begin(self.strategy, self.adapter.events)
         if trial is not None:
-            self._rival = self._copy()
-            self._rival.load(whole(super().live()))
+            self._rival = Rival(self)
             self._rival.strategy[trial.target] = trial.candidate
 
-    def _copy(self) -> NetworkLearner:
-        rival = NetworkLearner(self.domains, self.catalogues, self.history, self.dim, **self._options)
-        rival.strategy = list(self.strategy)
-        return rival
+    def _take_over(self, rival: Rival) -> None:
+        rival.take_over_rows()
+        self._memo = None
+        NetworkStudent.load(self, whole(NetworkStudent.live(rival)))
+        self.strategy = list(rival.strategy)
 
     def _end(self) -> None:
         self._search.end()
-        self._rival = None
+        if self._rival is not None:
+            self._rival.end()
+            self._rival = None
 
-    # What happens to rows and vectors happens to the rival's too.
+    # What happens to rows and vectors happens to the rival's too; its tables hear of it from these.
 
     def touch_item(self, domain: int, row: int) -> None:
         super().touch_item(domain, row)
         if self._rival is not None:
             self._rival.touch_item(domain, row)
 
-    def reset_user(self, row: int) -> None:
-        super().reset_user(row)
-        if self._rival is not None:
-            self._rival.reset_user(row)
-
     def reset_item(self, domain: int, row: int) -> None:
         super().reset_item(domain, row)
         if self._rival is not None:
-            self._rival.reset_item(domain, row)
+            self._rival.touch_item(domain, row)
 
     def forget_best(self, source: int) -> None:
         super().forget_best(source)
@@ -140,6 +126,8 @@ class Contest(NetworkLearner):
 
     def load(self, state: dict[str, Any]) -> None:
         """A state of a fixed strategy is taken over too: the search then begins."""
+        if self._rival is not None:
+            self._rival.end()
         super().load(state)
         self._rival, self._chosen = None, set()
         self._search = Search(self._search.targets)
@@ -149,6 +137,6 @@ class Contest(NetworkLearner):
         self._chosen = set(contest["measured"])
         self._search.load(contest["search"])
         if contest["rival"] is not None:
-            self._rival = self._copy()
+            self._rival = Rival(self)
             self._rival.load(contest["rival"]["state"])
             self._rival.strategy = list(contest["rival"]["strategy"])

@@ -47,6 +47,7 @@ class History(LiveRows):
         self._seq = np.zeros((0, length), np.int64)
         self._born = [np.zeros(0, np.int64) for _ in catalogues]
         self._seen: list[dict[int, array[int]]] = [{} for _ in catalogues]
+        self._seen_written = [Touched() for _ in catalogues]
         self._births = 0
         self._memo: tuple[tuple[int, int, int], Recent] | None = None
 
@@ -64,6 +65,7 @@ class History(LiveRows):
         key = item_hash(item_id)
         if key in seen:
             return False
+        self._seen_written[domain].add(user)
         seen.append(key)
         if len(seen) > SEEN_LIMIT:
             del seen[0]
@@ -116,8 +118,9 @@ class History(LiveRows):
             for rows in (self.events, self._domain, self._row, self._time, self._seq):
                 rows[user] = 0
         self._births += 1
-        for seen in self._seen:
-            seen.pop(user, None)
+        for seen, written in zip(self._seen, self._seen_written, strict=True):
+            if seen.pop(user, None) is not None:
+                written.drop(user)
 
     def live(self) -> dict[str, Any]:
         return {
@@ -128,7 +131,10 @@ class History(LiveRows):
                 for k in ("events", "_domain", "_row", "_time", "_seq")
             },
             "born": {str(d): b for d, b in enumerate(self._born)},
-            "seen": {str(d): Lists(self.written, seen) for d, seen in enumerate(self._seen)},
+            "seen": {
+                str(d): Lists(written, seen)
+                for d, (written, seen) in enumerate(zip(self._seen_written, self._seen, strict=True))
+            },
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -138,3 +144,5 @@ class History(LiveRows):
             setattr(self, name, state[name].copy())
         self._born = [state["born"][str(d)].copy() for d in range(len(self.catalogues))]
         self._seen = [unpacked(state["seen"][str(d)]) for d in range(len(self.catalogues))]
+        for written in self._seen_written:
+            written.everything()

@@ -64,7 +64,7 @@ class IdTable(Live):
                 self._seen.drop(evicted)
                 self.written.drop(row)
         self._rows[key] = row
-        self._seen.add(key)
+        self._seen.add(key, row)
         self.written.add(row)
         return row, evicted
 

@@ -9,7 +9,7 @@ import torch
 
 from models.catalogue import Catalogue
 from models.changes import Live, Rows
-from models.network import Array, Index, ItemRows, Network
+from models.network import Array, Index, ItemTable, Network
 from models.touched import Touched
 from models.vector_index import VectorIndex
 
@@ -25,7 +25,7 @@ class ItemVectors(Live):
     as a row computed alone may round differently. The `index` is kept in step with it.
     """
 
-    def __init__(self, domain: int, catalogue: Catalogue, network: Network, rows: ItemRows) -> None:
+    def __init__(self, domain: int, catalogue: Catalogue, network: Network, rows: ItemTable) -> None:
         self._domain, self._catalogue, self._network, self._rows = domain, catalogue, network, rows
         self._values = np.zeros((0, rows.table.dim), np.float32)
         self._written = Touched()

@@ -19,7 +19,7 @@ linear position bias of ALiBi (Press 2022); rating head, He et al., NCF (2017).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -38,6 +38,37 @@ FORGETTING = (0.3, 0.7, 0.9, 1.0)
 HIDDEN_LOGIT = -1e9
 
 
+class Table(Protocol):
+    """What a step needs of a table of rows."""
+
+    dim: int
+
+    def rows(self, index: Index) -> Array: ...
+
+    def descend(self, index: Index, gradient: Tensor | None) -> None: ...
+
+    def live(self) -> Any: ...
+
+
+class ItemTable(Protocol):
+    """And of that of the items."""
+
+    @property
+    def table(self) -> Table: ...
+
+    def find(self, domain: int, rows: Index) -> Index: ...
+
+
+class Overlay(Protocol):
+    """A second version of a table; see `models/row_overlay.py`."""
+
+    def keep(self, index: Index) -> None: ...
+
+    def put(self, row: int, values: Array) -> None: ...
+
+    def reset(self, row: int) -> None: ...
+
+
 class RowTable(Live):
     """Embedding rows with one Adagrad sum a row; grows by doubling up to `capacity`.
 
@@ -50,6 +81,8 @@ class RowTable(Live):
         self.values = np.zeros((0, dim), np.float32)
         self.sums = np.zeros(0, np.float32)
         self.written = Touched()
+        self.overlay: Overlay | None = None
+        """A second version of the rows, which is told before any of them changes."""
 
     def reserve(self, rows: int) -> None:
         """Makes rows 0 … rows-1 exist, zero where new."""
@@ -57,10 +90,19 @@ class RowTable(Live):
             raise ValueError(f"row {rows - 1} is beyond the table's capacity {self.capacity}")
         self.values, self.sums = (grown(a, rows)[: self.capacity] for a in (self.values, self.sums))
 
+    def put(self, row: int, values: Array) -> None:
+        """(dim - 1,): what a row begins with, beside a last 0."""
+        self.written.add(row)
+        self.values[row, :-1] = values
+        if self.overlay is not None:
+            self.overlay.put(row, values)
+
     def reset(self, row: int) -> None:
         if row < len(self.values):
             self.written.add(row)
             self.values[row] = self.sums[row] = 0.0
+            if self.overlay is not None:
+                self.overlay.reset(row)
 
     def rows(self, index: Index) -> Array:
         """(n, dim); a row that is not there (or -1) is zero."""
@@ -75,6 +117,8 @@ class RowTable(Live):
             return
         real = index >= 0
         index, g = index[real], gradient.numpy()[real]
+        if self.overlay is not None:
+            self.overlay.keep(index)
         self.written.update(index.tolist())
         self.sums[index] += (g * g).mean(axis=1)
         self.values[index] -= self.rate * g / (np.sqrt(self.sums[index])[:, None] + 1e-8)
@@ -108,8 +152,8 @@ class ItemRows(Live):
             new = self._free.pop() if self._free else self._used
             self._used = max(self._used, new + 1)
             self.table.reserve(self._used)
-            self.table.written.add(new)
-            self.table.values[new, :-1] = 0.1 / self.table.dim**0.5 * rng.standard_normal(self.table.dim - 1)
+            scale, values = 0.1 / self.table.dim**0.5, rng.standard_normal(self.table.dim - 1)
+            self.table.put(new, (scale * values).astype(np.float32))
             self._row[domain][row] = new + 1
 
     def drop(self, domain: int, row: int) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models import transfer
 from models.catalogue import Catalogue
-from models.network import HIDDEN_LOGIT, Array, Index, ItemRows, Network, RowTable
+from models.network import HIDDEN_LOGIT, Array, Index, ItemTable, Network, Table
 from models.replay_buffer import Events, age, coded, item_code
 
 Pools = dict[int, tuple[Index, Array]]
@@ -27,8 +27,8 @@ class Pass:
         events: Events,
         pools: Pools,
         network: Network,
-        items: ItemRows,
-        users: RowTable,
+        items: ItemTable,
+        users: Table,
         catalogues: list[Catalogue],
     ) -> None:
         self.events, self._pools, self._network = events, pools, network

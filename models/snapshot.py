@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -64,7 +65,7 @@ class _Split:
                 raise TypeError("keys of a state are strings or whole numbers")  # others would not come back
             return {"m": [[key, self.split(item)] for key, item in value.items()]}
         if isinstance(value, list | tuple):
-            if all(map(_plain, value)):
+            if _plain(value):
                 return {"p": list(value)}
             return {"l": [self.split(item) for item in value]}
         if isinstance(value, Part):
@@ -95,12 +96,18 @@ class _Split:
         return {"c": [value.kind, self.split(value.changes(marks))]}
 
 
-def _plain(value: Any) -> bool:
-    kind = type(value)  # exactly: numpy's float64 and str_ are subclasses that MessagePack does not take
-    return kind in _PLAIN or (kind is int and -(2**63) <= value < 2**63)
+def _plain(values: Sequence[Any]) -> bool:
+    kinds = set(
+        map(type, values)
+    )  # exactly: numpy's float64 and str_ are subclasses that MessagePack does not take
+    if int in kinds:
+        whole = [value for value in values if type(value) is int] if len(kinds) > 1 else values
+        if min(whole) < -(2**63) or max(whole) >= 2**63:
+            return False
+    return kinds <= _PLAIN
 
 
-_PLAIN = frozenset({type(None), bool, str, bytes, float})
+_PLAIN = frozenset({type(None), bool, int, str, bytes, float})
 
 
 def joined(value: Any, tensors: Tensors) -> Any:  # noqa: PLR0911

@@ -6,17 +6,28 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Marks(msgspec.Struct):
     """What has to be saved: `keys`, in the order of their first mark, and `gone`, which lost what they held first.
 
-    A key may be in both: gone, and there again. `all`: everything.
+    A key may be in both: gone, and there again. `all`: everything. The values of `keys` are what was marked with them.
     """
 
     all: bool = True
     keys: dict[Any, Any] = {}
     gone: dict[Any, None] = {}
+    _rows: NDArray[np.int64] | None = None
+
+    def rows(self) -> NDArray[np.int64]:
+        """Keys and those gone, ascending, where they are numbers. Of marks that were taken: many tables ask."""
+        if self._rows is None:
+            keys = self.keys.keys() | self.gone.keys() if self.gone else self.keys
+            self._rows = np.fromiter(keys, np.int64, len(keys))
+            self._rows.sort()
+        return self._rows
 
 
 class Touched:
@@ -34,12 +45,12 @@ class Touched:
         """The whole table is new."""
         self._marks = Marks()
 
-    def add(self, key: Any) -> None:
+    def add(self, key: Any, value: Any = None) -> None:
         if not self._marks.all:
-            self._marks.keys[key] = None
+            self._marks.keys[key] = value
 
     def update(self, keys: Iterable[Any]) -> None:
-        """Many at once. A dict or list is fastest."""
+        """Many at once; a mapping's values are kept with them. A dict or list is fastest."""
         if not self._marks.all:
             self._marks.keys.update(keys if isinstance(keys, Mapping) else dict.fromkeys(keys))
 

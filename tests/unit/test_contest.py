@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from models import contest
+from models.changes import Rows, parts
 from models.contest import Contest
 from models.interaction import Domain
 from models.network_trainer import NetworkLearner
@@ -87,26 +88,92 @@ def test_both_see_the_same_events_with_the_same_draws() -> None:
     assert trial.own.total == trial.others.total == 0.0
 
 
+def independent(of: Contest) -> NetworkLearner:
+    """A whole copy of the champion with the rival's strategy: what the rival has to be, with tables of its own."""
+    twin = NetworkLearner(DOMAINS, of.catalogues, of.history, dim=8, hidden=16, negatives=32, replay=32)
+    twin.load(of.state())
+    assert of._rival is not None
+    twin.strategy = list(of._rival.strategy)
+    return twin
+
+
 @pytest.mark.usefixtures("undecided")
-def test_the_better_rival_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its strategy and its whole state; the champion's κ, which the adaptation loop sets, stays."""
+@pytest.mark.parametrize("resumed", [False, True])
+def test_the_better_rival_takes_over(monkeypatch: pytest.MonkeyPatch, resumed: bool) -> None:
+    """Its strategy and its whole state, bit for bit that of an independent copy that learned the same, through rows
+    that go and come back, and a restart; the champion's κ, which the adaptation loop sets, stays."""
+    w = world()
+    w.learn(1)
+    learner = champion(w)
+    monkeypatch.setattr(Trial, "verdict", lambda _self: "open")
+    twin = independent(learner)
+    for n in range(6):
+        batch = w.batch()
+        for one in (learner, twin):
+            one.kappa[1] = 7.0 + n
+            one.learn(*batch)
+            one.reset_user(n)
+            one.reset_item(1, 2 * n)
+            one.touch_item(0, 3)
+            one.forget_best(0)
+        if resumed and n == 2:
+            state = learner.state()
+            learner.load(state)
+            assert differences(learner.state(), state) == []
+    trial = learner._search.trial
+    assert trial is not None
+    assert differences(without_contest(learner), twin.state()) != []
+    monkeypatch.setattr(Trial, "verdict", lambda _self: "better")
+    batch = w.batch()
+    for one in (learner, twin):
+        one.learn(*batch)
+    assert learner._rival is None
+    assert learner.strategy[trial.target] == trial.candidate
+    assert learner.kappa[1] == 12.0
+    assert differences(without_contest(learner), twin.state()) == []
+    np.testing.assert_array_equal(learner.affinity(1, [3, None]), twin.affinity(1, [3, None]))
+    w.learn(1)
+
+
+def without_contest(of: Contest) -> dict[str, Any]:
+    state = of.state()
+    del state["contest"]
+    return state
+
+
+@pytest.mark.usefixtures("undecided")
+def test_a_rival_holds_what_was_learned_since() -> None:
+    """Of a large table the rows of its steps, nothing of them before the first; and when it goes, the table is free."""
+    w = world(user_capacity=5000)
+    learner = champion(w)
+    learner._users.reserve(5000)
+    w.learn(1)
+    rival = learner._rival
+    assert rival is not None
+    assert rival.live()["users"]["used"] == 0
+    w.learn(1)
+    assert 0 < rival.live()["users"]["used"] <= 40
+    assert (
+        sum(part.values.nbytes for _, part in parts(rival.live()["users"]) if isinstance(part, Rows)) < 20_000
+    )
+    learner._end()
+    assert learner._users.overlay is learner._items.table.overlay is None
+
+
+@pytest.mark.usefixtures("undecided")
+def test_what_the_champion_skips_the_rival_skips() -> None:
+    """They stay on the same draws."""
     w = world()
     w.learn(2)
     learner = champion(w)
-    rival, trial = learner._rival, learner._search.trial
+    rival = learner._rival
     assert rival is not None
-    assert trial is not None
-    learner.kappa[trial.target] = 7.0
-    monkeypatch.setattr(Trial, "verdict", lambda _self: "better")
+    domain, user, item, residual, time, recent = w.batch()
+    assert np.isnan(learner.learn(domain, user, item, np.full_like(residual, 1e30), time, recent))
+    assert learner._rival is rival
+    assert (learner.steps, rival.steps) == (2, 2)
     w.learn(1)
-    assert learner._rival is None
-    assert learner.strategy[trial.target] == trial.candidate
-    assert learner.kappa[trial.target] == 7.0
-    state = learner.state()
-    del state["contest"]
-    assert differences(state, rival.state()) == []
-    scores = learner.affinity(1, [3, None])
-    np.testing.assert_array_equal(scores, rival.affinity(1, [3, None]))
+    assert (learner.steps, rival.steps) == (3, 3)
 
 
 @pytest.mark.usefixtures("undecided")

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.dedup import DedupWindow
+from models.changes import merged
+from models.snapshot import Snapshot, joined, settle, snapshot
 from tests.states import differences
+
+
+def decoded(taken: Snapshot) -> Any:
+    return joined(msgspec.msgpack.decode(taken.body), taken.tensors)
 
 
 @settings(max_examples=100, deadline=None)
@@ -36,6 +44,45 @@ def test_state_round_trips(ids: list[int], cut: int, capacity: int) -> None:
     answers += [second.repeated("d", str(n)) for n in ids[cut:]]
     assert answers == expected
     assert differences(second.state(), plain.state()) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 3)), max_size=60),
+    st.integers(0, 60),
+    st.integers(1, 8),
+)
+def test_forgotten_users_make_room(events: list[tuple[int, int]], cut: int, capacity: int) -> None:
+    """Their ids go wherever they are in the ring, all others stay, in order; a restart behind it changes nothing."""
+    window, model = DedupWindow(capacity), list[tuple[int, int]]()
+    for n, (key, user) in enumerate(events):
+        if n == cut:
+            window.forget_users({"0", "1"})
+            model = [held for held in model if held[1] > 1]
+            restored = DedupWindow(capacity)
+            restored.load(window.state())
+            assert differences(restored.state(), window.state()) == []
+            window = restored
+        known = key in [held[0] for held in model]
+        assert window.repeated("d", str(key), str(user)) == known
+        model = model if known else [*model, (key, user)][-capacity:]
+        assert len(window) == len(model)
+
+
+def test_only_new_places_are_saved() -> None:
+    """Increments of the window, over its end, are the window."""
+    window = DedupWindow(20)
+    for n in range(15):
+        window.repeated("d", str(n))
+    state = decoded(snapshot(window.live()))
+    settle(window.live(), state)
+    for n in range(15, 60):
+        window.repeated("d", str(n), "u")
+        if n % 9 == 0:
+            taken = snapshot(window.live(), increment=True)
+            assert n == 18 or max(map(len, taken.tensors.values())) <= 9
+            state = merged(state, decoded(taken))
+            assert differences(state, window.state()) == []
 
 
 def test_a_repeat_does_not_renew_its_place() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from consumers import checkpointer as checkpointer_module
@@ -18,6 +19,7 @@ from consumers.pipeline import Pipeline
 from consumers.source import ListSource, Record
 from models.challenger import FreshBias
 from models.checkpoint import CheckpointDirectory
+from models.rival import Rival
 from models.snapshot import joined, snapshot
 from models.text_encoder import HashingEncoder
 from serving.metrics import Metrics
@@ -94,8 +96,7 @@ class World:
             assert self.arms.loop is not None
             self.arms.loop.running[domain, "bias"] = FreshBias("reset_domain", self.arms.full, index)
         network: Any = self.arms.full.network
-        network._rival = network._copy()
-        network._rival.load(super(type(network), network).state())
+        network._rival = Rival(network)
         self.put(*others[50:], *(event(n) for n in range(30, 41)))
         self.run()
         assert self.arms.full.waiting
@@ -160,7 +161,8 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
         assert not events.time[theirs].any()
         assert not events.residual[theirs].any()
         assert (events.recent[theirs] == -1).all()
-    assert not rival._users.values[rows[0]].any()
+    assert rows[0] in rival._users._row[: rival._users._used]
+    assert not rival._users.rows(np.array([rows[0]])).any()
     assert not any((held[rows[0] : rows[0] + 1] != 0).any() for held in world.outbox._on_lists.values())  # type: ignore[operator]
 
 

@@ -89,7 +89,7 @@ def restored(state: dict[str, Any], **settings: Any) -> Learner:
 
 def cache(path: str) -> bool:
     """Item vectors that the network computed on demand: a cache of what the rest of the state says."""
-    return (path.startswith(".network.domains.") and path.rsplit(".", 1)[-1] in ("_vectors", "stale")) or (
+    return (path.startswith(".network.vectors.") and path.rsplit(".", 1)[-1] in ("_vectors", "stale")) or (
         ".stale." in path
     )
 

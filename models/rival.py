@@ -1,0 +1,40 @@
+"""A copy of a network learner, the champion, that learns the champion's draws with a strategy of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.changes import whole
+from models.network_student import NetworkStudent
+from models.network_trainer import NetworkLearner
+from models.row_overlay import ItemOverlay, RowOverlay
+
+
+class Rival(NetworkStudent):
+    """Begins as the champion is. Of the rows it holds only those learned since; see `RowOverlay`."""
+
+    def __init__(self, champion: NetworkLearner) -> None:
+        users, items = RowOverlay(champion._users), ItemOverlay(champion._items)
+        self._tables = {"users": users, "items": items.table}
+        super().__init__(
+            champion.domains, champion.catalogues, users, items, champion.shape, champion.strategy
+        )
+        super().load(whole(NetworkStudent.live(champion)))
+
+    def take_over_rows(self) -> None:
+        """The champion's rows become these."""
+        for table in self._tables.values():
+            table.take_over()
+
+    def end(self) -> None:
+        """The champion's tables are alone again."""
+        for table in self._tables.values():
+            table.base.overlay = None
+
+    def live(self) -> dict[str, Any]:
+        return super().live() | {name: table.live() for name, table in self._tables.items()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        super().load(state)
+        for name, table in self._tables.items():
+            table.load(state[name])
