@@ -1,7 +1,9 @@
 """How long a checkpoint stops the stream, and what it writes: `python -m tests.bench.checkpoint [USERS]`.
 
 A learner of two domains with 1,000,000 resident users and 50,000 items a domain (taste, history, biases, network
-rows and lists in use), then rounds of events, each followed by a checkpoint that is written while events go on.
+rows and lists in use, the dedup window full), then rounds of events, each followed by a checkpoint that is written
+while events go on. A rival of the network begins in the first or second round: what its beginning adds to a step is
+measured too.
 Needs about 18 GB of memory and as much room in TMPDIR for 1,000,000 users.
 """
 
@@ -22,7 +24,9 @@ import numpy as np
 from river.utils import VectorDict
 
 from consumers.checkpointer import Checkpointer
+from consumers.dedup import DedupWindow
 from models.arms import Arms
+from models.contest import Contest
 from models.covisitation import KINDS, NEIGHBOURS, CoVisitation
 from models.interaction import Domain, Interaction
 from models.learner import Learner
@@ -31,7 +35,7 @@ from models.threads import use_one_thread
 from serving.outbox import Outbox
 from serving.records import Keys
 
-ITEMS, EVENTS, ROUNDS = 50_000, 3_000, 3
+ITEMS, EVENTS, ROUNDS, DEDUP = 50_000, 3_000, 3, 100_000
 DOMAINS = ("movies", "books")
 START = 1_700_000_000.0
 
@@ -109,6 +113,37 @@ def some_events(users: int, count: int, rng: np.random.Generator) -> list[Intera
     ]
 
 
+class Timed:
+    """Wall and CPU milliseconds of a block."""
+
+    def __enter__(self) -> Timed:
+        self._cpu, self._wall = time.thread_time(), time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wall, self.cpu = (
+            1e3 * (time.perf_counter() - self._wall),
+            1e3 * (time.thread_time() - self._cpu),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.wall:.0f} ms ({self.cpu:.0f} ms of CPU)"
+
+
+def timing_beginnings(network: Contest) -> list[Timed]:
+    """How long each rival took to begin, from now on."""
+    begin, taken = network._begin, list[Timed]()
+
+    def timed() -> None:
+        with Timed() as time_taken:
+            begin()
+        if network._rival is not None:
+            taken.append(time_taken)
+
+    network._begin = timed  # type: ignore[method-assign]
+    return taken
+
+
 def main() -> None:
     use_one_thread()
     users = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
@@ -119,25 +154,33 @@ def main() -> None:
     checkpointer = Checkpointer(
         folder, 10.0, lambda _offsets, seconds: print(f"  written in {seconds:.1f} s")
     )
-    rng = np.random.default_rng(1)
+    rng, dedup = np.random.default_rng(1), DedupWindow(DEDUP)
+    for n in range(DEDUP):
+        dedup.repeated("movies", f"before-{n}", f"user-{n}")
+    assert isinstance(arms.full.network, Contest)
+    beginnings = timing_beginnings(arms.full.network)
     for number in range(ROUNDS + 1):
-        steps = []
+        steps, networks = [], []
         for n, event in enumerate(some_events(users, EVENTS if number else 100, rng)):
-            begun = time.perf_counter()
-            arms.step(event)
-            outbox._remember("books", arms.full.users.get(event.user) or 0, list(range(50)), START)
+            with Timed() as step:
+                arms.step(event)
+                dedup.repeated(event.domain, f"{number}-{n}", event.user)
+                outbox._remember("books", arms.full.users.get(event.user) or 0, list(range(50)), START)
+            steps.append(step)
             if n % 256 == 255:
-                arms.end_batch()
-            steps.append(time.perf_counter() - begun)
+                with Timed() as step:
+                    arms.end_batch()
+                networks.append(step)
             checkpointer.poll()
         checkpointer.poll(wait=True)
-        cpu, begun = time.thread_time(), time.perf_counter()
-        checkpointer.take({"arms": arms.live(), "outbox": outbox.live([])}, {})
-        stop, cpu = time.perf_counter() - begun, time.thread_time() - cpu
-        print(
-            f"checkpoint {number} after {len(steps):,} events: the stream stops for {stop * 1e3:.0f} ms "
-            f"({cpu * 1e3:.0f} ms of CPU); longest step before it {max(steps) * 1e3:.0f} ms"
-        )
+        with Timed() as stop:
+            live = {"arms": arms.live(), "outbox": outbox.live([]), "dedup": dedup.live()}
+            checkpointer.take(live, {})
+        print(f"checkpoint {number} after {len(steps):,} events: the stream stops for {stop}")
+        for what, times in (("event", steps), ("network step", networks), ("rival's beginning", beginnings)):
+            if times:
+                print(f"  longest {what}: {max(times, key=lambda one: one.cpu)}")
+        beginnings.clear()
     checkpointer.poll(wait=True)
     checkpointer.close()
     for path in sorted(folder.glob("*/")):
