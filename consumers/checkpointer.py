@@ -17,6 +17,7 @@ import structlog
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.source import Offsets
 from models.checkpoint import KEEP, CheckpointDirectory, UnusableError, snapshot
+from models.memory import give_back
 from models.snapshot import Snapshot, settle, table_bytes
 
 log = structlog.get_logger()
@@ -116,6 +117,7 @@ class Checkpointer:
             if alone:
                 self._end_compaction()
             self._directory.save(taken, keep=1 if alone else KEEP)
+            give_back()
             return time.perf_counter() - begun
 
         self._running = (self._pool.submit(write), taken, dict(offsets), alone)

@@ -258,8 +258,7 @@ class Pipeline(Live):
             log.warning("the store does not hold what this state published last; publishing everything again")
             self.outbox.everything()
         full = self.arms.full
-        for domain, item, row in full.evicted:
-            self.outbox.item_evicted(domain, item, row)
+        self.outbox.items_evicted(full.evicted)
         for user in full.evicted_users:
             self.outbox.user_evicted(user)
         full.evicted, full.evicted_users = [], []

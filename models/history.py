@@ -87,6 +87,8 @@ class History(LiveRows):
 
     def _recent(self, user: int) -> Recent:
         total = int(self.events[user].sum())
+        if not total:
+            return NOTHING
         order = np.arange(max(0, total - self.length), total) % self.length
         seq, domain, row = self._seq[user, order], self._domain[user, order], self._row[user, order]
         recent = Recent(domain, row, self._time[user, order])

@@ -93,10 +93,10 @@ class Outbox:
         if not recommendable and domain in self._on_lists:
             row = self._arms.full.catalogues[self._arms.full.index[domain]].ids.get(item)
             if row is not None:
-                self._rewrite_lists_with(domain, row)
+                self._rewrite_lists_with(domain, [row])
 
-    def _rewrite_lists_with(self, domain: str, row: int) -> None:
-        holders = np.flatnonzero((self._on_lists[domain] == row + 1).any(axis=1))
+    def _rewrite_lists_with(self, domain: str, rows: list[int]) -> None:
+        holders = np.flatnonzero(np.isin(self._on_lists[domain], np.array(rows) + 1).any(axis=1))
         if len(holders):
             wanted = set(holders.tolist())
             for user, user_row in self._arms.full.users.items():
@@ -104,13 +104,20 @@ class Outbox:
                     self._lists.add_one(user, domain)
         self._slow_at = 0.0
 
-    def item_evicted(self, domain: str, item: str, row: int) -> None:
-        """The item lost its row: lists that hold it are rewritten; its key goes, unless it has come back since."""
-        if domain in self._on_lists:
-            self._rewrite_lists_with(domain, row)
-        if item not in self._arms.full.catalogues[self._arms.full.index[domain]].ids:
-            self._items.pop((domain, item), None)
-            self._gone[domain, item] = None
+    def items_evicted(self, evicted: Iterable[tuple[str, str, int]]) -> None:
+        """Items (domain, id, row) that lost their row: lists that hold them are rewritten, their keys go, but of
+        those that have come back since.
+
+        All of a round at once: one pass over everybody's lists.
+        """
+        rows: dict[str, list[int]] = {}
+        for domain, item, row in evicted:
+            rows.setdefault(domain, []).append(row)
+            if item not in self._arms.full.catalogues[self._arms.full.index[domain]].ids:
+                self._items.pop((domain, item), None)
+                self._gone[domain, item] = None
+        for domain in rows.keys() & self._on_lists.keys():
+            self._rewrite_lists_with(domain, rows[domain])
 
     def user_evicted(self, user: str) -> None:
         """The user lost their row: nobody would rewrite their lists, so they go, unless the user came back."""

@@ -47,8 +47,7 @@ class World:
     def publish(self, spare: bool = True) -> list[Write]:
         """One round, as the pipeline does it."""
         evicted, self.arms.full.evicted = self.arms.full.evicted, []
-        for domain, item, row in evicted:
-            self.outbox.item_evicted(domain, item, row)
+        self.outbox.items_evicted(evicted)
         writes = list(self.outbox.collect(lambda: spare))
         for write in writes:
             if write.kind == "delete":
@@ -283,6 +282,27 @@ def test_an_evicted_items_key_is_deleted() -> None:
     world.item("m1")  # evicts m2
     world.publish()
     assert sorted(k for k in world.store if ":item:" in k) == ["cc:item:movies:m1", "cc:item:movies:m3"]
+
+
+def test_lists_with_evicted_items_are_rewritten() -> None:
+    """Those of every domain and item of the round, and no others: the others hold no other item's row."""
+    world = World(items=8, top=3)
+    for domain, letter in (("movies", "m"), ("books", "b")):
+        for n in range(8):
+            world.item(f"{letter}{n}", domain)
+    for n, user in enumerate(("ann", "bob", "cem")):
+        world.event(user, f"m{n}")
+        world.event(user, f"b{n}", "books")
+    world.publish()
+    before = {(user, d): world.list(user, d) for user in ("ann", "bob", "cem") for d in ("movies", "books")}
+    for n in range(3):
+        world.item(f"m{8 + n}")
+        world.item(f"b{8 + n}", "books")
+    gone = {item for _, item, _ in world.arms.full.evicted}
+    assert len(gone) == 6
+    assert any(gone & set(held) for held in before.values())
+    written = {write.key for write in world.publish() if ":rec:" in write.key}
+    assert written == {f"cc:rec:{{{u}}}:{d}" for (u, d), held in before.items() if gone & set(held)}
 
 
 def test_an_evicted_user_is_not_written() -> None:
