@@ -35,7 +35,7 @@ def check(settings: Settings, create_topics: bool = False) -> Iterator[Finding]:
     yield Finding("config", True, f"{len(settings.domains)} domains: {', '.join(settings.domains)}")
     yield from _check_kafka(settings, create_topics)
     yield _check_store(settings)
-    yield _check_directory(Path(settings.checkpoint.directory))
+    yield _check_checkpoints(settings)
     yield _check_encoder(settings.text_encoder.model)
 
 
@@ -113,7 +113,9 @@ def _check_store(settings: Settings) -> Finding:
     return Finding("store", True, f"takes writes ({millis:.1f} ms for two)")
 
 
-def _check_directory(path: Path) -> Finding:
+def _check_checkpoints(settings: Settings) -> Finding:
+    """Whether the directory can be written to, and whether `run` would take up what is in it."""
+    path = Path(settings.checkpoint.directory)
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path) as file:
@@ -124,7 +126,27 @@ def _check_directory(path: Path) -> Finding:
         return Finding(
             "checkpoints", False, f"{path.resolve()}: {error.strerror}: make it writable or set another"
         )
-    return Finding("checkpoints", True, f"{path.resolve()} is writable")
+    from consumers.pipeline import check_owner  # noqa: PLC0415  (loads torch)
+    from models.arms import Arms  # noqa: PLC0415
+    from models.checkpoint import CheckpointDirectory, UnusableError  # noqa: PLC0415
+
+    try:
+        state, problems = CheckpointDirectory(path, read_only=True).load()
+        if state is None:
+            return Finding("checkpoints", True, f"{path.resolve()} is writable; none is there yet")
+        check_owner(state, settings)
+        arms = Arms(settings.domain_list(), settings.learner, adaptation=settings.adaptation)
+        arms.load(state["arms"])
+    except UnusableError as error:
+        return Finding("checkpoints", False, f"{path.resolve()}: {error}")
+    except (KeyError, ValueError, TypeError) as error:
+        what = "the newest one does not fit this config"
+        return Finding("checkpoints", False, f"{path.resolve()}: {what}: {error}")
+    events = sum(arms.full.learned)
+    passed = f"; {len(problems)} damaged ones would be passed over" if problems else ""
+    return Finding(
+        "checkpoints", True, f"{path.resolve()} is writable, {events:,} events are learned{passed}"
+    )
 
 
 def _check_encoder(model: str) -> Finding:

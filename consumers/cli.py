@@ -154,7 +154,10 @@ def explain(config: Path, user: str, item: str, domain: str, json_file: Path | N
 @click.option(
     "--events", default=8_000, show_default=True, type=click.IntRange(1000), help="Simulated events."
 )
-@click.option("--rate", default=120.0, show_default=True, help="Events per second.")
+@click.option(
+    "--rate", default=120.0, show_default=True, type=click.FloatRange(0, min_open=True),
+    help="Events per second.",
+)  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Seed of the simulated world.")
 @click.option(
     "--replay", "files", multiple=True, type=click.Path(exists=True, path_type=Path),

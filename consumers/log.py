@@ -17,9 +17,10 @@ from consumers.repeats import Repeats
 WIDE = 140
 
 
-def console() -> Console:
-    """For results on stdout; in a file or a pipe, lines are not folded to 80 characters."""
-    return Console() if sys.stdout.isatty() else Console(width=WIDE)
+def console(stderr: bool = False) -> Console:
+    """For results on stdout (or stderr); in a file or a pipe, lines are not folded to 80 characters."""
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, width=None if terminal else WIDE)
 
 
 def bars(console: Console) -> Progress:

@@ -35,6 +35,15 @@ REPORT_SECONDS = 2.0
 HAND_OVER = 64
 
 
+def check_owner(state: dict[str, Any], settings: Settings) -> None:
+    """Raises ValueError if the state was made with another text encoder or privacy.key."""
+    encoder = state["text_encoder"]
+    if encoder != settings.text_encoder.model:
+        raise ValueError(f"its item vectors are of text_encoder.model {encoder!r}")
+    if state["privacy"] != settings.privacy.ids().fingerprint:
+        raise ValueError("its user ids were made with another privacy.key, or without one")
+
+
 class Pipeline(Live):
     """The loop's body. Everything it uses is handed in; one thread calls it.
 
@@ -360,11 +369,7 @@ class Pipeline(Live):
 
     def load(self, state: dict[str, Any]) -> None:
         """Raises ValueError if the state was made with another text encoder, other domains or roles."""
-        encoder = state["text_encoder"]
-        if encoder != self.settings.text_encoder.model:
-            raise ValueError(f"its item vectors are of text_encoder.model {encoder!r}")
-        if state["privacy"] != self.ids.fingerprint:
-            raise ValueError("its user ids were made with another privacy.key, or without one")
+        check_owner(state, self.settings)
         self.arms.load(state["arms"])
         self.outbox.load(state["outbox"])
         self.dedup.load(state["dedup"])

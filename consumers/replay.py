@@ -22,6 +22,7 @@ from kafka.producer.future import FutureRecordMetadata
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from consumers import log
 from consumers.errors import Stop
 from consumers.rows import Kind, Sent
 from consumers.tables import BadRow, Table
@@ -198,7 +199,7 @@ def replay(
             report.bad.append(row)
 
     tables = [Table(path, domain, columns) for path in files]
-    console = console or Console(stderr=True)
+    console = console or log.console(stderr=True)
     with _bar(console) as bar:
         task = bar.add_task("replay", total=sum(t.size for t in tables), sent=0)
 

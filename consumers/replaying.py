@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 from kafka.errors import KafkaError
-from rich.console import Console
 
+from consumers import log
 from consumers.config import Settings
 from consumers.errors import Stop
 from consumers.kafka_source import unreachable
@@ -32,7 +32,7 @@ def run_replay(
         if not equals:
             raise Stop(f"--map {pair}: write FIELD=COLUMN, such as user_id=buyer")
         columns[field] = column
-    console = Console(stderr=True)
+    console = log.console(stderr=True)
     try:
         report = replay(
             files, config.kafka.client(), domain, columns, topic_namer(config), rate, create, partitions,

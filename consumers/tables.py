@@ -11,6 +11,7 @@ domain; with both, only the rows of that domain are read and the others are coun
 from __future__ import annotations
 
 import contextlib
+import csv
 import gzip
 import io
 import itertools
@@ -185,7 +186,11 @@ class Table:
                     found.update(dict.fromkeys(msgspec.json.decode(line, type=dict[str, Any])))
             return list(found)
         self._separator = "::" if "::" in first else max(",\t;|", key=first.count)
-        cells = [cell.strip() for cell in cells_of(first, self._separator)]
+        try:
+            cells = [cell.strip() for cell in cells_of(first, self._separator)]
+        except csv.Error as error:
+            what = "its lines end in CR alone; make that LF: tr '\\r' '\\n'" if "\r" in first else str(error)
+            raise TableError(f"{self.path}: the header cannot be read: {what}") from error
         self._width = len(cells)
         # Numbers as column names: only a header if all of them stand there.
         numbers = mapping and all(column.isdigit() for column in mapping.values())

@@ -119,10 +119,13 @@ def _picture(chart: Chart, lines: list[Line]) -> str:
         if x_low <= mark.x <= x_high
     ]
     for line in lines:
-        drawn = [
-            (px(x), py(scale(y))) for x, y in line.points if math.isfinite(y) and (y > 0 or not chart.log)
-        ]
-        parts.append(_line(line, drawn))
+        drawn: list[tuple[float, float]] = []
+        for x, y in [*line.points, (0.0, math.nan)]:
+            if math.isfinite(y) and (y > 0 or not chart.log):
+                drawn.append((px(x), py(scale(y))))
+            elif drawn:  # nothing is known there: no line across it
+                parts.append(_line(line, drawn))
+                drawn = []
     return (
         f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="{escape(chart.title)}">'
         + "".join(parts)

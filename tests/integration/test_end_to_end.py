@@ -259,6 +259,28 @@ def test_recommend_shows_titles_reasons_and_the_fallback(world: World) -> None:
     assert world.service.stop() == 0
 
 
+def test_check_looks_into_the_checkpoints(world: World) -> None:
+    """It says how much is learned, and fails where `run` would refuse: another text encoder, nothing readable."""
+    world.fill()
+    world.service.start()
+    world.service.wait_until_ready()
+    assert world.service.stop() == 0
+    config = ("check", "-c", str(world.service.config))
+    good = world.service.command(*config, "--create-topics")
+    assert good.returncode == 0, good.stdout
+    assert " events are learned" in good.stdout
+    text = world.service.config.read_text()
+    world.service.config.write_text(text + '\n[text_encoder]\nmodel = "all-MiniLM-L6-v2"\n')
+    other = world.service.command(*config)
+    assert other.returncode == 2
+    assert "its item vectors are of text_encoder.model 'hashing'" in other.stdout
+    world.service.config.write_text(text)
+    for file in (world.service.config.parent / "checkpoints").rglob("*"):
+        if file.is_file() and file.name != "LOCK":
+            file.write_bytes(b"garbage")
+    assert "FAIL checkpoints" in world.service.command(*config).stdout
+
+
 @pytest.mark.parametrize("away", ["broker", "store"])
 def test_an_unreachable_server_is_one_clear_line_and_exit_2_within_10_seconds(
     away: str, tmp_path: Path, bootstrap: str, own_store: Any, topic_prefix: str

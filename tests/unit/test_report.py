@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -164,3 +165,9 @@ def test_the_file_is_replaced_whole_and_a_bad_folder_is_named(tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(Stop, match="--report"):
         Writer(tmp_path / "file" / "report", "Title", SETTINGS, made.recorder).__enter__()
+
+
+def test_a_line_has_a_gap_where_nothing_is_known() -> None:
+    """Two strokes, not one across the silence."""
+    points = [(0.0, 1.0), (1.0, 2.0), (2.0, math.nan), (3.0, 2.0), (4.0, 1.0)]
+    assert draw(Chart("errors", "", [Line("on", points, 1)], number, seconds)).count("<polyline") == 2
