@@ -79,7 +79,7 @@ class Contest(NetworkLearner):
 
     def _take_over(self, rival: Rival) -> None:
         rival.take_over_rows()
-        self._memo = None
+        self._memo = self._newcomer = None
         NetworkStudent.load(self, whole(NetworkStudent.live(rival)))
         self.strategy = list(rival.strategy)
 

@@ -89,10 +89,11 @@ class History(LiveRows):
         total = int(self.events[user].sum())
         if not total:
             return NOTHING
-        order = np.arange(max(0, total - self.length), total) % self.length
-        seq, domain, row = self._seq[user, order], self._domain[user, order], self._row[user, order]
-        recent = Recent(domain, row, self._time[user, order])
-        keep = np.ones(len(order), np.bool_)
+        # A slice is far cheaper than an index, and most users have not come round the ring.
+        order = slice(total) if total <= self.length else np.arange(total - self.length, total) % self.length
+        seq, domain, row = self._seq[user][order], self._domain[user][order].copy(), self._row[user][order].copy()
+        recent = Recent(domain, row, self._time[user][order].copy())
+        keep = np.ones(len(row), np.bool_)
         for d, born in enumerate(self._born):
             if len(born):  # rows past its end were never given away
                 known = (domain == d) & (row < len(born))

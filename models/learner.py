@@ -128,6 +128,7 @@ class Learner(Live):
         self.evicted: list[tuple[str, str, int]] = []
         """(domain, item id, row) of items that lost their row; whoever publishes empties it."""
         self._slow: list[_Slow] = []
+        self._slow_users: set[int] = set()
         self._share_marks()
         self._no_vector = np.zeros(VECTOR_DIM, np.float32)
 
@@ -214,7 +215,9 @@ class Learner(Live):
         self.ranker.drop_user(row)
         self.network.reset_user(row)
         self.history.drop_user(row)
-        self._slow = [s for s in self._slow if s.user != row]
+        if row in self._slow_users:  # seldom: who is evicted was not seen for long
+            self._slow = [s for s in self._slow if s.user != row]
+            self._slow_users.remove(row)
 
     def user_ids(self) -> set[str]:
         """Every user id in the state."""
@@ -275,6 +278,7 @@ class Learner(Live):
                 scored.parts,
             )  # fmt: skip
         self._slow.append(_Slow(domain, user, item, residual, time, self.network.context(user)))
+        self._slow_users.add(user)
         self.ranker.learn(scored.ranked, domain, user, item, time)
         self.ranker.observe(domain, user, item, time)
         self.history.add(user, domain, item, event.item, time)
@@ -282,7 +286,7 @@ class Learner(Live):
 
     def end_batch(self) -> None:
         """The slow path: one network step on the events since the last one."""
-        slow, self._slow = self._slow, []
+        slow, self._slow, self._slow_users = self._slow, [], set()
         if slow:
             self.network.learn(
                 np.array([s.domain for s in slow], np.int64),
@@ -423,6 +427,7 @@ class Learner(Live):
             _Slow(d, u, i, residual, time, row)
             for (d, u, i, residual, time), row in zip(state["slow"], recent, strict=True)
         ]
+        self._slow_users = {s.user for s in self._slow}
 
 
 def _name(domain_name: str, item_id: str) -> str:

@@ -63,6 +63,8 @@ class NetworkLearner(NetworkStudent):
         self._version = 0
         self._memo: tuple[int | None, int, Recent, Array] | None = None
         """The vector asked for last: an event's ranking and its rating need the same one."""
+        self._newcomer: Array | None = None
+        """(dim,): the vector of a user without a row, of whom nothing is known; None: a step has changed it."""
         self._rng = np.random.default_rng(seed)
         self._text = catalogues[0].dim
         self._scorer = Scorer(self.network)
@@ -90,6 +92,7 @@ class NetworkLearner(NetworkStudent):
         time: (B,) seconds. recent: (B, recent, 3), the stacked `context(user)` from before each event.
         """
         self._version += 1
+        self._newcomer = None
         drawn = self._draw(Events(domain, user, item, residual, time, np.asarray(recent, np.float64)))
         loss = self.train(drawn)
         if np.isfinite(loss):
@@ -155,7 +158,12 @@ class NetworkLearner(NetworkStudent):
             v = self.item_vectors(domain)[item]
         else:
             v = self._vectors[domain].of_text(np.zeros(self._text, np.float32) if vector is None else vector)
-        return self._scorer.rating(self.user_vectors([user])[0], v, domain)
+        return self._scorer.rating(self._newcomers() if user is None else self.user_vectors([user])[0], v, domain)
+
+    def _newcomers(self) -> Array:
+        if self._newcomer is None:
+            self._newcomer = self.user_vectors([None])[0]
+        return self._newcomer
 
     def touch_item(self, domain: int, row: int) -> None:
         self._version += 1
@@ -203,7 +211,7 @@ class NetworkLearner(NetworkStudent):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        self._memo = None
+        self._memo = self._newcomer = None
         self.kappa = list(state["kappa"])
         self._rng.bit_generator.state = json.loads(state["rng"])
         self._users.load(state["users"])

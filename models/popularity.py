@@ -64,8 +64,10 @@ class Popularity(LiveRows):
             if self._top.shape[1] < TOP:
                 self._top = np.column_stack([self._top, np.full(len(self._top), row)])
         self.logs[row] = np.logaddexp(self.logs[row], self._shift(time))
+        listed, places = np.nonzero(self._top == row)
+        held = dict(zip(listed.tolist(), places.tolist(), strict=True))
         for h, top in enumerate(self._top):
-            _promote(top, self.logs[:, h], row)
+            _promote(top, self.logs[:, h], row, held.get(h))
 
     def log_counts(self, rows: NDArray[np.int64], now: float) -> NDArray[np.float64]:
         """(len(rows), half-lives): `log c(t)`, -inf for an item without events.
@@ -148,12 +150,14 @@ class Popularity(LiveRows):
             setattr(self, name, state[name].copy())
 
 
-def _promote(top: NDArray[np.int64], logs: NDArray[np.float64], row: int) -> None:
-    """Moves `row`, whose log count has just risen, to its place in a list sorted by descending log count."""
+def _promote(top: NDArray[np.int64], logs: NDArray[np.float64], row: int, held: int | None) -> None:
+    """Moves `row`, whose log count has just risen, to its place in a list sorted by descending log count.
+
+    held: where it stands now, None if it is not listed.
+    """
     risen = logs[row]
-    at = np.flatnonzero(top == row)
-    end = int(at[0]) if len(at) else len(top) - 1
-    if not len(at) and logs[top[end]] > risen:
+    end = len(top) - 1 if held is None else held
+    if held is None and logs[top[end]] > risen:
         return
     place = bisect_left(top, -risen, 0, end, key=lambda other: -logs[other])
     top[place + 1 : end + 1] = top[place:end].copy()

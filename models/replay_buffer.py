@@ -118,6 +118,8 @@ class ReplayBuffer(Live):
         self.added = 0
         self._user_born = np.zeros(0, np.int64)
         self._item_born = [np.zeros(0, np.int64) for _ in range(domains)]
+        self._held = np.zeros(0, np.int64)
+        """By user row: how many events it holds, so that a row without any need not be looked for."""
         self._slots, self._users = Touched(), Touched()
         self._items = [Touched() for _ in range(domains)]
         self._events = Events(
@@ -137,11 +139,24 @@ class ReplayBuffer(Live):
         n = len(events.user)
         kept = events.take(np.arange(max(n - self.capacity, 0), n))
         slots = (self.added + np.arange(n - len(kept.user), n)) % self.capacity
+        self._count(self._theirs(slots[slots < len(self)]), -1)
         values = kept.columns()
         for name, column in self._events.columns().items():
             column[slots] = values[name]
         self._slots.update(slots.tolist())
         self.added += n
+        self._count(kept.user, 1)
+
+    def _theirs(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """User rows of the events in these slots, but for those that are nobody's any more."""
+        number = self.added - 1 - (self.added - 1 - slots) % self.capacity
+        users = self._events.user[slots]
+        return users[number >= at(self._user_born, users)]
+
+    def _count(self, users: NDArray[np.int64], step: int) -> None:
+        if len(users):
+            self._held = grown(self._held, int(users.max()) + 1)
+            np.add.at(self._held, users, step)
 
     def sample(self, n: int, rng: np.random.Generator) -> Events:
         """`n` events, uniform with replacement, less those of rows that were given to someone else since."""
@@ -162,6 +177,9 @@ class ReplayBuffer(Live):
         self._user_born = grown(self._user_born, row + 1)
         self._user_born[row] = self.added
         self._users.add(row)
+        if row >= len(self._held) or not self._held[row]:
+            return
+        self._held[row] = 0
         theirs = np.flatnonzero(self._events.user[: len(self)] == row)
         self._slots.update(theirs.tolist())
         for name, column in self._events.columns().items():
@@ -193,6 +211,8 @@ class ReplayBuffer(Live):
             column[: len(self)] = state["events"][name]
         self._user_born = state["user_born"].copy()
         self._item_born = [state["item_born"][str(d)].copy() for d in range(len(self._item_born))]
+        self._held = np.zeros(0, np.int64)
+        self._count(self._theirs(np.arange(len(self))), 1)
 
 
 class Frequency:

@@ -4,7 +4,7 @@ Many more distinct users than rows, and more items than rows, go through the who
 checkpoints. `memory.json` and `memory.png` in DIR show memory, resident users and the store's keys along the stream.
 Exit code 1 if memory grows once it is warm, if scoring makes rows, if what comes back after an eviction does not start
 as new with its text, or if the store keeps keys of users past their time. 10 million ids take some hours; after
-`--minutes` the run is judged by what there was.
+`--minutes` the run is judged by what there was, and `samples.json` is there from the first ten samples on.
 
 Warm: every table, window and buffer of every learner has been full once, slots of co-visits have been swept, and
 three checkpoints were written since. Until then half of the events are the target's, as the buffers of the target-only
@@ -52,8 +52,8 @@ from serving.publisher import Publisher
 from serving.records import Keys
 
 START = 1_700_000_000_000
-NEW, TARGET, ITEM_EVENT = 0.9, 0.03, 0.02
-"""Shares: events of users never seen before, events in the target domain, records that are item events."""
+NEW, TARGET, RATING, ITEM_EVENT = 0.9, 0.01, 0.2, 0.02
+"""Shares: events of users never seen before, in the target domain, with a rating; records that are item events."""
 TARGET_COLD = 0.5
 """Share of events in the target domain until all is warm."""
 RECORDS = 2000
@@ -97,7 +97,9 @@ class Stream(ListSource):
                 user, self.ids = f"u{self.ids}", self.ids + 1
             else:  # resident or evicted
                 user = f"u{max(0, self.ids - rng.randrange(1, 3 * self._users))}"
-            fields = {"type": "rating", "user_id": user, "item_id": item, "value": rng.randint(1, 5)}
+            fields: dict[str, Any] = {"type": "click", "user_id": user, "item_id": item}
+            if rng.random() < RATING:
+                fields |= {"type": "rating", "value": rng.randint(1, 5)}
             fields["event_id"] = f"{user}-{self.ids}-{rng.random()}"
             yield self._record(f"interactions.{domain}", user, fields)
 
@@ -110,8 +112,9 @@ class Stream(ListSource):
 class Soak:
     """One run: the pipeline, and what was measured along it."""
 
-    def __init__(self, ids: int, users: int, folder: Path, store: Store) -> None:
-        self.ids, self.users, self.folder = ids, users, folder
+    def __init__(self, ids: int, users: int, folder: Path, out: Path, store: Store) -> None:
+        """folder: for checkpoints; out: for what was measured."""
+        self.ids, self.users, self.out = ids, users, out
         self.client = redis.Redis.from_url(store.url, legacy_responses=False)
         self.settings = settings_for(users)
         self.source = Stream(ids, users, int(1.2 * self.settings.learner.items_per_domain))
@@ -183,6 +186,8 @@ class Soak:
         if len(self.samples["ids"]) % 10 == 1:
             fullness = "warm" if self.warm is not None else f"{min(self.filled().values()):.0%} full"
             print({name: round(value) for name, value in values.items()}, fullness, flush=True)
+            along = {"warm": self.warm, "samples": self.samples}  # so that a run that is stopped leaves something
+            (self.out / "samples.json").write_text(json.dumps(along))
 
     def close(self) -> None:
         assert self.pipeline.publisher is not None
@@ -304,7 +309,7 @@ def run(ids: int, users: int, out: Path, minutes: float = float("inf")) -> dict[
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     out.mkdir(parents=True, exist_ok=True)
     with Store() as store, tempfile.TemporaryDirectory() as folder:
-        soak = Soak(ids, users, Path(folder), store)
+        soak = Soak(ids, users, Path(folder), out, store)
         try:
             soak.run(60 * minutes)
             report = {
