@@ -16,9 +16,9 @@ from consumers.canary import create_topic
 from consumers.config import Settings
 from consumers.connect import connect_store
 from consumers.errors import Stop
-from consumers.kafka_source import unreachable
 from consumers.replay import create_topics
 from consumers.rows import Kind
+from consumers.unreachable import unreachable
 from serving.publisher import STORE_ERRORS
 
 

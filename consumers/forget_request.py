@@ -16,8 +16,8 @@ from consumers.config import Settings
 from consumers.connect import connect_store
 from consumers.decode import ID_LIMIT
 from consumers.errors import Stop
-from consumers.kafka_source import unreachable
 from consumers.replay import create_topics, make_producer
+from consumers.unreachable import unreachable
 from serving.publisher import STORE_ERRORS
 from serving.records import Keys
 

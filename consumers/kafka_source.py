@@ -17,6 +17,7 @@ from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.merge import TimeMerge
 from consumers.partition_watch import PartitionWatch, places
 from consumers.source import Offsets, Place, Record, Unavailable
+from consumers.unreachable import unreachable
 
 log = structlog.get_logger()
 
@@ -319,13 +320,3 @@ class KafkaSource:
         if self._watch is not None:
             self._watch.close()
         self._consumer.close(autocommit=False, timeout_ms=2000)
-
-
-def unreachable(config: Kafka, error: Exception) -> str:
-    """One line for a broker that does not answer, without secrets."""
-    servers, name = ",".join(config.bootstrap_servers), type(error).__name__
-    what = str(error).removeprefix(f"{name}: ")[:160]
-    return (
-        f"Kafka at {servers} cannot be reached ({name}: {what}). Start it, or set "
-        "kafka.bootstrap_servers (CROSSCURRENT_KAFKA__BOOTSTRAP_SERVERS)."
-    )

@@ -16,7 +16,7 @@ from kafka.errors import KafkaError
 
 from consumers.config import Kafka
 from consumers.errors import BUG, USAGE, Stop
-from consumers.kafka_source import unreachable
+from consumers.unreachable import unreachable
 
 REPLAYED = "replayed"
 PATIENCE_SECONDS = 20.0

@@ -12,9 +12,9 @@ from kafka.errors import KafkaError
 from consumers.check import partition_counts
 from consumers.config import Kafka
 from consumers.errors import Stop
-from consumers.kafka_source import unreachable
 from consumers.letter_log import REPLAYED, Letter, LetterId, LetterLog
 from consumers.replay import make_producer
+from consumers.unreachable import unreachable
 
 CHUNK_RECORDS, CHUNK_BYTES = 500, 8 * 1024 * 1024
 """Sent and acknowledged together, then marked: what a crash in between could send twice."""

@@ -11,8 +11,8 @@ from kafka.errors import KafkaError
 from consumers import log
 from consumers.config import Settings
 from consumers.errors import Stop
-from consumers.kafka_source import unreachable
 from consumers.replay import replay
+from consumers.unreachable import unreachable
 from consumers.worlds import topic_namer
 
 

@@ -13,11 +13,11 @@ from kafka.errors import KafkaError
 from consumers import log
 from consumers.config import Settings
 from consumers.errors import Stop
-from consumers.kafka_source import unreachable
 from consumers.replay import create_topics, make_producer
 from consumers.rows import Kind, Sent
 from consumers.simulated_world import Drift, Poison, WorldSettings
 from consumers.simulator import Simulator, three_domains, to_files, to_kafka
+from consumers.unreachable import unreachable
 
 
 def settings(

@@ -91,8 +91,9 @@ class History(LiveRows):
             return NOTHING
         # A slice is far cheaper than an index, and most users have not come round the ring.
         order = slice(total) if total <= self.length else np.arange(total - self.length, total) % self.length
-        seq, domain, row = self._seq[user][order], self._domain[user][order].copy(), self._row[user][order].copy()
-        recent = Recent(domain, row, self._time[user][order].copy())
+        seq = self._seq[user][order]
+        domain, row, time = (a[user][order].copy() for a in (self._domain, self._row, self._time))
+        recent = Recent(domain, row, time)
         keep = np.ones(len(row), np.bool_)
         for d, born in enumerate(self._born):
             if len(born):  # rows past its end were never given away

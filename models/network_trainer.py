@@ -158,7 +158,8 @@ class NetworkLearner(NetworkStudent):
             v = self.item_vectors(domain)[item]
         else:
             v = self._vectors[domain].of_text(np.zeros(self._text, np.float32) if vector is None else vector)
-        return self._scorer.rating(self._newcomers() if user is None else self.user_vectors([user])[0], v, domain)
+        u = self._newcomers() if user is None else self.user_vectors([user])[0]
+        return self._scorer.rating(u, v, domain)
 
     def _newcomers(self) -> Array:
         if self._newcomer is None:

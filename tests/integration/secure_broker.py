@@ -1,28 +1,44 @@
-"""The embedded broker behind TLS: it has none of its own, so clients reach it through a front that ends theirs."""
+"""The embedded broker behind TLS and SASL: it has neither, so clients reach it through a front that ends both."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import ssl
+import struct
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError
+from kafka.protocol.sasl import (
+    SaslAuthenticateRequest,
+    SaslAuthenticateResponse,
+    SaslHandshakeRequest,
+    SaslHandshakeResponse,
+)
 
 from consumers.embedded import HOST, Broker, free_port
-from tests.integration.secure_store import certificate
+from tests.integration.sasl import DeniedError, logins
+from tests.integration.secure_store import PASSWORD, USER, certificate
+
+API_VERSIONS = 18
+LARGEST = 104_857_600
+"""Bytes: Kafka's own limit (socket.request.max.bytes)."""
+MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 class Front:
-    """Takes TLS connections on `port` and passes what they say to a plain `target` port, from a thread of its own."""
+    """Takes connections on `port` and passes what they say to a plain `target` port, from a thread of its own.
 
-    def __init__(self, target: int, cert: Path, key: Path) -> None:
-        self.port, self._target = free_port(), target
-        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._context.load_cert_chain(cert, key)
+    `context`: for TLS. `mechanisms`: who does not log in by one of them is let through to nothing but the versions.
+    """
+
+    def __init__(self, target: int, context: ssl.SSLContext | None, mechanisms: list[str]) -> None:
+        self.port, self._target, self._context = free_port(), target, context
+        self.mechanisms, self._logins = mechanisms, logins({USER: PASSWORD}, mechanisms)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -45,7 +61,52 @@ class Front:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(HOST, self._target)
-        await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+        try:
+            if self._logins and not await self._log_in(reader, writer, there, back):
+                await asyncio.sleep(0.1)  # as long as Kafka waits (connection.failed.authentication.delay.ms)
+                return
+            await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+        except asyncio.IncompleteReadError:
+            pass  # the client has gone
+        finally:
+            writer.close()
+            back.close()
+
+    async def _log_in(self, reader: Any, writer: Any, there: Any, back: Any) -> bool:
+        login = None
+        while True:
+            frame = await _frame(reader)
+            api, version = struct.unpack(">hh", frame[:4])
+            if api == API_VERSIONS:
+                back.write(struct.pack(">i", len(frame)) + frame)
+                answer = await _frame(there)
+                writer.write(struct.pack(">i", len(answer)) + answer)
+            elif api == SaslHandshakeRequest.API_KEY:
+                asked = SaslHandshakeRequest.decode(frame, version=version, header=True)
+                begin = self._logins.get(asked.mechanism)
+                code = 0 if begin else UnsupportedSaslMechanismError.errno
+                _send(writer, asked, SaslHandshakeResponse(
+                    version=version, error_code=code, mechanisms=list(self._logins)
+                ))  # fmt: skip
+                if begin is None:
+                    return False
+                login = begin()
+            elif api == SaslAuthenticateRequest.API_KEY and login is not None:
+                said = SaslAuthenticateRequest.decode(frame, version=version, header=True)
+                problem, token = None, b""
+                try:
+                    token = login.answer(said.auth_bytes)
+                except DeniedError as error:
+                    problem = str(error)
+                _send(writer, said, SaslAuthenticateResponse(
+                    version=version, error_code=SaslAuthenticationFailedError.errno if problem else 0,
+                    error_message=problem, auth_bytes=token, session_lifetime_ms=0,
+                ))  # fmt: skip
+                if problem or login.done:
+                    await writer.drain()
+                    return not problem
+            else:
+                return False
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.CancelledError):
@@ -55,25 +116,67 @@ class Front:
         writer.close()
 
 
-class SecureBroker(Broker):
-    """Tells its clients to come through the front."""
+async def _frame(reader: asyncio.StreamReader) -> bytes:
+    (size,) = struct.unpack(">i", await reader.readexactly(4))
+    if size > LARGEST:  # no frame, but the beginning of TLS for one
+        raise asyncio.IncompleteReadError(b"", size)
+    return await reader.readexactly(size)
 
-    def __init__(self, folder: Path) -> None:
+
+def _send(writer: asyncio.StreamWriter, request: Any, response: Any) -> None:
+    response.with_header(correlation_id=request.header.correlation_id)
+    writer.write(bytes(response.encode(header=True, framed=True)))
+
+
+class SecureBroker(Broker):
+    """Tells its clients to come through the front.
+
+    protocol: SSL, SASL_PLAINTEXT or SASL_SSL. client_certificates: TLS clients must show one that `cert` signed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        protocol: str,
+        mechanisms: list[str] = MECHANISMS,
+        client_certificates: bool = False,
+    ) -> None:
         super().__init__(port=free_port())
-        self.cert, key = certificate(folder)
-        self.front = Front(self.port, self.cert, key)
+        self.protocol = protocol
+        self.cert, self.key = certificate(folder)
+        context = None
+        if protocol.endswith("SSL"):
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(self.cert, self.key)
+            if client_certificates:
+                context.load_verify_locations(self.cert)
+                context.verify_mode = ssl.CERT_REQUIRED
+        self.front = Front(self.port, context, mechanisms if protocol.startswith("SASL") else [])
 
     @property
     def bootstrap(self) -> str:
         return f"{HOST}:{self.front.port}"
 
-    def client(self) -> dict[str, str]:
+    def client(self) -> dict[str, Any]:
         """What a Kafka client needs."""
-        return {
+        options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap,
-            "security_protocol": "SSL",
-            "ssl_cafile": str(self.cert),
+            "security_protocol": self.protocol,
         }
+        if self.protocol.endswith("SSL"):
+            options |= {
+                "ssl_cafile": str(self.cert),
+                "ssl_certfile": str(self.cert),
+                "ssl_keyfile": str(self.key),
+            }
+        if self.protocol.startswith("SASL"):
+            mechanism = sorted(self.front.mechanisms)[-1]
+            options |= {
+                "sasl_mechanism": mechanism,
+                "sasl_plain_username": USER,
+                "sasl_plain_password": PASSWORD,
+            }
+        return options
 
     def command(self) -> Sequence[str]:
         line = list(super().command())

@@ -186,7 +186,8 @@ class Soak:
         if len(self.samples["ids"]) % 10 == 1:
             fullness = "warm" if self.warm is not None else f"{min(self.filled().values()):.0%} full"
             print({name: round(value) for name, value in values.items()}, fullness, flush=True)
-            along = {"warm": self.warm, "samples": self.samples}  # so that a run that is stopped leaves something
+            # A run that is stopped leaves something too.
+            along = {"warm": self.warm, "samples": self.samples}
             (self.out / "samples.json").write_text(json.dumps(along))
 
     def close(self) -> None:

@@ -1,0 +1,62 @@
+"""Why Kafka cannot be reached, in one line without secrets that says what to do."""
+
+from __future__ import annotations
+
+import logging
+
+from kafka.errors import KafkaTimeoutError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError
+
+from consumers.config import Kafka
+
+
+class _LastFailure(logging.Handler):
+    """Remembers why a connection failed."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.error: BaseException | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for arg in record.args if isinstance(record.args, tuple) else ():
+            # With a KafkaTimeoutError it gives up.
+            if isinstance(arg, BaseException) and not isinstance(arg, KafkaTimeoutError):
+                self.error = arg
+
+
+# kafka-python tries again until its time is over, and its exception then says only that: why is in its log alone.
+_last = _LastFailure()
+_manager = logging.getLogger("kafka.net.manager")
+_manager.addHandler(_last)
+_manager.setLevel(logging.WARNING)
+_manager.propagate = False
+
+
+def unreachable(config: Kafka, error: Exception) -> str:
+    """One line for a broker that does not answer, or does not let us in."""
+    cause: BaseException = error
+    if _last.error is not None and "bootstrap" in str(error):
+        cause, _last.error = _last.error, None
+    servers, name = ",".join(config.bootstrap_servers), type(cause).__name__
+    what = str(cause).removeprefix(f"{name}: ")[:160]
+    return f"Kafka at {servers} cannot be reached ({name}: {what}). {_advice(config, cause)}"
+
+
+def _advice(config: Kafka, cause: BaseException) -> str:
+    if isinstance(cause, SaslAuthenticationFailedError):
+        return "It refuses the user or the password: kafka.sasl_username, kafka.sasl_password or sasl_password_file."
+    if isinstance(cause, UnsupportedSaslMechanismError):
+        return f"Set kafka.sasl_mechanism to one that it has enabled: {config.sasl_mechanism} is not."
+    if "CERTIFICATE_VERIFY_FAILED" in str(cause):
+        return "Its certificate is not trusted: set kafka.ssl_cafile to the authority that signed it."
+    if "disconnected" in str(cause):
+        # That is all there is to see of a missing certificate, or of another protocol.
+        certificate = ", and a client's certificate if it wants one (kafka.ssl_certfile, kafka.ssl_keyfile)"
+        more = certificate if config.security_protocol.endswith("SSL") else ""
+        return (
+            f"It ends the connection: see that it speaks {config.security_protocol} there "
+            f"(kafka.security_protocol){more}."
+        )
+    return (
+        "Start it, or set kafka.bootstrap_servers (CROSSCURRENT_KAFKA__BOOTSTRAP_SERVERS), or see that it speaks "
+        f"{config.security_protocol} there (kafka.security_protocol)."
+    )

@@ -1,0 +1,171 @@
+"""Kafka over TLS, with client certificates, SASL PLAIN and SCRAM: check, produce and run; one clear line where it is
+refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import NamedTuple, NoReturn
+
+import pytest
+from kafka import KafkaProducer
+
+from consumers.embedded import NotInstalledError, Server
+from tests.integration.running import Running, wait_for
+from tests.integration.sasl import DeniedError, Scram
+from tests.integration.secure_broker import SecureBroker
+from tests.integration.secure_store import PASSWORD, USER
+from tests.integration.test_end_to_end import DOMAINS
+
+WRONG = "wrong-horse-of-another"
+
+
+class Case(NamedTuple):
+    protocol: str
+    mechanism: str | None = None
+    client_certificates: bool = False
+
+
+CASES = {
+    "tls": Case("SSL"),
+    "client-certificate": Case("SSL", client_certificates=True),
+    "plain": Case("SASL_SSL", "PLAIN"),
+    "scram-256": Case("SASL_PLAINTEXT", "SCRAM-SHA-256"),
+    "scram-512": Case("SASL_SSL", "SCRAM-SHA-512"),
+}
+REFUSALS = {
+    "no authority": ("tls", {"SSL_CAFILE": ""}, "kafka.ssl_cafile"),
+    "no certificate": ("client-certificate", {"SSL_CERTFILE": "", "SSL_KEYFILE": ""}, "kafka.ssl_certfile"),
+    "wrong password, plain": ("plain", {"SASL_PASSWORD": WRONG}, "user or the password"),
+    "wrong password, scram": ("scram-512", {"SASL_PASSWORD": WRONG}, "user or the password"),
+    "nobody": ("scram-256", {"SASL_USERNAME": "nobody"}, "user or the password"),
+    "another mechanism": ("scram-256", {"SASL_MECHANISM": "PLAIN"}, "kafka.sasl_mechanism"),
+    "no TLS": ("tls", {"SECURITY_PROTOCOL": "PLAINTEXT"}, "kafka.security_protocol"),
+    "TLS where there is none": ("scram-256", {"SECURITY_PROTOCOL": "SASL_SSL"}, "kafka.security_protocol"),
+    "no login": ("scram-256", {"SECURITY_PROTOCOL": "PLAINTEXT"}, "kafka.security_protocol"),
+}
+"""What is asked for: the case, what differs from it, and what the error must name."""
+
+
+@pytest.fixture(scope="module")
+def brokers(
+    tmp_path_factory: pytest.TempPathFactory, missing: Callable[[object], NoReturn]
+) -> Iterator[dict[str, SecureBroker]]:
+    """One a case."""
+    with ExitStack() as stack:
+        made = {}
+        for name, case in CASES.items():
+            mechanisms = [case.mechanism] if case.mechanism else []
+            folder = tmp_path_factory.mktemp(name)
+            broker = SecureBroker(folder, case.protocol, mechanisms, case.client_certificates)
+            stack.callback(broker.stop)
+            try:
+                made[name] = broker.start()
+            except NotInstalledError as error:
+                missing(error)
+        yield made
+
+
+def environ(case: Case, broker: SecureBroker, **changed: str) -> dict[str, str]:
+    """What the config has of Kafka's security, the password from a file; "" in `changed` takes a key away."""
+    password = broker.cert.parent / "password"
+    password.write_text(f"{PASSWORD}\n")
+    values = {"SECURITY_PROTOCOL": case.protocol}
+    if case.protocol.endswith("SSL"):
+        values["SSL_CAFILE"] = str(broker.cert)
+    if case.client_certificates:
+        values |= {"SSL_CERTFILE": str(broker.cert), "SSL_KEYFILE": str(broker.key)}
+    if case.mechanism:
+        values |= {"SASL_MECHANISM": case.mechanism, "SASL_USERNAME": USER}
+        values |= {} if "SASL_PASSWORD" in changed else {"SASL_PASSWORD_FILE": str(password)}
+    return {f"CROSSCURRENT_KAFKA__{key}": value for key, value in (values | changed).items() if value}
+
+
+@pytest.mark.parametrize("name", ["client-certificate", "plain", "scram-256", "scram-512"])
+def test_events_are_learned(
+    name: str,
+    tmp_path: Path,
+    brokers: dict[str, SecureBroker],
+    redis_store: Server,
+    topic_prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Topics are made, events come in and are learned; what is told holds no password."""
+    broker = brokers[name]
+    for key, value in environ(CASES[name], broker).items():
+        monkeypatch.setenv(key, value)
+    service = Running(tmp_path, broker.bootstrap, redis_store.url, topic_prefix, DOMAINS)
+    checked = service.command("check", "-c", str(service.config), "--create-topics")
+    assert checked.returncode == 0, checked.stdout
+    with KafkaProducer(**broker.client()) as producer:
+        for n in range(20):
+            event = {"type": "rating", "user_id": f"u{n % 3}", "item_id": f"b{n}", "value": 4}
+            producer.send(
+                f"interactions.{topic_prefix}.books",
+                key=f"u{n % 3}".encode(),
+                value=json.dumps(event).encode(),
+            )
+        producer.flush()
+    service.start("--debug")
+    try:
+        service.wait_until_ready()
+        wait_for(lambda: service.metric("crosscurrent_events_total") == 20, why="20 events learned")
+        assert service.stop() == 0
+    finally:
+        service.kill()
+    assert PASSWORD not in service.log.read_text() + checked.stdout + checked.stderr
+
+
+@pytest.fixture(scope="module")
+def refused(
+    tmp_path_factory: pytest.TempPathFactory, brokers: dict[str, SecureBroker], redis_store: Server
+) -> dict[str, CompletedProcess[str]]:
+    """What `run` says of each refusal; all at once, since each waits for as long as a broker may take to come up."""
+
+    def said(name: str) -> CompletedProcess[str]:
+        case, changed, _ = REFUSALS[name]
+        broker = brokers[case]
+        service = Running(
+            tmp_path_factory.mktemp("run"), broker.bootstrap, redis_store.url, "refused", DOMAINS
+        )
+        env = os.environ | environ(CASES[case], broker, **changed)
+        return service.command("run", "-c", str(service.config), env=env)
+
+    with ThreadPoolExecutor(len(REFUSALS)) as pool:
+        return dict(zip(REFUSALS, pool.map(said, REFUSALS), strict=True))
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_refused(name: str, refused: dict[str, CompletedProcess[str]]) -> None:
+    """Exit code 2 and one line that names the key to look at, and no secret."""
+    done = refused[name]
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert "cannot be reached" in done.stderr
+    assert REFUSALS[name][2] in done.stderr
+    assert WRONG not in done.stdout + done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+
+
+def test_scram_of_the_front() -> None:
+    """The exchange of RFC 7677, section 3, word for word; a changed proof is denied."""
+    nonce, salt = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", b"[m\x99h\x9d\x125\x8e\xec\xa0K\x14\x126\xfa\x81"
+    first = b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO"
+    final = b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p="
+    proof = b"dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+    login = Scram({"user": "pencil"}, "SCRAM-SHA-256", nonce, salt)
+    assert login.answer(first) == (
+        b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+    )
+    assert login.answer(final + proof) == b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+    assert login.done
+    other = Scram({"user": "pencil"}, "SCRAM-SHA-256", nonce, salt)
+    other.answer(first)
+    with pytest.raises(DeniedError):
+        other.answer(final + b"A" + proof[1:])
+    assert not other.done
