@@ -77,6 +77,26 @@ def test_what_is_forgotten_is_not_replayed() -> None:
     assert set(buffer.sample(500, np.random.default_rng(0)).user) == set(range(6))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_whoever_is_forgotten_leaves_nothing(seed: int) -> None:
+    """Rows that come and go, their events pushed out meanwhile, batches above capacity and restarts in between."""
+    rng = np.random.default_rng(seed)
+    buffer = ReplayBuffer(16, LENGTH, 2)
+    for step in range(300):
+        n = int(rng.integers(1, 24))
+        buffer.add(events(step, n)._replace(user=rng.integers(0, 12, n)))
+        for row in rng.integers(0, 14, 3).tolist():
+            buffer.forget_user(row)
+            left = buffer._events.user == row
+            assert not buffer._events.time[left].any()
+            assert (buffer._events.recent[left] == -1).all()
+            assert row not in buffer.sample(64, np.random.default_rng(0)).user
+        if step % 7 == 0:
+            again = ReplayBuffer(16, LENGTH, 2)
+            again.load(buffer.state())
+            buffer = again
+
+
 def test_state_round_trips() -> None:
     """A loaded buffer gives the same samples and takes the same turns."""
     buffer, copy = ReplayBuffer(10, LENGTH, 2), ReplayBuffer(10, LENGTH, 2)
