@@ -19,6 +19,8 @@ from models.settings import AdaptationSettings, LearnerSettings, RankerSettings
 from serving.pseudonym import Pseudonyms
 
 PREFIX = "CROSSCURRENT_"
+BOOTSTRAP_SECONDS = 6.0
+"""How long Kafka may take to answer at a start."""
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
 
 
@@ -46,7 +48,7 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers,
             "security_protocol": self.security_protocol,
-            "bootstrap_timeout_ms": 6000,
+            "bootstrap_timeout_ms": int(1000 * BOOTSTRAP_SECONDS),
         }
         if self.sasl_mechanism:
             options |= {

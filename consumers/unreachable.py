@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import socket
+import ssl
+import time
 
+from kafka.cluster import collect_hosts
 from kafka.errors import KafkaTimeoutError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError
 
-from consumers.config import Kafka
+from consumers.config import BOOTSTRAP_SECONDS, Kafka
 
 
 class _LastFailure(logging.Handler):
@@ -29,6 +33,30 @@ _manager = logging.getLogger("kafka.net.manager")
 _manager.addHandler(_last)
 _manager.setLevel(logging.WARNING)
 _manager.propagate = False
+
+
+def await_tls(config: Kafka) -> None:
+    """Raises TimeoutError if all servers take connections and then say nothing to a TLS handshake.
+
+    kafka-python would wait for them for ever. Whatever else is wrong, it tells in time.
+    """
+    if not config.security_protocol.endswith("SSL"):
+        return
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the client itself looks at it
+    deadline = time.monotonic() + BOOTSTRAP_SECONDS
+    for host, port, _ in collect_hosts(config.bootstrap_servers):
+        left = max(deadline - time.monotonic(), 1.0)
+        try:
+            with socket.create_connection((host, port), timeout=left) as plain:
+                context.wrap_socket(plain).close()
+        except TimeoutError:
+            continue
+        except OSError:
+            return
+        else:
+            return
+    raise TimeoutError("no answer to a TLS handshake")
 
 
 def unreachable(config: Kafka, error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from typing import NamedTuple, NoReturn
 import pytest
 from kafka import KafkaProducer
 
-from consumers.embedded import NotInstalledError, Server
+from consumers.embedded import HOST, NotInstalledError, Server
 from tests.integration.running import Running, wait_for
 from tests.integration.sasl import DeniedError, Scram
 from tests.integration.secure_broker import SecureBroker
@@ -23,6 +24,7 @@ from tests.integration.secure_store import PASSWORD, USER
 from tests.integration.test_end_to_end import DOMAINS
 
 WRONG = "wrong-horse-of-another"
+SILENT = "a port that takes connections and says nothing"
 
 
 class Case(NamedTuple):
@@ -47,6 +49,7 @@ REFUSALS = {
     "another mechanism": ("scram-256", {"SASL_MECHANISM": "PLAIN"}, "kafka.sasl_mechanism"),
     "no TLS": ("tls", {"SECURITY_PROTOCOL": "PLAINTEXT"}, "kafka.security_protocol"),
     "TLS where there is none": ("scram-256", {"SECURITY_PROTOCOL": "SASL_SSL"}, "kafka.security_protocol"),
+    "silence": ("tls", {"BOOTSTRAP_SERVERS": SILENT}, "TLS handshake"),
     "no login": ("scram-256", {"SECURITY_PROTOCOL": "PLAINTEXT"}, "kafka.security_protocol"),
 }
 """What is asked for: the case, what differs from it, and what the error must name."""
@@ -127,6 +130,9 @@ def refused(
 ) -> dict[str, CompletedProcess[str]]:
     """What `run` says of each refusal; all at once, since each waits for as long as a broker may take to come up."""
 
+    silent = socket.create_server((HOST, 0))
+    elsewhere = json.dumps([f"{HOST}:{silent.getsockname()[1]}"])
+
     def said(name: str) -> CompletedProcess[str]:
         case, changed, _ = REFUSALS[name]
         broker = brokers[case]
@@ -134,9 +140,10 @@ def refused(
             tmp_path_factory.mktemp("run"), broker.bootstrap, redis_store.url, "refused", DOMAINS
         )
         env = os.environ | environ(CASES[case], broker, **changed)
+        env |= {key: elsewhere for key, value in env.items() if value == SILENT}
         return service.command("run", "-c", str(service.config), env=env)
 
-    with ThreadPoolExecutor(len(REFUSALS)) as pool:
+    with silent, ThreadPoolExecutor(len(REFUSALS)) as pool:
         return dict(zip(REFUSALS, pool.map(said, REFUSALS), strict=True))
 
 
