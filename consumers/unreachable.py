@@ -8,13 +8,29 @@ import ssl
 import time
 
 from kafka.cluster import collect_hosts
-from kafka.errors import KafkaTimeoutError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError
+from kafka.errors import (
+    KafkaTimeoutError,
+    RequestTimedOutError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+)
 
 from consumers.config import BOOTSTRAP_SECONDS, Kafka
 
 
+def _weight(error: BaseException | None) -> int:
+    """How much an error tells: the last try may be cut off by the end of the time, or see a connection end."""
+    if isinstance(error, SaslAuthenticationFailedError | UnsupportedSaslMechanismError):
+        return 3
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return 3
+    if isinstance(error, KafkaTimeoutError | RequestTimedOutError):
+        return 1
+    return 0 if error is None else 2
+
+
 class _LastFailure(logging.Handler):
-    """Remembers why a connection failed."""
+    """Remembers the most telling reason why a connection failed, the last among equals."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -22,8 +38,7 @@ class _LastFailure(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         for arg in record.args if isinstance(record.args, tuple) else ():
-            # With a KafkaTimeoutError it gives up.
-            if isinstance(arg, BaseException) and not isinstance(arg, KafkaTimeoutError):
+            if isinstance(arg, BaseException) and _weight(arg) >= _weight(self.error):
                 self.error = arg
 
 

@@ -89,7 +89,7 @@ def environ(case: Case, broker: SecureBroker, **changed: str) -> dict[str, str]:
     return {f"CROSSCURRENT_KAFKA__{key}": value for key, value in (values | changed).items() if value}
 
 
-@pytest.mark.parametrize("name", ["client-certificate", "plain", "scram-256", "scram-512"])
+@pytest.mark.parametrize("name", ["client-certificate", "plain", "scram-256"])
 def test_events_are_learned(
     name: str,
     tmp_path: Path,
@@ -143,7 +143,7 @@ def refused(
         env |= {key: elsewhere for key, value in env.items() if value == SILENT}
         return service.command("run", "-c", str(service.config), env=env)
 
-    with silent, ThreadPoolExecutor(len(REFUSALS)) as pool:
+    with silent, ThreadPoolExecutor(5) as pool:
         return dict(zip(REFUSALS, pool.map(said, REFUSALS), strict=True))
 
 
