@@ -147,9 +147,13 @@ class ReplayBuffer(Live):
         self.added += n
         self._count(kept.user, 1)
 
+    def _numbers(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number of the event in each slot that is filled."""
+        return self.added - 1 - (self.added - 1 - slots) % self.capacity
+
     def _theirs(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """User rows of the events in these slots, but for those that are nobody's any more."""
-        number = self.added - 1 - (self.added - 1 - slots) % self.capacity
+        number = self._numbers(slots)
         users = self._events.user[slots]
         return users[number >= at(self._user_born, users)]
 
@@ -161,7 +165,7 @@ class ReplayBuffer(Live):
     def sample(self, n: int, rng: np.random.Generator) -> Events:
         """`n` events, uniform with replacement, less those of rows that were given to someone else since."""
         slot = rng.integers(0, max(len(self), 1), n if len(self) else 0)
-        number = self.added - 1 - (self.added - 1 - slot) % self.capacity
+        number = self._numbers(slot)
         events = self._events.take(slot)
         good = number >= at(self._user_born, events.user)
         for d, born in enumerate(self._item_born):

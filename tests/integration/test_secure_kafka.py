@@ -59,12 +59,13 @@ REFUSALS = {
 def brokers(
     tmp_path_factory: pytest.TempPathFactory, missing: Callable[[object], NoReturn]
 ) -> Iterator[dict[str, SecureBroker]]:
-    """One a case."""
+    """One a case, and beside its certificate the password."""
     with ExitStack() as stack:
         made = {}
         for name, case in CASES.items():
             mechanisms = [case.mechanism] if case.mechanism else []
             folder = tmp_path_factory.mktemp(name)
+            (folder / "password").write_text(f"{PASSWORD}\n")
             broker = SecureBroker(folder, case.protocol, mechanisms, case.client_certificates)
             stack.callback(broker.stop)
             try:
@@ -76,8 +77,6 @@ def brokers(
 
 def environ(case: Case, broker: SecureBroker, **changed: str) -> dict[str, str]:
     """What the config has of Kafka's security, the password from a file; "" in `changed` takes a key away."""
-    password = broker.cert.parent / "password"
-    password.write_text(f"{PASSWORD}\n")
     values = {"SECURITY_PROTOCOL": case.protocol}
     if case.protocol.endswith("SSL"):
         values["SSL_CAFILE"] = str(broker.cert)
@@ -85,7 +84,9 @@ def environ(case: Case, broker: SecureBroker, **changed: str) -> dict[str, str]:
         values |= {"SSL_CERTFILE": str(broker.cert), "SSL_KEYFILE": str(broker.key)}
     if case.mechanism:
         values |= {"SASL_MECHANISM": case.mechanism, "SASL_USERNAME": USER}
-        values |= {} if "SASL_PASSWORD" in changed else {"SASL_PASSWORD_FILE": str(password)}
+        values |= (
+            {} if "SASL_PASSWORD" in changed else {"SASL_PASSWORD_FILE": str(broker.cert.parent / "password")}
+        )
     return {f"CROSSCURRENT_KAFKA__{key}": value for key, value in (values | changed).items() if value}
 
 
