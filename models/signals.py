@@ -11,7 +11,7 @@ from models.catalogue import Catalogue
 from models.changes import Live
 from models.covisitation import CoVisitation
 from models.history import History, Recent
-from models.nearest import Affinity, best
+from models.nearest import Affinity, best, leading
 from models.popularity import HALF_LIVES, Popularity
 from models.stage import Stage
 from models.text_affinity import profile, text_affinities, to_own
@@ -116,8 +116,8 @@ class Signals(Live):
         rows = np.flatnonzero(chosen)
         if len(rows) < LEAST:  # a user who has had most of what is known: anything still open
             rest = np.flatnonzero(open_ & ~chosen)
-            order = np.argsort(-popularity.column("ever", size, time)[rest], kind="stable")
-            rows = np.sort(np.concatenate([rows, rest[order[: LEAST - len(rows)]]]))
+            demand = popularity.column("ever", size, time)[rest]
+            rows = np.sort(np.concatenate([rows, rest[leading(demand, LEAST - len(rows))]]))
         signals = np.zeros((len(rows), len(NAMES)))
         at = len(POPULARITY)
         signals[:, :at] = np.log1p(10 * np.exp(popularity.log_counts(rows, time)))
