@@ -17,7 +17,7 @@ from consumers.connect import connect_store
 from consumers.decode import ID_LIMIT
 from consumers.errors import Stop
 from consumers.replay import create_topics, make_producer
-from consumers.unreachable import unreachable
+from consumers.unreachable import await_tls, unreachable
 from serving.publisher import STORE_ERRORS
 from serving.records import Keys
 
@@ -63,11 +63,12 @@ def forget_user(settings: Settings, user: str, wait: float) -> Receipt:
     value = msgspec.json.encode({"timestamp": now, "key": ids.fingerprint})
     store = connect_store(settings)
     try:
+        await_tls(settings.kafka)
         partition, offset = _send(settings, mark.encode(), value)
         deleted = _delete_keys(settings, store, {user, inside})
         erased = _await(settings, partition, offset, wait)
         kept = _retention(settings)
-    except KafkaError as error:
+    except (KafkaError, TimeoutError) as error:
         raise Stop(unreachable(settings.kafka, error)) from error
     except STORE_ERRORS as error:
         raise Stop(

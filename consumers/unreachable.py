@@ -18,19 +18,28 @@ from kafka.errors import (
 from consumers.config import BOOTSTRAP_SECONDS, Kafka
 
 
+def _refusal(error: BaseException | None) -> str | None:
+    """What to do about a definite refusal; None for whatever says less."""
+    if isinstance(error, SaslAuthenticationFailedError):
+        return "It refuses the user or the password: kafka.sasl_username, kafka.sasl_password or sasl_password_file."
+    if isinstance(error, UnsupportedSaslMechanismError):
+        return "Set kafka.sasl_mechanism to one that it has enabled: {config.sasl_mechanism} is not."
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "Its certificate is not trusted: set kafka.ssl_cafile to the authority that signed it."
+    return None
+
+
 def _weight(error: BaseException | None) -> int:
     """How much an error tells: the last try may be cut off by the end of the time, or see a connection end."""
-    if isinstance(error, SaslAuthenticationFailedError | UnsupportedSaslMechanismError):
+    if error is None:
+        return 0
+    if _refusal(error):
         return 3
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return 3
-    if isinstance(error, KafkaTimeoutError | RequestTimedOutError):
-        return 1
-    return 0 if error is None else 2
+    return 1 if isinstance(error, KafkaTimeoutError | RequestTimedOutError) else 2
 
 
-class _LastFailure(logging.Handler):
-    """Remembers the most telling reason why a connection failed, the last among equals."""
+class _BestReason(logging.Handler):
+    """Keeps the most telling reason why a connection failed, the last among equals."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -43,9 +52,9 @@ class _LastFailure(logging.Handler):
 
 
 # kafka-python tries again until its time is over, and its exception then says only that: why is in its log alone.
-_last = _LastFailure()
+_best = _BestReason()
 _manager = logging.getLogger("kafka.net.manager")
-_manager.addHandler(_last)
+_manager.addHandler(_best)
 _manager.setLevel(logging.WARNING)
 _manager.propagate = False
 
@@ -77,20 +86,16 @@ def await_tls(config: Kafka) -> None:
 def unreachable(config: Kafka, error: Exception) -> str:
     """One line for a broker that does not answer, or does not let us in."""
     cause: BaseException = error
-    if _last.error is not None and "bootstrap" in str(error):
-        cause, _last.error = _last.error, None
+    if _best.error is not None and "bootstrap" in str(error):
+        cause, _best.error = _best.error, None
     servers, name = ",".join(config.bootstrap_servers), type(cause).__name__
     what = str(cause).removeprefix(f"{name}: ")[:160]
     return f"Kafka at {servers} cannot be reached ({name}: {what}). {_advice(config, cause)}"
 
 
 def _advice(config: Kafka, cause: BaseException) -> str:
-    if isinstance(cause, SaslAuthenticationFailedError):
-        return "It refuses the user or the password: kafka.sasl_username, kafka.sasl_password or sasl_password_file."
-    if isinstance(cause, UnsupportedSaslMechanismError):
-        return f"Set kafka.sasl_mechanism to one that it has enabled: {config.sasl_mechanism} is not."
-    if "CERTIFICATE_VERIFY_FAILED" in str(cause):
-        return "Its certificate is not trusted: set kafka.ssl_cafile to the authority that signed it."
+    if refusal := _refusal(cause):
+        return refusal.format(config=config)
     if "disconnected" in str(cause):
         # That is all there is to see of a missing certificate, or of another protocol.
         certificate = ", and a client's certificate if it wants one (kafka.ssl_certfile, kafka.ssl_keyfile)"

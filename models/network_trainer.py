@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models import transfer
 from models.catalogue import Catalogue
-from models.history import History, Recent
+from models.history import NOTHING, History, Recent
 from models.interaction import Domain
 from models.nearest import Affinity, affinities
 from models.network import Array, Index, ItemRows, RowTable, Scorer
@@ -64,7 +64,7 @@ class NetworkLearner(NetworkStudent):
         self._memo: tuple[int | None, int, Recent, Array] | None = None
         """The vector asked for last: an event's ranking and its rating need the same one."""
         self._newcomer: Array | None = None
-        """(dim,): the vector of a user without a row, of whom nothing is known; None: a step has changed it."""
+        """(1, dim): the vector of a user without a row, of whom nothing is known; None: a step has changed it."""
         self._rng = np.random.default_rng(seed)
         self._text = catalogues[0].dim
         self._scorer = Scorer(self.network)
@@ -120,11 +120,21 @@ class NetworkLearner(NetworkStudent):
         """(n, dim), from the table and `History.recent` as they are now."""
         if not users:
             return np.zeros((0, self.dim), np.float32)
+        if users == [None]:
+            if self._newcomer is None:
+                self._newcomer = self._computed(users, [NOTHING])
+            return self._newcomer.copy()
         latest = [self.history.recent(user) for user in users]
         if len(users) == 1 and self._memo is not None:
             user, version, seen, vectors = self._memo
             if (user, version) == (users[0], self._version) and seen is latest[0]:
                 return vectors.copy()
+        vectors = self._computed(users, latest)
+        if len(users) == 1:
+            self._memo = (users[0], self._version, latest[0], vectors.copy())
+        return vectors
+
+    def _computed(self, users: list[int | None], latest: list[Recent]) -> Array:
         length = min(max(len(one.row) for one in latest) or 1, self.recent)
         recent = np.stack([newest_first(one, length) for one in latest])  # (n, L, 3)
         present = used(recent)  # (n, L)
@@ -134,10 +144,7 @@ class NetworkLearner(NetworkStudent):
             if here.any():
                 near[here] = self.item_vectors(d)[recent[here][:, 1].astype(np.int64), :-1]
         rows = self._users.rows(np.array([-1 if user is None else user for user in users], np.int64))
-        vectors = self._scorer.users(rows, near, present, age(recent))
-        if len(users) == 1:
-            self._memo = (users[0], self._version, latest[0], vectors.copy())
-        return vectors
+        return self._scorer.users(rows, near, present, age(recent))
 
     def item_vectors(self, domain: int) -> Array:
         """(catalogue size, dim), not to be written to: current as far as `ItemVectors` refreshes."""
@@ -158,13 +165,7 @@ class NetworkLearner(NetworkStudent):
             v = self.item_vectors(domain)[item]
         else:
             v = self._vectors[domain].of_text(np.zeros(self._text, np.float32) if vector is None else vector)
-        u = self._newcomers() if user is None else self.user_vectors([user])[0]
-        return self._scorer.rating(u, v, domain)
-
-    def _newcomers(self) -> Array:
-        if self._newcomer is None:
-            self._newcomer = self.user_vectors([None])[0]
-        return self._newcomer
+        return self._scorer.rating(self.user_vectors([user])[0], v, domain)
 
     def touch_item(self, domain: int, row: int) -> None:
         self._version += 1

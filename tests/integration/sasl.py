@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import os
-from collections.abc import Callable
 
 PLAIN, SCRAM = "PLAIN", {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
 
@@ -70,10 +69,6 @@ class Scram:
         return hmac.new(key, what, self._hash).digest()
 
 
-def logins(users: dict[str, str], mechanisms: list[str]) -> dict[str, Callable[[], Plain | Scram]]:
-    """What begins a login, by mechanism."""
-
-    def begin(mechanism: str) -> Callable[[], Plain | Scram]:
-        return lambda: Plain(users) if mechanism == PLAIN else Scram(users, mechanism)
-
-    return {mechanism: begin(mechanism) for mechanism in mechanisms}
+def begin(users: dict[str, str], mechanism: str) -> Plain | Scram:
+    """A login."""
+    return Plain(users) if mechanism == PLAIN else Scram(users, mechanism)

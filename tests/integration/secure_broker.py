@@ -21,7 +21,7 @@ from kafka.protocol.sasl import (
 )
 
 from consumers.embedded import HOST, Broker, free_port
-from tests.integration.sasl import DeniedError, logins
+from tests.integration.sasl import DeniedError, begin
 from tests.integration.secure_store import PASSWORD, USER, certificate
 
 API_VERSIONS = 18
@@ -37,7 +37,7 @@ class Front:
 
     def __init__(self, target: int, context: ssl.SSLContext | None, mechanisms: list[str]) -> None:
         self.port, self._target, self._context = free_port(), target, context
-        self.mechanisms, self._logins = mechanisms, logins({USER: PASSWORD}, mechanisms)
+        self.mechanisms = mechanisms
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -61,7 +61,7 @@ class Front:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(HOST, self._target)
         try:
-            if self._logins and not await self._log_in(reader, writer, there, back):
+            if self.mechanisms and not await self._log_in(reader, writer, there, back):
                 await asyncio.sleep(0.1)  # as long as Kafka waits (connection.failed.authentication.delay.ms)
                 return
             await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
@@ -82,14 +82,14 @@ class Front:
                 writer.write(struct.pack(">i", len(answer)) + answer)
             elif api == SaslHandshakeRequest.API_KEY:
                 asked = SaslHandshakeRequest.decode(frame, version=version, header=True)
-                begin = self._logins.get(asked.mechanism)
-                code = 0 if begin else UnsupportedSaslMechanismError.errno
+                known = asked.mechanism in self.mechanisms
+                code = 0 if known else UnsupportedSaslMechanismError.errno
                 _send(writer, asked, SaslHandshakeResponse(
-                    version=version, error_code=code, mechanisms=list(self._logins)
+                    version=version, error_code=code, mechanisms=self.mechanisms
                 ))  # fmt: skip
-                if begin is None:
+                if not known:
                     return False
-                login = begin()
+                login = begin({USER: PASSWORD}, asked.mechanism)
             elif api == SaslAuthenticateRequest.API_KEY and login is not None:
                 said = SaslAuthenticateRequest.decode(frame, version=version, header=True)
                 problem, token = None, b""

@@ -90,6 +90,11 @@ def environ(case: Case, broker: SecureBroker, **changed: str) -> dict[str, str]:
     return {f"CROSSCURRENT_KAFKA__{key}": value for key, value in (values | changed).items() if value}
 
 
+def address(server: socket.socket) -> str:
+    """As a value of `kafka.bootstrap_servers`."""
+    return json.dumps([f"{HOST}:{server.getsockname()[1]}"])
+
+
 @pytest.mark.parametrize("name", ["client-certificate", "plain", "scram-256"])
 def test_events_are_learned(
     name: str,
@@ -132,7 +137,7 @@ def refused(
     """What `run` says of each refusal; all at once, since each waits for as long as a broker may take to come up."""
 
     silent = socket.create_server((HOST, 0))
-    elsewhere = json.dumps([f"{HOST}:{silent.getsockname()[1]}"])
+    elsewhere = address(silent)
 
     def said(name: str) -> CompletedProcess[str]:
         case, changed, _ = REFUSALS[name]
@@ -158,6 +163,27 @@ def test_refused(name: str, refused: dict[str, CompletedProcess[str]]) -> None:
     assert REFUSALS[name][2] in done.stderr
     assert WRONG not in done.stdout + done.stderr
     assert PASSWORD not in done.stdout + done.stderr
+
+
+def test_no_command_waits_for_a_silent_port(tmp_path: Path, redis_store: Server) -> None:
+    """Those that `run` is not, against a port that takes TLS connections and says nothing: exit code 2, one line."""
+    (tmp_path / "clicks.csv").write_text("user_id,item_id\nu1,b1\n")
+    commands = (
+        ("simulate",),
+        ("replay", str(tmp_path / "clicks.csv"), "--domain", "books"),
+        ("forget", "u1"),
+        ("dead-letters", "list"),
+    )
+    service = Running(tmp_path, f"{HOST}:1", redis_store.url, "silent", DOMAINS | {"games": {}})
+    with socket.create_server((HOST, 0)) as silent, ThreadPoolExecutor(4) as pool:
+        env = os.environ | {
+            "CROSSCURRENT_KAFKA__SECURITY_PROTOCOL": "SSL",
+            "CROSSCURRENT_KAFKA__BOOTSTRAP_SERVERS": address(silent),
+        }
+        done = list(pool.map(lambda c: service.command(*c, "-c", str(service.config), env=env), commands))
+    for ended in done:
+        assert ended.returncode == 2, ended
+        assert "TLS handshake" in ended.stderr, ended
 
 
 def test_scram_of_the_front() -> None:
