@@ -138,6 +138,8 @@ class Publish(msgspec.Struct, forbid_unknown_fields=True):
     top: int = 50
     explain_top: int = 10
     ttl_seconds: int = 604_800
+    list_share: float = 0.25
+    """While records wait to be learned, lists take at most this share of the time that learning takes."""
     max_backlog: int = 200_000
     """Values waiting for the store; past it the service stops reading events until the store catches up."""
 
@@ -358,6 +360,7 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
     demand(bool(settings.kafka.bootstrap_servers), "kafka.bootstrap_servers: name at least one")
     demand(0 <= settings.metrics.port <= 65_535, "metrics.port: must be from 0 (any free one) to 65535")
     demand(0 <= settings.ranker.diversity <= 1, "ranker.diversity: must be in [0, 1]")
+    demand(0 < settings.publish.list_share <= 1, "publish.list_share: must be in (0, 1]")
     demand(0 < settings.intake.max_invalid_ratio <= 1, "intake.max_invalid_ratio: must be in (0, 1]")
     for key in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
         tls = settings.redis.url.startswith("rediss://")

@@ -251,12 +251,12 @@ class Pipeline(Live):
         if not self.source.items_read():
             return  # a removed item could still be on a list
         if self.publisher is not None and self.clock() - self._published_at >= interval:
-            # Lists may take as long as learning did; while records wait to be learned, a quarter of that.
-            behind = len(self.batcher) >= self.settings.intake.batch_events
-            share = (
-                0.25 * self._learning_since_publish if behind else max(interval, self._learning_since_publish)
+            # Lists may take as long as learning did; while records wait to be learned, a share of that.
+            behind, learning = (
+                len(self.batcher) >= self.settings.intake.batch_events,
+                self._learning_since_publish,
             )
-            self._publish(share)
+            self._publish(self.settings.publish.list_share * learning if behind else max(interval, learning))
             self.forgetting.sweep_if_due()
 
     def _publish(self, budget: float) -> None:

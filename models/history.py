@@ -27,6 +27,18 @@ class Recent(NamedTuple):
 NOTHING = Recent(np.zeros(0, np.int8), np.zeros(0, np.int32), np.zeros(0))
 
 
+def newest_first(latest: Recent, length: int) -> NDArray[np.float64]:
+    """(length, 3): domain, row and time of the latest items; domain -1 where there is none."""
+    out = np.full((length, 3), -1.0)
+    n = min(len(latest.row), length)
+    out[:n, 0], out[:n, 1], out[:n, 2] = (
+        latest.domain[::-1][:n],
+        latest.row[::-1][:n],
+        latest.time[::-1][:n],
+    )
+    return out
+
+
 class History(LiveRows):
     """Per user row: `recent` (the last `length` events, any domain) and `seen` (exact, latest 2,000 a domain).
 
@@ -100,6 +112,32 @@ class History(LiveRows):
                 known = (domain == d) & (row < len(born))
                 keep[known] &= seq[known] >= born[row[known]]
         return recent if keep.all() else Recent(domain[keep], row[keep], recent.time[keep])
+
+    def newest(self, users: list[int | None], length: int) -> NDArray[np.float64]:
+        """(n, length, 3): domain, row and time of what `recent` gives for each, newest first; domain -1: none.
+
+        length: at most that of the ring.
+        """
+        if len(users) == 1:
+            return newest_first(self.recent(users[0]), length)[None]
+        out = np.full((len(users), length, 3), -1.0)
+        known = [n for n, user in enumerate(users) if user is not None and user < len(self.events)]
+        rows = np.array([users[n] for n in known], np.int64)[:, None]
+        back = self.events[rows[:, 0]].sum(1)[:, None] - 1 - np.arange(length)
+        places = rows, back % self.length
+        domain, row, seq = self._domain[places], self._row[places], self._seq[places]
+        there = back >= 0
+        gone = np.zeros_like(there)
+        for d, born in enumerate(self._born):
+            if len(born):
+                here = there & (domain == d) & (row < len(born))
+                gone[here] = seq[here] < born[row[here]]
+        found = np.where(there[:, :, None], np.stack([domain, row, self._time[places]], 2), -1.0)
+        whole = ~gone.any(1)
+        out[np.array(known, np.int64)[whole]] = found[whole]
+        for n in np.array(known, np.int64)[~whole].tolist():  # older ones move up
+            out[n] = newest_first(self.recent(users[n]), length)
+        return out
 
     def has_seen(self, user: int | None, domain: int, item_id: str) -> bool:
         return user is not None and item_hash(item_id) in self._seen[domain].get(user, ())

@@ -129,6 +129,7 @@ class Learner(Live):
         """(domain, item id, row) of items that lost their row; whoever publishes empties it."""
         self._slow: list[_Slow] = []
         self._slow_users: set[int] = set()
+        self._slow_items: set[tuple[int, int]] = set()
         self._share_marks()
         self._no_vector = np.zeros(VECTOR_DIM, np.float32)
 
@@ -198,7 +199,9 @@ class Learner(Live):
             name = self.domains[domain].name
             self._forget_named(name, evicted)
             self.evicted.append((name, evicted, row))
-            self._slow = [s for s in self._slow if (s.domain, s.item) != (domain, row)]
+            if (domain, row) in self._slow_items:
+                self._slow = [s for s in self._slow if (s.domain, s.item) != (domain, row)]
+                self._slow_items.remove((domain, row))
             self.network.reset_item(domain, row)
             self.history.item_reborn(domain, row)
         return row
@@ -279,6 +282,7 @@ class Learner(Live):
             )  # fmt: skip
         self._slow.append(_Slow(domain, user, item, residual, time, self.network.context(user)))
         self._slow_users.add(user)
+        self._slow_items.add((domain, item))
         self.ranker.learn(scored.ranked, domain, user, item, time)
         self.ranker.observe(domain, user, item, time)
         self.history.add(user, domain, item, event.item, time)
@@ -286,7 +290,7 @@ class Learner(Live):
 
     def end_batch(self) -> None:
         """The slow path: one network step on the events since the last one."""
-        slow, self._slow, self._slow_users = self._slow, [], set()
+        slow, self._slow, self._slow_users, self._slow_items = self._slow, [], set(), set()
         if slow:
             self.network.learn(
                 np.array([s.domain for s in slow], np.int64),
@@ -428,6 +432,7 @@ class Learner(Live):
             for (d, u, i, residual, time), row in zip(state["slow"], recent, strict=True)
         ]
         self._slow_users = {s.user for s in self._slow}
+        self._slow_items = {(s.domain, s.item) for s in self._slow}
 
 
 def _name(domain_name: str, item_id: str) -> str:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from models import transfer
 from models.catalogue import Catalogue
-from models.history import NOTHING, History, Recent
+from models.history import History, Recent, newest_first
 from models.interaction import Domain
 from models.nearest import Affinity, affinities
 from models.network import Array, Index, ItemRows, RowTable, Scorer
 from models.network_pass import Pools
 from models.network_student import Drawn, NetworkStudent, Shape
-from models.replay_buffer import Events, Frequency, ReplayBuffer, age, newest_first, used
+from models.replay_buffer import Events, Frequency, ReplayBuffer, age, used
 from models.strategy import Judged, Strategy
 
 
@@ -122,21 +122,22 @@ class NetworkLearner(NetworkStudent):
             return np.zeros((0, self.dim), np.float32)
         if users == [None]:
             if self._newcomer is None:
-                self._newcomer = self._computed(users, [NOTHING])
+                self._newcomer = self._computed(users)
             return self._newcomer.copy()
-        latest = [self.history.recent(user) for user in users]
-        if len(users) == 1 and self._memo is not None:
+        if len(users) > 1:
+            return self._computed(users)
+        latest = self.history.recent(users[0])
+        if self._memo is not None:
             user, version, seen, vectors = self._memo
-            if (user, version) == (users[0], self._version) and seen is latest[0]:
+            if (user, version) == (users[0], self._version) and seen is latest:
                 return vectors.copy()
-        vectors = self._computed(users, latest)
-        if len(users) == 1:
-            self._memo = (users[0], self._version, latest[0], vectors.copy())
+        vectors = self._computed(users)
+        self._memo = (users[0], self._version, latest, vectors.copy())
         return vectors
 
-    def _computed(self, users: list[int | None], latest: list[Recent]) -> Array:
-        length = min(max(len(one.row) for one in latest) or 1, self.recent)
-        recent = np.stack([newest_first(one, length) for one in latest])  # (n, L, 3)
+    def _computed(self, users: list[int | None]) -> Array:
+        recent = self.history.newest(users, self.recent)
+        recent = recent[:, : max(used(recent).sum(1).max(), 1)]  # (n, L, 3)
         present = used(recent)  # (n, L)
         near = np.zeros((*present.shape, self.dim - 1), np.float32)  # (n, L, F)
         for d in range(len(self.domains)):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.catalogue import grown
 from models.changes import LiveRows, Rows
+from models.nearest import leading
 from models.touched import Touched
 
 DAY = 86400.0
@@ -30,7 +31,9 @@ class Popularity(LiveRows):
     up and nothing else: top lists stay exact at a few microseconds an event.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, listed: bool = True) -> None:
+        """listed: False for a domain without lists, of which nobody asks the top."""
+        self._listed = listed
         self.written = Touched()
         """Item rows."""
         self.rates = np.log(2.0) / np.array(list(HALF_LIVES.values()))
@@ -61,9 +64,11 @@ class Popularity(LiveRows):
         self.events += 1
         if self.logs[row, 0] == -np.inf:
             self.first[row] = time
-            if self._top.shape[1] < TOP:
+            if self._listed and self._top.shape[1] < TOP:
                 self._top = np.column_stack([self._top, np.full(len(self._top), row)])
         self.logs[row] = np.logaddexp(self.logs[row], self._shift(time))
+        if not self._listed:
+            return
         listed, places = np.nonzero(self._top == row)
         held = dict(zip(listed.tolist(), places.tolist(), strict=True))
         for h, top in enumerate(self._top):
@@ -148,6 +153,10 @@ class Popularity(LiveRows):
         self.events = int(state["events"])
         for name in ("logs", "first", "_top"):
             setattr(self, name, state[name].copy())
+        if self._listed != bool(self._top.shape[1]):  # made while the domain had no lists, or had some
+            known = np.flatnonzero(self.logs[:, EVER] > -np.inf) if self._listed else np.zeros(0, np.int64)
+            order = [known[leading(logs, TOP)] for logs in self.logs[known].T]
+            self._top = np.array(order, np.int64).reshape(len(HALF_LIVES), -1)
 
 
 def _promote(top: NDArray[np.int64], logs: NDArray[np.float64], row: int, held: int | None) -> None:

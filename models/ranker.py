@@ -68,7 +68,7 @@ class Ranker(Live):
     ) -> None:
         self.catalogues = catalogues
         self.history = history
-        self.signals = Signals(catalogues, history)
+        self.signals = Signals(catalogues, history, [domain.recommend for domain in domains])
         prior = np.array([PRIOR.get(name, 0.0) for name in NAMES])
         self.choices = [Choice(prior, knots(), rate=rate) for _ in domains]
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from models.catalogue import grown
 from models.changes import Live, Rows
-from models.history import Recent
 from models.touched import Touched
 
 DOMAIN_SHIFT = 32
@@ -34,18 +33,6 @@ def item_code(domain: int | NDArray[np.int64], row: NDArray[np.int64]) -> NDArra
 def coded(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Domain and row of each `item_code`."""
     return codes >> DOMAIN_SHIFT, codes & ((1 << DOMAIN_SHIFT) - 1)
-
-
-def newest_first(latest: Recent, length: int) -> NDArray[np.float64]:
-    """(length, 3): domain, row and time of the latest items; domain -1 where there is none."""
-    out = np.full((length, 3), -1.0)
-    n = min(len(latest.row), length)
-    out[:n, 0], out[:n, 1], out[:n, 2] = (
-        latest.domain[::-1][:n],
-        latest.row[::-1][:n],
-        latest.time[::-1][:n],
-    )
-    return out
 
 
 def used(recent: NDArray[np.float64]) -> NDArray[np.bool_]:

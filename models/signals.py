@@ -58,10 +58,14 @@ class Candidates(NamedTuple):
 class Signals(Live):
     """The fast state of all domains, updated by every event; reading it changes nothing."""
 
-    def __init__(self, catalogues: list[Catalogue], history: History) -> None:
+    def __init__(
+        self, catalogues: list[Catalogue], history: History, listed: list[bool] | None = None
+    ) -> None:
+        """listed: of each domain, whether anybody reads lists of it (default: of all)."""
+        self.listed = listed or [True for _ in catalogues]
         self.catalogues = catalogues
         self.history = history
-        self.popularity = [Popularity() for _ in catalogues]
+        self.popularity = [Popularity(lists) for lists in self.listed]
         self.stage = [Stage() for _ in catalogues]
         self.visits = CoVisitation(len(catalogues))
         self._spread: tuple[int, Recent, float, NDArray[np.int64], NDArray[np.float64]] | None = None
@@ -71,7 +75,8 @@ class Signals(Live):
         """Learns from one event; call before `History.add`."""
         recent = self.history.recent(user)
         self.popularity[domain].add(item, time)
-        self.stage[domain].add(item, self.history.count(user, domain))
+        if self.listed[domain]:
+            self.stage[domain].add(item, self.history.count(user, domain))
         self.visits.add(domain, item, recent.domain, recent.row, time)
 
     def text(self, domain: int, users: list[int | None]) -> list[Affinity | None]:

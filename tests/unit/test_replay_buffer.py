@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.history import Recent
-from models.replay_buffer import Events, Frequency, ReplayBuffer, age, newest_first, used
+from models.history import Recent, newest_first
+from models.replay_buffer import Events, Frequency, ReplayBuffer, age, used
 
 LENGTH = 3
 
