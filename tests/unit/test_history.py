@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models import history as module
 from models.catalogue import Catalogue
-from models.history import History
+from models.history import History, newest_first
 
 
 def history_of(length: int = 4) -> History:
@@ -24,6 +26,26 @@ def test_recent_is_the_latest_in_order() -> None:
     assert recent.domain.tolist() == [0, 1, 0, 1]
     assert recent.time.tolist() == [2.0, 3.0, 4.0, 5.0]
     assert history.count(1, 0) == history.count(1, 1) == 3
+
+
+STEP = st.tuples(st.integers(0, 5), st.integers(0, 1), st.integers(0, 6), st.sampled_from([0, 0, 0, 1, 2]))
+"""User, domain, item row, and what happens: an event, the row goes to another item, the user goes."""
+
+
+@given(st.lists(STEP, max_size=60), st.integers(1, 4))
+def test_newest_of_many_is_that_of_each(steps: list[tuple[int, int, int, int]], length: int) -> None:
+    """Through wrap-around, reborn rows and dropped users, and for users that are not there."""
+    history = history_of()
+    for time, (user, domain, row, what) in enumerate(steps):
+        if what == 0:
+            history.add(user, domain, row, f"i{time}", float(time))
+        elif what == 1:
+            history.item_reborn(domain, row)
+        else:
+            history.drop_user(user)
+    users = [None, *range(8)]
+    each = [newest_first(history.recent(user), length) for user in users]
+    np.testing.assert_array_equal(history.newest(users, length), np.stack(each))
 
 
 @pytest.mark.parametrize("user", [None, 0, 500])

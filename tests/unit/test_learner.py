@@ -320,6 +320,27 @@ def test_k_bounds_the_list(trained: Learner) -> None:
     assert ids(trained, "u1", k=5) == ids(trained, "u1", k=30)[:5]
 
 
+def test_a_source_without_lists_gives_the_target_as_much() -> None:
+    """What nobody reads lists of is not ranked for: predictions, ranks and lists of the others stay the same."""
+    with_lists = learner()
+    without = Learner(
+        [Domain("movies", "source", recommend=False), *DOMAINS[1:]],
+        LearnerSettings(users=64, items_per_domain=60),
+    )
+    told = []
+    for model in (with_lists, without):
+        describe(model)
+        told.append(feed(model, 0, 200))
+    ranked = [event(n).domain != "movies" for n in range(200)]
+    assert [p for p, other in zip(told[0], ranked, strict=True) if other] == [
+        p for p, other in zip(told[1], ranked, strict=True) if other
+    ]
+    assert [prediction for prediction, _ in told[0]] == [prediction for prediction, _ in told[1]]
+    assert ids(with_lists, "u1", "books") == ids(without, "u1", "books")
+    assert len(without.ranker.signals.popularity[0].top("3d")) == 0
+    assert len(restored(without.state()).ranker.signals.popularity[0].top("3d")) > 0
+
+
 def test_seen_items_are_left_out() -> None:
     """What the user clicked or rated in that domain never comes back; others still see it."""
     model = learner()

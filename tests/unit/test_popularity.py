@@ -72,3 +72,25 @@ def test_state_round_trips() -> None:
     np.testing.assert_array_equal(popularity.top("3d"), other.top("3d"))
     other.add(7, 100.0)
     assert 7 not in popularity.top("3d")
+
+
+@pytest.mark.parametrize("items", [40, 900])
+def test_without_lists_the_counts_are_the_same(items: int) -> None:
+    """A domain of which nobody reads lists keeps no top; once they are wanted, they are made from the state."""
+    random = np.random.default_rng(2)
+    listed, unlisted, now_listed, no_longer = Popularity(), Popularity(False), Popularity(), Popularity(False)
+    for step in range(2000):
+        row = int(random.zipf(1.3)) % items
+        for popularity in (listed, unlisted):
+            popularity.add(row, step * 1000.0)
+            if step % 50 == 49:
+                popularity.drop(row)
+    np.testing.assert_array_equal(listed.logs, unlisted.logs)
+    assert len(unlisted.top("3d")) == 0
+    now_listed.load(unlisted.state())
+    for h, name in enumerate(HALF_LIVES):
+        np.testing.assert_array_equal(listed.logs[now_listed.top(name), h], listed.logs[listed.top(name), h])
+    now_listed.add(5, 3e6)
+    assert now_listed.top("1d")[0] == 5
+    no_longer.load(listed.state())
+    assert len(no_longer.top("3d")) == 0
