@@ -61,7 +61,8 @@ class Signals(Live):
     def __init__(
         self, catalogues: list[Catalogue], history: History, listed: list[bool] | None = None
     ) -> None:
-        """listed: of each domain, whether anybody reads lists of it (default: of all)."""
+        """listed: of each domain, whether anybody reads lists of it (default: of all). One that gets them later starts
+        without stages."""
         self.listed = listed or [True for _ in catalogues]
         self.catalogues = catalogues
         self.history = history
