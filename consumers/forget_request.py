@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
-import redis
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
@@ -54,29 +54,24 @@ class Receipt(msgspec.Struct):
 
 
 def forget_user(settings: Settings, user: str, wait: float) -> Receipt:
-    """Raises Stop where broker or store do not answer; to repeat a request does no harm."""
+    """Raises Stop where broker or store do not answer; to repeat a request does no harm.
+
+    A store that is away does not keep the request from the log.
+    """
     if not 1 <= len(user) <= ID_LIMIT:
         raise Stop(f"a user id has 1 to {ID_LIMIT} characters")
     ids, now = settings.privacy.ids(), int(time.time() * 1000)
     inside = ids.inside(user)
     mark = ids.mark(inside)
     value = msgspec.json.encode({"timestamp": now, "key": ids.fingerprint})
-    store = connect_store(settings)
     try:
         await_tls(settings.kafka)
         partition, offset = _send(settings, mark.encode(), value)
-        deleted = _delete_keys(settings, store, {user, inside})
+        deleted = _delete_keys(settings, {user, inside})
         erased = _await(settings, partition, offset, wait)
         kept = _retention(settings)
     except (KafkaError, TimeoutError) as error:
         raise Stop(unreachable(settings.kafka, error)) from error
-    except STORE_ERRORS as error:
-        raise Stop(
-            f"the request is in the log, but the store failed ({type(error).__name__}): `run` will delete their keys. "
-            "Or repeat the command once the store answers."
-        ) from error
-    finally:
-        store.close()
     topic = settings.kafka.forget_topic
     state: Literal["erased", "requested"] = "erased" if erased else "requested"
     return Receipt(mark, now, topic, partition, offset, deleted, state, list(ERASED), kept, list(YOURS))
@@ -93,14 +88,23 @@ def _send(settings: Settings, key: bytes, value: bytes) -> tuple[int, int]:
         producer.close(timeout=5)
 
 
-def _delete_keys(settings: Settings, store: redis.Redis, users: set[str]) -> int:
-    """Of the raw id, too: it may be from before a key was set."""
+def _delete_keys(settings: Settings, users: set[str]) -> int:
+    """Of the raw id, too: it may be from before a key was set. Raises Stop."""
     keys, names = Keys(settings.redis.prefix), list(settings.domains)
-    pipeline = store.pipeline(transaction=False)
-    for user in users:
-        for key in (keys.user(user), *(keys.recommendations(user, name) for name in names)):
-            pipeline.delete(key)
-    return sum(int(n) for n in pipeline.execute())
+    try:
+        with contextlib.closing(connect_store(settings)) as store:
+            pipeline = store.pipeline(transaction=False)
+            for user in users:
+                for key in (keys.user(user), *(keys.recommendations(user, name) for name in names)):
+                    pipeline.delete(key)
+            return sum(int(n) for n in pipeline.execute())
+    except (Stop, *STORE_ERRORS) as error:
+        # Not a store's error's own text: it may hold the URL with its password.
+        why = str(error) if isinstance(error, Stop) else f"The store failed ({type(error).__name__})."
+        raise Stop(
+            "the request is in the log, and `run` will delete the user's keys once it reaches the store. Here: "
+            f"{why} Repeat the command to delete them at once."
+        ) from None
 
 
 def _await(settings: Settings, partition: int, offset: int, seconds: float) -> bool:

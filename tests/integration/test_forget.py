@@ -78,6 +78,11 @@ def test_forget_a_user_while_run_is_up_and_when_it_is_not(world: World, tmp_path
     assert b"events:movies" not in world.store.hgetall(f"{world.prefix}:user:{{{USER}}}")
 
     assert world.service.stop() == 0
+    away = os.environ | {"CROSSCURRENT_REDIS__URL": "redis://127.0.0.1:1"}
+    done = world.service.command("forget", USER, "--config", str(world.service.config), env=away)
+    assert done.returncode == 2
+    assert "the request is in the log" in done.stderr
+    assert in_store(world.store)
     done = world.service.command("forget", USER, "--config", str(world.service.config), "--wait", "0")
     assert "has not read the request yet" in done.stdout
     assert not in_store(world.store)
