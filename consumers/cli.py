@@ -16,7 +16,7 @@ from consumers.cli_evaluate import evaluate
 from consumers.cli_files import pretrain, replay, simulate
 from consumers.cli_forget import forget
 from consumers.cli_options import CONFIG, JSON, NEEDED_CONFIG, write_json
-from consumers.config import load
+from consumers.config_file import load
 from consumers.errors import BUG, USAGE, Stop
 
 

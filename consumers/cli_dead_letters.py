@@ -10,7 +10,7 @@ import msgspec
 
 from consumers import log
 from consumers.cli_options import JSON, NEEDED_CONFIG, write_json
-from consumers.config import load
+from consumers.config_file import load
 from consumers.decode import Reason
 from consumers.errors import BUG, Stop
 

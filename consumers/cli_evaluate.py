@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from consumers.cli_options import CONFIG, JSON, write_json
-from consumers.config import load
+from consumers.config_file import load
 from consumers.evaluation import SCENARIOS, Scenario
 
 

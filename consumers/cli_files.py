@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from consumers.cli_options import CONFIG, JSON, NEEDED_CONFIG, write_json
-from consumers.config import load
+from consumers.config_file import load
 
 
 @click.command()

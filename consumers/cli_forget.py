@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from consumers.cli_options import JSON, NEEDED_CONFIG, write_json
-from consumers.config import load
+from consumers.config_file import load
 
 
 @click.command()

@@ -15,7 +15,8 @@ import numpy as np
 from rich.console import Console
 
 from consumers import log
-from consumers.config import Settings, build
+from consumers.config import Settings
+from consumers.config_file import build
 from consumers.connect import connect_source, connect_store
 from consumers.demo_drift import Kept, compare, show
 from consumers.demo_feed import world_of

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from consumers.config import load
+from consumers.config_file import load
 from consumers.evaluation import SCENARIOS
 from consumers.evaluation.scenario_figures import Pair, false_alarms, recovery_events, scenario_figures
 from consumers.evaluation.scenario_run import Happening, Pass, Recorder, run_pass

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumers.checkpointer import Checkpointer
-from consumers.config import Settings, build
+from consumers.config import Settings
+from consumers.config_file import build
 from consumers.dead_letters import DeadLetter, ListSink
 from consumers.encoding import SyncEncoding
 from consumers.errors import STATE_UNUSABLE, Stop

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumers.config import build
+from consumers.config_file import build
 from serving.health import HealthServer
 from serving.metrics import Metrics
 

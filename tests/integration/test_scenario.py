@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from consumers.config import load
+from consumers.config_file import load
 from consumers.evaluation.scenario import run_scenario
 from consumers.evaluation.scenario_world import scenario_world
 

@@ -34,7 +34,8 @@ import redis
 import structlog
 
 from consumers.checkpointer import Checkpointer
-from consumers.config import Settings, build
+from consumers.config import Settings
+from consumers.config_file import build
 from consumers.dead_letters import ListSink
 from consumers.embedded import Store
 from consumers.encoding import SyncEncoding

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from consumers.config import Settings, build, load
+from consumers.config import Settings
+from consumers.config_file import build, load
 from consumers.errors import USAGE, Stop
 
 MOVIES: dict[str, Any] = {"domains": {"movies": {}}}

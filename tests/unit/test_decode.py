@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.config import build
+from consumers.config_file import build
 from consumers.decode import CONTEXT_BUCKETS, Decoded, Decoder, Forget, Reason, Rejection
 from consumers.source import Record
 from models.interaction import Interaction, Item

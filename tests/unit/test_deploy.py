@@ -19,7 +19,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from consumers.config import load
+from consumers.config_file import load
 from consumers.worlds import settings as world_settings
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ import pytest
 
 from consumers import checkpointer as checkpointer_module
 from consumers.checkpointer import Checkpointer
-from consumers.config import build
+from consumers.config_file import build
 from consumers.dead_letters import ListSink
 from consumers.encoding import SyncEncoding
 from consumers.pipeline import Pipeline

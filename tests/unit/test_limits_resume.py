@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from consumers.config import build
+from consumers.config_file import build
 from consumers.dead_letters import Limits, ListSink
 from consumers.encoding import SyncEncoding
 from consumers.errors import Stop

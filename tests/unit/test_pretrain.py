@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from consumers.config import Settings, build
+from consumers.config import Settings
+from consumers.config_file import build
 from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.held_out import measure
 from consumers.historic import first_held_out
