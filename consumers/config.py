@@ -6,12 +6,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from consumers.tls import context
 from models.interaction import Domain, Role
 from models.settings import AdaptationSettings, LearnerSettings, RankerSettings
 from serving.pseudonym import Pseudonyms
-
-BOOTSTRAP_SECONDS = 6.0
-"""How long Kafka may take to answer at a start."""
 
 
 class Kafka(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,11 +32,11 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
     ssl_keyfile: str | None = None
 
     def client(self) -> dict[str, Any]:
-        """The keyword arguments that every Kafka client takes."""
+        """The keyword arguments that every Kafka client takes. Raises TlsFileError."""
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers,
             "security_protocol": self.security_protocol,
-            "bootstrap_timeout_ms": int(1000 * BOOTSTRAP_SECONDS),
+            "bootstrap_timeout_ms": 6000,
         }
         if self.sasl_mechanism:
             options |= {
@@ -47,8 +45,7 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
                 "sasl_plain_password": self.sasl_password,
             }
         if self.security_protocol.endswith("SSL"):
-            for key in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
-                options[key] = getattr(self, key)
+            options["ssl_context"] = context(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile)
         return options
 
 

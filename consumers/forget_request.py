@@ -17,7 +17,8 @@ from consumers.connect import connect_store
 from consumers.decode import ID_LIMIT
 from consumers.errors import Stop
 from consumers.replay import create_topics, make_producer
-from consumers.unreachable import await_tls, unreachable
+from consumers.tls import TlsFileError
+from consumers.unreachable import unreachable
 from serving.publisher import STORE_ERRORS
 from serving.records import Keys
 
@@ -65,12 +66,11 @@ def forget_user(settings: Settings, user: str, wait: float) -> Receipt:
     mark = ids.mark(inside)
     value = msgspec.json.encode({"timestamp": now, "key": ids.fingerprint})
     try:
-        await_tls(settings.kafka)
         partition, offset = _send(settings, mark.encode(), value)
         deleted = _delete_keys(settings, {user, inside})
         erased = _await(settings, partition, offset, wait)
         kept = _retention(settings)
-    except (KafkaError, TimeoutError) as error:
+    except (KafkaError, TlsFileError) as error:
         raise Stop(unreachable(settings.kafka, error)) from error
     topic = settings.kafka.forget_topic
     state: Literal["erased", "requested"] = "erased" if erased else "requested"

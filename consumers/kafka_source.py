@@ -17,7 +17,7 @@ from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.merge import TimeMerge
 from consumers.partition_watch import PartitionWatch, places
 from consumers.source import Offsets, Place, Record, Unavailable
-from consumers.unreachable import await_tls, unreachable
+from consumers.unreachable import unreachable
 
 log = structlog.get_logger()
 
@@ -67,7 +67,6 @@ class KafkaSource:
         self.canary_problem = ""
         self._config = config
         try:
-            await_tls(config)
             self._consumer = KafkaConsumer(
                 **config.client(),
                 group_id=config.group_id,

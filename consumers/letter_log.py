@@ -16,7 +16,7 @@ from kafka.errors import KafkaError
 
 from consumers.config import Kafka
 from consumers.errors import BUG, USAGE, Stop
-from consumers.unreachable import await_tls, unreachable
+from consumers.unreachable import unreachable
 
 REPLAYED = "replayed"
 PATIENCE_SECONDS = 20.0
@@ -81,7 +81,6 @@ class LetterLog:
         self._topic = config.dead_letter_topic
         self._patience = patience
         try:
-            await_tls(config)
             self._consumer = KafkaConsumer(
                 **config.client(),
                 group_id=None,

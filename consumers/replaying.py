@@ -12,7 +12,8 @@ from consumers import log
 from consumers.config import Settings
 from consumers.errors import Stop
 from consumers.replay import replay
-from consumers.unreachable import await_tls, unreachable
+from consumers.tls import TlsFileError
+from consumers.unreachable import unreachable
 from consumers.worlds import topic_namer
 
 
@@ -34,12 +35,11 @@ def run_replay(
         columns[field] = column
     console = log.console(stderr=True)
     try:
-        await_tls(config.kafka)
         report = replay(
             files, config.kafka.client(), domain, columns, topic_namer(config), rate, create, partitions,
             console=console,
         )  # fmt: skip
-    except (KafkaError, TimeoutError) as error:
+    except (KafkaError, TlsFileError) as error:
         raise Stop(unreachable(config.kafka, error)) from error
     for row in report.bad:
         console.print(str(row), style="yellow", highlight=False)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import logging
-import socket
-import ssl
-import time
 
-from kafka.cluster import collect_hosts
 from kafka.errors import (
     KafkaTimeoutError,
     RequestTimedOutError,
@@ -15,7 +11,8 @@ from kafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from consumers.config import BOOTSTRAP_SECONDS, Kafka
+from consumers.config import Kafka
+from consumers.tls import TlsFileError
 
 
 def _refusal(error: BaseException | None) -> str | None:
@@ -26,6 +23,8 @@ def _refusal(error: BaseException | None) -> str | None:
         return "Set kafka.sasl_mechanism to one that it has enabled: {config.sasl_mechanism} is not."
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "Its certificate is not trusted: set kafka.ssl_cafile to the authority that signed it."
+    if isinstance(error, TlsFileError):
+        return "Give PEM files that this user can read."
     return None
 
 
@@ -59,30 +58,6 @@ _manager.setLevel(logging.WARNING)
 _manager.propagate = False
 
 
-def await_tls(config: Kafka) -> None:
-    """Raises TimeoutError if all servers take connections and then say nothing to a TLS handshake.
-
-    kafka-python would wait for them for ever. Whatever else is wrong, it tells in time.
-    """
-    if not config.security_protocol.endswith("SSL"):
-        return
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the client itself looks at it
-    deadline = time.monotonic() + BOOTSTRAP_SECONDS
-    for host, port, _ in collect_hosts(config.bootstrap_servers):
-        left = max(deadline - time.monotonic(), 1.0)
-        try:
-            with socket.create_connection((host, port), timeout=left) as plain:
-                context.wrap_socket(plain).close()
-        except TimeoutError:
-            continue
-        except OSError:
-            return
-        else:
-            return
-    raise TimeoutError("no answer to a TLS handshake")
-
-
 def unreachable(config: Kafka, error: Exception) -> str:
     """One line for a broker that does not answer, or does not let us in."""
     cause: BaseException = error
@@ -104,6 +79,8 @@ def _advice(config: Kafka, cause: BaseException) -> str:
             f"It ends the connection: see that it speaks {config.security_protocol} there "
             f"(kafka.security_protocol){more}."
         )
+    if "Handshake failed" in str(cause):
+        return f"See that it speaks {config.security_protocol} there (kafka.security_protocol)."
     return (
         "Start it, or set kafka.bootstrap_servers (CROSSCURRENT_KAFKA__BOOTSTRAP_SERVERS), or see that it speaks "
         f"{config.security_protocol} there (kafka.security_protocol)."

@@ -17,7 +17,8 @@ from consumers.replay import create_topics, make_producer
 from consumers.rows import Kind, Sent
 from consumers.simulated_world import Drift, Poison, WorldSettings
 from consumers.simulator import Simulator, three_domains, to_files, to_kafka
-from consumers.unreachable import await_tls, unreachable
+from consumers.tls import TlsFileError
+from consumers.unreachable import unreachable
 
 
 def settings(
@@ -99,7 +100,6 @@ def into_kafka(
         except OSError as error:
             raise Stop(f"--truth {truth}: {error.strerror}") from error
     try:
-        await_tls(config.kafka)
         if create:
             create_topics(config.kafka.client(), config.topic_kinds())
         with (
@@ -109,7 +109,7 @@ def into_kafka(
             task = bars.add_task("sending", total=world.events + sum(d.items for d in world.domains))
             records = _told(simulator.records(), lambda count: bars.advance(task, count))
             counts = to_kafka(records, producer, topic_namer(config), rate)
-    except (KafkaError, TimeoutError) as error:
+    except (KafkaError, TlsFileError) as error:
         raise Stop(unreachable(config.kafka, error)) from error
     figures: dict[str, Any] = msgspec.to_builtins(counts)
     return figures

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ class Front:
     def __init__(self, target: int, context: ssl.SSLContext | None, mechanisms: list[str]) -> None:
         self.port, self._target, self._context = free_port(), target, context
         self.mechanisms = mechanisms
+        self._open: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -48,18 +51,44 @@ class Front:
 
     def _run(self) -> None:
         self._loop.set_exception_handler(lambda *_: None)  # clients that give up in the middle
-        server = self._loop.run_until_complete(
-            asyncio.start_server(self._serve, HOST, self.port, ssl=self._context)
-        )
+        self._loop.run_until_complete(self._listen())
         self._loop.run_forever()
-        server.close()
+        if self._server is not None:
+            self._server.close()
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._loop.run_until_complete(asyncio.sleep(0.1))
         self._loop.close()
 
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._serve, HOST, self.port, ssl=self._context)
+
+    async def _hang_up(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._open:
+            writer.transport.abort()
+
+    @contextlib.contextmanager
+    def silence(self) -> Iterator[list[socket.socket]]:
+        """All connections end; new ones are taken and hear nothing. Gives those: later too nobody answers them."""
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(5.0)
+        taken: list[socket.socket] = []
+
+        def take(listener: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(listener.accept()[0])
+
+        with socket.create_server((HOST, self.port)) as listener:
+            threading.Thread(target=take, args=[listener], daemon=True).start()
+            yield taken
+            listener.shutdown(socket.SHUT_RDWR)
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(5.0)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(HOST, self._target)
+        self._open.add(writer)
         try:
             if self.mechanisms and not await self._log_in(reader, writer, there, back):
                 await asyncio.sleep(0.1)  # as long as Kafka waits (connection.failed.authentication.delay.ms)
@@ -68,6 +97,7 @@ class Front:
         except asyncio.IncompleteReadError:
             pass  # the client has gone
         finally:
+            self._open.discard(writer)
             writer.close()
             back.close()
 

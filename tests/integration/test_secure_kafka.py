@@ -49,7 +49,7 @@ REFUSALS = {
     "another mechanism": ("scram-256", {"SASL_MECHANISM": "PLAIN"}, "kafka.sasl_mechanism"),
     "no TLS": ("tls", {"SECURITY_PROTOCOL": "PLAINTEXT"}, "kafka.security_protocol"),
     "TLS where there is none": ("scram-256", {"SECURITY_PROTOCOL": "SASL_SSL"}, "kafka.security_protocol"),
-    "silence": ("tls", {"BOOTSTRAP_SERVERS": SILENT}, "TLS handshake"),
+    "silence": ("tls", {"BOOTSTRAP_SERVERS": SILENT}, "Handshake failed: no answer"),
     "no login": ("scram-256", {"SECURITY_PROTOCOL": "PLAINTEXT"}, "kafka.security_protocol"),
 }
 """What is asked for: the case, what differs from it, and what the error must name."""
@@ -130,6 +130,40 @@ def test_events_are_learned(
     assert PASSWORD not in service.log.read_text() + checked.stdout + checked.stderr
 
 
+def test_a_broker_that_falls_silent_is_found_again(
+    tmp_path: Path,
+    brokers: dict[str, SecureBroker],
+    redis_store: Server,
+    topic_prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Connections end, the next ones hear nothing and stay open: once others are answered the events go on."""
+    broker, topic = brokers["tls"], f"interactions.{topic_prefix}.books"
+    for key, value in environ(CASES["tls"], broker).items():
+        monkeypatch.setenv(key, value)
+    service = Running(tmp_path, broker.bootstrap, redis_store.url, topic_prefix, DOMAINS)
+    service.command("check", "-c", str(service.config), "--create-topics")
+
+    def send(item: str) -> None:
+        with KafkaProducer(**broker.client()) as producer:
+            producer.send(topic, json.dumps({"type": "click", "user_id": "u", "item_id": item}).encode())
+
+    service.start()
+    try:
+        service.wait_until_ready()
+        send("b1")
+        wait_for(lambda: service.metric("crosscurrent_events_total") == 1, why="the first event")
+        with broker.front.silence() as taken:
+            wait_for(lambda: taken, why="the service tries again")
+        send("b2")
+        wait_for(lambda: service.metric("crosscurrent_events_total") == 2, why="the second event")
+        assert service.stop() == 0
+    finally:
+        service.kill()
+        for connection in taken:
+            connection.close()
+
+
 @pytest.fixture(scope="module")
 def refused(
     tmp_path_factory: pytest.TempPathFactory, brokers: dict[str, SecureBroker], redis_store: Server
@@ -183,7 +217,7 @@ def test_no_command_waits_for_a_silent_port(tmp_path: Path, redis_store: Server)
         done = list(pool.map(lambda c: service.command(*c, "-c", str(service.config), env=env), commands))
     for ended in done:
         assert ended.returncode == 2, ended
-        assert "TLS handshake" in ended.stderr, ended
+        assert "Handshake failed: no answer" in ended.stderr, ended
 
 
 def test_scram_of_the_front() -> None:

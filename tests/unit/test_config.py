@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from consumers.config import Settings
 from consumers.config_file import build, load
 from consumers.errors import USAGE, Stop
+from consumers.tls import TlsFileError
 
 MOVIES: dict[str, Any] = {"domains": {"movies": {}}}
 
@@ -367,10 +370,22 @@ def test_client_options_are_plain_by_default() -> None:
 
 
 def test_client_options_with_tls() -> None:
-    """The TLS files are passed on under kafka-python's own names."""
-    options = build(MOVIES | {"kafka": {"security_protocol": "SSL", "ssl_cafile": "/ca"}}).kafka.client()
-    assert (options["ssl_cafile"], options["ssl_certfile"], options["security_protocol"]) == (
-        "/ca",
-        None,
-        "SSL",
-    )
+    """Certificates and the server's name are checked, and old protocols are refused."""
+    options = build(MOVIES | {"kafka": {"security_protocol": "SSL"}}).kafka.client()
+    made = options["ssl_context"]
+    assert options["security_protocol"] == "SSL"
+    assert made.check_hostname
+    assert made.verify_mode is ssl.CERT_REQUIRED
+    assert made.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize("keys", [("ssl_cafile",), ("ssl_certfile", "ssl_keyfile")])
+@pytest.mark.parametrize("there", [True, False])
+def test_tls_files_that_cannot_be_loaded(keys: tuple[str, ...], there: bool, tmp_path: Path) -> None:
+    """What is missing or no certificate is an error that names the key and the file."""
+    file = tmp_path / "some.pem"
+    if there:
+        file.write_text("no certificate")
+    kafka = build(MOVIES | {"kafka": {"security_protocol": "SSL"} | dict.fromkeys(keys, str(file))}).kafka
+    with pytest.raises(TlsFileError, match=f"kafka.{keys[0]} {re.escape(str(file))}"):
+        kafka.client()
