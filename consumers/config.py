@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from consumers.tls import context
+from consumers.tls import TlsContext
 from models.interaction import Domain, Role
 from models.settings import AdaptationSettings, LearnerSettings, RankerSettings
 from serving.pseudonym import Pseudonyms
@@ -32,7 +32,7 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
     ssl_keyfile: str | None = None
 
     def client(self) -> dict[str, Any]:
-        """The keyword arguments that every Kafka client takes. Raises TlsFileError."""
+        """The keyword arguments that every Kafka client takes."""
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers,
             "security_protocol": self.security_protocol,
@@ -45,7 +45,7 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
                 "sasl_plain_password": self.sasl_password,
             }
         if self.security_protocol.endswith("SSL"):
-            options["ssl_context"] = context(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile)
+            options["ssl_context"] = TlsContext(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile)
         return options
 
 

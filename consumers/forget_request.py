@@ -17,7 +17,6 @@ from consumers.connect import connect_store
 from consumers.decode import ID_LIMIT
 from consumers.errors import Stop
 from consumers.replay import create_topics, make_producer
-from consumers.tls import TlsFileError
 from consumers.unreachable import unreachable
 from serving.publisher import STORE_ERRORS
 from serving.records import Keys
@@ -70,7 +69,7 @@ def forget_user(settings: Settings, user: str, wait: float) -> Receipt:
         deleted = _delete_keys(settings, {user, inside})
         erased = _await(settings, partition, offset, wait)
         kept = _retention(settings)
-    except (KafkaError, TlsFileError) as error:
+    except KafkaError as error:
         raise Stop(unreachable(settings.kafka, error)) from error
     topic = settings.kafka.forget_topic
     state: Literal["erased", "requested"] = "erased" if erased else "requested"
@@ -101,9 +100,10 @@ def _delete_keys(settings: Settings, users: set[str]) -> int:
     except (Stop, *STORE_ERRORS) as error:
         # Not a store's error's own text: it may hold the URL with its password.
         why = str(error) if isinstance(error, Stop) else f"The store failed ({type(error).__name__})."
+        older = ", and those from before there was a privacy.key" if len(users) > 1 else ""
         raise Stop(
             "the request is in the log, and `run` will delete the user's keys once it reaches the store. Here: "
-            f"{why} Repeat the command to delete them at once."
+            f"{why} Repeat the command to delete them at once{older}."
         ) from None
 
 

@@ -12,7 +12,6 @@ from consumers import log
 from consumers.config import Settings
 from consumers.errors import Stop
 from consumers.replay import replay
-from consumers.tls import TlsFileError
 from consumers.unreachable import unreachable
 from consumers.worlds import topic_namer
 
@@ -39,7 +38,7 @@ def run_replay(
             files, config.kafka.client(), domain, columns, topic_namer(config), rate, create, partitions,
             console=console,
         )  # fmt: skip
-    except (KafkaError, TlsFileError) as error:
+    except KafkaError as error:
         raise Stop(unreachable(config.kafka, error)) from error
     for row in report.bad:
         console.print(str(row), style="yellow", highlight=False)

@@ -8,65 +8,83 @@ import ssl
 import threading
 from typing import Any
 
-HANDSHAKE_SECONDS = 5.0
-"""A server that has said nothing by then is taken for dead: the client ends the connection and tries again."""
+PATIENCE_SECONDS = 2.5
+"""How long a server may say nothing in a handshake before the connection is ended, and the client tries again …"""
+LONGEST_SECONDS = 10.0
+"""… doubled each time up to this, for brokers that are slow; a start has some 6 s, and other servers to try."""
 
 
 class TlsFileError(OSError):
     """A certificate, key or authority that cannot be loaded."""
 
 
+class TlsContext:
+    """What a client's connections are wrapped by: TLS 1.2 or later, the server's name and certificate checked.
+
+    Files are loaded for each connection, so that new ones are taken up. No `cafile`: the system's authorities.
+    """
+
+    def __init__(self, cafile: str | None, certfile: str | None, keyfile: str | None) -> None:
+        self._cafile, self._certfile, self._keyfile = cafile, certfile, keyfile
+        self.patience = PATIENCE_SECONDS
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
+        """As `ssl.SSLContext` does it. Raises TlsFileError that names the config key."""
+        connection = self._loaded().wrap_socket(*args, **options)
+        assert isinstance(connection, _Connection)
+        connection.limit(self)
+        return connection
+
+    def _loaded(self) -> ssl.SSLContext:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        made.sslsocket_class = _Connection
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            if self._cafile:
+                made.load_verify_locations(self._cafile)
+            else:
+                made.load_default_certs()
+        except OSError as error:
+            raise TlsFileError(f"{error.strerror or error}: kafka.ssl_cafile {self._cafile}") from error
+        if self._certfile:
+            try:
+                # An encrypted key is an error, and no question on the terminal.
+                made.load_cert_chain(self._certfile, self._keyfile, lambda: "")
+            except OSError as error:
+                files = f"kafka.ssl_certfile {self._certfile}, ssl_keyfile {self._keyfile}"
+                raise TlsFileError(f"{error.strerror or error}: {files}") from error
+        return made
+
+
 class _Connection(ssl.SSLSocket):
     """Shut down unless the handshake is done in time: kafka-python waits for it without end."""
 
-    _late = False
+    _owner: TlsContext | None = None
+    _waited = 0.0
+    """Seconds; 0 as long as it is not too late."""
 
-    def end_if_silent(self) -> None:
+    def limit(self, owner: TlsContext) -> None:
+        """The time of the handshake runs from now on."""
+        self._owner = owner
+        timer = threading.Timer(owner.patience, self._end_if_silent, [owner, owner.patience])
+        timer.daemon = True
+        timer.start()
+
+    def _end_if_silent(self, owner: TlsContext, seconds: float) -> None:
         """Whoever waits for the server sees the end of the connection."""
         with contextlib.suppress(OSError, ValueError):  # closed meanwhile
-            if self.version() is None:
-                self._late = True
+            if self.fileno() >= 0 and self.version() is None:
+                self._waited = seconds
                 socket.socket.shutdown(self, socket.SHUT_RDWR)
+                owner.patience = min(2 * seconds, LONGEST_SECONDS)
 
     def do_handshake(self, block: bool = False) -> None:
         """As the base class. Raises TimeoutError once it is too late."""
         try:
             super().do_handshake(block)
         except OSError as error:
-            if self._late:
-                raise TimeoutError(f"no answer for {HANDSHAKE_SECONDS:g} s") from error
+            if self._waited:
+                raise TimeoutError(f"no answer for {self._waited:g} s") from error
             raise
-
-
-class _Context(ssl.SSLContext):
-    sslsocket_class = _Connection
-
-    def wrap_socket(self, *args: Any, **options: Any) -> Any:
-        connection: Any = super().wrap_socket(*args, **options)
-        timer = threading.Timer(HANDSHAKE_SECONDS, connection.end_if_silent)
-        timer.daemon = True
-        timer.start()
-        return connection
-
-
-def context(cafile: str | None, certfile: str | None, keyfile: str | None) -> ssl.SSLContext:
-    """TLS 1.2 or later, the server's name and certificate checked. No `cafile`: the system's authorities.
-
-    Raises TlsFileError that names the config key.
-    """
-    made = _Context(ssl.PROTOCOL_TLS_CLIENT)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        if cafile:
-            made.load_verify_locations(cafile)
-        else:
-            made.load_default_certs()
-    except OSError as error:
-        raise TlsFileError(f"kafka.ssl_cafile {cafile}: {error.strerror or error}") from error
-    if certfile:
-        try:
-            made.load_cert_chain(certfile, keyfile, lambda: "")  # rather than ask the terminal
-        except OSError as error:
-            what = f"kafka.ssl_certfile {certfile}, ssl_keyfile {keyfile}"
-            raise TlsFileError(f"{what}: {error.strerror or error}") from error
-    return made
+        if self._owner is not None:
+            self._owner.patience = PATIENCE_SECONDS

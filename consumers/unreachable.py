@@ -24,7 +24,7 @@ def _refusal(error: BaseException | None) -> str | None:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "Its certificate is not trusted: set kafka.ssl_cafile to the authority that signed it."
     if isinstance(error, TlsFileError):
-        return "Give PEM files that this user can read."
+        return "Give PEM files that this user can read, with a key that is not encrypted and fits its certificate."
     return None
 
 

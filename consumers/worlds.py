@@ -17,7 +17,6 @@ from consumers.replay import create_topics, make_producer
 from consumers.rows import Kind, Sent
 from consumers.simulated_world import Drift, Poison, WorldSettings
 from consumers.simulator import Simulator, three_domains, to_files, to_kafka
-from consumers.tls import TlsFileError
 from consumers.unreachable import unreachable
 
 
@@ -109,7 +108,7 @@ def into_kafka(
             task = bars.add_task("sending", total=world.events + sum(d.items for d in world.domains))
             records = _told(simulator.records(), lambda count: bars.advance(task, count))
             counts = to_kafka(records, producer, topic_namer(config), rate)
-    except (KafkaError, TlsFileError) as error:
+    except KafkaError as error:
         raise Stop(unreachable(config.kafka, error)) from error
     figures: dict[str, Any] = msgspec.to_builtins(counts)
     return figures

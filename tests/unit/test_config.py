@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from consumers.config import Settings
 from consumers.config_file import build, load
 from consumers.errors import USAGE, Stop
 from consumers.tls import TlsFileError
+from tests.integration.secure_store import certificate
 
 MOVIES: dict[str, Any] = {"domains": {"movies": {}}}
 
@@ -372,20 +374,32 @@ def test_client_options_are_plain_by_default() -> None:
 def test_client_options_with_tls() -> None:
     """Certificates and the server's name are checked, and old protocols are refused."""
     options = build(MOVIES | {"kafka": {"security_protocol": "SSL"}}).kafka.client()
-    made = options["ssl_context"]
     assert options["security_protocol"] == "SSL"
-    assert made.check_hostname
-    assert made.verify_mode is ssl.CERT_REQUIRED
-    assert made.minimum_version is ssl.TLSVersion.TLSv1_2
+    with socket.socket() as plain:
+        made = options["ssl_context"].wrap_socket(
+            plain, server_hostname="kafka", do_handshake_on_connect=False
+        )
+        with made:
+            assert made.context.check_hostname
+            assert made.context.verify_mode is ssl.CERT_REQUIRED
+            assert made.context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
 @pytest.mark.parametrize("keys", [("ssl_cafile",), ("ssl_certfile", "ssl_keyfile")])
-@pytest.mark.parametrize("there", [True, False])
-def test_tls_files_that_cannot_be_loaded(keys: tuple[str, ...], there: bool, tmp_path: Path) -> None:
-    """What is missing or no certificate is an error that names the key and the file."""
+def test_tls_files_are_loaded_for_each_connection(keys: tuple[str, ...], tmp_path: Path) -> None:
+    """What is missing or no certificate is an error that names the key and the file, until there is a good one."""
     file = tmp_path / "some.pem"
-    if there:
-        file.write_text("no certificate")
-    kafka = build(MOVIES | {"kafka": {"security_protocol": "SSL"} | dict.fromkeys(keys, str(file))}).kafka
-    with pytest.raises(TlsFileError, match=f"kafka.{keys[0]} {re.escape(str(file))}"):
-        kafka.client()
+    raw = {"security_protocol": "SSL"} | dict.fromkeys(keys, str(file))
+    context = build(MOVIES | {"kafka": raw}).kafka.client()["ssl_context"]
+
+    def wrap() -> None:
+        with socket.socket() as plain:
+            context.wrap_socket(plain, server_hostname="kafka", do_handshake_on_connect=False).close()
+
+    for content in (None, "no certificate"):
+        if content is not None:
+            file.write_text(content)
+        with pytest.raises(TlsFileError, match=f"kafka.{keys[0]} {re.escape(str(file))}"):
+            wrap()
+    file.write_text("".join(made.read_text() for made in certificate(tmp_path)))
+    wrap()
