@@ -36,7 +36,7 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers,
             "security_protocol": self.security_protocol,
-            "bootstrap_timeout_ms": 6000,
+            "bootstrap_timeout_ms": 6000,  # a broker that is away is told within 10 s
         }
         if self.sasl_mechanism:
             options |= {

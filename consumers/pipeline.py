@@ -252,10 +252,8 @@ class Pipeline(Live):
             return  # a removed item could still be on a list
         if self.publisher is not None and self.clock() - self._published_at >= interval:
             # Lists may take as long as learning did; while records wait to be learned, a share of that.
-            behind, learning = (
-                len(self.batcher) >= self.settings.intake.batch_events,
-                self._learning_since_publish,
-            )
+            behind = len(self.batcher) >= self.settings.intake.batch_events
+            learning = self._learning_since_publish
             self._publish(self.settings.publish.list_share * learning if behind else max(interval, learning))
             self.forgetting.sweep_if_due()
 

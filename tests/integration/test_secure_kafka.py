@@ -95,20 +95,30 @@ def address(server: socket.socket) -> str:
     return json.dumps([f"{HOST}:{server.getsockname()[1]}"])
 
 
-@pytest.mark.parametrize("name", ["client-certificate", "plain", "scram-256"])
-def test_events_are_learned(
-    name: str,
+@pytest.fixture
+def service_of(
     tmp_path: Path,
     brokers: dict[str, SecureBroker],
     redis_store: Server,
     topic_prefix: str,
     monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[str], Running]:
+    """Makes the service of a case, with its keys in the environment; not started."""
+
+    def make(name: str) -> Running:
+        for key, value in environ(CASES[name], brokers[name]).items():
+            monkeypatch.setenv(key, value)
+        return Running(tmp_path, brokers[name].bootstrap, redis_store.url, topic_prefix, DOMAINS)
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["client-certificate", "plain", "scram-256"])
+def test_events_are_learned(
+    name: str, brokers: dict[str, SecureBroker], service_of: Callable[[str], Running], topic_prefix: str
 ) -> None:
     """Topics are made, events come in and are learned; what is told holds no password."""
-    broker = brokers[name]
-    for key, value in environ(CASES[name], broker).items():
-        monkeypatch.setenv(key, value)
-    service = Running(tmp_path, broker.bootstrap, redis_store.url, topic_prefix, DOMAINS)
+    broker, service = brokers[name], service_of(name)
     checked = service.command("check", "-c", str(service.config), "--create-topics")
     assert checked.returncode == 0, checked.stdout
     with KafkaProducer(**broker.client()) as producer:
@@ -131,17 +141,10 @@ def test_events_are_learned(
 
 
 def test_a_broker_that_falls_silent_is_found_again(
-    tmp_path: Path,
-    brokers: dict[str, SecureBroker],
-    redis_store: Server,
-    topic_prefix: str,
-    monkeypatch: pytest.MonkeyPatch,
+    brokers: dict[str, SecureBroker], service_of: Callable[[str], Running], topic_prefix: str
 ) -> None:
     """Connections end, the next ones hear nothing and stay open: once others are answered the events go on."""
-    broker, topic = brokers["tls"], f"interactions.{topic_prefix}.books"
-    for key, value in environ(CASES["tls"], broker).items():
-        monkeypatch.setenv(key, value)
-    service = Running(tmp_path, broker.bootstrap, redis_store.url, topic_prefix, DOMAINS)
+    broker, service, topic = brokers["tls"], service_of("tls"), f"interactions.{topic_prefix}.books"
     service.command("check", "-c", str(service.config), "--create-topics")
 
     def send(item: str) -> None:
@@ -149,6 +152,7 @@ def test_a_broker_that_falls_silent_is_found_again(
             producer.send(topic, json.dumps({"type": "click", "user_id": "u", "item_id": item}).encode())
 
     service.start()
+    taken: list[socket.socket] = []
     try:
         service.wait_until_ready()
         send("b1")
