@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kafka import KafkaAdminClient, KafkaConsumer
+from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from consumers.canary import create_topic
-from consumers.codecs import missing_codecs, unreadable_topics
+from consumers.codecs import unreadable_topics
 from consumers.config import Settings
 from consumers.connect import connect_store
 from consumers.errors import Stop
@@ -66,21 +66,11 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
             yield Finding(
                 f"topic {name}", False, "missing: create it, or run crosscurrent check --create-topics"
             )
-    yield from _check_codecs(settings, [name for name, _ in kinds if name in counts])
+    there = [(name, number) for name, _ in kinds for number in range(counts.get(name, 0))]
+    for name, line in unreadable_topics(settings.kafka, there).items():
+        yield Finding(f"topic {name}", False, line)
     if canary := settings.kafka.canary_topic:
         yield _check_canary(admin, canary, create)
-
-
-def _check_codecs(settings: Settings, topics: list[str]) -> Iterator[Finding]:
-    """Topics that are compressed with what cannot be read here. Looks into them only where a package is missing."""
-    if not missing_codecs():
-        return
-    with KafkaConsumer(**settings.kafka.client(), group_id=None, enable_auto_commit=False) as consumer:
-        places = [
-            (topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()
-        ]
-        for topic, line in unreadable_topics(consumer, places).items():
-            yield Finding(f"topic {topic}", False, line)
 
 
 def _check_canary(admin: Any, topic: str, create: bool) -> Finding:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from kafka import TopicPartition, codec
-from kafka.errors import UnsupportedCodecError
+from kafka import KafkaConsumer, TopicPartition, codec
+from kafka.errors import KafkaError, UnsupportedCodecError
 
-from consumers.source import Place
+from consumers.config import Kafka
+from consumers.source import Offsets, Place
 
 PACKAGES = {"snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
 """What kafka-python needs besides itself, by codec."""
@@ -22,24 +24,31 @@ def missing_codecs() -> list[str]:
     return [name for name, has in there.items() if not has()]
 
 
-def unreadable_topics(consumer: Any, places: Iterable[Place]) -> dict[str, str]:
+def unreadable_topics(config: Kafka, places: Iterable[Place]) -> dict[str, str]:
     """What to do about each topic whose newest records cannot be decompressed; empty where every codec is there.
 
-    Takes over the consumer's assignment. Raises KafkaError.
+    Raises KafkaError.
     """
     if not missing_codecs():
         return {}
     tps = [TopicPartition(*place) for place in places]
-    begins, ends = consumer.beginning_offsets(tps), consumer.end_offsets(tps)
-    return dict(_unreadable(consumer, {tp: max(begins[tp], ends[tp] - 1) for tp in tps}))
+    with _consumer(config) as consumer:
+        begins, ends = consumer.beginning_offsets(tps), consumer.end_offsets(tps)
+        return dict(_unreadable(consumer, {tp: max(begins[tp], ends[tp] - 1) for tp in tps}))
 
 
-def advice(consumer: Any, positions: dict[Any, int], error: UnsupportedCodecError) -> str:
-    """What to do after `error`, which says the codec, but not of which topic. Takes over the consumer's assignment.
+def advice(config: Kafka, positions: Offsets, error: UnsupportedCodecError) -> str:
+    """What to do about `error`, which says the codec, but not of which topic: that is looked for at `positions`, the
+    next offsets to fetch."""
+    # With a consumer of its own: another poll of the one that raised this never returns (kafka-python 3.0.12).
+    with contextlib.suppress(KafkaError), _consumer(config) as consumer:
+        for _, line in _unreadable(consumer, {TopicPartition(*p): at for p, at in positions.items()}):
+            return line
+    return cure("a topic", error)
 
-    positions: the next offset to fetch of every partition.
-    """
-    return next(_unreadable(consumer, positions), ("", _line("a topic", error)))[1]
+
+def _consumer(config: Kafka) -> Any:
+    return KafkaConsumer(**config.client(), group_id=None, enable_auto_commit=False)
 
 
 def _unreadable(consumer: Any, positions: dict[Any, int]) -> Iterator[tuple[str, str]]:
@@ -55,10 +64,11 @@ def _unreadable(consumer: Any, positions: dict[Any, int]) -> Iterator[tuple[str,
                 if not consumer.poll(timeout_ms=POLL_MS) and answered:
                     break
         except UnsupportedCodecError as error:
-            yield topic, _line(f"topic {topic}", error)
+            yield topic, cure(f"topic {topic}", error)
 
 
-def _line(topic: str, error: UnsupportedCodecError) -> str:
+def cure(topic: str, error: UnsupportedCodecError) -> str:
+    """What to do about `error`, in one line."""
     missing = [name for name in PACKAGES if name in str(error)]
     if not missing:
         return f"{topic} cannot be decompressed: {error}"

@@ -82,7 +82,7 @@ class KafkaSource:
                     self.canaries, self.canary_problem = canary_partitions(admin, canary_topic)
             self._consumer = self._connect(buffer_bytes // 4)
             self._ends = StableEnds(self._consumer)
-            unreadable = unreadable_topics(self._consumer, self._tps)
+            unreadable = unreadable_topics(config, self._tps)
         except (KafkaError, OSError, ValueError) as error:
             self.close()
             raise Stop(unreachable(config, error)) from error
@@ -194,8 +194,8 @@ class KafkaSource:
             self._drop_canaries(error)
             return 0
         except UnsupportedCodecError as error:
-            positions = {tp: self._positions.position(place) for place, tp in self._tps.items()}
-            raise Stop(advice(self._consumer, positions, error)) from error
+            positions = {place: self._positions.position(place) for place in self._tps}
+            raise Stop(advice(self._config, positions, error)) from error
         except KafkaError as error:
             if getattr(error, "retriable", False):
                 raise Unavailable(str(error)) from error
