@@ -35,6 +35,10 @@ class Batcher:
             self._since = self._clock()
         self._entries.append((record, decoded))
 
+    def records(self) -> list[Record]:
+        """Those that no batch has yet, in their order."""
+        return [record for record, _ in self._entries]
+
     def wait(self) -> float:
         """Seconds until the oldest entry is due; the age limit where nothing waits."""
         if not self._entries:

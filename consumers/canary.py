@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 import structlog
-from kafka import KafkaProducer
+from kafka import KafkaProducer, TopicPartition
 from kafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError
 from prometheus_client import Counter, Histogram
 
 from consumers.config import Kafka
-from consumers.source import Record
+from consumers.source import Place, Record
 from serving.records import Write, hash_write
 
 LOST_SECONDS = 60.0
@@ -55,6 +55,21 @@ def create_topic(admin: Any, topic: str) -> None:
     """Raises KafkaError where that is not allowed."""
     with contextlib.suppress(TopicAlreadyExistsError):  # another process was faster
         admin.create_topics({topic: TOPIC}, wait_for_metadata=True)
+
+
+def canary_partitions(admin: Any, topic: str) -> tuple[dict[Place, Any], str]:
+    """The topic's partitions, or why there are none; it is made if it is missing. What forbids that is no error: it
+    must not stop the events."""
+    try:
+        (described,) = admin.describe_topics([topic])
+        if not described["partitions"]:
+            create_topic(admin, topic)
+            (described,) = admin.describe_topics([topic])
+    except KafkaError as error:
+        return {}, f"{topic}: {type(error).__name__}"
+    numbers = [int(partition["partition_index"]) for partition in described["partitions"]]
+    found = {(topic, number): TopicPartition(topic, number) for number in numbers}
+    return found, "" if found else f"{topic} cannot be described"
 
 
 class Canaries:

@@ -13,6 +13,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from consumers.canary import create_topic
+from consumers.codecs import unreadable_topics
 from consumers.config import Settings
 from consumers.connect import connect_store
 from consumers.errors import Stop
@@ -65,6 +66,9 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
             yield Finding(
                 f"topic {name}", False, "missing: create it, or run crosscurrent check --create-topics"
             )
+    there = [(name, number) for name, _ in kinds for number in range(counts.get(name, 0))]
+    for name, line in unreadable_topics(settings.kafka, there).items():
+        yield Finding(f"topic {name}", False, line)
     if canary := settings.kafka.canary_topic:
         yield _check_canary(admin, canary, create)
 

@@ -62,7 +62,7 @@ class View:
         rate = (learned - before) / max(now - then, 1e-9)
         fresh = (service.freshness_ms or [0.0])[-2000:]
         p50, p99 = np.percentile(fresh, [50, 99])
-        lag = sum(service.source.lag(service.pipeline.offsets).values())
+        lag = sum(service.pipeline.reporter.lag.records.values())
         return Text(
             f"{now - self._begun:5.0f} s   {learned:,} events learned   {rate:,.0f}/s   lag {lag:,}   "
             f"fresh after {p50:.0f} ms (p99 {p99:.0f} ms)   model {service.arms.full.model}"
@@ -98,7 +98,8 @@ class View:
 def _alarms(arms: Arms, domain: str) -> int:
     """Drifts that any detector has seen in this domain."""
     watches = arms.loop.drift.watches if arms.loop is not None else {}
-    return sum(watch.count for (name, _), watch in watches.items() if name == domain)
+    # The loop's thread may add one meanwhile.
+    return sum(watch.count for (name, _), watch in list(watches.items()) if name == domain)
 
 
 def _number(value: float | None) -> str:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError, OffsetOutOfRangeError, TopicAuthorizationFailedError
+from kafka.errors import (
+    KafkaError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+    UnsupportedCodecError,
+)
 
-from consumers.canary import create_topic
+from consumers.canary import canary_partitions
+from consumers.codecs import advice, unreadable_topics
 from consumers.config import Kafka
 from consumers.decode import Topics
 from consumers.errors import STATE_UNUSABLE, Stop
-from consumers.merge import TimeMerge
-from consumers.partition_watch import PartitionWatch, places
+from consumers.merge import BUFFER_BYTES, Patience, TimeMerge
+from consumers.partition_watch import PartitionWatch, described
+from consumers.positions import Positions
+from consumers.resume import gone, of_this_log, truncated
 from consumers.source import Offsets, Place, Record, Unavailable
+from consumers.stable_ends import StableEnds
 from consumers.unreachable import unreachable
 
 log = structlog.get_logger()
@@ -24,18 +32,22 @@ log = structlog.get_logger()
 WATCH_SECONDS = 5.0
 """Between two looks for partitions that were added."""
 PATIENCE_SECONDS = 1.0
-"""How long time order may hold records back when nothing more is delivered."""
-FETCH_RECORDS = 100_000
-"""A whole fetch is taken in at once: a partition's batch holds thousands of records, and a smaller poll would
-hand out one partition's to their end before the next one's first."""
+"""How long time order may hold records back for a partition that delivers nothing."""
+CHUNK_RECORDS = 2_000
+"""Taken in at once; between two chunks, partitions that hold enough are paused."""
+FETCH_LEAST, FETCH_MOST = 64 * 1024, 256 * 1024
+"""Bytes that a partition may give at once: fewer where there are many, and not so few that a batch is larger."""
 
 
 class KafkaSource:
-    """See `source.Source`. Items and requests to forget are read to their end before the first interaction is handed
-    out. The topic of requests may be missing at first; it, and partitions added to any topic, are read once seen.
+    """See `source.Source`. Items and requests to forget are read, to the end that they had at the start, before the
+    first interaction is handed out. The topic of requests may be missing at first; it, and partitions added to any
+    topic, are read once seen. Only committed records count: an open transaction is the end of its partition.
 
     Records of `canary_topic` come among the others, from its end at start on; nothing waits for one, and neither
     offsets nor lag nor identity know of them. `canary_problem` says why there are none.
+
+    `buffer_bytes`: memory for records that wait for their turn, of all partitions together.
     """
 
     def __init__(
@@ -46,6 +58,8 @@ class KafkaSource:
         accept_gap: bool = False,
         canary_topic: str = "",
         watch_seconds: float = WATCH_SECONDS,
+        patience_seconds: float = PATIENCE_SECONDS,
+        buffer_bytes: int = BUFFER_BYTES,
     ) -> None:
         self._watch: PartitionWatch | None = None
         self._watch_seconds = watch_seconds
@@ -53,73 +67,48 @@ class KafkaSource:
         self._poll_records = poll_records
         self._accept_gap = accept_gap
         self._lost = 0
-        self._positions: Offsets = {}
-        """The next offset to fetch …"""
-        self._polled: Offsets = {}
-        """… and one past the last record that came; control and compacted offsets may lie between."""
-        self._started: Offsets = {}
-        self._start_ends: Offsets = {}
-        self._identity: dict[str, str] = {}
-        self._merge = TimeMerge()
-        self._held_since: float | None = None
+        self._positions = Positions()
+        self._merge = TimeMerge(buffer_bytes, Patience(patience_seconds))
         self._reading_items = True
         self.canaries: dict[Place, Any] = {}
         self.canary_problem = ""
         self._config = config
-        try:
-            self._consumer = KafkaConsumer(
-                **config.client(),
-                group_id=config.group_id,
-                max_poll_records=FETCH_RECORDS,
-                max_partition_fetch_bytes=256 * 1024,
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                allow_auto_create_topics=False,
-                isolation_level="read_committed",
-                fetch_max_wait_ms=20,
-                reconnect_backoff_max_ms=1000,
-            )
-        except (KafkaError, OSError, ValueError) as error:
-            raise Stop(unreachable(config, error)) from error
+        self._consumer: Any = None
         try:
             with KafkaAdminClient(**config.client()) as admin:
-                self._describe(admin)
+                found, self._identity = described(admin, topics)
+                self._tps: dict[Place, Any] = {place: TopicPartition(*place) for place in sorted(found)}
                 if canary_topic:
-                    self._find_canaries(admin, canary_topic)
+                    self.canaries, self.canary_problem = canary_partitions(admin, canary_topic)
+            self._consumer = self._connect(buffer_bytes // 4)
+            self._ends = StableEnds(self._consumer)
+            unreadable = unreadable_topics(config, self._tps)
         except (KafkaError, OSError, ValueError) as error:
             self.close()
             raise Stop(unreachable(config, error)) from error
-        except Stop:
+        if unreadable:
             self.close()
-            raise
+            raise Stop("; ".join(unreadable.values()))
 
-    def _describe(self, admin: Any) -> None:
-        cluster = admin.describe_cluster().get("cluster_id")
-        found, ids = places(admin, self._topics)
-        missing = [t for t, (_, kind) in self._topics.items() if t not in ids and kind != "forget"]
-        if missing:
-            raise Stop(
-                f"missing topics: {', '.join(missing)}. Create them, for example: crosscurrent check "
-                "--create-topics, or kafka-topics.sh --create --topic NAME --partitions 4"
-            )
-        self._identity = {"cluster": str(cluster)} | {f"topic:{name}": ids[name] for name in ids}
-        self._tps: dict[Place, Any] = {place: TopicPartition(*place) for place in sorted(found)}
+    def _connect(self, fetched_bytes: int) -> Any:
+        """fetched_bytes: for what has come and is not unpacked yet. Of each partition that is one fetch at most."""
+        each = fetched_bytes // max(1, len(self._tps))
+        return KafkaConsumer(
+            **self._config.client(),
+            group_id=self._config.group_id,
+            max_poll_records=CHUNK_RECORDS,
+            max_partition_fetch_bytes=min(FETCH_MOST, max(FETCH_LEAST, each)),
+            fetch_max_bytes=fetched_bytes,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+            isolation_level="read_committed",
+            fetch_max_wait_ms=20,
+            reconnect_backoff_max_ms=1000,
+        )
 
-    def _find_canaries(self, admin: Any, topic: str) -> None:
-        """The topic's partitions; it is made if it is missing. Whatever forbids that must not stop the events."""
-        try:
-            (described,) = admin.describe_topics([topic])
-            if not described["partitions"]:
-                create_topic(admin, topic)
-                (described,) = admin.describe_topics([topic])
-            found = [(topic, int(partition["partition_index"])) for partition in described["partitions"]]
-            self.canaries = {place: TopicPartition(*place) for place in found}
-            self.canary_problem = "" if found else f"{topic} cannot be described"
-        except KafkaError as error:
-            self.canary_problem = f"{topic}: {type(error).__name__}"
-
-    def start(self, offsets: Offsets, identity: Mapping[str, str]) -> Offsets:
-        offsets = self._of_this_log(offsets, identity)
+    def start(self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True) -> Offsets:
+        known = of_this_log(self._identity, offsets, identity, complete, self._accept_gap)
         consumer, tps = self._consumer, self._tps
         try:
             consumer.assign([*tps.values(), *self.canaries.values()])
@@ -128,20 +117,16 @@ class KafkaSource:
         except KafkaError as error:
             raise Stop(unreachable(self._config, error)) from error
         for place, tp in tps.items():
-            wanted = offsets.get(place, begins[tp] if not offsets else 0)
-            if wanted < begins[tp]:
-                self._gap(place, wanted, begins[tp])
-                wanted = begins[tp]
-            self._started[place] = self._positions[place] = self._polled[place] = wanted
-            consumer.seek(tp, wanted)
-            if ends[tp] <= begins[tp]:
-                self._start_ends[place] = ends[tp]
+            first = known.first(place, begins[tp])
+            if first < begins[tp]:
+                self._gap(place, first, begins[tp])
+                first = begins[tp]
+            self._positions.start(place, first, max(first, ends[tp]), empty=ends[tp] <= begins[tp])
+            consumer.seek(tp, first)
         if self.canaries:
             consumer.seek_to_end(*self.canaries.values())
-        events = (tp for (topic, _), tp in tps.items() if not self._is_first(topic))
-        consumer.pause(*events, *self.canaries.values())
         self._watch = PartitionWatch(self._config, self._topics, self._watch_seconds)
-        return {place: self._started[place] for place in offsets if place in self._started}
+        return self._positions.next({})
 
     def _adopt_new(self) -> None:
         """Partitions that were added since the start are read from their beginning."""
@@ -150,93 +135,98 @@ class KafkaSource:
         if seen is None or not new:
             return
         log.info("partitions were added", partitions=[f"{topic}:{number}" for topic, number in new])
-        self._tps |= {place: TopicPartition(*place) for place in new}
+        for place in new:
+            self._identity.setdefault(f"topic:{place[0]}", seen[1][place[0]])
+            self._tps[place] = TopicPartition(*place)
+            self._positions.start(place, 0, 0)
         # The others stay where they are.
         self._consumer.assign([*self._tps.values(), *self.canaries.values()])
         for place in new:
-            self._identity.setdefault(f"topic:{place[0]}", seen[1][place[0]])
-            self._started[place] = self._positions[place] = self._polled[place] = 0
             self._consumer.seek(self._tps[place], 0)
-            if self._reading_items and not self._is_first(place[0]):
-                self._consumer.pause(self._tps[place])
 
     def items_read(self) -> bool:
         return not self._reading_items
 
-    def _of_this_log(self, offsets: Offsets, identity: Mapping[str, str]) -> Offsets:
-        """The offsets that mean this log: all of them, or (--accept-gap) none of another cluster or topic."""
-        other = [key for key, value in identity.items() if self._identity.get(key, value) != value]
-        if other and not self._accept_gap:
-            raise Stop(
-                f"the checkpoint belongs to another log ({', '.join(other)} differ). Point kafka.bootstrap_servers "
-                "at the log it was made from, or start with an empty checkpoint directory; "
-                "--accept-gap reads the new log from its beginning.",
-                STATE_UNUSABLE,
-            )
-        return {p: o for p, o in offsets.items() if not {"cluster", f"topic:{p[0]}"} & set(other)}
-
     def _gap(self, place: Place, first: int, earliest: int) -> None:
         if not self._accept_gap:
-            raise Stop(
-                f"{place[0]} partition {place[1]}: offsets {first} to {earliest - 1} are gone from the log "
-                f"({earliest - first} records). Restore them, or go on without: crosscurrent run --accept-gap",
-                STATE_UNUSABLE,
-            )
+            raise gone(place, first, earliest)
         self._lost += earliest - first
 
     def _is_first(self, topic: str) -> bool:
-        return self._topics[topic][1] != "interactions"
+        return topic in self._topics and self._topics[topic][1] != "interactions"
 
     def poll(self, timeout: float) -> list[Record]:
         self._adopt_new()
-        starving = any(not self._merge.holds(place) for place in self._behind())
-        progress = (starving or not len(self._merge)) and self._fetch(timeout)
         if self._reading_items:
-            records = self._merge.take(set(), self._poll_records, force=True)
-            if not records and self._items_read():
-                self._reading_items = False
-                self._consumer.resume(*self._tps.values(), *self.canaries.values())
-            return records
-        behind = self._behind()
-        now = time.monotonic()
-        impatient = self._held_since is not None and now - self._held_since > PATIENCE_SECONDS
-        records = self._merge.take(behind, self._poll_records, force=impatient)
-        if records or progress or not len(self._merge):
-            self._held_since = None
-        elif self._held_since is None:
-            self._held_since = now
+            return self._poll_items(timeout)
+        busy, holding = False, len(self._merge) > 0
+        if not holding or self._merge.starving(self._positions.behind()):
+            # Where something could be given at once, nothing is worth waiting for.
+            busy = self._fetch(0.0 if holding and not self._merge.waited_for else timeout)
+        return self._merge.take(self._positions.behind(), self._poll_records, busy)
+
+    def _poll_items(self, timeout: float) -> list[Record]:
+        if not len(self._merge):
+            self._fetch(timeout)
+        records = self._merge.take(set(), self._poll_records)
+        if not records and self._positions.fetched_to_start_end(self._is_first):
+            self._reading_items = False
         return records
 
     def _fetch(self, timeout: float) -> bool:
-        """Takes in what the consumer has; True if that was anything."""
+        """Takes in what the consumer has; True if that was much."""
+        taken = self._take_in(timeout)
+        busy = taken >= CHUNK_RECORDS
+        while taken >= CHUNK_RECORDS:
+            taken = self._take_in(0.0)
+        return busy
+
+    def _take_in(self, timeout: float) -> int:
+        """One chunk; gives its number of records."""
+        self._choose()
         try:
             polled = self._consumer.poll(timeout_ms=int(timeout * 1000))
+            self._note(polled)
         except OffsetOutOfRangeError as error:
             self._out_of_range(error)
-            return False
+            return 0
         except TopicAuthorizationFailedError as error:
             self._drop_canaries(error)
-            return False
+            return 0
+        except UnsupportedCodecError as error:
+            positions = {place: self._positions.position(place) for place in self._tps}
+            raise Stop(advice(self._config, positions, error)) from error
         except KafkaError as error:
             if getattr(error, "retriable", False):
                 raise Unavailable(str(error)) from error
             raise Stop(f"Kafka: {type(error).__name__}: {error}", STATE_UNUSABLE) from error
+        return sum(map(len, polled.values()))
+
+    def _note(self, polled: dict[Any, list[Any]]) -> None:
+        positions = self._positions
         for tp, messages in polled.items():
             place = (tp.topic, tp.partition)
             self._merge.add(place, [Record(*place, m.offset, m.timestamp, m.key, m.value) for m in messages])
-            self._positions[place] = self._polled[place] = messages[-1].offset + 1
+            if place in self._tps:
+                positions.took(place, messages[-1].offset + 1)
         for place, tp in self._tps.items():
-            if (end := self._consumer.highwater(tp)) is None:
-                continue
-            self._start_ends.setdefault(place, end)
-            if self._positions[place] < end and tp not in polled:  # a transaction's end, a compacted record
-                self._positions[place] = max(self._positions[place], self._consumer.position(tp) or 0)
-        if not self._reading_items:
-            full = {(self._tps | self.canaries)[place] for place in self._merge.full()}
-            paused = self._consumer.paused()
-            self._consumer.resume(*(paused - full))
-            self._consumer.pause(*(full - paused))
-        return bool(polled)
+            if (end := self._ends.get(tp)) is not None:
+                positions.ends_at(place, end)
+                if tp not in polled and positions.is_behind(place):
+                    positions.skipped(place, self._consumer.position(tp, timeout_ms=0) or 0)
+
+    def _choose(self) -> None:
+        """Lets the consumer fetch what may be read now: partitions that hold enough wait."""
+        everything = self._tps | self.canaries
+        full = self._merge.full(len(everything))
+        wanted = {
+            tp
+            for place, tp in everything.items()
+            if place not in full and (not self._reading_items or self._is_first(place[0]))
+        }
+        paused = self._consumer.paused()
+        self._consumer.resume(*(paused & wanted))
+        self._consumer.pause(*(set(everything.values()) - wanted - paused))
 
     def _drop_canaries(self, error: Exception) -> None:
         """Reading is not allowed: of the canaries' topic it is done without, of any other it is the end."""
@@ -252,40 +242,17 @@ class KafkaSource:
             self._consumer.seek_to_end(*error.args[0])
             return
         begins = self._consumer.beginning_offsets(list(self._tps.values()))
-        gone = {p: begins[tp] for p, tp in self._tps.items() if self._positions[p] < begins[tp]}
-        if not gone:
+        at = self._positions.position
+        jumps = {p: begins[tp] for p, tp in self._tps.items() if at(p) < begins[tp]}
+        if not jumps:
             if not self._accept_gap:
-                raise Stop(
-                    f"offset out of range: {error}. The log ends before the checkpoint does: it was "
-                    "truncated or replaced. --accept-gap reads it from its beginning.",
-                    STATE_UNUSABLE,
-                ) from error
+                raise truncated(error) from error
             bad = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-            gone = {(tp.topic, tp.partition): begins[tp] for tp in bad}
-        for place, earliest in gone.items():
-            self._gap(place, min(self._positions[place], earliest), earliest)
-            self._positions[place] = self._polled[place] = earliest
+            jumps = {(tp.topic, tp.partition): begins[tp] for tp in bad}
+        for place, earliest in jumps.items():
+            self._gap(place, min(at(place), earliest), earliest)
+            self._positions.jump(place, earliest)
             self._consumer.seek(self._tps[place], earliest)
-
-    def _end(self, place: Place) -> int:
-        end = self._consumer.highwater(self._tps[place])
-        return self._positions[place] if end is None else int(end)
-
-    def _behind(self) -> set[Place]:
-        full = self._merge.full()
-        return {
-            place
-            for place in self._tps
-            if place not in full
-            and (place not in self._start_ends or self._positions[place] < self._end(place))
-        }
-
-    def _items_read(self) -> bool:
-        return all(
-            place in self._start_ends and self._positions[place] >= self._end(place)
-            for place in self._tps
-            if self._is_first(place[0])
-        )
 
     def commit(self, offsets: Offsets) -> None:
         try:
@@ -299,19 +266,17 @@ class KafkaSource:
     def identity(self) -> dict[str, str]:
         return dict(self._identity)
 
-    def _next(self, place: Place, offsets: Offsets) -> int:
-        """The next offset to learn, beyond what follows the last learned record without being one."""
-        learned = max(offsets.get(place, 0), self._started[place])
-        return self._positions[place] if learned >= self._polled[place] else learned
+    def next_offsets(self, offsets: Offsets) -> Offsets:
+        return self._positions.next(offsets)
 
     def lag(self, offsets: Offsets) -> dict[Place, int]:
-        return {place: max(0, self._end(place) - self._next(place, offsets)) for place in self._tps}
+        return self._positions.lag(offsets)
+
+    def waiting(self) -> list[Record]:
+        return [head for head in self._merge.heads() if (head.topic, head.partition) in self._tps]
 
     def reached_start_end(self, offsets: Offsets) -> bool:
-        return not self._reading_items and all(
-            place in self._start_ends and self._next(place, offsets) >= self._start_ends[place]
-            for place in self._tps
-        )
+        return not self._reading_items and self._positions.reached_start_end(offsets)
 
     def lost(self) -> int:
         return self._lost
@@ -319,4 +284,5 @@ class KafkaSource:
     def close(self) -> None:
         if self._watch is not None:
             self._watch.close()
-        self._consumer.close(autocommit=False, timeout_ms=2000)
+        if self._consumer is not None:
+            self._consumer.close(autocommit=False, timeout_ms=2000)

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, UnsupportedCodecError
 
+from consumers.codecs import cure
 from consumers.config import Kafka
 from consumers.errors import BUG, USAGE, Stop
 from consumers.unreachable import unreachable
@@ -148,6 +149,8 @@ class LetterLog:
                         if end is not None and message.offset >= end:
                             break
                         yield _letter(message)
+        except UnsupportedCodecError as error:
+            raise Stop(cure(f"topic {self._topic}", error)) from error
         except KafkaError as error:
             raise Stop(f"Kafka: {type(error).__name__}: {error}", BUG) from error
 

@@ -1,5 +1,5 @@
-"""Partitions and topics that appear while the service runs, seen by a thread: a broker that is slow to say holds up
-nothing."""
+"""The log's partitions: those at the start, and those that appear while the service runs, seen by a thread: a broker
+that is slow to say holds up nothing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from consumers.config import Kafka
+from consumers.decode import Topics
+from consumers.errors import Stop
 from consumers.source import Place
 
 
@@ -24,6 +26,20 @@ def places(admin: Any, topics: Iterable[str]) -> tuple[set[Place], dict[str, str
             ids[topic["name"]] = str(topic.get("topic_id"))
             found |= {(topic["name"], int(p["partition_index"])) for p in topic["partitions"]}
     return found, ids
+
+
+def described(admin: Any, topics: Topics) -> tuple[set[Place], dict[str, str]]:
+    """Every partition, and what tells this log from another. Raises Stop where a topic is missing that must be there,
+    KafkaError."""
+    cluster = admin.describe_cluster().get("cluster_id")
+    found, ids = places(admin, topics)
+    missing = [topic for topic, (_, kind) in topics.items() if topic not in ids and kind != "forget"]
+    if missing:
+        raise Stop(
+            f"missing topics: {', '.join(missing)}. Create them, for example: crosscurrent check "
+            "--create-topics, or kafka-topics.sh --create --topic NAME --partitions 4"
+        )
+    return found, {"cluster": str(cluster)} | {f"topic:{topic}": ids[topic] for topic in ids}
 
 
 class PartitionWatch:

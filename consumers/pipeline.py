@@ -47,7 +47,8 @@ def check_owner(state: dict[str, Any], settings: Settings) -> None:
 class Pipeline(Live):
     """The loop's body. Everything it uses is handed in; one thread calls it.
 
-    `offsets` holds, for each place, the next record to learn; `totals` counts since the start.
+    `offsets` holds, for each place, the next record to learn; `totals` counts since the start. Other threads may read
+    `caught_up`, whether all is learned that was in the log at the start, and `reporter.lag`.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Pipeline(Live):
         self.canaries = canaries
         self.offsets: Offsets = {}
         self.totals: Counter[str] = Counter()
+        self.caught_up = False
         self.ids = settings.privacy.ids()
         self.decoder = Decoder(
             settings.topics(), settings.domain_list(), settings.intake.max_record_bytes, self.ids
@@ -108,6 +110,7 @@ class Pipeline(Live):
         self._publish_if_due()
         self._checkpoint_if_due()
         self._report_if_due()
+        self.caught_up = self.caught_up or self.source.reached_start_end(self.offsets)
 
     def _timed(self, stage: str) -> AbstractContextManager[Any]:
         timer: AbstractContextManager[Any] = self.metrics.stage_seconds.labels(stage).time()
@@ -210,7 +213,6 @@ class Pipeline(Live):
         self.reporter.tell(self.arms.step(event))
         self.totals["learned"] += 1
         self.metrics.events.labels(event.domain, event.kind).inc()
-        self.reporter.last_record_ms[event.domain] = record.timestamp
         self.outbox.event(event.user, event.domain, event.item, record.timestamp)
 
     def _owner(self, record: Record) -> str | None:
@@ -299,7 +301,7 @@ class Pipeline(Live):
             return
         self._saved = self.totals["learned"]
         with self._timed("checkpoint"):
-            self.checkpointer.take(self.live(), self.offsets)
+            self.checkpointer.take(self.live(), self.source.next_offsets(self.offsets))
 
     def committed(self, offsets: Offsets, seconds: float) -> None:
         """A checkpoint is on disk: lag tools may see its offsets."""
@@ -315,7 +317,7 @@ class Pipeline(Live):
         """Takes up the newest checkpoint, or starts at the log's beginning. Raises Stop (exit 4)."""
         state = self.checkpointer.load() if self.checkpointer else None
         if state is None:
-            self.source.start({}, {})
+            self.offsets = self.source.start({}, {})
             self._start_publisher(None)
             return
         try:
@@ -326,9 +328,10 @@ class Pipeline(Live):
                 "checkpoint.directory to learn again from the beginning of the log.",
                 STATE_UNUSABLE,
             ) from error
+        complete = state.get("complete_offsets", False)
+        self.offsets = self.source.start(self.offsets, state["identity"], complete)
         if self.checkpointer is not None:
             self.checkpointer.settled(self.live(), state)
-        self.offsets = self.source.start(self.offsets, state["identity"])
         self._start_publisher(state["store"])
 
     def _start_publisher(self, known: int | None) -> None:
@@ -351,6 +354,7 @@ class Pipeline(Live):
     def live(self) -> dict[str, Any]:
         """Everything that a later event can read, and the offset of the first record not learned."""
         unconfirmed = self.publisher.unconfirmed() if self.publisher else []
+        offsets = self.source.next_offsets(self.offsets)
         return {
             "arms": self.arms.live(),
             "outbox": self.outbox.live(unconfirmed),
@@ -359,7 +363,8 @@ class Pipeline(Live):
             "forgotten": self.forgetting.forgotten.state(),
             "privacy": self.ids.fingerprint,
             "encoding": [[*key, text] for key, text in self.encoding.pending().items()],
-            "offsets": [[*place, offset] for place, offset in sorted(self.offsets.items())],
+            "offsets": [[*place, offset] for place, offset in sorted(offsets.items())],
+            "complete_offsets": True,
             "identity": self.source.identity(),
             "store": self.publisher.store() if self.publisher else None,
             "text_encoder": self.settings.text_encoder.model,
@@ -386,7 +391,7 @@ class Pipeline(Live):
 
     def report(self) -> None:
         """Copies what changes slowly into the gauges."""
-        self.reporter.report(self.offsets)
+        self.reporter.report(self.offsets, self.batcher.records())
         self.totals["lost"] = self.reporter.lost
         backlog = self.outbox.backlog() + (self.publisher.backlog() if self.publisher else 0)
         self.metrics.publish_backlog.set(backlog)

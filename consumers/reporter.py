@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, deque
+from collections.abc import Iterable
 from typing import get_args
 
 import structlog
 
 from consumers.config import Settings
 from consumers.decode import Reason
-from consumers.source import Offsets, Source
+from consumers.lag import Lag, LagWatch
+from consumers.source import Offsets, Record, Source
 from models.arms import Arms
 from models.drift import Detector
 from models.interaction import Kind
@@ -36,15 +37,18 @@ def line(events: int, notice: Notice) -> str:
 
 
 class Reporter:
-    """Copies what the arms, the source and the tables know into the metrics. One thread calls it."""
+    """Copies what the arms, the source and the tables know into the metrics. One thread calls it.
+
+    `lag`: the latest look, which any thread may read.
+    """
 
     def __init__(self, settings: Settings, metrics: Metrics, arms: Arms, source: Source) -> None:
         self.settings = settings
         self.metrics = metrics
         self.arms = arms
         self.source = source
-        self.last_record_ms: dict[str, int] = {}
-        """By domain: the Kafka timestamp of the newest learned record."""
+        self.lag = Lag()
+        self._lag_watch = LagWatch(settings.topics())
         self.story: deque[tuple[int, Notice]] = deque(maxlen=100)
         """The latest notices, with the domain's events learned before each."""
         self.lost = 0
@@ -97,9 +101,10 @@ class Reporter:
                     events=notice.events,
                 )
 
-    def report(self, offsets: Offsets) -> None:
-        """offsets: the next record to learn, by partition."""
-        self._lag(offsets)
+    def report(self, offsets: Offsets, read: Iterable[Record] = ()) -> None:
+        """offsets: the next record to learn, by partition. read: records that the source gave and that are to be
+        learned next."""
+        self._lag(offsets, read)
         metrics = self.metrics
         for domain in self.settings.domains:
             metrics.set_report(domain, self.arms.report(domain))
@@ -114,17 +119,12 @@ class Reporter:
         metrics.lost_records.inc(lost - self.lost)
         self.lost = lost
 
-    def _lag(self, offsets: Offsets) -> None:
-        behind: Counter[str] = Counter()
-        topics = self.settings.topics()
-        for (topic, partition), lag in self.source.lag(offsets).items():
-            self.metrics.lag_records.labels(topic, partition).set(lag)
-            if topics[topic][1] == "interactions":
-                behind[topics[topic][0]] += lag
-        now_ms = time.time() * 1000
-        for domain in self.settings.domains:
-            last = self.last_record_ms.get(domain, now_ms)
-            seconds = max(0.0, (now_ms - last) / 1000) if behind[domain] else 0.0
+    def _lag(self, offsets: Offsets, read: Iterable[Record]) -> None:
+        waiting = [*read, *self.source.waiting()]
+        self.lag = self._lag_watch.look(self.source.lag(offsets), offsets, waiting)
+        for (topic, partition), records in self.lag.records.items():
+            self.metrics.lag_records.labels(topic, partition).set(records)
+        for domain, seconds in self.lag.seconds.items():
             self.metrics.lag_seconds.labels(domain).set(seconds)
 
     def _tables(self) -> None:

@@ -48,7 +48,6 @@ class Service:
         ProcessCollector(registry=self.metrics.registry)
         self.stopping = False
         self._turned = time.monotonic()
-        self._caught_up = False
         keys = Keys(settings.redis.prefix)
         started_ts = int(time.time() * 1000)
         try:
@@ -82,7 +81,7 @@ class Service:
                 keys.canary,
                 self.metrics.canary_seconds,
                 self.metrics.canary_lost,
-                self._past_start,
+                lambda: self.pipeline.caught_up,  # before, a canary would wait for what was there already
             )
         self.pipeline = Pipeline(
             settings,
@@ -199,18 +198,12 @@ class Service:
         return self.checkpointer.problem or self.publisher.problem() or self._behind() or self._unsaved()
 
     def _behind(self) -> str | None:
-        if not self._past_start():
+        if not self.pipeline.caught_up:
             return "still reading what was in the log at start"
-        for name in self.settings.domains:
-            lag = self.metrics.lag_seconds.labels(name)._value.get()
-            if lag > READY_LAG_SECONDS:
-                return f"{name} lags by {lag:.0f} s"
+        for name, seconds in self.pipeline.reporter.lag.seconds.items():
+            if seconds > READY_LAG_SECONDS:
+                return f"{name} lags by {seconds:.0f} s"
         return None
-
-    def _past_start(self) -> bool:
-        """Whether all is learned that was in the log at start; canaries that waited for it would say nothing."""
-        self._caught_up = self._caught_up or self.source.reached_start_end(self.pipeline.offsets)
-        return self._caught_up
 
     def _unsaved(self) -> str | None:
         age = self.checkpointer.age()

@@ -32,15 +32,17 @@ class Abort(Exception):
 
 
 class Source(Protocol):
-    """What the pipeline needs of a log. Not thread-safe: one thread calls everything."""
+    """What the pipeline needs of a log. Not thread-safe: one thread calls everything, and tells others what they need
+    (`Reporter.lag`, `Pipeline.caught_up`)."""
 
-    def start(self, offsets: Offsets, identity: Mapping[str, str]) -> Offsets:
+    def start(self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True) -> Offsets:
         """Called once, before `poll`. Reading begins at `offsets`; a place without one, at its beginning.
 
-        Gives the offsets that still mean something in this log (fewer only with --accept-gap).
+        Gives the offset of every place at which reading begins.
 
-        `identity` is what the checkpoint knew of the log (empty without one). Raises Stop (exit 4) where an
-        offset is out of range or the log is another one, naming what is missing.
+        `identity` is what the checkpoint knew of the log (empty without one); `complete`: whether `offsets` has every
+        place that was there then. Raises Stop (exit 4) where an offset is out of range or the log is another one,
+        naming what is missing.
         """
 
     def poll(self, timeout: float) -> list[Record]:
@@ -52,8 +54,15 @@ class Source(Protocol):
     def identity(self) -> dict[str, str]:
         """What tells this log from another: goes into the checkpoint."""
 
+    def next_offsets(self, offsets: Offsets) -> Offsets:
+        """Where a restart would read on, for every place, given the next offsets to learn. A place that nothing was
+        learned from has one, too, and it lies beyond what follows the last learned record without being one."""
+
     def lag(self, offsets: Offsets) -> dict[Place, int]:
         """Records behind the end of the log, per place, given the next offsets to learn."""
+
+    def waiting(self) -> list[Record]:
+        """Of each place the next record that `poll` has yet to give, where it is known."""
 
     def items_read(self) -> bool:
         """True once the item topics were handed out to their end: lists may be published."""
@@ -68,21 +77,27 @@ class Source(Protocol):
 
 
 class ListSource:
-    """A log in a list. Offsets count per place; `Abort()` in the list is raised when its turn comes."""
+    """A log in a list. Offsets count per place; `Abort()` in the list is raised when its turn comes.
 
-    def __init__(self, records: Sequence[Record | Abort], poll_records: int = 500) -> None:
+    `begins`: the oldest offset of places where that is not 0; they need not have a record.
+    """
+
+    def __init__(
+        self, records: Sequence[Record | Abort], poll_records: int = 500, begins: Offsets | None = None
+    ) -> None:
         self.records = records
         self.poll_records = poll_records
+        self.begins = begins or {}
         self.committed: Offsets = {}
         self._position = 0
         self._aborted: set[int] = set()
         self._offsets: Offsets = {}
 
-    def start(self, offsets: Offsets, identity: Mapping[str, str]) -> Offsets:
-        del identity
+    def start(self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True) -> Offsets:
+        del identity, complete
         self._position = 0
-        self._offsets = dict(offsets)
-        return dict(offsets)
+        self._offsets = dict.fromkeys(self._ends(), 0) | self.begins | offsets
+        return dict(self._offsets)
 
     def items_read(self) -> bool:
         return True
@@ -121,6 +136,18 @@ class ListSource:
             if isinstance(record, Record):
                 ends[record.topic, record.partition] = record.offset + 1
         return ends
+
+    def next_offsets(self, offsets: Offsets) -> Offsets:
+        return self._offsets | offsets
+
+    def waiting(self) -> list[Record]:
+        first: dict[Place, Record] = {}
+        for record in self.records[self._position :]:
+            if isinstance(record, Record):
+                place = (record.topic, record.partition)
+                if record.offset >= self._offsets.get(place, 0):
+                    first.setdefault(place, record)
+        return list(first.values())
 
     def lag(self, offsets: Offsets) -> dict[Place, int]:
         return {place: max(0, end - offsets.get(place, 0)) for place, end in self._ends().items()}

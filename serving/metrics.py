@@ -60,7 +60,7 @@ class Metrics:
         )
         self.lag_records = gauge("consumer_lag_records", "Records not learned yet.", "topic", "partition")
         self.lag_seconds = gauge(
-            "consumer_lag_seconds", "Age of the newest learned record while records wait.", "domain"
+            "consumer_lag_seconds", "How long the oldest record that is not learned has waited.", "domain"
         )
         self.error = gauge(
             "prequential_error", "Fading error, predicted before learning.", "domain", "metric", "arm"

@@ -106,7 +106,7 @@ def charts(settings: Settings, recorder: Recorder) -> list[Chart]:
     ]
     found.append(
         Chart(
-            "Lag: age of the newest learned record while records wait",
+            "Lag: how long the oldest record that is not learned has waited",
             "Near 0 where the service keeps up. A line that climbs: more comes in than is learned.",
             lag, seconds, seconds, from_zero=True,
         )

@@ -50,7 +50,8 @@ NOW: list[Builder] = [
     number(
         "Behind the log by",
         SECONDS,
-        "Age of the newest learned record, while records wait. Growing: more comes in than is learned; see Pipeline.",
+        "How long the oldest record that is not learned has waited. Growing: more comes in than is learned; "
+        "see Pipeline.",
         Query(f"max(crosscurrent_consumer_lag_seconds{{{DOMAIN}}})"),
     ).thresholds(thresholds((None, GREEN), (10, AMBER), (60, RED))),
     number(

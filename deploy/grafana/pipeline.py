@@ -44,8 +44,8 @@ IN: list[Builder] = [
     lines(
         "Behind the log, in seconds",
         SECONDS,
-        "Age of the newest learned record while records wait. Over 30 s the service is not ready, over 60 s it pages: "
-        "runbook, CrosscurrentLag.",
+        "How long the oldest record that is not learned has waited. Over 30 s the service is not ready, over 60 s it "
+        "pages: runbook, CrosscurrentLag.",
         Query(f"crosscurrent_consumer_lag_seconds{{{DOMAIN}}}", EACH),
     ).min(0),
     lines(

@@ -3,144 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, Literal, Protocol
 
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from consumers.config import Kafka
 from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.kafka_source import KafkaSource
-from consumers.source import Abort, ListSource, Offsets, Place, Record, Source
-
-START = 1_700_000_000_000
-PATIENCE = 30.0
-PARTITIONS = 2
-
-Sent = tuple[str, int, int, bytes | None]
-"""(topic, partition, seconds after START, value); keys are b"k"."""
-
-
-class Log(Protocol):
-    """A log to test against: filled once, then opened as often as wanted."""
-
-    interactions: str
-    items: str
-
-    def fill(self, records: list[Sent]) -> list[Record]: ...
-
-    def open(self) -> Source: ...
-
-
-class ListLog:
-    """The list; the order of filling is its order."""
-
-    interactions, items = "interactions.movies", "items.movies"
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def fill(self, records: list[Sent]) -> list[Record]:
-        new = []
-        for topic, partition, seconds, value in records:
-            offset = sum((r.topic, r.partition) == (topic, partition) for r in self.records)
-            new.append(Record(topic, partition, offset, START + 1000 * seconds, b"k", value))
-            self.records.append(new[-1])
-        return new
-
-    def open(self) -> Source:
-        return ListSource(self.records, poll_records=7)
-
-
-class KafkaLog:
-    """Topics of their own on a real broker."""
-
-    def __init__(self, bootstrap: str, prefix: str) -> None:
-        self.config = Kafka([bootstrap], group_id=prefix)
-        self.interactions, self.items = f"interactions.{prefix}", f"items.{prefix}"
-        self.topics: dict[str, tuple[str, Literal["interactions", "items", "forget"]]] = {
-            self.interactions: ("movies", "interactions"),
-            self.items: ("movies", "items"),
-        }
-        with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
-            admin.create_topics(
-                {t: {"num_partitions": PARTITIONS, "replication_factor": 1} for t in self.topics},
-                wait_for_metadata=True,
-            )
-        self.opened: list[KafkaSource] = []
-
-    def fill(self, records: list[Sent], **producer: Any) -> list[Record]:
-        with KafkaProducer(
-            bootstrap_servers=self.config.bootstrap_servers, linger_ms=5, **producer
-        ) as client:
-            if "transactional_id" in producer:
-                client.init_transactions()
-                client.begin_transaction()
-            sent = []
-            for topic, partition, seconds, value in records:
-                millis = START + 1000 * seconds
-                future = client.send(topic, value, b"k", partition=partition, timestamp_ms=millis)
-                sent.append((topic, partition, millis, value, future))
-            if "transactional_id" in producer:
-                client.commit_transaction()
-            return [
-                Record(topic, partition, future.get(PATIENCE).offset, millis, b"k", value)
-                for topic, partition, millis, value, future in sent
-            ]
-
-    def open(self, **options: Any) -> KafkaSource:
-        self.opened.append(KafkaSource(self.config, self.topics, **options))
-        return self.opened[-1]
-
-
-@pytest.fixture
-def kafka_log(bootstrap: str, topic_prefix: str) -> Iterator[KafkaLog]:
-    log = KafkaLog(bootstrap, topic_prefix)
-    yield log
-    for source in log.opened:
-        source.close()
+from consumers.source import Abort, ListSource, Offsets
+from tests.contracts.logs import (
+    PARTITIONS,
+    PATIENCE,
+    START,
+    KafkaLog,
+    ListLog,
+    Log,
+    Sent,
+    by_place,
+    ends,
+    read,
+    read_all,
+    some,
+)  # fmt: skip
 
 
 @pytest.fixture(params=["list", "kafka"])
 def log(request: pytest.FixtureRequest) -> Log:
     made: Log = ListLog() if request.param == "list" else request.getfixturevalue("kafka_log")
     return made
-
-
-def read(source: Source, until: Callable[[list[Record]], bool], settle: float = 0.0) -> list[Record]:
-    """Polls until it holds, and for `settle` seconds more, in which nothing more should come."""
-    records: list[Record] = []
-    deadline = time.monotonic() + PATIENCE
-    while not until(records):
-        assert time.monotonic() < deadline, f"only {len(records)} records came"
-        records += source.poll(0.05)
-    deadline = time.monotonic() + settle
-    while time.monotonic() < deadline:
-        records += source.poll(0.05)
-    return records
-
-
-def read_all(source: Source, n: int) -> list[Record]:
-    return read(source, lambda records: len(records) >= n, settle=0.2)
-
-
-def by_place(records: list[Record]) -> dict[Place, list[Record]]:
-    places: dict[Place, list[Record]] = {}
-    for record in records:
-        places.setdefault((record.topic, record.partition), []).append(record)
-    return places
-
-
-def ends(records: list[Record]) -> Offsets:
-    return {place: those[-1].offset + 1 for place, those in by_place(records).items()}
-
-
-def some(log: Log, n: int = 40) -> list[Sent]:
-    """Interactions over both partitions with a few items, in time order."""
-    return [
-        (log.items if k % 10 == 0 else log.interactions, k // 2 % PARTITIONS, k, b"%d" % k) for k in range(n)
-    ]
 
 
 # Every source
@@ -175,6 +65,35 @@ def test_reading_begins_at_the_offsets(log: Log) -> None:
     source.start(offsets, {})
     expected = by_place(sent) | {place: by_place(sent)[place][5:]}
     assert by_place(read_all(source, sum(map(len, expected.values())))) == expected
+
+
+def test_every_place_has_an_offset_to_read_on_from(log: Log) -> None:
+    """Also one that nothing was learned from: where reading began; then where learning is."""
+    sent = log.fill(some(log))
+    source = log.open()
+    place = (log.interactions, 1)
+    began = dict.fromkeys(by_place(sent), 0) | {place: 3}
+    assert source.start({place: 3}, {}) == began
+    assert source.next_offsets({}) == began
+    read_all(source, len(sent) - 3)
+    assert source.next_offsets({}) == began
+    assert source.next_offsets({place: 5}) == began | {place: 5}
+    assert source.next_offsets(ends(sent)) == ends(sent)
+
+
+def test_what_waits_is_known(log: Log) -> None:
+    """Of each place the next record that was not given yet, where it is known; none when all were given."""
+    places = by_place(log.fill(some(log)))
+    source = log.open()
+    source.start({}, {})
+    got = dict.fromkeys(places, 0)
+    while any(got[place] < len(records) for place, records in places.items()):
+        for record in source.waiting():
+            place = record.topic, record.partition
+            assert record == places[place][got[place]]
+        for record in source.poll(0.05):
+            got[record.topic, record.partition] += 1
+    assert source.waiting() == []
 
 
 def test_resuming_at_the_end_reads_only_what_is_new(log: Log) -> None:
@@ -368,14 +287,17 @@ def test_accept_gap_keeps_the_offsets_of_unchanged_topics(kafka_log: KafkaLog) -
 
 
 def test_records_gone_from_the_log(kafka_log: KafkaLog) -> None:
-    """The embedded broker cannot delete records, so the gap is handed in: exit code 4 and the exact range."""
-    source = kafka_log.open()
-    with pytest.raises(Stop, match=r"items\.x partition 3: offsets 5 to 19 are gone .*15 records") as caught:
-        source._gap(("items.x", 3), 5, 20)
+    """Exit code 4 and the exact range; --accept-gap goes on behind it and counts."""
+    place = (kafka_log.interactions, 0)
+    sent = kafka_log.fill([(*place, k, b"e") for k in range(20)])
+    kafka_log.expire(place, 15)
+    with pytest.raises(Stop, match=r"partition 0: offsets 5 to 14 are gone .*10 records") as caught:
+        kafka_log.open().start({place: 5}, {})
     assert caught.value.code == STATE_UNUSABLE
     tolerant = kafka_log.open(accept_gap=True)
-    tolerant._gap(("items.x", 3), 5, 20)
-    assert tolerant.lost() == 15
+    assert tolerant.start({place: 5}, {})[place] == 15
+    assert tolerant.lost() == 10
+    assert read_all(tolerant, 5) == sent[15:]
 
 
 def test_missing_topics_name_themselves(kafka_log: KafkaLog) -> None:

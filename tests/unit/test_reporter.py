@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
-from consumers.config import DomainConfig, Settings
+from consumers.config_file import build
 from consumers.reporter import Reporter
-from consumers.source import ListSource
+from consumers.source import ListSource, Record
 from models.arms import Arms
-from models.settings import LearnerSettings
 from serving.metrics import Metrics
 
-SETTINGS = Settings(
-    domains={"movies": DomainConfig(role="source"), "books": DomainConfig(role="target")},
-    learner=LearnerSettings(users=64, items_per_domain=32),
+SETTINGS = build(
+    {
+        "domains": {"movies": {"role": "source"}, "books": {"role": "target"}},
+        "learner": {"users": 64, "items_per_domain": 32},
+    }
 )
 
 
-def reporter() -> Reporter:
+def reporter(source: ListSource | None = None) -> Reporter:
     arms = Arms(SETTINGS.domain_list(), SETTINGS.learner)
-    return Reporter(SETTINGS, Metrics(), arms, ListSource([]))
+    return Reporter(SETTINGS, Metrics(), arms, source or ListSource([]))
 
 
 def value(told: Reporter, name: str, **labels: str) -> float | None:
@@ -58,3 +60,21 @@ def test_tables_have_rows_and_capacity() -> None:
     assert value(told, "table_rows", table="users") == 0
     assert value(told, "table_capacity", table="users") == 64
     assert value(told, "table_capacity", table="items_books") == 32
+
+
+def test_a_backlog_shows_before_anything_is_learned() -> None:
+    """In the gauges and, for other threads, as a value: what is read and not learned counts, then what is not read."""
+    now = int(1000 * time.time())
+    records = [
+        Record("interactions.books", 0, n, now - 1000 * age, b"u", b"") for n, age in enumerate((300, 200))
+    ]
+    source = ListSource(records, poll_records=1)
+    source.start({}, {})
+    told = reporter(source)
+    told.report({}, source.poll(0))
+    assert 300 <= (value(told, "consumer_lag_seconds", domain="books") or 0) < 400
+    assert value(told, "consumer_lag_records", topic="interactions.books", partition="0") == 2
+    before = told.lag
+    told.report({("interactions.books", 0): 1})
+    assert 200 <= told.lag.seconds["books"] < 300
+    assert before.records == {("interactions.books", 0): 2}

@@ -1,0 +1,40 @@
+"""How far a partition can be read by who reads committed records only: to its last stable offset.
+
+Behind that an open transaction has records, of which nobody knows yet whether they count, and Kafka gives none that
+follow either. The broker tells the offset with every fetch, but kafka-python keeps only the high watermark, which lies
+beyond: a reader that waits to reach that one waits for as long as somebody's transaction is open.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class StableEnds:
+    """Listens to the fetches of one consumer, on the thread that polls it."""
+
+    def __init__(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self._ends: dict[Any, int] = {}
+        fetcher = consumer._fetcher
+        parse = getattr(fetcher, "_parse_fetched_data", None)  # private: kafka-python has nothing public
+        if parse is None:
+            log.warning("this kafka-python tells no last stable offsets: open transactions count as lag")
+            return
+
+        def listen(fetch: Any) -> Any:
+            told = fetch.partition_data
+            if not told.error_code and told.last_stable_offset is not None and told.last_stable_offset >= 0:
+                self._ends[fetch.topic_partition] = told.last_stable_offset
+            return parse(fetch)
+
+        fetcher._parse_fetched_data = listen
+
+    def get(self, tp: Any) -> int | None:
+        """The first offset of partition `tp` that cannot be read yet; None before it has answered."""
+        highwater: int | None = self._consumer.highwater(tp)
+        return None if highwater is None else min(highwater, self._ends.get(tp, highwater))
