@@ -137,6 +137,18 @@ class CheckpointDirectory:
             for old in folders[: folders.index(whole[-keep])]:
                 shutil.rmtree(old)
 
+    def purge(self, sequence: int) -> None:
+        """Removes what is older than a checkpoint with a whole state, and the increment beside that, which names what
+        is gone. Raises OSError; to do it again does no harm."""
+        folder = self._folder(sequence)
+        for old in self._folders():
+            if old < folder:
+                shutil.rmtree(old)
+        for name in INCREMENT:  # the manifest first
+            (folder / name).unlink(missing_ok=True)
+        _sync_folder(folder)
+        _sync_folder(self.path)
+
     def growth(self) -> Growth:
         """How far increments have led away from the newest whole state."""
         increments = total = 0

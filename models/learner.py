@@ -222,10 +222,6 @@ class Learner(Live):
             self._slow = [s for s in self._slow if s.user != row]
             self._slow_users.remove(row)
 
-    def user_ids(self) -> set[str]:
-        """Every user id in the state."""
-        return {*self.users, *self.evicted_users}
-
     def forget_user(self, user_id: str) -> int | None:
         """Leaves no trace of the user but what shared parts learned from them. Gives the row they had, if any."""
         self.evicted_users = [user for user in self.evicted_users if user != user_id]

@@ -146,9 +146,9 @@ class Outbox:
             self._lists.add(user)
         return keys
 
-    def user_ids(self) -> set[str]:
-        """Everyone of whom something is to be written or deleted."""
-        return {*self._users, *self._lists.users(), *self._left, *self._forgotten}
+    def left(self) -> set[str]:
+        """Users without a row whose lists are still to be deleted. Everybody else here has one, or just lost it."""
+        return set(self._left)
 
     def doomed(self) -> list[str]:
         """The keys of the forgotten whose deletion was not handed out yet."""
