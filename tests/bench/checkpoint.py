@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from array import array
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +54,8 @@ def filled(users: int) -> tuple[Arms, Outbox]:
         catalogue.has_vector[:ITEMS] = True
         full._set_vector(d, 0, catalogue.vectors[0].copy())
     ids = [f"user-{n}" for n in range(users)]
-    full.users._rows = OrderedDict((user, n) for n, user in enumerate(ids))
+    for user in ids:
+        full.users.touch(user)
     fill_rating(full, ids)
     fill_history(full, users)
     fill_visits(full.ranker.signals.visits)
@@ -63,8 +63,7 @@ def filled(users: int) -> tuple[Arms, Outbox]:
     full.network._users.values[:] = 0.1
     for choice in full.ranker.choices:
         choice.users = np.full((users, 2, choice.signals), 0.1, np.float32)
-    outbox._on_lists["books"] = np.ones((users, 50), np.int32)
-    outbox._written_at = np.full(users, START)
+    fill_lists(outbox, users)
     return arms, outbox
 
 
@@ -87,6 +86,13 @@ def fill_history(full: Learner, users: int) -> None:
         setattr(history, name, np.ones((users, *table.shape[1:]), table.dtype))
     history.events[:] = 10
     history._seen = [{n: array("q", range(n, n + 10)) for n in range(users)} for _ in DOMAINS]
+
+
+def fill_lists(outbox: Outbox, users: int) -> None:
+    """Everybody's list holds 50 of the 1,000 most popular items."""
+    starts = np.random.default_rng(3).integers(0, 950, (users, 1), dtype=np.int32)
+    held = starts + np.arange(1, 51, dtype=np.int32)
+    outbox._index.load({"on_lists": {"books": held}, "written_at": np.full(users, START)})
 
 
 def fill_visits(visits: CoVisitation) -> None:
@@ -165,7 +171,8 @@ def main() -> None:
             with Timed() as step:
                 arms.step(event)
                 dedup.repeated(event.domain, f"{number}-{n}", event.user)
-                outbox._remember("books", arms.full.users.get(event.user) or 0, list(range(50)), START)
+                row = arms.full.users.get(event.user) or 0
+                outbox._index.write("books", row, list(range(50)), START)
             steps.append(step)
             if n % 256 == 255:
                 with Timed() as step:
