@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as save_tensors
 
-from models.changes import merged
+from models.merging import merged
 from models.snapshot import Snapshot, joined, snapshot
 
 __all__ = ["CheckpointDirectory", "Manifest", "Snapshot", "UnusableError", "snapshot"]
@@ -219,8 +219,7 @@ class CheckpointDirectory:
             if manifest.follows is None:
                 raise ValueError(f"{INCREMENT.manifest}: it follows nothing")
             folder = self._folder(manifest.follows)
-        while changes:
-            state = merged(state, changes.pop())
+        state = merged(state, changes[::-1])
         if not isinstance(state, dict):
             raise ValueError(f"{WHOLE.body} holds no table")
         return state

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from models.arms import Arms
-from models.changes import merged
 from models.ids import IdTable
 from models.interaction import Domain, Interaction, Item
+from models.merging import merged
 from models.settings import LearnerSettings
 from models.snapshot import Snapshot, joined, snapshot
 from serving.outbox import Outbox
@@ -457,7 +457,7 @@ def test_what_forgetting_clears_is_in_the_next_increment(world: World) -> None:
     assert row is not None
     assert before["on_lists"]["movies"][row].any()
     world.outbox.forget_user("ann", row)
-    after = merged(before, decoded(snapshot(world.outbox.live([]), increment=True)))
+    after = merged(before, [decoded(snapshot(world.outbox.live([]), increment=True))])
     assert not after["on_lists"]["movies"][row].any()
     assert differences(decoded(snapshot(world.outbox.state([]))), after) == []
 
