@@ -175,21 +175,21 @@ class Lists(Part):
 
 
 class Places(Part):
-    """A large array of mostly empty places, `filled` where its first column is not negative."""
+    """A large table of mostly empty places. filled: the numbers of those that are not, ascending; columns: what is at
+    some of them, the first column negative where there is nothing. touched: numbers of places."""
 
-    columns: dict[str, NDArray[Any]]
-    """(places, …) each."""
+    filled: Callable[[], Rows_]
+    columns: Callable[[Rows_], dict[str, NDArray[Any]]]
     kind: ClassVar[str] = "places"
 
     def whole(self) -> dict[str, NDArray[Any]]:
-        first = next(iter(self.columns.values()))
-        return self._at(np.flatnonzero(first >= 0))
+        return self._at(self.filled())
 
     def changes(self, marks: Marks) -> dict[str, Any]:
-        return self._at(_rows(marks, len(next(iter(self.columns.values())))))
+        return self._at(marks.rows())
 
     def _at(self, at: Rows_) -> dict[str, Any]:
-        return {"at": at, **{name: column[at] for name, column in self.columns.items()}}
+        return {"at": at, **self.columns(at)}
 
 
 def _rows(marks: Marks, length: int) -> Rows_:

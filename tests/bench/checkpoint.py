@@ -31,7 +31,7 @@ from consumers.forgetting import Forgetting
 from models.arms import Arms
 from models.checkpoint import CheckpointDirectory
 from models.contest import Contest
-from models.covisitation import KINDS, NEIGHBOURS, CoVisitation
+from models.covisitation import KINDS, CoVisitation
 from models.interaction import Domain, Interaction
 from models.learner import Learner
 from models.settings import LearnerSettings
@@ -106,10 +106,10 @@ def fill_visits(visits: CoVisitation) -> None:
     visits.slot_of = [np.arange(1, ITEMS + 1, dtype=np.int32) + d * ITEMS for d in range(len(DOMAINS))]
     visits.domain_of = np.repeat(np.arange(len(DOMAINS), dtype=np.int8), ITEMS)
     visits.row_of = np.tile(np.arange(ITEMS, dtype=np.int32), len(DOMAINS))
-    visits.ids = np.full((slots, NEIGHBOURS), -1, np.int32)
-    visits.ids[:, :64] = np.random.default_rng(2).integers(0, slots, (slots, 64))
-    visits.weights = np.zeros((slots, NEIGHBOURS, len(KINDS)), np.float32)
-    visits.weights[:, :64] = 1.0
+    neighbours = np.random.default_rng(2).integers(0, slots, slots * 64).astype(np.int32)
+    at = (np.arange(slots)[:, None] * visits.lists.most + np.arange(64)).reshape(-1)
+    weights = np.ones((len(at), len(KINDS)), np.float32)
+    visits.lists.load({"at": at, "ids": neighbours, "weights": weights}, slots)
     visits.start = START
 
 

@@ -82,7 +82,11 @@ class Tables(Live):
             "rows": Rows(marks["rows"], self.rows),
             "nested": [Texts(marks["rows"], self.texts), {"lists": Lists(marks["lists"], self.lists)}],
             "names": Named(marks["names"], lambda: list(self.names), self.columns),
-            "places": Places(marks["places"], self.places),
+            "places": Places(
+                marks["places"],
+                lambda: np.flatnonzero(self.places["ids"] >= 0),
+                lambda at: {name: column[at] for name, column in self.places.items()},
+            ),
             "rival": rival,
             **({} if rival is None else {"also": rival}),
             "waiting": self.waiting,
