@@ -94,6 +94,14 @@ class IdTable(Live):
             self.written.drop(row)
         return row
 
+    def evict(self) -> tuple[str, int]:
+        """Frees the row of the least recently seen id; gives both. Raises StopIteration on an empty table."""
+        key = next(iter(self._rows))
+        row = self.discard(key)
+        assert row is not None
+        self.evictions += 1
+        return key, row
+
     # Ids by a number of theirs
 
     def index_by(self, number: Callable[[str], int], known: NDArray[np.int64] | None = None) -> None:

@@ -37,9 +37,7 @@ def merged(base: Any, changes: Sequence[Any]) -> Any:
     return last
 
 
-def _split(
-    changes: Sequence[Any], alike: Callable[[Any], bool]
-) -> tuple[Sequence[Any], Sequence[Any]]:
+def _split(changes: Sequence[Any], alike: Callable[[Any], bool]) -> tuple[Sequence[Any], Sequence[Any]]:
     """The changes before the last run of alike ones, and that run."""
     run = sum(1 for _ in takewhile(alike, reversed(changes)))
     return changes[: len(changes) - run], changes[len(changes) - run :]

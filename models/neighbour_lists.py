@@ -142,7 +142,9 @@ class NeighbourLists(Live):
         flat = np.flatnonzero(gone[ids] & (ids != FREE))
         slots = np.flatnonzero(self._room)
         slots = slots[np.argsort(self._begin[slots])]
-        of = slots[np.searchsorted(self._begin[slots], flat, side="right") - 1]  # blocks left behind are empty
+        of = slots[
+            np.searchsorted(self._begin[slots], flat, side="right") - 1
+        ]  # blocks left behind are empty
         self.ids[flat], self.weights[flat] = FREE, 0.0
         self.written.update((of * self.most + flat - self._begin[of]).tolist())
 
