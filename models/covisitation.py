@@ -34,7 +34,8 @@ class CoVisitation(Live):
     """Counts of pairs of items visited by one user, within the last 20 events, in any domain.
 
     An item takes a *slot* at its first event; its neighbours are slots too, 256 at most. A full list gives the place
-    of its neighbour with the lowest `with_30d` away. Decay is forward (Cormode et al., ICDE 2009): a later event weighs more, `spread` divides by the growth.
+    of its neighbour with the lowest `with_30d` away. Decay is forward (Cormode et al., ICDE
+    2009): a later event weighs more, `spread` divides by the growth.
     """
 
     def __init__(self, domains: int, sizes: tuple[int, ...] = SIZES) -> None:

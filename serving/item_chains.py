@@ -50,7 +50,7 @@ class ItemChains:
             return
         chains = self._chains_of(items)
         places = np.arange(1, len(chains) + 1) + row * self.top
-        after = self._first[chains]
+        after = self._first[chains].astype(np.int64)
         self.held[row, : len(chains)], self._next[row, : len(chains)] = chains + 1, after
         self._previous.reshape(-1)[after[after > 0] - 1] = places[after > 0]
         self._first[chains] = places
@@ -121,8 +121,9 @@ class ItemChains:
         most = int(held.max(initial=0))
         self.chain_of = np.arange(1, most + 1, dtype=np.int32) if chain_of is None else chain_of.copy()
         self._chains = max(most, int(self.chain_of.max(initial=0)))
-        self._next, self._previous = (np.zeros(held.shape, a.dtype) for a in (self._next, self._previous))
-        self._first = np.zeros(self._chains, self._first.dtype)
+        link = self._first.dtype
+        self._next, self._previous = np.zeros(self.held.shape, link), np.zeros(self.held.shape, link)
+        self._first = np.zeros(self._chains, link)
         self._length = np.zeros(self._chains, np.int32)
         if most:
             self._link()

@@ -165,6 +165,27 @@ def made(users: int) -> tuple[Arms, Outbox]:
     return arms, Outbox(arms, Keys(), lambda: START)
 
 
+def forget_and_sell_out(
+    arms: Arms, outbox: Outbox, forgetting: Forgetting, checkpointer: Checkpointer
+) -> None:
+    stops = []
+    for n in range(20):
+        with Timed() as stop:
+            forgetting.take(Forget(Pseudonyms().mark(f"user-{7 * n}"), 1))
+            forgetting.erase()
+        stops.append(stop)
+    checkpointer.drop_older()
+    print(f"20 requests to forget: the longest stops the stream for {max(stops, key=lambda one: one.cpu)}")
+    with Timed() as stop:
+        checkpointer.take(live(arms, outbox, forgetting), {})
+    print(f"the checkpoint after them: {stop}")
+    checkpointer.poll(wait=True)
+    with Timed() as stop:
+        for n in range(1000):
+            outbox.item("books", f"b{n}", False, False)
+    print(f"1,000 items sold out, on {outbox.backlog():,} places: {stop}")
+
+
 def start(folder: Path, users: int) -> None:
     """What a new process does with the newest checkpoint."""
     arms, outbox = made(users)
@@ -226,22 +247,7 @@ def main() -> None:
                 print(f"  longest {what}: {max(times, key=lambda one: one.cpu)}")
         beginnings.clear()
     checkpointer.poll(wait=True)
-    stops = []
-    for n in range(20):
-        with Timed() as stop:
-            forgetting.take(Forget(Pseudonyms().mark(f"user-{7 * n}"), 1))
-            forgetting.erase()
-        stops.append(stop)
-    checkpointer.drop_older()
-    print(f"20 requests to forget: the longest stops the stream for {max(stops, key=lambda one: one.cpu)}")
-    with Timed() as stop:
-        checkpointer.take(live(arms, outbox, forgetting) | {"dedup": dedup.live()}, {})
-    print(f"the checkpoint after them: {stop}")
-    checkpointer.poll(wait=True)
-    with Timed() as stop:
-        for n in range(1000):
-            outbox.item("books", f"b{n}", False, False)
-    print(f"1,000 items sold out, on {outbox.backlog():,} places: {stop}")
+    forget_and_sell_out(arms, outbox, forgetting, checkpointer)
     checkpointer.close()
     del arms, outbox, forgetting, beginnings
     start(folder, users)
