@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import structlog
 
@@ -31,6 +31,28 @@ INCREMENTS_LEAST, INCREMENTS_MOST = 16, 128
 """Increments are compacted once there are so many that are together larger than the whole state, or so many at all."""
 EVENTS_MOST = 10_000
 """A checkpoint comes early after so many events: what they touched is copied while the stream waits."""
+TRIES = 3
+"""Failed compactions before the stream has to wait for a whole checkpoint, where one is needed to erase someone."""
+
+
+class _Running(NamedTuple):
+    """A write that goes on. cut: it is the first without users who must be forgotten; alone: whole, and no other is
+    left beside it; purged: the compaction whose elders are removed before it."""
+
+    future: Future[float]
+    taken: Snapshot
+    offsets: Offsets
+    cut: bool
+    alone: bool
+    purged: _Compaction | None
+
+
+class _Compaction(NamedTuple):
+    """Which checkpoint is made whole, and its offsets."""
+
+    process: subprocess.Popen[bytes]
+    sequence: int
+    offsets: Offsets
 
 
 class Checkpointer:
@@ -39,6 +61,10 @@ class Checkpointer:
 
     `problem` says why there is none while the disk is full. Nothing is committed then, `due` comes every 2 s, and
     the caller should read no further: what it learned could not be saved.
+
+    After `drop_older`, whatever is older than the next checkpoint is deleted: at once where the state is small and
+    written whole, else when the other process has made it whole, so that the stream does not wait. Until then every
+    checkpoint says that older ones must go (`alone`), and a restart goes on with it.
     """
 
     def __init__(
@@ -65,12 +91,19 @@ class Checkpointer:
         self._written = written
         self._clock = clock
         self._whole_bytes, self._large = whole_mb * 1e6, False
-        self._compacting: subprocess.Popen[bytes] | None = None
+        self._compacting: _Compaction | None = None
+        self._made_whole: _Compaction | None = None
+        """A compaction that is done; what is older goes with the next write, as to delete gigabytes takes a while."""
+        self._failures = 0
+        self._offsets: Offsets = {}
+        """Of the newest checkpoint on disk."""
         self._pool = ThreadPoolExecutor(1, "checkpoint")
-        self._running: tuple[Future[float], Snapshot, Offsets, bool] | None = None
-        self.drops_older = False
-        """Whether the next checkpoint will be a whole one, and the only one: those before it hold what must be
-        forgotten."""
+        self._running: _Running | None = None
+        self._drop_older = False
+        self._cuts: list[int] = []
+        """Checkpoints on disk before which nothing may stay, and something does."""
+        self.erased: Offsets = {}
+        """Whom requests before these offsets name is in no checkpoint any more."""
         self.last_good = clock()
         self._started = clock()
         self.problem: str | None = None
@@ -84,8 +117,8 @@ class Checkpointer:
             raise Stop(str(error), STATE_UNUSABLE) from error
         for problem in problems:
             log.error("damaged checkpoint passed over; an older one is used", problem=problem)
-        # A crash may have come between writing one that is to be alone and removing those before it.
-        self.drops_older = state is not None and bool(state.pop("alone", False))
+        # A crash may have come before those that must go were removed.
+        self._drop_older = state is not None and bool(state.pop("alone", False))
         return state
 
     def age(self) -> float:
@@ -104,41 +137,49 @@ class Checkpointer:
         early = events >= EVENTS_MOST and not self.problem
         return early or self._clock() - self._started >= interval
 
-    def take(self, state: dict[str, Any], offsets: Offsets) -> None:
-        """Copies the (live) state, or what has changed of it, and writes that in the background."""
+    def take(self, state: dict[str, Any], offsets: Offsets, last: bool = False) -> None:
+        """Copies the (live) state, or what has changed of it, and writes that in the background.
+
+        last: the stream has ended, so that nothing waits for a whole copy if one is needed to delete older ones.
+        """
         self._started = self._clock()
         begun = time.perf_counter()
         self._large = self._large or table_bytes(state) >= self._whole_bytes
-        alone, self.drops_older = self.drops_older, False
-        increment = self._large and not alone and self._directory.newest is not None
-        taken = snapshot(state | {"alone": alone}, increment)
+        cut, self._drop_older = self._drop_older, False
+        purging, purged = cut or bool(self._cuts), self._made_whole
+        increment = self._large and self._directory.newest is not None
+        alone = purging and (last or not increment or self._failures >= TRIES)
+        taken = snapshot(state | {"alone": purging}, increment and not alone)
 
         def write() -> float:
             if alone:
                 self._end_compaction()
+            elif purged is not None:
+                self._directory.purge(purged.sequence)
             self._directory.save(taken, keep=1 if alone else KEEP)
             give_back()
             return time.perf_counter() - begun
 
-        self._running = (self._pool.submit(write), taken, dict(offsets), alone)
+        self._running = _Running(self._pool.submit(write), taken, dict(offsets), cut, alone, purged)
 
     def drop_older(self) -> None:
-        """From the next checkpoint on, those before it are gone."""
-        self.drops_older = True
+        """What is older than the next checkpoint must go: it holds what must be forgotten."""
+        self._drop_older = True
 
     def poll(self, wait: bool = False) -> None:
         """Reports a finished write. One that found no room sets `problem`; Stop (exit 4) for any other failure."""
+        self._compacted_if_done()
         if self._running is None:
             return
-        future, taken, offsets, alone = self._running
-        if not (wait or future.done()):
+        running = self._running
+        if not (wait or running.future.done()):
             return
         self._running = None
         try:
-            seconds = future.result()
+            seconds = running.future.result()
         except OSError as error:
-            taken.lost()
-            self.drops_older |= alone
+            running.taken.lost()
+            self._drop_older |= running.cut
             if error.errno not in NO_ROOM:
                 raise _unwritable(error.strerror) from error
             if self.problem is None:
@@ -149,41 +190,61 @@ class Checkpointer:
         if self.problem is not None:
             log.info("checkpoint written again: reading goes on")
             self.problem = None
-        taken.saved()
-        self.last_good = self._clock()
-        self._written(offsets, seconds)
+        running.taken.saved()
+        self.last_good, self._offsets = self._clock(), running.offsets
+        self._count_off(running)
+        self._written(running.offsets, seconds)
         self._compact_if_due()
 
+    def _count_off(self, running: _Running) -> None:
+        """What has still to be deleted, now that this is on disk."""
+        if running.alone:
+            self._cuts, self._made_whole, self._failures = [], None, 0
+        elif running.cut and self._directory.newest is not None:
+            self._cuts.append(self._directory.newest)
+        if running.purged is not None and not running.alone:
+            if self._made_whole is running.purged:
+                self._made_whole = None
+            self._cuts = [cut for cut in self._cuts if cut > running.purged.sequence]
+            self.erased = running.purged.offsets
+        if not self._cuts:
+            self.erased = running.offsets
+
+    def _compacted_if_done(self) -> None:
+        compacting = self._compacting
+        if compacting is None or (code := compacting.process.poll()) is None:
+            return
+        self._compacting = None
+        if code:
+            self._failures += 1
+            log.warning("checkpoints could not be compacted; increments go on", code=code, purging=self._cuts)
+            return
+        self._failures = 0
+        if any(cut <= compacting.sequence for cut in self._cuts):
+            self._made_whole = compacting
+
     def _compact_if_due(self) -> None:
-        if self._compacting is not None:
-            code = self._compacting.poll()
-            if code is None:
-                return
-            self._compacting = None
-            if code:
-                log.warning("checkpoints could not be compacted; increments go on", code=code)
-        grown = self._directory.growth()
+        newest = self._directory.newest
+        if self._compacting is not None or newest is None:
+            return
+        grown, whole = self._directory.growth(), self._made_whole
         many = grown.increments >= INCREMENTS_LEAST and grown.bytes > grown.whole
-        if many or grown.increments >= INCREMENTS_MOST:
-            line = [
-                sys.executable,
-                "-m",
-                "models.compact",
-                str(self._directory.path),
-                str(self._directory.newest),
-            ]
-            self._compacting = subprocess.Popen(  # noqa: S603  our own
+        purging = any(whole is None or cut > whole.sequence for cut in self._cuts)
+        if purging or many or grown.increments >= INCREMENTS_MOST:
+            line = [sys.executable, "-m", "models.compact", str(self._directory.path), str(newest)]
+            process = subprocess.Popen(  # noqa: S603  our own
                 line,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is not for it
             )
+            self._compacting = _Compaction(process, newest, self._offsets)
 
     def _end_compaction(self) -> None:
         """Ends a running one and removes what it wrote so far: it holds a state of before."""
         compacting, self._compacting = self._compacting, None
         if compacting is not None:
-            compacting.kill()
-            compacting.wait()
+            compacting.process.kill()
+            compacting.process.wait()
         self._directory.clear()
 
     def finish(self) -> None:

@@ -171,7 +171,7 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
             ("batch_events", "batch_ms", "network_events", "max_record_bytes", "max_consecutive_invalid"),
         ),
         (settings.publish, ("interval_ms", "top", "ttl_seconds", "max_backlog")),
-        (settings.learner, ("users", "items_per_domain")),
+        (settings.learner, ("users", "seen_items", "items_per_domain")),
         (settings.checkpoint, ("interval_seconds",)),
         (settings.kafka, ("canary_seconds",)),
     ):

@@ -60,6 +60,7 @@ class DedupWindow(Live):
         events, of = self._in_order(self._events), self._in_order(self._users)
         theirs = np.isin(of, [_hash(user) for user in users])
         if theirs.any():
+            self._seen.difference_update(events[theirs].tolist())
             self._put(events[~theirs], of[~theirs])
 
     def _in_order(self, ring: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -68,7 +69,6 @@ class DedupWindow(Live):
 
     def _put(self, events: NDArray[np.int64], users: NDArray[np.int64]) -> None:
         self._events, self._users, self._oldest = events, users, 0
-        self._seen = set(events.tolist())
         self._written.everything()
 
     def live(self) -> dict[str, Any]:
@@ -89,6 +89,7 @@ class DedupWindow(Live):
         ):  # the config's size has changed
             latest = slice(max(count - self._capacity, 0), count)
             self._put(self._in_order(self._events)[latest], self._in_order(self._users)[latest])
+            self._seen = set(self._events.tolist())
 
 
 def _hash(text: str) -> int:

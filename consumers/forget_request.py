@@ -46,7 +46,7 @@ class Receipt(msgspec.Struct):
     store_keys_deleted: int
     state: Literal["erased", "requested"]
     """erased: a checkpoint without the user is on disk and those before it are gone. requested: `run` has yet to
-    read it."""
+    read it, or to delete them."""
     erased: list[str]
     expire_yourself: dict[str, str]
     """Topics that may hold the user's records: by their retention."""
@@ -108,7 +108,7 @@ def _delete_keys(settings: Settings, users: set[str]) -> int:
 
 
 def _await(settings: Settings, partition: int, offset: int, seconds: float) -> bool:
-    """Whether a checkpoint passed the request in time: its offsets are committed once it is on disk."""
+    """Whether a checkpoint passed the request in time, and older ones are gone: `run` commits its offset then."""
     group, tp = settings.kafka.group_id, TopicPartition(settings.kafka.forget_topic, partition)
     deadline = time.monotonic() + seconds
     with KafkaAdminClient(**settings.kafka.client()) as admin:
@@ -149,7 +149,8 @@ def lines(receipt: Receipt) -> Iterator[str]:
     if receipt.state == "erased":
         yield "state: erased by run; a checkpoint without them is on disk, older ones are gone:"
     else:
-        yield "state: to be erased by run, which has not read the request yet (at once, or at its next start):"
+        yield "state: to be erased by run, which has not read the request yet (at once, or at its next start),"
+        yield "or has not yet deleted older checkpoints (a large state: minutes later):"
     yield from (f"  - {what}" for what in receipt.erased)
     yield "yours to expire, as the records are not ours to delete:"
     yield from (f"  - {topic}: {how}" for topic, how in receipt.expire_yourself.items())

@@ -1,7 +1,7 @@
 """Erasing users who asked for it: from the learners, the outbox and the dedup window at once, then from the store.
 
-Requests name users by a hash. So every id that is held is hashed and compared: those in the state at once, those in
-the store's keys (an evicted user's may outlive their row) by a scan in the background.
+Requests name users by a hash. Those in the state are found at once, by an index of hashes; those in the store's keys,
+and in keys on their way to it (an evicted user's may outlive their row), by a scan in the background.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import structlog
 
 from consumers.decode import Forget
 from consumers.dedup import DedupWindow
-from consumers.forgotten import Forgotten, Mark
+from consumers.forgotten import Forgotten
+from consumers.mark_index import Mark, MarkIndex
 from models.arms import Arms
 from serving.outbox import Outbox
 from serving.publisher import Publisher
@@ -37,6 +38,7 @@ class Forgetting:
         clock: Callable[[], float],
     ) -> None:
         self.forgotten = Forgotten(mark)
+        self.index = MarkIndex(mark, arms)
         self.take: Callable[[Forget], None] = self.forgotten.take
         self.drops = self.forgotten.drops
         self._mark, self._arms, self._outbox, self._dedup = mark, arms, outbox, dedup
@@ -53,9 +55,7 @@ class Forgetting:
 
     def erase(self) -> None:
         """Erases the users of all requests that wait."""
-        backlog = self._publisher.unconfirmed() if self._publisher else []
-        owners = {owner for key in backlog if (owner := self._outbox.keys.owner(key)) is not None}
-        users = self.forgotten.due(self._arms.user_ids() | self._outbox.user_ids() | owners)
+        users = self.index.users(self.forgotten.due(), self._outbox.left())
         for user in sorted(users):  # rows must become free in one order, also when read again after a crash
             self._delete(user, self._arms.forget_user(user))
         self._dedup.forget_users(users)
@@ -70,14 +70,17 @@ class Forgetting:
             return
         if self._sweep is None:
             # What is on its way to the store must have arrived: a scan would miss it.
-            self._awaited &= {*self._publisher.unconfirmed(), *self._outbox.doomed()}
+            self._awaited = self._publisher.unconfirmed_among(self._awaited) | (
+                self._awaited & set(self._outbox.doomed())
+            )
             if self._awaited:
                 return
             self.forgotten.unswept -= self._searched
             self._searched = frozenset()
             if self.forgotten.unswept:
                 wanted = frozenset(self.forgotten.unswept)
-                self._sweep = Sweep(self._publisher.client, self._outbox.keys, self._mark, wanted)
+                backlog = self._publisher.unconfirmed()
+                self._sweep = Sweep(self._publisher.client, self._outbox.keys, self._mark, wanted, backlog)
         elif self._sweep.done():
             self._swept(self._sweep)
             self._sweep = None

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from consumers.decode import Forget
-
-Mark = Callable[[str], str]
-"""A user id, as it is learned under, to the hash that stands for it (`serving.pseudonym`)."""
+from consumers.mark_index import Mark
 
 
 class Forgotten:
-    """The requests so far. `take` collects new ones, and whoever erases asks `due` which users they mean.
+    """The requests so far. `take` collects new ones, and whoever erases asks `due` for their marks.
 
     `unswept`: marks whose users may still have keys in the store.
     """
@@ -37,10 +34,10 @@ class Forgotten:
         """There are requests that were taken and not yet carried out."""
         return bool(self._due)
 
-    def due(self, users: Iterable[str]) -> set[str]:
-        """Those of the users whom the waiting requests mean; none waits afterwards."""
+    def due(self) -> set[str]:
+        """The marks of the requests that wait; none waits afterwards."""
         due, self._due = self._due, set()
-        return {user for user in users if self._mark(user) in due}
+        return due
 
     def drops(self, user: str, *times: int) -> bool:
         """Whether an event of this user is from before their request, by any of its times (ms; below 0: unknown)."""

@@ -292,7 +292,7 @@ class Pipeline(Live):
         if self.checkpointer.due(self.totals["learned"] - self._saved):
             self._checkpoint()
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, last: bool = False) -> None:
         assert self.checkpointer is not None
         try:
             self.sink.flush()
@@ -301,13 +301,18 @@ class Pipeline(Live):
             return
         self._saved = self.totals["learned"]
         with self._timed("checkpoint"):
-            self.checkpointer.take(self.live(), self.source.next_offsets(self.offsets))
+            self.checkpointer.take(self.live(), self.source.next_offsets(self.offsets), last)
 
     def committed(self, offsets: Offsets, seconds: float) -> None:
-        """A checkpoint is on disk: lag tools may see its offsets."""
+        """A checkpoint is on disk: lag tools may see its offsets; of requests to forget, those carried out on disk."""
         self.metrics.checkpoint_seconds.observe(seconds)
+        topic, erased = self.settings.kafka.forget_topic, offsets
+        if self.checkpointer is not None:
+            erased = self.checkpointer.erased
+        done = {place: n for place, n in offsets.items() if place[0] != topic}
+        done |= {place: n for place, n in erased.items() if place[0] == topic}
         try:
-            self.source.commit(offsets)
+            self.source.commit(done)
         except Unavailable as error:
             log.warning("offsets not committed to Kafka; the checkpoint holds them", error=str(error))
 
@@ -347,7 +352,7 @@ class Pipeline(Live):
             done = self.publisher.flush(timeout)
         if self.checkpointer is not None:
             self.checkpointer.poll(wait=True)
-            self._checkpoint()
+            self._checkpoint(last=True)
             self.checkpointer.finish()
         return done
 
@@ -361,6 +366,7 @@ class Pipeline(Live):
             "dedup": self.dedup.live(),
             "limits": self.learned_limits.state(),
             "forgotten": self.forgetting.forgotten.state(),
+            "marks": self.forgetting.index.live(),
             "privacy": self.ids.fingerprint,
             "encoding": [[*key, text] for key, text in self.encoding.pending().items()],
             "offsets": [[*place, offset] for place, offset in sorted(offsets.items())],
@@ -379,6 +385,7 @@ class Pipeline(Live):
         for limits in (self.limits, self.learned_limits):
             limits.load(state["limits"])
         self.forgetting.forgotten.load(state["forgotten"])
+        self.forgetting.index.load(state.get("marks", {}))
         restore(self.encoding, state["encoding"])
         self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.changes import Live
 from models.guard import Arm, Guard, Task, bucket
+from models.ids import IdTable
 from models.interaction import Domain, Interaction, Item
 from models.learner import Learner, Recommendation, ScoredEvent
 from models.loop import AdaptationLoop, Notice
@@ -77,10 +78,15 @@ class Arms(Live):
         for learner in self.alone.values():
             learner.end_batch()
 
-    def user_ids(self) -> set[str]:
-        """Every user id in the state."""
-        found = self.full.user_ids() | (set() if self.loop is None else self.loop.users())
-        return found.union(*(learner.user_ids() for learner in self.alone.values()))
+    def user_tables(self) -> dict[str, IdTable]:
+        """The rows of users, by arm: `full`, and `alone:<domain>`."""
+        alone = {f"alone:{name}": learner.users for name, learner in self.alone.items()}
+        return {"full": self.full.users} | alone
+
+    def rowless_users(self) -> set[str]:
+        """Users in the state without a row in the full learner: lately evicted, or in a challenger. Seldom many."""
+        challenged = set() if self.loop is None else self.loop.users()
+        return {user for user in challenged.union(self.full.evicted_users) if user not in self.full.users}
 
     def forget_user(self, user_id: str) -> int | None:
         """As `Learner.forget_user`, in all arms and challengers. Gives the row in the full learner."""

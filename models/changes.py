@@ -1,8 +1,8 @@
-"""Large tables inside a state: copied as a whole, or only what was touched, and how changes are merged again.
+"""Large tables inside a state: copied as a whole, or only what was touched.
 
 `live()` of a learner's parts gives a nested state that points at their tables; a `Part` stands for each table that is
 too large to be copied at every checkpoint. `whole` makes of it the state that `load` takes. What `changes` gives, and
-a state from before them, make up the state of now: `merged`.
+a state from before them, make up the state of now: `models/merging.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Rows_ = NDArray[np.int64]
 
 
 class Part(msgspec.Struct):
-    """One table. `kind` names the function of `MERGE` that takes its changes up."""
+    """One table. `kind` names the function of `merging.MERGE` that takes its changes up."""
 
     touched: Touched
     kind: ClassVar[str] = ""
@@ -175,21 +175,21 @@ class Lists(Part):
 
 
 class Places(Part):
-    """A large array of mostly empty places, `filled` where its first column is not negative."""
+    """A large table of mostly empty places. filled: the numbers of those that are not, ascending; columns: what is at
+    some of them, the first column negative where there is nothing. touched: numbers of places."""
 
-    columns: dict[str, NDArray[Any]]
-    """(places, …) each."""
+    filled: Callable[[], Rows_]
+    columns: Callable[[Rows_], dict[str, NDArray[Any]]]
     kind: ClassVar[str] = "places"
 
     def whole(self) -> dict[str, NDArray[Any]]:
-        first = next(iter(self.columns.values()))
-        return self._at(np.flatnonzero(first >= 0))
+        return self._at(self.filled())
 
     def changes(self, marks: Marks) -> dict[str, Any]:
-        return self._at(_rows(marks, len(next(iter(self.columns.values())))))
+        return self._at(marks.rows())
 
     def _at(self, at: Rows_) -> dict[str, Any]:
-        return {"at": at, **{name: column[at] for name, column in self.columns.items()}}
+        return {"at": at, **self.columns(at)}
 
 
 def _rows(marks: Marks, length: int) -> Rows_:
@@ -216,89 +216,3 @@ def unpacked(state: dict[str, NDArray[np.int64]]) -> dict[int, array[int]]:
             state["users"].tolist(), state["lengths"].tolist(), ends.tolist(), strict=True
         )
     }
-
-
-# Merging
-
-
-def merged(base: Any, change: Any) -> Any:
-    """The state after a change, from the one before it, which is used up. Raises KeyError, ValueError or IndexError
-    where they do not fit."""
-    if isinstance(change, Changed):
-        return MERGE[change.kind](base, change.what)
-    if isinstance(change, dict):
-        held = base if isinstance(base, dict) else {}
-        return {key: merged(held.get(key), item) for key, item in change.items()}
-    if isinstance(change, list) and any(isinstance(item, dict | list | Changed) for item in change):
-        old = base if isinstance(base, list) and len(base) == len(change) else [None] * len(change)
-        return [merged(before, item) for before, item in zip(old, change, strict=True)]
-    return change
-
-
-def _merge_rows(base: NDArray[Any], change: dict[str, Any]) -> NDArray[Any]:
-    values, length = change["values"], change["length"]
-    if base.shape[1:] != values.shape[1:] or base.dtype != values.dtype:
-        raise ValueError(
-            f"rows of {values.dtype} {values.shape[1:]} for a table of {base.dtype} {base.shape[1:]}"
-        )
-    if len(base) != length:
-        old, base = base, np.zeros((length, *base.shape[1:]), base.dtype)
-        base[: len(old)] = old[:length]
-    base[change["rows"]] = values
-    return base
-
-
-def _merge_texts(base: list[str], change: dict[str, Any]) -> list[str]:
-    values = base[: change["length"]] + [""] * (change["length"] - len(base))
-    for row, text in zip(change["rows"], change["values"], strict=True):
-        values[row] = text
-    return values
-
-
-def _merge_order(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    rows = dict(zip(base["ids"], base["rows"], strict=True))
-    for key in (*change["gone"], *change["ids"]):
-        rows.pop(key, None)
-    rows.update(zip(change["ids"], change["rows"], strict=True))
-    return {"ids": list(rows), "rows": list(rows.values()), "free": change["free"]}
-
-
-def _merge_named(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    place = {name: n for n, name in enumerate(base["names"])}
-    for name in change["gone"]:
-        place.pop(name, None)
-    place.update((name, len(base["names"]) + n) for n, name in enumerate(change["names"]))
-    at = np.fromiter(place.values(), np.int64, len(place))
-    columns = {
-        name: np.concatenate([base[name], change[name]])[at]
-        for name in change
-        if name not in ("names", "gone")
-    }
-    return {"names": list(place), **columns}
-
-
-def _merge_lists(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    values = unpacked(base)
-    for user in change["touched"].tolist():
-        values.pop(user, None)
-    values |= unpacked(change)
-    return packed(values, sorted(values))
-
-
-def _merge_places(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    names = [name for name in change if name != "at"]
-    kept, filled = ~np.isin(base["at"], change["at"]), change[names[0]] >= 0
-    at = np.concatenate([base["at"][kept], change["at"][filled]])
-    order = np.argsort(at, kind="stable")
-    columns = {name: np.concatenate([base[name][kept], change[name][filled]])[order] for name in names}
-    return {"at": at[order], **columns}
-
-
-MERGE: dict[str, Callable[[Any, Any], Any]] = {
-    "rows": _merge_rows,
-    "texts": _merge_texts,
-    "order": _merge_order,
-    "named": _merge_named,
-    "lists": _merge_lists,
-    "places": _merge_places,
-}

@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as save_tensors
 
-from models.changes import merged
+from models.merging import merged
 from models.snapshot import Snapshot, joined, snapshot
 
 __all__ = ["CheckpointDirectory", "Manifest", "Snapshot", "UnusableError", "snapshot"]
@@ -137,6 +137,18 @@ class CheckpointDirectory:
             for old in folders[: folders.index(whole[-keep])]:
                 shutil.rmtree(old)
 
+    def purge(self, sequence: int) -> None:
+        """Removes what is older than a checkpoint with a whole state, and the increment beside that, which names what
+        is gone. Raises OSError; to do it again does no harm."""
+        folder = self._folder(sequence)
+        for old in self._folders():
+            if old < folder:
+                shutil.rmtree(old)
+        for name in INCREMENT:  # the manifest first
+            (folder / name).unlink(missing_ok=True)
+        _sync_folder(folder)
+        _sync_folder(self.path)
+
     def growth(self) -> Growth:
         """How far increments have led away from the newest whole state."""
         increments = total = 0
@@ -207,8 +219,7 @@ class CheckpointDirectory:
             if manifest.follows is None:
                 raise ValueError(f"{INCREMENT.manifest}: it follows nothing")
             folder = self._folder(manifest.follows)
-        while changes:
-            state = merged(state, changes.pop())
+        state = merged(state, changes[::-1])
         if not isinstance(state, dict):
             raise ValueError(f"{WHOLE.body} holds no table")
         return state

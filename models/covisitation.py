@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import grown
-from models.changes import Live, Places
-from models.touched import Touched
+from models.changes import Live
+from models.neighbour_lists import SIZES, NeighbourLists
 
-NEIGHBOURS = 256
 WINDOW = 20
 """How many of the user's latest items an event counts as visited with."""
 FADE = 0.8
@@ -24,7 +23,7 @@ ORDERED = np.array([kind.startswith(("next", "previous")) for kind in KINDS])
 AFTER = np.array([not kind.startswith("previous") for kind in KINDS], np.float32)
 BEFORE = np.array([not kind.startswith("next") for kind in KINDS], np.float32)
 RATES = np.array([{"60d": 1 / 60, "30d": 1 / 30}.get(kind[-3:], 0.0) for kind in KINDS]) * np.log(2) / DAY
-WEAKEST = KINDS.index("with_30d")
+"""The last kind, `with_30d`, tells who is weakest in a full list."""
 REBASE = 40.0
 """Forward-decay growth is taken back after e^40, well inside float32."""
 SWEEP = 1024
@@ -34,21 +33,19 @@ SWEEP = 1024
 class CoVisitation(Live):
     """Counts of pairs of items visited by one user, within the last 20 events, in any domain.
 
-    An item takes a *slot* at its first event. ids: (slots, 256) int32 slots of its neighbours, -1 where free;
-    weights: (slots, 256, kinds) float32. A full list gives the place of its neighbour with the lowest `with_30d`
-    away. Decay is forward (Cormode et al., ICDE 2009): a later event weighs more, `spread` divides by the growth.
+    An item takes a *slot* at its first event; its neighbours are slots too, 256 at most. A full list gives the place
+    of its neighbour with the lowest `with_30d` away. Decay is forward (Cormode et al., ICDE
+    2009): a later event weighs more, `spread` divides by the growth.
     """
 
-    def __init__(self, domains: int) -> None:
+    def __init__(self, domains: int, sizes: tuple[int, ...] = SIZES) -> None:
+        """sizes: places that a list of neighbours may have."""
         self.slot_of = [np.zeros(0, np.int32) for _ in range(domains)]
         """Per domain (rows,): slot + 1, or 0 for an item without one."""
         self.domain_of = np.zeros(0, np.int8)
         """(slots,): -1 for a slot that is free or waits to be swept."""
         self.row_of = np.zeros(0, np.int32)
-        self.ids = np.zeros((0, NEIGHBOURS), np.int32)
-        self.weights = np.zeros((0, NEIGHBOURS, len(KINDS)), np.float32)
-        self._written = Touched()
-        """Places: slot · 256 + place in its list."""
+        self.lists = NeighbourLists(len(KINDS), sizes)
         self.start = np.nan
         self.used = 0
         self._free: list[int] = []
@@ -83,9 +80,10 @@ class CoVisitation(Live):
         if np.isnan(self.start):
             self.start = time
         if (RATES * (time - self.start)).max() > REBASE:
-            self._written.everything()
-            self.weights /= self.growth(time).astype(np.float32)
-            self.weights[self.weights < 1e-30] = 0.0
+            self.lists.written.everything()
+            weights = self.lists.weights
+            weights /= self.growth(time).astype(np.float32)
+            weights[weights < 1e-30] = 0.0
             self.start = time
         slot = self._claim(domain, row)
         latest = self.slots_of(domains[-WINDOW:], rows[-WINDOW:])[::-1]
@@ -95,8 +93,10 @@ class CoVisitation(Live):
         if not len(others):
             return
         counts = np.where(ORDERED, (FADE**lag)[:, None], 1.0) * self.growth(time)
-        self._add_to(others, slot, (counts * AFTER).astype(np.float32))
-        self._add_from(slot, others, (counts * BEFORE).astype(np.float32))
+        at, _ = self.lists.find(others, slot)
+        self.lists.weights[at] += (counts * AFTER).astype(np.float32)
+        at = self.lists.find_all(slot, others)
+        self.lists.weights[at] += (counts * BEFORE).astype(np.float32)
 
     def _claim(self, domain: int, row: int) -> int:
         self.slot_of[domain] = grown(self.slot_of[domain], row + 1)
@@ -106,38 +106,13 @@ class CoVisitation(Live):
         slot = self._free.pop() if self._free else self.used
         if slot == self.used:
             self.used += 1
-            old = len(self.ids)
-            for name in ("domain_of", "row_of", "ids", "weights"):
-                setattr(self, name, grown(getattr(self, name), self.used))
-            self.ids[old:] = self.domain_of[old:] = -1
+            old = len(self.domain_of)
+            self.domain_of, self.row_of = (grown(a, self.used) for a in (self.domain_of, self.row_of))
+            self.domain_of[old:] = -1
+            self.lists.claim(slot)
         self.slot_of[domain][row] = slot + 1
         self.domain_of[slot], self.row_of[slot] = domain, row
         return slot
-
-    def _add_to(self, others: NDArray[np.int64], slot: int, counts: NDArray[np.float32]) -> None:
-        hit = self.ids[others] == slot
-        place = hit.argmax(1)
-        new = np.flatnonzero(~hit[np.arange(len(others)), place])
-        if len(new):
-            # free places weigh nothing, so they are the weakest as long as there are any
-            place[new] = self.weights[others[new], :, WEAKEST].argmin(1)
-            self.ids[others[new], place[new]] = slot
-            self.weights[others[new], place[new]] = 0.0
-        self.weights[others, place] += counts
-        self._written.update((others * NEIGHBOURS + place).tolist())
-
-    def _add_from(self, slot: int, others: NDArray[np.int64], counts: NDArray[np.float32]) -> None:
-        ids, weights = self.ids[slot], self.weights[slot]
-        hit = ids == others[:, None]
-        known = hit.any(1)
-        place = hit.argmax(1)[known]
-        weights[place] += counts[known]
-        self._written.update((slot * NEIGHBOURS + place).tolist())
-        new = others[~known]
-        if len(new):
-            place = np.argpartition(weights[:, WEAKEST], len(new))[: len(new)]
-            ids[place], weights[place] = new, counts[~known]
-            self._written.update((slot * NEIGHBOURS + place).tolist())
 
     def neighbours(
         self, domain: int, slots: NDArray[np.int64], open_: NDArray[np.bool_]
@@ -148,17 +123,13 @@ class CoVisitation(Live):
         """
         if not len(slots) or not self.used:
             return np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros((0, len(KINDS)), np.float32)
-        ids = self.ids[slots]
+        at, flat = self.lists.places(slots)
+        ids = self.lists.ids[flat]
         # free places are -1: the last domain_of, so they need a test of their own
-        here = (self.domain_of[ids] == domain) & (ids >= 0)
-        here[slots < 0] = False
-        flat = np.flatnonzero(here)
-        rows = self.row_of[ids.ravel()[flat]]
+        here = (ids >= 0) & (self.domain_of[ids] == domain)
+        at, flat, rows = at[here], flat[here], self.row_of[ids[here]]
         kept = open_[rows]
-        flat, rows = flat[kept], rows[kept]
-        at = flat // NEIGHBOURS
-        weights = self.weights.reshape(-1, len(KINDS))[slots[at] * NEIGHBOURS + flat % NEIGHBOURS]
-        return at, rows, weights
+        return at[kept], rows[kept], self.lists.weights[flat[kept]]
 
     def drop(self, domain: int, row: int) -> None:
         """The row stands for another item from now on."""
@@ -166,27 +137,24 @@ class CoVisitation(Live):
         if slot < 0:
             return
         self.slot_of[domain][row] = 0
-        self.domain_of[slot], self.ids[slot], self.weights[slot] = -1, -1, 0.0
-        self._written.update(range(slot * NEIGHBOURS, (slot + 1) * NEIGHBOURS))
+        self.domain_of[slot] = -1
+        self.lists.drop(slot)
         self._dropped.append(slot)
         if len(self._dropped) >= max(SWEEP, self.used // 10):
-            gone = np.zeros(len(self.ids), np.bool_)
+            gone = np.zeros(len(self.domain_of), np.bool_)
             gone[self._dropped] = True
-            dead = gone[self.ids] & (self.ids >= 0)
-            self._written.update(np.flatnonzero(dead).tolist())
-            self.ids[dead], self.weights[dead] = -1, 0.0
+            self.lists.remove(gone)
             self._free.extend(self._dropped)
             self._dropped = []
 
     def live(self) -> dict[str, Any]:
         """Only what is filled: most items have few neighbours. A place matters as much as what stands there."""
         n = self.used
-        ids, weights = self.ids[:n].reshape(-1), self.weights[:n].reshape(-1, len(KINDS))
         return {
             "slot_of": list(self.slot_of),
             "domain_of": self.domain_of[:n],
             "row_of": self.row_of[:n],
-            "places": Places(self._written, {"ids": ids, "weights": weights}),
+            "places": self.lists.live(),
             "start": self.start,
             "free": list(self._free),
             "dropped": list(self._dropped),
@@ -196,10 +164,5 @@ class CoVisitation(Live):
         self.slot_of = [s.copy() for s in state["slot_of"]]
         self.domain_of, self.row_of = state["domain_of"].copy(), state["row_of"].copy()
         self.start, self.used = float(state["start"]), len(self.row_of)
-        self.ids = np.full((self.used, NEIGHBOURS), -1, np.int32)
-        self.weights = np.zeros((self.used, NEIGHBOURS, len(KINDS)), np.float32)
-        places = state["places"]
-        self.ids.reshape(-1)[places["at"]] = places["ids"]
-        self.weights.reshape(-1, len(KINDS))[places["at"]] = places["weights"]
-        self._written.everything()
+        self.lists.load(state["places"], self.used)
         self._free, self._dropped = list(state["free"]), list(state["dropped"])

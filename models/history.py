@@ -52,6 +52,8 @@ class History(LiveRows):
         """User rows."""
         self.length = length
         self.sequence = 0
+        self.seen_items = 0
+        """Of all users together."""
         self.events = np.zeros((0, len(catalogues)), np.int64)
         self._domain = np.zeros((0, length), np.int8)
         self._row = np.zeros((0, length), np.int32)
@@ -79,8 +81,10 @@ class History(LiveRows):
             return False
         self._seen_written[domain].add(user)
         seen.append(key)
+        self.seen_items += 1
         if len(seen) > SEEN_LIMIT:
             del seen[0]
+            self.seen_items -= 1
         return True
 
     def count(self, user: int | None, domain: int) -> int:
@@ -161,7 +165,8 @@ class History(LiveRows):
                 rows[user] = 0
         self._births += 1
         for seen, written in zip(self._seen, self._seen_written, strict=True):
-            if seen.pop(user, None) is not None:
+            if (gone := seen.pop(user, None)) is not None:
+                self.seen_items -= len(gone)
                 written.drop(user)
 
     def live(self) -> dict[str, Any]:
@@ -186,5 +191,6 @@ class History(LiveRows):
             setattr(self, name, state[name].copy())
         self._born = [state["born"][str(d)].copy() for d in range(len(self.catalogues))]
         self._seen = [unpacked(state["seen"][str(d)]) for d in range(len(self.catalogues))]
+        self.seen_items = sum(len(items) for seen in self._seen for items in seen.values())
         for written in self._seen_written:
             written.everything()

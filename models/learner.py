@@ -92,6 +92,7 @@ class Learner(Live):
         self.domains = list(domains)
         self.index = {d.name: n for n, d in enumerate(self.domains)}
         self.users = IdTable(settings.users)
+        self._seen_items = settings.seen_items * settings.users
         self.catalogues = [
             Catalogue(
                 settings.items_per_domain,
@@ -209,9 +210,12 @@ class Learner(Live):
     def _user_row(self, user_id: str) -> int:
         row, evicted = self.users.touch(user_id)
         if evicted is not None:
-            self.evicted_users.append(evicted)
-            self._drop_user(row, evicted)
+            self._evicted(evicted, row)
         return row
+
+    def _evicted(self, user_id: str, row: int) -> None:
+        self.evicted_users.append(user_id)
+        self._drop_user(row, user_id)
 
     def _drop_user(self, row: int, user_id: str) -> None:
         self.rating.drop_user(row, user_id)
@@ -221,10 +225,6 @@ class Learner(Live):
         if row in self._slow_users:  # seldom: who is evicted was not seen for long
             self._slow = [s for s in self._slow if s.user != row]
             self._slow_users.remove(row)
-
-    def user_ids(self) -> set[str]:
-        """Every user id in the state."""
-        return {*self.users, *self.evicted_users}
 
     def forget_user(self, user_id: str) -> int | None:
         """Leaves no trace of the user but what shared parts learned from them. Gives the row they had, if any."""
@@ -286,6 +286,8 @@ class Learner(Live):
         self.ranker.learn(scored.ranked, domain, user, item, time)
         self.ranker.observe(domain, user, item, time)
         self.history.add(user, domain, item, event.item, time)
+        while self.history.seen_items > self._seen_items and len(self.users) > 1:
+            self._evicted(*self.users.evict())
         self.learned[domain] += 1
 
     def end_batch(self) -> None:

@@ -11,6 +11,9 @@ class LearnerSettings(msgspec.Struct, forbid_unknown_fields=True):
     """Sizes and seed. Rows past a capacity go to the most recently seen; about 4 KB a user."""
 
     users: int = 100_000
+    seen_items: int = 256
+    """Items that users have had, on average over all rows of `users`, 8 bytes each: one may have 2,000 a domain.
+    Past that the least recently seen users give way too."""
     items_per_domain: int = 200_000
     seed: int = 0
     compare: bool = True

@@ -5,24 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from models.arms import Arms
-from models.catalogue import grown
-from models.changes import Rows, whole
-from models.touched import Touched
+from models.changes import whole
+from serving.list_index import ListIndex
 from serving.list_queue import ListQueue
-from serving.records import (
-    RECORD_VERSION,
-    SCHEMA,
-    Keys,
-    RecommendationList,
-    Write,
-    encode_vector,
-    hash_write,
-    list_write,
-    listed,
-)
+from serving.record_builder import Births, RecordBuilder
+from serving.records import Keys, Write
 
 SLOW_SECONDS = 2.0
 """Popular lists, domains and meta are written this often while anything changes."""
@@ -50,21 +38,16 @@ class Outbox:
         self._arms = arms
         self.keys = self._keys = keys
         self._clock = clock
-        self._top = top
-        self._explain_top = explain_top
         self._ttl = ttl_seconds
-        self._started_ts = started_ts
+        self._builder = RecordBuilder(arms, keys, top, explain_top, ttl_seconds, started_ts)
         self._listing = [d.name for d in arms.full.domains if d.recommend]
-        self._users: dict[str, tuple[list[int], list[str]]] = {}
+        self._users: dict[str, Births] = {}
         self._lists = ListQueue(self._listing)
         self._items: dict[tuple[str, str], None] = {}
         self._gone: dict[tuple[str, str], None] = {}
         self._left: dict[str, None] = {}
         self._forgotten: dict[str, list[str]] = {}
-        self._on_lists = {name: np.zeros((0, top), np.int32) for name in self._listing}
-        self._written_at = np.zeros(0, np.float64)
-        self._noted = Touched()
-        """User rows of the two."""
+        self._index = ListIndex(self._listing, top, arms.full.users.capacity)
         self._slow_at = self._refreshed_at = 0.0
         self._changed = True
         self._introduced = False
@@ -90,34 +73,22 @@ class Outbox:
         else:
             self._gone.pop((domain, item), None)
             self._items[domain, item] = None
-        if not recommendable and domain in self._on_lists:
+        if not recommendable:
             row = self._arms.full.catalogues[self._arms.full.index[domain]].ids.get(item)
             if row is not None:
-                self._rewrite_lists_with(domain, [row])
-
-    def _rewrite_lists_with(self, domain: str, rows: list[int]) -> None:
-        holders = np.flatnonzero(np.isin(self._on_lists[domain], np.array(rows) + 1).any(axis=1))
-        if len(holders):
-            wanted = set(holders.tolist())
-            for user, user_row in self._arms.full.users.items():
-                if user_row in wanted:
-                    self._lists.add_one(user, domain)
-        self._slow_at = 0.0
+                self._index.gone(domain, [row])
+                self._slow_at = 0.0
 
     def items_evicted(self, evicted: Iterable[tuple[str, str, int]]) -> None:
         """Items (domain, id, row) that lost their row: lists that hold them are rewritten, their keys go, but of
         those that have come back since.
-
-        All of a round at once: one pass over everybody's lists.
         """
-        rows: dict[str, list[int]] = {}
         for domain, item, row in evicted:
-            rows.setdefault(domain, []).append(row)
+            self._index.gone(domain, [row])
+            self._slow_at = 0.0
             if item not in self._arms.full.catalogues[self._arms.full.index[domain]].ids:
                 self._items.pop((domain, item), None)
                 self._gone[domain, item] = None
-        for domain in rows.keys() & self._on_lists.keys():
-            self._rewrite_lists_with(domain, rows[domain])
 
     def user_evicted(self, user: str) -> None:
         """The user lost their row: nobody would rewrite their lists, so they go, unless the user came back."""
@@ -137,18 +108,15 @@ class Outbox:
         self._lists.discard(user)
         self._forgotten[user] = keys = [*dict.fromkeys([*self._keys_of(user), *found])]
         if row is not None:
-            for rows in self._on_lists.values():
-                rows[row : row + 1] = 0
-            self._written_at[row : row + 1] = 0.0
-            self._noted.add(row)
+            self._index.drop_user(row)
         if user in self._arms.full.users:
             self._users[user] = ([], [])
             self._lists.add(user)
         return keys
 
-    def user_ids(self) -> set[str]:
-        """Everyone of whom something is to be written or deleted."""
-        return {*self._users, *self._lists.users(), *self._left, *self._forgotten}
+    def left(self) -> set[str]:
+        """Users without a row whose lists are still to be deleted. Everybody else here has one, or just lost it."""
+        return set(self._left)
 
     def doomed(self) -> list[str]:
         """The keys of the forgotten whose deletion was not handed out yet."""
@@ -174,7 +142,7 @@ class Outbox:
 
     def backlog(self) -> int:
         users = len(self._users) + len(self._lists) + len(self._left) + len(self._forgotten)
-        return users + len(self._items) + len(self._gone)
+        return users + len(self._items) + len(self._gone) + len(self._index)
 
     # What to write
 
@@ -185,18 +153,20 @@ class Outbox:
         """
         if not self._introduced:
             self._introduced = True
-            yield self._meta(int(self._clock() * 1000))
+            yield self._builder.meta(int(self._clock() * 1000))
         yield from self._deletions()
-        yield from self._touched_users()
-        yield from self._touched_items()
         now = self._clock()
+        users, self._users = self._users, {}
+        yield from self._builder.users(users, int(now * 1000))
+        items, self._items = self._items, {}
+        yield from self._builder.items(items)
         if self._changed and now - self._slow_at >= SLOW_SECONDS:
             self._slow_at, self._changed = now, False
             yield from self._slow(int(now * 1000))
         if now - self._refreshed_at >= SLOW_SECONDS:
             self._refreshed_at = now  # lists expire in a quiet stream too
             self._refresh(now)
-        while len(self._lists):
+        while len(self._lists) or len(self._index):
             yield from self._some_lists()
             if not spare():
                 break
@@ -214,119 +184,43 @@ class Outbox:
         for keys in forgotten.values():  # of one who came back, too: nothing of before may stay in their hash
             yield from (Write(key, "delete", None) for key in keys)
 
-    def _touched_users(self) -> Iterable[Write]:
-        touched, self._users = self._users, {}
-        full = self._arms.full
-        users = [u for u in touched if u in full.users]
-        vectors = full.user_vectors(users) if users else ()
-        now = int(self._clock() * 1000)
-        for user, vector in zip(users, vectors, strict=True):
-            counts = {f"events:{name}": n for name, n in full.events_of(user).items() if n}
-            fields = {
-                "vector": encode_vector(vector),
-                "dim": len(vector),
-                "model": full.model,
-                "published_ts": now,
-                **counts,
-            }
-            born, domains = touched[user]
-            write = hash_write(self._keys.user(user), fields, self._ttl)
-            yield write._replace(born_ms=tuple(born), domains=tuple(domains))
-
-    def _touched_items(self) -> Iterable[Write]:
-        touched, self._items = self._items, {}
-        by_domain: dict[str, list[str]] = {}
-        for domain, item in touched:
-            by_domain.setdefault(domain, []).append(item)
-        for domain, items in by_domain.items():
-            views = self._arms.full.item_views(domain, items)
-            for item, view in zip(items, views, strict=True):
-                if view is None:  # removed: a late event must not bring its key back
-                    yield Write(self._keys.item(domain, item), "delete", None)
-                else:
-                    fields = {
-                        "vector": encode_vector(view.vector),
-                        "dim": len(view.vector),
-                        "title": view.title,
-                        "bias": view.bias,
-                        "popularity": view.popularity,
-                        "model": self._arms.full.model,
-                    }
-                    yield hash_write(self._keys.item(domain, item), fields)
-
     def _some_lists(self) -> Iterable[Write]:
-        taken = self._lists.take(USERS_AT_ONCE)
-        if taken is None:
-            return
-        full, (name, waiting) = self._arms.full, taken
-        users = [user for user in waiting if user in full.users]
-        now = self._clock()
-        lists = self._arms.recommend(users, name, self._top, self._explain_top) if users else []
-        for user, items in zip(users, lists, strict=True):
+        """Lists of those who did something, and as many that hold what is gone: neither waits for the other."""
+        if (taken := self._lists.take(USERS_AT_ONCE)) is not None:
+            yield from self._written(*taken)
+        if (due := self._index.due(USERS_AT_ONCE)) is not None:
+            domain, rows = due
+            users = self._users_at(rows)
+            for row in set(rows) - users.keys():
+                self._index.drop_user(row)
+            yield from self._written(domain, list(users.values()))
+
+    def _users_at(self, rows: Iterable[int]) -> dict[int, str]:
+        """Who has these rows, of those that somebody has."""
+        id_of = self._arms.full.users.id_of
+        return {row: id_of[row] for row in rows if row < len(id_of) and id_of[row]}
+
+    def _written(self, domain: str, users: Iterable[str]) -> Iterable[Write]:
+        full, now = self._arms.full, self._clock()
+        resident = [user for user in users if user in full.users]
+        for user, items, write in self._builder.lists(domain, resident, int(now * 1000)):
             row = full.users.get(user)
             assert row is not None
-            self._remember(name, row, [item.row for item in items], now)
-            record = self._record(name, items, int(now * 1000))
-            yield list_write(self._keys.recommendations(user, name), record, self._ttl)
-
-    def _record(self, domain: str, items: list[Any], now_ms: int) -> RecommendationList:
-        full = self._arms.full
-        return RecommendationList(
-            RECORD_VERSION,
-            full.model,
-            int(full.newest[full.index[domain]] * 1000),
-            now_ms,
-            listed([(i.item_id, i.score, i.why) for i in items], self._explain_top),
-        )
-
-    def _remember(self, domain: str, user_row: int, rows: list[int], now: float) -> None:
-        """Which items the store lists for this user (row + 1; 0 is empty), so that a removal finds its lists."""
-        self._on_lists[domain] = on_lists = grown(self._on_lists[domain], user_row + 1)
-        self._noted.add(user_row)
-        on_lists[user_row] = 0
-        on_lists[user_row, : len(rows)] = np.array(rows, np.int32) + 1
-        self._written_at = grown(self._written_at, user_row + 1)
-        self._written_at[user_row] = now
+            self._index.write(domain, row, [item.row for item in items], now)
+            yield write
 
     def _refresh(self, now: float) -> None:
         """Lists that would expire in the second half of their life are written again, oldest first."""
-        old = np.flatnonzero((self._written_at > 0) & (self._written_at < now - self._ttl / 2))
-        if len(old):
-            due = set(old[np.argsort(self._written_at[old], kind="stable")][:REFRESH_USERS].tolist())
-            for user, row in self._arms.full.users.items():
-                if row in due:
-                    self._users.setdefault(user, ([], []))
-                    self._lists.add(user)
-            self._written_at[list(due)] = 0.0
-            self._noted.update(list(due))
-        self._changed |= len(old) > 0
+        rows = self._index.expiring(now - self._ttl / 2, REFRESH_USERS)
+        for user in self._users_at(rows).values():
+            self._users.setdefault(user, ([], []))
+            self._lists.add(user)
+        self._changed |= bool(rows)
 
     def _slow(self, now_ms: int) -> Iterable[Write]:
-        full = self._arms.full
-        for name in self._listing:
-            items = self._arms.recommend([None], name, self._top, self._explain_top)[0]
-            record = self._record(name, items, now_ms)
-            yield list_write(self._keys.popular(name), record, None)
-        for domain in full.domains:
-            fields: dict[str, str | int | float] = {
-                "role": domain.role,
-                "model": full.model,
-                "published_ts": now_ms,
-            }
-            if domain.is_target:
-                fields["strategy"] = full.network.strategy[full.index[domain.name]]
-            yield hash_write(self._keys.domain(domain.name), fields | self._arms.report(domain.name))
-        yield self._meta(now_ms)
-
-    def _meta(self, now_ms: int) -> Write:
-        meta = {
-            "schema": SCHEMA,
-            "dim": self._arms.full.network.dim,
-            "model": self._arms.full.model,
-            "started_ts": self._started_ts,
-            "published_ts": now_ms,
-        }
-        return hash_write(self._keys.meta, meta)
+        yield from (self._builder.popular(name, now_ms) for name in self._listing)
+        yield from self._builder.domains(now_ms)
+        yield self._builder.meta(now_ms)
 
     # State
 
@@ -352,8 +246,7 @@ class Outbox:
             "users": sorted(user for user in users if user in self._arms.full.users),
             "items": [list(pair) for pair in sorted(items)],
             "left": list(self._left),
-            "on_lists": {name: Rows(self._noted, rows) for name, rows in self._on_lists.items()},
-            "written_at": Rows(self._noted, self._written_at),
+            **self._index.live(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -365,7 +258,4 @@ class Outbox:
             row = full.catalogues[full.index[domain]].ids.get(item)
             (self._gone if row is None else self._items)[domain, item] = None
         self._left = dict.fromkeys(state["left"])
-        for name, rows in state["on_lists"].items():
-            if name in self._on_lists and rows.shape[1] == self._top:
-                self._on_lists[name] = rows
-        self._written_at = state["written_at"]
+        self._index.load(state)

@@ -135,6 +135,11 @@ class Publisher:
         with self._lock:
             return list(self._backlog)
 
+    def unconfirmed_among(self, keys: Iterable[str]) -> set[str]:
+        """Those of these keys whose latest value the store has not acknowledged."""
+        with self._lock:
+            return {key for key in keys if key in self._backlog}
+
     def healthy(self) -> bool:
         """The store answered in the last 3 s."""
         return time.monotonic() - self._last_answer < HEALTHY_SECONDS

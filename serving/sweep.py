@@ -1,10 +1,11 @@
-"""Which users of a set still have keys in the store: one scan of all user keys, on a thread of its own."""
+"""Which users of a set still have keys in the store, or on their way to it: one scan, on a thread of its own."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from serving.publisher import STORE_ERRORS
@@ -17,12 +18,20 @@ SCAN_KEYS = 1000
 class Sweep:
     """Begins at once; `found` is complete when `done()`, unless `failure` says why it is not."""
 
-    def __init__(self, client: Any, keys: Keys, mark: Callable[[str], str], wanted: frozenset[str]) -> None:
+    def __init__(
+        self,
+        client: Any,
+        keys: Keys,
+        mark: Callable[[str], str],
+        wanted: frozenset[str],
+        backlog: Iterable[str] = (),
+    ) -> None:
+        """wanted: marks; backlog: keys that the store has not acknowledged when the scan begins."""
         self.wanted = wanted
         self.found: dict[str, list[str]] = {}
         """Keys by user."""
         self.failure: str | None = None
-        self._client, self._keys, self._mark = client, keys, mark
+        self._client, self._keys, self._mark, self._backlog = client, keys, mark, backlog
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
         self._thread.start()
 
@@ -31,8 +40,9 @@ class Sweep:
 
     def _run(self) -> None:
         try:
-            for user, key in owned(self._client, self._keys):
-                if self._mark(user) in self.wanted:
+            waiting = ((self._keys.owner(key), key) for key in self._backlog)
+            for user, key in chain(waiting, owned(self._client, self._keys)):
+                if user is not None and self._mark(user) in self.wanted:
                     self.found.setdefault(user, []).append(key)
         except STORE_ERRORS as error:
             self.failure = type(error).__name__

@@ -1,9 +1,10 @@
-"""How long a checkpoint stops the stream, and what it writes: `python -m tests.bench.checkpoint [USERS]`.
+"""How long checkpoints, requests to forget and sold-out items stop the stream, and how long a start takes:
+`python -m tests.bench.checkpoint [USERS [ROUNDS]]`.
 
 A learner of two domains with 1,000,000 resident users and 50,000 items a domain (taste, history, biases, network
 rows and lists in use, the dedup window full), then rounds of events, each followed by a checkpoint that is written
 while events go on. A rival of the network begins in the first or second round: what its beginning adds to a step is
-measured too.
+measured too. Then users are forgotten, items sold out, and the newest checkpoint is read by a new learner.
 Needs about 18 GB of memory and as much room in TMPDIR for 1,000,000 users.
 """
 
@@ -17,22 +18,27 @@ import sys
 import tempfile
 import time
 from array import array
-from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from river.utils import VectorDict
 
 from consumers.checkpointer import Checkpointer
+from consumers.decode import Forget
 from consumers.dedup import DedupWindow
+from consumers.forgetting import Forgetting
 from models.arms import Arms
+from models.checkpoint import CheckpointDirectory
 from models.contest import Contest
-from models.covisitation import KINDS, NEIGHBOURS, CoVisitation
+from models.covisitation import KINDS, CoVisitation
 from models.interaction import Domain, Interaction
 from models.learner import Learner
 from models.settings import LearnerSettings
+from models.snapshot import settle
 from models.threads import use_one_thread
 from serving.outbox import Outbox
+from serving.pseudonym import Pseudonyms
 from serving.records import Keys
 
 ITEMS, EVENTS, ROUNDS, DEDUP = 50_000, 3_000, 3, 100_000
@@ -43,9 +49,7 @@ START = 1_700_000_000.0
 def filled(users: int) -> tuple[Arms, Outbox]:
     """Every user with ten seen items a domain, a taste, biases, a network row and a published list; every item with
     64 neighbours. The tables are filled directly: a stream would take an hour."""
-    domains = [Domain("movies", "source", recommend=False), Domain("books", "target")]
-    arms = Arms(domains, LearnerSettings(users=users, items_per_domain=ITEMS, compare=False))
-    outbox = Outbox(arms, Keys(), lambda: START)
+    arms, outbox = made(users)
     full, rng = arms.full, np.random.default_rng(0)
     for d, name in enumerate(DOMAINS):
         catalogue = full.catalogues[d]
@@ -55,7 +59,8 @@ def filled(users: int) -> tuple[Arms, Outbox]:
         catalogue.has_vector[:ITEMS] = True
         full._set_vector(d, 0, catalogue.vectors[0].copy())
     ids = [f"user-{n}" for n in range(users)]
-    full.users._rows = OrderedDict((user, n) for n, user in enumerate(ids))
+    for user in ids:
+        full.users.touch(user)
     fill_rating(full, ids)
     fill_history(full, users)
     fill_visits(full.ranker.signals.visits)
@@ -63,8 +68,7 @@ def filled(users: int) -> tuple[Arms, Outbox]:
     full.network._users.values[:] = 0.1
     for choice in full.ranker.choices:
         choice.users = np.full((users, 2, choice.signals), 0.1, np.float32)
-    outbox._on_lists["books"] = np.ones((users, 50), np.int32)
-    outbox._written_at = np.full(users, START)
+    fill_lists(outbox, users)
     return arms, outbox
 
 
@@ -89,16 +93,23 @@ def fill_history(full: Learner, users: int) -> None:
     history._seen = [{n: array("q", range(n, n + 10)) for n in range(users)} for _ in DOMAINS]
 
 
+def fill_lists(outbox: Outbox, users: int) -> None:
+    """Everybody's list holds 50 of the 1,000 most popular items."""
+    starts = np.random.default_rng(3).integers(0, 950, (users, 1), dtype=np.int32)
+    held = starts + np.arange(1, 51, dtype=np.int32)
+    outbox._index.load({"on_lists": {"books": held}, "written_at": np.full(users, START)})
+
+
 def fill_visits(visits: CoVisitation) -> None:
     slots = len(DOMAINS) * ITEMS
     visits.used = slots
     visits.slot_of = [np.arange(1, ITEMS + 1, dtype=np.int32) + d * ITEMS for d in range(len(DOMAINS))]
     visits.domain_of = np.repeat(np.arange(len(DOMAINS), dtype=np.int8), ITEMS)
     visits.row_of = np.tile(np.arange(ITEMS, dtype=np.int32), len(DOMAINS))
-    visits.ids = np.full((slots, NEIGHBOURS), -1, np.int32)
-    visits.ids[:, :64] = np.random.default_rng(2).integers(0, slots, (slots, 64))
-    visits.weights = np.zeros((slots, NEIGHBOURS, len(KINDS)), np.float32)
-    visits.weights[:, :64] = 1.0
+    neighbours = np.random.default_rng(2).integers(0, slots, slots * 64).astype(np.int32)
+    at = (np.arange(slots)[:, None] * visits.lists.most + np.arange(64)).reshape(-1)
+    weights = np.ones((len(at), len(KINDS)), np.float32)
+    visits.lists.load({"at": at, "ids": neighbours, "weights": weights}, slots)
     visits.start = START
 
 
@@ -144,9 +155,62 @@ def timing_beginnings(network: Contest) -> list[Timed]:
     return taken
 
 
+def live(arms: Arms, outbox: Outbox, forgetting: Forgetting) -> dict[str, Any]:
+    return {"arms": arms.live(), "outbox": outbox.live([]), "marks": forgetting.index.live()}
+
+
+def made(users: int) -> tuple[Arms, Outbox]:
+    domains = [Domain("movies", "source", recommend=False), Domain("books", "target")]
+    arms = Arms(domains, LearnerSettings(users=users, items_per_domain=ITEMS, compare=False))
+    return arms, Outbox(arms, Keys(), lambda: START)
+
+
+def forget_and_sell_out(
+    arms: Arms, outbox: Outbox, forgetting: Forgetting, checkpointer: Checkpointer
+) -> None:
+    stops = []
+    for n in range(20):
+        with Timed() as stop:
+            forgetting.take(Forget(Pseudonyms().mark(f"user-{7 * n}"), 1))
+            forgetting.erase()
+        stops.append(stop)
+    checkpointer.drop_older()
+    print(f"20 requests to forget: the longest stops the stream for {max(stops, key=lambda one: one.cpu)}")
+    with Timed() as stop:
+        checkpointer.take(live(arms, outbox, forgetting), {})
+    print(f"the checkpoint after them: {stop}")
+    checkpointer.poll(wait=True)
+    with Timed() as stop:
+        for n in range(1000):
+            outbox.item("books", f"b{n}", False, False)
+    print(f"1,000 items sold out, on {outbox.backlog():,} places: {stop}")
+
+
+def start(folder: Path, users: int) -> None:
+    """What a new process does with the newest checkpoint."""
+    arms, outbox = made(users)
+    forgetting = Forgetting(Pseudonyms().mark, arms, outbox, DedupWindow(0), None, lambda: START)
+    with Timed() as whole:
+        with Timed() as part:
+            state, _ = CheckpointDirectory(folder, read_only=True).load()
+        assert state is not None
+        print(f"start: read and merged in {part}")
+        with Timed() as part:
+            arms.load(state["arms"])
+            forgetting.index.load(state["marks"])
+        print(f"  learners in {part}")
+        with Timed() as part:
+            outbox.load(state["outbox"])
+        print(f"  lists in {part}")
+        with Timed() as part:
+            settle(live(arms, outbox, forgetting), state)
+        print(f"  compared in {part}")
+    print(f"  in all {whole}")
+
+
 def main() -> None:
     use_one_thread()
-    users = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    users, rounds = (int(given) for given in [*sys.argv[1:], 1_000_000, ROUNDS][:2])
     begun = time.perf_counter()
     arms, outbox = filled(users)
     print(f"{users:,} users filled in {time.perf_counter() - begun:.0f} s")
@@ -154,18 +218,20 @@ def main() -> None:
     checkpointer = Checkpointer(
         folder, 10.0, lambda _offsets, seconds: print(f"  written in {seconds:.1f} s")
     )
+    forgetting = Forgetting(Pseudonyms().mark, arms, outbox, DedupWindow(0), None, lambda: START)
     rng, dedup = np.random.default_rng(1), DedupWindow(DEDUP)
     for n in range(DEDUP):
         dedup.repeated("movies", f"before-{n}", f"user-{n}")
     assert isinstance(arms.full.network, Contest)
     beginnings = timing_beginnings(arms.full.network)
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         steps, networks = [], []
         for n, event in enumerate(some_events(users, EVENTS if number else 100, rng)):
             with Timed() as step:
                 arms.step(event)
                 dedup.repeated(event.domain, f"{number}-{n}", event.user)
-                outbox._remember("books", arms.full.users.get(event.user) or 0, list(range(50)), START)
+                row = arms.full.users.get(event.user) or 0
+                outbox._index.write("books", row, list(range(50)), START)
             steps.append(step)
             if n % 256 == 255:
                 with Timed() as step:
@@ -174,15 +240,17 @@ def main() -> None:
             checkpointer.poll()
         checkpointer.poll(wait=True)
         with Timed() as stop:
-            live = {"arms": arms.live(), "outbox": outbox.live([]), "dedup": dedup.live()}
-            checkpointer.take(live, {})
+            checkpointer.take(live(arms, outbox, forgetting) | {"dedup": dedup.live()}, {})
         print(f"checkpoint {number} after {len(steps):,} events: the stream stops for {stop}")
         for what, times in (("event", steps), ("network step", networks), ("rival's beginning", beginnings)):
             if times:
                 print(f"  longest {what}: {max(times, key=lambda one: one.cpu)}")
         beginnings.clear()
     checkpointer.poll(wait=True)
+    forget_and_sell_out(arms, outbox, forgetting, checkpointer)
     checkpointer.close()
+    del arms, outbox, forgetting, beginnings
+    start(folder, users)
     for path in sorted(folder.glob("*/")):
         size = sum(file.stat().st_size for file in path.iterdir())
         print(f"{path.name}: {size / 1e6:.1f} MB")

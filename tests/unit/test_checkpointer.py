@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -251,7 +249,7 @@ def test_increments_are_compacted_by_another_process(tmp_path: Path, monkeypatch
         kept.take(counts.live(), {})
         kept.poll(wait=True)
     assert kept._compacting is not None
-    assert kept._compacting.wait(120) == 0
+    assert kept._compacting.process.wait(120) == 0
     counts.add(4)
     kept.take(counts.live(), {})
     kept.poll(wait=True)
@@ -266,39 +264,169 @@ def test_increments_are_compacted_by_another_process(tmp_path: Path, monkeypatch
 
 
 def test_alone_after_what_is_to_be_forgotten(tmp_path: Path, disk: dict[str, int]) -> None:
-    """Whole, and the only one, though only increments were due; a compaction of those before it is ended, and what it
-    wrote goes. Where there is no room for it, the next is whole and alone."""
-    kept, counts = Kept(tmp_path, whole_mb=1.0), Counts()
-    for row in range(3):
-        counts.add(row)
-        kept.take(counts.live(), {})
+    """A small state: whole, and the only one. Where there is no room for it, the next is."""
+    kept = Kept(tmp_path)
+    for n in range(3):
+        kept.take({"n": n}, {("t", 0): n})
         kept.poll(wait=True)
-    kept._compacting = compacting = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
-    (tmp_path / "writing-whole-000000000003").mkdir()
-    (tmp_path / "writing-whole-000000000003" / "state.msgpack").write_bytes(b"old")
+        assert kept.erased == {("t", 0): n}
     disk["errno"] = errno.ENOSPC
-    counts.values[1] = 0.0
-    counts.written.drop(1)
     kept.drop_older()
-    kept.take(counts.live(), {})
+    kept.take({"n": 3}, {("t", 0): 3})
     kept.poll(wait=True)
-    assert compacting.poll() is not None
     assert kept.problem is not None
-    assert [p.name[-1] for p in sorted(tmp_path.glob("0*"))] == ["1", "2", "3"]
+    assert names(tmp_path) == ["1", "2", "3"]
     disk["errno"] = 0
-    kept.take(counts.live(), {})
+    kept.take({"n": 4}, {("t", 0): 4})
     kept.poll(wait=True)
-    (alone,) = [p for p in tmp_path.iterdir() if p.is_dir()]
-    assert (alone / "manifest.json").exists()
-    counts.add(5)
-    kept.take(counts.live(), {})
-    kept.poll(wait=True)
-    assert len(list(tmp_path.glob("0*/increment.json"))) == 1
-    loaded = kept.load()
+    assert names(tmp_path) == ["4"]
+    assert kept.erased == {("t", 0): 4}
     kept.close()
-    assert loaded is not None
-    assert np.flatnonzero(loaded["counts"]).tolist() == [0, 2, 5]
-    assert not kept.drops_older
+
+
+def names(path: Path) -> list[str]:
+    return [p.name[-1] for p in sorted(path.glob("0*"))]
+
+
+class Large:
+    """A checkpointer of a state that is too large to be copied whole: `counts` holds a row a user."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.kept, self.counts = path, Kept(path, whole_mb=1.0), Counts()
+        self.wholes = 0
+
+    def restart(self) -> None:
+        self.kept.close()
+        self.kept = Kept(self.path, whole_mb=1.0)
+        loaded = self.kept.load()
+        assert loaded is not None
+        counts = Counts()
+        counts.values = loaded["counts"].copy()
+        self.kept.settled(counts.live(), loaded)
+        self.counts = counts
+
+    def save(self, row: int, last: bool = False) -> None:
+        self.counts.add(row)
+        self.kept.poll()
+        self.kept.take(self.counts.live(), {("t", 0): row}, last)
+        assert self.kept._running is not None
+        self.wholes += not self.kept._running.taken.increment
+        self.kept.poll(wait=True)
+
+    def forget(self, row: int) -> None:
+        self.counts.values[row] = 0.0
+        self.counts.written.drop(row)
+        self.kept.drop_older()
+
+    def compacted(self) -> int:
+        """Waits for the other process; gives its exit code."""
+        assert self.kept._compacting is not None
+        return self.kept._compacting.process.wait(120)
+
+    def rows(self) -> list[int]:
+        loaded, problems = CheckpointDirectory(self.path, read_only=True).load()
+        assert problems == []
+        assert loaded is not None
+        return np.flatnonzero(loaded["counts"]).tolist()
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Iterator[Large]:
+    made = Large(tmp_path)
+    for row in range(3):
+        made.save(row)
+    yield made
+    made.kept.close()
+
+
+def test_a_large_state_is_not_copied_whole_to_forget(large: Large) -> None:
+    """The next checkpoint is an increment; once another process has made it whole, older ones go, and the increment
+    beside the whole one, which names what is gone. Until then the requests do not count as carried out."""
+    assert large.wholes == 1
+    large.forget(1)
+    large.save(10)
+    large.save(11)
+    assert large.wholes == 1
+    assert large.kept.erased == {("t", 0): 2}
+    assert large.compacted() == 0
+    large.save(12)
+    assert names(large.path) == ["4", "5", "6"]
+    assert sorted(p.name for p in (large.path / "000000000004").iterdir()) == sorted(checkpoint.WHOLE)
+    assert large.kept.erased == {("t", 0): 12}
+    assert large.wholes == 1
+    assert large.rows() == [0, 2, 10, 11, 12]
+    assert large.kept._compacting is None
+
+
+def test_requests_that_keep_coming_do_not_put_each_other_off(large: Large) -> None:
+    """While one is being carried out, more come: the first is done when its process is, then one process serves the
+    others."""
+    large.forget(0)
+    large.save(10)
+    first = large.kept._compacting
+    for row in (1, 2):
+        large.forget(row)
+        large.save(10 + row)
+        assert large.kept._compacting is first
+    assert large.compacted() == 0
+    large.save(13)
+    assert names(large.path) == ["4", "5", "6", "7"]
+    assert large.kept.erased == {("t", 0): 10}
+    assert large.compacted() == 0
+    large.save(14)
+    assert names(large.path) == ["7", "8"]
+    assert large.kept.erased == {("t", 0): 14}
+    assert large.rows() == [10, 11, 12, 13, 14]
+    assert large.wholes == 1
+
+
+def test_a_restart_goes_on_deleting(large: Large) -> None:
+    """Stopped between the checkpoint without the user and the deletion of those before it, twice: each checkpoint
+    until then says what is still to be done."""
+    large.forget(1)
+    large.save(10)
+    large.restart()
+    large.save(11)
+    assert large.compacted() == 0
+    large.restart()
+    assert len(names(large.path)) == 5
+    large.save(12)
+    assert large.compacted() == 0
+    large.save(13)
+    assert names(large.path) == ["6", "7"]
+    large.save(14)
+    large.restart()
+    large.save(15)
+    assert large.kept._compacting is None
+    assert large.wholes == 1
+    assert large.rows() == [0, 2, 10, 11, 12, 13, 14, 15]
+
+
+def test_at_the_end_of_the_stream_older_ones_go_at_once(large: Large) -> None:
+    """Nothing waits for a whole copy any more, and the next start may be far; a running compaction is ended."""
+    large.forget(1)
+    large.save(10)
+    running = large.kept._compacting
+    assert running is not None
+    large.save(11, last=True)
+    assert running.process.poll() is not None
+    assert names(large.path) == ["5"]
+    assert large.wholes == 2
+    assert large.rows() == [0, 2, 10, 11]
+
+
+def test_what_cannot_be_compacted_is_written_whole(large: Large) -> None:
+    """A damaged increment: the other process fails three times, then the stream waits for one whole copy."""
+    (large.path / "000000000002" / checkpoint.INCREMENT.body).write_bytes(b"")
+    large.forget(1)
+    for row in range(10, 13):
+        large.save(row)
+        assert large.compacted() != 0
+    assert large.wholes == 1
+    large.save(13)
+    assert large.wholes == 2
+    assert names(large.path) == ["7"]
+    assert large.rows() == [0, 2, 10, 11, 12, 13]
 
 
 def test_many_events_bring_a_checkpoint_early(kept: Kept) -> None:

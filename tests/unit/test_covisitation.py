@@ -62,12 +62,12 @@ def test_growth_is_taken_back_in_time() -> None:
     now = dict(zip(KINDS, counts(visits, (0, 0), 0, 7290 * DAY)[1], strict=True))
     assert now["with_30d"] == pytest.approx(2, rel=1e-3)
     assert now["with"] == pytest.approx(244)
-    assert np.isfinite(visits.weights).all()
+    assert np.isfinite(visits.lists.weights).all()
 
 
-def test_a_full_list_gives_its_weakest_neighbour_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "NEIGHBOURS", 3)
-    visits = CoVisitation(1)
+@pytest.mark.parametrize("sizes", [(3,), (1, 2, 3)])
+def test_a_full_list_gives_its_weakest_neighbour_away(sizes: tuple[int, ...]) -> None:
+    visits = CoVisitation(1, sizes)
     visit(visits, (0, 0), [])
     for row in (1, 2, 3, 1, 2):
         visit(visits, (0, row), [(0, 0)])

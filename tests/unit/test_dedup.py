@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.dedup import DedupWindow
-from models.changes import merged
+from models.merging import merged
 from models.snapshot import Snapshot, joined, settle, snapshot
 from tests.states import differences
 
@@ -81,7 +81,7 @@ def test_only_new_places_are_saved() -> None:
         if n % 9 == 0:
             taken = snapshot(window.live(), increment=True)
             assert n == 18 or max(map(len, taken.tensors.values())) <= 9
-            state = merged(state, decoded(taken))
+            state = merged(state, [decoded(taken)])
             assert differences(state, window.state()) == []
 
 

@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from consumers import checkpointer as checkpointer_module
 from consumers.checkpointer import Checkpointer
 from consumers.config_file import build
 from consumers.dead_letters import ListSink
 from consumers.encoding import SyncEncoding
+from consumers.forgetting import Forgetting
 from consumers.pipeline import Pipeline
 from consumers.source import ListSource, Record
 from models.challenger import FreshBias
@@ -163,7 +163,9 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
         assert (events.recent[theirs] == -1).all()
     assert rows[0] in rival._users._row[: rival._users._used]
     assert not rival._users.rows(np.array([rows[0]])).any()
-    assert not any((held[rows[0] : rows[0] + 1] != 0).any() for held in world.outbox._on_lists.values())  # type: ignore[operator]
+    assert not any(
+        part.values[rows[0] : rows[0] + 1].any() for part in world.outbox.live([])["on_lists"].values()
+    )
 
 
 def test_earlier_events_are_dropped_and_counted_later_ones_learned() -> None:
@@ -234,38 +236,40 @@ def test_checkpoints_from_before_are_deleted(tmp_path: Path) -> None:
     assert naming_the_user(tmp_path) == []
 
 
-def test_checkpoints_with_increments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Increments name the user, and a compaction of them runs: the next checkpoint is whole and alone, no byte of the
-    folder names them from then on, and the increments that follow it give the state of now."""
+def test_checkpoints_with_increments(tmp_path: Path) -> None:
+    """Increments name the user, in every table there is: once the next has been made whole by the other process and
+    the one after it is written, no byte of the folder does. What was erased stays so in the increments that follow,
+    and in a whole state made of them."""
     ticks = iter(range(0, 100_000, 100))
     checkpointer = Checkpointer(tmp_path, 10.0, lambda *_: None, lambda: float(next(ticks)), whole_mb=0.001)
     world = World(checkpointer=checkpointer)
 
-    def learn(*sent: tuple[str, str, dict[str, Any]]) -> None:
-        world.put(*sent)
-        world.run()
-        checkpointer.poll(wait=True)  # it may be from before
+    def save() -> None:
         world.pipeline.step()
         checkpointer.poll(wait=True)
 
-    for n in range(0, 32, 8):
-        with monkeypatch.context() as patch:
-            if n == 24:
-                patch.setattr(checkpointer_module, "INCREMENTS_MOST", 3)
-            learn(*(event(n + k, "other" if k % 2 else USER) for k in range(8)))
+    world.live()
+    save()
+    world.put(*(event(n) for n in range(50, 58)))
+    world.run()
+    save()
     assert [p for p in naming_the_user(tmp_path) if p.name == "increment.msgpack"]
+    world.put(forget(MARK, START + 1000 * len(world.records)), *(event(n, f"v{n}") for n in range(8)))
+    world.run()
+    checkpointer.poll(wait=True)  # one of before may still have been on its way
+    save()
+    assert naming_the_user(tmp_path)
     compacting = checkpointer._compacting
     assert compacting is not None
-    assert compacting.poll() is None
-    learn(forget(MARK, START + 1000 * 50))
-    assert compacting.poll() is not None
+    assert compacting.process.wait(120) == 0
+    save()
     assert naming_the_user(tmp_path) == []
     assert len(list(tmp_path.glob("*/manifest.json"))) == 1
-    for n in range(60, 92, 8):
-        learn(*(event(n + k, f"v{k}") for k in range(8)))
+    world.put(*(event(n, f"v{n % 9}") for n in range(60, 92)))
+    world.run()
+    save()
     increments = sorted(p.parent.name for p in tmp_path.glob("*/increment.json"))
-    assert len(increments) > 3
-    CheckpointDirectory(tmp_path, read_only=True).compact(int(increments[-2]))
+    CheckpointDirectory(tmp_path, read_only=True).compact(int(increments[-1]))
     assert len(list(tmp_path.glob("*/manifest.json"))) == 2
     assert naming_the_user(tmp_path) == []
     state, problems = CheckpointDirectory(tmp_path, read_only=True).load()
@@ -302,10 +306,71 @@ def test_a_crash_before_older_checkpoints_are_deleted(tmp_path: Path) -> None:
         (older / name).write_bytes(data)
     second = checkpointer()
     assert second.load() == {"n": 2}
+    assert second.erased == {}
     second.take({"n": 3}, {})
     second.poll(wait=True)
     second.close()
     assert [p.name for p in tmp_path.glob("0*")] == ["000000000003"]
+
+
+def test_a_request_hashes_as_much_whatever_the_number_of_users() -> None:
+    """Neither the ids of all users, nor of those who joined since: a hash for each who joins, and a few a request."""
+    hashed: list[str] = []
+
+    def hashes(users: int) -> list[int]:
+        """Of the users' first events, and of each of twenty requests."""
+        world = World(settings(learner={"users": 100, "items_per_domain": 40}))
+        mark = world.pipeline.ids.mark
+        world.pipeline.ids.mark = lambda user: hashed.append(user) or mark(user)  # type: ignore[func-returns-value,method-assign]
+        world.pipeline.forgetting = Forgetting(
+            world.pipeline.ids.mark, world.arms, world.outbox, world.pipeline.dedup, None, lambda: 0.0
+        )
+        counts = []
+        world.put(*(event(n, f"v{n % users}") for n in range(2 * users)))
+        for n in range(21):
+            hashed.clear()
+            world.run()
+            counts.append(len(hashed))
+            world.put(forget(Pseudonyms().mark(f"v{n}"), START + 1000 * len(world.records)))
+        assert len(world.arms.full.users) == users - 20
+        return counts
+
+    few, many = hashes(30), hashes(90)
+    assert few[1:] == many[1:] == [few[1]] * 20
+    assert many[0] == 3 * few[0]
+
+
+def test_a_request_is_carried_out_whatever_table_its_user_is_in() -> None:
+    """A row in the full learner, in the target-only one, in a challenger alone, lately evicted, or not there at all;
+    in a state from before there were marks in it, too."""
+    world = World(settings(learner={"users": 12, "items_per_domain": 40}))
+    world.live()
+    world.put(
+        *(event(2 * n, f"w{n}") for n in range(12))
+    )  # in the other domain: all rows of the full learner
+    world.run()
+    state = decoded(world)
+    assert set(state["marks"]) == {"full", "alone:books"}
+    held = [user for user in world.arms.alone["books"].users if user not in world.arms.full.users]
+    assert held
+    assert world.arms.loop is not None
+    challenged = {u for c in world.arms.loop.running.values() for u in c.users()} - {*world.arms.full.users}
+    assert challenged
+    for before in (state, {key: value for key, value in state.items() if key != "marks"}):
+        again = World(world.config)
+        again.pipeline.load(before)
+        gone = {held[0], *challenged, next(iter(world.arms.full.users)), "never-seen"}
+        again.put(*(forget(Pseudonyms().mark(user), START) for user in sorted(gone)))
+        again.run()
+        tables = [set(table) for table in again.arms.user_tables().values()]
+        assert not gone & again.arms.rowless_users().union(*tables)
+        assert len(again.arms.full.users) == 11
+
+
+def decoded(world: World) -> dict[str, Any]:
+    taken = snapshot(world.pipeline.state())
+    state: dict[str, Any] = joined(msgspec.msgpack.decode(taken.body), taken.tensors)
+    return state
 
 
 def test_pseudonyms_keep_raw_ids_out_of_state_and_keys() -> None:

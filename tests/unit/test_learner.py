@@ -269,6 +269,33 @@ def test_any_capacity(users: int) -> None:
     assert len(model.user_vectors([f"u{n}" for n in range(200)])) == 200
 
 
+@pytest.mark.parametrize("average", [1, 3])
+def test_seen_items_are_bounded_together(average: int) -> None:
+    """By what users hold, not by their number: those not seen for longest give way, the others keep all. A single user
+    keeps all they had, and a restart counts the same."""
+    model, had = Learner(DOMAINS, LearnerSettings(users=8, seen_items=average)), dict[str, set[str]]()
+    most = 0
+    for n in range(120):
+        user, name = f"u{n % 3 if n < 60 else 9}", f"m{n}"
+        one = Interaction("movies", "click", user, name, START + n)
+        model.learn(one, model.score(one))
+        for gone in model.evicted_users:
+            del had[gone]
+        model.forget_evictions()
+        had.setdefault(user, set()).add(name)
+        most = max(most, len(had))
+        assert set(model.users) == set(had)
+        held = sum(map(len, had.values()))
+        assert model.history.seen_items == held
+        assert held <= 8 * average or len(had) == 1
+    assert most > 1
+    assert len(had["u9"]) == 60
+    assert all(model.history.has_seen(model.users.get("u9"), 0, item) for item in had["u9"])
+    again = Learner(DOMAINS, LearnerSettings(users=8, seen_items=average))
+    again.load(model.state())
+    assert again.history.seen_items == 60
+
+
 def test_eviction_forgets_and_tells() -> None:
     """An item that lost its row is reported once, and starts from nothing when it comes back."""
     model = learner(items=2)

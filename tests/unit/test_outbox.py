@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from models.arms import Arms
-from models.changes import merged
+from models.ids import IdTable
 from models.interaction import Domain, Interaction, Item
+from models.merging import merged
 from models.settings import LearnerSettings
 from models.snapshot import Snapshot, joined, snapshot
 from serving.outbox import Outbox
@@ -305,6 +306,62 @@ def test_lists_with_evicted_items_are_rewritten() -> None:
     assert written == {f"cc:rec:{{{u}}}:{d}" for (u, d), held in before.items() if gone & set(held)}
 
 
+def test_nobody_is_looked_through_for_those_who_hold_an_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items that are sold out, that are evicted, and lists that will expire: their users are found by their rows."""
+    world = World(items=8, top=3)
+    for n in range(8):
+        world.item(f"m{n}")
+    for n in range(40):
+        world.event(f"u{n}", f"m{n % 2}")
+    world.publish()
+    looked = []
+    for name in ("__iter__", "items"):
+        real = getattr(IdTable, name)
+        monkeypatch.setattr(IdTable, name, lambda table, real=real: looked.append(table) or real(table))
+    held = {item for n in range(40) for item in world.list(f"u{n}")}
+    for item in sorted(held):
+        world.item(item, available=False)
+    assert world.outbox.backlog()
+    for n in range(8, 12):
+        world.item(f"m{n}")
+    world.now += TTL / 2 + 1
+    world.publish()
+    assert not held & {item for n in range(40) for item in world.list(f"u{n}")}
+    assert all(world.list(f"u{n}") for n in range(40))
+    assert world.arms.full.users not in looked
+
+
+def test_a_list_that_waits_for_a_sold_out_item_waits_after_a_restart(world: World) -> None:
+    """Sold out, or its row another item's, and not rewritten yet: the lists that hold it are due in the next life."""
+    holders = [u for u in ("ann", "bob", "cem") if "m5" in world.list(u)]
+    assert holders
+    world.item("m5", available=False)
+    again = world.restarted()
+    written = keys(again.publish())
+    assert not any("m5" in again.list(u) for u in ("ann", "bob", "cem"))
+    assert {f"cc:rec:{{{u}}}:movies" for u in holders} <= written
+
+
+def test_sold_out_items_and_events_take_turns() -> None:
+    """However many users wait for their lists, those who hold what is sold out do not wait behind all of them."""
+    world = World(users=200, items=20, top=3)
+    for n in range(20):
+        world.item(f"m{n}")
+    for n in range(200):
+        world.event(f"u{n}", f"m{n % 3}")
+    while world.outbox.backlog():
+        world.publish()
+    gone = world.list("u7")[0]
+    for n in range(100, 200):
+        world.event(f"u{n}", "m3")
+    world.item(gone, available=False)
+    rounds = 0
+    while any(gone in world.list(f"u{n}") for n in range(100)):
+        world.publish(spare=False)
+        rounds += 1
+    assert rounds <= 1 + 200 // 16
+
+
 def test_an_evicted_user_is_not_written() -> None:
     """A user who lost the row before the round has nothing to publish."""
     world = World(users=64)
@@ -400,7 +457,7 @@ def test_what_forgetting_clears_is_in_the_next_increment(world: World) -> None:
     assert row is not None
     assert before["on_lists"]["movies"][row].any()
     world.outbox.forget_user("ann", row)
-    after = merged(before, decoded(snapshot(world.outbox.live([]), increment=True)))
+    after = merged(before, [decoded(snapshot(world.outbox.live([]), increment=True))])
     assert not after["on_lists"]["movies"][row].any()
     assert differences(decoded(snapshot(world.outbox.state([]))), after) == []
 
