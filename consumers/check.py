@@ -135,7 +135,7 @@ def _check_checkpoints(settings: Settings) -> Finding:
         if state is None:
             return Finding("checkpoints", True, f"{path.resolve()} is writable; none is there yet")
         check_owner(state, settings)
-        arms = Arms(settings.domain_list(), settings.learner, adaptation=settings.adaptation)
+        arms = Arms(settings.domain_list(), settings.learning())
         arms.load(state["arms"])
     except UnusableError as error:
         return Finding("checkpoints", False, f"{path.resolve()}: {error}")

@@ -25,7 +25,7 @@ from models.projection import Projection
 from models.ranker import Ranked, Ranker, Scored
 from models.rating import RatingModel, RatingParts
 from models.rerank import diversified
-from models.settings import AdaptationSettings, LearnerSettings
+from models.settings import LearningSettings
 from models.touched import Touched
 
 VECTOR_DIM = 64
@@ -80,15 +80,9 @@ class _Slow(NamedTuple):
 class Learner(Live):
     """Learns from the events of its domains; events and items of other domains are not for it."""
 
-    def __init__(
-        self,
-        domains: Sequence[Domain],
-        settings: LearnerSettings | None = None,
-        diversity: float = 0.0,
-        adaptation: AdaptationSettings | None = None,
-    ) -> None:
-        settings = settings or LearnerSettings()
-        self.diversity = diversity
+    def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
+        settings = settings or LearningSettings()
+        self.diversity = settings.ranker.diversity
         self.domains = list(domains)
         self.index = {d.name: n for n, d in enumerate(self.domains)}
         self.users = IdTable(settings.users)
@@ -103,10 +97,9 @@ class Learner(Live):
             for d in self.domains
         ]
         self.history = History(self.catalogues)
-        adaptation = adaptation or AdaptationSettings()
-        self.rating = RatingModel(self.domains, VECTOR_DIM, adaptation.enabled)
+        self.rating = RatingModel(self.domains, VECTOR_DIM, settings.adaptation.enabled)
         self.ranker = Ranker(self.domains, self.catalogues, self.history, seed=settings.seed)
-        strategy = adaptation.strategy
+        strategy = settings.adaptation.strategy
         make = Contest if strategy == "auto" else partial(NetworkLearner, strategy=strategy)
         self.network: NetworkLearner = make(
             self.domains,

@@ -30,7 +30,7 @@ from models.contest import Contest
 from models.covisitation import KINDS, NEIGHBOURS, CoVisitation
 from models.interaction import Domain, Interaction
 from models.learner import Learner
-from models.settings import LearnerSettings
+from models.settings import LearningSettings
 from models.threads import use_one_thread
 from serving.outbox import Outbox
 from serving.records import Keys
@@ -44,7 +44,7 @@ def filled(users: int) -> tuple[Arms, Outbox]:
     """Every user with ten seen items a domain, a taste, biases, a network row and a published list; every item with
     64 neighbours. The tables are filled directly: a stream would take an hour."""
     domains = [Domain("movies", "source", recommend=False), Domain("books", "target")]
-    arms = Arms(domains, LearnerSettings(users=users, items_per_domain=ITEMS, compare=False))
+    arms = Arms(domains, LearningSettings(users=users, items_per_domain=ITEMS, compare=False))
     outbox = Outbox(arms, Keys(), lambda: START)
     full, rng = arms.full, np.random.default_rng(0)
     for d, name in enumerate(DOMAINS):

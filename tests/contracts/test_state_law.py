@@ -94,7 +94,7 @@ def pipeline(
     source: ListSource, sink: ListSink | None = None, checkpointer: Checkpointer | None = None
 ) -> Pipeline:
     """Everything real but the log, the clock and the store. Time stands still: batches are cut by count alone."""
-    arms = Arms(SETTINGS.domain_list(), SETTINGS.learner)
+    arms = Arms(SETTINGS.domain_list(), SETTINGS.learning())
     return Pipeline(
         SETTINGS, source, sink or ListSink(), arms, SyncEncoding(HashingEncoder()),
         Outbox(arms, Keys(), lambda: 0.0), None, checkpointer, Metrics(), lambda: 0.0,
@@ -241,7 +241,7 @@ def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path, uncrashed: di
     checkpointer.poll(wait=True)
     checkpointer.close()
     other: Settings = build({"domains": {"movies": {}, "music": {"role": "target"}}})
-    arms = Arms(other.domain_list(), other.learner)
+    arms = Arms(other.domain_list(), other.learning())
     checkpointer = checkpointer_in(tmp_path)
     source = ListSource([])
     second = Pipeline(

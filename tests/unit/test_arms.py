@@ -11,7 +11,7 @@ from models.arms import SINGLE, Arms
 from models.guard import Arm, bucket
 from models.interaction import Domain, Interaction, Item
 from models.prequential import NDCG_LOSS, RMSE
-from models.settings import LearnerSettings
+from models.settings import LearningSettings
 from models.snapshot import joined, snapshot
 from tests.states import differences
 
@@ -22,7 +22,7 @@ START = 1_700_000_000_000
 
 
 def arms(compare: bool = True, domains: list[Domain] = DOMAINS) -> Arms:
-    return Arms(domains, LearnerSettings(users=64, items_per_domain=32, compare=compare))
+    return Arms(domains, LearningSettings(users=64, items_per_domain=32, compare=compare))
 
 
 def event(n: int) -> Interaction:

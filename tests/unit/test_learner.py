@@ -11,7 +11,7 @@ import torch
 
 from models.interaction import Domain, Interaction, Item
 from models.learner import VECTOR_DIM, Learner
-from models.settings import LearnerSettings
+from models.settings import LearningSettings
 from models.snapshot import joined, snapshot
 from tests.states import differences
 
@@ -27,7 +27,7 @@ torch.set_num_threads(1)
 
 
 def learner(seed: int = 0, users: int = 64, items: int = 60) -> Learner:
-    return Learner(DOMAINS, LearnerSettings(users=users, items_per_domain=items, seed=seed))
+    return Learner(DOMAINS, LearningSettings(users=users, items_per_domain=items, seed=seed))
 
 
 def raw(n: int) -> np.ndarray:
@@ -325,7 +325,7 @@ def test_a_source_without_lists_gives_the_target_as_much() -> None:
     with_lists = learner()
     without = Learner(
         [Domain("movies", "source", recommend=False), *DOMAINS[1:]],
-        LearnerSettings(users=64, items_per_domain=60),
+        LearningSettings(users=64, items_per_domain=60),
     )
     told = []
     for model in (with_lists, without):

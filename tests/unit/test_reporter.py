@@ -19,7 +19,7 @@ SETTINGS = Settings(
 
 
 def reporter() -> Reporter:
-    arms = Arms(SETTINGS.domain_list(), SETTINGS.learner)
+    arms = Arms(SETTINGS.domain_list(), SETTINGS.learning())
     return Reporter(SETTINGS, Metrics(), arms, ListSource([]))
 
 
