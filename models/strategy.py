@@ -27,6 +27,11 @@ class Plan(NamedTuple):
     """Shrinkage toward the sources, and the correction loss."""
     align: Literal["adversarial", "coral"] | None = None
 
+    @property
+    def only_shares(self) -> bool:
+        """It does nothing but at the beginning, so a trial of it has to begin anew."""
+        return self.share and not self.correct and self.align is None
+
 
 PLANS: dict[Strategy, Plan] = {
     "none": Plan(False, False),
@@ -46,6 +51,16 @@ LEAST_EVENTS = 512
 """Of the target, before a verdict: what a strategy does takes time, and what its predecessor did wears off."""
 REST = 9
 """Rest after a trial, in multiples of its steps: a rival learns in at most a tenth of the steps."""
+
+
+def candidates(current: Strategy) -> list[Strategy]:
+    """What can err otherwise than `current` from now on: once a target is past its first events, sharing is `none`."""
+    lasting = PLANS[current]._replace(share=False)
+    return [
+        s
+        for s, plan in PLANS.items()
+        if s != current and (plan.only_shares or plan._replace(share=False) != lasting)
+    ]
 
 
 def first_choice(divergence: float) -> Strategy:
@@ -126,7 +141,7 @@ class Search:
         else:
             target = wanted
             self._wanted.remove(target)
-        choices = [s for s in STRATEGIES if s != current[target] and (wanted is None or PLANS[s].align)]
+        choices = [s for s in candidates(current[target]) if wanted is None or PLANS[s].align]
         candidate = choices[self._next[target] % len(choices)]
         self._next[target] += 1
         self.trial = Trial(target, candidate, PairedTest(least=LEAST_EVENTS), PairedTest())
