@@ -82,8 +82,8 @@ class Trial(msgspec.Struct):
     def add(self, domain: NDArray[np.int64], champion: NDArray[Any], rival: NDArray[Any]) -> None:
         """Losses of the same new events, (B,) each, before learning them."""
         self.steps += 1
-        for d, difference in zip(domain.tolist(), (champion - rival).tolist(), strict=True):
-            (self.own if d == self.target else self.others).add(difference)
+        for d, *losses in zip(domain.tolist(), champion.tolist(), rival.tolist(), strict=True):
+            (self.own if d == self.target else self.others).add(*losses)
 
     def verdict(self) -> Verdict:
         """`better`: the rival takes over; `worse`: it goes; `open`: go on."""
