@@ -13,6 +13,7 @@ from models.guard import Arm, Guard, Task, bucket
 from models.interaction import Domain, Interaction, Item
 from models.learner import Learner, Recommendation, ScoredEvent
 from models.loop import AdaptationLoop, Notice
+from models.migration import fitted
 from models.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_at_10
 from models.settings import LearningSettings
 from models.signals import NAMES
@@ -162,19 +163,36 @@ class Arms(Live):
             "loop": None if self.loop is None else self.loop.live(),
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Raises ValueError if the state belongs to other domains or roles."""
-        if set(state["alone"]) != set(self.alone):
-            raise ValueError(
-                f"the state holds the targets {sorted(state['alone'])}, not {sorted(self.alone)}"
-            )
+    def load(self, state: dict[str, Any]) -> list[str]:
+        """For arms that have learned nothing yet. Gives what is not as it was, a sentence each; see `models/migration`.
+
+        Raises ValueError if no domain is in both.
+        """
+        state, notes = fitted(state, self.state(), self.full.domains)
+        wanted = self._capacities()
         self.full.load(state["full"])
+        notes += [
+            f"{name} is {wanted[name]:,}, but the state has {rows:,} rows; they stay"
+            for name, rows in self._capacities().items()
+            if rows > wanted[name]
+        ]
         for name, learner in self.alone.items():
             learner.load(state["alone"][name])
         self.prequential.load(state["prequential"])
         self.guard.load(state["guard"])
         if self.loop is not None and state["loop"] is not None:
             self.loop.load(state["loop"])
+            notes += self.loop.drift.notes
+        return notes
+
+    def _capacities(self) -> dict[str, int]:
+        """Of the full learner's tables, by the key that sets it."""
+        full = self.full
+        items = {
+            f"learner.items_per_domain of {name}": full.catalogues[n].ids.capacity
+            for name, n in full.index.items()
+        }
+        return {"learner.users": full.users.capacity} | items
 
 
 SINGLE: dict[Arm, str] = {"text": "text", "popularity": "popularity_3d"}

@@ -83,5 +83,6 @@ class IdTable(Live):
     def load(self, state: dict[str, Any]) -> None:
         self._rows = OrderedDict(zip(state["ids"], state["rows"], strict=True))
         self._free = list(state["free"])
+        self.capacity = max(self.capacity, self.high_water)  # rows that were given out stay what they are
         self._seen.everything()
         self.written.everything()

@@ -379,6 +379,8 @@ class Learner(Live):
     def live(self) -> dict[str, Any]:
         return {
             "domains": [d.name for d in self.domains],
+            "roles": [d.role for d in self.domains],
+            "rating_ranges": [list(d.rating_range) for d in self.domains],
             "users": self.users.live(),
             "catalogues": [c.live() for c in self.catalogues],
             "history": self.history.live(),
@@ -401,13 +403,14 @@ class Learner(Live):
         return {"vectors": np.stack(vectors) if vectors else np.zeros((0, VECTOR_DIM), np.float32)}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Raises ValueError if the state belongs to other domains."""
+        """Raises ValueError if the state belongs to other domains: `models/migration` makes such a one fit."""
         names = [d.name for d in self.domains]
         if state["domains"] != names:
             raise ValueError(f"the state holds the domains {state['domains']}, the config {names}")
         self.users.load(state["users"])
         for catalogue, part in zip(self.catalogues, state["catalogues"], strict=True):
             catalogue.load(part)
+        self.network.make_room(self.users.capacity, [c.ids.capacity for c in self.catalogues])
         self.history.load(state["history"])
         self.rating.load(state["rating"])
         self.ranker.load(state["ranker"])

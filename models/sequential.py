@@ -22,10 +22,10 @@ class PairedTest(msgspec.Struct):
     (2024), "Time-uniform central limit theory and asymptotic confidence sequences", theorem 2.2 and appendix B.2.
 
     That part is asymptotic: it trusts the variance σ_t² seen so far, and of 30 equal differences that is 0. The second
-    part is a floor by the losses' own scale s_t, their root mean square. What did not happen in t pairs may still have a
-    probability p of log(2 / α) / t, as (1 - p)^t ≥ α / 2, and may make a difference as large as a loss: the mean is then
-    off by s p. Source: the rule of three, Hanley and Lippman-Hand (1983), "If nothing goes wrong, is everything all
-    right?"; such a term in an interval: Maurer and Pontil (2009), "Empirical Bernstein bounds".
+    part is a floor by the losses' own scale s_t, their root mean square. What did not happen in t pairs may still
+    have a probability p of log(2 / α) / t, as (1 - p)^t ≥ α / 2, and may make a difference as large as a loss: the mean
+    is then off by s p. Source: the rule of three, Hanley and Lippman-Hand (1983), "If nothing goes wrong, is
+    everything all right?"; such a term in an interval: Maurer and Pontil (2009), "Empirical Bernstein bounds".
     """
 
     alpha: float = 0.01

@@ -12,8 +12,8 @@ import torch
 from models import contest
 from models.changes import Rows, parts
 from models.contest import Contest
-from models.interaction import Domain
 from models.domain_adapter import SHARED_EVENTS
+from models.interaction import Domain
 from models.network_student import NetworkStudent
 from models.network_trainer import NetworkLearner
 from models.replay_buffer import Events
