@@ -76,8 +76,8 @@ def versions() -> dict[str, str]:
 class CheckpointDirectory:
     """Writes and reads checkpoints of one folder. `read_only` leaves it as it is.
 
-    `newest`: the checkpoint that the next increment follows, the one written or loaded last. `written_by`: the libraries
-    that wrote what was loaded.
+    `newest`: the checkpoint that the next increment follows, the one written or loaded last. `written_by`: the
+    libraries that wrote what was loaded.
     """
 
     def __init__(self, path: Path, read_only: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ SIZES: dict[str, Any] = {"users": 24, "items_per_domain": 40}
 
 
 def events(domains: list[Domain], start: int, end: int) -> list[Interaction]:
-    """Clicks and ratings of 20 users, 45 items a domain: some items lose their rows. The same in any order of domains."""
+    """Clicks and ratings of 20 users, 45 items a domain: some items lose their rows. The same in any order."""
     made, by_name = [], sorted(d.name for d in domains)
     for n in range(start, end):
         rng = np.random.default_rng([5, n])
@@ -116,7 +117,7 @@ def network(path: str) -> bool:
 
 @pytest.mark.parametrize("domains", ORDERS)
 def test_domains_in_another_order_are_as_if_they_had_always_been(three: Arms, domains: list[Domain]) -> None:
-    """Every table of the fast path, bit for bit; the network draws at random by the domains' order, so it goes along."""
+    """Every table of the fast path, bit for bit; the network draws at random in the order of domains."""
     moved, notes = taken_up(three, domains)
     assert notes == ["what was learned of " + ", ".join(d.name for d in domains) + " is taken over"]
     direct = taught(domains)
@@ -339,9 +340,6 @@ def unreadable(state: list[Any]) -> None:
 
 def incomplete(state: list[Any]) -> None:
     """It can be read, and lacks what is asked of it."""
-    state[0] = msgspec.msgpack.encode(None)
-    import pickle  # noqa: PLC0415
-
     state[0] = pickle.dumps(object())
 
 
@@ -361,7 +359,7 @@ def test_a_detector_that_river_cannot_read_begins_anew(
     learn(after, events([MOVIES, BOOKS, GAMES], 400, 450))
 
 
-def test_weights_of_a_domain_that_is_gone_go_by_their_kind(three: Arms) -> None:
+def test_weights_of_a_domain_that_is_gone_go_by_their_kind() -> None:
     """A user or item that is called as the domain is keeps theirs elsewhere."""
     named = taught([MOVIES, GAMES])
     learn(named, [Interaction("movies", "rating", "games", "games", START + 10**9, 4.0, None, ("games:1",))])
