@@ -174,9 +174,3 @@ def test_lists_are_the_followed_arm_s(arm: Arm) -> None:
         for line in found:
             assert model.full.catalogues[index].ids.get(line.item_id) == line.row
             assert sum(line.why.values()) == pytest.approx(line.score, abs=1e-5)
-
-
-def test_another_set_of_targets_is_refused() -> None:
-    """A state with other target-only learners does not fit."""
-    with pytest.raises(ValueError, match="the state holds the targets"):
-        arms(compare=False).load(arms().state())
