@@ -339,7 +339,7 @@ class Pipeline(Live):
             ) from error
         for note in notes:
             log.warning("this start differs from the checkpoint", what=note)
-        if self.checkpointer is not None and not notes:
+        if self.checkpointer is not None and not self.arms.moved:
             self.checkpointer.settled(self.live(), state)
         self.offsets = self.source.start(self.offsets, state["identity"])
         self._start_publisher(state["store"])

@@ -41,6 +41,8 @@ class Arms(Live):
         self.prequential = Prequential()
         self.guard = Guard()
         self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled else None
+        self.moved = False
+        """Whether the last `load` put anything in another place than where it is saved."""
 
     def step(self, event: Interaction) -> list[Notice]:
         """Scores, judges and learns one event; gives what the adaptation loop has to say of it."""
@@ -168,7 +170,7 @@ class Arms(Live):
 
         Raises ValueError if no domain is in both.
         """
-        state, notes = fitted(state, self.state(), self.full.domains)
+        state, notes, self.moved = fitted(state, self.state(), self.full.domains)
         wanted = self._capacities()
         self.full.load(state["full"])
         notes += [

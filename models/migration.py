@@ -12,10 +12,11 @@ from models.plan import FOR_TARGETS
 
 
 class Fitted(NamedTuple):
-    """`notes`: what was done, a sentence each, for the operator; none if the state fits as it is."""
+    """`notes`: what was done, a sentence each, for the operator. `moved`: whether anything is in another place now."""
 
     state: State
     notes: list[str]
+    moved: bool
 
 
 def fitted(state: State, fresh: State, domains: Sequence[Domain]) -> Fitted:
@@ -26,7 +27,7 @@ def fitted(state: State, fresh: State, domains: Sequence[Domain]) -> Fitted:
         raise ValueError(f"the state holds the domains {moves.old}, the config {names}: none is in both")
     notes = _ranges(full, fresh["full"])
     if _fits(full, fresh["full"]) and state["alone"].keys() == fresh["alone"].keys():
-        return Fitted(state, notes)
+        return Fitted(state, notes, moved=False)
     notes = [*_domains(full, moves), *notes]
     alone = {}
     for name, new in fresh["alone"].items():
@@ -46,7 +47,7 @@ def fitted(state: State, fresh: State, domains: Sequence[Domain]) -> Fitted:
         "guard": _guard(state["guard"], list(alone), begun),
         "loop": None if state["loop"] is None else _loop(state["loop"], domains),
     }
-    return Fitted(state | moved, notes)
+    return Fitted(state | moved, notes, moved=True)
 
 
 def _fits(full: State, fresh: State) -> bool:
