@@ -139,8 +139,8 @@ def _check_checkpoints(settings: Settings) -> Finding:
         if state is None:
             return Finding("checkpoints", True, f"{path.resolve()} is writable; none is there yet")
         check_owner(state, settings)
-        arms = Arms(settings.domain_list(), settings.learner, adaptation=settings.adaptation)
-        arms.load(state["arms"])
+        arms = Arms(settings.domain_list(), settings.learning())
+        notes = arms.load(state["arms"])
     except UnusableError as error:
         return Finding("checkpoints", False, f"{path.resolve()}: {error}")
     except (KeyError, ValueError, TypeError) as error:
@@ -148,8 +148,9 @@ def _check_checkpoints(settings: Settings) -> Finding:
         return Finding("checkpoints", False, f"{path.resolve()}: {what}: {error}")
     events = sum(arms.full.learned)
     passed = f"; {len(problems)} damaged ones would be passed over" if problems else ""
+    told = "".join(f"; {note}" for note in notes)
     return Finding(
-        "checkpoints", True, f"{path.resolve()} is writable, {events:,} events are learned{passed}"
+        "checkpoints", True, f"{path.resolve()} is writable, {events:,} events are learned{passed}{told}"
     )
 
 

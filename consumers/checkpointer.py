@@ -16,7 +16,7 @@ import structlog
 
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.source import Offsets
-from models.checkpoint import KEEP, CheckpointDirectory, UnusableError, snapshot
+from models.checkpoint import KEEP, CheckpointDirectory, UnusableError, snapshot, versions
 from models.memory import give_back
 from models.snapshot import Snapshot, settle, table_bytes
 
@@ -115,6 +115,8 @@ class Checkpointer:
             state, problems = self._directory.load()
         except UnusableError as error:
             raise Stop(str(error), STATE_UNUSABLE) from error
+        if state is not None and (before := self._directory.written_by) != (now := versions()):
+            log.warning("the checkpoint was written with other versions of libraries", before=before, now=now)
         for problem in problems:
             log.error("damaged checkpoint passed over; an older one is used", problem=problem)
         # A crash may have come before those that must go were removed.

@@ -8,7 +8,7 @@ import msgspec
 
 from consumers.tls import TlsContext
 from models.interaction import Domain, Role
-from models.settings import AdaptationSettings, LearnerSettings, RankerSettings
+from models.settings import AdaptationSettings, LearnerSettings, LearningSettings, RankerSettings
 from serving.pseudonym import Pseudonyms
 
 
@@ -168,6 +168,12 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
             )
             for name, d in self.domains.items()
         ]
+
+    def learning(self) -> LearningSettings:
+        """What every learner is made with."""
+        return LearningSettings(
+            **msgspec.structs.asdict(self.learner), ranker=self.ranker, adaptation=self.adaptation
+        )
 
     def topics(self) -> dict[str, tuple[str, Literal["interactions", "items", "forget"]]]:
         """Topic name to (domain, kind of its records); the topic of requests to forget has no domain."""

@@ -1,4 +1,4 @@
-"""`crosscurrent explain`: a learner from the newest checkpoint, and its explanation for people."""
+"""`crosscurrent explain`: the learners of the newest checkpoint, and their explanation for people."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from consumers import log
 from consumers.config import Settings
 from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.pipeline import check_owner
+from models.arms import Arms
 from models.checkpoint import CheckpointDirectory, UnusableError
 from models.explain import Explanation, explain
-from models.learner import Learner
+from models.guard import Arm
+
+MADE_BY: dict[Arm, str] = {
+    "full": "the full learner",
+    "target_only": "the learner that knows this domain alone",
+    "text": "text affinity alone",
+    "popularity": "popularity alone",
+}
 
 
-def load_learner(settings: Settings) -> Learner:
-    """The full learner as of the newest checkpoint; the directory is only read. Raises Stop."""
+def load_arms(settings: Settings) -> Arms:
+    """All learners as of the newest checkpoint; the directory is only read. Raises Stop."""
     path = Path(settings.checkpoint.directory)
     try:
         state, _ = CheckpointDirectory(path, read_only=True).load()
@@ -25,12 +35,13 @@ def load_learner(settings: Settings) -> Learner:
         raise Stop(f"checkpoint.directory {path}: {error}", STATE_UNUSABLE) from error
     if state is None:
         raise Stop(f"checkpoint.directory {path}: there is no checkpoint yet; crosscurrent run writes them")
-    learner = Learner(settings.domain_list(), settings.learner, adaptation=settings.adaptation)
+    arms = Arms(settings.domain_list(), settings.learning())
     try:
-        learner.load(state["arms"]["full"])
+        check_owner(state, settings)
+        arms.load(state["arms"])
     except (KeyError, ValueError, TypeError) as error:
         raise Stop(f"the checkpoint does not fit this config: {error}", STATE_UNUSABLE) from error
-    return learner
+    return arms
 
 
 def run_explain(
@@ -38,21 +49,21 @@ def run_explain(
 ) -> dict[str, Any]:
     """Prints the explanation and gives it as plain values. Raises Stop."""
     try:
-        found = explain(load_learner(settings), settings.privacy.ids().inside(user), item, domain)
+        inside = settings.privacy.ids().inside(user)
+        found = explain(load_arms(settings), inside, item, domain, settings.publish.top)
     except KeyError as error:
         raise Stop(str(error.args[0])) from error
-    _show(found, user, item, domain, console or log.console())
+    _show(found, user, item, domain, settings.publish.top, console or log.console())
     return found._asdict() | {"past": [p._asdict() for p in found.past]}
 
 
-def _show(found: Explanation, user: str, item: str, domain: str, console: Console) -> None:
-    place = (
-        f"number {found.rank + 1} for them" if found.rank is not None else f"not for them: {found.why_not}"
-    )
+def _show(found: Explanation, user: str, item: str, domain: str, top: int, console: Console) -> None:
+    title, item, user = escape(found.title or item), escape(item), escape(user)
     console.print(
-        f"[bold]{found.title or item}[/bold] ({item}, {domain}) for [bold]{user}[/bold]: {place}",
+        f"[bold]{title}[/bold] ({item}, {domain}) for [bold]{user}[/bold]: {_place(found, top)}",
         highlight=False,
     )
+    console.print(f"their list is made by {MADE_BY[found.arm]}", highlight=False)
     if not found.known:
         console.print(
             f"no user {user} is known: this is what a new one gets", style="yellow", highlight=False
@@ -62,11 +73,17 @@ def _show(found: Explanation, user: str, item: str, domain: str, console: Consol
     if found.past:
         table = Table("domain", "item", "title", "had together", "text alike", title="past items", box=None)
         for past in found.past:
-            table.add_row(
-                past.domain, past.item_id, past.title, f"{past.together:.2f}", f"{past.similarity:.2f}"
-            )
+            names = (past.domain, escape(past.item_id), escape(past.title))
+            table.add_row(*names, f"{past.together:.2f}", f"{past.similarity:.2f}")
         console.print(table)
     console.print(_parts(f"bias terms of {domain}", found.domain_terms))
+
+
+def _place(found: Explanation, top: int) -> str:
+    if found.rank is None:
+        return f"not for them: {found.why_not}"
+    number = f"number {found.rank + 1}"
+    return f"{number} on their list" if found.listed else f"not on their list of {top}; {number} for them"
 
 
 def _parts(title: str, parts: dict[str, float]) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -42,6 +42,17 @@ def check_owner(state: dict[str, Any], settings: Settings) -> None:
         raise ValueError(f"its item vectors are of text_encoder.model {encoder!r}")
     if state["privacy"] != settings.privacy.ids().fingerprint:
         raise ValueError("its user ids were made with another privacy.key, or without one")
+
+
+def of_domains(state: dict[str, Any], domains: Collection[str]) -> dict[str, Any]:
+    """The state without what waits to be published or encoded of other domains than these, which the config has."""
+    outbox = state["outbox"]
+    items = [pair for pair in outbox["items"] if pair[0] in domains]
+    lists = {name: held for name, held in outbox["on_lists"].items() if name in domains}
+    return state | {
+        "outbox": outbox | {"items": items, "on_lists": lists},
+        "encoding": [entry for entry in state["encoding"] if entry[0] in domains],
+    }
 
 
 class Pipeline(Live):
@@ -326,16 +337,18 @@ class Pipeline(Live):
             self._start_publisher(None)
             return
         try:
-            self.load(state)
+            notes = self.load(state)
         except (KeyError, ValueError, TypeError) as error:
             raise Stop(
                 f"the checkpoint does not fit this config: {error}. Use the config it was made with, or another "
                 "checkpoint.directory to learn again from the beginning of the log.",
                 STATE_UNUSABLE,
             ) from error
+        for note in notes:
+            log.warning("this start differs from the checkpoint", what=note)
         complete = state.get("complete_offsets", False)
         self.offsets = self.source.start(self.offsets, state["identity"], complete)
-        if self.checkpointer is not None:
+        if self.checkpointer is not None and not self.arms.moved:
             self.checkpointer.settled(self.live(), state)
         self._start_publisher(state["store"])
 
@@ -376,10 +389,14 @@ class Pipeline(Live):
             "text_encoder": self.settings.text_encoder.model,
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Raises ValueError if the state was made with another text encoder, other domains or roles."""
+    def load(self, state: dict[str, Any]) -> list[str]:
+        """Gives what is not as it was, a sentence each.
+
+        Raises ValueError if the state was made with another text encoder or none of the domains.
+        """
         check_owner(state, self.settings)
-        self.arms.load(state["arms"])
+        state = of_domains(state, self.settings.domains)
+        notes = self.arms.load(state["arms"])
         self.outbox.load(state["outbox"])
         self.dedup.load(state["dedup"])
         for limits in (self.limits, self.learned_limits):
@@ -388,6 +405,7 @@ class Pipeline(Live):
         self.forgetting.index.load(state.get("marks", {}))
         restore(self.encoding, state["encoding"])
         self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
+        return notes
 
     # Metrics
 

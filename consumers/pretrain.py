@@ -31,7 +31,7 @@ ENCODE_CHUNK = 256
 
 def fresh(settings: Settings, encoder: TextEncoder) -> Pipeline:
     """What `run` starts with, between an empty log and no store: so its state is one that `run` can load."""
-    arms = Arms(settings.domain_list(), settings.learner, settings.ranker.diversity, settings.adaptation)
+    arms = Arms(settings.domain_list(), settings.learning())
     publish, keys = settings.publish, Keys(settings.redis.prefix)
     outbox = Outbox(arms, keys, time.time, publish.top, publish.explain_top, publish.ttl_seconds)
     return Pipeline(

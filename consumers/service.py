@@ -54,9 +54,7 @@ class Service:
             encoder = load_encoder(settings.text_encoder.model)
         except ValueError as error:
             raise Stop(str(error)) from error
-        self.arms = Arms(
-            settings.domain_list(), settings.learner, settings.ranker.diversity, settings.adaptation
-        )
+        self.arms = Arms(settings.domain_list(), settings.learning())
         publish = settings.publish
         outbox = Outbox(
             self.arms, keys, time.time, publish.top, publish.explain_top, publish.ttl_seconds, started_ts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,31 +14,36 @@ from models.ids import IdTable
 from models.interaction import Domain, Interaction, Item
 from models.learner import Learner, Recommendation, ScoredEvent
 from models.loop import AdaptationLoop, Notice
+from models.migration import fitted
 from models.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_at_10
-from models.settings import AdaptationSettings, LearnerSettings
+from models.settings import LearningSettings
 from models.signals import NAMES
+
+
+class Serving(NamedTuple):
+    """Who makes a user's list: the arm, its learner, and the one signal that ranks (None: all of them)."""
+
+    arm: Arm
+    learner: Learner
+    only: str | None
 
 
 class Arms(Live):
     """Feeds every event to all arms, score before learn, and keeps their prequential errors."""
 
-    def __init__(
-        self,
-        domains: Sequence[Domain],
-        settings: LearnerSettings,
-        diversity: float = 0.0,
-        adaptation: AdaptationSettings | None = None,
-    ) -> None:
-        self.full = Learner(domains, settings, diversity, adaptation)
+    def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
+        settings = settings or LearningSettings()
+        self.full = Learner(domains, settings)
         self.alone = {
-            d.name: Learner([d], settings, adaptation=adaptation)
+            d.name: Learner([d], settings)
             for d in domains
             if d.is_target and settings.compare and len(domains) > 1
         }
         self.prequential = Prequential()
         self.guard = Guard()
-        enabled = adaptation is None or adaptation.enabled
-        self.loop = AdaptationLoop(self.full) if enabled else None
+        self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled else None
+        self.moved = False
+        """Whether the last `load` put anything in another place than where it is saved."""
 
     def step(self, event: Interaction) -> list[Notice]:
         """Scores, judges and learns one event; gives what the adaptation loop has to say of it."""
@@ -107,23 +112,27 @@ class Arms(Live):
         for name, learner in self.alone.items():
             learner.put_text_vectors({k: v for k, v in vectors.items() if k[0] == name}, idle)
 
+    def serving(self, user: str | None, domain: str) -> Serving:
+        """Who makes this user's list (None or unknown: a new one's): what the guard follows for users like them."""
+        full, index = self.full, self.full.index[domain]
+        row = None if user is None else full.users.get(user)
+        arm = self.guard.choice(domain, bucket(full.history.count(row, index)), "ranking")
+        if arm == "target_only":
+            return Serving(arm, self.alone[domain], None)
+        return Serving(arm, full, SINGLE.get(arm))
+
     def recommend(
         self, users: Sequence[str | None], domain: str, k: int, explain: int | None = None
     ) -> list[list[Recommendation]]:
         """As `Learner.recommend`, each user's list by the arm that the guard follows for them."""
         full, index = self.full, self.full.index[domain]
-        arms = [
-            self.guard.choice(domain, bucket(full.history.count(row, index)), "ranking")
-            for row in (None if user is None else full.users.get(user) for user in users)
-        ]
+        serving = [self.serving(user, domain) for user in users]
         lists: list[list[Recommendation]] = [[] for _ in users]
-        for arm in dict.fromkeys(arms):
-            places = [n for n, followed in enumerate(arms) if followed == arm]
-            learner = self.alone.get(domain, full) if arm == "target_only" else full
-            only = SINGLE.get(arm)
-            some = learner.recommend([users[n] for n in places], domain, k, explain, only)
+        for one in dict.fromkeys(serving):
+            places = [n for n, other in enumerate(serving) if other == one]
+            some = one.learner.recommend([users[n] for n in places], domain, k, explain, one.only)
             for n, found in zip(places, some, strict=True):
-                lists[n] = found if learner is full else self._renumbered(found, index)
+                lists[n] = found if one.learner is full else self._renumbered(found, index)
         return lists
 
     def _renumbered(self, found: list[Recommendation], domain: int) -> list[Recommendation]:
@@ -162,19 +171,36 @@ class Arms(Live):
             "loop": None if self.loop is None else self.loop.live(),
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Raises ValueError if the state belongs to other domains or roles."""
-        if set(state["alone"]) != set(self.alone):
-            raise ValueError(
-                f"the state holds the targets {sorted(state['alone'])}, not {sorted(self.alone)}"
-            )
+    def load(self, state: dict[str, Any]) -> list[str]:
+        """For arms that have learned nothing yet. Gives what is not as it was, a sentence each; see `models/migration`.
+
+        Raises ValueError if no domain is in both.
+        """
+        state, notes, self.moved = fitted(state, self.state(), self.full.domains)
+        wanted = self._capacities()
         self.full.load(state["full"])
+        notes += [
+            f"{name} is {wanted[name]:,}, but the state has {rows:,} rows; they stay"
+            for name, rows in self._capacities().items()
+            if rows > wanted[name]
+        ]
         for name, learner in self.alone.items():
             learner.load(state["alone"][name])
         self.prequential.load(state["prequential"])
         self.guard.load(state["guard"])
         if self.loop is not None and state["loop"] is not None:
             self.loop.load(state["loop"])
+            notes += self.loop.drift.notes
+        return notes
+
+    def _capacities(self) -> dict[str, int]:
+        """Of the full learner's tables, by the key that sets it."""
+        full = self.full
+        items = {
+            f"learner.items_per_domain of {name}": full.catalogues[n].ids.capacity
+            for name, n in full.index.items()
+        }
+        return {"learner.users": full.users.capacity} | items
 
 
 SINGLE: dict[Arm, str] = {"text": "text", "popularity": "popularity_3d"}

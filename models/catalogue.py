@@ -122,6 +122,7 @@ class Catalogue(Live):
         for name in ("available", "has_event", "has_vector", "vectors"):
             setattr(self, name, state[name].copy())
         self.directions.load(state["directions"], self.vectors, self.has_vector)
-        # The operator may have changed their mind since.
+        # The operator may have changed their mind since, of `required` too.
+        self.available = np.where(self.has_event, self.available, not self.required)
         self.recommendable = self.available & np.array([self.permitted(i) for i in self.id_of], np.bool_)
         self.row_by_hash = {item_hash(key): row for key, row in self.ids.items()}

@@ -60,7 +60,10 @@ class FreshBias(Live):
         }
         total = scored.parts.total + unit * sum(self.bias.weight(name) * x for name, x in inputs.items())
         prediction = min(max(total, low), high)
-        self.test.add(((event.value - scored.prediction) ** 2 - (event.value - prediction) ** 2) / unit**2)
+        champion, challenger = (
+            ((event.value - predicted) / unit) ** 2 for predicted in (scored.prediction, prediction)
+        )
+        self.test.add(champion, challenger)
         error = self.learner.rating.surprise(self.domain, event.value, total)
         self.bias.learn(inputs, error, 1.0 + self.bias.spread(inputs))
 
@@ -111,7 +114,7 @@ class ShorterMemory(Live):
         weights[: champion.signals] += champion.slopes(ranked.context.user)
         scores = ranked.bent @ weights
         rank = int((scores >= scores[ranked.chosen]).sum()) - 1
-        self.test.add(ndcg_at_10(rank) - ndcg_at_10(ranked.rank))
+        self.test.add(1.0 - ndcg_at_10(ranked.rank), 1.0 - ndcg_at_10(rank))
         self.choice.learn(ranked.bent, ranked.chosen, everyone, weights)
 
     def promote(self) -> None:

@@ -76,12 +76,14 @@ def versions() -> dict[str, str]:
 class CheckpointDirectory:
     """Writes and reads checkpoints of one folder. `read_only` leaves it as it is.
 
-    `newest`: the checkpoint that the next increment follows, the one written or loaded last.
+    `newest`: the checkpoint that the next increment follows, the one written or loaded last. `written_by`: the
+    libraries that wrote what was loaded.
     """
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
         self.newest: int | None = None
+        self.written_by: dict[str, str] = versions()
         if read_only:
             return
         path.mkdir(parents=True, exist_ok=True)
@@ -179,8 +181,8 @@ class CheckpointDirectory:
     def load(self) -> tuple[dict[str, Any] | None, list[str]]:
         """The newest usable state (None where there is none at all) and what was passed over for being damaged.
 
-        Raises UnusableError if checkpoints exist and none can be used, or if the newest was written by
-        other versions of the schema, River or torch.
+        Raises UnusableError if checkpoints exist and none can be used, or if the newest is of another schema. Other
+        versions of River and torch are taken up: tensors and numbers are the same in all of them.
         """
         problems: list[str] = []
         folders = self._folders()
@@ -191,6 +193,8 @@ class CheckpointDirectory:
                 problems.append(f"{folder}: {type(error).__name__}: {error}")
             else:
                 self.newest = int(folder.name)
+                files = INCREMENT if (folder / INCREMENT.manifest).exists() else WHOLE
+                self.written_by = _manifest(folder, files).versions
                 return state, problems
         if folders:
             raise UnusableError(
@@ -241,12 +245,16 @@ def _write_into(
     _sync_folder(folder)
 
 
+def _manifest(folder: Path, files: Files) -> Manifest:
+    return msgspec.json.decode((folder / files.manifest).read_bytes(), type=Manifest)
+
+
 def _read(folder: Path, files: Files) -> tuple[Manifest, Any]:
-    manifest = msgspec.json.decode((folder / files.manifest).read_bytes(), type=Manifest)
-    if manifest.schema != SCHEMA or manifest.versions != versions():
+    manifest = _manifest(folder, files)
+    if manifest.schema != SCHEMA:
         raise UnusableError(
-            f"{folder} was written by schema {manifest.schema}, {manifest.versions}; this is schema {SCHEMA}, "
-            f"{versions()}. Install those versions, or move the folder away to learn again from the log."
+            f"{folder} is of schema {manifest.schema}, this version reads schema {SCHEMA}. Install the version of "
+            "Crosscurrent that wrote it, or move the folder away to learn again from the log."
         )
     for name in (files.tensors, files.body):
         if _checksum(folder / name) != manifest.checksums[name]:

@@ -75,7 +75,7 @@ class Contest(NetworkLearner):
         trial = self._search.begin(self.strategy, self.adapter.events)
         if trial is not None:
             self._rival = Rival(self)
-            self._rival.strategy[trial.target] = trial.candidate
+            self._rival.try_out(trial.target, trial.candidate)
 
     def _take_over(self, rival: Rival) -> None:
         rival.take_over_rows()

@@ -22,7 +22,8 @@ from models.network import Network
 from models.strategy import PLANS, Strategy
 
 SHARED_EVENTS = transfer.STEP_EVENTS
-"""So many of its own events a target has its sources' layers; one micro-batch says nothing of its own yet."""
+"""For so many of its own events a target that shares has its sources' layers; one micro-batch says nothing of its own
+yet."""
 RAMP_EVENTS = 10_000
 """Target events from none to full strength of the gradient reversal."""
 SAMPLE_ITEMS = 2000
@@ -46,6 +47,8 @@ class DomainAdapter:
         """By target and source, as last measured."""
         self.events = np.zeros(len(domains), np.int64)
         """Learned, by domain."""
+        self._sharing_from = np.zeros(len(domains), np.int64)
+        """By target: how many events it had when its sharing began; 0, or more in a trial of sharing."""
         self._best = [BestSource() for _ in domains]
 
     def theta(self) -> Tensor:
@@ -65,6 +68,10 @@ class DomainAdapter:
             t: {s: relative_divergence(some[s], some[t]) for s in sources}
             for t, sources in self.sources.items()
         }
+
+    def share_anew(self, target: int) -> None:
+        """The target's layers begin with its sources' again, as those of one without events."""
+        self._sharing_from[target] = self.events[target]
 
     # --- a step -----------------------------------------------------------------------------------
 
@@ -131,7 +138,7 @@ class DomainAdapter:
             weights, plan = self.weights(t), PLANS[strategy[t]]
             if not weights or not (plan.share or plan.correct):
                 continue
-            share = plan.share and int(self.events[t]) <= SHARED_EVENTS
+            share = plan.share and int(self.events[t] - self._sharing_from[t]) <= SHARED_EVENTS
             fraction = transfer.step_fraction(rate(t), float(counts[t])) if plan.correct else 0.0
             for name, layer in self._layers.items():
                 source = transfer.source_mean(before[name], weights)
@@ -143,6 +150,7 @@ class DomainAdapter:
     def state(self) -> dict[str, Any]:
         return {
             "events": self.events.copy(),
+            "sharing_from": self._sharing_from.copy(),
             "divergence": {
                 str(t): [[s, d] for s, d in pairs.items()] for t, pairs in self.divergence.items()
             },
@@ -151,6 +159,7 @@ class DomainAdapter:
 
     def load(self, state: dict[str, Any]) -> None:
         self.events = state["events"].copy()
+        self._sharing_from = state.get("sharing_from", np.zeros_like(self.events)).copy()
         self.divergence = {int(t): {int(s): d for s, d in pairs} for t, pairs in state["divergence"].items()}
         for s, best in enumerate(self._best):
             best.load(state["best"][str(s)])

@@ -111,11 +111,30 @@ class Watch:
         ]
         return [pickle.dumps(self.inner), *numbers]
 
-    def load(self, state: list[Any]) -> None:
-        # Safe: models/checkpoint.py hands out bytes only after their checksum matched the manifest.
-        self.inner = pickle.loads(state[0])  # noqa: S301
+    def load(self, state: list[Any]) -> bool:
+        """False if River's detector could not be read, as may be after an upgrade: it begins anew then, and warms up.
+
+        Its pickle is the one part of a state that depends on a library's version.
+        """
         self.quiet, self.look, self.count, self.score, *means = state[1:]
         self.number, self.total, self.squares, self.lately = means
+        try:
+            self.inner = _usable(state[0])
+        except Exception:  # whatever another version's bytes lead to
+            self.inner, self.quiet, self.look = self._new(), WARM_UP, 0
+            self.number, self.total, self.squares = 0, 0.0, 0.0
+            return False
+        return True
+
+
+def _usable(pickled: bytes) -> Any:
+    """River's detector, after a try on a copy: what is read without an error may still lack what is asked of it."""
+    # Safe: models/checkpoint.py hands out bytes only after their checksum matched the manifest.
+    tried, inner = pickle.loads(pickled), pickle.loads(pickled)  # noqa: S301
+    for value in (0.0, 1.0) * CLOCK:
+        tried.update(value)
+    float(getattr(tried, "estimation", tried.drift_detected))
+    return inner
 
 
 class DriftDetectors:
@@ -123,6 +142,8 @@ class DriftDetectors:
 
     def __init__(self) -> None:
         self.watches: dict[tuple[str, Detector], Watch] = {}
+        self.notes: list[str] = []
+        """What the last `load` could not take over."""
 
     def update(self, domain: str, detector: Detector, value: float) -> bool:
         """One value; True for an alarm."""
@@ -135,9 +156,13 @@ class DriftDetectors:
         return {"\t".join(key): watch.state() for key, watch in self.watches.items()}
 
     def load(self, state: dict[str, Any]) -> None:
-        self.watches = {}
+        self.watches, self.notes = {}, []
         for name, held in state.items():
             domain, detector = name.split("\t")
             key: Any = (domain, detector)
             self.watches[key] = Watch(key[1])
-            self.watches[key].load(held)
+            if not self.watches[key].load(held):
+                self.notes.append(
+                    f"{domain}: the drift detector {detector} could not be read with this version of River and begins "
+                    "anew"
+                )

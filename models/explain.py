@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.arms import Arms
 from models.covisitation import KINDS
+from models.guard import Arm
 from models.learner import Learner
 
 WITH = KINDS.index("with")
@@ -24,12 +26,16 @@ class PastItem(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """`score` is the sum of `why`, `rating` the unclipped sum of `rating_parts`. `rank`: place by score among all
-    they could be recommended, 0 the best; None if the item is not recommendable to them now, for the reason `why_not`.
-    `known`: whether the user has a row; another is as a new one. `domain_terms`: the domain's bias terms, named as
-    they are published."""
+    """`arm` makes the user's list; `score` (the sum of `why`), `rank` and `past` are its own.
+
+    `rank`: the place on that list, 0 the best, and `listed` whether the item is on it; the items that are not follow by
+    score. None if the item is not recommendable to them now, for the reason `why_not`. `known`: whether the user has a
+    row; another is as a new one. `rating`: the full learner's, the unclipped sum of `rating_parts`. `domain_terms`: the
+    domain's bias terms, named as they are published."""
 
     title: str
+    arm: Arm
+    listed: bool
     rank: int | None
     why_not: str
     known: bool
@@ -41,30 +47,48 @@ class Explanation(NamedTuple):
     past: list[PastItem]
 
 
-def explain(learner: Learner, user_id: str, item_id: str, domain_name: str, past: int = 5) -> Explanation:
-    """Explains as of now. Raises KeyError, naming what is unknown, for a domain or an item without a row."""
-    if domain_name not in learner.index:
-        raise KeyError(f"domain {domain_name}: the state has {', '.join(learner.index)}")
+def explain(
+    arms: Arms, user_id: str, item_id: str, domain_name: str, top: int = 50, past: int = 5
+) -> Explanation:
+    """Explains as of now what is published: the place on the user's list of `top` items, or why it is not on it.
+
+    Raises KeyError, naming what is unknown, for a domain or an item without a row.
+    """
+    full = arms.full
+    if domain_name not in full.index:
+        raise KeyError(f"domain {domain_name}: the state has {', '.join(full.index)}")
+    arm, learner, only = arms.serving(user_id, domain_name)
     domain = learner.index[domain_name]
-    catalogue = learner.catalogues[domain]
-    item, user = catalogue.ids.get(item_id), learner.users.get(user_id)
+    item, user = learner.catalogues[domain].ids.get(item_id), learner.users.get(user_id)
     if item is None:
         raise KeyError(f"item {item_id}: not seen in {domain_name}")
     time = learner.newest[domain]
     affinity = learner.network.affinities(domain, [user])[0]
-    ranked = learner.ranker.explain(domain, user, item, time, affinity)
-    rank = learner.ranker.score(domain, user, item, item_id, time, affinity).rank
-    parts = learner.rate(domain, user, item, user_id, item_id, (), time)
+    lines = arms.recommend([user_id], domain_name, top)[0] if learner.domains[domain].recommend else []
+    place = next((n for n, line in enumerate(lines) if line.item_id == item_id), None)
+    rank: int | None = place
+    if place is not None:
+        score, why = lines[place].score, lines[place].why
+    else:
+        ranked = learner.ranker.explain(domain, user, item, time, affinity, only)
+        score, why = float(ranked.scores[0]), dict(zip(ranked.names, ranked.contributions[0], strict=True))
+        found = learner.ranker.score(domain, user, item, item_id, time, affinity, only).rank
+        lower = sum(line.score < score for line in lines)  # which diversity has put before it
+        rank = max(found + lower, len(lines)) if found is not None and lines else None
+    of, row = full.index[domain_name], full.users.get(user_id)
+    parts = full.rate(of, row, full.catalogues[of].ids.get(item_id), user_id, item_id, (), full.newest[of])
     return Explanation(
-        catalogue.title_of[item],
+        learner.catalogues[domain].title_of[item],
+        arm,
+        place is not None,
         rank,
         "" if rank is not None else _why_not(learner, domain, user, item, item_id),
-        user is not None,
-        float(ranked.scores[0]),
-        dict(zip(ranked.names, ranked.contributions[0].tolist(), strict=True)),
+        row is not None,
+        score,
+        {name: float(part) for name, part in why.items()},
         parts.total,
         parts.named(),
-        learner.rating.domain_terms(domain) | learner.network.domain_bias(domain),
+        full.rating.domain_terms(of) | full.network.domain_bias(of),
         past_items(learner, user, domain, item)[:past],
     )
 
@@ -72,6 +96,8 @@ def explain(learner: Learner, user_id: str, item_id: str, domain_name: str, past
 def _why_not(learner: Learner, domain: int, user: int | None, item: int, item_id: str) -> str:
     """Why the item is not recommendable to the user."""
     catalogue, what = learner.catalogues[domain], learner.domains[domain]
+    if not what.recommend:
+        return "no lists are made of this domain (recommend = false)"
     if learner.history.has_seen(user, domain, item_id):
         return "they have had it"
     if not catalogue.permitted(item_id):

@@ -59,7 +59,7 @@ class Guard:
             if arm == followed:
                 continue
             test = tests.setdefault(arm, PairedTest())
-            test.add(losses[followed] - loss)
+            test.add(losses[followed], loss)
             if test.verdict() == "better" and (best is None or test.mean > tests[best].mean):
                 best = arm
         if best is not None:

@@ -110,7 +110,7 @@ class History(LiveRows):
         seq = self._seq[user][order]
         domain, row, time = (a[user][order].copy() for a in (self._domain, self._row, self._time))
         recent = Recent(domain, row, time)
-        keep = np.ones(len(row), np.bool_)
+        keep = domain >= 0  # what was of a domain that is gone is of none
         for d, born in enumerate(self._born):
             if len(born):  # rows past its end were never given away
                 known = (domain == d) & (row < len(born))
@@ -131,7 +131,7 @@ class History(LiveRows):
         places = rows, back % self.length
         domain, row, seq = self._domain[places], self._row[places], self._seq[places]
         there = back >= 0
-        gone = np.zeros_like(there)
+        gone = there & (domain < 0)
         for d, born in enumerate(self._born):
             if len(born):
                 here = there & (domain == d) & (row < len(born))

@@ -137,5 +137,6 @@ class IdTable(Live):
         self.id_of = [""] * (len(self._rows) + len(self._free))
         for key, row in self._rows.items():
             self.id_of[row] = key
+        self.capacity = max(self.capacity, self.high_water)  # rows that were given out stay what they are
         self._seen.everything()
         self.written.everything()

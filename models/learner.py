@@ -25,7 +25,7 @@ from models.projection import Projection
 from models.ranker import Ranked, Ranker, Scored
 from models.rating import RatingModel, RatingParts
 from models.rerank import diversified
-from models.settings import AdaptationSettings, LearnerSettings
+from models.settings import LearningSettings
 from models.touched import Touched
 
 VECTOR_DIM = 64
@@ -80,15 +80,9 @@ class _Slow(NamedTuple):
 class Learner(Live):
     """Learns from the events of its domains; events and items of other domains are not for it."""
 
-    def __init__(
-        self,
-        domains: Sequence[Domain],
-        settings: LearnerSettings | None = None,
-        diversity: float = 0.0,
-        adaptation: AdaptationSettings | None = None,
-    ) -> None:
-        settings = settings or LearnerSettings()
-        self.diversity = diversity
+    def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
+        settings = settings or LearningSettings()
+        self.diversity = settings.ranker.diversity
         self.domains = list(domains)
         self.index = {d.name: n for n, d in enumerate(self.domains)}
         self.users = IdTable(settings.users)
@@ -104,10 +98,9 @@ class Learner(Live):
             for d in self.domains
         ]
         self.history = History(self.catalogues)
-        adaptation = adaptation or AdaptationSettings()
-        self.rating = RatingModel(self.domains, VECTOR_DIM, adaptation.enabled)
+        self.rating = RatingModel(self.domains, VECTOR_DIM, settings.adaptation.enabled)
         self.ranker = Ranker(self.domains, self.catalogues, self.history, seed=settings.seed)
-        strategy = adaptation.strategy
+        strategy = settings.adaptation.strategy
         make = Contest if strategy == "auto" else partial(NetworkLearner, strategy=strategy)
         self.network: NetworkLearner = make(
             self.domains,
@@ -388,6 +381,8 @@ class Learner(Live):
     def live(self) -> dict[str, Any]:
         return {
             "domains": [d.name for d in self.domains],
+            "roles": [d.role for d in self.domains],
+            "rating_ranges": [list(d.rating_range) for d in self.domains],
             "users": self.users.live(),
             "catalogues": [c.live() for c in self.catalogues],
             "history": self.history.live(),
@@ -410,13 +405,14 @@ class Learner(Live):
         return {"vectors": np.stack(vectors) if vectors else np.zeros((0, VECTOR_DIM), np.float32)}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Raises ValueError if the state belongs to other domains."""
+        """Raises ValueError if the state belongs to other domains: `models/migration` makes such a one fit."""
         names = [d.name for d in self.domains]
         if state["domains"] != names:
             raise ValueError(f"the state holds the domains {state['domains']}, the config {names}")
         self.users.load(state["users"])
         for catalogue, part in zip(self.catalogues, state["catalogues"], strict=True):
             catalogue.load(part)
+        self.network.make_room(self.users.capacity, [c.ids.capacity for c in self.catalogues])
         self.history.load(state["history"])
         self.rating.load(state["rating"])
         self.ranker.load(state["ranker"])

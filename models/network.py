@@ -175,6 +175,9 @@ class ItemRows(Live):
         self.table.load(state["table"])
         self._row = [state["row"][str(d)].copy() for d in range(len(self._row))]
         self._free, self._used = state["free"].tolist(), int(state["used"])
+        self.table.capacity = max(
+            self.table.capacity, self._used
+        )  # free ones of a domain that is gone count too
 
 
 class Network(nn.Module):

@@ -203,6 +203,10 @@ class NetworkLearner(NetworkStudent):
         self._buffer.forget_item(domain, row)
         self._vectors[domain].touch(row)
 
+    def make_room(self, users: int, items: Sequence[int]) -> None:
+        """For so many rows of users, and of items by domain."""
+        self._users.capacity, self._items.table.capacity = users, sum(items)
+
     def live(self) -> dict[str, Any]:
         return super().live() | {
             "kappa": list(self.kappa),

@@ -14,6 +14,9 @@ shorten_half_lives: move the ranker's trust to the latest popularity, and let it
 realign: try another way of aligning the target with its sources.
 reweight_sources: take the sources' weights from their divergence as it is now."""
 
+FOR_TARGETS: tuple[Action, ...] = ("realign", "reweight_sources")
+"""Only a target has sources to be aligned with or to weigh."""
+
 PLAN: dict[Detector, tuple[Action, ...]] = {
     "bias": ("raise_rate", "reset_domain"),
     "rating_error": ("reset_domain",),
@@ -24,10 +27,6 @@ PLAN: dict[Detector, tuple[Action, ...]] = {
 
 
 def plan(detected: Collection[Detector], is_target: bool) -> list[Action]:
-    """What to try, mildest first. Only a target has sources to be aligned with or to weigh."""
+    """What to try, mildest first."""
     wanted = [action for detector in PLAN if detector in detected for action in PLAN[detector]]
-    return [
-        action
-        for action in dict.fromkeys(wanted)
-        if is_target or action not in ("realign", "reweight_sources")
-    ]
+    return [action for action in dict.fromkeys(wanted) if is_target or action not in FOR_TARGETS]

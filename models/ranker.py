@@ -80,16 +80,17 @@ class Ranker(Live):
         item_id: str,
         time: float,
         affinity: Affinity | None = None,
+        only: str | None = None,
     ) -> Scored:
-        """The item's rank for this user now. affinity: the network's, if there is one."""
+        """The item's rank for this user now. affinity: the network's, if there is one; only: as of `recommend`."""
         catalogue = self.catalogues[domain]
         if item is None or not catalogue.recommendable[item] or self.history.has_seen(user, domain, item_id):
             return Scored(None)
         text = self.signals.text(domain, [user])[0]
         rows, signals = self.signals.candidates(domain, user, time, text, affinity)
-        choice, context = self.choices[domain], self._context(domain, user, time)
-        bent = choice.bent(signals)
-        scores = bent @ choice.weights_of(context)
+        context = self._context(domain, user, time)
+        bent = self.choices[domain].bent(signals)
+        scores = bent @ self._weights(domain, context, only)
         top = rows[np.argpartition(-scores, min(TOP, len(rows)) - 1)[:TOP]] if len(rows) else NONE
         at = int(np.searchsorted(rows, item))
         if at < len(rows) and rows[at] == item:
@@ -104,6 +105,14 @@ class Ranker(Live):
         latest = self.history.recent(user).time[-1:]
         gap = max(0.0, time - float(latest[0])) if len(latest) else None
         return Context(user, self.history.count(user, domain), gap)
+
+    def _weights(self, domain: int, context: Context, only: str | None) -> NDArray[np.float32]:
+        """What the bent signals are weighed with."""
+        weights = self.choices[domain].weights_of(context)
+        if only is not None:
+            weights = np.zeros_like(weights)
+            weights[NAMES.index(only)] = 1.0
+        return weights
 
     def learn(self, scored: Scored, domain: int, user: int, item: int, time: float) -> None:
         """Updates the weights, if the item was among the candidates."""
@@ -132,10 +141,7 @@ class Ranker(Live):
                 domain, user, time, texts[at % BLOCK], None if affinity is None else affinity[at]
             )
             choice = self.choices[domain]
-            weights = choice.weights_of(self._context(domain, user, time))
-            if only is not None:
-                weights = np.zeros_like(weights)
-                weights[NAMES.index(only)] = 1.0
+            weights = self._weights(domain, self._context(domain, user, time), only)
             bent = choice.bent(signals)
             best = np.argsort(-(bent @ weights), kind="stable")[:k]
             contributions = choice.contributions(bent[best], weights)
@@ -145,14 +151,23 @@ class Ranker(Live):
         return lists
 
     def explain(
-        self, domain: int, user: int | None, item: int, time: float, affinity: Affinity | None
+        self,
+        domain: int,
+        user: int | None,
+        item: int,
+        time: float,
+        affinity: Affinity | None,
+        only: str | None = None,
     ) -> Ranked:
-        """One item's score and contributions for this user, whether it would be recommended or not."""
+        """One item's score and contributions for this user, whether it would be recommended or not.
+
+        only: as of `recommend`.
+        """
         text = self.signals.text(domain, [user])[0]
         rows, signals = self.signals.candidates(domain, user, time, text, affinity, include=item)
-        choice, context = self.choices[domain], self._context(domain, user, time)
-        at = np.flatnonzero(rows == item)
-        contributions = choice.contributions(choice.bent(signals[at]), choice.weights_of(context))
+        choice, at = self.choices[domain], np.flatnonzero(rows == item)
+        weights = self._weights(domain, self._context(domain, user, time), only)
+        contributions = choice.contributions(choice.bent(signals[at]), weights)
         return Ranked(rows[at], contributions.sum(1), contributions)
 
     def drop_item(self, domain: int, row: int) -> None:

@@ -94,6 +94,8 @@ class Events(NamedTuple):
 class ReplayBuffer(Live):
     """A ring of the latest `capacity` events, sampled uniformly: bounded memory, and replay follows drift.
 
+    An event of domain -1 is of one that is gone, and never drawn.
+
     `sample` draws from the generator it is given; nothing here keeps a random state. An event's number is how
     many were added before it; a row that is given to someone else remembers the number from which it is theirs.
     """
@@ -154,7 +156,7 @@ class ReplayBuffer(Live):
         slot = rng.integers(0, max(len(self), 1), n if len(self) else 0)
         number = self._numbers(slot)
         events = self._events.take(slot)
-        good = number >= at(self._user_born, events.user)
+        good = (number >= at(self._user_born, events.user)) & (events.domain >= 0)
         for d, born in enumerate(self._item_born):
             here = events.domain == d
             good[here] &= number[here] >= at(born, events.item[here])

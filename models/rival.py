@@ -8,6 +8,7 @@ from models.changes import whole
 from models.network_student import NetworkStudent
 from models.network_trainer import NetworkLearner
 from models.row_overlay import ItemOverlay, RowOverlay
+from models.strategy import PLANS, Strategy
 
 
 class Rival(NetworkStudent):
@@ -20,6 +21,12 @@ class Rival(NetworkStudent):
             champion.domains, champion.catalogues, users, items, champion.shape, champion.strategy
         )
         super().load(whole(NetworkStudent.live(champion)))
+
+    def try_out(self, target: int, strategy: Strategy) -> None:
+        """From now on the target's strategy is this one."""
+        self.strategy[target] = strategy
+        if PLANS[strategy].only_shares:
+            self.adapter.share_anew(target)
 
     def take_over_rows(self) -> None:
         """The champion's rows become these."""

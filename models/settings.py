@@ -36,3 +36,10 @@ class AdaptationSettings(msgspec.Struct, forbid_unknown_fields=True):
     """What carries sources into targets; `auto` begins by measured divergence and goes on by prequential evidence."""
     enabled: bool = True
     """Answer drifts."""
+
+
+class LearningSettings(LearnerSettings, forbid_unknown_fields=True):
+    """All that is set of a learner: one value, so that learners side by side cannot differ in part of it."""
+
+    ranker: RankerSettings = msgspec.field(default_factory=RankerSettings)
+    adaptation: AdaptationSettings = msgspec.field(default_factory=AdaptationSettings)

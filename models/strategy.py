@@ -27,6 +27,11 @@ class Plan(NamedTuple):
     """Shrinkage toward the sources, and the correction loss."""
     align: Literal["adversarial", "coral"] | None = None
 
+    @property
+    def only_shares(self) -> bool:
+        """It does nothing but at the beginning, so a trial of it has to begin anew."""
+        return self.share and not self.correct and self.align is None
+
 
 PLANS: dict[Strategy, Plan] = {
     "none": Plan(False, False),
@@ -48,6 +53,16 @@ REST = 9
 """Rest after a trial, in multiples of its steps: a rival learns in at most a tenth of the steps."""
 
 
+def candidates(current: Strategy) -> list[Strategy]:
+    """What can err otherwise than `current` from now on: once a target is past its first events, sharing is `none`."""
+    lasting = PLANS[current]._replace(share=False)
+    return [
+        s
+        for s, plan in PLANS.items()
+        if s != current and (plan.only_shares or plan._replace(share=False) != lasting)
+    ]
+
+
 def first_choice(divergence: float) -> Strategy:
     """By the weighted relative divergence of a target from its sources: near ones correct, far ones align."""
     return "adversarial" if divergence >= FAR else "correct"
@@ -67,8 +82,8 @@ class Trial(msgspec.Struct):
     def add(self, domain: NDArray[np.int64], champion: NDArray[Any], rival: NDArray[Any]) -> None:
         """Losses of the same new events, (B,) each, before learning them."""
         self.steps += 1
-        for d, difference in zip(domain.tolist(), (champion - rival).tolist(), strict=True):
-            (self.own if d == self.target else self.others).add(difference)
+        for d, *losses in zip(domain.tolist(), champion.tolist(), rival.tolist(), strict=True):
+            (self.own if d == self.target else self.others).add(*losses)
 
     def verdict(self) -> Verdict:
         """`better`: the rival takes over; `worse`: it goes; `open`: go on."""
@@ -126,7 +141,7 @@ class Search:
         else:
             target = wanted
             self._wanted.remove(target)
-        choices = [s for s in STRATEGIES if s != current[target] and (wanted is None or PLANS[s].align)]
+        choices = [s for s in candidates(current[target]) if wanted is None or PLANS[s].align]
         candidate = choices[self._next[target] % len(choices)]
         self._next[target] += 1
         self.trial = Trial(target, candidate, PairedTest(least=LEAST_EVENTS), PairedTest())

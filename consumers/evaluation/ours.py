@@ -25,8 +25,8 @@ def make_learner(data: Data, vectors: Vectors, settings: Settings, seed: int, al
     """A learner that knows every item of the file, as `run` does once it has read the item topics."""
     domains = [d for d in data.domains if not alone or d.name == data.target]
     room = max(settings.learner.items_per_domain, len(data.items))
-    sizes = msgspec.structs.replace(settings.learner, items_per_domain=room, seed=seed)
-    learner = Learner(domains, sizes, adaptation=settings.adaptation)
+    learning = msgspec.structs.replace(settings.learning(), items_per_domain=room, seed=seed)
+    learner = Learner(domains, learning)
     kept = {d.name for d in domains}
     raw = dict(zip(vectors.positions.tolist(), vectors.raw, strict=True))
     texts = {}

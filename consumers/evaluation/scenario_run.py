@@ -150,8 +150,12 @@ def _arms(run: Pass, settings: Settings, simulator: Simulator) -> Arms:
             )
             for spec in run.world.domains
         ],
-        msgspec.structs.replace(settings.learner, seed=run.world.seed, compare=run.adapt),
-        adaptation=msgspec.structs.replace(settings.adaptation, enabled=run.adapt),
+        msgspec.structs.replace(
+            settings.learning(),
+            seed=run.world.seed,
+            compare=run.adapt,
+            adaptation=msgspec.structs.replace(settings.adaptation, enabled=run.adapt),
+        ),
     )
     items = [item for item in _decoded(simulator.items(), run.world) if isinstance(item, Item)]
     for item in items:

@@ -34,7 +34,7 @@ from models.contest import Contest
 from models.covisitation import KINDS, CoVisitation
 from models.interaction import Domain, Interaction
 from models.learner import Learner
-from models.settings import LearnerSettings
+from models.settings import LearningSettings
 from models.snapshot import settle
 from models.threads import use_one_thread
 from serving.outbox import Outbox
@@ -161,7 +161,7 @@ def live(arms: Arms, outbox: Outbox, forgetting: Forgetting) -> dict[str, Any]:
 
 def made(users: int) -> tuple[Arms, Outbox]:
     domains = [Domain("movies", "source", recommend=False), Domain("books", "target")]
-    arms = Arms(domains, LearnerSettings(users=users, items_per_domain=ITEMS, compare=False))
+    arms = Arms(domains, LearningSettings(users=users, items_per_domain=ITEMS, compare=False))
     return arms, Outbox(arms, Keys(), lambda: START)
 
 

@@ -16,7 +16,7 @@ from consumers.explaining import run_explain
 from models.arms import Arms
 from models.checkpoint import CheckpointDirectory, snapshot
 from models.interaction import Domain, Interaction, Item
-from models.settings import LearnerSettings
+from models.settings import LearnerSettings, LearningSettings, RankerSettings
 from models.text_encoder import HashingEncoder
 from serving.outbox import Outbox
 from serving.records import Keys
@@ -33,7 +33,7 @@ ADJECTIVES = ("dark", "merry", "slow")
 def taught(diversity: float = 0.0) -> tuple[Arms, Outbox]:
     """Arms after 500 events of 15 users on three domains with text, and their outbox."""
     domains = [Domain(name, c.role, c.rating_range) for name, c in CONFIG.items()]
-    arms = Arms(domains, LearnerSettings(compare=False), diversity)
+    arms = Arms(domains, LearningSettings(compare=False, ranker=RankerSettings(diversity)))
     outbox = Outbox(arms, Keys("cc"), lambda: 1_700_000_000.0, 20, 20)
     items = [
         Item(d.name, f"{d.name[0]}{n}", f"{ADJECTIVES[n % 3]} tale {n} {ADJECTIVES[n % 3]}")
@@ -79,8 +79,12 @@ def test_why_in_the_store_adds_up_to_the_score(diversity: float) -> None:
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A config whose checkpoint holds what `taught` learned."""
     folder = tmp_path_factory.mktemp("explained")
-    CheckpointDirectory(folder).save(snapshot({"arms": taught()[0].state()}))
-    return Settings(domains=CONFIG, checkpoint=Checkpoint(directory=str(folder)))
+    settings = Settings(
+        domains=CONFIG, checkpoint=Checkpoint(directory=str(folder)), learner=LearnerSettings(compare=False)
+    )
+    state = {"arms": taught()[0].state(), "text_encoder": settings.text_encoder.model, "privacy": ""}
+    CheckpointDirectory(folder).save(snapshot(state))
+    return settings
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from models.interaction import Domain, Interaction
 from models.learner import Learner
 from models.loop import Notice
 from models.plan import plan
-from models.settings import AdaptationSettings, LearnerSettings
+from models.settings import AdaptationSettings, LearningSettings
 from models.signals import NAMES
 from models.snapshot import joined, snapshot
 from tests.states import differences
@@ -35,10 +35,10 @@ def rating(n: int, shift: float) -> Interaction:
 
 
 def arms(enabled: bool = True) -> Arms:
+    adaptation = AdaptationSettings(enabled=enabled)
     return Arms(
-        DOMAINS, LearnerSettings(users=64, items_per_domain=64, compare=False),
-        adaptation=AdaptationSettings(enabled=enabled),
-    )  # fmt: skip
+        DOMAINS, LearningSettings(users=64, items_per_domain=64, compare=False, adaptation=adaptation)
+    )
 
 
 def feed(model: Arms, start: int, end: int, shift_at: int = 3000) -> tuple[list[Notice], list[float]]:
@@ -102,7 +102,7 @@ def test_a_restored_loop_goes_on_alike(cut: int) -> None:
 
 def test_promotion_adds_the_fresh_weights_and_their_uncertainty() -> None:
     """Also: what was evicted meanwhile stays forgotten."""
-    learner = Learner(DOMAINS, LearnerSettings(users=64, items_per_domain=64))
+    learner = Learner(DOMAINS, LearningSettings(users=64, items_per_domain=64))
     for n in range(50):
         event = rating(n, 0.0)
         learner.learn(event, learner.score(event))
@@ -128,7 +128,7 @@ def test_promotion_adds_the_fresh_weights_and_their_uncertainty() -> None:
 
 
 def test_shorter_memory_moves_the_weight_of_each_half_life_to_the_next_shorter() -> None:
-    learner = Learner([Domain("games", "target")], LearnerSettings(users=64, items_per_domain=64))
+    learner = Learner([Domain("games", "target")], LearningSettings(users=64, items_per_domain=64))
     champion = learner.ranker.choices[0]
     champion.weights[:] = 0.0
     for value, name in enumerate(("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever"), 1):

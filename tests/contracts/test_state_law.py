@@ -16,11 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumers.checkpointer import Checkpointer
-from consumers.config import Settings
 from consumers.config_file import build
 from consumers.dead_letters import DeadLetter, ListSink
 from consumers.encoding import SyncEncoding
-from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.pipeline import Pipeline
 from consumers.source import Abort, ListSource, Record
 from models.arms import Arms
@@ -94,7 +92,7 @@ def pipeline(
     source: ListSource, sink: ListSink | None = None, checkpointer: Checkpointer | None = None
 ) -> Pipeline:
     """Everything real but the log, the clock and the store. Time stands still: batches are cut by count alone."""
-    arms = Arms(SETTINGS.domain_list(), SETTINGS.learner)
+    arms = Arms(SETTINGS.domain_list(), SETTINGS.learning())
     return Pipeline(
         SETTINGS, source, sink or ListSink(), arms, SyncEncoding(HashingEncoder()),
         Outbox(arms, Keys(), lambda: 0.0), None, checkpointer, Metrics(), lambda: 0.0,
@@ -232,23 +230,3 @@ def test_dead_letters_after_a_crash_are_the_same_letters() -> None:
     assert len(plain) > 3
     assert len(crashed) >= len(plain)
     assert {repr(x) for x in crashed} == {repr(x) for x in plain}
-
-
-def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path, uncrashed: dict[str, Any]) -> None:
-    """Other domains than the checkpoint's stop with exit code 4, before anything is read."""
-    checkpointer = checkpointer_in(tmp_path)
-    checkpointer.take(uncrashed, {})
-    checkpointer.poll(wait=True)
-    checkpointer.close()
-    other: Settings = build({"domains": {"movies": {}, "music": {"role": "target"}}})
-    arms = Arms(other.domain_list(), other.learner)
-    checkpointer = checkpointer_in(tmp_path)
-    source = ListSource([])
-    second = Pipeline(
-        other, source, ListSink(), arms, SyncEncoding(HashingEncoder()), Outbox(arms, Keys(), lambda: 0.0),
-        None, checkpointer, Metrics(),
-    )  # fmt: skip
-    with pytest.raises(Stop, match="does not fit this config") as caught:
-        second.restore()
-    checkpointer.close()
-    assert caught.value.code == STATE_UNUSABLE

@@ -120,7 +120,7 @@ class Soak:
         self.client = redis.Redis.from_url(store.url, legacy_responses=False)
         self.settings = settings_for(users)
         self.source = Stream(ids, users, int(1.2 * self.settings.learner.items_per_domain))
-        self.arms = Arms(self.settings.domain_list(), self.settings.learner)
+        self.arms = Arms(self.settings.domain_list(), self.settings.learning())
         keys = Keys()
         self.pipeline = Pipeline(
             self.settings, self.source, ListSink(), self.arms, SyncEncoding(HashingEncoder()),

@@ -11,7 +11,7 @@ from models.arms import SINGLE, Arms
 from models.guard import Arm, bucket
 from models.interaction import Domain, Interaction, Item
 from models.prequential import NDCG_LOSS, RMSE
-from models.settings import LearnerSettings
+from models.settings import LearningSettings
 from models.snapshot import joined, snapshot
 from tests.states import differences
 
@@ -22,7 +22,7 @@ START = 1_700_000_000_000
 
 
 def arms(compare: bool = True, domains: list[Domain] = DOMAINS) -> Arms:
-    return Arms(domains, LearnerSettings(users=64, items_per_domain=32, compare=compare))
+    return Arms(domains, LearningSettings(users=64, items_per_domain=32, compare=compare))
 
 
 def event(n: int) -> Interaction:
@@ -174,9 +174,3 @@ def test_lists_are_the_followed_arm_s(arm: Arm) -> None:
         for line in found:
             assert model.full.catalogues[index].ids.get(line.item_id) == line.row
             assert sum(line.why.values()) == pytest.approx(line.score, abs=1e-5)
-
-
-def test_another_set_of_targets_is_refused() -> None:
-    """A state with other target-only learners does not fit."""
-    with pytest.raises(ValueError, match="the state holds the targets"):
-        arms(compare=False).load(arms().state())

@@ -249,19 +249,36 @@ def test_all_damaged_is_unusable(tmp_path: Path) -> None:
         CheckpointDirectory(tmp_path).load()
 
 
-@pytest.mark.parametrize(
-    "change", [{"schema": 99}, {"versions": {"river": "0.1", "torch": "1.0"}}, {"versions": {}}]
-)
-def test_other_versions_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
-    """A newest checkpoint of another schema, River or torch stops; an older one is not silently used."""
-    saved(tmp_path, 1, 2)
-    path = folders(tmp_path)[-1] / "manifest.json"
+def changed(folder: Path, **fields: Any) -> None:
+    """What a checkpoint says of itself, other than it was written."""
+    path = folder / "manifest.json"
     manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    for key, value in change.items():
-        setattr(manifest, key, value)
-    path.write_bytes(msgspec.json.encode(manifest))
-    with pytest.raises(UnusableError, match="Install those versions, or move the folder away"):
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(manifest, **fields)))
+
+
+def test_another_schema_is_refused(tmp_path: Path) -> None:
+    """A newest checkpoint of another schema stops; an older one is not silently used."""
+    saved(tmp_path, 1, 2)
+    changed(folders(tmp_path)[-1], schema=99)
+    with pytest.raises(UnusableError, match="Install the version of Crosscurrent that wrote it, or move"):
         CheckpointDirectory(tmp_path).load()
+
+
+@pytest.mark.parametrize("versions", [{"river": "0.1", "torch": "1.0"}, {}])
+def test_other_libraries_versions_are_taken_up(tmp_path: Path, versions: dict[str, str]) -> None:
+    """And told: a checkpoint outlives an upgrade of River and torch, and goes on from there."""
+    saved(tmp_path, 1, 2)
+    changed(folders(tmp_path)[-1], versions=versions)
+    directory = CheckpointDirectory(tmp_path)
+    state, problems = directory.load()
+    assert state is not None
+    assert (state["n"], problems, directory.written_by) == (2, [], versions)
+    directory.save(snapshot({"n": 3}, increment=True))
+    again = CheckpointDirectory(tmp_path)
+    after, _ = again.load()
+    assert after is not None
+    assert after["n"] == 3
+    assert again.written_by == checkpoint.versions()
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,15 @@ import torch
 from models import contest
 from models.changes import Rows, parts
 from models.contest import Contest
+from models.domain_adapter import SHARED_EVENTS
 from models.interaction import Domain
+from models.network_student import NetworkStudent
 from models.network_trainer import NetworkLearner
+from models.replay_buffer import Events
+from models.rival import Rival
 from models.snapshot import joined, snapshot
-from models.strategy import Search, Strategy, Trial
+from models.strategy import READY_EVENTS, STRATEGIES, Search, Strategy, Trial, candidates
+from models.transfer import source_mean
 from tests.states import differences
 from tests.unit.test_network import World
 
@@ -57,6 +62,58 @@ def test_without_a_trial_it_is_the_fixed_strategy() -> None:
     state = one.learner.state()
     del state["contest"]
     assert differences(state, two.learner.state()) == []
+
+
+class Tried:
+    """A rival with one strategy beside a champion with another, for a target that is ready for trials."""
+
+    def __init__(self, current: Strategy, candidate: Strategy, domains: list[Domain] = DOMAINS) -> None:
+        self.world = World(domains=domains, strategy=current)
+        self.world.learn(2)
+        self.champion = self.world.learner
+        self.champion.adapter.events[1] += READY_EVENTS
+        self.rival = Rival(self.champion)
+        self.rival.try_out(1, candidate)
+
+    def learn(self, steps: int) -> None:
+        for _ in range(steps):
+            drawn = self.champion._draw(Events(*self.world.batch()))
+            self.champion.train(drawn)
+            self.rival.train(drawn)
+
+    def gap(self, of: NetworkStudent) -> float:
+        """How far the target's layers are from its sources'."""
+        theta = of.adapter.theta().detach()
+        return float((theta[1] - source_mean(theta, of.adapter.weights(1))).norm())
+
+
+@pytest.mark.parametrize("current", STRATEGIES)
+def test_whatever_is_tried_can_err_otherwise(current: Strategy) -> None:
+    """And another that is not tried could not: it would learn what the champion learns, bit for bit."""
+    for candidate in set(STRATEGIES) - {current}:
+        tried = Tried(current, candidate)
+        tried.learn(3)
+        one, other = (NetworkStudent.live(student)["network"] for student in (tried.champion, tried.rival))
+        alike = all(torch.equal(one[name], other[name]) for name in one)
+        assert alike == (candidate not in candidates(current)), candidate
+
+
+def test_a_trial_of_sharing_begins_with_the_sources_layers() -> None:
+    """They are the target's for its first events of the trial, and then it goes its own way from there."""
+    tried, rounding = Tried("none", "share", DOMAINS[:2]), 1e-5
+    last = int(tried.champion.adapter.events[1]) + SHARED_EVENTS
+    while True:
+        tried.learn(1)
+        if tried.champion.adapter.events[1] > last:
+            break
+        assert tried.gap(tried.rival) < rounding < tried.gap(tried.champion)
+    assert rounding < tried.gap(tried.rival) < tried.gap(tried.champion)
+
+
+def test_a_trial_of_correction_draws_the_target_to_its_sources() -> None:
+    tried = Tried("none", "correct")
+    tried.learn(6)
+    assert 0 < tried.gap(tried.rival) < tried.gap(tried.champion)
 
 
 @pytest.mark.usefixtures("undecided")

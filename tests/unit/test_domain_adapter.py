@@ -59,6 +59,22 @@ def test_after_that_sharing_is_over() -> None:
     assert Bench(events=(1000, SHARED_EVENTS + 1, 1000)).settle("share") == [1.0, 2.0, 4.0]
 
 
+def test_sharing_can_begin_anew() -> None:
+    """For as many further events, as in a trial; a restart in the middle knows it."""
+    bench = Bench()
+    bench.adapter.share_anew(1)
+    restarted = Bench()
+    restarted.adapter.load(bench.adapter.state())
+    for one in (bench, restarted):
+        one.adapter.events[1] += SHARED_EVENTS
+        assert one.settle("share") == [1.0, 2.5, 4.0]
+        one.adapter.events[1] += 1
+        with torch.no_grad():
+            for layer in one.network.domain_layers.values():
+                layer[1] = 2.0
+        assert one.settle("share") == [1.0, 2.0, 4.0]
+
+
 def test_correction_goes_half_way() -> None:
     """2 + (2.5 - 2) / 2 = 2.25"""
     assert Bench().settle("correct") == [1.0, 2.25, 4.0]

@@ -63,7 +63,7 @@ class World:
         self.config = config or settings()
         from models.arms import Arms
 
-        self.arms = Arms(self.config.domain_list(), self.config.learner)
+        self.arms = Arms(self.config.domain_list(), self.config.learning())
         self.records: list[Record] = []
         self.source = ListSource(self.records)
         self.outbox = Outbox(self.arms, Keys(), lambda: 0.0)

@@ -11,7 +11,7 @@ import torch
 
 from models.interaction import Domain, Interaction, Item
 from models.learner import VECTOR_DIM, Learner
-from models.settings import LearnerSettings
+from models.settings import LearningSettings
 from models.snapshot import joined, snapshot
 from tests.states import differences
 
@@ -27,7 +27,7 @@ torch.set_num_threads(1)
 
 
 def learner(seed: int = 0, users: int = 64, items: int = 60) -> Learner:
-    return Learner(DOMAINS, LearnerSettings(users=users, items_per_domain=items, seed=seed))
+    return Learner(DOMAINS, LearningSettings(users=users, items_per_domain=items, seed=seed))
 
 
 def raw(n: int) -> np.ndarray:
@@ -273,7 +273,7 @@ def test_any_capacity(users: int) -> None:
 def test_seen_items_are_bounded_together(average: int) -> None:
     """By what users hold, not by their number: those not seen for longest give way, the others keep all. A single user
     keeps all they had, and a restart counts the same."""
-    model, had = Learner(DOMAINS, LearnerSettings(users=8, seen_items=average)), dict[str, set[str]]()
+    model, had = Learner(DOMAINS, LearningSettings(users=8, seen_items=average)), dict[str, set[str]]()
     most = 0
     for n in range(120):
         user, name = f"u{n % 3 if n < 60 else 9}", f"m{n}"
@@ -291,7 +291,7 @@ def test_seen_items_are_bounded_together(average: int) -> None:
     assert most > 1
     assert len(had["u9"]) == 60
     assert all(model.history.has_seen(model.users.get("u9"), 0, item) for item in had["u9"])
-    again = Learner(DOMAINS, LearnerSettings(users=8, seen_items=average))
+    again = Learner(DOMAINS, LearningSettings(users=8, seen_items=average))
     again.load(model.state())
     assert again.history.seen_items == 60
 
@@ -352,7 +352,7 @@ def test_a_source_without_lists_gives_the_target_as_much() -> None:
     with_lists = learner()
     without = Learner(
         [Domain("movies", "source", recommend=False), *DOMAINS[1:]],
-        LearnerSettings(users=64, items_per_domain=60),
+        LearningSettings(users=64, items_per_domain=60),
     )
     told = []
     for model in (with_lists, without):

@@ -28,7 +28,7 @@ def log(values: Sequence[bytes]) -> list[Record]:
 
 
 def pipeline(source: ListSource) -> tuple[Pipeline, ListSink]:
-    arms, sink = Arms(SETTINGS.domain_list(), SETTINGS.learner), ListSink()
+    arms, sink = Arms(SETTINGS.domain_list(), SETTINGS.learning()), ListSink()
     outbox = Outbox(arms, Keys(), lambda: 0.0)
     encoding = SyncEncoding(HashingEncoder())
     return Pipeline(SETTINGS, source, sink, arms, encoding, outbox, None, None, Metrics(), lambda: 0.0), sink

@@ -13,7 +13,7 @@ from models.arms import Arms
 from models.ids import IdTable
 from models.interaction import Domain, Interaction, Item
 from models.merging import merged
-from models.settings import LearnerSettings
+from models.settings import LearningSettings
 from models.snapshot import Snapshot, joined, snapshot
 from serving.outbox import Outbox
 from serving.records import Keys, Write, decode_list, decode_vector
@@ -32,7 +32,7 @@ class World:
         self, users: int = 64, items: int = 60, domains: list[Domain] = DOMAINS, top: int = 5
     ) -> None:
         self.now = START / 1000
-        self.arms = Arms(domains, LearnerSettings(users=users, items_per_domain=items, compare=False))
+        self.arms = Arms(domains, LearningSettings(users=users, items_per_domain=items, compare=False))
         self.outbox = Outbox(self.arms, Keys("cc"), lambda: self.now, top, 2, TTL, started_ts=START)
         self.store: dict[str, Write] = {}
 

@@ -21,7 +21,7 @@ SETTINGS = build(
 
 
 def reporter(source: ListSource | None = None) -> Reporter:
-    arms = Arms(SETTINGS.domain_list(), SETTINGS.learner)
+    arms = Arms(SETTINGS.domain_list(), SETTINGS.learning())
     return Reporter(SETTINGS, Metrics(), arms, source or ListSource([]))
 
 

@@ -18,6 +18,7 @@ from models.strategy import (
     Search,
     Strategy,
     Trial,
+    candidates,
     first_choice,
 )
 from tests.states import differences
@@ -122,6 +123,19 @@ def test_targets_and_candidates_take_turns() -> None:
     assert seen[1][:4] == ["none", "share", "adversarial", "coral"]
     assert seen[2][:4] == ["share", "correct", "adversarial", "coral"]
     assert seen[1][4] == seen[1][0]
+
+
+def test_sharing_is_not_challenged_by_none() -> None:
+    """Past a target's first events the two are the same; the other way round, a trial of sharing begins anew."""
+    search = Search([1])
+    seen = []
+    for _ in range(4):
+        begun = search.begin(["none", "share"], READY)
+        assert begun is not None
+        seen.append(begun.candidate)
+        search.end()
+    assert seen == ["correct", "adversarial", "coral", "correct"]
+    assert "share" in candidates("none")
 
 
 @pytest.mark.parametrize("steps", [1, 7, TRIAL_STEPS])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.interaction import Domain, Interaction, Item
 from models.learner import Learner
 from models.nearest import Dense, affinities
-from models.settings import LearnerSettings
+from models.settings import LearningSettings
 from models.text_encoder import HashingEncoder
 from models.vector_index import FILLS, VectorIndex
 from tests.states import differences
@@ -130,7 +130,7 @@ def test_a_state_from_a_smaller_limit_is_exact_again() -> None:
 
 
 def learner(exact_items: int) -> Learner:
-    made = Learner([Domain("films"), Domain("books", "target")], LearnerSettings(exact_items=exact_items))
+    made = Learner([Domain("films"), Domain("books", "target")], LearningSettings(exact_items=exact_items))
     items = [Item(d, f"{d[0]}{n}", f"{WORDS[n % 3]} tale {n}") for d in made.index for n in range(300)]
     for item in items:
         made.put_item(item)
@@ -195,7 +195,7 @@ def test_going_on_from_a_state_ranks_the_same(large: Learner) -> None:
 
 def test_an_evicted_items_row_is_found_as_its_next_item() -> None:
     """The row's old vector has left the index with the old item."""
-    made = Learner([Domain("books", "target")], LearnerSettings(items_per_domain=150, exact_items=100))
+    made = Learner([Domain("books", "target")], LearningSettings(items_per_domain=150, exact_items=100))
     catalogue, random = made.catalogues[0], np.random.default_rng(0)
     for n in range(150):
         row, _ = catalogue.touch(f"b{n}")
