@@ -36,8 +36,8 @@ TRIES = 3
 
 
 class _Running(NamedTuple):
-    """A write that goes on. cut: it is the first without users who must be forgotten; alone: whole, and no other is
-    left beside it; purged: the compaction whose elders are removed before it."""
+    """A write that goes on. cut: it is the first one without users who must be forgotten; alone: it is whole, and all
+    others are deleted after it; purged: a finished compaction, what is older than that is deleted before it."""
 
     future: Future[float]
     taken: Snapshot

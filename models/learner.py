@@ -30,6 +30,8 @@ from models.touched import Touched
 
 VECTOR_DIM = 64
 NETWORK_DIM = 32
+EVICTIONS = 8
+"""Users who give way at one event for what others have seen: a state far over its bound shrinks by and by."""
 DIVERSE_POOL = 3
 """Diversity chooses among this many times the items that are wanted."""
 
@@ -279,7 +281,9 @@ class Learner(Live):
         self.ranker.learn(scored.ranked, domain, user, item, time)
         self.ranker.observe(domain, user, item, time)
         self.history.add(user, domain, item, event.item, time)
-        while self.history.seen_items > self._seen_items and len(self.users) > 1:
+        for _ in range(EVICTIONS):
+            if self.history.seen_items <= self._seen_items or len(self.users) == 1:
+                break
             self._evicted(*self.users.evict())
         self.learned[domain] += 1
 
