@@ -16,6 +16,8 @@ from consumers.source import ListSource, Offsets, Place, Record, Source
 START = 1_700_000_000_000
 PATIENCE = 30.0
 PARTITIONS = 2
+KEPT: dict[str, Any] = {"replication_factor": 1, "configs": {"retention.ms": "-1"}}
+"""Of a topic whose records do not expire by themselves: their times lie years back."""
 
 Sent = tuple[str, int, int, bytes | None]
 """(topic, partition, seconds after START, value); keys are b"k"."""
@@ -64,7 +66,7 @@ class KafkaLog:
         }
         with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
             admin.create_topics(
-                {t: {"num_partitions": PARTITIONS, "replication_factor": 1} for t in self.topics},
+                {topic: KEPT | {"num_partitions": PARTITIONS} for topic in self.topics},
                 wait_for_metadata=True,
             )
         self.opened: list[KafkaSource] = []

@@ -12,6 +12,7 @@ from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.kafka_source import KafkaSource
 from consumers.source import Abort, ListSource, Offsets
 from tests.contracts.logs import (
+    KEPT,
     PARTITIONS,
     PATIENCE,
     START,
@@ -357,7 +358,7 @@ def test_requests_to_forget_come_first_and_their_topic_may_come_late(
     source.start({}, {})
     got = read_all(source, len(sent))
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
-        admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
+        admin.create_topics({topic: KEPT | {"num_partitions": 1}}, wait_for_metadata=True)
     request = kafka_log.fill([(topic, 0, 500, b"f")])
     got += read(source, bool)
     assert got[-1:] == request
