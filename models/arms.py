@@ -77,6 +77,10 @@ class Arms(Live):
         for learner in self.alone.values():
             learner.end_batch()
 
+    def end_future(self, now: float) -> bool:
+        """As `Learner.end_future`, in all arms."""
+        return any([learner.end_future(now) for learner in (self.full, *self.alone.values())])
+
     def user_ids(self) -> set[str]:
         """Every user id in the state."""
         found = self.full.user_ids() | (set() if self.loop is None else self.loop.users())

@@ -84,7 +84,8 @@ class CoVisitation(Live):
             self.start = time
         if (RATES * (time - self.start)).max() > REBASE:
             self._written.everything()
-            self.weights /= self.growth(time).astype(np.float32)
+            # one that exceeds float32, after years without an event, leaves nothing either way
+            self.weights /= np.minimum(self.growth(time), 1e38).astype(np.float32)
             self.weights[self.weights < 1e-30] = 0.0
             self.start = time
         slot = self._claim(domain, row)
@@ -159,6 +160,18 @@ class CoVisitation(Live):
         at = flat // NEIGHBOURS
         weights = self.weights.reshape(-1, len(KINDS))[slots[at] * NEIGHBOURS + flat % NEIGHBOURS]
         return at, rows, weights
+
+    def end_future(self, now: float) -> None:
+        """Nothing counts as later than `now` (s): a decayed count is at most the one that does not decay."""
+        if np.isnan(self.start):
+            return
+        self.start = min(self.start, now)
+        weights, growth = self.weights[: self.used], self.growth(now).astype(np.float32)
+        for n, kind in enumerate(KINDS):
+            if RATES[n]:
+                ever = weights[:, :, KINDS.index(kind.split("_")[0])]
+                np.minimum(weights[:, :, n], ever * growth[n], out=weights[:, :, n])
+        self._written.everything()
 
     def drop(self, domain: int, row: int) -> None:
         """The row stands for another item from now on."""

@@ -177,7 +177,7 @@ def _popularity_loss(learner: Learner, event: Interaction) -> float:
     """1 - NDCG@10 of the whole catalogue by popularity alone, before the event is learned."""
     domain = learner.index[TARGET]
     catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
-    time = max(learner.newest[domain], event.timestamp / 1000)
+    time = learner.clock.at(domain, event.timestamp / 1000)
     open_ = open_items(catalogue, learner.history, user, domain)
     scores = learner.ranker.signals.single(SINGLE["popularity"], domain, user, time, open_)
     item = catalogue.ids.get(event.item)
