@@ -67,7 +67,7 @@ class Checkpointer:
         self._whole_bytes, self._large = whole_mb * 1e6, False
         self._compacting: subprocess.Popen[bytes] | None = None
         self._pool = ThreadPoolExecutor(1, "checkpoint")
-        self._running: tuple[Future[float], Snapshot, Offsets, bool] | None = None
+        self._running: tuple[Future[float | None], Snapshot, Offsets, bool] | None = None
         self.drops_older = False
         """Whether the next checkpoint will be a whole one, and the only one: those before it hold what must be
         forgotten."""
@@ -104,8 +104,11 @@ class Checkpointer:
         early = events >= EVENTS_MOST and not self.problem
         return early or self._clock() - self._started >= interval
 
-    def take(self, state: dict[str, Any], offsets: Offsets) -> None:
-        """Copies the (live) state, or what has changed of it, and writes that in the background."""
+    def take(self, state: dict[str, Any], offsets: Offsets, safe: Callable[[], bool] = lambda: True) -> None:
+        """Copies the (live) state, or what has changed of it, and writes that in the background.
+
+        safe: asked there before anything is written, and may wait; False: there will be no such checkpoint.
+        """
         self._started = self._clock()
         begun = time.perf_counter()
         self._large = self._large or table_bytes(state) >= self._whole_bytes
@@ -113,12 +116,17 @@ class Checkpointer:
         increment = self._large and not alone and self._directory.newest is not None
         taken = snapshot(state | {"alone": alone}, increment)
 
-        def write() -> float:
+        copied = time.perf_counter() - begun
+
+        def write() -> float | None:
+            if not safe():
+                return None
+            begun = time.perf_counter()
             if alone:
                 self._end_compaction()
             self._directory.save(taken, keep=1 if alone else KEEP)
             give_back()
-            return time.perf_counter() - begun
+            return copied + time.perf_counter() - begun
 
         self._running = (self._pool.submit(write), taken, dict(offsets), alone)
 
@@ -145,6 +153,10 @@ class Checkpointer:
                 log.error("no room for a checkpoint: reading pauses until there is", error=error.strerror)
             self.problem = f"checkpoint cannot be written: {error.strerror}"
             self._failure = error.strerror
+            return
+        if seconds is None:
+            taken.lost()
+            self.drops_older |= alone
             return
         if self.problem is not None:
             log.info("checkpoint written again: reading goes on")

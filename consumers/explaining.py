@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from consumers import log
 from consumers.config import Settings
+from consumers.decode import FUTURE_LIMIT_MS
 from consumers.errors import STATE_UNUSABLE, Stop
 from models.checkpoint import CheckpointDirectory, UnusableError
 from models.explain import Explanation, explain
@@ -30,6 +32,7 @@ def load_learner(settings: Settings) -> Learner:
         learner.load(state["arms"]["full"])
     except (KeyError, ValueError, TypeError) as error:
         raise Stop(f"the checkpoint does not fit this config: {error}", STATE_UNUSABLE) from error
+    learner.end_future(time.time() + FUTURE_LIMIT_MS / 1000)
     return learner
 
 

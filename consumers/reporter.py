@@ -9,7 +9,7 @@ from typing import get_args
 import structlog
 
 from consumers.config import Settings
-from consumers.decode import Reason
+from consumers.rejection import Reason
 from consumers.source import Offsets, Source
 from models.arms import Arms
 from models.drift import Detector

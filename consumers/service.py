@@ -14,9 +14,9 @@ from prometheus_client import ProcessCollector
 from consumers.canary import Canaries
 from consumers.checkpointer import Checkpointer
 from consumers.config import Settings
-from consumers.dead_letters import KafkaSink
 from consumers.encoding import ThreadEncoding
 from consumers.errors import Stop
+from consumers.kafka_sink import KafkaSink
 from consumers.kafka_source import KafkaSource
 from consumers.pipeline import Pipeline
 from models.arms import Arms
@@ -84,10 +84,11 @@ class Service:
                 self.metrics.canary_lost,
                 self._past_start,
             )
+        self.sink = KafkaSink(settings.kafka, self.metrics.dead_letters_refused.inc)
         self.pipeline = Pipeline(
             settings,
             source,
-            KafkaSink(settings.kafka),
+            self.sink,
             self.arms,
             ThreadEncoding(encoder),
             outbox,
@@ -196,7 +197,13 @@ class Service:
         """Why not, causes before what follows from them; None if all is well."""
         if self.stopping:
             return "stopping"
-        return self.checkpointer.problem or self.publisher.problem() or self._behind() or self._unsaved()
+        return (
+            self.checkpointer.problem
+            or self.publisher.problem()
+            or self.sink.problem()
+            or self._behind()
+            or self._unsaved()
+        )
 
     def _behind(self) -> str | None:
         if not self._past_start():

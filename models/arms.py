@@ -79,7 +79,8 @@ class Arms(Live):
 
     def end_future(self, now: float) -> bool:
         """As `Learner.end_future`, in all arms."""
-        return any([learner.end_future(now) for learner in (self.full, *self.alone.values())])
+        wrong = [learner.end_future(now) for learner in (self.full, *self.alone.values())]
+        return any(wrong)
 
     def user_ids(self) -> set[str]:
         """Every user id in the state."""

@@ -25,8 +25,9 @@ AFTER = np.array([not kind.startswith("previous") for kind in KINDS], np.float32
 BEFORE = np.array([not kind.startswith("next") for kind in KINDS], np.float32)
 RATES = np.array([{"60d": 1 / 60, "30d": 1 / 30}.get(kind[-3:], 0.0) for kind in KINDS]) * np.log(2) / DAY
 WEAKEST = KINDS.index("with_30d")
-REBASE = 40.0
-"""Forward-decay growth is taken back after e^40, well inside float32."""
+REBASE, MOST = 40.0, 80.0
+"""Forward-decay growth is taken back after e^40, well inside float32. After years without an event it would be out of
+it: e^80 leaves nothing of a count either."""
 SWEEP = 1024
 """Dropped slots wait until so many, and a tenth of all, can be swept out of the lists together."""
 
@@ -73,7 +74,8 @@ class CoVisitation(Live):
 
     def growth(self, time: float) -> NDArray[np.float64]:
         """(kinds,): the weight of an event now, against one at `start`."""
-        growth: NDArray[np.float64] = np.exp(RATES * (0.0 if np.isnan(self.start) else time - self.start))
+        passed = 0.0 if np.isnan(self.start) else time - self.start
+        growth: NDArray[np.float64] = np.exp(np.minimum(RATES * passed, MOST))
         return growth
 
     def add(
@@ -84,8 +86,7 @@ class CoVisitation(Live):
             self.start = time
         if (RATES * (time - self.start)).max() > REBASE:
             self._written.everything()
-            # one that exceeds float32, after years without an event, leaves nothing either way
-            self.weights /= np.minimum(self.growth(time), 1e38).astype(np.float32)
+            self.weights /= self.growth(time).astype(np.float32)
             self.weights[self.weights < 1e-30] = 0.0
             self.start = time
         slot = self._claim(domain, row)

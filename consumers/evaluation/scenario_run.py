@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -166,7 +167,8 @@ def _decoded(records: Iterator[Sent], world: WorldSettings) -> Iterator[Interact
     topics: Any = {
         f"{kind}.{d.name}": (d.name, kind) for d in world.domains for kind in ("interactions", "items")
     }
-    decoder = Decoder(topics, [Domain(d.name, rating_range=d.rating_range) for d in world.domains])
+    domains = [Domain(d.name, rating_range=d.rating_range) for d in world.domains]
+    decoder = Decoder(topics, domains, clock=lambda: math.inf)  # a world has a time of its own
     for sent in records:
         decoded = decoder.decode(Record(f"{sent.kind}.{sent.domain}", 0, 0, -1, sent.key, sent.value))
         assert isinstance(decoded, Interaction | Item), decoded
