@@ -39,7 +39,7 @@ class _Running(NamedTuple):
     """A write that goes on. cut: it is the first one without users who must be forgotten; alone: it is whole, and all
     others are deleted after it; purged: a finished compaction, what is older than that is deleted before it."""
 
-    future: Future[float]
+    future: Future[float | None]
     taken: Snapshot
     offsets: Offsets
     cut: bool
@@ -139,9 +139,16 @@ class Checkpointer:
         early = events >= EVENTS_MOST and not self.problem
         return early or self._clock() - self._started >= interval
 
-    def take(self, state: dict[str, Any], offsets: Offsets, last: bool = False) -> None:
+    def take(
+        self,
+        state: dict[str, Any],
+        offsets: Offsets,
+        safe: Callable[[], bool] = lambda: True,
+        last: bool = False,
+    ) -> None:
         """Copies the (live) state, or what has changed of it, and writes that in the background.
 
+        safe: asked there before anything is written, and may wait; False: there will be no such checkpoint.
         last: the stream has ended, so that nothing waits for a whole copy if one is needed to delete older ones.
         """
         self._started = self._clock()
@@ -153,14 +160,19 @@ class Checkpointer:
         alone = purging and (last or not increment or self._failures >= TRIES)
         taken = snapshot(state | {"alone": purging}, increment and not alone)
 
-        def write() -> float:
+        copied = time.perf_counter() - begun
+
+        def write() -> float | None:
+            if not safe():
+                return None
+            begun = time.perf_counter()
             if alone:
                 self._end_compaction()
             elif purged is not None:
                 self._directory.purge(purged.sequence)
             self._directory.save(taken, keep=1 if alone else KEEP)
             give_back()
-            return time.perf_counter() - begun
+            return copied + time.perf_counter() - begun
 
         self._running = _Running(self._pool.submit(write), taken, dict(offsets), cut, alone, purged)
 
@@ -188,6 +200,10 @@ class Checkpointer:
                 log.error("no room for a checkpoint: reading pauses until there is", error=error.strerror)
             self.problem = f"checkpoint cannot be written: {error.strerror}"
             self._failure = error.strerror
+            return
+        if seconds is None:
+            running.taken.lost()
+            self._drop_older |= running.cut
             return
         if self.problem is not None:
             log.info("checkpoint written again: reading goes on")

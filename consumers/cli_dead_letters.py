@@ -11,8 +11,8 @@ import msgspec
 from consumers import log
 from consumers.cli_options import JSON, NEEDED_CONFIG, write_json
 from consumers.config_file import load
-from consumers.decode import Reason
 from consumers.errors import BUG, Stop
+from consumers.rejection import Reason
 
 REASON = click.option("--reason", type=click.Choice(get_args(Reason)), help="Only letters with this reason.")
 TOPIC = click.option("--topic", help="Only letters from this topic.")

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, NamedTuple, Protocol
 
-from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-
-from consumers.config import Kafka
-from consumers.decode import Reason
 from consumers.errors import DEAD_LETTER_LIMIT, Stop
-from consumers.source import Place, Record, Unavailable
+from consumers.rejection import Reason
+from consumers.source import Place, Record
 
-TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 CUT_BYTES = 65_536
-"""How much is kept of a value that the broker refuses as too large."""
+"""How much is kept at most of a value that the broker refuses as too large."""
 
 
 class DeadLetter(NamedTuple):
@@ -26,10 +21,11 @@ class DeadLetter(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
-def dead_letter(record: Record, reason: Reason) -> DeadLetter:
+def dead_letter(record: Record, reason: Reason, detail: str = "") -> DeadLetter:
     """The letter for one record. Kafka has no record without key and value: its value is then empty."""
     headers = {
         "reason": reason,
+        "detail": detail,
         "topic": record.topic,
         "partition": str(record.partition),
         "offset": str(record.offset),
@@ -42,15 +38,26 @@ def dead_letter(record: Record, reason: Reason) -> DeadLetter:
 
 
 class Sink(Protocol):
-    """Where dead letters go."""
+    """Where dead letters go. `send`, `full` and `close` are for one thread, the others for any; only `wait` blocks."""
 
     def send(self, letter: DeadLetter) -> None:
-        """Hands a letter over; it is safe only after `flush`."""
+        """Hands a letter over; it is safe once `wait` says so."""
 
-    def flush(self) -> None:
-        """Returns once every letter is acknowledged. Raises Unavailable; the letters stay for a later flush."""
+    @property
+    def sent(self) -> int:
+        """How many letters were handed over so far."""
 
-    def close(self) -> None: ...
+    def wait(self, count: int, timeout: float | None = None) -> bool:
+        """Whether the first `count` letters are safe; waits for that, at most `timeout` seconds, or until `close`."""
+
+    def full(self) -> bool:
+        """So many letters wait that no more records should be read."""
+
+    def problem(self) -> str | None:
+        """Why letters are not acknowledged; None while they are."""
+
+    def close(self) -> None:
+        """Letters that are not safe by now are lost."""
 
 
 class ListSink:
@@ -62,93 +69,23 @@ class ListSink:
     def send(self, letter: DeadLetter) -> None:
         self.letters.append(letter)
 
-    def flush(self) -> None: ...
+    @property
+    def sent(self) -> int:
+        return len(self.letters)
+
+    def wait(self, count: int, timeout: float | None = None) -> bool:
+        return True
+
+    def full(self) -> bool:
+        return False
+
+    def problem(self) -> str | None:
+        return None
 
     def close(self) -> None: ...
 
 
-class KafkaSink:
-    """Dead letters on a topic. Unacknowledged ones are kept and sent again, so none is lost."""
-
-    def __init__(self, config: Kafka) -> None:
-        self._config = config
-        self._topic = config.dead_letter_topic
-        self._producer: Any = None
-        self._waiting: list[tuple[DeadLetter, Any]] = []
-        try:
-            self._connect().partitions_for(self._topic)
-        except KafkaError as error:
-            self.close()
-            raise Stop(
-                f"missing topics: {self._topic} ({type(error).__name__}). Create it, for example: crosscurrent "
-                "check --create-topics"
-            ) from error
-
-    def _connect(self) -> Any:
-        """A new producer: after some errors an idempotent one never sends again."""
-        self.close()
-        self._producer = KafkaProducer(
-            **self._config.client(), linger_ms=5, delivery_timeout_ms=10_000, request_timeout_ms=5_000,
-            max_block_ms=5_000,
-        )  # fmt: skip
-        return self._producer
-
-    def send(self, letter: DeadLetter) -> None:
-        self._waiting.append(self._try(letter))
-
-    def _try(self, letter: DeadLetter) -> tuple[DeadLetter, Any]:
-        """The letter as it was sent, and the broker's answer to come; None if it could not even be sent."""
-        while self._producer is not None:
-            try:
-                return letter, self._producer.send(
-                    self._topic, key=letter.key, value=letter.value, headers=letter.headers
-                )
-            except TOO_LARGE:
-                letter = _cut(letter)
-            except KafkaError:
-                break
-        return letter, None
-
-    def flush(self) -> None:
-        while self._waiting:
-            self._send_failed_again()
-            waiting, self._waiting = self._waiting, []
-            problem: Exception | None = None
-            for letter, future in waiting:
-                try:
-                    if future is None:
-                        raise Unavailable("the broker does not answer")
-                    future.get(timeout=0 if problem else 10)
-                except (KafkaError, Unavailable) as error:
-                    self._waiting.append((letter, future))
-                    problem = problem or (None if isinstance(error, TOO_LARGE) else error)
-            if problem:
-                raise Unavailable(f"dead letters not acknowledged: {type(problem).__name__}") from problem
-
-    def _send_failed_again(self) -> None:
-        failed = [future.exception for _, future in self._waiting if future is not None and future.failed()]
-        if self._producer is None or any(not isinstance(error, TOO_LARGE) for error in failed):
-            try:
-                self._connect()
-            except KafkaError as error:
-                raise Unavailable(f"dead letters not acknowledged: {type(error).__name__}") from error
-        reachable = True
-        for place, (letter, future) in enumerate(self._waiting):
-            cut = future is not None and future.failed() and isinstance(future.exception, TOO_LARGE)
-            again = _cut(letter) if cut else letter
-            if cut:
-                self._waiting[place] = (again, None)
-            if reachable and (future is None or future.failed()):
-                self._waiting[place] = self._try(again)
-                reachable = self._waiting[place][1] is not None  # else each one would wait in vain
-
-    def close(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.close(timeout=2)
-
-
-def _cut(letter: DeadLetter) -> DeadLetter:
+def cut(letter: DeadLetter) -> DeadLetter:
     """The letter with less of its value (of its key, if that is longer); headers keep the value's first length."""
     key, value = letter.key, letter.value
     if len(value or b"") >= len(key or b""):

@@ -2,54 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import math
+import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
 
+from consumers.rejection import (
+    CONTEXT_LIMIT,
+    ID_LIMIT,
+    VECTOR_WIDTH_LIMIT,
+    VECTORS_LIMIT,
+    Rejected,
+    Rejection,
+    found,
+    json_type,
+    of_validation,
+    when,
+    word,
+)
+from consumers.second_look import entries, needed
 from consumers.source import Record
 from models.interaction import Domain, Interaction, Item, Kind
 from serving.pseudonym import LENGTH, Pseudonyms
 
-Reason = Literal[
-    "null_value",
-    "too_large",
-    "not_utf8",
-    "malformed_json",
-    "wrong_type",
-    "missing_field",
-    "unknown_type",
-    "unknown_domain",
-    "bad_id",
-    "not_finite",
-    "out_of_range",
-    "no_timestamp",
-    "timestamp_in_seconds",
-    "future_timestamp",
-    "bad_context",
-    "bad_vectors",
-    "other_key",
-]
-"""The closed list of dead-letter reasons; README says what each means."""
-
-ID_LIMIT = 256
-CONTEXT_LIMIT = 16
 CONTEXT_BUCKETS = 4096
 FUTURE_LIMIT_MS = 5 * 60 * 1000
 SECONDS_LIMIT = 10**11
-LATEST_MS = 10**14
-"""The year 5138: for records whose log keeps no time of its own."""
-VECTORS_LIMIT, VECTOR_WIDTH_LIMIT = 8, 4096
-
-
-class Rejection(msgspec.Struct, frozen=True):
-    """A record that teaches nothing; it goes to the dead letters with this reason."""
-
-    reason: Reason
-    domain: str = ""
 
 
 class Forget(msgspec.Struct, frozen=True):
@@ -69,7 +50,7 @@ class _Interaction(msgspec.Struct):
     user_id: str
     item_id: str
     value: msgspec.Raw = msgspec.Raw()
-    timestamp: int | None = None
+    timestamp: int | float | None = None
     event_id: str | None = None
     context: dict[str, float | str] | None = None
 
@@ -83,19 +64,16 @@ class _Item(msgspec.Struct):
 
 
 class _Forget(msgspec.Struct):
-    timestamp: int
+    timestamp: int | float
     key: str = ""
     """The fingerprint of the key that the mark was made with."""
 
 
-class _Rejected(Exception):
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 class Decoder:
-    """Knows the topics' domains and the limits of the contract; keeps no state."""
+    """Knows the topics' domains and the limits of the contract; keeps no state.
+
+    clock: seconds since the epoch. No event may be more than 5 minutes ahead of it.
+    """
 
     def __init__(
         self,
@@ -103,7 +81,9 @@ class Decoder:
         domains: list[Domain],
         max_record_bytes: int = 524_288,
         pseudonyms: Pseudonyms | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
         self._pseudonyms = pseudonyms or Pseudonyms()
         self._forget = msgspec.json.Decoder(_Forget)
         self._topics = topics
@@ -118,16 +98,17 @@ class Decoder:
         domain, kind = self._topics.get(record.topic, ("", "interactions"))
         try:
             if record.value is not None and len(record.value) > self._max_bytes:
-                raise _Rejected("too_large")
+                allowed = f"{self._max_bytes:,} (intake.max_record_bytes)"
+                raise Rejected("too_large", found("the value", f"{len(record.value):,} bytes", allowed))
             if kind == "forget":
                 return self._decode_forget(record)
             if not domain:
-                raise _Rejected("unknown_domain")
+                raise Rejected("unknown_domain", "topic: it belongs to no domain of the config")
             if kind == "items":
                 return self._decode_item(domain, record)
             return self._decode_interaction(self._domains[domain], record)
-        except _Rejected as rejected:
-            return Rejection(rejected.reason, domain)
+        except Rejected as rejected:
+            return Rejection(rejected.reason, domain, rejected.detail)
 
     def _decode_interaction(self, domain: Domain, record: Record) -> Interaction:
         raw = _parse(self._interaction, record.value)
@@ -136,57 +117,80 @@ class Decoder:
         return Interaction(
             domain.name,
             kind,
-            inside(_id(raw.user_id)),
-            _id(raw.item_id),
-            _timestamp(raw.timestamp, record.timestamp),
+            inside(_id("user_id", raw.user_id)),
+            _id("item_id", raw.item_id),
+            self._timestamp(raw.timestamp, record.timestamp),
             self._rating(raw.value, domain.rating_range) if kind == "rating" else None,
-            None if raw.event_id is None else inside(_id(raw.event_id)),  # it may name the user
+            None if raw.event_id is None else inside(_id("event_id", raw.event_id)),  # it may name the user
             _context(raw.context) if raw.context else (),
         )
 
     def _rating(self, raw: msgspec.Raw, limits: tuple[float, float]) -> float:
         data = bytes(raw)
         if data in (b"", b"null"):
-            raise _Rejected("missing_field")
+            raise Rejected("missing_field", f"value: missing, allowed: {_within(limits)}")
         try:
             value = self._number.decode(data)
         except msgspec.DecodeError as error:
-            raise _Rejected("not_finite" if "out of range" in str(error) else "wrong_type") from None
-        if not math.isfinite(value):
-            raise _Rejected("not_finite")
+            if "out of range" in str(error):
+                raise Rejected("not_finite", found("value", "inf", _within(limits))) from None
+            raise Rejected("wrong_type", found("value", json_type(str(error)), _within(limits))) from None
         if not limits[0] <= value <= limits[1]:
-            raise _Rejected("out_of_range")
+            raise Rejected("out_of_range", found("value", f"{value:g}", _within(limits)))
         return value
+
+    def _timestamp(self, own: int | float | None, of_record: int) -> int:
+        """The event's time, ms: its own, else the record's."""
+        if isinstance(own, float) and not own.is_integer():
+            raise Rejected("wrong_type", found("timestamp", f"{own}"))
+        name, ms = ("the record's time", of_record) if own is None else ("timestamp", int(own))
+        if own is None and of_record < 0:
+            raise Rejected("no_timestamp", "timestamp: missing, and the record has no time either")
+        if ms < SECONDS_LIMIT:
+            raise Rejected("timestamp_in_seconds", found(name, str(ms), f"ms since the epoch, from {10**11}"))
+        if ms > of_record + FUTURE_LIMIT_MS and of_record >= 0:
+            raise Rejected(
+                "future_timestamp", found(name, when(ms), f"{_AHEAD} the record's {when(of_record)}")
+            )
+        latest = 1000 * self._clock() + FUTURE_LIMIT_MS
+        if ms > latest:
+            raise Rejected("future_timestamp", found(name, when(ms), f"{_AHEAD} the clock of the service"))
+        if of_record > latest:
+            what = found("the record's time", when(of_record), f"{_AHEAD} the clock of the service")
+            raise Rejected("future_timestamp", what)
+        return ms
 
     def _decode_forget(self, record: Record) -> Forget:
         raw = _parse(self._forget, record.value)
         try:
             mark = (record.key or b"").decode()
         except UnicodeDecodeError:
-            raise _Rejected("bad_id") from None
+            mark = ""
         if len(mark) != LENGTH:
-            raise _Rejected("bad_id")
+            raise Rejected(
+                "bad_id", found("the record's key", "something else", f"a hash of {LENGTH} characters")
+            )
         if raw.key != self._pseudonyms.fingerprint:
-            raise _Rejected("other_key")
-        return Forget(mark, _timestamp(raw.timestamp, record.timestamp))
+            raise Rejected("other_key", "key: of another privacy.key than this service's")
+        return Forget(mark, self._timestamp(raw.timestamp, record.timestamp))
 
     def _decode_item(self, domain: str, record: Record) -> Item:
         if record.value is None:
             if record.key is None:
-                raise _Rejected("null_value")
+                raise Rejected("null_value", "the record: it has neither key nor value")
             try:
-                return Item(domain, _id(record.key.decode()), removed=True, available=False)
+                removed = record.key.decode()
             except UnicodeDecodeError:
-                raise _Rejected("bad_id") from None
+                raise Rejected(
+                    "bad_id", found("the record's key", "bytes that are not UTF-8", _KEY)
+                ) from None
+            return Item(domain, _id("the record's key", removed), removed=True, available=False)
         raw = _parse(self._item, record.value)
         vectors = raw.vectors or {}
-        if len(vectors) > VECTORS_LIMIT or any(
-            not 0 < len(v) <= VECTOR_WIDTH_LIMIT or not all(map(math.isfinite, v)) for v in vectors.values()
-        ):
-            raise _Rejected("bad_vectors")
+        _check_vectors(vectors)
         return Item(
             domain,
-            _id(raw.item_id),
+            _id("item_id", raw.item_id),
             raw.title or "",
             raw.text or "",
             raw.available is not False,
@@ -196,46 +200,26 @@ class Decoder:
 
 def _parse(decoder: msgspec.json.Decoder[Any], value: bytes | None) -> Any:
     if value is None:
-        raise _Rejected("null_value")
+        raise Rejected("null_value", "the record: it has no value")
     try:
         value.decode()  # msgspec does not look into the strings it skips
         return decoder.decode(value)
-    except msgspec.ValidationError as error:
-        message = str(error)
-        if "missing required field" in message:
-            raise _Rejected("missing_field") from None
-        raise _Rejected("not_finite" if "Number out of range" in message else "wrong_type") from None
-    except UnicodeDecodeError:
-        raise _Rejected("not_utf8") from None
-    except (msgspec.DecodeError, RecursionError):
-        raise _Rejected(_why_malformed(value)) from None
+    except UnicodeDecodeError as error:
+        raise Rejected("not_utf8", f"byte {error.start}: not UTF-8") from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        return _parse_again(decoder, value, error)
 
 
-def _why_malformed(value: bytes) -> Reason:
-    """The slow second look, for records that are lost anyway: NaN and lone surrogates are not JSON to msgspec."""
+def _parse_again(decoder: msgspec.json.Decoder[Any], value: bytes, error: Exception) -> Any:
+    """For records that the fast way refuses."""
     try:
-        parsed = json.loads(value.decode())
-    except (ValueError, RecursionError):
-        return "malformed_json"
-    if not isinstance(parsed, dict):
-        return "wrong_type"
-    for key in ("user_id", "item_id", "event_id"):
-        if isinstance(parsed.get(key), str) and any("\ud800" <= c <= "\udfff" for c in parsed[key]):
-            return "bad_id"
-    return "not_finite" if _holds_nonfinite(parsed) else "malformed_json"
-
-
-def _holds_nonfinite(value: Any) -> bool:
-    waiting = [value]  # a list, not the stack: what json.loads just bears may nest too deep for a recursion
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
-        elif isinstance(value, float) and not math.isfinite(value):
-            return True
-    return False
+        if isinstance(error, msgspec.ValidationError) and "out of range" not in str(error):
+            raise error
+        return decoder.decode(needed(value, decoder.type.__struct_fields__, error))
+    except msgspec.ValidationError as wrong:
+        raise of_validation(str(wrong), partial(entries, value)) from None
+    except (msgspec.DecodeError, RecursionError) as malformed:
+        raise Rejected("malformed_json", str(malformed)) from None
 
 
 def _kind(name: str) -> Kind:
@@ -243,38 +227,43 @@ def _kind(name: str) -> Kind:
         return "click"
     if name == "rating":
         return "rating"
-    raise _Rejected("unknown_type")
+    raise Rejected("unknown_type", found("type", word(name)))
 
 
-def _id(text: str) -> str:
+_AHEAD = "at most 5 minutes after"
+
+
+def _within(limits: tuple[float, float]) -> str:
+    return f"a number from {limits[0]:g} to {limits[1]:g}"
+
+
+_KEY = f"1 to {ID_LIMIT} characters"
+
+
+def _id(field: str, text: str) -> str:
     if not 1 <= len(text) <= ID_LIMIT:
-        raise _Rejected("bad_id")
+        raise Rejected("bad_id", found(field, f"{len(text):,} characters", _KEY))
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise _Rejected("bad_id") from None
+        raise Rejected("bad_id", found(field, "a lone surrogate", _KEY)) from None
     return text
-
-
-def _timestamp(own: int | None, of_record: int) -> int:
-    time = of_record if own is None else own
-    if own is None and of_record < 0:
-        raise _Rejected("no_timestamp")
-    if time < SECONDS_LIMIT:
-        raise _Rejected("timestamp_in_seconds")
-    if time > (of_record + FUTURE_LIMIT_MS if of_record >= 0 else LATEST_MS):
-        raise _Rejected("future_timestamp")
-    return time
 
 
 def _context(context: dict[str, float | str]) -> tuple[str, ...]:
     """Feature names in a bounded space: at most 16, each one of 4,096 buckets. Numbers keep two digits."""
     if len(context) > CONTEXT_LIMIT:
-        raise _Rejected("bad_context")
+        raise Rejected("bad_context", found("context", f"{len(context):,} entries"))
     names = []
     for key, value in context.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise _Rejected("not_finite")
         text = value if isinstance(value, str) else f"{value:.2g}"
         names.append(f"c{zlib.crc32(f'{key}={text}'.encode('utf-8', 'replace')) % CONTEXT_BUCKETS}")
     return tuple(sorted(set(names)))
+
+
+def _check_vectors(vectors: dict[str, list[float]]) -> None:
+    if len(vectors) > VECTORS_LIMIT:
+        raise Rejected("bad_vectors", found("vectors", f"{len(vectors):,} arrays"))
+    for name, vector in vectors.items():
+        if not 0 < len(vector) <= VECTOR_WIDTH_LIMIT:
+            raise Rejected("bad_vectors", found("vectors", f"{len(vector):,} numbers in {word(name)}"))

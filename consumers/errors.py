@@ -1,6 +1,6 @@
 """The three behaviours of an error: reject this record, retry later, stop. Only `Stop` ends the process.
 
-reject   decode.Rejection    a value, not an exception: the record goes to the dead letters
+reject   Rejection           a value, not an exception: the record goes to the dead letters
 retry    source.Unavailable  back off and try the same thing again
 stop     Stop                one clear line on stderr and the exit code below
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from consumers import log
 from consumers.config import Settings
+from consumers.decode import FUTURE_LIMIT_MS
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.pipeline import check_owner
 from models.arms import Arms
@@ -41,6 +43,7 @@ def load_arms(settings: Settings) -> Arms:
         arms.load(state["arms"])
     except (KeyError, ValueError, TypeError) as error:
         raise Stop(f"the checkpoint does not fit this config: {error}", STATE_UNUSABLE) from error
+    arms.end_future(time.time() + FUTURE_LIMIT_MS / 1000)
     return arms
 
 

@@ -14,8 +14,8 @@ from kafka.errors import KafkaError
 
 from consumers.config import Settings
 from consumers.connect import connect_store
-from consumers.decode import ID_LIMIT
 from consumers.errors import Stop
+from consumers.rejection import ID_LIMIT
 from consumers.replay import create_topics, make_producer
 from consumers.unreachable import unreachable
 from serving.publisher import STORE_ERRORS

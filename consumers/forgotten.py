@@ -46,6 +46,10 @@ class Forgotten:
         since = self._since.get(self._mark(user))
         return since is not None and any(0 <= time <= since for time in times)
 
+    def end_future(self, now: int) -> None:
+        """No request is of a time after `now` (ms): it would drop events for as long."""
+        self._since = {mark: min(since, now) for mark, since in self._since.items()}
+
     def state(self) -> dict[str, Any]:
         return {
             "marks": list(self._since),

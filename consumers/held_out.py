@@ -46,11 +46,13 @@ def measure(
     outcomes = {name: Outcome("full", 0, counts[name]) for name in learner.index}
     ratings = {name: np.full(counts[name], np.nan) for name in learner.index}
     at: Counter[str] = Counter()
+    clock = learner.clock.copy()  # the learner's own stands still at the last event it learned
     for n, event in enumerate(events):
         name = event.domain
         outcome, row = outcomes[name], at[name]
         at[name] += 1
-        scored = learner.score(event)
+        scored = learner.score(event, clock)
+        clock.move(learner.index[name], event.timestamp / 1000)
         if event.value is not None and scored.prediction is not None:
             ratings[name][row], outcome.prediction[row] = event.value, scored.prediction
         if scored.rank is not None:

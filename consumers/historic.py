@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from consumers.config import Settings
-from consumers.decode import Decoder, Rejection
+from consumers.decode import Decoder
 from consumers.dedup import DedupWindow
 from consumers.errors import Stop
 from consumers.evaluation.data import open_tables
+from consumers.rejection import Rejection
 from consumers.source import Record
 from consumers.tables import BadRow, Table
 from models.interaction import Interaction, Item

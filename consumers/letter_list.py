@@ -35,6 +35,7 @@ class Line(msgspec.Struct):
     id: str
     source: str
     reason: str
+    detail: str
     source_ms: int
     bytes: int
     replayed: bool
@@ -67,6 +68,7 @@ def overview(log: LetterLog, wanted: Wanted, limit: int) -> Overview:
             letter.name,
             ":".join(letter.source[:3]),
             letter.reason,
+            letter.headers.get("detail", ""),
             letter.source_ms,
             len(letter.value or b""),
             letter.source in done,
@@ -88,11 +90,11 @@ def print_overview(found: Overview, console: Console) -> None:
     console.print(table)
     if found.latest:
         console.print()
-        lines = Table("id", "from", "reason", "time", "bytes", "", box=None)
+        lines = Table("id", "from", "reason", "time", "bytes", "", "detail", box=None)
         for x in found.latest:
             note = "replayed" if x.replayed else "truncated" if x.truncated else ""
-            row = (x.id, x.source, x.reason, _when(x.source_ms), f"{x.bytes:,}", note)
-            lines.add_row(*map(_cell, row))
+            line = (x.id, x.source, x.reason, _when(x.source_ms), f"{x.bytes:,}", note, x.detail)
+            lines.add_row(*map(_cell, line))
         console.print(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +12,7 @@ from kafka.errors import KafkaError
 
 from consumers.check import partition_counts
 from consumers.config import Kafka
+from consumers.decode import FUTURE_LIMIT_MS
 from consumers.errors import Stop
 from consumers.letter_log import REPLAYED, Letter, LetterId, LetterLog
 from consumers.replay import make_producer
@@ -113,6 +115,8 @@ class _Sender:
             return f"only {len(letter.value or b'')} of {headers.get('length', '?')} bytes were kept; send it again"
         if "null_record" in headers:
             return "had neither key nor value: there is nothing to send"
+        if letter.source_ms > 1000 * time.time() + FUTURE_LIMIT_MS:
+            return "its record's time lies ahead of the clock: it would come back. Send it again with another time"
         if not self._partitions_of(letter.topic):
             return f"topic {letter.topic} does not exist any more"
         return None

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,11 +16,12 @@ from consumers.canary import Canaries, Canary, canary
 from consumers.checkpointer import Checkpointer
 from consumers.config import Settings
 from consumers.dead_letters import Limits, Sink, dead_letter
-from consumers.decode import Decoder, Forget, Rejection
+from consumers.decode import FUTURE_LIMIT_MS, Decoder, Forget
 from consumers.dedup import DedupWindow
 from consumers.encoding import Encoding, restore
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.forgetting import Forgetting
+from consumers.rejection import Rejection
 from consumers.reporter import Reporter
 from consumers.source import Offsets, Record, Source, Unavailable
 from models.arms import Arms
@@ -75,6 +77,7 @@ class Pipeline(Live):
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
         canaries: Canaries | None = None,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
         self.source = source
@@ -92,8 +95,9 @@ class Pipeline(Live):
         self.caught_up = False
         self.ids = settings.privacy.ids()
         self.decoder = Decoder(
-            settings.topics(), settings.domain_list(), settings.intake.max_record_bytes, self.ids
+            settings.topics(), settings.domain_list(), settings.intake.max_record_bytes, self.ids, wall_clock
         )
+        self._wall_clock = wall_clock
         self.batcher = Batcher(settings.intake.batch_events, settings.intake.batch_ms / 1000, clock)
         self.dedup = DedupWindow(settings.intake.dedup_events)
         self.forgetting = Forgetting(self.ids.mark, arms, outbox, self.dedup, publisher, clock)
@@ -145,10 +149,11 @@ class Pipeline(Live):
         return records
 
     def _paused(self) -> bool:
-        """The store is so far behind that reading on would only grow memory, or nothing can be saved."""
+        """The store or the dead letters are so far behind that reading on would only grow memory, or nothing can be
+        saved."""
         backlog = self.publisher.backlog() if self.publisher else 0
         unsaved = self.checkpointer is not None and self.checkpointer.problem is not None
-        if backlog < self.settings.publish.max_backlog and not unsaved:
+        if backlog < self.settings.publish.max_backlog and not unsaved and not self.sink.full():
             return False
         time.sleep(0.05)
         return True
@@ -161,7 +166,7 @@ class Pipeline(Live):
             return
         decoded = self.decoder.decode(record)
         if isinstance(decoded, Rejection):
-            self.sink.send(dead_letter(record, decoded.reason))
+            self.sink.send(dead_letter(record, decoded.reason, decoded.detail))
         self.batcher.add(record, decoded)
         self.limits.count(record, isinstance(decoded, Rejection))
 
@@ -304,15 +309,12 @@ class Pipeline(Live):
             self._checkpoint()
 
     def _checkpoint(self, last: bool = False) -> None:
+        """Taken now, written once the dead letters of what it covers are acknowledged."""
         assert self.checkpointer is not None
-        try:
-            self.sink.flush()
-        except Unavailable as error:
-            log.warning("no checkpoint now: dead letters are not acknowledged", error=str(error))
-            return
         self._saved = self.totals["learned"]
         with self._timed("checkpoint"):
-            self.checkpointer.take(self.live(), self.source.next_offsets(self.offsets), last)
+            safe = partial(self.sink.wait, self.sink.sent)
+            self.checkpointer.take(self.live(), self.source.next_offsets(self.offsets), safe, last)
 
     def committed(self, offsets: Offsets, seconds: float) -> None:
         """A checkpoint is on disk: lag tools may see its offsets; of requests to forget, those carried out on disk."""
@@ -350,7 +352,15 @@ class Pipeline(Live):
         self.offsets = self.source.start(self.offsets, state["identity"], complete)
         if self.checkpointer is not None and not self.arms.moved:
             self.checkpointer.settled(self.live(), state)
+        self._end_future()
         self._start_publisher(state["store"])
+
+    def _end_future(self) -> None:
+        """A state from before times were held against the clock may have stopped in a year to come."""
+        now = self._wall_clock() + FUTURE_LIMIT_MS / 1000
+        if self.arms.end_future(now):
+            log.warning("the checkpoint held event times to come; they count as of now")
+        self.forgetting.forgotten.end_future(int(1000 * now))
 
     def _start_publisher(self, known: int | None) -> None:
         if self.publisher is not None:
@@ -364,6 +374,11 @@ class Pipeline(Live):
                 self._publish(budget=timeout)
             done = self.publisher.flush(timeout)
         if self.checkpointer is not None:
+            if not self.sink.wait(self.sink.sent, timeout):
+                log.warning(
+                    "dead letters are not acknowledged: what came since the last checkpoint is read again"
+                )
+                self.sink.close()  # a checkpoint that waits for them is given up
             self.checkpointer.poll(wait=True)
             self._checkpoint(last=True)
             self.checkpointer.finish()

@@ -9,8 +9,8 @@ from typing import get_args
 import structlog
 
 from consumers.config import Settings
-from consumers.decode import Reason
 from consumers.lag import Lag, LagWatch
+from consumers.rejection import Reason
 from consumers.source import Offsets, Record, Source
 from models.arms import Arms
 from models.drift import Detector

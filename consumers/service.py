@@ -14,9 +14,9 @@ from prometheus_client import ProcessCollector
 from consumers.canary import Canaries
 from consumers.checkpointer import Checkpointer
 from consumers.config import Settings
-from consumers.dead_letters import KafkaSink
 from consumers.encoding import ThreadEncoding
 from consumers.errors import Stop
+from consumers.kafka_sink import KafkaSink
 from consumers.kafka_source import KafkaSource
 from consumers.pipeline import Pipeline
 from models.arms import Arms
@@ -81,10 +81,11 @@ class Service:
                 self.metrics.canary_lost,
                 lambda: self.pipeline.caught_up,  # before, a canary would wait for what was there already
             )
+        self.sink = KafkaSink(settings.kafka, self.metrics.dead_letters_refused.inc)
         self.pipeline = Pipeline(
             settings,
             source,
-            KafkaSink(settings.kafka),
+            self.sink,
             self.arms,
             ThreadEncoding(encoder),
             outbox,
@@ -193,7 +194,13 @@ class Service:
         """Why not, causes before what follows from them; None if all is well."""
         if self.stopping:
             return "stopping"
-        return self.checkpointer.problem or self.publisher.problem() or self._behind() or self._unsaved()
+        return (
+            self.checkpointer.problem
+            or self.publisher.problem()
+            or self.sink.problem()
+            or self._behind()
+            or self._unsaved()
+        )
 
     def _behind(self) -> str | None:
         if not self.pipeline.caught_up:

@@ -93,6 +93,11 @@ class Arms(Live):
         challenged = set() if self.loop is None else self.loop.users()
         return {user for user in challenged.union(self.full.evicted_users) if user not in self.full.users}
 
+    def end_future(self, now: float) -> bool:
+        """As `Learner.end_future`, in all arms."""
+        wrong = [learner.end_future(now) for learner in (self.full, *self.alone.values())]
+        return any(wrong)
+
     def forget_user(self, user_id: str) -> int | None:
         """As `Learner.forget_user`, in all arms and challengers. Gives the row in the full learner."""
         for learner in self.alone.values():

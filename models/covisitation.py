@@ -24,8 +24,9 @@ AFTER = np.array([not kind.startswith("previous") for kind in KINDS], np.float32
 BEFORE = np.array([not kind.startswith("next") for kind in KINDS], np.float32)
 RATES = np.array([{"60d": 1 / 60, "30d": 1 / 30}.get(kind[-3:], 0.0) for kind in KINDS]) * np.log(2) / DAY
 """The last kind, `with_30d`, tells who is weakest in a full list."""
-REBASE = 40.0
-"""Forward-decay growth is taken back after e^40, well inside float32."""
+REBASE, MOST = 40.0, 80.0
+"""Forward-decay growth is taken back after e^40, well inside float32. After years without an event it would be out of
+it: e^80 leaves nothing of a count either."""
 SWEEP = 1024
 """Dropped slots wait until so many, and a tenth of all, can be swept out of the lists together."""
 
@@ -70,7 +71,8 @@ class CoVisitation(Live):
 
     def growth(self, time: float) -> NDArray[np.float64]:
         """(kinds,): the weight of an event now, against one at `start`."""
-        growth: NDArray[np.float64] = np.exp(RATES * (0.0 if np.isnan(self.start) else time - self.start))
+        passed = 0.0 if np.isnan(self.start) else time - self.start
+        growth: NDArray[np.float64] = np.exp(np.minimum(RATES * passed, MOST))
         return growth
 
     def add(
@@ -130,6 +132,18 @@ class CoVisitation(Live):
         at, flat, rows = at[here], flat[here], self.row_of[ids[here]]
         kept = open_[rows]
         return at[kept], rows[kept], self.lists.weights[flat[kept]]
+
+    def end_future(self, now: float) -> None:
+        """Nothing counts as later than `now` (s): a decayed count is at most the one that does not decay."""
+        if np.isnan(self.start):
+            return
+        self.start = min(self.start, now)
+        weights, growth = self.lists.weights, self.growth(now).astype(np.float32)
+        for n, kind in enumerate(KINDS):
+            if RATES[n]:
+                ever = weights[:, KINDS.index(kind.split("_")[0])]
+                np.minimum(weights[:, n], ever * growth[n], out=weights[:, n])
+        self.lists.written.everything()
 
     def drop(self, domain: int, row: int) -> None:
         """The row stands for another item from now on."""

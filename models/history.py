@@ -159,6 +159,13 @@ class History(LiveRows):
         self._born[domain][row] = self.sequence + 1
         self._births += 1
 
+    def end_future(self, now: float) -> None:
+        """No event is of a time after `now` (s)."""
+        wrong = np.flatnonzero((self._time > now).any(1))
+        self._time[wrong] = np.minimum(self._time[wrong], now)
+        self.written.update(wrong.tolist())
+        self._births += 1  # what was asked for before is not so any more
+
     def drop_user(self, user: int) -> None:
         if user < len(self.events):
             for rows in (self.events, self._domain, self._row, self._time, self._seq):

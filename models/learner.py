@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.catalogue import Catalogue
 from models.changes import Live, LiveRows, Named
 from models.contest import Contest
+from models.event_clock import EventClock
 from models.history import History
 from models.ids import IdTable
 from models.interaction import Domain, Interaction, Item
@@ -24,6 +25,7 @@ from models.network_trainer import NetworkLearner
 from models.projection import Projection
 from models.ranker import Ranked, Ranker, Scored
 from models.rating import RatingModel, RatingParts
+from models.replay_buffer import capped
 from models.rerank import diversified
 from models.settings import LearningSettings
 from models.touched import Touched
@@ -113,8 +115,7 @@ class Learner(Live):
             user_capacity=settings.users,
         )
         self.projection = Projection(VECTOR_DIM)
-        self.newest = [0.0 for _ in self.domains]
-        """Newest event time seen, seconds, per domain: what decay counts from."""
+        self.clock = EventClock(len(self.domains))
         self.learned = [0 for _ in self.domains]
         self._named: dict[str, NDArray[np.float32]] = {}
         """What vectors made elsewhere add to an item's text, by `_name`."""
@@ -231,11 +232,19 @@ class Learner(Live):
 
     # Events
 
-    def score(self, event: Interaction) -> ScoredEvent:
-        """Prediction and rank of an event before it is learned; creates no row and changes nothing."""
+    @property
+    def newest(self) -> list[float]:
+        """Newest event time, seconds, per domain: what decay counts from (`EventClock`)."""
+        return self.clock.newest
+
+    def score(self, event: Interaction, clock: EventClock | None = None) -> ScoredEvent:
+        """Prediction and rank of an event before it is learned; creates no row and changes nothing.
+
+        clock: another than the learner's own, for events that are scored far ahead of what is learned.
+        """
         domain = self.index[event.domain]
         user, item = self.users.get(event.user), self.catalogues[domain].ids.get(event.item)
-        time = max(self.newest[domain], event.timestamp / 1000.0)
+        time = (clock or self.clock).at(domain, event.timestamp / 1000.0)
         ranked = Scored(None)
         if self.domains[domain].recommend:  # of other domains nobody reads lists: nothing to learn for them
             affinity = self.network.affinities(domain, [user])[0]
@@ -266,7 +275,10 @@ class Learner(Live):
         domain = self.index[event.domain]
         item = self._item_row(domain, event.item)
         user = self._user_row(event.user)
-        time = self.newest[domain] = max(self.newest[domain], event.timestamp / 1000.0)
+        before = self.newest[domain]
+        time = self.clock.move(domain, event.timestamp / 1000.0)
+        if time < before:
+            self._end_future()
         vector = self.catalogues[domain].vectors[item]
         residual = float("nan")
         if event.value is not None and scored.parts is not None:
@@ -286,6 +298,24 @@ class Learner(Live):
                 break
             self._evicted(*self.users.evict())
         self.learned[domain] += 1
+
+    def end_future(self, now: float) -> bool:
+        """Ends what a wrong time did: no clock and no time in a table lies after `now` (s). True if one did."""
+        wrong = self.clock.end_future(now)
+        if wrong:
+            self._end_future()
+        return wrong
+
+    def _end_future(self) -> None:
+        """A clock was put back: no table holds a time after it."""
+        self.ranker.signals.end_future(self.newest)
+        latest = max(self.newest)
+        self.history.end_future(latest)
+        self.rating.taste.end_future(latest)
+        self.network.end_future(latest)
+        self._slow = [
+            s._replace(time=min(s.time, latest), recent=capped(s.recent, latest)) for s in self._slow
+        ]
 
     def end_batch(self) -> None:
         """The slow path: one network step on the events since the last one."""
@@ -398,7 +428,7 @@ class Learner(Live):
             "removed": [sorted(rows) for rows in self._removed],
             "evicted": [list(entry) for entry in self.evicted],
             "evicted_users": list(self.evicted_users),
-            "newest": list(self.newest),
+            **self.clock.state(),
             "learned": list(self.learned),
             "slow": [[s.domain, s.user, s.item, s.residual, s.time] for s in self._slow],
             "slow_recent": np.stack([s.recent for s in self._slow]) if self._slow else None,
@@ -427,7 +457,8 @@ class Learner(Live):
         self._removed = [set(rows) for rows in state["removed"]]
         self.evicted = [(d, i, row) for d, i, row in state["evicted"]]
         self.evicted_users = list(state["evicted_users"])
-        self.newest, self.learned = list(state["newest"]), list(state["learned"])
+        self.clock.load(state)
+        self.learned = list(state["learned"])
         recent = () if state["slow_recent"] is None else state["slow_recent"]
         self._slow = [
             _Slow(d, u, i, residual, time, row)

@@ -195,6 +195,11 @@ class NetworkLearner(NetworkStudent):
         self._users.reset(row)
         self._buffer.forget_user(row)
 
+    def end_future(self, now: float) -> None:
+        """What is replayed is of no time after `now` (s)."""
+        self._version += 1
+        self._buffer.end_future(now)
+
     def reset_item(self, domain: int, row: int) -> None:
         """As `reset_user`, for an item row; until it is learned again, its text represents it."""
         self._version += 1

@@ -143,6 +143,27 @@ class Popularity(LiveRows):
             rest = np.setdiff1d(known, kept, assume_unique=True)
             self._top[h] = np.append(kept, rest[self.logs[rest, h].argmax()])
 
+    def end_future(self, now: float) -> None:
+        """Nothing counts as later than `now` (s): what was counted after it counts as of `now`.
+
+        A decayed count is at most the count of ever, so a row whose count at `now` would be more was counted later. It
+        keeps the count that it had at the newest time. One that was counted before that time only is as it was: its
+        count at `now`, which the later time had wiped out, is there again.
+        """
+        if self.newest <= now:
+            return
+        timed = slice(len(TIMES))
+        then, at_now = self._shift(self.newest)[timed], self._shift(now)[timed]
+        logs = self.logs[:, timed]
+        most = logs[:, [EVER]] + at_now
+        later = logs > most
+        logs[later] = np.minimum(logs - then + at_now, most)[later]
+        self.first = np.minimum(self.first, now)
+        self.newest = now
+        self.written.update(range(len(self.logs)))
+        if self._listed:
+            self._relist()
+
     def live(self) -> dict[str, Any]:
         rows = {name: Rows(self.written, getattr(self, name)) for name in ("logs", "first")}
         numbers = {"start": self.start, "newest": self.newest, "events": self.events}
@@ -154,9 +175,13 @@ class Popularity(LiveRows):
         for name in ("logs", "first", "_top"):
             setattr(self, name, state[name].copy())
         if self._listed != bool(self._top.shape[1]):  # made while the domain had no lists, or had some
-            known = np.flatnonzero(self.logs[:, EVER] > -np.inf) if self._listed else np.zeros(0, np.int64)
-            order = [known[leading(logs, TOP)] for logs in self.logs[known].T]
-            self._top = np.array(order, np.int64).reshape(len(HALF_LIVES), -1)
+            self._relist()
+
+    def _relist(self) -> None:
+        """The top lists, from the counts."""
+        known = np.flatnonzero(self.logs[:, EVER] > -np.inf) if self._listed else np.zeros(0, np.int64)
+        order = [known[leading(logs, TOP)] for logs in self.logs[known].T]
+        self._top = np.array(order, np.int64).reshape(len(HALF_LIVES), -1)
 
 
 def _promote(top: NDArray[np.int64], logs: NDArray[np.float64], row: int, held: int | None) -> None:

@@ -47,6 +47,12 @@ def age(recent: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.where(used(recent), days, 0.0).astype(np.float32)
 
 
+def capped(recent: NDArray[np.float64], now: float) -> NDArray[np.float64]:
+    """(…, 3) domain, row, time: the same with no time after `now` (s)."""
+    result: NDArray[np.float64] = np.minimum(recent, np.array([np.inf, np.inf, now]))
+    return result
+
+
 class Events(NamedTuple):
     """Training events, one row each. B events, L recent items of their user."""
 
@@ -184,6 +190,13 @@ class ReplayBuffer(Live):
         self._item_born[domain] = grown(self._item_born[domain], row + 1)
         self._item_born[domain][row] = self.added
         self._items[domain].add(row)
+
+    def end_future(self, now: float) -> None:
+        """No event, and no item that a user had before it, is of a time after `now` (s)."""
+        time, recent = self._events.time, self._events.recent
+        wrong = np.flatnonzero((time > now) | (recent[:, :, 2] > now).any(1))
+        time[wrong], recent[wrong] = np.minimum(time[wrong], now), capped(recent[wrong], now)
+        self._slots.update(wrong.tolist())
 
     def live(self) -> dict[str, Any]:
         return {

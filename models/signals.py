@@ -78,7 +78,12 @@ class Signals(Live):
         self.popularity[domain].add(item, time)
         if self.listed[domain]:
             self.stage[domain].add(item, self.history.count(user, domain))
-        self.visits.add(domain, item, recent.domain, recent.row, time)
+        self.visits.add(domain, item, recent.domain, recent.row, self._shared(time))
+
+    def _shared(self, time: float) -> float:
+        """The newest of all domains' clocks: co-visits of all of them are counted by one, or one domain that is years
+        behind another would take the other's counts for huge ones."""
+        return max(time, *(popularity.newest for popularity in self.popularity))
 
     def text(self, domain: int, users: list[int | None]) -> list[Affinity | None]:
         """Each user's text affinity to the items of the domain; None for a user without text."""
@@ -110,7 +115,7 @@ class Signals(Live):
         for name in HALF_LIVES:
             top = popularity.top(name)
             chosen[top[open_[top]][:TOP]] = True
-        visited, visits = spread(self.visits, self.popularity, recent, domain, open_, time)
+        visited, visits = spread(self.visits, self.popularity, recent, domain, open_, self._shared(time))
         self._spread = domain, recent, time, visited, visits
         for sums in visits:
             chosen[visited[best(sums, sums > 0, TOP)]] = True
@@ -158,7 +163,7 @@ class Signals(Live):
         if held is not None and held[0] == domain and held[1] is recent and held[2] == time:
             rows, visits = held[3:]
         else:
-            rows, visits = spread(self.visits, self.popularity, recent, domain, open_, time)
+            rows, visits = spread(self.visits, self.popularity, recent, domain, open_, self._shared(time))
         scores[rows] = visits[list(VISITS).index(name)]
         return scores
 
@@ -176,6 +181,13 @@ class Signals(Live):
         self.popularity[domain].drop(row)
         self.stage[domain].drop(row)
         self.visits.drop(domain, row)
+        self._spread = None
+
+    def end_future(self, newest: list[float]) -> None:
+        """Nothing counts as later than the domains' clocks (s)."""
+        for popularity, now in zip(self.popularity, newest, strict=True):
+            popularity.end_future(now)
+        self.visits.end_future(max(newest))
         self._spread = None
 
     def live(self) -> dict[str, Any]:

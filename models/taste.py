@@ -100,6 +100,12 @@ class Taste(LiveRows):
         self.mean[user] += gain * (error / innovation)
         self.covariance[user] -= np.multiply.outer(gain, gain / innovation)
 
+    def end_future(self, now: float) -> None:
+        """No user's state is of a time after `now` (s)."""
+        wrong = np.flatnonzero(self.time > now)
+        self.time[wrong] = now
+        self.written.update(wrong.tolist())
+
     def drop_user(self, user: int) -> None:
         if user < len(self.known):
             self.known[user], self.time[user] = False, 0.0

@@ -37,6 +37,9 @@ class Metrics:
             "forgotten", "Events from before their user asked to be forgotten; dropped.", "domain"
         )
         self.dead_letters = counter("dead_letters", "Records that could not be used.", "domain", "reason")
+        self.dead_letters_refused = counter(
+            "dead_letters_refused", "Dead letters that the broker refused for good; logged with their place."
+        )
         self.key_mismatches = counter("key_mismatches", "Records whose key is not their id; still learned.")
         self.lost_records = counter("lost_records", "Records gone from the log, passed by with --accept-gap.")
         self.skipped_updates = counter("skipped_updates", "Network steps not taken.", "reason")

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.config import DomainConfig, Settings
-from consumers.decode import Decoder, Rejection
+from consumers.decode import Decoder
 from consumers.errors import Stop
+from consumers.rejection import Rejection
 from consumers.rows import Kind
 from consumers.source import Record
 from consumers.tables import NoDomainError, Table

@@ -95,7 +95,7 @@ def _rank_signals(
     open_ = open_items(catalogue, learner.history, user, domain)
     item = catalogue.ids.get(event.item)
     assert item is not None
-    time = max(learner.newest[domain], event.timestamp / 1000)
+    time = learner.clock.at(domain, event.timestamp / 1000)
     for outcome in outcomes:
         scores = learner.ranker.signals.single(outcome.arm, domain, user, time, open_)
         outcome.rank[at] = rank_of(scores, open_, item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -170,7 +171,8 @@ def _decoded(records: Iterator[Sent], world: WorldSettings) -> Iterator[Interact
     topics: Any = {
         f"{kind}.{d.name}": (d.name, kind) for d in world.domains for kind in ("interactions", "items")
     }
-    decoder = Decoder(topics, [Domain(d.name, rating_range=d.rating_range) for d in world.domains])
+    domains = [Domain(d.name, rating_range=d.rating_range) for d in world.domains]
+    decoder = Decoder(topics, domains, clock=lambda: math.inf)  # a world has a time of its own
     for sent in records:
         decoded = decoder.decode(Record(f"{sent.kind}.{sent.domain}", 0, 0, -1, sent.key, sent.value))
         assert isinstance(decoded, Interaction | Item), decoded
@@ -181,7 +183,7 @@ def _popularity_loss(learner: Learner, event: Interaction) -> float:
     """1 - NDCG@10 of the whole catalogue by popularity alone, before the event is learned."""
     domain = learner.index[TARGET]
     catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
-    time = max(learner.newest[domain], event.timestamp / 1000)
+    time = learner.clock.at(domain, event.timestamp / 1000)
     open_ = open_items(catalogue, learner.history, user, domain)
     scores = learner.ranker.signals.single(SINGLE["popularity"], domain, user, time, open_)
     item = catalogue.ids.get(event.item)

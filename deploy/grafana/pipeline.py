@@ -75,11 +75,13 @@ IN: list[Builder] = [
         "Oddities",
         PER_SECOND,
         "All near 0 on a good day. Repeats: a producer retries; wrong keys: a user's events lose their order; lost "
-        "records: the log is kept too short; skipped steps: numbers ran away, runbook, CrosscurrentNetworkSkips.",
+        "records: the log is kept too short; refused letters: the log names each, the topic's max.message.bytes is "
+        "too small; skipped steps: numbers ran away, runbook, CrosscurrentNetworkSkips.",
         Query(f"sum(rate(crosscurrent_duplicates_total{{{DOMAIN}}}[{RATE}]))", "repeated events"),
         Query(f"sum(rate(crosscurrent_forgotten_total{{{DOMAIN}}}[{RATE}]))", "events of the forgotten"),
         Query(f"sum(rate(crosscurrent_key_mismatches_total{{{JOB}}}[{RATE}]))", "records with a wrong key"),
         Query(f"sum(rate(crosscurrent_lost_records_total{{{JOB}}}[{RATE}]))", "lost records"),
+        Query(f"sum(rate(crosscurrent_dead_letters_refused_total{{{JOB}}}[{RATE}]))", "refused dead letters"),
         Query(f"sum(rate(crosscurrent_skipped_updates_total{{{JOB}}}[{RATE}]))", "skipped network steps"),
     ).min(0),
 ]

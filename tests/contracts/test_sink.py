@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,18 +12,24 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from consumers.config import Kafka
-from consumers.dead_letters import CUT_BYTES, DeadLetter, KafkaSink, ListSink, Sink, dead_letter
+from consumers.dead_letters import CUT_BYTES, DeadLetter, ListSink, Sink, dead_letter
 from consumers.embedded import Broker
-from consumers.source import Record, Unavailable
+from consumers.kafka_sink import KafkaSink
+from consumers.source import Record
+from tests.integration.running import wait_for
 
 PATIENCE = 30.0
 Letters = Callable[[], list[DeadLetter]]
 
 
 def letter(n: int, key: bytes | None = b"k", value: bytes | None = b"{") -> DeadLetter:
-    return dead_letter(
-        Record("interactions.movies", 1, n, 1_700_000_000_000 + n, key, value), "malformed_json"
-    )
+    record = Record("interactions.movies", 1, n, 1_700_000_000_000 + n, key, value)
+    return dead_letter(record, "malformed_json", "Input data was truncated")
+
+
+def delivered(sink: Sink) -> bool:
+    """Whether all letters are acknowledged in the end."""
+    return sink.wait(sink.sent, PATIENCE)
 
 
 def read(bootstrap: str, topic: str, n: int) -> list[DeadLetter]:
@@ -39,10 +47,10 @@ def read(bootstrap: str, topic: str, n: int) -> list[DeadLetter]:
         return found
 
 
-def kafka_sink(bootstrap: str, topic: str) -> KafkaSink:
+def kafka_sink(bootstrap: str, topic: str, **options: Any) -> KafkaSink:
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
         admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
-    return KafkaSink(Kafka([bootstrap], dead_letter_topic=topic))
+    return KafkaSink(Kafka([bootstrap], dead_letter_topic=topic), **options)
 
 
 @pytest.fixture(params=["list", "kafka"])
@@ -58,13 +66,13 @@ def sink(request: pytest.FixtureRequest, topic_prefix: str) -> Iterator[tuple[Si
     made.close()
 
 
-def test_flushed_letters_are_there(sink: tuple[Sink, Any]) -> None:
-    """After `flush` every letter is there: key, value and headers byte for byte, in order, once."""
+def test_acknowledged_letters_are_there(sink: tuple[Sink, Any]) -> None:
+    """After `wait` every letter is there: key, value and headers byte for byte, in order, once."""
     out, letters = sink
     sent = [letter(n, key=b"k%d\xff" % n, value=b"\x00\xff%d" % n) for n in range(50)]
     for one in sent:
         out.send(one)
-    out.flush()
+    assert delivered(out)
     assert letters(50) == sent
 
 
@@ -76,7 +84,7 @@ def test_any_key_and_value(sink: tuple[Sink, Any], key: bytes | None, value: byt
     """Nulls and empty bytes arrive as they are; only a null/null record comes with an empty value."""
     out, letters = sink
     out.send(letter(1, key, value))
-    out.flush()
+    assert delivered(out)
     found = letters(1)[0]
     assert found.key == key
     null = key is None and value is None
@@ -85,14 +93,16 @@ def test_any_key_and_value(sink: tuple[Sink, Any], key: bytes | None, value: byt
     assert dict(found.headers)["offset"] == b"1"
 
 
-def test_flush_of_nothing(sink: tuple[Sink, Any]) -> None:
-    """With nothing to send it returns, and a second time too."""
+def test_nothing_to_wait_for(sink: tuple[Sink, Any]) -> None:
+    """Without letters all is well, and again once they are acknowledged; numbers count those handed over."""
     out, letters = sink
-    out.flush()
-    out.flush()
+    assert out.wait(0, 0.0)
     out.send(letter(1))
-    out.flush()
-    out.flush()
+    assert out.sent == 1
+    assert delivered(out)
+    assert out.wait(1, 0.0)
+    assert not out.full()
+    assert out.problem() is None
     assert letters(1) == [letter(1)]
 
 
@@ -101,7 +111,7 @@ def test_the_same_letter_twice_is_two_equal_letters(sink: tuple[Sink, Any]) -> N
     out, letters = sink
     out.send(letter(1))
     out.send(letter(1))
-    out.flush()
+    assert delivered(out)
     one, two = letters(2)
     assert one == two
 
@@ -116,9 +126,11 @@ def test_a_value_that_is_too_large_is_cut(bootstrap: str, topic_prefix: str) -> 
     out.send(letter(2, value=b"v" * 2_000_000))
     out.send(letter(3, key=b"k" * 2_000_000, value=b"v"))
     out.send(letter(4))
-    out.flush()
+    assert delivered(out)
     out.close()
-    first, second, third, fourth = read(bootstrap, topic_prefix, 4)
+    first, second, third, fourth = sorted(
+        read(bootstrap, topic_prefix, 4), key=lambda one: dict(one.headers)["offset"]
+    )
     assert (first, fourth) == (letter(1), letter(4))
     assert (second.key, second.value) == (b"k", b"v" * CUT_BYTES)
     assert (third.key, third.value) == (b"k" * CUT_BYTES, b"v")
@@ -126,28 +138,78 @@ def test_a_value_that_is_too_large_is_cut(bootstrap: str, topic_prefix: str) -> 
     assert dict(third.headers)["truncated"] == b"true"
 
 
-@pytest.mark.timeout(120)
-def test_a_broker_that_is_away(own_broker: Broker) -> None:
-    """`flush` raises Unavailable and keeps every letter; once the broker is back, one flush sends them all."""
-    out = kafka_sink(own_broker.bootstrap, "dead")
-    out.send(letter(0))
-    out.flush()
-    own_broker.stop()
-    sent = [letter(n) for n in range(1, 30)]
+def test_a_letter_over_the_limit_of_the_topic(request: pytest.FixtureRequest, topic_prefix: str) -> None:
+    """It is cut until it fits, and its neighbours arrive whole, though they were in one batch with it."""
+    bootstrap = request.config.getoption("--kafka-bootstrap")
+    if bootstrap is None:
+        pytest.skip("the embedded broker has no max.message.bytes: --kafka-bootstrap names one that has")
+    limit = {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": "1000"}}
+    with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
+        admin.create_topics({topic_prefix: limit}, wait_for_metadata=True)
+    out = KafkaSink(Kafka([bootstrap], dead_letter_topic=topic_prefix))
+    sent = [letter(n, value=b"v" * (100_000 if n == 20 else 50)) for n in range(40)]
     for one in sent:
         out.send(one)
-    with pytest.raises(Unavailable, match="dead letters not acknowledged"):
-        out.flush()
+    assert delivered(out)
+    out.close()
+    found = {dict(one.headers)["offset"]: one for one in read(bootstrap, topic_prefix, 40)}
+    assert [found[b"%d" % n] for n in range(40) if n != 20] == [one for one in sent if one != sent[20]]
+    assert 100 < len(found[b"20"].value or b"") < 1000
+    assert found[b"20"].headers[-2:] == [("truncated", b"true"), ("length", b"100000")]
+
+
+def test_after_close_nobody_waits(bootstrap: str, topic_prefix: str) -> None:
+    """Whoever waits for letters that will not be sent any more is told so."""
+    out = kafka_sink(bootstrap, topic_prefix)
+    out.send(letter(1))
+    assert delivered(out)
+    out.close()
+    out.send(letter(2))
+    assert out.wait(1)
+    assert not out.wait(2)
+
+
+@pytest.mark.timeout(120)
+def test_a_broker_that_is_frozen(own_broker: Broker) -> None:
+    """`send` hands over at once, past a bound the sink is full, and says why; thawed, the broker gets every letter."""
+    out = kafka_sink(own_broker.bootstrap, "dead", most_letters=20)
+    out.send(letter(0))
+    assert delivered(out)
+    os.kill(own_broker.pid, signal.SIGSTOP)
+    try:
+        for n in range(1, 20):
+            out.send(letter(n))
+        assert not out.wait(out.sent, 0.0)
+        assert not out.full()
+        out.send(letter(20))
+        assert out.full()
+        why = wait_for(out.problem, PATIENCE)
+        assert why.startswith("20 dead letters are not acknowledged for ")
+        assert why.endswith("reading pauses")
+    finally:
+        os.kill(own_broker.pid, signal.SIGCONT)
+    assert out.wait(out.sent, 60.0)
+    assert not out.full()
+    assert out.problem() is None
+    out.close()
+    found = read(own_broker.bootstrap, "dead", 21)
+    assert {repr(letter(n)) for n in range(21)} == {repr(x) for x in found}
+
+
+@pytest.mark.timeout(120)
+def test_a_broker_that_is_away(own_broker: Broker) -> None:
+    """Every letter is kept; once the broker is back, and its topic, they are sent."""
+    out = kafka_sink(own_broker.bootstrap, "dead", most_bytes=100)
+    own_broker.stop()
+    sent = [letter(n, value=b"v" * 20) for n in range(1, 30)]
+    for one in sent:
+        out.send(one)
+    assert out.full()  # by their bytes
+    assert wait_for(out.problem, PATIENCE)
     own_broker.start()
     with KafkaAdminClient(bootstrap_servers=own_broker.bootstrap) as admin:  # its log is in memory
         admin.create_topics({"dead": {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            out.flush()
-            break
-        except Unavailable:
-            assert time.monotonic() < deadline
+    assert out.wait(out.sent, 60.0)
     out.close()
     found = read(own_broker.bootstrap, "dead", len(sent))
-    assert {repr(x) for x in sent} <= {repr(x) for x in found}
+    assert {repr(x) for x in sent} == {repr(x) for x in found}

@@ -11,7 +11,8 @@ from kafka import KafkaProducer
 
 from consumers.cli import _run, cli
 from consumers.config import Kafka
-from consumers.dead_letters import DeadLetter, KafkaSink, dead_letter
+from consumers.dead_letters import DeadLetter, dead_letter
+from consumers.kafka_sink import KafkaSink
 from consumers.letter_log import LetterLog
 from consumers.replay import create_topics
 from consumers.source import Record
@@ -38,12 +39,12 @@ class Desk:
         sink = KafkaSink(Kafka([self.bootstrap], dead_letter_topic=self.dead))
         for letter in letters:
             sink.send(letter)
-            sink.flush()
+            assert sink.wait(sink.sent, 30.0)
         sink.close()
 
     def letter(self, offset: int, reason: Any = "out_of_range", **fields: Any) -> DeadLetter:
         record = Record(self.source, offset % 2, offset, T0 + offset, b"u%d" % offset, b"v%d" % offset)
-        return dead_letter(record._replace(**fields), reason)
+        return dead_letter(record._replace(**fields), reason, "value: found [9], allowed: 1 to 5")
 
     def run(self, *words: str) -> tuple[int, str]:
         """Exit code, and what was printed."""
@@ -115,13 +116,23 @@ def test_list_of_many(desk: Desk) -> None:
     assert sum(g["count"] for g in desk.figures("list")["groups"]) == 12_000
 
 
+def test_a_letter_ahead_of_the_clock_stays(desk: Desk) -> None:
+    """Sent back with its record's time it would come again as the same letter: the line says what to do instead."""
+    desk.fill(desk.letter(0, "future_timestamp", timestamp=T0 * 1000), desk.letter(1))
+    code, said = desk.run("replay")
+    assert code == 1
+    assert "ahead of the clock" in said
+    assert "sent: 1;" in said
+
+
 def test_show_prints_headers_and_the_raw_value(desk: Desk) -> None:
     """UTF-8 as text, anything else as a hex dump; a wrong id is exit code 2, one that is not there 1."""
     desk.fill(desk.letter(0, value="näh".encode()), desk.letter(1, "not_utf8", value=b"\xff\x00ab"))
     ids = desk.ids()
     code, said = desk.run("show", ids[f"{desk.source}:0:0"])
     assert code == 0
-    assert f"reason: out_of_range\ntopic: {desk.source}\npartition: 0\noffset: 0\n" in said
+    detail = "detail: value: found [9], allowed: 1 to 5"
+    assert f"reason: out_of_range\n{detail}\ntopic: {desk.source}\npartition: 0\noffset: 0\n" in said
     assert said.endswith("key\nu0\n\nvalue\nnäh\n")
     assert "ff 00 61 62" in desk.run("show", ids[f"{desk.source}:1:1"])[1]
     assert desk.run("show", "7")[0] == 2

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.batcher import Batch, Batcher
-from consumers.decode import Rejection
+from consumers.rejection import Rejection
 from consumers.source import Record
 
 REJECTED = Rejection("null_value", "d")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumers.dead_letters import CUT_BYTES, DeadLetter, Limits, _cut, dead_letter
+from consumers.dead_letters import CUT_BYTES, DeadLetter, Limits, cut, dead_letter
 from consumers.errors import DEAD_LETTER_LIMIT, Stop
 from consumers.source import Record
 
@@ -28,10 +28,11 @@ def stops_at(limits: Limits, invalid: list[bool], partition: int = 0) -> int | N
 
 def test_raw_bytes_and_provenance() -> None:
     """Key and value are the source's bytes; headers are UTF-8 with numbers in decimal."""
-    letter = dead_letter(record(), "not_utf8")
+    letter = dead_letter(record(), "not_utf8", "byte 1: “ÿ” is not UTF-8")
     assert (letter.key, letter.value) == (b"k\xff", b"v\x00\xff")
     assert dict(letter.headers) == {
         "reason": b"not_utf8",
+        "detail": "byte 1: “ÿ” is not UTF-8".encode(),
         "topic": b"interactions.movies",
         "partition": b"3",
         "offset": b"7",
@@ -67,7 +68,7 @@ def test_an_empty_value_is_not_null() -> None:
 
 def test_cut_value() -> None:
     """A value that is refused is cut; headers say so and how long it was."""
-    letter = _cut(DeadLetter(b"k", b"v" * 1_000_000, [("reason", b"too_large")]))
+    letter = cut(DeadLetter(b"k", b"v" * 1_000_000, [("reason", b"too_large")]))
     assert letter.value == b"v" * CUT_BYTES
     assert letter.headers == [("reason", b"too_large"), ("truncated", b"true"), ("length", b"1000000")]
 
@@ -78,7 +79,7 @@ def test_cutting_ends(key: bytes | None, value: bytes | None) -> None:
     """Cut again and again a letter becomes small, keeps its first length and says it once."""
     letter = DeadLetter(key, value, [("reason", b"x")])
     for _ in range(60):
-        letter = _cut(letter)
+        letter = cut(letter)
     assert len(letter.key or b"") + len(letter.value or b"") <= 1
     assert (letter.key is None, letter.value is None) == (key is None, value is None)
     assert letter.headers == [
@@ -90,7 +91,7 @@ def test_cutting_ends(key: bytes | None, value: bytes | None) -> None:
 
 def test_a_long_key_is_cut_before_a_short_value() -> None:
     """What is too large goes; the rest of the letter stays whole."""
-    letter = _cut(DeadLetter(b"k" * 3_000_000, b"v" * 100, []))
+    letter = cut(DeadLetter(b"k" * 3_000_000, b"v" * 100, []))
     assert (len(letter.key or b""), letter.value) == (CUT_BYTES, b"v" * 100)
 
 

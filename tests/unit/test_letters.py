@@ -58,11 +58,13 @@ def test_headers_are_shown_as_they_are() -> None:
     """Brackets are no markup, and a terminal gets no control characters."""
     console = Console(file=io.StringIO(), width=200)
     found = Overview(
-        [Group("[/red]", "0", "\x1b[2J", 1)], [Line("0:1", "[bold]:0:1", "bad_id", 0, 1, False, False)]
+        [Group("[/red]", "0", "\x1b[2J", 1)],
+        [Line("0:1", "[bold]:0:1", "bad_id", "[red]user_id", 0, 1, False, False)],
     )
     print_overview(found, console)
     said = console.file.getvalue()  # type: ignore[attr-defined]
     assert "[/red]" in said
+    assert "[red]user_id" in said
     assert "[bold]:0:1" in said
     assert "\\x1b[2J" in said
     assert "\x1b[2J" not in said

@@ -38,6 +38,7 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "publish_backlog": ("gauge", set()),
     "lost_records": ("counter", set()),
     "key_mismatches": ("counter", set()),
+    "dead_letters_refused": ("counter", set()),
     "checkpoint_seconds": ("histogram", set()),
     "checkpoint_age_seconds": ("gauge", set()),
     "skipped_updates": ("counter", {"reason"}),

@@ -271,7 +271,7 @@ def test_run_starts_from_it(small: Path) -> None:
     known = next(r["event_id"] for r in rows if r["domain"] == "movies")
     for offset, event_id in enumerate((known, "new")):
         value = f'{{"type":"click","user_id":"u","item_id":"i","event_id":"{event_id}"}}'.encode()
-        pipeline._decode(Record("interactions.movies", 0, offset, 1_800_000_000_000, b"u", value))
+        pipeline._decode(Record("interactions.movies", 0, offset, 1_700_000_000_000, b"u", value))
     batch = pipeline.batcher.take(flush=True)
     assert batch is not None
     pipeline._learn(batch)

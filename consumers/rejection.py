@@ -1,0 +1,142 @@
+"""Why a record teaches nothing: the closed list of reasons, and the words that tell a producer what to change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+Reason = Literal[
+    "null_value",
+    "too_large",
+    "not_utf8",
+    "malformed_json",
+    "wrong_type",
+    "missing_field",
+    "unknown_type",
+    "unknown_domain",
+    "bad_id",
+    "not_finite",
+    "out_of_range",
+    "no_timestamp",
+    "timestamp_in_seconds",
+    "future_timestamp",
+    "bad_context",
+    "bad_vectors",
+    "other_key",
+]
+"""The closed list of dead-letter reasons; README says what each means."""
+
+ID_LIMIT = 256
+CONTEXT_LIMIT = 16
+VECTORS_LIMIT, VECTOR_WIDTH_LIMIT = 8, 4096
+SHOWN, DETAIL_LIMIT = 40, 300
+"""Characters of a name or word of the record that a detail repeats, and of a whole detail."""
+
+_ID = f"a string of 1 to {ID_LIMIT} characters"
+ALLOWED = {
+    "type": '"click" or "rating"',
+    "user_id": _ID,
+    "item_id": _ID,
+    "event_id": _ID,
+    "value": "a finite number",
+    "timestamp": "ms since the epoch, a whole number",
+    "context": f"an object of at most {CONTEXT_LIMIT} numbers or strings",
+    "title": "a string",
+    "text": "a string",
+    "available": "true or false",
+    "vectors": f"an object of at most {VECTORS_LIMIT} arrays of 1 to {VECTOR_WIDTH_LIMIT:,} finite numbers",
+    "key": "a string",
+}
+"""What a field may hold."""
+_JSON = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+    "array": "an array",
+    "object": "an object",
+}
+"""msgspec's names of JSON's types."""
+_EXPECTED = re.compile(r"got `(\w+)`(?: - at `\$\.?(.*)`)?$")
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """A record that teaches nothing; it goes to the dead letters with this reason.
+
+    detail: the field, what was found there and what is allowed; equal for equal records. It never holds an id.
+    """
+
+    reason: Reason
+    domain: str = ""
+    detail: str = ""
+
+
+class Rejected(Exception):
+    """Raised where the fault is found; `Decoder.decode` makes a `Rejection` of it."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(reason)
+        self.reason: Reason = reason
+        self.detail = detail[:DETAIL_LIMIT]
+
+
+def found(field: str, what: str, allowed: str | None = None) -> str:
+    """`value: found a string, allowed: a finite number`."""
+    return f"{field}: found {what}, allowed: {allowed or ALLOWED[field]}"
+
+
+def missing(field: str) -> str:
+    return f"{field}: missing" + (f", allowed: {ALLOWED[field]}" if field in ALLOWED else "")
+
+
+def word(text: str) -> str:
+    """A name or word of the record, in quotes and cut to a length that a log can bear."""
+    shown = text[:SHOWN].encode(errors="replace").decode()  # a lone surrogate fits into no header
+    return f'"{shown}"' + ("…" if len(text) > SHOWN else "")
+
+
+def of_validation(message: str, entries: Callable[[str], Mapping[str, Any]]) -> Rejected:
+    """What msgspec says of a field, in our words. entries: those of a field of the record, to name one of them."""
+    if "missing required field" in message:
+        return Rejected("missing_field", missing(message.split("`")[1]))
+    what = json_type(message)
+    match = _EXPECTED.search(message)
+    field, _, inside = (match[2] or "" if match else "").partition("[")
+    if not field:
+        return Rejected("wrong_type", found("the record", what, "an object"))
+    entry = _wrong_entry(field, entries(field)) if inside else None
+    return Rejected("wrong_type", found(field, what if entry is None else f"{what} in {word(entry)}"))
+
+
+def json_type(message: str) -> str:
+    """What msgspec found, by its message."""
+    match = _EXPECTED.search(message)
+    return _JSON.get(match[1], match[1]) if match else "another type"
+
+
+def _wrong_entry(field: str, entries: Mapping[str, Any]) -> str | None:
+    """The name of the first entry that is not what `field` may hold."""
+    return next((name for name, entry in entries.items() if not _may_hold(field, entry)), None)
+
+
+def _may_hold(field: str, entry: Any) -> bool:
+    if field == "vectors":
+        return isinstance(entry, list) and all(map(_is_number, entry))
+    return isinstance(entry, str) or _is_number(entry)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def when(ms: int) -> str:
+    """`1700000000000 (2023-11-14 22:13:20Z)`; the number alone where the calendar ends."""
+    try:
+        return f"{ms} ({datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%SZ})"
+    except (ValueError, OverflowError, OSError):
+        return str(ms)
