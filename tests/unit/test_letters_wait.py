@@ -71,7 +71,7 @@ class Running:
             folder, 10.0, lambda offsets, _: self.written.append(offsets), lambda: float(next(ticks))
         )
         self.source = ListSource(log, poll_records=10)
-        self.arms = Arms(SETTINGS.domain_list(), SETTINGS.learner)
+        self.arms = Arms(SETTINGS.domain_list(), SETTINGS.learning())
         outbox = Outbox(self.arms, Keys(), lambda: 0.0)
         self.pipeline = Pipeline(
             SETTINGS, self.source, sink, self.arms, SyncEncoding(HashingEncoder()), outbox, None,
@@ -129,7 +129,7 @@ def test_a_stop_with_letters_that_wait(tmp_path: Path) -> None:
     again = SilentSink()
     again.answers.set()
     second = Running(tmp_path, again, records(30))
-    assert second.pipeline.offsets == {}
+    assert second.pipeline.offsets == {("interactions.movies", 0): 0}
     for _ in range(3):
         second.pipeline.step()
     second.pipeline.finish()

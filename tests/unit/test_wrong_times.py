@@ -12,7 +12,7 @@ from models.arms import Arms
 from models.interaction import Domain, Interaction, Item
 from models.learner import Learner
 from models.popularity import DAY
-from models.settings import LearnerSettings
+from models.settings import LearningSettings
 from models.signals import NAMES
 from tests.states import differences
 
@@ -38,7 +38,7 @@ def stream(days: int, first: int = T0) -> list[Interaction]:
 
 
 def arms() -> Arms:
-    made = Arms([MOVIES, BOOKS], LearnerSettings(users=50, items_per_domain=50))
+    made = Arms([MOVIES, BOOKS], LearningSettings(users=50, items_per_domain=50))
     for domain in ("movies", "books"):
         for n in range(9):
             made.put_item(Item(domain, f"i{n}", f"title {n}"))
@@ -146,9 +146,9 @@ def test_a_stopped_state_goes_on(year: int) -> None:
     assert (at_once <= ever + 1e-6).all()
     assert at_once.sum() > 1
     visits = healed.full.ranker.signals.visits
-    weights = visits.weights[: visits.used] / visits.growth(now)
+    weights = visits.lists.weights / visits.growth(now)
     assert np.isfinite(weights).all()
-    assert (weights[:, :, 1] <= weights[:, :, 0] * 1.001).all()  # next_60d of next
+    assert (weights[:, 1] <= weights[:, 0] * 1.001).all()  # next_60d of next
     healed.step(event(3, int(1000 * now) + 5 * DAY_MS))
     later = np.exp(popularity.log_counts(rows, now + 5 * DAY))[:, 0]
     assert (later[1:] < at_once[1:] / 30).all()
