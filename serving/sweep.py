@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from serving.publisher import STORE_ERRORS
+from serving.connection import STORE_ERRORS
 from serving.records import Keys
 
 SCAN_KEYS = 1000

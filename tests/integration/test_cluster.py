@@ -11,7 +11,8 @@ import pytest
 import redis
 
 from consumers.embedded import HOST, Store, free_port
-from serving.publisher import Publisher, connect
+from serving.connection import connect
+from serving.publisher import Publisher
 from serving.reader import Reader
 from serving.records import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
 from serving.sweep import Sweep
