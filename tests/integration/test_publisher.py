@@ -216,9 +216,10 @@ def test_a_store_emptied_or_replaced_while_we_were_away(redis_url: str) -> None:
 
 def limited(url: str) -> str:
     """A URL of a user who may write to our keys and to `k…`, and to no other."""
-    user = {"enabled": True, "passwords": ["+pass"], "keys": ["cc:*", "k*"], "categories": ["+@all"]}
     with redis.Redis.from_url(url) as admin:
-        admin.acl_setuser("limited", **user)
+        admin.acl_setuser(
+            "limited", True, reset=True, passwords=["+pass"], keys=["cc:*", "k*"], categories=["+@all"]
+        )
     return url.replace("redis://", "redis://limited:pass@")
 
 
@@ -234,7 +235,7 @@ def test_a_refused_write_holds_up_nothing(redis_url: str) -> None:
     assert "NoPermissionError" in (store.publisher.problem() or "")
     with redis.Redis.from_url(redis_url) as admin:
         assert admin.dbsize() == 1200 + 1  # and the mark
-        admin.acl_setuser("limited", keys=["*"])
+        admin.acl_setuser("limited", enabled=True, keys=["*"])
     assert store.publisher.flush(PATIENCE)
     assert store.client.hget("hash", "dim") == b"1"
     assert store.publisher.problem() is None
