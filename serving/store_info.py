@@ -65,25 +65,31 @@ def may_throw_away(policy: str) -> str:
 class EvictionWatch:
     """Counts the keys that a store throws away from the first look on, and tells of a policy that lets it.
 
-    `evicted(keys)` and `policy_set(policy)` are called by `look`, on the caller's thread.
+    `evicted(keys)` and `policy_set(policy)` are called by `look`, on the caller's thread. `policy`: the one that was
+    seen last, None if it keeps all.
     """
 
-    def __init__(self, evicted: Callable[[int], None], policy_set: Callable[[str], None]) -> None:
-        self._evicted, self._policy_set = evicted, policy_set
+    def __init__(
+        self,
+        evicted: Callable[[int], None],
+        policy_set: Callable[[str], None],
+        every: float = LOOK_SECONDS,
+    ) -> None:
+        self._evicted, self._policy_set, self._every = evicted, policy_set, every
         self._seen: dict[str, int] = {}
         """Keys that each server has evicted since its start, by run_id: a server that starts again counts from 0."""
-        self._policy: str | None = None
-        self._looked = -LOOK_SECONDS
+        self.policy: str | None = None
+        self._looked = -every
 
     def look(self, client: Any) -> None:
-        """At most every 5 s. Raises redis.RedisError."""
-        if time.monotonic() - self._looked < LOOK_SECONDS:
+        """At most once in `every` seconds. Raises redis.RedisError."""
+        if time.monotonic() - self._looked < self._every:
             return
         self._looked = time.monotonic()
         found = servers(client)
         for server in found:
             self._evicted(max(0, server.evicted - self._seen.get(server.run_id, server.evicted)))
         self._seen = {server.run_id: server.evicted for server in found}
-        policy, self._policy = self._policy, eviction_policy(found)
-        if self._policy is not None and self._policy != policy:
-            self._policy_set(self._policy)
+        policy, self.policy = self.policy, eviction_policy(found)
+        if self.policy is not None and self.policy != policy:
+            self._policy_set(self.policy)

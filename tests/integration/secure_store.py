@@ -52,10 +52,14 @@ class SecureStore(Store):
         return [*plain, *tls, "--tls-auth-clients", "no", "--aclfile", str(self._acl)]
 
     def answers(self, seconds: float) -> bool:
+        return self.speaks(self.port, seconds)
+
+    def speaks(self, port: int, seconds: float) -> bool:
+        """Whether a server with our certificate asks for a user at this port."""
         context = ssl.create_default_context(cafile=str(self.cert))
         try:
             with (
-                socket.create_connection((HOST, self.port), timeout=min(seconds, 1.0)) as plain,
+                socket.create_connection((HOST, port), timeout=min(seconds, 1.0)) as plain,
                 context.wrap_socket(plain, server_hostname=HOST) as secure,
             ):
                 secure.sendall(b"PING\r\n")
