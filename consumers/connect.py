@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import redis
-from redis.sentinel import MasterNotFoundError
 
 from consumers.config import Settings
 from consumers.errors import Stop
 from consumers.kafka_source import KafkaSource
-from serving.connection import STORE_ERRORS, connect, problem, redacted, sentinel_parts, uses_sentinel
+from serving.connection import (
+    STORE_ERRORS,
+    NoMasterError,
+    connect,
+    ping,
+    problem,
+    redacted,
+    sentinel_parts,
+    uses_sentinel,
+)
 from serving.marked_store import wrong_type
 from serving.records import Keys
 from serving.store_info import masters
@@ -21,13 +29,13 @@ def connect_store(settings: Settings) -> redis.Redis:
         raise Stop(f"redis.url {redacted(url)}: {why}")
     try:
         client = connect(url, **settings.redis.client())
-        client.ping()
+        ping(client)
         _check_is_master(settings, client)
         _check_is_ours(settings, client)
     except STORE_ERRORS as error:
         # Not the error's own text, nor the error itself: both may hold the URL with its password.
         raise Stop(
-            f"Redis at {redacted(url)} cannot be reached ({_kind(settings, error)}). Start it, or "
+            f"Redis at {redacted(url)} cannot be reached ({_kind(url, error)}). Start it, or "
             "set redis.url (CROSSCURRENT_REDIS__URL)."
         ) from None
     return client
@@ -60,27 +68,27 @@ def _check_is_ours(settings: Settings, client: redis.Redis) -> None:
         raise
 
 
-def _kind(settings: Settings, error: Exception) -> str:
+def _kind(url: str, error: Exception) -> str:
     """The error's name, and what to look at where a start would not help."""
-    text = str(error)
-    if isinstance(error, MasterNotFoundError):
-        return _no_master(settings.redis.url, text)
-    if isinstance(error, redis.AuthenticationError) or text.startswith("WRONGPASS"):
-        return "AuthenticationError: user or password is wrong"
-    if "CERTIFICATE_VERIFY_FAILED" in text:
+    if isinstance(error, NoMasterError):
+        parts = sentinel_parts(url)
+        hosts = ", ".join(f"{host}:{port}" for host, port in parts.hosts)
+        keys = "redis.sentinel_username and redis.sentinel_password"
+        told = [_told(reason, keys) for reason in error.reasons]
+        why = next((one for one in told if one is not None), None)
+        return f"no sentinel of {hosts} answers and knows a master {parts.service} that is up" + (
+            f"; one says: {why}" if why else ""
+        )
+    return _told(error, "redis.username and redis.password") or type(error).__name__
+
+
+def _told(error: Exception, keys: str) -> str | None:
+    """keys: of user and password. None where the error's name is all that is known."""
+    if isinstance(error, redis.AuthenticationError) or str(error).startswith("WRONGPASS"):
+        return f"AuthenticationError: user or password is wrong, see {keys}"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return f"{type(error).__name__}: its certificate is not trusted, see redis.ssl_cafile"
-    return type(error).__name__
-
-
-def _no_master(url: str, text: str) -> str:
-    """text: what the sentinels said, one after the other."""
-    parts = sentinel_parts(url)
-    hosts = ", ".join(f"{host}:{port}" for host, port in parts.hosts)
-    if "AuthenticationError" in text or "WRONGPASS" in text:
-        return f"a sentinel of {hosts} refuses us: see redis.sentinel_username and redis.sentinel_password"
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return f"the certificate of a sentinel of {hosts} is not trusted, see redis.ssl_cafile"
-    return f"no sentinel of {hosts} answers and knows a master {parts.service} that is up"
+    return None
 
 
 def connect_source(settings: Settings, accept_gap: bool = False) -> KafkaSource:

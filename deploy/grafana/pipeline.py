@@ -144,6 +144,16 @@ OUT: list[Builder] = [
             f"sum by (instance) (rate(crosscurrent_publish_errors_total{{{JOB}}}[{RATE}]))", "{{instance}}"
         ),
     ).min(0),
+    bars(
+        "Keys that the store threw away",
+        COUNT,
+        "Always 0. More: the store is full and its maxmemory-policy lets it throw keys away; users lose their lists. "
+        "Runbook, CrosscurrentStoreEvicts.",
+        Query(
+            f"sum by (instance) (increase(crosscurrent_store_evicted_keys_total{{{JOB}}}[{RATE}]))",
+            "{{instance}}",
+        ),
+    ),
 ]
 STATE: list[Builder] = [
     lines(

@@ -31,7 +31,7 @@ class SecureStore(Store):
         self.cert, self.key = certificate(folder)
         self._acl = folder / "users.acl"
         rights = f"~{prefix}:* +ping +set +get +del +hset +hget +expire +scan"
-        admin = "user admin on >administrator ~* +@all"
+        admin = "user admin on >administrator ~* &* +@all"
         self._acl.write_text(f"user default off\nuser {USER} on >{PASSWORD} {rights}\n{admin}\n")
 
     @property

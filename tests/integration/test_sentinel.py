@@ -100,10 +100,10 @@ def test_tls_and_users_of_servers_and_sentinels(tmp_path: Path, redis_store: obj
         keys["ssl_cafile"] = group.options()["ssl_ca_certs"]
         connect_store(settings(group.url, **keys)).close()
         for wrong, said in (
-            ({"password": "wrong"}, "user or password is wrong"),
-            ({"sentinel_password": "wrong"}, "redis.sentinel_username and redis.sentinel_password"),
-            ({"sentinel_username": None, "sentinel_password": None}, "redis.sentinel_username"),
-            ({"ssl_cafile": None}, "redis.ssl_cafile"),
+            ({"password": "wrong"}, "wrong, see redis.username and redis.password"),
+            ({"sentinel_password": "wrong"}, "see redis.sentinel_username and redis.sentinel_password"),
+            ({"sentinel_username": None, "sentinel_password": None}, "see redis.sentinel_username"),
+            ({"ssl_cafile": None}, "see redis.ssl_cafile"),
         ):
             with pytest.raises(Stop, match=said) as stop:
                 connect_store(settings(group.url, **(keys | wrong)))
