@@ -19,7 +19,7 @@ from serving.connection import (
 )
 from serving.marked_store import wrong_type
 from serving.records import Keys
-from serving.store_info import masters
+from serving.store_info import servers
 
 
 def connect_store(settings: Settings) -> redis.Redis:
@@ -46,12 +46,18 @@ def _check_is_master(settings: Settings, client: redis.Redis) -> None:
     url = settings.redis.url
     if settings.redis.cluster or uses_sentinel(url):
         return
-    for master in masters(client):
-        here = redacted(url).partition("://")[2].partition("/")[0]
-        raise Stop(
-            f"redis.url: {here} is a replica of {master}, and takes no writes. Name the master, or let Sentinel "
-            f"name it: redis+sentinel://HOST:26379,HOST:26379/MASTER/0"
-        )
+    here = redacted(url).partition("://")[2].partition("/")[0] or redacted(url)
+    by_sentinel = "redis+sentinel://HOST:26379,HOST:26379/MASTER/0"
+    for server in servers(client):
+        if server.mode == "sentinel":
+            raise Stop(
+                f"redis.url: {here} is a sentinel, which holds no data. Let it name the master: {by_sentinel}"
+            )
+        if server.replica_of is not None:
+            raise Stop(
+                f"redis.url: {here} is a replica of {server.replica_of}, and takes no writes. Name the master, or "
+                f"let Sentinel name it: {by_sentinel}"
+            )
 
 
 def _check_is_ours(settings: Settings, client: redis.Redis) -> None:

@@ -13,23 +13,28 @@ LOOK_SECONDS = 5.0
 
 
 class Server(NamedTuple):
-    """One server of the store. `replica_of`: host:port of its master, None where it is one itself."""
+    """One server of the store. `replica_of`: host:port of its master, None where it is one itself. `mode`:
+    standalone, cluster or sentinel."""
 
     run_id: str
+    mode: str
     policy: str
     evicted: int
     replica_of: str | None
 
 
 def servers(client: Any) -> list[Server]:
-    """Every server that takes writes; none where the user may not ask (INFO). Raises redis.RedisError."""
+    """Every server that takes writes; none where INFO is not given: the user may not, or a proxy does not know it.
+
+    Raises redis.RedisError where nobody answers.
+    """
     try:
         if isinstance(client, redis.RedisCluster):
             said = client.info(target_nodes=redis.RedisCluster.PRIMARIES)
             found = [said] if "run_id" in said else list(said.values())
         else:
             found = [client.info()]
-    except redis.exceptions.NoPermissionError:
+    except redis.ResponseError:
         return []
     return [_server(info) for info in found]
 
@@ -38,6 +43,7 @@ def _server(info: dict[str, Any]) -> Server:
     master = f"{info.get('master_host')}:{info.get('master_port')}" if info.get("role") == "slave" else None
     return Server(
         str(info.get("run_id", "")),
+        str(info.get("redis_mode", "standalone")),
         str(info.get("maxmemory_policy", KEEPS_ALL)),
         int(info.get("evicted_keys", 0)),
         master,

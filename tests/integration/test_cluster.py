@@ -16,6 +16,7 @@ from serving.connection import connect
 from serving.publisher import Publisher
 from serving.reader import Reader
 from serving.records import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
+from serving.store_info import servers
 from serving.sweep import Sweep
 from tests.integration.running import wait_for
 
@@ -94,6 +95,8 @@ def test_publisher_reader_and_sweep(cluster: str) -> None:
         user: [keys.recommendations(user, "movies"), keys.user(user)] for user in wanted
     }
     assert publisher.problem() is None
+    assert {server.mode for server in servers(publisher.client)} == {"cluster"}
+    assert len(servers(publisher.client)) == 3
     assert publisher.close()
 
 

@@ -113,9 +113,12 @@ def test_tls_and_users_of_servers_and_sentinels(tmp_path: Path, redis_store: obj
 
 
 def test_a_master_that_no_sentinel_knows(tmp_path: Path, redis_store: object) -> None:
-    """Another name, or sentinels that are away: said with their addresses and the name."""
+    """Another name, or sentinels that are away: said with their addresses and the name. One that is named as if it
+    were a store: said, too."""
     del redis_store
     with Group(tmp_path / "group", replicas=0, sentinels=1) as group:
+        with pytest.raises(Stop, match=f"{HOST}:{group.sentinels[0].port} is a sentinel"):
+            connect_store(settings(group.sentinels[0].url))
         for url in (group.url.replace(NAME, "other"), f"redis+sentinel://{HOST}:1,{HOST}:2/other"):
             with pytest.raises(Stop, match=r"no sentinel of 127\.0\.0\.1:.* knows a master other that is up"):
                 connect_store(settings(url))
