@@ -34,7 +34,11 @@ class MarkedStore:
 
     def ask(self) -> None:
         """Compares all marks."""
-        self.mark.compare(*self._look(self._places.all()))
+        self._compare(*self._look(self._places.all()))
+
+    def _compare(self, started: int | None, held: dict[str, int]) -> None:
+        if not self.mark.compare(started, held):
+            self._client.hset(self._meta_key, "started_ts", self.mark.started_ts)
 
     def write(self, writes: Sequence[Write]) -> tuple[int, list[Exception | None]]:
         """Sends all, in this order. Gives their mark, and for each write why it was not taken, or None.
@@ -48,18 +52,21 @@ class MarkedStore:
         self._look_in(pipeline, places)
         ends = [len(pipeline)]
         for write in writes:
+            if write.key == self._meta_key and write.kind == "hash":
+                write = write._replace(value={**write.value, "started_ts": self.mark.started_ts})  # noqa: PLW2901
             _queue(pipeline, write)
             ends.append(len(pipeline))
         for place in places:
             pipeline.hset(place, FIELD, number)
         answers = pipeline.execute(raise_on_error=False)
-        self.mark.compare(*self._seen(answers[: ends[0]], places))
+        sent = self.mark.started_ts
+        self._compare(*self._seen(answers[: ends[0]], places))
         marked = dict(zip(places, map(_not_marked, answers[ends[-1] :]), strict=True))
         errors = [
             _error(answers[start:end]) or marked[place]
             for (start, end), place in zip(pairwise(ends), of, strict=True)
         ]
-        introduced = any(
+        introduced = sent == self.mark.started_ts and any(
             write.key == self._meta_key and error is None for write, error in zip(writes, errors, strict=True)
         )
         self.mark.wrote(number, [place for place in places if marked[place] is None], introduced)

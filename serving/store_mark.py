@@ -5,11 +5,15 @@ comes back with the mark of a chunk holds that chunk and all before it, and may 
 
 The mark is the field `written` of `cc:meta`. In a cluster each primary may lose writes by itself, so each has a mark of
 its own, in a key `cc:meta:{tag}` whose slot is the first one of that primary: a replica that takes over has the same.
+
+With a loss `started_ts` changes, too. Else a process that is killed before it has published everything again would
+leave a store with a large mark: the checkpoint from before the loss would take it for whole.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -72,7 +76,7 @@ class StoreMark:
 
     def __init__(self, meta_key: str, started_ts: int) -> None:
         self._meta_key = meta_key
-        self._started_ts = started_ts
+        self.started_ts = started_ts
         self._lock = threading.Lock()
         self._number = 0
         self._first = 0
@@ -80,8 +84,10 @@ class StoreMark:
         self._least: dict[str, int] = {}
         """The mark that each place must hold at least."""
         self._predecessor: int | None = None
+        self._lineage = {started_ts}
+        """Every `started_ts` that a store of ours may come back with."""
         self._introduced = False
-        """Whether the store holds our own `started_ts`, as far as we know."""
+        """Whether the store holds `started_ts`, as far as we know."""
         self._since = 0
         self.lost = threading.Event()
 
@@ -93,7 +99,9 @@ class StoreMark:
         self._least = dict(expected)
         if known is not None:
             self._predecessor = known["started_ts"]
-            if started != self._predecessor:
+            if started is not None and started == self._predecessor:
+                self._lineage.add(started)
+            else:
                 self._lose(0)
         self.compare(started, held)
 
@@ -102,19 +110,18 @@ class StoreMark:
         self._number += 1
         return self._number
 
-    def compare(self, started: int | None, held: Mapping[str, int]) -> None:
-        """held: the marks of some places, 0 where there is none."""
-        if self._introduced and started != self._started_ts:
-            self._introduced = False
-            older = started is not None and started == self._predecessor
-            if not older:  # emptied or replaced
-                self._predecessor = 0
-            self._lose(held.get(self._meta_key, 0) if older else 0)
+    def compare(self, started: int | None, held: Mapping[str, int]) -> bool:
+        """held: the marks of some places, 0 where there is none. False: the store holds less than it acknowledged, and
+        is from now on known by another `started_ts`."""
+        before = self.started_ts
+        if self._introduced and started != before:  # older, if it is of ours; else emptied or replaced
+            self._lose(held.get(self._meta_key, 0) if started in self._lineage else 0)
         for place, mark in held.items():
             if mark < self._least.get(place, 0):
                 self._lose(mark)
                 with self._lock:
                     self._least[place] = mark
+        return self.started_ts == before
 
     def wrote(self, number: int, places: Iterable[str], introduced: bool) -> None:
         """The store has acknowledged these marks; introduced: and our `cc:meta`."""
@@ -126,6 +133,9 @@ class StoreMark:
         with self._lock:
             since = mark if mark >= self._first else 0
             self._since = min(since, self._since) if self.lost.is_set() else since
+            self.started_ts = max(self.started_ts + 1, int(time.time() * 1000))
+            self._lineage.add(self.started_ts)
+            self._introduced, self._predecessor = False, 0
             self.lost.set()
 
     def take_loss(self) -> int | None:
@@ -141,5 +151,5 @@ class StoreMark:
         with self._lock:
             if self.lost.is_set():
                 return UNKNOWN
-            started = self._started_ts if self._introduced else self._predecessor
+            started = self.started_ts if self._introduced else self._predecessor
             return None if started is None else {"started_ts": started, "marks": dict(self._least)}

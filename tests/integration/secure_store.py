@@ -30,7 +30,7 @@ class SecureStore(Store):
         super().__init__("redis")
         self.cert, self.key = certificate(folder)
         self._acl = folder / "users.acl"
-        rights = f"~{prefix}:* +ping +set +get +del +hset +hget +expire +scan"
+        rights = f"~{prefix}:* +ping +set +get +del +hset +hget +expire +scan +info"
         admin = "user admin on >administrator ~* &* +@all"
         self._acl.write_text(f"user default off\nuser {USER} on >{PASSWORD} {rights}\n{admin}\n")
 

@@ -136,6 +136,8 @@ def test_one_node_comes_back_older(cluster: str, nodes: list[Node], which: int) 
     assert publisher.flush(20)
     with redis.RedisCluster.from_url(cluster, legacy_responses=False) as client:
         assert {client.hget(keys.user(user), "dim") for user in users} == {b"2"}
+    publisher.submit([hash_write(keys.meta, {"started_ts": 17})])
+    assert publisher.flush(20)
     known = publisher.store()
     assert publisher.close()
     again = Publisher(connect(cluster, cluster=True), keys.meta, 18)

@@ -83,9 +83,10 @@ def test_the_loss_is_told_with_the_mark_up_to_which_nothing_is(store: SavedStore
     publish(to, text("b"))
     assert to.take_loss() is None
     store.save()
+    held: dict[str, int] = {}
     for again in range(2):
         publish(to, text("c"))
-        held = marks(to)
+        held |= marks(to)
         store.go_back()
         if again:
             publish(to, text("d"))
@@ -97,6 +98,38 @@ def test_the_loss_is_told_with_the_mark_up_to_which_nothing_is(store: SavedStore
     with store.client() as client:
         assert client.exists("a", "b", "c") == 2
     assert to.close()
+
+
+def test_a_store_that_goes_back_again(store: SavedStore) -> None:
+    """To before the loss that was noticed last: as exact as the first time."""
+    to = publisher(store.url)
+    publish(to, meta(), text("a"))
+    store.save()
+    held = marks(to)
+    for _ in range(2):
+        publish(to, meta(), text("b"))
+        store.go_back()
+        assert to.store_lost.wait(PATIENCE)
+        since = to.take_loss()
+        assert since is not None
+        assert held["a"] <= since < marks(to)["b"]
+    assert to.close()
+
+
+def test_killed_before_all_is_published_again(store: SavedStore) -> None:
+    """The checkpoint from before the loss must not take the store for whole, whatever was written since."""
+    to = publisher(store.url)
+    publish(to, meta(), text("a"))
+    store.save()
+    publish(to, text("b"))
+    known = to.store()
+    store.go_back()
+    assert to.store_lost.wait(PATIENCE)
+    publish(to, meta(), text("c"))
+    assert to.close()
+    after = publisher(store.url, known, STARTED + 1)
+    assert after.take_loss() == 0
+    assert after.close()
 
 
 def test_the_loss_is_noticed_at_the_next_start(store: SavedStore) -> None:
