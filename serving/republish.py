@@ -20,7 +20,7 @@ from serving.records import Keys
 
 USERS_AT_ONCE = 256
 ITEMS_AT_ONCE = 1024
-LOOKS_AT_ONCE = 16_384
+LOOKS_AT_ONCE = 8_192
 """Rows that are looked at in one round, most of which may not be due."""
 
 
