@@ -388,6 +388,8 @@ class Pipeline(Live):
         for limits in (self.limits, self.learned_limits):
             limits.load(state["limits"])
         self.forgetting.forgotten.load(state["forgotten"])
+        if as_known(state["store"]) == UNKNOWN:
+            self.outbox.publish_again()
         restore(self.encoding, state["encoding"])
         self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
 

@@ -72,17 +72,16 @@ class Republish:
         return self._users.some(USERS_AT_ONCE)
 
     def items(self) -> list[tuple[str, str]]:
-        """Of one domain. Only those that have something to publish."""
+        """Only those that have something to publish."""
+        found: list[tuple[str, str]] = []
         for (name, rows), catalogue in zip(self._items.items(), self._arms.full.catalogues, strict=True):
-            if len(rows):
-                found = rows.some(ITEMS_AT_ONCE)
-                at = {item: catalogue.ids.get(item) for item in found}
-                return [
-                    (name, item)
-                    for item, row in at.items()
-                    if row is not None and (catalogue.has_event[row] or catalogue.recommendable[row])
-                ]
-        return []
+            if len(found) >= ITEMS_AT_ONCE:
+                break
+            for item in rows.some(ITEMS_AT_ONCE):
+                row = catalogue.ids.get(item)
+                if row is not None and (catalogue.has_event[row] or catalogue.recommendable[row]):
+                    found.append((name, item))
+        return found
 
     def leftovers(self) -> tuple[list[str], list[tuple[str, str]]]:
         """Users with lists in the store, and items that are there, of whom nothing is to be there."""
