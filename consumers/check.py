@@ -20,7 +20,8 @@ from consumers.errors import Stop
 from consumers.replay import create_topics
 from consumers.rows import Kind
 from consumers.unreachable import unreachable
-from serving.publisher import STORE_ERRORS
+from serving.connection import STORE_ERRORS
+from serving.store_info import eviction_policy, may_throw_away, servers
 
 
 class Finding(NamedTuple):
@@ -29,6 +30,8 @@ class Finding(NamedTuple):
     what: str
     good: bool
     detail: str
+    warns: bool = False
+    """A start would succeed, but something will go wrong later."""
 
 
 def check(settings: Settings, create_topics: bool = False) -> Iterator[Finding]:
@@ -105,6 +108,7 @@ def _check_store(settings: Settings) -> Finding:
         client.set(key, b"1", ex=5)
         client.delete(key)
         millis = (time.perf_counter() - begun) * 1000
+        found = servers(client)
         client.close()
     except Stop as stop:
         return Finding("store", False, str(stop))
@@ -112,9 +116,15 @@ def _check_store(settings: Settings) -> Finding:
         return Finding(
             "store",
             False,
-            f"answers but does not take writes ({error}): give the user SET, GET, HSET, HGET, DEL, EXPIRE, SCAN",
+            f"answers but does not take writes ({error}): give the user SET, GET, HSET, HGET, DEL, EXPIRE, SCAN, INFO",
         )
-    return Finding("store", True, f"takes writes ({millis:.1f} ms for two)")
+    takes = f"takes writes ({millis:.1f} ms for two)"
+    if not found:
+        unseen = "may throw keys away for all we know: the user may not ask INFO (give it +info)"
+        return Finding("store", True, f"{takes}, but {unseen}", warns=True)
+    if (policy := eviction_policy(found)) is not None:
+        return Finding("store", True, f"{takes}, but {may_throw_away(policy)}", warns=True)
+    return Finding("store", True, takes)
 
 
 def _check_checkpoints(settings: Settings) -> Finding:

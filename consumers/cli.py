@@ -96,6 +96,7 @@ def check(config: Path, create_topics: bool) -> int:
     bad = 0
     for finding in findings(load(config), create_topics):
         mark = click.style("ok  ", fg="green") if finding.good else click.style("FAIL", fg="red")
+        mark = click.style("warn", fg="yellow") if finding.good and finding.warns else mark
         click.echo(f"{mark} {finding.what}: {finding.detail}")
         bad += not finding.good
     return USAGE if bad else 0

@@ -50,7 +50,11 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Redis(msgspec.Struct, forbid_unknown_fields=True):
-    """Where results go. `rediss://` is TLS; a password is better kept in the file that `password_file` names."""
+    """Where results go. `rediss://` is TLS; a password is better kept in the file that `password_file` names.
+
+    `redis+sentinel://host:26379,host:26379/master/0` (or `rediss+sentinel://`): the master that Sentinel names. The
+    sentinels' own user and password are `sentinel_username` and `sentinel_password`.
+    """
 
     url: str = "redis://localhost:6379/0"
     url_file: str | None = None
@@ -58,6 +62,9 @@ class Redis(msgspec.Struct, forbid_unknown_fields=True):
     username: str | None = None
     password: str | None = None
     password_file: str | None = None
+    sentinel_username: str | None = None
+    sentinel_password: str | None = None
+    sentinel_password_file: str | None = None
     ssl_cafile: str | None = None
     ssl_certfile: str | None = None
     ssl_keyfile: str | None = None
@@ -65,11 +72,13 @@ class Redis(msgspec.Struct, forbid_unknown_fields=True):
     """The URL names one node of a Redis Cluster; the others are found out."""
 
     def client(self) -> dict[str, Any]:
-        """What `serving.publisher.connect` takes beside the URL."""
+        """What `serving.connection.connect` takes beside the URL."""
         return {
             "cluster": self.cluster,
             "username": self.username,
             "password": self.password,
+            "sentinel_username": self.sentinel_username,
+            "sentinel_password": self.sentinel_password,
             "ssl_ca_certs": self.ssl_cafile,
             "ssl_certfile": self.ssl_certfile,
             "ssl_keyfile": self.ssl_keyfile,

@@ -7,14 +7,15 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from consumers.config import DomainConfig, Settings
+from consumers.config import DomainConfig, Redis, Settings
 from consumers.errors import Stop
+from serving.connection import problem, uses_sentinel, uses_tls
 
 PREFIX = "CROSSCURRENT_"
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
@@ -128,6 +129,7 @@ def _read_secret_files(settings: Settings) -> None:
         ("kafka", settings.kafka, "sasl_password"),
         ("redis", settings.redis, "url"),
         ("redis", settings.redis, "password"),
+        ("redis", settings.redis, "sentinel_password"),
         ("privacy", settings.privacy, "key"),
     ):
         if file := getattr(owner, f"{key}_file"):
@@ -182,9 +184,7 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
     demand(0 <= settings.ranker.diversity <= 1, "ranker.diversity: must be in [0, 1]")
     demand(0 < settings.publish.list_share <= 1, "publish.list_share: must be in (0, 1]")
     demand(0 < settings.intake.max_invalid_ratio <= 1, "intake.max_invalid_ratio: must be in (0, 1]")
-    for key in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
-        tls = settings.redis.url.startswith("rediss://")
-        demand(tls or getattr(settings.redis, key) is None, f"redis.{key}: needs a redis.url with rediss://")
+    _check_redis(settings.redis, demand)
     demand(
         settings.privacy.key is None or len(settings.privacy.key) >= 16,
         "privacy.key: a secret of at least 16 characters",
@@ -192,3 +192,23 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
     if settings.kafka.security_protocol.startswith("SASL"):
         for key in ("sasl_mechanism", "sasl_username", "sasl_password"):
             demand(bool(getattr(settings.kafka, key)), f"kafka.{key}: needed with this security_protocol")
+
+
+def _check_redis(store: Redis, demand: Callable[[bool, str], None]) -> None:
+    """The URL is never shown: it may hold a password."""
+    wrong = problem(store.url)
+    demand(wrong is None, f"redis.url: {wrong}")
+    for key in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        demand(
+            uses_tls(store.url) or getattr(store, key) is None,
+            f"redis.{key}: needs a redis.url with rediss:// or rediss+sentinel://",
+        )
+    sentinel = uses_sentinel(store.url)
+    demand(
+        not (sentinel and store.cluster), "redis.cluster: a cluster has no sentinels; name one of its nodes"
+    )
+    for key in ("sentinel_username", "sentinel_password"):
+        demand(
+            sentinel or getattr(store, key) is None,
+            f"redis.{key}: needs a redis.url with redis+sentinel:// or rediss+sentinel://",
+        )

@@ -18,7 +18,7 @@ from consumers.errors import Stop
 from consumers.rejection import ID_LIMIT
 from consumers.replay import create_topics, make_producer
 from consumers.unreachable import unreachable
-from serving.publisher import STORE_ERRORS
+from serving.connection import STORE_ERRORS
 from serving.records import Keys
 
 POLL_SECONDS = 0.5

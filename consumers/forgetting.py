@@ -85,6 +85,11 @@ class Forgetting:
             self._swept(self._sweep)
             self._sweep = None
 
+    def search_again(self) -> None:
+        """The store lost writes, deletions perhaps among them: it is searched for everybody ever forgotten."""
+        self.forgotten.unsweep()
+        self._sweep, self._searched = None, frozenset()
+
     def _swept(self, sweep: Sweep) -> None:
         if sweep.failure is not None:
             log.warning("the store was not searched for the forgotten; will try again", error=sweep.failure)

@@ -39,6 +39,10 @@ class Forgotten:
         due, self._due = self._due, set()
         return due
 
+    def unsweep(self) -> None:
+        """Keys of anybody who was ever forgotten may be in the store again."""
+        self.unswept = set(self._since)
+
     def drops(self, user: str, *times: int) -> bool:
         """Whether an event of this user is from before their request, by any of its times (ms; below 0: unknown)."""
         if not self._since:

@@ -30,6 +30,7 @@ from models.interaction import Interaction, Item
 from serving.metrics import Metrics
 from serving.outbox import Outbox
 from serving.publisher import Publisher
+from serving.store_mark import UNKNOWN, Known, as_known
 
 log = structlog.get_logger()
 
@@ -278,10 +279,7 @@ class Pipeline(Live):
     def _publish(self, budget: float) -> None:
         """At most about `budget` seconds go into lists, so that publishing never starves learning."""
         assert self.publisher is not None
-        if self.publisher.store_lost.is_set():
-            self.publisher.store_lost.clear()
-            log.warning("the store does not hold what this state published last; publishing everything again")
-            self.outbox.everything()
+        self._publish_again_if_lost(self.publisher)
         full = self.arms.full
         self.outbox.items_evicted(full.evicted)
         for user in full.evicted_users:
@@ -298,6 +296,16 @@ class Pipeline(Live):
             self.publisher.submit(chunk)
         self._published_at = self.clock()
         self._learning_since_publish = 0.0
+
+    def _publish_again_if_lost(self, publisher: Publisher) -> None:
+        for mark, keys in publisher.acknowledged():
+            self.outbox.again.acknowledged(mark, keys)
+        since = publisher.take_loss()
+        if since is not None:
+            what = "what it may lack" if since else "everything"
+            log.warning(f"the store does not hold all that it acknowledged; publishing {what} again")
+            self.outbox.publish_again(since, publisher.client)
+            self.forgetting.search_again()
 
     # 8 checkpoint, then commit
 
@@ -353,7 +361,7 @@ class Pipeline(Live):
         if self.checkpointer is not None and not self.arms.moved:
             self.checkpointer.settled(self.live(), state)
         self._end_future()
-        self._start_publisher(state["store"])
+        self._start_publisher(as_known(state["store"]))
 
     def _end_future(self) -> None:
         """A state from before times were held against the clock may have stopped in a year to come."""
@@ -362,7 +370,7 @@ class Pipeline(Live):
             log.warning("the checkpoint held event times to come; they count as of now")
         self.forgetting.forgotten.end_future(int(1000 * now))
 
-    def _start_publisher(self, known: int | None) -> None:
+    def _start_publisher(self, known: Known | None) -> None:
         if self.publisher is not None:
             self.publisher.start(known)
 
@@ -400,9 +408,15 @@ class Pipeline(Live):
             "offsets": [[*place, offset] for place, offset in sorted(offsets.items())],
             "complete_offsets": True,
             "identity": self.source.identity(),
-            "store": self.publisher.store() if self.publisher else None,
+            "store": self._store(),
             "text_encoder": self.settings.text_encoder.model,
         }
+
+    def _store(self) -> Known | None:
+        """By what the store is known at the next start; not at all while it is still to be given something again."""
+        if self.outbox.again.active:
+            return UNKNOWN
+        return self.publisher.store() if self.publisher else None
 
     def load(self, state: dict[str, Any]) -> list[str]:
         """Gives what is not as it was, a sentence each.
@@ -418,6 +432,8 @@ class Pipeline(Live):
             limits.load(state["limits"])
         self.forgetting.forgotten.load(state["forgotten"])
         self.forgetting.index.load(state.get("marks", {}))
+        if as_known(state["store"]) == UNKNOWN:
+            self.outbox.publish_again()
         restore(self.encoding, state["encoding"])
         self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
         return notes

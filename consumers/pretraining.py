@@ -60,7 +60,7 @@ def run_pretrain(options: Options, settings: Settings, console: Console | None =
             trainee = fresh(settings, encoder)
             put_items(trainee.arms, historic.items, encoder, bars)
             figures = fit(trainee, historic.events, first, options.final_fit, bars)
-            trainee.outbox.everything()
+            trainee.outbox.publish_again()
             folder = checkpointer.replace(trainee.live())
         finally:
             checkpointer.close()

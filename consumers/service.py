@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+import redis
 import structlog
 from prometheus_client import ProcessCollector
 
@@ -22,11 +23,13 @@ from consumers.pipeline import Pipeline
 from models.arms import Arms
 from models.text_encoder import load_encoder
 from models.threads import use_one_thread
+from serving.connection import STORE_ERRORS
 from serving.health import HealthServer
 from serving.metrics import Metrics
 from serving.outbox import Outbox
-from serving.publisher import STORE_ERRORS, Publisher
+from serving.publisher import Publisher
 from serving.records import Keys, Write
+from serving.store_info import EvictionWatch, may_throw_away
 
 log = structlog.get_logger()
 
@@ -65,6 +68,8 @@ class Service:
             started_ts,
             self._on_written,
             self._on_publish_error,
+            self._on_replaced,
+            EvictionWatch(self.metrics.store_evicted.inc, self._on_eviction_policy).look,
         )
         self.checkpointer = Checkpointer(
             Path(settings.checkpoint.directory),
@@ -235,7 +240,21 @@ class Service:
 
     def _on_publish_error(self, error: Exception) -> None:
         self.metrics.publish_errors.inc()
-        log.warning("store unavailable, will write again", error=type(error).__name__)
+        refused = isinstance(error, redis.ResponseError)
+        what = (
+            "the store refuses a write, will write again"
+            if refused
+            else "store unavailable, will write again"
+        )
+        log.warning(what, error=type(error).__name__)
+
+    def _on_replaced(self, key: str) -> None:
+        kind = key.removeprefix(f"{self.settings.redis.prefix}:").split(":", 1)[0]
+        log.warning("a key of ours held a value of another type, which is replaced", kind=kind)
+        log.debug("replaced", key=key)
+
+    def _on_eviction_policy(self, policy: str) -> None:
+        log.warning(may_throw_away(policy))
 
     def _on_checkpoint(self, offsets: dict[tuple[str, int], int], seconds: float) -> None:
         self.pipeline.committed(offsets, seconds)

@@ -53,6 +53,7 @@ class Metrics:
         )
         self.published = counter("published", "Writes acknowledged by the store.", "kind")
         self.publish_errors = counter("publish_errors", "Failed writes to the store; they are retried.")
+        self.store_evicted = counter("store_evicted_keys", "Keys that a full store threw away, of anybody's.")
         self.canary_lost = counter("canary_lost", "Canaries that were not readable within 60 s.")
         self.table_evictions = counter("table_evictions", "Rows given to someone else.", "table")
 

@@ -11,6 +11,8 @@ from serving.list_index import ListIndex
 from serving.list_queue import ListQueue
 from serving.record_builder import Births, RecordBuilder
 from serving.records import Keys, Write
+from serving.republish import USERS_AT_ONCE as AGAIN_AT_ONCE
+from serving.republish import Republish
 
 SLOW_SECONDS = 2.0
 """Popular lists, domains and meta are written this often while anything changes."""
@@ -43,6 +45,7 @@ class Outbox:
         self._listing = [d.name for d in arms.full.domains if d.recommend]
         self._users: dict[str, Births] = {}
         self._lists = ListQueue(self._listing)
+        self.again = Republish(arms, keys)
         self._items: dict[tuple[str, str], None] = {}
         self._gone: dict[tuple[str, str], None] = {}
         self._left: dict[str, None] = {}
@@ -126,23 +129,34 @@ class Outbox:
         names = [domain.name for domain in self._arms.full.domains]
         return [self._keys.user(user), *(self._keys.recommendations(user, name) for name in names)]
 
-    def everything(self) -> None:
-        """The store was emptied or replaced: all that is resident is due again."""
+    def publish_again(self, since: int = 0, client: Any = None) -> None:
+        """The store lost writes: what it acknowledged with a mark above `since` is due again, with 0 all that is
+        resident; a part of it each round. client: the store's, to look for keys that were deleted since.
+        """
         self._introduced = False
-        full = self._arms.full
-        for user in full.users:
-            self._users.setdefault(user, ([], []))
-            self._lists.add(user)
-        for name, catalogue in zip(full.index, full.catalogues, strict=True):
-            for item, row in catalogue.ids.items():
-                if catalogue.has_event[row] or catalogue.recommendable[row]:
-                    self._items[name, item] = None
+        self.again.begin(since, client)
         self._slow_at = 0.0
         self._changed = True
 
+    def _take_again(self) -> None:
+        """The next part of what is due again, once the lists of the one before are nearly done: newer events come
+        first, and nothing piles up."""
+        if len(self._lists) < AGAIN_AT_ONCE:
+            for user in self.again.users():
+                self._users.setdefault(user, ([], []))
+                self._lists.add(user)
+        self._items |= dict.fromkeys(self.again.items())
+        strangers, items = self.again.leftovers()
+        for user in strangers:
+            self.user_evicted(user)
+        for domain, item in items:
+            row = self._arms.full.catalogues[self._arms.full.index[domain]].ids.get(item)
+            (self._gone if row is None else self._items)[domain, item] = None
+        self.again.end_if_done()
+
     def backlog(self) -> int:
         users = len(self._users) + len(self._lists) + len(self._left) + len(self._forgotten)
-        return users + len(self._items) + len(self._gone) + len(self._index)
+        return users + len(self._items) + len(self._gone) + len(self._index) + len(self.again)
 
     # What to write
 
@@ -154,6 +168,8 @@ class Outbox:
         if not self._introduced:
             self._introduced = True
             yield self._builder.meta(int(self._clock() * 1000))
+        if self.again.active:
+            self._take_again()
         yield from self._deletions()
         now = self._clock()
         users, self._users = self._users, {}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 
 import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisClusterException
-from redis.retry import Retry
 
+from serving.connection import STORE_ERRORS
+from serving.marked_store import MarkedStore, wrong_type
 from serving.records import Write
+from serving.store_info import masters
+from serving.store_mark import Known
 
 CHUNK = 500
 PING_SECONDS = 1.0
@@ -21,50 +22,12 @@ BIRTHS_LIMIT = 200_000
 """Events whose freshness is measured, among those that wait: the store may be away for hours."""
 
 
-STORE_ERRORS = (redis.RedisError, RedisClusterException, OSError)
-"""Everything that a store which is away, or refuses, may raise."""
-
-
-def connect(url: str, timeout: float = 5.0, cluster: bool = False, **options: Any) -> redis.Redis:
-    """A client that fails soon; the publisher's own loop does the retrying.
-
-    `timeout`: seconds for an answer. A slow store still takes everything as long as it answers within it.
-    `cluster`: the URL names one node of a Redis Cluster, which tells of the others. `options` go to redis-py:
-    username, password, ssl_ca_certs, ssl_certfile, ssl_keyfile.
-    """
-    given = {name: value for name, value in options.items() if value is not None}
-    if not cluster:
-        return redis.Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=min(timeout, 2.0),
-            retry=Retry(NoBackoff(), 0),
-            **given,
-        )
-    nodes: Any = redis.RedisCluster.from_url(
-        url,
-        socket_timeout=timeout,
-        socket_connect_timeout=min(timeout, 2.0),
-        retry=Retry(NoBackoff(), 1),
-        **given,
-    )
-    client: redis.Redis = nodes  # for what is used here they are alike
-    return client
-
-
-def redacted(url: str) -> str:
-    """The URL without its user, password and options (redis-py takes a password among them, too)."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        scheme, rest = "", url
-    return scheme + separator + rest.rsplit("@", 1)[-1].partition("?")[0]
-
-
 class Publisher:
     """A thread that empties a backlog of writes.
 
-    `on_written(write, now_ms)` is called, on this thread, for each acknowledged write. `store_lost` is set when
-    the store answers but no longer holds our `meta_key` with our `started_ts` (flushed or replaced).
+    Called on this thread: `on_written(write, now_ms)` for each acknowledged write; `on_answer(client)` about every
+    second while the store answers; `on_replaced(key)` where a key of ours held a value of another type.
+    `store_lost` is set when the store answers but does not hold all that it acknowledged: emptied, replaced, or older.
     """
 
     def __init__(
@@ -74,12 +37,15 @@ class Publisher:
         started_ts: int,
         on_written: Callable[[Write, float], None] | None = None,
         on_error: Callable[[Exception], None] | None = None,
+        on_replaced: Callable[[str], None] = lambda _key: None,
+        on_answer: Callable[[redis.Redis], None] = lambda _client: None,
     ) -> None:
         self.client = self._client = client
-        self._meta_key = meta_key
-        self._started_ts = str(started_ts).encode()
+        self._store = MarkedStore(client, meta_key, started_ts, on_replaced)
         self._on_written = on_written
         self._on_error = on_error
+        self._on_replaced = on_replaced
+        self._on_answer = on_answer
         self._lock = threading.Lock()
         self._work = threading.Event()
         self._idle = threading.Event()
@@ -90,20 +56,16 @@ class Publisher:
         self._refusal: str | None = None
         self._last_answer = 0.0
         self._asked = 0.0
-        self._meta_written = False
-        self._known: int | None = None
-        self.store_lost = threading.Event()
+        self._acknowledged: deque[tuple[int, list[str]]] = deque()
+        self.store_lost = self._store.mark.lost
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
-    def start(self, known: int | None = None) -> None:
+    def start(self, known: Known | None = None) -> None:
         """Raises redis.RedisError if the store does not answer now.
 
-        `known`: the `store()` of the process before this one. A store that holds another is a lost one.
+        `known`: the `store()` of the process before this one. A store that holds another, or less, is a lost one.
         """
-        holds = self._client.hget(self._meta_key, "started_ts")
-        self._known = known
-        if known is not None and holds != str(known).encode():
-            self.store_lost.set()
+        self._store.begin(known)
         self._last_answer = time.monotonic()
         self._thread.start()
 
@@ -123,9 +85,18 @@ class Publisher:
                 self._idle.clear()
                 self._work.set()
 
-    def store(self) -> int | None:
-        """`started_ts` by which the store is known again: ours once written, else our predecessor's."""
-        return int(self._started_ts) if self._meta_written else self._known
+    def store(self) -> Known | None:
+        """By what the store is known again; None before anything was written."""
+        return self._store.mark.known()
+
+    def take_loss(self) -> int | None:
+        """None if the store holds all that it acknowledged. Else it may lack what has a larger mark; with 0, all."""
+        return self._store.mark.take_loss()
+
+    def acknowledged(self) -> Iterator[tuple[int, list[str]]]:
+        """Marks, and the keys acknowledged with each, since the last time. One other thread asks."""
+        while self._acknowledged:
+            yield self._acknowledged.popleft()
 
     def backlog(self) -> int:
         """Keys whose latest value the store has not acknowledged."""
@@ -187,28 +158,35 @@ class Publisher:
                 self._work.clear()
                 self._idle.set()
                 return False
-        if any(write.key == self._meta_key for write in chunk):
-            self._ask()  # before our own write hides that the store was emptied
-        pipeline = self._client.pipeline(transaction=False)
-        ends = []
-        for write in chunk:
-            _queue(pipeline, write)
-            ends.append(len(pipeline))
-        answers = pipeline.execute(raise_on_error=False)
+        number, errors = self._store.write(chunk)
         self._last_answer = time.monotonic()
         now_ms = time.time() * 1000.0
-        errors = [_error(answers[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
-        written = [write for write, error in zip(chunk, errors, strict=True) if error is None]
+        outcome = list(zip(chunk, errors, strict=True))
+        self._replace([write for write, error in outcome if wrong_type(error)])
+        written = [write for write, error in outcome if error is None]
         self._confirm(written)
+        self._acknowledged.append((number, [write.key for write in written]))
         for write in written:
-            self._meta_written |= write.key == self._meta_key
             if self._on_written:
                 self._on_written(write, now_ms)
-        self._refusal = _refusal(errors)
-        if refused := [write for write, error in zip(chunk, errors, strict=True) if error is not None]:
-            self._move_to_end(refused)
-            raise next(error for error in errors if error is not None)
-        return True
+        refused = [(write, error) for write, error in outcome if error is not None and not wrong_type(error)]
+        if not refused:
+            self._refusal = None
+            return True
+        self._move_to_end([write for write, _ in refused])
+        error = refused[0][1]
+        self._refusal = f"{type(error).__name__}: {str(error)[:120]}"
+        if isinstance(error, redis.exceptions.ReadOnlyError):
+            self._refusal += "".join(f" It is a replica of {master}." for master in masters(self._client)[:1])
+        raise error
+
+    def _replace(self, writes: list[Write]) -> None:
+        """A key of ours that holds a value of another type gives way with the next try."""
+        with self._lock:
+            for write in writes:
+                self._backlog[write.key] = self._backlog[write.key]._replace(fresh=True)
+        for write in writes:
+            self._on_replaced(write.key)
 
     def _move_to_end(self, refused: list[Write]) -> None:
         """What the store refused is tried again after everything else, so that it holds up nothing."""
@@ -231,35 +209,7 @@ class Publisher:
                     )
 
     def _ask(self) -> None:
-        """A sign of life, and whether the store is still the one we wrote to."""
-        holds = self._client.hget(self._meta_key, "started_ts")
+        """A sign of life, and whether the store holds what it acknowledged."""
+        self._store.ask()
         self._asked = self._last_answer = time.monotonic()
-        if self._meta_written and holds != self._started_ts:
-            self._meta_written, self._known = False, 0  # a checkpoint taken now must not know this store
-            self.store_lost.set()
-
-
-def _error(answers: list[Any]) -> Exception | None:
-    """The first error among the answers to one write's commands."""
-    return next((answer for answer in answers if isinstance(answer, Exception)), None)
-
-
-def _refusal(errors: Sequence[Exception | None]) -> str | None:
-    """Why the store takes no writes: read-only, full, no permission. A key of another type is its own matter."""
-    for error in errors:
-        if error is not None and not str(error).startswith("WRONGTYPE"):
-            return f"{type(error).__name__}: {str(error)[:120]}"
-    return None
-
-
-def _queue(pipeline: Any, write: Write) -> None:
-    if write.kind == "set":
-        pipeline.set(write.key, write.value, ex=write.ttl_seconds)
-    elif write.kind == "delete":
-        pipeline.delete(write.key)
-    else:
-        if write.fresh:
-            pipeline.delete(write.key)
-        pipeline.hset(write.key, mapping=write.value)
-        if write.ttl_seconds is not None:
-            pipeline.expire(write.key, write.ttl_seconds)
+        self._on_answer(self._client)

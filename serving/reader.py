@@ -12,8 +12,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import redis
 
+from serving.connection import STORE_ERRORS, connect, redacted
 from serving.pseudonym import Pseudonyms
-from serving.publisher import STORE_ERRORS, connect, redacted
 from serving.records import Keys, ListedItem, RecommendationList, decode_list
 
 Origin = Literal["personal", "popular", "empty"]

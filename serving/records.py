@@ -43,6 +43,12 @@ class Keys:
             return None
         return rest[1 : rest.rindex("}")]
 
+    def item_of(self, key: str) -> tuple[str, str] | None:
+        """The domain and item whose key this is; None for other keys."""
+        head = f"{self.prefix}:item:"
+        domain, separator, item = key.removeprefix(head).partition(":")
+        return (domain, item) if key.startswith(head) and separator else None
+
 
 class Write(NamedTuple):
     """One absolute write; repeating it does no harm. `value`: bytes to set, fields of a hash, or None."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from serving.publisher import STORE_ERRORS
+from serving.connection import STORE_ERRORS
 from serving.records import Keys
 
 SCAN_KEYS = 1000

@@ -130,6 +130,7 @@ OUT: list[Builder] = [
         "Publish backlog. A saw-tooth near 0 is well; a steady climb: the store is slow or away; at 200,000 reading "
         "pauses. Runbook, CrosscurrentBacklog.",
         Query(f"crosscurrent_publish_backlog{{{JOB}}}", "{{instance}}"),
+        width=6,
     ).min(0),
     lines(
         "Values written to the store",
@@ -137,6 +138,7 @@ OUT: list[Builder] = [
         "By kind of key: user, rec (lists), item, popular, domain, meta, delete. Nothing while events are learned: "
         "the store is away.",
         Query(f"sum by (kind) (rate(crosscurrent_published_total{{{JOB}}}[{RATE}]))", "{{kind}}"),
+        width=6,
     ).min(0),
     lines(
         "Failed writes",
@@ -145,7 +147,19 @@ OUT: list[Builder] = [
         Query(
             f"sum by (instance) (rate(crosscurrent_publish_errors_total{{{JOB}}}[{RATE}]))", "{{instance}}"
         ),
+        width=6,
     ).min(0),
+    bars(
+        "Keys that the store threw away",
+        COUNT,
+        "Always 0. More: the store is full and its maxmemory-policy lets it throw keys away; users lose their lists. "
+        "Runbook, CrosscurrentStoreEvicts.",
+        Query(
+            f"sum by (instance) (increase(crosscurrent_store_evicted_keys_total{{{JOB}}}[{RATE}]))",
+            "{{instance}}",
+        ),
+        width=6,
+    ),
 ]
 STATE: list[Builder] = [
     lines(

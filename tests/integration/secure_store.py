@@ -30,8 +30,8 @@ class SecureStore(Store):
         super().__init__("redis")
         self.cert, self.key = certificate(folder)
         self._acl = folder / "users.acl"
-        rights = f"~{prefix}:* +ping +set +get +del +hset +hget +expire +scan"
-        admin = "user admin on >administrator ~* +@all"
+        rights = f"~{prefix}:* +ping +set +get +del +hset +hget +expire +scan +info"
+        admin = "user admin on >administrator ~* &* +@all"
         self._acl.write_text(f"user default off\nuser {USER} on >{PASSWORD} {rights}\n{admin}\n")
 
     @property
@@ -52,10 +52,14 @@ class SecureStore(Store):
         return [*plain, *tls, "--tls-auth-clients", "no", "--aclfile", str(self._acl)]
 
     def answers(self, seconds: float) -> bool:
+        return self.speaks(self.port, seconds)
+
+    def speaks(self, port: int, seconds: float) -> bool:
+        """Whether a server with our certificate asks for a user at this port."""
         context = ssl.create_default_context(cafile=str(self.cert))
         try:
             with (
-                socket.create_connection((HOST, self.port), timeout=min(seconds, 1.0)) as plain,
+                socket.create_connection((HOST, port), timeout=min(seconds, 1.0)) as plain,
                 context.wrap_socket(plain, server_hostname=HOST) as secure,
             ):
                 secure.sendall(b"PING\r\n")

@@ -6,14 +6,17 @@ import contextlib
 import re
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 import redis
 
 from consumers.embedded import HOST, Store, free_port
-from serving.publisher import Publisher, connect
+from serving.connection import connect
+from serving.publisher import Publisher
 from serving.reader import Reader
 from serving.records import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
+from serving.store_info import servers
 from serving.sweep import Sweep
 from tests.integration.running import wait_for
 
@@ -22,10 +25,10 @@ AGREED = {"cluster_state": "ok", "cluster_known_nodes": 3, "cluster_slots_ok": S
 
 
 class Node(Store):
-    """One node; its bus listens on a port of its own."""
+    """One node; its bus listens on a port of its own. It comes back with its last snapshot."""
 
-    def __init__(self) -> None:
-        super().__init__("redis")
+    def __init__(self, folder: Path) -> None:
+        super().__init__("redis", log_dir=folder)
         self.bus = free_port()
 
     def command(self) -> Sequence[str]:
@@ -34,10 +37,11 @@ class Node(Store):
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    """The URL of the first of three nodes that share all slots."""
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
+    """Three that share all slots."""
+    folder = tmp_path_factory.mktemp("cluster")
     with contextlib.ExitStack() as held:
-        nodes = [held.enter_context(Node()) for _ in range(3)]
+        nodes = [held.enter_context(Node(folder / str(n))) for n in range(3)]
         clients = [held.enter_context(redis.Redis(HOST, node.port, legacy_responses=False)) for node in nodes]
         for n, client in enumerate(clients):
             client.execute_command("CLUSTER ADDSLOTSRANGE", n * SLOTS // 3, (n + 1) * SLOTS // 3 - 1)
@@ -46,7 +50,16 @@ def cluster() -> Iterator[str]:
             clients[0].execute_command("CLUSTER MEET", HOST, node.port, node.bus)
         for client in clients:
             wait_for(lambda c=client: agrees(c), 20, why="the nodes know of each other")
-        yield nodes[0].url
+        yield nodes
+
+
+@pytest.fixture
+def cluster(nodes: list[Node]) -> str:
+    """The URL of the first node; all are empty."""
+    for node in nodes:
+        with redis.Redis(HOST, node.port, legacy_responses=False) as client:
+            client.flushall()
+    return nodes[0].url
 
 
 def agrees(client: redis.Redis) -> bool:
@@ -69,7 +82,7 @@ def test_publisher_reader_and_sweep(cluster: str) -> None:
     sizes = [client.dbsize() for client in nodes_of(cluster)]
     assert len(sizes) == 3
     assert all(sizes)
-    assert sum(sizes) == 2 * len(users) + 1
+    assert sum(sizes) == 2 * len(users) + 1 + 3  # and a mark each
 
     reader = Reader(cluster, cluster=True)
     assert [reader.recommend(user, "movies").origin for user in users] == ["personal"] * len(users)
@@ -82,9 +95,52 @@ def test_publisher_reader_and_sweep(cluster: str) -> None:
         user: [keys.recommendations(user, "movies"), keys.user(user)] for user in wanted
     }
     assert publisher.problem() is None
+    assert {server.mode for server in servers(publisher.client)} == {"cluster"}
+    assert len(servers(publisher.client)) == 3
     assert publisher.close()
 
 
 def nodes_of(url: str) -> list[redis.Redis]:
     with redis.RedisCluster.from_url(url, legacy_responses=False) as client:
         return [redis.Redis(node.host, node.port, legacy_responses=False) for node in client.get_primaries()]
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_one_node_comes_back_older(cluster: str, nodes: list[Node], which: int) -> None:
+    """Whichever it is, with `cc:meta` or without: it is noticed, and what it lost is among what is told to be due."""
+    keys, users = Keys("cc"), [f"user{n}" for n in range(40)]
+    publisher = Publisher(connect(cluster, cluster=True), keys.meta, 17)
+    publisher.start()
+    publisher.submit([hash_write(keys.meta, {"started_ts": 17})])
+    publisher.submit(hash_write(keys.user(user), {"dim": 1}, 60) for user in users[:20])
+    assert publisher.flush(20)
+    with redis.Redis(HOST, nodes[which].port, legacy_responses=False) as client:
+        client.save()
+    for user in users:  # in several chunks
+        publisher.submit([hash_write(keys.user(user), {"dim": 2}, 60)])
+        assert publisher.flush(20)
+    marks = {key: mark for mark, written in publisher.acknowledged() for key in written}
+    assert publisher.take_loss() is None
+    nodes[which].stop()
+    nodes[which].start()
+    wait_for(publisher.store_lost.is_set, 20, why="the loss is noticed")
+    since = publisher.take_loss()
+    assert since is not None
+    with redis.RedisCluster.from_url(cluster, legacy_responses=False) as client:
+        lost = [user for user in users if client.hget(keys.user(user), "dim") != b"2"]
+    assert 0 < len(lost) < len(users)
+    assert min(marks[keys.user(user)] for user in lost) > since
+    publisher.submit(
+        hash_write(keys.user(user), {"dim": 2}, 60) for user in users if marks[keys.user(user)] > since
+    )
+    assert publisher.flush(20)
+    with redis.RedisCluster.from_url(cluster, legacy_responses=False) as client:
+        assert {client.hget(keys.user(user), "dim") for user in users} == {b"2"}
+    publisher.submit([hash_write(keys.meta, {"started_ts": 17})])
+    assert publisher.flush(20)
+    known = publisher.store()
+    assert publisher.close()
+    again = Publisher(connect(cluster, cluster=True), keys.meta, 18)
+    again.start(known)
+    assert again.take_loss() is None
+    assert again.close()

@@ -11,8 +11,10 @@ import pytest
 import redis
 
 from consumers.embedded import Server
-from serving.publisher import BIRTHS_LIMIT, Publisher, connect, redacted
+from serving.connection import connect, redacted
+from serving.publisher import BIRTHS_LIMIT, Publisher
 from serving.records import Keys, Write, hash_write
+from serving.store_mark import UNKNOWN
 
 PATIENCE = 20.0
 KEYS = Keys("cc")
@@ -42,12 +44,14 @@ class Watched:
     def __init__(self, url: str) -> None:
         self.written: list[Write] = []
         self.errors: list[Exception] = []
+        self.replaced: list[str] = []
         self.publisher = Publisher(
             connect(url, 0.5),
             KEYS.meta,
             STARTED,
             lambda write, _ms: self.written.append(write),
             self.errors.append,
+            self.replaced.append,
         )
         self.client = redis.Redis.from_url(url)
 
@@ -136,7 +140,7 @@ def test_freshness_is_counted_once_per_event(redis_url: str) -> None:
 def test_flush_waits_for_the_store(store: Watched) -> None:
     """After `flush` everything submitted before is readable, ten thousand keys too."""
     store.publish(*[text(f"k{n}", b"%d" % n) for n in range(10_000)])
-    assert store.client.dbsize() == 10_000
+    assert store.client.dbsize() == 10_000 + 1  # and the mark
     assert store.client.get("k9999") == b"9999"
 
 
@@ -153,7 +157,7 @@ def test_submit_from_many_threads(store: Watched) -> None:
     for thread in threads:
         thread.join()
     assert store.publisher.flush(PATIENCE)
-    assert store.client.dbsize() == 800
+    assert store.client.dbsize() == 800 + 1  # and the mark
 
 
 def test_an_emptied_store_is_noticed(store: Watched) -> None:
@@ -203,25 +207,56 @@ def test_a_store_emptied_or_replaced_while_we_were_away(redis_url: str) -> None:
     known = one.publisher.store()
     assert known is not None
     one.close()
-    for before, lost in ((known, False), (known + 1, True)):
+    for before, lost in ((known, False), (known | {"started_ts": STARTED + 1}, True), (UNKNOWN, True)):
         two = Watched(redis_url)
         two.publisher.start(before)
         assert two.publisher.store_lost.is_set() == lost
         two.close()
 
 
-def test_a_refused_write_holds_up_nothing(store: Watched) -> None:
-    """A key that holds another type (not ours): everything else is written, the error told, the write kept."""
-    store.client.rpush("hash", "alien")
+def limited(url: str) -> str:
+    """A URL of a user who may write to our keys and to `k…`, and to no other."""
+    with redis.Redis.from_url(url) as admin:
+        admin.acl_setuser(
+            "limited", True, reset=True, passwords=["+pass"], keys=["cc:*", "k*"], categories=["+@all"]
+        )
+    return url.replace("redis://", "redis://limited:pass@")
+
+
+def test_a_refused_write_holds_up_nothing(redis_url: str) -> None:
+    """A key that this user may not write: everything else is written, the error told, the write kept."""
+    store = Watched(limited(redis_url))
+    store.publisher.start()
     store.publisher.submit([hash_write("hash", {"dim": 1}, 60), *[text(f"k{n}", b"1") for n in range(1200)]])
     eventually(lambda: store.publisher.backlog() == 1)
-    assert store.client.dbsize() == 1201
     eventually(lambda: store.errors)
     assert isinstance(store.errors[0], redis.ResponseError)
     assert store.publisher.unconfirmed() == ["hash"]
-    store.client.delete("hash")
+    assert "NoPermissionError" in (store.publisher.problem() or "")
+    with redis.Redis.from_url(redis_url) as admin:
+        assert admin.dbsize() == 1200 + 1  # and the mark
+        admin.acl_setuser("limited", enabled=True, keys=["*"])
     assert store.publisher.flush(PATIENCE)
     assert store.client.hget("hash", "dim") == b"1"
+    assert store.publisher.problem() is None
+    store.close()
+
+
+def test_a_key_of_another_type_is_replaced(store: Watched) -> None:
+    """Whatever somebody put under a key of ours gives way, `cc:meta` and its mark too; each is told once, and nothing
+    waits for ever."""
+    store.publish(meta(), hash_write("hash", {"dim": 1}, 60))
+    for key in ("hash", "new", KEYS.meta):
+        store.client.delete(key)
+        store.client.rpush(key, "alien")
+    store.publish(hash_write("hash", {"dim": 2}), hash_write("new", {"dim": 3}), meta(), text("a", b"1"))
+    assert [store.client.hget(key, "dim") for key in ("hash", "new")] == [b"2", b"3"]
+    assert store.client.hget(KEYS.meta, "started_ts") is not None
+    assert store.client.get("a") == b"1"
+    assert {"hash", "new", KEYS.meta} == set(store.replaced)
+    assert store.publisher.store_lost.is_set()  # a mark that is gone says nothing of the rest
+    store.publish(text("a", b"2"))
+    assert store.publisher.problem() is None
 
 
 def test_a_store_that_is_away_and_comes_back(own_store: Server) -> None:
@@ -247,11 +282,8 @@ def test_a_store_that_is_away_and_comes_back(own_store: Server) -> None:
 
 
 def test_a_store_that_refuses_says_why(store: Watched) -> None:
-    """Read-only or out of memory is a problem with its reason until a write is taken; an alien key is none."""
-    store.client.rpush("hash", "alien")
-    store.publisher.submit([hash_write("hash", {"dim": 1}, 60), text("a", b"1")])
-    eventually(lambda: store.errors)
-    assert store.publisher.problem() is None
+    """Out of memory is a problem with its reason until a write is taken."""
+    store.publish(text("a", b"1"))
     store.client.config_set("maxmemory-policy", "noeviction")
     store.client.config_set("maxmemory", 1)
     try:
@@ -285,7 +317,7 @@ def test_a_checkpoint_after_a_loss_does_not_know_the_store(store: Watched) -> No
     store.publisher.store_lost.clear()
     store.client.flushall()
     assert store.publisher.store_lost.wait(PATIENCE)
-    assert store.publisher.store() not in (None, STARTED)
+    assert store.publisher.store() == UNKNOWN
 
 
 def test_start_needs_the_store(own_store: Server) -> None:
@@ -318,10 +350,15 @@ def test_close_tells_what_is_left(redis_url: str) -> None:
         ("redis://me:hunter2@h:1/2", "redis://h:1/2"),
         ("rediss://:hun@ter2@h", "rediss://h"),
         ("redis://h/0?password=hunter2", "redis://h/0"),
-        ("me:hunter2@h", "h"),
+        ("me:hunter2@h", "…"),
+        ("hunter2", "…"),
+        ("redis://me:hun#ter2@h:1/2", "redis://…"),
+        ("redis://me:12#3@h:1/2", "redis://…"),
+        ("redis://h/0?password=hunter@2", "redis://h/0"),
+        ("rediss+sentinel://me:hunter2@a:1,b:2/mymaster/0?db=1", "rediss+sentinel://a:1,b:2/mymaster/0"),
         ("unix://me:hunter2@/run/redis.sock?db=1", "unix:///run/redis.sock"),
     ],
 )
 def test_redacted(url: str, shown: str) -> None:
-    """A URL in a message carries neither user nor password."""
+    """A URL in a message carries neither user nor password; of one that cannot be read only the scheme is told."""
     assert redacted(url) == shown

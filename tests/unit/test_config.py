@@ -308,7 +308,7 @@ def test_environment_error_names_the_key() -> None:
 def test_build_leaves_its_input_alone() -> None:
     """Overrides are not written into the caller's dict."""
     raw: dict[str, Any] = {"domains": {"movies": {}}}
-    build(raw, {"CROSSCURRENT_REDIS__URL": "x", "CROSSCURRENT_DOMAINS__BOOKS__ROLE": "target"})
+    build(raw, {"CROSSCURRENT_REDIS__PREFIX": "x", "CROSSCURRENT_DOMAINS__BOOKS__ROLE": "target"})
     assert raw == {"domains": {"movies": {}}}
 
 

@@ -106,3 +106,14 @@ def test_capacity_is_positive(capacity: int) -> None:
     """A table without room is a mistake."""
     with pytest.raises(ValueError, match="at least 1"):
         IdTable(capacity)
+
+
+def test_ids_in_the_order_of_last_sight() -> None:
+    """All at once, also after evictions, deletions and returns."""
+    table = IdTable(3)
+    for name in "abcadbeac":
+        table.touch(name)
+        if name == "b":
+            table.discard("a")
+        assert table.ids() == list(table)
+    assert table.ids() == ["e", "a", "c"]

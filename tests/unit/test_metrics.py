@@ -21,6 +21,7 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "freshness_seconds": ("histogram", {"domain"}),
     "canary_seconds": ("histogram", set()),
     "canary_lost": ("counter", set()),
+    "store_evicted_keys": ("counter", set()),
     "prequential_error": ("gauge", {"domain", "metric", "arm"}),
     "transfer_gain": ("gauge", {"domain", "metric"}),
     "drift_score": ("gauge", {"domain", "detector"}),

@@ -241,7 +241,7 @@ def test_a_removed_items_key_does_not_come_back(world: World) -> None:
     world.event("bob", "m5")
     world.publish()
     assert "cc:item:movies:m5" not in world.store
-    world.outbox.everything()
+    world.outbox.publish_again()
     world.publish()
     assert "cc:item:movies:m5" not in world.store
     world.item("m5", removed=True, available=False)  # not confirmed when the process ends
@@ -379,14 +379,14 @@ def test_everything_is_due_after_a_loss(world: World) -> None:
     """The store was emptied: one round later it holds what it held before."""
     before = dict(world.store)
     world.store.clear()
-    world.outbox.everything()
+    world.outbox.publish_again()
     world.publish()
     assert set(world.store) == set(before)
 
 
 def test_meta_comes_first(world: World) -> None:
     """At a start and after a loss: a store emptied while the rest is on its way has no `cc:meta`, and is noticed."""
-    world.outbox.everything()
+    world.outbox.publish_again()
     assert world.publish()[0].key == "cc:meta"
     assert world.restarted().publish()[0].key == "cc:meta"
     world.event("ann", "m3")

@@ -9,7 +9,8 @@ import pytest
 
 from consumers.source import ListSource
 from models import checkpoint
-from serving.publisher import Publisher, connect
+from serving.connection import connect
+from serving.publisher import Publisher
 from serving.records import Write
 from tests.contracts.test_state_law import LOG, SETTINGS, checkpointer_in, pipeline, run_out
 

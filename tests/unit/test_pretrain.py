@@ -31,6 +31,7 @@ from consumers.source import Record
 from models.checkpoint import CheckpointDirectory
 from models.interaction import Interaction
 from models.text_encoder import HashingEncoder
+from serving.store_mark import UNKNOWN
 from tests.states import differences
 
 Row = dict[str, str]
@@ -261,7 +262,7 @@ def test_run_starts_from_it(small: Path) -> None:
     assert "10 events left out: their event_id came before" in said
     state, _ = CheckpointDirectory(small / "out", read_only=True).load()
     assert state is not None
-    assert (state["offsets"], state["identity"], state["store"]) == ([], {}, None)
+    assert (state["offsets"], state["identity"], state["store"]) == ([], {}, UNKNOWN)
     pipeline = restored(small)
     writes = {write.key: write for write in pipeline.outbox.collect(lambda: True)}
     users = {r["user_id"] for r in rows}

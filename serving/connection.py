@@ -1,0 +1,171 @@
+"""From a URL to a client of the store: one server, a cluster, or the master that Sentinel names; with TLS and users."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any, NamedTuple
+
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import parse_url
+from redis.exceptions import RedisClusterException
+from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+
+STORE_ERRORS = (redis.RedisError, RedisClusterException, OSError)
+"""Everything that a store which is away, or refuses, may raise."""
+
+SENTINEL_PORT = 26379
+_TLS = {"rediss", "rediss+sentinel"}
+_USER = r"(?P<user>[^/?#\[\]]*@)?"
+_HOST = r"(?:\[[^\[\]/?#@]+\]|[^\[\]/?#@:,\s]*)(?::\d{1,5})?"
+_QUERY = r"(?:\?(?P<query>\w+=[^&#]*(?:&\w+=[^&#]*)*))?"
+_SHAPES = {
+    "redis": re.compile(rf"{_USER}(?P<hosts>{_HOST})(?:/(?P<db>\d*))?{_QUERY}"),
+    "redis+sentinel": re.compile(
+        rf"{_USER}(?P<hosts>{_HOST}(?:,{_HOST})*)/(?P<service>[^/?#@]+)(?:/(?P<db>\d*))?{_QUERY}"
+    ),
+    "unix": re.compile(rf"{_USER}(?P<hosts>)/[^?#]*{_QUERY}"),
+}
+_SHAPES["rediss"], _SHAPES["rediss+sentinel"] = _SHAPES["redis"], _SHAPES["redis+sentinel"]
+
+FORMS = (
+    "redis://localhost:6379/0 (rediss:// for TLS, unix:// for a socket, "
+    "redis+sentinel://HOST:26379,HOST:26379/MASTER/0 for Sentinel)"
+)
+ENCODE = (
+    "a user or password in it that holds one of # ? / [ ] must be percent-encoded (%23 %3F %2F %5B %5D); "
+    "or set redis.password"
+)
+
+
+class NoMasterError(redis.ConnectionError):
+    """No sentinel names a master. `reasons`: what went wrong with those that gave no answer."""
+
+    def __init__(self, reasons: list[Exception]) -> None:
+        super().__init__("no sentinel names a master")
+        self.reasons = reasons
+
+
+class Parts(NamedTuple):
+    """What Sentinel's URL says: `server` is the URL of a plain server with the same user, database and options."""
+
+    hosts: list[tuple[str, int]]
+    service: str
+    server: str
+
+
+def problem(url: str) -> str | None:
+    """What is wrong with a URL, without a word of its user or password; None if nothing is."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in _SHAPES:
+        return f"not a URL such as {FORMS}"
+    match = _SHAPES[scheme].fullmatch(rest)
+    options = set(inspect.signature(redis.Redis.__init__).parameters)
+    unknown = match and {name for name, _ in _options(match["query"])} - options
+    if match and not unknown:
+        return None
+    if "@" in rest:
+        return f"not a URL such as {FORMS}: {ENCODE}"
+    if unknown:
+        return f"redis-py has no option {', '.join(sorted(unknown))}"
+    return f"not a URL such as {FORMS}"
+
+
+def _options(query: str | None) -> list[tuple[str, str]]:
+    return [
+        (name, value) for name, _, value in (one.partition("=") for one in (query or "").split("&")) if name
+    ]
+
+
+def redacted(url: str) -> str:
+    """The URL without its user, password and options (redis-py takes a password among them, too).
+
+    Of one that cannot be read only what comes before `://`: there is no telling where its password ends.
+    """
+    scheme, separator, rest = url.partition("://")
+    if problem(url) is not None:
+        return f"{scheme}://…" if separator and scheme in _SHAPES else "…"
+    return f"{scheme}://" + rest.partition("?")[0].rsplit("@", 1)[-1]
+
+
+def uses_tls(url: str) -> bool:
+    return url.partition("://")[0] in _TLS
+
+
+def uses_sentinel(url: str) -> bool:
+    return url.partition("://")[0].endswith("+sentinel")
+
+
+def sentinel_parts(url: str) -> Parts:
+    """Of a URL that `problem` has nothing against and that `uses_sentinel`."""
+    scheme, _, rest = url.partition("://")
+    match = _SHAPES[scheme].fullmatch(rest)
+    assert match is not None
+    hosts = []
+    for one in match["hosts"].split(","):
+        host, _, port = one.rpartition(":") if re.search(r":\d+$", one) else (one, "", "")
+        hosts.append((host.strip("[]") or "localhost", int(port or SENTINEL_PORT)))
+    query = f"?{match['query']}" if match["query"] else ""
+    server = f"{scheme.partition('+')[0]}://{match['user'] or ''}server/{match['db'] or 0}{query}"
+    return Parts(hosts, match["service"], server)
+
+
+def connect(url: str, timeout: float = 5.0, cluster: bool = False, **options: Any) -> redis.Redis:
+    """A client that fails soon; the publisher's own loop does the retrying.
+
+    `timeout`: seconds for an answer. A slow store still takes everything as long as it answers within it.
+    `cluster`: the URL names one node of a Redis Cluster, which tells of the others. `options`: sentinel_username and
+    sentinel_password, for the sentinels themselves; the others go to redis-py: username, password, ssl_ca_certs,
+    ssl_certfile, ssl_keyfile. Raises ValueError for a URL that cannot be read.
+    """
+    if (why := problem(url)) is not None:
+        raise ValueError(why)
+    given = {name: value for name, value in options.items() if value is not None}
+    own = {name: given.pop(f"sentinel_{name}", None) for name in ("username", "password")}
+    limits = {"socket_timeout": timeout, "socket_connect_timeout": min(timeout, 2.0)}
+    if uses_sentinel(url):
+        return _master(url, own, limits, given)
+    if not cluster:
+        return redis.Redis.from_url(url, **limits, retry=Retry(NoBackoff(), 0), **given)
+    nodes: Any = redis.RedisCluster.from_url(url, **limits, retry=Retry(NoBackoff(), 1), **given)
+    client: redis.Redis = nodes  # for what is used here they are alike
+    return client
+
+
+def _master(
+    url: str, own: dict[str, str | None], limits: dict[str, float], given: dict[str, Any]
+) -> redis.Redis:
+    """A client of the master that the sentinels name, asked again for each connection.
+
+    own: the sentinels' user and password; their TLS is the servers'.
+    """
+    parts = sentinel_parts(url)
+    server: dict[str, Any] = parse_url(parts.server) | given  # type: ignore[no-untyped-call]
+    for unused in ("host", "port", "connection_class"):
+        server.pop(unused, None)
+    secure = {name: value for name, value in server.items() if name.startswith("ssl_")}
+    if uses_tls(url):
+        secure["ssl"] = server["ssl"] = True
+    brief: dict[str, Any] = {name: min(2.0, seconds) for name, seconds in limits.items()}
+    brief |= own | secure | {"retry": Retry(NoBackoff(), 0)}
+    sentinel: Any = Sentinel(parts.hosts, sentinel_kwargs=brief)  # type: ignore[no-untyped-call]
+    client: redis.Redis = sentinel.master_for(parts.service, retry=Retry(NoBackoff(), 0), **limits, **server)
+    return client
+
+
+def ping(client: redis.Redis) -> None:
+    """Raises redis.RedisError where nobody answers: NoMasterError where it is the sentinels that do not help."""
+    try:
+        client.ping()
+    except MasterNotFoundError:
+        pool = client.connection_pool
+        assert isinstance(pool, SentinelConnectionPool)
+        reasons: list[Exception] = []
+        for sentinel in pool.sentinel_manager.sentinels:
+            try:
+                sentinel.ping()
+            except STORE_ERRORS as error:
+                reasons.append(error)
+        raise NoMasterError(reasons) from None

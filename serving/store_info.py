@@ -1,0 +1,101 @@
+"""What a store says of itself in INFO: whose replica it is, whether it throws keys away, and how many so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import redis
+
+KEEPS_ALL = "noeviction"
+LOOK_SECONDS = 5.0
+
+
+class Server(NamedTuple):
+    """One server of the store. `replica_of`: host:port of its master, None where it is one itself. `mode`:
+    standalone, cluster or sentinel."""
+
+    run_id: str
+    mode: str
+    policy: str
+    evicted: int
+    replica_of: str | None
+
+
+def servers(client: Any) -> list[Server]:
+    """Every server that takes writes; none where INFO is not given: the user may not, or a proxy does not know it.
+
+    Raises redis.RedisError where nobody answers.
+    """
+    try:
+        if isinstance(client, redis.RedisCluster):
+            said = client.info(target_nodes=redis.RedisCluster.PRIMARIES)
+            found = [said] if "run_id" in said else list(said.values())
+        else:
+            found = [client.info()]
+    except redis.ResponseError:
+        return []
+    return [_server(info) for info in found]
+
+
+def _server(info: dict[str, Any]) -> Server:
+    master = f"{info.get('master_host')}:{info.get('master_port')}" if info.get("role") == "slave" else None
+    return Server(
+        str(info.get("run_id", "")),
+        str(info.get("redis_mode", "standalone")),
+        str(info.get("maxmemory_policy", KEEPS_ALL)),
+        int(info.get("evicted_keys", 0)),
+        master,
+    )
+
+
+def masters(client: Any) -> list[str]:
+    """host:port of those whose replicas these servers are. Raises redis.RedisError."""
+    return [server.replica_of for server in servers(client) if server.replica_of]
+
+
+def eviction_policy(found: list[Server]) -> str | None:
+    """The policy by which a server of these throws keys away when it is full; None if none does."""
+    return next((server.policy for server in found if server.policy != KEEPS_ALL), None)
+
+
+def may_throw_away(policy: str) -> str:
+    """What an eviction policy means here, and what to do."""
+    return (
+        f"the store throws keys away when it is full (maxmemory-policy {policy}): users would lose their lists. "
+        "Set maxmemory-policy noeviction, and maxmemory by the README's bytes a user and item"
+    )
+
+
+class EvictionWatch:
+    """Counts the keys that a store throws away from the first look on, and tells of a policy that lets it.
+
+    `evicted(keys)` and `policy_set(policy)` are called by `look`, on the caller's thread. `policy`: the one that was
+    seen last, None if it keeps all.
+    """
+
+    def __init__(
+        self,
+        evicted: Callable[[int], None],
+        policy_set: Callable[[str], None],
+        every: float = LOOK_SECONDS,
+    ) -> None:
+        self._evicted, self._policy_set, self._every = evicted, policy_set, every
+        self._seen: dict[str, int] = {}
+        """Keys that each server has evicted since its start, by run_id: a server that starts again counts from 0."""
+        self.policy: str | None = None
+        self._looked = -every
+
+    def look(self, client: Any) -> None:
+        """At most once in `every` seconds. Raises redis.RedisError."""
+        if time.monotonic() - self._looked < self._every:
+            return
+        self._looked = time.monotonic()
+        found = servers(client)
+        for server in found:
+            self._evicted(max(0, server.evicted - self._seen.get(server.run_id, server.evicted)))
+        self._seen = {server.run_id: server.evicted for server in found}
+        policy, self.policy = self.policy, eviction_policy(found)
+        if self.policy is not None and self.policy != policy:
+            self._policy_set(self.policy)
