@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from rich.console import Console
 
@@ -18,6 +17,10 @@ from consumers import log
 from consumers.config import Settings
 from consumers.config_file import build
 from consumers.connect import connect_source, connect_store
+from consumers.datasets.checking import Check
+from consumers.datasets.opening import open_tables
+from consumers.datasets.scan import scan
+from consumers.datasets.understanding import show_understanding
 from consumers.demo_drift import Kept, compare, show
 from consumers.demo_feed import world_of
 from consumers.demo_producer import DemoOptions, Feed
@@ -29,7 +32,6 @@ from consumers.report.writer import of_service
 from consumers.reporter import line
 from consumers.service import Service
 from consumers.show import show_recommendations
-from consumers.tables import Table
 from models.prequential import NDCG_LOSS, RMSE
 from serving.reader import Reader
 
@@ -40,7 +42,7 @@ SETTLE_SECONDS = 60.0
 def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int, dict[str, Any]]:
     """Runs it all; gives the exit code (1 if anything was lost) and the summary. Raises Stop."""
     console = console or log.console()
-    domains = _domains(options)
+    domains = _domains(options, console)
     with _servers() as (broker, store), tempfile.TemporaryDirectory(prefix="crosscurrent-demo-") as folder:
         settings = _settings(broker, store, Path(folder), domains)
         create_topics(settings.kafka.client(), settings.topic_kinds())
@@ -80,20 +82,16 @@ def _servers() -> Iterator[tuple[Broker, Store]]:
         raise Stop(str(error)) from error
 
 
-def _domains(options: DemoOptions) -> dict[str, dict[str, Any]]:
+def _domains(options: DemoOptions, console: Console) -> dict[str, dict[str, Any]]:
     if not options.files:
         return {"movies": {"role": "source"}, "books": {"role": "source"}, "games": {"role": "target"}}
-    events: dict[str, int] = {}
-    low, high = float("inf"), float("-inf")
-    for path in options.files:
-        table = Table(path)
-        if table.kind != "interactions":
-            continue
-        for record in table.records(lambda _: None):
-            events[record.domain] = events.get(record.domain, 0) + 1
-            value = msgspec.json.decode(record.value or b"{}").get("value")
-            if value is not None:
-                low, high = min(low, value), max(high, value)
+    check = Check(Settings())
+    scans = [scan(table, check) for table in open_tables(options.files, None, options.reading)]
+    show_understanding(scans, check, console)
+    found = [(name, d) for s in scans if s.kind == "interactions" for name, d in s.domains.items()]
+    events = {name: sum(d.clicks + d.ratings for other, d in found if other == name) for name, _ in found}
+    low = min((d.lowest for _, d in found), default=0.0)
+    high = max((d.highest for _, d in found), default=0.0)
     if not events:
         raise Stop("--replay: none of these files holds interactions")
     target = options.target or min(events, key=lambda name: events[name])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from consumers.tables import TableError
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from kafka.partitioner.default import DefaultPartitioner
@@ -19,7 +20,6 @@ from consumers import replay as module
 from consumers import time_order
 from consumers.replay import DeliveryError, ReplayReport, SendCounts, partition_of, replay, send
 from consumers.rows import Kind, Sent
-from consumers.tables import TableError
 
 
 class Done:

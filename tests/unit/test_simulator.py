@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from consumers.tables import Table
 
 from consumers import worlds
 from consumers.rows import Sent
 from consumers.simulated_world import DomainSpec, Drift, Poison, WorldSettings
 from consumers.simulator import Simulator, load_simulator, three_domains, to_files
-from consumers.tables import Table
 
 
 def world(**changes: object) -> Simulator:

@@ -14,9 +14,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from consumers.tables import BadRow, Table, TableError
 
 from consumers.rows import Sent
-from consumers.tables import BadRow, Table, TableError
 
 NOON = 1_700_000_000_000
 

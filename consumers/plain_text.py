@@ -1,0 +1,15 @@
+"""What users wrote, on a terminal: never markup, never a command to the terminal."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+
+def harmless(text: str) -> str:
+    """Text without control characters, which a terminal would obey; line ends and tabs stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def plain(text: str, style: str = "") -> Text:
+    """For rich, which would take [brackets] and :words: in a plain string for its own."""
+    return Text(harmless(text), style=style)
