@@ -27,6 +27,7 @@ from consumers.demo_producer import DemoOptions, Feed
 from consumers.demo_view import View
 from consumers.embedded import Broker, EmbeddedError, Store
 from consumers.errors import Stop
+from consumers.plain_text import joined, plain
 from consumers.replay import create_topics
 from consumers.report.writer import of_service
 from consumers.reporter import line
@@ -69,7 +70,7 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
         if drifted is not None:
             story = [line(events, notice) for events, notice in service.pipeline.reporter.story]
             show(drifted, story, console)
-        console.print(f"\nall of it as a page: [bold]{report.path}[/bold]", highlight=False, soft_wrap=True)
+        console.print(joined("\nall of it as a page: ", (str(report.path), "bold")), soft_wrap=True)
         return (1 if summary["lost"] else 0), summary
 
 
@@ -223,9 +224,13 @@ def _show(
     """The summary, and how to read a recommendation: done here once, so that it is seen to work."""
     without, with_transfer = summary["target_error_without_transfer"], summary["target_error_with_transfer"]
     console.print(
-        f"\n[bold]{summary['events_in']:,}[/bold] events in {summary['seconds']:.0f} s: "
-        f"{summary['learned']:,} learned, {summary['duplicates']:,} duplicates, "
-        f"{summary['dead_letters']:,} dead letters, [bold]{summary['lost']:,} lost[/bold]"
+        joined(
+            "\n",
+            (f"{summary['events_in']:,}", "bold"),
+            f" events in {summary['seconds']:.0f} s: {summary['learned']:,} learned, "
+            f"{summary['duplicates']:,} duplicates, {summary['dead_letters']:,} dead letters, ",
+            (f"{summary['lost']:,} lost", "bold"),
+        )
     )
     console.print(
         f"fresh in the store after {summary['freshness_p50_ms']:.0f} ms (median), "
@@ -233,8 +238,11 @@ def _show(
     )
     if without is not None and with_transfer is not None:
         console.print(
-            f"{summary['error_metric']} in {summary['target']}: [bold]{with_transfer:.4f}[/bold] with transfer, "
-            f"{without:.4f} without ({100 * (1 - with_transfer / without):+.1f} % better)"
+            joined(
+                f"{summary['error_metric']} in {summary['target']}: ",
+                (f"{with_transfer:.4f}", "bold"),
+                f" with transfer, {without:.4f} without ({100 * (1 - with_transfer / without):+.1f} % better)",
+            )
         )
     target = summary["target"]
     user = next(
@@ -244,11 +252,11 @@ def _show(
         return
     console.print()
     show_recommendations(Reader(url, settings.redis.prefix), user, target, 5, console)
-    console.print("\n[bold]The same from a shell[/bold]", highlight=False)
-    console.print(f"  redis-cli -u {url} GET 'cc:rec:{{{user}}}:{target}'", highlight=False, soft_wrap=True)
-    console.print("[bold]and from Python[/bold]")
-    console.print("  from serving.reader import Reader", highlight=False)
-    console.print(f"  Reader({url!r}).recommend({user!r}, {target!r}, 5)", highlight=False, soft_wrap=True)
+    console.print(plain("\nThe same from a shell", "bold"))
+    console.print(plain(f"  redis-cli -u {url} GET 'cc:rec:{{{user}}}:{target}'"), soft_wrap=True)
+    console.print(plain("and from Python", "bold"))
+    console.print("  from serving.reader import Reader")
+    console.print(plain(f"  Reader({url!r}).recommend({user!r}, {target!r}, 5)"), soft_wrap=True)
     if not options.keep:
         console.print(
             "(broker and store end with this demo; crosscurrent demo --keep leaves them running)", style="dim"

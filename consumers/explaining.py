@@ -11,6 +11,7 @@ from rich.table import Table
 from consumers import log
 from consumers.config import Settings
 from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.plain_text import joined, plain
 from models.checkpoint import CheckpointDirectory, UnusableError
 from models.explain import Explanation, explain
 from models.learner import Learner
@@ -50,21 +51,17 @@ def _show(found: Explanation, user: str, item: str, domain: str, console: Consol
         f"number {found.rank + 1} for them" if found.rank is not None else f"not for them: {found.why_not}"
     )
     console.print(
-        f"[bold]{found.title or item}[/bold] ({item}, {domain}) for [bold]{user}[/bold]: {place}",
-        highlight=False,
+        joined((found.title or item, "bold"), f" ({item}, {domain}) for ", (user, "bold"), f": {place}")
     )
     if not found.known:
-        console.print(
-            f"no user {user} is known: this is what a new one gets", style="yellow", highlight=False
-        )
+        console.print(plain(f"no user {user} is known: this is what a new one gets", "yellow"))
     console.print(_parts(f"score {found.score:.3f}", found.why))
     console.print(_parts(f"expected rating {found.rating:.3f}", found.rating_parts))
     if found.past:
         table = Table("domain", "item", "title", "had together", "text alike", title="past items", box=None)
         for past in found.past:
-            table.add_row(
-                past.domain, past.item_id, past.title, f"{past.together:.2f}", f"{past.similarity:.2f}"
-            )
+            cells = (past.domain, past.item_id, past.title, f"{past.together:.2f}", f"{past.similarity:.2f}")
+            table.add_row(*map(plain, cells))
         console.print(table)
     console.print(_parts(f"bias terms of {domain}", found.domain_terms))
 
@@ -73,5 +70,5 @@ def _parts(title: str, parts: dict[str, float]) -> Table:
     table = Table("part", "adds", title=title, box=None)
     for name, value in sorted(parts.items(), key=lambda part: -abs(part[1])):
         if abs(value) >= 0.0005:
-            table.add_row(name, f"{value:+.3f}")
+            table.add_row(plain(name), f"{value:+.3f}")
     return table

@@ -6,7 +6,6 @@ before) or skipped (its domain is not in the config); the four counts add up to 
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -54,8 +53,7 @@ def read_historic(
     """Reads both files; with `domain`, all rows are of it, or only its rows count. Raises Stop, with what to do."""
     tables = open_tables((interactions, items), domain, reading, ("interactions", "items"))
     size = sum(table.size for table in tables)
-    now = int(time.time() * 1000) if reading.no_time else None
-    check = Check(settings, reading.rating_range, pseudonyms=settings.privacy.ids(), now=now)
+    check = Check(settings, reading.rating_range, pseudonyms=settings.privacy.ids())
     events, catalogue = (
         scan(table, check, keep=True, progress=lambda: progress(sum(t.position for t in tables), size))
         for table in tables

@@ -10,6 +10,11 @@ def harmless(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
+def joined(*parts: str | tuple[str, str]) -> Text:
+    """Parts one after the other, each plain, or (plain, style)."""
+    return Text.assemble(*(plain(part) if isinstance(part, str) else plain(*part) for part in parts))
+
+
 def plain(text: str, style: str = "") -> Text:
     """For rich, which would take [brackets] and :words: in a plain string for its own."""
     return Text(harmless(text), style=style)

@@ -118,7 +118,9 @@ def replay(
                 bar.update(task, sent=counts.sent + counts.items)
 
         items, events, report.sorted_files = in_time_order(scans, show)
-        good = _good(itertools.chain(items, events), check)
+        good: Iterable[Sent] = itertools.chain(items, events)
+        if any(found.refused for found in scans):
+            good = _good(good, check)
         counts = _deliver(good, client, topic_of, rate, show, create, partitions, on_refused)
     for field in counts.__struct_fields__:
         setattr(report, field, getattr(counts, field))

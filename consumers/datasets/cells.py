@@ -33,7 +33,7 @@ class UndecodableError(BadRowError):
 def is_blank(value: Any) -> bool:
     """Nothing, or a word that stands for nothing."""
     if isinstance(value, str):
-        return len(value) < 9 and value.strip().lower() in _EMPTY
+        return len(value) < 7 and (value in _EMPTY or value.strip().lower() in _EMPTY)
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
@@ -44,6 +44,8 @@ def as_id(value: Any, field: str, columns: Mapping[str, str]) -> str:
     if not isinstance(value, str):
         value = _id_text(value, field, columns)
     value = value.strip()
+    if value.isalnum() and len(value) <= 256:  # nearly all are
+        return str(value)
     _refuse_odd(value, field)
     if value[-1:] == "0" and (whole := _WHOLE.fullmatch(value)) is not None:
         value = whole[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import NamedTuple
 
 import msgspec
@@ -40,7 +41,7 @@ class Check:
     """Decodes records as `run` does, with the config's limits.
 
     `rating_range` narrows the config's; a domain that the config lacks has none. `ranged`: whether ratings outside
-    of it are refused at all. Rows without a time count as of `now` (ms), one after the other.
+    of it are refused at all. Rows without a time count as of `now` (ms; None: as of this moment), one after the other.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Check:
         self._configured = settings.domains if ranged else {}
         self._range = rating_range
         self._pseudonyms = pseudonyms
-        self._now = now
+        self._now = int(time.time() * 1000) if now is None else now
         self._decoders: dict[str, Decoder] = {}
 
     def range_of(self, domain: str) -> Range:
@@ -71,11 +72,11 @@ class Check:
             domains = [Domain(sent.domain, rating_range=self.range_of(sent.domain))]
             decoder = Decoder(topics, domains, self.limit, self._pseudonyms)  # type: ignore[arg-type]
             self._decoders[sent.domain] = decoder
-        time = -1
-        if self._now is not None and sent.kind == "interactions" and sent.timestamp is None:
+        arrived = -1  # a record's own time says itself whether it can be
+        if sent.timestamp is None:
             self._now += 1
-            time = self._now
-        found = decoder.decode(Record(sent.kind, 0, 0, time, sent.key, sent.value))
+            arrived = self._now
+        found = decoder.decode(Record(sent.kind, 0, 0, arrived, sent.key, sent.value))
         if isinstance(found, Interaction | Item):
             return found
         assert isinstance(found, Rejection)

@@ -92,6 +92,10 @@ def is_known(name: str) -> bool:
     return plain(name) in _KNOWN
 
 
+def names_an_id(name: str) -> bool:
+    return plain(name) in {*_ALIASES["user_id"], *_ALIASES["item_id"]}
+
+
 def recognise(
     path: Path,
     names: Sequence[str],
@@ -115,7 +119,7 @@ def recognise(
             if len(found) == 1:
                 fields[field] = found[0]
             elif found:
-                doubtful[field] = found
+                doubtful[field] = sorted(found, key=list(names).index)
     if "item_id" in fields and fields.get("title") == fields["item_id"]:
         del fields["title"]  # `movie` alone is the id
     kind = _kind(path, fields, doubtful, expected, names)
@@ -161,8 +165,13 @@ def _kind(
     if {"item_id", "user_id"} <= there:
         return "interactions"
     about = there & {"title", "text", *_ABOUT}
-    if "item_id" in there and (expected == "items" or (expected is None and about)):
+    like_events = expected == "interactions" and there & {"rating", "timestamp"}
+    if "item_id" in there and (expected == "items" or (about and not like_events)):
         return "items"
+    if len(names) == 1:
+        raise TableError(
+            f"{path}: one column only, {names[0]}: say what is between cells, as in --delimiter '^'"
+        )
     lacking = [] if "item_id" in there else ["item_id"]
     if expected != "items" and "user_id" not in there:
         lacking.append("user_id")
@@ -204,15 +213,9 @@ def _of_interactions(
             notes.append(f"--as-clicks: column {column} is not read; every row is a click")
     elif "rating" not in fields and "type" not in fields:
         for name in left:
-            if (held := looks_like_rating(name, sample.get(name, ()))) is not None:
+            if (likeness := looks_like_rating(name, sample.get(name, ()))) is not None:
                 raise TableError(
-                    f"{path}: no column is known as the rating, but {name} looks like one: it holds {held}. If it is: "
-                    f"--map rating={name}"
-                    + (
-                        f", or --map type={name} --type …=rating:5"
-                        if "and" in held and "to" not in held
-                        else ""
-                    )
-                    + "; if every row is a click all the same: --as-clicks"
+                    f"{path}: no column is known as the rating, but {name} looks like one: {likeness}; if every row is "
+                    "a click all the same: --as-clicks"
                 )
     return notes

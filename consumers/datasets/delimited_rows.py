@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -48,7 +49,7 @@ class DelimitedRows:
 
     def rows(self, wanted: Sequence[str | None]) -> Iterator[tuple[int, Row | str]]:
         """(line, the cells of the `wanted` columns), or (line, what is wrong). None: a column that is not there."""
-        places = [None if name is None else self.names.index(name) for name in wanted]
+        pick = self._picker(wanted)
         feed = _Feed(self.stream, self.layout)
         self.cut, self.comments = None, 0
         line = self.layout.before
@@ -57,19 +58,34 @@ class DelimitedRows:
                 if isinstance(cells, _Odd):
                     found: Row | str | None = self._complaint(line, cells)
                 else:
-                    found = _picked(cells, places) if self._is_row(cells) else None
+                    found = pick(cells) if self._is_row(cells) else None
                 if found is not None:
                     yield line, found
-            line -= self.cut is not None
         except pa.ArrowInvalid as error:
             # A row that does not fit a block: in general, an open quote.
             within = f"a quote is opened in or after this line and not closed within {_LONGEST_ROW >> 20} MB"
             self.cut = within if "straddling" in str(error) else str(error)
+            line += 1
         finally:
             feed.close()
         self.cut = self.cut or self.stream.cut
         if self.cut is not None:
-            yield line + 1, f"unreadable from here on: {self.cut}"
+            yield line, f"unreadable from here on: {self.cut}"
+
+    def _picker(self, wanted: Sequence[str | None]) -> Callable[[tuple[str, ...]], Row]:
+        """What takes the wanted cells out of a row; the place after the last stands for a column that is not there."""
+        width = len(self.layout.names)
+        names: dict[str | None, int] = {name: n for n, name in enumerate(self.layout.names)}
+        # One place after the last cell stands for what is not there, a second one for genres told by flags.
+        flags = len(self.names) > width
+        places = [
+            width + (flags and name == "genres") if name not in names else names[name] for name in wanted
+        ]
+        genres = width + 1 in places
+        if len(places) == 1:
+            return lambda cells: (cells[places[0]],)
+        take = itemgetter(*places)
+        return lambda cells: take((*cells, None, _genres(cells) if genres else None))
 
     def _is_row(self, cells: tuple[str, ...]) -> bool:
         """Whether it is one, and not a blank line, a comment or the end. Notes a quote that is open at the end."""
@@ -125,13 +141,6 @@ def _numbered(feed: _Feed, layout: Layout) -> Iterator[tuple[int, tuple[str, ...
     for row in odd:
         yield line, row
         line += 1 + row.text.count("\n")
-
-
-def _picked(cells: tuple[str, ...], places: list[int | None]) -> Row:
-    width = len(cells)
-    return tuple(
-        None if place is None else cells[place] if place < width else _genres(cells) for place in places
-    )
 
 
 def _genres(cells: tuple[str, ...]) -> str:

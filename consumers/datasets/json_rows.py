@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from consumers.datasets.columns import names_an_id
 from consumers.datasets.problems import TableError
 from consumers.datasets.row_parser import Row
 from consumers.datasets.text_stream import TextStream
@@ -71,19 +72,19 @@ class JsonRows:
         """(keys of the first objects, keys inside of their objects as `user.id`)"""
         names: dict[str, None] = {}
         inner: dict[str, None] = {}
-        good: Object | None = None
+        good: list[Object] = []
         for n, (_, found) in enumerate(self._objects()):
             if n == _SAMPLE:
                 break
             if isinstance(found, str):
                 continue
-            good = found
+            good.append(found)
             for key, value in found.items():
                 names[key] = None
                 if isinstance(value, dict) and key not in ("context", "vectors"):
                     inner.update(dict.fromkeys(f"{key}.{name}" for name in value))
-        if good is not None and all(isinstance(value, list | dict) for value in good.values()):
-            _refuse_wrapped(path, good)
+        if len(good) == 1:
+            _refuse_wrapped(path, good[0])
         return list(names), list(inner)
 
     def _lines(self) -> Iterator[tuple[int, Object | str]]:
@@ -131,8 +132,10 @@ class JsonRows:
             try:
                 decode(text.lstrip(" \t\n,"))
                 self.cut = "it is not JSON"
-            except (ValueError, RecursionError) as error:
-                self.cut = f"it is not JSON: {error}"
+            except json.JSONDecodeError as error:
+                self.cut = f"it is not JSON ({error.msg})"
+            except RecursionError:
+                self.cut = "it is nested too deep"
 
 
 class _Twice(Exception):
@@ -208,11 +211,11 @@ def _kind(value: Any) -> str:
 def _refuse_wrapped(path: Path, found: Object) -> None:
     """Tables inside of one object: by key, or by column as pandas writes them. Raises TableError."""
     for key, value in found.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            raise TableError(
-                f"{path}: the rows are in the list {key!r}; take it out: jq -c '.[\"{key}\"][]' {path} > rows.jsonl"
-            )
-    if len(found) > 1 and all(value for value in found.values()):
+        rows = isinstance(value, list) and value and isinstance(value[0], dict)
+        if rows and not any(map(names_an_id, found)):
+            command = f"jq -c '.[\"{key}\"][]' {path} > rows.jsonl"
+            raise TableError(f"{path}: the rows are in the list {key!r}; take it out: {command}")
+    if len(found) > 1 and all(isinstance(value, list | dict) for value in found.values()):
         raise TableError(
             f'{path}: this JSON holds columns, not rows; make it JSON Lines: python -c "import pandas; '
             f"pandas.read_json('{path}').to_json('rows.jsonl', orient='records', lines=True)\""

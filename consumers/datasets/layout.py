@@ -66,7 +66,7 @@ def layout_of(path: Path, head: str, delimiter: str | None, mapped: list[str]) -
         above = cells_of(lines[before - 1].lstrip(comments).strip(), delimiter)
         if len(above) == len(cells) and any(map(is_known, above)):  # the header is commented out
             return Layout(delimiter, each_once(above), False, before, comments, "names in a comment")
-    if mapped and all(column.isdecimal() for column in mapped) and not set(mapped) & set(cells):
+    if mapped and all(column.isdecimal() for column in mapped) and not set(mapped) <= set(cells):
         bare = _holds_values(cells)
         names = list(map(str, range(len(cells)))) if bare else _by_number(cells, mapped)
         return Layout(delimiter, names, not bare, before, comments, "columns by number")
@@ -75,6 +75,10 @@ def layout_of(path: Path, head: str, delimiter: str | None, mapped: list[str]) -
     for separator, width, name, names_ in _BARE:
         if (separator, width) == (delimiter, len(cells)) and re.fullmatch(name, _plain_name(path)):
             return Layout(delimiter, list(names_), False, before, comments, "no header: read as MovieLens's")
+    if len(cells) == 1:
+        raise TableError(
+            f"{path}: one column only, {first[:80]!r}: say what is between cells, as in --delimiter '^'"
+        )
     if _holds_values(cells):
         numbered = ", ".join(f"{n}: {cell.strip()[:20]}" for n, cell in enumerate(cells[:12]))
         raise TableError(
@@ -114,8 +118,11 @@ def _before(lines: list[str]) -> tuple[int, str, str | None]:
 
 def _delimiter(path: Path, first: str, lines: list[str]) -> str:
     """The separator that gives the most columns we know, else the most columns that its rows have too."""
-    if "::" in first and not any(c in first for c in _CANDIDATES[:3]):
+    if "::" in first and (any(map(is_known, first.split("::"))) or not any(map(is_known, first.split(",")))):
         return "::"
+    doubled = [d * 2 for d in _CANDIDATES if d * 2 in first and d not in first.replace(d * 2, "")]
+    if len(doubled) == 1 and any(map(is_known, first.split(doubled[0]))):
+        return doubled[0]
     split = {d: cells_of(first, d, lines[1:]) for d in _CANDIDATES}
     known = Counter({d: sum(map(is_known, cells)) for d, cells in split.items() if len(cells) > 1})
     ranked = known.most_common()
@@ -153,6 +160,7 @@ def _by_number(cells: list[str], mapped: list[str]) -> list[str]:
 
 def each_once(names: list[str]) -> list[str]:
     """Names that stand there twice get a number, `rating#1` and `rating#2`: neither is taken unasked."""
+    names = [name or f"column {n}" for n, name in enumerate(names)]
     count = Counter(names)
     seen: Counter[str] = Counter()
     out = []

@@ -20,7 +20,7 @@ _WORDS = {"true", "false", "t", "f", "yes", "no", "y", "n"}
 
 
 def looks_like_rating(name: str, values: Sequence[Any]) -> str | None:
-    """What the column holds, in words, if that may be ratings; else None.
+    """What the column holds and what to say then, if that may be ratings; else None.
 
     Numbers of few different values are, unless the column's name says that they are something else; so are yes
     and no under a name such as `recommended`. `values`: the first of the column.
@@ -30,7 +30,9 @@ def looks_like_rating(name: str, values: Sequence[Any]) -> str | None:
     if len(set(map(str, held))) < 2:
         return None
     if all(isinstance(v, bool) or (isinstance(v, str) and v.strip().lower() in _WORDS) for v in held):
-        return " and ".join(sorted({str(v) for v in held})) if _VERDICTS.search(lower) else None
+        no, *_, yes = sorted({str(v).strip() for v in held})
+        as_type = f"--map type={name} --type {yes}=rating:5,{no}=rating:1"
+        return f"it holds {no} and {yes}. If it is: {as_type}" if _VERDICTS.search(lower) else None
     if _NOT_RATINGS.search(lower):
         return None
     numbers = [_number(v) for v in held]
@@ -40,7 +42,8 @@ def looks_like_rating(name: str, values: Sequence[Any]) -> str | None:
     repeats = len(different) < len(numbers) or len(numbers) <= 5  # a few rows tell little
     if len(different) > _GRADES or not repeats:
         return None
-    return f"numbers from {different[0]:g} to {different[-1]:g}"
+    numbers_held = f"numbers from {different[0]:g} to {different[-1]:g}"
+    return f"it holds {numbers_held}. If it is: --map rating={name}"
 
 
 def _number(value: Any) -> float | None:

@@ -64,7 +64,7 @@ class EventParser:
     def __call__(self, domain: str, row: Row) -> Sent | None:
         """The record; None for a type that is to be left out. Raises BadRowError."""
         user, item, _, rating, timestamp, event_id, context, kind = row
-        meaning = self._meaning(kind)
+        meaning = None if kind is None else self._meaning(kind)
         if meaning is not None and meaning.kind == "skip":
             return None
         user = as_id(user, "user_id", self._fields)
@@ -89,9 +89,9 @@ class EventParser:
                 raise BadRowError("timestamp is empty: fill it in, or --no-time takes every row as of now")
             at = parse_time(timestamp, self._latest, self._order)
         event = _Event("click" if value is UNSET else "rating", user, item, value, at)
-        if not is_blank(event_id):
+        if event_id is not None and not is_blank(event_id):
             event.event_id = as_id(event_id, "event_id", self._fields)
-        if not is_blank(context):
+        if context is not None and not is_blank(context):
             event.context = as_object(context, "context")
         when = None if at is UNSET else at
         return Sent("interactions", domain, user.encode(), _encode(event), when, implicit=implicit)

@@ -50,7 +50,9 @@ class Scan(msgspec.Struct):
     bad_rows: int = 0
     bad: list[BadRow] = []
     """The first of them."""
-    reasons: Counter[str] = Counter()
+    refused: int = 0
+    """Bad rows that are records, which `run` would make dead letters."""
+    reasons: Counter[str] = msgspec.field(default_factory=Counter)
     """Bad rows by the field that is wrong; `row` where it is the row as such."""
     first: list[Sent] = []
     """The first rows as they will be sent."""
@@ -60,11 +62,11 @@ class Scan(msgspec.Struct):
     """Whether the interactions lie in the order of their time."""
     cut: str | None = None
     """Why the file was not read to its end, or None."""
-    skipped: Counter[str] = Counter()
+    skipped: Counter[str] = msgspec.field(default_factory=Counter)
     left_out: int = 0
-    types: Counter[str] = Counter()
+    types: Counter[str] = msgspec.field(default_factory=Counter)
     """Rows by event type and what it was taken for."""
-    item_ids: Counter[str] = Counter()
+    item_ids: Counter[str] = msgspec.field(default_factory=Counter)
     """In a table of items, its ids; of interactions, the ids of the items they are of."""
     events: list[Interaction] = []
     items: list[Item] = []
@@ -99,6 +101,7 @@ def scan(
         decoded = check(sent)
         of_domain = found.domains.setdefault(sent.domain, DomainScan())
         if isinstance(decoded, Refused):
+            found.refused += 1
             if decoded.reason == "out_of_range":
                 of_domain.outside += 1
                 _widen(of_domain, rating_of(sent))

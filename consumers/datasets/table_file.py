@@ -80,7 +80,10 @@ class Table:
             self._rows = _rows_of(path, self.options)
             self.sample = self._sample()
         except UNREADABLE as error:
-            raise TableError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+            why = (
+                getattr(error, "strerror", None) or f"{error}: the file is cut off or damaged; fetch it again"
+            )
+            raise TableError(f"{path}: {why}") from None
         except RecursionError:
             raise TableError(f"{path}: nested too deep") from None
         found = recognise(path, self._rows.names, self._rows.inner, self.options, expected, self.sample)
@@ -188,6 +191,8 @@ def _rows_of(path: Path, options: ReadOptions) -> _Rows:
         raise TableError(f"{path}: the file is empty")
     stream = TextStream(path, options.encoding)
     text = stream.head(_HEAD)
+    if not text and stream.cut:
+        raise TableError(f"{path}: {stream.cut}: the file is cut off or damaged; fetch it again")
     if text.lstrip()[:1] in ("{", "["):
         return JsonRows(stream, text)
     layout = layout_of(path, text, options.delimiter, [c for c in options.columns.values() if c])

@@ -99,7 +99,7 @@ def _milliseconds(value: Any, order: DateOrder | None) -> float:
     if not isinstance(value, str | int):
         return _of_number(value)
     text = str(value).strip()
-    if _COMPACT.fullmatch(text):
+    if len(text) in (8, 14) and _COMPACT.fullmatch(text):
         return _of_date(datetime.strptime(text, "%Y%m%d%H%M%S" if len(text) == 14 else "%Y%m%d"))  # noqa: DTZ007
     if text.isdecimal():
         return _of_number(int(text))

@@ -57,7 +57,7 @@ def scan_files(
     """
     tables = open_tables((interactions, items), None, reading, ("interactions", "items"), otherwise=target)
     size = sum(table.size for table in tables)
-    check = Check(settings, reading.rating_range, ranged=False, now=now if reading.no_time else None)
+    check = Check(settings, reading.rating_range, ranged=False, now=now)
     events, catalogue = (
         scan(table, check, keep=True, progress=lambda: progress(sum(t.position for t in tables), size))
         for table in tables

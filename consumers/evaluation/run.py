@@ -63,9 +63,9 @@ def run_evaluation(
             options.interactions, options.items, options.target, settings, options.reading, now,
             lambda done, size: bars.update(task, completed=done, total=size),
         )  # fmt: skip
+    data = data_of(events, items, options.target, settings)
     show_understanding((events, items), check, console if options.dry_run else log.console(stderr=True))
     code = BUG if events.cut is not None or items.cut is not None else 0
-    data = data_of(events, items, options.target, settings)
     del events, items
     if options.dry_run:
         console.print("nothing was evaluated (--dry-run)")

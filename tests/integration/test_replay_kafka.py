@@ -10,10 +10,12 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from consumers.embedded import Broker
-from consumers.replay import DeliveryError, create_topics, make_producer, partition_of, replay, send
+from consumers.replay import create_topics, make_producer, replay
 from consumers.rows import Kind, Sent
+from consumers.sending import DeliveryError, partition_of, send
 from consumers.simulated_world import DomainSpec, WorldSettings
 from consumers.simulator import Simulator, to_files, to_kafka
+from tests.scanning import scanned
 
 
 def read_all(bootstrap: str, topic: str, expect: int) -> dict[int, list[tuple[bytes, bytes | None]]]:
@@ -80,7 +82,7 @@ def test_replay_of_files(bootstrap: str, world: Simulator, tmp_path: Path) -> No
     to_files(world, tmp_path)
     files = [tmp_path / "interactions.csv.gz", tmp_path / "items.csv.gz"]
     client = {"bootstrap_servers": bootstrap}
-    report = replay(files, client, create=True, partitions=3)
+    report = replay(*scanned(files), client, create=True, partitions=3)
     assert (report.sent, report.items, report.bad_rows) == (5000, 160, 0)
     check(bootstrap, world, 3)
     with KafkaAdminClient(**client) as admin:
@@ -102,7 +104,7 @@ def test_topics_are_not_created_unasked(bootstrap: str, world: Simulator, tmp_pa
     """A typing error in the config must not make a topic."""
     to_files(world, tmp_path)
     with pytest.raises(DeliveryError, match="does not exist"):
-        replay([tmp_path / "items.csv.gz"], {"bootstrap_servers": bootstrap})
+        replay(*scanned([tmp_path / "items.csv.gz"]), {"bootstrap_servers": bootstrap})
 
 
 def test_no_broker_is_an_error_in_time(own_broker: Broker, world: Simulator, tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_no_broker_is_an_error_in_time(own_broker: Broker, world: Simulator, tmp
     own_broker.stop()
     client = {"bootstrap_servers": own_broker.bootstrap, "bootstrap_timeout_ms": 500}
     with pytest.raises(KafkaError):
-        replay([tmp_path / "items.csv.gz"], client)
+        replay(*scanned([tmp_path / "items.csv.gz"]), client)
 
 
 def test_a_broker_lost_on_the_way_is_an_error(own_broker: Broker) -> None:
