@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -18,9 +19,22 @@ from consumers.datasets.checking import Check, Refused
 from consumers.datasets.problems import BadRow
 from consumers.datasets.scan import SHOW_BAD, Scan
 from consumers.rows import Kind, Sent
-from consumers.sending import DELIVERY_SECONDS, DeliveryError, SendCounts, TopicOf, default_topic, send
+from consumers.sending import (
+    DELIVERY_SECONDS,
+    DeliveryError,
+    Outsized,
+    SendCounts,
+    TopicOf,
+    default_topic,
+    send,
+)
 from consumers.time_order import in_time_order
+from consumers.topic_limits import message_limits
 
+BATCH_BYTES = 900_000
+"""Just below the size of record batches that brokers take by default."""
+
+_BATCH_OVERHEAD = 200  # bytes of a batch and a record beside key and value
 _MAX_REQUEST_BYTES = 64 * 1024 * 1024
 """The client's own limit; what the broker takes is the broker's to say."""
 
@@ -51,7 +65,7 @@ def make_producer(client: Mapping[str, Any], live: bool = False, **options: Any)
         "enable_idempotence": True,
         "compression_type": "lz4",
         "linger_ms": 5 if live else 200,
-        "batch_size": 900_000,  # just below the size of record batches that brokers take by default
+        "batch_size": BATCH_BYTES,
         "request_timeout_ms": 15_000,
         "delivery_timeout_ms": int(DELIVERY_SECONDS * 1000),
         "bootstrap_timeout_ms": 6000,
@@ -121,7 +135,8 @@ def replay(
         good: Iterable[Sent] = itertools.chain(items, events)
         if any(found.refused for found in scans):
             good = _good(good, check)
-        counts = _deliver(good, client, topic_of, rate, show, create, partitions, on_refused)
+        topics = {topic_of(found.kind, name) for found in scans for name in found.domains}
+        counts = _deliver(good, topics, client, topic_of, rate, show, create, partitions, on_refused)
     for field in counts.__struct_fields__:
         setattr(report, field, getattr(counts, field))
     return report
@@ -144,6 +159,7 @@ def _good(records: Iterable[Sent], check: Check) -> Iterator[Sent]:
 
 def _deliver(
     records: Iterable[Sent],
+    topics: Iterable[str],
     client: Mapping[str, Any],
     topic_of: TopicOf,
     rate: float | None,
@@ -160,13 +176,26 @@ def _deliver(
 
     with KafkaAdminClient(**client) as admin:
         there = set(admin.list_topics())
-    producer = make_producer(client, live=rate is not None, max_request_size=_MAX_REQUEST_BYTES)
-    try:
-        counts = send(records, producer, topic_of, rate, show, prepare, on_refused)
-    except BaseException:
-        producer.close(timeout=2)  # by default it would wait for a dead broker
-        raise
-    producer.close()
+        limits = message_limits(admin, there.intersection(topics))
+    # A batch that is too large is refused whole: batches stay below what every topic takes.
+    batch = max(1, min([BATCH_BYTES, *(limit - _BATCH_OVERHEAD for limit in limits.values())]))
+    with contextlib.ExitStack() as opened:
+
+        @functools.cache
+        def plain_producer() -> KafkaProducer:
+            options = {"max_request_size": _MAX_REQUEST_BYTES, "enable_idempotence": False}
+            made = make_producer(client, live=True, **options)
+            opened.callback(made.close, timeout=2)
+            return made
+
+        producer = make_producer(client, live=rate is not None, batch_size=batch)
+        outsized = Outsized(batch - _BATCH_OVERHEAD, plain_producer, on_refused)
+        try:
+            counts = send(records, producer, topic_of, rate, show, prepare, outsized)
+        except BaseException:
+            producer.close(timeout=2)  # by default it would wait for a dead broker
+            raise
+        producer.close()
     return counts
 
 

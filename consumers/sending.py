@@ -6,7 +6,7 @@ import functools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from kafka import KafkaProducer
@@ -43,6 +43,18 @@ def default_topic(kind: Kind, domain: str) -> str:
     return f"{kind}.{domain}"
 
 
+class Outsized(NamedTuple):
+    """How records are sent that may be too large for the broker: each alone, so that only it can be refused.
+
+    By a producer of their own, because an idempotent one is of no more use after a refusal.
+    """
+
+    over: int
+    """Bytes of key and value; larger records go this way."""
+    producer: Callable[[], KafkaProducer]
+    on_refused: Callable[[BadRow], object]
+
+
 def send(
     records: Iterable[Sent],
     producer: KafkaProducer,
@@ -50,51 +62,54 @@ def send(
     rate: float | None = None,
     on_sent: Callable[[SendCounts], object] = lambda _: None,
     prepare: Callable[[str, Kind], object] = lambda _topic, _kind: None,
-    on_refused: Callable[[BadRow], object] | None = None,
+    outsized: Outsized | None = None,
 ) -> SendCounts:
     """Sends `records` and returns when the broker has acknowledged all of them.
 
     `rate`: interactions a second (None: as fast as the broker takes them; items never wait). Called back are
-    `prepare(topic, kind)` before a topic's first record, `on_sent` now and then, and `on_refused` for a record that
-    is too large for the broker; without it, that is an error as any other. Raises DeliveryError.
+    `prepare(topic, kind)` before a topic's first record and `on_sent` now and then. Raises DeliveryError.
     """
     counts = SendCounts()
     topics: dict[tuple[Kind, str], tuple[str, int]] = {}
     waiting: deque[_InFlight] = deque()
     started = time.monotonic()
     paced_from: float | None = None
-    try:
-        for record in records:
-            at = (record.kind, record.domain)
+    for record in records:
+        at = (record.kind, record.domain)
+        try:
             if at not in topics:
                 topic = topic_of(*at)
                 prepare(topic, record.kind)
                 topics[at] = topic, len(producer.partitions_for(topic))
             topic, partitions = topics[at]
             partition = partition_of(record.key, partitions)
-            sent = _InFlight(record.kind, record.file, record.line, topic, len(record.value or b""))
-            try:
-                sent.future = producer.send(topic, record.value, record.key, partition=partition)
-            except MessageSizeTooLargeError as error:
-                _refuse(sent, error, on_refused)
-                continue
-            waiting.append(sent)
-            if record.kind == "items":
-                counts.items += 1
+            if outsized is not None and len(record.key) + len(record.value or b"") > outsized.over:
+                producer.flush(timeout=DELIVERY_SECONDS)
+                _settle(waiting, 0)
+                if not _send_alone(record, topic, partition, outsized):
+                    continue
             else:
-                counts.sent += 1
-                if rate:
-                    paced_from = time.monotonic() if paced_from is None else paced_from
-                    if (ahead := paced_from + counts.sent / rate - time.monotonic()) > 0.001:
-                        time.sleep(ahead)
-                    on_sent(counts)
-            if not (counts.sent + counts.items) % 1000:
-                _settle(waiting, IN_FLIGHT, counts, on_refused)
+                future = producer.send(topic, record.value, record.key, partition=partition)
+                waiting.append(_InFlight(record.file, record.line, future))
+        except KafkaError as error:
+            raise _delivery_error(record.file, record.line, error) from error
+        if record.kind == "items":
+            counts.items += 1
+        else:
+            counts.sent += 1
+            if rate:
+                paced_from = time.monotonic() if paced_from is None else paced_from
+                if (ahead := paced_from + counts.sent / rate - time.monotonic()) > 0.001:
+                    time.sleep(ahead)
                 on_sent(counts)
+        if not (counts.sent + counts.items) % 1000:
+            _settle(waiting, IN_FLIGHT)
+            on_sent(counts)
+    try:
         producer.flush(timeout=DELIVERY_SECONDS)
-        _settle(waiting, 0, counts, on_refused)
     except KafkaError as error:
-        raise DeliveryError(f"the broker did not take a record: {error}") from error
+        raise _delivery_error("", 0, error) from error
+    _settle(waiting, 0)
     counts.seconds = time.monotonic() - started
     counts.events_per_second = (counts.sent + counts.items) / max(counts.seconds, 1e-9)
     on_sent(counts)
@@ -110,35 +125,33 @@ def partition_of(key: bytes, partitions: int) -> int:
 class _InFlight(msgspec.Struct, gc=False):
     """A record on its way, and where it came from."""
 
-    kind: Kind
     file: str
     line: int
-    topic: str
-    bytes: int
-    future: Any = None
+    future: Any
 
 
-def _settle(
-    waiting: deque[_InFlight],
-    allowed: int,
-    counts: SendCounts,
-    on_refused: Callable[[BadRow], object] | None,
-) -> None:
-    """Raises the error of a failed record, and waits until no more than `allowed` are unacknowledged."""
+def _settle(waiting: deque[_InFlight], allowed: int) -> None:
+    """Raises DeliveryError for a failed record; waits until no more than `allowed` are unacknowledged."""
     while waiting and (len(waiting) > allowed or waiting[0].future.is_done):
         sent = waiting.popleft()
         try:
             sent.future.get(timeout=DELIVERY_SECONDS)
-        except MessageSizeTooLargeError as error:
-            _refuse(sent, error, on_refused)
-            if sent.kind == "items":
-                counts.items -= 1
-            else:
-                counts.sent -= 1
+        except KafkaError as error:
+            raise _delivery_error(sent.file, sent.line, error) from error
 
 
-def _refuse(sent: _InFlight, error: KafkaError, on_refused: Callable[[BadRow], object] | None) -> None:
-    if on_refused is None:
-        raise error
-    limit = f"than topic {sent.topic} takes (max.message.bytes): shorten the row, or raise the topic's limit"
-    on_refused(BadRow(sent.file, sent.line, f"the record has {sent.bytes:,} bytes, more {limit}"))
+def _send_alone(record: Sent, topic: str, partition: int, outsized: Outsized) -> bool:
+    """Whether the broker took it; else it is a bad row."""
+    try:
+        sent = outsized.producer().send(topic, record.value, record.key, partition=partition)
+        sent.get(timeout=DELIVERY_SECONDS)
+    except MessageSizeTooLargeError:
+        size = len(record.key) + len(record.value or b"")
+        why = f"the record has {size:,} bytes, more than topic {topic} takes (max.message.bytes): shorten the row"
+        outsized.on_refused(BadRow(record.file, record.line, why))
+        return False
+    return True
+
+
+def _delivery_error(file: str, line: int, error: KafkaError) -> DeliveryError:
+    return DeliveryError(f"the broker did not take {f'{file}:{line}' if file else 'a record'}: {error}")

@@ -193,6 +193,10 @@ def _rows_of(path: Path, options: ReadOptions) -> _Rows:
     text = stream.head(_HEAD)
     if not text and stream.cut:
         raise TableError(f"{path}: {stream.cut}: the file is cut off or damaged; fetch it again")
+    if "\0" in text:
+        raise TableError(
+            f"{path}: zero characters between the letters: is it UTF-16? Say --encoding utf-16-le"
+        )
     if text.lstrip()[:1] in ("{", "["):
         return JsonRows(stream, text)
     layout = layout_of(path, text, options.delimiter, [c for c in options.columns.values() if c])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -17,6 +18,8 @@ from consumers.datasets.checking import Check
 from consumers.datasets.scan import Scan
 from consumers.plain_text import plain
 
+_NUMBER = re.compile(r"[\d.eE+]+")
+_ZONE = re.compile(r":\d\d.*(Z|UTC|GMT|[+-]\d\d(:?\d\d)?)\b", re.IGNORECASE)
 _WARNING = "yellow"
 _SHOWN_BYTES = 400
 
@@ -47,7 +50,7 @@ def confirm(question: str, yes: bool) -> bool:
 
 def strangers(scans: Sequence[Scan]) -> Iterator[str]:
     """A warning where most events are of items that the item files lack: ids that are written in two ways."""
-    catalogue = {name for found in scans if found.kind == "items" for name in found.item_ids}
+    catalogue = dict.fromkeys(name for found in scans if found.kind == "items" for name in found.item_ids)
     events = [found for found in scans if found.kind == "interactions"]
     total = sum(found.item_ids.total() for found in events)
     lacking = sum(n for found in events for name, n in found.item_ids.items() if name not in catalogue)
@@ -150,9 +153,8 @@ def _zoned(found: Scan) -> bool:
     for value in found.table.sample.get(found.table.columns.get("timestamp", ""), ()):
         if isinstance(value, datetime):
             return value.tzinfo is not None
-        if isinstance(value, str) and (":" in value or value.count("-") + value.count("/") > 1):
-            tail = value.rpartition(":")[2].upper()
-            return any(mark in tail for mark in ("Z", "UTC", "GMT", "+", "-"))
+        if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+            return bool(_ZONE.search(value))
     return True
 
 

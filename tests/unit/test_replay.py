@@ -20,7 +20,7 @@ from consumers import time_order
 from consumers.datasets.problems import BadRow, TableError
 from consumers.replay import ReplayReport, replay
 from consumers.rows import Kind, Sent
-from consumers.sending import DeliveryError, SendCounts, partition_of, send
+from consumers.sending import DeliveryError, Outsized, SendCounts, partition_of, send
 from tests.scanning import scanned
 
 
@@ -126,28 +126,23 @@ def test_a_refused_record_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         sending(producer, [event(1)])
 
 
-@pytest.mark.parametrize("late", [False, True])
-def test_a_record_too_large_is_a_bad_row_where_that_is_wanted(
-    late: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whether the producer says it at once or the broker later: named by file and line; the others are sent."""
+def test_a_record_too_large_goes_alone_and_may_be_refused() -> None:
+    """By another producer, in its place among the others; it is named by file and line, and the rest is sent."""
     producer, refused = Producer(), list[BadRow]()
-    too_large = MessageSizeTooLargeError("2 MB")
 
-    def send_or_refuse(_topic: str, value: bytes, *_: object, **__: object) -> Done:
-        if len(value) < 100:
-            return Done(None)
-        if late:
-            return Done(too_large)
-        raise too_large
+    class Refusing(Producer):
+        def send(self, *_: Any, **__: Any) -> Done:
+            assert len(producer.sent) == 2
+            assert producer.flushed
+            return Done(MessageSizeTooLargeError("2 MB"))
 
-    monkeypatch.setattr(producer, "send", send_or_refuse)
     records = [event(n) for n in range(5)]
     records[2] = Sent("interactions", "movies", b"u2", b"x" * 100, 2, "r.csv", 3)
-    counts = sending(producer, records, on_refused=refused.append)
-    assert counts.sent == 4
+    outsized = Outsized(50, lambda: cast(KafkaProducer, Refusing()), refused.append)
+    assert sending(producer, records, outsized=outsized).sent == 4
+    assert [key for _, _, key, _ in producer.sent] == [b"u0", b"u1", b"u3", b"u4"]
     assert [(row.file, row.line) for row in refused] == [("r.csv", 3)]
-    assert "100 bytes" in refused[0].reason
+    assert "102 bytes" in refused[0].reason
     assert "max.message.bytes" in refused[0].reason
 
 
@@ -169,6 +164,9 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Producer:
             return self
 
         def __exit__(self, *_: object) -> None: ...
+        def describe_configs(self, *_: object, **__: object) -> dict[str, object]:
+            return {}
+
         def list_topics(self) -> list[str]:
             return [f"{k}.{d}" for k in ("interactions", "items") for d in ("movies", "books", "food")]
 
