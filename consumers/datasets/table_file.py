@@ -193,7 +193,7 @@ def _rows_of(path: Path, options: ReadOptions) -> _Rows:
     text = stream.head(_HEAD)
     if not text and stream.cut:
         raise TableError(f"{path}: {stream.cut}: the file is cut off or damaged; fetch it again")
-    if "\0" in text:
+    if text.count("\0") > len(text) / 10:
         raise TableError(
             f"{path}: zero characters between the letters: is it UTF-16? Say --encoding utf-16-le"
         )

@@ -9,7 +9,7 @@ import lzma
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -30,23 +30,25 @@ class Unpacked:
         """Raises TableError for what is no table, one of `UNREADABLE` for what cannot be read."""
         self.raw = path.open("rb")
         self.packings: list[str] = []
+        self._layers = [self.raw]
         try:
-            file = io.BufferedReader(cast(Any, self.raw))
+            file = self.raw
             for _ in range(_PACKINGS):
                 inner = self._inside(path, file)
                 if inner is None:
                     break
+                self._layers.append(inner)
                 file = inner
             self.file = file
             self.head = file.peek(_HEAD)[:_HEAD]
             refuse_foreign(path, self.head)
         except BaseException:
-            self.raw.close()
+            self.close()
             raise
 
     def close(self) -> None:
-        self.file.close()
-        self.raw.close()
+        for layer in reversed(self._layers):
+            layer.close()
 
     def _inside(self, path: Path, file: io.BufferedReader) -> io.BufferedReader | None:
         head = file.peek(8)[:8]
