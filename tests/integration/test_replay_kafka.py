@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from pathlib import Path
 
@@ -133,3 +134,29 @@ def test_a_broker_lost_on_the_way_is_an_error(own_broker: Broker) -> None:
             send(records(), producer)
     finally:
         producer.close(timeout=1)
+
+
+def test_a_record_over_the_topics_limit_is_a_bad_row_and_the_rest_goes_on(
+    bootstrap: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Where the broker keeps `max.message.bytes` (the embedded one does not): named by line, all others are there."""
+    client = {"bootstrap_servers": bootstrap}
+    topic = f"items.{topic_prefix}"
+    with KafkaAdminClient(**client) as admin:
+        configs = {"max.message.bytes": "20000"}
+        admin.create_topics(
+            {topic: {"num_partitions": 1, "replication_factor": -1, "configs": configs}},
+            wait_for_metadata=True,
+        )
+    rng = random.Random(0)  # what compresses well is small enough
+    large = (3, 4, 170)
+    titles = [rng.randbytes(50_000 if n in large else 150).hex() for n in range(300)]
+    path = tmp_path / "items.csv"
+    path.write_text("item_id,title\n" + "".join(f"i{n},{title}\n" for n, title in enumerate(titles)))
+    scans, limits = scanned([path], topic_prefix)
+    report = replay(scans, limits, client)
+    got = [key.decode() for key, _ in read_all(bootstrap, topic, report.items)[0]]
+    refused = [row.line - 2 for row in report.refused]
+    assert refused in ([], list(large))
+    assert got == [f"i{n}" for n in range(300) if n not in refused]
+    assert (report.items, report.bad_rows) == (300 - len(refused), len(refused))
