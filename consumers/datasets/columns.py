@@ -168,10 +168,6 @@ def _kind(
     like_events = expected == "interactions" and there & {"rating", "timestamp"}
     if "item_id" in there and (expected == "items" or (about and not like_events)):
         return "items"
-    if len(names) == 1:
-        raise TableError(
-            f"{path}: one column only, {names[0]}: say what is between cells, as in --delimiter '^'"
-        )
     lacking = [] if "item_id" in there else ["item_id"]
     if expected != "items" and "user_id" not in there:
         lacking.append("user_id")

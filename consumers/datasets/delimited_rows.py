@@ -23,7 +23,7 @@ from consumers.datasets.text_stream import TextStream
 _LONGEST_ROW = 1 << 23  # bytes; an open quote would swallow the rest of the file
 _ROWS = 8192  # made Python values of at a time
 _END = "\ufdd1"  # a row of its own after the last: where it is not one, a quote is still open
-_OPEN = "a quote is opened here and never closed"
+_OPEN = "a quote is opened here and never closed: close it, or write quotes within a cell twice"
 _UNIT = "\x1f"  # stands for a separator of several characters
 _GENRES = (
     "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",

@@ -190,6 +190,7 @@ def _settle_ratings(found: Scan, implicit: dict[str, _Implicit], on_bad: Callabl
             found.bad_rows += doubt.count - len(doubt.lines)
             found.reasons["rating"] += doubt.count - len(doubt.lines)
     found.bad.sort(key=lambda row: row.line)
+    found.first = [s for s in found.first if not (s.implicit and s.domain in found.table.rated)]
 
 
 def _refuse_useless(found: Scan) -> None:

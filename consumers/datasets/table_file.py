@@ -75,6 +75,8 @@ class Table:
         """Domains that have ratings: in them a row without one, and without a type, is a bad row. See `scan`."""
         if domain is not None and not _DOMAIN.fullmatch(domain):
             raise TableError(f"a domain name is made of a-z, 0-9, _ and - only, not {domain!r}")
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise TableError(f"{path}: a pipe can be read only once; write it into a file first")
         try:
             self.size = path.stat().st_size
             self._rows = _rows_of(path, self.options)

@@ -45,7 +45,9 @@ def show_understanding(scans: Sequence[Scan], check: Check, console: Console) ->
 
 def confirm(question: str, yes: bool) -> bool:
     """Asks on a terminal, unless `yes`; where nobody can answer, goes on."""
-    return yes or not sys.stdin.isatty() or click.confirm(question, default=False, err=True)
+    return (
+        yes or sys.stdin is None or not sys.stdin.isatty() or click.confirm(question, default=False, err=True)
+    )
 
 
 def strangers(scans: Sequence[Scan]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections import defaultdict
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from consumers.cli import _run, cli
 from consumers.embedded import Broker
 from consumers.replay import create_topics, make_producer, replay
 from consumers.rows import Kind, Sent
@@ -17,6 +19,8 @@ from consumers.sending import DeliveryError, partition_of, send
 from consumers.simulated_world import DomainSpec, WorldSettings
 from consumers.simulator import Simulator, to_files, to_kafka
 from tests.scanning import scanned
+
+FILES = Path(__file__).parent.parent / "data" / "user_files"
 
 
 def read_all(bootstrap: str, topic: str, expect: int) -> dict[int, list[tuple[bytes, bytes | None]]]:
@@ -160,3 +164,21 @@ def test_a_record_over_the_topics_limit_is_a_bad_row_and_the_rest_goes_on(
     assert refused in ([], list(large))
     assert got == [f"i{n}" for n in range(300) if n not in refused]
     assert (report.items, report.bad_rows) == (300 - len(refused), len(refused))
+
+
+def test_the_command_sends_what_it_said(
+    bootstrap: str, topic_prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a terminal it goes on; what is too large and what lies behind a cut is left out, with exit code 1."""
+    config = tmp_path / "crosscurrent.toml"
+    config.write_text(f'[kafka]\nbootstrap_servers = ["{bootstrap}"]\n[domains.{topic_prefix}]\n')
+    files = [str(FILES / "f14" / "items.jsonl.gz"), str(FILES / "u29" / "cut.csv.gz")]
+    words = ["replay", *files, "-c", str(config), "-d", topic_prefix, "--create-topics"]
+    assert _run(functools.partial(cli, words)) == 1
+    said = capsys.readouterr().err
+    assert "sent 1,691 interactions and 2 items" in said
+    assert f"{files[1]} was not read to its end" in said
+    items = read_all(bootstrap, f"items.{topic_prefix}", 2)
+    assert [key for key, _ in items[0]] == [b"a", b"c"]
+    events = read_all(bootstrap, f"interactions.{topic_prefix}", 1691)
+    assert sum(map(len, events.values())) == 1691
