@@ -172,10 +172,12 @@ def _kind(
     if expected != "items" and "user_id" not in there:
         lacking.append("user_id")
     advice = " ".join(f"--map {field}=COLUMN" for field in lacking)
-    or_title = "" if expected or about else ", or --map title=COLUMN if these are items"
+    either = (
+        "; a user only if these are interactions" if about else ", or --map title=COLUMN if these are items"
+    )
     raise TableError(
         f"{path}: no column for {' and '.join(lacking)} among {', '.join(names[:30])}; name the columns: "
-        f"{advice}{or_title}"
+        f"{advice}{'' if expected else either}"
     )
 
 

@@ -43,7 +43,8 @@ def looks_like_rating(name: str, values: Sequence[Any]) -> str | None:
     if len(different) > _GRADES or not repeats:
         return None
     numbers_held = f"numbers from {different[0]:g} to {different[-1]:g}"
-    return f"it holds {numbers_held}. If it is: --map rating={name}"
+    as_flag = f", or --map type={name} --type 1=click,0=skip" if different == [0, 1] else ""
+    return f"it holds {numbers_held}. If it is: --map rating={name}{as_flag}"
 
 
 def _number(value: Any) -> float | None:

@@ -143,6 +143,7 @@ REFUSED: dict[str, tuple[bytes | str, str]] = {
         f"{HEAD}date\nu,i,3,03/24/2011\nu,i,3,25/04/2011\n", "25/04/2011 has the day first, 03/24/2011"
     ),
     "an unknown rating": (clicks("strength", "1", "5"), "strength looks like one: it holds numbers .*--as-clicks"),
+    "impressions": (clicks("clicked", "0", "1"), "--map type=clicked --type 1=click,0=skip"),
     "a verdict": (clicks("liked", "no", "yes"), "--map type=liked --type yes=rating:5,no=rating:1"),
     "types": (clicks("event_type", "view", "cart"), "types .*: cart .15.. Say what each is: --type cart=click"),
     "unknown names": (f"wer\tding\tnote\twann\nu1\ti1\t3\t{SECONDS}\n", "no column for .*--map user_id=COLUMN"),
@@ -179,6 +180,7 @@ def test_what_can_be_read_in_two_ways_or_not_at_all_is_refused(tmp_path: Path, f
     [
         ("a verdict", {"columns": {"type": "liked"}, "types": {"yes": Meaning("rating", 5), "no": SKIP}}, 15),
         ("a verdict", {"as_clicks": True}, 30),
+        ("impressions", {"columns": {"type": "clicked"}, "types": {"1": Meaning("click"), "0": SKIP}}, 15),
         ("an unknown rating", {"columns": {"rating": "strength"}}, 30),
         ("types", {"types": {"cart": Meaning("rating", 4)}}, 30),
         ("dates in two ways", {"date_order": "dmy"}, 1),
