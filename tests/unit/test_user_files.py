@@ -13,6 +13,7 @@ import pytest
 from consumers.cli import _run, cli
 from consumers.config_file import load
 from consumers.datasets.options import ReadOptions, parse_columns, parse_range, parse_types
+from consumers.datasets.understanding import confirm
 from tests.scanning import scanned, sent_of
 
 FILES = Path(__file__).parent.parent / "data" / "user_files"
@@ -289,9 +290,12 @@ def test_a_file_that_was_cut_off_is_told_by_the_exit_code_of_every_command(
 def test_rows_are_asked_about_on_a_terminal_only(
     config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No: nothing is sent, exit code 1. `--yes` and a pipe go on, here to a broker that is not there."""
+    """No: nothing is sent, exit code 1. With `--yes` and without a terminal nobody is asked."""
     words = ["replay", str(FILES / "f19" / "r.zip"), "-c", str(config), "-d", "shop"]
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
     assert run(words) == 1
     assert "nothing was sent" in capsys.readouterr().err
+    assert confirm("?", yes=True)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    assert confirm("?", yes=False)
