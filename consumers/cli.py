@@ -15,8 +15,9 @@ from consumers.cli_dead_letters import dead_letters
 from consumers.cli_evaluate import evaluate
 from consumers.cli_files import pretrain, replay, simulate
 from consumers.cli_forget import forget
-from consumers.cli_options import CONFIG, JSON, NEEDED_CONFIG, write_json
+from consumers.cli_options import CONFIG, JSON, NEEDED_CONFIG, table_options, write_json
 from consumers.config_file import load
+from consumers.datasets.options import ReadOptions
 from consumers.errors import BUG, USAGE, Stop
 
 
@@ -167,6 +168,7 @@ def explain(config: Path, user: str, item: str, domain: str, json_file: Path | N
 @click.option(
     "--target", help="With --replay: the domain to transfer into (default: the one with fewest events)."
 )
+@table_options
 @click.option(
     "--report", default="report", show_default=True, type=click.Path(path_type=Path),
     help="Folder for index.html: figures and plots.",
@@ -179,6 +181,7 @@ def demo(
     seed: int,
     files: tuple[Path, ...],
     target: str | None,
+    reading: ReadOptions,
     report: Path,
     keep: bool,
     json_file: Path | None,
@@ -197,7 +200,7 @@ def demo(
     from consumers.demo import run_demo  # noqa: PLC0415  (loads torch)
     from consumers.demo_producer import DemoOptions  # noqa: PLC0415
 
-    code, figures = run_demo(DemoOptions(events, rate, seed, files, target, keep, report))
+    code, figures = run_demo(DemoOptions(events, rate, seed, files, target, keep, report, reading))
     write_json(json_file, figures)
     return code
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from consumers.cli_options import CONFIG, JSON, write_json
+from consumers.cli_options import CONFIG, JSON, asking_options, table_options, write_json
 from consumers.config_file import load
+from consumers.datasets.options import ReadOptions
 from consumers.evaluation import SCENARIOS, Scenario
 
 
@@ -18,7 +19,8 @@ from consumers.evaluation import SCENARIOS, Scenario
 @click.option("--scenario", type=click.Choice(SCENARIOS), help="A simulated world instead of files.")
 @CONFIG
 @click.option("--encoder", help="Text encoder instead of the config's: hashing, a model name or folder.")
-@click.option("--rating-range", "limits", metavar="LO:HI", help="For clipping (default: the file's range).")
+@table_options
+@asking_options
 @click.option(
     "--predictions", type=click.Path(path_type=Path), help="Parquet file, a row an event, arm and seed."
 )
@@ -39,7 +41,9 @@ def evaluate(
     scenario: Scenario | None,
     config: Path | None,
     encoder: str | None,
-    limits: str | None,
+    reading: ReadOptions,
+    dry_run: bool,
+    yes: bool,
     predictions: Path | None,
     plot: Path | None,
     seeds: int | None,
@@ -47,6 +51,8 @@ def evaluate(
     json_file: Path | None,
 ) -> int:
     """Measure the learner of `run` on recorded events, in time order, each scored before it is learned.
+
+    Files are read as by `replay`: first it says what they were taken for.
 
     Beside it: popularity, co-visitation, text, a batch item-KNN, River's BiasedMF, the target alone. Needs no Kafka.
 
@@ -59,12 +65,15 @@ def evaluate(
       crosscurrent evaluate --interactions e.parquet --items i.csv --target books \\
         --encoder all-MiniLM-L6-v2 --seeds 3 --json figures.json --plot stream.png
       crosscurrent evaluate --interactions e.csv --items i.csv --target books --strategies none,share,coral
+      crosscurrent evaluate --interactions log.csv --items i.csv --target shop --map user_id=visitor \\
+        --type view=click,sale=rating:5 --dry-run
       crosscurrent evaluate --scenario sudden --seeds 5 --json sudden.json
     """
     files = {"--interactions": interactions, "--items": items, "--target": target}
     if scenario is not None:
         given = files | {
-            "--rating-range": limits,
+            "options for reading files": None if reading == ReadOptions() else reading,
+            "--dry-run": dry_run or None,
             "--predictions": predictions,
             "--strategies": strategies or None,
         }
@@ -81,18 +90,21 @@ def evaluate(
     if interactions is None or items is None or target is None:
         missing = ", ".join(name for name, value in files.items() if value is None)
         raise click.UsageError(f"missing {missing}; or give --scenario NAME for a simulated world")
-    from consumers.evaluation.data import parse_range, parse_strategies  # noqa: PLC0415
+    from consumers.evaluation.data import parse_strategies  # noqa: PLC0415
     from consumers.evaluation.run import Options, run_evaluation  # noqa: PLC0415
 
     options = Options(
         interactions,
         items,
         target,
-        parse_range(limits),
+        reading,
         predictions,
         plot,
         seeds or 1,
         parse_strategies(strategies),
+        dry_run,
+        yes,
     )
-    write_json(json_file, run_evaluation(options, settings))
-    return 0
+    code, figures = run_evaluation(options, settings)
+    write_json(json_file, figures)
+    return code

@@ -7,8 +7,9 @@ from typing import Literal
 
 import click
 
-from consumers.cli_options import CONFIG, JSON, NEEDED_CONFIG, write_json
+from consumers.cli_options import CONFIG, JSON, NEEDED_CONFIG, asking_options, table_options, write_json
 from consumers.config_file import load
+from consumers.datasets.options import ReadOptions
 
 
 @click.command()
@@ -96,13 +97,8 @@ def simulate(
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @NEEDED_CONFIG
 @click.option("--domain", "-d", help="Domain of all rows; with a domain column: only its rows.")
-@click.option(
-    "--map",
-    "mapping",
-    multiple=True,
-    metavar="FIELD=COLUMN",
-    help="For layouts that are not recognised, such as user_id=buyer.",
-)
+@table_options
+@asking_options
 @click.option(
     "--rate", type=click.FloatRange(0, min_open=True), help="Events per second (default: full speed)."
 )
@@ -113,27 +109,36 @@ def replay(
     files: tuple[Path, ...],
     config: Path,
     domain: str | None,
-    mapping: tuple[str, ...],
+    reading: ReadOptions,
+    dry_run: bool,
+    yes: bool,
     rate: float | None,
     create_topics: bool,
     partitions: int,
     json_file: Path | None,
 ) -> int:
-    """Send historical interactions and items into Kafka: CSV, JSON Lines or Parquet, gzip too.
+    """Send historical interactions and items into Kafka: CSV, TSV, JSON or Parquet, packed or not.
 
-    MovieLens, Amazon Reviews 2023 and our own layout are recognised. Bad rows are counted and named by line.
+    First it says what it took the files for: which column gives which field, what is not used, what will be a click
+    and what a rating, the first rows as they will be sent, and the bad rows by line. On a terminal it asks then. What
+    can be read in two ways is refused, with the option that settles it. Exit code 1 where a file was not read to its
+    end.
 
     \b
     Examples:
       crosscurrent replay ratings.csv movies.csv --domain movies -c crosscurrent.toml --create-topics
-      crosscurrent replay interactions.csv.gz items.csv.gz -c crosscurrent.toml --rate 1000
+      crosscurrent replay interactions.csv.gz items.csv.gz -c crosscurrent.toml --dry-run
       crosscurrent replay sales.parquet -d shop -c crosscurrent.toml --map user_id=buyer --map item_id=sku
+      crosscurrent replay shop.csv -d shop -c crosscurrent.toml --type view=click,purchase=rating:5 --yes
+      crosscurrent replay export.csv -d shop -c crosscurrent.toml --encoding cp1252 --date-order dmy
     """
     from consumers.replaying import run_replay  # noqa: PLC0415
 
-    figures = run_replay(files, load(config), domain, mapping, rate, create_topics, partitions)
+    code, figures = run_replay(
+        files, load(config), domain, reading, rate, create_topics, partitions, dry_run, yes
+    )
     write_json(json_file, figures)
-    return 0
+    return code
 
 
 @click.command()
@@ -144,6 +149,8 @@ def replay(
 @NEEDED_CONFIG
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Checkpoint folder for `run`.")
 @click.option("--domain", "-d", help="Domain of all rows; with a domain column: only its rows.")
+@table_options
+@asking_options
 @click.option(
     "--holdout", default=0.2, show_default=True, type=click.FloatRange(0, 1, max_open=True),
     help="Share of the events, the last in time, that is measured before it is learned.",
@@ -158,6 +165,9 @@ def pretrain(
     config: Path,
     out: Path,
     domain: str | None,
+    reading: ReadOptions,
+    dry_run: bool,
+    yes: bool,
     holdout: float,
     encoder: str | None,
     no_final_fit: bool,
@@ -167,19 +177,25 @@ def pretrain(
     """Learn historic files into a first checkpoint for `run`, and measure it on their last part in time.
 
     For history that is NOT in Kafka: `run` then reads its log from the beginning, and an event that is in both is
-    learned twice, unless its event_id is among the latest `intake.dedup_events`. Rows with missing values are dropped
-    and counted. Needs neither Kafka nor Redis; `run` publishes everything it finds in the checkpoint.
+    learned twice, unless its event_id is among the latest `intake.dedup_events`. Files are read as by `replay`, which
+    says first what it took them for: rows with missing values are left out and named. Needs neither Kafka nor Redis;
+    `run` publishes everything it finds in the checkpoint.
 
     \b
     Examples:
       crosscurrent pretrain -c crosscurrent.toml --interactions events.csv.gz --items items.csv --out checkpoints
       crosscurrent pretrain -c crosscurrent.toml --interactions ratings.csv --items movies.csv --domain movies \\
         --out warm --holdout 0.1 --json figures.json
+      crosscurrent pretrain -c crosscurrent.toml --interactions log.tsv --items items.csv --domain shop --out warm \\
+        --map user_id=visitor --type view=click,sale=rating:5 --dry-run
       CROSSCURRENT_CHECKPOINT__DIRECTORY=warm crosscurrent run -c crosscurrent.toml
     """
     settings = load(config)
     from consumers.pretraining import Options, run_pretrain  # noqa: PLC0415  (loads torch)
 
-    options = Options(interactions, items, out, domain, holdout, encoder, not no_final_fit, force)
-    write_json(json_file, run_pretrain(options, settings))
-    return 0
+    options = Options(
+        interactions, items, out, domain, holdout, encoder, not no_final_fit, force, reading, dry_run, yes
+    )
+    code, figures = run_pretrain(options, settings)
+    write_json(json_file, figures)
+    return code

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from rich.console import Console
 
@@ -18,18 +17,22 @@ from consumers import log
 from consumers.config import Settings
 from consumers.config_file import build
 from consumers.connect import connect_source, connect_store
+from consumers.datasets.checking import Check
+from consumers.datasets.opening import open_tables
+from consumers.datasets.scan import scan
+from consumers.datasets.understanding import show_understanding
 from consumers.demo_drift import Kept, compare, show
 from consumers.demo_feed import world_of
 from consumers.demo_producer import DemoOptions, Feed
 from consumers.demo_view import View
 from consumers.embedded import Broker, EmbeddedError, Store
 from consumers.errors import Stop
+from consumers.plain_text import joined, plain
 from consumers.replay import create_topics
 from consumers.report.writer import of_service
 from consumers.reporter import line
 from consumers.service import Service
 from consumers.show import show_recommendations
-from consumers.tables import Table
 from models.prequential import NDCG_LOSS, RMSE
 from serving.reader import Reader
 
@@ -40,7 +43,7 @@ SETTLE_SECONDS = 60.0
 def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int, dict[str, Any]]:
     """Runs it all; gives the exit code (1 if anything was lost) and the summary. Raises Stop."""
     console = console or log.console()
-    domains = _domains(options)
+    domains = _domains(options, console)
     with _servers() as (broker, store), tempfile.TemporaryDirectory(prefix="crosscurrent-demo-") as folder:
         settings = _settings(broker, store, Path(folder), domains)
         create_topics(settings.kafka.client(), settings.topic_kinds())
@@ -67,7 +70,7 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
         if drifted is not None:
             story = [line(events, notice) for events, notice in service.pipeline.reporter.story]
             show(drifted, story, console)
-        console.print(f"\nall of it as a page: [bold]{report.path}[/bold]", highlight=False, soft_wrap=True)
+        console.print(joined("\nall of it as a page: ", (str(report.path), "bold")), soft_wrap=True)
         return (1 if summary["lost"] else 0), summary
 
 
@@ -80,20 +83,16 @@ def _servers() -> Iterator[tuple[Broker, Store]]:
         raise Stop(str(error)) from error
 
 
-def _domains(options: DemoOptions) -> dict[str, dict[str, Any]]:
+def _domains(options: DemoOptions, console: Console) -> dict[str, dict[str, Any]]:
     if not options.files:
         return {"movies": {"role": "source"}, "books": {"role": "source"}, "games": {"role": "target"}}
-    events: dict[str, int] = {}
-    low, high = float("inf"), float("-inf")
-    for path in options.files:
-        table = Table(path)
-        if table.kind != "interactions":
-            continue
-        for record in table.records(lambda _: None):
-            events[record.domain] = events.get(record.domain, 0) + 1
-            value = msgspec.json.decode(record.value or b"{}").get("value")
-            if value is not None:
-                low, high = min(low, value), max(high, value)
+    check = Check(Settings())
+    scans = [scan(table, check) for table in open_tables(options.files, None, options.reading)]
+    show_understanding(scans, check, console)
+    found = [(name, d) for s in scans if s.kind == "interactions" for name, d in s.domains.items()]
+    events = {name: sum(d.clicks + d.ratings for other, d in found if other == name) for name, _ in found}
+    low = min((d.lowest for _, d in found), default=0.0)
+    high = max((d.highest for _, d in found), default=0.0)
     if not events:
         raise Stop("--replay: none of these files holds interactions")
     target = options.target or min(events, key=lambda name: events[name])
@@ -225,9 +224,13 @@ def _show(
     """The summary, and how to read a recommendation: done here once, so that it is seen to work."""
     without, with_transfer = summary["target_error_without_transfer"], summary["target_error_with_transfer"]
     console.print(
-        f"\n[bold]{summary['events_in']:,}[/bold] events in {summary['seconds']:.0f} s: "
-        f"{summary['learned']:,} learned, {summary['duplicates']:,} duplicates, "
-        f"{summary['dead_letters']:,} dead letters, [bold]{summary['lost']:,} lost[/bold]"
+        joined(
+            "\n",
+            (f"{summary['events_in']:,}", "bold"),
+            f" events in {summary['seconds']:.0f} s: {summary['learned']:,} learned, "
+            f"{summary['duplicates']:,} duplicates, {summary['dead_letters']:,} dead letters, ",
+            (f"{summary['lost']:,} lost", "bold"),
+        )
     )
     console.print(
         f"fresh in the store after {summary['freshness_p50_ms']:.0f} ms (median), "
@@ -235,8 +238,11 @@ def _show(
     )
     if without is not None and with_transfer is not None:
         console.print(
-            f"{summary['error_metric']} in {summary['target']}: [bold]{with_transfer:.4f}[/bold] with transfer, "
-            f"{without:.4f} without ({100 * (1 - with_transfer / without):+.1f} % better)"
+            joined(
+                f"{summary['error_metric']} in {summary['target']}: ",
+                (f"{with_transfer:.4f}", "bold"),
+                f" with transfer, {without:.4f} without ({100 * (1 - with_transfer / without):+.1f} % better)",
+            )
         )
     target = summary["target"]
     user = next(
@@ -246,11 +252,11 @@ def _show(
         return
     console.print()
     show_recommendations(Reader(url, settings.redis.prefix), user, target, 5, console)
-    console.print("\n[bold]The same from a shell[/bold]", highlight=False)
-    console.print(f"  redis-cli -u {url} GET 'cc:rec:{{{user}}}:{target}'", highlight=False, soft_wrap=True)
-    console.print("[bold]and from Python[/bold]")
-    console.print("  from serving.reader import Reader", highlight=False)
-    console.print(f"  Reader({url!r}).recommend({user!r}, {target!r}, 5)", highlight=False, soft_wrap=True)
+    console.print(plain("\nThe same from a shell", "bold"))
+    console.print(plain(f"  redis-cli -u {url} GET 'cc:rec:{{{user}}}:{target}'"), soft_wrap=True)
+    console.print(plain("and from Python", "bold"))
+    console.print("  from serving.reader import Reader")
+    console.print(plain(f"  Reader({url!r}).recommend({user!r}, {target!r}, 5)"), soft_wrap=True)
     if not options.keep:
         console.print(
             "(broker and store end with this demo; crosscurrent demo --keep leaves them running)", style="dim"

@@ -11,6 +11,7 @@ from rich.console import Console
 from consumers.config import Settings
 from consumers.evaluation.scenario_run import Pass, run_pass
 from consumers.evaluation.scenario_world import TARGET
+from consumers.plain_text import joined, plain
 from consumers.report.chart import Chart, Line, number
 from consumers.simulated_world import World, WorldSettings
 from models.prequential import RMSE, Prequential
@@ -91,10 +92,12 @@ def _windows(squares: np.ndarray[Any, np.dtype[np.float64]]) -> list[float]:
 def show(found: Drifted, story: list[str], console: Console) -> None:
     """The loop's story, then the error after the drift in steps of `WINDOW` events, as bars over the one before."""
     console.print(
-        f"\n[bold]What the drift did[/bold] to the error in {TARGET} ({found.before:.3f} before it)"
+        joined(
+            "\n", ("What the drift did", "bold"), f" to the error in {TARGET} ({found.before:.3f} before it)"
+        )
     )
     for line in story:
-        console.print(f"  {line}", highlight=False)
+        console.print(plain(f"  {line}"))
     top = max(*found.adapted, *found.not_adapted)
     console.print(f"  {'events after it':>16}  {'with adaptation':24}  without", style="dim")
     for n, (one, other) in enumerate(zip(found.adapted, found.not_adapted, strict=False)):

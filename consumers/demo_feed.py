@@ -11,11 +11,16 @@ from typing import Any
 
 import msgspec
 
-from consumers.replay import make_producer, send
+from consumers.config import Settings
+from consumers.datasets.checking import Check
+from consumers.datasets.opening import open_tables
+from consumers.datasets.options import ReadOptions
+from consumers.datasets.scan import scan
+from consumers.replay import make_producer
 from consumers.rows import Sent
+from consumers.sending import send
 from consumers.simulated_world import WorldSettings
 from consumers.simulator import Simulator, three_domains
-from consumers.tables import Table
 from consumers.time_order import in_time_order
 
 POISON_EVERY, DOUBLE_EVERY = 500, 200
@@ -35,8 +40,10 @@ def world_of(events: int, seed: int) -> WorldSettings:
 def streams(orders: dict[str, Any]) -> tuple[Iterable[Sent], Iterable[Sent]]:
     """(items, events) of the user's files, or of the simulated world with faults."""
     if orders["files"]:
-        tables = [Table(Path(f)) for f in orders["files"]]
-        items, events, _ = in_time_order(tables, lambda _: None)
+        reading = msgspec.convert(orders["reading"], ReadOptions)
+        check = Check(Settings())
+        tables = open_tables([Path(f) for f in orders["files"]], None, reading)
+        items, events, _ = in_time_order([scan(table, check) for table in tables])
         known = set(orders["domains"])
         return (r for r in items if r.domain in known), itertools.islice(events, orders["events"])
     simulator = Simulator(world_of(orders["events"], orders["seed"]))

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
+from consumers.datasets.options import ReadOptions
 from consumers.errors import BUG, Stop
 
 
@@ -22,6 +25,8 @@ class DemoOptions(NamedTuple):
     target: str | None = None
     keep: bool = False
     report: Path = Path("report")
+    reading: ReadOptions = ReadOptions()
+    """How `files` are read."""
 
 
 class Feed:
@@ -35,6 +40,7 @@ class Feed:
             "seed": options.seed,
             "files": [str(f) for f in options.files],
             "domains": domains,
+            "reading": msgspec.to_builtins(options.reading),
         }
         self._process = subprocess.Popen(  # noqa: S603  our own module
             [sys.executable, "-m", "consumers.demo_feed", json.dumps(orders)],

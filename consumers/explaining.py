@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from consumers import log
@@ -15,6 +14,7 @@ from consumers.config import Settings
 from consumers.decode import FUTURE_LIMIT_MS
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.pipeline import check_owner
+from consumers.plain_text import joined, plain
 from models.arms import Arms
 from models.checkpoint import CheckpointDirectory, UnusableError
 from models.explain import Explanation, explain
@@ -61,23 +61,24 @@ def run_explain(
 
 
 def _show(found: Explanation, user: str, item: str, domain: str, top: int, console: Console) -> None:
-    title, item, user = escape(found.title or item), escape(item), escape(user)
     console.print(
-        f"[bold]{title}[/bold] ({item}, {domain}) for [bold]{user}[/bold]: {_place(found, top)}",
-        highlight=False,
+        joined(
+            (found.title or item, "bold"),
+            f" ({item}, {domain}) for ",
+            (user, "bold"),
+            f": {_place(found, top)}",
+        )
     )
     console.print(f"their list is made by {MADE_BY[found.arm]}", highlight=False)
     if not found.known:
-        console.print(
-            f"no user {user} is known: this is what a new one gets", style="yellow", highlight=False
-        )
+        console.print(plain(f"no user {user} is known: this is what a new one gets", "yellow"))
     console.print(_parts(f"score {found.score:.3f}", found.why))
     console.print(_parts(f"expected rating {found.rating:.3f}", found.rating_parts))
     if found.past:
         table = Table("domain", "item", "title", "had together", "text alike", title="past items", box=None)
         for past in found.past:
-            names = (past.domain, escape(past.item_id), escape(past.title))
-            table.add_row(*names, f"{past.together:.2f}", f"{past.similarity:.2f}")
+            cells = (past.domain, past.item_id, past.title, f"{past.together:.2f}", f"{past.similarity:.2f}")
+            table.add_row(*map(plain, cells))
         console.print(table)
     console.print(_parts(f"bias terms of {domain}", found.domain_terms))
 
@@ -93,5 +94,5 @@ def _parts(title: str, parts: dict[str, float]) -> Table:
     table = Table("part", "adds", title=title, box=None)
     for name, value in sorted(parts.items(), key=lambda part: -abs(part[1])):
         if abs(value) >= 0.0005:
-            table.add_row(name, f"{value:+.3f}")
+            table.add_row(plain(name), f"{value:+.3f}")
     return table

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from consumers.letter_log import Letter, LetterLog
 from consumers.letter_replay import Wanted
+from consumers.plain_text import harmless, plain
 
 HEX_WIDTH = 16
 
@@ -86,15 +86,15 @@ def print_overview(found: Overview, console: Console) -> None:
     table = Table("topic", "partition", "reason", "count", "replayed", "first", "last", box=None)
     for g in found.groups:
         row = (g.partition, g.reason, f"{g.count:,}", f"{g.replayed:,}", _when(g.first_ms), _when(g.last_ms))
-        table.add_row(*map(_cell, (g.topic, *row)))
+        table.add_row(*map(plain, (g.topic, *row)))
     console.print(table)
     if found.latest:
         console.print()
         lines = Table("id", "from", "reason", "time", "bytes", "", "detail", box=None)
         for x in found.latest:
             note = "replayed" if x.replayed else "truncated" if x.truncated else ""
-            line = (x.id, x.source, x.reason, _when(x.source_ms), f"{x.bytes:,}", note, x.detail)
-            lines.add_row(*map(_cell, line))
+            cells = (x.id, x.source, x.reason, _when(x.source_ms), f"{x.bytes:,}", note, x.detail)
+            lines.add_row(*map(plain, cells))
         console.print(lines)
 
 
@@ -124,16 +124,7 @@ def readable(data: bytes | None) -> str:
         text = data.decode()
     except UnicodeDecodeError:
         return hex_dump(data)
-    return _harmless(text)
-
-
-def _harmless(text: str) -> str:
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
-
-
-def _cell(text: str) -> Text:
-    """Headers are whatever was written: neither a terminal nor rich may take them for commands."""
-    return Text(_harmless(text))
+    return harmless(text)
 
 
 def hex_dump(data: bytes) -> str:

@@ -18,14 +18,24 @@ WIDE = 140
 
 
 def console(stderr: bool = False) -> Console:
-    """For results on stdout (or stderr); in a file or a pipe, lines are not folded to 80 characters."""
+    """For results on stdout (or stderr); in a file or a pipe, lines are not folded to 80 characters.
+
+    Nothing printed is markup: titles, ids and paths of users hold [brackets] and :words: of their own.
+    """
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, width=None if terminal else WIDE)
+    return Console(
+        stderr=stderr, width=None if terminal else WIDE, markup=False, emoji=False, highlight=False
+    )
 
 
 def bars(console: Console) -> Progress:
     """Progress bars that vanish when done; nothing at all where there is no terminal."""
-    columns = (TextColumn("{task.description:24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:24}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 

@@ -13,9 +13,12 @@ from rich.table import Table
 from consumers import log
 from consumers.checkpointer import Checkpointer
 from consumers.config import Settings
-from consumers.errors import Stop
+from consumers.datasets.options import ReadOptions
+from consumers.datasets.understanding import confirm, show_understanding
+from consumers.errors import BUG, Stop
 from consumers.held_out import Figures
 from consumers.historic import Historic, first_held_out, read_historic, warnings
+from consumers.plain_text import plain
 from consumers.pretrain import fit, fresh, put_items
 from models.checkpoint import CheckpointDirectory
 from models.text_encoder import load_encoder
@@ -33,13 +36,25 @@ class Options(NamedTuple):
     encoder: str | None = None
     final_fit: bool = True
     force: bool = False
+    reading: ReadOptions = ReadOptions()
+    dry_run: bool = False
+    yes: bool = False
 
 
-def run_pretrain(options: Options, settings: Settings, console: Console | None = None) -> dict[str, Any]:
-    """Learns, measures, saves, prints; gives the report. Raises Stop."""
+def run_pretrain(
+    options: Options, settings: Settings, console: Console | None = None
+) -> tuple[int, dict[str, Any]]:
+    """(exit code, report). Says what the files were taken for, learns, measures, saves, prints. Raises Stop.
+
+    The code is 1 where a file was not read to its end, or where the answer was no.
+    """
     console = console or log.console()
     begun = time.monotonic()
-    if not options.force and not CheckpointDirectory(options.out, read_only=True).empty:
+    if (
+        not options.force
+        and not options.dry_run
+        and not CheckpointDirectory(options.out, read_only=True).empty
+    ):
         raise Stop(
             f"--out {options.out}: there is a checkpoint already. Name another folder, or add --force."
         )
@@ -52,9 +67,18 @@ def run_pretrain(options: Options, settings: Settings, console: Console | None =
     use_one_thread()
     with log.bars(console) as bars:
         historic = _read(options, settings, bars)
-        first = first_held_out(historic.events, options.holdout)
-        for line in warnings(historic):
-            console.print(line, style="yellow", highlight=False)
+    first = first_held_out(historic.events, options.holdout)
+    show_understanding(historic.scans, historic.check, console)
+    for line in warnings(historic):
+        console.print(plain(line, "yellow"), soft_wrap=True)
+    code = BUG if historic.cut else 0
+    if options.dry_run:
+        console.print("nothing was learned (--dry-run)")
+        return code, _report(historic, first, {}, None, time.monotonic() - begun)
+    if not confirm(f"Learn {len(historic.events):,} events into {options.out}?", options.yes):
+        console.print("nothing was learned")
+        return BUG, _report(historic, first, {}, None, time.monotonic() - begun)
+    with log.bars(console) as bars:
         checkpointer = Checkpointer(options.out, settings.checkpoint.interval_seconds, lambda *_: None)
         try:
             trainee = fresh(settings, encoder)
@@ -66,32 +90,32 @@ def run_pretrain(options: Options, settings: Settings, console: Console | None =
             checkpointer.close()
     report = _report(historic, first, figures, folder, time.monotonic() - begun)
     _show(report, options, configured, console)
-    return report
+    return code, report
 
 
 def _read(options: Options, settings: Settings, bars: Progress) -> Historic:
     task = bars.add_task("reading", total=None)
     return read_historic(
-        options.interactions, options.items, settings, options.domain,
+        options.interactions, options.items, settings, options.domain, options.reading,
         lambda done, size: bars.update(task, completed=done, total=size),
     )  # fmt: skip
 
 
 def _report(
-    historic: Historic, first: int, figures: dict[str, Figures], folder: Path, seconds: float
+    historic: Historic, first: int, figures: dict[str, Figures], folder: Path | None, seconds: float
 ) -> dict[str, Any]:
-    events = historic.events
+    events, (of_events, of_items) = historic.events, historic.scans
     return {
         "events": len(events),
         "held_out": len(events) - first,
-        "dropped": historic.dropped.total(),
-        "dropped_by_reason": dict(historic.dropped),
-        "dropped_items": historic.dropped_items.total(),
+        "dropped": of_events.bad_rows,
+        "dropped_by_reason": dict(of_events.reasons),
+        "dropped_items": of_items.bad_rows,
         "repeated": historic.repeated,
         "skipped": dict(historic.skipped),
         "seconds": round(seconds, 1),
         "domains": figures,
-        "checkpoint": str(folder),
+        "checkpoint": None if folder is None else str(folder),
     }
 
 

@@ -1,53 +1,42 @@
-"""`replay`: historical tables into Kafka, items first, then interactions in the order of their time.
-
-`send` is the way of any stream of records into Kafka; the simulator uses it too.
-"""
+"""`replay`: historical tables into Kafka, items first, then interactions in the order of their time."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import itertools
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from kafka import KafkaAdminClient, KafkaProducer
-from kafka.errors import KafkaError, TopicAlreadyExistsError
-from kafka.partitioner.default import murmur2
-from kafka.producer.future import FutureRecordMetadata
+from kafka.errors import TopicAlreadyExistsError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consumers import log
-from consumers.errors import Stop
+from consumers.datasets.checking import Check, Refused
+from consumers.datasets.problems import BadRow
+from consumers.datasets.scan import SHOW_BAD, Scan
 from consumers.rows import Kind, Sent
-from consumers.tables import BadRow, Table
+from consumers.sending import (
+    DELIVERY_SECONDS,
+    DeliveryError,
+    Outsized,
+    SendCounts,
+    TopicOf,
+    default_topic,
+    send,
+)
 from consumers.time_order import in_time_order
+from consumers.topic_limits import message_limits
 
-TopicOf = Callable[[Kind, str], str]
-"""The topic for a kind of record and a domain."""
+BATCH_BYTES = 900_000
+"""Just below the size of record batches that brokers take by default."""
 
-IN_FLIGHT = 50_000
-"""Records sent and not yet acknowledged; the producer has no limit of its own, a slow broker would fill memory."""
-
-_DELIVERY_SECONDS = 60.0
-
-
-class DeliveryError(Stop):
-    """The broker did not take a record; the message says which and why."""
-
-
-class SendCounts(msgspec.Struct):
-    """What was acknowledged. `sent` counts interactions, `items` item records."""
-
-    sent: int = 0
-    items: int = 0
-    seconds: float = 0.0
-    events_per_second: float = 0.0
+_BATCH_OVERHEAD = 200  # bytes of a batch and a record beside key and value
+_MAX_REQUEST_BYTES = 64 * 1024 * 1024
+"""The client's own limit; what the broker takes is the broker's to say."""
 
 
 class ReplayReport(SendCounts):
@@ -56,13 +45,13 @@ class ReplayReport(SendCounts):
     bad_rows: int = 0
     skipped_rows: int = 0
     """Rows of other domains than the one asked for."""
-    sorted_files: list[str] = []
+    sorted_files: list[str] = msgspec.field(default_factory=list)
     """Files that were not in time order and were sorted first."""
-    bad: list[BadRow] = []
-
-
-def default_topic(kind: Kind, domain: str) -> str:
-    return f"{kind}.{domain}"
+    cut_files: list[str] = msgspec.field(default_factory=list)
+    """Files that were not read to their end."""
+    bad: list[BadRow] = msgspec.field(default_factory=list)
+    refused: list[BadRow] = msgspec.field(default_factory=list)
+    """Rows that the broker did not take for their size."""
 
 
 def make_producer(client: Mapping[str, Any], live: bool = False, **options: Any) -> KafkaProducer:
@@ -76,9 +65,9 @@ def make_producer(client: Mapping[str, Any], live: bool = False, **options: Any)
         "enable_idempotence": True,
         "compression_type": "lz4",
         "linger_ms": 5 if live else 200,
-        "batch_size": 900_000,  # just below the size of record batches that brokers take by default
+        "batch_size": BATCH_BYTES,
         "request_timeout_ms": 15_000,
-        "delivery_timeout_ms": int(_DELIVERY_SECONDS * 1000),
+        "delivery_timeout_ms": int(DELIVERY_SECONDS * 1000),
         "bootstrap_timeout_ms": 6000,
         "max_block_ms": 10_000,  # how long a missing topic holds up its first record
         "allow_auto_create_topics": False,  # its partition count would be the broker's, not ours
@@ -111,96 +100,30 @@ def create_topics(
         return list(missing)
 
 
-def send(
-    records: Iterable[Sent],
-    producer: KafkaProducer,
-    topic_of: TopicOf = default_topic,
-    rate: float | None = None,
-    on_sent: Callable[[SendCounts], object] = lambda _: None,
-    prepare: Callable[[str, Kind], object] = lambda _topic, _kind: None,
-) -> SendCounts:
-    """Sends `records` and returns when the broker has acknowledged all of them.
-
-    `rate`: interactions a second (None: as fast as the broker takes them; items never wait). Called back are
-    `prepare(topic, kind)` before a topic's first record and `on_sent` now and then. Raises DeliveryError.
-    """
-    counts = SendCounts()
-    topics: dict[tuple[Kind, str], tuple[str, int]] = {}
-    waiting: deque[FutureRecordMetadata] = deque()
-    started = time.monotonic()
-    paced_from: float | None = None
-    try:
-        for record in records:
-            at = (record.kind, record.domain)
-            if at not in topics:
-                topic = topic_of(*at)
-                prepare(topic, record.kind)
-                topics[at] = topic, len(producer.partitions_for(topic))
-            topic, partitions = topics[at]
-            partition = partition_of(record.key, partitions)
-            waiting.append(producer.send(topic, record.value, record.key, partition=partition))
-            if record.kind == "items":
-                counts.items += 1
-            else:
-                counts.sent += 1
-                if rate:
-                    paced_from = time.monotonic() if paced_from is None else paced_from
-                    if (ahead := paced_from + counts.sent / rate - time.monotonic()) > 0.001:
-                        time.sleep(ahead)
-                    on_sent(counts)
-            if not (counts.sent + counts.items) % 1000:
-                _settle(waiting, IN_FLIGHT)
-                on_sent(counts)
-        producer.flush(timeout=_DELIVERY_SECONDS)
-        _settle(waiting, 0)
-    except KafkaError as error:
-        raise DeliveryError(f"the broker did not take a record: {error}") from error
-    counts.seconds = time.monotonic() - started
-    counts.events_per_second = (counts.sent + counts.items) / max(counts.seconds, 1e-9)
-    on_sent(counts)
-    return counts
-
-
-@functools.lru_cache(maxsize=100_000)
-def partition_of(key: bytes, partitions: int) -> int:
-    """The default partitioner's choice. Remembered, because its hash in Python is a sixth of the cost of sending."""
-    return int(murmur2(key) & 0x7FFFFFFF) % partitions
-
-
-def _settle(waiting: deque[FutureRecordMetadata], allowed: int) -> None:
-    """Raises the error of a failed record, and waits until no more than `allowed` are unacknowledged."""
-    while waiting and (len(waiting) > allowed or waiting[0].is_done):
-        waiting.popleft().get(timeout=_DELIVERY_SECONDS)
-
-
 def replay(
-    files: Sequence[Path],
+    scans: Sequence[Scan],
+    check: Check,
     client: Mapping[str, Any],
-    domain: str | None = None,
-    columns: Mapping[str, str] | None = None,
     topic_of: TopicOf = default_topic,
     rate: float | None = None,
     create: bool = False,
     partitions: int = 4,
-    show_bad: int = 20,
     console: Console | None = None,
 ) -> ReplayReport:
-    """Sends every readable row of `files` to Kafka; `show_bad` is how many bad rows the report names.
+    """Sends every good row of the files that were scanned, items first, then interactions by their time.
 
-    Raises TableError before anything is sent for a file that is missing, unknown, or without one readable row;
-    kafka.errors.KafkaError when no broker answers; DeliveryError when a topic is missing (and `create` is False)
-    or a record is refused.
+    Raises kafka.errors.KafkaError when no broker answers; DeliveryError when a topic is missing (and `create` is
+    False) or a record is refused. A record that is too large for its topic is a bad row.
     """
-    report = ReplayReport()
+    report = report_of(scans)
 
-    def on_bad(row: BadRow) -> None:
+    def on_refused(row: BadRow) -> None:
         report.bad_rows += 1
-        if len(report.bad) < show_bad:
-            report.bad.append(row)
+        report.refused.append(row)
 
-    tables = [Table(path, domain, columns) for path in files]
+    tables = [found.table for found in scans]
     console = console or log.console(stderr=True)
-    with _bar(console) as bar:
+    with bar_of_files(console) as bar:
         task = bar.add_task("replay", total=sum(t.size for t in tables), sent=0)
 
         def show(counts: SendCounts | None = None) -> None:
@@ -208,22 +131,42 @@ def replay(
             if counts is not None:
                 bar.update(task, sent=counts.sent + counts.items)
 
-        items, events, report.sorted_files = in_time_order(tables, on_bad, show)
-        counts = _deliver(itertools.chain(items, events), client, topic_of, rate, show, create, partitions)
+        items, events, report.sorted_files = in_time_order(scans, show)
+        good: Iterable[Sent] = itertools.chain(items, events)
+        if any(found.refused for found in scans):
+            good = _good(good, check)
+        topics = {topic_of(found.kind, name) for found in scans for name in found.domains}
+        counts = _deliver(good, topics, client, topic_of, rate, show, create, partitions, on_refused)
     for field in counts.__struct_fields__:
         setattr(report, field, getattr(counts, field))
-    report.skipped_rows = sum(t.skipped.total() for t in tables)
     return report
+
+
+def report_of(scans: Sequence[Scan]) -> ReplayReport:
+    """What the scans say, before anything is sent."""
+    return ReplayReport(
+        bad_rows=sum(found.bad_rows for found in scans),
+        skipped_rows=sum(found.skipped.total() for found in scans),
+        cut_files=[str(found.table.path) for found in scans if found.cut is not None],
+        bad=[row for found in scans for row in found.bad][:SHOW_BAD],
+    )
+
+
+def _good(records: Iterable[Sent], check: Check) -> Iterator[Sent]:
+    """Without what would become a dead letter; the scan has named it."""
+    return (sent for sent in records if not isinstance(check(sent), Refused))
 
 
 def _deliver(
     records: Iterable[Sent],
+    topics: Iterable[str],
     client: Mapping[str, Any],
     topic_of: TopicOf,
     rate: float | None,
     show: Callable[[SendCounts], object],
     create: bool,
     partitions: int,
+    on_refused: Callable[[BadRow], object],
 ) -> SendCounts:
     def prepare(topic: str, kind: Kind) -> None:
         if create:
@@ -233,22 +176,36 @@ def _deliver(
 
     with KafkaAdminClient(**client) as admin:
         there = set(admin.list_topics())
-    producer = make_producer(client, live=rate is not None)
-    try:
-        counts = send(records, producer, topic_of, rate, show, prepare)
-    except BaseException:
-        producer.close(timeout=2)  # by default it would wait for a dead broker
-        raise
-    producer.close()
+        limits = message_limits(admin, there.intersection(topics))
+    # A batch that is too large is refused whole: batches stay below what every topic takes.
+    batch = max(1, min([BATCH_BYTES, *(limit - _BATCH_OVERHEAD for limit in limits.values())]))
+    with contextlib.ExitStack() as opened:
+
+        @functools.cache
+        def plain_producer() -> KafkaProducer:
+            options = {"max_request_size": _MAX_REQUEST_BYTES, "enable_idempotence": False}
+            made = make_producer(client, live=True, **options)
+            opened.callback(made.close, timeout=2)
+            return made
+
+        producer = make_producer(client, live=rate is not None, batch_size=batch)
+        outsized = Outsized(batch - _BATCH_OVERHEAD, plain_producer, on_refused)
+        try:
+            counts = send(records, producer, topic_of, rate, show, prepare, outsized)
+        except BaseException:
+            producer.close(timeout=2)  # by default it would wait for a dead broker
+            raise
+        producer.close()
     return counts
 
 
-def _bar(console: Console) -> Progress:
+def bar_of_files(console: Console) -> Progress:
+    """A progress bar over the bytes of files; tasks have a field `sent`. Nothing where there is no terminal."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
-        TextColumn("{task.fields[sent]:,} sent"),
+        TextColumn("{task.fields[sent]:,} sent", markup=False),
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from consumers import log
+from consumers.plain_text import joined, plain
 from serving.reader import Reader
 
 REASONS = 3
@@ -26,7 +27,7 @@ def show_recommendations(
         "popular": "no list of their own: what is popular",
         "empty": "nothing known of this domain",
     }[got.origin]
-    console.print(f"[bold]{domain}[/bold] for [bold]{user}[/bold]: {meaning}{age}")
+    console.print(joined((domain, "bold"), " for ", (user, "bold"), f": {meaning}{age}"))
     if got.items:
         console.print(_table(got.items, titles))
     return {
@@ -45,10 +46,10 @@ def _table(items: list[Any], titles: dict[str, str]) -> Table:
         why = sorted((item.why or {}).items(), key=lambda part: -abs(part[1]))[:REASONS]
         table.add_row(
             str(place),
-            item.id,
-            titles[item.id] or "[dim]no title[/dim]",
+            plain(item.id),
+            plain(titles[item.id]) if titles[item.id] else plain("no title", "dim"),
             f"{item.score:.3f}",
-            ", ".join(f"{name} {value:+.2f}" for name, value in why),
+            plain(", ".join(f"{name} {value:+.2f}" for name, value in why)),
         )
     return table
 

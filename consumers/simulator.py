@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from kafka import KafkaProducer
 
-from consumers.replay import SendCounts, TopicOf, default_topic, send
 from consumers.rows import Sent
+from consumers.sending import SendCounts, TopicOf, default_topic, send
 from consumers.simulated_world import DomainSpec, Drift, Ints, World, WorldSettings
 
 DAY_MS = 86_400_000
@@ -224,13 +224,16 @@ def to_files(simulator: Simulator, directory: Path, layout: Literal["csv", "json
     """
     directory.mkdir(parents=True, exist_ok=True)
     if layout == "csv":
-        _write_csv(simulator.records(), directory)
+        _write_csv(simulator, directory)
     else:
         _write_jsonl(simulator.records(), directory)
     (directory / "truth.json").write_bytes(msgspec.json.encode(simulator.truth()))
 
 
-def _write_csv(records: Iterable[Sent], directory: Path) -> None:
+def _write_csv(simulator: Simulator, directory: Path) -> None:
+    """With a column `type` where a domain has clicks beside ratings: a rating that is missing would be an error."""
+    mixed = any(domain.kind == "both" for domain in simulator.settings.domains)
+
     def create(name: str) -> TextIO:
         return gzip.open(directory / name, "wt", compresslevel=6, encoding="utf-8", newline="")
 
@@ -239,9 +242,9 @@ def _write_csv(records: Iterable[Sent], directory: Path) -> None:
             csv.writer(events_file, lineterminator="\n"),
             csv.writer(items_file, lineterminator="\n"),
         )
-        events.writerow(["user_id", "item_id", "domain", "rating", "timestamp"])
+        events.writerow(["user_id", "item_id", "domain", "rating", "timestamp", *(["type"] if mixed else [])])
         items.writerow(["item_id", "domain", "title", "text"])
-        for record in records:
+        for record in simulator.records():
             if record.value is None:
                 continue  # a table has no way to take an item back
             row = msgspec.json.decode(record.value)
@@ -249,7 +252,8 @@ def _write_csv(records: Iterable[Sent], directory: Path) -> None:
                 items.writerow([row["item_id"], record.domain, row["title"], row["text"]])
             else:
                 rating, seconds = row.get("value", ""), row["timestamp"] // 1000
-                events.writerow([row["user_id"], row["item_id"], record.domain, rating, seconds])
+                kind = [row["type"]] if mixed else []
+                events.writerow([row["user_id"], row["item_id"], record.domain, rating, seconds, *kind])
 
 
 def _write_jsonl(records: Iterable[Sent], directory: Path) -> None:

@@ -11,58 +11,35 @@ from typing import IO
 
 import msgspec
 
+from consumers.datasets.scan import Scan
 from consumers.rows import Sent
-from consumers.tables import BadRow, Table, TableError
 
-_LOOK_AHEAD = 10_000  # rows that tell whether a file is in time order
 _BLOCK = 500  # records of a run written and read back together
 _RUN = 200_000  # rows sorted in memory at a time
 
 
 def in_time_order(
-    tables: Iterable[Table],
-    on_bad: Callable[[BadRow], object],
+    scans: Iterable[Scan],
     show: Callable[[], object] = lambda: None,
 ) -> tuple[Iterator[Sent], Iterator[Sent], list[str]]:
     """(items, interactions of all tables by their time, names of the files that had to be sorted for that).
 
-    A file whose first 10,000 rows are in order is taken to be in order. Memory is bounded: what does not fit is
-    sorted by way of temporary files; `show` is called now and then meanwhile. Interactions without a time come
-    first. Raises TableError for a table without one readable row.
+    Memory is bounded: what does not fit is sorted by way of temporary files; `show` is called now and then
+    meanwhile. Interactions without a time come first. Bad rows are those of the scan: here they are left out.
     """
     items: list[Iterator[Sent]] = []
     events: list[Iterator[Sent]] = []
     disordered: list[str] = []
-    for table in tables:
-        records, in_order = _begin(table, on_bad)
-        if table.kind == "items":
+    for found in scans:
+        records = found.table.records(lambda _: None)
+        if found.kind == "items":
             items.append(records)
             continue
-        if not in_order:
-            disordered.append(str(table.path))
-        events.append(records if in_order else _sorted(records, show))
+        if not found.in_order:
+            disordered.append(str(found.table.path))
+        events.append(records if found.in_order else _sorted(records, show))
     merged = events[0] if len(events) == 1 else heapq.merge(*events, key=_time)
     return itertools.chain(*items), merged, disordered
-
-
-def _begin(table: Table, on_bad: Callable[[BadRow], object]) -> tuple[Iterator[Sent], bool]:
-    """The table's records, and whether they seem to be in time order. Raises TableError where there are none."""
-    bad: list[BadRow] = []
-
-    def noting(row: BadRow) -> None:
-        if not bad:
-            bad.append(row)
-        on_bad(row)
-
-    records = table.records(noting)
-    head = list(itertools.islice(records, _LOOK_AHEAD))
-    if not head:
-        if table.skipped:
-            others = ", ".join(repr(name) for name, _ in table.skipped.most_common(5))
-            raise TableError(f"{table.path}: no row is of domain {table.domain!r}; there are {others}")
-        raise TableError(str(bad[0]) if bad else f"{table.path}: no rows after the header")
-    times = [record.timestamp for record in head if record.timestamp is not None]
-    return itertools.chain(head, records), all(a <= b for a, b in itertools.pairwise(times))
 
 
 def _time(record: Sent) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.config import DomainConfig, Settings
-from consumers.decode import Decoder
+from consumers.datasets.checking import Check
+from consumers.datasets.opening import open_tables
+from consumers.datasets.options import ReadOptions
+from consumers.datasets.scan import Scan, scan
 from consumers.errors import Stop
-from consumers.rejection import Rejection
-from consumers.rows import Kind
-from consumers.source import Record
-from consumers.tables import NoDomainError, Table
 from models.interaction import Domain, Interaction, Item
 from models.strategy import STRATEGIES
 
@@ -43,26 +42,27 @@ class Data(NamedTuple):
         return sum(e.domain == self.target and e.item not in listed for e in self.events)
 
 
-def open_tables(
-    interactions: Path, items: Path, domain: str | None = None, otherwise: str | None = None
-) -> tuple[Table, Table]:
-    """Both files, not yet read; with `domain`, only its rows. Raises Stop for one that is missing or is not that.
+def scan_files(
+    interactions: Path,
+    items: Path,
+    target: str,
+    settings: Settings,
+    reading: ReadOptions,
+    now: int,
+    progress: Callable[[int, int], object] = lambda _done, _size: None,
+) -> tuple[Scan, Scan, Check]:
+    """(events, items, the check they passed), of files without a domain column all of the target. Raises Stop.
 
-    otherwise: the domain of all rows of a file without such a column.
+    now: ms; the time of rows that have none.
     """
-    return _table(interactions, "interactions", domain, otherwise), _table(items, "items", domain, otherwise)
-
-
-def _table(path: Path, kind: Kind, domain: str | None, otherwise: str | None) -> Table:
-    try:
-        table = Table(path, domain, expected=kind)
-    except NoDomainError:
-        if otherwise is None:
-            raise
-        table = Table(path, otherwise, expected=kind)
-    if table.kind != kind:
-        raise Stop(f"--{kind} {path}: this file holds {table.kind}")
-    return table
+    tables = open_tables((interactions, items), None, reading, ("interactions", "items"), otherwise=target)
+    size = sum(table.size for table in tables)
+    check = Check(settings, reading.rating_range, ranged=False, now=now)
+    events, catalogue = (
+        scan(table, check, keep=True, progress=lambda: progress(sum(t.position for t in tables), size))
+        for table in tables
+    )
+    return events, catalogue, check
 
 
 def load_data(
@@ -70,50 +70,40 @@ def load_data(
     items: Path,
     target: str,
     settings: Settings,
-    rating_range: tuple[float, float] | None = None,
+    reading: ReadOptions = ReadOptions(),  # noqa: B008  it never changes
+    now: int = 0,
 ) -> Data:
-    """Reads both files. Raises Stop, with what to do, for files or a target that cannot be used.
+    """Reads both files. Raises Stop, with what to do, for files or a target that cannot be used."""
+    return data_of(*scan_files(interactions, items, target, settings, reading, now)[:2], target, settings)
+
+
+def data_of(scanned: Scan, listed: Scan, target: str, settings: Settings) -> Data:
+    """What is evaluated, from files that were scanned. Raises Stop for a target that cannot be used.
 
     Domains that `settings` names keep their role there; of the others, every one but the target is a source.
     """
-    bad: Counter[str] = Counter()
-    table, item_table = open_tables(interactions, items, otherwise=target)
-    wide = (float("-inf"), float("inf"))
-    names: dict[str, DomainConfig] = dict(settings.domains)
-    events: list[Interaction] = []
-    catalogue: list[Item] = []
-    for source, into in ((item_table, catalogue), (table, events)):
-        decoder: Decoder | None = None
-        for row in source.records(lambda row: bad.update([row.file])):
-            if row.domain not in names:
-                names[row.domain] = DomainConfig(role="target" if row.domain == target else "source")
-                decoder = None
-            if decoder is None:
-                topics = {f"{kind}.{n}": (n, kind) for n in names for kind in ("interactions", "items")}
-                decoder = Decoder(topics, [Domain(n, rating_range=wide) for n in names], 2**31)  # type: ignore[arg-type]
-            record = Record(f"{row.kind}.{row.domain}", 0, 0, -1, row.key, row.value)
-            decoded = decoder.decode(record)
-            if isinstance(decoded, Interaction | Item):
-                into.append(decoded)  # type: ignore[arg-type]
-            elif isinstance(decoded, Rejection):
-                bad[decoded.reason] += 1
+    events, catalogue = scanned.events, listed.items
     if not any(e.domain == target for e in events):
-        held = ", ".join(sorted({e.domain for e in events})) or "no usable event"
-        left = ", ".join(f"{reason} {n:,}" for reason, n in bad.most_common(3))
-        raise Stop(f"--target {target}: the file holds {held}" + (f"; left out: {left}" if left else ""))
-    if "domain" not in item_table.columns:
+        held = ", ".join(sorted({e.domain for e in events}))
+        raise Stop(f"--target {target}: the file holds {held}")
+    names: dict[str, DomainConfig] = dict(settings.domains)
+    for name in (*listed.domains, *scanned.domains):
+        names.setdefault(name, DomainConfig(role="target" if name == target else "source"))
+    if "domain" not in listed.table.columns:
         catalogue = _placed(catalogue, events)
-    events.sort(key=lambda e: e.timestamp)
+    events = sorted(events, key=lambda e: e.timestamp)
     values = np.array([e.value for e in events if e.value is not None])
     seen = (float(values.min()), float(values.max())) if len(values) else (1.0, 5.0)
-    limits = rating_range or (seen if seen[0] < seen[1] else (seen[0] - 1.0, seen[1] + 1.0))
+    limits = scanned.table.options.rating_range or (
+        seen if seen[0] < seen[1] else (seen[0] - 1.0, seen[1] + 1.0)
+    )
     # Lists are made for the target alone: how other domains are ranked has no part in it.
     domains = [
         Domain(name, config.role, limits, recommend=name == target, catalogue="required")
         for name, config in sorted(names.items())
     ]
     grid = np.unique([e.value for e in events if e.domain == target and e.value is not None])
-    return Data(events, catalogue, domains, target, limits, grid, sum(bad.values()))
+    return Data(events, catalogue, domains, target, limits, grid, scanned.bad_rows + listed.bad_rows)
 
 
 def _placed(items: list[Item], events: list[Interaction]) -> list[Item]:
@@ -126,19 +116,6 @@ def _placed(items: list[Item], events: list[Interaction]) -> list[Item]:
         for item in items
         for domain in domains.get(item.item_id, (item.domain,))
     ]
-
-
-def parse_range(text: str | None) -> tuple[float, float] | None:
-    """`1:5` as (1.0, 5.0). Raises Stop."""
-    if text is None:
-        return None
-    try:
-        low, high = (float(part) for part in text.split(":"))
-    except ValueError as error:
-        raise Stop(f"--rating-range {text}: write LO:HI, such as 1:5") from error
-    if not low < high:
-        raise Stop(f"--rating-range {text}: LO must be below HI")
-    return low, high
 
 
 def parse_strategies(text: str) -> tuple[str, ...]:
@@ -165,12 +142,13 @@ class Job(msgspec.Struct, frozen=True):
     interactions: Path
     items: Path
     target: str
-    rating_range: tuple[float, float] | None
+    reading: ReadOptions
+    now: int
     settings: bytes
     vectors: Path
 
     def load(self) -> tuple[Data, Settings, Vectors]:
         settings = msgspec.json.decode(self.settings, type=Settings)
-        data = load_data(self.interactions, self.items, self.target, settings, self.rating_range)
+        data = load_data(self.interactions, self.items, self.target, settings, self.reading, self.now)
         with np.load(self.vectors) as held:
             return data, settings, Vectors(held["positions"], held["raw"])

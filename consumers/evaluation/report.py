@@ -15,11 +15,14 @@ from consumers.errors import Stop
 from consumers.evaluation.figures import BUCKETS, Target, ndcg
 from consumers.evaluation.outcome import Outcome
 from consumers.evaluation.plot import drawn
+from consumers.plain_text import joined, plain
 
 
 def print_report(report: dict[str, Any], console: Console) -> None:
     """Ratings and ranking side by side, and full against the best other arm."""
-    console.print(f"[bold]{report['target']}[/bold]: {report['events']:,} events, {report['seconds']:.0f} s")
+    console.print(
+        joined((report["target"], "bold"), f": {report['events']:,} events, {report['seconds']:.0f} s")
+    )
     if report["rating"]:
         table = Table("arm", "RMSE", "95 %", "first five", "MAE", "accuracy", title="Ratings", box=None)
         for arm, f in report["rating"].items():
@@ -35,7 +38,7 @@ def print_report(report: dict[str, Any], console: Console) -> None:
             f"{f['coverage@10']:.3f}", *(f"{f['by_history'][b]['ndcg@10']:.4f}" for b in BUCKETS),
         )  # fmt: skip
     counts = next(iter(report["ranking"].values()))["by_history"]
-    table.add_row("[dim]events[/dim]", *[""] * 5, *(f"[dim]{counts[b]['n']:,}[/dim]" for b in BUCKETS))
+    table.add_row(plain("events", "dim"), *[""] * 5, *(plain(f"{counts[b]['n']:,}", "dim") for b in BUCKETS))
     console.print(table)
     versus = {"all": report["vs_best"]} | report["vs_best"]["by_history"]
     for name, against in versus.items():

@@ -14,7 +14,10 @@ from rich.console import Console
 
 from consumers import log
 from consumers.config import Settings
-from consumers.evaluation.data import Data, Job, load_data
+from consumers.datasets.options import ReadOptions
+from consumers.datasets.understanding import confirm, show_understanding
+from consumers.errors import BUG
+from consumers.evaluation.data import Data, Job, data_of, scan_files
 from consumers.evaluation.encode import encode
 from consumers.evaluation.figures import Target, all_figures
 from consumers.evaluation.outcome import Outcome
@@ -28,12 +31,14 @@ class Options(NamedTuple):
     interactions: Path
     items: Path
     target: str
-    rating_range: tuple[float, float] | None = None
+    reading: ReadOptions = ReadOptions()
     predictions: Path | None = None
     plot: Path | None = None
     seeds: int = 1
     strategies: tuple[str, ...] = ()
     """Adaptation strategies that get an arm `full_<strategy>` each."""
+    dry_run: bool = False
+    yes: bool = False
 
 
 class Run(NamedTuple):
@@ -43,13 +48,30 @@ class Run(NamedTuple):
     seed: int
 
 
-def run_evaluation(options: Options, settings: Settings, console: Console | None = None) -> dict[str, Any]:
-    """Evaluates, prints the tables, writes what was asked for; gives the report. Raises Stop."""
+def run_evaluation(
+    options: Options, settings: Settings, console: Console | None = None
+) -> tuple[int, dict[str, Any]]:
+    """(exit code, report). Says what the files were taken for, evaluates, prints the tables, writes what was asked for.
+
+    The code is 1 where a file was not read to its end, or where the answer was no. Raises Stop.
+    """
     console = console or log.console()
-    begun = time.monotonic()
-    data = load_data(options.interactions, options.items, options.target, settings, options.rating_range)
-    if data.bad_rows:
-        console.print(f"{data.bad_rows:,} bad rows left out", style="yellow")
+    begun, now = time.monotonic(), int(time.time() * 1000)
+    with log.bars(console) as bars:
+        task = bars.add_task("reading", total=None)
+        events, items, check = scan_files(
+            options.interactions, options.items, options.target, settings, options.reading, now,
+            lambda done, size: bars.update(task, completed=done, total=size),
+        )  # fmt: skip
+    data = data_of(events, items, options.target, settings)
+    show_understanding((events, items), check, console if options.dry_run else log.console(stderr=True))
+    code = BUG if events.cut is not None or items.cut is not None else 0
+    del events, items
+    if options.dry_run:
+        console.print("nothing was evaluated (--dry-run)")
+        return code, {"events": len(data.events), "bad_rows": data.bad_rows}
+    if not confirm(f"Evaluate on {len(data.events):,} events?", options.yes):
+        return BUG, {"events": len(data.events), "bad_rows": data.bad_rows}
     if lacking := data.unlisted():
         console.print(
             f"{lacking:,} target events are of items that --items lacks: learned, not ranked", style="yellow"
@@ -58,7 +80,7 @@ def run_evaluation(options: Options, settings: Settings, console: Console | None
         vectors = Path(folder) / "vectors.npz"
         encode(data, settings.text_encoder.model, vectors, bars)
         job = Job(
-            options.interactions, options.items, options.target, options.rating_range,
+            options.interactions, options.items, options.target, options.reading, now,
             msgspec.json.encode(settings), vectors,
         )  # fmt: skip
         runs = _plan(data, settings, options)
@@ -79,7 +101,7 @@ def run_evaluation(options: Options, settings: Settings, console: Console | None
         write_plot(options.plot, target, outcomes)
     report["seconds"] = round(time.monotonic() - begun, 1)
     print_report(report, console)
-    return report
+    return code, report
 
 
 def _plan(data: Data, settings: Settings, options: Options) -> list[Run]:

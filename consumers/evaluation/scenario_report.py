@@ -11,6 +11,7 @@ from rich.table import Table
 
 from consumers.evaluation.plot import drawn
 from consumers.evaluation.scenario_figures import ROWS, Pair, rolling
+from consumers.plain_text import joined, plain
 
 SHOWN = 20
 """Lines of the first seed's actions in the terminal; the JSON file has all, of every seed."""
@@ -18,7 +19,7 @@ SHOWN = 20
 
 def print_scenario(figures: dict[str, Any], console: Console) -> None:
     """on, off and target_only side by side, against the floor."""
-    console.print(f"[bold]{figures['scenario']}[/bold]: {figures['seeds']} seeds", highlight=False)
+    console.print(joined((figures["scenario"], "bold"), f": {figures['seeds']} seeds"))
     table = Table("", "RMSE", "events to recover", "false alarms per 100,000", box=None)
     for row in ROWS:
         held = figures[row]
@@ -26,7 +27,7 @@ def print_scenario(figures: dict[str, Any], console: Console) -> None:
             row, _value(held["error"], 4), _value(held["recovery_events"], 0),
             _value(held["false_alarms_per_100k"], 2) if row == "on" else "–",
         )  # fmt: skip
-    table.add_row("[dim]floor[/dim]", f"[dim]{_value(figures['floor'], 4)}[/dim]")
+    table.add_row(plain("floor", "dim"), plain(_value(figures["floor"], 4), "dim"))
     console.print(table)
     on, off = (figures[row]["recovery_events"]["mean"] for row in ("on", "off"))
     console.print(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import random
 from collections import defaultdict
 from pathlib import Path
 
@@ -9,11 +11,16 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from consumers.cli import _run, cli
 from consumers.embedded import Broker
-from consumers.replay import DeliveryError, create_topics, make_producer, partition_of, replay, send
+from consumers.replay import create_topics, make_producer, replay
 from consumers.rows import Kind, Sent
+from consumers.sending import DeliveryError, partition_of, send
 from consumers.simulated_world import DomainSpec, WorldSettings
 from consumers.simulator import Simulator, to_files, to_kafka
+from tests.scanning import scanned
+
+FILES = Path(__file__).parent.parent / "data" / "user_files"
 
 
 def read_all(bootstrap: str, topic: str, expect: int) -> dict[int, list[tuple[bytes, bytes | None]]]:
@@ -80,7 +87,7 @@ def test_replay_of_files(bootstrap: str, world: Simulator, tmp_path: Path) -> No
     to_files(world, tmp_path)
     files = [tmp_path / "interactions.csv.gz", tmp_path / "items.csv.gz"]
     client = {"bootstrap_servers": bootstrap}
-    report = replay(files, client, create=True, partitions=3)
+    report = replay(*scanned(files), client, create=True, partitions=3)
     assert (report.sent, report.items, report.bad_rows) == (5000, 160, 0)
     check(bootstrap, world, 3)
     with KafkaAdminClient(**client) as admin:
@@ -102,7 +109,7 @@ def test_topics_are_not_created_unasked(bootstrap: str, world: Simulator, tmp_pa
     """A typing error in the config must not make a topic."""
     to_files(world, tmp_path)
     with pytest.raises(DeliveryError, match="does not exist"):
-        replay([tmp_path / "items.csv.gz"], {"bootstrap_servers": bootstrap})
+        replay(*scanned([tmp_path / "items.csv.gz"]), {"bootstrap_servers": bootstrap})
 
 
 def test_no_broker_is_an_error_in_time(own_broker: Broker, world: Simulator, tmp_path: Path) -> None:
@@ -111,7 +118,7 @@ def test_no_broker_is_an_error_in_time(own_broker: Broker, world: Simulator, tmp
     own_broker.stop()
     client = {"bootstrap_servers": own_broker.bootstrap, "bootstrap_timeout_ms": 500}
     with pytest.raises(KafkaError):
-        replay([tmp_path / "items.csv.gz"], client)
+        replay(*scanned([tmp_path / "items.csv.gz"]), client)
 
 
 def test_a_broker_lost_on_the_way_is_an_error(own_broker: Broker) -> None:
@@ -131,3 +138,47 @@ def test_a_broker_lost_on_the_way_is_an_error(own_broker: Broker) -> None:
             send(records(), producer)
     finally:
         producer.close(timeout=1)
+
+
+def test_a_record_over_the_topics_limit_is_a_bad_row_and_the_rest_goes_on(
+    bootstrap: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Where the broker keeps `max.message.bytes` (the embedded one does not): named by line, all others are there."""
+    client = {"bootstrap_servers": bootstrap}
+    topic = f"items.{topic_prefix}"
+    with KafkaAdminClient(**client) as admin:
+        configs = {"max.message.bytes": "20000"}
+        admin.create_topics(
+            {topic: {"num_partitions": 1, "replication_factor": -1, "configs": configs}},
+            wait_for_metadata=True,
+        )
+    rng = random.Random(0)  # what compresses well is small enough
+    large = (3, 4, 170)
+    titles = [rng.randbytes(50_000 if n in large else 150).hex() for n in range(300)]
+    path = tmp_path / "items.csv"
+    path.write_text("item_id,title\n" + "".join(f"i{n},{title}\n" for n, title in enumerate(titles)))
+    scans, limits = scanned([path], topic_prefix)
+    report = replay(scans, limits, client)
+    got = [key.decode() for key, _ in read_all(bootstrap, topic, report.items)[0]]
+    refused = [row.line - 2 for row in report.refused]
+    assert refused in ([], list(large))
+    assert got == [f"i{n}" for n in range(300) if n not in refused]
+    assert (report.items, report.bad_rows) == (300 - len(refused), len(refused))
+
+
+def test_the_command_sends_what_it_said(
+    bootstrap: str, topic_prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a terminal it goes on; what is too large and what lies behind a cut is left out, with exit code 1."""
+    config = tmp_path / "crosscurrent.toml"
+    config.write_text(f'[kafka]\nbootstrap_servers = ["{bootstrap}"]\n[domains.{topic_prefix}]\n')
+    files = [str(FILES / "f14" / "items.jsonl.gz"), str(FILES / "u29" / "cut.csv.gz")]
+    words = ["replay", *files, "-c", str(config), "-d", topic_prefix, "--create-topics"]
+    assert _run(functools.partial(cli, words)) == 1
+    said = capsys.readouterr().err
+    assert "sent 1,691 interactions and 2 items" in said
+    assert f"{files[1]} was not read to its end" in said
+    items = read_all(bootstrap, f"items.{topic_prefix}", 2)
+    assert [key for key, _ in items[0]] == [b"a", b"c"]
+    events = read_all(bootstrap, f"interactions.{topic_prefix}", 1691)
+    assert sum(map(len, events.values())) == 1691

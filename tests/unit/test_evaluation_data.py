@@ -19,13 +19,13 @@ from consumers.evaluation.report import print_report, write_plot
 from consumers.log import console
 
 EVENTS = (
-    "user_id,item_id,domain,rating,timestamp\n"
-    "007,01,books,4,1400000000\n"
-    "007,f1,films,,1400000001\n"
-    "u2,01,books,2,1400000002\n"
-    "u2,02,books,,1400000002\n"
-    "u2,both,films,3,1400000003\n"
-    "u3,both,books,,1400000004\n"
+    "user_id,item_id,domain,rating,timestamp,type\n"
+    "007,01,books,4,1400000000,rating\n"
+    "007,f1,films,,1400000001,click\n"
+    "u2,01,books,2,1400000002,rating\n"
+    "u2,02,books,,1400000002,click\n"
+    "u2,both,films,3,1400000003,rating\n"
+    "u3,both,books,,1400000004,click\n"
 )
 
 
@@ -64,7 +64,7 @@ def test_without_any_domain_column_all_is_the_target(tmp_path: Path) -> None:
 
 
 def test_a_file_without_usable_events_says_why(tmp_path: Path) -> None:
-    with pytest.raises(Stop, match="no usable event; left out: no_timestamp 2"):
+    with pytest.raises(Stop, match="no column tells the time"):
         loaded(tmp_path, "item_id,domain\na,books\n", "user_id,item_id,domain\nu,a,books\nv,a,books\n")
     with pytest.raises(Stop, match=r"the file holds books, films$"):
         loaded(tmp_path, "item_id,domain\na,books\n", target="games")
@@ -85,10 +85,14 @@ def test_items_listed_twice_are_one_item(tmp_path: Path) -> None:
 
 def test_what_was_not_measured_is_null_and_a_dash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No NaN in the JSON, none on the screen; an arm without predictions is left out of the plot's upper half."""
-    more = "".join(f"u9,0{n},books,,140000001{n}\n" for n in range(9)) + "u9,02,books,5,1400000099\n"
-    data = loaded(
-        tmp_path, "item_id,domain\n01,books\n", EVENTS.replace(",4,", ",,").replace(",2,", ",,") + more
+    more = (
+        "".join(f"u9,0{n},books,,140000001{n},click\n" for n in range(9))
+        + "u9,02,books,5,1400000099,rating\n"
     )
+    few = EVENTS.replace("4,1400000000,rating", ",1400000000,click").replace(
+        "2,1400000002,rating", ",1400000002,click"
+    )
+    data = loaded(tmp_path, "item_id,domain\n01,books\n", few + more)
     target, full, other = Target(data), Outcome("full", 0, 14), Outcome("text", 0, 14)
     full.prediction[-1] = 4.0
     assert np.isnan(rating_figures(target, full, data.grid)["rmse_first5"])

@@ -53,7 +53,7 @@ def pretrain(folder: Path, out: str = "out", **options: Any) -> tuple[dict[str, 
     files = {"interactions": folder / "interactions.csv.gz", "items": folder / "items.csv.gz"}
     said = io.StringIO()
     made = Options(**(files | {"out": folder / out} | options))
-    return run_pretrain(made, config(), Console(file=said, width=200)), said.getvalue()
+    return run_pretrain(made, config(), Console(file=said, width=200))[1], said.getvalue()
 
 
 def restored(folder: Path, out: str = "out") -> Pipeline:
@@ -215,11 +215,17 @@ def test_incomplete_rows_are_dropped_and_counted(small: Path) -> None:
     write_rows(small, rows)
     report, said = pretrain(small)
     assert report["dropped"] == 7
-    assert report["dropped_by_reason"] == {"bad_row": 4, "no_timestamp": 1, "no_rating": 1, "out_of_range": 1}
+    assert report["dropped_by_reason"] == {
+        "user_id": 1,
+        "item_id": 1,
+        "timestamp": 1,
+        "rating": 3,
+        "domain": 1,
+    }
     assert report["skipped"] == {"music": 2}
     assert report["events"] == 100 - 9
-    assert "7 rows dropped" in said
-    assert "interactions.csv.gz:2: user_id has 0 characters" in said
+    assert "7 bad rows left out" in said
+    assert "interactions.csv.gz:2: user_id is empty" in said
     assert "music (2)" in said
 
 

@@ -17,9 +17,11 @@ from rich.console import Console
 
 from consumers import replay as module
 from consumers import time_order
-from consumers.replay import DeliveryError, ReplayReport, SendCounts, partition_of, replay, send
+from consumers.datasets.problems import BadRow, TableError
+from consumers.replay import ReplayReport, replay
 from consumers.rows import Kind, Sent
-from consumers.tables import TableError
+from consumers.sending import DeliveryError, Outsized, SendCounts, partition_of, send
+from tests.scanning import scanned
 
 
 class Done:
@@ -124,6 +126,26 @@ def test_a_refused_record_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         sending(producer, [event(1)])
 
 
+def test_a_record_too_large_goes_alone_and_may_be_refused() -> None:
+    """By another producer, in its place among the others; it is named by file and line, and the rest is sent."""
+    producer, refused = Producer(), list[BadRow]()
+
+    class Refusing(Producer):
+        def send(self, *_: Any, **__: Any) -> Done:
+            assert len(producer.sent) == 2
+            assert producer.flushed
+            return Done(MessageSizeTooLargeError("2 MB"))
+
+    records = [event(n) for n in range(5)]
+    records[2] = Sent("interactions", "movies", b"u2", b"x" * 100, 2, "r.csv", 3)
+    outsized = Outsized(50, lambda: cast(KafkaProducer, Refusing()), refused.append)
+    assert sending(producer, records, outsized=outsized).sent == 4
+    assert [key for _, _, key, _ in producer.sent] == [b"u0", b"u1", b"u3", b"u4"]
+    assert [(row.file, row.line) for row in refused] == [("r.csv", 3)]
+    assert "102 bytes" in refused[0].reason
+    assert "max.message.bytes" in refused[0].reason
+
+
 def test_rate_paces_interactions_only() -> None:
     """N interactions take N / rate seconds; items do not wait."""
     items = [Sent("items", "movies", b"i", b"{}")] * 500
@@ -142,6 +164,9 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Producer:
             return self
 
         def __exit__(self, *_: object) -> None: ...
+        def describe_configs(self, *_: object, **__: object) -> dict[str, object]:
+            return {}
+
         def list_topics(self) -> list[str]:
             return [f"{k}.{d}" for k in ("interactions", "items") for d in ("movies", "books", "food")]
 
@@ -151,8 +176,9 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Producer:
     return producer
 
 
-def replaying(files: list[Path], **options: Any) -> ReplayReport:
-    return replay(files, {"bootstrap_servers": "nowhere"}, console=Console(file=io.StringIO()), **options)
+def replaying(files: list[Path], domain: str | None = None) -> ReplayReport:
+    scans, check = scanned(files, domain)
+    return replay(scans, check, {"bootstrap_servers": "nowhere"}, console=Console(file=io.StringIO()))
 
 
 def write(path: Path, header: str, rows: list[str]) -> Path:
@@ -201,11 +227,13 @@ def test_equal_times_keep_their_order() -> None:
 
 def test_bad_rows_are_counted_and_the_first_are_named(kafka: Producer, tmp_path: Path) -> None:
     """They are not fatal."""
-    rows = ["u,i,movies,3,1500000000", *["u,i,movies,x,1500000000"] * 5, "u,i,movies,4,1500000000"]
+    rows = ["u,i,movies,3,1500000000", *["u,i,movies,x,1500000000"] * 50, "u,i,movies,4,1500000000"]
     path = write(tmp_path / "r.csv", EVENTS, rows)
-    report = replaying([path], show_bad=2)
-    assert (report.sent, report.bad_rows) == (len(kafka.sent), 5) == (2, 5)
-    assert [str(bad) for bad in report.bad] == [f"{path}:{n}: rating 'x' is not a number" for n in (3, 4)]
+    report = replaying([path])
+    assert (report.sent, report.bad_rows) == (len(kafka.sent), 50) == (2, 50)
+    assert [str(bad) for bad in report.bad] == [
+        f"{path}:{n}: rating 'x' is not a number" for n in range(3, 23)
+    ]
 
 
 def test_nothing_readable_is_an_error_before_anything_is_sent(kafka: Producer, tmp_path: Path) -> None:
@@ -220,7 +248,7 @@ def test_nothing_readable_is_an_error_before_anything_is_sent(kafka: Producer, t
         ([tmp_path / "missing.csv"], None, "No such file"),
     ):
         with pytest.raises(TableError, match=message):
-            replaying(files, domain=domain)
+            replaying(files, domain)
     assert kafka.sent == []
 
 
@@ -236,6 +264,6 @@ def test_a_missing_topic_is_named(kafka: Producer, tmp_path: Path) -> None:
 def test_rows_of_other_domains_are_counted(kafka: Producer, tmp_path: Path) -> None:
     """`domain` picks from a table that has several."""
     path = write(tmp_path / "r.csv", EVENTS, ["u,i,movies,3,1500000000", "u,i,food,3,1500000001"])
-    report = replaying([path], domain="food")
+    report = replaying([path], "food")
     assert (report.sent, report.skipped_rows, report.bad_rows) == (1, 1, 0)
     assert [topic for topic, *_ in kafka.sent] == ["interactions.food"]

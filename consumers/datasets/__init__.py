@@ -1,0 +1,1 @@
+"""Historical tables of users, read for `replay`, `pretrain` and `evaluate` by one reader."""

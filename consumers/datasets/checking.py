@@ -1,0 +1,88 @@
+"""What `run` would make of a record: an event or item, or the reason why it would be a dead letter."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import NamedTuple
+
+import msgspec
+
+from consumers.config import DomainConfig, Settings
+from consumers.decode import Decoder
+from consumers.rejection import Reason, Rejection
+from consumers.rows import Sent
+from consumers.source import Record
+from models.interaction import Domain, Interaction, Item
+from serving.pseudonym import Pseudonyms
+
+
+class Refused(NamedTuple):
+    """Why a record would be a dead letter; `why` says what to do."""
+
+    reason: Reason
+    why: str
+
+
+Range = tuple[float, float]
+ANY: Range = (-math.inf, math.inf)
+
+
+class Check:
+    """Decodes records as `run` does, with the config's limits.
+
+    `rating_range` narrows the config's; a domain that the config lacks has none. `ranged`: whether ratings outside
+    of it are refused at all. Rows without a time count as of `now` (ms; None: as of this moment), one after the other.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        rating_range: Range | None = None,
+        ranged: bool = True,
+        pseudonyms: Pseudonyms | None = None,
+        now: int | None = None,
+    ) -> None:
+        self.limit = settings.intake.max_record_bytes
+        self._configured = settings.domains if ranged else {}
+        self._range = rating_range
+        self._pseudonyms = pseudonyms
+        self._now = int(time.time() * 1000) if now is None else now
+        self._decoders: dict[str, Decoder] = {}
+
+    def range_of(self, domain: str) -> Range:
+        """The ratings that are taken in a domain."""
+        config: DomainConfig | None = self._configured.get(domain)
+        return self._range or (config.rating_range if config is not None else ANY)
+
+    def __call__(self, sent: Sent) -> Interaction | Item | Refused:
+        """The event or item, or what is wrong and what to do."""
+        decoder = self._decoders.get(sent.domain)
+        if decoder is None:
+            topics = {kind: (sent.domain, kind) for kind in ("interactions", "items")}
+            domains = [Domain(sent.domain, rating_range=self.range_of(sent.domain))]
+            decoder = Decoder(topics, domains, self.limit, self._pseudonyms)  # type: ignore[arg-type]
+            self._decoders[sent.domain] = decoder
+        arrived = -1  # a record's own time says itself whether it can be
+        if sent.timestamp is None:
+            self._now += 1
+            arrived = self._now
+        found = decoder.decode(Record(sent.kind, 0, 0, arrived, sent.key, sent.value))
+        if isinstance(found, Interaction | Item):
+            return found
+        assert isinstance(found, Rejection)
+        return Refused(found.reason, self._why(found, sent))
+
+    def _why(self, found: Rejection, sent: Sent) -> str:
+        if found.reason == "too_large":
+            size = len(sent.value or b"")
+            return f"the record has {size:,} bytes, more than intake.max_record_bytes ({self.limit:,}): shorten the row"
+        if found.reason == "out_of_range":
+            low, high = self.range_of(sent.domain)
+            where = "--rating-range" if self._range else f"rating_range of domain {sent.domain}"
+            return f"rating {rating_of(sent):g} is outside {where} ({low:g} to {high:g})"
+        return found.detail or found.reason
+
+
+def rating_of(sent: Sent) -> float:
+    return float(msgspec.json.decode(sent.value or b"")["value"])
