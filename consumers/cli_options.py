@@ -22,7 +22,7 @@ JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help
 
 
 def write_json(path: Path | None, figures: Any) -> None:
-    """Raises Stop if the file cannot be written."""
+    """Call it before printing: a reader that has seen enough ends the command. Raises Stop if it cannot be written."""
     if path is None:
         return
     try:
