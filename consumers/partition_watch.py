@@ -13,6 +13,7 @@ from kafka.errors import KafkaError
 
 from consumers.config import Kafka
 from consumers.source import Place
+from serving.worker import Worker
 
 
 def places(admin: Any, topics: Iterable[str]) -> tuple[set[Place], dict[str, str]]:
@@ -33,7 +34,7 @@ class PartitionWatch:
         self._config, self._topics, self._seconds = config, list(topics), seconds
         self._seen: tuple[set[Place], dict[str, str]] | None = None
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="partitions", daemon=True)
+        self._thread = Worker("partitions", self._run, again=seconds)
         self._thread.start()
 
     def take(self) -> tuple[set[Place], dict[str, str]] | None:

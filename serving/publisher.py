@@ -13,6 +13,7 @@ from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 from serving.records import Write
+from serving.worker import Worker
 
 CHUNK = 500
 PING_SECONDS = 1.0
@@ -93,7 +94,7 @@ class Publisher:
         self._meta_written = False
         self._known: int | None = None
         self.store_lost = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        self._thread = Worker("publisher", self._run)
 
     def start(self, known: int | None = None) -> None:
         """Raises redis.RedisError if the store does not answer now.
@@ -146,8 +147,12 @@ class Publisher:
         return self._refusal and f"the store refuses writes: {self._refusal}"
 
     def flush(self, timeout: float) -> bool:
-        """Waits until the backlog is written; False after `timeout` seconds."""
-        return self._idle.wait(timeout)
+        """Waits until the backlog is written; False after `timeout` seconds, or at once where nobody writes."""
+        return self._idle.wait(timeout if self._thread.is_alive() else 0.0)
+
+    def check(self) -> None:
+        """Raises ThreadFailed if an exception that nobody foresaw has ended the thread."""
+        self._thread.check()
 
     def close(self, timeout: float = 5.0) -> bool:
         """Writes what it can within `timeout` seconds, then ends the thread; True if nothing is left."""

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from consumers.config_file import build
 from serving.health import HealthServer
 from serving.metrics import Metrics
+from serving.worker import ThreadFailed
 
 
 class Service:
@@ -168,11 +169,11 @@ def test_one_connection_too_many_ends_the_oldest_that_waits() -> None:
 def test_only_reading_is_allowed(service: Service, method: str) -> None:
     """405 names what is: GET and HEAD; a body, however long, does not hide the answer."""
     body = b"x" * 200_000 if method in {"POST", "PUT"} else b""
-    request = f"{method} /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    status, headers, said = service.ask(request + body)
-    assert status == "HTTP/1.1 405 Method Not Allowed"
-    assert headers["Allow"] == "GET, HEAD"
-    assert b"crosscurrent" not in said
+    for path in ("/healthz", "/readyz", "/metrics"):
+        request = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        status, headers, _ = service.ask(request + body)
+        assert status.split(" ", 1)[1] == "405 Method Not Allowed", path
+        assert headers["Allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/nowhere"])
@@ -225,6 +226,20 @@ def test_a_check_that_fails_is_told_and_the_server_goes_on(service: Service) -> 
             connection.sendall(f"GET /{path} HTTP/1.0\r\n\r\n".encode())
             assert rest(connection).split()[1] == str(status).encode()
     server.check()
+    server.close()
+
+
+def test_a_server_that_cannot_go_on_is_no_secret(service: Service) -> None:
+    """Whoever runs the service is told that nobody accepts connections any more."""
+
+    class Broken(HealthServer):
+        async def _accept(self) -> None:
+            raise RuntimeError("nobody foresaw this")
+
+    server = Broken("127.0.0.1", 0, service.metrics.registry, lambda: None, lambda: None)
+    server._thread.join(10)
+    with pytest.raises(ThreadFailed, match="the health thread failed: RuntimeError"):
+        server.check()
     server.close()
 
 
