@@ -26,7 +26,7 @@ test: setup ## Run every test (unit, contracts, integration)
 unit: setup ## Run the unit tests only (no sockets)
 	$(BIN)/python -m pytest tests/unit
 
-soak: setup ## Kill the service fifty times while events come, ten times more users than rows, a million hostile payloads (many minutes)
+soak: setup ## Kill the service fifty times while events come, ten times more users than rows, a million hostile payloads, ten minutes among troubles (many minutes)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fuzz]'
 	$(BIN)/python -m pytest -m soak -s tests/soak
 

@@ -23,6 +23,7 @@ from prometheus_client import Counter, Histogram
 from consumers.config import Kafka
 from consumers.source import Place, Record
 from serving.records import Write, hash_write
+from serving.worker import Worker
 
 LOST_SECONDS = 60.0
 TOPIC: dict[str, Any] = {
@@ -102,7 +103,7 @@ class Canaries:
         self._due: Canary | None = None
         self._ending = threading.Event()
         self._producer: Any = None
-        self._thread = threading.Thread(target=self._run, name="canaries", daemon=True)
+        self._thread = Worker("canaries", self._run, again=config.canary_seconds)
 
     def start(self) -> None:
         self._thread.start()

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import structlog
 
-from consumers import log
+from consumers import log, output
 from consumers.cli_dead_letters import dead_letters
 from consumers.cli_evaluate import evaluate
 from consumers.cli_files import pretrain, replay, simulate
@@ -36,7 +36,7 @@ def cli() -> None:
     Every config key can be set in the environment: CROSSCURRENT_REDIS__URL=redis://cache:6379/0
 
     Exit codes: 0 stopped on request; 1 a bug; 2 usage, config, or broker or store unreachable at start;
-    3 too many invalid records; 4 checkpoint or offsets unusable; 130, 143 a second signal.
+    3 too many invalid records; 4 checkpoint or offsets unusable; 130, 143 a second signal; 141 nobody reads the output.
     """
 
 
@@ -211,7 +211,19 @@ for command in (simulate, replay, pretrain, evaluate, dead_letters, forget):
 
 def main() -> None:
     """Runs a command; turns its outcome into an exit code."""
-    sys.exit(_run(cli))
+    output.guard()
+    code = 0
+    try:
+        code = _run(cli)
+        sys.stdout.flush()
+    except output.ReaderGone:
+        output.end_by_sigpipe()
+    except Stop as stop:  # of the flush; one that has failed already said so
+        if not code:
+            click.echo(f"crosscurrent: {stop}", err=True)
+            code = stop.code
+    output.drop()
+    sys.exit(code)
 
 
 def _run(command: Callable[..., Any]) -> int:  # noqa: PLR0911  one line an outcome
@@ -229,6 +241,8 @@ def _run(command: Callable[..., Any]) -> int:  # noqa: PLR0911  one line an outc
         return stop.code
     except KeyboardInterrupt:
         return 130
+    except output.ReaderGone:
+        raise
     except Exception:
         import traceback  # noqa: PLC0415
 

@@ -47,8 +47,8 @@ def list_(config: Path, reason: str | None, topic: str | None, limit: int, json_
 
     with LetterLog(load(config, need_domains=False).kafka) as letters:
         found = overview(letters, Wanted(reason, topic), limit)
-    print_overview(found, log.console())
     write_json(json_file, msgspec.to_builtins(found))
+    print_overview(found, log.console())
     return 0
 
 
@@ -71,10 +71,10 @@ def show(id_: str, config: Path, json_file: Path | None) -> int:
         letter = letters.get(wanted)
     if letter is None:
         raise Stop(f"{id_}: no such letter; see crosscurrent dead-letters list", BUG)
+    write_json(json_file, shown(letter))
     for name, value in letter.headers.items():
         click.echo(f"{name}: {readable(value.encode())}")
     click.echo(f"\nkey\n{readable(letter.key)}\n\nvalue\n{readable(letter.value)}")
-    write_json(json_file, shown(letter))
     return 0
 
 
@@ -112,10 +112,10 @@ def replay(
     settings = load(config, need_domains=False).kafka
     with LetterLog(settings) as letters:
         report = replay_letters(settings, letters, wanted, dry_run, click.echo)
+    write_json(json_file, msgspec.to_builtins(report))
     verb = "would be sent" if dry_run else "sent"
     click.echo(
         f"{verb}: {report.sent:,}; sent back before: {report.replayed_before:,}; "
         f"could not be sent: {len(report.refused):,}"
     )
-    write_json(json_file, msgspec.to_builtins(report))
     return BUG if report.refused else 0

@@ -33,7 +33,7 @@ def forget(user: str, config: Path, wait: float, json_file: Path | None) -> int:
     from consumers.forget_request import forget_user, lines  # noqa: PLC0415
 
     receipt = forget_user(load(config), user, wait)
+    write_json(json_file, msgspec.to_builtins(receipt))
     for line in lines(receipt):
         click.echo(line)
-    write_json(json_file, msgspec.to_builtins(receipt))
     return 0

@@ -101,7 +101,7 @@ def asking_options(command: Command) -> Command:
 
 
 def write_json(path: Path | None, figures: Any) -> None:
-    """Raises Stop if the file cannot be written."""
+    """Call it before printing: a reader that has seen enough ends the command. Raises Stop if it cannot be written."""
     if path is None:
         return
     try:

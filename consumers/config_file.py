@@ -7,15 +7,16 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from consumers.config import DomainConfig, Redis, Settings
+from consumers import config_kafka, config_redis
+from consumers.config import DomainConfig, Settings
+from consumers.config_kafka import split_addresses, unused_credentials
 from consumers.errors import Stop
-from serving.connection import problem, uses_sentinel, uses_tls
 
 PREFIX = "CROSSCURRENT_"
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
@@ -46,9 +47,11 @@ def build(
     """Settings from a plain dict and environment overrides; see `load`."""
     raw = copy.deepcopy(raw)
     from_environment: dict[str, str] = {}
+    """By key: the variable that set it."""
     for name, text in (environ or {}).items():
         if name.startswith(PREFIX) and "__" in name:
             from_environment[_override(raw, name, text)] = name
+    _tidy(raw, [])
     try:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
@@ -57,7 +60,10 @@ def build(
             origin = f"environment {variable}"
         raise Stop(f"{origin}: {place or 'top level'}: {what}") from error
     _read_secret_files(settings)
-    _check(settings, origin, need_domains)
+    split_addresses(settings.kafka)
+    _check(settings, origin, from_environment, need_domains)
+    if "security_protocol" not in raw.get("kafka", {}) and (unused := unused_credentials(settings.kafka)):
+        raise Stop(f"{origin}: {unused}")
     return settings
 
 
@@ -109,19 +115,51 @@ def _override(raw: dict[str, Any], name: str, text: str) -> str:
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
             raise Stop(f"environment {name}: {'.'.join(path)}: its parent is not a table")
-    optional = get_origin(kind) is not list and str in get_args(kind)
-    table[path[-1]] = _parse(text, wants_text=kind is str or optional)
+    try:
+        table[path[-1]] = _parse(text, kind)
+    except ValueError as error:
+        raise Stop(f"environment {name}: {'.'.join(path)}: {error}") from error
     return ".".join(path)
 
 
-def _parse(text: str, wants_text: bool) -> Any:
-    """`text` as TOML, else as it stands; where a string is wanted, `123` stays a string."""
+def _parse(text: str, kind: Any) -> Any:
+    """`text` as TOML, else as it stands; where a string or a list is wanted, `123` stays a string."""
     try:
         parsed = tomllib.loads(f"v = {text}")
-    except tomllib.TOMLDecodeError:
+    except tomllib.TOMLDecodeError as error:
+        if _is_list(kind) and text.lstrip().startswith("["):
+            raise ValueError('not a TOML array: write ["a", "b"], or a,b') from error
         return text
     value = parsed["v"]
-    return text if len(parsed) > 1 or (wants_text and not isinstance(value, str)) else value
+    if len(parsed) > 1:
+        return text
+    wanted: tuple[type, ...] = ()
+    if _is_list(kind):
+        wanted = (str, list)
+    elif kind is str or str in get_args(kind):
+        wanted = (str,)
+    return value if not wanted or isinstance(value, wanted) else text
+
+
+def _is_list(kind: Any) -> bool:
+    return get_origin(kind) in (list, tuple)
+
+
+def _tidy(table: dict[str, Any], path: list[str]) -> None:
+    """`"a, b"` where a list is wanted becomes `["a", "b"]`, and `"1, 5"` numbers where numbers are.
+
+    An empty string for a key that may be missing takes it back: the environment can, of what the file says. Not so
+    for a secret that user ids are hidden with: without it they would be kept as they are.
+    """
+    for key, value in table.items():
+        kind = _kind([*path, key])
+        if isinstance(value, dict):
+            _tidy(value, [*path, key])
+        elif isinstance(value, str) and _is_list(kind):
+            entries = [entry.strip() for entry in value.split(",")]
+            table[key] = [_parse(entry, get_args(kind)[0]) for entry in entries if entry]
+        elif value == "" and type(None) in get_args(kind) and path != ["privacy"]:
+            table[key] = None
 
 
 def _read_secret_files(settings: Settings) -> None:
@@ -141,10 +179,11 @@ def _read_secret_files(settings: Settings) -> None:
                 raise Stop(f"{section}.{key}_file {file}: not UTF-8 text") from None
 
 
-def _check(settings: Settings, origin: str, need_domains: bool) -> None:
+def _check(settings: Settings, origin: str, from_environment: Mapping[str, str], need_domains: bool) -> None:
     def demand(holds: bool, message: str) -> None:
         if not holds:
-            raise Stop(f"{origin}: {message}")
+            variable = from_environment.get(message.partition(":")[0])
+            raise Stop(f"{f'environment {variable}' if variable else origin}: {message}")
 
     demand(bool(settings.domains) or not need_domains, "domains: name at least one, as [domains.movies]")
     owners: dict[str, str] = {}
@@ -179,36 +218,28 @@ def _check(settings: Settings, origin: str, need_domains: bool) -> None:
     ):
         for key in keys:
             demand(getattr(section, key) > 0, f"{type(section).__name__.lower()}.{key}: must be above 0")
-    demand(bool(settings.kafka.bootstrap_servers), "kafka.bootstrap_servers: name at least one")
     demand(0 <= settings.metrics.port <= 65_535, "metrics.port: must be from 0 (any free one) to 65535")
     demand(0 <= settings.ranker.diversity <= 1, "ranker.diversity: must be in [0, 1]")
     demand(0 < settings.publish.list_share <= 1, "publish.list_share: must be in (0, 1]")
     demand(0 < settings.intake.max_invalid_ratio <= 1, "intake.max_invalid_ratio: must be in (0, 1]")
-    _check_redis(settings.redis, demand)
     demand(
         settings.privacy.key is None or len(settings.privacy.key) >= 16,
         "privacy.key: a secret of at least 16 characters",
     )
-    if settings.kafka.security_protocol.startswith("SASL"):
-        for key in ("sasl_mechanism", "sasl_username", "sasl_password"):
-            demand(bool(getattr(settings.kafka, key)), f"kafka.{key}: needed with this security_protocol")
+    for message in (*config_kafka.problems(settings.kafka), *config_redis.problems(settings.redis)):
+        demand(False, message)
+    for key in _empty(settings, ""):
+        demand(False, f"{key}: it is empty; give it a value or leave it out")
 
 
-def _check_redis(store: Redis, demand: Callable[[bool, str], None]) -> None:
-    """The URL is never shown: it may hold a password."""
-    wrong = problem(store.url)
-    demand(wrong is None, f"redis.url: {wrong}")
-    for key in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
-        demand(
-            uses_tls(store.url) or getattr(store, key) is None,
-            f"redis.{key}: needs a redis.url with rediss:// or rediss+sentinel://",
-        )
-    sentinel = uses_sentinel(store.url)
-    demand(
-        not (sentinel and store.cluster), "redis.cluster: a cluster has no sentinels; name one of its nodes"
-    )
-    for key in ("sentinel_username", "sentinel_password"):
-        demand(
-            sentinel or getattr(store, key) is None,
-            f"redis.{key}: needs a redis.url with redis+sentinel:// or rediss+sentinel://",
-        )
+def _empty(table: Any, path: str) -> Iterator[str]:
+    """Keys that hold "" and do not say what that means: no canaries, or the default name of a topic."""
+    for field in msgspec.structs.fields(table):
+        value = getattr(table, field.name)
+        if isinstance(value, msgspec.Struct):
+            yield from _empty(value, f"{path}{field.name}.")
+        elif isinstance(value, dict):
+            for name, one in value.items():
+                yield from _empty(one, f"{path}{field.name}.{name}.")
+        elif value == "" and field.default != "" and field.name != "canary_topic":
+            yield f"{path}{field.name}"

@@ -126,29 +126,36 @@ def _watch(
     def watch() -> None:
         try:
             outcome.update(_follow(service, feed, view))
-        except Exception as error:
+            if options.keep:
+                _say_where(service, console, addresses)
+                return
+        except BaseException as error:  # a reader of the output that is gone, too: raised again below
             outcome["error"] = error
-        if options.keep and "error" not in outcome:
-            assert service.health is not None
-            console.print(
-                f"everything is learned and published, and all of it goes on: {addresses}, "
-                f"http://{service.settings.metrics.host}:{service.health.port}/metrics\n"
-                f"  redis-cli -u {service.settings.redis.url} GET cc:popular:{headline(service)[0]}\n"
-                "Ctrl-C ends broker, store and service, and shows the summary",
-                highlight=False, soft_wrap=True,
-            )  # fmt: skip
-            return
         service.stopping = True
 
     watcher = threading.Thread(target=watch, name="demo", daemon=True)
     watcher.start()
-    service.run()
+    code = service.run()
+    service.stopping = True  # whatever has ended it, the watcher ends, too
     watcher.join(5.0)
     if error := outcome.get("error"):
         raise error
+    if code:
+        raise Stop("the service failed; its message is above", code)
     if not outcome:
         raise Stop("stopped before the stream ended", 130)
     return _summary(service, outcome)
+
+
+def _say_where(service: Service, console: Console, addresses: str) -> None:
+    assert service.health is not None
+    console.print(
+        f"everything is learned and published, and all of it goes on: {addresses}, "
+        f"http://{service.settings.metrics.host}:{service.health.port}/metrics\n"
+        f"  redis-cli -u {service.settings.redis.url} GET cc:popular:{headline(service)[0]}\n"
+        "Ctrl-C ends broker, store and service, and shows the summary",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 def _follow(service: Service, feed: Feed, view: View) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import structlog
 from numpy.typing import NDArray
 
 from models.text_encoder import TextEncoder
+from serving.worker import Worker
 
 Key = tuple[str, str]
 """(domain, item id)"""
@@ -29,6 +30,9 @@ class Encoding(Protocol):
 
     def pending(self) -> dict[Key, str]:
         """Texts whose vectors were not drained yet; they belong into a checkpoint."""
+
+    def check(self) -> None:
+        """Raises ThreadFailed if nothing will be encoded any more."""
 
     def close(self) -> None: ...
 
@@ -51,6 +55,8 @@ class SyncEncoding:
 
     def pending(self) -> dict[Key, str]:
         return dict(self._pending)
+
+    def check(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -76,7 +82,7 @@ class ThreadEncoding:
         self._taken: dict[Key, str] = {}
         self._ready: Vectors = {}
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
+        self._thread = Worker("encoder", self._run)
         self._thread.start()
 
     def submit(self, key: Key, text: str) -> None:
@@ -99,6 +105,9 @@ class ThreadEncoding:
     def pending(self) -> dict[Key, str]:
         with self._lock:
             return self._taken | {k: t for waiting in self._waiting.values() for k, t in waiting.items()}
+
+    def check(self) -> None:
+        self._thread.check()
 
     def close(self) -> None:
         self._stopping = True

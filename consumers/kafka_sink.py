@@ -21,6 +21,7 @@ from kafka.errors import (
 from consumers.config import Kafka
 from consumers.dead_letters import DeadLetter, cut
 from consumers.errors import Stop
+from serving.worker import Worker
 
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 ITS_OWN = (*TOO_LARGE, InvalidRecordError, InvalidTimestampError)
@@ -83,7 +84,6 @@ class KafkaSink:
         """When a letter was acknowledged last, or the first one began to wait."""
         self._why = "no answer"
         self._closing = False
-        self._failure: BaseException | None = None
         try:
             self._new_producer().partitions_for(self._topic)
         except KafkaError as error:
@@ -92,7 +92,7 @@ class KafkaSink:
                 f"missing topics: {self._topic} ({type(error).__name__}). Create it, for example: crosscurrent "
                 "check --create-topics"
             ) from error
-        self._thread = threading.Thread(target=self._run, name="dead-letters", daemon=True)
+        self._thread = Worker("dead-letters", self._run)
         self._thread.start()
 
     # The loop's thread
@@ -110,13 +110,11 @@ class KafkaSink:
     def sent(self) -> int:
         return self._sent
 
-    def full(self) -> bool:
-        """Raises what ended the thread, if anything did: half a service is none."""
-        if self._failure is not None:
-            raise self._failure
-        return self._is_full()
+    def check(self) -> None:
+        """Raises ThreadFailed if an exception that nobody foresaw has ended the thread."""
+        self._thread.check()
 
-    def _is_full(self) -> bool:
+    def full(self) -> bool:
         return len(self._waiting) >= self._most_letters or self._bytes >= self._most_bytes
 
     def close(self) -> None:
@@ -140,7 +138,7 @@ class KafkaSink:
             silent = time.monotonic() - self._heard
             if not self._waiting or silent < SILENT_SECONDS:
                 return None
-            full = "; reading pauses" if self._is_full() else ""
+            full = "; reading pauses" if self.full() else ""
             return f"{len(self._waiting)} dead letters are not acknowledged for {silent:.0f} s: {self._why}{full}"
 
     # Its own thread
@@ -149,12 +147,10 @@ class KafkaSink:
         try:
             while chunk := self._next_chunk():
                 self._deliver(chunk)
-        except BaseException as error:
-            log.error("dead letters cannot be sent any more", error=repr(error))
-            with self._changed:
-                self._failure, self._closing = error, True  # nobody waits for what will not come
-                self._changed.notify_all()
         finally:
+            with self._changed:
+                self._closing = True  # nobody waits for what will not come
+                self._changed.notify_all()
             self._end_producer()
 
     def _next_chunk(self) -> dict[int, DeadLetter]:

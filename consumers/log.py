@@ -1,12 +1,11 @@
-"""Logs: for people in a terminal, JSON elsewhere; always on stderr."""
+"""Logs: for people in a terminal, JSON elsewhere; always on stderr, which drops what it cannot write (`output`)."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO, cast
+from typing import Any
 
 import structlog
 from rich.console import Console
@@ -39,22 +38,6 @@ def bars(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-class _Unbroken:
-    """A stream that drops what it cannot write: a log on a full disk must not end the service."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError):
-            return self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            self._stream.flush()
-
-
 def _without_users(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Who did what is for debugging alone; a log is kept longer, and read by more people, than the events."""
     if method != "debug":
@@ -79,5 +62,5 @@ def configure(debug: bool = False, quiet: bool = False) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unbroken(sys.stderr))),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

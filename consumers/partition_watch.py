@@ -15,6 +15,7 @@ from consumers.config import Kafka
 from consumers.decode import Topics
 from consumers.errors import Stop
 from consumers.source import Place
+from serving.worker import Worker
 
 
 def places(admin: Any, topics: Iterable[str]) -> tuple[set[Place], dict[str, str]]:
@@ -49,7 +50,7 @@ class PartitionWatch:
         self._config, self._topics, self._seconds = config, list(topics), seconds
         self._seen: tuple[set[Place], dict[str, str]] | None = None
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="partitions", daemon=True)
+        self._thread = Worker("partitions", self._run, again=seconds)
         self._thread.start()
 
     def take(self) -> tuple[set[Place], dict[str, str]] | None:

@@ -16,7 +16,7 @@ from consumers.canary import Canaries
 from consumers.checkpointer import Checkpointer
 from consumers.config import Settings
 from consumers.encoding import ThreadEncoding
-from consumers.errors import Stop
+from consumers.errors import BUG, Stop
 from consumers.kafka_sink import KafkaSink
 from consumers.kafka_source import KafkaSource
 from consumers.pipeline import Pipeline
@@ -30,6 +30,7 @@ from serving.outbox import Outbox
 from serving.publisher import Publisher
 from serving.records import Keys, Write
 from serving.store_info import EvictionWatch, may_throw_away
+from serving.worker import ThreadFailed
 
 log = structlog.get_logger()
 
@@ -135,7 +136,10 @@ class Service:
         )
 
     def run(self, install_signals: bool = True) -> int:
-        """Until a signal; then finishes the batch, publishes, saves, commits. Gives 0."""
+        """Until a signal; then finishes the batch, publishes, saves, commits. Gives 0.
+
+        A thread that failed unforeseen ends it, too: what was learned is saved, and the exit code is 1.
+        """
         if install_signals:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self._on_signal)
@@ -144,12 +148,31 @@ class Service:
             while not self.stopping:
                 self._turned = time.monotonic()
                 self.pipeline.step(self._between_batches)
-            return self.shutdown()
+                self._check_threads()
+            code = self.shutdown()
+            self._check_threads()
+            return code
+        except ThreadFailed as failure:
+            log.critical(f"{failure}; saving what was learned", exit_code=BUG, exc_info=failure)
+            self._stop_early()
+            return BUG
         except Stop:
             self._stop_early()
             raise
         finally:
             self._close()
+
+    def _check_threads(self) -> None:
+        """Raises ThreadFailed where the service would go on with a part of it missing.
+
+        The others begin again by themselves (canaries, the watch for partitions, the report), or end in what the
+        loop looks at anyway (a checkpoint's writing, the search of the store).
+        """
+        self.publisher.check()
+        self.pipeline.encoding.check()
+        self.sink.check()
+        if self.health is not None:
+            self.health.check()
 
     def _between_batches(self) -> bool:
         """A sign of life, for a step of many batches; True: stop after this one."""
@@ -199,6 +222,10 @@ class Service:
         """Why not, causes before what follows from them; None if all is well."""
         if self.stopping:
             return "stopping"
+        try:
+            self._check_threads()
+        except ThreadFailed as failure:
+            return str(failure)
         return (
             self.checkpointer.problem
             or self.publisher.problem()

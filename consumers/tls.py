@@ -51,7 +51,8 @@ class TlsContext:
                 # An encrypted key is an error, and no question on the terminal.
                 made.load_cert_chain(self._certfile, self._keyfile, lambda: "")
             except OSError as error:
-                files = f"kafka.ssl_certfile {self._certfile}, ssl_keyfile {self._keyfile}"
+                key = self._keyfile or "is not set: the certificate's file must hold the key, too"
+                files = f"kafka.ssl_certfile {self._certfile}, ssl_keyfile {key}"
                 raise TlsFileError(f"{error.strerror or error}: {files}") from error
         return made
 

@@ -12,6 +12,7 @@ import redis
 from serving.connection import STORE_ERRORS
 from serving.records import Keys
 from serving.sweep import SCAN_KEYS
+from serving.worker import Worker
 
 AGAIN_SECONDS = 10.0
 WAITING = 4
@@ -27,7 +28,7 @@ class Leftovers:
         self._client, self._keys = client, keys
         self._found: queue.Queue[list[str]] = queue.Queue(WAITING)
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="leftovers", daemon=True)
+        self._thread = Worker("leftovers", self._run, again=AGAIN_SECONDS)
         self._thread.start()
 
     def done(self) -> bool:

@@ -14,6 +14,7 @@ from serving.marked_store import MarkedStore, wrong_type
 from serving.records import Write
 from serving.store_info import masters
 from serving.store_mark import Known
+from serving.worker import Worker
 
 CHUNK = 500
 PING_SECONDS = 1.0
@@ -58,7 +59,7 @@ class Publisher:
         self._asked = 0.0
         self._acknowledged: deque[tuple[int, list[str]]] = deque()
         self.store_lost = self._store.mark.lost
-        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        self._thread = Worker("publisher", self._run)
 
     def start(self, known: Known | None = None) -> None:
         """Raises redis.RedisError if the store does not answer now.
@@ -122,8 +123,12 @@ class Publisher:
         return self._refusal and f"the store refuses writes: {self._refusal}"
 
     def flush(self, timeout: float) -> bool:
-        """Waits until the backlog is written; False after `timeout` seconds."""
-        return self._idle.wait(timeout)
+        """Waits until the backlog is written; False after `timeout` seconds, or at once where nobody writes."""
+        return self._idle.wait(timeout if self._thread.is_alive() else 0.0)
+
+    def check(self) -> None:
+        """Raises ThreadFailed if an exception that nobody foresaw has ended the thread."""
+        self._thread.check()
 
     def close(self, timeout: float = 5.0) -> bool:
         """Writes what it can within `timeout` seconds, then ends the thread; True if nothing is left."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+import structlog
+
 from serving.connection import STORE_ERRORS
 from serving.records import Keys
+from serving.worker import Worker
+
+log = structlog.get_logger()
 
 SCAN_KEYS = 1000
 """What the store looks at between two answers: about a tenth of a millisecond of its time."""
@@ -32,7 +36,7 @@ class Sweep:
         """Keys by user."""
         self.failure: str | None = None
         self._client, self._keys, self._mark, self._backlog = client, keys, mark, backlog
-        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
+        self._thread = Worker("sweep", self._run)
         self._thread.start()
 
     def done(self) -> bool:
@@ -44,8 +48,10 @@ class Sweep:
             for user, key in chain(waiting, owned(self._client, self._keys)):
                 if user is not None and self._mark(user) in self.wanted:
                     self.found.setdefault(user, []).append(key)
-        except STORE_ERRORS as error:
+        except Exception as error:  # whatever it is: half a search must not count as a whole one
             self.failure = type(error).__name__
+            if not isinstance(error, STORE_ERRORS):
+                log.error("the search of the store failed", exc_info=error)
 
 
 def owned(client: Any, keys: Keys) -> Iterator[tuple[str, str]]:

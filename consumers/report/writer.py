@@ -18,6 +18,7 @@ from consumers.report.figures import elapsed
 from consumers.report.page import page
 from consumers.report.recorder import Recorder
 from consumers.service import Service
+from serving.worker import Worker
 
 log = structlog.get_logger()
 
@@ -44,7 +45,7 @@ class Writer:
         self._recorder = recorder
         self._every = every
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="report", daemon=True)
+        self._thread = Worker("report", self._run, again=1.0)
 
     def __enter__(self) -> Self:
         try:
@@ -60,8 +61,7 @@ class Writer:
     ) -> None:
         self._ending.set()
         self._thread.join()
-        self._recorder.tick(now=True)
-        self._try()
+        self._try(last=True)
 
     def write(self) -> None:
         """The file is replaced whole: a reader never sees half of it. Raises OSError."""
@@ -82,8 +82,12 @@ class Writer:
                 waited = 0.0
                 self._try()
 
-    def _try(self) -> None:
+    def _try(self, last: bool = False) -> None:
         try:
+            if last:
+                self._recorder.tick(now=True)
             self.write()
         except OSError as error:
             log.warning("report not written", path=str(self.path), error=error.strerror)
+        except Exception as error:  # a page about the service must not be what ends it
+            log.error("report not written", path=str(self.path), exc_info=error)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import socket
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -13,18 +18,30 @@ from prometheus_client import CollectorRegistry
 from consumers.config_file import build
 from serving.health import HealthServer
 from serving.metrics import Metrics
+from serving.worker import ThreadFailed
 
 
 class Service:
     """What the checks answer, changed at will."""
 
-    def __init__(self) -> None:
+    def __init__(self, **limits: Any) -> None:
         self.dead: str | None = None
         self.unready: str | None = None
         self.metrics = Metrics()
         self.server = HealthServer(
-            "127.0.0.1", 0, self.metrics.registry, lambda: self.dead, lambda: self.unready
+            "127.0.0.1", 0, self.metrics.registry, lambda: self.dead, lambda: self.unready, **limits
         )
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.server.port), timeout=10)
+
+    def ask(self, request: bytes) -> tuple[str, dict[str, str], bytes]:
+        """Status line, headers and body of the answer to these bytes."""
+        with self.connect() as connection:
+            connection.sendall(request)
+            head, _, body = rest(connection).partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        return status, dict(line.split(": ", 1) for line in lines), body
 
     def get(self, path: str) -> tuple[int, str]:
         try:
@@ -33,6 +50,15 @@ class Service:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read().decode()
+
+
+def rest(connection: socket.socket) -> bytes:
+    """All that comes until the server ends the connection, however it does."""
+    received = []
+    with contextlib.suppress(ConnectionResetError):
+        while data := connection.recv(65536):
+            received.append(data)
+    return b"".join(received)
 
 
 @pytest.fixture
@@ -72,12 +98,149 @@ def test_other_paths(service: Service, path: str) -> None:
     assert service.get(path)[0] == 404
 
 
-def test_a_silent_client_does_not_block(service: Service) -> None:
-    """A connection that never sends its request does not make the service look dead."""
-    silent = [socket.create_connection(("127.0.0.1", service.server.port)) for _ in range(5)]
+@pytest.mark.parametrize("sent", [b"", b"GET /metr", b"GET /metrics HTTP/1.1\r\nHost: x\r\n"])
+def test_clients_that_say_nothing_hold_up_nobody(service: Service, sent: bytes) -> None:
+    """Four hundred connections, idle or with half a request: no thread for any of them, and a scrape succeeds."""
+    threads = threading.active_count()
+    with contextlib.ExitStack() as silent:
+        for _ in range(400):
+            silent.enter_context(service.connect()).sendall(sent)
+        assert service.get("/healthz")[0] == 200
+        assert "crosscurrent_ready" in service.get("/metrics")[1]
+        assert threading.active_count() == threads
+
+
+def test_a_connection_has_its_time() -> None:
+    """Whoever sends nothing, half a request, or a byte now and then, is sent away after a while."""
+    service = Service(seconds=0.5)
+    idle, half, drip = service.connect(), service.connect(), service.connect()
+    half.sendall(b"GET /metrics HTTP/1.1\r\n")
+    ended = threading.Event()
+
+    def send_slowly() -> None:
+        with contextlib.suppress(OSError):
+            while not ended.wait(0.05):
+                drip.sendall(b"G")
+
+    sender = threading.Thread(target=send_slowly)
+    sender.start()
+    try:
+        for connection in (idle, half, drip):
+            assert rest(connection) == b""
+    finally:
+        ended.set()
+        sender.join()
+        for connection in (idle, half, drip):
+            connection.close()
+        service.server.close()
+
+
+def test_a_slow_reader_has_its_time() -> None:
+    """Metrics larger than the kernel's buffers, and a client that does not read them: the rest is dropped."""
+    service = Service(seconds=0.5)
+    for n in range(4000):
+        service.metrics.lag_records.labels("t" * 5000, str(n)).set(1)
+    with service.connect() as connection:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        deadline = time.monotonic() + 20
+        while service.server._open and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not service.server._open
+        received = rest(connection)
+    assert received.startswith(b"HTTP/1.1 200 OK")
+    assert len(received) < 4000 * 5000
+    service.server.close()
+
+
+def test_one_connection_too_many_ends_the_oldest_that_waits() -> None:
+    """As many as allowed are held; the next one is served, and it is the first that goes."""
+    service = Service(connections=3)
+    with service.connect() as first, service.connect() as second, service.connect() as third:
+        assert service.get("/healthz")[0] == 200
+        assert rest(first) == b""
+        third.sendall(b"GET /healthz HTTP/1.0\n\n")
+        assert rest(third).endswith(b"ok\n")
+        second.sendall(b"GET /healthz HTTP/1.0\n\n")
+        assert rest(second).endswith(b"ok\n")
+    service.server.close()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "TRACE", "OPTIONS", "PATCH", "NONSENSE"])
+def test_only_reading_is_allowed(service: Service, method: str) -> None:
+    """405 names what is: GET and HEAD; a body, however long, does not hide the answer."""
+    body = b"x" * 200_000 if method in {"POST", "PUT"} else b""
+    for path in ("/healthz", "/readyz", "/metrics"):
+        request = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        status, headers, _ = service.ask(request + body)
+        assert status.split(" ", 1)[1] == "405 Method Not Allowed", path
+        assert headers["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/nowhere"])
+def test_head_is_get_without_the_body(service: Service, path: str) -> None:
+    """Same status, same headers, nothing more; and nobody is told what runs here."""
+    status, headers, body = service.ask(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+    head_status, head_headers, nothing = service.ask(f"HEAD {path} HTTP/1.1\r\n\r\n".encode())
+    assert (head_status, nothing) == (status, b"")
+    assert head_headers.keys() == headers.keys()
+    assert int(headers["Content-Length"]) == len(body)
+    assert "python" not in str(headers).lower()
+    assert "Server" not in headers
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET /metrics\r\n\r\n", 400),
+        (b"GET /metrics SMTP/1.1\r\n\r\n", 400),
+        (b"GET http://[::1/ HTTP/1.1\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\r\n\r\n", 400),
+        (b"GET /" + b"a" * 20_000, 431),
+        (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 5000, 431),
+    ],
+)
+def test_what_is_no_request(service: Service, sent: bytes, status: int) -> None:
+    """An answer that says so; the next one is served."""
+    assert service.ask(sent)[0].split()[1] == str(status)
     assert service.get("/healthz")[0] == 200
-    for connection in silent:
-        connection.close()
+
+
+def test_metrics_as_a_scraper_asks_for_them(service: Service) -> None:
+    """What it accepts decides the format, and compression."""
+    accept = "Accept: application/openmetrics-text;version=1.0.0\r\naccept-encoding: gzip"
+    _, headers, body = service.ask(f"GET /metrics HTTP/1.1\r\n{accept}\r\n\r\n".encode())
+    assert headers["Content-Type"].startswith("application/openmetrics-text")
+    assert gzip.decompress(body).endswith(b"# EOF\n")
+
+
+def test_a_check_that_fails_is_told_and_the_server_goes_on(service: Service) -> None:
+    """500, and what comes after is served as before."""
+
+    def broken() -> str | None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    server = HealthServer("127.0.0.1", 0, service.metrics.registry, broken, lambda: None)
+    for path, status in (("healthz", 500), ("readyz", 200), ("healthz", 500)):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(f"GET /{path} HTTP/1.0\r\n\r\n".encode())
+            assert rest(connection).split()[1] == str(status).encode()
+    server.check()
+    server.close()
+
+
+def test_a_server_that_cannot_go_on_is_no_secret(service: Service) -> None:
+    """Whoever runs the service is told that nobody accepts connections any more."""
+
+    class Broken(HealthServer):
+        async def _accept(self) -> None:
+            raise RuntimeError("nobody foresaw this")
+
+    server = Broken("127.0.0.1", 0, service.metrics.registry, lambda: None, lambda: None)
+    server._thread.join(10)
+    with pytest.raises(ThreadFailed, match="the health thread failed: RuntimeError"):
+        server.check()
+    server.close()
 
 
 def test_a_taken_port_is_an_oserror(service: Service) -> None:

@@ -165,7 +165,7 @@ def test_unknown_key_names_its_path(raw: dict[str, Any], path: str) -> None:
     ("raw", "path"),
     [
         ({"kafka": 3}, "kafka"),
-        ({"kafka": {"bootstrap_servers": "a:1"}}, "kafka.bootstrap_servers"),
+        ({"kafka": {"bootstrap_servers": 9092}}, "kafka.bootstrap_servers"),
         ({"kafka": {"bootstrap_servers": []}}, "kafka.bootstrap_servers"),
         ({"kafka": {"security_protocol": "TLS"}}, "kafka.security_protocol"),
         ({"redis": {"url": 6379}}, "redis.url"),
@@ -243,10 +243,18 @@ def test_the_services_own_topics_differ(key: str, topic: str, owner: str) -> Non
         ("REDIS__PREFIX", "true", lambda s: s.redis.prefix, "true"),
         ("REDIS__PREFIX", "1979-05-27", lambda s: s.redis.prefix, "1979-05-27"),
         ("REDIS__PREFIX", "[1]", lambda s: s.redis.prefix, "[1]"),
-        ("KAFKA__SASL_PASSWORD", "0123", lambda s: s.kafka.sasl_password, "0123"),
-        ("KAFKA__SASL_PASSWORD", "1e5", lambda s: s.kafka.sasl_password, "1e5"),
-        ("KAFKA__SASL_PASSWORD", "1\nx = 2", lambda s: s.kafka.sasl_password, "1\nx = 2"),
+        ("REDIS__PASSWORD", "0123", lambda s: s.redis.password, "0123"),
+        ("REDIS__PASSWORD", "1e5", lambda s: s.redis.password, "1e5"),
+        ("REDIS__PASSWORD", "1\nx = 2", lambda s: s.redis.password, "1\nx = 2"),
         ("KAFKA__BOOTSTRAP_SERVERS", '["a:1", "b:2"]', lambda s: s.kafka.bootstrap_servers, ["a:1", "b:2"]),
+        ("KAFKA__BOOTSTRAP_SERVERS", "a:1,b:2", lambda s: s.kafka.bootstrap_servers, ["a:1", "b:2"]),
+        ("KAFKA__BOOTSTRAP_SERVERS", " a:1 , [::1]:2, ", lambda s: s.kafka.bootstrap_servers, ["a:1", "[::1]:2"]),
+        ("KAFKA__BOOTSTRAP_SERVERS", '"a:1,b:2"', lambda s: s.kafka.bootstrap_servers, ["a:1", "b:2"]),
+        ("KAFKA__BOOTSTRAP_SERVERS", '["a:1,b:2 "]', lambda s: s.kafka.bootstrap_servers, ["a:1", "b:2"]),
+        ("DOMAINS__MOVIES__ALLOW", "dune, 1984", lambda s: s.domains["movies"].allow, ["dune", "1984"]),
+        ("DOMAINS__MOVIES__DENY", "1984", lambda s: s.domains["movies"].deny, ["1984"]),
+        ("DOMAINS__MOVIES__DENY", '["a, b"]', lambda s: s.domains["movies"].deny, ["a, b"]),
+        ("DOMAINS__MOVIES__RATING_RANGE", "0.5,5", lambda s: s.domains["movies"].rating_range, (0.5, 5)),
         ("METRICS__PORT", "1234", lambda s: s.metrics.port, 1234),
         ("CHECKPOINT__INTERVAL_SECONDS", "2", lambda s: s.checkpoint.interval_seconds, 2.0),
         ("LEARNER__COMPARE", "false", lambda s: s.learner.compare, False),
@@ -259,6 +267,85 @@ def test_the_services_own_topics_differ(key: str, topic: str, owner: str) -> Non
 def test_environment_is_parsed_as_toml_else_text(name: str, text: str, read: Any, expected: Any) -> None:
     """A value is TOML if it parses and fits the key, else the text itself; numbers stay text where text is due."""
     assert read(with_environ(**{name: text})) == expected
+
+
+def test_lists_with_commas_in_the_file_too() -> None:
+    """What is written in the environment can be written in the file."""
+    settings = build(
+        {
+            "kafka": {"bootstrap_servers": "a:9092, b:9092"},
+            "domains": {"movies": {"allow": "dune,emma", "rating_range": "1,10"}},
+        }
+    )
+    assert settings.kafka.bootstrap_servers == ["a:9092", "b:9092"]
+    assert settings.domains["movies"].allow == ["dune", "emma"]
+    assert settings.domains["movies"].rating_range == (1, 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kafka", "it has no port: write kafka:9092"),
+        ("a:9092,kafka", "entry 2, 'kafka': it has no port"),
+        ("::1", "write host:port"),
+        ("PLAINTEXT://a:9092", "write host:port"),
+        ("a:9092;b:9092", "write host:port"),
+        ("a:port", "write host:port"),
+        ("a:0", "a port is from 1 to 65535"),
+        ("a:70000", "a port is from 1 to 65535"),
+        ('["a:1", "b:2"', "not a TOML array"),
+        ("[a:1, b:2]", "not a TOML array"),
+        (",", "name at least one"),
+        ("", "name at least one"),
+        ("me:hunter2@a:9092", "write host:port"),
+    ],
+)
+def test_addresses_that_cannot_be_meant(text: str, said: str) -> None:
+    """Refused before anything is tried, with the variable, the key, the entry and how it is written; never a secret."""
+    name = "CROSSCURRENT_KAFKA__BOOTSTRAP_SERVERS"
+    message = refused(MOVIES, {name: text})
+    assert message.startswith(f"environment {name}: kafka.bootstrap_servers: ")
+    assert said in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "kafka.group_id",
+        "redis.url",
+        "redis.prefix",
+        "metrics.host",
+        "checkpoint.directory",
+        "text_encoder.model",
+        "privacy.key",
+        "privacy.key_file",
+    ],
+)
+def test_an_empty_value_is_told(key: str) -> None:
+    """A variable that was to be filled in and was not: no guess at what it means (an empty host is every address)."""
+    section, name = key.split(".")
+    variable = f"CROSSCURRENT_{section}__{name}".upper()
+    assert refused(MOVIES, {variable: ""}).startswith(f"environment {variable}: {key}: ")
+
+
+@pytest.mark.parametrize(
+    "key", ["kafka.sasl_username", "kafka.ssl_cafile", "redis.password", "redis.ssl_cafile"]
+)
+def test_an_empty_value_takes_back_what_may_be_missing(key: str) -> None:
+    """The environment can say that a key of the file is not set."""
+    section, name = key.split(".")
+    raw = {"redis": {"url": "rediss://h"}, "kafka": {"security_protocol": "SSL"}}
+    raw[section][name] = "x"
+    settings = build(MOVIES | raw, {f"CROSSCURRENT_{section}__{name}".upper(): ""})
+    assert getattr(getattr(settings, section), name) is None
+
+
+def test_what_may_be_empty() -> None:
+    """No canaries, and topics by their default names."""
+    settings = with_environ(KAFKA__CANARY_TOPIC="", DOMAINS__MOVIES__ITEMS_TOPIC="")
+    assert settings.kafka.canary_topic == ""
+    assert settings.domains["movies"].items_topic == "items.movies"
 
 
 def test_environment_wins_over_the_file(tmp_path: Path) -> None:
@@ -359,6 +446,52 @@ def test_unreadable_secret_file(tmp_path: Path, key: str) -> None:
 def test_secrets_never_show(raw: dict[str, Any]) -> None:
     """No error message repeats a password or a URL."""
     assert "hunter2" not in refused(MOVIES | raw)
+
+
+PEM, NAME = {"ssl_cafile": "ca.pem"}, {"sasl_username": "me", "sasl_password": "hunter2-secret"}
+SCRAM = {"sasl_mechanism": "SCRAM-SHA-256"}
+
+
+@pytest.mark.parametrize(
+    ("kafka", "unused", "fix"),
+    [
+        (
+            SCRAM | NAME,
+            "kafka.sasl_mechanism and kafka.sasl_username and kafka.sasl_password",
+            '"SASL_SSL" (or "SASL',
+        ),
+        ({"sasl_password_file": "{file}"}, "kafka.sasl_password_file", '"SASL_SSL" (or "SASL'),
+        (PEM, "kafka.ssl_cafile", '"SSL"'),
+        (
+            {"ssl_certfile": "c.pem", "ssl_keyfile": "k.pem"},
+            "kafka.ssl_certfile and kafka.ssl_keyfile",
+            '"SSL"',
+        ),
+        (SCRAM | NAME | PEM, "kafka.sasl_password and kafka.ssl_cafile", '"SASL_SSL"'),
+    ],
+)
+def test_credentials_are_never_left_aside(
+    kafka: dict[str, str], unused: str, fix: str, tmp_path: Path
+) -> None:
+    """Keys of SASL or TLS without a protocol: no plain connection, but all these keys and what to set."""
+    (tmp_path / "p").write_text("hunter2-secret")
+    raw = {key: value.replace("{file}", str(tmp_path / "p")) for key, value in kafka.items()}
+    message = refused(MOVIES | {"kafka": raw})
+    assert message.startswith("config: kafka.security_protocol: ")
+    assert unused in message
+    assert f"set kafka.security_protocol to {fix}" in message
+    assert "hunter2" not in message
+    chosen = build(MOVIES | {"kafka": raw | {"security_protocol": "PLAINTEXT"}})
+    assert chosen.kafka.security_protocol == "PLAINTEXT"
+
+
+@pytest.mark.parametrize("missing", ["sasl_mechanism", "sasl_username", "sasl_password", "ssl_certfile"])
+def test_half_of_the_credentials(missing: str) -> None:
+    """What belongs together is there together."""
+    whole = SCRAM | NAME | {"ssl_certfile": "c.pem", "ssl_keyfile": "k.pem", "security_protocol": "SASL_SSL"}
+    assert build(MOVIES | {"kafka": whole}).kafka.sasl_username == "me"
+    del whole[missing]
+    assert refused(MOVIES | {"kafka": whole}).startswith(f"config: kafka.{missing}: needed with ")
 
 
 # What Kafka's clients get

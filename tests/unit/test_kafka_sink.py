@@ -24,6 +24,7 @@ from consumers.config import Kafka
 from consumers.dead_letters import DeadLetter, dead_letter
 from consumers.kafka_sink import KafkaSink
 from consumers.source import Record
+from serving.worker import ThreadFailed
 
 Verdict = Callable[[DeadLetter, int], KafkaError | None]
 """What the broker says to a letter, given how many producers there were so far."""
@@ -146,5 +147,5 @@ def test_what_ends_the_thread_ends_the_service() -> None:
     sink = KafkaSink(Kafka(), connect=Answering(verdict))
     sink.send(letter(1))
     assert not sink.wait(1)
-    with pytest.raises(RuntimeError, match="unforeseen"):
-        sink.full()
+    with pytest.raises(ThreadFailed, match="RuntimeError"):
+        sink.check()

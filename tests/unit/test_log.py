@@ -1,11 +1,8 @@
-"""Logs go to stderr, and never end the service."""
+"""Logs go to stderr, without users, and repeats are held back."""
 
 from __future__ import annotations
 
-import errno
-import io
 import json
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,28 +17,6 @@ from consumers.repeats import MOST, Repeats
 def _defaults_after() -> Iterator[None]:
     yield
     structlog.reset_defaults()
-
-
-class Full(io.StringIO):
-    """A stream on a full disk."""
-
-    tries = 0
-
-    def write(self, text: str) -> int:
-        self.tries += 1
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    def flush(self) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def test_a_full_disk_under_the_log_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be written is dropped."""
-    full = Full()
-    monkeypatch.setattr(sys, "stderr", full)
-    log.configure()
-    structlog.get_logger().info("started")
-    assert full.tries > 0
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

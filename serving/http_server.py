@@ -1,0 +1,201 @@
+"""HTTP for a few small pages, that no client can hold up: one thread, and a limit on everything a client may take.
+
+On asyncio, because a server with a thread a connection, or a pool of them, is held up by whoever connects and says
+nothing; WSGI servers with a loop of their own time a client from its last byte, and refuse everyone once their
+connections are used up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+from wsgiref.util import setup_testing_defaults
+
+import structlog
+
+from serving.worker import Worker
+
+log = structlog.get_logger()
+
+App = Callable[[dict[str, Any], Any], Iterable[bytes]]
+"""A WSGI application; it is only asked to GET."""
+SECONDS = 10.0
+"""A connection lasts at most so long, from its first moment to the last byte of the answer; Prometheus by default
+waits no longer."""
+CONNECTIONS = 256
+"""At a time. One more ends the one that has waited longest without a whole request."""
+BACKLOG = 128
+AGAIN_SECONDS = 0.5
+"""Until the next try to accept a connection, where one could not be."""
+HEAD_BYTES = 16_384
+ALLOWED = ("GET", "HEAD")
+
+
+class HttpServer:
+    """Serves `app` until `close`; port 0 picks a free one, see `port`. Raises OSError if the port is taken."""
+
+    def __init__(
+        self, app: App, host: str, port: int, seconds: float = SECONDS, connections: int = CONNECTIONS
+    ) -> None:
+        """seconds: that a connection may last; connections: at a time."""
+        self._app, self.seconds, self._connections = app, seconds, connections
+        self._open: dict[_Connection, None] = {}
+        """In their order."""
+        family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        self._socket = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        self.port = int(self._socket.getsockname()[1])
+        self._started = threading.Event()
+        self._thread = Worker("health", self._run)
+        self._thread.start()
+        self._started.wait()
+
+    def check(self) -> None:
+        """Raises ThreadFailed if its thread has ended."""
+        self._thread.check()
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._ending.set)
+            self._thread.join(2.0)
+
+    # Its own thread
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        finally:
+            self._started.set()
+            self._socket.close()
+
+    async def _serve(self) -> None:
+        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+        self._socket.setblocking(False)
+        accepting = asyncio.create_task(self._accept())
+        self._started.set()
+        await asyncio.wait(
+            [accepting, asyncio.create_task(self._ending.wait())], return_when=asyncio.FIRST_COMPLETED
+        )
+        accepting.cancel()
+        while self._open or not accepting.done():
+            for connection in self._open:
+                connection.end()
+            await asyncio.sleep(0)
+        if not accepting.cancelled():
+            accepting.result()
+
+    async def _accept(self) -> None:
+        while True:
+            try:
+                accepted, _ = await self._loop.sock_accept(self._socket)
+            except OSError as error:  # no more descriptors, or a client that is gone already
+                log.warning("a connection for metrics was not accepted", error=error.strerror)
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            try:
+                await self._loop.connect_accepted_socket(lambda: _Connection(self), accepted)
+            except OSError:
+                accepted.close()
+
+    def begun(self, connection: _Connection) -> None:
+        if len(self._open) >= self._connections:
+            waiting = (one for one in self._open if not one.answered)
+            oldest = next(waiting, next(iter(self._open)))
+            del self._open[oldest]
+            oldest.end()
+        self._open[connection] = None
+
+    def ended(self, connection: _Connection) -> None:
+        self._open.pop(connection, None)
+
+    def answer(self, method: str, target: str, headers: dict[str, str]) -> bytes:
+        """The whole answer to a request."""
+        if method not in ALLOWED:
+            return plain(HTTPStatus.METHOD_NOT_ALLOWED)
+        try:
+            split = urlsplit(target)
+        except ValueError:
+            return plain(HTTPStatus.BAD_REQUEST)
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": split.path, "QUERY_STRING": split.query} | headers
+        setup_testing_defaults(environ)
+        said: list[Any] = []
+        try:
+            body = b"".join(self._app(environ, lambda *answer: said.extend(answer)))
+        except Exception as error:
+            log.error("a page failed", path=split.path, exc_info=error)
+            return plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+        return _response(said[0], said[1], body, with_body=method == "GET")
+
+
+class _Connection(asyncio.Protocol):
+    """One request and its answer."""
+
+    answered = False
+    _transport: asyncio.Transport
+    _timer: asyncio.TimerHandle
+
+    def __init__(self, server: HttpServer) -> None:
+        self._server = server
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._timer = asyncio.get_running_loop().call_later(self._server.seconds, self.end)
+        self._server.begun(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._timer.cancel()
+        self._server.ended(self)
+
+    def end(self) -> None:
+        """At once: what a slow reader has not read is dropped."""
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self.answered:
+            return  # a body that nobody reads
+        self._received += data
+        head, end, _ = self._received.replace(b"\r\n", b"\n").partition(b"\n\n")
+        if not end and len(head) <= HEAD_BYTES:
+            return
+        self.answered = True
+        lines = head.decode("latin-1").split("\n")
+        words = lines[0].split()
+        if not end:
+            self._last(plain(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
+        elif len(words) != 3 or not words[2].startswith("HTTP/1."):
+            self._last(plain(HTTPStatus.BAD_REQUEST))
+        else:
+            fields = (line.partition(":") for line in lines[1:])
+            headers = {
+                f"HTTP_{name.strip().upper().replace('-', '_')}": value.strip() for name, _, value in fields
+            }
+            self._last(self._server.answer(words[0], words[1], headers))
+
+    def _last(self, answer: bytes) -> None:
+        """Nothing is said after it. The client closes; what it still sends would make the kernel drop the answer."""
+        self._transport.write(answer)
+        self._transport.write_eof()
+
+
+def plain(status: HTTPStatus) -> bytes:
+    """An answer that is only its status."""
+    headers = [("Content-Type", "text/plain; charset=utf-8")]
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers.append(("Allow", ", ".join(ALLOWED)))
+    return _response(f"{status.value} {status.phrase}", headers, f"{status.phrase}\n".encode())
+
+
+def _response(status: str, headers: list[tuple[str, str]], body: bytes, with_body: bool = True) -> bytes:
+    more = [("Content-Length", str(len(body))), ("Date", formatdate(usegmt=True)), ("Connection", "close")]
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in (*headers, *more)), "", ""]
+    return "\r\n".join(lines).encode("latin-1") + (body if with_body else b"")

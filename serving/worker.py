@@ -1,0 +1,49 @@
+"""Threads beside the loop. None dies in silence: the service would go on with a part of it missing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class ThreadFailed(Exception):
+    """A thread that the service cannot do without has ended; its exception is the cause of this one."""
+
+
+class Worker(threading.Thread):
+    """A daemon thread that runs `work`, which foresees what can go wrong and returns when it is to end.
+
+    Any other exception is kept, and `check` raises it where the loop can end in order. With `again`, work is begun
+    once more after so many seconds instead, and the log says why: for what the events can do without.
+    """
+
+    def __init__(self, name: str, work: Callable[[], None], again: float | None = None) -> None:
+        super().__init__(name=name, daemon=True)
+        self._work = work
+        self._again = again
+        self._failure: BaseException | None = None
+
+    def run(self) -> None:
+        while True:
+            try:
+                self._work()
+            except BaseException as error:
+                if self._again is None:
+                    self._failure = error
+                    return
+                log.error("thread failed, begins again", thread=self.name, exc_info=error)
+                time.sleep(self._again)
+            else:
+                return
+
+    def check(self) -> None:
+        """Raises ThreadFailed if an exception has ended it."""
+        if self._failure is not None:
+            raise ThreadFailed(
+                f"the {self.name} thread failed: {type(self._failure).__name__}"
+            ) from self._failure

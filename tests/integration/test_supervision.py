@@ -1,0 +1,70 @@
+"""A thread of the running service fails in a way that nobody foresaw: it ends loudly and in order, not half-dead."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from consumers.config_file import load
+from consumers.connect import connect_source, connect_store
+from consumers.errors import BUG
+from consumers.service import Service
+from models.checkpoint import CheckpointDirectory
+from tests.integration.test_end_to_end import World, world  # noqa: F401  (a fixture)
+
+EVENTS = 60
+PATIENCE = 40.0
+"""Seconds until the test ends a service that does not end by itself."""
+
+
+def fail(*_: object) -> Any:
+    raise ZeroDivisionError("nobody foresaw this")
+
+
+class Leaving:
+    """A text encoder whose library ends the process."""
+
+    name = "leaving"
+
+    def encode(self, texts: list[str]) -> Any:
+        raise SystemExit("no license")
+
+
+def break_publisher(service: Service) -> None:
+    service.publisher._on_written = fail
+
+
+def break_encoder(service: Service) -> None:
+    service.pipeline.encoding._encoder = Leaving()  # type: ignore[attr-defined]
+
+
+BROKEN = {"publisher": (break_publisher, "ZeroDivisionError"), "encoder": (break_encoder, "SystemExit")}
+
+
+@pytest.mark.parametrize("thread", list(BROKEN))
+def test_a_failed_thread_ends_the_service_and_loses_nothing(world: World, thread: str) -> None:  # noqa: F811
+    """Exit code 1, the traceback in the log, not ready, and all that was learned in the checkpoint."""
+    world.fill(EVENTS)
+    settings = load(world.service.config)
+    service = Service(settings, connect_source(settings), connect_store(settings))
+    break_, cause = BROKEN[thread]
+    break_(service)
+    impatient = threading.Timer(PATIENCE, lambda: setattr(service, "stopping", True))
+    impatient.start()
+    with capture_logs() as logs:
+        code = service.run(install_signals=False)
+    impatient.cancel()
+    assert code == BUG
+    assert service.ready() == f"the {thread} thread failed: {cause}"
+    (told,) = [line for line in logs if line["log_level"] == "critical"]
+    assert type(told["exc_info"].__cause__).__name__ == cause
+    state, problems = CheckpointDirectory(world.service.config.parent / "checkpoints", read_only=True).load()
+    assert state is not None
+    assert problems == []
+    saved = sum(offset for topic, _, offset in state["offsets"] if topic.startswith("interactions."))
+    assert saved == service.pipeline.totals["learned"]
+    if thread == "encoder":
+        assert len(state["encoding"]) == service.pipeline.totals["items"] > 0

@@ -1,0 +1,314 @@
+"""A service among troubles that must not show: `python -m tests.soak.calm [--minutes 10] [--rate 200] [--out FILE]`.
+
+A real `crosscurrent run` between a real broker and a real store learns a steady stream. Beside it: a partition that
+nobody writes to, transactions that are never committed, records from the far future, a nightly push of the whole
+catalogue, sold-out items, a kill -9, and requests to forget, in this order. Exit code 1 unless freshness stays below
+a second for 99 of 100 events, the service stays ready, no record is lost or learned twice, and what the last
+checkpoint and the store hold is what was sent. `--kafka HOST:PORT` takes another broker than the embedded one,
+`--without TROUBLE` leaves one out (see `TROUBLES`), to find out which of them it was.
+"""
+
+# ruff: noqa: T201  a script
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import redis
+from kafka import KafkaProducer
+
+from consumers.config import Kafka
+from consumers.config_file import load
+from consumers.embedded import Broker, Store
+from consumers.explaining import load_learner
+from consumers.forget_request import forget_user
+from consumers.letter_log import LetterLog
+from consumers.replay import create_topics
+from models.checkpoint import CheckpointDirectory
+from serving.reader import Reader
+from tests.integration.running import Running, wait_for
+from tests.soak.steady_feed import DOMAINS, OPEN, PARTITIONS, Feed
+
+FRESH_SECONDS, FRESH_SHARE = 1.0, 0.99
+SOLD_OUT = 5_000
+LEAVING = 20
+FAR_FUTURE = 6
+TROUBLES = ("transactions", "future", "push", "kill", "sold-out", "forget")
+START_SECONDS = 300.0
+"""A start reads the whole catalogue first; the machine may be busy."""
+SETTLE_SECONDS = 5.0
+"""After a start: what waited for it is not fresh, and is not judged."""
+SAMPLE = 100
+"""Users whose lists are looked at."""
+
+
+class Soak:
+    """One run. `verdicts` says what held, `figures` what was measured."""
+
+    def __init__(
+        self, folder: Path, bootstrap: str, url: str, seconds: float, rate: float, troubles: Collection[str]
+    ) -> None:
+        """seconds: of the stream. rate: events a second. troubles: some of `TROUBLES`."""
+        self.seconds, self.troubles = seconds, troubles
+        self.prefix = f"calm{int(time.time())}"
+        self.bootstrap, self.url = bootstrap, url
+        self.verdicts: dict[str, bool] = {}
+        self.figures: dict[str, Any] = {}
+        self.service = Running(folder, bootstrap, url, self.prefix, DOMAINS)
+        config = self.service.config
+        config.write_text(config.read_text().replace("interval_seconds = 0.5", "interval_seconds = 5.0"))
+        client = {"bootstrap_servers": bootstrap}
+        names = [(f"{kind}.{self.prefix}.{d}", kind) for d in DOMAINS for kind in ("interactions", "items")]
+        create_topics(client, names, PARTITIONS)  # type: ignore[arg-type]
+        create_topics(client, [(f"{self.prefix}.dead", "interactions")], 1)
+        self.feed = Feed(bootstrap, self.prefix, rate)
+        self.settings = load(config)
+        self._store = redis.Redis.from_url(url, legacy_responses=False)
+        self._fresh, self._learned = 0.0, 0.0
+        self._unready: dict[str, int] = {}
+
+    def run(self) -> None:
+        with contextlib.ExitStack() as open_ones:
+            troubles, saved = self.troubles, {}
+            self.feed.push_catalogue()
+            if "transactions" in troubles:  # one that the start meets …
+                open_ones.enter_context(self._open_transaction("movies"))
+            self._start()
+            self.feed.start()
+            self._judged(0.1)
+            if "transactions" in troubles:  # … and one that is begun later
+                open_ones.enter_context(self._open_transaction("books"))
+            self._judged(0.1)
+            if "future" in troubles:
+                self.feed.send_far_future(FAR_FUTURE)
+            self._judged(0.1)
+            if "push" in troubles:
+                self.feed.push_catalogue()
+            self._judged(0.2)
+            if "kill" in troubles:
+                self.service.kill()
+                saved = self._saved_offsets()
+                self._start()
+                time.sleep(SETTLE_SECONDS)
+            self._judged(0.1)
+            if "sold-out" in troubles:
+                self.feed.sell_out(SOLD_OUT)
+            self._judged(0.2)
+            if "forget" in troubles:
+                self._forget()
+            self._judged(0.2)
+            self.feed.end()
+            self._check(saved)
+
+    def close(self) -> None:
+        self.service.kill()
+        self.feed.end()
+        self._store.close()
+
+    @contextlib.contextmanager
+    def _open_transaction(self, domain: str) -> Iterator[None]:
+        """A record that no reader may see, in a partition of its own: whatever follows it there would wait, too."""
+        producer = KafkaProducer(
+            bootstrap_servers=self.bootstrap,
+            transactional_id=f"{self.prefix}.{domain}",
+            transaction_timeout_ms=900_000,
+        )
+        producer.init_transactions()
+        producer.begin_transaction()
+        topic = f"interactions.{self.prefix}.{domain}"
+        producer.send(topic, b"never committed", b"k", partition=OPEN).get(30)
+        yield
+        producer.close(timeout=0)
+
+    def _start(self) -> None:
+        begun = time.monotonic()
+        self.service.start()
+        try:
+            self.service.wait_until_ready(START_SECONDS)
+        except AssertionError:
+            raise AssertionError(f"not ready: {self.service.get('/readyz')}") from None
+        self.figures.setdefault("seconds_to_ready", []).append(round(time.monotonic() - begun, 1))
+
+    def _judged(self, share: float) -> None:
+        """Lets that share of the time pass; what becomes fresh, or not, and whether the service is ready counts."""
+        within, total = self._freshness()
+        end = time.monotonic() + share * self.seconds
+        while time.monotonic() < end:
+            status, why = self.service.get("/readyz")
+            if status != 200:
+                reason = re.sub(r"\d+", "N", why.strip())
+                self._unready[reason] = self._unready.get(reason, 0) + 1
+            time.sleep(min(1.0, max(0.0, end - time.monotonic())))
+        more_within, more_total = self._freshness()
+        self._fresh += more_within - within
+        self._learned += more_total - total
+
+    def _freshness(self) -> tuple[float, float]:
+        """Events readable within `FRESH_SECONDS`, and all of them, as the histogram has counted."""
+        name = "crosscurrent_freshness_seconds"
+        within = total = 0.0
+        for line in self.service.get("/metrics")[1].splitlines():
+            if line.startswith(f"{name}_bucket") and f'le="{FRESH_SECONDS}"' in line:
+                within += float(line.rsplit(" ", 1)[1])
+            elif line.startswith(f"{name}_count"):
+                total += float(line.rsplit(" ", 1)[1])
+        return within, total
+
+    def _saved_offsets(self) -> dict[tuple[str, int], int]:
+        """Next offsets of the interactions, as the newest checkpoint holds them."""
+        path = Path(self.settings.checkpoint.directory)
+        state, _ = CheckpointDirectory(path, read_only=True).load()
+        offsets = state["offsets"] if state is not None else []
+        return {(t, p): offset for t, p, offset in offsets if t.startswith("interactions.")}
+
+    def _forget(self) -> None:
+        """The requests, a few seconds apart, from people who do nothing after."""
+        begun = time.monotonic()
+        for user in self.feed.leave(LEAVING):
+            forget_user(self.settings, user, wait=0)
+        self.figures["seconds_for_requests"] = round(time.monotonic() - begun, 1)
+
+    # What must hold at the end
+
+    def _check(self, saved: dict[tuple[str, int], int]) -> None:
+        feed, verdicts = self.feed, self.verdicts
+        records = feed.records()
+        before = sum(saved.values())
+
+        def taken() -> int:
+            names = ("events", "duplicates", "dead_letters", "forgotten")
+            counts = {name: int(self.service.metric(f"crosscurrent_{name}_total")) for name in names}
+            self.figures["since_the_kill"] = counts | {"in": records - before}
+            return sum(counts.values())
+
+        def every_count() -> bool:
+            return self._counts() == feed.learned
+
+        verdicts["every record since the kill is learned, a duplicate, a dead letter or forgotten"] = (
+            self._soon(lambda: taken() >= records - before) and taken() == records - before
+        )
+        verdicts["the store holds every user's counts, and nothing of who left"] = self._soon(every_count)
+        self._freshness_verdict()
+        verdicts["ready all the time"] = not self._unready
+        self.figures["not_ready"] = self._unready
+        verdicts["lists hold nothing sold out, nothing seen"] = self._soon(self._lists_are_right)
+        verdicts["each bad record is a dead letter, with one place"] = self._letters_are_right()
+        verdicts["stops on request"] = self.service.stop() == 0
+        verdicts["the last checkpoint is past every record"] = sum(self._saved_offsets().values()) == records
+        verdicts["the last checkpoint holds the counts and seen sets of what was sent"] = (
+            self._state_is_right()
+        )
+        verdicts["no traceback in the log"] = "Traceback" not in self.service.log.read_text()
+
+    def _freshness_verdict(self) -> None:
+        share = self._fresh / self._learned if self._learned else 0.0
+        self.figures["judged_for_freshness"] = int(self._learned)
+        self.figures[f"fresh_within_{FRESH_SECONDS:g}_s"] = round(share, 5)
+        self.verdicts[f"p99 of freshness is below {FRESH_SECONDS:g} s"] = share >= FRESH_SHARE
+
+    def _soon(self, holds: Any) -> bool:
+        """Whether it comes to hold: lists are written within a minute."""
+        try:
+            return bool(wait_for(holds, 90.0))
+        except AssertionError:
+            return False
+
+    def _counts(self) -> dict[tuple[str, str], int]:
+        """(user, domain) to events, of everyone who was ever sent."""
+        found: dict[tuple[str, str], int] = {}
+        with self._store.pipeline(transaction=False) as pipeline:
+            users = self.feed.users()
+            for user in users:
+                pipeline.hgetall(f"{self.prefix}:user:{{{user}}}")
+            for user, fields in zip(users, pipeline.execute(), strict=True):
+                for name, count in fields.items():
+                    if name.startswith(b"events:"):
+                        found[user, name.decode().removeprefix("events:")] = int(count)
+        return {place: count for place, count in found.items() if count}
+
+    def _lists_are_right(self) -> bool:
+        """For some users: nothing that is sold out, nothing they had."""
+        reader = Reader(self.url, self.prefix)
+        for user, domain in sorted(self.feed.learned)[:SAMPLE]:
+            got = reader.recommend(user, domain, 50)
+            listed = {item.id for item in got.items}
+            if got.origin != "personal" or listed & (self.feed.sold_out | self.feed.seen[user, domain]):
+                return False
+        return True
+
+    def _letters_are_right(self) -> bool:
+        places: dict[bytes, set[tuple[str, str, str]]] = {}
+        config = Kafka([self.bootstrap], dead_letter_topic=f"{self.prefix}.dead")
+        with LetterLog(config) as log:
+            for letter in log.letters():
+                h = letter.headers
+                places.setdefault(letter.value or b"", set()).add((h["topic"], h["partition"], h["offset"]))
+        self.figures["dead_letters"] = len(places)
+        return set(places) == self.feed.bad and all(len(found) == 1 for found in places.values())
+
+    def _state_is_right(self) -> bool:
+        learner = load_learner(self.settings)
+        known = {user: row for user, row in learner.users.items() if user in set(self.feed.users())}
+        learned: Counter[tuple[str, str]] = Counter()
+        seen: dict[tuple[str, str], set[str]] = {}
+        for domain, index in learner.index.items():
+            ids = {row: item for item, row in learner.catalogues[index].ids.items()}
+            for user, row in known.items():
+                learned[user, domain] = int(learner.history.events[row, index])
+                seen[user, domain] = {ids[item] for item in learner.history.seen_rows(row, index).tolist()}
+        sent = {place: items for place, items in self.feed.seen.items() if items}
+        return +learned == self.feed.learned and {p: items for p, items in seen.items() if items} == sent
+
+
+def run(
+    folder: Path,
+    bootstrap: str,
+    url: str,
+    minutes: float,
+    rate: float,
+    troubles: Collection[str] = TROUBLES,
+) -> dict[str, Any]:
+    """The report: verdicts and figures."""
+    soak = Soak(folder, bootstrap, url, 60 * minutes, rate, troubles)
+    try:
+        soak.run()
+    finally:
+        soak.close()
+    settings = {"minutes": minutes, "rate": rate, "troubles": list(troubles)}
+    return settings | {"verdicts": soak.verdicts, "figures": soak.figures}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--minutes", type=float, default=10.0, help="of the stream")
+    parser.add_argument("--rate", type=float, default=200.0, help="events a second")
+    parser.add_argument("--kafka", help="HOST:PORT of a broker; default: the embedded one")
+    parser.add_argument("--without", action="append", default=[], choices=TROUBLES, metavar="TROUBLE")
+    parser.add_argument("--out", type=Path, help="write the report here, as JSON")
+    options = parser.parse_args()
+    troubles = [trouble for trouble in TROUBLES if trouble not in options.without]
+    with contextlib.ExitStack() as stack:
+        bootstrap = options.kafka or stack.enter_context(Broker()).bootstrap
+        store = stack.enter_context(Store())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        report = run(folder, bootstrap, store.url, options.minutes, options.rate, troubles)
+    for what, holds in report["verdicts"].items():
+        print("yes" if holds else "NO ", what)
+    print(json.dumps(report["figures"], indent=1))
+    if options.out is not None:
+        options.out.write_text(json.dumps(report, indent=1))
+    sys.exit(0 if all(report["verdicts"].values()) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Events at a steady rate, and what a service must make of them. Not a test: what the soak of `calm.py` sends."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections import Counter, defaultdict
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import InvalidTimestampError
+
+DOMAINS: dict[str, dict[str, Any]] = {"movies": {"role": "source"}, "books": {"role": "target"}}
+PARTITIONS = 4
+OPEN = 2
+"""The partition of transactions that are never committed; nothing at all goes to the last one."""
+USERS = 2_000
+CATALOGUE = 20_000
+"""Items of all domains together."""
+REPEATED, BAD = 0.05, 0.025
+"""Shares of events that repeat an earlier `event_id`, and of records that are no events."""
+LATEST = 1_000
+"""A repeat is of one of so many latest events."""
+WORDS = ("dark", "red", "happy", "sad", "old", "new", "sea", "star", "love", "road", "night", "king", "ghost")
+
+
+def item_id(number: int) -> tuple[str, str]:
+    """(domain, id) of an item of the catalogue."""
+    domain = list(DOMAINS)[number % len(DOMAINS)]
+    return domain, f"{domain[0]}{number}"
+
+
+class Feed(threading.Thread):
+    """Sends for as long as it lives. Whoever asks, asks after `end`."""
+
+    def __init__(self, bootstrap: str, prefix: str, rate: float) -> None:
+        """rate: interactions a second."""
+        super().__init__(name="feed", daemon=True)
+        self.learned: Counter[tuple[str, str]] = Counter()
+        """(user, domain) to events that must have been learned, of those who did not leave."""
+        self.seen: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        """(user, domain) to items."""
+        self.bad: set[bytes] = set()
+        """Records that must be dead letters; each is sent once."""
+        self.sold_out: set[str] = set()
+        self._left: set[str] = set()
+        self._sent = 0
+        self._prefix, self._rate = prefix, rate
+        self._random = random.Random(0)
+        self._latest: list[tuple[str, str, bytes]] = []
+        self._producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=5)
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        begun, sent = time.monotonic(), 0
+        while not self._ended.wait(0.02):
+            due = int((time.monotonic() - begun) * self._rate)
+            with self._lock:
+                while sent < due:
+                    self._one()
+                    sent += 1
+
+    def end(self) -> None:
+        """Everything is in the log when it returns."""
+        if not self._ended.is_set():
+            self._ended.set()
+            if self.is_alive():
+                self.join()
+            self._producer.flush()
+            self._producer.close()
+
+    def records(self) -> int:
+        """Records in all partitions of the interactions, those of transactions left out."""
+        return self._sent
+
+    def users(self) -> list[str]:
+        return [f"u{n}" for n in range(USERS)]
+
+    # What happens beside the stream
+
+    def push_catalogue(self) -> None:
+        """Every item, as it was; what is sold out stays so."""
+        for number in range(CATALOGUE):
+            self._item(number)
+        self._producer.flush()
+
+    def sell_out(self, count: int) -> None:
+        """The first so many items are not available any more."""
+        for number in range(count):
+            self.sold_out.add(item_id(number)[1])
+            self._item(number)
+        self._producer.flush()
+
+    def send_far_future(self, count: int) -> None:
+        """Microseconds where milliseconds belong: the event's time, and in every second one the record's own, too."""
+        with self._lock:
+            for n in range(count):
+                micros = time.time_ns() // 1000
+                domain, item = item_id(n)
+                event = {"type": "click", "user_id": f"future{n}", "item_id": item, "timestamp": micros}
+                value = json.dumps(event).encode()
+                sent = self._send(domain, f"future{n}", value, timestamp_ms=micros if n % 2 else None)
+                try:
+                    sent.get(30)
+                    self.bad.add(value)
+                except InvalidTimestampError:  # Apache Kafka takes no record from the future
+                    self._sent -= 1
+
+    def leave(self, count: int) -> list[str]:
+        """Users who do nothing from now on; what they did is in the log."""
+        with self._lock:
+            leaving = [f"u{n}" for n in range(count)]
+            self._left.update(leaving)
+            self._latest = [event for event in self._latest if event[1] not in self._left]
+            for place in [place for place in self.learned if place[0] in self._left]:
+                del self.learned[place]
+                self.seen.pop(place, None)
+        self._producer.flush()
+        return leaving
+
+    # One record
+
+    def _item(self, number: int) -> None:
+        domain, item = item_id(number)
+        words = random.Random(number).choices(WORDS, k=4)
+        fields: dict[str, Any] = {"item_id": item, "title": f"{' '.join(words)} {number}"}
+        if item in self.sold_out:
+            fields["available"] = False
+        self._producer.send(
+            f"items.{self._prefix}.{domain}", key=item.encode(), value=json.dumps(fields).encode()
+        )
+
+    def _one(self) -> None:
+        draw, rng = self._random.random(), self._random
+        if draw < BAD:
+            value = b'{"oops": %d' % self._sent
+            self.bad.add(value)
+            self._send(rng.choice(list(DOMAINS)), "bad", value)
+        elif draw < BAD + REPEATED and self._latest:
+            self._send(*rng.choice(self._latest))
+        else:
+            self._event()
+
+    def _event(self) -> None:
+        rng = self._random
+        user = f"u{int(USERS * rng.random() ** 2)}"
+        domain, item = item_id(int(CATALOGUE * rng.random() ** 3))
+        if user in self._left:
+            return
+        event: dict[str, Any] = {
+            "type": "click",
+            "user_id": user,
+            "item_id": item,
+            "event_id": f"e{self._sent}",
+        }
+        if self._sent % 3 == 0:
+            event |= {"type": "rating", "value": 1 + self._sent % 5}
+        value = json.dumps(event).encode()
+        self.learned[user, domain] += 1
+        self.seen[user, domain].add(item)
+        self._latest = [*self._latest[-LATEST:], (domain, user, value)]
+        self._send(domain, user, value)
+
+    def _send(self, domain: str, user: str, value: bytes, timestamp_ms: int | None = None) -> Any:
+        self._sent += 1
+        partition = sum(user.encode()) % 2  # neither the open nor the silent one
+        topic = f"interactions.{self._prefix}.{domain}"
+        return self._producer.send(
+            topic, value, user.encode(), partition=partition, timestamp_ms=timestamp_ms
+        )
