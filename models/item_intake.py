@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from models.catalogue import Catalogue, words_hash
 from models.changes import Live, Named
 from models.interaction import Item
-from models.projection import Projection
+from models.projection import Key, Projection, flat, unflat
 from models.touched import Touched
 
-Key = tuple[str, str]
-"""(domain, item id)"""
 Vector = NDArray[np.float32]
 
 
@@ -49,7 +47,7 @@ class ItemIntake(Live):
         self.dim = catalogues[0].dim
         self.projection = Projection(self.dim, leading, names)
         self._parts: dict[str, Parts] = {}
-        """Of items with vectors made elsewhere, by `_name`."""
+        """Of items with vectors made elsewhere, by `flat` key."""
         self._parts_written = Touched()
         self._removed: list[set[int]] = [set() for _ in names]
 
@@ -81,14 +79,15 @@ class ItemIntake(Live):
         for key, vector in self.projection.take(known, idle).items():
             domain, row = self.index[key[0]], self._row(key)
             if row is not None:
-                held = self._parts.get(_name(*key))
+                held = self._parts.get(flat(key))
                 self._put_vector(domain, row, key[1], None if held is None else held.named, vector)
 
     def evicted(self, domain: int, row: int, item_id: str) -> None:
         """The row belongs to another item from now on."""
         self._removed[domain].discard(row)
-        self.projection.drop((self.names[domain], item_id))
-        self._drop_parts(_name(self.names[domain], item_id))
+        key = (self.names[domain], item_id)
+        self.projection.drop(key)
+        self._drop_parts(flat(key))
 
     def _row(self, key: Key) -> int | None:
         return self.catalogues[self.index[key[0]]].ids.get(key[1])
@@ -98,7 +97,7 @@ class ItemIntake(Live):
         catalogue = self.catalogues[domain]
         if not catalogue.has_vector[row]:
             return None
-        held = self._parts.get(_name(self.names[domain], catalogue.id_of[row]))
+        held = self._parts.get(flat((self.names[domain], catalogue.id_of[row])))
         if held is None:
             return np.array(catalogue.vectors[row])
         return held.text if held.text.any() else None
@@ -107,7 +106,7 @@ class ItemIntake(Live):
         self, domain: int, row: int, item_id: str, named: Vector | None, text: Vector | None
     ) -> None:
         """Writes the sum of both parts, if it differs from what is there."""
-        name = _name(self.names[domain], item_id)
+        name = flat((self.names[domain], item_id))
         if named is None:
             self._drop_parts(name)
             vector = text
@@ -158,14 +157,9 @@ class ItemIntake(Live):
         """The text parts, as what the vectors of the catalogues have beyond the named ones."""
         texts = []
         for name, vector in zip(names, named, strict=True):
-            domain, _, item_id = name.partition("\t")
+            domain, item_id = unflat(name)
             catalogue = self.catalogues[self.index[domain]]
             row = catalogue.ids.get(item_id)
-            rest = np.zeros(self.dim, np.float32) if row is None else catalogue.vectors[row] - vector
-            # Where there was no text, the sum is the named vector itself, and the rest exactly zero.
-            texts.append(rest)
+            # Without a text the sum is the named vector itself, and the rest exactly zero.
+            texts.append(np.zeros_like(vector) if row is None else catalogue.vectors[row] - vector)
         return texts
-
-
-def _name(domain_name: str, item_id: str) -> str:
-    return f"{domain_name}\t{item_id}"

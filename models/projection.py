@@ -65,7 +65,7 @@ class Projection(Live):
     def drop(self, key: Key) -> None:
         """The item has no text any more, or no row."""
         if self._waiting.pop(key, None) is not None:
-            self._written.drop(_name(*key))
+            self._written.drop(flat(key))
 
     def _wait(self, key: Key, vector: Array) -> None:
         if not self._width:
@@ -73,7 +73,7 @@ class Projection(Live):
             self._written.everything()
         self._waiting[key] = vector
         self._new[key[0]] = self._new.get(key[0], 0) + 1
-        self._written.add(_name(*key))
+        self._written.add(flat(key))
 
     def _fit(self) -> dict[Key, Array]:
         basis = self.basis
@@ -118,11 +118,11 @@ class Projection(Live):
             "basis": self.basis.live(),
             "new": dict(self._new),
             "width": self._width,
-            "waiting": Named(self._written, lambda: [_name(*key) for key in self._waiting], self._columns),
+            "waiting": Named(self._written, lambda: [flat(key) for key in self._waiting], self._columns),
         }
 
     def _columns(self, names: list[str]) -> dict[str, Array]:
-        rows = [self._waiting[_key(name)] for name in names]
+        rows = [self._waiting[unflat(name)] for name in names]
         return {"raw": np.stack(rows) if rows else np.zeros((0, self._width), np.float32)}
 
     def load(self, state: dict[str, Any]) -> None:
@@ -130,7 +130,7 @@ class Projection(Live):
             self.basis.load(state["basis"])
             self._new, self._width = dict(state["new"]), int(state["width"])
             names, rows = state["waiting"]["names"], state["waiting"]["raw"]
-            keys = [_key(name) for name in names]
+            keys = [unflat(name) for name in names]
         else:  # from before a domain had columns of its own
             keys, rows = [(domain, item) for domain, item in state["pending_keys"]], state["pending"]
             rows = np.zeros((0, 0), np.float32) if rows is None else rows
@@ -142,10 +142,12 @@ class Projection(Live):
         self._written.everything()
 
 
-def _name(domain: str, item_id: str) -> str:
-    return f"{domain}\t{item_id}"
+def flat(key: Key) -> str:
+    """The key as one string: states name their rows so."""
+    return "\t".join(key)
 
 
-def _key(name: str) -> Key:
+def unflat(name: str) -> Key:
+    """The key that `flat` made one string of. No domain's name holds a tab."""
     domain, _, item_id = name.partition("\t")
     return domain, item_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import Counter
 from typing import Any
@@ -18,8 +17,9 @@ from consumers.pipeline import Pipeline
 from consumers.source import ListSource, Record
 from models.arms import Arms
 from models.changes import merged
-from models.interaction import Domain, Interaction, Item
+from models.interaction import Domain, Item
 from models.learner import Learner
+from models.rating import TASTE_WIDTH
 from models.settings import LearnerSettings
 from models.snapshot import joined, snapshot
 from models.text_encoder import HashingEncoder
@@ -310,12 +310,33 @@ def test_a_state_without_hashes_encodes_once() -> None:
     assert not second.put_item(Item("books", "i4", "title 4"))
 
 
-def test_users_keep_their_history_of_an_item_that_changes() -> None:
-    """An availability event leaves what the item says of those who had it: the list stays the same."""
-    model = described()
-    for user, n in itertools.product(("u", "v"), range(3)):
-        happened = Interaction("books", "click", user, f"i{n}", START + n)
-        model.learn(happened, model.score(happened))
-    before = model.recommend(["u"], "books", 10)
-    model.put_item(Item("books", "i1", "title 1", vectors=IMAGE, available=False))
-    assert model.recommend(["u"], "books", 10) == before
+# A domain that comes later
+
+
+def worded(domain: str, n: int) -> list[Item]:
+    """Items about one of twelve topics each, in words that no other domain has."""
+    rng = np.random.default_rng(len(domain))
+    topics = rng.integers(12, size=n)
+    return [
+        Item(domain, f"i{k}", " ".join(f"{domain}{topic}w{int(w)}" for w in rng.geometric(0.2, 8)))
+        for k, topic in enumerate(topics)
+    ]
+
+
+def test_a_later_domain_has_vectors_as_telling_as_a_first() -> None:
+    """The encoder rests after 64 texts of one domain; another comes, in another vocabulary: its items differ from
+    each other by as much as if it had been first, also in what tastes are learned on."""
+    told = []
+    for order in (["movies", "books"], ["books", "movies"]):
+        model = Learner(DOMAINS, LearnerSettings(users=8, items_per_domain=600))
+        for domain in order:
+            items = worded(domain, 64 if domain == "movies" else 600)
+            for item in items:
+                model.put_item(item)
+            texts = {(domain, item.item_id): item.words() for item in items}
+            model.put_text_vectors(encode(HashingEncoder(), texts), idle=True)
+        variances = model.catalogues[1].vectors[:600].var(axis=0)
+        told.append((variances.sum(), variances[:TASTE_WIDTH].sum()))
+    later, first = told
+    assert later[0] > 0.8 * first[0]
+    assert later[1] > 0.8 * first[1]
