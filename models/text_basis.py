@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.changes import Live, Rows
 from models.touched import Touched
 
-SETTLED_TEXTS = 512
+SETTLED_TEXTS = 256
 """From so many texts on, a domain has all its columns. Principal directions of fewer texts say little of later ones."""
 LEAST_SHARE = 1 / 3
 """A domain that comes gets at least this share of the free columns."""
