@@ -23,7 +23,8 @@ log = structlog.get_logger()
 class Encoding(Protocol):
     """Takes texts, gives vectors back some time later; a newer text of the same item replaces an older one."""
 
-    def submit(self, key: Key, text: str) -> None: ...
+    def submit(self, key: Key, text: str) -> None:
+        """One more text; nothing changes if this very text is pending. An empty one cancels what is pending."""
 
     def drain(self) -> tuple[Vectors, bool]:
         """What is ready, and whether nothing more is on its way."""
@@ -45,6 +46,8 @@ class SyncEncoding:
         self._pending: dict[Key, str] = {}
 
     def submit(self, key: Key, text: str) -> None:
+        if self._pending.get(key) == text:
+            return
         self._pending.pop(key, None)
         if text:
             self._pending[key] = text
@@ -87,9 +90,11 @@ class ThreadEncoding:
 
     def submit(self, key: Key, text: str) -> None:
         with self._lock:
+            waiting = self._waiting.setdefault(key[0], {})
+            if text in (waiting.get(key), self._taken.get(key)):
+                return
             self._ready.pop(key, None)
             self._taken.pop(key, None)
-            waiting = self._waiting.setdefault(key[0], {})
             waiting.pop(key, None)
             if text:
                 waiting[key] = text

@@ -250,8 +250,9 @@ class Pipeline(Live):
         self.totals["items"] += 1
         if record.key is None or record.key != item.item_id.encode():
             self.metrics.key_mismatches.inc()
-        self.arms.put_item(item)
-        self.encoding.submit((item.domain, item.item_id), "" if item.removed else item.words())
+        needed = self.arms.put_item(item)
+        # No text cancels what is pending: it is of words that the item no longer has.
+        self.encoding.submit((item.domain, item.item_id), item.words() if needed else "")
         self.outbox.item(item.domain, item.item_id, item.removed, item.available)
 
     def _network_step_if_due(self) -> None:

@@ -106,11 +106,13 @@ class Arms(Live):
             self.loop.drop_user(user_id)
         return self.full.forget_user(user_id)
 
-    def put_item(self, item: Item) -> None:
-        self.full.put_item(item)
+    def put_item(self, item: Item) -> bool:
+        """As `Learner.put_item`, in all arms. True if one of them needs the words encoded."""
+        needed = self.full.put_item(item)
         if (alone := self.alone.get(item.domain)) is not None:
-            alone.put_item(item)
+            needed |= alone.put_item(item)
             alone.forget_evictions()
+        return needed
 
     def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
         self.full.put_text_vectors(vectors, idle)

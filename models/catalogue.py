@@ -20,6 +20,11 @@ def item_hash(item_id: str) -> int:
     return int.from_bytes(digest, "little", signed=True)
 
 
+def words_hash(words: str) -> int:
+    """The same of an item's words; 0 where there are none."""
+    return item_hash(words) if words.strip() else 0
+
+
 def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
     """`array` with at least `rows` rows: the same one, or a doubled copy padded with zeros."""
     if rows <= len(array):
@@ -59,6 +64,10 @@ class Catalogue(Live):
         """Available and permitted."""
         self.has_event = np.zeros(0, np.bool_)
         self.has_vector = np.zeros(0, np.bool_)
+        self.words = np.zeros(0, np.int64)
+        """`words_hash` of the latest item event's words."""
+        self.encoded = np.zeros(0, np.int64)
+        """The same of the words that the encoder's latest vector is of."""
         self.vectors = np.zeros((0, dim), np.float32)
         self.directions = Directions(dim, exact_items)
 
@@ -84,6 +93,8 @@ class Catalogue(Live):
         self.recommendable = grown(self.recommendable, row + 1)
         self.has_event = grown(self.has_event, row + 1)
         self.has_vector = grown(self.has_vector, row + 1)
+        self.words = grown(self.words, row + 1)
+        self.encoded = grown(self.encoded, row + 1)
         self.vectors = grown(self.vectors, row + 1)
         self.directions.grow(len(self.vectors))
         self.id_of[row], self.title_of[row] = item_id, ""
@@ -91,6 +102,7 @@ class Catalogue(Live):
         self.available[row] = not self.required
         self.recommendable[row] = self.available[row] and self.permitted(item_id)
         self.has_event[row] = False
+        self.words[row] = self.encoded[row] = 0
         if self.has_vector[row]:
             self.set_vector(row, None)
 
@@ -107,7 +119,7 @@ class Catalogue(Live):
 
     def live(self) -> dict[str, Any]:
         n, written = self.size, self.ids.written
-        arrays = ("available", "has_event", "has_vector", "vectors")
+        arrays = ("available", "has_event", "has_vector", "words", "encoded", "vectors")
         return {
             "ids": self.ids.live(),
             "id_of": Texts(written, self.id_of),
@@ -121,6 +133,9 @@ class Catalogue(Live):
         self.id_of, self.title_of = list(state["id_of"]), list(state["title_of"])
         for name in ("available", "has_event", "has_vector", "vectors"):
             setattr(self, name, state[name].copy())
+        for name in ("words", "encoded"):  # a state from before has none: the next item event brings them
+            held = state.get(name)
+            setattr(self, name, np.zeros(len(self.vectors), np.int64) if held is None else held.copy())
         self.directions.load(state["directions"], self.vectors, self.has_vector)
         # The operator may have changed their mind since, of `required` too.
         self.available = np.where(self.has_event, self.available, not self.required)

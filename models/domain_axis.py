@@ -230,15 +230,35 @@ def _drop_names(state: State, gone: list[str]) -> None:
     """What is known by a domain's name, of those that are gone."""
     if not gone:
         return
-    bias, named, projection = state["rating"]["bias"], state["named"], state["projection"]
+    bias = state["rating"]["bias"]
     kept = [not any(_is_of(name, domain) for domain in gone) for name in bias["names"]]
     state["rating"]["bias"] = _kept(bias, np.array(kept, np.bool_))
-    kept = [name.split("\t")[0] not in gone for name in named["names"]]
-    state["named"] = _kept(named, np.array(kept, np.bool_))
-    pending = [n for n, key in enumerate(projection["pending_keys"]) if key[0] not in gone]
-    projection["pending_keys"] = [projection["pending_keys"][n] for n in pending]
-    projection["pending"] = projection["pending"][pending] if pending else None
+    for table in ("named", "item_parts"):  # the first: before text parts were kept apart
+        if table in state:
+            state[table] = _without(state[table], gone)
+    state["projection"] = _projection_without(state["projection"], gone)
     state["evicted"] = [entry for entry in state["evicted"] if entry[0] not in gone]
+
+
+def _without(columns: State, gone: list[str]) -> State:
+    """Columns by `domain TAB item`, without the items of domains that are gone."""
+    kept = [name.split("\t")[0] not in gone for name in columns["names"]]
+    return _kept(columns, np.array(kept, np.bool_))
+
+
+def _projection_without(projection: State, gone: list[str]) -> State:
+    """Texts that wait to be projected, without those of domains that are gone. Their columns stay taken: others were
+    fitted beside them."""
+    if "basis" in projection:
+        new = {name: count for name, count in projection["new"].items() if name not in gone}
+        claims = {name: claim for name, claim in projection["basis"]["claims"].items() if name not in gone}
+        basis = projection["basis"] | {"claims": claims}
+        return projection | {"basis": basis, "new": new, "waiting": _without(projection["waiting"], gone)}
+    pending = [n for n, key in enumerate(projection["pending_keys"]) if key[0] not in gone]
+    return projection | {
+        "pending_keys": [projection["pending_keys"][n] for n in pending],
+        "pending": projection["pending"][pending] if pending else None,
+    }
 
 
 def _is_of(name: str, domain: str) -> bool:
@@ -260,7 +280,7 @@ def known_items(state: State, fresh: State, number: int) -> State:
     seeded = _containers(fresh)
     for name in ("catalogues", "removed"):
         seeded[name] = [state[name][number]]
-    seeded["projection"], seeded["named"] = state["projection"], state["named"]
+    seeded |= {name: state[name] for name in ("projection", "named", "item_parts") if name in state}
     gone = [name for name in state["domains"] if name not in fresh["domains"]]
     seeded = dict(whole(seeded))
     _drop_names(seeded, gone)

@@ -15,20 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
-from models.changes import Live, LiveRows, Named
+from models.changes import Live, LiveRows
 from models.contest import Contest
 from models.event_clock import EventClock
 from models.history import History
 from models.ids import IdTable
 from models.interaction import Domain, Interaction, Item
+from models.item_intake import ItemIntake
 from models.network_trainer import NetworkLearner
-from models.projection import Projection
 from models.ranker import Ranked, Ranker, Scored
-from models.rating import RatingModel, RatingParts
+from models.rating import TASTE_WIDTH, RatingModel, RatingParts
 from models.replay_buffer import capped
 from models.rerank import diversified
 from models.settings import LearningSettings
-from models.touched import Touched
 
 VECTOR_DIM = 64
 NETWORK_DIM = 32
@@ -114,13 +113,10 @@ class Learner(Live):
             seed=settings.seed,
             user_capacity=settings.users,
         )
-        self.projection = Projection(VECTOR_DIM)
+        names = [d.name for d in self.domains]
+        self.intake = ItemIntake(names, self.catalogues, TASTE_WIDTH, self.network.touch_item)
         self.clock = EventClock(len(self.domains))
         self.learned = [0 for _ in self.domains]
-        self._named: dict[str, NDArray[np.float32]] = {}
-        """What vectors made elsewhere add to an item's text, by `_name`."""
-        self._named_written = Touched()
-        self._removed: list[set[int]] = [set() for _ in self.domains]
         self.evicted_users: list[str] = []
         self.evicted: list[tuple[str, str, int]] = []
         """(domain, item id, row) of items that lost their row; whoever publishes empties it."""
@@ -143,48 +139,18 @@ class Learner(Live):
 
     # Items
 
-    def put_item(self, item: Item) -> None:
-        """The latest item event: replaces what was known of the item; a removed one goes at once."""
+    def put_item(self, item: Item) -> bool:
+        """The latest item event: replaces what was known of the item; a removed one goes at once.
+
+        True if its words have to be encoded: the vector that is there is of other words, or there is none.
+        """
         domain = self.index[item.domain]
-        catalogue = self.catalogues[domain]
-        key = (item.domain, item.item_id)
-        self._forget_named(*key)
-        self.projection.pending.pop(key, None)
         # A removed item has a row too, so that later interactions with it do not bring it back.
-        row = self._item_row(domain, item.item_id)
-        catalogue.describe(row, item.title, item.available and not item.removed)
-        (self._removed[domain].add if item.removed else self._removed[domain].discard)(row)
-        named = self.projection.project_named(item.vectors)
-        if named is not None:
-            self._named[_name(*key)] = named
-            self._named_written.add(_name(*key))
-        self._set_vector(domain, row, named)
+        return self.intake.put(domain, self._item_row(domain, item.item_id), item)
 
     def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
         """Raw text vectors by (domain, item id), from the encoder; `idle`: it has no more for now."""
-        projection = self.projection
-        if projection.frozen:
-            self._place({key: projection.project(raw[None])[0] for key, raw in vectors.items()})
-            return
-        projection.wait(vectors)
-        self._place(projection.fit_if_ready(idle))
-
-    def _place(self, projected: dict[tuple[str, str], NDArray[np.float32]]) -> None:
-        for (domain_name, item_id), vector in projected.items():
-            catalogue_index = self.index[domain_name]
-            row = self.catalogues[catalogue_index].ids.get(item_id)
-            if row is not None:
-                named = self._named.get(_name(domain_name, item_id))
-                self._set_vector(catalogue_index, row, vector if named is None else vector + named)
-
-    def _set_vector(self, domain: int, row: int, vector: NDArray[np.float32] | None) -> None:
-        self.catalogues[domain].set_vector(row, vector)
-        self.network.touch_item(domain, row)
-
-    def _forget_named(self, domain_name: str, item_id: str) -> None:
-        name = _name(domain_name, item_id)
-        if self._named.pop(name, None) is not None:
-            self._named_written.drop(name)
+        self.intake.put_text_vectors(vectors, idle)
 
     def _item_row(self, domain: int, item_id: str) -> int:
         catalogue = self.catalogues[domain]
@@ -192,10 +158,8 @@ class Learner(Live):
         if evicted is not None:
             self.rating.drop_item(domain, row, evicted)
             self.ranker.drop_item(domain, row)
-            self._removed[domain].discard(row)
-            name = self.domains[domain].name
-            self._forget_named(name, evicted)
-            self.evicted.append((name, evicted, row))
+            self.intake.evicted(domain, row, evicted)
+            self.evicted.append((self.domains[domain].name, evicted, row))
             if (domain, row) in self._slow_items:
                 self._slow = [s for s in self._slow if (s.domain, s.item) != (domain, row)]
                 self._slow_items.remove((domain, row))
@@ -395,7 +359,7 @@ class Learner(Live):
         views: list[ItemView | None] = []
         for item_id in item_ids:
             row = catalogue.ids.get(item_id)
-            if row is None or row in self._removed[domain]:
+            if row is None or self.intake.removed(domain, row):
                 views.append(None)
                 continue
             bias = self.rating.item_bias(domain, row, item_id, catalogue.vectors[row])
@@ -423,9 +387,7 @@ class Learner(Live):
             "rating": self.rating.live(),
             "ranker": self.ranker.live(),
             "network": self.network.live(),
-            "projection": self.projection.state(),
-            "named": Named(self._named_written, lambda: list(self._named), self._named_columns),
-            "removed": [sorted(rows) for rows in self._removed],
+            **self.intake.live(),
             "evicted": [list(entry) for entry in self.evicted],
             "evicted_users": list(self.evicted_users),
             **self.clock.state(),
@@ -433,10 +395,6 @@ class Learner(Live):
             "slow": [[s.domain, s.user, s.item, s.residual, s.time] for s in self._slow],
             "slow_recent": np.stack([s.recent for s in self._slow]) if self._slow else None,
         }
-
-    def _named_columns(self, names: list[str]) -> dict[str, NDArray[np.float32]]:
-        vectors = [self._named[name] for name in names]
-        return {"vectors": np.stack(vectors) if vectors else np.zeros((0, VECTOR_DIM), np.float32)}
 
     def load(self, state: dict[str, Any]) -> None:
         """Raises ValueError if the state belongs to other domains: `models/migration` makes such a one fit."""
@@ -451,10 +409,7 @@ class Learner(Live):
         self.rating.load(state["rating"])
         self.ranker.load(state["ranker"])
         self.network.load(state["network"])
-        self.projection.load(state["projection"])
-        self._named = dict(zip(state["named"]["names"], state["named"]["vectors"], strict=True))
-        self._named_written.everything()
-        self._removed = [set(rows) for rows in state["removed"]]
+        self.intake.load(state)
         self.evicted = [(d, i, row) for d, i, row in state["evicted"]]
         self.evicted_users = list(state["evicted_users"])
         self.clock.load(state)
@@ -466,7 +421,3 @@ class Learner(Live):
         ]
         self._slow_users = {s.user for s in self._slow}
         self._slow_items = {(s.domain, s.item) for s in self._slow}
-
-
-def _name(domain_name: str, item_id: str) -> str:
-    return f"{domain_name}\t{item_id}"

@@ -1,91 +1,103 @@
-"""Raw text vectors of any width to item vectors of one width: principal components, fitted once, then frozen.
-
-A catalogue of a few texts cannot wait for more: it begins with as many components as it can tell apart, and those stay
-what they are while later texts add others.
-"""
+"""Raw text vectors of any width to item vectors of one width; the raw ones wait until their domain is well known."""
 
 from __future__ import annotations
 
 import zlib
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.changes import Live, Named
+from models.text_basis import TextBasis
+from models.touched import Touched
+
 FIT_ITEMS = 5000
-"""Enough raw vectors to fit on at once …"""
-FIT_MINIMUM = 64
-"""… and the fewest to fit all components on when no more are coming for now."""
+"""Enough new raw vectors to fit on at once …"""
 FIT_FIRST = 8
-"""The fewest to begin with."""
-LEAST_LENGTH = 1e-3
-"""A direction along which the texts differ by less, all together, is rounding."""
+"""… and the fewest of a domain to fit on when no more are coming for now."""
 NAMED_SCALE = 0.5
 """Length of a projected image or audio vector; text vectors come out between 0.3 and 0.9 long."""
 
+Key = tuple[str, str]
+"""(domain, item id)"""
+Array = NDArray[np.float32]
 
-class Projection:
-    """Centred PCA to `dim` components. Until all are fitted, raw vectors wait in `pending`.
 
-    Frozen after the fit: a moving basis would invalidate what every user's taste has learned. With fewer than
-    `FIT_MINIMUM` texts only the components that were found are; the rest are zero for now.
+class Projection(Live):
+    """Projects on a `TextBasis`, and keeps the raw vectors that it may still be fitted on.
+
+    A domain's raw vectors wait until it is settled: at most `FIT_ITEMS` new ones of all domains, and `SETTLED_TEXTS`
+    a domain beside them. With each fit those that wait get their new coordinates; the earlier ones stay.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, leading: int, domains: Sequence[str]) -> None:
         self.dim = dim
-        self.pending: dict[tuple[str, str], NDArray[np.float32]] = {}
-        self.frozen = False
-        self._waits = False
-        """Whether a vector has come since the last fit."""
-        self._mean: NDArray[np.float32] | None = None
-        self._components = np.zeros((0, dim), np.float32)
+        self.basis = TextBasis(dim, leading, domains)
+        self._waiting: dict[Key, Array] = {}
+        self._new: dict[str, int] = {}
+        """How many raw vectors of a domain have come that no fit, and no rest of the encoder, has seen."""
+        self._width = 0
+        self._written = Touched()
 
-    def wait(self, raw: dict[tuple[str, str], NDArray[np.float32]]) -> None:
-        """More raw vectors; of a key the latest counts."""
-        self.pending.update(raw)
-        self._waits |= bool(raw)
+    def waits(self, domain: str) -> int:
+        """How many raw vectors of the domain wait."""
+        return sum(name == domain for name, _ in self._waiting)
 
-    def fit_if_ready(self, idle: bool) -> dict[tuple[str, str], NDArray[np.float32]]:
-        """Fits when enough raw vectors wait (`idle`: no more are being encoded); gives the vectors of those."""
-        waiting = len(self.pending)
-        if self.frozen or not self._waits or waiting < (FIT_FIRST if idle else FIT_ITEMS):
-            return {}
-        self._waits = False
-        raw = np.stack(list(self.pending.values()))
-        if self._mean is None:
-            self._fit(raw)
-        else:
-            self._add_components(raw)
-        projected = dict(zip(self.pending, self.project(raw), strict=True))
-        if waiting >= FIT_MINIMUM:
-            self.frozen, self.pending = True, {}
+    def take(self, raw: dict[Key, Array], idle: bool) -> dict[Key, Array]:
+        """More raw vectors (of a key the latest counts); gives all item vectors that are new or changed.
+
+        idle: the encoder has no more for now.
+        """
+        projected: dict[Key, Array] = {}
+        for key, vector in raw.items():
+            claim = self.basis.claims.get(key[0])
+            if claim is None or not claim.settled:
+                self._wait(key, vector)
+            if claim is not None:
+                projected[key] = self.basis.project(key[0], vector[None])[0]
+        if self._new and (idle or sum(self._new.values()) >= FIT_ITEMS):
+            projected |= self._fit()
         return projected
 
-    def _fit(self, raw: NDArray[np.float32]) -> None:
-        from sklearn.decomposition import PCA  # noqa: PLC0415  (slow import)
+    def drop(self, key: Key) -> None:
+        """The item has no text any more, or no row."""
+        if self._waiting.pop(key, None) is not None:
+            self._written.drop(flat(key))
 
-        # n points span n - 1 directions
-        pca = PCA(min(self.dim, len(raw) - 1, raw.shape[1]), random_state=0).fit(raw)
-        self._mean = pca.mean_.astype(np.float32)
-        self._components = np.zeros((raw.shape[1], self.dim), np.float32)
-        self._components[:, : len(pca.components_)] = pca.components_.T
+    def _wait(self, key: Key, vector: Array) -> None:
+        if not self._width:
+            self._width = len(vector)
+            self._written.everything()
+        self._waiting[key] = vector
+        self._new[key[0]] = self._new.get(key[0], 0) + 1
+        self._written.add(flat(key))
 
-    def _add_components(self, raw: NDArray[np.float32]) -> None:
-        """The principal directions of what the components so far leave over, orthogonal to them."""
-        assert self._mean is not None
-        used = int(self._components.any(axis=0).sum())
-        left = raw - self._mean
-        left -= left @ self._components @ self._components.T
-        _, lengths, found = np.linalg.svd(left, full_matrices=False)
-        found = found[lengths > LEAST_LENGTH][: self.dim - used]
-        self._components[:, used : used + len(found)] = found.T
+    def _fit(self) -> dict[Key, Array]:
+        basis = self.basis
+        waiting: dict[str, dict[Key, Array]] = {name: {} for name in self._new}
+        self._new = {}
+        for key, vector in self._waiting.items():
+            if key[0] in waiting:
+                waiting[key[0]][key] = vector
+        raw = {name: np.stack(list(held.values())) for name, held in waiting.items() if held}
+        due = {n: texts for n, texts in raw.items() if len(texts) >= FIT_FIRST and basis.due(n, len(texts))}
+        if due:
+            basis.fit(due)
+        projected: dict[Key, Array] = {}
+        for name, texts in raw.items():
+            claim = basis.claims.get(name)
+            if basis.mean is None or (name not in due and claim is not None):
+                continue  # with a claim they were projected when they came
+            projected |= zip(waiting[name], basis.project(name, texts), strict=True)
+            if claim is not None and claim.settled:
+                for key in waiting[name]:
+                    self.drop(key)
+        return projected
 
-    def project(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, width) to (n, dim)."""
-        assert self._mean is not None
-        return np.asarray((raw - self._mean) @ self._components, np.float32)
-
-    def project_named(self, vectors: dict[str, tuple[float, ...]]) -> NDArray[np.float32] | None:
+    def project_named(self, vectors: dict[str, tuple[float, ...]]) -> Array | None:
         """Vectors made elsewhere, by a fixed random projection per name and width (Johnson and Lindenstrauss)."""
         if not vectors:
             return None
@@ -101,19 +113,41 @@ class Projection:
                 total += NAMED_SCALE * unit @ matrix
         return total
 
-    def state(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         return {
-            "frozen": self.frozen,
-            "waits": self._waits,
-            "mean": self._mean,
-            "components": self._components,
-            "pending_keys": [list(key) for key in self.pending],
-            "pending": np.stack(list(self.pending.values())) if self.pending else None,
+            "basis": self.basis.live(),
+            "new": dict(self._new),
+            "width": self._width,
+            "waiting": Named(self._written, lambda: [flat(key) for key in self._waiting], self._columns),
         }
 
+    def _columns(self, names: list[str]) -> dict[str, Array]:
+        rows = [self._waiting[unflat(name)] for name in names]
+        return {"raw": np.stack(rows) if rows else np.zeros((0, self._width), np.float32)}
+
     def load(self, state: dict[str, Any]) -> None:
-        self.frozen, self._waits = bool(state["frozen"]), bool(state["waits"])
-        self._mean = state["mean"]
-        self._components = state["components"]
-        rows = state["pending"] if state["pending"] is not None else ()
-        self.pending = {(k[0], k[1]): row for k, row in zip(state["pending_keys"], rows, strict=True)}
+        if "basis" in state:
+            self.basis.load(state["basis"])
+            self._new, self._width = dict(state["new"]), int(state["width"])
+            names, rows = state["waiting"]["names"], state["waiting"]["raw"]
+            keys = [unflat(name) for name in names]
+        else:  # from before a domain had columns of its own
+            keys, rows = [(domain, item) for domain, item in state["pending_keys"]], state["pending"]
+            rows = np.zeros((0, 0), np.float32) if rows is None else rows
+            self._new, self._width = dict(Counter(domain for domain, _ in keys)), rows.shape[1]
+            if state["mean"] is not None:
+                self._width = len(state["mean"])
+                self.basis.load_frozen(state["mean"], state["components"])
+        self._waiting = dict(zip(keys, rows, strict=True))
+        self._written.everything()
+
+
+def flat(key: Key) -> str:
+    """The key as one string: states name their rows so."""
+    return "\t".join(key)
+
+
+def unflat(name: str) -> Key:
+    """The key that `flat` made one string of. No domain's name holds a tab."""
+    domain, _, item_id = name.partition("\t")
+    return domain, item_id

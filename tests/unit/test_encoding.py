@@ -91,6 +91,22 @@ def test_the_newest_text_wins(encoding: Encoding) -> None:
     assert drain_all(encoding) == {A: vector("again")}
 
 
+def test_the_same_text_again_changes_nothing(encoding: Encoding, encoder: Encoder) -> None:
+    """While it waits, is being encoded, or is ready: one encoding, and its vector comes."""
+    encoder.gate.clear()
+    for _ in range(3):
+        encoding.submit(A, "text")
+        encoding.submit(B, "text b")
+    assert list(encoding.pending()) == [A, B]
+    encoder.gate.set()
+    while encoding.pending() and isinstance(encoding, ThreadEncoding) and len(encoding._ready) < 2:
+        encoding.submit(A, "text")
+        time.sleep(0.005)
+    encoding.submit(A, "text")
+    assert drain_all(encoding) == {A: vector("text"), B: vector("text b")}
+    assert sorted(text for call in encoder.calls for text in call) == ["text", "text b"]
+
+
 def test_no_text_cancels(encoding: Encoding) -> None:
     """An item whose text went away (or that was removed) gets no vector."""
     encoding.submit(A, "text")

@@ -1,0 +1,165 @@
+"""What item events and the text encoder say of items, kept in the rows of their catalogues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.catalogue import Catalogue, words_hash
+from models.changes import Live, Named
+from models.interaction import Item
+from models.projection import Key, Projection, flat, unflat
+from models.touched import Touched
+
+Vector = NDArray[np.float32]
+
+
+class Parts(NamedTuple):
+    """The two parts of the vector of an item that has vectors made elsewhere, (dim,) each; `text` may be zero."""
+
+    named: Vector
+    text: Vector
+
+
+class ItemIntake(Live):
+    """Item events and raw text vectors in; titles, availability and item vectors of the catalogues out.
+
+    An item's text vector stays while its words stay the same, and when they change, until the new one is there. A text
+    that was edited says more of the item than none, and most edits are small; an item whose words changed wholly is
+    ranked by its old ones for as long as the encoder takes.
+
+    changed: is told of each (domain, row) whose vector is new or gone.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        catalogues: Sequence[Catalogue],
+        leading: int,
+        changed: Callable[[int, int], None],
+    ) -> None:
+        """leading: the components that users' tastes are learned on."""
+        self.names, self.catalogues, self.changed = list(names), catalogues, changed
+        self.index = {name: n for n, name in enumerate(names)}
+        self.dim = catalogues[0].dim
+        self.projection = Projection(self.dim, leading, names)
+        self._parts: dict[str, Parts] = {}
+        """Of items with vectors made elsewhere, by `flat` key."""
+        self._parts_written = Touched()
+        self._removed: list[set[int]] = [set() for _ in names]
+
+    def removed(self, domain: int, row: int) -> bool:
+        """Whether the latest item event of the row's item removed it."""
+        return row in self._removed[domain]
+
+    def put(self, domain: int, row: int, item: Item) -> bool:
+        """The latest item event: replaces what was known of the item. True if its words have to be encoded."""
+        catalogue = self.catalogues[domain]
+        catalogue.describe(row, item.title, item.available and not item.removed)
+        (self._removed[domain].add if item.removed else self._removed[domain].discard)(row)
+        words = 0 if item.removed else words_hash(item.words())
+        catalogue.words[row] = words
+        if not words:
+            self.projection.drop((item.domain, item.item_id))
+            catalogue.encoded[row] = 0
+        named = None if item.removed else self.projection.project_named(item.vectors)
+        self._put_vector(domain, row, item.item_id, named, self._text(domain, row) if words else None)
+        return bool(words) and words != catalogue.encoded[row]
+
+    def put_text_vectors(self, vectors: dict[Key, Vector], idle: bool) -> None:
+        """Raw text vectors by (domain, item id), from the encoder; `idle`: it has no more for now."""
+        known = {key: raw for key, raw in vectors.items() if self._row(key) is not None}
+        for key in known:
+            catalogue, row = self.catalogues[self.index[key[0]]], self._row(key)
+            catalogue.encoded[row] = catalogue.words[row]
+            catalogue.ids.written.add(row)
+        for key, vector in self.projection.take(known, idle).items():
+            domain, row = self.index[key[0]], self._row(key)
+            if row is not None:
+                held = self._parts.get(flat(key))
+                self._put_vector(domain, row, key[1], None if held is None else held.named, vector)
+
+    def evicted(self, domain: int, row: int, item_id: str) -> None:
+        """The row belongs to another item from now on."""
+        self._removed[domain].discard(row)
+        key = (self.names[domain], item_id)
+        self.projection.drop(key)
+        self._drop_parts(flat(key))
+
+    def _row(self, key: Key) -> int | None:
+        return self.catalogues[self.index[key[0]]].ids.get(key[1])
+
+    def _text(self, domain: int, row: int) -> Vector | None:
+        """What the item's text adds to its vector; None without."""
+        catalogue = self.catalogues[domain]
+        if not catalogue.has_vector[row]:
+            return None
+        held = self._parts.get(flat((self.names[domain], catalogue.id_of[row])))
+        if held is None:
+            return np.array(catalogue.vectors[row])
+        return held.text if held.text.any() else None
+
+    def _put_vector(
+        self, domain: int, row: int, item_id: str, named: Vector | None, text: Vector | None
+    ) -> None:
+        """Writes the sum of both parts, if it differs from what is there."""
+        name = flat((self.names[domain], item_id))
+        if named is None:
+            self._drop_parts(name)
+            vector = text
+        else:
+            rest = np.zeros(self.dim, np.float32) if text is None else text
+            self._parts[name] = Parts(named, rest)
+            self._parts_written.add(name)
+            vector = named + rest
+        catalogue = self.catalogues[domain]
+        same = (vector is not None) == bool(catalogue.has_vector[row])
+        if same and (vector is None or np.array_equal(vector, catalogue.vectors[row])):
+            return
+        catalogue.set_vector(row, vector)
+        self.changed(domain, row)
+
+    def _drop_parts(self, name: str) -> None:
+        if self._parts.pop(name, None) is not None:
+            self._parts_written.drop(name)
+
+    # State
+
+    def live(self) -> dict[str, Any]:
+        return {
+            "projection": self.projection.live(),
+            "item_parts": Named(self._parts_written, lambda: list(self._parts), self._part_columns),
+            "removed": [sorted(rows) for rows in self._removed],
+        }
+
+    def _part_columns(self, names: list[str]) -> dict[str, NDArray[np.float32]]:
+        parts = [self._parts[name] for name in names]
+        empty = np.zeros((0, self.dim), np.float32)
+        return {
+            "vectors": np.stack([part.named for part in parts]) if parts else empty,
+            "texts": np.stack([part.text for part in parts]) if parts else empty,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The catalogues must be loaded before: a state from before text parts were kept has only the sums."""
+        self.projection.load(state["projection"])
+        held = state.get("item_parts") or state["named"]
+        named, names = held["vectors"], held["names"]
+        texts = held["texts"] if "texts" in held else self._texts(names, named)
+        self._parts = {name: Parts(*both) for name, *both in zip(names, named, texts, strict=True)}
+        self._parts_written.everything()
+        self._removed = [set(rows) for rows in state["removed"]]
+
+    def _texts(self, names: list[str], named: NDArray[np.float32]) -> list[Vector]:
+        """The text parts, as what the vectors of the catalogues have beyond the named ones."""
+        texts = []
+        for name, vector in zip(names, named, strict=True):
+            domain, item_id = unflat(name)
+            catalogue = self.catalogues[self.index[domain]]
+            row = catalogue.ids.get(item_id)
+            # Without a text the sum is the named vector itself, and the rest exactly zero.
+            texts.append(np.zeros_like(vector) if row is None else catalogue.vectors[row] - vector)
+        return texts
