@@ -182,7 +182,7 @@ class Soak:
     # What must hold at the end
 
     def _check(self, saved: dict[tuple[str, int], int]) -> None:
-        feed, verdicts = self.feed, self.verdicts
+        feed, verdicts, settings = self.feed, self.verdicts, self.settings
         records = feed.records()
         before = sum(saved.values())
 
