@@ -173,7 +173,7 @@ class Soak:
         return within, total
 
     def _forget(self) -> None:
-        """The requests, a few seconds apart, from people who do nothing after."""
+        """The requests, one after the other, of people who do nothing after."""
         begun = time.monotonic()
         for user in self.feed.leave(LEAVING):
             forget_user(self.settings, user, wait=0)
