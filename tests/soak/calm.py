@@ -19,24 +19,18 @@ import re
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-import redis
 from kafka import KafkaProducer
 
-from consumers.config import Kafka
 from consumers.config_file import load
 from consumers.embedded import Broker, Store
-from consumers.explaining import load_learner
 from consumers.forget_request import forget_user
-from consumers.letter_log import LetterLog
 from consumers.replay import create_topics
-from models.checkpoint import CheckpointDirectory
-from serving.reader import Reader
 from tests.integration.running import Running, wait_for
+from tests.soak import held
 from tests.soak.steady_feed import DOMAINS, OPEN, PARTITIONS, Feed
 
 FRESH_SECONDS, FRESH_SHARE = 1.0, 0.99
@@ -46,10 +40,8 @@ FAR_FUTURE = 6
 TROUBLES = ("transactions", "future", "push", "kill", "sold-out", "forget")
 START_SECONDS = 300.0
 """A start reads the whole catalogue first; the machine may be busy."""
-SETTLE_SECONDS = 5.0
-"""After a start: what waited for it is not fresh, and is not judged."""
-SAMPLE = 100
-"""Users whose lists are looked at."""
+BEHIND_SECONDS = 60.0
+"""A start is given so long to learn what came meanwhile; that was not fresh, and is not judged."""
 
 
 class Soak:
@@ -61,7 +53,7 @@ class Soak:
         """seconds: of the stream. rate: events a second. troubles: some of `TROUBLES`."""
         self.seconds, self.troubles = seconds, troubles
         self.prefix = f"calm{int(time.time())}"
-        self.bootstrap, self.url = bootstrap, url
+        self.bootstrap = bootstrap
         self.verdicts: dict[str, bool] = {}
         self.figures: dict[str, Any] = {}
         self.service = Running(folder, bootstrap, url, self.prefix, DOMAINS)
@@ -73,7 +65,6 @@ class Soak:
         create_topics(client, [(f"{self.prefix}.dead", "interactions")], 1)
         self.feed = Feed(bootstrap, self.prefix, rate)
         self.settings = load(config)
-        self._store = redis.Redis.from_url(url, legacy_responses=False)
         self._fresh, self._learned = 0.0, 0.0
         self._unready: dict[str, int] = {}
 
@@ -97,9 +88,9 @@ class Soak:
             self._judged(0.2)
             if "kill" in troubles:
                 self.service.kill()
-                saved = self._saved_offsets()
+                saved = held.saved_offsets(self.settings)
                 self._start()
-                time.sleep(SETTLE_SECONDS)
+                self._catch_up(sum(saved.values()))
             self._judged(0.1)
             if "sold-out" in troubles:
                 self.feed.sell_out(SOLD_OUT)
@@ -113,7 +104,6 @@ class Soak:
     def close(self) -> None:
         self.service.kill()
         self.feed.end()
-        self._store.close()
 
     @contextlib.contextmanager
     def _open_transaction(self, domain: str) -> Iterator[None]:
@@ -138,6 +128,24 @@ class Soak:
         except AssertionError:
             raise AssertionError(f"not ready: {self.service.get('/readyz')}") from None
         self.figures.setdefault("seconds_to_ready", []).append(round(time.monotonic() - begun, 1))
+
+    def _taken(self) -> int:
+        """Records that this process has done with."""
+        names = ("events", "duplicates", "dead_letters", "forgotten")
+        counts = {name: int(self.service.metric(f"crosscurrent_{name}_total")) for name in names}
+        self.figures["taken_since_the_kill"] = counts
+        return sum(counts.values())
+
+    def _catch_up(self, before: int) -> None:
+        """before: records that the process does not see again."""
+        begun = time.monotonic()
+
+        def caught_up() -> bool:
+            return self._taken() >= self.feed.records() - before - self.feed.rate
+
+        with contextlib.suppress(AssertionError):  # then what is not fresh yet does count
+            wait_for(caught_up, BEHIND_SECONDS)
+        self.figures["seconds_to_catch_up"] = round(time.monotonic() - begun, 1)
 
     def _judged(self, share: float) -> None:
         """Lets that share of the time pass; what becomes fresh, or not, and whether the service is ready counts."""
@@ -164,15 +172,8 @@ class Soak:
                 total += float(line.rsplit(" ", 1)[1])
         return within, total
 
-    def _saved_offsets(self) -> dict[tuple[str, int], int]:
-        """Next offsets of the interactions, as the newest checkpoint holds them."""
-        path = Path(self.settings.checkpoint.directory)
-        state, _ = CheckpointDirectory(path, read_only=True).load()
-        offsets = state["offsets"] if state is not None else []
-        return {(t, p): offset for t, p, offset in offsets if t.startswith("interactions.")}
-
     def _forget(self) -> None:
-        """The requests, a few seconds apart, from people who do nothing after."""
+        """The requests, one after the other, of people who do nothing after."""
         begun = time.monotonic()
         for user in self.feed.leave(LEAVING):
             forget_user(self.settings, user, wait=0)
@@ -181,32 +182,33 @@ class Soak:
     # What must hold at the end
 
     def _check(self, saved: dict[tuple[str, int], int]) -> None:
-        feed, verdicts = self.feed, self.verdicts
+        feed, verdicts, settings = self.feed, self.verdicts, self.settings
         records = feed.records()
         before = sum(saved.values())
 
-        def taken() -> int:
-            names = ("events", "duplicates", "dead_letters", "forgotten")
-            counts = {name: int(self.service.metric(f"crosscurrent_{name}_total")) for name in names}
-            self.figures["since_the_kill"] = counts | {"in": records - before}
-            return sum(counts.values())
-
         def every_count() -> bool:
-            return self._counts() == feed.learned
+            return held.counts(self.settings, feed) == feed.learned
 
         verdicts["every record since the kill is learned, a duplicate, a dead letter or forgotten"] = (
-            self._soon(lambda: taken() >= records - before) and taken() == records - before
+            self._soon(lambda: self._taken() >= records - before) and self._taken() == records - before
         )
+        self.figures["records_since_the_kill"] = records - before
         verdicts["the store holds every user's counts, and nothing of who left"] = self._soon(every_count)
         self._freshness_verdict()
         verdicts["ready all the time"] = not self._unready
         self.figures["not_ready"] = self._unready
-        verdicts["lists hold nothing sold out, nothing seen"] = self._soon(self._lists_are_right)
-        verdicts["each bad record is a dead letter, with one place"] = self._letters_are_right()
+        verdicts["lists hold nothing sold out, nothing seen"] = self._soon(
+            lambda: held.lists_are_right(self.settings, feed)
+        )
+        verdicts["each bad record is a dead letter, with one place"] = held.letters_are_right(
+            self.settings, feed
+        )
         verdicts["stops on request"] = self.service.stop() == 0
-        verdicts["the last checkpoint is past every record"] = sum(self._saved_offsets().values()) == records
-        verdicts["the last checkpoint holds the counts and seen sets of what was sent"] = (
-            self._state_is_right()
+        verdicts["the last checkpoint is past every record"] = (
+            sum(held.saved_offsets(settings).values()) == records
+        )
+        verdicts["the last checkpoint holds the counts and seen sets of what was sent"] = held.state_is_right(
+            self.settings, feed
         )
         verdicts["no traceback in the log"] = "Traceback" not in self.service.log.read_text()
 
@@ -222,52 +224,6 @@ class Soak:
             return bool(wait_for(holds, 90.0))
         except AssertionError:
             return False
-
-    def _counts(self) -> dict[tuple[str, str], int]:
-        """(user, domain) to events, of everyone who was ever sent."""
-        found: dict[tuple[str, str], int] = {}
-        with self._store.pipeline(transaction=False) as pipeline:
-            users = self.feed.users()
-            for user in users:
-                pipeline.hgetall(f"{self.prefix}:user:{{{user}}}")
-            for user, fields in zip(users, pipeline.execute(), strict=True):
-                for name, count in fields.items():
-                    if name.startswith(b"events:"):
-                        found[user, name.decode().removeprefix("events:")] = int(count)
-        return {place: count for place, count in found.items() if count}
-
-    def _lists_are_right(self) -> bool:
-        """For some users: nothing that is sold out, nothing they had."""
-        reader = Reader(self.url, self.prefix)
-        for user, domain in sorted(self.feed.learned)[:SAMPLE]:
-            got = reader.recommend(user, domain, 50)
-            listed = {item.id for item in got.items}
-            if got.origin != "personal" or listed & (self.feed.sold_out | self.feed.seen[user, domain]):
-                return False
-        return True
-
-    def _letters_are_right(self) -> bool:
-        places: dict[bytes, set[tuple[str, str, str]]] = {}
-        config = Kafka([self.bootstrap], dead_letter_topic=f"{self.prefix}.dead")
-        with LetterLog(config) as log:
-            for letter in log.letters():
-                h = letter.headers
-                places.setdefault(letter.value or b"", set()).add((h["topic"], h["partition"], h["offset"]))
-        self.figures["dead_letters"] = len(places)
-        return set(places) == self.feed.bad and all(len(found) == 1 for found in places.values())
-
-    def _state_is_right(self) -> bool:
-        learner = load_learner(self.settings)
-        known = {user: row for user, row in learner.users.items() if user in set(self.feed.users())}
-        learned: Counter[tuple[str, str]] = Counter()
-        seen: dict[tuple[str, str], set[str]] = {}
-        for domain, index in learner.index.items():
-            ids = {row: item for item, row in learner.catalogues[index].ids.items()}
-            for user, row in known.items():
-                learned[user, domain] = int(learner.history.events[row, index])
-                seen[user, domain] = {ids[item] for item in learner.history.seen_rows(row, index).tolist()}
-        sent = {place: items for place, items in self.feed.seen.items() if items}
-        return +learned == self.feed.learned and {p: items for p, items in seen.items() if items} == sent
 
 
 def run(

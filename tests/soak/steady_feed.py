@@ -47,7 +47,7 @@ class Feed(threading.Thread):
         self.sold_out: set[str] = set()
         self._left: set[str] = set()
         self._sent = 0
-        self._prefix, self._rate = prefix, rate
+        self._prefix, self.rate = prefix, rate
         self._random = random.Random(0)
         self._latest: list[tuple[str, str, bytes]] = []
         self._producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=5)
@@ -57,7 +57,7 @@ class Feed(threading.Thread):
     def run(self) -> None:
         begun, sent = time.monotonic(), 0
         while not self._ended.wait(0.02):
-            due = int((time.monotonic() - begun) * self._rate)
+            due = int((time.monotonic() - begun) * self.rate)
             with self._lock:
                 while sent < due:
                     self._one()
