@@ -18,7 +18,7 @@ import redis
 from consumers.embedded import Store
 from models.arms import Arms
 from models.interaction import Domain, Interaction, Item
-from models.settings import LearnerSettings
+from models.settings import LearningSettings
 from models.threads import use_one_thread
 from serving.connection import connect
 from serving.outbox import Outbox
@@ -32,7 +32,7 @@ KINDS = {"item": "an item", "user": "a user's vector and counts", "rec": "a list
 
 def writes(users: int) -> list[Write]:
     """All that is published of so many users and their items."""
-    arms = Arms([Domain(name) for name in DOMAINS], LearnerSettings(users=users, compare=False))
+    arms = Arms([Domain(name) for name in DOMAINS], LearningSettings(users=users, compare=False))
     outbox = Outbox(arms, Keys(), time.time)
     for domain in DOMAINS:
         for n in range(ITEMS):

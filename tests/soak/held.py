@@ -8,7 +8,7 @@ from pathlib import Path
 import redis
 
 from consumers.config import Settings
-from consumers.explaining import load_learner
+from consumers.explaining import load_arms
 from consumers.letter_log import LetterLog
 from models.checkpoint import CheckpointDirectory
 from serving.reader import Reader
@@ -65,7 +65,7 @@ def saved_offsets(settings: Settings) -> dict[tuple[str, int], int]:
 
 def state_is_right(settings: Settings, feed: Feed) -> bool:
     """Every user's counts and seen sets in the newest checkpoint are those of the events sent."""
-    learner = load_learner(settings)
+    learner = load_arms(settings).full
     users = set(feed.users())
     known = {user: row for user, row in learner.users.items() if user in users}
     learned: Counter[tuple[str, str]] = Counter()

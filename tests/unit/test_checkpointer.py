@@ -308,7 +308,7 @@ class Large:
     def save(self, row: int, last: bool = False) -> None:
         self.counts.add(row)
         self.kept.poll()
-        self.kept.take(self.counts.live(), {("t", 0): row}, last)
+        self.kept.take(self.counts.live(), {("t", 0): row}, last=last)
         assert self.kept._running is not None
         self.wholes += not self.kept._running.taken.increment
         self.kept.poll(wait=True)

@@ -13,8 +13,8 @@ from consumers.config import Settings
 from consumers.explaining import run_explain
 from consumers.letter_list import Group, Line, Overview, print_overview
 from consumers.show import show_recommendations
+from models.arms import Arms
 from models.explain import Explanation, PastItem
-from models.learner import Learner
 from serving.reader import Reader, Recommended
 from serving.records import ListedItem
 
@@ -62,8 +62,10 @@ def test_recommend(console: Console) -> None:
 
 def test_explain(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     past = [PastItem("movies", title, title, 1.0, 0.5) for title in TITLES]
-    found = Explanation("[/b] t", 0, "", False, 1.0, {"[x]": 1.0}, 3.0, {"[y]": 3.0}, {"[z]": 1.0}, past)
-    monkeypatch.setattr(explaining, "load_learner", lambda _: cast(Learner, None))
+    found = Explanation(
+        "[/b] t", "full", True, 0, "", False, 1.0, {"[x]": 1.0}, 3.0, {"[y]": 3.0}, {"[z]": 1.0}, past
+    )
+    monkeypatch.setattr(explaining, "load_arms", lambda _: cast(Arms, None))
     monkeypatch.setattr(explaining, "explain", lambda *_: found)
     run_explain(Settings(), "[u]", "[i]", "movies", console)
     for text in (
@@ -80,7 +82,7 @@ def test_explain(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_dead_letters(console: Console) -> None:
     groups = [Group("[/b]", "0", title) for title in TITLES]
-    lines = [Line("0:1", title, "[x]", 0, 1, False, False) for title in TITLES]
+    lines = [Line("0:1", title, "[x]", title, 0, 1, False, False) for title in TITLES]
     print_overview(Overview(groups, lines), console)
     for text in ("[/b]", "[x]", *SHOWN):
         assert text in said(console)

@@ -9,7 +9,7 @@ import pytest
 
 from models.arms import Arms
 from models.interaction import Domain, Interaction, Item
-from models.settings import LearnerSettings
+from models.settings import LearningSettings
 from serving.outbox import Outbox
 from serving.records import Keys
 from serving.republish import LOOKS_AT_ONCE, USERS_AT_ONCE
@@ -23,7 +23,7 @@ class World:
 
     def __init__(self, users: int, **settings: int) -> None:
         limits = {"users": max(64, users), "items_per_domain": 64} | settings
-        self.arms = Arms([Domain("movies")], LearnerSettings(compare=False, **limits))  # type: ignore[arg-type]
+        self.arms = Arms([Domain("movies")], LearningSettings(compare=False, **limits))  # type: ignore[arg-type]
         self.outbox = Outbox(self.arms, KEYS, lambda: START / 1000, 3, 1, 1000, started_ts=START)
         self.mark = 0
         for n in range(4):
