@@ -203,6 +203,16 @@ def test_a_small_domain_counts_beside_a_large_one() -> None:
     assert spread(made.basis.project("b", small)) > 0.6 * spread(made.basis.project("a", large))
 
 
+def test_what_every_text_has_of_its_own_is_shared_out() -> None:
+    """A few topics, and one word of its own a text, all as long: no text is left without what tells it apart."""
+    topics = np.random.default_rng(0).integers(3, size=400)
+    raw = np.hstack([np.eye(3, dtype=np.float32)[topics], 0.5 * np.eye(400, dtype=np.float32)])
+    out = stacked(projection("a").take(keyed(raw), idle=True))
+    one = out[topics == 1]
+    lengths = np.linalg.norm(one - one.mean(0), axis=1)
+    assert lengths.min() > 0.2 * lengths.max()
+
+
 @pytest.mark.parametrize("width", [1, 3, DIM, 100])
 def test_any_width_gives_one_width(width: int) -> None:
     """Raw vectors narrower than the result are padded with zeros."""
