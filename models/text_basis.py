@@ -17,12 +17,12 @@ SETTLED_TEXTS = 256
 """From so many texts on, a domain has all its columns. Principal directions of fewer texts say little of later ones."""
 LEAST_SHARE = 1 / 3
 """A domain that comes gets at least this share of the free columns."""
-SPARE_DOMAINS = 0.5
+SPARE_DOMAINS = 0.25
 """How many domains more than the config names the columns have to last for."""
 LEAST_LENGTH = 1e-3
 """A direction along which the texts differ by less, all together, is rounding."""
-EXACT_TEXTS = 600
-"""With more texts, a randomized decomposition finds the directions (Halko, Martinsson and Tropp, 2011)."""
+MOST_DIRECTIONS = 0.8
+"""A randomized decomposition is right for at most this share of all directions."""
 
 Array = NDArray[np.float32]
 
@@ -177,8 +177,12 @@ def _part(whole: int, n: int, parts: int) -> int:
 
 
 def principal(left: Array, count: int) -> Array:
-    """(up to count, D) orthonormal rows: the directions in which the rows of `left` are longest, longest first."""
-    if min(left.shape) <= EXACT_TEXTS:
+    """(up to count, D) orthonormal rows: the directions in which the rows of `left` are longest, longest first.
+
+    Where many are equally long, any mix of them is as good, but an exact decomposition tends to give each to a single
+    text and leaves nothing to the others. A randomized one shares them (Halko, Martinsson and Tropp, 2011).
+    """
+    if count > MOST_DIRECTIONS * min(left.shape):
         _, lengths, found = np.linalg.svd(left, full_matrices=False)
     else:
         from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415  (slow import)

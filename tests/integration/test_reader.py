@@ -87,6 +87,10 @@ def test_k(reader: Reader, client: redis.Redis) -> None:
         b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"v":1}', listing("a1")[:-5],
         listing("a\xff").replace(b"\\u00ff", b"\xff"), listing("a1", items=3), listing("a1", model="x"), listing(),
     ],
+    ids=[
+        "empty", "cut_at_once", "array", "null", "not_utf8", "few_fields", "cut", "one_bad_byte", "items_a_number",
+        "model_a_word", "no_items",
+    ],
 )  # fmt: skip
 def test_a_damaged_list_falls_back(reader: Reader, client: redis.Redis, damaged: bytes) -> None:
     """Whatever the key holds that is no list: the next level answers, and nothing is raised."""

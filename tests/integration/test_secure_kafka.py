@@ -208,7 +208,7 @@ def test_no_command_waits_for_a_silent_port(tmp_path: Path, redis_store: Server)
     (tmp_path / "clicks.csv").write_text("user_id,item_id\nu1,b1\n")
     commands = (
         ("simulate",),
-        ("replay", str(tmp_path / "clicks.csv"), "--domain", "books"),
+        ("replay", str(tmp_path / "clicks.csv"), "--domain", "books", "--no-time"),
         ("forget", "u1"),
         ("dead-letters", "list"),
     )

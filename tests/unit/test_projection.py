@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.merging import merged
-from models.projection import FIT_FIRST, FIT_ITEMS, NAMED_SCALE, Projection
+from models.projection import FIT_FIRST, FIT_ITEMS, Projection
 from models.snapshot import joined, snapshot
 from models.text_basis import SETTLED_TEXTS
 from models.text_encoder import HashingEncoder
@@ -203,6 +203,16 @@ def test_a_small_domain_counts_beside_a_large_one() -> None:
     assert spread(made.basis.project("b", small)) > 0.6 * spread(made.basis.project("a", large))
 
 
+def test_what_every_text_has_of_its_own_is_shared_out() -> None:
+    """A few topics, and one word of its own a text, all as long: no text is left without what tells it apart."""
+    topics = np.random.default_rng(0).integers(3, size=400)
+    raw = np.hstack([np.eye(3, dtype=np.float32)[topics], 0.5 * np.eye(400, dtype=np.float32)])
+    out = stacked(projection("a").take(keyed(raw), idle=True))
+    one = out[topics == 1]
+    lengths = np.linalg.norm(one - one.mean(0), axis=1)
+    assert lengths.min() > 0.2 * lengths.max()
+
+
 @pytest.mark.parametrize("width", [1, 3, DIM, 100])
 def test_any_width_gives_one_width(width: int) -> None:
     """Raw vectors narrower than the result are padded with zeros."""
@@ -270,46 +280,3 @@ def test_a_state_from_before_loads_and_grows(frozen: bool) -> None:
                        (raw @ components)[:, : DIM // 2], atol=1e-4)  # fmt: skip
     assert made.basis.used[DIM // 2 :].any()
     assert made.waits("a") == (0 if frozen else 10)
-
-
-# Vectors made elsewhere
-
-
-def named(**given: list[float]) -> np.ndarray:
-    out = projection().project_named({name: tuple(values) for name, values in given.items()})
-    assert out is not None
-    assert np.isfinite(out).all()
-    return out
-
-
-def test_no_named_vectors() -> None:
-    """None, not zeros: the item has no vector."""
-    assert projection().project_named({}) is None
-
-
-def test_named_vectors_are_projected_the_same_way_always() -> None:
-    """By name and width alone: the same in every process, whatever else was projected."""
-    assert np.array_equal(named(image=[1, 2, 3]), named(image=[1, 2, 3]))
-    assert not np.allclose(named(image=[1, 2, 3]), named(audio=[1, 2, 3]))
-    assert np.allclose(named(image=[1, 2, 3], audio=[4, 5]), named(audio=[4, 5]) + named(image=[1, 2, 3]))
-
-
-def test_named_vectors_keep_angles_and_forget_length() -> None:
-    """Length says nothing; similar vectors stay similar (Johnson and Lindenstrauss)."""
-    assert np.allclose(named(image=[1, 2, 3]), named(image=[10, 20, 30]), atol=1e-6)
-    rng = np.random.default_rng(0)
-    lengths = [np.linalg.norm(named(image=list(rng.standard_normal(50)))) for _ in range(200)]
-    assert abs(np.mean(np.square(lengths)) ** 0.5 - NAMED_SCALE) < 0.1
-
-
-@pytest.mark.parametrize(
-    "values", [[1e308, -1e308], [1e200, 1.0], [5e-324, 0.0], [1e-200, 1e-200], [3e38, 1e39]]
-)
-def test_extreme_named_vectors_stay_finite(values: list[float]) -> None:
-    """Values whose squares leave the range of a float give a vector like any other."""
-    assert 0 < np.linalg.norm(named(image=values)) < 2
-
-
-def test_a_zero_named_vector() -> None:
-    """Zeros have no direction."""
-    assert np.array_equal(named(image=[0.0, 0.0]), np.zeros(DIM, np.float32))
