@@ -20,11 +20,11 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## Stream three simulated domains end to end and show what transfer brings
 	$(BIN)/crosscurrent demo
 
-test: setup ## Run every test (unit, contracts, integration)
-	$(BIN)/python -m pytest
+test: setup ## Run every test (unit, contracts, integration), three files at a time
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 unit: setup ## Run the unit tests only (no sockets)
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest -n 3 --dist loadfile tests/unit
 
 soak: setup ## Kill the service fifty times while events come, ten times more users than rows, a million hostile payloads, ten minutes among troubles (many minutes)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fuzz]'
