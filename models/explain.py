@@ -84,7 +84,7 @@ def _why_not(learner: Learner, domain: int, user: int | None, item: int, item_id
 def past_items(learner: Learner, user: int | None, domain: int, item: int) -> list[PastItem]:
     """The user's recent items that have something to do with the item, the most telling first."""
     recent = learner.history.recent(user)
-    visits = learner.ranker.signals.visits
+    visits = learner.ranker.statistics.visits
     slots = visits.slots_of(recent.domain, recent.row)
     only = np.zeros(learner.catalogues[domain].size, np.bool_)
     only[item] = True

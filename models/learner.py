@@ -138,7 +138,7 @@ class Learner(Live):
         by_user: list[LiveRows] = [self.rating.taste, self.history, *self.ranker.choices]
         for table in by_user:
             table.written = self.users.written
-        signals = self.ranker.signals
+        signals = self.ranker.statistics
         for d, catalogue in enumerate(self.catalogues):
             by_item: list[LiveRows] = [self.rating.records[d], signals.popularity[d], signals.stage[d]]
             for table in by_item:
@@ -362,7 +362,7 @@ class Learner(Live):
         domain = self.index[domain_name]
         catalogue = self.catalogues[domain]
         vectors = self.network.item_vectors(domain)
-        demand = self.ranker.signals.popularity[domain]
+        demand = self.ranker.statistics.popularity[domain]
         views: list[ItemView | None] = []
         for item_id in item_ids:
             row = catalogue.ids.get(item_id)

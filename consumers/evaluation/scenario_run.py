@@ -23,6 +23,7 @@ from models.interaction import Domain, Interaction, Item
 from models.learner import Learner
 from models.loop import Notice
 from models.prequential import NDCG_LOSS, Prequential, ndcg_at_10
+from models.signal_arms import scores_by
 from models.text_encoder import load_encoder
 
 Floats = NDArray[np.float64]
@@ -179,7 +180,7 @@ def _popularity_loss(learner: Learner, event: Interaction) -> float:
     catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
     time = max(learner.newest[domain], event.timestamp / 1000)
     open_ = open_items(catalogue, learner.history, user, domain)
-    scores = learner.ranker.signals.single(SINGLE["popularity"], domain, user, time, open_)
+    scores = scores_by(learner.ranker, SINGLE["popularity"], domain, user, time, open_)
     item = catalogue.ids.get(event.item)
     assert item is not None  # the catalogue is complete
     return 1.0 - ndcg_at_10(rank_of(scores, open_, item))
