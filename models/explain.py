@@ -54,7 +54,7 @@ def explain(learner: Learner, user_id: str, item_id: str, domain_name: str, past
     affinity = learner.network.affinities(domain, [user])[0]
     ranked = learner.ranker.explain(domain, user, item, time, affinity)
     rank = learner.ranker.score(domain, user, item, item_id, time, affinity).rank
-    parts = learner.rate(domain, user, item, user_id, item_id, (), time)
+    parts = learner.rating_now(domain, user_id, item_id)
     return Explanation(
         catalogue.title_of[item],
         rank,

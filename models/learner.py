@@ -23,7 +23,7 @@ from models.interaction import Domain, Interaction, Item
 from models.network_trainer import NetworkLearner
 from models.projection import Projection
 from models.ranker import Ranked, Ranker, Scored
-from models.rating import RatingModel, RatingParts
+from models.rating import RatingModel, RatingParts, ResolvedEvent
 from models.rerank import diversified
 from models.settings import AdaptationSettings, LearnerSettings
 from models.touched import Touched
@@ -247,24 +247,24 @@ class Learner(Live):
             ranked = self.ranker.score(domain, user, item, event.item, time, affinity)
         if event.kind == "click":
             return ScoredEvent(None, None, ranked)
-        parts = self.rate(domain, user, item, event.user, event.item, event.context, time)
+        parts = self._rate(self._resolved(domain, event.user, event.item, event.context, time))
         low, high = self.domains[domain].rating_range
         return ScoredEvent(parts, min(max(parts.total, low), high), ranked)
 
-    def rate(
-        self,
-        domain: int,
-        user: int | None,
-        item: int | None,
-        user_id: str,
-        item_id: str,
-        context: tuple[str, ...],
-        time: float,
-    ) -> RatingParts:
-        """The parts of a rating, before any event; rows are None for what is not resident."""
+    def rating_now(self, domain: int, user_id: str, item_id: str) -> RatingParts:
+        """Return the parts of the rating that this user would give this item at the domain's newest event time."""
+        return self._rate(self._resolved(domain, user_id, item_id, (), self.newest[domain]))
+
+    def _resolved(
+        self, domain: int, user_id: str, item_id: str, context: tuple[str, ...], time: float
+    ) -> ResolvedEvent:
+        user, item = self.users.get(user_id), self.catalogues[domain].ids.get(item_id)
         vector = self._no_vector if item is None else self.catalogues[domain].vectors[item]
-        external = self.network.rating_residual(domain, user, item, vector)
-        return self.rating.predict(domain, user, item, user_id, item_id, vector, context, time, external)
+        return ResolvedEvent(domain, user, item, user_id, item_id, vector, context, time)
+
+    def _rate(self, event: ResolvedEvent) -> RatingParts:
+        external = self.network.rating_residual(event.domain, event.user, event.item, event.vector)
+        return self.rating.predict(event, external)
 
     def learn(self, event: Interaction, scored: ScoredEvent) -> None:
         """The fast path. `scored` is what `score` gave for this event just before."""
@@ -272,14 +272,11 @@ class Learner(Live):
         item = self._item_row(domain, event.item)
         user = self._user_row(event.user)
         time = self.newest[domain] = max(self.newest[domain], event.timestamp / 1000.0)
-        vector = self.catalogues[domain].vectors[item]
         residual = float("nan")
         if event.value is not None and scored.parts is not None:
             residual = event.value - (scored.parts.total - scored.parts.external)
-            self.rating.learn(
-                domain, user, item, event.user, event.item, vector, event.context, time, event.value,
-                scored.parts,
-            )  # fmt: skip
+            resolved = self._resolved(domain, event.user, event.item, event.context, time)
+            self.rating.learn(resolved, event.value, scored.parts)
         self._slow.append(_Slow(domain, user, item, residual, time, self.network.context(user)))
         self._slow_users.add(user)
         self._slow_items.add((domain, item))

@@ -189,9 +189,8 @@ def _popularity_loss(learner: Learner, event: Interaction) -> float:
 def _predicted(learner: Learner, user: str, item: str) -> float:
     """What the learner would predict of the target now."""
     domain = learner.index[TARGET]
-    rows = learner.users.get(user), learner.catalogues[domain].ids.get(item)
     low, high = learner.domains[domain].rating_range
-    return min(max(learner.rate(domain, *rows, user, item, (), learner.newest[domain]).total, low), high)
+    return min(max(learner.rating_now(domain, user, item).total, low), high)
 
 
 def bias_of_all(learner: Learner, simulator: Simulator) -> float:
