@@ -47,12 +47,14 @@ class Choice(LiveRows):
         self,
         prior: NDArray[np.float64],
         knots: NDArray[np.floating[Any]],
+        names: tuple[str, ...],
         *,
         rate: float = 0.02,
         forget: float = 0.9995,
     ) -> None:
-        """prior: (signals,) shared weights before the first event; knots: (4, signals)."""
+        """prior: (signals,) shared weights before the first event; knots: (4, signals); names: of the signals."""
         self.rate, self.forget = rate, forget
+        self.names = names
         self.written = Touched()
         """User rows."""
         self.knots = knots.astype(np.float32)
@@ -113,7 +115,7 @@ class Choice(LiveRows):
 
     def fresh(self) -> Choice:
         """The same weights without the users', and the large steps of a start."""
-        copy = Choice(np.zeros(self.signals), self.knots, rate=self.rate, forget=self.forget)
+        copy = Choice(np.zeros(self.signals), self.knots, self.names, rate=self.rate, forget=self.forget)
         copy.weights = self.weights.copy()
         return copy
 
@@ -128,11 +130,26 @@ class Choice(LiveRows):
 
     def live(self) -> dict[str, Any]:
         return {
+            "names": list(self.names),
             "weights": self.weights,
             "squares": self._squares,
             "users": Rows(self.written, self.users),
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        self.weights, self._squares = state["weights"].copy(), state["squares"].copy()
-        self.users = state["users"].copy()
+        """Take up weights by signal name: a signal that the state does not know starts from its prior, and one that
+        is gone is left out. Raises ValueError for a state without names that has another number of signals."""
+        if "names" not in state and state["users"].shape[2] != self.signals:
+            raise ValueError(f"weights of {state['users'].shape[2]} unnamed signals for {self.signals}")
+        names = state.get("names", list(self.names))
+        if tuple(names) == self.names:
+            self.weights, self._squares = state["weights"].copy(), state["squares"].copy()
+            self.users = state["users"].copy()
+            return
+        common = [name for name in self.names if name in names]
+        here, there = ([own.index(name) for name in common] for own in (list(self.names), names))
+        for mine, theirs in ((self.weights, state["weights"]), (self._squares, state["squares"])):
+            by_signal = mine.reshape(len(mine), 1 + BENDS, self.signals)
+            by_signal[:, :, here] = theirs.reshape(len(theirs), 1 + BENDS, len(names))[:, :, there]
+        self.users = np.zeros((len(state["users"]), 2, self.signals), np.float32)
+        self.users[:, :, here] = state["users"][:, :, there]

@@ -76,7 +76,7 @@ def explain(
         lower = sum(line.score < score for line in lines)  # which diversity has put before it
         rank = max(found + lower, len(lines)) if found is not None and lines else None
     of, row = full.index[domain_name], full.users.get(user_id)
-    parts = full.rate(of, row, full.catalogues[of].ids.get(item_id), user_id, item_id, (), full.newest[of])
+    parts = full.rating_now(of, user_id, item_id)
     return Explanation(
         learner.catalogues[domain].title_of[item],
         arm,
@@ -110,7 +110,7 @@ def _why_not(learner: Learner, domain: int, user: int | None, item: int, item_id
 def past_items(learner: Learner, user: int | None, domain: int, item: int) -> list[PastItem]:
     """The user's recent items that have something to do with the item, the most telling first."""
     recent = learner.history.recent(user)
-    visits = learner.ranker.signals.visits
+    visits = learner.ranker.statistics.visits
     slots = visits.slots_of(recent.domain, recent.row)
     only = np.zeros(learner.catalogues[domain].size, np.bool_)
     only[item] = True

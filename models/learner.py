@@ -24,7 +24,7 @@ from models.interaction import Domain, Interaction, Item
 from models.item_intake import ItemIntake
 from models.network_trainer import NetworkLearner
 from models.ranker import Ranked, Ranker, Scored
-from models.rating import TASTE_WIDTH, RatingModel, RatingParts
+from models.rating import TASTE_WIDTH, RatingModel, RatingParts, ResolvedEvent
 from models.replay_buffer import capped
 from models.rerank import diversified
 from models.settings import LearningSettings
@@ -131,7 +131,7 @@ class Learner(Live):
         by_user: list[LiveRows] = [self.rating.taste, self.history, *self.ranker.choices]
         for table in by_user:
             table.written = self.users.written
-        signals = self.ranker.signals
+        signals = self.ranker.statistics
         for d, catalogue in enumerate(self.catalogues):
             by_item: list[LiveRows] = [self.rating.records[d], signals.popularity[d], signals.stage[d]]
             for table in by_item:
@@ -215,24 +215,24 @@ class Learner(Live):
             ranked = self.ranker.score(domain, user, item, event.item, time, affinity)
         if event.kind == "click":
             return ScoredEvent(None, None, ranked)
-        parts = self.rate(domain, user, item, event.user, event.item, event.context, time)
+        parts = self._rate(self._resolved(domain, event.user, event.item, event.context, time))
         low, high = self.domains[domain].rating_range
         return ScoredEvent(parts, min(max(parts.total, low), high), ranked)
 
-    def rate(
-        self,
-        domain: int,
-        user: int | None,
-        item: int | None,
-        user_id: str,
-        item_id: str,
-        context: tuple[str, ...],
-        time: float,
-    ) -> RatingParts:
-        """The parts of a rating, before any event; rows are None for what is not resident."""
+    def rating_now(self, domain: int, user_id: str, item_id: str) -> RatingParts:
+        """Return the parts of the rating that this user would give this item at the domain's newest event time."""
+        return self._rate(self._resolved(domain, user_id, item_id, (), self.newest[domain]))
+
+    def _resolved(
+        self, domain: int, user_id: str, item_id: str, context: tuple[str, ...], time: float
+    ) -> ResolvedEvent:
+        user, item = self.users.get(user_id), self.catalogues[domain].ids.get(item_id)
         vector = self._no_vector if item is None else self.catalogues[domain].vectors[item]
-        external = self.network.rating_residual(domain, user, item, vector)
-        return self.rating.predict(domain, user, item, user_id, item_id, vector, context, time, external)
+        return ResolvedEvent(domain, user, item, user_id, item_id, vector, context, time)
+
+    def _rate(self, event: ResolvedEvent) -> RatingParts:
+        external = self.network.rating_residual(event.domain, event.user, event.item, event.vector)
+        return self.rating.predict(event, external)
 
     def learn(self, event: Interaction, scored: ScoredEvent) -> None:
         """The fast path. `scored` is what `score` gave for this event just before."""
@@ -243,14 +243,11 @@ class Learner(Live):
         time = self.clock.move(domain, event.timestamp / 1000.0)
         if time < before:
             self._end_future()
-        vector = self.catalogues[domain].vectors[item]
         residual = float("nan")
         if event.value is not None and scored.parts is not None:
             residual = event.value - (scored.parts.total - scored.parts.external)
-            self.rating.learn(
-                domain, user, item, event.user, event.item, vector, event.context, time, event.value,
-                scored.parts,
-            )  # fmt: skip
+            resolved = self._resolved(domain, event.user, event.item, event.context, time)
+            self.rating.learn(resolved, event.value, scored.parts)
         self._slow.append(_Slow(domain, user, item, residual, time, self.network.context(user)))
         self._slow_users.add(user)
         self._slow_items.add((domain, item))
@@ -272,7 +269,7 @@ class Learner(Live):
 
     def _end_future(self) -> None:
         """A clock was put back: no table holds a time after it."""
-        self.ranker.signals.end_future(self.newest)
+        self.ranker.end_future(self.newest)
         latest = max(self.newest)
         self.history.end_future(latest)
         self.rating.taste.end_future(latest)
@@ -355,7 +352,7 @@ class Learner(Live):
         domain = self.index[domain_name]
         catalogue = self.catalogues[domain]
         vectors = self.network.item_vectors(domain)
-        demand = self.ranker.signals.popularity[domain]
+        demand = self.ranker.statistics.popularity[domain]
         views: list[ItemView | None] = []
         for item_id in item_ids:
             row = catalogue.ids.get(item_id)

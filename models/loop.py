@@ -72,7 +72,7 @@ class AdaptationLoop(Live):
             measured.append(("ranking_error", 1.0 - ndcg_at_10(scored.rank)))
         item = self.learner.catalogues[domain].ids.get(event.item)
         if item is not None:
-            measured.append(("popularity", self.learner.ranker.signals.popularity[domain].surprise(item)))
+            measured.append(("popularity", self.learner.ranker.statistics.popularity[domain].surprise(item)))
         events = self.learner.learned[domain]
         if self.learner.domains[domain].is_target and events and events % DIVERGENCE_EVENTS == 0:
             distances = self.learner.network.divergence(domain)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.catalogue import grown
 from models.changes import LiveRows, Rows
 from models.nearest import leading
+from models.signal import Column, Query, Signal
 from models.touched import Touched
 
 DAY = 86400.0
@@ -196,3 +197,20 @@ def _promote(top: NDArray[np.int64], logs: NDArray[np.float64], row: int, held: 
     place = bisect_left(top, -risen, 0, end, key=lambda other: -logs[other])
     top[place + 1 : end + 1] = top[place:end].copy()
     top[place] = row
+
+
+def log_demand(query: Query) -> NDArray[np.float64]:
+    """(C, half-lives): `log(1 + 10 c(t))` of each candidate."""
+    logs = query.statistics.popularity[query.domain].log_counts(query.rows, query.time)
+    demand: NDArray[np.float64] = np.log1p(10 * np.exp(logs))
+    return demand
+
+
+_PRIOR = {"3d": 0.3, "30d": 0.3}
+SIGNAL = Signal(
+    tuple(
+        Column(f"popularity_{name}", (1.3, 2.8, 4.3, 5.8), _PRIOR.get(name, 0.0), ranks_alone=True)
+        for name in HALF_LIVES
+    ),
+    log_demand,
+)

@@ -8,13 +8,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.candidates import candidate_rows
 from models.catalogue import Catalogue
 from models.changes import Live
 from models.choice import Choice, Context
-from models.history import History
+from models.history import History, Recent
 from models.interaction import Domain
+from models.item_statistics import ItemStatistics
 from models.nearest import Affinity
-from models.signals import NAMES, PRIOR, Signals, knots
+from models.signal import Query
+from models.signals import KNOTS, NAMES, PRIOR, Candidates, matrix
+from models.text_affinity import profile, text_affinities
+from models.visits import CovisitScores, spread
 
 BLOCK = 64
 """Users whose text affinities are computed together: a product of two matrices is four times as fast."""
@@ -68,9 +73,67 @@ class Ranker(Live):
     ) -> None:
         self.catalogues = catalogues
         self.history = history
-        self.signals = Signals(catalogues, history, [domain.recommend for domain in domains])
-        prior = np.array([PRIOR.get(name, 0.0) for name in NAMES])
-        self.choices = [Choice(prior, knots(), rate=rate) for _ in domains]
+        self.statistics = ItemStatistics(catalogues, history, [domain.recommend for domain in domains])
+        self.choices = [Choice(PRIOR, KNOTS, NAMES, rate=rate) for _ in domains]
+        self._covisits: tuple[int, Recent, float, CovisitScores] | None = None
+        """Those of the latest candidates: comparison arms rank the same event."""
+
+    # Reading
+
+    def text(self, domain: int, users: list[int | None]) -> list[Affinity | None]:
+        """Return each user's text affinity to the items of the domain; None for a user without text."""
+        profiles = np.stack([profile(self.catalogues, self.history.recent(user)) for user in users])
+        told: NDArray[np.bool_] = np.abs(profiles).max(1) > 0
+        cosines = iter(text_affinities(self.catalogues[domain], profiles[told]))
+        return [next(cosines) if tells else None for tells in told]
+
+    def eligible(self, domain: int, user: int | None) -> NDArray[np.bool_]:
+        """Return (rows,): which items may be recommended and were not had by the user."""
+        catalogue = self.catalogues[domain]
+        eligible = catalogue.recommendable[: catalogue.size].copy()
+        eligible[self.history.seen_rows(user, domain)] = False
+        return eligible
+
+    def covisits(
+        self, domain: int, user: int | None, time: float, eligible: NDArray[np.bool_]
+    ) -> CovisitScores:
+        """Return the co-visit sums of the eligible items with the user's latest ones."""
+        recent = self.history.recent(user)
+        held = self._covisits
+        if held is None or held[0] != domain or held[1] is not recent or held[2] != time:
+            scores = spread(
+                self.statistics.visits,
+                self.statistics.popularity,
+                recent,
+                domain,
+                eligible,
+                self.statistics.shared_clock(time),
+            )
+            held = self._covisits = domain, recent, time, scores
+        return held[3]
+
+    def candidates(
+        self,
+        domain: int,
+        user: int | None,
+        time: float,
+        text: Affinity | None,
+        network: Affinity | None,
+        include: int | None = None,
+    ) -> Candidates:
+        """Return the candidates and their signals. text: what `text` gives for this user; include: see
+        `candidate_rows`."""
+        eligible = self.eligible(domain, user)
+        self._covisits = None
+        covisits = self.covisits(domain, user, time, eligible)
+        rows = candidate_rows(
+            eligible, self.statistics.popularity[domain], covisits, (text, network), time, include
+        )
+        query = Query(
+            domain, user, time, rows, self.history.recent(user), self.history.count(user, domain),
+            self.catalogues[domain], self.statistics, covisits, text, network,
+        )  # fmt: skip
+        return Candidates(rows, matrix(query))
 
     def score(
         self,
@@ -86,8 +149,8 @@ class Ranker(Live):
         catalogue = self.catalogues[domain]
         if item is None or not catalogue.recommendable[item] or self.history.has_seen(user, domain, item_id):
             return Scored(None)
-        text = self.signals.text(domain, [user])[0]
-        rows, signals = self.signals.candidates(domain, user, time, text, affinity)
+        text = self.text(domain, [user])[0]
+        rows, signals = self.candidates(domain, user, time, text, affinity)
         context = self._context(domain, user, time)
         bent = self.choices[domain].bent(signals)
         scores = bent @ self._weights(domain, context, only)
@@ -95,10 +158,9 @@ class Ranker(Live):
         at = int(np.searchsorted(rows, item))
         if at < len(rows) and rows[at] == item:
             return Scored(int((scores >= scores[at]).sum()) - 1, at, bent, context, top)
-        rest = catalogue.recommendable[: catalogue.size].copy()
-        rest[self.history.seen_rows(user, domain)] = False
+        rest = self.eligible(domain, user)
         rest[rows] = False
-        counts = self.signals.popularity[domain].column("ever", catalogue.size, time)
+        counts = self.statistics.popularity[domain].column("ever", catalogue.size, time)
         return Scored(len(rows) + int((counts[rest] >= counts[item]).sum()) - 1, top=top)
 
     def _context(self, domain: int, user: int | None, time: float) -> Context:
@@ -121,7 +183,7 @@ class Ranker(Live):
 
     def observe(self, domain: int, user: int, item: int, time: float) -> None:
         """Updates popularity, co-visitation and the rest of the fast state."""
-        self.signals.observe(domain, user, item, time)
+        self.statistics.observe(domain, user, item, time)
 
     def recommend(
         self,
@@ -136,8 +198,8 @@ class Ranker(Live):
         lists = []
         for at, user in enumerate(users):
             if at % BLOCK == 0:
-                texts = self.signals.text(domain, users[at : at + BLOCK])
-            rows, signals = self.signals.candidates(
+                texts = self.text(domain, users[at : at + BLOCK])
+            rows, signals = self.candidates(
                 domain, user, time, texts[at % BLOCK], None if affinity is None else affinity[at]
             )
             choice = self.choices[domain]
@@ -163,16 +225,22 @@ class Ranker(Live):
 
         only: as of `recommend`.
         """
-        text = self.signals.text(domain, [user])[0]
-        rows, signals = self.signals.candidates(domain, user, time, text, affinity, include=item)
+        text = self.text(domain, [user])[0]
+        rows, signals = self.candidates(domain, user, time, text, affinity, include=item)
         choice, at = self.choices[domain], np.flatnonzero(rows == item)
         weights = self._weights(domain, self._context(domain, user, time), only)
         contributions = choice.contributions(choice.bent(signals[at]), weights)
         return Ranked(rows[at], contributions.sum(1), contributions)
 
+    def end_future(self, newest: list[float]) -> None:
+        """Let nothing count as later than the domains' clocks, in seconds."""
+        self.statistics.end_future(newest)
+        self._covisits = None
+
     def drop_item(self, domain: int, row: int) -> None:
         """The row is free, or stands for another item, from now on."""
-        self.signals.drop_item(domain, row)
+        self.statistics.drop_item(domain, row)
+        self._covisits = None
 
     def drop_user(self, row: int) -> None:
         """The row is free, or stands for another user, from now on."""
@@ -180,9 +248,10 @@ class Ranker(Live):
             choice.drop_user(row)
 
     def live(self) -> dict[str, Any]:
-        return {"signals": self.signals.live(), "choices": [c.live() for c in self.choices]}
+        return {"signals": self.statistics.live(), "choices": [c.live() for c in self.choices]}
 
     def load(self, state: dict[str, Any]) -> None:
-        self.signals.load(state["signals"])
+        self.statistics.load(state["signals"])
+        self._covisits = None
         for choice, held in zip(self.choices, state["choices"], strict=True):
             choice.load(held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,6 +18,23 @@ from models.taste import LEADING, Taste, features
 
 TASTE_WIDTH = 16
 """Leading components of the item vector that a user's taste is learned on; the text prior uses all of them."""
+
+
+class ResolvedEvent(NamedTuple):
+    """What a rating model sees of an event: its ids, their rows, the item's vector, and when it happened.
+
+    domain: index. user, item: rows, None for an id that is not resident. vector: (dim,), zeros for an item without
+    text. context: bounded feature names. time: seconds since the epoch.
+    """
+
+    domain: int
+    user: int | None
+    item: int | None
+    user_id: str
+    item_id: str
+    vector: NDArray[np.float32]
+    context: tuple[str, ...]
+    time: float
 
 
 class RatingParts(msgspec.Struct, frozen=True, gc=False):
@@ -86,70 +103,47 @@ class RatingModel(Live):
             return self.middle[domain]
         return float(self.sums[domain] / self.counts[domain])
 
-    def predict(
-        self,
-        domain: int,
-        user: int | None,
-        item: int | None,
-        user_id: str,
-        item_id: str,
-        vector: NDArray[np.float32],
-        context: tuple[str, ...],
-        time: float,
-        external: float = 0.0,
-    ) -> RatingParts:
-        """vector: (dim,), zeros if none; time: s since the epoch. Changes nothing, creates no row."""
-        unit, record = self.unit[domain], self.records[domain]
-        bias = self.bias.contributions(
-            self.bias.inputs(self.domains[domain].name, user_id, item_id, context, external / unit)
-        )
-        x = self.prior.scaled(vector)
+    def predict(self, event: ResolvedEvent, external: float = 0.0) -> RatingParts:
+        """Predict a rating. external: the network's residual, in rating units. Changes nothing, creates no row."""
+        unit, record = self.unit[event.domain], self.records[event.domain]
+        bias = self.bias.contributions(self._inputs(event, external))
+        x = self.prior.scaled(event.vector)
         text = float(self.prior.predict(x))
-        theta = self.taste.theta(user, time)
+        theta = self.taste.theta(event.user, event.time)
         own, mood, popularity, crowd = theta[:LEADING].tolist()
         return RatingParts(
-            mean=self.middle[domain] + unit * bias["everywhere"],
+            mean=self.middle[event.domain] + unit * bias["everywhere"],
             domain=unit * bias["domain"],
             context=unit * (bias["context"] + bias["context@domain"]),
             user=unit * (own + bias["user"] + bias["user@domain"]),
             mood=unit * mood,
             item=unit * bias["item"],
             text=unit * text,
-            popularity=unit * popularity * record.popularity(item),
+            popularity=unit * popularity * record.popularity(event.item),
             crowd=unit * crowd * (bias["item"] + text),
-            taste=unit * float(theta[LEADING:] @ (x[: self.width] + record.delta(item))),
+            taste=unit * float(theta[LEADING:] @ (x[: self.width] + record.delta(event.item))),
             external=unit * (bias["external"] + bias["external@domain"]),
             proposal=external,
         )
 
-    def learn(
-        self,
-        domain: int,
-        user: int,
-        item: int,
-        user_id: str,
-        item_id: str,
-        vector: NDArray[np.float32],
-        context: tuple[str, ...],
-        time: float,
-        value: float,
-        parts: RatingParts,
-    ) -> None:
-        """parts: what `predict` returned just before for this very event."""
+    def learn(self, event: ResolvedEvent, value: float, parts: RatingParts) -> None:
+        """Learn one rating. Both rows must be there. parts: what `predict` returned just before for this event."""
+        domain, user, item = event.domain, event.user, event.item
+        assert user is not None and item is not None  # noqa: PT018  one condition
         unit, record = self.unit[domain], self.records[domain]
         error = self.surprise(domain, value, parts.total)
         # 1. What each block saw.
-        x = self.prior.scaled(vector)
-        inputs = self.bias.inputs(self.domains[domain].name, user_id, item_id, context, parts.proposal / unit)
+        x = self.prior.scaled(event.vector)
+        inputs = self._inputs(event, parts.proposal)
         crowd, head = (parts.item + parts.text) / unit, x[: self.width] + record.delta(item)
         phi = features(record.popularity(item), crowd, head)
-        self.taste.advance(user, time)
+        self.taste.advance(user, event.time)
         record.claim(item)
         # 2. How unsure each block was.
         prior_gain, prior_spread = self.prior.spread(x)
         taste_gain, taste_spread = self.taste.spread(user, phi)
         shift_gain, shift_spread = record.spread(
-            item, self.taste.theta(user, time)[LEADING:], self.taste.variances(user)
+            item, self.taste.theta(user, event.time)[LEADING:], self.taste.variances(user)
         )
         innovation = 1.0 + self.bias.spread(inputs) + prior_spread + taste_spread + shift_spread
         # 3. Each takes its share of the error.
@@ -158,9 +152,14 @@ class RatingModel(Live):
         self.taste.learn(user, taste_gain, error, innovation)
         record.learn(item, shift_gain, error, innovation)
         # 4. Statistics.
-        self.prior.measure(vector)
+        self.prior.measure(event.vector)
         self.sums[domain] += value
         self.counts[domain] += 1
+
+    def _inputs(self, event: ResolvedEvent, external: float) -> dict[str, float]:
+        name = self.domains[event.domain].name
+        scaled = external / self.unit[event.domain]
+        return self.bias.inputs(name, event.user_id, event.item_id, event.context, scaled)
 
     def surprise(self, domain: int, value: float, total: float) -> float:
         """Observed less predicted, in units of a quarter of the range.

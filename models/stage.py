@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.catalogue import grown
 from models.changes import LiveRows, Rows
+from models.signal import Column, Query, Signal
 from models.touched import Touched
 
 MEMORY = 0.97
@@ -65,3 +66,11 @@ class Stage(LiveRows):
 
     def load(self, state: dict[str, Any]) -> None:
         self.moments, self.total = state["moments"].copy(), state["total"].copy()
+
+
+def stage_fit(query: Query) -> NDArray[np.float64]:
+    """(C, 1): log density of the user's stage under each candidate."""
+    return query.statistics.stage[query.domain].fit(query.rows, query.events)[:, None]
+
+
+SIGNAL = Signal((Column("stage", (-1.2, -0.6, -0.2, 0.2)),), stage_fit)

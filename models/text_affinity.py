@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from models.catalogue import Catalogue
 from models.history import Recent
 from models.nearest import Affinity, affinities
+from models.signal import Column, Query, Signal
 
 FADE = 0.8
 """Weight of the k-th latest item in the profile: FADE^(k-1)."""
@@ -47,3 +48,22 @@ def to_own(catalogue: Catalogue, recent: Recent, domain: int, rows: NDArray[np.i
     cosines = units[rows] @ units[latest].T  # (rows, latest)
     own = cosines @ (fading / length if length else fading)
     return np.column_stack([cosines.max(1), own])
+
+
+def text_columns(query: Query) -> NDArray[np.float64]:
+    """(C, 3): cosine with the profile over all domains, with the nearest own item, and with the own items' mean."""
+    columns = np.zeros((len(query.rows), 3))
+    if query.text is not None:
+        columns[:, 0] = query.text.values(query.rows)
+        columns[:, 1:] = to_own(query.catalogue, query.recent, query.domain, query.rows)
+    return columns
+
+
+SIGNAL = Signal(
+    (
+        Column("text", (-0.1, 0.1, 0.25, 0.45), prior=0.5, ranks_alone=True),
+        Column("text_nearest", (0.1, 0.25, 0.4, 0.6)),
+        Column("text_own", (-0.1, 0.1, 0.25, 0.45)),
+    ),
+    text_columns,
+)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from models.covisitation import KINDS, CoVisitation
 from models.history import Recent
 from models.popularity import Popularity
+from models.signal import Column, Query, Signal
 
 SIGNALS = {
     "sequence": "next",
@@ -30,6 +33,13 @@ SCALE = 10.0
 """Brings the usual sums to the order of one."""
 
 
+class CovisitScores(NamedTuple):
+    """rows: (U,) ascending item rows; sums: (signals, U) float64, one row for each of `SIGNALS`."""
+
+    rows: NDArray[np.int64]
+    sums: NDArray[np.float64]
+
+
 def spread(
     visits: CoVisitation,
     popularity: list[Popularity],
@@ -37,8 +47,8 @@ def spread(
     domain: int,
     open_: NDArray[np.bool_],
     time: float,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Open items of a domain co-visited with the user's latest: rows (U,) ascending, sums (signals, U).
+) -> CovisitScores:
+    """Score the open items of a domain that were co-visited with the user's latest.
 
     `10 · Σ_j a_j count(j → i) / √n_j` over the latest items j, n their numbers of events. For sequences a_j fades
     by 0.8 an item. `co_visitation` (j of this domain) and `co_visitation_sources` (j of the others) are cosines:
@@ -68,4 +78,20 @@ def spread(
     for signal, (kind, part) in enumerate(zip(COLUMNS, share, strict=True)):
         sums[signal] = np.bincount(inside, weights[:, kind] * part[at], minlength=len(found))
     sums[[OWN, SOURCES]] *= 2.0 / np.sqrt(popularity[domain].counts_ever(found))
-    return found, sums
+    return CovisitScores(found, sums)
+
+
+def log_covisits(query: Query) -> NDArray[np.float64]:
+    """(C, 6): `log(1 + sum)` of each candidate, 0 for one that was not visited with the user's latest items."""
+    rows, sums = query.covisits
+    if not len(rows):
+        return np.zeros((len(query.rows), len(SIGNALS)))
+    place = np.minimum(np.searchsorted(rows, query.rows), len(rows) - 1)
+    return np.where((rows[place] == query.rows)[:, None], np.log1p(sums[:, place].T), 0.0)
+
+
+_PRIOR = {"sequence": 0.5, "co_visitation_30d": 0.3}
+SIGNAL = Signal(
+    tuple(Column(name, (0.1, 0.7, 1.4, 2.2), _PRIOR.get(name, 0.0), ranks_alone=True) for name in SIGNALS),
+    log_covisits,
+)

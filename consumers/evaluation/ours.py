@@ -16,6 +16,7 @@ from models.catalogue import Catalogue
 from models.history import History
 from models.interaction import Interaction
 from models.learner import Learner
+from models.signal_arms import scores_by, top_by
 
 SINGLE = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
 Progress = Callable[[int], None]
@@ -97,9 +98,9 @@ def _rank_signals(
     assert item is not None
     time = learner.clock.at(domain, event.timestamp / 1000)
     for outcome in outcomes:
-        scores = learner.ranker.signals.single(outcome.arm, domain, user, time, open_)
+        scores = scores_by(learner.ranker, outcome.arm, domain, user, time, open_)
         outcome.rank[at] = rank_of(scores, open_, item)
-        top = learner.ranker.signals.single_top(outcome.arm, domain, scores, open_, TOP)
+        top = top_by(learner.ranker, outcome.arm, domain, scores, open_, TOP)
         outcome.recommended.update(top.tolist())
 
 

@@ -24,6 +24,7 @@ from models.interaction import Domain, Interaction, Item
 from models.learner import Learner
 from models.loop import Notice
 from models.prequential import NDCG_LOSS, Prequential, ndcg_at_10
+from models.signal_arms import scores_by
 from models.text_encoder import load_encoder
 
 Floats = NDArray[np.float64]
@@ -185,7 +186,7 @@ def _popularity_loss(learner: Learner, event: Interaction) -> float:
     catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
     time = learner.clock.at(domain, event.timestamp / 1000)
     open_ = open_items(catalogue, learner.history, user, domain)
-    scores = learner.ranker.signals.single(SINGLE["popularity"], domain, user, time, open_)
+    scores = scores_by(learner.ranker, SINGLE["popularity"], domain, user, time, open_)
     item = catalogue.ids.get(event.item)
     assert item is not None  # the catalogue is complete
     return 1.0 - ndcg_at_10(rank_of(scores, open_, item))
@@ -194,9 +195,8 @@ def _popularity_loss(learner: Learner, event: Interaction) -> float:
 def _predicted(learner: Learner, user: str, item: str) -> float:
     """What the learner would predict of the target now."""
     domain = learner.index[TARGET]
-    rows = learner.users.get(user), learner.catalogues[domain].ids.get(item)
     low, high = learner.domains[domain].rating_range
-    return min(max(learner.rate(domain, *rows, user, item, (), learner.newest[domain]).total, low), high)
+    return min(max(learner.rating_now(domain, user, item).total, low), high)
 
 
 def bias_of_all(learner: Learner, simulator: Simulator) -> float:

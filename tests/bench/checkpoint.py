@@ -63,7 +63,7 @@ def filled(users: int) -> tuple[Arms, Outbox]:
         full.users.touch(user)
     fill_rating(full, ids)
     fill_history(full, users)
-    fill_visits(full.ranker.signals.visits)
+    fill_visits(full.ranker.statistics.visits)
     full.network._users.reserve(users)
     full.network._users.values[:] = 0.1
     for choice in full.ranker.choices:

@@ -75,7 +75,7 @@ def weights() -> Any:
 
 
 def per_item(arms: Arms) -> dict[str, float]:
-    full, lists = arms.full, arms.full.ranker.signals.visits.lists
+    full, lists = arms.full, arms.full.ranker.statistics.visits.lists
     items = len(DOMAINS) * ITEMS
     return {
         "vector, title, flags": sum(arrays(catalogue.live()) for catalogue in full.catalogues) / items,

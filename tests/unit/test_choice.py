@@ -9,7 +9,8 @@ from models.choice import BENDS, Choice, Context
 
 
 def choice_of(signals: int, **settings: float) -> Choice:
-    return Choice(np.zeros(signals), np.full((BENDS, signals), 1e9), **settings)
+    names = tuple(f"s{n}" for n in range(signals))
+    return Choice(np.zeros(signals), np.full((BENDS, signals), 1e9), names, **settings)
 
 
 def context_of(count: int = 0, user: int | None = None, gap: float | None = None) -> Context:
@@ -46,7 +47,7 @@ def test_one_step_by_hand() -> None:
 
 def test_signals_bend_at_their_knots() -> None:
     """x = 3 with knots 1, 2, 4, 5: 3, then 2, 1, 0, 0 beyond them; contributions add up to the score."""
-    choice = Choice(np.zeros(1), np.array([[1.0], [2.0], [4.0], [5.0]]))
+    choice = Choice(np.zeros(1), np.array([[1.0], [2.0], [4.0], [5.0]]), ("s",))
     bent = choice.bent(np.array([[3.0]]))
     np.testing.assert_allclose(bent, [[3, 2, 1, 0, 0]])
     choice.weights[0] = [1.0, 10.0, 100.0, 1000.0, 1000.0]
@@ -68,3 +69,24 @@ def test_a_signal_that_is_not_finite_is_not_learned() -> None:
     choice = choice_of(1)
     choice.learn(np.array([[np.nan] * 5, [1.0] * 5], np.float32), 0, context_of())
     assert not choice.weights.any()
+
+
+def test_weights_are_taken_up_by_name() -> None:
+    """Signals change places, one is new, one is gone: what was learned of the others stays with them."""
+    old = Choice(np.zeros(3), np.full((BENDS, 3), 1e9), ("a", "b", "gone"))
+    candidates = np.array([[1.0, 0.0, 2.0], [0.0, 3.0, 1.0]])
+    for _ in range(5):
+        old.learn(old.bent(candidates), 0, context_of(user=2))
+    new = Choice(np.array([0.7, 0.0, 0.0]), np.full((BENDS, 3), 1e9), ("new", "b", "a"))
+    new.load(old.state())
+    before, after = old.weights_of(context_of(user=2)), new.weights_of(context_of(user=2))
+    np.testing.assert_array_equal(after[[2, 1]], before[[0, 1]])
+    assert after[0] == np.float32(0.7)
+
+
+def test_weights_without_names_must_fit() -> None:
+    old = choice_of(2).state()
+    del old["names"]
+    choice_of(2).load(old)
+    with pytest.raises(ValueError, match="2 unnamed signals for 3"):
+        choice_of(3).load(old)

@@ -364,8 +364,8 @@ def test_a_source_without_lists_gives_the_target_as_much() -> None:
     ]
     assert [prediction for prediction, _ in told[0]] == [prediction for prediction, _ in told[1]]
     assert ids(with_lists, "u1", "books") == ids(without, "u1", "books")
-    assert len(without.ranker.signals.popularity[0].top("3d")) == 0
-    assert len(restored(without.state()).ranker.signals.popularity[0].top("3d")) > 0
+    assert len(without.ranker.statistics.popularity[0].top("3d")) == 0
+    assert len(restored(without.state()).ranker.statistics.popularity[0].top("3d")) > 0
 
 
 def test_seen_items_are_left_out() -> None:

@@ -12,7 +12,8 @@ from models.history import History
 from models.interaction import Domain
 from models.nearest import Dense
 from models.ranker import Ranker
-from models.signals import SINGLE
+from models.signal_arms import scores_by, top_by
+from models.signals import RANKS_ALONE
 
 ITEMS, USERS, DIM = 120, 30, 8
 
@@ -177,32 +178,32 @@ def test_a_helpful_affinity_gains_weight() -> None:
 def test_a_dropped_item_starts_from_nothing() -> None:
     world = World()
     world.run(400)
-    row = int(world.ranker.signals.popularity[1].top("ever")[0])
+    row = int(world.ranker.statistics.popularity[1].top("ever")[0])
     everything = np.ones(ITEMS, np.bool_)
-    assert np.isfinite(world.ranker.signals.single("popularity_ever", 1, 0, world.time, everything)[row])
+    assert np.isfinite(scores_by(world.ranker, "popularity_ever", 1, 0, world.time, everything)[row])
     world.ranker.drop_item(1, row)
     world.history.item_reborn(1, row)
-    for name in SINGLE[:-1]:  # all but the text, which no event taught
-        scores = world.ranker.signals.single(name, 1, 0, world.time, everything)
+    for name in RANKS_ALONE[:-1]:  # all but the text, which no event taught
+        scores = scores_by(world.ranker, name, 1, 0, world.time, everything)
         assert scores[row] == (-np.inf if name.startswith("popularity") else 0)
     world.run(50)
 
 
-@pytest.mark.parametrize("name", SINGLE)
+@pytest.mark.parametrize("name", RANKS_ALONE)
 def test_single_arms_score_every_item(name: str) -> None:
     world = World()
     world.run(200)
     for user in (None, 1):
         open_ = np.ones(ITEMS, np.bool_)
         open_[world.history.seen_rows(user, 1)] = False
-        alone = world.ranker.signals.single(name, 1, user, world.time, open_)
+        alone = scores_by(world.ranker, name, 1, user, world.time, open_)
         assert alone.shape == (ITEMS,)
         assert not np.isnan(alone).any()
-        text = world.ranker.signals.text(1, [user])[0]
-        world.ranker.signals.candidates(1, user, world.time, text, None)
-        beside = world.ranker.signals.single(name, 1, user, world.time, open_)
+        text = world.ranker.text(1, [user])[0]
+        world.ranker.candidates(1, user, world.time, text, None)
+        beside = scores_by(world.ranker, name, 1, user, world.time, open_)
         assert (alone[open_] == beside[open_]).all()
-        top = world.ranker.signals.single_top(name, 1, alone, open_, 10)
+        top = top_by(world.ranker, name, 1, alone, open_, 10)
         assert len(top) == 10
         assert open_[top].all()
         assert alone[top].min() == np.sort(alone[open_])[-10]

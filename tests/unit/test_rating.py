@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.interaction import Domain
-from models.rating import RatingModel, RatingParts
+from models.rating import RatingModel, RatingParts, ResolvedEvent
 
 DIM = 64
 DOMAINS = [
@@ -33,21 +33,22 @@ def world(n: int, seed: int = 0, text: bool = True) -> tuple[list[dict[str, Any]
     return events, vectors
 
 
-def score(model: RatingModel, e: dict[str, Any], external: float = 0.0) -> RatingParts:
+def resolved(e: dict[str, Any]) -> ResolvedEvent:
     item_id = f"i{e['item']}" if e["item"] is not None else "unknown"
-    return model.predict(
+    return ResolvedEvent(
         e["domain"], e["user"], e["item"], f"u{e['user']}", item_id,
-        e["vector"], e.get("context", ()), e["time"], external,
+        e["vector"], e.get("context", ()), e["time"],
     )  # fmt: skip
+
+
+def score(model: RatingModel, e: dict[str, Any], external: float = 0.0) -> RatingParts:
+    return model.predict(resolved(e), external)
 
 
 def learn(model: RatingModel, e: dict[str, Any], external: float = 0.0) -> float:
     """Test, then learn; the error."""
     parts = score(model, e, external)
-    model.learn(
-        e["domain"], e["user"], e["item"], f"u{e['user']}", f"i{e['item']}",
-        e["vector"], e.get("context", ()), e["time"], e["value"], parts,
-    )  # fmt: skip
+    model.learn(resolved(e), e["value"], parts)
     return float(e["value"] - parts.total)
 
 
@@ -89,7 +90,7 @@ def test_scoring_changes_nothing_and_creates_no_row(
     before = model.state()
     zero = np.zeros(DIM, np.float32)
     for user, item in ((None, None), (10_000, 10_000), (3, None), (None, 3)):
-        model.predict(1, user, item, "?", "?", zero, ("new",), 9e9, 0.5)
+        model.predict(ResolvedEvent(1, user, item, "?", "?", zero, ("new",), 9e9), 0.5)
         model.item_bias(1, item, "?", zero)
     score(model, events[0])
     assert same(before, model.state())
@@ -99,8 +100,8 @@ def test_before_the_first_event_the_middle_of_the_range() -> None:
     model = RatingModel(DOMAINS, DIM)
     zero = np.zeros(DIM, np.float32)
     assert model.mean(2) == 50.0
-    assert model.predict(2, None, None, "u", "i", zero, (), 0.0).total == 50.0
-    assert model.predict(0, None, None, "u", "i", zero, (), 0.0).total == pytest.approx(3.0)
+    assert model.predict(ResolvedEvent(2, None, None, "u", "i", zero, (), 0.0)).total == 50.0
+    assert model.predict(ResolvedEvent(0, None, None, "u", "i", zero, (), 0.0)).total == pytest.approx(3.0)
 
 
 def test_it_learns_biases_and_taste() -> None:
@@ -162,8 +163,8 @@ def test_a_dropped_user_is_as_new(trained: tuple[RatingModel, list[dict[str, Any
     model, _ = trained
     zero = np.zeros(DIM, np.float32)
     model.drop_user(3, "u3")
-    known = model.predict(1, 3, 5, "u3", "i5", zero, (), 0.0)
-    new = model.predict(1, None, 5, "u3", "i5", zero, (), 0.0)
+    known = model.predict(ResolvedEvent(1, 3, 5, "u3", "i5", zero, (), 0.0))
+    new = model.predict(ResolvedEvent(1, None, 5, "u3", "i5", zero, (), 0.0))
     assert known == new
     assert known.user == known.mood == known.taste == known.popularity == known.crowd == 0.0
     assert not [n for n in model.bias.regression.weights if n.endswith(":u3") and n.startswith("user")]
@@ -218,8 +219,8 @@ def test_memory_is_bounded_by_the_rows() -> None:
         if n >= 10:
             model.drop_user(row, f"u{n - 10}")
             model.drop_item(0, row, f"i{n - 10}")
-        parts = model.predict(0, row, row, user_id, item_id, zero, (), 0.0)
-        model.learn(0, row, row, user_id, item_id, zero, (), 0.0, 4.0, parts)
+        parts = model.predict(ResolvedEvent(0, row, row, user_id, item_id, zero, (), 0.0))
+        model.learn(ResolvedEvent(0, row, row, user_id, item_id, zero, (), 0.0), 4.0, parts)
         sizes.append(sum(np.asarray(v).size for v in flat(model.state()).values()))
     assert sizes[-1] == sizes[99]
 

@@ -107,7 +107,7 @@ def test_domains_may_live_in_different_years() -> None:
         full.learn(one := event(7 * n, FAR + 7 * DAY_MS, "newcomer", "movies"), full.score(one))
     assert full.newest[0] - full.newest[1] > 14 * 365 * DAY
     user = full.users.get("newcomer")
-    signals = full.ranker.signals.candidates(1, user, full.newest[1], None, None).signals
+    signals = full.ranker.candidates(1, user, full.newest[1], None, None).signals
     column = NAMES.index("co_visitation_30d")
     assert 0.5 < signals[:, column].max() < 10  # log(1 + 10 co-visits over a root of counts)
 
@@ -140,12 +140,12 @@ def test_a_stopped_state_goes_on(year: int) -> None:
     assert healed.end_future(now)
     for learner in (healed.full, *healed.alone.values()):
         assert latest(learner) == now
-    popularity = healed.full.ranker.signals.popularity[1]
+    popularity = healed.full.ranker.statistics.popularity[1]
     rows = np.arange(9)
     at_once, ever = np.exp(popularity.log_counts(rows, now))[:, 0], popularity.counts_ever(rows)
     assert (at_once <= ever + 1e-6).all()
     assert at_once.sum() > 1
-    visits = healed.full.ranker.signals.visits
+    visits = healed.full.ranker.statistics.visits
     weights = visits.lists.weights / visits.growth(now)
     assert np.isfinite(weights).all()
     assert (weights[:, 1] <= weights[:, 0] * 1.001).all()  # next_60d of next
