@@ -1,1 +1,4 @@
-"""Events in, and the loop that drives everything."""
+"""Take events in and drive everything: commands, Kafka, the loop, files.
+
+Imports serving and models; nothing imports it.
+"""

@@ -17,8 +17,8 @@ import msgspec
 from prometheus_client import Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-from consumers.cli import cli
-from consumers.config import Settings
+from consumers.cli.main import cli
+from consumers.config.schema import Settings
 from serving.metrics import Metrics
 
 FOLDER = Path(__file__).parent / "docs" / "reference"
@@ -38,12 +38,17 @@ def config_page() -> str:
     lines = [
         NOTE,
         "# Config keys\n",
-        "The config is TOML. An unknown key is an error that names its path. Every key can also be set in the "
-        "environment: `redis.url` is `CROSSCURRENT_REDIS__URL`.\n",
+        "The config is TOML. An unknown key is an error that names its path.\n",
+        "Every key can also be set in the environment: `redis.url` is `CROSSCURRENT_REDIS__URL`.\n",
     ]
-    for section, struct, name in _sections(Settings):
-        text = inspect.getdoc(struct) or ""
-        lines += [f"## `[{section}]`\n", f"{text}\n", "| key | type | default | meaning |", "|---|---|---|---|"]
+    for section, struct in _sections(Settings):
+        text = inspect.cleandoc(struct.__doc__) if "__doc__" in vars(struct) and struct.__doc__ else ""
+        lines += [
+            f"## `[{section}]`\n",
+            f"{text}\n",
+            "| key | type | default | meaning |",
+            "|---|---|---|---|",
+        ]
         meanings = attribute_docs(struct)
         hints = get_type_hints(struct)
         for field in msgspec.structs.fields(struct):
@@ -52,19 +57,18 @@ def config_page() -> str:
                 f"| `{field.name}` | {kind} | {_default(field)} | {_cell(meanings.get(field.name, ''))} |"
             )
         lines.append("")
-        del name
     return "\n".join(lines)
 
 
-def _sections(settings: type[msgspec.Struct]) -> Iterator[tuple[str, type[msgspec.Struct], str]]:
+def _sections(settings: type[msgspec.Struct]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
     hints = get_type_hints(settings)
     for name, kind in hints.items():
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            yield name, kind, name
+            yield name, kind
         else:  # a table of tables: [domains.<name>]
             for struct in get_args(kind):
                 if isinstance(struct, type) and issubclass(struct, msgspec.Struct):
-                    yield f"{name}.<name>", struct, name
+                    yield f"{name}.<name>", struct
 
 
 def attribute_docs(struct: type) -> dict[str, str]:
@@ -139,7 +143,9 @@ def cli_page() -> str:
     return "\n".join(lines)
 
 
-def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def _commands(
+    command: click.Command, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     yield path, command
     if isinstance(command, click.Group):
         for name, child in sorted(command.commands.items()):

@@ -1,1 +1,4 @@
-"""Everything that learns. Knows no Kafka, no Redis, no Prometheus, no clock."""
+"""Learn and rank.
+
+Knows no Kafka, no Redis, no Prometheus, no clock, and no files but checkpoints.
+"""

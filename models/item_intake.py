@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.catalogue import Catalogue, words_hash
-from models.changes import Live, Named
-from models.interaction import Item
-from models.projection import Key, Projection, flat, unflat
-from models.touched import Touched
+from models.schema import Item
+from models.state.dirty_keys import Touched
+from models.state.tracked_tables import Live, Named
+from models.tables.catalogue import Catalogue, words_hash
+from models.text.projection import Key, Projection, flat, unflat
 
 Vector = NDArray[np.float32]
 

@@ -14,20 +14,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.catalogue import Catalogue
-from models.changes import Live, LiveRows
-from models.contest import Contest
 from models.event_clock import EventClock
-from models.history import History
-from models.ids import IdTable
-from models.interaction import Domain, Interaction, Item
 from models.item_intake import ItemIntake
-from models.network_trainer import NetworkLearner
-from models.ranker import Ranked, Ranker, Scored
-from models.rating import TASTE_WIDTH, RatingModel, RatingParts, ResolvedEvent
-from models.replay_buffer import capped
-from models.rerank import diversified
+from models.network.network_learner import NetworkLearner
+from models.network.strategy_search import Contest
+from models.ranking.diversity import diversified
+from models.ranking.ranker import Ranked, Ranker, Scored
+from models.rating.model import TASTE_WIDTH, RatingModel, RatingParts, ResolvedEvent
+from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
+from models.state.tracked_tables import Live, LiveRows
+from models.tables.catalogue import Catalogue
+from models.tables.id_table import IdTable
+from models.tables.replay_buffer import capped
+from models.tables.user_history import History
 
 VECTOR_DIM = 64
 NETWORK_DIM = 32

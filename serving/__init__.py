@@ -1,1 +1,4 @@
-"""What leaves the service: Redis records and Prometheus metrics."""
+"""Let results out: Redis for services, Prometheus for operators.
+
+Imports models; knows no Kafka and no command line.
+"""

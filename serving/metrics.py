@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from models.guard import ARMS, Guard
-from models.prequential import Prequential
+from models.arm_selector import ARMS, Guard
+from models.assessment.prequential import Prequential
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 

@@ -12,9 +12,9 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import redis
 
-from serving.connection import STORE_ERRORS, connect, redacted
-from serving.pseudonym import Pseudonyms
-from serving.records import Keys, ListedItem, RecommendationList, decode_list
+from serving.contract import Keys, ListedItem, RecommendationList, decode_list
+from serving.pseudonyms import Pseudonyms
+from serving.store.connection import STORE_ERRORS, connect, redacted
 
 Origin = Literal["personal", "popular", "empty"]
 
@@ -35,8 +35,8 @@ class Recommended(NamedTuple):
 class Reader:
     """Reads what the service published. Thread-safe; one connection pool.
 
-    key: the service's `privacy.key`; options: as `serving.publisher.connect` takes them. Raises Unreachable where a
-    cluster does not answer.
+    key: the service's `privacy.key`; options: as `serving.store.connection.connect` takes them. Raises Unreachable
+    where a cluster does not answer.
     """
 
     def __init__(

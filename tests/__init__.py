@@ -1,0 +1,1 @@
+"""Tests: units, laws, integration with real servers, soak, benchmarks."""

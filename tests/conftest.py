@@ -10,7 +10,7 @@ from typing import NoReturn
 import pytest
 import redis
 
-from consumers.embedded import Broker, NotInstalledError, Server, Store
+from consumers.demo.embedded_servers import Broker, NotInstalledError, Server, Store
 
 _COUNTER = itertools.count()
 

@@ -1,1 +1,4 @@
-"""Historical tables of users, read for `replay`, `pretrain` and `evaluate` by one reader."""
+"""Read tables of users as contract records.
+
+Called by replay, pretraining, evaluation and demo; touches files only.
+"""

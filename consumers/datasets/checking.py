@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from consumers.config import DomainConfig, Settings
-from consumers.decode import Decoder
-from consumers.rejection import Reason, Rejection
-from consumers.rows import Sent
-from consumers.source import Record
-from models.interaction import Domain, Interaction, Item
-from serving.pseudonym import Pseudonyms
+from consumers.config.schema import DomainConfig, Settings
+from consumers.datasets.record import Sent
+from consumers.events.decode import Decoder
+from consumers.events.record import Record
+from consumers.events.rejection import Reason, Rejection
+from models.schema import Domain, Interaction, Item
+from serving.pseudonyms import Pseudonyms
 
 
 class Refused(NamedTuple):

@@ -9,7 +9,7 @@ from consumers.datasets.options import ReadOptions
 from consumers.datasets.problems import NoDomainError, TableError
 from consumers.datasets.table_file import Table
 from consumers.errors import Stop
-from consumers.rows import Kind
+from consumers.events.record import Kind
 
 
 def open_tables(

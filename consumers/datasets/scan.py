@@ -8,12 +8,13 @@ from collections.abc import Callable
 import msgspec
 
 from consumers.datasets.checking import Check, Refused, rating_of
+from consumers.datasets.fields.row_parser import EventParser
 from consumers.datasets.options import FIELDS
 from consumers.datasets.problems import BadRow, TableError
-from consumers.datasets.row_parser import EventParser
+from consumers.datasets.record import Sent
 from consumers.datasets.table_file import NO_RATING, Table
-from consumers.rows import Kind, Sent
-from models.interaction import Interaction, Item
+from consumers.events.record import Kind
+from models.schema import Interaction, Item
 
 SHOW_BAD = 20
 _FIRST = 3

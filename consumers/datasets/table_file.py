@@ -10,19 +10,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from consumers.datasets.cells import UndecodableError
-from consumers.datasets.columns import FIELDS_OF, recognise
-from consumers.datasets.delimited_rows import DelimitedRows
-from consumers.datasets.json_rows import JsonRows
-from consumers.datasets.layout import layout_of
+from consumers.datasets.fields.cells import UndecodableError
+from consumers.datasets.fields.columns import FIELDS_OF, recognise
+from consumers.datasets.fields.row_parser import EventParser, ItemParser, Row
+from consumers.datasets.fields.times import date_order, has_numeric_date
+from consumers.datasets.formats.delimited_rows import DelimitedRows
+from consumers.datasets.formats.json_rows import JsonRows
+from consumers.datasets.formats.layout import layout_of
+from consumers.datasets.formats.parquet_rows import ParquetRows
+from consumers.datasets.formats.text_stream import UNDECODABLE, TextStream
+from consumers.datasets.formats.unpacking import UNREADABLE, Unpacked
 from consumers.datasets.options import DateOrder, ReadOptions
-from consumers.datasets.parquet_rows import ParquetRows
 from consumers.datasets.problems import BadRow, BadRowError, NoDomainError, TableError
-from consumers.datasets.row_parser import EventParser, ItemParser, Row
-from consumers.datasets.text_stream import UNDECODABLE, TextStream
-from consumers.datasets.times import date_order, has_numeric_date
-from consumers.datasets.unpacking import UNREADABLE, Unpacked
-from consumers.rows import Kind, Sent
+from consumers.datasets.record import Sent
+from consumers.events.record import Kind
 
 SAMPLE = 2000
 """Rows that tell the columns' types."""

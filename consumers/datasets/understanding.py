@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from consumers.datasets.cells import is_blank, kind_of
 from consumers.datasets.checking import Check
+from consumers.datasets.fields.cells import is_blank, kind_of
 from consumers.datasets.scan import Scan
-from consumers.plain_text import plain
+from consumers.terminal.plain_text import plain
 
 _NUMBER = re.compile(r"[\d.eE+]+")
 _ZONE = re.compile(r":\d\d.*(Z|UTC|GMT|[+-]\d\d(:?\d\d)?)\b", re.IGNORECASE)

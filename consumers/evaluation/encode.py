@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from consumers.errors import Stop
-from consumers.evaluation.data import Data
-from consumers.evaluation.pool import WORKERS, Tell, run_all
-from models.text_encoder import load_encoder
+from consumers.evaluation.dataset import Data
+from consumers.evaluation.workers import WORKERS, Tell, run_all
+from models.text.encoder import load_encoder
 
 CHUNK = 256
 FEW = 2_048

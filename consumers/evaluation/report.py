@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from consumers.errors import Stop
-from consumers.evaluation.figures import BUCKETS, Target, ndcg
-from consumers.evaluation.outcome import Outcome
+from consumers.evaluation.metrics import BUCKETS, Target, ndcg
 from consumers.evaluation.plot import drawn
-from consumers.plain_text import joined, plain
+from consumers.evaluation.predictions import Outcome
+from consumers.terminal.plain_text import joined, plain
 
 
 def print_report(report: dict[str, Any], console: Console) -> None:

@@ -1,1 +1,4 @@
-"""One HTML page that shows how a service does, for those without Grafana."""
+"""Draw what happened as one HTML page.
+
+Called by the service and the demo; touches one folder.
+"""

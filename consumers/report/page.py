@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from consumers.config import Settings
-from consumers.report.chart import Chart, draw
-from consumers.report.figures import METRICS, charts, headlines, in_words, rows, story
-from consumers.report.recorder import Recorder
+from consumers.config.schema import Settings
+from consumers.report.charts import METRICS, charts, headlines, in_words, rows, story
+from consumers.report.metric_history import Recorder
+from consumers.report.svg_chart import Chart, draw
 
 STYLE = """
 :root{color-scheme:light dark;--back:#f6f7f9;--card:#fff;--text:#1d2330;--soft:#5b6475;--rule:#dfe3ea;

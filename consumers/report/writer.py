@@ -11,13 +11,13 @@ from typing import Self
 
 import structlog
 
-from consumers.config import Settings
+from consumers.config.schema import Settings
 from consumers.errors import Stop
-from consumers.report.chart import Chart
-from consumers.report.figures import elapsed
+from consumers.report.charts import elapsed
+from consumers.report.metric_history import Recorder
 from consumers.report.page import page
-from consumers.report.recorder import Recorder
-from consumers.service import Service
+from consumers.report.svg_chart import Chart
+from consumers.service.service import Service
 from serving.worker import Worker
 
 log = structlog.get_logger()

@@ -1,6 +1,6 @@
 """Writes the dashboards that Grafana loads: `python -m deploy.grafana.build`, after a change to any of them.
 
-The JSON is committed, so that Grafana needs nothing of this; tests/unit/test_dashboards.py proves it current.
+The JSON is committed, so that Grafana needs nothing of this; tests/unit/deploy/test_dashboards.py proves it current.
 """
 
 from __future__ import annotations

@@ -24,22 +24,22 @@ from typing import Any
 import numpy as np
 from river.utils import VectorDict
 
-from consumers.checkpointer import Checkpointer
-from consumers.decode import Forget
-from consumers.dedup import DedupWindow
-from consumers.forgetting import Forgetting
-from models.arms import Arms
-from models.checkpoint import CheckpointDirectory
-from models.contest import Contest
-from models.covisitation import KINDS, CoVisitation
-from models.interaction import Domain, Interaction
+from consumers.erasure.eraser import Forgetting
+from consumers.events.decode import Forget
+from consumers.events.deduplication import DedupWindow
+from consumers.service.checkpoint_writer import Checkpointer
+from models.arm_comparison import Arms
 from models.learner import Learner
+from models.network.strategy_search import Contest
+from models.schema import Domain, Interaction
 from models.settings import LearningSettings
-from models.snapshot import settle
+from models.signals.covisitation import KINDS, CoVisitation
+from models.state.checkpoint import CheckpointDirectory
+from models.state.snapshot import settle
 from models.threads import use_one_thread
-from serving.outbox import Outbox
-from serving.pseudonym import Pseudonyms
-from serving.records import Keys
+from serving.contract import Keys
+from serving.pseudonyms import Pseudonyms
+from serving.publication.publication_queue import Outbox
 
 ITEMS, EVENTS, ROUNDS, DEDUP = 50_000, 3_000, 3, 100_000
 DOMAINS = ("movies", "books")

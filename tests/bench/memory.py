@@ -16,11 +16,11 @@ from typing import Any
 
 from river.utils import VectorDict
 
-from consumers.dedup import DedupWindow
-from models.arms import Arms
-from models.changes import Rows, parts
-from models.neighbour_lists import SIZES
-from serving.outbox import Outbox
+from consumers.events.deduplication import DedupWindow
+from models.arm_comparison import Arms
+from models.signals.neighbour_lists import SIZES
+from models.state.tracked_tables import Rows, parts
+from serving.publication.publication_queue import Outbox
 from tests.bench.checkpoint import DOMAINS, ITEMS, filled
 
 

@@ -15,15 +15,15 @@ from collections.abc import Iterable
 
 import redis
 
-from consumers.embedded import Store
-from models.arms import Arms
-from models.interaction import Domain, Interaction, Item
+from consumers.demo.embedded_servers import Store
+from models.arm_comparison import Arms
+from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.threads import use_one_thread
-from serving.connection import connect
-from serving.outbox import Outbox
-from serving.publisher import Publisher
-from serving.records import Keys, Write
+from serving.contract import Keys, Write
+from serving.publication.publication_queue import Outbox
+from serving.store.connection import connect
+from serving.store.redis_writer import Publisher
 
 ITEMS = 2000
 DOMAINS = ("movies", "books")

@@ -13,9 +13,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from models.nearest import Affinity, Dense, affinities
+from models.text.inverted_lists import VectorIndex
+from models.text.top_k import Affinity, Dense, affinities
 from models.threads import use_one_thread
-from models.vector_index import VectorIndex
 
 DIM, CLUSTERS, QUERIES, TOP = 64, 2000, 300, 30
 STEP = 256

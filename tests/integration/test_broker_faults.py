@@ -10,13 +10,13 @@ from typing import NoReturn
 
 import pytest
 
-from consumers.config import Kafka
-from consumers.embedded import Broker, NotInstalledError
-from consumers.letter_log import LetterLog
-from tests.integration.faults import Watch
-from tests.integration.proxy import Proxy
-from tests.integration.running import wait_for
+from consumers.config.schema import Kafka
+from consumers.dead_letters.topic_reader import LetterLog
+from consumers.demo.embedded_servers import Broker, NotInstalledError
 from tests.integration.test_end_to_end import World
+from tests.support.faults import Watch
+from tests.support.proxy import Proxy
+from tests.support.running import wait_for
 
 pytestmark = pytest.mark.timeout(400)  # several starts, on a machine that may be busy
 

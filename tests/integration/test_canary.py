@@ -12,15 +12,15 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import TopicAuthorizationFailedError
 from prometheus_client import CollectorRegistry
 
-from consumers import canary
-from consumers.canary import Canaries, Canary
-from consumers.config import Kafka
-from consumers.kafka_source import KafkaSource
-from consumers.source import Record
-from models.checkpoint import CheckpointDirectory
+from consumers.config.schema import Kafka
+from consumers.events.record import Record
+from consumers.service import canary
+from consumers.service.canary import Canaries, Canary
+from consumers.source.kafka import KafkaSource
+from models.state.checkpoint import CheckpointDirectory
 from serving.metrics import Metrics
-from tests.integration.running import wait_for
 from tests.integration.test_end_to_end import World
+from tests.support.running import wait_for
 
 
 @pytest.fixture

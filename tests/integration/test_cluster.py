@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 import redis
 
-from consumers.embedded import HOST, Store, free_port
-from serving.connection import connect
-from serving.publisher import Publisher
+from consumers.demo.embedded_servers import HOST, Store, free_port
+from serving.contract import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
 from serving.reader import Reader
-from serving.records import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
-from serving.store_info import servers
-from serving.sweep import Sweep
-from tests.integration.running import wait_for
+from serving.store.connection import connect
+from serving.store.key_scan import Sweep
+from serving.store.redis_writer import Publisher
+from serving.store.store_info import servers
+from tests.support.running import wait_for
 
 SLOTS = 16384
 AGREED = {"cluster_state": "ok", "cluster_known_nodes": 3, "cluster_slots_ok": SLOTS, "cluster_size": 3}

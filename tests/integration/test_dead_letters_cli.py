@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from consumers.cli import _run, cli
-from consumers.config import Kafka
-from consumers.dead_letters import DeadLetter, dead_letter
-from consumers.kafka_sink import KafkaSink
-from consumers.letter_log import LetterLog
-from consumers.replay import create_topics
-from consumers.source import Record
+from consumers.cli.main import _run, cli
+from consumers.config.schema import Kafka
+from consumers.dead_letters.kafka_sink import KafkaSink
+from consumers.dead_letters.sink import DeadLetter, dead_letter
+from consumers.dead_letters.topic_reader import LetterLog
+from consumers.events.record import Record
+from consumers.kafka_client.topics import create_topics
 
 T0 = 1_700_000_000_000
 

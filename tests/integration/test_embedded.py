@@ -14,8 +14,8 @@ import pytest
 import redis
 from kafka import KafkaAdminClient
 
-from consumers import embedded
-from consumers.embedded import Broker, EmbeddedError, NotInstalledError, Server, Store
+from consumers.demo import embedded_servers as embedded
+from consumers.demo.embedded_servers import Broker, EmbeddedError, NotInstalledError, Server, Store
 
 
 def gone(pid: int, seconds: float = 5.0) -> bool:
@@ -65,7 +65,7 @@ def test_store_comes_back_empty_on_the_same_port(own_store: Store) -> None:
 
 OWNER = """
 import sys, time
-from consumers.embedded import Broker, Store
+from consumers.demo.embedded_servers import Broker, Store
 store, broker = Store().start(), Broker().start()
 print(store.pid, broker.pid, flush=True)
 if sys.argv[1] == "detach":

@@ -15,9 +15,9 @@ import pytest
 import redis
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from consumers.replay import create_topics
+from consumers.kafka_client.topics import create_topics
 from serving.reader import Reader
-from tests.integration.running import Running, wait_for
+from tests.support.running import Running, wait_for
 
 DOMAINS: dict[str, dict[str, Any]] = {"movies": {"role": "source"}, "books": {"role": "target"}}
 

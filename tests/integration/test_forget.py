@@ -10,8 +10,8 @@ from pathlib import Path
 
 import redis
 
-from tests.integration.running import wait_for
 from tests.integration.test_end_to_end import World, world
+from tests.support.running import wait_for
 
 __all__ = ["world"]
 

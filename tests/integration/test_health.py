@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumers.config_file import build
-from serving.health import HealthServer
+from consumers.config.loader import build
+from serving.http.health import HealthServer
 from serving.metrics import Metrics
 from serving.worker import ThreadFailed
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.killing import Storm
 from tests.integration.test_end_to_end import World, world  # noqa: F401  (a fixture)
+from tests.support.killing import Storm
 
 pytestmark = pytest.mark.timeout(400)  # several starts, on a machine that may be busy
 

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import pytest
 import redis
 
-from consumers.embedded import Store
-from serving.connection import connect
-from serving.publisher import Publisher
-from serving.records import Keys, Write, hash_write
-from tests.integration.faults import USERS, Watch
-from tests.integration.running import wait_for
+from consumers.demo.embedded_servers import Store
+from serving.contract import Keys, Write, hash_write
+from serving.store.connection import connect
+from serving.store.redis_writer import Publisher
 from tests.integration.test_end_to_end import World
+from tests.support.faults import USERS, Watch
+from tests.support.running import wait_for
 
 pytestmark = pytest.mark.timeout(400)  # several starts, on a machine that may be busy
 
@@ -161,7 +161,7 @@ def test_the_loss_is_noticed_at_the_next_start(store: SavedStore) -> None:
 
 def test_a_checkpoint_from_before_there_were_marks(store: SavedStore) -> None:
     """It holds `started_ts` alone; the store holds no mark: nothing is taken for lost."""
-    from serving.store_mark import as_known
+    from serving.store.store_mark import as_known
 
     with store.client() as client:
         client.hset(KEYS.meta, mapping={"started_ts": STARTED - 1})

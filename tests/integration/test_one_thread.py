@@ -14,11 +14,11 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from rich.console import Console
 
-from consumers.config_file import build
-from consumers.connect import connect_source, connect_store
-from consumers.demo_view import View
-from consumers.service import Service
-from tests.integration.running import wait_for
+from consumers.config.loader import build
+from consumers.connections import connect_source, connect_store
+from consumers.demo.live_view import View
+from consumers.service.service import Service
+from tests.support.running import wait_for
 
 
 class Watched:

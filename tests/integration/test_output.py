@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from consumers.embedded import Server
+from consumers.demo.embedded_servers import Server
 from consumers.errors import USAGE
-from consumers.replay import create_topics
-from tests.integration.running import PATIENCE, Running
+from consumers.kafka_client.topics import create_topics
 from tests.integration.test_end_to_end import DOMAINS
+from tests.support.running import PATIENCE, Running
 
 NOBODY_READS, FULL_DISK, NONE = "nobody reads", "full disk", "none"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.progress import Progress
 
-from consumers.evaluation.pool import Tell, run_all
+from consumers.evaluation.workers import Tell, run_all
 
 
 def double(number: int, tell: Tell) -> int:

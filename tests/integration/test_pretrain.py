@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from consumers.simulated_world import DomainSpec, WorldSettings
-from consumers.simulator import Simulator, to_files
-from tests.integration.running import wait_for
+from consumers.simulator.event_stream import Simulator, to_files
+from consumers.simulator.world import DomainSpec, WorldSettings
 from tests.integration.test_end_to_end import World
+from tests.support.running import wait_for
 
 
 @pytest.fixture

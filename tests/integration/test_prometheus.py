@@ -17,10 +17,10 @@ from typing import Any, NoReturn
 
 import pytest
 
-from consumers.embedded import NotInstalledError, Server, Store
-from tests.integration.running import wait_for
-from tests.integration.scraping import Prometheus
+from consumers.demo.embedded_servers import NotInstalledError, Server, Store
 from tests.integration.test_end_to_end import World
+from tests.support.running import wait_for
+from tests.support.scraping import Prometheus
 
 DASHBOARDS = Path(__file__).parents[2] / "deploy" / "grafana" / "dashboards"
 VARIABLES = {"$job": "crosscurrent", "$domain": ".*", "$stage": ".*", "$__rate_interval": "1m"}

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import redis
 
-from consumers.embedded import Server
-from serving.connection import connect, redacted
-from serving.publisher import BIRTHS_LIMIT, Publisher
-from serving.records import Keys, Write, hash_write
-from serving.store_mark import UNKNOWN
+from consumers.demo.embedded_servers import Server
+from serving.contract import Keys, Write, hash_write
+from serving.store.connection import connect, redacted
+from serving.store.redis_writer import BIRTHS_LIMIT, Publisher
+from serving.store.store_mark import UNKNOWN
 
 PATIENCE = 20.0
 KEYS = Keys("cc")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import redis
 
-from consumers.embedded import Server
+from consumers.demo.embedded_servers import Server
+from serving.contract import Keys, ListedItem, RecommendationList, encode_list
 from serving.reader import Reader, Unreachable
-from serving.records import Keys, ListedItem, RecommendationList, encode_list
 
 KEYS = Keys("cc")
 

@@ -11,16 +11,20 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from consumers.cli import _run, cli
-from consumers.embedded import Broker
-from consumers.replay import create_topics, make_producer, replay
-from consumers.rows import Kind, Sent
-from consumers.sending import DeliveryError, partition_of, send
-from consumers.simulated_world import DomainSpec, WorldSettings
-from consumers.simulator import Simulator, to_files, to_kafka
-from tests.scanning import scanned
+from consumers.cli.main import _run, cli
+from consumers.datasets.record import Sent
+from consumers.demo.embedded_servers import Broker
+from consumers.events.record import Kind
+from consumers.kafka_client.producer import make_producer, partition_of
+from consumers.kafka_client.topics import create_topics
+from consumers.replay.delivery import DeliveryError, send
+from consumers.replay.to_kafka import replay
+from consumers.simulator.event_stream import Simulator, to_files, to_kafka
+from consumers.simulator.world import DomainSpec, WorldSettings
+from tests.support.scanning import scanned
+from tests.support.paths import USER_FILES
 
-FILES = Path(__file__).parent.parent / "data" / "user_files"
+FILES = USER_FILES
 
 
 def read_all(bootstrap: str, topic: str, expect: int) -> dict[int, list[tuple[bytes, bytes | None]]]:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from consumers.report.page import page
-from tests.report_pages import SETTINGS, Made
+from tests.support.report_pages import SETTINGS, Made
 
 SCHEMES = {"dark": 0, "light": 1}
 """Blink's numbers."""

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from consumers.config_file import load
-from consumers.evaluation.scenario import run_scenario
-from consumers.evaluation.scenario_world import scenario_world
+from consumers.config.loader import load
+from consumers.evaluation.scenarios.command import run_scenario
+from consumers.evaluation.scenarios.world import scenario_world
 
 
 def evaluate(*words: str) -> subprocess.CompletedProcess[str]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from consumers.embedded import free_port
-from serving.pseudonym import Pseudonyms
+from consumers.demo.embedded_servers import free_port
+from serving.pseudonyms import Pseudonyms
 from serving.reader import Reader
-from tests.integration.running import wait_for
-from tests.integration.secure_store import PASSWORD, USER, SecureStore
 from tests.integration.test_end_to_end import World
+from tests.support.running import wait_for
+from tests.support.secure_store import PASSWORD, USER, SecureStore
 
 KEY = "the-owners-own-privacy-key"
 WRONG = "wrong-horse-of-another"

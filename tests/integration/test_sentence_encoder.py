@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from models.text_encoder import load_encoder
+from models.text.encoder import load_encoder
 
 
 @pytest.fixture(autouse=True)

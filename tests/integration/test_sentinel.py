@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from consumers.config import Settings
-from consumers.config_file import build
-from consumers.connect import connect_store
-from consumers.embedded import HOST
+from consumers.config.loader import build
+from consumers.config.schema import Settings
+from consumers.connections import connect_store
+from consumers.demo.embedded_servers import HOST
 from consumers.errors import USAGE, Stop
-from serving.publisher import Publisher
+from serving.contract import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
 from serving.reader import Reader, Unreachable
-from serving.records import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
-from tests.integration.killing import Feed
-from tests.integration.running import wait_for
-from tests.integration.secure_store import PASSWORD
-from tests.integration.sentinels import NAME, WATCHWORD, Group
+from serving.store.redis_writer import Publisher
 from tests.integration.test_end_to_end import DOMAINS, World
+from tests.support.killing import Feed
+from tests.support.running import wait_for
+from tests.support.secure_store import PASSWORD
+from tests.support.sentinels import NAME, WATCHWORD, Group
 
 pytestmark = pytest.mark.timeout(400)  # a failover and several starts, on a machine that may be busy
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 import redis
 
-from consumers.check import check
-from consumers.config import Settings
-from consumers.config_file import build
-from consumers.connect import connect_store
-from consumers.embedded import HOST, Server, Store
+from consumers.cli.check import check
+from consumers.config.loader import build
+from consumers.config.schema import Settings
+from consumers.connections import connect_store
+from consumers.demo.embedded_servers import HOST, Server, Store
 from consumers.errors import USAGE, Stop
-from serving.connection import connect
-from serving.publisher import Publisher
-from serving.records import Keys, Write
-from serving.store_info import EvictionWatch
-from tests.integration.running import wait_for
-from tests.integration.sentinels import Replicated
+from serving.contract import Keys, Write
+from serving.store.connection import connect
+from serving.store.redis_writer import Publisher
+from serving.store.store_info import EvictionWatch
+from tests.support.running import wait_for
+from tests.support.sentinels import Replicated
 
 PATIENCE = 20.0
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from consumers.config_file import load
-from consumers.connect import connect_source, connect_store
+from consumers.config.loader import load
+from consumers.connections import connect_source, connect_store
 from consumers.errors import BUG
-from consumers.service import Service
-from models.checkpoint import CheckpointDirectory
+from consumers.service.service import Service
+from models.state.checkpoint import CheckpointDirectory
 from tests.integration.test_end_to_end import World, world  # noqa: F401  (a fixture)
 
 EVENTS = 60

@@ -6,10 +6,10 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["consumers.decode", "msgspec"]):
-    from tests.unit.test_decode import DECODER, NOW, SETTINGS, check
+with atheris.instrument_imports(include=["consumers.events.decode", "msgspec"]):
+    from tests.unit.consumers.events.test_decode import DECODER, NOW, SETTINGS, check
 
-from consumers.source import Record
+from consumers.events.record import Record
 
 TOPICS = [*SETTINGS.topics(), "elsewhere"]
 

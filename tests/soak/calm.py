@@ -25,13 +25,13 @@ from typing import Any
 
 from kafka import KafkaProducer
 
-from consumers.config_file import load
-from consumers.embedded import Broker, Store
-from consumers.forget_request import forget_user
-from consumers.replay import create_topics
-from tests.integration.running import Running, wait_for
+from consumers.config.loader import load
+from consumers.demo.embedded_servers import Broker, Store
+from consumers.erasure.command import forget_user
+from consumers.kafka_client.topics import create_topics
 from tests.soak import held
 from tests.soak.steady_feed import DOMAINS, OPEN, PARTITIONS, Feed
+from tests.support.running import Running, wait_for
 
 FRESH_SECONDS, FRESH_SHARE = 1.0, 0.99
 SOLD_OUT = 5_000

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import redis
 
-from consumers.config import Settings
-from consumers.explaining import load_arms
-from consumers.letter_log import LetterLog
-from models.checkpoint import CheckpointDirectory
+from consumers.cli.explain import load_arms
+from consumers.config.schema import Settings
+from consumers.dead_letters.topic_reader import LetterLog
+from models.state.checkpoint import CheckpointDirectory
 from serving.reader import Reader
 from tests.soak.steady_feed import Feed
 

@@ -33,25 +33,26 @@ import numpy as np
 import redis
 import structlog
 
-from consumers.checkpointer import Checkpointer
-from consumers.config import Settings
-from consumers.config_file import build
-from consumers.dead_letters import ListSink
-from consumers.embedded import Store
-from consumers.encoding import SyncEncoding
-from consumers.pipeline import Pipeline
-from consumers.source import ListSource, Offsets, Record
-from models.arms import Arms
-from models.covisitation import SWEEP
-from models.interaction import Interaction, Item
+from consumers.config.loader import build
+from consumers.config.schema import Settings
+from consumers.dead_letters.sink import ListSink
+from consumers.demo.embedded_servers import Store
+from consumers.events.record import Offsets, Record
+from consumers.service.checkpoint_writer import Checkpointer
+from consumers.service.pipeline import Pipeline
+from consumers.service.text_encoding import SyncEncoding
+from consumers.source.in_memory import ListSource
+from models.arm_comparison import Arms
 from models.learner import Learner
-from models.snapshot import table_bytes
-from models.text_encoder import HashingEncoder
+from models.schema import Interaction, Item
+from models.signals.covisitation import SWEEP
+from models.state.snapshot import table_bytes
+from models.text.encoder import HashingEncoder
 from models.threads import use_one_thread
+from serving.contract import Keys
 from serving.metrics import Metrics
-from serving.outbox import Outbox
-from serving.publisher import Publisher
-from serving.records import Keys
+from serving.publication.publication_queue import Outbox
+from serving.store.redis_writer import Publisher
 
 START = 1_700_000_000_000
 NEW, TARGET, RATING, ITEM_EVENT = 0.98, 0.005, 0.1, 0.01

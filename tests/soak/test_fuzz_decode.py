@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.source import Record
-from tests.unit.test_decode import (
+from consumers.events.record import Record
+from tests.unit.consumers.events.test_decode import (
     DECODER,
     FIELDS,
     KEYS,

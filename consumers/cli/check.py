@@ -1,0 +1,164 @@
+"""`crosscurrent check`: everything a start needs, looked at one by one; each failure says what to do."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from consumers.config.schema import Settings
+from consumers.connections import connect_store
+from consumers.errors import Stop
+from consumers.events.record import Kind
+from consumers.kafka_client.codecs import unreadable_topics
+from consumers.kafka_client.diagnostics import unreachable
+from consumers.kafka_client.topics import create_canary_topic, create_topics, partition_counts
+from serving.store.connection import STORE_ERRORS
+from serving.store.store_info import eviction_policy, may_throw_away, servers
+
+
+class Finding(NamedTuple):
+    """One line of the report."""
+
+    what: str
+    good: bool
+    detail: str
+    warns: bool = False
+    """A start would succeed, but something will go wrong later."""
+
+
+def check(settings: Settings, create_topics: bool = False) -> Iterator[Finding]:
+    """Findings as they are made. `create_topics`: make the missing ones."""
+    yield Finding("config", True, f"{len(settings.domains)} domains: {', '.join(settings.domains)}")
+    yield from _check_kafka(settings, create_topics)
+    yield _check_store(settings)
+    yield _check_checkpoints(settings)
+    yield _check_encoder(settings.text_encoder.model)
+
+
+def _check_kafka(settings: Settings, create: bool) -> Iterator[Finding]:
+    try:
+        with KafkaAdminClient(**settings.kafka.client()) as admin:
+            servers = ",".join(settings.kafka.bootstrap_servers)
+            yield Finding("broker", True, f"{servers} answers")
+            yield from _check_topics(settings, admin, create)
+    except (KafkaError, OSError, ValueError) as error:
+        yield Finding("broker", False, unreachable(settings.kafka, error))
+
+
+def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Finding]:
+    kinds = settings.topic_kinds()
+    letters: tuple[str, Kind] = (settings.kafka.dead_letter_topic, "interactions")
+    client = settings.kafka.client()
+    created = create_topics(client, kinds) + create_topics(client, [letters], 1) if create else []
+    counts = partition_counts(admin, [name for name, _ in (*kinds, letters)])
+    for name, _ in (*kinds, letters):
+        if name in counts:
+            how = "created with " if name in created else ""
+            yield Finding(f"topic {name}", True, f"{how}{counts[name]} partitions")
+        elif name == settings.kafka.forget_topic:
+            yield Finding(f"topic {name}", True, "not there yet: the first crosscurrent forget creates it")
+        else:
+            yield Finding(
+                f"topic {name}", False, "missing: create it, or run crosscurrent check --create-topics"
+            )
+    there = [(name, number) for name, _ in kinds for number in range(counts.get(name, 0))]
+    for name, line in unreadable_topics(settings.kafka, there).items():
+        yield Finding(f"topic {name}", False, line)
+    if canary := settings.kafka.canary_topic:
+        yield _check_canary(admin, canary, create)
+
+
+def _check_canary(admin: Any, topic: str, create: bool) -> Finding:
+    """Good without, too: the service makes the topic itself where it may, and else runs without canaries."""
+    there = bool(partition_counts(admin, [topic]))
+    if not there and create:
+        try:
+            create_canary_topic(admin, topic)
+        except KafkaError as error:
+            return Finding(
+                f"topic {topic}", True, f"not created ({type(error).__name__}): without canaries then"
+            )
+        return Finding(f"topic {topic}", True, "created, for canaries")
+    how = "there, for canaries" if there else "missing: made at the start, or it runs without canaries"
+    return Finding(f"topic {topic}", True, how)
+
+
+def _check_store(settings: Settings) -> Finding:
+    key = f"{settings.redis.prefix}:check"
+    try:
+        client = connect_store(settings)
+        begun = time.perf_counter()
+        client.set(key, b"1", ex=5)
+        client.delete(key)
+        millis = (time.perf_counter() - begun) * 1000
+        found = servers(client)
+        client.close()
+    except Stop as stop:
+        return Finding("store", False, str(stop))
+    except STORE_ERRORS as error:
+        return Finding(
+            "store",
+            False,
+            f"answers but does not take writes ({error}): give the user SET, GET, HSET, HGET, DEL, EXPIRE, SCAN, INFO",
+        )
+    takes = f"takes writes ({millis:.1f} ms for two)"
+    if not found:
+        unseen = "may throw keys away for all we know: the user may not ask INFO (give it +info)"
+        return Finding("store", True, f"{takes}, but {unseen}", warns=True)
+    if (policy := eviction_policy(found)) is not None:
+        return Finding("store", True, f"{takes}, but {may_throw_away(policy)}", warns=True)
+    return Finding("store", True, takes)
+
+
+def _check_checkpoints(settings: Settings) -> Finding:
+    """Whether the directory can be written to, and whether `run` would take up what is in it."""
+    path = Path(settings.checkpoint.directory)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b"1")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return Finding(
+            "checkpoints", False, f"{path.resolve()}: {error.strerror}: make it writable or set another"
+        )
+    from consumers.service.pipeline import check_owner  # noqa: PLC0415  (loads torch)
+    from models.arm_comparison import Arms  # noqa: PLC0415
+    from models.state.checkpoint import CheckpointDirectory, UnusableError  # noqa: PLC0415
+
+    try:
+        state, problems = CheckpointDirectory(path, read_only=True).load()
+        if state is None:
+            return Finding("checkpoints", True, f"{path.resolve()} is writable; none is there yet")
+        check_owner(state, settings)
+        arms = Arms(settings.domain_list(), settings.learning())
+        notes = arms.load(state["arms"])
+    except UnusableError as error:
+        return Finding("checkpoints", False, f"{path.resolve()}: {error}")
+    except (KeyError, ValueError, TypeError) as error:
+        what = "the newest one does not fit this config"
+        return Finding("checkpoints", False, f"{path.resolve()}: {what}: {error}")
+    events = sum(arms.full.learned)
+    passed = f"; {len(problems)} damaged ones would be passed over" if problems else ""
+    told = "".join(f"; {note}" for note in notes)
+    return Finding(
+        "checkpoints", True, f"{path.resolve()} is writable, {events:,} events are learned{passed}{told}"
+    )
+
+
+def _check_encoder(model: str) -> Finding:
+    from models.text.encoder import load_encoder  # noqa: PLC0415  (slow import)
+
+    try:
+        width = load_encoder(model).encode(["one title"]).shape[1]
+    except ValueError as error:
+        return Finding("text encoder", False, str(error))
+    return Finding("text encoder", True, f"{model}, {width} dimensions")

@@ -1,0 +1,121 @@
+"""`crosscurrent dead-letters`: look at what could not be used, and send it back after a fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import click
+import msgspec
+
+from consumers.cli.options import JSON, NEEDED_CONFIG, write_json
+from consumers.config.loader import load
+from consumers.errors import BUG, Stop
+from consumers.events.rejection import Reason
+from consumers.terminal import log
+
+REASON = click.option("--reason", type=click.Choice(get_args(Reason)), help="Only letters with this reason.")
+TOPIC = click.option("--topic", help="Only letters from this topic.")
+
+
+@click.group()
+def dead_letters() -> None:
+    """Records that could not be used: list them, look at one, send them back after a fix."""
+
+
+@dead_letters.command("list")
+@NEEDED_CONFIG
+@REASON
+@TOPIC
+@click.option(
+    "--limit", type=click.IntRange(0), default=20, show_default=True, help="How many of the latest to show."
+)
+@JSON
+def list_(config: Path, reason: str | None, topic: str | None, limit: int, json_file: Path | None) -> int:
+    """Count the letters by topic, partition and reason, and show the latest.
+
+    Times are those of the source records. An id is partition:offset of the dead-letter topic.
+
+    \b
+    Examples:
+      crosscurrent dead-letters list -c crosscurrent.toml
+      crosscurrent dead-letters list -c crosscurrent.toml --reason out_of_range --limit 5 --json letters.json
+    """
+    from consumers.dead_letters.overview import overview, print_overview  # noqa: PLC0415
+    from consumers.dead_letters.resend import Wanted  # noqa: PLC0415
+    from consumers.dead_letters.topic_reader import LetterLog  # noqa: PLC0415
+
+    with LetterLog(load(config, need_domains=False).kafka) as letters:
+        found = overview(letters, Wanted(reason, topic), limit)
+    write_json(json_file, msgspec.to_builtins(found))
+    print_overview(found, log.console())
+    return 0
+
+
+@dead_letters.command()
+@click.argument("id_", metavar="ID")
+@NEEDED_CONFIG
+@JSON
+def show(id_: str, config: Path, json_file: Path | None) -> int:
+    """Print the headers, key and value of one letter; a hex dump where it is not UTF-8.
+
+    \b
+    Example:
+      crosscurrent dead-letters show 0:17 -c crosscurrent.toml
+    """
+    from consumers.dead_letters.overview import readable, shown  # noqa: PLC0415
+    from consumers.dead_letters.topic_reader import LetterLog, parse_id  # noqa: PLC0415
+
+    wanted = parse_id(id_)
+    with LetterLog(load(config, need_domains=False).kafka) as letters:
+        letter = letters.get(wanted)
+    if letter is None:
+        raise Stop(f"{id_}: no such letter; see crosscurrent dead-letters list", BUG)
+    write_json(json_file, shown(letter))
+    for name, value in letter.headers.items():
+        click.echo(f"{name}: {readable(value.encode())}")
+    click.echo(f"\nkey\n{readable(letter.key)}\n\nvalue\n{readable(letter.value)}")
+    return 0
+
+
+@dead_letters.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@NEEDED_CONFIG
+@REASON
+@TOPIC
+@click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
+@JSON
+def replay(
+    ids: tuple[str, ...],
+    config: Path,
+    reason: str | None,
+    topic: str | None,
+    dry_run: bool,
+    json_file: Path | None,
+) -> int:
+    """Send raw keys and values back to the topics they came from, with their first timestamps, each once.
+
+    Without an ID, --reason or --topic: all of them.
+
+    What was sent is marked in the dead-letter topic; a second replay leaves it out. Truncated letters are refused.
+    Exit code 1 if some could not be sent.
+
+    \b
+    Examples:
+      crosscurrent dead-letters replay -c crosscurrent.toml --reason out_of_range --dry-run
+      crosscurrent dead-letters replay -c crosscurrent.toml 0:17 0:18
+    """
+    from consumers.dead_letters.resend import Wanted, replay_letters  # noqa: PLC0415
+    from consumers.dead_letters.topic_reader import LetterLog, parse_id  # noqa: PLC0415
+
+    wanted = Wanted(reason, topic, frozenset(parse_id(text) for text in ids))
+    settings = load(config, need_domains=False).kafka
+    with LetterLog(settings) as letters:
+        report = replay_letters(settings, letters, wanted, dry_run, click.echo)
+    write_json(json_file, msgspec.to_builtins(report))
+    verb = "would be sent" if dry_run else "sent"
+    click.echo(
+        f"{verb}: {report.sent:,}; sent back before: {report.replayed_before:,}; "
+        f"could not be sent: {len(report.refused):,}"
+    )
+    return BUG if report.refused else 0

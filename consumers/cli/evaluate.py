@@ -1,0 +1,110 @@
+"""`evaluate`: what is reached on recorded events, or in a world whose truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from consumers.cli.options import CONFIG, JSON, asking_options, table_options, write_json
+from consumers.config.loader import load
+from consumers.datasets.options import ReadOptions
+from consumers.evaluation.scenarios.kinds import SCENARIOS, Scenario
+
+
+@click.command()
+@click.option("--interactions", type=click.Path(path_type=Path), help="Events: .csv, .csv.gz, Parquet …")
+@click.option("--items", type=click.Path(path_type=Path), help="Items: every row can be recommended.")
+@click.option("--target", help="The domain that is measured; the others are its sources.")
+@click.option("--scenario", type=click.Choice(SCENARIOS), help="A simulated world instead of files.")
+@CONFIG
+@click.option("--encoder", help="Text encoder instead of the config's: hashing, a model name or folder.")
+@table_options
+@asking_options
+@click.option(
+    "--predictions", type=click.Path(path_type=Path), help="Parquet file, a row an event, arm and seed."
+)
+@click.option("--plot", type=click.Path(path_type=Path), help="PNG file: errors along the stream.")
+@click.option(
+    "--seeds", type=click.IntRange(1), help="How many seeds (default: 1; with --scenario 5, each a world)."
+)
+@click.option(
+    "--strategies", default="", metavar="LIST",
+    help="Adaptation strategies to run beside the config's, as arms full_<strategy>: some of none, share, correct, "
+    "adversarial, coral, with commas; or `all`.",
+)  # fmt: skip
+@JSON
+def evaluate(
+    interactions: Path | None,
+    items: Path | None,
+    target: str | None,
+    scenario: Scenario | None,
+    config: Path | None,
+    encoder: str | None,
+    reading: ReadOptions,
+    dry_run: bool,
+    yes: bool,
+    predictions: Path | None,
+    plot: Path | None,
+    seeds: int | None,
+    strategies: str,
+    json_file: Path | None,
+) -> int:
+    """Measure the learner of `run` on recorded events, in time order, each scored before it is learned.
+
+    Files are read as by `replay`: first it says what they were taken for.
+
+    Beside it: popularity, co-visitation, text, a batch item-KNN, River's BiasedMF, the target alone. Needs no Kafka.
+
+    With --scenario on a simulated world whose truth is known, adaptation on and off side by side: how far from the
+    best possible error, how soon there again after a drift, false alarms, the error of the learned bias.
+
+    \b
+    Examples:
+      crosscurrent evaluate --interactions events.csv.gz --items items.csv.gz --target books
+      crosscurrent evaluate --interactions e.parquet --items i.csv --target books \\
+        --encoder all-MiniLM-L6-v2 --seeds 3 --json figures.json --plot stream.png
+      crosscurrent evaluate --interactions e.csv --items i.csv --target books --strategies none,share,coral
+      crosscurrent evaluate --interactions log.csv --items i.csv --target shop --map user_id=visitor \\
+        --type view=click,sale=rating:5 --dry-run
+      crosscurrent evaluate --scenario sudden --seeds 5 --json sudden.json
+    """
+    files = {"--interactions": interactions, "--items": items, "--target": target}
+    if scenario is not None:
+        given = files | {
+            "options for reading files": None if reading == ReadOptions() else reading,
+            "--dry-run": dry_run or None,
+            "--predictions": predictions,
+            "--strategies": strategies or None,
+        }
+        if unwanted := [name for name, value in given.items() if value is not None]:
+            raise click.UsageError(f"--scenario makes its own events; leave out {', '.join(unwanted)}")
+    settings = load(config, need_domains=False)
+    if encoder is not None:
+        settings.text_encoder.model = encoder
+    if scenario is not None:
+        from consumers.evaluation.scenarios.command import SEEDS, run_scenario  # noqa: PLC0415  (loads torch)
+
+        write_json(json_file, run_scenario(scenario, settings, seeds or SEEDS, plot))
+        return 0
+    if interactions is None or items is None or target is None:
+        missing = ", ".join(name for name, value in files.items() if value is None)
+        raise click.UsageError(f"missing {missing}; or give --scenario NAME for a simulated world")
+    from consumers.evaluation.dataset import parse_strategies  # noqa: PLC0415
+    from consumers.evaluation.evaluate import Options, run_evaluation  # noqa: PLC0415
+
+    options = Options(
+        interactions,
+        items,
+        target,
+        reading,
+        predictions,
+        plot,
+        seeds or 1,
+        parse_strategies(strategies),
+        dry_run,
+        yes,
+    )
+    code, figures = run_evaluation(options, settings)
+    write_json(json_file, figures)
+    return code

@@ -1,0 +1,98 @@
+"""`crosscurrent explain`: the learners of the newest checkpoint, and their explanation for people."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from consumers.config.schema import Settings
+from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.events.decode import FUTURE_LIMIT_MS
+from consumers.service.pipeline import check_owner
+from consumers.terminal import log
+from consumers.terminal.plain_text import joined, plain
+from models.arm_comparison import Arms
+from models.arm_selector import Arm
+from models.ranking.explanation import Explanation, explain
+from models.state.checkpoint import CheckpointDirectory, UnusableError
+
+MADE_BY: dict[Arm, str] = {
+    "full": "the full learner",
+    "target_only": "the learner that knows this domain alone",
+    "text": "text affinity alone",
+    "popularity": "popularity alone",
+}
+
+
+def load_arms(settings: Settings) -> Arms:
+    """All learners as of the newest checkpoint; the directory is only read. Raises Stop."""
+    path = Path(settings.checkpoint.directory)
+    try:
+        state, _ = CheckpointDirectory(path, read_only=True).load()
+    except (UnusableError, OSError) as error:
+        raise Stop(f"checkpoint.directory {path}: {error}", STATE_UNUSABLE) from error
+    if state is None:
+        raise Stop(f"checkpoint.directory {path}: there is no checkpoint yet; crosscurrent run writes them")
+    arms = Arms(settings.domain_list(), settings.learning())
+    try:
+        check_owner(state, settings)
+        arms.load(state["arms"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise Stop(f"the checkpoint does not fit this config: {error}", STATE_UNUSABLE) from error
+    arms.end_future(time.time() + FUTURE_LIMIT_MS / 1000)
+    return arms
+
+
+def run_explain(
+    settings: Settings, user: str, item: str, domain: str, console: Console | None = None
+) -> dict[str, Any]:
+    """Prints the explanation and gives it as plain values. Raises Stop."""
+    try:
+        inside = settings.privacy.ids().inside(user)
+        found = explain(load_arms(settings), inside, item, domain, settings.publish.top)
+    except KeyError as error:
+        raise Stop(str(error.args[0])) from error
+    _show(found, user, item, domain, settings.publish.top, console or log.console())
+    return found._asdict() | {"past": [p._asdict() for p in found.past]}
+
+
+def _show(found: Explanation, user: str, item: str, domain: str, top: int, console: Console) -> None:
+    console.print(
+        joined(
+            (found.title or item, "bold"),
+            f" ({item}, {domain}) for ",
+            (user, "bold"),
+            f": {_place(found, top)}",
+        )
+    )
+    console.print(f"their list is made by {MADE_BY[found.arm]}", highlight=False)
+    if not found.known:
+        console.print(plain(f"no user {user} is known: this is what a new one gets", "yellow"))
+    console.print(_parts(f"score {found.score:.3f}", found.why))
+    console.print(_parts(f"expected rating {found.rating:.3f}", found.rating_parts))
+    if found.past:
+        table = Table("domain", "item", "title", "had together", "text alike", title="past items", box=None)
+        for past in found.past:
+            cells = (past.domain, past.item_id, past.title, f"{past.together:.2f}", f"{past.similarity:.2f}")
+            table.add_row(*map(plain, cells))
+        console.print(table)
+    console.print(_parts(f"bias terms of {domain}", found.domain_terms))
+
+
+def _place(found: Explanation, top: int) -> str:
+    if found.rank is None:
+        return f"not for them: {found.why_not}"
+    number = f"number {found.rank + 1}"
+    return f"{number} on their list" if found.listed else f"not on their list of {top}; {number} for them"
+
+
+def _parts(title: str, parts: dict[str, float]) -> Table:
+    table = Table("part", "adds", title=title, box=None)
+    for name, value in sorted(parts.items(), key=lambda part: -abs(part[1])):
+        if abs(value) >= 0.0005:
+            table.add_row(plain(name), f"{value:+.3f}")
+    return table

@@ -1,0 +1,39 @@
+"""`crosscurrent forget`: erase one user from state and store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from consumers.cli.options import JSON, NEEDED_CONFIG, write_json
+from consumers.config.loader import load
+
+
+@click.command()
+@click.argument("user")
+@NEEDED_CONFIG
+@click.option(
+    "--wait", type=click.FloatRange(0), default=30.0, show_default=True,
+    help="Seconds to wait for `run` to have erased them from its state and its checkpoints.",
+)  # fmt: skip
+@JSON
+def forget(user: str, config: Path, wait: float, json_file: Path | None) -> int:
+    """Erase USER, an id as in the events, and drop their events from before now wherever the log is read again.
+
+    The request goes to `kafka.forget_topic` as a keyed hash of the id; `run` carries it out at once, or at its next
+    start before it looks at any event. Keys in the store are deleted here. The receipt says what is left to you.
+
+    \b
+    Examples:
+      crosscurrent forget alice -c crosscurrent.toml
+      crosscurrent forget alice -c crosscurrent.toml --wait 0 --json receipt.json
+    """
+    from consumers.erasure.command import forget_user, lines  # noqa: PLC0415
+
+    receipt = forget_user(load(config), user, wait)
+    write_json(json_file, msgspec.to_builtins(receipt))
+    for line in lines(receipt):
+        click.echo(line)
+    return 0

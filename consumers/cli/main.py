@@ -1,0 +1,255 @@
+"""The command line: the composition root. Each command connects the parts and leaves the work to them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import structlog
+
+from consumers.cli.dead_letters import dead_letters
+from consumers.cli.evaluate import evaluate
+from consumers.cli.files import pretrain, replay, simulate
+from consumers.cli.forget import forget
+from consumers.cli.options import CONFIG, JSON, NEEDED_CONFIG, table_options, write_json
+from consumers.config.loader import load
+from consumers.datasets.options import ReadOptions
+from consumers.errors import BUG, USAGE, Stop
+from consumers.terminal import log, output
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="crosscurrent")
+def cli() -> None:
+    """Streaming cross-domain adaptation for recommendation: Kafka in, fresh lists out at Redis.
+
+    \b
+    Try it, with nothing else running:
+      crosscurrent demo
+    In production:
+      crosscurrent check --config crosscurrent.toml
+      crosscurrent run   --config crosscurrent.toml
+
+    Every config key can be set in the environment: CROSSCURRENT_REDIS__URL=redis://cache:6379/0
+
+    Exit codes: 0 stopped on request; 1 a bug; 2 usage, config, or broker or store unreachable at start;
+    3 too many invalid records; 4 checkpoint or offsets unusable; 130, 143 a second signal; 141 nobody reads the output.
+    """
+
+
+@cli.command()
+@NEEDED_CONFIG
+@click.option("--accept-gap", is_flag=True, help="Go on although records are gone from the log; counts them.")
+@click.option("--report", type=click.Path(path_type=Path), help="Folder for index.html: figures and plots.")
+@click.option("--debug", is_flag=True, help="More in the log, with user ids.")
+def run(config: Path, accept_gap: bool, report: Path | None, debug: bool) -> int:
+    """Consume, learn, publish, until Ctrl-C or SIGTERM.
+
+    \b
+    Examples:
+      crosscurrent run --config crosscurrent.toml
+      crosscurrent run --config crosscurrent.toml --report report
+      CROSSCURRENT_METRICS__PORT=9500 crosscurrent run -c crosscurrent.toml
+    """
+    log.configure(debug)
+    try:
+        return _serve(config, accept_gap, report)
+    except Stop as stop:
+        if sys.stderr.isatty():
+            raise
+        # as the rest of the log: whoever collects that must not miss its last line
+        structlog.get_logger().error(str(stop), exit_code=stop.code)
+        return stop.code
+
+
+def _serve(config: Path, accept_gap: bool, report: Path | None) -> int:
+    from consumers.connections import connect_source, connect_store  # noqa: PLC0415  (fast failure first)
+
+    settings = load(config)
+    source = connect_source(settings, accept_gap)
+    client = connect_store(settings)
+    from consumers.report.writer import of_service  # noqa: PLC0415  (loads torch)
+    from consumers.service.service import Service  # noqa: PLC0415
+
+    service = Service(settings, source, client)
+    if report is None:
+        return service.run()
+    with of_service(report, "Crosscurrent", service):
+        return service.run()
+
+
+@cli.command()
+@NEEDED_CONFIG
+@click.option("--create-topics", is_flag=True, help="Create the topics that are missing.")
+def check(config: Path, create_topics: bool) -> int:
+    """Look at everything a start needs: config, broker, topics, store, checkpoints, encoder.
+
+    \b
+    Examples:
+      crosscurrent check --config crosscurrent.toml
+      crosscurrent check --config crosscurrent.toml --create-topics
+    """
+    from consumers.cli.check import check as findings  # noqa: PLC0415
+
+    bad = 0
+    for finding in findings(load(config), create_topics):
+        mark = click.style("ok  ", fg="green") if finding.good else click.style("FAIL", fg="red")
+        mark = click.style("warn", fg="yellow") if finding.good and finding.warns else mark
+        click.echo(f"{mark} {finding.what}: {finding.detail}")
+        bad += not finding.good
+    return USAGE if bad else 0
+
+
+@cli.command()
+@CONFIG
+@click.option("--user", "-u", required=True, help="User id, as in the events.")
+@click.option("--domain", "-d", required=True, help="Domain to recommend from.")
+@click.option("--top", "-k", default=10, show_default=True, type=click.IntRange(1), help="How many.")
+@JSON
+def recommend(config: Path | None, user: str, domain: str, top: int, json_file: Path | None) -> int:
+    """Show what services read for a user: titles, scores, why, age, and which fallback it was.
+
+    \b
+    Examples:
+      crosscurrent recommend --user u000012 --domain books
+      crosscurrent recommend -c crosscurrent.toml -u u000012 -d books -k 5
+    """
+    from consumers.terminal.recommendations import show_recommendations  # noqa: PLC0415
+    from serving.reader import Reader, Unreachable  # noqa: PLC0415
+
+    settings = load(config, need_domains=False)
+    if settings.domains and domain not in settings.domains:
+        raise Stop(f"--domain {domain}: the config has {', '.join(settings.domains)}")
+    try:
+        key = settings.privacy.key if settings.privacy.pseudonyms else None
+        reader = Reader(settings.redis.url, settings.redis.prefix, key=key, **settings.redis.client())
+        figures = show_recommendations(reader, user, domain, top)
+    except Unreachable as error:
+        raise Stop(f"{error}. Start it, or set redis.url (CROSSCURRENT_REDIS__URL).") from error
+    write_json(json_file, figures)
+    return 0
+
+
+@cli.command()
+@NEEDED_CONFIG
+@click.option("--user", "-u", required=True, help="User id, as in the events.")
+@click.option("--item", "-i", required=True, help="Item id, as in the events.")
+@click.option("--domain", "-d", required=True, help="The item's domain.")
+@JSON
+def explain(config: Path, user: str, item: str, domain: str, json_file: Path | None) -> int:
+    """Say why an item is (or is not) recommended to a user, from the newest checkpoint.
+
+    \b
+    Examples:
+      crosscurrent explain -c crosscurrent.toml --user alice --item dune --domain books
+    """
+    from consumers.cli.explain import run_explain  # noqa: PLC0415  (loads torch)
+
+    write_json(json_file, run_explain(load(config), user, item, domain))
+    return 0
+
+
+@cli.command()
+@click.option(
+    "--events", default=8_000, show_default=True, type=click.IntRange(1000), help="Simulated events."
+)
+@click.option(
+    "--rate", default=120.0, show_default=True, type=click.FloatRange(0, min_open=True),
+    help="Events per second.",
+)  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="Seed of the simulated world.")
+@click.option(
+    "--replay", "files", multiple=True, type=click.Path(exists=True, path_type=Path),
+    help="Your own interactions and items instead of simulated ones; repeat it for each file.",
+)  # fmt: skip
+@click.option(
+    "--target", help="With --replay: the domain to transfer into (default: the one with fewest events)."
+)
+@table_options
+@click.option(
+    "--report", default="report", show_default=True, type=click.Path(path_type=Path),
+    help="Folder for index.html: figures and plots.",
+)  # fmt: skip
+@click.option("--keep", is_flag=True, help="Leave broker, store and service running until Ctrl-C.")
+@JSON
+def demo(
+    events: int,
+    rate: float,
+    seed: int,
+    files: tuple[Path, ...],
+    target: str | None,
+    reading: ReadOptions,
+    report: Path,
+    keep: bool,
+    json_file: Path | None,
+) -> int:
+    """Stream three simulated domains end to end, with nothing else running, and show what transfer brings.
+
+    Starts a broker and a store of its own, in memory; two source domains, one target with a drift in the middle.
+
+    \b
+    Examples:
+      crosscurrent demo
+      crosscurrent demo --keep
+      crosscurrent demo --replay ratings.csv.gz --replay items.csv.gz --target comedy --rate 500
+    """
+    log.configure(quiet=True)  # the live view tells the story
+    from consumers.demo.demo import run_demo  # noqa: PLC0415  (loads torch)
+    from consumers.demo.producer import DemoOptions  # noqa: PLC0415
+
+    code, figures = run_demo(DemoOptions(events, rate, seed, files, target, keep, report, reading))
+    write_json(json_file, figures)
+    return code
+
+
+for command in (simulate, replay, pretrain, evaluate, dead_letters, forget):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Runs a command; turns its outcome into an exit code."""
+    output.guard()
+    code = 0
+    try:
+        code = _run(cli)
+        sys.stdout.flush()
+    except output.ReaderGone:
+        output.end_by_sigpipe()
+    except Stop as stop:  # of the flush; one that has failed already said so
+        if not code:
+            click.echo(f"crosscurrent: {stop}", err=True)
+            code = stop.code
+    output.drop()
+    sys.exit(code)
+
+
+def _run(command: Callable[..., Any]) -> int:  # noqa: PLR0911  one line an outcome
+    try:
+        code = command(standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except Stop as stop:
+        click.echo(f"crosscurrent: {stop}", err=True)
+        return stop.code
+    except KeyboardInterrupt:
+        return 130
+    except output.ReaderGone:
+        raise
+    except Exception:
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exc()
+        return BUG
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""What must hold between the keys of `[kafka]`: addresses that can be meant, and security that is really used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from consumers.config.schema import Kafka
+
+ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\s:/@\[\]]+):(?P<port>\d+)")
+SASL = ("sasl_mechanism", "sasl_username", "sasl_password")
+TLS = ("ssl_cafile", "ssl_certfile", "ssl_keyfile")
+
+
+def split_addresses(kafka: Kafka) -> None:
+    """An address a list entry, without blanks; `["a:9092,b:9092"]` is two."""
+    entries = (entry.strip() for text in kafka.bootstrap_servers for entry in text.split(","))
+    kafka.bootstrap_servers = [entry for entry in entries if entry]
+
+
+def problems(kafka: Kafka) -> Iterator[str]:
+    """What is wrong, each beginning with the key."""
+    yield from _addresses(kafka.bootstrap_servers)
+    if kafka.security_protocol.startswith("SASL"):
+        for key in SASL:
+            if not getattr(kafka, key):
+                yield f"kafka.{key}: needed with this security_protocol"
+    if kafka.ssl_keyfile and not kafka.ssl_certfile:
+        yield "kafka.ssl_certfile: needed with kafka.ssl_keyfile"
+
+
+def _addresses(servers: list[str]) -> Iterator[str]:
+    if not servers:
+        yield "kafka.bootstrap_servers: name at least one"
+    for number, server in enumerate(servers, 1):
+        shown = server.rpartition("@")[2]  # whatever is before it may be a password
+        good = ADDRESS.fullmatch(server)
+        if good is None:
+            without_port = ADDRESS.fullmatch(f"{server}:9092") is not None
+            fix = (
+                f"it has no port: write {shown}:9092"
+                if without_port
+                else "write host:port, as in kafka-1:9092"
+            )
+            yield f"kafka.bootstrap_servers: entry {number}, {shown!r}: {fix}"
+        elif not 1 <= int(good["port"]) <= 65_535:
+            yield f"kafka.bootstrap_servers: entry {number}, {shown!r}: a port is from 1 to 65535"
+
+
+def unused_credentials(kafka: Kafka) -> str:
+    """For a config that says nothing of `security_protocol`: what is set and would not be used; "" if nothing.
+
+    Nobody who names a password or an authority means a plain connection, which is what they would get.
+    """
+    sasl, tls = _given(kafka, SASL), _given(kafka, TLS)
+    if not sasl and not tls:
+        return ""
+    if not sasl:
+        wanted = '"SSL"'
+    elif not tls:
+        wanted = '"SASL_SSL" (or "SASL_PLAINTEXT": the password is then open to whoever listens)'
+    else:
+        wanted = '"SASL_SSL"'
+    return (
+        f"kafka.security_protocol: it is missing, and without it {' and '.join(sasl + tls)} would not be used: "
+        f"set kafka.security_protocol to {wanted}"
+    )
+
+
+def _given(kafka: Kafka, keys: tuple[str, ...]) -> list[str]:
+    """Those that are set, by the name under which they are."""
+    names = {key: f"{key}_file" if getattr(kafka, f"{key}_file", None) else key for key in keys}
+    return [f"kafka.{name}" for key, name in names.items() if getattr(kafka, key)]

@@ -1,0 +1,103 @@
+"""Reaching the broker and the store before anything heavy is loaded: one clear line where they are away."""
+
+from __future__ import annotations
+
+import redis
+
+from consumers.config.schema import Settings
+from consumers.errors import Stop
+from consumers.source.kafka import KafkaSource
+from serving.contract import Keys
+from serving.store.connection import (
+    STORE_ERRORS,
+    NoMasterError,
+    connect,
+    ping,
+    problem,
+    redacted,
+    sentinel_parts,
+    uses_sentinel,
+)
+from serving.store.marked_store import wrong_type
+from serving.store.store_info import servers
+
+
+def connect_store(settings: Settings) -> redis.Redis:
+    """A client whose server has just answered, and takes writes as far as it says. Raises Stop."""
+    url = settings.redis.url
+    if (why := problem(url)) is not None:
+        raise Stop(f"redis.url {redacted(url)}: {why}")
+    try:
+        client = connect(url, **settings.redis.client())
+        ping(client)
+        _check_is_master(settings, client)
+        _check_is_ours(settings, client)
+    except STORE_ERRORS as error:
+        # Not the error's own text, nor the error itself: both may hold the URL with its password.
+        raise Stop(
+            f"Redis at {redacted(url)} cannot be reached ({_kind(url, error)}). Start it, or "
+            "set redis.url (CROSSCURRENT_REDIS__URL)."
+        ) from None
+    return client
+
+
+def _check_is_master(settings: Settings, client: redis.Redis) -> None:
+    """Not asked of what finds its master by itself: that may just be another one."""
+    url = settings.redis.url
+    if settings.redis.cluster or uses_sentinel(url):
+        return
+    here = redacted(url).partition("://")[2].partition("/")[0] or redacted(url)
+    by_sentinel = "redis+sentinel://HOST:26379,HOST:26379/MASTER/0"
+    for server in servers(client):
+        if server.mode == "sentinel":
+            raise Stop(
+                f"redis.url: {here} is a sentinel, which holds no data. Let it name the master: {by_sentinel}"
+            )
+        if server.replica_of is not None:
+            raise Stop(
+                f"redis.url: {here} is a replica of {server.replica_of}, and takes no writes. Name the master, or "
+                f"let Sentinel name it: {by_sentinel}"
+            )
+
+
+def _check_is_ours(settings: Settings, client: redis.Redis) -> None:
+    """At a start there is somebody to decide; later on a key that is not ours is replaced."""
+    meta = Keys(settings.redis.prefix).meta
+    try:
+        client.hget(meta, "started_ts")
+    except redis.ResponseError as error:
+        if wrong_type(error):
+            raise Stop(
+                f"the store holds {meta}, which is not ours: it is no hash. If another program uses this prefix, "
+                f"set redis.prefix; if not, delete the key: redis-cli DEL {meta}"
+            ) from None
+        raise
+
+
+def _kind(url: str, error: Exception) -> str:
+    """The error's name, and what to look at where a start would not help."""
+    if isinstance(error, NoMasterError):
+        parts = sentinel_parts(url)
+        hosts = ", ".join(f"{host}:{port}" for host, port in parts.hosts)
+        keys = "redis.sentinel_username and redis.sentinel_password"
+        told = [_told(reason, keys) for reason in error.reasons]
+        why = next((one for one in told if one is not None), None)
+        return f"no sentinel of {hosts} answers and knows a master {parts.service} that is up" + (
+            f"; one says: {why}" if why else ""
+        )
+    return _told(error, "redis.username and redis.password") or type(error).__name__
+
+
+def _told(error: Exception, keys: str) -> str | None:
+    """keys: of user and password. None where the error's name is all that is known."""
+    if isinstance(error, redis.AuthenticationError) or str(error).startswith("WRONGPASS"):
+        return f"AuthenticationError: user or password is wrong, see {keys}"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return f"{type(error).__name__}: its certificate is not trusted, see redis.ssl_cafile"
+    return None
+
+
+def connect_source(settings: Settings, accept_gap: bool = False) -> KafkaSource:
+    """The log with all topics there. Raises Stop."""
+    canary = settings.kafka.canary_topic
+    return KafkaSource(settings.kafka, settings.topics(), accept_gap=accept_gap, canary_topic=canary)

@@ -1,0 +1,4 @@
+"""Turn the bytes of a file into rows.
+
+Called by datasets; touches files only.
+"""

@@ -1,0 +1,243 @@
+"""Dead letters on a topic, sent by a thread of their own: a broker that is away stops neither reading nor learning."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import structlog
+from kafka import KafkaProducer
+from kafka.errors import (
+    InvalidRecordError,
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
+
+from consumers.config.schema import Kafka
+from consumers.dead_letters.sink import DeadLetter, cut
+from consumers.errors import Stop
+from serving.worker import Worker
+
+TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+ITS_OWN = (*TOO_LARGE, InvalidRecordError, InvalidTimestampError)
+"""What a broker has against a record itself, or against another one of the same batch."""
+CHUNK = 500
+"""Letters that are sent together, and acknowledged before the next ones."""
+MOST_LETTERS, MOST_BYTES = 10_000, 64 * 1024 * 1024
+"""Once so much waits for the broker, no more records should be read."""
+SILENT_SECONDS = 5.0
+"""Without an acknowledgement for so long, there is a problem."""
+PATIENCE_SECONDS = 12.0
+"""More than the client takes to give up a letter."""
+RETRY_SECONDS = 0.5
+
+log = structlog.get_logger()
+
+
+def make_producer(config: Kafka) -> Any:
+    """Raises KafkaError, OSError or ValueError.
+
+    Not an idempotent one: after one letter that the broker refuses, that would send no other.
+    """
+    return KafkaProducer(
+        **config.client(),
+        acks="all",
+        enable_idempotence=False,
+        linger_ms=5,
+        delivery_timeout_ms=10_000,
+        request_timeout_ms=5_000,
+        max_block_ms=5_000,
+    )
+
+
+class KafkaSink:
+    """A `Sink`. What is not acknowledged is kept and sent again, so none is lost; after a crash one may come twice.
+
+    Only what the broker has against a letter itself is no reason to wait: too large a one is cut to half until it
+    fits, and one that is refused even then, by itself, is given up: counted by `refused` and logged with the place of
+    its record. Anything else lasts until it is over: a broker away, a topic deleted, a right taken away.
+    """
+
+    def __init__(
+        self,
+        config: Kafka,
+        refused: Callable[[], object] = lambda: None,
+        most_letters: int = MOST_LETTERS,
+        most_bytes: int = MOST_BYTES,
+        connect: Callable[[Kafka], Any] = make_producer,
+    ) -> None:
+        """Raises Stop (exit 2) if the topic is missing."""
+        self._config, self._refused, self._connect = config, refused, connect
+        self._topic = config.dead_letter_topic
+        self._most_letters, self._most_bytes = most_letters, most_bytes
+        self._producer: Any = None
+        self._changed = threading.Condition()
+        self._waiting: dict[int, DeadLetter] = {}
+        """Letters by their number, counted from 1, oldest first."""
+        self._bytes = self._sent = 0
+        self._heard = time.monotonic()
+        """When a letter was acknowledged last, or the first one began to wait."""
+        self._why = "no answer"
+        self._closing = False
+        try:
+            self._new_producer().partitions_for(self._topic)
+        except KafkaError as error:
+            self._end_producer()
+            raise Stop(
+                f"missing topics: {self._topic} ({type(error).__name__}). Create it, for example: crosscurrent "
+                "check --create-topics"
+            ) from error
+        self._thread = Worker("dead-letters", self._run)
+        self._thread.start()
+
+    # The loop's thread
+
+    def send(self, letter: DeadLetter) -> None:
+        with self._changed:
+            if not self._waiting:
+                self._heard = time.monotonic()
+            self._sent += 1
+            self._waiting[self._sent] = letter
+            self._bytes += _size(letter)
+            self._changed.notify_all()
+
+    @property
+    def sent(self) -> int:
+        return self._sent
+
+    def check(self) -> None:
+        """Raises ThreadFailed if an exception that nobody foresaw has ended the thread."""
+        self._thread.check()
+
+    def full(self) -> bool:
+        return len(self._waiting) >= self._most_letters or self._bytes >= self._most_bytes
+
+    def close(self) -> None:
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(3.0)
+
+    # Any thread
+
+    def wait(self, count: int, timeout: float | None = None) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._settled(count), timeout)
+            return self._settled(count)
+
+    def _settled(self, count: int) -> bool:
+        return next(iter(self._waiting), count + 1) > count
+
+    def problem(self) -> str | None:
+        with self._changed:
+            silent = time.monotonic() - self._heard
+            if not self._waiting or silent < SILENT_SECONDS:
+                return None
+            full = "; reading pauses" if self.full() else ""
+            return f"{len(self._waiting)} dead letters are not acknowledged for {silent:.0f} s: {self._why}{full}"
+
+    # Its own thread
+
+    def _run(self) -> None:
+        try:
+            while chunk := self._next_chunk():
+                self._deliver(chunk)
+        finally:
+            with self._changed:
+                self._closing = True  # nobody waits for what will not come
+                self._changed.notify_all()
+            self._end_producer()
+
+    def _next_chunk(self) -> dict[int, DeadLetter]:
+        """The oldest letters that wait, once there are any; empty at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._waiting)
+            return {} if self._closing else dict(islice(self._waiting.items(), CHUNK))
+
+    def _deliver(self, chunk: dict[int, DeadLetter]) -> None:
+        """Sends the letters and waits for the broker's word on each. Those it has something against are sent again
+        by themselves, for it may be another one's fault; the others that fail stay in place."""
+        alone: dict[int, DeadLetter] = {}
+        problem: Exception | None = None
+        futures: list[tuple[int, DeadLetter, Any]] = []
+        for number, letter in chunk.items():
+            try:
+                futures.append((number, letter, self._send(letter)))
+            except ITS_OWN:
+                alone[number] = letter
+            except (KafkaError, OSError, ValueError) as error:
+                problem = error
+                break  # each of the others would wait in vain
+        for number, letter, future in futures:
+            try:
+                future.get(timeout=0 if problem else PATIENCE_SECONDS)
+                self._settle(number)
+            except ITS_OWN:
+                alone[number] = letter
+            except KafkaError as error:
+                problem = problem or error
+        for number, letter in sorted(alone.items()):
+            if (another := self._deliver_alone(number, letter)) is not None:
+                problem = another
+                break
+        if problem is not None:
+            self._pause(problem)
+
+    def _deliver_alone(self, number: int, letter: DeadLetter) -> Exception | None:
+        """One letter, cut until it fits. What keeps it from being sent, if that is not its own fault."""
+        while True:
+            try:
+                self._send(letter).get(timeout=PATIENCE_SECONDS)
+            except ITS_OWN as error:
+                shorter = cut(letter) if isinstance(error, TOO_LARGE) else letter
+                if _size(shorter) < _size(letter):
+                    letter = shorter
+                    continue
+                self._give_up(letter, error)
+            except (KafkaError, OSError, ValueError) as error:
+                return error
+            self._settle(number)
+            return None
+
+    def _send(self, letter: DeadLetter) -> Any:
+        producer = self._producer or self._new_producer()
+        return producer.send(self._topic, key=letter.key, value=letter.value, headers=letter.headers)
+
+    def _settle(self, number: int) -> None:
+        with self._changed:
+            self._bytes -= _size(self._waiting.pop(number))
+            self._heard, self._why = time.monotonic(), "no answer"
+            self._changed.notify_all()
+
+    def _give_up(self, letter: DeadLetter, error: Exception) -> None:
+        headers = {name: value.decode() for name, value in letter.headers}
+        where = {name: headers[name] for name in ("topic", "partition", "offset", "reason")}
+        log.error("the broker refuses a dead letter; it is left out", error=type(error).__name__, **where)
+        self._refused()
+
+    def _pause(self, problem: Exception) -> None:
+        """A new producer after a while: the old one may never hear of the broker again."""
+        self._why = type(problem).__name__
+        log.warning("dead letters not acknowledged, will send them again", error=self._why)
+        self._end_producer()
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing, RETRY_SECONDS)
+
+    def _new_producer(self) -> Any:
+        self._producer = self._connect(self._config)
+        return self._producer
+
+    def _end_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.close(timeout=2)
+
+
+def _size(letter: DeadLetter) -> int:
+    """Bytes of key and value."""
+    return len(letter.key or b"") + len(letter.value or b"")

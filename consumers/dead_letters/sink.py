@@ -1,0 +1,147 @@
+"""Records that teach nothing: raw bytes and provenance go to one topic; too many of them stop the service."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, NamedTuple, Protocol
+
+from consumers.errors import DEAD_LETTER_LIMIT, Stop
+from consumers.events.record import Place, Record
+from consumers.events.rejection import Reason
+
+CUT_BYTES = 65_536
+"""How much is kept at most of a value that the broker refuses as too large."""
+
+
+class DeadLetter(NamedTuple):
+    """What is written: `headers` are the provenance, UTF-8, numbers in decimal."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+def dead_letter(record: Record, reason: Reason, detail: str = "") -> DeadLetter:
+    """The letter for one record. Kafka has no record without key and value: its value is then empty."""
+    headers = {
+        "reason": reason,
+        "detail": detail,
+        "topic": record.topic,
+        "partition": str(record.partition),
+        "offset": str(record.offset),
+        "timestamp": str(record.timestamp),
+    }
+    value = record.value
+    if record.key is None and value is None:
+        value, headers["null_record"] = b"", "true"
+    return DeadLetter(record.key, value, [(k, v.encode()) for k, v in headers.items()])
+
+
+class Sink(Protocol):
+    """Where dead letters go. `send`, `full` and `close` are for one thread, the others for any; only `wait` blocks."""
+
+    def send(self, letter: DeadLetter) -> None:
+        """Hands a letter over; it is safe once `wait` says so."""
+
+    @property
+    def sent(self) -> int:
+        """How many letters were handed over so far."""
+
+    def wait(self, count: int, timeout: float | None = None) -> bool:
+        """Whether the first `count` letters are safe; waits for that, at most `timeout` seconds, or until `close`."""
+
+    def full(self) -> bool:
+        """So many letters wait that no more records should be read."""
+
+    def problem(self) -> str | None:
+        """Why letters are not acknowledged; None while they are."""
+
+    def close(self) -> None:
+        """Letters that are not safe by now are lost."""
+
+
+class ListSink:
+    """Dead letters in a list."""
+
+    def __init__(self) -> None:
+        self.letters: list[DeadLetter] = []
+
+    def send(self, letter: DeadLetter) -> None:
+        self.letters.append(letter)
+
+    @property
+    def sent(self) -> int:
+        return len(self.letters)
+
+    def wait(self, count: int, timeout: float | None = None) -> bool:
+        return True
+
+    def full(self) -> bool:
+        return False
+
+    def problem(self) -> str | None:
+        return None
+
+    def close(self) -> None: ...
+
+
+def cut(letter: DeadLetter) -> DeadLetter:
+    """The letter with less of its value (of its key, if that is longer); headers keep the value's first length."""
+    key, value = letter.key, letter.value
+    if len(value or b"") >= len(key or b""):
+        value = value and _shorter(value)
+    else:
+        key = key and _shorter(key)
+    headers = letter.headers
+    if ("truncated", b"true") not in headers:
+        headers = [*headers, ("truncated", b"true"), ("length", str(len(letter.value or b"")).encode())]
+    return DeadLetter(key, value, headers)
+
+
+def _shorter(data: bytes) -> bytes:
+    return data[: min(CUT_BYTES, len(data) // 2)]
+
+
+class Limits:
+    """Per partition: a share of the last `window` records, and a run of invalid ones. Past either, Stop (exit 3)."""
+
+    def __init__(self, max_ratio: float, max_consecutive: int, window: int = 1000) -> None:
+        self._max_ratio = max_ratio
+        self._max_consecutive = max_consecutive
+        self._window = window
+        self._last: dict[Place, deque[bool]] = {}
+        self._run: dict[Place, int] = {}
+
+    def add(self, record: Record, invalid: bool) -> None:
+        """One more record, without a judgement."""
+        place = (record.topic, record.partition)
+        self._last.setdefault(place, deque(maxlen=self._window)).append(invalid)
+        self._run[place] = self._run.get(place, 0) + 1 if invalid else 0
+
+    def count(self, record: Record, invalid: bool) -> None:
+        """Raises Stop when this record takes its partition over a limit."""
+        self.add(record, invalid)
+        if not invalid:
+            return
+        place = (record.topic, record.partition)
+        last, run = self._last[place], self._run[place]
+        bad = sum(last)
+        if run > self._max_consecutive or (
+            len(last) == self._window and bad > self._max_ratio * self._window
+        ):
+            raise Stop(
+                f"{record.topic} partition {record.partition}: {bad} of the last {len(last)} records are invalid "
+                f"({run} in a row, up to offset {record.offset}). A producer sends what the contract does not "
+                "allow; see the dead letters. Raise intake.max_invalid_ratio or "
+                "intake.max_consecutive_invalid to go on.",
+                DEAD_LETTER_LIMIT,
+            )
+
+    def state(self) -> list[Any]:
+        return [[*place, self._run[place], bytes(last)] for place, last in sorted(self._last.items())]
+
+    def load(self, state: list[Any]) -> None:
+        self._run = {(topic, partition): run for topic, partition, run, _ in state}
+        self._last = {
+            (topic, partition): deque(map(bool, last), self._window) for topic, partition, _, last in state
+        }

@@ -1,0 +1,170 @@
+"""Reading the dead-letter topic: letters, and the marks that say which of them were sent back.
+
+A mark is a small record in the same topic, written once the broker has acknowledged the replayed record. It has the
+letter's headers and one more, `replayed`, which names the source place as `topic:partition:offset`. Marks count by
+source place and time, not by letter: after a crash one record may have two letters, and is still sent back once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Self
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError, UnsupportedCodecError
+
+from consumers.config.schema import Kafka
+from consumers.errors import BUG, USAGE, Stop
+from consumers.kafka_client.codecs import cure
+from consumers.kafka_client.diagnostics import unreachable
+
+REPLAYED = "replayed"
+PATIENCE_SECONDS = 20.0
+"""How long the broker may deliver nothing before reading is given up."""
+
+LetterId = tuple[int, int]
+"""(partition, offset) in the dead-letter topic; written `partition:offset`."""
+SourcePlace = tuple[str, str, str, str]
+"""topic, partition, offset, timestamp of the source record, as they stand in the headers."""
+
+
+class Letter(NamedTuple):
+    """One record of the dead-letter topic; a header it lacks reads as empty."""
+
+    id: LetterId
+    timestamp: int
+    """When it was written, ms since the epoch."""
+    headers: dict[str, str]
+    key: bytes | None
+    value: bytes | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.id[0]}:{self.id[1]}"
+
+    @property
+    def topic(self) -> str:
+        return self.headers.get("topic", "")
+
+    @property
+    def reason(self) -> str:
+        return self.headers.get("reason", "")
+
+    @property
+    def source(self) -> SourcePlace:
+        h = self.headers
+        return h.get("topic", ""), h.get("partition", ""), h.get("offset", ""), h.get("timestamp", "")
+
+    @property
+    def source_ms(self) -> int:
+        """The source record's time; the letter's own where the log kept none."""
+        text = self.headers.get("timestamp", "")
+        return int(text) if text.isdecimal() else self.timestamp
+
+
+def parse_id(text: str) -> LetterId:
+    """`partition:offset`; raises Stop (exit 2)."""
+    partition, colon, offset = text.partition(":")
+    if not (colon and partition.isdecimal() and offset.isdecimal()):
+        raise Stop(f"{text}: an id is partition:offset, as `crosscurrent dead-letters list` shows it", USAGE)
+    return int(partition), int(offset)
+
+
+class LetterLog:
+    """The dead-letter topic as it stood when it was opened: what comes later is not read, so reading ends.
+
+    Raises Stop (exit 2) without a broker or topic, Stop (exit 1) if the broker falls silent on the way.
+    """
+
+    def __init__(self, config: Kafka, patience: float = PATIENCE_SECONDS) -> None:
+        self._config = config
+        self._topic = config.dead_letter_topic
+        self._patience = patience
+        try:
+            self._consumer = KafkaConsumer(
+                **config.client(),
+                group_id=None,
+                max_poll_records=5000,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",  # retention may pass by while it is read
+                allow_auto_create_topics=False,
+                isolation_level="read_committed",
+            )
+        except (KafkaError, OSError, ValueError) as error:
+            raise Stop(unreachable(config, error)) from error
+        partitions = sorted(self._consumer.partitions_for_topic(self._topic) or ())
+        if not partitions:
+            self.close()
+            raise Stop(f"topic {self._topic} does not exist (kafka.dead_letter_topic)")
+        self._tps = {p: TopicPartition(self._topic, p) for p in partitions}
+        self._ends: dict[int, int] = {}
+
+    def close(self) -> None:
+        self._consumer.close(autocommit=False, timeout_ms=2000)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def replayed(self) -> set[SourcePlace]:
+        """Source places that were sent back."""
+        return {record.source for record in self._read() if REPLAYED in record.headers}
+
+    def letters(self) -> Iterator[Letter]:
+        """Every letter, in order within its partition."""
+        return (record for record in self._read() if REPLAYED not in record.headers)
+
+    def get(self, wanted: LetterId) -> Letter | None:
+        """One letter; None if there is none under this id."""
+        partition, offset = wanted
+        if partition not in self._tps:
+            return None
+        first = next(self._read({partition: offset}), None)
+        return first if first and first.id == wanted and REPLAYED not in first.headers else None
+
+    def _read(self, begin: dict[int, int] | None = None) -> Iterator[Letter]:
+        """Records of all partitions (or those of `begin`, from its offsets) to the ends first seen."""
+        consumer = self._consumer
+        places = [tp for p, tp in self._tps.items() if begin is None or p in begin]
+        consumer.assign(places)
+        for tp in places:
+            if begin is None:
+                consumer.seek_to_beginning(tp)
+            else:
+                consumer.seek(tp, begin[tp.partition])
+        deadline = time.monotonic() + self._patience
+        try:
+            while open_ := [tp for tp in places if not self._at_end(tp)]:
+                polled = consumer.poll(timeout_ms=200)
+                if polled:
+                    deadline = time.monotonic() + self._patience
+                elif time.monotonic() > deadline:
+                    raise Stop(f"the broker does not deliver {open_[0].topic} to its end", BUG)
+                for tp, messages in polled.items():
+                    end = self._end(tp)
+                    for message in messages:
+                        if end is not None and message.offset >= end:
+                            break
+                        yield _letter(message)
+        except UnsupportedCodecError as error:
+            raise Stop(cure(f"topic {self._topic}", error)) from error
+        except KafkaError as error:
+            raise Stop(f"Kafka: {type(error).__name__}: {error}", BUG) from error
+
+    def _end(self, tp: Any) -> int | None:
+        """The end first seen. `end_offsets()` is too low on the embedded broker, the high watermark is right."""
+        if tp.partition not in self._ends and (end := self._consumer.highwater(tp)) is not None:
+            self._ends[tp.partition] = end
+        return self._ends.get(tp.partition)
+
+    def _at_end(self, tp: Any) -> bool:
+        end = self._end(tp)
+        return end is not None and (end == 0 or (self._consumer.position(tp, timeout_ms=1000) or 0) >= end)
+
+
+def _letter(message: Any) -> Letter:
+    headers = {name: (value or b"").decode(errors="replace") for name, value in message.headers}
+    return Letter((message.partition, message.offset), message.timestamp, headers, message.key, message.value)

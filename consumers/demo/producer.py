@@ -1,0 +1,79 @@
+"""The demo's producer as its parent sees it: a process that sends items at once, events on command."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from consumers.datasets.options import ReadOptions
+from consumers.errors import BUG, Stop
+
+
+class DemoOptions(NamedTuple):
+    """What `crosscurrent demo` was asked for."""
+
+    events: int
+    rate: float
+    seed: int
+    files: tuple[Path, ...] = ()
+    target: str | None = None
+    keep: bool = False
+    report: Path = Path("report")
+    reading: ReadOptions = ReadOptions()
+    """How `files` are read."""
+
+
+class Feed:
+    """The producer, a process of its own: items at once, events after `go`, a line of counts at the end."""
+
+    def __init__(self, bootstrap: str, options: DemoOptions, domains: list[str]) -> None:
+        orders = {
+            "bootstrap": bootstrap,
+            "events": options.events,
+            "rate": options.rate,
+            "seed": options.seed,
+            "files": [str(f) for f in options.files],
+            "domains": domains,
+            "reading": msgspec.to_builtins(options.reading),
+        }
+        self._process = subprocess.Popen(  # noqa: S603  our own module
+            [sys.executable, "-m", "consumers.demo.producer_process", json.dumps(orders)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_for_items(self) -> None:
+        """Returns once all items are in the log. Raises Stop if the producer fails."""
+        self._line()
+
+    def go(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("go\n")
+            self._process.stdin.flush()
+
+    def finished(self) -> bool:
+        return self._process.poll() is not None
+
+    def counts(self) -> dict[str, int]:
+        """What was sent, by kind. Raises Stop if the producer fails."""
+        counts: dict[str, int] = json.loads(self._line())
+        return counts
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise Stop("the demo's producer failed; its message is above", BUG)
+        return line
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()

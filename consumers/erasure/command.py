@@ -1,0 +1,159 @@
+"""A request to forget a user: into the log, and the user's keys out of the store. Gives the receipt."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError
+
+from consumers.config.schema import Settings
+from consumers.connections import connect_store
+from consumers.errors import Stop
+from consumers.events.rejection import ID_LIMIT
+from consumers.kafka_client.diagnostics import unreachable
+from consumers.kafka_client.producer import make_producer
+from consumers.kafka_client.topics import create_topics
+from serving.contract import Keys
+from serving.store.connection import STORE_ERRORS
+
+POLL_SECONDS = 0.5
+ERASED = (
+    "bias weights, taste, ranking slopes, network and optimizer rows, replayed and waiting events, in every learner",
+    "recent and seen items, event counts, ids in the dedup window, values on their way to the store",
+    "their row in the id tables",
+)
+YOURS = (
+    "what shared weights, item statistics and error averages learned from all users together",
+    "to be rid of that, move checkpoint.directory away: run then learns anew from the log, without this user",
+    "backups of the checkpoint directory and of the store, and logs of your producers",
+)
+
+
+class Receipt(msgspec.Struct):
+    """What was done. It does not name the user."""
+
+    mark: str
+    """Stands for the user in the topic of requests, and in the state."""
+    requested_ms: int
+    topic: str
+    partition: int
+    offset: int
+    store_keys_deleted: int
+    state: Literal["erased", "requested"]
+    """erased: a checkpoint without the user is on disk and those before it are gone. requested: `run` has yet to
+    read it, or to delete them."""
+    erased: list[str]
+    expire_yourself: dict[str, str]
+    """Topics that may hold the user's records: by their retention."""
+    stays: list[str]
+
+
+def forget_user(settings: Settings, user: str, wait: float) -> Receipt:
+    """Raises Stop where broker or store do not answer; to repeat a request does no harm.
+
+    A store that is away does not keep the request from the log.
+    """
+    if not 1 <= len(user) <= ID_LIMIT:
+        raise Stop(f"a user id has 1 to {ID_LIMIT} characters")
+    ids, now = settings.privacy.ids(), int(time.time() * 1000)
+    inside = ids.inside(user)
+    mark = ids.mark(inside)
+    value = msgspec.json.encode({"timestamp": now, "key": ids.fingerprint})
+    try:
+        partition, offset = _send(settings, mark.encode(), value)
+        deleted = _delete_keys(settings, {user, inside})
+        erased = _await(settings, partition, offset, wait)
+        kept = _retention(settings)
+    except KafkaError as error:
+        raise Stop(unreachable(settings.kafka, error)) from error
+    topic = settings.kafka.forget_topic
+    state: Literal["erased", "requested"] = "erased" if erased else "requested"
+    return Receipt(mark, now, topic, partition, offset, deleted, state, list(ERASED), kept, list(YOURS))
+
+
+def _send(settings: Settings, key: bytes, value: bytes) -> tuple[int, int]:
+    client, topic = settings.kafka.client(), settings.kafka.forget_topic
+    create_topics(client, [(topic, "items")], 1)
+    producer = make_producer(client, live=True)
+    try:
+        sent = producer.send(topic, value, key).get(timeout=15)
+        return int(sent.partition), int(sent.offset)
+    finally:
+        producer.close(timeout=5)
+
+
+def _delete_keys(settings: Settings, users: set[str]) -> int:
+    """Of the raw id, too: it may be from before a key was set. Raises Stop."""
+    keys, names = Keys(settings.redis.prefix), list(settings.domains)
+    try:
+        with contextlib.closing(connect_store(settings)) as store:
+            pipeline = store.pipeline(transaction=False)
+            for user in users:
+                for key in (keys.user(user), *(keys.recommendations(user, name) for name in names)):
+                    pipeline.delete(key)
+            return sum(int(n) for n in pipeline.execute())
+    except (Stop, *STORE_ERRORS) as error:
+        # Not a store's error's own text: it may hold the URL with its password.
+        why = str(error) if isinstance(error, Stop) else f"The store failed ({type(error).__name__})."
+        older = ", and those from before there was a privacy.key" if len(users) > 1 else ""
+        raise Stop(
+            "the request is in the log, and `run` will delete the user's keys once it reaches the store. Here: "
+            f"{why} Repeat the command to delete them at once{older}."
+        ) from None
+
+
+def _await(settings: Settings, partition: int, offset: int, seconds: float) -> bool:
+    """Whether a checkpoint passed the request in time, and older ones are gone: `run` commits its offset then."""
+    group, tp = settings.kafka.group_id, TopicPartition(settings.kafka.forget_topic, partition)
+    deadline = time.monotonic() + seconds
+    with KafkaAdminClient(**settings.kafka.client()) as admin:
+        while True:
+            committed = admin.list_group_offsets({group: [tp]}).get(group, {}).get(tp)
+            if committed is not None and committed.offset > offset:
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+
+
+def _retention(settings: Settings) -> dict[str, str]:
+    """By topic with raw user ids: how long it keeps records, in words."""
+    topics = [name for name, (_, kind) in settings.topics().items() if kind == "interactions"]
+    topics.append(settings.kafka.dead_letter_topic)
+    with KafkaAdminClient(**settings.kafka.client()) as admin:
+        return {topic: _kept(admin, topic) for topic in topics}
+
+
+def _kept(admin: Any, topic: str) -> str:
+    try:
+        found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)], config_filter="all")
+        millis = int(found["topic"][topic]["retention.ms"]["value"])
+    except (KafkaError, KeyError, TypeError, ValueError):
+        return "until its retention.ms, which the broker does not tell"
+    return f"retention.ms = {millis}" + (
+        ": kept for ever" if millis < 0 else f", {millis / 86_400_000:g} days"
+    )
+
+
+def lines(receipt: Receipt) -> Iterator[str]:
+    """The receipt for people."""
+    yield f"request {receipt.mark} at {receipt.topic}:{receipt.partition}:{receipt.offset}"
+    yield f"store: {receipt.store_keys_deleted} keys deleted"
+    if not receipt.store_keys_deleted:
+        yield "  (none were there: if this user had events, check how the id is written)"
+    if receipt.state == "erased":
+        yield "state: erased by run; a checkpoint without them is on disk, older ones are gone:"
+    else:
+        yield "state: to be erased by run, which has not read the request yet (at once, or at its next start),"
+        yield "or has not yet deleted older checkpoints (a large state: minutes later):"
+    yield from (f"  - {what}" for what in receipt.erased)
+    yield "yours to expire, as the records are not ours to delete:"
+    yield from (f"  - {topic}: {how}" for topic, how in receipt.expire_yourself.items())
+    yield "stays:"
+    yield from (f"  - {what}" for what in receipt.stays)

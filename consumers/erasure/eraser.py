@@ -1,0 +1,100 @@
+"""Erasing users who asked for it: from the learners, the outbox and the dedup window at once, then from the store.
+
+Requests name users by a hash. Those in the state are found at once, by an index of hashes; those in the store's keys,
+and in keys on their way to it (an evicted user's may outlive their row), by a scan in the background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from consumers.erasure.mark_index import Mark, MarkIndex
+from consumers.erasure.requests import Forgotten
+from consumers.events.decode import Forget
+from consumers.events.deduplication import DedupWindow
+from models.arm_comparison import Arms
+from serving.publication.publication_queue import Outbox
+from serving.store.key_scan import Sweep
+from serving.store.redis_writer import Publisher
+
+log = structlog.get_logger()
+
+AGAIN_SECONDS = 10.0
+"""After a scan that failed."""
+
+
+class Forgetting:
+    """Carries out what `forgotten` collects. One thread calls it."""
+
+    def __init__(
+        self,
+        mark: Mark,
+        arms: Arms,
+        outbox: Outbox,
+        dedup: DedupWindow,
+        publisher: Publisher | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self.forgotten = Forgotten(mark)
+        self.index = MarkIndex(mark, arms)
+        self.take: Callable[[Forget], None] = self.forgotten.take
+        self.drops = self.forgotten.drops
+        self._mark, self._arms, self._outbox, self._dedup = mark, arms, outbox, dedup
+        self._publisher, self._clock = publisher, clock
+        self._sweep: Sweep | None = None
+        self._awaited: set[str] = set()
+        """Keys to be deleted that the store had not acknowledged when last asked."""
+        self._searched: frozenset[str] = frozenset()
+        self._not_before = 0.0
+
+    @property
+    def waiting(self) -> bool:
+        return self.forgotten.waiting
+
+    def erase(self) -> None:
+        """Erases the users of all requests that wait."""
+        users = self.index.users(self.forgotten.due(), self._outbox.left())
+        for user in sorted(users):  # rows must become free in one order, also when read again after a crash
+            self._delete(user, self._arms.forget_user(user))
+        self._dedup.forget_users(users)
+        log.info("users forgotten", users=len(users), requests=len(self.forgotten))
+
+    def _delete(self, user: str, row: int | None, found: Iterable[str] = ()) -> None:
+        self._awaited.update(self._outbox.forget_user(user, row, found))
+
+    def sweep_if_due(self) -> None:
+        """Looks through the store for keys of the forgotten, while there may be any. Call often."""
+        if self._publisher is None or not self.forgotten.unswept or self._clock() < self._not_before:
+            return
+        if self._sweep is None:
+            # What is on its way to the store must have arrived: a scan would miss it.
+            self._awaited = self._publisher.unconfirmed_among(self._awaited) | (
+                self._awaited & set(self._outbox.doomed())
+            )
+            if self._awaited:
+                return
+            self.forgotten.unswept -= self._searched
+            self._searched = frozenset()
+            if self.forgotten.unswept:
+                wanted = frozenset(self.forgotten.unswept)
+                backlog = self._publisher.unconfirmed()
+                self._sweep = Sweep(self._publisher.client, self._outbox.keys, self._mark, wanted, backlog)
+        elif self._sweep.done():
+            self._swept(self._sweep)
+            self._sweep = None
+
+    def search_again(self) -> None:
+        """The store lost writes, deletions perhaps among them: it is searched for everybody ever forgotten."""
+        self.forgotten.unsweep()
+        self._sweep, self._searched = None, frozenset()
+
+    def _swept(self, sweep: Sweep) -> None:
+        if sweep.failure is not None:
+            log.warning("the store was not searched for the forgotten; will try again", error=sweep.failure)
+            self._not_before = self._clock() + AGAIN_SECONDS
+            return
+        for user, keys in sweep.found.items():
+            self._delete(user, None, keys)
+        self._searched = sweep.wanted

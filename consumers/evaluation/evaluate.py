@@ -1,0 +1,141 @@
+"""Runs all arms, two processes at a time, with a progress bar, and puts the report together."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from rich.console import Console
+
+from consumers.config.schema import Settings
+from consumers.datasets.options import ReadOptions
+from consumers.datasets.understanding import confirm, show_understanding
+from consumers.errors import BUG
+from consumers.evaluation.dataset import Data, Job, data_of, scan_files
+from consumers.evaluation.encode import encode
+from consumers.evaluation.metrics import Target, all_figures
+from consumers.evaluation.predictions import Outcome
+from consumers.evaluation.report import print_report, write_plot, write_predictions
+from consumers.evaluation.workers import Tell, run_all
+from consumers.terminal import log
+
+
+class Options(NamedTuple):
+    """What `crosscurrent evaluate` was asked for."""
+
+    interactions: Path
+    items: Path
+    target: str
+    reading: ReadOptions = ReadOptions()
+    predictions: Path | None = None
+    plot: Path | None = None
+    seeds: int = 1
+    strategies: tuple[str, ...] = ()
+    """Adaptation strategies that get an arm `full_<strategy>` each."""
+    dry_run: bool = False
+    yes: bool = False
+
+
+class Run(NamedTuple):
+    """One pass over the events in a worker: an arm (or several that share it) and a seed."""
+
+    arm: str
+    seed: int
+
+
+def run_evaluation(
+    options: Options, settings: Settings, console: Console | None = None
+) -> tuple[int, dict[str, Any]]:
+    """(exit code, report). Says what the files were taken for, evaluates, prints the tables, writes what was asked for.
+
+    The code is 1 where a file was not read to its end, or where the answer was no. Raises Stop.
+    """
+    console = console or log.console()
+    begun, now = time.monotonic(), int(time.time() * 1000)
+    with log.bars(console) as bars:
+        task = bars.add_task("reading", total=None)
+        events, items, check = scan_files(
+            options.interactions, options.items, options.target, settings, options.reading, now,
+            lambda done, size: bars.update(task, completed=done, total=size),
+        )  # fmt: skip
+    data = data_of(events, items, options.target, settings)
+    show_understanding((events, items), check, console if options.dry_run else log.console(stderr=True))
+    code = BUG if events.cut is not None or items.cut is not None else 0
+    del events, items
+    if options.dry_run:
+        console.print("nothing was evaluated (--dry-run)")
+        return code, {"events": len(data.events), "bad_rows": data.bad_rows}
+    if not confirm(f"Evaluate on {len(data.events):,} events?", options.yes):
+        return BUG, {"events": len(data.events), "bad_rows": data.bad_rows}
+    if lacking := data.unlisted():
+        console.print(
+            f"{lacking:,} target events are of items that --items lacks: learned, not ranked", style="yellow"
+        )
+    with tempfile.TemporaryDirectory() as folder, log.bars(console) as bars:
+        vectors = Path(folder) / "vectors.npz"
+        encode(data, settings.text_encoder.model, vectors, bars)
+        job = Job(
+            options.interactions, options.items, options.target, options.reading, now,
+            msgspec.json.encode(settings), vectors,
+        )  # fmt: skip
+        runs = _plan(data, settings, options)
+        names = [f"{r.arm} {r.seed if len(runs) > 6 else ''}" for r in runs]
+        found = run_all(partial(_work, job), runs, names, len(data.events), bars)
+        outcomes = [outcome for one in found for outcome in one]
+    outcomes += _without_randomness(outcomes)
+    target = Target(data)
+    report = {
+        "target": data.target,
+        "events": len(target.user),
+        "seconds": 0.0,
+        **all_figures(data, target, outcomes),
+    }
+    if options.predictions is not None:
+        write_predictions(options.predictions, target, outcomes)
+    if options.plot is not None:
+        write_plot(options.plot, target, outcomes)
+    report["seconds"] = round(time.monotonic() - begun, 1)
+    print_report(report, console)
+    return code, report
+
+
+def _plan(data: Data, settings: Settings, options: Options) -> list[Run]:
+    first = settings.learner.seed
+    runs = []
+    for seed in range(first, first + options.seeds):
+        runs += [Run("full", seed), Run("target_only", seed), Run("network", seed)]
+        runs += [Run(f"full_{strategy}", seed) for strategy in options.strategies]
+        if data.has_ratings:
+            runs += [Run("river_biased_mf_target", seed), Run("river_biased_mf_all", seed)]
+    runs.insert(1, Run("item_knn_batch", first))
+    return runs
+
+
+def _without_randomness(outcomes: list[Outcome]) -> list[Outcome]:
+    """For arms that ran once the other seeds' outcomes, which are the same."""
+    seeds = dict.fromkeys(o.seed for o in outcomes)
+    ran = {(o.arm, o.seed) for o in outcomes}
+    return [o.of_seed(seed) for o in outcomes for seed in seeds if (o.arm, seed) not in ran]
+
+
+def _work(job: Job, run: Run, tell: Tell) -> list[Outcome]:
+    """In a worker process: imports are here so that the parent need not hold them all."""
+    from consumers.evaluation import baselines as peers  # noqa: PLC0415
+    from consumers.evaluation import learner_arms as ours  # noqa: PLC0415
+    from consumers.evaluation import network_arm as network_alone  # noqa: PLC0415
+
+    data, settings, vectors = job.load()
+    arms: dict[str, Callable[[], list[Outcome]]] = {
+        "network": lambda: network_alone.run_network(data, vectors, settings, run.seed, tell),
+        "item_knn_batch": lambda: peers.run_item_knn(data, run.seed, tell),
+        "river_biased_mf_target": lambda: peers.run_river(data, run.seed, False, tell),
+        "river_biased_mf_all": lambda: peers.run_river(data, run.seed, True, tell),
+    }
+    if run.arm in arms:
+        return arms[run.arm]()
+    return ours.run_learner(data, vectors, settings, run.seed, run.arm, tell)

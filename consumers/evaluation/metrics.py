@@ -1,0 +1,178 @@
+"""From what each arm said to the figures: errors, ranking measures, intervals by bootstrap over users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumers.evaluation.dataset import Data
+from consumers.evaluation.predictions import STRATEGY_ARMS, TOP, Outcome
+
+RATING = ("full", *STRATEGY_ARMS, "target_only", "network", "river_biased_mf_target", "river_biased_mf_all")
+RANKING = (
+    "full", *STRATEGY_ARMS, "target_only", "network", "popularity_1d", "popularity_3d", "popularity_30d",
+    "popularity_ever", "item_knn_batch", "co_visitation", "text",
+)  # fmt: skip
+BUCKETS = {"0": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, 10**9)}
+RESAMPLES = 1000
+FIRST = 5
+
+Array = NDArray[np.float64]
+
+
+class Target:
+    """The target's events as columns, a row each, and a bootstrap of their users that all figures share."""
+
+    def __init__(self, data: Data) -> None:
+        pairs = [(n, e) for n, e in enumerate(data.events) if e.domain == data.target]
+        self.index = np.array([n for n, _ in pairs], np.int64)
+        self.user_ids = [e.user for _, e in pairs]
+        self.item_ids = [e.item for _, e in pairs]
+        self.rating = np.array([np.nan if e.value is None else e.value for _, e in pairs])
+        numbers: dict[str, int] = {}
+        self.user = np.array([numbers.setdefault(u, len(numbers)) for u in self.user_ids], np.int64)
+        earlier: NDArray[np.int64] = np.zeros(len(numbers), np.int64)
+        self.history = np.zeros(len(pairs), np.int64)
+        for n, user in enumerate(self.user):
+            self.history[n] = earlier[user]
+            earlier[user] += 1
+        self.users = len(numbers)
+        rng = np.random.default_rng(0)
+        self.weights = np.stack(
+            [
+                np.bincount(rng.integers(self.users, size=self.users), minlength=self.users)
+                for _ in range(RESAMPLES)
+            ]
+        ).astype(np.float64)
+        """(resamples, users): how often each user was drawn."""
+
+    def interval(self, values: Array, where: NDArray[np.bool_], root: bool = False) -> list[float]:
+        """95 % interval of the mean of `values[where]`, users resampled."""
+        total = np.bincount(self.user[where], values[where], self.users)
+        count = np.bincount(self.user[where], minlength=self.users)
+        means = (self.weights @ total) / np.maximum(self.weights @ count, 1e-9)
+        low, high = np.percentile(means, [2.5, 97.5])
+        return [float(np.sqrt(low)), float(np.sqrt(high))] if root else [float(low), float(high)]
+
+
+def ndcg(rank: NDArray[np.int64]) -> Array:
+    """NDCG@10 of one relevant item at each rank; 0 for -1 too."""
+    inside = (rank >= 0) & (rank < TOP)
+    return np.where(inside, 1.0 / np.log2(np.maximum(rank, 0) + 2.0), 0.0)
+
+
+def on_grid(prediction: Array, grid: Array) -> Array:
+    """(n,) Each prediction rounded to the nearest of `grid` (ascending, not empty), halfway to the lower one."""
+    nearest: Array = grid[np.searchsorted((grid[1:] + grid[:-1]) / 2.0, prediction)]
+    return nearest
+
+
+def rating_figures(target: Target, outcome: Outcome, grid: Array) -> dict[str, Any]:
+    """RMSE, MAE, accuracy on the observed grid; RMSE of each user's first five target events."""
+    rated = np.isfinite(target.rating) & np.isfinite(outcome.prediction)
+    error = np.where(rated, outcome.prediction - target.rating, 0.0)
+    nearest = on_grid(outcome.prediction[rated], grid)
+    early = rated & (target.history < FIRST)
+    return {
+        "rmse": _root(error[rated]),
+        "mae": float(np.abs(error[rated]).mean()),
+        "accuracy": float((nearest == target.rating[rated]).mean()),
+        "rmse_first5": _root(error[early]),
+        "rmse_ci": target.interval(error**2, rated, root=True),
+    }
+
+
+def _root(errors: Array) -> float:
+    return float(np.sqrt(np.mean(errors**2))) if len(errors) else float("nan")
+
+
+def ranking_figures(target: Target, outcome: Outcome) -> dict[str, Any]:
+    """NDCG@10, HR@10, MRR, coverage; and NDCG@10 by how many target events the user had before."""
+    ranked = outcome.rank >= 0
+    gains = ndcg(outcome.rank)
+    rank = outcome.rank[ranked]
+    by_history = {}
+    for name, (low, high) in BUCKETS.items():
+        inside = ranked & (target.history >= low) & (target.history <= high)
+        by_history[name] = {"n": int(inside.sum()), "ndcg@10": _mean(gains[inside])}
+    return {
+        "ndcg@10": _mean(gains[ranked]),
+        "hr@10": _mean((rank < TOP).astype(np.float64)),
+        "mrr": _mean(1.0 / (rank.astype(np.float64) + 1.0)),
+        "coverage@10": outcome.coverage,
+        "ndcg@10_ci": target.interval(gains, ranked) if ranked.any() else [0.0, 0.0],
+        "by_history": by_history,
+    }
+
+
+def _mean(values: Array) -> float:
+    return float(values.mean()) if len(values) else 0.0
+
+
+def versus_best(target: Target, outcomes: list[Outcome]) -> dict[str, Any]:
+    """Full minus the best other arm (but target_only and other strategies), paired by user; overall and by bucket."""
+    gains: dict[str, list[Array]] = {}
+    ranked = np.zeros(len(target.user), np.bool_)
+    for outcome in outcomes:
+        gains.setdefault(outcome.arm, []).append(ndcg(outcome.rank))
+        if outcome.arm == "full":
+            ranked = outcome.rank >= 0
+    means = {arm: np.mean(values, axis=0) for arm, values in gains.items()}
+    others = [arm for arm in means if arm in RANKING and arm not in ("full", *STRATEGY_ARMS, "target_only")]
+
+    def against(where: NDArray[np.bool_]) -> dict[str, Any]:
+        if not where.any() or not others:
+            return {"arm": None, "diff": 0.0, "ci": [0.0, 0.0]}
+        best = max(others, key=lambda arm: float(means[arm][where].mean()))
+        difference = means["full"] - means[best]
+        return {
+            "arm": best,
+            "diff": float(difference[where].mean()),
+            "ci": target.interval(difference, where),
+        }
+
+    return {
+        **against(ranked),
+        "by_history": {
+            name: against(ranked & (target.history >= low) & (target.history <= high))
+            for name, (low, high) in BUCKETS.items()
+        },
+    }
+
+
+def over_seeds(figures: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means of equal-shaped figures; `<name>_sd` beside each scalar where there is more than one."""
+    first = figures[0]
+    if len(figures) == 1:
+        return first
+    merged: dict[str, Any] = {}
+    for key, value in first.items():
+        values = [f[key] for f in figures]
+        if isinstance(value, dict):
+            merged[key] = over_seeds(values)
+        elif isinstance(value, list):
+            merged[key] = np.mean(values, axis=0).tolist()
+        elif key == "n":
+            merged[key] = value
+        else:
+            merged[key] = float(np.mean(values))
+            merged[f"{key}_sd"] = float(np.std(values, ddof=1))
+    return merged
+
+
+def all_figures(data: Data, target: Target, outcomes: list[Outcome]) -> dict[str, Any]:
+    """The `rating`, `ranking` and `vs_best` parts of the report."""
+    by_arm: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_arm.setdefault(outcome.arm, []).append(outcome)
+    rating = {
+        arm: over_seeds([rating_figures(target, o, data.grid) for o in by_arm[arm]])
+        for arm in RATING
+        if arm in by_arm and data.has_ratings
+    }
+    ranking = {
+        arm: over_seeds([ranking_figures(target, o) for o in by_arm[arm]]) for arm in RANKING if arm in by_arm
+    }
+    return {"rating": rating, "ranking": ranking, "vs_best": versus_best(target, outcomes)}

@@ -1,0 +1,60 @@
+"""`crosscurrent evaluate --scenario`: a simulated truth through the learner, adaptation on and off side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+
+from consumers.config.schema import Settings
+from consumers.errors import Stop
+from consumers.evaluation.scenarios.kinds import Scenario
+from consumers.evaluation.scenarios.metrics import Pair, scenario_figures
+from consumers.evaluation.scenarios.report import print_scenario, write_scenario_plot
+from consumers.evaluation.scenarios.run import Pass, run_pass
+from consumers.evaluation.scenarios.world import scenario_world
+from consumers.evaluation.workers import run_all
+from consumers.simulator.world import WorldSettings
+from consumers.terminal import log
+from models.text.encoder import load_encoder
+
+SEEDS = 5
+
+
+def run_scenario(
+    scenario: Scenario,
+    settings: Settings,
+    seeds: int = SEEDS,
+    plot: Path | None = None,
+    console: Console | None = None,
+    world_of: Callable[[Scenario, int], WorldSettings] = scenario_world,
+) -> dict[str, Any]:
+    """Runs every seed with adaptation and without, prints the table and gives the figures. Raises Stop.
+
+    settings: the learner's; its seed is the first world's. world_of: the world of a seed.
+    """
+    console = console or log.console()
+    begun = time.monotonic()
+    try:
+        load_encoder(settings.text_encoder.model)
+    except ValueError as error:
+        raise Stop(str(error)) from error
+    first = settings.learner.seed
+    worlds = [world_of(scenario, seed) for seed in range(first, first + seeds)]
+    held = msgspec.json.encode(settings)
+    ranked = scenario == "zero-overlap"
+    passes = [Pass(world, held, adapt, ranked) for world in worlds for adapt in (True, False)]
+    names = [f"{scenario} {p.world.seed} {'on' if p.adapt else 'off'}" for p in passes]
+    with log.bars(console) as bars:
+        traces = run_all(run_pass, passes, names, worlds[0].events, bars)
+    pairs = [Pair(*three) for three in zip(worlds, traces[::2], traces[1::2], strict=True)]
+    figures = scenario_figures(scenario, pairs)
+    if plot is not None:
+        write_scenario_plot(plot, pairs[0])
+    figures["seconds"] = round(time.monotonic() - begun, 1)
+    print_scenario(figures, console)
+    return figures

@@ -1,0 +1,213 @@
+"""One pass of a simulated world through the learner of `run`, and what every arm said of the target's events."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from consumers.config.schema import Settings
+from consumers.datasets.record import Sent
+from consumers.evaluation.learner_arms import open_items, rank_of
+from consumers.evaluation.scenarios.world import TARGET
+from consumers.evaluation.workers import Tell
+from consumers.events.decode import Decoder
+from consumers.events.record import Record
+from consumers.simulator.event_stream import Simulator, item_id, user_id
+from consumers.simulator.world import WorldSettings
+from models.adaptation.adaptation_loop import Notice
+from models.arm_comparison import SINGLE, Arms
+from models.assessment.prequential import NDCG_LOSS, Prequential, ndcg_at_10
+from models.learner import Learner
+from models.ranking.single_signal import scores_by
+from models.schema import Domain, Interaction, Item
+from models.text.encoder import load_encoder
+
+Floats = NDArray[np.float64]
+LATEST = 2_000
+"""The target's latest events, on which the learned bias is measured: what users rate is what the bias corrects."""
+PAIRS = 3_000
+"""Users and items of the target, drawn alike, on which it is measured too.
+
+Users choose what they like, and no rating tells of what they leave: with only part of a taste learned, a learner
+that is right about the chosen is too high about the rest."""
+EARLY = 5
+"""A user or an item with fewer earlier events in the target is cold."""
+
+
+class Pass(NamedTuple):
+    """What is run in one process."""
+
+    world: WorldSettings
+    settings: bytes
+    """Of `run`, as JSON; their learner's seed is the world's."""
+    adapt: bool
+    """With the adaptation loop and the target-only learner, or with neither."""
+    ranked: bool
+    """Rank the target's events too; several times slower."""
+
+
+class Happening(NamedTuple):
+    """What the adaptation loop said, before which event of the stream, and after how many of the target's."""
+
+    position: int
+    after: int
+    notice: Notice
+
+
+class Trace(NamedTuple):
+    """A row an event of the target, in order. Losses are by (metric, arm), nan where there is none."""
+
+    position: NDArray[np.int64]
+    """Which event of the stream it is."""
+    losses: dict[tuple[str, str], Floats]
+    """Squared errors of ratings, 1 - NDCG@10 of ranks."""
+    honest: Floats
+    """Squared errors of the simulator's own mean, clipped to the range."""
+    user_events: NDArray[np.int64]
+    item_events: NDArray[np.int64]
+    """Earlier events of the user, and of the item, in the target."""
+    happenings: list[Happening]
+    bias: float
+    """Learned minus true mean of the ratings that are given, over the target's `LATEST` events, each before it is
+    learned. What lies beyond an end of the scale is given as the end, so that is the truth a learner can find."""
+    bias_all: float
+    """The same at the end of the stream, over `PAIRS` pairs that nobody chose."""
+
+
+class Recorder(Prequential):
+    """Keeps every loss of the target beside the means: `at` is the row of the event that is judged."""
+
+    def __init__(self, events: int) -> None:
+        super().__init__()
+        self.events, self.at = events, 0
+        self.kept: dict[tuple[str, str], Floats] = {}
+
+    def add(self, domain: str, metric: str, arm: str, value: float) -> None:
+        super().add(domain, metric, arm, value)
+        if domain == TARGET:
+            if (metric, arm) not in self.kept:
+                self.kept[metric, arm] = np.full(self.events, np.nan)
+            self.kept[metric, arm][self.at] = value
+
+
+def run_pass(run: Pass, tell: Tell) -> Trace:
+    """Every event is scored, judged and learned, as `run` does it; `tell` hears how many."""
+    settings = msgspec.json.decode(run.settings, type=Settings)
+    simulator = Simulator(run.world)
+    arms = _arms(run, settings, simulator)
+    target = simulator.world.number[TARGET]
+    rows = sum(int((draw.domain == target).sum()) for draw in simulator.world.draws())
+    recorder = arms.prequential = Recorder(rows)
+    position, honest = np.zeros(rows, np.int64), np.zeros(rows)
+    user_events, item_events = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    happenings: list[Happening] = []
+    bias: list[float] = []
+    had: dict[str, int] = {}
+    at = 0
+    for n, event in enumerate(_decoded(simulator.events(), run.world)):
+        assert isinstance(event, Interaction)
+        assert event.value is not None
+        is_target = event.domain == TARGET
+        if is_target:
+            recorder.at, position[at] = at, n
+            honest[at] = (event.value - simulator.expected(TARGET, event.user, event.item, n)) ** 2
+            # ids of users and items differ
+            user_events[at], item_events[at] = had.get(event.user, 0), had.get(event.item, 0)
+            had[event.user], had[event.item] = user_events[at] + 1, item_events[at] + 1
+        if is_target and at >= rows - LATEST:
+            bias.append(
+                _predicted(arms.full, event.user, event.item)
+                - simulator.given(TARGET, event.user, event.item, n)
+            )
+        popular = _popularity_loss(arms.full, event) if is_target and run.ranked else None
+        happenings += [Happening(n, at, notice) for notice in arms.step(event)]
+        if popular is not None and not np.isnan(recorder.kept[NDCG_LOSS, "full"][at]):
+            recorder.add(TARGET, NDCG_LOSS, "popularity", popular)
+        if arms.full.waiting >= settings.intake.network_events:
+            arms.end_batch()
+        at += is_target
+        if n % 500 == 0:
+            tell(n)
+    return Trace(
+        position, recorder.kept, honest, user_events, item_events, happenings,
+        float(np.mean(bias)), bias_of_all(arms.full, simulator),
+    )  # fmt: skip
+
+
+def _arms(run: Pass, settings: Settings, simulator: Simulator) -> Arms:
+    """The learners of `run`, who know all items; lists are made of the target alone, and only if it is ranked."""
+    arms = Arms(
+        [
+            Domain(
+                spec.name,
+                "target" if spec.name == TARGET else "source",
+                spec.rating_range,
+                recommend=run.ranked and spec.name == TARGET,
+                catalogue="required",
+            )
+            for spec in run.world.domains
+        ],
+        msgspec.structs.replace(
+            settings.learning(),
+            seed=run.world.seed,
+            compare=run.adapt,
+            adaptation=msgspec.structs.replace(settings.adaptation, enabled=run.adapt),
+        ),
+    )
+    items = [item for item in _decoded(simulator.items(), run.world) if isinstance(item, Item)]
+    for item in items:
+        arms.put_item(item)
+    raw = load_encoder(settings.text_encoder.model).encode([item.words() for item in items])
+    keys = [(item.domain, item.item_id) for item in items]
+    arms.put_text_vectors(dict(zip(keys, raw.astype(np.float32), strict=True)), idle=True)
+    return arms
+
+
+def _decoded(records: Iterator[Sent], world: WorldSettings) -> Iterator[Interaction | Item]:
+    topics: Any = {
+        f"{kind}.{d.name}": (d.name, kind) for d in world.domains for kind in ("interactions", "items")
+    }
+    domains = [Domain(d.name, rating_range=d.rating_range) for d in world.domains]
+    decoder = Decoder(topics, domains, clock=lambda: math.inf)  # a world has a time of its own
+    for sent in records:
+        decoded = decoder.decode(Record(f"{sent.kind}.{sent.domain}", 0, 0, -1, sent.key, sent.value))
+        assert isinstance(decoded, Interaction | Item), decoded
+        yield decoded
+
+
+def _popularity_loss(learner: Learner, event: Interaction) -> float:
+    """1 - NDCG@10 of the whole catalogue by popularity alone, before the event is learned."""
+    domain = learner.index[TARGET]
+    catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
+    time = learner.clock.at(domain, event.timestamp / 1000)
+    open_ = open_items(catalogue, learner.history, user, domain)
+    scores = scores_by(learner.ranker, SINGLE["popularity"], domain, user, time, open_)
+    item = catalogue.ids.get(event.item)
+    assert item is not None  # the catalogue is complete
+    return 1.0 - ndcg_at_10(rank_of(scores, open_, item))
+
+
+def _predicted(learner: Learner, user: str, item: str) -> float:
+    """What the learner would predict of the target now."""
+    domain = learner.index[TARGET]
+    low, high = learner.domains[domain].rating_range
+    return min(max(learner.rating_now(domain, user, item).total, low), high)
+
+
+def bias_of_all(learner: Learner, simulator: Simulator) -> float:
+    """Mean of prediction minus mean of given ratings, after the last event, over `PAIRS` pairs drawn alike."""
+    world, last = simulator.world, simulator.settings.events - 1
+    rng = np.random.default_rng([world.settings.seed, 3])
+    truth = world.domains[world.number[TARGET]]
+    users = rng.integers(len(truth.people), size=PAIRS)
+    items = rng.integers(truth.spec.items, size=PAIRS)
+    predicted = [
+        _predicted(learner, user_id(person), item_id(TARGET, row))
+        for person, row in zip(truth.people[users].tolist(), items.tolist(), strict=True)
+    ]
+    return float(np.mean(predicted - world.given(TARGET, users, items, last)))

@@ -1,0 +1,66 @@
+"""The worlds of `evaluate --scenario`: a truth that is known, and what happens to it.
+
+Small domains and a long stream: 100 users with 120 ratings each in the target, so that before the shift the learner is
+within a few per cent of the floor. In a world of which it still learns, that learning would hide how it recovers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumers.evaluation.scenarios.kinds import Scenario
+from consumers.simulator.world import DomainSpec, Drift, Poison, World, WorldSettings
+
+TARGET = "games"
+SETTLED = 5_000
+"""Of a world with a poisoned source, the target's events that are not measured: the guard must see the lies first."""
+
+
+def scenario_world(name: Scenario, seed: int) -> WorldSettings:
+    """movies and books as sources, games as target, with 30, 20 and 50 % of 24,000 events; noise 0.8 and taste 0.5.
+
+    sudden: from the middle on the target's mean is one point higher, and other items are popular.
+    gradual: the same over 15 % of the stream. recurring: the same, on and off for 10 % at a time.
+    stationary: nothing happens, for longer; with twice the items, so that nobody runs out of the popular ones.
+    poisoned-source: the larger source lies from the first event on.
+    zero-overlap: no user is in two domains, and the target is young: a quarter of the events.
+    """
+    users, items = 100, 400 if name == "stationary" else 200
+    shares = (0.45, 0.3, 0.25) if name == "zero-overlap" else (0.3, 0.2, 0.5)
+    drift = {
+        "sudden": (Drift(TARGET, at=0.5, bias=1.0, reshuffle=True),),
+        "gradual": (Drift(TARGET, "gradual", at=0.5, span=0.15, bias=1.0, reshuffle=True),),
+        "recurring": (Drift(TARGET, "recurring", at=0.5, span=0.1, bias=1.0, reshuffle=True),),
+    }
+    return WorldSettings(
+        domains=tuple(
+            DomainSpec(domain, users=users, items=items, mean=mean, share=share)
+            for domain, mean, share in zip(("movies", "books", TARGET), (3.6, 3.4, 3.0), shares, strict=True)
+        ),
+        events=40_000 if name == "stationary" else 24_000,
+        overlap=0.0 if name == "zero-overlap" else 0.8,
+        seed=seed,
+        dim=4,
+        taste_sd=0.5,
+        noise_sd=0.8,
+        drift=drift.get(name, ()),
+        poison=(Poison("movies", at=0.0),) if name == "poisoned-source" else (),
+    )
+
+
+def drift_begins(world: World) -> int | None:
+    """The stream's event at which the target's truth begins to change; None if it never does."""
+    drifts = world.drifts(TARGET)
+    return min(world.index_of(d.at) for d in drifts) if drifts else None
+
+
+def first_measured(world: World, positions: NDArray[np.int64]) -> int:
+    """How many of the target's events, at these ascending `positions` of the stream, come before what is measured.
+
+    All before the shift; without one, before the middle of the stream; with a poisoned source, the first `SETTLED`.
+    """
+    if world.settings.poison:
+        return min(SETTLED, len(positions) // 2)
+    begins = drift_begins(world)
+    return int(np.searchsorted(positions, world.settings.events // 2 if begins is None else begins))

@@ -1,0 +1,88 @@
+"""A second look at a record that the fast decoder refuses: what nobody needs goes, or what is wrong is named."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection
+from typing import Any
+
+from consumers.events.rejection import Rejected, found
+
+IDS = ("user_id", "item_id", "event_id")
+LARGEST = 308
+"""Digits of an integer that is certainly a finite float."""
+
+
+def needed(value: bytes, fields: Collection[str], why: Exception) -> bytes:
+    """The record without what is not used: fields that the contract does not name, a click's `value`, and numbers of
+    the context that are not finite, which say nothing. So NaN in a column that nobody needs loses no event.
+
+    fields: those that the contract names. why: the fast decoder's error. Raises Rejected.
+    """
+    try:
+        parsed = json.loads(value.decode(), parse_int=_integer)
+    except (ValueError, RecursionError):
+        raise Rejected("malformed_json", str(why)) from None
+    if not isinstance(parsed, dict):
+        raise Rejected("wrong_type", found("the record", _named(parsed), "an object"))
+    kept = {name: parsed[name] for name in fields if name in parsed}
+    if kept.get("type") == "click":
+        kept.pop("value", None)
+    if isinstance(context := kept.get("context"), dict):
+        kept["context"] = {name: x for name, x in context.items() if not _is_nonfinite(x)}
+    for name, x in kept.items():
+        if name in IDS and isinstance(x, str) and any("\ud800" <= c <= "\udfff" for c in x):
+            raise Rejected("bad_id", found(name, "a lone surrogate"))
+    for name, x in kept.items():
+        if (bad := _nonfinite(x)) is not None:
+            raise Rejected("not_finite", found(name, str(bad)))
+    try:
+        return json.dumps(kept).encode()
+    except RecursionError:
+        raise Rejected("malformed_json", str(why)) from None
+
+
+def entries(value: bytes, field: str) -> dict[str, Any]:
+    """The entries of one field of a record that was refused; empty where it has none."""
+    try:
+        found_there = json.loads(value.decode(), parse_int=_integer).get(field)
+    except (ValueError, RecursionError, AttributeError):
+        return {}
+    return found_there if isinstance(found_there, dict) else {}
+
+
+def _integer(text: str) -> int | float:
+    """Of an integer that has more digits than Python reads, infinity."""
+    return int(text) if len(text) <= LARGEST else float(text)
+
+
+def _is_nonfinite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _nonfinite(value: Any) -> float | None:
+    """The first number inside that is not finite."""
+    waiting = [value]  # a list, not the stack: what json.loads just bears may nest too deep for a recursion
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            return value
+    return None
+
+
+def _named(value: Any) -> str:
+    if value is None:
+        return "null"
+    names = {
+        list: "an array",
+        str: "a string",
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+    }
+    return names[type(value)]

@@ -1,0 +1,79 @@
+"""Compressed topics: whether the packages that decompress them are installed, and which topic needs one that is not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition, codec
+from kafka.errors import KafkaError, UnsupportedCodecError
+
+from consumers.config.schema import Kafka
+from consumers.events.record import Offsets, Place
+
+PACKAGES = {"snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
+"""What kafka-python needs besides itself, by codec."""
+POLLS = 50
+POLL_MS = 100
+
+
+def missing_codecs() -> list[str]:
+    """Codecs that cannot be read here."""
+    there = {"snappy": codec.has_snappy, "lz4": codec.has_lz4, "zstd": codec.has_zstd}
+    return [name for name, has in there.items() if not has()]
+
+
+def unreadable_topics(config: Kafka, places: Iterable[Place]) -> dict[str, str]:
+    """What to do about each topic whose newest records cannot be decompressed; empty where every codec is there.
+
+    Raises KafkaError.
+    """
+    if not missing_codecs():
+        return {}
+    tps = [TopicPartition(*place) for place in places]
+    with _consumer(config) as consumer:
+        begins, ends = consumer.beginning_offsets(tps), consumer.end_offsets(tps)
+        return dict(_unreadable(consumer, {tp: max(begins[tp], ends[tp] - 1) for tp in tps}))
+
+
+def advice(config: Kafka, positions: Offsets, error: UnsupportedCodecError) -> str:
+    """What to do about `error`, which says the codec, but not of which topic: that is looked for at `positions`, the
+    next offsets to fetch."""
+    # With a consumer of its own: another poll of the one that raised this never returns (kafka-python 3.0.12).
+    with contextlib.suppress(KafkaError), _consumer(config) as consumer:
+        for _, line in _unreadable(consumer, {TopicPartition(*p): at for p, at in positions.items()}):
+            return line
+    return cure("a topic", error)
+
+
+def _consumer(config: Kafka) -> Any:
+    return KafkaConsumer(**config.client(), group_id=None, enable_auto_commit=False)
+
+
+def _unreadable(consumer: Any, positions: dict[Any, int]) -> Iterator[tuple[str, str]]:
+    """Reads topic by topic from `positions` on."""
+    for topic in sorted({tp.topic for tp in positions}):
+        tps = [tp for tp in positions if tp.topic == topic]
+        consumer.assign(tps)
+        for tp in tps:
+            consumer.seek(tp, positions[tp])
+        try:
+            for _ in range(POLLS):
+                answered = all(consumer.highwater(tp) is not None for tp in tps)
+                if not consumer.poll(timeout_ms=POLL_MS) and answered:
+                    break
+        except UnsupportedCodecError as error:
+            yield topic, cure(f"topic {topic}", error)
+
+
+def cure(topic: str, error: UnsupportedCodecError) -> str:
+    """What to do about `error`, in one line."""
+    missing = [name for name in PACKAGES if name in str(error)]
+    if not missing:
+        return f"{topic} cannot be decompressed: {error}"
+    packages = " ".join(PACKAGES[name] for name in missing)
+    return (
+        f"{topic} is compressed with {' or '.join(missing)}, and what reads that is not installed. "
+        f"Install it: pip install {packages}"
+    )

@@ -1,0 +1,87 @@
+"""Why Kafka cannot be reached, in one line without secrets that says what to do."""
+
+from __future__ import annotations
+
+import logging
+
+from kafka.errors import (
+    KafkaTimeoutError,
+    RequestTimedOutError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+)
+
+from consumers.config.schema import Kafka
+from consumers.kafka_client.tls import TlsFileError
+
+
+def _refusal(error: BaseException | None) -> str | None:
+    """What to do about a definite refusal; None for whatever says less."""
+    if isinstance(error, SaslAuthenticationFailedError):
+        return "It refuses the user or the password: kafka.sasl_username, kafka.sasl_password or sasl_password_file."
+    if isinstance(error, UnsupportedSaslMechanismError):
+        return "Set kafka.sasl_mechanism to one that it has enabled: {config.sasl_mechanism} is not."
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "Its certificate is not trusted: set kafka.ssl_cafile to the authority that signed it."
+    if isinstance(error, TlsFileError):
+        return "Give PEM files that this user can read, with a key that is not encrypted and fits its certificate."
+    return None
+
+
+def _weight(error: BaseException | None) -> int:
+    """How much an error tells: the last try may be cut off by the end of the time, or see a connection end."""
+    if error is None:
+        return 0
+    if _refusal(error):
+        return 3
+    return 1 if isinstance(error, KafkaTimeoutError | RequestTimedOutError) else 2
+
+
+class _BestReason(logging.Handler):
+    """Keeps the most telling reason why a connection failed, the last among equals."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.error: BaseException | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for arg in record.args if isinstance(record.args, tuple) else ():
+            if isinstance(arg, BaseException) and _weight(arg) >= _weight(self.error):
+                self.error = arg
+
+
+# kafka-python tries again until its time is over, and its exception then says only that: why is in its log alone.
+_best = _BestReason()
+_manager = logging.getLogger("kafka.net.manager")
+_manager.addHandler(_best)
+_manager.setLevel(logging.WARNING)
+_manager.propagate = False
+
+
+def unreachable(config: Kafka, error: Exception) -> str:
+    """One line for a broker that does not answer, or does not let us in."""
+    cause: BaseException = error
+    if _best.error is not None and "bootstrap" in str(error):
+        cause, _best.error = _best.error, None
+    servers, name = ",".join(config.bootstrap_servers), type(cause).__name__
+    what = str(cause).removeprefix(f"{name}: ")[:160]
+    return f"Kafka at {servers} cannot be reached ({name}: {what}). {_advice(config, cause)}"
+
+
+def _advice(config: Kafka, cause: BaseException) -> str:
+    if refusal := _refusal(cause):
+        return refusal.format(config=config)
+    if "disconnected" in str(cause):
+        # That is all there is to see of a missing certificate, or of another protocol.
+        certificate = ", and a client's certificate if it wants one (kafka.ssl_certfile, kafka.ssl_keyfile)"
+        more = certificate if config.security_protocol.endswith("SSL") else ""
+        return (
+            f"It ends the connection: see that it speaks {config.security_protocol} there "
+            f"(kafka.security_protocol){more}."
+        )
+    if "Handshake failed" in str(cause):
+        return f"See that it speaks {config.security_protocol} there (kafka.security_protocol)."
+    return (
+        "Start it, or set kafka.bootstrap_servers (CROSSCURRENT_KAFKA__BOOTSTRAP_SERVERS), or see that it speaks "
+        f"{config.security_protocol} there (kafka.security_protocol)."
+    )

@@ -1,0 +1,84 @@
+"""Topics: which exist with which partitions, how they are created, and what they take."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from consumers.events.record import Kind, Place
+
+CANARY_TOPIC: dict[str, Any] = {
+    "num_partitions": 1,
+    "replication_factor": -1,
+    "configs": {"retention.ms": "3600000"},
+}
+"""One partition keeps canaries in order; nobody reads an old one."""
+
+
+def create_topics(
+    client: Mapping[str, Any], topics: Iterable[tuple[str, Kind]], partitions: int = 4
+) -> list[str]:
+    """Creates the topics that are missing and returns their names; item topics are compacted, with one partition.
+
+    The replication factor is the broker's default. Raises kafka.errors.KafkaError.
+    """
+    with KafkaAdminClient(**client) as admin:
+        there = set(admin.list_topics())
+        missing = {
+            name: {
+                "num_partitions": partitions if kind == "interactions" else 1,
+                "replication_factor": -1,
+                "configs": {} if kind == "interactions" else {"cleanup.policy": "compact"},
+            }
+            for name, kind in topics
+            if name not in there
+        }
+        if missing:
+            with contextlib.suppress(TopicAlreadyExistsError):  # another process was faster
+                admin.create_topics(missing, wait_for_metadata=True)
+        return list(missing)
+
+
+def partition_counts(admin: Any, topics: Iterable[str]) -> dict[str, int]:
+    """Partitions of the topics that exist."""
+    return {
+        t["name"]: len(t["partitions"])
+        for t in admin.describe_topics(list(topics))
+        if not t["error_code"] and t["partitions"]
+    }
+
+
+def places(admin: Any, topics: Iterable[str]) -> tuple[set[Place], dict[str, str]]:
+    """Every partition of the topics that exist, and the topics' ids. Raises KafkaError."""
+    found: set[Place] = set()
+    ids: dict[str, str] = {}
+    for topic in admin.describe_topics(list(topics)):
+        if not topic["error_code"] and topic["partitions"]:
+            ids[topic["name"]] = str(topic.get("topic_id"))
+            found |= {(topic["name"], int(p["partition_index"])) for p in topic["partitions"]}
+    return found, ids
+
+
+def create_canary_topic(admin: Any, topic: str) -> None:
+    """Raises KafkaError where that is not allowed."""
+    with contextlib.suppress(TopicAlreadyExistsError):  # another process was faster
+        admin.create_topics({topic: CANARY_TOPIC}, wait_for_metadata=True)
+
+
+def message_limits(admin: Any, topics: Iterable[str]) -> dict[str, int]:
+    """`max.message.bytes` of the topics of which the broker tells it; it may keep that from us."""
+    limits = {}
+    for topic in topics:
+        try:
+            found = admin.describe_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, topic)], config_filter="all"
+            )
+            limits[topic] = int(found["topic"][topic]["max.message.bytes"]["value"])
+        except (KafkaError, KeyError, TypeError, ValueError):
+            continue
+    return limits

@@ -1,0 +1,4 @@
+"""Learn historic files into a first checkpoint.
+
+Called by the command line; touches files only.
+"""

@@ -1,0 +1,90 @@
+"""History into a first checkpoint: a learner as `run` starts with, taught as `run` would teach it.
+
+Items first, then every event in time order, a network step every `intake.network_events`. The state holds no
+offsets, so `run` reads its log from the beginning: history is for what is NOT in the log. An event in both is
+learned twice, unless its event_id is among the latest `intake.dedup_events` of the history.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+
+from rich.progress import Progress
+
+from consumers.config.schema import Settings
+from consumers.dead_letters.sink import ListSink
+from consumers.pretraining.holdout import Figures, grid_of, measure
+from consumers.service.pipeline import Pipeline
+from consumers.service.text_encoding import SyncEncoding, encode
+from consumers.source.in_memory import ListSource
+from models.arm_comparison import Arms
+from models.schema import Interaction, Item
+from models.text.encoder import TextEncoder
+from serving.contract import Keys
+from serving.metrics import Metrics
+from serving.publication.publication_queue import Outbox
+
+ENCODE_CHUNK = 256
+
+
+def fresh(settings: Settings, encoder: TextEncoder) -> Pipeline:
+    """What `run` starts with, between an empty log and no store: so its state is one that `run` can load."""
+    arms = Arms(settings.domain_list(), settings.learning())
+    publish, keys = settings.publish, Keys(settings.redis.prefix)
+    outbox = Outbox(arms, keys, time.time, publish.top, publish.explain_top, publish.ttl_seconds)
+    return Pipeline(
+        settings, ListSource([]), ListSink(), arms, SyncEncoding(encoder), outbox, None, None, Metrics()
+    )
+
+
+def put_items(arms: Arms, items: Sequence[Item], encoder: TextEncoder, bars: Progress) -> None:
+    """All items and their text, domains in turn: the projection is fitted on the first few thousand texts."""
+    for item in items:
+        arms.put_item(item)
+    latest = {(item.domain, item.item_id): item.words() for item in items}
+    by_domain: dict[str, list[tuple[str, str]]] = {}
+    for key, text in latest.items():
+        if text.strip():
+            by_domain.setdefault(key[0], []).append(key)
+    keys = [key for turn in itertools.zip_longest(*by_domain.values()) for key in turn if key is not None]
+    task = bars.add_task("encoding item text", total=len(keys))
+    for start in range(0, len(keys), ENCODE_CHUNK):
+        chunk = keys[start : start + ENCODE_CHUNK]
+        vectors = encode(encoder, {key: latest[key] for key in chunk})
+        arms.put_text_vectors(vectors, idle=start + ENCODE_CHUNK >= len(keys))
+        bars.advance(task, len(chunk))
+    arms.full.forget_evictions()  # nothing was published that would have to go
+
+
+def fit(
+    trainee: Pipeline, events: Sequence[Interaction], first: int, final_fit: bool, bars: Progress
+) -> dict[str, Figures]:
+    """Learns the events before `first`, measures the others frozen, and with `final_fit` learns them too."""
+    arms = trainee.arms
+    learned, held_out = events[:first], events[first:]
+    _learn(trainee, learned, "learning", bars)
+    task = bars.add_task("scoring the held out", total=len(held_out))
+    grids = {name: grid_of(learned, name) for name in arms.full.index}
+    figures = measure(arms.full, held_out, grids, lambda n: bars.update(task, completed=n))
+    if final_fit:
+        _learn(trainee, held_out, "learning the held out", bars)
+    return figures
+
+
+def _learn(trainee: Pipeline, events: Sequence[Interaction], name: str, bars: Progress) -> None:
+    arms, limit = trainee.arms, trainee.settings.intake.network_events
+    task = bars.add_task(name, total=len(events))
+    for n, event in enumerate(events):
+        trainee.dedup.repeated(
+            event.domain, event.event_id, event.user
+        )  # `run` will skip it if it comes again
+        arms.step(event)
+        if arms.full.waiting >= limit:
+            arms.end_batch()
+            arms.full.forget_evictions()
+            bars.update(task, completed=n + 1)
+    arms.end_batch()
+    arms.full.forget_evictions()
+    bars.update(task, completed=len(events))

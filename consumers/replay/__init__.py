@@ -1,0 +1,4 @@
+"""Send historic files into Kafka.
+
+Called by the command line, demo and simulator.
+"""

@@ -1,0 +1,69 @@
+"""Interactions of several tables in the order of their time, with bounded memory."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO
+
+import msgspec
+
+from consumers.datasets.record import Sent
+from consumers.datasets.scan import Scan
+
+_BLOCK = 500  # records of a run written and read back together
+_RUN = 200_000  # rows sorted in memory at a time
+
+
+def in_time_order(
+    scans: Iterable[Scan],
+    show: Callable[[], object] = lambda: None,
+) -> tuple[Iterator[Sent], Iterator[Sent], list[str]]:
+    """(items, interactions of all tables by their time, names of the files that had to be sorted for that).
+
+    Memory is bounded: what does not fit is sorted by way of temporary files; `show` is called now and then
+    meanwhile. Interactions without a time come first. Bad rows are those of the scan: here they are left out.
+    """
+    items: list[Iterator[Sent]] = []
+    events: list[Iterator[Sent]] = []
+    disordered: list[str] = []
+    for found in scans:
+        records = found.table.records(lambda _: None)
+        if found.kind == "items":
+            items.append(records)
+            continue
+        if not found.in_order:
+            disordered.append(str(found.table.path))
+        events.append(records if found.in_order else _sorted(records, show))
+    merged = events[0] if len(events) == 1 else heapq.merge(*events, key=_time)
+    return itertools.chain(*items), merged, disordered
+
+
+def _time(record: Sent) -> int:
+    return record.timestamp or 0
+
+
+def _sorted(records: Iterator[Sent], show: Callable[[], object]) -> Iterator[Sent]:
+    """Sorts by timestamp, equal ones in their old order. Sorted runs beyond the first go to temporary files."""
+    with contextlib.ExitStack() as files:
+        runs: list[Iterator[Sent]] = []
+        run = sorted(itertools.islice(records, _RUN), key=_time)
+        while following := sorted(itertools.islice(records, _RUN), key=_time):
+            file = files.enter_context(tempfile.TemporaryFile(prefix="crosscurrent-replay-"))
+            for start in range(0, len(run), _BLOCK):
+                block = msgspec.msgpack.encode(run[start : start + _BLOCK])
+                file.write(len(block).to_bytes(4, "big") + block)
+            file.seek(0)
+            runs.append(_blocks(file))
+            run = following
+            show()
+        yield from heapq.merge(*runs, run, key=_time)
+
+
+def _blocks(file: IO[bytes]) -> Iterator[Sent]:
+    decode = msgspec.msgpack.Decoder(list[Sent]).decode
+    while size := int.from_bytes(file.read(4), "big"):
+        yield from decode(file.read(size))

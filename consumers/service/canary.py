@@ -1,0 +1,176 @@
+"""Proof of life: records of our own, sent every few seconds and timed until the store has acknowledged their key.
+
+A canary goes an event's whole way: the log, the consumer, a micro-batch, the publisher. It teaches nothing, and no
+metric of events counts it. Its offsets are not in the checkpoint: reading begins at the topic's end, since a canary
+of an earlier process says nothing about this one, and without one to lose there is nothing to resume.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+from kafka import KafkaProducer, TopicPartition
+from kafka.errors import KafkaError, TopicAuthorizationFailedError
+from prometheus_client import Counter, Histogram
+
+from consumers.config.schema import Kafka
+from consumers.events.record import Place, Record
+from consumers.kafka_client.topics import create_canary_topic
+from serving.contract import Write, hash_write
+from serving.worker import Worker
+
+LOST_SECONDS = 60.0
+log = structlog.get_logger()
+
+
+class Canary(msgspec.Struct, frozen=True):
+    """What one record of the topic says. `sent_ms`: Unix time."""
+
+    process: str
+    number: int
+    sent_ms: int
+
+
+def canary(record: Record) -> Canary:
+    """The record's canary; one that is nobody's where it is something else: never an error, never a dead letter."""
+    try:
+        return msgspec.json.decode(record.value or b"", type=Canary)
+    except msgspec.DecodeError:
+        return Canary("", 0, 0)
+
+
+def canary_partitions(admin: Any, topic: str) -> tuple[dict[Place, Any], str]:
+    """The topic's partitions, or why there are none; it is made if it is missing. What forbids that is no error: it
+    must not stop the events."""
+    try:
+        (described,) = admin.describe_topics([topic])
+        if not described["partitions"]:
+            create_canary_topic(admin, topic)
+            (described,) = admin.describe_topics([topic])
+    except KafkaError as error:
+        return {}, f"{topic}: {type(error).__name__}"
+    numbers = [int(partition["partition_index"]) for partition in described["partitions"]]
+    found = {(topic, number): TopicPartition(topic, number) for number in numbers}
+    return found, "" if found else f"{topic} cannot be described"
+
+
+class Canaries:
+    """Sends canaries from a thread of its own and follows each one. `close` ends it.
+
+    `may_send`: False holds the next one back. `key`: written for the newest one learned. Seconds of each go to
+    `seconds`; one that is not readable `lost_after` seconds after it was sent counts in `lost`.
+    """
+
+    def __init__(
+        self,
+        config: Kafka,
+        key: str,
+        seconds: Histogram,
+        lost: Counter,
+        may_send: Callable[[], bool],
+        lost_after: float = LOST_SECONDS,
+    ) -> None:
+        self._config = config
+        self._key = key
+        self._seconds = seconds
+        self._lost = lost
+        self._may_send = may_send
+        self._lost_after = lost_after
+        self._process = uuid.uuid4().hex
+        self._number = 0
+        self._lock = threading.Lock()
+        self._sent: dict[int, float] = {}
+        self._learned: set[int] = set()
+        self._due: Canary | None = None
+        self._ending = threading.Event()
+        self._producer: Any = None
+        self._thread = Worker("canaries", self._run, again=config.canary_seconds)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join(2.0)
+
+    # The loop's thread
+
+    def learned(self, canary: Canary) -> None:
+        """Its batch was learned. Other processes' canaries and forgotten ones pass by."""
+        with self._lock:
+            if canary.process == self._process and canary.number in self._sent:
+                self._learned.add(canary.number)
+                self._due = canary
+
+    def writes(self) -> list[Write]:
+        """What is to be published: the newest canary that was not yet, or nothing."""
+        due, self._due = self._due, None
+        if due is None:
+            return []
+        return [hash_write(self._key, {"number": due.number, "sent_ts": due.sent_ms})]
+
+    # The publisher's thread
+
+    def written(self, write: Write) -> None:
+        """The store has acknowledged `write`: every canary up to its number is readable."""
+        if write.key != self._key:
+            return
+        now = time.monotonic()
+        with self._lock:
+            readable = [number for number in self._learned if number <= int(write.value["number"])]
+            for number in readable:
+                self._learned.discard(number)
+                self._seconds.observe(now - self._sent.pop(number))
+
+    # Its own thread
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self._count_lost()
+            try:
+                if self._may_send():
+                    self._send()
+            except TopicAuthorizationFailedError:
+                log.warning("may not write canaries, goes on without", topic=self._config.canary_topic)
+                break
+            except (KafkaError, OSError) as error:
+                log.warning("canary not sent, will send others", error=type(error).__name__)
+            self._ending.wait(self._config.canary_seconds)
+        if self._producer is not None:
+            self._producer.close(timeout=1)
+
+    def _send(self) -> None:
+        """Counted as sent before it is: what the broker does not take is lost in the end, too."""
+        self._number += 1
+        canary = Canary(self._process, self._number, int(time.time() * 1000))
+        if self._producer is None:
+            self._producer = KafkaProducer(
+                **self._config.client(), enable_idempotence=False, acks=1, retries=0, linger_ms=0,
+                delivery_timeout_ms=10_000, request_timeout_ms=5_000, max_block_ms=5_000,
+                allow_auto_create_topics=False,
+            )  # fmt: skip
+        with self._lock:
+            self._sent[self._number] = time.monotonic()
+        try:
+            self._producer.send(
+                self._config.canary_topic, key=self._process.encode(), value=msgspec.json.encode(canary)
+            ).get(timeout=15)
+        except TopicAuthorizationFailedError:
+            with self._lock:
+                self._sent.clear()
+            raise
+
+    def _count_lost(self) -> None:
+        long_ago = time.monotonic() - self._lost_after
+        with self._lock:
+            for number in [n for n, sent in self._sent.items() if sent < long_ago]:
+                del self._sent[number]
+                self._learned.discard(number)
+                self._lost.inc()

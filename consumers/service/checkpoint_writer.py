@@ -1,0 +1,306 @@
+"""When a checkpoint is taken, the thread that writes it while the stream goes on, and when it is compacted."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import structlog
+
+from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.events.record import Offsets
+from models.memory import give_back
+from models.state.checkpoint import KEEP, CheckpointDirectory, UnusableError, snapshot, versions
+from models.state.snapshot import Snapshot, settle, table_bytes
+
+log = structlog.get_logger()
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""A full disk, quota or file size limit: room can be made while the service waits."""
+RETRY_SECONDS = 2.0
+WHOLE_MB = 32.0
+"""A state of smaller tables is copied whole every time: that takes a few milliseconds."""
+INCREMENTS_LEAST, INCREMENTS_MOST = 16, 128
+"""Increments are compacted once there are so many that are together larger than the whole state, or so many at all."""
+EVENTS_MOST = 10_000
+"""A checkpoint comes early after so many events: what they touched is copied while the stream waits."""
+TRIES = 3
+"""Failed compactions before the stream has to wait for a whole checkpoint, where one is needed to erase someone."""
+
+
+class _Running(NamedTuple):
+    """A write that goes on. cut: it is the first one without users who must be forgotten; alone: it is whole, and all
+    others are deleted after it; purged: a finished compaction, what is older than that is deleted before it."""
+
+    future: Future[float | None]
+    taken: Snapshot
+    offsets: Offsets
+    cut: bool
+    alone: bool
+    purged: _Compaction | None
+
+
+class _Compaction(NamedTuple):
+    """Which checkpoint is made whole, and its offsets."""
+
+    process: subprocess.Popen[bytes]
+    sequence: int
+    offsets: Offsets
+
+
+class Checkpointer:
+    """Owns the checkpoint directory, locked against a second process. `written(offsets, seconds)` is called by
+    `poll`, on the caller's thread, once a checkpoint with those offsets is on disk.
+
+    `problem` says why there is none while the disk is full. Nothing is committed then, `due` comes every 2 s, and
+    the caller should read no further: what it learned could not be saved.
+
+    After `drop_older`, whatever is older than the next checkpoint is deleted: at once where the state is small and
+    written whole, else when the other process has made it whole, so that the stream does not wait. Until then every
+    checkpoint says that older ones must go (`alone`), and a restart goes on with it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        interval: float,
+        written: Callable[[Offsets, float], None],
+        clock: Callable[[], float] = time.monotonic,
+        whole_mb: float = WHOLE_MB,
+    ) -> None:
+        """whole_mb: states of larger tables are written as increments, and made whole by another process."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(path / "LOCK")
+            self._directory = CheckpointDirectory(path)  # clears leftovers, so only under the lock
+        except BlockingIOError as error:
+            raise Stop(
+                f"checkpoint.directory {path}: another process uses it. Stop that one, or set another directory.",
+                STATE_UNUSABLE,
+            ) from error
+        except OSError as error:
+            raise Stop(f"checkpoint.directory {path}: {error.strerror}. It must be writable.") from error
+        self._interval = interval
+        self._written = written
+        self._clock = clock
+        self._whole_bytes, self._large = whole_mb * 1e6, False
+        self._compacting: _Compaction | None = None
+        self._made_whole: _Compaction | None = None
+        """A compaction that is done; what is older goes with the next write, as to delete gigabytes takes a while."""
+        self._failures = 0
+        self._offsets: Offsets = {}
+        """Of the newest checkpoint on disk."""
+        self._pool = ThreadPoolExecutor(1, "checkpoint")
+        self._running: _Running | None = None
+        self._drop_older = False
+        self._cuts: list[int] = []
+        """Checkpoints on disk before which nothing may stay, and something does."""
+        self.erased: Offsets = {}
+        """Whom requests before these offsets name is in no checkpoint any more."""
+        self.last_good = clock()
+        self._started = clock()
+        self.problem: str | None = None
+        self._failure: str | None = None
+
+    def load(self) -> dict[str, Any] | None:
+        """The newest usable state. Raises Stop (exit 4)."""
+        try:
+            state, problems = self._directory.load()
+        except UnusableError as error:
+            raise Stop(str(error), STATE_UNUSABLE) from error
+        if state is not None and (before := self._directory.written_by) != (now := versions()):
+            log.warning("the checkpoint was written with other versions of libraries", before=before, now=now)
+        for problem in problems:
+            log.error("damaged checkpoint passed over; an older one is used", problem=problem)
+        # A crash may have come before those that must go were removed.
+        self._drop_older = state is not None and bool(state.pop("alone", False))
+        return state
+
+    def age(self) -> float:
+        """Seconds since the last good checkpoint (or the start)."""
+        return self._clock() - self.last_good
+
+    def settled(self, live: dict[str, Any], loaded: dict[str, Any]) -> None:
+        """`live` is what `load` gave, taken up: the next checkpoint is what has changed since."""
+        settle(live, loaded)
+
+    def due(self, events: int = 0) -> bool:
+        """events: learned since the last one was taken."""
+        if self._running is not None:
+            return False
+        interval = min(self._interval, RETRY_SECONDS) if self.problem else self._interval
+        early = events >= EVENTS_MOST and not self.problem
+        return early or self._clock() - self._started >= interval
+
+    def take(
+        self,
+        state: dict[str, Any],
+        offsets: Offsets,
+        safe: Callable[[], bool] = lambda: True,
+        last: bool = False,
+    ) -> None:
+        """Copies the (live) state, or what has changed of it, and writes that in the background.
+
+        safe: asked there before anything is written, and may wait; False: there will be no such checkpoint.
+        last: the stream has ended, so that nothing waits for a whole copy if one is needed to delete older ones.
+        """
+        self._started = self._clock()
+        begun = time.perf_counter()
+        self._large = self._large or table_bytes(state) >= self._whole_bytes
+        cut, self._drop_older = self._drop_older, False
+        purging, purged = cut or bool(self._cuts), self._made_whole
+        increment = self._large and self._directory.newest is not None
+        alone = purging and (last or not increment or self._failures >= TRIES)
+        taken = snapshot(state | {"alone": purging}, increment and not alone)
+
+        copied = time.perf_counter() - begun
+
+        def write() -> float | None:
+            if not safe():
+                return None
+            begun = time.perf_counter()
+            if alone:
+                self._end_compaction()
+            elif purged is not None:
+                self._directory.purge(purged.sequence)
+            self._directory.save(taken, keep=1 if alone else KEEP)
+            give_back()
+            return copied + time.perf_counter() - begun
+
+        self._running = _Running(self._pool.submit(write), taken, dict(offsets), cut, alone, purged)
+
+    def drop_older(self) -> None:
+        """What is older than the next checkpoint must go: it holds what must be forgotten."""
+        self._drop_older = True
+
+    def poll(self, wait: bool = False) -> None:
+        """Reports a finished write. One that found no room sets `problem`; Stop (exit 4) for any other failure."""
+        self._compacted_if_done()
+        if self._running is None:
+            return
+        running = self._running
+        if not (wait or running.future.done()):
+            return
+        self._running = None
+        try:
+            seconds = running.future.result()
+        except OSError as error:
+            running.taken.lost()
+            self._drop_older |= running.cut
+            if error.errno not in NO_ROOM:
+                raise _unwritable(error.strerror) from error
+            if self.problem is None:
+                log.error("no room for a checkpoint: reading pauses until there is", error=error.strerror)
+            self.problem = f"checkpoint cannot be written: {error.strerror}"
+            self._failure = error.strerror
+            return
+        if seconds is None:
+            running.taken.lost()
+            self._drop_older |= running.cut
+            return
+        if self.problem is not None:
+            log.info("checkpoint written again: reading goes on")
+            self.problem = None
+        running.taken.saved()
+        self.last_good, self._offsets = self._clock(), running.offsets
+        self._count_off(running)
+        self._written(running.offsets, seconds)
+        self._compact_if_due()
+
+    def _count_off(self, running: _Running) -> None:
+        """What has still to be deleted, now that this is on disk."""
+        if running.alone:
+            self._cuts, self._made_whole, self._failures = [], None, 0
+        elif running.cut and self._directory.newest is not None:
+            self._cuts.append(self._directory.newest)
+        if running.purged is not None and not running.alone:
+            if self._made_whole is running.purged:
+                self._made_whole = None
+            self._cuts = [cut for cut in self._cuts if cut > running.purged.sequence]
+            self.erased = running.purged.offsets
+        if not self._cuts:
+            self.erased = running.offsets
+
+    def _compacted_if_done(self) -> None:
+        compacting = self._compacting
+        if compacting is None or (code := compacting.process.poll()) is None:
+            return
+        self._compacting = None
+        if code:
+            self._failures += 1
+            log.warning("checkpoints could not be compacted; increments go on", code=code, purging=self._cuts)
+            return
+        self._failures = 0
+        if any(cut <= compacting.sequence for cut in self._cuts):
+            self._made_whole = compacting
+
+    def _compact_if_due(self) -> None:
+        newest = self._directory.newest
+        if self._compacting is not None or newest is None:
+            return
+        grown, whole = self._directory.growth(), self._made_whole
+        many = grown.increments >= INCREMENTS_LEAST and grown.bytes > grown.whole
+        purging = any(whole is None or cut > whole.sequence for cut in self._cuts)
+        if purging or many or grown.increments >= INCREMENTS_MOST:
+            line = [sys.executable, "-m", "models.state.compact", str(self._directory.path), str(newest)]
+            process = subprocess.Popen(  # noqa: S603  our own
+                line,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is not for it
+            )
+            self._compacting = _Compaction(process, newest, self._offsets)
+
+    def _end_compaction(self) -> None:
+        """Ends a running one and removes what it wrote so far: it holds a state of before."""
+        compacting, self._compacting = self._compacting, None
+        if compacting is not None:
+            compacting.process.kill()
+            compacting.process.wait()
+        self._directory.clear()
+
+    def finish(self) -> None:
+        """At the end of the process: waits for the last write. Raises Stop (exit 4) if it found no room."""
+        self.poll(wait=True)
+        if self.problem is not None:
+            raise _unwritable(self._failure)
+
+    def replace(self, state: dict[str, Any]) -> Path:
+        """Writes a checkpoint that owes nothing to the ones before it, which go once it is on disk. Gives its folder.
+
+        Raises Stop (exit 4).
+        """
+        try:
+            return self._directory.save(snapshot(state), keep=1)
+        except OSError as error:
+            raise _unwritable(error.strerror) from error
+
+    def close(self) -> None:
+        self._pool.shutdown()
+        self._end_compaction()
+        self._lock.close()
+
+
+def _unwritable(why: str | None) -> Stop:
+    return Stop(
+        f"checkpoint cannot be written ({why}); nothing was committed. Make room in the "
+        "checkpoint directory and start again.",
+        STATE_UNUSABLE,
+    )
+
+
+def _locked(path: Path) -> TextIO:
+    """Raises BlockingIOError if another process holds it."""
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise
+    return file

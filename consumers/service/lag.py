@@ -1,0 +1,61 @@
+"""How far learning is behind the log, in records and in seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from consumers.events.decode import SECONDS_LIMIT, Topics
+from consumers.events.record import Offsets, Place, Record
+
+
+class Lag(NamedTuple):
+    """One look at it: a value that does not change, for any thread to read.
+
+    records: not learned yet, by place. seconds: how long the oldest of them has waited, by domain.
+    """
+
+    records: Mapping[Place, int] = MappingProxyType({})
+    seconds: Mapping[str, float] = MappingProxyType({})
+
+
+class LagWatch:
+    """Makes a `Lag` of what is known at a moment. `clock` gives Unix time, s."""
+
+    def __init__(self, topics: Topics, clock: Callable[[], float] = time.time) -> None:
+        self._topics = topics
+        self._clock = clock
+        self._seen: dict[Place, tuple[int, float]] = {}
+        """Where records wait: an end of the log, and when it was first seen."""
+
+    def look(self, records: Mapping[Place, int], offsets: Offsets, waiting: Iterable[Record]) -> Lag:
+        """records: behind the end, by place; offsets: the next to learn; waiting: records that are known, those of a
+        place in their order."""
+        now = self._clock()
+        first: dict[Place, Record] = {}
+        for record in waiting:
+            first.setdefault((record.topic, record.partition), record)
+        domains = [domain for domain, kind in self._topics.values() if kind == "interactions"]
+        seconds = dict.fromkeys(domains, 0.0)
+        for place, behind in records.items():
+            domain, kind = self._topics[place[0]]
+            waited = self._waited(place, offsets.get(place, 0), behind, first.get(place), now)
+            if kind == "interactions":
+                seconds[domain] = max(seconds[domain], waited)
+        return Lag(MappingProxyType(dict(records)), MappingProxyType(seconds))
+
+    def _waited(self, place: Place, offset: int, behind: int, record: Record | None, now: float) -> float:
+        """Since the next record was written: its own time says so. Where that is unknown, or cannot be one, at least
+        since it was first seen to wait."""
+        if not behind:
+            self._seen.pop(place, None)
+            return 0.0
+        end, since = self._seen.get(place, (offset, now))
+        if offset >= end:
+            self._seen[place] = (offset + behind, now)
+            since = now
+        if record is not None and SECONDS_LIMIT <= record.timestamp <= 1000 * now:
+            return now - record.timestamp / 1000
+        return max(0.0, now - since)

@@ -1,0 +1,58 @@
+"""Micro-batches by count or age, whichever comes first. Every record lands in exactly one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from consumers.events.decode import Decoded
+from consumers.events.record import Offsets, Record
+from consumers.service.canary import Canary
+
+
+class Batch(NamedTuple):
+    """Decoded records in the order they came, and the next offset to read of every place in it but the canaries'."""
+
+    entries: list[tuple[Record, Decoded | Canary]]
+    offsets: Offsets
+
+
+class Batcher:
+    """Collects entries; `take` gives a batch once one is due."""
+
+    def __init__(self, max_events: int, max_age: float, clock: Callable[[], float]) -> None:
+        self._max_events = max_events
+        self._max_age = max_age
+        self._clock = clock
+        self._entries: list[tuple[Record, Decoded | Canary]] = []
+        self._since = 0.0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, record: Record, decoded: Decoded | Canary) -> None:
+        if not self._entries:
+            self._since = self._clock()
+        self._entries.append((record, decoded))
+
+    def records(self) -> list[Record]:
+        """Those that no batch has yet, in their order."""
+        return [record for record, _ in self._entries]
+
+    def wait(self) -> float:
+        """Seconds until the oldest entry is due; the age limit where nothing waits."""
+        if not self._entries:
+            return self._max_age
+        return max(0.0, self._since + self._max_age - self._clock())
+
+    def take(self, flush: bool = False) -> Batch | None:
+        """The next full batch; with `flush` or past the age limit the partial one; else None."""
+        due = len(self._entries) >= self._max_events
+        if not due and not (self._entries and (flush or self.wait() <= 0.0)):
+            return None
+        entries, self._entries = self._entries[: self._max_events], self._entries[self._max_events :]
+        offsets: Offsets = {}
+        for record, decoded in entries:
+            if not isinstance(decoded, Canary):
+                offsets[record.topic, record.partition] = record.offset + 1
+        return Batch(entries, offsets)

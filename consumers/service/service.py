@@ -1,0 +1,287 @@
+"""A running service: startup, main loop, shutdown. A signal only sets a flag; a second one quits at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+
+import redis
+import structlog
+from prometheus_client import ProcessCollector
+
+from consumers.config.schema import Settings
+from consumers.dead_letters.kafka_sink import KafkaSink
+from consumers.errors import BUG, Stop
+from consumers.service.canary import Canaries
+from consumers.service.checkpoint_writer import Checkpointer
+from consumers.service.pipeline import Pipeline
+from consumers.service.text_encoding import ThreadEncoding
+from consumers.source.kafka import KafkaSource
+from models.arm_comparison import Arms
+from models.text.encoder import load_encoder
+from models.threads import use_one_thread
+from serving.contract import Keys, Write
+from serving.http.health import HealthServer
+from serving.metrics import Metrics
+from serving.publication.publication_queue import Outbox
+from serving.store.connection import STORE_ERRORS
+from serving.store.redis_writer import Publisher
+from serving.store.store_info import EvictionWatch, may_throw_away
+from serving.worker import ThreadFailed
+
+log = structlog.get_logger()
+
+ALIVE_SECONDS = 30.0
+READY_LAG_SECONDS = 30.0
+
+
+class Service:
+    """Everything that `crosscurrent run` holds. `startup` raises Stop; `run` gives the exit code.
+
+    `source` and `client` are connected already: whoever made them reported a broker or store that is away.
+    """
+
+    def __init__(self, settings: Settings, source: KafkaSource, client: object) -> None:
+        use_one_thread()
+        self.settings = settings
+        self.source = source
+        self.metrics = Metrics()
+        ProcessCollector(registry=self.metrics.registry)
+        self.stopping = False
+        self._turned = time.monotonic()
+        keys = Keys(settings.redis.prefix)
+        started_ts = int(time.time() * 1000)
+        try:
+            encoder = load_encoder(settings.text_encoder.model)
+        except ValueError as error:
+            raise Stop(str(error)) from error
+        self.arms = Arms(settings.domain_list(), settings.learning())
+        publish = settings.publish
+        outbox = Outbox(
+            self.arms, keys, time.time, publish.top, publish.explain_top, publish.ttl_seconds, started_ts
+        )
+        self.publisher = Publisher(
+            client,  # type: ignore[arg-type]
+            keys.meta,
+            started_ts,
+            self._on_written,
+            self._on_publish_error,
+            self._on_replaced,
+            EvictionWatch(self.metrics.store_evicted.inc, self._on_eviction_policy).look,
+        )
+        self.checkpointer = Checkpointer(
+            Path(settings.checkpoint.directory),
+            settings.checkpoint.interval_seconds,
+            self._on_checkpoint,
+            whole_mb=settings.checkpoint.whole_mb,
+        )
+        self.canaries: Canaries | None = None
+        if source.canaries:
+            self.canaries = Canaries(
+                settings.kafka,
+                keys.canary,
+                self.metrics.canary_seconds,
+                self.metrics.canary_lost,
+                lambda: self.pipeline.caught_up,  # before, a canary would wait for what was there already
+            )
+        self.sink = KafkaSink(settings.kafka, self.metrics.dead_letters_refused.inc)
+        self.pipeline = Pipeline(
+            settings,
+            source,
+            self.sink,
+            self.arms,
+            ThreadEncoding(encoder),
+            outbox,
+            self.publisher,
+            self.checkpointer,
+            self.metrics,
+            canaries=self.canaries,
+        )
+        self.metrics.ready.set_function(lambda: float(self.ready() is None))
+        self.metrics.checkpoint_age.set_function(self.checkpointer.age)
+        self.metrics.loop_idle.set_function(self._idle)
+        self._freshness = {name: self.metrics.freshness_seconds.labels(name) for name in settings.domains}
+        self.freshness_ms: list[float] | None = None
+        """Set to a list to keep every observation (the demo's percentiles)."""
+        self.health: HealthServer | None = None
+
+    def startup(self) -> None:
+        """Restores the state, starts the threads and the HTTP server. Raises Stop."""
+        try:
+            self.pipeline.restore()
+        except STORE_ERRORS as error:
+            raise Stop(
+                f"Redis stopped answering ({type(error).__name__}); start it again, then this."
+            ) from error
+        host, port = self.settings.metrics.host, self.settings.metrics.port
+        try:
+            self.health = HealthServer(host, port, self.metrics.registry, self.alive, self.ready)
+        except OSError as error:
+            raise Stop(
+                f"metrics.port {port} on {host}: {error.strerror}. Set another (CROSSCURRENT_METRICS__PORT)."
+            ) from error
+        if self.source.canary_problem:
+            log.warning("runs without canaries", reason=self.source.canary_problem)
+        if self.canaries is not None:
+            self.canaries.start()
+        log.info(
+            "started",
+            domains=list(self.settings.domains),
+            learned_before=sum(self.arms.full.learned),
+            model=self.arms.full.model,
+            metrics=f"http://{host}:{self.health.port}/metrics",
+        )
+
+    def run(self, install_signals: bool = True) -> int:
+        """Until a signal; then finishes the batch, publishes, saves, commits. Gives 0.
+
+        A thread that failed unforeseen ends it, too: what was learned is saved, and the exit code is 1.
+        """
+        if install_signals:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self._on_signal)
+        try:
+            self.startup()
+            while not self.stopping:
+                self._turned = time.monotonic()
+                self.pipeline.step(self._between_batches)
+                self._check_threads()
+            code = self.shutdown()
+            self._check_threads()
+            return code
+        except ThreadFailed as failure:
+            log.critical(f"{failure}; saving what was learned", exit_code=BUG, exc_info=failure)
+            self._stop_early()
+            return BUG
+        except Stop:
+            self._stop_early()
+            raise
+        finally:
+            self._close()
+
+    def _check_threads(self) -> None:
+        """Raises ThreadFailed where the service would go on with a part of it missing.
+
+        The others begin again by themselves (canaries, the watch for partitions, the report), or end in what the
+        loop looks at anyway (a checkpoint's writing, the search of the store).
+        """
+        self.publisher.check()
+        self.pipeline.encoding.check()
+        self.sink.check()
+        if self.health is not None:
+            self.health.check()
+
+    def _between_batches(self) -> bool:
+        """A sign of life, for a step of many batches; True: stop after this one."""
+        self._turned = time.monotonic()
+        return self.stopping
+
+    def shutdown(self) -> int:
+        log.info("stopping: publishing and saving")
+        if not self.pipeline.finish():
+            log.warning(
+                "the store did not take everything; the rest is saved and published at the next start"
+            )
+        self.pipeline.report()
+        totals = self.pipeline.totals
+        log.info("stopped", learned=totals["learned"], dead_letters=totals["dead_letters"])
+        return 0
+
+    def _stop_early(self) -> None:
+        """A Stop from the loop: what was learned is saved if it can be; the Stop stays the reason."""
+        if self.health is not None:
+            try:
+                self.pipeline.finish()
+            except Stop as second:
+                log.error("could not save", error=str(second))
+
+    def _close(self) -> None:
+        if self.canaries is not None:
+            self.canaries.close()
+        self.publisher.close(0.0)
+        self.pipeline.encoding.close()
+        self.pipeline.sink.close()
+        self.checkpointer.close()
+        self.source.close()
+        if self.health is not None:
+            self.health.close()
+
+    # Called by other threads
+
+    def alive(self) -> str | None:
+        idle = self._idle()
+        return f"the loop has not turned for {idle:.0f} s" if idle > ALIVE_SECONDS else None
+
+    def _idle(self) -> float:
+        return time.monotonic() - self._turned
+
+    def ready(self) -> str | None:
+        """Why not, causes before what follows from them; None if all is well."""
+        if self.stopping:
+            return "stopping"
+        try:
+            self._check_threads()
+        except ThreadFailed as failure:
+            return str(failure)
+        return (
+            self.checkpointer.problem
+            or self.publisher.problem()
+            or self.sink.problem()
+            or self._behind()
+            or self._unsaved()
+        )
+
+    def _behind(self) -> str | None:
+        if not self.pipeline.caught_up:
+            return "still reading what was in the log at start"
+        for name, seconds in self.pipeline.reporter.lag.seconds.items():
+            if seconds > READY_LAG_SECONDS:
+                return f"{name} lags by {seconds:.0f} s"
+        return None
+
+    def _unsaved(self) -> str | None:
+        age = self.checkpointer.age()
+        limit = 3 * self.settings.checkpoint.interval_seconds + 60
+        return f"no good checkpoint for {age:.0f} s" if age > limit else None
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.stopping:
+            os._exit(128 + number)
+        self.stopping = True
+
+    def _on_written(self, write: Write, now_ms: float) -> None:
+        key = write.key.removeprefix(f"{self.settings.redis.prefix}:")
+        kind = key.split(":", 1)[0] if write.kind != "delete" else "delete"
+        self.metrics.published.labels(kind).inc()
+        if self.canaries is not None:
+            self.canaries.written(write)
+        for born, domain in zip(write.born_ms, write.domains, strict=True):
+            age_ms = max(0.0, now_ms - born)
+            self._freshness[domain].observe(age_ms / 1000)
+            if self.freshness_ms is not None:
+                self.freshness_ms.append(age_ms)
+
+    def _on_publish_error(self, error: Exception) -> None:
+        self.metrics.publish_errors.inc()
+        refused = isinstance(error, redis.ResponseError)
+        what = (
+            "the store refuses a write, will write again"
+            if refused
+            else "store unavailable, will write again"
+        )
+        log.warning(what, error=type(error).__name__)
+
+    def _on_replaced(self, key: str) -> None:
+        kind = key.removeprefix(f"{self.settings.redis.prefix}:").split(":", 1)[0]
+        log.warning("a key of ours held a value of another type, which is replaced", kind=kind)
+        log.debug("replaced", key=key)
+
+    def _on_eviction_policy(self, policy: str) -> None:
+        log.warning(may_throw_away(policy))
+
+    def _on_checkpoint(self, offsets: dict[tuple[str, int], int], seconds: float) -> None:
+        self.pipeline.committed(offsets, seconds)

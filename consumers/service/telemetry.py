@@ -1,0 +1,150 @@
+"""What the loop tells operators: metrics that change slowly, and the story of drifts, actions and verdicts."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import get_args
+
+import structlog
+
+from consumers.config.schema import Settings
+from consumers.events.record import Offsets, Record
+from consumers.events.rejection import Reason
+from consumers.service.lag import Lag, LagWatch
+from consumers.source.protocol import Source
+from models.adaptation.actions import Action
+from models.adaptation.adaptation_loop import Notice
+from models.adaptation.drift_detectors import Detector
+from models.arm_comparison import Arms
+from models.assessment.paired_test import Outcome
+from models.schema import Kind
+from models.transfer.strategies import STRATEGIES
+from serving.metrics import Metrics
+
+log = structlog.get_logger()
+
+
+def line(events: int, notice: Notice) -> str:
+    """A notice in words."""
+    at = f"{notice.domain} at its event {events:,}:"
+    if notice.started:
+        return f"{at} trying {notice.event} beside the champion"
+    if notice.outcome is None:
+        return f"{at} drift seen by {notice.event} (shift {notice.score:+.2f})"
+    return (
+        f"{at} {notice.event} {notice.outcome} after {notice.events:,} events (gain {notice.score:+.3f} each)"
+    )
+
+
+class Reporter:
+    """Copies what the arms, the source and the tables know into the metrics. One thread calls it.
+
+    `lag`: the latest look, which any thread may read.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics, arms: Arms, source: Source) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.arms = arms
+        self.source = source
+        self.lag = Lag()
+        self._lag_watch = LagWatch(settings.topics())
+        self.story: deque[tuple[int, Notice]] = deque(maxlen=100)
+        """The latest notices, with the domain's events learned before each."""
+        self.lost = 0
+        self._evictions: Counter[str] = Counter()
+        self._skipped = 0
+        self._challengers: set[tuple[str, str]] = set()
+        self._from_zero()
+
+    def _from_zero(self) -> None:
+        """Counters are there before they first count: Prometheus sees no increase from nothing to 1."""
+        metrics = self.metrics
+        metrics.dead_letters.labels("", "unknown_domain")
+        metrics.skipped_updates.labels("non_finite_loss")
+        actions = [*get_args(Action), *(f"strategy_{name}" for name in STRATEGIES)]
+        for domain in self.settings.domains:
+            metrics.duplicates.labels(domain)
+            metrics.forgotten.labels(domain)
+            for kind in get_args(Kind):
+                metrics.events.labels(domain, kind)
+            for reason in get_args(Reason):
+                metrics.dead_letters.labels(domain, reason)
+            for detector in get_args(Detector):
+                metrics.drift.labels(domain, detector)
+            for action in actions:
+                for outcome in get_args(Outcome):
+                    metrics.actions.labels(domain, action, outcome)
+
+    def tell(self, notices: list[Notice]) -> None:
+        """The adaptation loop's story, as counters and log lines."""
+        for notice in notices:
+            self.story.append((self.arms.full.learned[self.arms.full.index[notice.domain]], notice))
+            if notice.started:
+                log.info("adaptation begun", domain=notice.domain, action=notice.event)
+            elif notice.outcome is None:
+                self.metrics.drift.labels(notice.domain, notice.event).inc()
+                self.metrics.drift_score.labels(notice.domain, notice.event).set(notice.score)
+                log.info(
+                    "drift detected",
+                    domain=notice.domain,
+                    detector=notice.event,
+                    shift=round(notice.score, 4),
+                )
+            else:
+                self.metrics.actions.labels(notice.domain, notice.event, notice.outcome).inc()
+                log.info(
+                    f"adaptation {notice.outcome}",
+                    domain=notice.domain,
+                    action=notice.event,
+                    gain=round(notice.score, 5),
+                    events=notice.events,
+                )
+
+    def report(self, offsets: Offsets, read: Iterable[Record] = ()) -> None:
+        """offsets: the next record to learn, by partition. read: records that the source gave and that are to be
+        learned next."""
+        self._lag(offsets, read)
+        metrics = self.metrics
+        for domain in self.settings.domains:
+            metrics.set_report(domain, self.arms.report(domain))
+        metrics.set_errors(self.arms.prequential)
+        metrics.set_guard(self.arms.guard)
+        self._tables()
+        self._challenged()
+        skipped = self.arms.full.network.skipped
+        metrics.skipped_updates.labels("non_finite_loss").inc(skipped - self._skipped)
+        self._skipped = skipped
+        lost = self.source.lost()
+        metrics.lost_records.inc(lost - self.lost)
+        self.lost = lost
+
+    def _lag(self, offsets: Offsets, read: Iterable[Record]) -> None:
+        waiting = [*read, *self.source.waiting()]
+        self.lag = self._lag_watch.look(self.source.lag(offsets), offsets, waiting)
+        for (topic, partition), records in self.lag.records.items():
+            self.metrics.lag_records.labels(topic, partition).set(records)
+        for domain, seconds in self.lag.seconds.items():
+            self.metrics.lag_seconds.labels(domain).set(seconds)
+
+    def _tables(self) -> None:
+        full = self.arms.full
+        tables = {"users": full.users} | {
+            f"items_{name}": full.catalogues[index].ids for name, index in full.index.items()
+        }
+        for name, table in tables.items():
+            self.metrics.table_rows.labels(name).set(len(table))
+            self.metrics.table_capacity.labels(name).set(table.capacity)
+            self.metrics.table_evictions.labels(name).inc(table.evictions - self._evictions[name])
+            self._evictions[name] = table.evictions
+
+    def _challenged(self) -> None:
+        """A gauge for each running challenger; one that is over leaves none."""
+        loop = self.arms.loop
+        running = {} if loop is None else {(key[0], c.action): c for key, c in loop.running.items()}
+        for over in self._challengers - set(running):
+            self.metrics.challenger_events.remove(*over)
+        for (domain, action), challenger in running.items():
+            self.metrics.challenger_events.labels(domain, action).set(challenger.test.count)
+        self._challengers = set(running)

@@ -1,0 +1,161 @@
+"""Item texts to raw vectors off the event path, so that a slow encoder never holds up an interaction."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Protocol
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from models.text.encoder import TextEncoder
+from serving.worker import Worker
+
+Key = tuple[str, str]
+"""(domain, item id)"""
+Vectors = dict[Key, NDArray[np.float32]]
+CHUNK = 64
+
+log = structlog.get_logger()
+
+
+class Encoding(Protocol):
+    """Takes texts, gives vectors back some time later; a newer text of the same item replaces an older one."""
+
+    def submit(self, key: Key, text: str) -> None:
+        """One more text; nothing changes if this very text is pending. An empty one cancels what is pending."""
+
+    def drain(self) -> tuple[Vectors, bool]:
+        """What is ready, and whether nothing more is on its way."""
+
+    def pending(self) -> dict[Key, str]:
+        """Texts whose vectors were not drained yet; they belong into a checkpoint."""
+
+    def check(self) -> None:
+        """Raises ThreadFailed if nothing will be encoded any more."""
+
+    def close(self) -> None: ...
+
+
+class SyncEncoding:
+    """Encodes when drained: deterministic, for tests and for offline evaluation."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
+        self._pending: dict[Key, str] = {}
+
+    def submit(self, key: Key, text: str) -> None:
+        if self._pending.get(key) == text:
+            return
+        self._pending.pop(key, None)
+        if text:
+            self._pending[key] = text
+
+    def drain(self) -> tuple[Vectors, bool]:
+        pending, self._pending = self._pending, {}
+        return encode(self._encoder, pending), True
+
+    def pending(self) -> dict[Key, str]:
+        return dict(self._pending)
+
+    def check(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def encode(encoder: TextEncoder, texts: dict[Key, str]) -> Vectors:
+    """Vectors by key; empty for no texts."""
+    if not texts:
+        return {}
+    return dict(zip(texts, encoder.encode(list(texts.values())), strict=True))
+
+
+class ThreadEncoding:
+    """A thread that encodes in small chunks, taking turns between domains.
+
+    The turns matter: the projection is fitted on the first few thousand vectors and should see every domain.
+    """
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
+        self._lock = threading.Lock()
+        self._work = threading.Event()
+        self._waiting: dict[str, dict[Key, str]] = {}
+        self._taken: dict[Key, str] = {}
+        self._ready: Vectors = {}
+        self._stopping = False
+        self._thread = Worker("encoder", self._run)
+        self._thread.start()
+
+    def submit(self, key: Key, text: str) -> None:
+        with self._lock:
+            waiting = self._waiting.setdefault(key[0], {})
+            if text in (waiting.get(key), self._taken.get(key)):
+                return
+            self._ready.pop(key, None)
+            self._taken.pop(key, None)
+            waiting.pop(key, None)
+            if text:
+                waiting[key] = text
+        self._work.set()
+
+    def drain(self) -> tuple[Vectors, bool]:
+        with self._lock:
+            ready, self._ready = self._ready, {}
+            for key in ready:
+                self._taken.pop(key, None)
+            return ready, not self._taken and not any(self._waiting.values())
+
+    def pending(self) -> dict[Key, str]:
+        with self._lock:
+            return self._taken | {k: t for waiting in self._waiting.values() for k, t in waiting.items()}
+
+    def check(self) -> None:
+        self._thread.check()
+
+    def close(self) -> None:
+        self._stopping = True
+        self._work.set()
+        self._thread.join(5.0)
+
+    def _take(self) -> dict[Key, str]:
+        with self._lock:
+            for domain in list(self._waiting):
+                waiting = self._waiting.pop(domain)
+                if not waiting:
+                    continue
+                chunk = {key: waiting.pop(key) for key in list(waiting)[:CHUNK]}
+                self._waiting[domain] = waiting  # to the end: the next turn is another domain's
+                self._taken |= chunk
+                return chunk
+            self._work.clear()
+            return {}
+
+    def _run(self) -> None:
+        while not self._stopping:
+            chunk = self._take()
+            if not chunk:
+                self._work.wait(0.5)
+                continue
+            vectors = self._encode(chunk)
+            with self._lock:
+                for key, text in chunk.items():
+                    if self._taken.get(key) == text:  # else a newer text came meanwhile
+                        if key in vectors:
+                            self._ready[key] = vectors[key]
+                        else:
+                            del self._taken[key]
+
+    def _encode(self, chunk: dict[Key, str]) -> Vectors:
+        try:
+            return encode(self._encoder, chunk)
+        except Exception as error:  # a model's own failure: those items go without text
+            log.error("text encoder failed; these items go without text", items=len(chunk), error=repr(error))
+            return {}
+
+
+def restore(encoding: Encoding, pending: list[Any]) -> None:
+    """Submits again what a checkpoint says was pending: [domain, item id, text] each."""
+    for domain, item, text in pending:
+        encoding.submit((domain, item), text)

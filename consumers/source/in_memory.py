@@ -1,0 +1,97 @@
+"""A log in a list, for tests and for history that is not in Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from consumers.events.record import Offsets, Place, Record
+
+
+class Abort(Exception):
+    """A crash in a test's record list: `[record, record, Abort(), record]`."""
+
+
+class ListSource:
+    """A log in a list. Offsets count per place; `Abort()` in the list is raised when its turn comes.
+
+    `begins`: the oldest offset of places where that is not 0; they need not have a record.
+    """
+
+    def __init__(
+        self, records: Sequence[Record | Abort], poll_records: int = 500, begins: Offsets | None = None
+    ) -> None:
+        self.records = records
+        self.poll_records = poll_records
+        self.begins = begins or {}
+        self.committed: Offsets = {}
+        self._position = 0
+        self._aborted: set[int] = set()
+        self._offsets: Offsets = {}
+
+    def start(self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True) -> Offsets:
+        del identity, complete
+        self._position = 0
+        self._offsets = dict.fromkeys(self._ends(), 0) | self.begins | offsets
+        return dict(self._offsets)
+
+    def items_read(self) -> bool:
+        return True
+
+    def poll(self, timeout: float) -> list[Record]:
+        del timeout
+        out: list[Record] = []
+        while self._position < len(self.records) and len(out) < self.poll_records:
+            record = self.records[self._position]
+            if isinstance(record, Abort):
+                if self._position in self._aborted:  # a crash happens once
+                    self._position += 1
+                    continue
+                if out:
+                    break
+                self._aborted.add(self._position)
+                raise record
+            self._position += 1
+            if record.offset >= self._offsets.get((record.topic, record.partition), 0):
+                out.append(record)
+        return out
+
+    @property
+    def exhausted(self) -> bool:
+        return self._position >= len(self.records)
+
+    def commit(self, offsets: Offsets) -> None:
+        self.committed = dict(offsets)
+
+    def identity(self) -> dict[str, str]:
+        return {}
+
+    def _ends(self) -> Offsets:
+        ends: Offsets = {}
+        for record in self.records:
+            if isinstance(record, Record):
+                ends[record.topic, record.partition] = record.offset + 1
+        return ends
+
+    def next_offsets(self, offsets: Offsets) -> Offsets:
+        return self._offsets | offsets
+
+    def waiting(self) -> list[Record]:
+        first: dict[Place, Record] = {}
+        for record in self.records[self._position :]:
+            if isinstance(record, Record):
+                place = (record.topic, record.partition)
+                if record.offset >= self._offsets.get(place, 0):
+                    first.setdefault(place, record)
+        return list(first.values())
+
+    def lag(self, offsets: Offsets) -> dict[Place, int]:
+        return {place: max(0, end - offsets.get(place, 0)) for place, end in self._ends().items()}
+
+    def reached_start_end(self, offsets: Offsets) -> bool:
+        return not any(self.lag(offsets).values())
+
+    def lost(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        self._position = len(self.records)

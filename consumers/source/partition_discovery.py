@@ -1,0 +1,64 @@
+"""The log's partitions: those at the start, and those that appear while the service runs, seen by a thread: a broker
+that is slow to say holds up nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from consumers.config.schema import Kafka
+from consumers.errors import Stop
+from consumers.events.decode import Topics
+from consumers.events.record import Place
+from consumers.kafka_client.topics import places
+from serving.worker import Worker
+
+
+def described(admin: Any, topics: Topics) -> tuple[set[Place], dict[str, str]]:
+    """Every partition, and what tells this log from another. Raises Stop where a topic is missing that must be there,
+    KafkaError."""
+    cluster = admin.describe_cluster().get("cluster_id")
+    found, ids = places(admin, topics)
+    missing = [topic for topic, (_, kind) in topics.items() if topic not in ids and kind != "forget"]
+    if missing:
+        raise Stop(
+            f"missing topics: {', '.join(missing)}. Create them, for example: crosscurrent check "
+            "--create-topics, or kafka-topics.sh --create --topic NAME --partitions 4"
+        )
+    return found, {"cluster": str(cluster)} | {f"topic:{topic}": ids[topic] for topic in ids}
+
+
+class PartitionWatch:
+    """Looks every `seconds`. `take` gives what the latest look saw, once."""
+
+    def __init__(self, config: Kafka, topics: Iterable[str], seconds: float) -> None:
+        self._config, self._topics, self._seconds = config, list(topics), seconds
+        self._seen: tuple[set[Place], dict[str, str]] | None = None
+        self._closing = threading.Event()
+        self._thread = Worker("partitions", self._run, again=seconds)
+        self._thread.start()
+
+    def take(self) -> tuple[set[Place], dict[str, str]] | None:
+        seen, self._seen = self._seen, None
+        return seen
+
+    def close(self) -> None:
+        """The thread ends by itself, at once or with its next answer."""
+        self._closing.set()
+        self._thread.join(2.0)
+
+    def _run(self) -> None:
+        while not self._closing.wait(self._seconds):
+            with contextlib.suppress(KafkaError, OSError, ValueError), self._admin() as admin:
+                while True:
+                    self._seen = places(admin, self._topics)
+                    if self._closing.wait(self._seconds):
+                        return
+
+    def _admin(self) -> Any:
+        return KafkaAdminClient(**self._config.client())

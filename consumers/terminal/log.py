@@ -1,0 +1,66 @@
+"""Logs: for people in a terminal, JSON elsewhere; always on stderr, which drops what it cannot write (`output`)."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from consumers.terminal.rate_limiter import Repeats
+
+WIDE = 140
+
+
+def console(stderr: bool = False) -> Console:
+    """For results on stdout (or stderr); in a file or a pipe, lines are not folded to 80 characters.
+
+    Nothing printed is markup: titles, ids and paths of users hold [brackets] and :words: of their own.
+    """
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(
+        stderr=stderr, width=None if terminal else WIDE, markup=False, emoji=False, highlight=False
+    )
+
+
+def bars(console: Console) -> Progress:
+    """Progress bars that vanish when done; nothing at all where there is no terminal."""
+    columns = (
+        TextColumn("{task.description:24}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _without_users(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Who did what is for debugging alone; a log is kept longer, and read by more people, than the events."""
+    if method != "debug":
+        for field in ("user", "user_id", "key", "event_id"):
+            event.pop(field, None)
+    return event
+
+
+def configure(debug: bool = False, quiet: bool = False) -> None:
+    """Sets up structlog; libraries are quiet, their errors reach us as exceptions. `quiet`: errors only."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    terminal = sys.stderr.isatty()
+    least = logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO
+    renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            _without_users,
+            Repeats(),
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if terminal else "iso", utc=not terminal),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,146 @@
+"""The adaptation loop: what drifts is detected, an action is tried as a challenger, a test says what it was worth."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from models.adaptation.actions import Action, plan
+from models.adaptation.challengers import CHALLENGERS, Challenger, outcome
+from models.adaptation.drift_detectors import Detector, DriftDetectors
+from models.assessment.paired_test import Outcome
+from models.assessment.prequential import ndcg_at_10
+from models.learner import Learner, ScoredEvent
+from models.schema import Interaction
+from models.state.tracked_tables import Live
+
+DIVERGENCE_EVENTS = 256
+"""Events of a target between two looks at its divergence."""
+
+
+class Notice(NamedTuple):
+    """One line of the loop's story: a detection, the start of an action, or its verdict."""
+
+    domain: str
+    event: str
+    """The detector, the action, or `strategy_<name>`: a strategy that the network tried."""
+    outcome: Outcome | None = None
+    """None for a detection."""
+    score: float = 0.0
+    """Detection: the size of the shift. Verdict: how much less the challenger erred, per event."""
+    events: int = 0
+    """Verdict: after so many events."""
+    started: bool = False
+
+
+class AdaptationLoop(Live):
+    """`step` after scoring and before learning, for every event. One challenger a domain and part at a time."""
+
+    def __init__(self, learner: Learner) -> None:
+        self.learner = learner
+        self.drift = DriftDetectors()
+        self.running: dict[tuple[str, str], Challenger] = {}
+        """By domain and what it challenges: `bias` or `ranker`."""
+        self._waiting: dict[str, list[Action]] = {}
+
+    def step(self, event: Interaction, scored: ScoredEvent) -> list[Notice]:
+        """What happened at this event."""
+        notices: list[Notice] = []
+        domain = self.learner.index[event.domain]
+        detected = [
+            d for d, x in self._measure(event, scored, domain) if self.drift.update(event.domain, d, x)
+        ]
+        for detector in detected:
+            watch = self.drift.watches[event.domain, detector]
+            notices.append(Notice(event.domain, detector, score=watch.score))
+        if detected:
+            self.learner.network.forget_best(domain)  # the best parameters so far are those of another time
+            actions = plan(detected, self.learner.domains[domain].is_target)
+            waiting = self._waiting.setdefault(event.domain, [])
+            waiting += [action for action in actions if action not in waiting]
+        notices += self._judge(event, scored)
+        notices += self._network()
+        notices += self._begin(event.domain, domain)
+        return notices
+
+    def _measure(self, event: Interaction, scored: ScoredEvent, domain: int) -> list[tuple[Detector, float]]:
+        measured: list[tuple[Detector, float]] = []
+        if event.value is not None and scored.prediction is not None:
+            error = (event.value - scored.prediction) / self.learner.rating.unit[domain]
+            measured += [("bias", error), ("rating_error", error * error)]
+        if scored.rank is not None:
+            measured.append(("ranking_error", 1.0 - ndcg_at_10(scored.rank)))
+        item = self.learner.catalogues[domain].ids.get(event.item)
+        if item is not None:
+            measured.append(("popularity", self.learner.ranker.statistics.popularity[domain].surprise(item)))
+        events = self.learner.learned[domain]
+        if self.learner.domains[domain].is_target and events and events % DIVERGENCE_EVENTS == 0:
+            distances = self.learner.network.divergence(domain)
+            measured += [("divergence", math.log1p(max(distances.values())))] if distances else []
+        return measured
+
+    def _judge(self, event: Interaction, scored: ScoredEvent) -> list[Notice]:
+        notices = []
+        for key in [key for key in self.running if key[0] == event.domain]:
+            challenger = self.running[key]
+            challenger.step(event, scored)
+            verdict = outcome(challenger.test)
+            if verdict is None:
+                continue
+            if verdict == "promoted":
+                challenger.promote()
+            test = challenger.test
+            notices.append(Notice(event.domain, challenger.action, verdict, test.mean, test.count))
+            del self.running[key]
+        return notices
+
+    def _network(self) -> list[Notice]:
+        """What the network's own trials of strategies came to."""
+        done, self.learner.network.verdicts = self.learner.network.verdicts, []
+        return [
+            Notice(
+                self.learner.domains[v.target].name, f"strategy_{v.candidate}", v.outcome, v.mean, v.events
+            )
+            for v in done
+        ]
+
+    def _begin(self, name: str, domain: int) -> list[Notice]:
+        notices = []
+        for action in list(self._waiting.get(name, ())):
+            slot = (name, "ranker" if action == "shorten_half_lives" else "bias")
+            if action in CHALLENGERS:
+                if slot in self.running:
+                    continue
+                self.running[slot] = CHALLENGERS[action](action, self.learner, domain)
+            elif action == "realign":
+                self.learner.network.realign(domain)
+            else:
+                self.learner.network.reweigh(domain)
+            self._waiting[name].remove(action)
+            notices.append(Notice(name, action, started=True))
+        return notices
+
+    def users(self) -> set[str]:
+        """The ids that challengers hold."""
+        return {user for challenger in self.running.values() for user in challenger.users()}
+
+    def drop_user(self, user_id: str) -> None:
+        for challenger in self.running.values():
+            challenger.drop_user(user_id)
+
+    def live(self) -> dict[str, Any]:
+        return {
+            "drift": self.drift.state(),
+            "waiting": self._waiting,
+            "running": {"\t".join(key): [c.action, c.live()] for key, c in self.running.items()},
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.drift.load(state["drift"])
+        self._waiting = {name: list(actions) for name, actions in state["waiting"].items()}
+        self.running = {}
+        for key, (action, held) in state["running"].items():
+            name, slot = key.split("\t")
+            challenger = CHALLENGERS[action](action, self.learner, self.learner.index[name])
+            challenger.load(held)
+            self.running[name, slot] = challenger

@@ -1,0 +1,143 @@
+"""Challengers: an action tried beside the champion on the same events, until a test says which errs less."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from models.adaptation.actions import Action
+from models.assessment.paired_test import Outcome, PairedTest
+from models.assessment.prequential import ndcg_at_10
+from models.learner import Learner, ScoredEvent
+from models.rating.bias import WORTH, Bias, kind
+from models.schema import Interaction
+from models.signals.registry import NAMES
+from models.state.tracked_tables import Live
+
+LIMIT = 2000
+"""Events of the domain after which a challenger that has not won is dropped."""
+FRESH = {
+    "raise_rate": {"domain": 1.0},
+    "reset_domain": {"domain": 1.0, "item": WORTH["item"], "user@domain": 4.0},
+}
+"""By action: the kinds of bias learned anew, and how many events the belief "no change" is worth."""
+MOVING = {"domain": 1e-3}
+"""What a fresh weight's variance gains at each use: the champion moves underneath."""
+FADING = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever")
+
+
+def outcome(test: PairedTest) -> Outcome | None:
+    """None: go on."""
+    verdict = test.verdict()
+    if verdict == "open":
+        return "undecided" if test.count >= LIMIT else None
+    return "promoted" if verdict == "better" else "dropped"
+
+
+class FreshBias(Live):
+    """A fresh bias model of a domain on top of the champion: it learns what the champion leaves over.
+
+    Promotion adds its weights to the champion's, with their uncertainty: those weights move fast from then on.
+    """
+
+    def __init__(self, action: Action, learner: Learner, domain: int) -> None:
+        self.action, self.learner, self.domain = action, learner, domain
+        self.test = PairedTest()
+        self.bias = Bias(FRESH[action], MOVING)
+
+    def step(self, event: Interaction, scored: ScoredEvent) -> None:
+        """An event of the domain, before it is learned."""
+        if event.value is None or scored.parts is None or scored.prediction is None:
+            return
+        unit = self.learner.rating.unit[self.domain]
+        low, high = self.learner.domains[self.domain].rating_range
+        inputs = {
+            name: x
+            for name, x in Bias.inputs(event.domain, event.user, event.item).items()
+            if kind(name) in self.bias.optimizer.worth
+        }
+        total = scored.parts.total + unit * sum(self.bias.weight(name) * x for name, x in inputs.items())
+        prediction = min(max(total, low), high)
+        champion, challenger = (
+            ((event.value - predicted) / unit) ** 2 for predicted in (scored.prediction, prediction)
+        )
+        self.test.add(champion, challenger)
+        error = self.learner.rating.surprise(self.domain, event.value, total)
+        self.bias.learn(inputs, error, 1.0 + self.bias.spread(inputs))
+
+    def promote(self) -> None:
+        self.learner.rating.bias.absorb(self.bias)
+
+    def users(self) -> set[str]:
+        """The ids it holds; of users without a row in the learner, too."""
+        return self.bias.users()
+
+    def drop_user(self, user_id: str) -> None:
+        self.bias.drop_user(user_id, [self.learner.domains[self.domain].name])
+
+    def live(self) -> dict[str, Any]:
+        return {"test": msgspec.to_builtins(self.test), "bias": self.bias.live()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.test = msgspec.convert(state["test"], PairedTest)
+        self.bias.load(state["bias"])
+
+
+class ShorterMemory(Live):
+    """The domain's choice weights, where each popularity hands its weight to the next shorter half-life.
+
+    They learn with the large steps of a start; each user's own slopes stay the champion's.
+    """
+
+    action: Action = "shorten_half_lives"
+
+    def __init__(self, action: Action, learner: Learner, domain: int) -> None:
+        self.learner, self.domain = learner, domain
+        self.test = PairedTest()
+        self.choice = learner.ranker.choices[domain].fresh()
+        weights = self.choice.weights.reshape(len(self.choice.weights), -1, len(NAMES))
+        places = [NAMES.index(name) for name in FADING]
+        held = weights[:, :, places]
+        weights[:, :, places] = np.roll(held, -1, 2)
+        weights[:, :, places[0]] += held[:, :, 0]
+        weights[:, :, places[-1]] = 0.0
+
+    def step(self, event: Interaction, scored: ScoredEvent) -> None:
+        """An event of the domain, before it is learned."""
+        ranked = scored.ranked
+        if ranked.chosen is None or ranked.bent is None or ranked.context is None or ranked.rank is None:
+            return
+        champion, everyone = self.learner.ranker.choices[self.domain], ranked.context._replace(user=None)
+        weights = self.choice.weights_of(everyone)
+        weights[: champion.signals] += champion.slopes(ranked.context.user)
+        scores = ranked.bent @ weights
+        rank = int((scores >= scores[ranked.chosen]).sum()) - 1
+        self.test.add(1.0 - ndcg_at_10(ranked.rank), 1.0 - ndcg_at_10(rank))
+        self.choice.learn(ranked.bent, ranked.chosen, everyone, weights)
+
+    def promote(self) -> None:
+        self.learner.ranker.choices[self.domain].take_over(self.choice)
+
+    def users(self) -> set[str]:
+        return set()
+
+    def drop_user(self, user_id: str) -> None:
+        """It learns nothing of single users."""
+
+    def live(self) -> dict[str, Any]:
+        return {"test": msgspec.to_builtins(self.test), "choice": self.choice.live()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.test = msgspec.convert(state["test"], PairedTest)
+        self.choice.load(state["choice"])
+
+
+Challenger = FreshBias | ShorterMemory
+CHALLENGERS: dict[Action, type[FreshBias] | type[ShorterMemory]] = {
+    "raise_rate": FreshBias,
+    "reset_domain": FreshBias,
+    "shorten_half_lives": ShorterMemory,
+}
+"""The other actions are tried by the network's own contest."""

@@ -1,0 +1,136 @@
+"""A state of other domains, roles or arms, made to fit: what both have goes on, what is new starts new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from models.adaptation.actions import FOR_TARGETS
+from models.migration.domain_axis import Moves, State, known_items, learner
+from models.schema import Domain
+from models.state.tracked_tables import whole
+
+
+class Fitted(NamedTuple):
+    """`notes`: what was done, a sentence each, for the operator. `moved`: whether anything is in another place now."""
+
+    state: State
+    notes: list[str]
+    moved: bool
+
+
+def fitted(state: State, fresh: State, domains: Sequence[Domain]) -> Fitted:
+    """The state of `Arms` for these domains. fresh: what they begin with. Raises ValueError if no domain is in both."""
+    full, names = state["full"], [d.name for d in domains]
+    moves = Moves(domains, full["domains"])
+    if not set(names) & set(moves.old):
+        raise ValueError(f"the state holds the domains {moves.old}, the config {names}: none is in both")
+    notes = _ranges(full, fresh["full"])
+    if _fits(full, fresh["full"]) and state["alone"].keys() == fresh["alone"].keys():
+        return Fitted(state, notes, moved=False)
+    notes = [*_domains(full, moves), *notes]
+    alone = {}
+    for name, new in fresh["alone"].items():
+        if name in state["alone"]:
+            alone[name] = state["alone"][name]
+        elif moves.old == [name]:
+            alone[name] = whole(full)  # it knew no other domain either
+            notes.append(f"{name}: what was learned so far is its target-only learner, too")
+        else:
+            alone[name] = known_items(full, new, moves.old.index(name)) if name in moves.old else new
+            notes.append(f"{name}: its target-only learner starts anew")
+    begun = [name for name in alone if name not in state["alone"]]
+    moved = {
+        "full": full if _fits(full, fresh["full"]) else learner(full, fresh["full"], moves),
+        "alone": alone,
+        "prequential": _errors(state["prequential"], names, [n for n in begun if moves.old != [n]]),
+        "guard": _guard(state["guard"], list(alone), begun),
+        "loop": None if state["loop"] is None else _loop(state["loop"], domains),
+    }
+    return Fitted(state | moved, notes, moved=True)
+
+
+def _fits(full: State, fresh: State) -> bool:
+    """Same domains in the same order, with the same roles. States of before did not tell roles, but targets."""
+    if full["domains"] != fresh["domains"]:
+        return False
+    if "roles" in full:
+        return bool(full["roles"] == fresh["roles"])
+    before, now = full["network"], fresh["network"]
+    if before["adapter"]["divergence"].keys() != now["adapter"]["divergence"].keys():
+        return False
+    searched = [
+        len(network["contest"]["search"]["next"]) for network in (before, now) if "contest" in network
+    ]
+    return len(set(searched)) < 2
+
+
+def _domains(full: State, moves: Moves) -> list[str]:
+    """What has become of each domain."""
+    kept = [d.name for d in moves.domains if d.name in moves.old]
+    notes = [f"what was learned of {', '.join(kept)} is taken over"]
+    notes += [f"{d.name} is new and starts new" for d in moves.domains if d.name not in moves.old]
+    notes += [
+        f"{name} is not in the config any more: what was learned of it alone is dropped"
+        for name in moves.gone()
+    ]
+    roles = dict(zip(moves.old, full.get("roles", ()), strict=False))
+    for domain in moves.domains:
+        if roles.get(domain.name, domain.role) != domain.role:
+            notes.append(f"{domain.name} was a {roles[domain.name]} domain and is a {domain.role} domain now")
+    return notes
+
+
+def _ranges(full: State, fresh: State) -> list[str]:
+    """Of each domain whose rating_range has changed, what that means."""
+    before = dict(zip(full["domains"], full.get("rating_ranges", ()), strict=False))
+    notes = []
+    for name, (low, high) in zip(fresh["domains"], fresh["rating_ranges"], strict=True):
+        was = before.get(name, [low, high])
+        if list(was) != [low, high]:
+            notes.append(
+                f"rating_range of {name} was [{was[0]:g}, {was[1]:g}] and is [{low:g}, {high:g}]: what was learned of "
+                f"ratings is kept as shares of the range, so what was predicted as {was[1]:g} is {high:g} now, and "
+                "predictions are clipped to the new range; right if producers rescaled their ratings, else they are "
+                "off until new ratings have corrected them"
+            )
+    return notes
+
+
+def _errors(state: State, names: list[str], begun: list[str]) -> State:
+    """Prequential errors, by domain, metric and arm: an arm that starts anew has none."""
+    kept = {}
+    for key, held in state.items():
+        domain, _, arm = key.split("\t")
+        if domain in names and not (arm == "target_only" and domain in begun):
+            kept[key] = held
+    return kept
+
+
+def _guard(state: State, judged: list[str], begun: list[str]) -> State:
+    """Of domains that have a target-only arm to be judged; one that starts anew is not followed before it is."""
+    kept = {}
+    for key, held in state.items():
+        domain = key.split("\t")[0]
+        if domain not in judged:
+            continue
+        kept[key] = held
+        if domain in begun:
+            tests = {arm: test for arm, test in held["tests"].items() if arm != "target_only"}
+            follows_it = held["followed"] == "target_only"
+            kept[key] = held | ({"followed": "full", "tests": {}} if follows_it else {"tests": tests})
+    return kept
+
+
+def _loop(state: State, domains: Sequence[Domain]) -> State:
+    """Detectors, waiting actions and challengers of domains that are still there."""
+    names, targets = [d.name for d in domains], [d.name for d in domains if d.is_target]
+    kept = {
+        part: {key: held for key, held in state[part].items() if key.split("\t")[0] in names}
+        for part in ("drift", "waiting", "running")
+    }
+    kept["waiting"] = {
+        name: [action for action in actions if name in targets or action not in FOR_TARGETS]
+        for name, actions in kept["waiting"].items()
+    }
+    return state | kept

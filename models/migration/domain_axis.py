@@ -1,0 +1,287 @@
+"""A learner's state on other domains: every table with a domain axis, and how it is made to fit.
+
+That is one entry a domain in a list or dict, an axis of an array, or domain numbers as values; each table is named
+below, once. A domain is known by its name. What belongs to it goes to its new place, what is new is as in a fresh
+learner, and what belongs to one that is gone is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.schema import Domain
+from models.signals.neighbour_lists import SIZES
+from models.state.tracked_tables import whole
+
+State = dict[str, Any]
+Path = tuple[str, ...]
+
+LISTS: tuple[Path, ...] = (
+    ("catalogues",),
+    ("removed",),
+    ("newest",),
+    ("latest",),
+    ("learned",),
+    ("rating", "records"),
+    ("ranker", "choices"),
+    ("ranker", "signals", "popularity"),
+    ("ranker", "signals", "stage"),
+    ("ranker", "signals", "visits", "slot_of"),
+    ("network", "kappa"),
+    ("network", "contest", "strategy"),
+)
+"""One entry a domain, in a list."""
+KEYED: tuple[Path, ...] = (
+    ("history", "born"),
+    ("history", "seen"),
+    ("network", "items", "row"),
+    ("network", "buffer", "item_born"),
+    ("network", "counts"),
+    ("network", "vectors"),
+    ("network", "adapter", "best"),
+)
+"""In a dict, by the domain's number as a string."""
+LAYERS = {
+    "item_bias_in": 0,
+    "item_bias_out": 0,
+    "rating_bias_in": 0,
+    "rating_bias_mid": 0,
+    "rating_bias_out": 0,
+    "critic_out": 1,
+    "critic_out_bias": 0,
+}
+"""Parameters of the network with the axis of their domains; Adam's moments have the same."""
+AXES: dict[Path, int] = {
+    ("rating", "sums"): 0,
+    ("rating", "counts"): 0,
+    ("history", "events"): 1,
+    ("network", "adapter", "events"): 0,
+    ("network", "adapter", "sharing_from"): 0,
+    **{("network", "network", name): axis for name, axis in LAYERS.items()},
+    **{("network", "adam", n, m): axis for n, axis in LAYERS.items() for m in ("exp_avg", "exp_avg_sq")},
+}
+"""Arrays and tensors with the axis of their domains."""
+NUMBERS: tuple[Path, ...] = (
+    ("history", "_domain"),
+    ("ranker", "signals", "visits", "domain_of"),
+    ("network", "buffer", "events", "domain"),
+)
+"""Arrays whose values are numbers of domains, -1 for none."""
+RECENT: tuple[Path, ...] = (("network", "buffer", "events", "recent"), ("slow_recent",))
+"""(…, 3) domain, row and time of what users had."""
+RINGS = ("_domain", "_row", "_time", "_seq")
+
+
+class Moves(NamedTuple):
+    """domains: of now; old: the names that the state has, in its order."""
+
+    domains: Sequence[Domain]
+    old: list[str]
+
+    def came_from(self) -> list[int | None]:
+        """By domain of now: its number in the state; None for a new one."""
+        return [self.old.index(d.name) if d.name in self.old else None for d in self.domains]
+
+    def goes_to(self) -> NDArray[np.int64]:
+        """By number in the state: the number of now, -1 for one that is gone; -1 at the end, for none."""
+        names = [d.name for d in self.domains]
+        return np.array([names.index(n) if n in names else -1 for n in self.old] + [-1], np.int64)
+
+    def gone(self) -> list[str]:
+        return [name for name, to in zip(self.old, self.goes_to().tolist(), strict=False) if to < 0]
+
+
+def learner(state: State, fresh: State, moves: Moves) -> State:
+    """The state of a learner on other domains, for one on those of now. fresh: the state that one begins with."""
+    state, came_from, goes_to = _containers(state), moves.came_from(), moves.goes_to()
+    _drop_item_rows(state["network"]["items"], moves)
+    _drop_from_rings(state["history"], goes_to)
+    for place, key, new in _found(state, fresh, LISTS):
+        held = place[key]
+        place[key] = [
+            (new[n] if new else None) if old is None else held[old] for n, old in enumerate(came_from)
+        ]
+    for place, key, new in _found(state, fresh, KEYED):
+        held = place[key]
+        place[key] = {str(n): new[str(n)] if o is None else held[str(o)] for n, o in enumerate(came_from)}
+    for path, axis in AXES.items():
+        for place, key, new in _found(state, fresh, [path]):
+            place[key] = _along(axis, place[key], new, came_from)
+    history = state["history"]
+    never = (history["_seq"] == 0) & (history["_domain"] == 0)  # places that no event has come to yet
+    for place, key, _ in _found(state, fresh, NUMBERS):
+        place[key] = goes_to[place[key]].astype(place[key].dtype)
+    history["_domain"][never] = 0
+    for place, key, _ in _found(state, fresh, RECENT):
+        place[key] = _of_recent(place[key], goes_to)
+    _drop_slots(state["ranker"]["signals"]["visits"])
+    _search(state["network"], fresh["network"], moves)
+    _drop_names(state, moves.gone())
+    waiting = [n for n, event in enumerate(state["slow"]) if goes_to[event[0]] >= 0]
+    state["slow"] = [[int(goes_to[state["slow"][n][0]]), *state["slow"][n][1:]] for n in waiting]
+    state["slow_recent"] = state["slow_recent"][waiting] if waiting else None
+    return state | {name: fresh[name] for name in ("domains", "roles", "rating_ranges")}
+
+
+def _containers(tree: Any) -> Any:
+    """The same with dicts of its own, so that they can be changed."""
+    return {key: _containers(value) for key, value in tree.items()} if isinstance(tree, dict) else tree
+
+
+def _found(state: State, fresh: State, paths: Iterable[Path]) -> Iterator[tuple[State, str, Any]]:
+    """Of each path that the state has: the dict that holds it, its key there, and its value in the fresh state."""
+    for *above, key in paths:
+        place: Any = state
+        new: Any = fresh
+        for name in above:
+            place = place.get(name) if isinstance(place, dict) else None
+            new = new.get(name) if isinstance(new, dict) else None
+        if isinstance(place, dict) and place.get(key) is not None:
+            yield place, key, new.get(key) if isinstance(new, dict) else None
+
+
+def _along(axis: int, held: Any, new: Any, came_from: list[int | None]) -> Any:
+    """An array or tensor with its entries along the axis in their new places; new ones as in `new`, else 0."""
+    values = np.moveaxis(np.asarray(held), axis, 0)
+    out = np.zeros((len(came_from), *values.shape[1:]), values.dtype)
+    if new is not None and np.moveaxis(np.asarray(new), axis, 0).shape == out.shape:
+        out[:] = np.moveaxis(np.asarray(new), axis, 0)
+    for n, old in enumerate(came_from):
+        if old is not None:
+            out[n] = values[old]
+    moved = np.ascontiguousarray(np.moveaxis(out, 0, axis))
+    return torch.from_numpy(moved) if isinstance(held, torch.Tensor) else moved
+
+
+def _of_recent(recent: NDArray[np.float64], goes_to: NDArray[np.int64]) -> NDArray[np.float64]:
+    moved = recent.copy()
+    moved[..., 0] = goes_to[recent[..., 0].astype(np.int64)]
+    return moved
+
+
+def _drop_item_rows(items: State, moves: Moves) -> None:
+    """The network's rows of items of domains that are gone are free."""
+    held = [items["row"][str(moves.old.index(name))] for name in moves.gone()]
+    free = np.concatenate([row[row > 0] - 1 for row in held]) if held else np.zeros(0, np.int64)
+    table = {name: values.copy() for name, values in items["table"].items()}
+    for values in table.values():
+        values[free] = 0
+    items["table"], items["free"] = table, np.concatenate([items["free"], free])
+
+
+def _drop_from_rings(history: State, goes_to: NDArray[np.int64]) -> None:
+    """Users' latest items, without those of domains that are gone: the others close up, what is left open is of no
+    domain. A user's next place in the ring is their number of events modulo its length."""
+    before = history["events"].sum(1)
+    after = history["events"][:, goes_to[:-1] >= 0].sum(1)
+    users = np.flatnonzero(before != after)
+    if not len(users):
+        return
+    length = history["_domain"].shape[1]
+    before, after, back = before[users, None], after[users, None], np.arange(length)
+    places = users[:, None], (before - 1 - back) % length  # newest first
+    kept = (back < before) & (goes_to[history["_domain"][places]] >= 0)
+    order = np.argsort(~kept, axis=1, kind="stable")
+    closed_up = users[:, None], (after - 1 - back) % length
+    for name in RINGS:
+        values = np.take_along_axis(history[name][places], order, 1)
+        nothing = len(goes_to) - 1 if name == "_domain" else 0  # which goes to -1
+        values[back >= kept.sum(1, keepdims=True)] = nothing
+        values[back >= np.minimum(after, length)] = 0
+        history[name] = history[name].copy()
+        history[name][closed_up] = values
+
+
+def _drop_slots(visits: State) -> None:
+    """Of items without a domain now: they are nobody's neighbours, and their slots are free."""
+    taken = np.zeros(len(visits["domain_of"]), np.bool_)
+    taken[[*visits["free"], *visits["dropped"]]] = True
+    gone = (visits["domain_of"] < 0) & ~taken
+    places = visits["places"]
+    kept = ~gone[places["at"] // SIZES[-1]] & ~gone[places["ids"]]
+    visits["places"] = {name: column[kept] for name, column in places.items()}
+    visits["free"] = [*visits["free"], *np.flatnonzero(gone).tolist()]
+
+
+def _search(network: State, fresh: State, moves: Moves) -> None:
+    """Divergences go along, and the strategies that were found; the search for others begins anew."""
+    goes_to = moves.goes_to().tolist()
+    sources = {n for n, d in enumerate(moves.domains) if d.is_source}
+    measured = {str(goes_to[int(t)]): pairs for t, pairs in network["adapter"]["divergence"].items()}
+    network["adapter"]["divergence"] = {
+        t: [[goes_to[s], d] for s, d in measured.get(t, []) if goes_to[s] in sources - {int(t)}]
+        for t in fresh["adapter"]["divergence"]
+    }
+    if "contest" not in network or "contest" not in fresh:
+        network.pop("contest", None)
+        return
+    contest, new = network["contest"], fresh["contest"]
+    contest["measured"] = [goes_to[t] for t in contest["measured"] if goes_to[t] >= 0]
+    contest["search"] = new["search"] | {"rest": contest["search"]["rest"]}
+    contest["rival"] = None
+
+
+def _drop_names(state: State, gone: list[str]) -> None:
+    """What is known by a domain's name, of those that are gone."""
+    if not gone:
+        return
+    bias = state["rating"]["bias"]
+    kept = [not any(_is_of(name, domain) for domain in gone) for name in bias["names"]]
+    state["rating"]["bias"] = _kept(bias, np.array(kept, np.bool_))
+    for table in ("named", "item_parts"):  # the first: before text parts were kept apart
+        if table in state:
+            state[table] = _without(state[table], gone)
+    state["projection"] = _projection_without(state["projection"], gone)
+    state["evicted"] = [entry for entry in state["evicted"] if entry[0] not in gone]
+
+
+def _without(columns: State, gone: list[str]) -> State:
+    """Columns by `domain TAB item`, without the items of domains that are gone."""
+    kept = [name.split("\t")[0] not in gone for name in columns["names"]]
+    return _kept(columns, np.array(kept, np.bool_))
+
+
+def _projection_without(projection: State, gone: list[str]) -> State:
+    """Texts that wait to be projected, without those of domains that are gone. Their columns stay taken: others were
+    fitted beside them."""
+    if "basis" in projection:
+        new = {name: count for name, count in projection["new"].items() if name not in gone}
+        claims = {name: claim for name, claim in projection["basis"]["claims"].items() if name not in gone}
+        basis = projection["basis"] | {"claims": claims}
+        return projection | {"basis": basis, "new": new, "waiting": _without(projection["waiting"], gone)}
+    pending = [n for n, key in enumerate(projection["pending_keys"]) if key[0] not in gone]
+    return projection | {
+        "pending_keys": [projection["pending_keys"][n] for n in pending],
+        "pending": projection["pending"][pending] if pending else None,
+    }
+
+
+def _is_of(name: str, domain: str) -> bool:
+    """Whether a weight of the bias model is the domain's alone."""
+    kind, _, rest = name.partition(":")
+    if kind in ("domain", "external@domain"):
+        return rest == domain
+    return kind in ("user@domain", "item", "context@domain") and rest.startswith(f"{domain}:")
+
+
+def _kept(columns: State, kept: NDArray[np.bool_]) -> State:
+    """Columns by name, of some of the names."""
+    names = [name for name, keep in zip(columns["names"], kept.tolist(), strict=True) if keep]
+    return {"names": names, **{key: column[kept] for key, column in columns.items() if key != "names"}}
+
+
+def known_items(state: State, fresh: State, number: int) -> State:
+    """The state of a fresh learner on one domain, which has this number in `state`: it knows the same items."""
+    seeded = _containers(fresh)
+    for name in ("catalogues", "removed"):
+        seeded[name] = [state[name][number]]
+    seeded |= {name: state[name] for name in ("projection", "named", "item_parts") if name in state}
+    gone = [name for name in state["domains"] if name not in fresh["domains"]]
+    seeded = dict(whole(seeded))
+    _drop_names(seeded, gone)
+    return seeded

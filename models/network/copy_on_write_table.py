@@ -1,0 +1,95 @@
+"""A second version of a table of rows: it holds what has changed, and reads the rest from the first one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from models.network.two_tower import Array, Index, ItemRows, RowTable
+from models.state.tracked_tables import Live, Rows
+from models.tables.catalogue import grown
+
+
+class RowOverlay(Live):
+    """The rows of `base` as they were when this began, and steps of its own since.
+
+    To copy a large table would hold the stream up: `base` has each row kept here before it takes a step on it. What
+    becomes of a row as a whole (`put`, `reset`) happens to both.
+    """
+
+    def __init__(self, base: RowTable) -> None:
+        self.base, self.dim = base, base.dim
+        self._place = np.zeros(base.capacity, np.int32)  # by row: 1 + its place here; 0: it is base's
+        self._row = np.zeros(0, np.int64)  # by place
+        self._own = RowTable(base.capacity, base.dim, base.rate)
+        self._used = 0
+        base.overlay = self
+
+    def _places(self, index: Index) -> Index:
+        """-1 for rows that are base's, and for -1."""
+        return np.where(index >= 0, self._place[index], 0).astype(np.int64) - 1
+
+    def rows(self, index: Index) -> Array:
+        """As `RowTable.rows`."""
+        out, places = self.base.rows(index), self._places(index)
+        here = places >= 0
+        out[here] = self._own.values[places[here]]
+        return out
+
+    def keep(self, index: Index) -> None:
+        """Holds these distinct rows from now on, as they are."""
+        new = index[self._place[index] == 0]
+        if not len(new):
+            return
+        places = np.arange(self._used, self._used + len(new))
+        self._used += len(new)
+        self._own.reserve(self._used)
+        self._row = grown(self._row, self._used)
+        self._own.values[places], self._own.sums[places] = self.base.values[new], self.base.sums[new]
+        self._row[places], self._place[new] = new, places + 1
+        self._own.written.update(places.tolist())
+
+    def descend(self, index: Index, gradient: Tensor | None) -> None:
+        """As `RowTable.descend`."""
+        if gradient is not None:
+            self.keep(index[index >= 0])
+            self._own.descend(self._places(index), gradient)
+
+    def put(self, row: int, values: Array) -> None:
+        if self._place[row]:
+            self._own.put(int(self._place[row]) - 1, values)
+
+    def reset(self, row: int) -> None:
+        if row < len(self._place) and self._place[row]:
+            self._own.reset(int(self._place[row]) - 1)
+
+    def take_over(self) -> None:
+        """The rows of `base` become these."""
+        rows = self._row[: self._used]
+        self.base.values[rows], self.base.sums[rows] = (
+            self._own.values[: self._used],
+            self._own.sums[: self._used],
+        )
+        self.base.written.update(rows.tolist())
+
+    def live(self) -> dict[str, Any]:
+        return {"used": self._used, "row": Rows(self._own.written, self._row), "own": self._own.live()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self._used, self._row = int(state["used"]), state["row"].copy()
+        self._own.load(state["own"])
+        self._place[:] = 0
+        self._place[self._row[: self._used]] = np.arange(1, self._used + 1)
+
+
+class ItemOverlay:
+    """The same for the rows of items: which item has which row is settled by `base`."""
+
+    def __init__(self, base: ItemRows) -> None:
+        self._base = base
+        self.table = RowOverlay(base.table)
+
+    def find(self, domain: int, rows: Index) -> Index:
+        return self._base.find(domain, rows)

@@ -1,0 +1,94 @@
+"""What the item tower makes of every row of a domain, cached and refreshed step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.network.two_tower import Array, Index, ItemTable, Network
+from models.state.dirty_keys import Touched
+from models.state.tracked_tables import Live, Rows
+from models.tables.catalogue import Catalogue
+from models.text.inverted_lists import VectorIndex
+
+REFRESH_ROWS = 20_000
+"""So many rows go through the item tower in 10 ms: what a step may cost in refreshing."""
+
+
+class ItemVectors(Live):
+    """The item tower's output for all catalogue rows of one domain, cached.
+
+    A step computes all rows anew if the catalogue is small, else the touched ones, and all of them every
+    `size / REFRESH_ROWS` steps. New and changed items follow when asked for. The cache is part of the state,
+    as a row computed alone may round differently. The `index` is kept in step with it.
+    """
+
+    def __init__(self, domain: int, catalogue: Catalogue, network: Network, rows: ItemTable) -> None:
+        self._domain, self._catalogue, self._network, self._rows = domain, catalogue, network, rows
+        self._values = np.zeros((0, rows.table.dim), np.float32)
+        self._written = Touched()
+        self._stale: set[int] = set()
+        self._age = 0  # steps since all were computed
+        self.index = VectorIndex(rows.table.dim, catalogue.exact_items)
+
+    def touch(self, row: int) -> None:
+        self._stale.add(row)
+
+    def stepped(self, touched: Index) -> None:
+        """A step has changed the network and the rows of these items."""
+        self._age += 1
+        self._stale.update(touched.tolist())
+        if self._age * REFRESH_ROWS >= self._catalogue.size:
+            self._values, self._age = self._values[:0], 0
+        self.get()
+
+    def get(self) -> Array:
+        """(catalogue size, D), not to be written to."""
+        known, size = len(self._values), self._catalogue.size
+        if self._stale:
+            due = np.array(sorted(row for row in self._stale if row < known), np.int64)
+            self._values[due] = self._forward(due)
+            self._written.update(due.tolist())
+            self._stale.clear()
+            self.index.changed(due)
+        if size > known:
+            new = np.arange(known, size)
+            self._values = np.concatenate([self._values, self._forward(new)])
+            if known:
+                self.index.changed(new)
+                self._written.update(new.tolist())
+            else:
+                self._written.everything()
+                self.index.all_changed(self._values)
+        return self._values
+
+    def of_text(self, text: Array) -> Array:
+        """(T,) → (D,), an item that has no row."""
+        return np.asarray(self._tower(np.zeros((1, self._rows.table.dim), np.float32), text[None])[0])
+
+    def _forward(self, rows: Index) -> Array:
+        learned = self._rows.table.rows(self._rows.find(self._domain, rows))
+        return self._tower(learned, self._catalogue.vectors[rows])
+
+    @torch.no_grad()
+    def _tower(self, rows: Array, text: Array) -> Array:
+        domain = torch.full((len(rows),), self._domain)
+        out = self._network.items(torch.from_numpy(rows), torch.from_numpy(text), domain)
+        return np.asarray(out.numpy(), np.float32)
+
+    def live(self) -> dict[str, Any]:
+        stale = np.array(sorted(self._stale), np.int64)
+        return {
+            "_vectors": Rows(self._written, self._values),
+            "stale": stale,
+            "age": self._age,
+            "index": self.index.state(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self._values, self._age = state["_vectors"].copy(), int(state["age"])
+        self._written.everything()
+        self._stale = set(state["stale"].tolist())
+        self.index.load(state["index"], self._values)

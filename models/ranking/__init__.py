@@ -1,0 +1,4 @@
+"""Choose candidates, weigh their signals, explain the list.
+
+Called by the learner.
+"""

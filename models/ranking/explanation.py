@@ -1,0 +1,130 @@
+"""Why this item for this user: the parts of its score and rating, and the past items that speak for it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from models.arm_comparison import Arms
+from models.arm_selector import Arm
+from models.learner import Learner
+from models.signals.covisitation import KINDS
+
+WITH = KINDS.index("with")
+
+
+class PastItem(NamedTuple):
+    """An item the user had. `together`: how often others had both within a short sequence; `similarity`: cosine of
+    the two texts, 0 without text."""
+
+    domain: str
+    item_id: str
+    title: str
+    together: float
+    similarity: float
+
+
+class Explanation(NamedTuple):
+    """`arm` makes the user's list; `score` (the sum of `why`), `rank` and `past` are its own.
+
+    `rank`: the place on that list, 0 the best, and `listed` whether the item is on it; the items that are not follow by
+    score. None if the item is not recommendable to them now, for the reason `why_not`. `known`: whether the user has a
+    row; another is as a new one. `rating`: the full learner's, the unclipped sum of `rating_parts`. `domain_terms`: the
+    domain's bias terms, named as they are published."""
+
+    title: str
+    arm: Arm
+    listed: bool
+    rank: int | None
+    why_not: str
+    known: bool
+    score: float
+    why: dict[str, float]
+    rating: float
+    rating_parts: dict[str, float]
+    domain_terms: dict[str, float]
+    past: list[PastItem]
+
+
+def explain(
+    arms: Arms, user_id: str, item_id: str, domain_name: str, top: int = 50, past: int = 5
+) -> Explanation:
+    """Explains as of now what is published: the place on the user's list of `top` items, or why it is not on it.
+
+    Raises KeyError, naming what is unknown, for a domain or an item without a row.
+    """
+    full = arms.full
+    if domain_name not in full.index:
+        raise KeyError(f"domain {domain_name}: the state has {', '.join(full.index)}")
+    arm, learner, only = arms.serving(user_id, domain_name)
+    domain = learner.index[domain_name]
+    item, user = learner.catalogues[domain].ids.get(item_id), learner.users.get(user_id)
+    if item is None:
+        raise KeyError(f"item {item_id}: not seen in {domain_name}")
+    time = learner.newest[domain]
+    affinity = learner.network.affinities(domain, [user])[0]
+    lines = arms.recommend([user_id], domain_name, top)[0] if learner.domains[domain].recommend else []
+    place = next((n for n, line in enumerate(lines) if line.item_id == item_id), None)
+    rank: int | None = place
+    if place is not None:
+        score, why = lines[place].score, lines[place].why
+    else:
+        ranked = learner.ranker.explain(domain, user, item, time, affinity, only)
+        score, why = float(ranked.scores[0]), dict(zip(ranked.names, ranked.contributions[0], strict=True))
+        found = learner.ranker.score(domain, user, item, item_id, time, affinity, only).rank
+        lower = sum(line.score < score for line in lines)  # which diversity has put before it
+        rank = max(found + lower, len(lines)) if found is not None and lines else None
+    of, row = full.index[domain_name], full.users.get(user_id)
+    parts = full.rating_now(of, user_id, item_id)
+    return Explanation(
+        learner.catalogues[domain].title_of[item],
+        arm,
+        place is not None,
+        rank,
+        "" if rank is not None else _why_not(learner, domain, user, item, item_id),
+        row is not None,
+        score,
+        {name: float(part) for name, part in why.items()},
+        parts.total,
+        parts.named(),
+        full.rating.domain_terms(of) | full.network.domain_bias(of),
+        past_items(learner, user, domain, item)[:past],
+    )
+
+
+def _why_not(learner: Learner, domain: int, user: int | None, item: int, item_id: str) -> str:
+    """Why the item is not recommendable to the user."""
+    catalogue, what = learner.catalogues[domain], learner.domains[domain]
+    if not what.recommend:
+        return "no lists are made of this domain (recommend = false)"
+    if learner.history.has_seen(user, domain, item_id):
+        return "they have had it"
+    if not catalogue.permitted(item_id):
+        return "the domain's allow or deny list leaves it out"
+    if not catalogue.has_event[item]:
+        return f'it has no item event, which catalogue = "{what.catalogue}" asks for'
+    return "its item event says that it is not available, or removes it"
+
+
+def past_items(learner: Learner, user: int | None, domain: int, item: int) -> list[PastItem]:
+    """The user's recent items that have something to do with the item, the most telling first."""
+    recent = learner.history.recent(user)
+    visits = learner.ranker.statistics.visits
+    slots = visits.slots_of(recent.domain, recent.row)
+    only = np.zeros(learner.catalogues[domain].size, np.bool_)
+    only[item] = True
+    at, _, weights = visits.neighbours(domain, slots, only)
+    together = np.zeros(len(recent.row))
+    np.add.at(together, at, weights[:, WITH])
+    unit = learner.catalogues[domain].directions.units[item]
+    found: dict[tuple[int, int], PastItem] = {}
+    for d, row, count in zip(recent.domain.tolist(), recent.row.tolist(), together.tolist(), strict=True):
+        catalogue = learner.catalogues[d]
+        similarity = float(catalogue.directions.units[row] @ unit)
+        if (d, row) != (domain, item) and (count > 0 or similarity > 0):
+            found[d, row] = PastItem(
+                learner.domains[d].name, catalogue.id_of[row], catalogue.title_of[row], count, similarity
+            )
+    most = max((p.together for p in found.values()), default=0.0) or 1.0
+    return sorted(found.values(), key=lambda p: -(p.together / most + max(p.similarity, 0.0)))

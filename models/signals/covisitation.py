@@ -1,0 +1,182 @@
+"""Which items the same users go on to: one bounded list of neighbours an item, over all domains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.signals.neighbour_lists import SIZES, NeighbourLists
+from models.state.tracked_tables import Live
+from models.tables.catalogue import grown
+
+WINDOW = 20
+"""How many of the user's latest items an event counts as visited with."""
+FADE = 0.8
+"""Weight of the k-th latest item in an ordered count: FADE^(k-1)."""
+DAY = 86400.0
+KINDS = ("next", "next_60d", "previous", "with", "with_30d")
+"""next: the neighbour came after the item; previous: before it; with: either, whatever the order. `_60d`, `_30d`:
+with that half-life."""
+ORDERED = np.array([kind.startswith(("next", "previous")) for kind in KINDS])
+AFTER = np.array([not kind.startswith("previous") for kind in KINDS], np.float32)
+BEFORE = np.array([not kind.startswith("next") for kind in KINDS], np.float32)
+RATES = np.array([{"60d": 1 / 60, "30d": 1 / 30}.get(kind[-3:], 0.0) for kind in KINDS]) * np.log(2) / DAY
+"""The last kind, `with_30d`, tells who is weakest in a full list."""
+REBASE, MOST = 40.0, 80.0
+"""Forward-decay growth is taken back after e^40, well inside float32. After years without an event it would be out of
+it: e^80 leaves nothing of a count either."""
+SWEEP = 1024
+"""Dropped slots wait until so many, and a tenth of all, can be swept out of the lists together."""
+
+
+class CoVisitation(Live):
+    """Counts of pairs of items visited by one user, within the last 20 events, in any domain.
+
+    An item takes a *slot* at its first event; its neighbours are slots too, 256 at most. A full list gives the place
+    of its neighbour with the lowest `with_30d` away. Decay is forward (Cormode et al., ICDE
+    2009): a later event weighs more, `spread` divides by the growth.
+    """
+
+    def __init__(self, domains: int, sizes: tuple[int, ...] = SIZES) -> None:
+        """sizes: places that a list of neighbours may have."""
+        self.slot_of = [np.zeros(0, np.int32) for _ in range(domains)]
+        """Per domain (rows,): slot + 1, or 0 for an item without one."""
+        self.domain_of = np.zeros(0, np.int8)
+        """(slots,): -1 for a slot that is free or waits to be swept."""
+        self.row_of = np.zeros(0, np.int32)
+        self.lists = NeighbourLists(len(KINDS), sizes)
+        self.start = np.nan
+        self.used = 0
+        self._free: list[int] = []
+        self._dropped: list[int] = []
+
+    def slots(self, domain: int, rows: NDArray[Any]) -> NDArray[np.int64]:
+        """(len(rows),): the items' slots, -1 for those without."""
+        held = self.slot_of[domain]
+        found = np.zeros(len(rows), np.int64)
+        known = rows < len(held)
+        found[known] = held[rows[known]]
+        return found - 1
+
+    def slots_of(self, domains: NDArray[np.int8], rows: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The same for items of several domains."""
+        found = np.full(len(rows), -1, np.int64)
+        for domain in range(len(self.slot_of)):
+            here = domains == domain
+            if here.any():
+                found[here] = self.slots(domain, rows[here])
+        return found
+
+    def growth(self, time: float) -> NDArray[np.float64]:
+        """(kinds,): the weight of an event now, against one at `start`."""
+        passed = 0.0 if np.isnan(self.start) else time - self.start
+        growth: NDArray[np.float64] = np.exp(np.minimum(RATES * passed, MOST))
+        return growth
+
+    def add(
+        self, domain: int, row: int, domains: NDArray[np.int8], rows: NDArray[np.int32], time: float
+    ) -> None:
+        """Counts an event on one item; `domains`, `rows`: the user's latest items, oldest first."""
+        if np.isnan(self.start):
+            self.start = time
+        if (RATES * (time - self.start)).max() > REBASE:
+            self.lists.written.everything()
+            weights = self.lists.weights
+            weights /= self.growth(time).astype(np.float32)
+            weights[weights < 1e-30] = 0.0
+            self.start = time
+        slot = self._claim(domain, row)
+        latest = self.slots_of(domains[-WINDOW:], rows[-WINDOW:])[::-1]
+        others, lag = np.unique(latest, return_index=True)
+        kept = (others >= 0) & (others != slot)
+        others, lag = others[kept], lag[kept]
+        if not len(others):
+            return
+        counts = np.where(ORDERED, (FADE**lag)[:, None], 1.0) * self.growth(time)
+        at, _ = self.lists.find(others, slot)
+        self.lists.weights[at] += (counts * AFTER).astype(np.float32)
+        at = self.lists.find_all(slot, others)
+        self.lists.weights[at] += (counts * BEFORE).astype(np.float32)
+
+    def _claim(self, domain: int, row: int) -> int:
+        self.slot_of[domain] = grown(self.slot_of[domain], row + 1)
+        slot = int(self.slot_of[domain][row]) - 1
+        if slot >= 0:
+            return slot
+        slot = self._free.pop() if self._free else self.used
+        if slot == self.used:
+            self.used += 1
+            old = len(self.domain_of)
+            self.domain_of, self.row_of = (grown(a, self.used) for a in (self.domain_of, self.row_of))
+            self.domain_of[old:] = -1
+            self.lists.claim(slot)
+        self.slot_of[domain][row] = slot + 1
+        self.domain_of[slot], self.row_of[slot] = domain, row
+        return slot
+
+    def neighbours(
+        self, domain: int, slots: NDArray[np.int64], open_: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+        """Flat lists of the slots' open neighbours in one domain: place in `slots`, row, weights (n, kinds).
+
+        open_: (rows of the domain,).
+        """
+        if not len(slots) or not self.used:
+            return np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros((0, len(KINDS)), np.float32)
+        at, flat = self.lists.places(slots)
+        ids = self.lists.ids[flat]
+        # free places are -1: the last domain_of, so they need a test of their own
+        here = (ids >= 0) & (self.domain_of[ids] == domain)
+        at, flat, rows = at[here], flat[here], self.row_of[ids[here]]
+        kept = open_[rows]
+        return at[kept], rows[kept], self.lists.weights[flat[kept]]
+
+    def end_future(self, now: float) -> None:
+        """Nothing counts as later than `now` (s): a decayed count is at most the one that does not decay."""
+        if np.isnan(self.start):
+            return
+        self.start = min(self.start, now)
+        weights, growth = self.lists.weights, self.growth(now).astype(np.float32)
+        for n, kind in enumerate(KINDS):
+            if RATES[n]:
+                ever = weights[:, KINDS.index(kind.split("_")[0])]
+                np.minimum(weights[:, n], ever * growth[n], out=weights[:, n])
+        self.lists.written.everything()
+
+    def drop(self, domain: int, row: int) -> None:
+        """The row stands for another item from now on."""
+        slot = int(self.slots(domain, np.array([row]))[0])
+        if slot < 0:
+            return
+        self.slot_of[domain][row] = 0
+        self.domain_of[slot] = -1
+        self.lists.drop(slot)
+        self._dropped.append(slot)
+        if len(self._dropped) >= max(SWEEP, self.used // 10):
+            gone = np.zeros(len(self.domain_of), np.bool_)
+            gone[self._dropped] = True
+            self.lists.remove(gone)
+            self._free.extend(self._dropped)
+            self._dropped = []
+
+    def live(self) -> dict[str, Any]:
+        """Only what is filled: most items have few neighbours. A place matters as much as what stands there."""
+        n = self.used
+        return {
+            "slot_of": list(self.slot_of),
+            "domain_of": self.domain_of[:n],
+            "row_of": self.row_of[:n],
+            "places": self.lists.live(),
+            "start": self.start,
+            "free": list(self._free),
+            "dropped": list(self._dropped),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.slot_of = [s.copy() for s in state["slot_of"]]
+        self.domain_of, self.row_of = state["domain_of"].copy(), state["row_of"].copy()
+        self.start, self.used = float(state["start"]), len(self.row_of)
+        self.lists.load(state["places"], self.used)
+        self._free, self._dropped = list(state["free"]), list(state["dropped"])

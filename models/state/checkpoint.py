@@ -1,0 +1,287 @@
+"""State on disk: atomic, checksummed, versioned. Tensors in safetensors, the rest in MessagePack.
+
+One checkpoint is one folder `<sequence>/`, which gets its name by a rename once everything in it is on disk. It holds
+
+    manifest.json   tensors.safetensors     state.msgpack         the whole state, or
+    increment.json  increment.safetensors   increment.msgpack     what has changed since the checkpoint it `follows`.
+
+The `.json` holds the checksums of the other two and is written last. `models/compact.py`, a process of its own, adds
+the whole state to a folder with an increment, from what is on disk. Such a folder can be read in both ways, so a
+damaged whole state costs nothing as long as the one before it is there. Kept are the last three whole states and all
+that follows the oldest of them; nothing from before users were forgotten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from safetensors.numpy import save as save_tensors
+
+from models.state.merging import merged
+from models.state.snapshot import Snapshot, joined, snapshot
+
+__all__ = ["CheckpointDirectory", "Manifest", "Snapshot", "UnusableError", "snapshot"]
+
+SCHEMA = 4
+KEEP = 3
+
+
+class Files(NamedTuple):
+    """Names in a checkpoint's folder."""
+
+    manifest: str
+    tensors: str
+    body: str
+
+
+WHOLE = Files("manifest.json", "tensors.safetensors", "state.msgpack")
+INCREMENT = Files("increment.json", "increment.safetensors", "increment.msgpack")
+DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, msgspec.MsgspecError, SafetensorError)
+
+
+class Manifest(msgspec.Struct):
+    """What a checkpoint says of itself. follows: the checkpoint that an increment adds to."""
+
+    sequence: int
+    schema: int
+    versions: dict[str, str]
+    checksums: dict[str, str]
+    follows: int | None = None
+
+
+class UnusableError(Exception):
+    """No checkpoint in the folder can be used; the message says why and what to do."""
+
+
+class Growth(NamedTuple):
+    """What follows the newest whole state: how many increments, their bytes, and the bytes of that state."""
+
+    increments: int
+    bytes: int
+    whole: int
+
+
+def versions() -> dict[str, str]:
+    return {"river": version("river"), "torch": version("torch").split("+")[0]}
+
+
+class CheckpointDirectory:
+    """Writes and reads checkpoints of one folder. `read_only` leaves it as it is.
+
+    `newest`: the checkpoint that the next increment follows, the one written or loaded last. `written_by`: the
+    libraries that wrote what was loaded.
+    """
+
+    def __init__(self, path: Path, read_only: bool = False) -> None:
+        self.path = path
+        self.newest: int | None = None
+        self.written_by: dict[str, str] = versions()
+        if read_only:
+            return
+        path.mkdir(parents=True, exist_ok=True)
+        self.clear()
+        self._last = max((int(p.name) for p in self._folders()), default=0)
+
+    def _folders(self) -> list[Path]:
+        return sorted(p for p in self.path.iterdir() if p.is_dir() and p.name.isdigit())
+
+    def _folder(self, sequence: int) -> Path:
+        return self.path / f"{sequence:012d}"
+
+    def clear(self) -> None:
+        """Removes what is half-written, by whomever."""
+        for leftover in self.path.glob("writing-*"):
+            shutil.rmtree(leftover, ignore_errors=True)  # a killed process' compaction may still write there
+
+    @property
+    def empty(self) -> bool:
+        """True where there is no checkpoint, or no folder."""
+        return not self.path.is_dir() or not self._folders()
+
+    def save(self, taken: Snapshot, keep: int = KEEP) -> Path:
+        """Writes one checkpoint; on return it is on disk under its final name.
+
+        Afterwards all older than the last `keep` whole ones are removed. Raises OSError, and leaves nothing
+        half-written then: on a full disk that would be the room it lacks.
+        """
+        if taken.increment and self.newest is None:
+            raise ValueError("there is nothing that an increment could follow")
+        sequence = self._last + 1
+        folder, final = self.path / f"writing-{sequence:012d}", self._folder(sequence)
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            folder.mkdir()
+            if taken.increment:
+                _write_into(folder, INCREMENT, taken, sequence, self.newest)
+            else:
+                _write_into(folder, WHOLE, taken, sequence)
+            folder.rename(final)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        _sync_folder(self.path)
+        self._last = self.newest = sequence
+        self._prune(keep)
+        return final
+
+    def _prune(self, keep: int) -> None:
+        folders = self._folders()
+        whole = [folder for folder in folders if (folder / WHOLE.manifest).exists()]
+        if len(whole) >= keep:
+            for old in folders[: folders.index(whole[-keep])]:
+                shutil.rmtree(old)
+
+    def purge(self, sequence: int) -> None:
+        """Removes what is older than a checkpoint with a whole state, and the increment beside that, which names what
+        is gone. Raises OSError; to do it again does no harm."""
+        folder = self._folder(sequence)
+        for old in self._folders():
+            if old < folder:
+                shutil.rmtree(old)
+        for name in INCREMENT:  # the manifest first
+            (folder / name).unlink(missing_ok=True)
+        _sync_folder(folder)
+        _sync_folder(self.path)
+
+    def growth(self) -> Growth:
+        """How far increments have led away from the newest whole state."""
+        increments = total = 0
+        for folder in reversed(self._folders()):
+            if (folder / WHOLE.manifest).exists():
+                return Growth(increments, total, _size(folder, WHOLE))
+            increments, total = increments + 1, total + _size(folder, INCREMENT)
+        return Growth(increments, total, 0)
+
+    def compact(self, sequence: int) -> None:
+        """Adds the whole state to a checkpoint that holds an increment. Raises as `load`, or OSError.
+
+        For another process than the one that saves: it reads and writes nothing that the other touches.
+        """
+        folder, problems = self._folder(sequence), list[str]()
+        taken = snapshot(self._restored(folder, problems), copy=False)
+        writing = self.path / f"writing-whole-{sequence:012d}"
+        shutil.rmtree(writing, ignore_errors=True)
+        try:
+            writing.mkdir()
+            _write_into(writing, WHOLE, taken, sequence)
+            for name in reversed(WHOLE):  # the manifest last
+                (writing / name).rename(folder / name)
+                _sync_folder(folder)
+        finally:
+            shutil.rmtree(writing, ignore_errors=True)
+
+    def load(self) -> tuple[dict[str, Any] | None, list[str]]:
+        """The newest usable state (None where there is none at all) and what was passed over for being damaged.
+
+        Raises UnusableError if checkpoints exist and none can be used, or if the newest is of another schema. Other
+        versions of River and torch are taken up: tensors and numbers are the same in all of them.
+        """
+        problems: list[str] = []
+        folders = self._folders()
+        for folder in reversed(folders):
+            try:
+                state = self._restored(folder, problems)
+            except DAMAGE as error:
+                problems.append(f"{folder}: {type(error).__name__}: {error}")
+            else:
+                self.newest = int(folder.name)
+                files = INCREMENT if (folder / INCREMENT.manifest).exists() else WHOLE
+                self.written_by = _manifest(folder, files).versions
+                return state, problems
+        if folders:
+            raise UnusableError(
+                f"no checkpoint in {self.path} can be read ({'; '.join(problems)}). Restore the folder from a "
+                "backup, or move it away to learn again from the beginning of the log."
+            )
+        return None, problems
+
+    def _restored(self, folder: Path, problems: list[str]) -> dict[str, Any]:
+        """The state as of one checkpoint. A damaged whole state is passed over if increments lead there too."""
+        changes = []
+        while True:
+            increment = (folder / INCREMENT.manifest).exists()
+            if (folder / WHOLE.manifest).exists() or not increment:
+                try:
+                    state = _read(folder, WHOLE)[1]
+                    break
+                except DAMAGE as error:
+                    if not increment:
+                        raise
+                    problems.append(
+                        f"{folder}: {type(error).__name__}: {error}; read from what came before it"
+                    )
+            manifest, change = _read(folder, INCREMENT)
+            changes.append(change)
+            if manifest.follows is None:
+                raise ValueError(f"{INCREMENT.manifest}: it follows nothing")
+            folder = self._folder(manifest.follows)
+        state = merged(state, changes[::-1])
+        if not isinstance(state, dict):
+            raise ValueError(f"{WHOLE.body} holds no table")
+        return state
+
+
+def _write_into(
+    folder: Path, files: Files, taken: Snapshot, sequence: int, follows: int | None = None
+) -> None:
+    checksums = {}
+    for name, made in (
+        (files.tensors, lambda: save_tensors(taken.tensors)),
+        (files.body, lambda: taken.body),
+    ):
+        data = made()
+        _write(folder / name, data)
+        checksums[name] = hashlib.blake2b(data, digest_size=32).hexdigest()
+    manifest = Manifest(sequence, SCHEMA, versions(), checksums, follows)
+    _write(folder / files.manifest, msgspec.json.encode(manifest))
+    _sync_folder(folder)
+
+
+def _manifest(folder: Path, files: Files) -> Manifest:
+    return msgspec.json.decode((folder / files.manifest).read_bytes(), type=Manifest)
+
+
+def _read(folder: Path, files: Files) -> tuple[Manifest, Any]:
+    manifest = _manifest(folder, files)
+    if manifest.schema != SCHEMA:
+        raise UnusableError(
+            f"{folder} is of schema {manifest.schema}, this version reads schema {SCHEMA}. Install the version of "
+            "Crosscurrent that wrote it, or move the folder away to learn again from the log."
+        )
+    for name in (files.tensors, files.body):
+        if _checksum(folder / name) != manifest.checksums[name]:
+            raise ValueError(f"{name}: checksum differs from the manifest")
+    tensors = load_file(folder / files.tensors)
+    return manifest, joined(msgspec.msgpack.decode((folder / files.body).read_bytes()), tensors)
+
+
+def _size(folder: Path, files: Files) -> int:
+    return sum((folder / name).stat().st_size for name in files if (folder / name).exists())
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,163 @@
+"""A state as it is written: copied in moments, while learning waits, and encoded by whoever writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+
+from models.state.dirty_keys import Marks, Touched
+from models.state.tracked_tables import Changed, Part, Rows, parts
+
+Tensors = dict[str, np.ndarray[Any, Any]]
+
+
+class Snapshot(msgspec.Struct):
+    """State split for writing; holds copies, so learning may go on while it is written.
+
+    increment: of the parts of the state only what was touched since the snapshot before.
+    """
+
+    tensors: Tensors
+    tree: Any
+    increment: bool
+    taken: list[Touched]
+
+    @property
+    def body(self) -> bytes:
+        """Everything but the tensors, in MessagePack."""
+        return msgspec.msgpack.encode(self.tree)
+
+    def saved(self) -> None:
+        """It was written. For the learning thread."""
+        for touched in self.taken:
+            touched.saved()
+
+    def lost(self) -> None:
+        """It could not be written: the next one has to hold what it holds. For the learning thread."""
+        for touched in self.taken:
+            touched.lost()
+
+
+def snapshot(state: dict[str, Any], increment: bool = False, copy: bool = True) -> Snapshot:
+    """Copies a nested dict of arrays, tensors, plain values and parts. Without `copy` it points at their arrays."""
+    return _Split(increment, copy).run(state)
+
+
+class _Split:
+    """Splits one state; parts may share their marks, which can be taken once only."""
+
+    def __init__(self, increment: bool, copy: bool) -> None:
+        self.increment, self.copy = increment, copy
+        self.tensors: Tensors = {}
+        self.marks: dict[int, tuple[Touched, Marks]] = {}
+
+    def run(self, state: dict[str, Any]) -> Snapshot:
+        tree = self.split(state)
+        return Snapshot(self.tensors, tree, self.increment, [touched for touched, _ in self.marks.values()])
+
+    def split(self, value: Any) -> Any:  # noqa: PLR0911  one a kind of leaf
+        if isinstance(value, dict):
+            if not all(isinstance(key, str | int) for key in value):
+                raise TypeError("keys of a state are strings or whole numbers")  # others would not come back
+            return {"m": [[key, self.split(item)] for key, item in value.items()]}
+        if isinstance(value, list | tuple):
+            if _plain(value):
+                return {"p": list(value)}
+            return {"l": [self.split(item) for item in value]}
+        if isinstance(value, Part):
+            return self.part(value)
+        if isinstance(value, torch.Tensor):
+            return {"torch": self.array(value.detach().cpu().numpy())}
+        if isinstance(value, np.ndarray):
+            return {"array": self.array(value)}
+        if isinstance(value, np.generic):
+            return value.item()
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            return {"int": str(value)}  # random generators hold 128-bit integers
+        if not isinstance(value, None | bool | int | float | str | bytes):
+            raise TypeError(f"a state cannot hold a {type(value).__name__}")
+        return value
+
+    def array(self, value: np.ndarray[Any, Any]) -> str:
+        name = str(len(self.tensors))
+        self.tensors[name] = value.copy(order="C") if self.copy else np.asarray(value, order="C")
+        return name
+
+    def part(self, value: Part) -> Any:
+        if id(value.touched) not in self.marks:
+            self.marks[id(value.touched)] = (value.touched, value.touched.take())
+        marks = self.marks[id(value.touched)][1]
+        if marks.all or not self.increment:
+            return self.split(value.whole())
+        return {"c": [value.kind, self.split(value.changes(marks))]}
+
+
+def _plain(values: Sequence[Any]) -> bool:
+    kinds = set(
+        map(type, values)
+    )  # exactly: numpy's float64 and str_ are subclasses that MessagePack does not take
+    if int in kinds:
+        whole = [value for value in values if type(value) is int] if len(kinds) > 1 else values
+        if min(whole) < -(2**63) or max(whole) >= 2**63:
+            return False
+    return kinds <= _PLAIN
+
+
+_PLAIN = frozenset({type(None), bool, int, str, bytes, float})
+
+
+def joined(value: Any, tensors: Tensors) -> Any:  # noqa: PLR0911
+    """The state again, from what was split; the tensors belong to it from then on. Raises ValueError."""
+    if not isinstance(value, dict):
+        return value
+    ((tag, content),) = value.items()
+    match tag:
+        case "m":
+            return {key: joined(item, tensors) for key, item in content}
+        case "l":
+            return [joined(item, tensors) for item in content]
+        case "p":
+            return content
+        case "torch":
+            return torch.from_numpy(tensors[content])
+        case "array":
+            return tensors[content]
+        case "int":
+            return int(content)
+        case "c":
+            return Changed(content[0], joined(content[1], tensors))
+    raise ValueError(f"unknown tag {tag!r}")
+
+
+def table_bytes(state: dict[str, Any]) -> int:
+    """About how much a full snapshot of a live state copies."""
+    return sum(part.values.nbytes for _, part in parts(state) if isinstance(part, Rows))
+
+
+def _at(tree: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        if isinstance(tree, list):
+            tree = tree[key] if isinstance(key, int) and key < len(tree) else None
+        else:
+            tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree
+
+
+def settle(live: dict[str, Any], loaded: dict[str, Any]) -> None:
+    """`live` was just loaded from the saved state `loaded`: where the two fit, nothing is left to save."""
+    fitting: dict[int, tuple[Touched, bool]] = {}
+    for path, part in parts(live):
+        held = _at(loaded, path)
+        fits = held is not None
+        if isinstance(part, Rows):
+            same = isinstance(held, np.ndarray) and held.shape == part.values.shape
+            fits = same and held.dtype == part.values.dtype
+        earlier = fitting.get(id(part.touched), (part.touched, True))[1]
+        fitting[id(part.touched)] = (part.touched, earlier and fits)
+    for touched, fits in fitting.values():
+        if fits:
+            touched.settled()

@@ -1,0 +1,143 @@
+"""The items of one domain, by row: ids, titles, availability, text vectors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.state.tracked_tables import Live, Rows, Texts
+from models.tables.id_table import IdTable
+from models.text.centred_vectors import Directions
+
+
+def item_hash(item_id: str) -> int:
+    """A stable signed 64-bit hash of an item id; what `History` keeps of items a user has had."""
+    digest = hashlib.blake2b(item_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+def words_hash(words: str) -> int:
+    """The same of an item's words; 0 where there are none."""
+    return item_hash(words) if words.strip() else 0
+
+
+def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    """`array` with at least `rows` rows: the same one, or a doubled copy padded with zeros."""
+    if rows <= len(array):
+        return array
+    bigger = np.zeros((max(rows, 2 * len(array), 64), *array.shape[1:]), array.dtype)
+    bigger[: len(array)] = array
+    return bigger
+
+
+class Catalogue(Live):
+    """Rows of one domain's items. Arrays are valid up to `size`; an unused row is never `recommendable`.
+
+    vectors: (rows, dim) float32, zero where `has_vector` is False; `directions` follow them. `required`: only items
+    with an item event are recommended. `permitted`: the operator's word on an id, over and above what item events say.
+    `exact_items`: with more vectors, an index finds the nearest ones.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        dim: int,
+        required: bool = False,
+        permitted: Callable[[str], bool] = lambda _: True,
+        exact_items: int = 200_000,
+    ) -> None:
+        self.ids = IdTable(capacity)
+        self.dim = dim
+        self.required = required
+        self.exact_items = exact_items
+        self.permitted = permitted
+        self.id_of: list[str] = []
+        self.title_of: list[str] = []
+        self.row_by_hash: dict[int, int] = {}
+        self.available = np.zeros(0, np.bool_)
+        """What item events say (without one: whether it needs none)."""
+        self.recommendable = np.zeros(0, np.bool_)
+        """Available and permitted."""
+        self.has_event = np.zeros(0, np.bool_)
+        self.has_vector = np.zeros(0, np.bool_)
+        self.words = np.zeros(0, np.int64)
+        """`words_hash` of the latest item event's words."""
+        self.encoded = np.zeros(0, np.int64)
+        """The same of the words that the encoder's latest vector is of."""
+        self.vectors = np.zeros((0, dim), np.float32)
+        self.directions = Directions(dim, exact_items)
+
+    @property
+    def size(self) -> int:
+        return self.ids.high_water
+
+    def touch(self, item_id: str) -> tuple[int, str | None]:
+        """The item's row, created if need be, and the id evicted for it (its row is the same row)."""
+        known = item_id in self.ids
+        row, evicted = self.ids.touch(item_id)
+        if not known:
+            if evicted is not None:
+                del self.row_by_hash[item_hash(evicted)]
+            self._claim(row, item_id)
+        return row, evicted
+
+    def _claim(self, row: int, item_id: str) -> None:
+        if row >= len(self.id_of):
+            self.id_of.extend([""] * (row + 1 - len(self.id_of)))
+            self.title_of.extend([""] * (row + 1 - len(self.title_of)))
+        self.available = grown(self.available, row + 1)
+        self.recommendable = grown(self.recommendable, row + 1)
+        self.has_event = grown(self.has_event, row + 1)
+        self.has_vector = grown(self.has_vector, row + 1)
+        self.words = grown(self.words, row + 1)
+        self.encoded = grown(self.encoded, row + 1)
+        self.vectors = grown(self.vectors, row + 1)
+        self.directions.grow(len(self.vectors))
+        self.id_of[row], self.title_of[row] = item_id, ""
+        self.row_by_hash[item_hash(item_id)] = row
+        self.available[row] = not self.required
+        self.recommendable[row] = self.available[row] and self.permitted(item_id)
+        self.has_event[row] = False
+        self.words[row] = self.encoded[row] = 0
+        if self.has_vector[row]:
+            self.set_vector(row, None)
+
+    def describe(self, row: int, title: str, available: bool) -> None:
+        """An item event: replaces title and availability."""
+        self.title_of[row], self.available[row], self.has_event[row] = title, available, True
+        self.recommendable[row] = available and self.permitted(self.id_of[row])
+
+    def set_vector(self, row: int, vector: NDArray[np.float32] | None) -> None:
+        self.ids.written.add(row)
+        self.has_vector[row] = vector is not None
+        self.vectors[row] = 0.0 if vector is None else vector
+        self.directions.changed(row, self.vectors, self.has_vector)
+
+    def live(self) -> dict[str, Any]:
+        n, written = self.size, self.ids.written
+        arrays = ("available", "has_event", "has_vector", "words", "encoded", "vectors")
+        return {
+            "ids": self.ids.live(),
+            "id_of": Texts(written, self.id_of),
+            "title_of": Texts(written, self.title_of),
+            **{name: Rows(written, getattr(self, name)[:n]) for name in arrays},
+            "directions": self.directions.state(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.ids.load(state["ids"])
+        self.id_of, self.title_of = list(state["id_of"]), list(state["title_of"])
+        for name in ("available", "has_event", "has_vector", "vectors"):
+            setattr(self, name, state[name].copy())
+        for name in ("words", "encoded"):  # a state from before has none: the next item event brings them
+            held = state.get(name)
+            setattr(self, name, np.zeros(len(self.vectors), np.int64) if held is None else held.copy())
+        self.directions.load(state["directions"], self.vectors, self.has_vector)
+        # The operator may have changed their mind since, of `required` too.
+        self.available = np.where(self.has_event, self.available, not self.required)
+        self.recommendable = self.available & np.array([self.permitted(i) for i in self.id_of], np.bool_)
+        self.row_by_hash = {item_hash(key): row for key, row in self.ids.items()}

@@ -1,0 +1,153 @@
+"""Raw text vectors of any width to item vectors of one width; the raw ones wait until their domain is well known."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.state.dirty_keys import Touched
+from models.state.tracked_tables import Live, Named
+from models.text.basis import TextBasis
+
+FIT_ITEMS = 5000
+"""Enough new raw vectors to fit on at once …"""
+FIT_FIRST = 8
+"""… and the fewest of a domain to fit on when no more are coming for now."""
+NAMED_SCALE = 0.5
+"""Length of a projected image or audio vector; text vectors come out between 0.3 and 0.9 long."""
+
+Key = tuple[str, str]
+"""(domain, item id)"""
+Array = NDArray[np.float32]
+
+
+class Projection(Live):
+    """Projects on a `TextBasis`, and keeps the raw vectors that it may still be fitted on.
+
+    A domain's raw vectors wait until it is settled: at most `FIT_ITEMS` new ones of all domains, and `SETTLED_TEXTS`
+    a domain beside them. With each fit those that wait get their new coordinates; the earlier ones stay.
+    """
+
+    def __init__(self, dim: int, leading: int, domains: Sequence[str]) -> None:
+        self.dim = dim
+        self.basis = TextBasis(dim, leading, domains)
+        self._waiting: dict[Key, Array] = {}
+        self._new: dict[str, int] = {}
+        """How many raw vectors of a domain have come that no fit, and no rest of the encoder, has seen."""
+        self._width = 0
+        self._written = Touched()
+
+    def waits(self, domain: str) -> int:
+        """How many raw vectors of the domain wait."""
+        return sum(name == domain for name, _ in self._waiting)
+
+    def take(self, raw: dict[Key, Array], idle: bool) -> dict[Key, Array]:
+        """More raw vectors (of a key the latest counts); gives all item vectors that are new or changed.
+
+        idle: the encoder has no more for now.
+        """
+        projected: dict[Key, Array] = {}
+        for key, vector in raw.items():
+            claim = self.basis.claims.get(key[0])
+            if claim is None or not claim.settled:
+                self._wait(key, vector)
+            if claim is not None:
+                projected[key] = self.basis.project(key[0], vector[None])[0]
+        if self._new and (idle or sum(self._new.values()) >= FIT_ITEMS):
+            projected |= self._fit()
+        return projected
+
+    def drop(self, key: Key) -> None:
+        """The item has no text any more, or no row."""
+        if self._waiting.pop(key, None) is not None:
+            self._written.drop(flat(key))
+
+    def _wait(self, key: Key, vector: Array) -> None:
+        if not self._width:
+            self._width = len(vector)
+            self._written.everything()
+        self._waiting[key] = vector
+        self._new[key[0]] = self._new.get(key[0], 0) + 1
+        self._written.add(flat(key))
+
+    def _fit(self) -> dict[Key, Array]:
+        basis = self.basis
+        waiting: dict[str, dict[Key, Array]] = {name: {} for name in self._new}
+        self._new = {}
+        for key, vector in self._waiting.items():
+            if key[0] in waiting:
+                waiting[key[0]][key] = vector
+        raw = {name: np.stack(list(held.values())) for name, held in waiting.items() if held}
+        due = {n: texts for n, texts in raw.items() if len(texts) >= FIT_FIRST and basis.due(n, len(texts))}
+        if due:
+            basis.fit(due)
+        projected: dict[Key, Array] = {}
+        for name, texts in raw.items():
+            claim = basis.claims.get(name)
+            if basis.mean is None or (name not in due and claim is not None):
+                continue  # with a claim they were projected when they came
+            projected |= zip(waiting[name], basis.project(name, texts), strict=True)
+            if claim is not None and claim.settled:
+                for key in waiting[name]:
+                    self.drop(key)
+        return projected
+
+    def project_named(self, vectors: dict[str, tuple[float, ...]]) -> Array | None:
+        """Vectors made elsewhere, by a fixed random projection per name and width (Johnson and Lindenstrauss)."""
+        if not vectors:
+            return None
+        total = np.zeros(self.dim, np.float32)
+        for name, values in sorted(vectors.items()):
+            vector = np.asarray(values, np.float64)
+            largest = float(np.abs(vector).max())
+            if largest > 0:
+                vector /= largest  # first, else the squares of huge or tiny values leave the range of a float
+                unit = (vector / np.linalg.norm(vector)).astype(np.float32)
+                rng = np.random.default_rng([zlib.crc32(name.encode()), len(values)])
+                matrix = rng.standard_normal((len(values), self.dim), np.float32) / np.sqrt(self.dim)
+                total += NAMED_SCALE * unit @ matrix
+        return total
+
+    def live(self) -> dict[str, Any]:
+        return {
+            "basis": self.basis.live(),
+            "new": dict(self._new),
+            "width": self._width,
+            "waiting": Named(self._written, lambda: [flat(key) for key in self._waiting], self._columns),
+        }
+
+    def _columns(self, names: list[str]) -> dict[str, Array]:
+        rows = [self._waiting[unflat(name)] for name in names]
+        return {"raw": np.stack(rows) if rows else np.zeros((0, self._width), np.float32)}
+
+    def load(self, state: dict[str, Any]) -> None:
+        if "basis" in state:
+            self.basis.load(state["basis"])
+            self._new, self._width = dict(state["new"]), int(state["width"])
+            names, rows = state["waiting"]["names"], state["waiting"]["raw"]
+            keys = [unflat(name) for name in names]
+        else:  # from before a domain had columns of its own
+            keys, rows = [(domain, item) for domain, item in state["pending_keys"]], state["pending"]
+            rows = np.zeros((0, 0), np.float32) if rows is None else rows
+            self._new, self._width = dict(Counter(domain for domain, _ in keys)), rows.shape[1]
+            if state["mean"] is not None:
+                self._width = len(state["mean"])
+                self.basis.load_frozen(state["mean"], state["components"])
+        self._waiting = dict(zip(keys, rows, strict=True))
+        self._written.everything()
+
+
+def flat(key: Key) -> str:
+    """The key as one string: states name their rows so."""
+    return "\t".join(key)
+
+
+def unflat(name: str) -> Key:
+    """The key that `flat` made one string of. No domain's name holds a tab."""
+    domain, _, item_id = name.partition("\t")
+    return domain, item_id

@@ -1,0 +1,4 @@
+"""Carry what sources know into targets: equations, strategies, trials.
+
+Called by the network.
+"""

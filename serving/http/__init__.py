@@ -1,0 +1,4 @@
+"""Serve metrics and health over HTTP.
+
+Called by the service.
+"""

@@ -1,0 +1,45 @@
+"""/metrics, /healthz and /readyz."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from serving.http.server import HttpServer
+
+Check = Callable[[], str | None]
+"""None while all is well, else the reason why not."""
+
+
+class HealthServer(HttpServer):
+    """Serves until `close`; port 0 picks a free one, see `port`. Raises OSError if the port is taken."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        alive: Check,
+        ready: Check,
+        **limits: Any,
+    ) -> None:
+        """limits: see `HttpServer`."""
+        metrics = make_wsgi_app(registry)
+        checks = {"/healthz": alive, "/readyz": ready}
+
+        def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            path = environ["PATH_INFO"]
+            if path == "/metrics":
+                answer: Iterable[bytes] = metrics(environ, start_response)
+                return answer
+            text = [("Content-Type", "text/plain; charset=utf-8")]
+            if path not in checks:
+                start_response("404 Not Found", text)
+                return [b"try /metrics, /healthz or /readyz\n"]
+            problem = checks[path]()
+            start_response("503 Service Unavailable" if problem else "200 OK", text)
+            return [f"{problem or 'ok'}\n".encode()]
+
+        super().__init__(app, host, port, **limits)

@@ -1,0 +1,148 @@
+"""Which users' lists hold an item, for one domain: the places on lists, linked item by item."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from models.tables.catalogue import grown
+
+
+class ItemChains:
+    """A doubly linked list in flat arrays for each item: from `_first` over all places on users' lists that hold it.
+
+    `held`: (user rows, top) chain + 1 at each place, 0 where there is nothing. A chain stands for an item's time on
+    lists: `gone` takes it from its item, which may be another one by then, or come back and begin a new one. `due`
+    gives those who still have a place in a chain that was taken. Both cost nothing per list, `write` some 50 µs.
+    Memory: 4 bytes a place for `held`, 8 for the links (8 and 16 beyond 2^31 places), 12 bytes an item.
+    """
+
+    def __init__(self, top: int, users: int) -> None:
+        """top: places a list; users: rows at most."""
+        self.top = top
+        self.held = np.zeros((0, top), np.int32)
+        self.chain_of = np.zeros(0, np.int32)
+        """(item rows,): chain + 1, 0 for an item that is on no list."""
+        self.waiting = 0
+        """Places in chains that were taken."""
+        link = np.int32 if users * top < 2**31 else np.int64
+        self._next, self._previous = np.zeros((0, top), link), np.zeros((0, top), link)
+        """(user rows, top): place + 1, 0 at the end; a place is `row · top + k`."""
+        self._first = np.zeros(0, link)
+        """(chains,): place + 1, 0 for an empty one."""
+        self._length = np.zeros(0, np.int32)
+        self._taken: dict[int, None] = {}
+        self._free: list[int] = []
+        self._chains = 0
+
+    def write(self, row: int, items: Sequence[int]) -> None:
+        """The user's list holds these distinct item rows from now on, at most `top`."""
+        if row >= len(self.held):
+            for name in ("held", "_next", "_previous"):
+                setattr(self, name, grown(getattr(self, name), row + 1))
+        self._unlink(row)
+        if not len(items):
+            return
+        chains = self._chains_of(items)
+        places = np.arange(1, len(chains) + 1) + row * self.top
+        after = self._first[chains].astype(np.int64)
+        self.held[row, : len(chains)], self._next[row, : len(chains)] = chains + 1, after
+        self._previous.reshape(-1)[after[after > 0] - 1] = places[after > 0]
+        self._first[chains] = places
+        self._length[chains] += 1
+
+    def _chains_of(self, items: Sequence[int]) -> NDArray[np.int64]:
+        self.chain_of = grown(self.chain_of, max(items) + 1)
+        rows = np.asarray(items, np.int64)
+        for row in rows[self.chain_of[rows] == 0].tolist():
+            if self._free:
+                chain = heapq.heappop(self._free)
+            else:
+                chain, self._chains = self._chains, self._chains + 1
+                self._first, self._length = (grown(a, self._chains) for a in (self._first, self._length))
+            self.chain_of[row] = chain + 1
+        return self.chain_of[rows].astype(np.int64) - 1
+
+    def _unlink(self, row: int) -> None:
+        used = self.held[row] > 0
+        if not used.any():
+            return
+        chains, after, before = (
+            a[row, used].astype(np.int64) for a in (self.held, self._next, self._previous)
+        )
+        self._next.reshape(-1)[before[before > 0] - 1] = after[before > 0]
+        self._previous.reshape(-1)[after[after > 0] - 1] = before[after > 0]
+        chains -= 1
+        self._first[chains[before == 0]] = after[before == 0]
+        self._length[chains] -= 1
+        self.held[row] = self._next[row] = self._previous[row] = 0
+        if self._taken:
+            for chain in chains.tolist():
+                if chain in self._taken:
+                    self.waiting -= 1
+                    self._end_if_empty(chain)
+
+    def _end_if_empty(self, chain: int) -> None:
+        if not self._length[chain]:
+            self._taken.pop(chain, None)
+            heapq.heappush(self._free, chain)
+
+    def gone(self, items: Iterable[int]) -> None:
+        """These item rows must leave all lists."""
+        for item in items:
+            chain = int(self.chain_of[item]) - 1 if item < len(self.chain_of) else -1
+            if chain >= 0:
+                self.chain_of[item] = 0
+                self._taken[chain] = None
+                self.waiting += int(self._length[chain])
+                self._end_if_empty(chain)
+
+    def due(self, limit: int) -> list[int]:
+        """Up to `limit` rows of users whose lists hold what is gone; they stay due until their lists are written."""
+        rows: dict[int, None] = {}
+        following = self._next.reshape(-1)
+        for chain in self._taken:
+            place = int(self._first[chain])
+            while place and len(rows) < limit:
+                rows[(place - 1) // self.top] = None
+                place = int(following[place - 1])
+            if len(rows) >= limit:
+                break
+        return list(rows)
+
+    def load(self, held: NDArray[np.int32], chain_of: NDArray[Any] | None) -> None:
+        """held, chain_of: as they were; without `chain_of`, `held` is of item rows (as it was once written)."""
+        self.held = held.copy()
+        most = int(held.max(initial=0))
+        self.chain_of = np.arange(1, most + 1, dtype=np.int32) if chain_of is None else chain_of.copy()
+        self._chains = max(most, int(self.chain_of.max(initial=0)))
+        link = self._first.dtype
+        self._next, self._previous = np.zeros(self.held.shape, link), np.zeros(self.held.shape, link)
+        self._first = np.zeros(self._chains, link)
+        self._length = np.zeros(self._chains, np.int32)
+        if most:
+            self._link()
+        ownerless = np.ones(self._chains, np.bool_)
+        ownerless[self.chain_of[self.chain_of > 0] - 1] = False
+        self._taken = dict.fromkeys(np.flatnonzero(ownerless & (self._length > 0)).tolist())
+        self.waiting = int(self._length[ownerless].sum())
+        self._free = np.flatnonzero(ownerless & (self._length == 0)).tolist()  # ascending, so a heap
+
+    def _link(self) -> None:
+        """All chains, from `held`: a counting sort of the places by chain, as sparse matrices are transposed."""
+        flat, following, before = (a.reshape(-1) for a in (self.held, self._next, self._previous))
+        places = np.flatnonzero(flat).astype(self._first.dtype)
+        ends = np.cumsum(np.count_nonzero(self.held, axis=1))
+        by_user = (places + 1, flat[places] - 1, np.concatenate([[0], ends]))
+        by_chain = csr_matrix(by_user, shape=(len(self.held), self._chains)).tocsc()
+        order, self._length = by_chain.data, np.diff(by_chain.indptr).astype(np.int32)
+        used = self._length > 0
+        first, last = (by_chain.indptr[some][used] for some in (slice(-1), slice(1, None)))
+        following[order[:-1] - 1], before[order[1:] - 1] = order[1:], order[:-1]
+        following[order[last - 1] - 1] = before[order[first] - 1] = 0
+        self._first[used] = order[first]

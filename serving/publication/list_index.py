@@ -1,0 +1,81 @@
+"""What the store lists for whom: which users' lists hold an item, and when lists were written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from models.state.dirty_keys import Touched
+from models.state.tracked_tables import Rows
+from models.tables.catalogue import grown
+from serving.publication.item_chains import ItemChains
+
+
+class ListIndex:
+    """By domain, the lists of all user rows. Times are seconds since the epoch, one for all lists of a user."""
+
+    def __init__(self, domains: Sequence[str], top: int, users: int) -> None:
+        self._chains = {name: ItemChains(top, users) for name in domains}
+        self._written_at = np.zeros(0, np.float64)
+        self._noted = Touched()
+        """User rows of all tables."""
+
+    def __len__(self) -> int:
+        """Places on lists that hold what is gone."""
+        return sum(chains.waiting for chains in self._chains.values())
+
+    def write(self, domain: str, user: int, items: Sequence[int], now: float) -> None:
+        """The store gets a list of these item rows for this user row."""
+        self._chains[domain].write(user, items)
+        self._written_at = grown(self._written_at, user + 1)
+        self._written_at[user] = now
+        self._noted.add(user)
+
+    def drop_user(self, user: int) -> None:
+        """The store has no list for this user row any more."""
+        for chains in self._chains.values():
+            if user < len(chains.held):
+                chains.write(user, ())
+        self._written_at[user : user + 1] = 0.0
+        self._noted.add(user)
+
+    def gone(self, domain: str, items: Iterable[int]) -> None:
+        """These item rows must leave all lists of the domain, or stand for other items from now on."""
+        if domain in self._chains:
+            self._chains[domain].gone(items)
+
+    def due(self, limit: int) -> tuple[str, list[int]] | None:
+        """A domain, and up to `limit` user rows whose lists in it hold what is gone; None without any.
+
+        They are due until they are written, or their users dropped.
+        """
+        name = max(self._chains, key=lambda one: self._chains[one].waiting, default=None)
+        rows = [] if name is None else self._chains[name].due(limit)
+        return None if name is None or not rows else (name, rows)
+
+    def expiring(self, before: float, limit: int) -> list[int]:
+        """Up to `limit` user rows whose lists were written before then, oldest first; each is given once."""
+        old = np.flatnonzero((self._written_at > 0) & (self._written_at < before))
+        if len(old) > limit:
+            old = old[np.argpartition(self._written_at[old], limit)[:limit]]
+        rows: list[int] = old[np.argsort(self._written_at[old], kind="stable")].tolist()
+        self._written_at[rows] = 0.0
+        self._noted.update(rows)
+        return rows
+
+    def live(self) -> dict[str, Any]:
+        return {
+            "on_lists": {name: Rows(self._noted, chains.held) for name, chains in self._chains.items()},
+            "chains": {name: chains.chain_of for name, chains in self._chains.items()},
+            "written_at": Rows(self._noted, self._written_at),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Lists of another length than are written now stay unknown."""
+        for name, held in state["on_lists"].items():
+            if name in self._chains and held.shape[1] == self._chains[name].top:
+                self._chains[name].load(held, state.get("chains", {}).get(name))
+        self._written_at = state["written_at"].copy()
+        self._noted.everything()

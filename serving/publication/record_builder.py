@@ -1,0 +1,117 @@
+"""Records of users, items, lists and domains, made of what the learners know now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from models.arm_comparison import Arms
+from models.learner import Recommendation
+from serving.contract import (
+    RECORD_VERSION,
+    SCHEMA,
+    Keys,
+    RecommendationList,
+    Write,
+    encode_vector,
+    hash_write,
+    list_write,
+    listed,
+)
+
+Births = tuple[list[int], list[str]]
+"""Record times (ms) and domains of the events that a write makes readable."""
+
+
+class RecordBuilder:
+    """Turns ids into writes; knows nothing of what is due. Times are ms since the epoch."""
+
+    def __init__(
+        self, arms: Arms, keys: Keys, top: int, explain_top: int, ttl_seconds: int, started_ts: int
+    ) -> None:
+        self._arms, self._keys = arms, keys
+        self._top, self._explain_top, self._ttl = top, explain_top, ttl_seconds
+        self._started_ts = started_ts
+
+    def users(self, touched: Mapping[str, Births], now_ms: int) -> Iterable[Write]:
+        """Those who have a row."""
+        full = self._arms.full
+        users = [u for u in touched if u in full.users]
+        vectors = full.user_vectors(users) if users else ()
+        for user, vector in zip(users, vectors, strict=True):
+            counts = {f"events:{name}": n for name, n in full.events_of(user).items() if n}
+            fields = {
+                "vector": encode_vector(vector),
+                "dim": len(vector),
+                "model": full.model,
+                "published_ts": now_ms,
+                **counts,
+            }
+            born, domains = touched[user]
+            write = hash_write(self._keys.user(user), fields, self._ttl)
+            yield write._replace(born_ms=tuple(born), domains=tuple(domains))
+
+    def items(self, touched: Iterable[tuple[str, str]]) -> Iterable[Write]:
+        """(domain, id) each; an item that was removed loses its key."""
+        by_domain: dict[str, list[str]] = {}
+        for domain, item in touched:
+            by_domain.setdefault(domain, []).append(item)
+        for domain, items in by_domain.items():
+            views = self._arms.full.item_views(domain, items)
+            for item, view in zip(items, views, strict=True):
+                if view is None:  # removed: a late event must not bring its key back
+                    yield Write(self._keys.item(domain, item), "delete", None)
+                else:
+                    fields = {
+                        "vector": encode_vector(view.vector),
+                        "dim": len(view.vector),
+                        "title": view.title,
+                        "bias": view.bias,
+                        "popularity": view.popularity,
+                        "model": self._arms.full.model,
+                    }
+                    yield hash_write(self._keys.item(domain, item), fields)
+
+    def lists(
+        self, domain: str, users: Sequence[str], now_ms: int
+    ) -> Iterable[tuple[str, list[Recommendation], Write]]:
+        """Each user's list: what is on it, and its write."""
+        lists = self._arms.recommend(users, domain, self._top, self._explain_top) if users else []
+        for user, items in zip(users, lists, strict=True):
+            record = self._record(domain, items, now_ms)
+            yield user, items, list_write(self._keys.recommendations(user, domain), record, self._ttl)
+
+    def popular(self, domain: str, now_ms: int) -> Write:
+        items = self._arms.recommend([None], domain, self._top, self._explain_top)[0]
+        return list_write(self._keys.popular(domain), self._record(domain, items, now_ms), None)
+
+    def _record(self, domain: str, items: list[Recommendation], now_ms: int) -> RecommendationList:
+        full = self._arms.full
+        return RecommendationList(
+            RECORD_VERSION,
+            full.model,
+            int(full.newest[full.index[domain]] * 1000),
+            now_ms,
+            listed([(i.item_id, i.score, i.why) for i in items], self._explain_top),
+        )
+
+    def domains(self, now_ms: int) -> Iterable[Write]:
+        full = self._arms.full
+        for domain in full.domains:
+            fields: dict[str, str | int | float] = {
+                "role": domain.role,
+                "model": full.model,
+                "published_ts": now_ms,
+            }
+            if domain.is_target:
+                fields["strategy"] = full.network.strategy[full.index[domain.name]]
+            yield hash_write(self._keys.domain(domain.name), fields | self._arms.report(domain.name))
+
+    def meta(self, now_ms: int) -> Write:
+        meta = {
+            "schema": SCHEMA,
+            "dim": self._arms.full.network.dim,
+            "model": self._arms.full.model,
+            "started_ts": self._started_ts,
+            "published_ts": now_ms,
+        }
+        return hash_write(self._keys.meta, meta)

@@ -1,0 +1,74 @@
+"""Keys of users and items in the store, found by a scan: an older store has those again that were deleted since."""
+
+from __future__ import annotations
+
+import queue
+import re
+import threading
+from typing import Any
+
+import redis
+
+from serving.contract import Keys
+from serving.store.connection import STORE_ERRORS
+from serving.store.key_scan import SCAN_KEYS
+from serving.worker import Worker
+
+AGAIN_SECONDS = 10.0
+WAITING = 4
+"""Batches of keys that wait to be taken; the scan goes on when one is."""
+
+
+class Leftovers:
+    """Begins at once, on a thread of its own. `take` gives the keys of lists and items found since the last time, some
+    perhaps twice; `done` when all were taken. A store that is away is asked again until it was searched to its end.
+    """
+
+    def __init__(self, client: Any, keys: Keys) -> None:
+        self._client, self._keys = client, keys
+        self._found: queue.Queue[list[str]] = queue.Queue(WAITING)
+        self._closed = threading.Event()
+        self._thread = Worker("leftovers", self._run, again=AGAIN_SECONDS)
+        self._thread.start()
+
+    def done(self) -> bool:
+        return not self._thread.is_alive() and self._found.empty()
+
+    def take(self) -> list[str]:
+        try:
+            return self._found.get_nowait()
+        except queue.Empty:
+            return []
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                return self._scan()
+            except redis.exceptions.NoPermissionError:
+                return None  # may not be looked for; lists expire by themselves
+            except STORE_ERRORS:
+                self._closed.wait(AGAIN_SECONDS)
+        return None
+
+    def _scan(self) -> None:
+        prefix = re.sub(r"([\\*?\[\]])", r"\\\1", self._keys.prefix)
+        batch: list[str] = []
+        for raw in self._client.scan_iter(f"{prefix}:[ri]*:*", count=SCAN_KEYS):
+            batch.append(raw.decode(errors="surrogateescape"))
+            if len(batch) == SCAN_KEYS:
+                self._put(batch)
+                batch = []
+            if self._closed.is_set():
+                return
+        self._put(batch)
+
+    def _put(self, batch: list[str]) -> None:
+        while not self._closed.is_set():
+            try:
+                return self._found.put(batch, timeout=1.0)
+            except queue.Full:
+                continue
+        return None

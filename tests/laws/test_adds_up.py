@@ -1,0 +1,112 @@
+"""Scores decompose: `why` as Redis gets it, and the parts as `explain --json` writes them, add up to 1e-5."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from consumers.cli.explain import run_explain
+from consumers.cli.main import write_json
+from consumers.config.schema import Checkpoint, DomainConfig, Settings
+from models.arm_comparison import Arms
+from models.schema import Domain, Interaction, Item
+from models.settings import LearnerSettings, LearningSettings, RankerSettings
+from models.state.checkpoint import CheckpointDirectory, snapshot
+from models.text.encoder import HashingEncoder
+from serving.contract import Keys
+from serving.publication.publication_queue import Outbox
+
+CONFIG = {
+    "films": DomainConfig(role="source"),
+    "books": DomainConfig(role="target", rating_range=(1, 5)),
+    "games": DomainConfig(role="target"),
+}
+"""Ratings come in films and books, clicks in games."""
+ADJECTIVES = ("dark", "merry", "slow")
+
+
+def taught(diversity: float = 0.0) -> tuple[Arms, Outbox]:
+    """Arms after 500 events of 15 users on three domains with text, and their outbox."""
+    domains = [Domain(name, c.role, c.rating_range) for name, c in CONFIG.items()]
+    arms = Arms(domains, LearningSettings(compare=False, ranker=RankerSettings(diversity)))
+    outbox = Outbox(arms, Keys("cc"), lambda: 1_700_000_000.0, 20, 20)
+    items = [
+        Item(d.name, f"{d.name[0]}{n}", f"{ADJECTIVES[n % 3]} tale {n} {ADJECTIVES[n % 3]}")
+        for d in domains
+        for n in range(60)
+    ]
+    for item in items:
+        arms.put_item(item)
+    raw = HashingEncoder().encode([i.words() for i in items])
+    arms.put_text_vectors({(i.domain, i.item_id): v for i, v in zip(items, raw, strict=True)}, idle=True)
+    random = np.random.default_rng(0)
+    for n in range(500):
+        user, domain = int(random.integers(15)), list(CONFIG)[n % 3]
+        item = int(3 * random.integers(20) + user % 3)
+        value = None if domain == "games" else float(random.integers(1, 6))
+        kind = "click" if value is None else "rating"
+        at = 1_700_000_000_000 + n * 60_000
+        arms.step(Interaction(domain, kind, f"u{user}", f"{domain[0]}{item}", at, value))  # type: ignore[arg-type]
+        outbox.event(f"u{user}", domain, f"{domain[0]}{item}", at)
+        if n % 64 == 63:
+            arms.end_batch()
+    arms.step(Interaction("films", "rating", "new", "f1", 1_700_100_000_000, 4.0))
+    outbox.event("new", "films", "f1", 0)  # to books and games they are new
+    return arms, outbox
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.6])
+def test_why_in_the_store_adds_up_to_the_score(diversity: float) -> None:
+    """Every list of every domain, also of a user new to it, and the popular lists, read back from their JSON."""
+    _, outbox = taught(diversity)
+    lists = {w.key: json.loads(w.value)["items"] for w in outbox.collect(lambda: True) if w.kind == "set"}
+    for domain in CONFIG:
+        assert {f"cc:rec:{{u3}}:{domain}", f"cc:rec:{{new}}:{domain}", f"cc:popular:{domain}"} <= set(lists)
+    for items in lists.values():
+        assert len(items) == 20
+        for item in items:
+            assert sum(item["why"].values()) == pytest.approx(item["score"], abs=1e-5)
+    in_order = [all(a["score"] >= b["score"] for a, b in pairwise(i)) for i in lists.values()]
+    assert all(in_order) == (diversity == 0)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A config whose checkpoint holds what `taught` learned."""
+    folder = tmp_path_factory.mktemp("explained")
+    settings = Settings(
+        domains=CONFIG, checkpoint=Checkpoint(directory=str(folder)), learner=LearnerSettings(compare=False)
+    )
+    state = {"arms": taught()[0].state(), "text_encoder": settings.text_encoder.model, "privacy": ""}
+    CheckpointDirectory(folder).save(snapshot(state))
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("user", "item", "domain"),
+    [("u3", "b6", "books"), ("u3", "g6", "games"), ("new", "b5", "books"), ("nobody", "g7", "games")],
+)
+def test_explain_writes_parts_that_add_up(
+    settings: Settings, tmp_path: Path, user: str, item: str, domain: str
+) -> None:
+    """Score and rating, with ratings and with clicks, for a user, a new one, an unknown one; and the rest."""
+    write_json(tmp_path / "e.json", run_explain(settings, user, item, domain))
+    found: dict[str, Any] = json.loads((tmp_path / "e.json").read_text(), parse_constant=pytest.fail)
+    assert sum(found["why"].values()) == pytest.approx(found["score"], abs=1e-5)
+    assert sum(found["rating_parts"].values()) == pytest.approx(found["rating"], abs=1e-5)
+    assert found["domain_terms"]
+    assert {p["domain"] for p in found["past"]} <= set(CONFIG)
+    assert bool(found["past"]) == (user == "u3")
+
+
+def test_the_explained_rating_is_the_prediction(settings: Settings) -> None:
+    """Clipped to the range, it is what the next such event would be measured against."""
+    arms, _ = taught()
+    found = run_explain(settings, "u3", "b5", "books")
+    event = Interaction("books", "rating", "u3", "b5", int(arms.full.newest[1] * 1000), 3.0)
+    assert min(max(found["rating"], 1.0), 5.0) == pytest.approx(arms.full.score(event).prediction, abs=1e-5)

@@ -1,0 +1,138 @@
+"""A checkpoint under a changed config, by way of the real checkpointer: taken up, said, and saved as it is then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from structlog.testing import capture_logs
+
+from consumers.config.loader import build
+from consumers.dead_letters.sink import ListSink
+from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.events.record import Record
+from consumers.service.checkpoint_writer import Checkpointer
+from consumers.service.pipeline import Pipeline
+from consumers.service.text_encoding import SyncEncoding
+from consumers.source.in_memory import ListSource
+from models.arm_comparison import Arms
+from models.text.encoder import HashingEncoder
+from serving.contract import Keys
+from serving.metrics import Metrics
+from serving.publication.publication_queue import Outbox
+from tests.laws.test_state_law import BATCH, LOG, run_out
+from tests.support.states import differences
+
+torch.set_num_threads(1)
+
+Domains = dict[str, dict[str, Any]]
+FIRST: Domains = {"movies": {}, "books": {"role": "target"}}
+CHANGED: dict[str, tuple[Domains, str]] = {
+    "another order": (
+        {"books": {"role": "target"}, "movies": {}},
+        "what was learned of books, movies is taken over",
+    ),
+    "a new domain": ({"games": {"role": "both"}, **FIRST}, "games is new and starts new"),
+    "another role": (
+        {"movies": {"role": "both"}, "books": {"role": "target"}},
+        "movies was a source domain and is a both domain now",
+    ),
+    "a domain less": (
+        {"books": {"role": "target"}},
+        "movies is not in the config any more: what was learned of it alone is dropped",
+    ),
+}
+
+
+def running(
+    domains: Domains, records: list[Record], path: Path, whole_mb: float
+) -> tuple[Pipeline, ListSource]:
+    """A pipeline on the log of the domains that it has. Checkpoints are written when they are asked for."""
+    settings = build(
+        {
+            "domains": domains,
+            "kafka": {"forget_topic": "forget"},
+            "intake": {"batch_events": BATCH, "network_events": 2 * BATCH, "dedup_events": 50},
+            "learner": {"users": 64, "items_per_domain": 64},
+        }
+    )
+    source = ListSource([record for record in records if record.topic in settings.topics()])
+    arms = Arms(settings.domain_list(), settings.learning())
+    checkpointer = Checkpointer(path, 10.0, lambda *_: None, lambda: 0.0, whole_mb)
+    made = Pipeline(
+        settings, source, ListSink(), arms, SyncEncoding(HashingEncoder()), Outbox(arms, Keys(), lambda: 0.0), None,
+        checkpointer, Metrics(), lambda: 0.0,
+    )  # fmt: skip
+    return made, source
+
+
+def start(made: Pipeline) -> list[str]:
+    """What it says of the checkpoint."""
+    with capture_logs() as lines:
+        made.restore()
+    return [line["what"] for line in lines if line["event"] == "this start differs from the checkpoint"]
+
+
+def save(made: Pipeline) -> None:
+    assert made.checkpointer is not None
+    made._checkpoint()
+    made.checkpointer.poll(wait=True)
+
+
+def close(made: Pipeline) -> None:
+    assert made.checkpointer is not None
+    made.checkpointer.close()
+
+
+def half_learned(path: Path, whole_mb: float) -> None:
+    """Two checkpoints of the first config: with increments, the second one is an increment."""
+    made, source = running(FIRST, LOG[:200], path, whole_mb)
+    assert start(made) == []
+    save(made)
+    run_out(made, source)
+    save(made)
+    close(made)
+
+
+@pytest.mark.parametrize("whole_mb", [0.0, 32.0], ids=["increments", "whole"])
+@pytest.mark.parametrize("change", CHANGED)
+def test_a_changed_config_is_taken_up_and_saved(tmp_path: Path, change: str, whole_mb: float) -> None:
+    """Each record is learned once, and what is on disk afterwards is the state in memory, bit for bit."""
+    domains, said = CHANGED[change]
+    half_learned(tmp_path, whole_mb)
+    made, source = running(domains, LOG, tmp_path, whole_mb)
+    assert said in start(made)
+    before = sum(made.arms.full.learned)
+    assert before > 0
+    run_out(made, source)
+    assert sum(made.arms.full.learned) == before + made.totals["learned"] > before
+    save(made)
+    state = made.state()
+    close(made)
+    again, _ = running(domains, LOG, tmp_path, whole_mb)
+    assert start(again) == []
+    assert differences(state, again.state()) == []
+    close(again)
+
+
+def test_what_waits_for_the_store_or_the_encoder_of_a_domain_that_is_gone_is_dropped(tmp_path: Path) -> None:
+    half_learned(tmp_path, 32.0)
+    made, _ = running({"books": {"role": "target"}}, LOG, tmp_path, 32.0)
+    start(made)
+    writes = list(made.outbox.collect(lambda: True))
+    assert any("books" in write.key for write in writes)
+    assert not any("movies" in write.key for write in writes)
+    close(made)
+
+
+def test_nothing_that_fits_is_refused(tmp_path: Path) -> None:
+    """None of the checkpoint's domains: exit code 4, before anything is read."""
+    half_learned(tmp_path, 32.0)
+    made, source = running({"music": {"role": "target"}}, LOG, tmp_path, 32.0)
+    with pytest.raises(Stop, match="none is in both") as caught:
+        made.restore()
+    close(made)
+    assert caught.value.code == STATE_UNUSABLE
+    assert source.committed == {}

@@ -1,0 +1,69 @@
+"""The demo's comparison of the target's error after its drift, with the loop and without."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from consumers.config.schema import Settings
+from consumers.demo.drift_comparison import TARGET, WINDOW, Drifted, Kept, compare, show
+from consumers.simulator.event_stream import three_domains
+from consumers.simulator.world import World, WorldSettings
+from models.assessment.prequential import RMSE
+
+EVENTS = 1600
+
+
+def world(drifts: bool = True) -> WorldSettings:
+    made = three_domains(EVENTS, seed=3)
+    return made if drifts else WorldSettings(made.domains, EVENTS, seed=3)
+
+
+def kept(events: int) -> Kept:
+    """As if the service had erred by 1 in the first half and by 2 in the second."""
+    seen = Kept()
+    for n in range(events):
+        seen.add(TARGET, RMSE, "followed", 1.0 if n < events / 2 else 4.0)
+        seen.add(TARGET, RMSE, "full", 9.0)
+        seen.add("movies", RMSE, "followed", 9.0)
+    return seen
+
+
+def target_events() -> int:
+    real = World(world())
+    return sum(int((draw.domain == real.number[TARGET]).sum()) for draw in real.draws())
+
+
+def test_windows_after_the_drift() -> None:
+    """The service's own errors beside those of a learner that took the world for stationary."""
+    found = compare(kept(target_events()), Settings(), world(), Console(file=io.StringIO()))
+    assert found is not None
+    assert found.before == pytest.approx(1.0)
+    assert found.adapted[-1] == pytest.approx(2.0, abs=0.1)
+    assert len(found.adapted) == len(found.not_adapted) == 1  # about 240 events, the drift in their middle
+    assert 0.5 < found.not_adapted[0] < 2.0
+    figures = found.figures()
+    assert figures["window_events"] == WINDOW
+    assert figures["error_after_drift_without_adaptation"] == [round(found.not_adapted[0], 4)]
+
+
+def test_nothing_to_compare() -> None:
+    """A world without drift, and a service that learned too little of it."""
+    console = Console(file=io.StringIO())
+    assert compare(kept(target_events()), Settings(), world(drifts=False), console) is None
+    assert compare(kept(20), Settings(), world(), console) is None
+
+
+def test_bars() -> None:
+    """One line a window with both errors, and the loop's story above."""
+    out = io.StringIO()
+    show(Drifted(0.7, [1.0, 0.75], [1.1, 1.0]), ["games at its event 600: …"], Console(file=out, width=100))
+    text = out.getvalue()
+    assert "games at its event 600" in text
+    assert "0 to    100" in text
+    assert "0.750" in text
+    assert "1.100" in text
+    bars = [line.count("█") for line in text.splitlines() if "█" in line]
+    assert bars[0] > bars[1]

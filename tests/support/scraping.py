@@ -1,0 +1,74 @@
+"""A real Prometheus under test: it scrapes one service each second and evaluates the rules that are shipped."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from consumers.demo.embedded_servers import HOST, NotInstalledError, Server
+
+RULES = Path(__file__).parents[2] / "deploy" / "prometheus"
+
+
+def shortened(rules: str) -> str:
+    """The rules as they are, but that nothing has to last for minutes before it fires."""
+    return re.sub(r"for: \d+[mh]$", "for: 1s", rules, flags=re.MULTILINE)
+
+
+class Prometheus(Server):
+    """Scrapes `target` as the job crosscurrent; keeps its data in `folder`."""
+
+    name = "prometheus"
+
+    def __init__(self, folder: Path, target: str) -> None:
+        super().__init__(log_dir=folder)
+        self._folder = folder
+        folder.mkdir()
+        for name in ("rules.yaml", "alerts.yaml"):
+            (folder / name).write_text(shortened((RULES / name).read_text()))
+        config = (RULES / "prometheus.yaml").read_text()
+        config = config.replace("interval: 15s", "interval: 1s").replace("crosscurrent:9464", target)
+        (folder / "prometheus.yaml").write_text(config)
+
+    def command(self) -> Sequence[str]:
+        if (binary := shutil.which("prometheus")) is None:
+            raise NotInstalledError("prometheus is not on PATH: apt-get install prometheus")
+        return [
+            binary,
+            f"--config.file={self._folder / 'prometheus.yaml'}",
+            f"--storage.tsdb.path={self._folder / 'data'}",
+            f"--web.listen-address={HOST}:{self.port}",
+        ]
+
+    def answers(self, seconds: float) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{self.port}/-/ready", timeout=seconds) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """An answer of the API; raises ValueError with Prometheus' words for a query that does not parse."""
+        url = f"http://{HOST}:{self.port}{path}?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            with error:
+                raise ValueError(f"{parameters}: {error.read().decode()}") from error
+
+    def query(self, expr: str) -> list[Any]:
+        """The series of an instant query."""
+        return list(self.get("/api/v1/query", query=expr)["result"])
+
+    def firing(self) -> set[str]:
+        """Names of the alerts that fire, without their prefix."""
+        found = self.query('ALERTS{alertstate="firing"}')
+        return {series["metric"]["alertname"].removeprefix("Crosscurrent") for series in found}

@@ -1,0 +1,95 @@
+"""How long records have waited: from their own times, or since they were first seen where those say nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumers.events.decode import Topics
+from consumers.events.record import Place, Record
+from consumers.service.lag import LagWatch
+
+TOPICS: Topics = {
+    "i.movies": ("movies", "interactions"),
+    "i.books": ("books", "interactions"),
+    "t.books": ("books", "items"),
+}
+MOVIES, BOOKS, ITEMS = ("i.movies", 0), ("i.books", 0), ("t.books", 0)
+NOW = 1_700_000_000.0
+
+
+class Clock:
+    now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def record(place: Place, timestamp: int) -> Record:
+    return Record(*place, 0, timestamp, None, b"")
+
+
+def at(seconds: float) -> int:
+    """A record time so many seconds before the first look, ms."""
+    return int(1000 * (NOW - seconds))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def watch(clock: Clock) -> LagWatch:
+    return LagWatch(TOPICS, clock)
+
+
+def test_nothing_waits(watch: LagWatch) -> None:
+    """Every domain has a figure from the first look on."""
+    assert watch.look({MOVIES: 0, BOOKS: 0}, {}, []).seconds == {"movies": 0.0, "books": 0.0}
+
+
+def test_a_backlog_shows_before_anything_is_learned(watch: LagWatch) -> None:
+    """The oldest record that is known to wait says how long; the oldest of the domain's partitions counts."""
+    other = ("i.movies", 1)
+    waiting = [record(MOVIES, at(600)), record(MOVIES, at(9000)), record(other, at(700))]
+    lag = watch.look({MOVIES: 5, other: 1, BOOKS: 0}, {}, waiting)
+    assert lag.seconds == {"movies": 700.0, "books": 0.0}
+    assert lag.records == {MOVIES: 5, other: 1, BOOKS: 0}
+
+
+def test_a_record_after_a_long_silence_has_not_waited_long(watch: LagWatch) -> None:
+    """What counts is when it was written, not when the one before it was."""
+    assert watch.look({MOVIES: 1}, {MOVIES: 7}, [record(MOVIES, at(0.5))]).seconds["movies"] == 0.5
+
+
+@pytest.mark.parametrize("timestamp", [-1, 0, 1_700_000_000, at(-3600), 1000 * at(0)])
+def test_a_time_that_cannot_be_one_counts_from_when_it_was_seen(
+    watch: LagWatch, clock: Clock, timestamp: int
+) -> None:
+    """None, seconds, the future, microseconds: not 56 years, and not 0 for ever."""
+    waiting = [record(MOVIES, timestamp)]
+    assert watch.look({MOVIES: 3}, {MOVIES: 7}, waiting).seconds["movies"] == 0.0
+    clock.now += 40
+    assert watch.look({MOVIES: 3}, {MOVIES: 7}, waiting).seconds["movies"] == 40.0
+
+
+def test_records_that_nobody_has_seen_count_from_when_they_were_known_of(
+    watch: LagWatch, clock: Clock
+) -> None:
+    """While items are read, or a partition gives nothing; who keeps up starts anew with each stretch of the log."""
+    watch.look({MOVIES: 10}, {MOVIES: 0}, [])
+    clock.now += 40
+    assert watch.look({MOVIES: 30}, {MOVIES: 9}, []).seconds["movies"] == 40.0
+    assert watch.look({MOVIES: 30}, {MOVIES: 10}, []).seconds["movies"] == 0.0
+    clock.now += 5
+    assert watch.look({MOVIES: 30}, {MOVIES: 39}, []).seconds["movies"] == 5.0
+    watch.look({MOVIES: 0}, {MOVIES: 70}, [])
+    clock.now += 5
+    assert watch.look({MOVIES: 1}, {MOVIES: 70}, []).seconds["movies"] == 0.0
+
+
+def test_only_interactions_lag(watch: LagWatch) -> None:
+    """Items that wait are counted, but hold nobody's events up."""
+    lag = watch.look({ITEMS: 5}, {}, [record(ITEMS, at(600))])
+    assert lag.seconds == {"movies": 0.0, "books": 0.0}
+    assert lag.records[ITEMS] == 5

@@ -1,0 +1,57 @@
+"""Reading pauses while going on would only grow memory, or what is learned could not be saved."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from consumers.source.in_memory import ListSource
+from models.state import checkpoint
+from serving.contract import Write
+from serving.store.connection import connect
+from serving.store.redis_writer import Publisher
+from tests.laws.test_state_law import LOG, SETTINGS, checkpointer_in, pipeline, run_out
+
+
+def test_a_store_too_far_behind_pauses_reading() -> None:
+    """At `publish.max_backlog` waiting keys nothing more is read; below it reading goes on."""
+    source = ListSource(LOG, poll_records=7)
+    running = pipeline(source)
+    publisher = Publisher(connect("redis://127.0.0.1:1"), "cc:meta", 1)
+    publisher.submit(Write(f"k{n}", "set", b"") for n in range(SETTINGS.publish.max_backlog))
+    running.publisher = publisher
+    before = running._poll()
+    assert before == []
+    publisher._confirm(list(publisher._backlog.values())[:1])
+    assert len(running._poll()) == 7
+
+
+def test_no_room_for_a_checkpoint_pauses_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read while none can be written; after it all is learned, as often as without the pause."""
+    real, full = checkpoint._write, [True]
+
+    def write(path: Path, data: bytes) -> None:
+        if full[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, data)
+
+    monkeypatch.setattr(checkpoint, "_write", write)
+    source = ListSource(LOG, poll_records=7)
+    checkpointer = checkpointer_in(tmp_path)
+    running = pipeline(source, checkpointer=checkpointer)
+    running.step()
+    checkpointer.poll(wait=True)
+    assert checkpointer.problem
+    assert running._poll() == []
+    full[0] = False
+    running.step()
+    checkpointer.poll(wait=True)
+    assert checkpointer.problem is None
+    run_out(running, source)
+    whole = pipeline(ListSource(LOG, poll_records=7))
+    run_out(whole, whole.source)  # type: ignore[arg-type]
+    assert running.totals == whole.totals
+    checkpointer.poll(wait=True)
+    checkpointer.close()

@@ -1,0 +1,81 @@
+"""What the loop tells Prometheus: counters begin at 0, challengers have a gauge while they run."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+from consumers.config.loader import build
+from consumers.events.record import Record
+from consumers.service.telemetry import Reporter
+from consumers.source.in_memory import ListSource
+from models.arm_comparison import Arms
+from serving.metrics import Metrics
+
+SETTINGS = build(
+    {
+        "domains": {"movies": {"role": "source"}, "books": {"role": "target"}},
+        "learner": {"users": 64, "items_per_domain": 32},
+    }
+)
+
+
+def reporter(source: ListSource | None = None) -> Reporter:
+    arms = Arms(SETTINGS.domain_list(), SETTINGS.learning())
+    return Reporter(SETTINGS, Metrics(), arms, source or ListSource([]))
+
+
+def value(told: Reporter, name: str, **labels: str) -> float | None:
+    return told.metrics.registry.get_sample_value(f"crosscurrent_{name}", labels)
+
+
+def test_counters_begin_at_0() -> None:
+    """Before anything happened every counter that an alert watches is there: an increase needs two values."""
+    told = reporter()
+    assert value(told, "events_total", domain="books", type="click") == 0
+    assert value(told, "dead_letters_total", domain="movies", reason="malformed_json") == 0
+    assert value(told, "dead_letters_total", domain="", reason="unknown_domain") == 0
+    assert value(told, "drift_total", domain="books", detector="bias") == 0
+    assert (
+        value(told, "adaptation_actions_total", domain="books", action="raise_rate", outcome="promoted") == 0
+    )
+
+
+def test_challengers_have_a_gauge_while_they_run() -> None:
+    """The events judged so far; none once the verdict is there."""
+    told = reporter()
+    loop: Any = told.arms.loop
+    loop.running["books", "bias"] = SimpleNamespace(action="raise_rate", test=SimpleNamespace(count=7))
+    told.report({})
+    assert value(told, "challenger_events", domain="books", action="raise_rate") == 7
+    loop.running.clear()
+    told.report({})
+    assert value(told, "challenger_events", domain="books", action="raise_rate") is None
+
+
+def test_tables_have_rows_and_capacity() -> None:
+    """How full a table is can be seen before it evicts."""
+    told = reporter()
+    told.report({})
+    assert value(told, "table_rows", table="users") == 0
+    assert value(told, "table_capacity", table="users") == 64
+    assert value(told, "table_capacity", table="items_books") == 32
+
+
+def test_a_backlog_shows_before_anything_is_learned() -> None:
+    """In the gauges and, for other threads, as a value: what is read and not learned counts, then what is not read."""
+    now = int(1000 * time.time())
+    records = [
+        Record("interactions.books", 0, n, now - 1000 * age, b"u", b"") for n, age in enumerate((300, 200))
+    ]
+    source = ListSource(records, poll_records=1)
+    source.start({}, {})
+    told = reporter(source)
+    told.report({}, source.poll(0))
+    assert 300 <= (value(told, "consumer_lag_seconds", domain="books") or 0) < 400
+    assert value(told, "consumer_lag_records", topic="interactions.books", partition="0") == 2
+    before = told.lag
+    told.report({("interactions.books", 0): 1})
+    assert 200 <= told.lag.seconds["books"] < 300
+    assert before.records == {("interactions.books", 0): 2}

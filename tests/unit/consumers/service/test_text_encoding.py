@@ -1,0 +1,223 @@
+"""Texts to vectors off the event path: newest text wins, nothing blocks, a failing encoder loses text only."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from consumers.service.text_encoding import (
+    CHUNK,
+    Encoding,
+    Key,
+    SyncEncoding,
+    ThreadEncoding,
+    Vectors,
+    restore,
+)
+
+PATIENCE = 20.0
+A: Key = ("movies", "a")
+B: Key = ("books", "b")
+
+
+class Encoder:
+    """Vectors that tell which text they are of. A gate holds it up; the text "bad" makes it fail."""
+
+    name = "test"
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.calls: list[list[str]] = []
+        self.entered = threading.Event()
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        self.calls.append(texts)
+        self.entered.set()
+        assert self.gate.wait(PATIENCE)
+        if "bad" in texts:
+            raise RuntimeError("cannot encode that")
+        return np.array([[len(t), sum(map(ord, t))] for t in texts], np.float32)
+
+
+def vector(text: str) -> list[float]:
+    return [len(text), sum(map(ord, text))]
+
+
+@pytest.fixture
+def encoder() -> Encoder:
+    return Encoder()
+
+
+@pytest.fixture(params=["sync", "thread"])
+def encoding(request: pytest.FixtureRequest, encoder: Encoder) -> Iterator[Encoding]:
+    made: Encoding = SyncEncoding(encoder) if request.param == "sync" else ThreadEncoding(encoder)
+    yield made
+    encoder.gate.set()
+    made.close()
+
+
+def drain_all(encoding: Encoding, until: Callable[[Vectors], Any] | None = None) -> dict[Key, list[float]]:
+    """Drains until idle (or until the condition holds)."""
+    vectors: Vectors = {}
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        some, idle = encoding.drain()
+        vectors |= some
+        if until(vectors) if until else idle:
+            return {key: v.tolist() for key, v in vectors.items()}
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_each_text_becomes_its_vector(encoding: Encoding) -> None:
+    """Every item gets the vector of its own text, once."""
+    texts = {("movies" if n % 3 else "books", str(n)): f"text {n}" for n in range(3 * CHUNK)}
+    for key, text in texts.items():
+        encoding.submit(key, text)
+    assert drain_all(encoding) == {key: vector(text) for key, text in texts.items()}
+    assert encoding.drain() == ({}, True)
+
+
+def test_nothing_submitted_is_idle(encoding: Encoding) -> None:
+    """An empty queue says that nothing is on its way."""
+    assert encoding.drain() == ({}, True)
+    assert encoding.pending() == {}
+
+
+def test_the_newest_text_wins(encoding: Encoding) -> None:
+    """A later text of the same item replaces the earlier one, drained or not."""
+    for n in range(20):
+        encoding.submit(A, f"text {n}")
+    assert drain_all(encoding)[A] == vector("text 19")
+    encoding.submit(A, "again")
+    assert drain_all(encoding) == {A: vector("again")}
+
+
+def test_the_same_text_again_changes_nothing(encoding: Encoding, encoder: Encoder) -> None:
+    """While it waits, is being encoded, or is ready: one encoding, and its vector comes."""
+    encoder.gate.clear()
+    for _ in range(3):
+        encoding.submit(A, "text")
+        encoding.submit(B, "text b")
+    assert list(encoding.pending()) == [A, B]
+    encoder.gate.set()
+    while encoding.pending() and isinstance(encoding, ThreadEncoding) and len(encoding._ready) < 2:
+        encoding.submit(A, "text")
+        time.sleep(0.005)
+    encoding.submit(A, "text")
+    assert drain_all(encoding) == {A: vector("text"), B: vector("text b")}
+    assert sorted(text for call in encoder.calls for text in call) == ["text", "text b"]
+
+
+def test_no_text_cancels(encoding: Encoding) -> None:
+    """An item whose text went away (or that was removed) gets no vector."""
+    encoding.submit(A, "text")
+    encoding.submit(A, "")
+    encoding.submit(B, "")
+    assert drain_all(encoding) == {}
+
+
+def test_pending_until_drained(encoding: Encoding, encoder: Encoder) -> None:
+    """What was not drained yet is pending, with its newest text, and belongs into a checkpoint."""
+    encoder.gate.clear()
+    encoding.submit(A, "old")
+    encoding.submit(B, "b")
+    encoding.submit(A, "new")
+    assert encoding.pending() == {A: "new", B: "b"}
+    encoder.gate.set()
+    drain_all(encoding)
+    assert encoding.pending() == {}
+
+
+def test_restore_submits_what_was_pending(encoding: Encoding) -> None:
+    """A checkpoint's pending texts are encoded after the restart."""
+    restore(encoding, [["movies", "a", "text"], ["books", "b", "other"]])
+    assert drain_all(encoding) == {A: vector("text"), B: vector("other")}
+
+
+# The thread
+
+
+@pytest.fixture
+def threaded(encoder: Encoder) -> Iterator[ThreadEncoding]:
+    made = ThreadEncoding(encoder)
+    yield made
+    encoder.gate.set()
+    made.close()
+
+
+def test_a_slow_encoder_blocks_nobody(threaded: ThreadEncoding, encoder: Encoder) -> None:
+    """While it works, submitting and draining return at once."""
+    encoder.gate.clear()
+    threaded.submit(A, "first")
+    assert encoder.entered.wait(PATIENCE)
+    begun = time.monotonic()
+    for n in range(1000):
+        threaded.submit(("movies", str(n)), "text")
+        assert threaded.drain() == ({}, False)
+    assert time.monotonic() - begun < 5.0
+    assert len(threaded.pending()) == 1001
+    encoder.gate.set()
+    assert len(drain_all(threaded)) == 1001
+
+
+def test_a_newer_text_during_encoding_wins(threaded: ThreadEncoding, encoder: Encoder) -> None:
+    """The vector of the old text, finished late, is thrown away."""
+    encoder.gate.clear()
+    threaded.submit(A, "old")
+    assert encoder.entered.wait(PATIENCE)
+    threaded.submit(A, "new")
+    assert threaded.pending() == {A: "new"}
+    encoder.gate.set()
+    assert drain_all(threaded) == {A: vector("new")}
+    assert encoder.calls == [["old"], ["new"]]
+
+
+def test_a_removal_during_encoding_wins(threaded: ThreadEncoding, encoder: Encoder) -> None:
+    """The vector of an item removed meanwhile is thrown away, and nothing stays pending."""
+    encoder.gate.clear()
+    threaded.submit(A, "old")
+    assert encoder.entered.wait(PATIENCE)
+    threaded.submit(A, "")
+    threaded.submit(B, "b")
+    encoder.gate.set()
+    assert drain_all(threaded) == {B: vector("b")}
+    assert threaded.pending() == {}
+
+
+def test_a_failing_encoder_loses_its_chunk_only(threaded: ThreadEncoding, encoder: Encoder) -> None:
+    """Those items go without text, later ones are encoded, and it comes to rest."""
+    encoder.gate.clear()
+    threaded.submit(A, "bad")
+    assert encoder.entered.wait(PATIENCE)
+    threaded.submit(B, "good")
+    encoder.gate.set()
+    assert drain_all(threaded) == {B: vector("good")}
+    assert threaded.pending() == {}
+
+
+def test_domains_take_turns(threaded: ThreadEncoding, encoder: Encoder) -> None:
+    """A large catalogue of one domain does not make the other domains wait for its end."""
+    encoder.gate.clear()
+    for n in range(10 * CHUNK):
+        threaded.submit(("movies", str(n)), "m")
+    assert encoder.entered.wait(PATIENCE)
+    threaded.submit(B, "b")
+    encoder.gate.set()
+    drain_all(threaded, until=lambda vectors: B in vectors)
+    assert ["b"] in encoder.calls[:4]
+    assert len(drain_all(threaded, until=lambda _: threaded.pending() == {})) >= 0
+    assert max(map(len, encoder.calls)) <= CHUNK
+
+
+def test_close_ends_the_thread(encoder: Encoder) -> None:
+    """Nothing keeps running."""
+    made = ThreadEncoding(encoder)
+    made.close()
+    assert not made._thread.is_alive()

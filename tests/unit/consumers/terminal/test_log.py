@@ -1,0 +1,79 @@
+"""Logs go to stderr, without users, and repeats are held back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from consumers.terminal import log
+from consumers.terminal.rate_limiter import MOST, Repeats
+
+
+@pytest.fixture(autouse=True)
+def _defaults_after() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_users_are_named_when_debugging_only(capsys: pytest.CaptureFixture[str]) -> None:
+    """A field that names a user is dropped above debug; domain and partition stay."""
+    log.configure(debug=True)
+    logger = structlog.get_logger()
+    logger.warning("odd", user="alice", user_id="alice", key="alice", domain="books", partition=3)
+    logger.debug("odd", user="alice")
+    above, debug = lines(capsys)
+    assert "alice" not in str(above)
+    assert (above["domain"], above["partition"]) == ("books", 3)
+    assert debug["user"] == "alice"
+
+
+def test_repeats_are_held_back_and_counted() -> None:
+    """The same warning passes once in 30 s and then says how often it came; others, and info, all pass."""
+    now = [0.0]
+    repeats = Repeats(30.0, lambda: now[0])
+
+    def tell(method: str = "warning", **fields: Any) -> dict[str, Any] | None:
+        try:
+            return dict(repeats(None, method, {"event": "dead letter", **fields}))
+        except structlog.DropEvent:
+            return None
+
+    assert tell(domain="books", partition=1, offset=10) is not None
+    assert tell(domain="books", partition=1, offset=11) is None
+    assert tell(domain="books", partition=2, offset=11) is not None
+    assert tell(domain="movies", partition=1) is not None
+    assert tell("info", domain="books") == tell("info", domain="books")
+    now[0] = 29.0
+    assert tell(domain="books", partition=1) is None
+    now[0] = 31.0
+    again = tell(domain="books", partition=1)
+    assert again is not None
+    assert again["repeated"] == 2
+    now[0] = 62.0
+    assert "repeated" not in (tell(domain="books", partition=1) or {"repeated": 0})
+
+
+def test_memory_of_repeats_is_bounded() -> None:
+    """However many different warnings there are, no more than `MOST` are remembered."""
+    repeats = Repeats()
+    for n in range(2 * MOST):
+        repeats(None, "warning", {"event": str(n)})
+    assert len(repeats._told) == MOST
+
+
+def test_json_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """One JSON object a line where there is no terminal; nothing on stdout."""
+    log.configure()
+    structlog.get_logger().warning("careful", n=1)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert '"event": "careful"' in said.err
+    assert '"n": 1' in said.err

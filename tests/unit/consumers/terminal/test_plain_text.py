@@ -1,0 +1,96 @@
+"""What users wrote is shown as they wrote it: brackets are no markup, :words: no pictures, escapes no commands."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, cast
+
+import pytest
+from rich.console import Console
+
+from consumers.cli import explain as explaining
+from consumers.cli.explain import run_explain
+from consumers.config.schema import Settings
+from consumers.dead_letters.overview import Group, Line, Overview, print_overview
+from consumers.terminal import log
+from consumers.terminal.recommendations import show_recommendations
+from models.arm_comparison import Arms
+from models.ranking.explanation import Explanation, PastItem
+from serving.contract import ListedItem
+from serving.reader import Reader, Recommended
+
+TITLES = (
+    "[rec] (2007)",
+    "Broken [/b] tag",
+    ":smile: [bold]x[/bold]",
+    "[link=http://x]y[/link]",
+    "\x1b[2J\x07gone",
+)
+SHOWN = (*TITLES[:4], "\\x1b[2J\\x07gone")
+
+
+class Listed:
+    """A reader with one list, whose ids are the titles."""
+
+    def recommend(self, user: str, domain: str, k: int) -> Recommended:
+        items = [ListedItem(title, 1.0, {"[red]": 1.0}) for title in TITLES]
+        return Recommended(items, "personal", 1.0, 3)
+
+    def titles(self, domain: str, items: list[str]) -> dict[str, str]:
+        return {item: item for item in items}
+
+
+@pytest.fixture(params=["ours", "rich's own"])
+def console(request: pytest.FixtureRequest) -> Console:
+    """Also one that takes brackets for markup: nobody may rely on which it is."""
+    made = Console(width=200, file=io.StringIO())
+    if request.param == "ours":
+        made = log.console()
+        made.file, made.width = io.StringIO(), 200
+    return made
+
+
+def said(console: Console) -> str:
+    return cast(io.StringIO, console.file).getvalue()
+
+
+def test_recommend(console: Console) -> None:
+    show_recommendations(cast(Reader, Listed()), "[u]", "movies", 5, console)
+    for title in ("movies for [u]:", *SHOWN, "[red] +1.00"):
+        assert title in said(console)
+    assert "\x1b" not in said(console)
+
+
+def test_explain(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    past = [PastItem("movies", title, title, 1.0, 0.5) for title in TITLES]
+    found = Explanation(
+        "[/b] t", "full", True, 0, "", False, 1.0, {"[x]": 1.0}, 3.0, {"[y]": 3.0}, {"[z]": 1.0}, past
+    )
+    monkeypatch.setattr(explaining, "load_arms", lambda _: cast(Arms, None))
+    monkeypatch.setattr(explaining, "explain", lambda *_: found)
+    run_explain(Settings(), "[u]", "[i]", "movies", console)
+    for text in (
+        "[/b] t ([i], movies) for [u]: number 1",
+        "no user [u] is known",
+        "[x]",
+        "[y]",
+        "[z]",
+        *SHOWN,
+    ):
+        assert text in said(console)
+    assert "\x1b" not in said(console)
+
+
+def test_dead_letters(console: Console) -> None:
+    groups = [Group("[/b]", "0", title) for title in TITLES]
+    lines = [Line("0:1", title, "[x]", title, 0, 1, False, False) for title in TITLES]
+    print_overview(Overview(groups, lines), console)
+    for text in ("[/b]", "[x]", *SHOWN):
+        assert text in said(console)
+
+
+def test_whatever_is_printed_by_our_console_is_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    """For what will be printed one day."""
+    printed: Any = log.console()
+    printed.print("[/b] [bold]x[/bold] :smile:")
+    assert capsys.readouterr().out == "[/b] [bold]x[/bold] :smile:\n"

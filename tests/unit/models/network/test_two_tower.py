@@ -1,0 +1,312 @@
+"""The network learner on synthetic data: it learns, forgets on request, and resumes bit for bit."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models.network.network_learner import NetworkLearner
+from models.network.two_tower import RowTable
+from models.schema import Domain
+from models.tables.catalogue import Catalogue
+from models.tables.user_history import History
+from models.transfer.strategies import PLANS, STRATEGIES, Strategy
+
+torch.set_num_threads(1)
+TEXT, ITEMS, USERS = 8, 60, 40
+DOMAINS = [Domain("movies", "source"), Domain("books", "target")]
+
+
+class World:
+    """Users of two tastes; an item's taste shows in its text. Each event is recorded as the pipeline does."""
+
+    def __init__(
+        self,
+        seed: int = 0,
+        domains: list[Domain] = DOMAINS,
+        make: type[NetworkLearner] = NetworkLearner,
+        **settings: Any,
+    ) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.catalogues = [Catalogue(100, TEXT) for _ in domains]
+        for d, catalogue in enumerate(self.catalogues):
+            for i in range(ITEMS):
+                row, _ = catalogue.touch(f"{d}-{i}")
+                vector = 0.3 * self.rng.standard_normal(TEXT)
+                vector[0] = 1 if i % 2 else -1
+                catalogue.set_vector(row, vector.astype(np.float32))
+        self.history = History(self.catalogues)
+        self.settings: dict[str, Any] = {"dim": 8, "hidden": 16, "negatives": 32, "replay": 32}
+        self.settings |= {"user_capacity": 100} | settings
+        self.learner = make(domains, self.catalogues, self.history, seed=1, **self.settings)
+        self.clock = 0.0
+
+    def batch(self, n: int = 32, clicks: bool = False) -> tuple[np.ndarray, ...]:
+        domain = self.rng.integers(0, len(self.catalogues), n)
+        user = self.rng.integers(0, USERS, n)
+        item = 2 * self.rng.integers(0, ITEMS // 2, n) + user % 2
+        residual = np.where(domain == 1, 0.5, -0.5).astype(np.float32)
+        if clicks:
+            residual[:] = np.nan
+        times, recent = np.zeros(n), []
+        for k in range(n):
+            recent.append(self.learner.context(int(user[k])))
+            self.clock += 60.0
+            times[k] = self.clock
+            self.history.add(int(user[k]), int(domain[k]), int(item[k]), f"{domain[k]}-{item[k]}", self.clock)
+        return domain, user, item, residual, times, np.stack(recent)
+
+    def learn(self, steps: int, **kw: Any) -> list[float]:
+        return [self.learner.learn(*self.batch(**kw)) for _ in range(steps)]
+
+
+def flat(state: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(state, dict):
+        return {k: v for key, value in state.items() for k, v in flat(value, f"{path}/{key}").items()}
+    return {path: state.numpy() if isinstance(state, torch.Tensor) else state}
+
+
+def same_state(a: dict[str, Any], b: dict[str, Any]) -> None:
+    left, right = flat(a), flat(b)
+    assert left.keys() == right.keys()
+    for key, value in left.items():
+        np.testing.assert_array_equal(value, right[key], key)
+
+
+@pytest.fixture(scope="module")
+def trained() -> World:
+    world = World()
+    world.learn(150)
+    return world
+
+
+def test_the_choice_head_learns_tastes_in_both_domains(trained: World) -> None:
+    """A user's own kind of item gets the higher affinity, in the target as in the source."""
+    for domain in (0, 1):
+        scores = trained.learner.affinity(domain, list(range(USERS)))
+        own = (np.arange(USERS)[:, None] % 2) == (np.arange(ITEMS)[None, :] % 2)
+        assert scores[own].mean() > scores[~own].mean() + 1.0
+
+
+def test_affinity_is_the_dot_product_of_the_published_vectors(trained: World) -> None:
+    learner = trained.learner
+    users: list[int | None] = [3, None, 7]
+    expected = learner.user_vectors(users) @ learner.item_vectors(1).T
+    np.testing.assert_array_equal(learner.affinity(1, users), expected)
+    assert learner.item_vectors(1).dtype == np.float32
+    assert learner.user_vectors(users).shape == (3, 8)
+
+
+def test_the_rating_head_learns_residuals(trained: World) -> None:
+    """Residuals were -0.5 in movies and 0.5 in books."""
+    assert trained.learner.rating_residual(0, 3, 5, None) == pytest.approx(-0.5, abs=0.2)
+    assert trained.learner.rating_residual(1, 3, 5, None) == pytest.approx(0.5, abs=0.2)
+
+
+def test_numpy_scoring_equals_the_torch_forward(trained: World) -> None:
+    learner = trained.learner
+    u, v = learner.user_vectors([3]), learner.item_vectors(1)[[5]]
+    with torch.no_grad():
+        expected = learner.network.ratings(torch.from_numpy(u), torch.from_numpy(v), torch.tensor([1]))
+    assert learner.rating_residual(1, 3, 5, None) == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_an_unknown_item_is_its_text(trained: World) -> None:
+    """An item without a row scores as a row that was never learned with the same text."""
+    row, _ = trained.catalogues[1].touch("new")
+    vector = np.ones(TEXT, np.float32)
+    trained.catalogues[1].set_vector(row, vector)
+    trained.learner.touch_item(1, row)
+    assert len(trained.learner.item_vectors(1)) == trained.catalogues[1].size
+    by_row = trained.learner.rating_residual(1, 2, row, None)
+    assert trained.learner.rating_residual(1, 2, None, vector) == pytest.approx(by_row, abs=1e-5)
+
+
+def test_a_user_without_a_row_or_history_is_no_error(trained: World) -> None:
+    assert np.isfinite(trained.learner.user_vectors([None, 99])).all()
+    assert np.isfinite(trained.learner.rating_residual(0, None, None, None))
+
+
+def test_one_more_item_shows_at_once() -> None:
+    """The vector follows the history without a step in between."""
+    world = World()
+    world.learn(50)
+    before = world.learner.user_vectors([4])
+    world.history.add(4, 0, 1, "0-1", world.clock)
+    assert not np.array_equal(before, world.learner.user_vectors([4]))
+
+
+def test_scoring_changes_nothing() -> None:
+    """Two learners, one of them asked for scores between steps, end in the same state."""
+    quiet, asked = World(), World()
+    for _ in range(5):
+        for world in (quiet, asked):
+            world.learn(1)
+        asked.learner.affinity(0, [1, None])
+        asked.learner.rating_residual(1, 2, 3, None)
+        asked.learner.domain_bias(1)
+    quiet.learner.affinity(0, [1])
+    quiet.learner.affinity(1, [1])
+    asked.learner.affinity(1, [1])
+    same_state(quiet.learner.state(), asked.learner.state())
+
+
+def test_same_seed_same_result_whatever_the_global_generators_do() -> None:
+    a = World()
+    a.learn(10)
+    torch.manual_seed(99)
+    b = World()
+    b.learn(10)
+    same_state(a.learner.state(), b.learner.state())
+
+
+def test_resume_is_bit_for_bit() -> None:
+    """State after 20 steps, load into a fresh learner, 50 more steps: equal in every array."""
+    world = World()
+    world.learn(20)
+    world.learner.reset_item(0, 5)
+    world.learner.reset_user(4)
+    twin = NetworkLearner(
+        DOMAINS, world.catalogues, world.history, dim=8, hidden=16, negatives=32, replay=32, user_capacity=100
+    )
+    twin.load(world.learner.state())
+    same_state(world.learner.state(), twin.state())
+    for _ in range(50):
+        batch = world.batch()
+        assert world.learner.learn(*batch) == twin.learn(*batch)
+    same_state(world.learner.state(), twin.state())
+    np.testing.assert_array_equal(world.learner.affinity(1, [1, 2]), twin.affinity(1, [1, 2]))
+
+
+def test_a_reset_row_is_clean() -> None:
+    """Table row, optimizer state and replayed events are gone; the item is its text again."""
+    world = World()
+    world.learn(60)
+    learner = world.learner
+    learner.reset_user(4)
+    world.history.drop_user(4)
+    np.testing.assert_array_equal(learner.user_vectors([4]), learner.user_vectors([None]))
+    learner.reset_item(1, 7)
+    fresh = World(dim=8)
+    fresh.learner.network.load_state_dict(learner.network.state_dict())
+    np.testing.assert_allclose(learner.item_vectors(1)[7], fresh.learner.item_vectors(1)[7], atol=1e-5)
+    forgotten = world.clock
+    world.learn(5)
+    drawn = learner._buffer.sample(5000, np.random.default_rng(0))
+    assert drawn.time.min() < forgotten < drawn.time.max()
+    old = drawn.time <= forgotten
+    assert not ((drawn.domain == 1) & (drawn.item == 7) & old).any()
+    assert not ((drawn.recent[:, :, 0] == 1) & (drawn.recent[:, :, 1] == 7) & old[:, None]).any()
+    assert not ((drawn.user == 4) & old).any()
+
+
+def test_a_non_finite_loss_is_skipped_and_counted() -> None:
+    world = World()
+    world.learn(3)
+    before = world.learner.state()
+    with torch.no_grad():
+        world.learner.network.user_bias[0] = np.inf
+    broken = {k: v.clone() for k, v in world.learner.network.state_dict().items()}
+    assert np.isnan(world.learner.learn(*world.batch()))
+    assert (world.learner.skipped, world.learner.steps) == (1, 3)
+    for name, value in world.learner.network.state_dict().items():
+        assert torch.equal(value, broken[name])
+    known = before["items"]["table"]["values"]
+    np.testing.assert_array_equal(known[:40], world.learner.state()["items"]["table"]["values"][:40])
+
+
+def test_a_non_finite_residual_counts_as_a_click() -> None:
+    world = World()
+    domain, user, item, residual, time, recent = world.batch()
+    residual[:] = np.inf
+    assert np.isfinite(world.learner.learn(domain, user, item, residual, time, recent))
+
+
+def test_clicks_alone_leave_the_rating_head_untouched() -> None:
+    world = World()
+    before = world.learner.network.rating_in.detach().clone()
+    world.learn(5, clicks=True)
+    assert torch.equal(before, world.learner.network.rating_in)
+
+
+def test_a_young_target_starts_from_its_source() -> None:
+    """With a huge κ the target's bias vectors stay near the source's; with 0 they part."""
+    near, far = World(kappa=1e12), World(kappa=0.0)
+    for world in (near, far):
+        world.learn(20)
+    assert near.learner.domain_bias(1)["item_in_gap"] < 0.2 * far.learner.domain_bias(1)["item_in_gap"]
+
+
+def test_row_table_grows_by_doubling_and_keeps_to_its_capacity() -> None:
+    table = RowTable(200, 4, rate=0.1)
+    table.reserve(65)
+    table.reserve(66)
+    assert len(table.values) == 130
+    with pytest.raises(ValueError, match="capacity"):
+        table.reserve(201)
+
+
+def test_row_adagrad_by_hand() -> None:
+    """g = [3, 4]: s = 12.5, step = 0.1 · g / √12.5; a second equal step halves the squared rate."""
+    table = RowTable(10, 2, rate=0.1)
+    table.reserve(3)
+    gradient = np.array([[3.0, 4.0]], np.float32)
+    table.descend(np.array([1]), torch.from_numpy(gradient))
+    np.testing.assert_allclose(table.values[1], -0.1 * gradient[0] / 12.5**0.5, rtol=1e-5)
+    table.descend(np.array([1]), torch.from_numpy(gradient))
+    expected = -0.1 * gradient[0] * (1 / 12.5**0.5 + 1 / 25**0.5)
+    np.testing.assert_allclose(table.values[1], expected, rtol=1e-5)
+    assert not table.values[[0, 2]].any()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_strategy_learns_and_resumes(strategy: Strategy) -> None:
+    """Two targets, one of them a source too: finite losses, the rate that belongs to it, and the state law."""
+    domains = [Domain("movies", "source"), Domain("books", "target"), Domain("games", "both")]
+    world = World(domains=domains, strategy=strategy)
+    assert np.isfinite(world.learn(12)).all()
+    assert (world.learner.adaptation_rate(1) > 0) == PLANS[strategy].correct
+    assert sum(world.learner.source_weights(1).values()) == pytest.approx(1.0)
+    assert set(world.learner.divergence(2)) == {0}
+    twin = NetworkLearner(
+        domains, world.catalogues, world.history, **world.settings | {"strategy": strategy, "seed": 5}
+    )
+    twin.load(world.learner.state())
+    for _ in range(6):
+        batch = world.batch()
+        assert world.learner.learn(*batch) == twin.learn(*batch)
+    same_state(world.learner.state(), twin.state())
+
+
+def test_strategies_differ() -> None:
+    """Each of them is felt: no two end with the same parameters."""
+    ends = []
+    for strategy in STRATEGIES:
+        world = World(strategy=strategy)
+        world.learn(30)
+        ends.append(world.learner.network.item_bias_in.detach().clone())
+    assert not any(torch.equal(a, b) for a, b in itertools.combinations(ends, 2))
+
+
+def test_losses_are_from_before_learning() -> None:
+    """The same batch twice: a loss an event each time, lower once it is learned."""
+    world = World(item_rate=0.5)
+    batch = world.batch()
+    world.learner.learn(*batch)
+    before = world.learner.event_losses.copy()
+    assert before.shape == (32,)
+    for _ in range(10):
+        world.learner.learn(*batch)
+    assert world.learner.event_losses.mean() < before.mean()
+
+
+def test_a_report_does_not_change_what_is_learned() -> None:
+    """Divergence asked for before the first step is computed and not kept."""
+    quiet, asked = World(), World()
+    assert asked.learner.divergence(1)
+    assert asked.learner.adapter.divergence == {1: {}}
+    for world in (quiet, asked):
+        world.learn(3)
+    same_state(quiet.learner.state(), asked.learner.state())

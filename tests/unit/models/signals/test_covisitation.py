@@ -1,0 +1,115 @@
+"""Co-visit counts by hand, decay, bounded lists of neighbours, and rows that change hands."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.signals import covisitation as module
+from models.signals.covisitation import DAY, FADE, KINDS, CoVisitation
+from tests.support.states import differences
+
+
+def visit(
+    visits: CoVisitation, item: tuple[int, int], latest: list[tuple[int, int]], time: float = 0.0
+) -> None:
+    domains = np.array([d for d, _ in latest], np.int8)
+    visits.add(item[0], item[1], domains, np.array([r for _, r in latest], np.int32), time)
+
+
+def counts(
+    visits: CoVisitation, item: tuple[int, int], domain: int, time: float = 0.0
+) -> dict[int, list[float]]:
+    """{neighbour row: count a kind} of one item."""
+    slots = visits.slots(item[0], np.array([item[1]]))
+    _, rows, weights = visits.neighbours(domain, slots, np.ones(1000, np.bool_))
+    return {int(r): (w / visits.growth(time)).tolist() for r, w in zip(rows, weights, strict=True)}
+
+
+def test_counts_by_hand() -> None:
+    """Items 0, 1 of domain 0, then 5 of domain 1: 1 was last, 0 the one before it."""
+    visits = CoVisitation(2)
+    visit(visits, (0, 0), [])
+    visit(visits, (0, 1), [(0, 0)])
+    visit(visits, (1, 5), [(0, 0), (0, 1)])
+    after = dict(zip(KINDS, counts(visits, (0, 0), 1)[5], strict=True))
+    assert after["with"] == after["with_30d"] == 1
+    assert after["next"] == pytest.approx(FADE)
+    assert after["previous"] == 0
+    before = {row: dict(zip(KINDS, c, strict=True)) for row, c in counts(visits, (1, 5), 0).items()}
+    assert before[1]["previous"] == 1
+    assert before[0]["previous"] == pytest.approx(FADE)
+    assert before[0]["next"] == 0
+    assert counts(visits, (0, 0), 0)[1][0] == 1
+
+
+def test_decaying_counts_halve() -> None:
+    visits = CoVisitation(1)
+    visit(visits, (0, 0), [])
+    visit(visits, (0, 1), [(0, 0)])
+    now = dict(zip(KINDS, counts(visits, (0, 0), 0, 30 * DAY)[1], strict=True))
+    assert now["next"] == 1
+    assert now["with_30d"] == pytest.approx(0.5)
+    assert now["next_60d"] == pytest.approx(0.5**0.5)
+
+
+def test_growth_is_taken_back_in_time() -> None:
+    """Twenty years of events: finite weights, and the counts are what the half-life says."""
+    visits = CoVisitation(1)
+    visit(visits, (0, 0), [])
+    for day in range(0, 7300, 30):
+        visit(visits, (0, 1), [(0, 0)], day * DAY)
+    now = dict(zip(KINDS, counts(visits, (0, 0), 0, 7290 * DAY)[1], strict=True))
+    assert now["with_30d"] == pytest.approx(2, rel=1e-3)
+    assert now["with"] == pytest.approx(244)
+    assert np.isfinite(visits.lists.weights).all()
+
+
+@pytest.mark.parametrize("sizes", [(3,), (1, 2, 3)])
+def test_a_full_list_gives_its_weakest_neighbour_away(sizes: tuple[int, ...]) -> None:
+    visits = CoVisitation(1, sizes)
+    visit(visits, (0, 0), [])
+    for row in (1, 2, 3, 1, 2):
+        visit(visits, (0, row), [(0, 0)])
+    visit(visits, (0, 9), [(0, 0)])
+    assert set(counts(visits, (0, 0), 0)) == {1, 2, 9}
+
+
+def test_dropped_rows_are_forgotten_and_slots_reused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many items come and go, the arrays stay small and no old count reaches a new item."""
+    monkeypatch.setattr(module, "SWEEP", 4)
+    visits = CoVisitation(1)
+    visit(visits, (0, 0), [])
+    for _ in range(50):
+        visit(visits, (0, 1), [(0, 0)])
+        assert set(counts(visits, (0, 0), 0)) == {1}
+        visits.drop(0, 1)
+        assert not counts(visits, (0, 0), 0)
+        assert not counts(visits, (0, 1), 0)
+        visit(visits, (0, 1), [])
+        assert not counts(visits, (0, 0), 0)
+        visits.drop(0, 1)
+    assert visits.used < 12
+
+
+def test_state_round_trips() -> None:
+    random = np.random.default_rng(0)
+
+    def play(visits: CoVisitation, events: int) -> None:
+        for _ in range(events):
+            latest = [(int(random.integers(2)), int(random.integers(30))) for _ in range(5)]
+            visit(
+                visits,
+                (int(random.integers(2)), int(random.integers(30))),
+                latest,
+                float(random.integers(10**8)),
+            )
+
+    one, two = CoVisitation(2), CoVisitation(2)
+    play(one, 200)
+    one.drop(0, 3)
+    two.load(one.state())
+    for visits in (one, two):
+        random = np.random.default_rng(7)
+        play(visits, 200)
+    assert differences(one.state(), two.state()) == []

@@ -1,0 +1,65 @@
+"""The guard: leaves an arm that is worse, keeps one that is not, and begins anew so that it can change its mind."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.arm_selector import EPOCH, Arm, Guard, bucket
+
+
+def feed(guard: Guard, n: int, full: float, alone: float, seed: int = 0, name: str = "0") -> float:
+    """The loss of what was followed, over n events with these mean losses."""
+    rng, lost = np.random.default_rng(seed), 0.0
+    for noise, other in rng.normal(0.0, 0.5, (n, 2)).tolist():
+        losses: dict[Arm, float] = {"full": full + noise, "target_only": alone + noise + 0.2 * other}
+        lost += losses[guard.choice("d", name, "rating")]
+        guard.update("d", name, "rating", losses)
+    return lost
+
+
+def test_buckets() -> None:
+    """0, 1 to 4, 5 to 19, 20 and more earlier events."""
+    assert [bucket(n) for n in (0, 1, 4, 5, 19, 20, 999)] == ["0", "1-4", "1-4", "5-19", "5-19", "20+", "20+"]
+
+
+def test_follows_full_at_first_and_as_long_as_it_is_no_worse() -> None:
+    guard = Guard()
+    assert guard.choice("d", "0", "rating") == "full"
+    feed(guard, 5000, 1.0, 1.0)
+    assert guard.choice("d", "0", "rating") == "full"
+    assert guard.switches == 0
+
+
+def test_leaves_a_harmful_arm_soon_and_only_there() -> None:
+    """A difference of 0.1 at deviation 0.1 is left within a few hundred events: what is lost is bounded."""
+    guard = Guard()
+    lost = feed(guard, 3000, 1.1, 1.0)
+    best = feed(Guard(), 3000, 1.0, 1.0)
+    assert guard.choice("d", "0", "rating") == "target_only"
+    assert lost - best < 0.1 * 300
+    assert guard.choice("d", "1-4", "rating") == guard.choice("d", "0", "ranking") == "full"
+    assert guard.choices() == {("d", "0", "rating"): "target_only"}
+
+
+def test_comes_back_when_the_world_changes() -> None:
+    """Long merits do not hide a new fault: tests begin anew every epoch."""
+    guard = Guard()
+    feed(guard, 3 * EPOCH, 1.1, 1.0)
+    feed(guard, EPOCH + 1000, 1.0, 1.1, seed=1)
+    assert guard.choice("d", "0", "rating") == "full"
+
+
+def test_an_event_that_the_followed_arm_did_not_judge_counts_for_none() -> None:
+    guard = Guard()
+    assert guard.update("d", "0", "rating", {"target_only": 1.0}) is None
+    assert guard.choices() == {}
+
+
+def test_state_round_trips() -> None:
+    """A restored guard decides at the same event."""
+    one, two = Guard(), Guard()
+    feed(one, 100, 1.1, 1.0)
+    two.load(one.state())
+    assert two.state() == one.state()
+    assert feed(one, 400, 1.1, 1.0, seed=3) == feed(two, 400, 1.1, 1.0, seed=3)
+    assert two.state() == one.state()

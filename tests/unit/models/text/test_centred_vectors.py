@@ -1,0 +1,54 @@
+"""Unit vectors around the domain's mean, however the catalogue was filled."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.tables.catalogue import Catalogue
+
+
+def filled(vectors: np.ndarray) -> Catalogue:
+    catalogue = Catalogue(1000, vectors.shape[1])
+    for n, vector in enumerate(vectors):
+        row, _ = catalogue.touch(f"i{n}")
+        catalogue.set_vector(row, vector.astype(np.float32))
+    return catalogue
+
+
+def test_directions_are_centred_and_of_unit_length() -> None:
+    """The mean is that of a recent refresh, and rows without a vector stay zero."""
+    vectors = np.random.default_rng(0).normal(size=(64, 5)) + 3
+    catalogue = filled(vectors)
+    catalogue.touch("without")
+    np.testing.assert_allclose(catalogue.directions.mean, vectors.mean(0), atol=0.2)
+    centred = vectors - catalogue.directions.mean
+    expected = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    np.testing.assert_allclose(catalogue.directions.units[:64], expected, atol=1e-5)
+    assert not catalogue.directions.units[64:].any()
+
+
+def test_a_vector_that_goes_leaves_zero() -> None:
+    catalogue = filled(np.random.default_rng(0).normal(size=(10, 5)))
+    catalogue.set_vector(3, None)
+    assert not catalogue.directions.units[3].any()
+
+
+def test_a_re_encoded_catalogue_is_centred_anew() -> None:
+    vectors = np.random.default_rng(0).normal(size=(40, 5))
+    catalogue = filled(vectors)
+    for row in range(40):
+        catalogue.set_vector(row, (vectors[row] + 100).astype(np.float32))
+    np.testing.assert_allclose(catalogue.directions.mean, (vectors + 100).mean(0), rtol=0.3)
+
+
+def test_state_round_trips_bit_for_bit() -> None:
+    """Row by row or all at once, the same bits."""
+    catalogue = filled(np.random.default_rng(0).normal(size=(77, 33)))
+    other = Catalogue(1000, 33)
+    other.load(catalogue.state())
+    np.testing.assert_array_equal(other.directions.units[:77], catalogue.directions.units[:77])
+    for one in (catalogue, other):
+        for n in range(200):
+            row, _ = one.touch(f"new{n}")
+            one.set_vector(row, np.full(33, n, np.float32))
+    np.testing.assert_array_equal(other.directions.units[:277], catalogue.directions.units[:277])

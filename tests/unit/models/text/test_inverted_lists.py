@@ -1,0 +1,211 @@
+"""The approximate index: what it finds, that rows come, move and go, and that a copy from its state finds the same."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.learner import Learner
+from models.schema import Domain, Interaction, Item
+from models.settings import LearningSettings
+from models.text.encoder import HashingEncoder
+from models.text.inverted_lists import FILLS, VectorIndex
+from models.text.top_k import Dense, affinities
+from tests.support.states import differences
+
+ROWS, DIM = 3000, 16
+WORDS = ("dark", "merry", "sad")
+
+
+def clustered(rows: int = ROWS, seed: int = 0) -> NDArray[np.float32]:
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(60, DIM))
+    vectors: NDArray[np.float32] = centres[random.integers(60, size=rows)] + 0.5 * random.normal(
+        size=(rows, DIM)
+    )
+    return vectors.astype(np.float32)
+
+
+def filled(vectors: NDArray[np.float32], limit: int = 100) -> VectorIndex:
+    index = VectorIndex(DIM, limit)
+    index.all_changed(vectors)
+    return index
+
+
+def everything(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return np.ones(len(vectors), np.bool_)
+
+
+def test_finds_nearly_all_of_the_highest() -> None:
+    """Recall of the 30 highest dot products over 100 queries."""
+    vectors, allowed = clustered(), everything(clustered())
+    index = filled(vectors)
+    hits = [
+        np.isin(index.top(vectors, q, allowed, 30), Dense(vectors @ q).top(allowed, 30)).sum()
+        for q in clustered(100, 1)
+    ]
+    assert np.mean(hits) / 30 > 0.9
+
+
+def test_only_allowed_rows_and_no_zero_vectors() -> None:
+    vectors = clustered()
+    vectors[::3] = 0
+    index, allowed = filled(vectors), everything(vectors)
+    allowed[1::3] = False
+    found = index.top(vectors, vectors[2], allowed, 500)
+    assert len(found)
+    assert (found % 3 == 2).all()
+    allowed[:] = False
+    assert index.top(vectors, vectors[2], allowed, 5).tolist() == []
+
+
+def test_rows_come_move_and_go() -> None:
+    """A changed row is found at its new place only, a new one is found, one without a vector is not."""
+    vectors = clustered()
+    index = filled(vectors)
+    vectors = np.concatenate([vectors, vectors[7:8] * 9])
+    vectors[5], vectors[6] = vectors[7] * 10, 0
+    index.changed(np.array([5, 6, ROWS]))
+    allowed = everything(vectors)
+    assert {5, ROWS} <= set(index.top(vectors, vectors[7], allowed, 10).tolist())
+    assert 6 not in index.top(vectors, clustered()[6], allowed, len(vectors))
+    for _ in range(3):  # moved again and again, it is held once
+        index.changed(np.array([5]))
+        found = index.top(vectors, vectors[7], allowed, 10).tolist()
+        assert len(set(found)) == len(found) == 10
+
+
+def test_up_to_the_limit_there_is_no_index() -> None:
+    """Then all rows are computed; beyond it, values are those of the product too, and so is the memory of a few."""
+    vectors, queries = clustered(100), clustered(2, 1)
+    index = filled(vectors, limit=100)
+    assert not index.in_use
+    for found, scores in zip(affinities(index, vectors, queries), queries @ vectors.T, strict=True):
+        assert isinstance(found, Dense)
+        np.testing.assert_array_equal(found.scores, scores)
+    more = clustered(101)
+    index.all_changed(more)
+    assert index.in_use
+    rows = np.array([3, 100])
+    for found, scores in zip(affinities(index, more, queries), queries @ more.T, strict=True):
+        np.testing.assert_allclose(found.values(rows), scores[rows], rtol=1e-5)
+    more[50:] = 0  # room for rows counts for nothing
+    index.all_changed(more)
+    assert not index.in_use
+
+
+def test_a_copy_from_the_state_finds_the_same() -> None:
+    """However rows moved before: at once, and after all vectors have changed many times more."""
+    vectors = clustered()
+    index = filled(vectors)
+    for n in range(40):
+        vectors[n * 7 : n * 7 + 50] += 0.5
+        index.changed(np.arange(n * 7, n * 7 + 50))
+        index.top(vectors, vectors[n], everything(vectors), 3)
+    vectors[100:140] *= 2  # not yet moved when the state is taken
+    index.changed(np.arange(100, 140))
+    other = VectorIndex(DIM, 100)
+    other.load(index.state(), vectors)
+    for n in range(FILLS + 3):
+        for query in clustered(20, n):
+            one, two = (i.top(vectors, query, everything(vectors), 30) for i in (index, other))
+            assert set(one) == set(two)
+        vectors += np.float32(0.1) * clustered(ROWS, n)
+        index.all_changed(vectors)
+        other.all_changed(vectors)
+    assert not differences(index.state(), other.state())
+
+
+def test_a_state_from_a_smaller_limit_is_exact_again() -> None:
+    vectors = clustered(200)
+    other = VectorIndex(DIM, 1000)
+    other.load(filled(vectors).state(), vectors)
+    assert not other.in_use
+
+
+# In the learner
+
+
+def learner(exact_items: int) -> Learner:
+    made = Learner([Domain("films"), Domain("books", "target")], LearningSettings(exact_items=exact_items))
+    items = [Item(d, f"{d[0]}{n}", f"{WORDS[n % 3]} tale {n}") for d in made.index for n in range(300)]
+    for item in items:
+        made.put_item(item)
+    raw = HashingEncoder().encode([i.words() for i in items])
+    made.put_text_vectors({(i.domain, i.item_id): v for i, v in zip(items, raw, strict=True)}, idle=True)
+    return made
+
+
+def stream(start: int, events: int) -> list[Interaction]:
+    random = np.random.default_rng(start)
+    made = []
+    for n in range(start, start + events):
+        user, domain = int(random.integers(20)), "films" if n % 2 else "books"
+        item = f"{domain[0]}{(3 * int(random.zipf(1.4)) + user % 3) % 300}"
+        made.append(Interaction(domain, "click", f"u{user}", item, 1_700_000_000_000 + n * 60_000, None))
+    return made
+
+
+def run(one: Learner, events: list[Interaction]) -> list[int | None]:
+    ranks = []
+    for event in events:
+        scored = one.score(event)
+        ranks.append(scored.rank)
+        one.learn(event, scored)
+        if one.waiting >= 64:
+            one.end_batch()
+    return ranks
+
+
+@pytest.fixture(scope="module")
+def large() -> Learner:
+    made = learner(exact_items=100)
+    run(made, stream(0, 800))
+    return made
+
+
+def test_a_large_catalogue_is_ranked_through_the_index(large: Learner) -> None:
+    """Text and network are in use; lists explain themselves, and resemble the exact ones of the same state."""
+    assert large.catalogues[1].directions.index.in_use
+    assert large.network._vectors[1].index.in_use
+    exact = learner(exact_items=10_000)
+    exact.load(large.state())
+    assert not exact.catalogues[1].directions.index.in_use
+    users = [f"u{n}" for n in range(20)]
+    for one, two in zip(
+        large.recommend(users, "books", 10), exact.recommend(users, "books", 10), strict=True
+    ):
+        assert len({r.item_id for r in one} & {r.item_id for r in two}) >= 8
+        for line in one:
+            assert sum(line.why.values()) == pytest.approx(line.score, abs=1e-5)
+
+
+def test_going_on_from_a_state_ranks_the_same(large: Learner) -> None:
+    """The state law with an index: the same ranks event by event, and the same state after them."""
+    other = learner(exact_items=100)
+    run(other, stream(5_000, 50))  # whatever it was before
+    other.load(large.state())
+    events = list(itertools.chain(stream(800, 300)))
+    assert run(large, events) == run(other, events)
+    assert not differences(large.state(), other.state())
+
+
+def test_an_evicted_items_row_is_found_as_its_next_item() -> None:
+    """The row's old vector has left the index with the old item."""
+    made = Learner([Domain("books", "target")], LearningSettings(items_per_domain=150, exact_items=100))
+    catalogue, random = made.catalogues[0], np.random.default_rng(0)
+    for n in range(150):
+        row, _ = catalogue.touch(f"b{n}")
+        catalogue.set_vector(row, random.normal(size=64).astype(np.float32))
+    directions = catalogue.directions
+    directions.refresh(catalogue.vectors, catalogue.has_vector)
+    directions.index.all_changed(directions.units)
+    query = directions.units[0].copy()
+    allowed = np.ones(150, np.bool_)
+    assert 0 in directions.index.top(directions.units, query, allowed, 5)
+    row, evicted = catalogue.touch("new")
+    assert (row, evicted) == (0, "b0")
+    assert 0 not in directions.index.top(directions.units, query, allowed, 150)

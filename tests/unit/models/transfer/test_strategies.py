@@ -1,0 +1,187 @@
+"""Which strategy is tried when, and what it takes to replace one."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from models.settings import AdaptationSettings
+from models.transfer.strategies import (
+    FAR,
+    PLANS,
+    READY_EVENTS,
+    REST,
+    STRATEGIES,
+    TRIAL_EVENTS,
+    TRIAL_STEPS,
+    Search,
+    Strategy,
+    Trial,
+    candidates,
+    first_choice,
+)
+from tests.support.states import differences
+
+READY = np.array([0, READY_EVENTS, READY_EVENTS])
+
+
+def trial() -> Trial:
+    begun = Search([1]).begin(["none", "correct", "none"], READY)
+    assert begun is not None
+    return begun
+
+
+def feed(one: Trial, own: float, others: float, steps: int, noise: float = 0.1) -> None:
+    """Steps of 10 events each of target 1 and 10 of domain 0, the rival's losses that much lower."""
+    rng = np.random.default_rng(0)
+    domain = np.repeat([1, 0], 10)
+    for _ in range(steps):
+        gain = np.repeat([own, others], 10) + noise * rng.standard_normal(20)
+        one.add(domain, np.full(20, 5.0), 5.0 - gain)
+
+
+def test_every_strategy_has_a_plan_and_can_be_configured() -> None:
+    assert set(PLANS) == set(STRATEGIES)
+    for name in (*STRATEGIES, "auto"):
+        assert msgspec.convert({"strategy": name}, AdaptationSettings).strategy == name
+
+
+def test_near_domains_correct_far_ones_align() -> None:
+    assert first_choice(0.0) == "correct"
+    assert first_choice(0.9 * FAR) == "correct"
+    assert first_choice(FAR) == "adversarial"
+
+
+def test_a_rival_that_errs_less_is_better() -> None:
+    one = trial()
+    feed(one, own=0.1, others=0.0, steps=60)
+    assert one.verdict() == "better"
+
+
+def test_no_verdict_on_the_first_events() -> None:
+    """However large the difference: 500 target events are too few."""
+    one = trial()
+    feed(one, own=3.0, others=0.0, steps=50)
+    assert one.verdict() == "open"
+
+
+def test_a_rival_that_errs_more_goes_before_its_time() -> None:
+    one = trial()
+    feed(one, own=-0.1, others=0.0, steps=60)
+    assert one.verdict() == "worse"
+    assert one.own.count < TRIAL_EVENTS
+
+
+def test_not_at_the_cost_of_other_domains() -> None:
+    """Better for its target, clearly worse for the others: not promoted, and dropped when its time is over."""
+    one = trial()
+    feed(one, own=0.1, others=-0.1, steps=60)
+    assert one.verdict() == "open"
+    feed(one, own=0.1, others=-0.1, steps=80)
+    assert one.verdict() == "worse"
+
+
+def test_a_trial_without_evidence_ends() -> None:
+    """After 1,024 target events; after 256 steps if the target is quiet."""
+    one = trial()
+    feed(one, own=0.0, others=0.0, steps=TRIAL_EVENTS // 10)
+    assert one.verdict() == "open"
+    feed(one, own=0.0, others=0.0, steps=1)
+    assert one.verdict() == "worse"
+    quiet = trial()
+    for _ in range(TRIAL_STEPS):
+        assert quiet.verdict() == "open"
+        quiet.add(np.zeros(4, np.int64), np.ones(4), np.ones(4))
+    assert quiet.verdict() == "worse"
+
+
+def test_no_trial_before_a_target_is_ready() -> None:
+    search = Search([1, 2])
+    current: list[Strategy] = ["none", "correct", "correct"]
+    assert search.begin(current, READY - 1) is None
+    begun = search.begin(current, np.array([0, 0, READY_EVENTS]))
+    assert begun is not None
+    assert begun.target == 2
+
+
+def test_nothing_to_search_without_sources() -> None:
+    assert Search([]).begin(["correct"], READY) is None
+
+
+def test_targets_and_candidates_take_turns() -> None:
+    """Two targets by turns, each through the four strategies it does not use, then from the first again."""
+    search = Search([1, 2])
+    current: list[Strategy] = ["none", "correct", "none"]
+    seen: dict[int, list[Strategy]] = {1: [], 2: []}
+    for n in range(10):
+        begun = search.begin(current, READY)
+        assert begun is not None
+        assert begun.target == 1 + n % 2
+        seen[begun.target].append(begun.candidate)
+        search.end()
+    assert seen[1][:4] == ["none", "share", "adversarial", "coral"]
+    assert seen[2][:4] == ["share", "correct", "adversarial", "coral"]
+    assert seen[1][4] == seen[1][0]
+
+
+def test_sharing_is_not_challenged_by_none() -> None:
+    """Past a target's first events the two are the same; the other way round, a trial of sharing begins anew."""
+    search = Search([1])
+    seen = []
+    for _ in range(4):
+        begun = search.begin(["none", "share"], READY)
+        assert begun is not None
+        seen.append(begun.candidate)
+        search.end()
+    assert seen == ["correct", "adversarial", "coral", "correct"]
+    assert "share" in candidates("none")
+
+
+@pytest.mark.parametrize("steps", [1, 7, TRIAL_STEPS])
+def test_a_rival_runs_a_tenth_of_the_steps(steps: int) -> None:
+    """Nine times the steps of a trial pass before the next one."""
+    search = Search([1])
+    current: list[Strategy] = ["none", "correct"]
+    begun = search.begin(current, READY)
+    assert begun is not None
+    begun.steps = steps
+    search.end()
+    waited = 0
+    while search.begin(current, READY) is None:
+        waited += 1
+    assert waited == REST * steps - 1  # the step that begins the next trial has no rival yet
+
+
+def test_a_drifted_target_is_aligned_next() -> None:
+    """It goes before the others, with a strategy that aligns and is not its own; a target without sources never."""
+    search = Search([1, 2])
+    search.want(2)
+    search.want(2)
+    search.want(0)
+    current: list[Strategy] = ["none", "correct", "adversarial"]
+    seen = []
+    for _ in range(2):
+        begun = search.begin(current, READY)
+        assert begun is not None
+        seen.append((begun.target, begun.candidate))
+        search.end()
+    assert seen == [(2, "coral"), (1, "none")]
+
+
+def test_state_round_trip() -> None:
+    """In a trial and between two."""
+    one = Search([1, 2])
+    one.want(1)
+    one.want(2)
+    current: list[Strategy] = ["none", "correct", "correct"]
+    begun = one.begin(current, READY)
+    assert begun is not None
+    feed(begun, 0.1, 0.0, 3)
+    for _ in range(2):
+        two = Search([1, 2])
+        two.load(one.state())
+        assert differences(one.state(), two.state()) == []
+        one.end()
+        two.end()
+        assert differences(one.state(), two.state()) == []

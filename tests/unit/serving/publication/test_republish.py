@@ -1,0 +1,140 @@
+"""Which users and items are published again after the store lost writes, in which order, and how many in a round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from models.arm_comparison import Arms
+from models.schema import Domain, Interaction, Item
+from models.settings import LearningSettings
+from serving.contract import Keys
+from serving.publication.publication_queue import Outbox
+from serving.publication.republish import LOOKS_AT_ONCE, USERS_AT_ONCE
+
+KEYS = Keys("cc")
+START = 1_700_000_000_000
+
+
+class World:
+    """Learners, an outbox, and a store that takes all it is given, a mark a round."""
+
+    def __init__(self, users: int, **settings: int) -> None:
+        limits = {"users": max(64, users), "items_per_domain": 64} | settings
+        self.arms = Arms([Domain("movies")], LearningSettings(compare=False, **limits))  # type: ignore[arg-type]
+        self.outbox = Outbox(self.arms, KEYS, lambda: START / 1000, 3, 1, 1000, started_ts=START)
+        self.mark = 0
+        for n in range(4):
+            self.arms.put_item(Item("movies", f"m{n}", title=f"Title {n}"))
+            self.outbox.item("movies", f"m{n}", False, True)
+        for n in range(users):
+            self.event(f"u{n}")
+
+    def event(self, user: str, item: str = "m0") -> None:
+        self.arms.step(Interaction("movies", "click", user, item, START))
+        self.outbox.event(user, "movies", item, START)
+
+    def round(self) -> list[str]:
+        """The keys of one round, in order; the store acknowledges them."""
+        keys = [write.key for write in self.outbox.collect(lambda: True)]
+        self.mark += 1
+        self.outbox.again.acknowledged(self.mark, keys)
+        return keys
+
+    def again(self) -> Iterator[list[str]]:
+        while self.outbox.again.active:
+            yield self.round()
+
+
+def users(keys: list[str]) -> list[str]:
+    return [user for key in keys if ":user:" in key and (user := KEYS.owner(key)) is not None]
+
+
+def test_only_what_the_store_may_lack() -> None:
+    """Written with a mark that the store does not have: users with their lists, and items; not the others."""
+    world = World(8)
+    world.round()
+    known = world.mark
+    world.event("u3", "m1")
+    world.round()
+    world.event("u5", "m2")
+    world.round()
+    assert world.round() == []
+    world.outbox.publish_again(known)
+    written = [key for keys in world.again() for key in keys]
+    assert {user for key in written if (user := KEYS.owner(key))} == {"u3", "u5"}
+    assert {pair[1] for key in written if (pair := KEYS.item_of(key))} == {"m1", "m2"}
+    assert {"cc:meta", "cc:domain:movies", "cc:popular:movies", "cc:rec:{u3}:movies"} <= set(written)
+
+
+def test_a_process_that_did_not_write_it_publishes_everything() -> None:
+    """Since 0: rows that no write is known of are due as well."""
+    world = World(8)
+    world.outbox.publish_again()
+    assert {user for keys in world.again() for user in users(keys)} == {f"u{n}" for n in range(8)}
+
+
+def test_newest_first_and_not_all_at_once() -> None:
+    """Users seen last come first; a round writes a bounded number, however many are due, and new events come before."""
+    count = 2 * USERS_AT_ONCE + 10
+    world = World(count)
+    world.round()
+    world.event("u0")  # the oldest has come back
+    world.round()
+    world.outbox.publish_again()
+    world.event("u7", "m1")
+    rounds = [users(keys) for keys in world.again()]
+    assert rounds[0][0] == "u7"
+    order = list(dict.fromkeys(user for written in rounds for user in written))
+    newest = ["u0", *(f"u{n}" for n in range(count - 1, 0, -1) if n != 7)]
+    assert order == ["u7", *newest]
+    assert max(map(len, rounds)) <= USERS_AT_ONCE + 1
+
+
+def test_new_events_do_not_wait_for_the_old() -> None:
+    """With hardly time for lists: newer events are written in their round, and what is taken up waits in bounds."""
+    world = World(4 * USERS_AT_ONCE)
+    world.round()
+    world.outbox.publish_again()
+    taken = lists = 0
+    for _ in range(20):
+        world.event("u1")
+        written = [write.key for write in world.outbox.collect(lambda: False)]
+        assert "cc:rec:{u1}:movies" in written
+        taken += len(users(written))
+        lists += sum(":rec:" in key for key in written)
+    assert taken <= lists + 2 * USERS_AT_ONCE + 20
+    assert world.outbox.again.active
+
+
+def test_a_second_loss_on_the_way() -> None:
+    """What the first one left to do stays due, though the second reaches less far back."""
+    world = World(2 * USERS_AT_ONCE)
+    world.round()
+    first = world.mark
+    for n in range(2 * USERS_AT_ONCE):
+        world.event(f"u{n}")
+    world.round()
+    world.outbox.publish_again(first)
+    done = set(users(world.round()))
+    assert 0 < len(done) < 2 * USERS_AT_ONCE
+    world.outbox.publish_again(world.mark)
+    done |= {user for keys in world.again() for user in users(keys)}
+    assert len(done) == 2 * USERS_AT_ONCE
+
+
+def test_a_round_looks_at_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few of many are due: looking for them is spread over rounds, too."""
+    world = World(4)
+    world.round()
+    ids = [f"s{n}" for n in range(3 * LOOKS_AT_ONCE)]
+    monkeypatch.setattr(world.arms.full.users, "ids", lambda: ids)
+    world.outbox.publish_again(world.mark)
+    left = []
+    while world.outbox.again.active:
+        world.round()
+        left.append(len(world.outbox.again))
+    assert all(before - after <= LOOKS_AT_ONCE + 64 for before, after in pairwise(left))
+    assert len(left) > 2

@@ -1,0 +1,169 @@
+"""Threads that do not die in silence: kept for the loop, or begun again."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from consumers.config.schema import Kafka
+from consumers.report.writer import Writer
+from consumers.service.canary import Canaries
+from consumers.source.partition_discovery import PartitionWatch
+from serving.contract import Keys
+from serving.store.key_scan import Sweep
+from serving.worker import ThreadFailed, Worker
+from tests.support.running import wait_for
+
+PATIENCE = 20.0
+
+
+class Unforeseen(Exception):
+    """What no code expects."""
+
+
+def fail() -> None:
+    raise Unforeseen
+
+
+@pytest.mark.parametrize("error", [Unforeseen, SystemExit, KeyboardInterrupt])
+def test_what_ends_a_thread_is_raised_where_the_loop_asks(error: type[BaseException]) -> None:
+    """With its cause, each time; also what Python's threads would swallow without a word."""
+
+    def work() -> None:
+        raise error
+
+    worker = Worker("publisher", work)
+    worker.check()
+    worker.start()
+    worker.join(PATIENCE)
+    for _ in range(2):
+        with pytest.raises(ThreadFailed, match=f"the publisher thread failed: {error.__name__}") as caught:
+            worker.check()
+        assert isinstance(caught.value.__cause__, error)
+
+
+def test_a_thread_that_ends_by_itself_is_no_failure() -> None:
+    """It was told to."""
+    worker = Worker("publisher", lambda: None)
+    worker.start()
+    worker.join(PATIENCE)
+    worker.check()
+
+
+def failing_once(calls: list[int], ended: threading.Event) -> None:
+    calls.append(1)
+    if len(calls) == 1:
+        raise Unforeseen
+    ended.set()
+
+
+def test_what_events_can_do_without_begins_again() -> None:
+    """And the log holds the traceback."""
+    calls: list[int] = []
+    ended = threading.Event()
+    worker = Worker("canaries", lambda: failing_once(calls, ended), again=0.01)
+    with capture_logs() as logs:
+        worker.start()
+        assert ended.wait(PATIENCE)
+        worker.join(PATIENCE)
+    worker.check()
+    (told,) = logs
+    assert told["thread"] == "canaries"
+    assert isinstance(told["exc_info"], Unforeseen)
+
+
+# Who uses it for what the events can do without
+
+
+def test_canaries_go_on() -> None:
+    """One question that fails does not end them; a broker is not needed to see it."""
+    calls: list[int] = []
+    asked_again = threading.Event()
+
+    def may_send() -> bool:
+        failing_once(calls, asked_again)
+        return False
+
+    nothing: Any = None
+    canaries = Canaries(Kafka(canary_seconds=0.01), "cc:canary", nothing, nothing, may_send)
+    canaries.start()
+    assert asked_again.wait(PATIENCE)
+    canaries.close()
+
+
+class Broken:
+    """An admin client's description that a newer broker gives in another shape."""
+
+    def __enter__(self) -> Broken:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def describe_topics(self, topics: list[str]) -> Any:
+        raise Unforeseen
+
+
+class Whole(Broken):
+    def describe_topics(self, topics: list[str]) -> Any:
+        partitions = [{"partition_index": 0}, {"partition_index": 1}]
+        return [{"name": t, "error_code": 0, "topic_id": "id", "partitions": partitions} for t in topics]
+
+
+def test_the_watch_for_partitions_goes_on() -> None:
+    """After an answer that cannot be read it asks again, and sees what was added."""
+
+    class Watch(PartitionWatch):
+        admins = iter([Broken()])
+
+        def _admin(self) -> Any:
+            return next(self.admins, Whole())
+
+    watch = Watch(Kafka(), ["t"], 0.01)
+    seen = wait_for(watch.take, PATIENCE, "partitions seen")
+    watch.close()
+    assert seen == ({("t", 0), ("t", 1)}, {"t": "id"})
+
+
+class Store:
+    """A store whose answer makes the client library fail."""
+
+    def scan_iter(self, pattern: str, count: int) -> Any:
+        yield b"cc:user:{ann}"
+        raise Unforeseen
+
+
+def test_half_a_search_does_not_count_as_one() -> None:
+    """Keys of the forgotten may be in the half that was not seen: it says that it failed, and is done again."""
+    sweep = Sweep(Store(), Keys("cc"), lambda user: user, frozenset({"ann", "bob"}))
+    wait_for(sweep.done, PATIENCE, "the search has ended")
+    assert sweep.failure == "Unforeseen"
+
+
+class NoRecorder:
+    """Of figures that cannot be read or drawn."""
+
+    samples: tuple[()] = ()
+
+    def __init__(self) -> None:
+        self.ticks: list[bool] = []
+
+    def tick(self, now: bool = False) -> None:
+        self.ticks.append(now)
+        raise Unforeseen
+
+
+def test_a_page_that_fails_does_not_end_the_service(tmp_path: Any) -> None:
+    """Neither while it runs nor at its end."""
+    recorder: Any = NoRecorder()
+
+    class Page(Writer):
+        def write(self) -> None: ...
+
+    settings: Any = None
+    with capture_logs() as logs, Page(tmp_path, "t", settings, recorder):
+        wait_for(lambda: recorder.ticks, PATIENCE, "it has failed once")
+    assert recorder.ticks[-1] is True
+    assert all(isinstance(told["exc_info"], Unforeseen) for told in logs)
