@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## Stream three simulated domains end to end and show what transfer brings
 	$(BIN)/crosscurrent demo
 
-test: setup ## Run every test (unit, contracts, integration), three files at a time
+test: setup ## Run every test (unit, laws, integration), three files at a time
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 unit: setup ## Run the unit tests only (no sockets)

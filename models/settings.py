@@ -11,11 +11,14 @@ class LearnerSettings(msgspec.Struct, forbid_unknown_fields=True):
     """Sizes and seed. Rows past a capacity go to the most recently seen; about 4 KB a user."""
 
     users: int = 100_000
+    """Users with a row; the least recently seen give way."""
     seen_items: int = 256
     """Items that users have had, on average over all rows of `users`, 8 bytes each: one may have 2,000 a domain.
     Past that the least recently seen users give way too."""
     items_per_domain: int = 200_000
+    """Items with a row, in each domain; the least recently seen give way."""
     seed: int = 0
+    """Seed of all random draws."""
     compare: bool = True
     """Run a target-only learner beside the full one for every target: transfer gain needs it."""
     exact_items: int = 200_000

@@ -28,7 +28,7 @@ from consumers.datasets.options import ReadOptions
 @click.option(
     "--world",
     type=click.Path(path_type=Path),
-    help="TOML file with a world of your own (README has one); options go first.",
+    help="TOML file with a world of your own (deploy/docs/files.md has one); options go first.",
 )
 @click.option("--events", type=click.IntRange(1), show_default="20000", help="Interactions in all.")
 @click.option("--seed", type=int, show_default="0", help="Same seed, same world and events.")

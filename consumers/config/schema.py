@@ -1,4 +1,4 @@
-"""The config: every key that can be set, typed, with its default. `config_file` fills them in."""
+"""The config: every key that can be set, typed, with its default. `loader` fills them in."""
 
 from __future__ import annotations
 
@@ -13,23 +13,36 @@ from serving.pseudonyms import Pseudonyms
 
 
 class Kafka(msgspec.Struct, forbid_unknown_fields=True):
-    """Where events come from. `sasl_password_file` names a file that holds the password."""
+    """Where events come from."""
 
     bootstrap_servers: list[str] = msgspec.field(default_factory=lambda: ["localhost:9092"])
+    """Brokers to ask first, `host:port` each."""
     dead_letter_topic: str = "crosscurrent.dead-letters"
+    """Where records go that cannot be used."""
     forget_topic: str = "crosscurrent.forget"
+    """Where requests to forget a user come from; compacted, made if it is missing."""
     group_id: str = "crosscurrent"
+    """Name under which offsets are committed, for lag tools only."""
     canary_topic: str = "crosscurrent.canary"
     """Where the service sends records of its own, to time them; "" for none."""
     canary_seconds: float = 5.0
+    """Seconds between two canaries."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How to connect."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    """How to log in, with `SASL_…`."""
     sasl_username: str | None = None
+    """User to log in as."""
     sasl_password: str | None = None
+    """Its password."""
     sasl_password_file: str | None = None
+    """File that holds the password."""
     ssl_cafile: str | None = None
+    """Certificates of the authorities to trust, PEM."""
     ssl_certfile: str | None = None
+    """The client's own certificate, PEM."""
     ssl_keyfile: str | None = None
+    """Key of that certificate, PEM."""
 
     def client(self) -> dict[str, Any]:
         """The keyword arguments that every Kafka client takes."""
@@ -50,24 +63,36 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Redis(msgspec.Struct, forbid_unknown_fields=True):
-    """Where results go. `rediss://` is TLS; a password is better kept in the file that `password_file` names.
+    """Where results go. `rediss://` is TLS.
 
     `redis+sentinel://host:26379,host:26379/master/0` (or `rediss+sentinel://`): the master that Sentinel names. The
     sentinels' own user and password are `sentinel_username` and `sentinel_password`.
     """
 
     url: str = "redis://localhost:6379/0"
+    """Where the store is. A password in it must be percent-encoded."""
     url_file: str | None = None
+    """File that holds the URL."""
     prefix: str = "cc"
+    """First part of every key."""
     username: str | None = None
+    """ACL user."""
     password: str | None = None
+    """Its password."""
     password_file: str | None = None
+    """File that holds the password."""
     sentinel_username: str | None = None
+    """ACL user of the sentinels."""
     sentinel_password: str | None = None
+    """Password of the sentinels."""
     sentinel_password_file: str | None = None
+    """File that holds that password."""
     ssl_cafile: str | None = None
+    """Certificates of the authorities to trust, PEM."""
     ssl_certfile: str | None = None
+    """The client's own certificate, PEM."""
     ssl_keyfile: str | None = None
+    """Key of that certificate, PEM."""
     cluster: bool = False
     """The URL names one node of a Redis Cluster; the others are found out."""
 
@@ -86,54 +111,78 @@ class Redis(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Privacy(msgspec.Struct, forbid_unknown_fields=True):
-    """With a key, state and store hold keyed hashes instead of user ids. `pseudonyms = false`: of the forgotten."""
+    """With a key, user ids are replaced by keyed hashes in state and store."""
 
     key: str | None = None
+    """Secret of at least 16 characters."""
     key_file: str | None = None
+    """File that holds the key."""
     pseudonyms: bool = True
+    """false: user ids stay as they are, and the key serves erasure requests only."""
 
     def ids(self) -> Pseudonyms:
         return Pseudonyms(self.key, self.pseudonyms)
 
 
 class Metrics(msgspec.Struct, forbid_unknown_fields=True):
+    """Where metrics and health are served."""
+
     host: str = "127.0.0.1"
+    """Address to listen on."""
     port: int = 9464
+    """Port to listen on; 0 for any free one."""
 
 
 class Checkpoint(msgspec.Struct, forbid_unknown_fields=True):
+    """Where and how often the state is saved."""
+
     directory: str = "./checkpoints"
+    """Folder of the checkpoints; one process a folder."""
     interval_seconds: float = 10.0
+    """Seconds between two checkpoints."""
     whole_mb: float = 32.0
-    """Larger tables are written as increments of what was touched."""
+    """Megabytes of tables past which checkpoints are increments."""
 
 
 class TextEncoder(msgspec.Struct, forbid_unknown_fields=True):
-    """`hashing`, or a sentence-transformers model: a name or a local folder."""
+    """What turns item text into vectors."""
 
     model: str = "hashing"
+    """`hashing`, or a sentence-transformers model: a name or a local folder."""
 
 
 class Intake(msgspec.Struct, forbid_unknown_fields=True):
+    """How records are taken in."""
+
     batch_events: int = 256
-    """A micro-batch is cut at this many records …"""
+    """Most records in a micro-batch."""
     batch_ms: float = 20.0
-    """… or at this age, whichever comes first. The fast path has learned it then, and it is published."""
+    """Oldest age of a micro-batch, in milliseconds. It is learned and published then."""
     network_events: int = 256
-    """The network takes a step after this many learned events …"""
+    """Events after which the network takes a step."""
     network_ms: float = 1000.0
-    """… or this long after the first of them."""
+    """Milliseconds after which the network takes a step, if any event waits."""
     dedup_events: int = 100_000
+    """How many of the latest events are searched for a repeated event_id."""
     max_record_bytes: int = 524_288
+    """Longest value of a record, in bytes."""
     max_invalid_ratio: float = 0.5
+    """Largest share of a partition's last 1,000 records that may be invalid; past it the service stops with exit code 3."""
     max_consecutive_invalid: int = 1000
+    """Most invalid records of a partition in a row; past it the service stops with exit code 3."""
 
 
 class Publish(msgspec.Struct, forbid_unknown_fields=True):
+    """How results are published."""
+
     interval_ms: float = 50.0
+    """Milliseconds between two rounds of publishing."""
     top: int = 50
+    """Items on a list."""
     explain_top: int = 10
+    """How many of them carry `why`."""
     ttl_seconds: int = 604_800
+    """Seconds after which a list expires; lists of resident users are renewed before."""
     list_share: float = 0.25
     """While records wait to be learned, lists take at most this share of the time that learning takes."""
     max_backlog: int = 200_000
@@ -141,16 +190,24 @@ class Publish(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class DomainConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """One domain."""
+
     role: Role = "source"
+    """Whether the domain gives knowledge to others, takes it, or both."""
     rating_range: tuple[float, float] = (1.0, 5.0)
+    """Lowest and highest rating."""
     recommend: bool = True
+    """Whether lists are published."""
     catalogue: Literal["open", "required"] = "open"
+    """`required`: only items with an item event are recommended."""
     allow: list[str] = []
     """If not empty, only these items are recommended."""
     deny: list[str] = []
     """These items are never recommended."""
     interactions_topic: str = ""
+    """Topic of its events; by default `interactions.<name>`."""
     items_topic: str = ""
+    """Topic of its items; by default `items.<name>`."""
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True):

@@ -28,7 +28,7 @@ Reason = Literal[
     "bad_vectors",
     "other_key",
 ]
-"""The closed list of dead-letter reasons; README says what each means."""
+"""The closed list of dead-letter reasons; the documentation says what each means."""
 
 ID_LIMIT = 256
 CONTEXT_LIMIT = 16

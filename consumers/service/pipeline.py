@@ -1,4 +1,4 @@
-"""One event's way, from the log to the store. `step` reads like the table in README: poll, decode, learn, publish …"""
+"""One event's way, from the log to the store. `step` reads like the table in the documentation: poll, decode, learn, publish …"""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ from consumers.replay.delivery import DeliveryError, send
 from consumers.replay.to_kafka import replay
 from consumers.simulator.event_stream import Simulator, to_files, to_kafka
 from consumers.simulator.world import DomainSpec, WorldSettings
-from tests.support.scanning import scanned
 from tests.support.paths import USER_FILES
+from tests.support.scanning import scanned
 
 FILES = USER_FILES
 

@@ -24,7 +24,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 class SecureStore(Store):
-    """The user may do what the README names, on keys under `prefix`, and nothing else."""
+    """The user may do what deploy/docs/security.md names, on keys under `prefix`, and nothing else."""
 
     def __init__(self, folder: Path, prefix: str) -> None:
         super().__init__("redis")

@@ -79,8 +79,8 @@ def test_every_metric_is_on_a_dashboard() -> None:
 
 
 def test_runbook_sections_that_panels_name_exist() -> None:
-    """`runbook, X` names a heading of deploy/runbook.md."""
-    runbook = (FOLDER.parents[1] / "runbook.md").read_text()
+    """`runbook, X` names a heading of deploy/docs/runbook.md."""
+    runbook = (FOLDER.parents[1] / "docs" / "runbook.md").read_text()
     named = set(re.findall(r"[Rr]unbook, (Crosscurrent\w+|Add partitions)", "".join(map(text, BOARDS))))
     assert named
     assert not {name for name in named if f"# {name}\n" not in runbook}
