@@ -167,7 +167,7 @@ class Intake(msgspec.Struct, forbid_unknown_fields=True):
     max_record_bytes: int = 524_288
     """Longest value of a record, in bytes."""
     max_invalid_ratio: float = 0.5
-    """Largest share of a partition's last 1,000 records that may be invalid; past it the service stops with exit code 3."""
+    """Largest share of invalid records among a partition's last 1,000; past it the service stops with exit code 3."""
     max_consecutive_invalid: int = 1000
     """Most invalid records of a partition in a row; past it the service stops with exit code 3."""
 

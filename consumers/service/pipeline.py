@@ -1,4 +1,4 @@
-"""One event's way, from the log to the store. `step` reads like the table in the documentation: poll, decode, learn, publish …"""
+"""The loop's body: poll, decode, score, learn, publish, checkpoint, commit."""
 
 from __future__ import annotations
 

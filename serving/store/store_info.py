@@ -64,7 +64,7 @@ def may_throw_away(policy: str) -> str:
     """What an eviction policy means here, and what to do."""
     return (
         f"the store throws keys away when it is full (maxmemory-policy {policy}): users would lose their lists. "
-        "Set maxmemory-policy noeviction, and maxmemory by the bytes a user and item that deploy/docs/operators.md gives"
+        "Set maxmemory-policy noeviction, and maxmemory after the sizes in deploy/docs/operators.md"
     )
 
 
