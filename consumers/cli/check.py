@@ -16,6 +16,7 @@ from consumers.config.schema import Settings
 from consumers.connections import connect_store
 from consumers.errors import Stop
 from consumers.events.record import Kind
+from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import unreadable_topics
 from consumers.kafka_client.diagnostics import unreachable
 from consumers.kafka_client.topics import create_canary_topic, create_topics, partition_counts
@@ -44,7 +45,7 @@ def check(settings: Settings, create_topics: bool = False) -> Iterator[Finding]:
 
 def _check_kafka(settings: Settings, create: bool) -> Iterator[Finding]:
     try:
-        with KafkaAdminClient(**settings.kafka.client()) as admin:
+        with KafkaAdminClient(**client_options(settings.kafka)) as admin:
             servers = ",".join(settings.kafka.bootstrap_servers)
             yield Finding("broker", True, f"{servers} answers")
             yield from _check_topics(settings, admin, create)
@@ -55,7 +56,7 @@ def _check_kafka(settings: Settings, create: bool) -> Iterator[Finding]:
 def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Finding]:
     kinds = settings.topic_kinds()
     letters: tuple[str, Kind] = (settings.kafka.dead_letter_topic, "interactions")
-    client = settings.kafka.client()
+    client = client_options(settings.kafka)
     created = create_topics(client, kinds) + create_topics(client, [letters], 1) if create else []
     counts = partition_counts(admin, [name for name, _ in (*kinds, letters)])
     for name, _ in (*kinds, letters):

@@ -17,7 +17,7 @@ from consumers.terminal import log
 from consumers.terminal.plain_text import joined, plain
 from models.arm_comparison import Arms
 from models.arm_selector import Arm
-from models.ranking.explanation import Explanation, explain
+from models.explanation import Explanation, explain
 from models.state.checkpoint import CheckpointDirectory, UnusableError
 
 MADE_BY: dict[Arm, str] = {

@@ -16,6 +16,7 @@ from consumers.datasets.options import ReadOptions
 from consumers.datasets.scan import SHOW_BAD, scan
 from consumers.datasets.understanding import confirm, show_understanding
 from consumers.errors import BUG, Stop
+from consumers.kafka_client.client import client_options
 from consumers.kafka_client.diagnostics import unreachable
 from consumers.replay.to_kafka import bar_of_files, replay, report_of
 from consumers.simulator.presets import topic_namer
@@ -62,7 +63,9 @@ def run_replay(
         console.print("nothing was sent")
         return BUG, msgspec.to_builtins(report_of(scans))
     try:
-        report = replay(scans, check, config.kafka.client(), topic_of, rate, create, partitions, console)
+        report = replay(
+            scans, check, client_options(config.kafka), topic_of, rate, create, partitions, console
+        )
     except KafkaError as error:
         raise Stop(unreachable(config.kafka, error)) from error
     for row in report.refused[:SHOW_BAD]:

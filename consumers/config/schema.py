@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from consumers.kafka_client.tls import TlsContext
 from models.schema import Domain, Role
 from models.settings import AdaptationSettings, LearnerSettings, LearningSettings, RankerSettings
 from serving.pseudonyms import Pseudonyms
@@ -43,23 +42,6 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
     """The client's own certificate, PEM."""
     ssl_keyfile: str | None = None
     """Key of that certificate, PEM."""
-
-    def client(self) -> dict[str, Any]:
-        """The keyword arguments that every Kafka client takes."""
-        options: dict[str, Any] = {
-            "bootstrap_servers": self.bootstrap_servers,
-            "security_protocol": self.security_protocol,
-            "bootstrap_timeout_ms": 6000,  # a broker that is away is told within 10 s
-        }
-        if self.sasl_mechanism:
-            options |= {
-                "sasl_mechanism": self.sasl_mechanism,
-                "sasl_plain_username": self.sasl_username,
-                "sasl_plain_password": self.sasl_password,
-            }
-        if self.security_protocol.endswith("SSL"):
-            options["ssl_context"] = TlsContext(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile)
-        return options
 
 
 class Redis(msgspec.Struct, forbid_unknown_fields=True):

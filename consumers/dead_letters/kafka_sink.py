@@ -21,6 +21,7 @@ from kafka.errors import (
 from consumers.config.schema import Kafka
 from consumers.dead_letters.sink import DeadLetter, cut
 from consumers.errors import Stop
+from consumers.kafka_client.client import client_options
 from serving.worker import Worker
 
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
@@ -45,7 +46,7 @@ def make_producer(config: Kafka) -> Any:
     Not an idempotent one: after one letter that the broker refuses, that would send no other.
     """
     return KafkaProducer(
-        **config.client(),
+        **client_options(config),
         acks="all",
         enable_idempotence=False,
         linger_ms=5,

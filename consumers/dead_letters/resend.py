@@ -14,6 +14,7 @@ from consumers.config.schema import Kafka
 from consumers.dead_letters.topic_reader import REPLAYED, Letter, LetterId, LetterLog
 from consumers.errors import Stop
 from consumers.events.decode import FUTURE_LIMIT_MS
+from consumers.kafka_client.client import client_options
 from consumers.kafka_client.diagnostics import unreachable
 from consumers.kafka_client.producer import make_producer
 from consumers.kafka_client.topics import partition_counts
@@ -64,8 +65,8 @@ def replay_letters(
     producer = admin = None
     try:
         try:
-            admin = KafkaAdminClient(**config.client())
-            producer = make_producer(config.client(), live=True, max_request_size=MAX_REQUEST_BYTES)
+            admin = KafkaAdminClient(**client_options(config))
+            producer = make_producer(client_options(config), live=True, max_request_size=MAX_REQUEST_BYTES)
         except KafkaError as error:
             raise Stop(unreachable(config, error)) from error
         sender = _Sender(config.dead_letter_topic, producer, admin, report, say)

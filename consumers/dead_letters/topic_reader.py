@@ -16,6 +16,7 @@ from kafka.errors import KafkaError, UnsupportedCodecError
 
 from consumers.config.schema import Kafka
 from consumers.errors import BUG, USAGE, Stop
+from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import cure
 from consumers.kafka_client.diagnostics import unreachable
 
@@ -83,7 +84,7 @@ class LetterLog:
         self._patience = patience
         try:
             self._consumer = KafkaConsumer(
-                **config.client(),
+                **client_options(config),
                 group_id=None,
                 max_poll_records=5000,
                 enable_auto_commit=False,

@@ -26,6 +26,7 @@ from consumers.demo.live_view import View
 from consumers.demo.producer import DemoOptions, Feed
 from consumers.demo.producer_process import world_of
 from consumers.errors import Stop
+from consumers.kafka_client.client import client_options
 from consumers.kafka_client.topics import create_topics
 from consumers.report.writer import of_service
 from consumers.service.service import Service
@@ -46,8 +47,8 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
     domains = _domains(options, console)
     with _servers() as (broker, store), tempfile.TemporaryDirectory(prefix="crosscurrent-demo-") as folder:
         settings = _settings(broker, store, Path(folder), domains)
-        create_topics(settings.kafka.client(), settings.topic_kinds())
-        create_topics(settings.kafka.client(), [(settings.kafka.dead_letter_topic, "interactions")], 1)
+        create_topics(client_options(settings.kafka), settings.topic_kinds())
+        create_topics(client_options(settings.kafka), [(settings.kafka.dead_letter_topic, "interactions")], 1)
         feed = Feed(broker.bootstrap, options, list(domains))
         try:
             console.print("broker and store are up; loading the learners …", style="dim")

@@ -16,6 +16,7 @@ from consumers.config.schema import Settings
 from consumers.connections import connect_store
 from consumers.errors import Stop
 from consumers.events.rejection import ID_LIMIT
+from consumers.kafka_client.client import client_options
 from consumers.kafka_client.diagnostics import unreachable
 from consumers.kafka_client.producer import make_producer
 from consumers.kafka_client.topics import create_topics
@@ -78,7 +79,7 @@ def forget_user(settings: Settings, user: str, wait: float) -> Receipt:
 
 
 def _send(settings: Settings, key: bytes, value: bytes) -> tuple[int, int]:
-    client, topic = settings.kafka.client(), settings.kafka.forget_topic
+    client, topic = client_options(settings.kafka), settings.kafka.forget_topic
     create_topics(client, [(topic, "items")], 1)
     producer = make_producer(client, live=True)
     try:
@@ -112,7 +113,7 @@ def _await(settings: Settings, partition: int, offset: int, seconds: float) -> b
     """Whether a checkpoint passed the request in time, and older ones are gone: `run` commits its offset then."""
     group, tp = settings.kafka.group_id, TopicPartition(settings.kafka.forget_topic, partition)
     deadline = time.monotonic() + seconds
-    with KafkaAdminClient(**settings.kafka.client()) as admin:
+    with KafkaAdminClient(**client_options(settings.kafka)) as admin:
         while True:
             committed = admin.list_group_offsets({group: [tp]}).get(group, {}).get(tp)
             if committed is not None and committed.offset > offset:
@@ -126,7 +127,7 @@ def _retention(settings: Settings) -> dict[str, str]:
     """By topic with raw user ids: how long it keeps records, in words."""
     topics = [name for name, (_, kind) in settings.topics().items() if kind == "interactions"]
     topics.append(settings.kafka.dead_letter_topic)
-    with KafkaAdminClient(**settings.kafka.client()) as admin:
+    with KafkaAdminClient(**client_options(settings.kafka)) as admin:
         return {topic: _kept(admin, topic) for topic in topics}
 
 

@@ -11,6 +11,7 @@ from kafka.errors import KafkaError, UnsupportedCodecError
 
 from consumers.config.schema import Kafka
 from consumers.events.record import Offsets, Place
+from consumers.kafka_client.client import client_options
 
 PACKAGES = {"snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
 """What kafka-python needs besides itself, by codec."""
@@ -48,7 +49,7 @@ def advice(config: Kafka, positions: Offsets, error: UnsupportedCodecError) -> s
 
 
 def _consumer(config: Kafka) -> Any:
-    return KafkaConsumer(**config.client(), group_id=None, enable_auto_commit=False)
+    return KafkaConsumer(**client_options(config), group_id=None, enable_auto_commit=False)
 
 
 def _unreadable(consumer: Any, positions: dict[Any, int]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
@@ -68,6 +68,21 @@ def create_canary_topic(admin: Any, topic: str) -> None:
     """Raises KafkaError where that is not allowed."""
     with contextlib.suppress(TopicAlreadyExistsError):  # another process was faster
         admin.create_topics({topic: CANARY_TOPIC}, wait_for_metadata=True)
+
+
+def canary_partitions(admin: Any, topic: str) -> tuple[dict[Place, Any], str]:
+    """The topic's partitions, or why there are none; it is made if it is missing. What forbids that is no error: it
+    must not stop the events."""
+    try:
+        (described,) = admin.describe_topics([topic])
+        if not described["partitions"]:
+            create_canary_topic(admin, topic)
+            (described,) = admin.describe_topics([topic])
+    except KafkaError as error:
+        return {}, f"{topic}: {type(error).__name__}"
+    numbers = [int(partition["partition_index"]) for partition in described["partitions"]]
+    found = {(topic, number): TopicPartition(topic, number) for number in numbers}
+    return found, "" if found else f"{topic} cannot be described"
 
 
 def message_limits(admin: Any, topics: Iterable[str]) -> dict[str, int]:

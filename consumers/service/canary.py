@@ -15,13 +15,13 @@ from typing import Any
 
 import msgspec
 import structlog
-from kafka import KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 from prometheus_client import Counter, Histogram
 
 from consumers.config.schema import Kafka
-from consumers.events.record import Place, Record
-from consumers.kafka_client.topics import create_canary_topic
+from consumers.events.record import Record
+from consumers.kafka_client.client import client_options
 from serving.contract import Write, hash_write
 from serving.worker import Worker
 
@@ -43,21 +43,6 @@ def canary(record: Record) -> Canary:
         return msgspec.json.decode(record.value or b"", type=Canary)
     except msgspec.DecodeError:
         return Canary("", 0, 0)
-
-
-def canary_partitions(admin: Any, topic: str) -> tuple[dict[Place, Any], str]:
-    """The topic's partitions, or why there are none; it is made if it is missing. What forbids that is no error: it
-    must not stop the events."""
-    try:
-        (described,) = admin.describe_topics([topic])
-        if not described["partitions"]:
-            create_canary_topic(admin, topic)
-            (described,) = admin.describe_topics([topic])
-    except KafkaError as error:
-        return {}, f"{topic}: {type(error).__name__}"
-    numbers = [int(partition["partition_index"]) for partition in described["partitions"]]
-    found = {(topic, number): TopicPartition(topic, number) for number in numbers}
-    return found, "" if found else f"{topic} cannot be described"
 
 
 class Canaries:
@@ -152,7 +137,7 @@ class Canaries:
         canary = Canary(self._process, self._number, int(time.time() * 1000))
         if self._producer is None:
             self._producer = KafkaProducer(
-                **self._config.client(), enable_idempotence=False, acks=1, retries=0, linger_ms=0,
+                **client_options(self._config), enable_idempotence=False, acks=1, retries=0, linger_ms=0,
                 delivery_timeout_ms=10_000, request_timeout_ms=5_000, max_block_ms=5_000,
                 allow_auto_create_topics=False,
             )  # fmt: skip

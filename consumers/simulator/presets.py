@@ -14,6 +14,7 @@ from consumers.config.schema import Settings
 from consumers.datasets.record import Sent
 from consumers.errors import Stop
 from consumers.events.record import Kind
+from consumers.kafka_client.client import client_options
 from consumers.kafka_client.diagnostics import unreachable
 from consumers.kafka_client.producer import make_producer
 from consumers.kafka_client.topics import create_topics
@@ -102,9 +103,9 @@ def into_kafka(
             raise Stop(f"--truth {truth}: {error.strerror}") from error
     try:
         if create:
-            create_topics(config.kafka.client(), config.topic_kinds())
+            create_topics(client_options(config.kafka), config.topic_kinds())
         with (
-            make_producer(config.kafka.client(), live=rate is not None) as producer,
+            make_producer(client_options(config.kafka), live=rate is not None) as producer,
             log.bars(log.console()) as bars,
         ):
             task = bars.add_task("sending", total=world.events + sum(d.items for d in world.domains))

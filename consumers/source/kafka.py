@@ -18,9 +18,10 @@ from consumers.config.schema import Kafka
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.decode import Topics
 from consumers.events.record import Offsets, Place, Record
+from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import advice, unreadable_topics
 from consumers.kafka_client.diagnostics import unreachable
-from consumers.service.canary import canary_partitions
+from consumers.kafka_client.topics import canary_partitions
 from consumers.source.partition_discovery import PartitionWatch, described
 from consumers.source.positions import Positions
 from consumers.source.protocol import Unavailable
@@ -76,7 +77,7 @@ class KafkaSource:
         self._config = config
         self._consumer: Any = None
         try:
-            with KafkaAdminClient(**config.client()) as admin:
+            with KafkaAdminClient(**client_options(config)) as admin:
                 found, self._identity = described(admin, topics)
                 self._tps: dict[Place, Any] = {place: TopicPartition(*place) for place in sorted(found)}
                 if canary_topic:
@@ -95,7 +96,7 @@ class KafkaSource:
         """fetched_bytes: for what has come and is not unpacked yet. Of each partition that is one fetch at most."""
         each = fetched_bytes // max(1, len(self._tps))
         return KafkaConsumer(
-            **self._config.client(),
+            **client_options(self._config),
             group_id=self._config.group_id,
             max_poll_records=CHUNK_RECORDS,
             max_partition_fetch_bytes=min(FETCH_MOST, max(FETCH_LEAST, each)),

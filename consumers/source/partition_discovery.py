@@ -15,6 +15,7 @@ from consumers.config.schema import Kafka
 from consumers.errors import Stop
 from consumers.events.decode import Topics
 from consumers.events.record import Place
+from consumers.kafka_client.client import client_options
 from consumers.kafka_client.topics import places
 from serving.worker import Worker
 
@@ -61,4 +62,4 @@ class PartitionWatch:
                         return
 
     def _admin(self) -> Any:
-        return KafkaAdminClient(**self._config.client())
+        return KafkaAdminClient(**client_options(self._config))

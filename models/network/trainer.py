@@ -71,7 +71,7 @@ class NetworkStudent(Live):
             len(self.domains), shape.dim, catalogues[0].dim, shape.hidden, shape.recent, generator
         )
         critic = Critic(len(self.domains), shape.dim - 1, generator)
-        self.adapter = DomainAdapter(self.domains, self.network, critic)
+        self.adapter = DomainAdapter(self.domains, self.network.domain_layers, critic)
         self._dense = dict(self.network.named_parameters())
         self._dense |= {f"critic_{name}": p for name, p in critic.named_parameters()}
         self._optimizer = torch.optim.Adam(self._dense.values(), lr=shape.dense_rate)

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.network.two_tower import Network
 from models.schema import Domain
 from models.transfer import equations as transfer
 from models.transfer.alignment import Critic, adversarial_loss, coral_loss, ramp
@@ -35,8 +34,8 @@ CORAL_WEIGHT = 1.0
 class DomainAdapter:
     """Source weights, best source parameters, and the loss terms and corrections of each target's strategy."""
 
-    def __init__(self, domains: Sequence[Domain], network: Network, critic: Critic) -> None:
-        self._layers, self._critic = network.domain_layers, critic
+    def __init__(self, domains: Sequence[Domain], layers: dict[str, nn.Parameter], critic: Critic) -> None:
+        self._layers, self._critic = layers, critic
         self.sources = {
             t: [s for s, d in enumerate(domains) if d.is_source and s != t]
             for t, domain in enumerate(domains)

@@ -13,6 +13,7 @@ import pytest
 from consumers.config.loader import build, load
 from consumers.config.schema import Settings
 from consumers.errors import USAGE, Stop
+from consumers.kafka_client.client import client_options
 from consumers.kafka_client.tls import TlsFileError
 from tests.support.secure_store import certificate
 
@@ -419,7 +420,7 @@ def test_secrets_from_files(tmp_path: Path) -> None:
         {"CROSSCURRENT_REDIS__URL_FILE": str(tmp_path / "u")},
     )
     assert settings.redis.url == "redis://:secret@h:1/0"
-    assert settings.kafka.client()["sasl_plain_password"] == "pässword"
+    assert client_options(settings.kafka)["sasl_plain_password"] == "pässword"
 
 
 @pytest.mark.parametrize("key", ["kafka.sasl_password_file", "redis.url_file"])
@@ -499,14 +500,14 @@ def test_half_of_the_credentials(missing: str) -> None:
 
 def test_client_options_are_plain_by_default() -> None:
     """Nothing about SASL or TLS is passed on when it is not asked for."""
-    options = build(MOVIES).kafka.client()
+    options = client_options(build(MOVIES).kafka)
     assert set(options) == {"bootstrap_servers", "security_protocol", "bootstrap_timeout_ms"}
     assert options["bootstrap_timeout_ms"] < 10_000  # unreachable is told within 10 s
 
 
 def test_client_options_with_tls() -> None:
     """Certificates and the server's name are checked, and old protocols are refused."""
-    options = build(MOVIES | {"kafka": {"security_protocol": "SSL"}}).kafka.client()
+    options = client_options(build(MOVIES | {"kafka": {"security_protocol": "SSL"}}).kafka)
     assert options["security_protocol"] == "SSL"
     with socket.socket() as plain:
         made = options["ssl_context"].wrap_socket(
@@ -523,7 +524,7 @@ def test_tls_files_are_loaded_for_each_connection(keys: tuple[str, ...], tmp_pat
     """What is missing or no certificate is an error that names the key and the file, until there is a good one."""
     file = tmp_path / "some.pem"
     raw = {"security_protocol": "SSL"} | dict.fromkeys(keys, str(file))
-    context = build(MOVIES | {"kafka": raw}).kafka.client()["ssl_context"]
+    context = client_options(build(MOVIES | {"kafka": raw}).kafka)["ssl_context"]
 
     def wrap() -> None:
         with socket.socket() as plain:

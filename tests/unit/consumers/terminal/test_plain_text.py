@@ -15,7 +15,7 @@ from consumers.dead_letters.overview import Group, Line, Overview, print_overvie
 from consumers.terminal import log
 from consumers.terminal.recommendations import show_recommendations
 from models.arm_comparison import Arms
-from models.ranking.explanation import Explanation, PastItem
+from models.explanation import Explanation, PastItem
 from serving.contract import ListedItem
 from serving.reader import Reader, Recommended
 

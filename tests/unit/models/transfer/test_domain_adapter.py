@@ -24,7 +24,9 @@ class Bench:
     def __init__(self, domains: list[Domain] = DOMAINS, events: tuple[int, ...] = (1000, 1000, 1000)) -> None:
         generator = torch.Generator().manual_seed(0)
         self.network = Network(len(domains), DIM, 2, 4, 5, generator)
-        self.adapter = DomainAdapter(domains, self.network, Critic(len(domains), DIM - 1, generator))
+        self.adapter = DomainAdapter(
+            domains, self.network.domain_layers, Critic(len(domains), DIM - 1, generator)
+        )
         self.adapter.events[:] = events
         with torch.no_grad():
             for layer in self.network.domain_layers.values():

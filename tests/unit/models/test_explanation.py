@@ -7,7 +7,7 @@ import pytest
 
 from models.arm_comparison import Arms
 from models.arm_selector import ARMS, NAMES, Arm
-from models.ranking.explanation import explain
+from models.explanation import explain
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings, RankerSettings
 from models.text.encoder import HashingEncoder

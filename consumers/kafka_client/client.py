@@ -1,0 +1,26 @@
+"""What every Kafka client is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from consumers.config.schema import Kafka
+from consumers.kafka_client.tls import TlsContext
+
+
+def client_options(kafka: Kafka) -> dict[str, Any]:
+    """Return the keyword arguments that every Kafka client takes: addresses, security, patience at the start."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": kafka.bootstrap_servers,
+        "security_protocol": kafka.security_protocol,
+        "bootstrap_timeout_ms": 6000,  # a broker that is away is told within 10 s
+    }
+    if kafka.sasl_mechanism:
+        options |= {
+            "sasl_mechanism": kafka.sasl_mechanism,
+            "sasl_plain_username": kafka.sasl_username,
+            "sasl_plain_password": kafka.sasl_password,
+        }
+    if kafka.security_protocol.endswith("SSL"):
+        options["ssl_context"] = TlsContext(kafka.ssl_cafile, kafka.ssl_certfile, kafka.ssl_keyfile)
+    return options
