@@ -37,6 +37,8 @@ log = structlog.get_logger()
 
 REPORT_SECONDS = 2.0
 HAND_OVER = 64
+LATE_SECONDS = 0.25
+"""A record that is learned this long after it was written has waited behind others."""
 
 
 def check_owner(state: dict[str, Any], settings: Settings) -> None:
@@ -110,6 +112,8 @@ class Pipeline(Live):
         self._backoff = 0.0
         self._published_at = self._reported_at = self._network_since = clock()
         self._learning_since_publish = 0.0
+        self._age_when_learned = 0.0
+        """Seconds from the latest learned record's own time until it was learned."""
         self._saved = 0
         """Of `totals["learned"]`, when the last checkpoint was taken."""
 
@@ -203,6 +207,8 @@ class Pipeline(Live):
             self._network_step()
         seconds = time.perf_counter() - begun
         self._learning_since_publish += seconds
+        if batch.entries:
+            self._age_when_learned = self._wall_clock() - batch.entries[-1][0].timestamp / 1000
         log.debug("batch learned", records=len(batch.entries), seconds=round(seconds, 4))
 
     def _interaction(self, record: Record, event: Interaction) -> None:
@@ -273,10 +279,16 @@ class Pipeline(Live):
             return  # a removed item could still be on a list
         if self.publisher is not None and self.clock() - self._published_at >= interval:
             # Lists may take as long as learning did; while records wait to be learned, a share of that.
-            behind = len(self.batcher) >= self.settings.intake.batch_events
             learning = self._learning_since_publish
-            self._publish(self.settings.publish.list_share * learning if behind else max(interval, learning))
+            self._publish(
+                self.settings.publish.list_share * learning if self._behind() else max(interval, learning)
+            )
             self.forgetting.sweep_if_due()
+
+    def _behind(self) -> bool:
+        """Whether records wait: here, or in the log, as the age of those learned since the last round tells."""
+        late = self._learning_since_publish > 0 and self._age_when_learned > LATE_SECONDS
+        return late or len(self.batcher) >= self.settings.intake.batch_events
 
     def _publish(self, budget: float) -> None:
         """At most about `budget` seconds go into lists, so that publishing never starves learning."""

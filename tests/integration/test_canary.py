@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from consumers.config.schema import Kafka
 from consumers.events.record import Record
+from consumers.kafka_client.topics import create_canary_topic
 from consumers.service import canary
 from consumers.service.canary import Canaries, Canary
 from consumers.source.kafka import KafkaSource
@@ -81,7 +82,7 @@ def test_what_is_never_readable_is_lost_and_late_ones_do_not_count_twice(
     """Sent, read back, not written within `lost_after`: lost; an acknowledgement after that changes nothing."""
     topic = f"{topic_prefix}.canary"
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
-        canary.create_topic(admin, topic)
+        create_canary_topic(admin, topic)
     watched, metrics = canaries(bootstrap, topic, lost_after=0.5)
     watched.start()
     with KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest") as consumer:
@@ -123,7 +124,7 @@ def test_a_source_goes_on_without_a_topic_it_may_not_read(
     config = Kafka(bootstrap_servers=[bootstrap])
     events, own = f"{topic_prefix}.events", f"{topic_prefix}.canary"
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
-        canary.create_topic(admin, events)
+        create_canary_topic(admin, events)
     source = KafkaSource(config, {events: ("d", "interactions")}, canary_topic=own)
     assert source.canaries
     source.start({}, {})

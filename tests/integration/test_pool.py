@@ -46,7 +46,7 @@ def test_a_killed_parent_leaves_no_process(tmp_path: Path) -> None:
     """SIGKILL of the command ends its workers within seconds."""
     code = (
         "from rich.progress import Progress\n"
-        "from consumers.evaluation.pool import run_all\n"
+        "from consumers.evaluation.workers import run_all\n"
         "from tests.integration.test_pool import linger\n"
         "if __name__ == '__main__':\n"
         f"    run_all(linger, [{str(tmp_path)!r}] * 2, ['a', 'b'], 1, Progress(disable=True))\n"

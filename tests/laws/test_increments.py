@@ -20,10 +20,10 @@ from tests.support.states import differences
 @pytest.fixture
 def many_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rivals come and go within a few steps."""
-    monkeypatch.setattr(models.contest, "READY_EVENTS", 8)
-    monkeypatch.setattr(models.strategy, "READY_EVENTS", 8)
-    monkeypatch.setattr(models.strategy, "TRIAL_STEPS", 2)
-    monkeypatch.setattr(models.strategy, "REST", 1)
+    monkeypatch.setattr(models.network.strategy_search, "READY_EVENTS", 8)
+    monkeypatch.setattr(models.transfer.strategies, "READY_EVENTS", 8)
+    monkeypatch.setattr(models.transfer.strategies, "TRIAL_STEPS", 2)
+    monkeypatch.setattr(models.transfer.strategies, "REST", 1)
 
 
 def loaded(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import torch
 from models.arm_comparison import Arms
 from models.arm_selector import NAMES
 from models.rating.bias import kind
+from models.rating.model import ResolvedEvent
 from models.schema import Domain, Interaction, Item
 from models.settings import AdaptationSettings, LearningSettings
 from models.state.snapshot import joined, snapshot
@@ -292,7 +293,9 @@ def test_a_changed_rating_range_is_told_and_kept_as_shares_of_it(three: Arms) ->
     assert notes[0].startswith("rating_range of books was [1, 5] and is [0, 10]: ")
     assert "predicted as 5 is 10 now" in notes[0]
     parts = [
-        one.full.rating.predict(1, 3, 3, "u3", "b3", one.full.catalogues[1].vectors[3], (), 0.0)
+        one.full.rating.predict(
+            ResolvedEvent(1, 3, 3, "u3", "b3", one.full.catalogues[1].vectors[3], (), 0.0)
+        )
         for one in (three, after)
     ]
     assert (parts[0].total - 1) / 4 == pytest.approx(parts[1].total / 10)
