@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 REPORT_SECONDS = 2.0
 HAND_OVER = 64
-LATE_SECONDS = 0.25
+LATE_SECONDS = 0.1
 """A record that is learned this long after it was written has waited behind others."""
 
 
