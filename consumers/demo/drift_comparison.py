@@ -12,7 +12,8 @@ from consumers.config.schema import Settings
 from consumers.evaluation.scenarios.run import Pass, run_pass
 from consumers.evaluation.scenarios.world import TARGET
 from consumers.report.svg_chart import Chart, Line, number
-from consumers.simulator.world import World, WorldSettings
+from consumers.simulator.world import World
+from consumers.simulator.world_settings import WorldSettings
 from consumers.terminal.plain_text import joined, plain
 from models.assessment.prequential import RMSE, Prequential
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import structlog
 
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.record import Offsets
+from consumers.service.directory_lock import locked
 from models.memory import give_back
 from models.state.checkpoint import KEEP, CheckpointDirectory, UnusableError, snapshot, versions
 from models.state.snapshot import Snapshot, settle, table_bytes
@@ -78,7 +78,7 @@ class Checkpointer:
         """whole_mb: states of larger tables are written as increments, and made whole by another process."""
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(path / "LOCK")
+            self._lock = locked(path / "LOCK")
             self._directory = CheckpointDirectory(path)  # clears leftovers, so only under the lock
         except BlockingIOError as error:
             raise Stop(
@@ -293,14 +293,3 @@ def _unwritable(why: str | None) -> Stop:
         "checkpoint directory and start again.",
         STATE_UNUSABLE,
     )
-
-
-def _locked(path: Path) -> TextIO:
-    """Raises BlockingIOError if another process holds it."""
-    file = path.open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise
-    return file

@@ -16,7 +16,8 @@ from kafka import KafkaProducer
 
 from consumers.datasets.record import Sent
 from consumers.replay.delivery import SendCounts, TopicOf, default_topic, send
-from consumers.simulator.world import DomainSpec, Drift, Ints, World, WorldSettings
+from consumers.simulator.world import Ints, World
+from consumers.simulator.world_settings import DomainSpec, Drift, WorldSettings
 
 DAY_MS = 86_400_000
 

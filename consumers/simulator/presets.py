@@ -19,7 +19,7 @@ from consumers.kafka_client.diagnostics import unreachable
 from consumers.kafka_client.producer import make_producer
 from consumers.kafka_client.topics import create_topics
 from consumers.simulator.event_stream import Simulator, three_domains, to_files, to_kafka
-from consumers.simulator.world import Drift, Poison, WorldSettings
+from consumers.simulator.world_settings import Drift, Poison, WorldSettings
 from consumers.terminal import log
 
 

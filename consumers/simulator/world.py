@@ -7,14 +7,14 @@ factors come from two topics each, and so do the words of the title: text predic
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from statistics import NormalDist
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from consumers.simulator.world_settings import DomainSpec, Drift, WorldSettings, validate
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,86 +27,6 @@ CANDIDATES = 12
 
 SEEN_LIMIT_BITS = 2**31
 """The world remembers who had what in a domain with up to so many pairs of user and item (256 MiB)."""
-
-
-class DomainSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One domain: its size, its rating scale and its part of the traffic."""
-
-    name: str
-    users: int = 500
-    items: int = 300
-    mean: float = 3.5
-    """Mean rating before any user, item or taste: the domain's bias."""
-    share: float = 1.0
-    """Part of all events, relative to the other domains' shares."""
-    kind: Literal["rating", "click", "both"] = "rating"
-    click_share: float = 0.5
-    """Part of the events that are clicks, for kind `both`."""
-    rating_range: tuple[float, float] = (1.0, 5.0)
-    step: float | None = 0.5
-    """Ratings are rounded to multiples of this; None leaves them as they are."""
-
-
-class Drift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A change of one domain's truth.
-
-    `sudden`: at once. `gradual`: linearly over `span`. `recurring`: on for `span`, off for `span`, and so on.
-    """
-
-    domain: str
-    kind: Literal["sudden", "gradual", "recurring"] = "sudden"
-    at: float = 0.5
-    """Where it begins: below 1 a fraction of all events, from 1 an event index (counted over all domains)."""
-    span: float = 0.1
-    """As `at`; unused by `sudden`."""
-    bias: float = 1.0
-    """Added to the domain's mean."""
-    reshuffle: bool = True
-    """Other items become the popular ones."""
-    rotate: float = 0.0
-    """Degrees by which tastes in this domain turn: at 90, lovers of one theme love another."""
-
-
-class Poison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A domain whose events lie: mirrored ratings, clicks on what the user likes least."""
-
-    domain: str
-    at: float = 0.0
-    """Where it begins, as `Drift.at`."""
-    share: float = 1.0
-    """Part of the events that lie."""
-
-
-class WorldSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything a world is made from; equal settings give equal worlds and equal events."""
-
-    domains: tuple[DomainSpec, ...]
-    events: int = 20_000
-    """Interactions in all, over all domains."""
-    overlap: float = 0.8
-    """Part of each domain's users who come from the common pool; 0 = none, 1 = all. The common users of a
-    smaller domain are all in the larger one too."""
-    seed: int = 0
-    dim: int = 8
-    taste_sd: float = 0.7
-    """Standard deviation of taste · item, in rating points; the others likewise."""
-    user_bias_sd: float = 0.4
-    item_bias_sd: float = 0.3
-    noise_sd: float = 0.5
-    zipf: float = 0.8
-    """Exponent of item popularity; 0 = all alike."""
-    activity: float = 0.6
-    """Exponent of user activity; 0 = all alike."""
-    choice: float = 2.0
-    """How much taste decides what is chosen among the popular; 0 = not at all."""
-    drift: tuple[Drift, ...] = ()
-    poison: tuple[Poison, ...] = ()
-    start_ms: int | None = 1_704_067_200_000
-    """Time of the first event (2024-01-01), ms. None: the clock's when the event is generated."""
-    events_per_day: float = 10_000.0
-    """Simulated days pass at this many events (all domains)."""
-    event_ids: bool = False
-    """Whether events carry an `event_id`."""
 
 
 class Draw(NamedTuple):
@@ -199,7 +119,7 @@ class World:
     """
 
     def __init__(self, settings: WorldSettings) -> None:
-        _validate(settings)
+        validate(settings)
         self.settings = settings
         rng = np.random.default_rng([settings.seed, 0])
         common = [round(spec.users * settings.overlap) for spec in settings.domains]
@@ -318,24 +238,3 @@ class World:
         turned[:, 0:pairs:2] = cos * even - sin * odd
         turned[:, 1:pairs:2] = sin * even + cos * odd
         return turned
-
-
-def _validate(settings: WorldSettings) -> None:
-    names = [spec.name for spec in settings.domains]
-    # Choices are weighed by taste in units of its own deviation.
-    if settings.taste_sd <= 0:
-        raise ValueError("taste_sd must be above 0")
-    if not names or len(set(names)) != len(names):
-        raise ValueError("a world needs at least one domain, each with a name of its own")
-    if not 0 <= settings.overlap <= 1:
-        raise ValueError(f"overlap must be between 0 and 1, got {settings.overlap}")
-    if not 2 <= settings.dim <= 8:
-        raise ValueError(f"dim must be between 2 and 8 (there are words for 8 axes), got {settings.dim}")
-    for name in [d.domain for d in settings.drift] + [p.domain for p in settings.poison]:
-        if name not in names:
-            raise ValueError(f"no domain {name!r} to change; there are {', '.join(names)}")
-    for spec in settings.domains:
-        if not re.fullmatch(r"[a-z0-9_-]+", spec.name):
-            raise ValueError(f"a domain name is made of a-z, 0-9, _ and - only, not {spec.name!r}")
-        if spec.users < 1 or spec.items < 1 or spec.share <= 0:
-            raise ValueError(f"domain {spec.name!r} needs users, items and a share above 0")

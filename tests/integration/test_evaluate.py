@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from consumers.simulator.event_stream import Simulator, to_files
-from consumers.simulator.world import DomainSpec, WorldSettings
+from consumers.simulator.world_settings import DomainSpec, WorldSettings
 
 ARMS = {
     "full", "full_share", "target_only", "network", "popularity_1d", "popularity_3d", "popularity_30d",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from consumers.simulator.event_stream import Simulator, to_files
-from consumers.simulator.world import DomainSpec, WorldSettings
+from consumers.simulator.world_settings import DomainSpec, WorldSettings
 from tests.integration.test_end_to_end import World
 from tests.support.running import wait_for
 

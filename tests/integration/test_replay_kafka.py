@@ -20,7 +20,7 @@ from consumers.kafka_client.topics import create_topics
 from consumers.replay.delivery import DeliveryError, send
 from consumers.replay.to_kafka import replay
 from consumers.simulator.event_stream import Simulator, to_files, to_kafka
-from consumers.simulator.world import DomainSpec, WorldSettings
+from consumers.simulator.world_settings import DomainSpec, WorldSettings
 from tests.support.paths import USER_FILES
 from tests.support.scanning import scanned
 

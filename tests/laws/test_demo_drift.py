@@ -10,7 +10,8 @@ from rich.console import Console
 from consumers.config.schema import Settings
 from consumers.demo.drift_comparison import TARGET, WINDOW, Drifted, Kept, compare, show
 from consumers.simulator.event_stream import three_domains
-from consumers.simulator.world import World, WorldSettings
+from consumers.simulator.world import World
+from consumers.simulator.world_settings import WorldSettings
 from models.assessment.prequential import RMSE
 
 EVENTS = 1600

@@ -16,7 +16,8 @@ from consumers.evaluation.scenarios.metrics import Pair, false_alarms, recovery_
 from consumers.evaluation.scenarios.run import Happening, Pass, Recorder, run_pass
 from consumers.evaluation.scenarios.world import TARGET, first_measured, scenario_world
 from consumers.simulator.event_stream import Simulator
-from consumers.simulator.world import World, WorldSettings
+from consumers.simulator.world import World
+from consumers.simulator.world_settings import WorldSettings
 from models.adaptation.adaptation_loop import Notice
 from models.assessment.prequential import NDCG_LOSS, RMSE
 

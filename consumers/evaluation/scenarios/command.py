@@ -18,7 +18,7 @@ from consumers.evaluation.scenarios.report import print_scenario, write_scenario
 from consumers.evaluation.scenarios.run import Pass, run_pass
 from consumers.evaluation.scenarios.world import scenario_world
 from consumers.evaluation.workers import run_all
-from consumers.simulator.world import WorldSettings
+from consumers.simulator.world_settings import WorldSettings
 from consumers.terminal import log
 from models.text.encoder import load_encoder
 

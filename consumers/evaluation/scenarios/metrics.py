@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from consumers.evaluation.scenarios.run import EARLY, Floats, Happening, Trace
 from consumers.evaluation.scenarios.world import drift_begins, first_measured
-from consumers.simulator.world import World, WorldSettings
+from consumers.simulator.world import World
+from consumers.simulator.world_settings import WorldSettings
 from models.adaptation.drift_detectors import Detector
 from models.assessment.prequential import NDCG_LOSS, RMSE
 

@@ -18,7 +18,7 @@ from consumers.evaluation.workers import Tell
 from consumers.events.decode import Decoder
 from consumers.events.record import Record
 from consumers.simulator.event_stream import Simulator, item_id, user_id
-from consumers.simulator.world import WorldSettings
+from consumers.simulator.world_settings import WorldSettings
 from models.adaptation.adaptation_loop import Notice
 from models.arm_comparison import SINGLE, Arms
 from models.assessment.prequential import NDCG_LOSS, Prequential, ndcg_at_10

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.evaluation.scenarios.kinds import Scenario
-from consumers.simulator.world import DomainSpec, Drift, Poison, World, WorldSettings
+from consumers.simulator.world import World
+from consumers.simulator.world_settings import DomainSpec, Drift, Poison, WorldSettings
 
 TARGET = "games"
 SETTLED = 5_000

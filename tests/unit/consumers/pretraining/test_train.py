@@ -27,7 +27,7 @@ from consumers.pretraining.run import Options, run_pretrain
 from consumers.pretraining.train import fresh
 from consumers.service.pipeline import Pipeline
 from consumers.simulator.event_stream import Simulator, to_files
-from consumers.simulator.world import DomainSpec, WorldSettings
+from consumers.simulator.world_settings import DomainSpec, WorldSettings
 from models.schema import Interaction
 from models.state.checkpoint import CheckpointDirectory
 from models.text.encoder import HashingEncoder

@@ -13,7 +13,7 @@ from consumers.datasets.record import Sent
 from consumers.datasets.table_file import Table
 from consumers.simulator import presets as worlds
 from consumers.simulator.event_stream import Simulator, load_simulator, three_domains, to_files
-from consumers.simulator.world import DomainSpec, Drift, Poison, WorldSettings
+from consumers.simulator.world_settings import DomainSpec, Drift, Poison, WorldSettings
 
 
 def world(**changes: object) -> Simulator:
