@@ -18,6 +18,7 @@ from models.event_clock import EventClock
 from models.item_intake import ItemIntake
 from models.network.network_learner import NetworkLearner
 from models.network.strategy_search import Contest
+from models.pending_batch import PendingBatch, PendingEvent
 from models.ranking.diversity import diversified
 from models.ranking.ranker import Ranked, Ranker, Scored
 from models.rating.model import TASTE_WIDTH, RatingModel, RatingParts, ResolvedEvent
@@ -26,7 +27,6 @@ from models.settings import LearningSettings
 from models.state.tracked_tables import Live, LiveRows
 from models.tables.catalogue import Catalogue
 from models.tables.id_table import IdTable
-from models.tables.replay_buffer import capped
 from models.tables.user_history import History
 
 VECTOR_DIM = 64
@@ -69,17 +69,6 @@ class ItemView(NamedTuple):
     popularity: float
 
 
-class _Slow(NamedTuple):
-    """One event waiting for the network step."""
-
-    domain: int
-    user: int
-    item: int
-    residual: float
-    time: float
-    recent: NDArray[np.float64]
-
-
 class Learner(Live):
     """Learns from the events of its domains; events and items of other domains are not for it."""
 
@@ -120,9 +109,7 @@ class Learner(Live):
         self.evicted_users: list[str] = []
         self.evicted: list[tuple[str, str, int]] = []
         """(domain, item id, row) of items that lost their row; whoever publishes empties it."""
-        self._slow: list[_Slow] = []
-        self._slow_users: set[int] = set()
-        self._slow_items: set[tuple[int, int]] = set()
+        self.pending = PendingBatch()
         self._share_marks()
         self._no_vector = np.zeros(VECTOR_DIM, np.float32)
 
@@ -160,9 +147,7 @@ class Learner(Live):
             self.ranker.drop_item(domain, row)
             self.intake.evicted(domain, row, evicted)
             self.evicted.append((self.domains[domain].name, evicted, row))
-            if (domain, row) in self._slow_items:
-                self._slow = [s for s in self._slow if (s.domain, s.item) != (domain, row)]
-                self._slow_items.remove((domain, row))
+            self.pending.drop_item(domain, row)
             self.network.reset_item(domain, row)
             self.history.item_reborn(domain, row)
         return row
@@ -182,9 +167,7 @@ class Learner(Live):
         self.ranker.drop_user(row)
         self.network.reset_user(row)
         self.history.drop_user(row)
-        if row in self._slow_users:  # seldom: who is evicted was not seen for long
-            self._slow = [s for s in self._slow if s.user != row]
-            self._slow_users.remove(row)
+        self.pending.drop_user(row)
 
     def forget_user(self, user_id: str) -> int | None:
         """Leaves no trace of the user but what shared parts learned from them. Gives the row they had, if any."""
@@ -248,9 +231,7 @@ class Learner(Live):
             residual = event.value - (scored.parts.total - scored.parts.external)
             resolved = self._resolved(domain, event.user, event.item, event.context, time)
             self.rating.learn(resolved, event.value, scored.parts)
-        self._slow.append(_Slow(domain, user, item, residual, time, self.network.context(user)))
-        self._slow_users.add(user)
-        self._slow_items.add((domain, item))
+        self.pending.add(PendingEvent(domain, user, item, residual, time, self.network.context(user)))
         self.ranker.learn(scored.ranked, domain, user, item, time)
         self.ranker.observe(domain, user, item, time)
         self.history.add(user, domain, item, event.item, time)
@@ -274,13 +255,11 @@ class Learner(Live):
         self.history.end_future(latest)
         self.rating.taste.end_future(latest)
         self.network.end_future(latest)
-        self._slow = [
-            s._replace(time=min(s.time, latest), recent=capped(s.recent, latest)) for s in self._slow
-        ]
+        self.pending.end_future(latest)
 
     def end_batch(self) -> None:
         """The slow path: one network step on the events since the last one."""
-        slow, self._slow, self._slow_users, self._slow_items = self._slow, [], set(), set()
+        slow = self.pending.take()
         if slow:
             self.network.learn(
                 np.array([s.domain for s in slow], np.int64),
@@ -298,7 +277,7 @@ class Learner(Live):
     @property
     def waiting(self) -> int:
         """Events since the last network step."""
-        return len(self._slow)
+        return len(self.pending)
 
     # What is published
 
@@ -389,8 +368,7 @@ class Learner(Live):
             "evicted_users": list(self.evicted_users),
             **self.clock.state(),
             "learned": list(self.learned),
-            "slow": [[s.domain, s.user, s.item, s.residual, s.time] for s in self._slow],
-            "slow_recent": np.stack([s.recent for s in self._slow]) if self._slow else None,
+            **self.pending.state(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -411,10 +389,4 @@ class Learner(Live):
         self.evicted_users = list(state["evicted_users"])
         self.clock.load(state)
         self.learned = list(state["learned"])
-        recent = () if state["slow_recent"] is None else state["slow_recent"]
-        self._slow = [
-            _Slow(d, u, i, residual, time, row)
-            for (d, u, i, residual, time), row in zip(state["slow"], recent, strict=True)
-        ]
-        self._slow_users = {s.user for s in self._slow}
-        self._slow_items = {(s.domain, s.item) for s in self._slow}
+        self.pending.load(state)

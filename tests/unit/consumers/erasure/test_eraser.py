@@ -157,7 +157,7 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
             held[row].any() for held in (history.events, history._time, history._row, history._seq)
         )
         assert all(row not in seen for seen in history._seen)
-        assert all(s.user != row for s in learner._slow)
+        assert all(event.user != row for event in learner.pending.events)
         events = network._buffer._events
         assert not events.time[theirs].any()
         assert not events.residual[theirs].any()
