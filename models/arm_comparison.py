@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from models.adaptation.adaptation_loop import AdaptationLoop, Notice
 from models.arm_selector import Arm, Guard, Task, bucket
 from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_at_10
-from models.learner import Learner, Recommendation, ScoredEvent
+from models.learner import Learner, ScoredEvent
 from models.migration.arm_states import fitted
+from models.ranking.recommendation import Recommendation
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.signals.registry import NAMES

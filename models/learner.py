@@ -19,8 +19,8 @@ from models.item_intake import ItemIntake
 from models.network.network_learner import NetworkLearner
 from models.network.strategy_search import Contest
 from models.pending_batch import PendingBatch, PendingEvent
-from models.ranking.diversity import diversified
-from models.ranking.ranker import Ranked, Ranker, Scored
+from models.ranking.ranker import Ranker, Scored
+from models.ranking.recommendation import Recommendation, pool_size, to_list
 from models.rating.model import TASTE_WIDTH, RatingModel, RatingParts, ResolvedEvent
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
@@ -33,8 +33,6 @@ VECTOR_DIM = 64
 NETWORK_DIM = 32
 EVICTIONS = 8
 """Users who give way at one event for what others have seen: a state far over its bound shrinks by and by."""
-DIVERSE_POOL = 3
-"""Diversity chooses among this many times the items that are wanted."""
 
 
 class ScoredEvent(NamedTuple):
@@ -48,16 +46,6 @@ class ScoredEvent(NamedTuple):
     @property
     def rank(self) -> int | None:
         return self.ranked.rank
-
-
-class Recommendation(NamedTuple):
-    """One line of a list; `why` holds the contributions of the signals, which add up to `score`."""
-
-    item_id: str
-    title: str
-    score: float
-    why: dict[str, float]
-    row: int
 
 
 class ItemView(NamedTuple):
@@ -302,25 +290,10 @@ class Learner(Live):
         catalogue = self.catalogues[domain]
         rows = [None if u is None else self.users.get(u) for u in users]
         affinity = self.network.affinities(domain, rows)
-        pool = k * DIVERSE_POOL if self.diversity > 0 else k
+        pool = pool_size(k, self.diversity)
         lists = self.ranker.recommend(domain, rows, self.newest[domain], pool, affinity, only=only)
         explained = k if explain is None else explain
-        return [self._listed(catalogue, ranked, k, explained) for ranked in lists]
-
-    def _listed(self, catalogue: Catalogue, ranked: Ranked, k: int, explained: int) -> list[Recommendation]:
-        order = list(range(min(k, len(ranked.rows))))
-        if self.diversity > 0:
-            vectors = catalogue.vectors[ranked.rows]
-            order = diversified(ranked.scores, vectors, k, self.diversity).tolist()
-        rows, scores = ranked.rows.tolist(), ranked.scores.tolist()
-        why = [
-            dict(zip(ranked.names, ranked.contributions[n].tolist(), strict=True)) for n in order[:explained]
-        ]
-        why += [{}] * (len(order) - len(why))
-        return [
-            Recommendation(catalogue.id_of[rows[n]], catalogue.title_of[rows[n]], scores[n], parts, rows[n])
-            for n, parts in zip(order, why, strict=True)
-        ]
+        return [to_list(catalogue, ranked, k, explained, self.diversity) for ranked in lists]
 
     def user_vectors(self, users: Sequence[str]) -> NDArray[np.float32]:
         """(len(users), network dim)"""

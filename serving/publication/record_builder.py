@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from models.arm_comparison import Arms
-from models.learner import Recommendation
+from models.ranking.recommendation import Recommendation
 from serving.contract import (
     RECORD_VERSION,
     SCHEMA,
