@@ -21,6 +21,7 @@ from consumers.events.record import Offsets, Record
 from consumers.events.rejection import Rejection
 from consumers.service.canary import Canaries, Canary, canary
 from consumers.service.checkpoint_writer import Checkpointer
+from consumers.service.list_budget import ListBudget
 from consumers.service.microbatch import Batch, Batcher
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding, restore
@@ -37,8 +38,6 @@ log = structlog.get_logger()
 
 REPORT_SECONDS = 2.0
 HAND_OVER = 64
-LATE_SECONDS = 0.1
-"""A record that is learned this long after it was written has waited behind others."""
 
 
 def check_owner(state: dict[str, Any], settings: Settings) -> None:
@@ -111,9 +110,9 @@ class Pipeline(Live):
         self.reporter = Reporter(settings, metrics, arms, source)
         self._backoff = 0.0
         self._published_at = self._reported_at = self._network_since = clock()
-        self._learning_since_publish = 0.0
-        self._age_when_learned = 0.0
-        """Seconds from the latest learned record's own time until it was learned."""
+        self.list_budget = ListBudget(
+            settings.publish.interval_ms / 1000, settings.publish.list_share, settings.intake.batch_events
+        )
         self._saved = 0
         """Of `totals["learned"]`, when the last checkpoint was taken."""
 
@@ -206,9 +205,8 @@ class Pipeline(Live):
         if self.arms.full.waiting >= self.settings.intake.network_events:
             self._network_step()
         seconds = time.perf_counter() - begun
-        self._learning_since_publish += seconds
-        if batch.entries:
-            self._age_when_learned = self._wall_clock() - batch.entries[-1][0].timestamp / 1000
+        age = self._wall_clock() - batch.entries[-1][0].timestamp / 1000 if batch.entries else 0.0
+        self.list_budget.learned(seconds, age)
         log.debug("batch learned", records=len(batch.entries), seconds=round(seconds, 4))
 
     def _interaction(self, record: Record, event: Interaction) -> None:
@@ -278,17 +276,8 @@ class Pipeline(Live):
         if not self.source.items_read():
             return  # a removed item could still be on a list
         if self.publisher is not None and self.clock() - self._published_at >= interval:
-            # Lists may take as long as learning did; while records wait to be learned, a share of that.
-            learning = self._learning_since_publish
-            self._publish(
-                self.settings.publish.list_share * learning if self._behind() else max(interval, learning)
-            )
+            self._publish(self.list_budget.take(len(self.batcher)))
             self.forgetting.sweep_if_due()
-
-    def _behind(self) -> bool:
-        """Whether records wait: here, or in the log, as the age of those learned since the last round tells."""
-        late = self._learning_since_publish > 0 and self._age_when_learned > LATE_SECONDS
-        return late or len(self.batcher) >= self.settings.intake.batch_events
 
     def _publish(self, budget: float) -> None:
         """At most about `budget` seconds go into lists, so that publishing never starves learning."""
@@ -309,7 +298,6 @@ class Pipeline(Live):
                     chunk = []
             self.publisher.submit(chunk)
         self._published_at = self.clock()
-        self._learning_since_publish = 0.0
 
     def _publish_again_if_lost(self, publisher: Publisher) -> None:
         for mark, keys in publisher.acknowledged():

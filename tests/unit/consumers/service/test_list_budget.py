@@ -1,0 +1,33 @@
+"""Lists give way to records that wait, wherever they wait."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumers.service.list_budget import LATE_SECONDS, ListBudget
+
+INTERVAL, SHARE, BATCH = 0.05, 0.25, 256
+
+
+@pytest.mark.parametrize(
+    ("learning", "age", "waiting", "budget"),
+    [
+        (0.4, 0.0, 0, 0.4),  # nothing waits: as long as learning took
+        (0.001, 0.0, 0, INTERVAL),
+        (0.4, 0.0, BATCH, SHARE * 0.4),  # records wait in the process
+        (0.4, 2 * LATE_SECONDS, 0, SHARE * 0.4),  # records wait in the log
+        (0.0, 2 * LATE_SECONDS, 0, INTERVAL),  # nothing was learned: the stream is quiet
+    ],
+)
+def test_the_budget(learning: float, age: float, waiting: int, budget: float) -> None:
+    lists = ListBudget(INTERVAL, SHARE, BATCH)
+    lists.learned(learning, age)
+    assert lists.take(waiting) == pytest.approx(budget)
+
+
+def test_each_round_begins_anew() -> None:
+    lists = ListBudget(INTERVAL, SHARE, BATCH)
+    lists.learned(0.2, 0.0)
+    lists.learned(0.3, 0.0)
+    assert lists.take(0) == pytest.approx(0.5)
+    assert lists.take(0) == INTERVAL
