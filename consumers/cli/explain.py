@@ -12,7 +12,7 @@ from rich.table import Table
 from consumers.config.schema import Settings
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.decode import FUTURE_LIMIT_MS
-from consumers.service.pipeline import check_owner
+from consumers.service.saved_state import check_owner
 from consumers.terminal import log
 from consumers.terminal.plain_text import joined, plain
 from models.arm_comparison import Arms

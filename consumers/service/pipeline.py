@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from consumers.service.canary import Canaries, Canary, canary
 from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.list_budget import ListBudget
 from consumers.service.microbatch import Batch, Batcher
+from consumers.service.saved_state import check_owner, of_domains
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding, restore
 from consumers.source.protocol import Source, Unavailable
@@ -38,26 +39,6 @@ log = structlog.get_logger()
 
 REPORT_SECONDS = 2.0
 HAND_OVER = 64
-
-
-def check_owner(state: dict[str, Any], settings: Settings) -> None:
-    """Raises ValueError if the state was made with another text encoder or privacy.key."""
-    encoder = state["text_encoder"]
-    if encoder != settings.text_encoder.model:
-        raise ValueError(f"its item vectors are of text_encoder.model {encoder!r}")
-    if state["privacy"] != settings.privacy.ids().fingerprint:
-        raise ValueError("its user ids were made with another privacy.key, or without one")
-
-
-def of_domains(state: dict[str, Any], domains: Collection[str]) -> dict[str, Any]:
-    """The state without what waits to be published or encoded of other domains than these, which the config has."""
-    outbox = state["outbox"]
-    items = [pair for pair in outbox["items"] if pair[0] in domains]
-    lists = {name: held for name, held in outbox["on_lists"].items() if name in domains}
-    return state | {
-        "outbox": outbox | {"items": items, "on_lists": lists},
-        "encoding": [entry for entry in state["encoding"] if entry[0] in domains],
-    }
 
 
 class Pipeline(Live):

@@ -1,0 +1,28 @@
+"""Whether a saved state belongs to this config, and what of it is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from consumers.config.schema import Settings
+
+
+def check_owner(state: dict[str, Any], settings: Settings) -> None:
+    """Raise ValueError if the state was made with another text encoder or privacy.key."""
+    encoder = state["text_encoder"]
+    if encoder != settings.text_encoder.model:
+        raise ValueError(f"its item vectors are of text_encoder.model {encoder!r}")
+    if state["privacy"] != settings.privacy.ids().fingerprint:
+        raise ValueError("its user ids were made with another privacy.key, or without one")
+
+
+def of_domains(state: dict[str, Any], domains: Collection[str]) -> dict[str, Any]:
+    """Return the state without what waits to be published or encoded for domains that the config lacks."""
+    outbox = state["outbox"]
+    items = [pair for pair in outbox["items"] if pair[0] in domains]
+    lists = {name: held for name, held in outbox["on_lists"].items() if name in domains}
+    return state | {
+        "outbox": outbox | {"items": items, "on_lists": lists},
+        "encoding": [entry for entry in state["encoding"] if entry[0] in domains],
+    }
