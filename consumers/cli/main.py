@@ -249,7 +249,3 @@ def _run(command: Callable[..., Any]) -> int:  # noqa: PLR0911  one line an outc
         traceback.print_exc()
         return BUG
     return code if isinstance(code, int) else 0
-
-
-if __name__ == "__main__":
-    main()

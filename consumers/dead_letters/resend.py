@@ -16,15 +16,11 @@ from consumers.errors import Stop
 from consumers.events.decode import FUTURE_LIMIT_MS
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.diagnostics import unreachable
-from consumers.kafka_client.producer import make_producer
+from consumers.kafka_client.producer import MAX_REQUEST_BYTES, make_producer
 from consumers.kafka_client.topics import partition_counts
 
 CHUNK_RECORDS, CHUNK_BYTES = 500, 8 * 1024 * 1024
 """Sent and acknowledged together, then marked: what a crash in between could send twice."""
-MAX_REQUEST_BYTES = 64 * 1024 * 1024
-"""The client's own limit; what the broker takes is the broker's to say."""
-MAX_REQUEST_BYTES = 64 * 1024 * 1024
-"""The client's own limit; what the broker takes is the broker's to say."""
 
 
 class Replayed(msgspec.Struct):

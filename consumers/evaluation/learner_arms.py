@@ -15,8 +15,6 @@ from consumers.evaluation.predictions import STRATEGY_ARMS, TOP, WARM_UP, Outcom
 from models.learner import Learner
 from models.ranking.single_signal import scores_by, top_by
 from models.schema import Interaction
-from models.tables.catalogue import Catalogue
-from models.tables.user_history import History
 
 SINGLE = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
 Progress = Callable[[int], None]
@@ -93,7 +91,7 @@ def _rank_signals(
     if not outcomes:
         return
     catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
-    open_ = open_items(catalogue, learner.history, user, domain)
+    open_ = learner.history.eligible(user, domain)
     item = catalogue.ids.get(event.item)
     assert item is not None
     time = learner.clock.at(domain, event.timestamp / 1000)
@@ -102,13 +100,6 @@ def _rank_signals(
         outcome.rank[at] = rank_of(scores, open_, item)
         top = top_by(learner.ranker, outcome.arm, domain, scores, open_, TOP)
         outcome.recommended.update(top.tolist())
-
-
-def open_items(catalogue: Catalogue, history: History, user: int | None, domain: int) -> NDArray[np.bool_]:
-    """(rows,) True for what this user could be recommended: in the item file and not had yet."""
-    mask = catalogue.recommendable[: catalogue.size].copy()
-    mask[history.seen_rows(user, domain)] = False
-    return mask
 
 
 def rank_of(scores: NDArray[np.floating[Any]], open_: NDArray[np.bool_], item: int) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 
 from consumers.config.schema import Settings
 from consumers.evaluation.dataset import Data, Vectors
-from consumers.evaluation.learner_arms import Progress, make_learner, open_items, rank_of
+from consumers.evaluation.learner_arms import Progress, make_learner, rank_of
 from consumers.evaluation.predictions import TOP, WARM_UP, Outcome
 from models.text.top_k import best
 
@@ -37,7 +37,7 @@ def run_network(
                 outcome.prediction[at] = np.clip(rating, *data.rating_range)
             listed = known is not None and catalogue.recommendable[known]
             if at >= first and listed and not history.has_seen(user, domain, event.item):
-                open_ = open_items(catalogue, history, user, domain)
+                open_ = history.eligible(user, domain)
                 scores = network.affinity(domain, [user])[0]
                 outcome.rank[at] = rank_of(scores, open_, int(known or 0))
                 outcome.recommended.update(best(scores, open_, TOP).tolist())

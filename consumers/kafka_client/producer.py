@@ -11,6 +11,8 @@ from kafka.partitioner.default import murmur2
 
 BATCH_BYTES = 900_000
 """Just below the size of record batches that brokers take by default."""
+MAX_REQUEST_BYTES = 64 * 1024 * 1024
+"""The client's own limit; what the broker takes is the broker's to say."""
 DELIVERY_SECONDS = 60.0
 
 

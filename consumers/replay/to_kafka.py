@@ -18,15 +18,13 @@ from consumers.datasets.problems import BadRow
 from consumers.datasets.record import Sent
 from consumers.datasets.scan import SHOW_BAD, Scan
 from consumers.events.record import Kind
-from consumers.kafka_client.producer import BATCH_BYTES, make_producer
+from consumers.kafka_client.producer import BATCH_BYTES, MAX_REQUEST_BYTES, make_producer
 from consumers.kafka_client.topics import create_topics, message_limits
 from consumers.replay.delivery import DeliveryError, Outsized, SendCounts, TopicOf, default_topic, send
 from consumers.replay.time_sort import in_time_order
 from consumers.terminal import log
 
 _BATCH_OVERHEAD = 200  # bytes of a batch and a record beside key and value
-_MAX_REQUEST_BYTES = 64 * 1024 * 1024
-"""The client's own limit; what the broker takes is the broker's to say."""
 
 
 class ReplayReport(SendCounts):
@@ -127,7 +125,7 @@ def _deliver(
 
         @functools.cache
         def plain_producer() -> KafkaProducer:
-            options = {"max_request_size": _MAX_REQUEST_BYTES, "enable_idempotence": False}
+            options = {"max_request_size": MAX_REQUEST_BYTES, "enable_idempotence": False}
             made = make_producer(client, live=True, **options)
             opened.callback(made.close, timeout=2)
             return made

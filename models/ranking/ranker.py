@@ -87,13 +87,6 @@ class Ranker(Live):
         cosines = iter(text_affinities(self.catalogues[domain], profiles[told]))
         return [next(cosines) if tells else None for tells in told]
 
-    def eligible(self, domain: int, user: int | None) -> NDArray[np.bool_]:
-        """Return (rows,): which items may be recommended and were not had by the user."""
-        catalogue = self.catalogues[domain]
-        eligible = catalogue.recommendable[: catalogue.size].copy()
-        eligible[self.history.seen_rows(user, domain)] = False
-        return eligible
-
     def covisits(
         self, domain: int, user: int | None, time: float, eligible: NDArray[np.bool_]
     ) -> CovisitScores:
@@ -123,7 +116,7 @@ class Ranker(Live):
     ) -> Candidates:
         """Return the candidates and their signals. text: what `text` gives for this user; include: see
         `candidate_rows`."""
-        eligible = self.eligible(domain, user)
+        eligible = self.history.eligible(user, domain)
         self._covisits = None
         covisits = self.covisits(domain, user, time, eligible)
         rows = candidate_rows(
@@ -158,7 +151,7 @@ class Ranker(Live):
         at = int(np.searchsorted(rows, item))
         if at < len(rows) and rows[at] == item:
             return Scored(int((scores >= scores[at]).sum()) - 1, at, bent, context, top)
-        rest = self.eligible(domain, user)
+        rest = self.history.eligible(user, domain)
         rest[rows] = False
         counts = self.statistics.popularity[domain].column("ever", catalogue.size, time)
         return Scored(len(rows) + int((counts[rest] >= counts[item]).sum()) - 1, top=top)

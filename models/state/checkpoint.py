@@ -5,8 +5,8 @@ One checkpoint is one folder `<sequence>/`, which gets its name by a rename once
     manifest.json   tensors.safetensors     state.msgpack         the whole state, or
     increment.json  increment.safetensors   increment.msgpack     what has changed since the checkpoint it `follows`.
 
-The `.json` holds the checksums of the other two and is written last. `models/state/compact.py`, a process of its own, adds
-the whole state to a folder with an increment, from what is on disk. Such a folder can be read in both ways, so a
+The `.json` holds the checksums of the other two and is written last. `models/state/compact.py`, a process of its own,
+adds the whole state to a folder with an increment, from what is on disk. Such a folder can be read in both ways, so a
 damaged whole state costs nothing as long as the one before it is there. Kept are the last three whole states and all
 that follows the oldest of them; nothing from before users were forgotten.
 """

@@ -153,6 +153,13 @@ class History(LiveRows):
         rows = self.catalogues[domain].row_by_hash
         return np.array([rows[h] for h in self._seen[domain][user] if h in rows], np.int64)
 
+    def eligible(self, user: int | None, domain: int) -> NDArray[np.bool_]:
+        """Return (rows,): which items of the domain may be recommended and were not had by the user."""
+        catalogue = self.catalogues[domain]
+        eligible = catalogue.recommendable[: catalogue.size].copy()
+        eligible[self.seen_rows(user, domain)] = False
+        return eligible
+
     def item_reborn(self, domain: int, row: int) -> None:
         """The row now belongs to another item: earlier recent entries no longer mean it."""
         self._born[domain] = grown(self._born[domain], row + 1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from consumers.config.schema import Settings
 from consumers.datasets.record import Sent
-from consumers.evaluation.learner_arms import open_items, rank_of
+from consumers.evaluation.learner_arms import rank_of
 from consumers.evaluation.scenarios.world import TARGET
 from consumers.evaluation.workers import Tell
 from consumers.events.decode import Decoder
@@ -185,7 +185,7 @@ def _popularity_loss(learner: Learner, event: Interaction) -> float:
     domain = learner.index[TARGET]
     catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
     time = learner.clock.at(domain, event.timestamp / 1000)
-    open_ = open_items(catalogue, learner.history, user, domain)
+    open_ = learner.history.eligible(user, domain)
     scores = scores_by(learner.ranker, SINGLE["popularity"], domain, user, time, open_)
     item = catalogue.ids.get(event.item)
     assert item is not None  # the catalogue is complete
