@@ -11,13 +11,15 @@ from models.explanation import explain
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings, RankerSettings
 from models.text.encoder import HashingEncoder
+from models.threads import use_one_thread
 
 WORDS = ("dark", "merry")
 DOMAINS = [Domain("films"), Domain("books", "target")]
 
 
 def taught(diversity: float = 0.0) -> Arms:
-    """Two kinds of users and of items, in two domains."""
+    """Two kinds of users and of items, in two domains, learned with one thread as the service does."""
+    use_one_thread()
     made = Arms(DOMAINS, LearningSettings(users=64, items_per_domain=64, ranker=RankerSettings(diversity)))
     items = [
         Item(d, f"{d[0]}{n}", f"{WORDS[n % 2]} tale {n} of {WORDS[n % 2]} days")
