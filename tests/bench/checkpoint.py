@@ -57,7 +57,7 @@ def filled(users: int) -> tuple[Arms, Outbox]:
             full._item_row(d, f"{name[0]}{n}")
         catalogue.vectors[:] = rng.standard_normal(catalogue.vectors.shape, np.float32) / 8
         catalogue.has_vector[:ITEMS] = True
-        full._set_vector(d, 0, catalogue.vectors[0].copy())
+        catalogue.set_vector(0, catalogue.vectors[0].copy())
     ids = [f"user-{n}" for n in range(users)]
     for user in ids:
         full.users.touch(user)
