@@ -9,6 +9,7 @@ import numpy as np
 from models.arm_comparison import Arms
 from models.arm_selector import Arm
 from models.learner import Learner
+from models.ranking.candidates import ROOM
 from models.signals.covisitation import KINDS
 
 WITH = KINDS.index("with")
@@ -57,22 +58,20 @@ def explain(
     full = arms.full
     if domain_name not in full.index:
         raise KeyError(f"domain {domain_name}: the state has {', '.join(full.index)}")
-    arm, learner, only = arms.serving(user_id, domain_name)
+    learner, (arm, only, alone) = full, arms.serving(user_id, domain_name)
     domain = learner.index[domain_name]
     item, user = learner.catalogues[domain].ids.get(item_id), learner.users.get(user_id)
     if item is None:
         raise KeyError(f"item {item_id}: not seen in {domain_name}")
-    time = learner.newest[domain]
-    affinity = learner.network.affinities(domain, [user])[0]
     lines = arms.recommend([user_id], domain_name, top)[0] if learner.domains[domain].recommend else []
     place = next((n for n, line in enumerate(lines) if line.item_id == item_id), None)
     rank: int | None = place
     if place is not None:
         score, why = lines[place].score, lines[place].why
     else:
-        ranked = learner.ranker.explain(domain, user, item, time, affinity, only)
+        ranked = learner.explain(user, domain, item, only, alone)
         score, why = float(ranked.scores[0]), dict(zip(ranked.names, ranked.contributions[0], strict=True))
-        found = learner.ranker.score(domain, user, item, item_id, time, affinity, only).rank
+        found = _place(learner, user, domain, item, score, only, alone)
         lower = sum(line.score < score for line in lines)  # which diversity has put before it
         rank = max(found + lower, len(lines)) if found is not None and lines else None
     of, row = full.index[domain_name], full.users.get(user_id)
@@ -91,6 +90,17 @@ def explain(
         full.rating.domain_terms(of) | full.network.domain_bias(of),
         past_items(learner, user, domain, item)[:past],
     )
+
+
+def _place(
+    learner: Learner, user: int | None, domain: int, item: int, score: float, only: str | None, alone: bool
+) -> int | None:
+    """Return how many candidates score higher than the item; None for one that is not recommendable to the user."""
+    if not learner.history.eligible(user, domain)[item]:
+        return None
+    asked = learner.asked([user], domain)
+    ranked = learner.ranker.recommend(domain, asked, learner.space(domain, asked.vector), ROOM, only, alone)[0]
+    return int((ranked.scores[ranked.rows != item] >= score).sum())
 
 
 def _why_not(learner: Learner, domain: int, user: int | None, item: int, item_id: str) -> str:

@@ -1,51 +1,41 @@
 """One learner: rating model, ranker and network over shared id tables. Score first, then learn.
 
-scored = learner.score(event)      # mutates nothing
-learner.learn(event, scored)       # fast path: this event counts for the very next one
-learner.end_batch()                # slow path: one network step on the micro-batch
+facts = learner.learn(events)      # a micro-batch: each event is scored before it is learned
+learner.end_batch()                # slow path: one network step on what waits
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.event_clock import EventClock
+from models.facts import NOT_RANKED, Facts, ScoredEvent
 from models.item_intake import ItemIntake
 from models.network.network_learner import NetworkLearner
 from models.network.strategy_search import Contest
-from models.pending_batch import PendingBatch, PendingEvent
-from models.ranking.ranker import Ranker, Scored
+from models.pending_batch import Pending, PendingBatch
+from models.ranking.ranker import Judged, Ranked, Ranker, Space
 from models.ranking.recommendation import Recommendation, pool_size, to_list
-from models.rating.model import TASTE_WIDTH, RatingModel, RatingParts, ResolvedEvent
+from models.rating.model import TASTE_WIDTH, RatedBatch, RatingModel, RatingParts
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
+from models.signals.signal import Asked
 from models.state.tracked_tables import Live, LiveRows
 from models.tables.catalogue import Catalogue
 from models.tables.id_table import IdTable
-from models.tables.user_history import History
+from models.tables.user_history import Done, History, Recalled, Seen, asking, contains
 
 VECTOR_DIM = 64
 NETWORK_DIM = 32
 EVICTIONS = 8
 """Users who give way at one event for what others have seen: a state far over its bound shrinks by and by."""
-
-
-class ScoredEvent(NamedTuple):
-    """What was known before learning: `parts` for ratings, `ranked` for every event of a domain with lists."""
-
-    parts: RatingParts | None
-    prediction: float | None
-    """Clipped to the rating range; None for a click."""
-    ranked: Scored
-
-    @property
-    def rank(self) -> int | None:
-        return self.ranked.rank
+NO_USER: NDArray[np.float32] = np.zeros((1, NETWORK_DIM), np.float32)
 
 
 class ItemView(NamedTuple):
@@ -55,6 +45,14 @@ class ItemView(NamedTuple):
     title: str
     bias: float
     popularity: float
+
+
+class Resolved(NamedTuple):
+    """A micro-batch by rows. done: see `Done`. new: (B,) items without a row before. events: as they came."""
+
+    events: Sequence[Interaction]
+    done: Done
+    new: NDArray[np.bool_]
 
 
 class Learner(Live):
@@ -77,9 +75,16 @@ class Learner(Live):
             )
             for d in self.domains
         ]
-        self.history = History(self.catalogues)
+        self.history = History(self.catalogues, written=self.users.written)
         self.rating = RatingModel(self.domains, VECTOR_DIM, settings.adaptation.enabled)
-        self.ranker = Ranker(self.domains, self.catalogues, self.history, seed=settings.seed)
+        compare = settings.compare and len(self.domains) > 1
+        self.alone = {
+            n: RatingModel([d], VECTOR_DIM, settings.adaptation.enabled)
+            for n, d in enumerate(self.domains)
+            if compare and d.is_target
+        }
+        """By target, a rating model that knows nothing of other domains: what transfer is measured against."""
+        self.ranker = Ranker(self.domains, self.catalogues, compare, settings.threads, self.users.written)
         strategy = settings.adaptation.strategy
         make = Contest if strategy == "auto" else partial(NetworkLearner, strategy=strategy)
         self.network: NetworkLearner = make(
@@ -99,18 +104,15 @@ class Learner(Live):
         """(domain, item id, row) of items that lost their row; whoever publishes empties it."""
         self.pending = PendingBatch()
         self._share_marks()
-        self._no_vector = np.zeros(VECTOR_DIM, np.float32)
 
     def _share_marks(self) -> None:
         """One mark a touched user or item serves all tables with a row for it."""
-        by_user: list[LiveRows] = [self.rating.taste, self.history, *self.ranker.choices]
-        for table in by_user:
-            table.written = self.users.written
-        signals = self.ranker.statistics
+        for model in (self.rating, *self.alone.values()):
+            model.taste.written = self.users.written
         for d, catalogue in enumerate(self.catalogues):
-            by_item: list[LiveRows] = [self.rating.records[d], signals.popularity[d], signals.stage[d]]
-            for table in by_item:
-                table.written = catalogue.ids.written
+            self.rating.records[d].written = catalogue.ids.written
+            if d in self.alone:
+                self.alone[d].records[0].written = catalogue.ids.written
 
     # Items
 
@@ -132,6 +134,8 @@ class Learner(Live):
         row, evicted = catalogue.touch(item_id)
         if evicted is not None:
             self.rating.drop_item(domain, row, evicted)
+            if domain in self.alone:
+                self.alone[domain].drop_item(0, row, evicted)
             self.ranker.drop_item(domain, row)
             self.intake.evicted(domain, row, evicted)
             self.evicted.append((self.domains[domain].name, evicted, row))
@@ -151,7 +155,8 @@ class Learner(Live):
         self._drop_user(row, user_id)
 
     def _drop_user(self, row: int, user_id: str) -> None:
-        self.rating.drop_user(row, user_id)
+        for model in (self.rating, *self.alone.values()):
+            model.drop_user(row, user_id)
         self.ranker.drop_user(row)
         self.network.reset_user(row)
         self.history.drop_user(row)
@@ -173,61 +178,153 @@ class Learner(Live):
         return self.clock.newest
 
     def score(self, event: Interaction, clock: EventClock | None = None) -> ScoredEvent:
-        """Prediction and rank of an event before it is learned; creates no row and changes nothing.
+        """Return prediction and rank of an event as if it came now; creates no row and changes nothing.
 
         clock: another than the learner's own, for events that are scored far ahead of what is learned.
         """
         domain = self.index[event.domain]
         user, item = self.users.get(event.user), self.catalogues[domain].ids.get(event.item)
         time = (clock or self.clock).at(domain, event.timestamp / 1000.0)
-        ranked = Scored(None)
-        if self.domains[domain].recommend:  # of other domains nobody reads lists: nothing to learn for them
-            affinity = self.network.affinities(domain, [user])[0]
-            ranked = self.ranker.score(domain, user, item, event.item, time, affinity)
-        if event.kind == "click":
-            return ScoredEvent(None, None, ranked)
-        parts = self._rate(self._resolved(domain, event.user, event.item, event.context, time))
-        low, high = self.domains[domain].rating_range
-        return ScoredEvent(parts, min(max(parts.total, low), high), ranked)
+        rows = (np.array([-1 if row is None else row]) for row in (user, item))
+        done = Done(np.array([domain]), *rows, np.array([time]))
+        return self._facts(Resolved([event], done, done.item < 0), learn=False).of(0)
 
-    def rating_now(self, domain: int, user_id: str, item_id: str) -> RatingParts:
-        """Return the parts of the rating that this user would give this item at the domain's newest event time."""
-        return self._rate(self._resolved(domain, user_id, item_id, (), self.newest[domain]))
+    def learn(self, events: Sequence[Interaction]) -> Facts:
+        """The fast path: score each event of a micro-batch, then learn it.
 
-    def _resolved(
-        self, domain: int, user_id: str, item_id: str, context: tuple[str, ...], time: float
-    ) -> ResolvedEvent:
-        user, item = self.users.get(user_id), self.catalogues[domain].ids.get(item_id)
-        vector = self._no_vector if item is None else self.catalogues[domain].vectors[item]
-        return ResolvedEvent(domain, user, item, user_id, item_id, vector, context, time)
-
-    def _rate(self, event: ResolvedEvent) -> RatingParts:
-        external = self.network.rating_residual(event.domain, event.user, event.item, event.vector)
-        return self.rating.predict(event, external)
-
-    def learn(self, event: Interaction, scored: ScoredEvent) -> None:
-        """The fast path. `scored` is what `score` gave for this event just before."""
-        domain = self.index[event.domain]
-        item = self._item_row(domain, event.item)
-        user = self._user_row(event.user)
-        before = self.newest[domain]
-        time = self.clock.move(domain, event.timestamp / 1000.0)
-        if time < before:
-            self._end_future()
-        residual = float("nan")
-        if event.value is not None and scored.parts is not None:
-            residual = event.value - (scored.parts.total - scored.parts.external)
-            resolved = self._resolved(domain, event.user, event.item, event.context, time)
-            self.rating.learn(resolved, event.value, scored.parts)
-        self.pending.add(PendingEvent(domain, user, item, residual, time, self.network.context(user)))
-        self.ranker.learn(scored.ranked, domain, user, item, time)
-        self.ranker.observe(domain, user, item, time)
-        self.history.add(user, domain, item, event.item, time)
-        for _ in range(EVICTIONS):
+        What a user did counts for their very next event; what others did to an item counts from the next batch on.
+        """
+        resolved = self._resolve(events)
+        facts = self._facts(resolved, learn=True)
+        for domain, count in enumerate(np.bincount(resolved.done.domain, minlength=len(self.domains)).tolist()):
+            self.learned[domain] += count
+        for _ in range(EVICTIONS * len(events)):
             if self.history.seen_items <= self._seen_items or len(self.users) == 1:
                 break
             self._evicted(*self.users.evict())
-        self.learned[domain] += 1
+        return facts
+
+    def _resolve(self, events: Sequence[Interaction]) -> Resolved:
+        """Give every user and item a row, and every event the time that it is learned with."""
+        count = len(events)
+        domain, user, item = (np.empty(count, np.int64) for _ in range(3))
+        time, new = np.empty(count), np.zeros(count, np.bool_)
+        for n, event in enumerate(events):
+            d = domain[n] = self.index[event.domain]
+            new[n] = event.item not in self.catalogues[d].ids
+            item[n] = self._item_row(d, event.item)
+            user[n] = self._user_row(event.user)
+            before = self.newest[d]
+            time[n] = self.clock.move(d, event.timestamp / 1000.0)
+            if time[n] < before:
+                self._end_future()
+        users = int(user.max()) + 1
+        self.history.reserve(users)
+        self.ranker.reserve(users)
+        return Resolved(events, Done(domain, user, item, time), new)
+
+    def _facts(self, resolved: Resolved, learn: bool) -> Facts:
+        events, done, new = resolved
+        slots = self.ranker.statistics.claim(done) if learn else None
+        recalled = self.history.recall(done)
+        seen = self.history.seen_before(done)
+        vectors = self.network.user_vectors_of(recalled.context(self.network.recent))
+        rated = self._rated(resolved, vectors)
+        asked = self.ranker.ask(done, recalled, seen, vectors)
+        known = asked._replace(item=np.where(new, -1, done.item))
+        judged = self._judged(known, done, new, learn)
+        rank = np.full((len(events), 4), NOT_RANKED, np.int64)
+        for one in judged.values():
+            rank[one.wanted] = one.ranks.rank
+        rarity = self._rarity(done, new)
+        learned = self._learned_before(done)
+        parts = self.rating.learn_batch(rated) if learn else self.rating.predict_batch(rated)
+        totals, externals = parts[:, :-1].sum(1), parts[:, -2]
+        alone = self._alone_predictions(rated, learn)
+        facts = Facts(
+            done, new, recalled, parts, self._clipped(done, totals), alone, rated.value - (totals - externals),
+            rank, rarity, learned, judged,
+        )  # fmt: skip
+        if learn:
+            assert slots is not None
+            self.ranker.statistics.fold(done, slots, asked.recent_slot, recalled)
+            self.history.extend(done, contains(*seen, self.history.hashes(done)))
+            context = recalled.context(self.network.recent)
+            self.pending.add(Pending(done.domain, done.user, done.item, facts.residual, done.time, context))
+        return facts
+
+    def _rated(self, resolved: Resolved, vectors: NDArray[np.float32]) -> RatedBatch:
+        """Return the ratings as the rating model sees them: clicks have no value. vectors: (B, D) of the users."""
+        events, done, _ = resolved
+        texts = np.zeros((len(events), VECTOR_DIM), np.float32)
+        items = np.zeros((len(events), NETWORK_DIM), np.float32)
+        value = np.array([np.nan if event.value is None else event.value for event in events])
+        for d, catalogue in enumerate(self.catalogues):
+            here = (done.domain == d) & ~np.isnan(value)
+            if here.any():
+                there = here & (done.item >= 0)
+                texts[there] = catalogue.vectors[done.item[there]]
+                items[here] = self.network.vectors_of_items(d, done.item[here])
+        external = np.zeros(len(events))
+        rated = ~np.isnan(value)
+        if rated.any():
+            external[rated] = self.network.rating_residuals(vectors[rated], items[rated], done.domain[rated])
+        return RatedBatch(
+            done.domain, done.user, done.item, texts, value, external, done.time, [event.context for event in events]
+        )
+
+    def _judged(self, asked: Asked, done: Done, new: NDArray[np.bool_], learn: bool) -> dict[int, Judged]:
+        """Return, by domain with lists, what the ranker says of its events: nobody reads lists of the others."""
+        judged = {}
+        for domain in np.unique(done.domain[~new]).tolist():
+            if self.domains[domain].recommend:
+                wanted = np.flatnonzero((done.domain == domain) & ~new)
+                judged[domain] = self.ranker.score(domain, asked, self.space(domain, asked.vector), wanted, learn)
+        return judged
+
+    def space(self, domain: int, vectors: NDArray[np.float32]) -> Space:
+        """Return the network's space for users with these vectors, (B, D), and a domain's items."""
+        return Space(vectors, self.network.item_vectors(domain), self.network.item_lists(domain))
+
+    def _rarity(self, done: Done, new: NDArray[np.bool_]) -> NDArray[np.float64]:
+        rarity = np.full(len(new), np.nan)
+        for domain, popularity in enumerate(self.ranker.statistics.popularity):
+            here = (done.domain == domain) & ~new
+            rarity[here] = popularity.negative_log_shares(done.item[here])
+        return rarity
+
+    def _learned_before(self, done: Done) -> NDArray[np.int64]:
+        learned = np.empty(len(done.domain), np.int64)
+        for domain, count in enumerate(self.learned):
+            here = done.domain == domain
+            learned[here] = count + np.arange(here.sum())
+        return learned
+
+    def _clipped(self, done: Done, totals: NDArray[np.float64]) -> NDArray[np.float64]:
+        ranges = np.array([domain.rating_range for domain in self.domains])[done.domain]
+        return np.minimum(np.maximum(totals, ranges[:, 0]), ranges[:, 1])
+
+    def _alone_predictions(self, rated: RatedBatch, learn: bool) -> NDArray[np.float64]:
+        """Return what the target-only rating models predict, (B,), nan without; they learn if asked to."""
+        predicted = np.full(len(rated.value), np.nan)
+        for domain, model in self.alone.items():
+            here = np.flatnonzero((rated.domain == domain) & ~np.isnan(rated.value))
+            if len(here):
+                batch = rated.alone(here)
+                parts = model.learn_batch(batch) if learn else model.predict_batch(batch)
+                low, high = self.domains[domain].rating_range
+                predicted[here] = np.minimum(np.maximum(parts[:, :-1].sum(1), low), high)
+        return predicted
+
+    def rating_now(self, domain: int, user_id: str, item_id: str) -> RatingParts:
+        """Return the parts of the rating that this user would give this item at the domain's newest event time."""
+        value = self.domains[domain].rating_range[0]
+        event = Interaction(self.domains[domain].name, "rating", user_id, item_id, 0, value)
+        rows = (np.array([-1 if row is None else row]) for row in (self.users.get(user_id), self.catalogues[domain].ids.get(item_id)))
+        done = Done(np.array([domain]), *rows, np.array([self.newest[domain]]))
+        vectors = self.network.user_vectors_of(self.history.recall(done).context(self.network.recent))
+        rated = self._rated(Resolved([event], done, done.item < 0), vectors)
+        return RatingParts(*self.rating.predict_batch(rated)[0].tolist())
 
     def end_future(self, now: float) -> bool:
         """Ends what a wrong time did: no clock and no time in a table lies after `now` (s). True if one did."""
@@ -241,26 +338,16 @@ class Learner(Live):
         self.ranker.end_future(self.newest)
         latest = max(self.newest)
         self.history.end_future(latest)
-        self.rating.taste.end_future(latest)
+        for model in (self.rating, *self.alone.values()):
+            model.taste.end_future(latest)
         self.network.end_future(latest)
         self.pending.end_future(latest)
 
     def end_batch(self) -> None:
         """The slow path: one network step on the events since the last one."""
-        slow = self.pending.take()
-        if slow:
-            self.network.learn(
-                np.array([s.domain for s in slow], np.int64),
-                np.array([s.user for s in slow], np.int64),
-                np.array([s.item for s in slow], np.int64),
-                np.array([s.residual for s in slow], np.float32),
-                np.array([s.time for s in slow], np.float64),
-                np.stack([s.recent for s in slow]),
-            )
-
-    def forget_evictions(self) -> None:
-        """For a learner of which nothing is published."""
-        self.evicted, self.evicted_users = [], []
+        events = self.pending.take()
+        if events is not None:
+            self.network.learn(*events[:3], events.residual.astype(np.float32), *events[4:])
 
     @property
     def waiting(self) -> int:
@@ -281,19 +368,32 @@ class Learner(Live):
         k: int,
         explain: int | None = None,
         only: str | None = None,
+        alone: bool = False,
     ) -> list[list[Recommendation]]:
-        """The best `k` items for each user (None or unknown: as for a new one), best first.
+        """Return the best `k` items for each user (None or unknown: as for a new one), best first.
 
-        The first `explain` of them (all by default) carry `why`. only: the one signal that ranks.
+        The first `explain` of them (all by default) carry `why`. only: the one signal that ranks. alone: by the
+        target-only ranker.
         """
         domain = self.index[domain_name]
-        catalogue = self.catalogues[domain]
-        rows = [None if u is None else self.users.get(u) for u in users]
-        affinity = self.network.affinities(domain, rows)
+        asked = self.asked([None if u is None else self.users.get(u) for u in users], domain)
         pool = pool_size(k, self.diversity)
-        lists = self.ranker.recommend(domain, rows, self.newest[domain], pool, affinity, only=only)
+        lists = self.ranker.recommend(domain, asked, self.space(domain, asked.vector), pool, only, alone)
         explained = k if explain is None else explain
-        return [to_list(catalogue, ranked, k, explained, self.diversity) for ranked in lists]
+        return [to_list(self.catalogues[domain], ranked, k, explained, self.diversity) for ranked in lists]
+
+    def asked(self, users: Sequence[int | None], domain: int) -> Asked:
+        """Return what is known of users (rows) who are to get lists of a domain now."""
+        done = asking(users, domain)
+        done.time[:] = self.newest[domain]
+        recalled = self.history.recall(done, together=False)
+        vectors = self.network.user_vectors_of(recalled.context(self.network.recent))
+        return self.ranker.ask(done, recalled, self.history.seen_before(done, together=False), vectors)
+
+    def explain(self, user: int | None, domain: int, item: int, only: str | None, alone: bool) -> Ranked:
+        """Return one item's score and contributions, whether it would be recommended or not. user, item: rows."""
+        asked = self.asked([user], domain)
+        return self.ranker.explain(domain, asked, self.space(domain, asked.vector), item, only, alone)
 
     def user_vectors(self, users: Sequence[str]) -> NDArray[np.float32]:
         """(len(users), network dim)"""
@@ -334,6 +434,7 @@ class Learner(Live):
             "catalogues": [c.live() for c in self.catalogues],
             "history": self.history.live(),
             "rating": self.rating.live(),
+            "alone": {self.domains[d].name: model.live() for d, model in self.alone.items()},
             "ranker": self.ranker.live(),
             "network": self.network.live(),
             **self.intake.live(),
@@ -355,6 +456,9 @@ class Learner(Live):
         self.network.make_room(self.users.capacity, [c.ids.capacity for c in self.catalogues])
         self.history.load(state["history"])
         self.rating.load(state["rating"])
+        for d, model in self.alone.items():
+            if (held := state.get("alone", {}).get(names[d])) is not None:
+                model.load(held)
         self.ranker.load(state["ranker"])
         self.network.load(state["network"])
         self.intake.load(state)

@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from models.tables.replay_buffer import capped
 
 
-class PendingEvent(NamedTuple):
-    """One learned event: rows, the rating's residual (nan for a click), and its context.
+class Pending(NamedTuple):
+    """Learned events, in their order: rows, the rating's residual (nan for a click), time (s), and context.
 
-    time: seconds. recent: (L, 3) domain, row and time of the user's latest items before it.
+    domain, user, item, residual, time: (n,). recent: (n, L, 3) domain, row and time of the user's latest items before.
     """
 
-    domain: int
-    user: int
-    item: int
-    residual: float
-    time: float
+    domain: NDArray[np.int64]
+    user: NDArray[np.int64]
+    item: NDArray[np.int64]
+    residual: NDArray[np.float64]
+    time: NDArray[np.float64]
     recent: NDArray[np.float64]
 
 
@@ -28,52 +28,74 @@ class PendingBatch:
     """The micro-batch of the slow path, in the order of the events."""
 
     def __init__(self) -> None:
-        self.events: list[PendingEvent] = []
+        self._chunks: list[Pending] = []
+        self._count = 0
         self._users: set[int] = set()
         self._items: set[tuple[int, int]] = set()
 
     def __len__(self) -> int:
-        return len(self.events)
+        return self._count
 
-    def add(self, event: PendingEvent) -> None:
-        """Append one event."""
-        self.events.append(event)
-        self._users.add(event.user)
-        self._items.add((event.domain, event.item))
+    def add(self, events: Pending) -> None:
+        """Append events."""
+        self._chunks.append(events)
+        self._count += len(events.user)
+        self._users.update(events.user.tolist())
+        self._items.update(zip(events.domain.tolist(), events.item.tolist(), strict=True))
 
-    def take(self) -> list[PendingEvent]:
-        """Return all events; none waits afterwards."""
-        taken, self.events, self._users, self._items = self.events, [], set(), set()
+    def take(self) -> Pending | None:
+        """Return all events, None without any; none waits afterwards."""
+        taken = self._whole()
+        self._replace([])
         return taken
+
+    def _whole(self) -> Pending | None:
+        if not self._chunks:
+            return None
+        return Pending(*(np.concatenate(arrays) for arrays in zip(*self._chunks, strict=True)))
+
+    def _replace(self, chunks: list[Pending]) -> None:
+        self._chunks, self._count, self._users, self._items = [], 0, set(), set()
+        for chunk in chunks:
+            if len(chunk.user):
+                self.add(chunk)
 
     def drop_user(self, row: int) -> None:
         """Drop the events of a user row. Rare: an evicted user was usually last seen before this micro-batch."""
         if row in self._users:
-            self.events = [event for event in self.events if event.user != row]
-            self._users.remove(row)
+            self._keep(lambda events: events.user != row)
 
     def drop_item(self, domain: int, row: int) -> None:
         """Drop the events of an item row."""
         if (domain, row) in self._items:
-            self.events = [event for event in self.events if (event.domain, event.item) != (domain, row)]
-            self._items.remove((domain, row))
+            self._keep(lambda events: (events.domain != domain) | (events.item != row))
+
+    def _keep(self, wanted: Any) -> None:
+        kept = []
+        for chunk in self._chunks:
+            here = wanted(chunk)
+            kept.append(Pending(*(column[here] for column in chunk)))
+        self._replace(kept)
 
     def end_future(self, now: float) -> None:
         """Let no time lie after `now`, in seconds."""
-        self.events = [
-            event._replace(time=min(event.time, now), recent=capped(event.recent, now))
-            for event in self.events
+        self._chunks = [
+            chunk._replace(time=np.minimum(chunk.time, now), recent=capped(chunk.recent, now))
+            for chunk in self._chunks
         ]
 
     def state(self) -> dict[str, Any]:
-        return {
-            "slow": [[e.domain, e.user, e.item, e.residual, e.time] for e in self.events],
-            "slow_recent": np.stack([e.recent for e in self.events]) if self.events else None,
-        }
+        """Return what `load` takes."""
+        events = self._whole()
+        if events is None:
+            return {"slow": [], "slow_recent": None}
+        columns = [column.tolist() for column in events[:5]]
+        return {"slow": [list(row) for row in zip(*columns, strict=True)], "slow_recent": events.recent}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up what `state` gave."""
-        self.take()
-        recent = () if state["slow_recent"] is None else state["slow_recent"]
-        for (domain, user, item, residual, time), row in zip(state["slow"], recent, strict=True):
-            self.add(PendingEvent(domain, user, item, residual, time, row))
+        """Take up what `state` returned."""
+        self._replace([])
+        if state["slow"]:
+            domain, user, item, residual, time = map(np.array, zip(*state["slow"], strict=True))
+            recent = np.array(state["slow_recent"], np.float64)
+            self.add(Pending(domain, user, item, residual.astype(np.float64), time.astype(np.float64), recent))

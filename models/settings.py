@@ -21,7 +21,9 @@ class LearnerSettings(msgspec.Struct, forbid_unknown_fields=True):
     """Seed of all random draws."""
     compare: bool = True
     """Run a target-only learner beside the full one for every target: transfer gain needs it."""
-    exact_items: int = 200_000
+    threads: int = 2
+    """Computing threads of the ranker; what is learned does not depend on their number."""
+    exact_items: int = 1000
     """In a domain with more items, an approximate index finds the nearest ones to a user; scores stay exact."""
 
 

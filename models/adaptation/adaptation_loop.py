@@ -10,7 +10,8 @@ from models.adaptation.challengers import CHALLENGERS, Challenger, outcome
 from models.adaptation.drift_detectors import Detector, DriftDetectors
 from models.assessment.paired_test import Outcome
 from models.assessment.prequential import ndcg_at_10
-from models.learner import Learner, ScoredEvent
+from models.facts import ScoredEvent
+from models.learner import Learner
 from models.schema import Interaction
 from models.state.tracked_tables import Live
 
@@ -70,10 +71,10 @@ class AdaptationLoop(Live):
             measured += [("bias", error), ("rating_error", error * error)]
         if scored.rank is not None:
             measured.append(("ranking_error", 1.0 - ndcg_at_10(scored.rank)))
-        item = self.learner.catalogues[domain].ids.get(event.item)
-        if item is not None:
-            measured.append(("popularity", self.learner.ranker.statistics.popularity[domain].surprise(item)))
-        events = self.learner.learned[domain]
+        rarity = float(scored.facts.rarity[scored.n])
+        if not math.isnan(rarity):
+            measured.append(("popularity", rarity))
+        events = int(scored.facts.learned[scored.n])
         if self.learner.domains[domain].is_target and events and events % DIVERGENCE_EVENTS == 0:
             distances = self.learner.network.divergence(domain)
             measured += [("divergence", math.log1p(max(distances.values())))] if distances else []

@@ -10,12 +10,15 @@ import numpy as np
 from models.adaptation.actions import Action
 from models.assessment.paired_test import Outcome, PairedTest
 from models.assessment.prequential import ndcg_at_10
-from models.learner import Learner, ScoredEvent
+from models.facts import ScoredEvent
+from models.learner import Learner
+from models.ranking.conditional_logit import gradient, rank_of, score, step, weights_of
 from models.rating.bias import WORTH, Bias, kind
 from models.schema import Interaction
-from models.signals.registry import NAMES
+from models.signals.registry import ALL, KNOTS, NAMES
 from models.state.tracked_tables import Live
 
+NO_SLOPES = np.zeros((2, 0), np.float32)
 LIMIT = 2000
 """Events of the domain after which a challenger that has not won is dropped."""
 FRESH = {
@@ -49,7 +52,8 @@ class FreshBias(Live):
 
     def step(self, event: Interaction, scored: ScoredEvent) -> None:
         """An event of the domain, before it is learned."""
-        if event.value is None or scored.parts is None or scored.prediction is None:
+        parts, predicted_now = scored.parts, scored.prediction
+        if event.value is None or parts is None or predicted_now is None:
             return
         unit = self.learner.rating.unit[self.domain]
         low, high = self.learner.domains[self.domain].rating_range
@@ -58,10 +62,10 @@ class FreshBias(Live):
             for name, x in Bias.inputs(event.domain, event.user, event.item).items()
             if kind(name) in self.bias.optimizer.worth
         }
-        total = scored.parts.total + unit * sum(self.bias.weight(name) * x for name, x in inputs.items())
+        total = parts.total + unit * sum(self.bias.weight(name) * x for name, x in inputs.items())
         prediction = min(max(total, low), high)
         champion, challenger = (
-            ((event.value - predicted) / unit) ** 2 for predicted in (scored.prediction, prediction)
+            ((event.value - predicted) / unit) ** 2 for predicted in (predicted_now, prediction)
         )
         self.test.add(champion, challenger)
         error = self.learner.rating.surprise(self.domain, event.value, total)
@@ -106,16 +110,19 @@ class ShorterMemory(Live):
 
     def step(self, event: Interaction, scored: ScoredEvent) -> None:
         """An event of the domain, before it is learned."""
-        ranked = scored.ranked
-        if ranked.chosen is None or ranked.bent is None or ranked.context is None or ranked.rank is None:
+        choices = scored.choices
+        if choices is None or choices.chosen < 0:
             return
-        champion, everyone = self.learner.ranker.choices[self.domain], ranked.context._replace(user=None)
-        weights = self.choice.weights_of(everyone)
-        weights[: champion.signals] += champion.slopes(ranked.context.user)
-        scores = ranked.bent @ weights
-        rank = int((scores >= scores[ranked.chosen]).sum()) - 1
-        self.test.add(1.0 - ndcg_at_10(ranked.rank), 1.0 - ndcg_at_10(rank))
-        self.choice.learn(ranked.bent, ranked.chosen, everyone, weights)
+        champion, count = self.learner.ranker.choices[self.domain], len(choices.rows)
+        known = 0 <= choices.user < len(champion.users)
+        slopes = champion.users[choices.user, 0] if known else np.zeros(champion.signals, np.float32)
+        w, scores = np.empty(champion.weights.shape[1], np.float32), np.empty(count, np.float32)
+        weights_of(self.choice.weights, slopes, choices.bucket, choices.gap, w)
+        score(choices.values, ALL, KNOTS, count, w, scores)
+        rank = rank_of(scores, count, choices.chosen)
+        self.test.add(1.0 - ndcg_at_10(choices.rank), 1.0 - ndcg_at_10(rank))
+        gradient(choices.values, ALL, KNOTS, count, choices.chosen, scores, w)
+        step(self.choice.weights, self.choice.squares, NO_SLOPES, choices.bucket, choices.gap, w)
 
     def promote(self) -> None:
         self.learner.ranker.choices[self.domain].take_over(self.choice)

@@ -15,8 +15,7 @@ from models.network.two_tower import Array, Index, ItemRows, RowTable, Scorer
 from models.schema import Domain
 from models.tables.catalogue import Catalogue
 from models.tables.replay_buffer import Events, Frequency, ReplayBuffer, age, used
-from models.tables.user_history import History, Recent, newest_first
-from models.text.top_k import Affinity, affinities
+from models.tables.user_history import History, Recent
 from models.transfer import equations as transfer
 from models.transfer.strategies import Judged, Strategy
 
@@ -75,7 +74,7 @@ class NetworkLearner(NetworkStudent):
 
     def context(self, user: int | None) -> NDArray[np.float64]:
         """(recent, 3): domain, row and time of the user's latest items, newest first; domain -1: none."""
-        return newest_first(self.history.recent(user), self.recent)
+        return self.history.newest([user], self.recent)[0]
 
     def learn(
         self,
@@ -147,6 +146,29 @@ class NetworkLearner(NetworkStudent):
         rows = self._users.rows(np.array([-1 if user is None else user for user in users], np.int64))
         return self._scorer.users(rows, near, present, age(recent))
 
+    def user_vectors_of(self, recent):
+        recent = recent[:, : max(used(recent).sum(1).max(), 1)]
+        present = used(recent)
+        near = np.zeros((*present.shape, self.dim - 1), np.float32)
+        for d in range(len(self.domains)):
+            here = recent[:, :, 0] == d
+            if here.any():
+                near[here] = self.item_vectors(d)[recent[here][:, 1].astype(np.int64), :-1]
+        rows = np.zeros((len(recent), self.dim - 1), np.float32)
+        return self._scorer.users(rows, near, present, age(recent))
+
+    def item_lists(self, domain):
+        return self._vectors[domain].index.lists(self._vectors[domain].get(), self.catalogues[domain].size)
+
+    def vectors_of_items(self, domain, rows):
+        out = np.tile(self._vectors[domain].of_text(np.zeros(self._text, np.float32)), (len(rows), 1))
+        there = rows >= 0
+        out[there] = self.item_vectors(domain)[rows[there]]
+        return out
+
+    def rating_residuals(self, users, items, domain):
+        return np.array([self._scorer.rating(u, v, int(d)) for u, v, d in zip(users, items, domain)])
+
     def item_vectors(self, domain: int) -> Array:
         """(catalogue size, dim), not to be written to: current as far as `ItemVectors` refreshes."""
         return self._vectors[domain].get()
@@ -154,11 +176,6 @@ class NetworkLearner(NetworkStudent):
     def affinity(self, domain: int, users: list[int | None]) -> Array:
         """(n, catalogue size): user · item."""
         return self.user_vectors(users) @ self.item_vectors(domain).T
-
-    def affinities(self, domain: int, users: list[int | None]) -> list[Affinity]:
-        """The same for ranking: one a user, by way of an index where the catalogue is large."""
-        vectors = self.item_vectors(domain)
-        return affinities(self._vectors[domain].index, vectors, self.user_vectors(users))
 
     def rating_residual(self, domain: int, user: int | None, item: int | None, vector: Array | None) -> float:
         """What the rating head adds to the rating model; `vector`: the text of an item without a row."""

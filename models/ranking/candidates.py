@@ -5,44 +5,150 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.signals.covisit_scores import CovisitScores
-from models.signals.popularity import HALF_LIVES, Popularity
-from models.text.top_k import Affinity, best, leading
+from models.kernels import kernel
+from models.signals.covisit_scores import SIGNALS
+from models.signals.popularity import EVER, HELD
+from models.signals.signal import Asked, Items, Scratch
+from models.tables.hash_index import row_of
+from models.text.inverted_lists import dot, nearest
 
 TOP_OF_EACH = 30
 """How many candidates each signal proposes."""
 FEWEST = 100
 """How many candidates there are at least, as long as items are eligible."""
+PROPOSING = np.array([*range(len(SIGNALS)), len(SIGNALS), len(SIGNALS) + 3])
+"""The co-visit sums whose highest are proposed: all signals, and of the target's own the sequence and the 30 days."""
+ROOM = TOP_OF_EACH * (5 + len(PROPOSING) + 2) + FEWEST
+"""More candidates than there can be."""
+CLOSE = 4096
+"""A bar is exact to so many steps of a float's last place: one part in 2,000."""
+STEEP = np.int32(6 << 23)
+"""The top is first looked for within a factor of 2^6 of the highest."""
 
 
-def candidate_rows(
-    eligible: NDArray[np.bool_],
-    popularity: Popularity,
-    covisits: CovisitScores,
-    affinities: tuple[Affinity | None, ...],
-    time: float,
-    include: int | None = None,
-) -> NDArray[np.int64]:
-    """Return the candidates' item rows, (C,) ascending.
+@kernel
+def close_seen(event: int, asked: Asked, items: Items, scratch: Scratch) -> None:
+    """Stamp the items that the user has had in the domain: they are no candidates."""
+    for n in range(asked.seen_at[event], asked.seen_at[event + 1]):
+        row = row_of(items.hashes, items.hash_rows, asked.seen[n])
+        if row >= 0:
+            scratch.stamp[row] = 2 * scratch.epoch[0]
 
-    eligible: (rows,) items that may be recommended and that the user has not had. include: a row that is a candidate
-    in any case. The set does not depend on the item that the user chose, which keeps the ranker's likelihood
-    consistent. When it is small, the items most in demand fill it up to `FEWEST`.
+
+@kernel
+def take(row: int, rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch) -> int:
+    """Add an eligible row that is no candidate yet; return how many candidates there are."""
+    epoch = 2 * scratch.epoch[0]
+    if not items.open[row] or scratch.stamp[row] == epoch or scratch.stamp[row] == epoch + 1:
+        return count
+    scratch.stamp[row] = epoch + 1
+    rows[count] = row
+    return count + 1
+
+
+@kernel
+def at_least(values: NDArray[np.int32], bar: int) -> int:
+    """Return how many values reach the bar."""
+    reached = 0
+    for n in range(len(values)):
+        reached += values[n] >= bar
+    return reached
+
+
+@kernel
+def bar_of(values: NDArray[np.int32], k: int) -> tuple[int, int]:
+    """Return bars (low, high): at most k values reach `high`, at least k reach `low`, or all that are positive.
+
+    values: bits of non-negative floats, whose order is that of the floats. Bisection: counting needs no branches.
     """
-    chosen = np.zeros(len(eligible), np.bool_)
-    for half_life in HALF_LIVES:
-        top = popularity.top(half_life)
-        chosen[top[eligible[top]][:TOP_OF_EACH]] = True
-    for sums in covisits.sums:
-        chosen[covisits.rows[best(sums, sums > 0, TOP_OF_EACH)]] = True
-    for affinity in affinities:
-        if affinity is not None:
-            chosen[affinity.top(eligible, TOP_OF_EACH)] = True
-    if include is not None:
-        chosen[include] = True
-    rows = np.flatnonzero(chosen)
-    if len(rows) < FEWEST:
-        rest = np.flatnonzero(eligible & ~chosen)
-        demand = popularity.column("ever", len(eligible), time)[rest]
-        rows = np.sort(np.concatenate([rows, rest[leading(demand, FEWEST - len(rows))]]))
-    return rows
+    highest = np.int32(0)
+    for n in range(len(values)):
+        highest = max(highest, values[n])
+    high = highest + np.int32(1)
+    low = max(np.int32(1), high - STEEP)
+    if at_least(values, low) < k:
+        high, low = low, np.int32(1)
+    if at_least(values, low) <= k:
+        return low, low
+    while high - low > CLOSE:
+        middle = low + (high - low) // np.int32(2)
+        reached = at_least(values, middle)
+        if reached >= k:
+            low = middle
+        else:
+            high = middle
+        if reached == k:
+            return middle, middle
+    return low, high
+
+
+@kernel
+def take_highest(met: int, kind: int, rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch) -> int:
+    """Add the rows of the highest co-visit sums of one kind; return how many candidates there are."""
+    keys, bits = scratch.keys[:met], scratch.sums.view(np.int32)
+    for n in range(met):
+        keys[n] = bits[n, kind]
+    low, high = bar_of(keys, TOP_OF_EACH)
+    left = TOP_OF_EACH
+    for n in range(met):
+        if keys[n] >= high and keys[n] > 0:
+            count = take(scratch.touched[n], rows, count, items, scratch)
+            left -= 1
+    for n in range(met):
+        if left > 0 and low <= keys[n] < high:
+            count = take(scratch.touched[n], rows, count, items, scratch)
+            left -= 1
+    return count
+
+
+@kernel
+def take_popular(rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch) -> int:
+    """Add the first eligible rows of every popularity's top list; return how many candidates there are."""
+    epoch = 2 * scratch.epoch[0]
+    for half_life in range(items.top.shape[0]):
+        found = 0
+        for place in range(np.int64(items.clock[HELD])):
+            row = items.top[half_life, place]
+            if items.open[row] and scratch.stamp[row] != epoch:
+                count = take(row, rows, count, items, scratch)
+                found += 1
+                if found == TOP_OF_EACH:
+                    break
+    return count
+
+
+@kernel
+def fill_up(rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch) -> int:
+    """Add the items most in demand until there are `FEWEST`; return how many candidates there are."""
+    for place in range(np.int64(items.clock[HELD])):
+        if count >= FEWEST:
+            return count
+        count = take(items.top[EVER, place], rows, count, items, scratch)
+    for row in range(items.text.size):
+        if count >= FEWEST:
+            return count
+        count = take(row, rows, count, items, scratch)
+    return count
+
+
+@kernel
+def choose(event: int, met: int, asked: Asked, items: Items, scratch: Scratch, rows: NDArray[np.int32]) -> int:
+    """Write the candidates' item rows, and return how many there are.
+
+    The set does not depend on the item that the user chose, which keeps the ranker's likelihood consistent. rows:
+    (ROOM,). met: how many co-visit sums there are.
+    """
+    count = take_popular(rows, 0, items, scratch)
+    for n in range(len(PROPOSING)):
+        count = take_highest(met, PROPOSING[n], rows, count, items, scratch)
+    closed, best = 2 * scratch.epoch[0], scratch.best
+    profile, vector = asked.profile[event], asked.vector[event]
+    if dot(profile, profile) > 0:
+        found = nearest(profile, items.units, items.text, items.open, scratch.stamp, closed, best, scratch.probes)
+        for n in range(found):
+            count = take(best.rows[n], rows, count, items, scratch)
+    if len(items.network) > 0:
+        found = nearest(vector, items.network, items.near, items.open, scratch.stamp, closed, best, scratch.probes)
+        for n in range(found):
+            count = take(best.rows[n], rows, count, items, scratch)
+    return fill_up(rows, count, items, scratch) if count < FEWEST else count

@@ -1,15 +1,20 @@
-"""Which of the candidates a user takes: a conditional logit over bent signals, learned online."""
+"""Which of the candidates a user takes: a conditional logit over signals with knots, learned online."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.kernels import kernel
 from models.state.dirty_keys import Touched
+from models.state.growing import Growing
 from models.state.tracked_tables import LiveRows, Rows
-from models.tables.catalogue import grown
+
+Array = NDArray[np.float32]
+Wide = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 BUCKETS = (1, 5, 20)
 """First counts of the history buckets after the empty one."""
@@ -17,22 +22,122 @@ GAPS = (60.0, 3600.0, 86400.0, 30 * 86400.0)
 """Bounds, in seconds, of the classes of time since the user's last event; one more for no event at all."""
 BENDS = 4
 """Places where the slope of a signal may change."""
+PARTS = len(BUCKETS) + len(GAPS) + 4
+"""Rows of weights: shared, one a history bucket, one a class of gap."""
+FIRST_GAP = len(BUCKETS) + 2
+RATE = 0.02
+FORGET = 0.9995
+NOT_CHOSEN = -1
 
 
-class Context(NamedTuple):
-    """What selects the weights: the user's row, events in the domain, seconds since the last event anywhere."""
+@kernel
+def part_rows(events: int, gap: float) -> tuple[int, int]:
+    """Return the rows of weights of a user with so many events in the domain and so many seconds since their last.
 
-    user: int | None
-    events: int
-    gap: float | None
+    gap: negative for a user without any event.
+    """
+    bucket, rest = 1, FIRST_GAP
+    for first in BUCKETS:
+        bucket += events >= first
+    if gap >= 0:
+        rest += 1
+        for bound in GAPS:
+            rest += gap >= bound
+    return bucket, rest
 
-    def parts(self) -> list[int]:
-        """Rows of `Choice.weights`: shared, history bucket, gap class."""
-        gap = 0 if self.gap is None else 1 + int(np.searchsorted(GAPS, self.gap, side="right"))
-        return [0, 1 + int(np.searchsorted(BUCKETS, self.events, side="right")), 2 + len(BUCKETS) + gap]
+
+@kernel
+def weights_of(weights: Wide, slopes: Array, bucket: int, gap: int, out: Array) -> None:
+    """Write `w = w_shared + w_bucket + w_gap`, with the user's own slopes at the origin added. out: (5 · signals,)."""
+    for f in range(weights.shape[1]):
+        total = weights[0, f] + weights[bucket, f] + weights[gap, f]
+        if f < len(slopes):
+            total += slopes[f]
+        out[f] = np.float32(total)
 
 
-class Choice(LiveRows):
+@kernel
+def score(values: Array, places: Index, knots: Array, count: int, w: Array, scores: Array) -> None:
+    """Write `s_c = Σ_f w_f x_cf + Σ_b w_fb max(x_cf - knot_fb, 0)` of each candidate.
+
+    values: (columns, room), `places` says where signal f lies. knots: (4, signals). w: (5 · signals,).
+    """
+    signals = len(places)
+    scores[:count] = 0
+    for f in range(signals):
+        x = values[places[f]]
+        w0, w1, w2 = w[f], w[signals + f], w[2 * signals + f]
+        w3, w4 = w[3 * signals + f], w[4 * signals + f]
+        k1, k2, k3, k4 = knots[0, f], knots[1, f], knots[2, f], knots[3, f]
+        none = np.float32(0)
+        for c in range(count):
+            v = x[c]
+            scores[c] += (
+                w0 * v + w1 * max(v - k1, none) + w2 * max(v - k2, none)
+                + w3 * max(v - k3, none) + w4 * max(v - k4, none)
+            )  # fmt: skip
+
+
+@kernel
+def rank_of(scores: Array, count: int, chosen: int) -> int:
+    """Return how many other candidates score at least as high as the chosen one: ties count against it."""
+    above, own = -1, scores[chosen]
+    for c in range(count):
+        above += scores[c] >= own
+    return above
+
+
+@kernel
+def gradient(values: Array, places: Index, knots: Array, count: int, chosen: int, scores: Array, out: Array) -> None:
+    """Write `∂/∂w -log P(chosen) = Σ_c (P_c - [c = chosen]) φ(x_c)`; scores become the probabilities less the choice.
+
+    out: (5 · signals,), the same layout as w.
+    """
+    highest, total = scores[0], np.float32(0)
+    for c in range(count):
+        highest = max(highest, scores[c])
+    for c in range(count):
+        scores[c] = np.exp(scores[c] - highest)
+        total += scores[c]
+    for c in range(count):
+        scores[c] /= total
+    scores[chosen] -= np.float32(1)
+    signals, none = len(places), np.float32(0)
+    for f in range(signals):
+        x = values[places[f]]
+        k1, k2, k3, k4 = knots[0, f], knots[1, f], knots[2, f], knots[3, f]
+        g0, g1, g2, g3, g4 = none, none, none, none, none
+        for c in range(count):
+            p, v = scores[c], x[c]
+            g0 += p * v
+            g1 += p * max(v - k1, none)
+            g2 += p * max(v - k2, none)
+            g3 += p * max(v - k3, none)
+            g4 += p * max(v - k4, none)
+        out[f], out[signals + f], out[2 * signals + f] = g0, g1, g2
+        out[3 * signals + f], out[4 * signals + f] = g3, g4
+
+
+@kernel
+def step(weights: Wide, squares: Wide, slopes: Array, bucket: int, gap: int, g: Array) -> None:
+    """Take one AdaGrad step, `q ← 0.9995 q + g²,  w ← w - rate · g / √q`, in each row of weights that was in use.
+
+    slopes: (2, signals) the user's slopes and their squared gradients, `s ← s - rate · g / √(1 + Σ g²)`; (0, 0): none.
+    """
+    for f in range(len(g)):
+        if not np.isfinite(g[f]):
+            return
+    for part in range(3):
+        row = 0 if part == 0 else (bucket if part == 1 else gap)
+        for f in range(len(g)):
+            squares[row, f] = FORGET * squares[row, f] + np.float64(g[f]) ** 2
+            weights[row, f] -= RATE * g[f] / np.sqrt(squares[row, f])
+    for f in range(slopes.shape[1]):
+        slopes[1, f] += g[f] * g[f]
+        slopes[0, f] -= np.float32(RATE) * g[f] / np.sqrt(np.float32(1) + slopes[1, f])
+
+
+class ConditionalLogit(LiveRows):
     """`P(i | candidates C) = exp(s_i) / Σ_{j∈C} exp(s_j)`, `s = w·x + Σ_b w_b·max(x - knot_b, 0)`.
 
     The score is linear in each signal between its knots, so a signal's part of it can be named. `w` adds up a
@@ -44,95 +149,59 @@ class Choice(LiveRows):
     """
 
     def __init__(
-        self,
-        prior: NDArray[np.float64],
-        knots: NDArray[np.floating[Any]],
-        names: tuple[str, ...],
-        *,
-        rate: float = 0.02,
-        forget: float = 0.9995,
+        self, prior: Wide, knots: NDArray[np.floating[Any]], names: tuple[str, ...], written: Touched | None = None
     ) -> None:
-        """prior: (signals,) shared weights before the first event; knots: (4, signals); names: of the signals."""
-        self.rate, self.forget = rate, forget
+        """prior: (signals,) shared weights before the first event; knots: (4, signals); names: of the signals.
+
+        written: marks of user rows.
+        """
         self.names = names
-        self.written = Touched()
-        """User rows."""
+        self.written = written or Touched()
         self.knots = knots.astype(np.float32)
         self.signals = len(prior)
-        self.weights = np.zeros((len(BUCKETS) + len(GAPS) + 4, self.signals * (1 + BENDS)))
+        self.weights = np.zeros((PARTS, self.signals * (1 + BENDS)))
         self.weights[0, : self.signals] = prior
-        self._squares = np.ones_like(self.weights)
-        self._no_slopes = np.zeros(self.signals, np.float32)
-        self.users = np.zeros((0, 2, self.signals), np.float32)
+        self.squares = np.ones_like(self.weights)
+        self._users = Growing({"users": np.float32}, users=((2, self.signals), 0.0))
+
+    @property
+    def users(self) -> Array:
         """(user rows, 2, signals): the user's slopes, and their squared gradients less one."""
+        return self._users.arrays["users"]
 
-    def bent(self, signals: NDArray[np.float64]) -> NDArray[np.float32]:
-        """(C, signals) to (C, (1 + bends) · signals): each signal and its part beyond each knot."""
-        x = signals.astype(np.float32)
-        beyond = np.maximum(x[:, None] - self.knots, np.float32(0))
-        return np.concatenate([x, beyond.reshape(len(x), BENDS * self.signals)], 1)
+    def reserve(self, users: int) -> None:
+        """Make room for this many users."""
+        self._users.reserve(users)
 
-    def weights_of(self, context: Context) -> NDArray[np.float32]:
-        """((1 + bends) · signals,): all parts added up."""
-        total: NDArray[np.float64] = self.weights[context.parts()].sum(0)
-        total[: self.signals] += self.slopes(context.user)
-        return total.astype(np.float32)
+    def weights_for(self, user: int | None, events: int, gap: float | None) -> Array:
+        """Return all parts added up, (5 · signals,). gap: seconds since the user's last event, None without one."""
+        out = np.zeros(self.weights.shape[1], np.float32)
+        known = user is not None and 0 <= user < len(self.users)
+        slopes = self.users[user, 0] if known else np.zeros(self.signals, np.float32)
+        weights_of(self.weights, slopes, *part_rows(events, -1.0 if gap is None else gap), out)
+        return out
 
-    def slopes(self, user: int | None) -> NDArray[np.float32]:
-        """(signals,): the user's own part, zeros for one without."""
-        known = user is not None and user < len(self.users)
-        own: NDArray[np.float32] = self.users[user, 0] if known else self._no_slopes
-        return own
-
-    def contributions(self, bent: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float64]:
-        """(C, signals): what each signal adds to the score, with the weights of `weights_of`."""
-        parts = bent.astype(np.float64) * weights
-        total: NDArray[np.float64] = parts.reshape(len(bent), 1 + BENDS, self.signals).sum(1)
-        return total
-
-    def learn(
-        self,
-        bent: NDArray[np.float32],
-        chosen: int,
-        context: Context,
-        weights: NDArray[np.float32] | None = None,
-    ) -> None:
-        """One step towards the chosen candidate. weights: what the candidates were scored with, if not `weights_of`."""
-        scores = bent @ (self.weights_of(context) if weights is None else weights)
-        p = np.exp(scores - scores.max())
-        gradient = ((p @ bent) / p.sum() - bent[chosen]).astype(np.float64)
-        if not np.isfinite(gradient).all():
-            return
-        parts = context.parts()
-        self._squares[parts] = self.forget * self._squares[parts] + gradient**2
-        self.weights[parts] -= self.rate * gradient / np.sqrt(self._squares[parts])
-        if context.user is not None:
-            self.users = grown(self.users, context.user + 1)
-            slopes, squares = self.users[context.user]
-            first = gradient[: self.signals]
-            squares += (first**2).astype(np.float32)
-            slopes -= (self.rate * first / np.sqrt(1.0 + squares)).astype(np.float32)
-
-    def fresh(self) -> Choice:
-        """The same weights without the users', and the large steps of a start."""
-        copy = Choice(np.zeros(self.signals), self.knots, self.names, rate=self.rate, forget=self.forget)
+    def fresh(self) -> ConditionalLogit:
+        """Return one with equal weights, without the users', and with the large steps of a start."""
+        copy = ConditionalLogit(np.zeros(self.signals), self.knots, self.names)
         copy.weights = self.weights.copy()
         return copy
 
-    def take_over(self, other: Choice) -> None:
-        """Another's weights and steps; the users' slopes stay."""
-        self.weights, self._squares = other.weights.copy(), other._squares.copy()
+    def take_over(self, other: ConditionalLogit) -> None:
+        """Take another's weights and steps; the users' slopes stay."""
+        self.weights, self.squares = other.weights.copy(), other.squares.copy()
 
     def drop_user(self, row: int) -> None:
-        """The row stands for another user from now on."""
+        """Forget the row: it stands for another user from now on."""
         if row < len(self.users):
             self.users[row] = 0.0
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "names": list(self.names),
             "weights": self.weights,
-            "squares": self._squares,
+            "squares": self.squares,
             "users": Rows(self.written, self.users),
         }
 
@@ -143,13 +212,14 @@ class Choice(LiveRows):
             raise ValueError(f"weights of {state['users'].shape[2]} unnamed signals for {self.signals}")
         names = state.get("names", list(self.names))
         if tuple(names) == self.names:
-            self.weights, self._squares = state["weights"].copy(), state["squares"].copy()
-            self.users = state["users"].copy()
+            self.weights, self.squares = state["weights"].copy(), state["squares"].copy()
+            self._users.load(users=state["users"])
             return
         common = [name for name in self.names if name in names]
         here, there = ([own.index(name) for name in common] for own in (list(self.names), names))
-        for mine, theirs in ((self.weights, state["weights"]), (self._squares, state["squares"])):
+        for mine, theirs in ((self.weights, state["weights"]), (self.squares, state["squares"])):
             by_signal = mine.reshape(len(mine), 1 + BENDS, self.signals)
             by_signal[:, :, here] = theirs.reshape(len(theirs), 1 + BENDS, len(names))[:, :, there]
-        self.users = np.zeros((len(state["users"]), 2, self.signals), np.float32)
-        self.users[:, :, here] = state["users"][:, :, there]
+        users = np.zeros((len(state["users"]), 2, self.signals), np.float32)
+        users[:, :, here] = state["users"][:, :, there]
+        self._users.load(users=users)

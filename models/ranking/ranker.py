@@ -1,47 +1,52 @@
-"""Ranks a domain's items for a user and learns, event by event, how much each signal counts."""
+"""Ranks a domain's items for users and learns, event by event, how much each signal counts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ranking.candidates import candidate_rows
-from models.ranking.conditional_logit import Choice, Context
+from models.ranking.conditional_logit import ConditionalLogit, part_rows
+from models.ranking.proposal import (
+    LAST_EPOCH,
+    TOP,
+    Listed,
+    Proposed,
+    Ranks,
+    Weighing,
+    judge,
+    list_best,
+    propose,
+    room_for,
+    scratch_for,
+)
 from models.schema import Domain
-from models.signals.covisit_scores import CovisitScores, spread
 from models.signals.item_statistics import ItemStatistics
-from models.signals.registry import KNOTS, NAMES, PRIOR, Candidates, matrix
-from models.signals.signal import Query
-from models.signals.text_affinity import profile, text_affinities
+from models.signals.registry import ALL, KNOTS, NAMES, PRIOR, TARGET_ONLY
+from models.signals.signal import Asked, Items, Scratch
+from models.signals.text_affinity import add_to_profiles, normalise
+from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live
 from models.tables.catalogue import Catalogue
-from models.tables.user_history import History, Recent
-from models.text.top_k import Affinity
+from models.tables.user_history import Done, Recalled, Seen
+from models.text.inverted_lists import Lists
 
+WORTH_SPLITTING = 16
+"""A thread is given this many questions at least: handing over costs what one question costs."""
 BLOCK = 64
-"""Users whose text affinities are computed together: a product of two matrices is four times as fast."""
+"""Lists are made for so many users at a time, which bounds the room for their candidates."""
+NO_PLACES = np.zeros(0, np.int64)
 
 
-TOP = 10
-NONE: NDArray[np.int64] = np.zeros(0, np.int64)
+class Space(NamedTuple):
+    """The network's space: users (B, D), items of one domain (rows, D) and their index. No items: there is no network."""
 
-
-class Scored(NamedTuple):
-    """rank: 0 = best of the recommendable items the user has not had, ties count against the item; None when
-    the user has had it, or it is unknown or not recommendable.
-
-    `chosen` is the item's place among the candidates, None if it is not one; `bent` (C, …) their signals.
-    """
-
-    rank: int | None
-    chosen: int | None = None
-    bent: NDArray[np.float32] | None = None
-    context: Context | None = None
-    top: NDArray[np.int64] = NONE
-    """Rows of the ten best candidates, in no order; empty where there is no rank."""
+    users: NDArray[np.float32]
+    items: NDArray[np.float32]
+    lists: Lists
 
 
 class Ranked(NamedTuple):
@@ -56,195 +61,237 @@ class Ranked(NamedTuple):
     names: tuple[str, ...] = NAMES
 
 
-class Ranker(Live):
-    """For every event, in order: `score`, `learn`, `observe`, then `History.add`. Times are seconds.
+class Choices(NamedTuple):
+    """One event's candidates as a challenger sees them. values: (columns, C). chosen: its place, -1 for none.
 
-    An item outside the candidate set ranks after all candidates, by its popularity.
+    bucket, gap: rows of weights. user: row, -1 for none. rank: of the chosen item.
+    """
+
+    values: NDArray[np.float32]
+    rows: NDArray[np.int32]
+    chosen: int
+    bucket: int
+    gap: int
+    user: int
+    rank: int
+
+
+class Judged(NamedTuple):
+    """What the ranker said of events of one domain. wanted: (n,) their places in the batch."""
+
+    wanted: NDArray[np.int64]
+    asked: Asked
+    proposed: Proposed
+    ranks: Ranks
+
+    def choices(self, n: int) -> Choices:
+        """Return the candidates of one of the events."""
+        event = self.wanted[n]
+        count = int(self.proposed.count[n])
+        bucket, gap = part_rows(self.asked.events[event], self.asked.gap[event])
+        return Choices(
+            self.proposed.values[n, :, :count], self.proposed.rows[n, :count], int(self.ranks.chosen[n]),
+            bucket, gap, int(self.asked.user[event]), int(self.ranks.rank[n, 0]),
+        )  # fmt: skip
+
+
+class Ranker(Live):
+    """For every batch: `ask`, `score`, which may learn the choices, then `statistics.fold`. Times are seconds.
+
+    A target of several domains has two rankers over the same columns: one of all signals, and one that knows the target
+    alone, to compare with.
     """
 
     def __init__(
         self,
         domains: Sequence[Domain],
         catalogues: list[Catalogue],
-        history: History,
-        seed: int = 0,
-        *,
-        rate: float = 0.02,
+        compare: bool = True,
+        threads: int = 1,
+        users: Touched | None = None,
     ) -> None:
+        """compare: whether targets have a target-only ranker. users: marks of user rows."""
         self.catalogues = catalogues
-        self.history = history
-        self.statistics = ItemStatistics(catalogues, history, [domain.recommend for domain in domains])
-        self.choices = [Choice(PRIOR, KNOTS, NAMES, rate=rate) for _ in domains]
-        self._covisits: tuple[int, Recent, float, CovisitScores] | None = None
-        """Those of the latest candidates: comparison arms rank the same event."""
+        self.domains = list(domains)
+        self.statistics = ItemStatistics(catalogues, [domain.recommend for domain in domains])
+        self.choices = [ConditionalLogit(PRIOR, KNOTS, NAMES, users) for _ in domains]
+        self.alone = {
+            d: ConditionalLogit(PRIOR, KNOTS, NAMES, users)
+            for d, domain in enumerate(domains)
+            if compare and len(domains) > 1 and domain.is_target and domain.recommend
+        }
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._scratch: list[Scratch] = []
+        self._room = room_for(0)
 
-    # Reading
+    # Questions
 
-    def text(self, domain: int, users: list[int | None]) -> list[Affinity | None]:
-        """Return each user's text affinity to the items of the domain; None for a user without text."""
-        profiles = np.stack([profile(self.catalogues, self.history.recent(user)) for user in users])
-        told: NDArray[np.bool_] = np.abs(profiles).max(1) > 0
-        cosines = iter(text_affinities(self.catalogues[domain], profiles[told]))
-        return [next(cosines) if tells else None for tells in told]
+    def ask(self, done: Done, recalled: Recalled, seen: Seen, vectors: NDArray[np.float32]) -> Asked:
+        """Return what is known of the users of events, or of those who are to get lists.
 
-    def covisits(
-        self, domain: int, user: int | None, time: float, eligible: NDArray[np.bool_]
-    ) -> CovisitScores:
-        """Return the co-visit sums of the eligible items with the user's latest ones."""
-        recent = self.history.recent(user)
-        held = self._covisits
-        if held is None or held[0] != domain or held[1] is not recent or held[2] != time:
-            scores = spread(
-                self.statistics.visits,
-                self.statistics.popularity,
-                recent,
-                domain,
-                eligible,
-                self.statistics.shared_clock(time),
+        vectors: (B, D) the users in the network's space.
+        """
+        shape = recalled.row.shape
+        counts, slots = np.ones(shape, np.float32), np.full(shape, -1, np.int32)
+        profiles = np.zeros((len(done.user), self.catalogues[0].dim), np.float32)
+        for d, catalogue in enumerate(self.catalogues):
+            add_to_profiles(
+                profiles, d, recalled.domain, recalled.row, recalled.n, catalogue.directions.units[: catalogue.size]
             )
-            held = self._covisits = domain, recent, time, scores
-        return held[3]
-
-    def candidates(
-        self,
-        domain: int,
-        user: int | None,
-        time: float,
-        text: Affinity | None,
-        network: Affinity | None,
-        include: int | None = None,
-    ) -> Candidates:
-        """Return the candidates and their signals. text: what `text` gives for this user; include: see
-        `candidate_rows`."""
-        eligible = self.history.eligible(user, domain)
-        self._covisits = None
-        covisits = self.covisits(domain, user, time, eligible)
-        rows = candidate_rows(
-            eligible, self.statistics.popularity[domain], covisits, (text, network), time, include
-        )
-        query = Query(
-            domain, user, time, rows, self.history.recent(user), self.history.count(user, domain),
-            self.catalogues[domain], self.statistics, covisits, text, network,
+            self.statistics.describe_recent(d, recalled, counts, slots)
+        normalise(profiles)
+        gap = np.where(recalled.n > 0, np.maximum(done.time - recalled.time[:, 0], 0.0), -1.0)
+        own = recalled.domain == done.domain[:, None]
+        return Asked(
+            done.user, done.item, done.time, self.statistics.shared_clock(done.time), recalled.events, gap, own,
+            recalled.row, slots, counts, recalled.n, profiles, vectors, seen.hashes, seen.at,
         )  # fmt: skip
-        return Candidates(rows, matrix(query))
 
-    def score(
-        self,
-        domain: int,
-        user: int | None,
-        item: int | None,
-        item_id: str,
-        time: float,
-        affinity: Affinity | None = None,
-        only: str | None = None,
-    ) -> Scored:
-        """The item's rank for this user now. affinity: the network's, if there is one; only: as of `recommend`."""
-        catalogue = self.catalogues[domain]
-        if item is None or not catalogue.recommendable[item] or self.history.has_seen(user, domain, item_id):
-            return Scored(None)
-        text = self.text(domain, [user])[0]
-        rows, signals = self.candidates(domain, user, time, text, affinity)
-        context = self._context(domain, user, time)
-        bent = self.choices[domain].bent(signals)
-        scores = bent @ self._weights(domain, context, only)
-        top = rows[np.argpartition(-scores, min(TOP, len(rows)) - 1)[:TOP]] if len(rows) else NONE
-        at = int(np.searchsorted(rows, item))
-        if at < len(rows) and rows[at] == item:
-            return Scored(int((scores >= scores[at]).sum()) - 1, at, bent, context, top)
-        rest = self.history.eligible(user, domain)
-        rest[rows] = False
-        counts = self.statistics.popularity[domain].column("ever", catalogue.size, time)
-        return Scored(len(rows) + int((counts[rest] >= counts[item]).sum()) - 1, top=top)
+    def _items(self, domain: int, space: Space) -> Items:
+        catalogue, statistics = self.catalogues[domain], self.statistics
+        size = catalogue.size
+        statistics.reserve(domain, size)
+        popularity, experience = statistics.popularity[domain], statistics.experience[domain]
+        directions, index = catalogue.directions, catalogue.row_by_hash
+        return Items(
+            catalogue.recommendable, directions.units, directions.lists(size), space.items, space.lists,
+            popularity.counts, popularity.first, popularity.clock, popularity.top_rows,
+            experience.moments, experience.total, index.keys, index.rows,
+        )  # fmt: skip
 
-    def _context(self, domain: int, user: int | None, time: float) -> Context:
-        latest = self.history.recent(user).time[-1:]
-        gap = max(0.0, time - float(latest[0])) if len(latest) else None
-        return Context(user, self.history.count(user, domain), gap)
+    def _propose(
+        self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], include: int = -1
+    ) -> Proposed:
+        """Return the candidates of these questions; the next call overwrites them."""
+        if len(wanted) > len(self._room.count):
+            self._room = room_for(len(wanted))
+        room = Proposed(*(values[: len(wanted)] for values in self._room))
+        items, visits = self._items(domain, space), self.statistics.visits.kernel_view(domain)
+        parts = min(self.threads, max(1, len(wanted) // WORTH_SPLITTING))
+        self._make_scratch(parts)
+        if parts == 1 or self._pool is None:
+            propose(asked, items, visits, self._scratch[0], wanted, include, room)
+            return room
+        edges = np.linspace(0, len(wanted), parts + 1).astype(int).tolist()
+        slices = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
 
-    def _weights(self, domain: int, context: Context, only: str | None) -> NDArray[np.float32]:
-        """What the bent signals are weighed with."""
-        weights = self.choices[domain].weights_of(context)
-        if only is not None:
-            weights = np.zeros_like(weights)
-            weights[NAMES.index(only)] = 1.0
-        return weights
+        def one(n: int) -> None:
+            part = Proposed(*(values[slices[n]] for values in room))
+            propose(asked, items, visits, self._scratch[n], wanted[slices[n]], include, part)
 
-    def learn(self, scored: Scored, domain: int, user: int, item: int, time: float) -> None:
-        """Updates the weights, if the item was among the candidates."""
-        if scored.chosen is not None and scored.bent is not None and scored.context is not None:
-            self.choices[domain].learn(scored.bent, scored.chosen, scored.context._replace(user=user))
+        list(self._pool.map(one, range(parts)))
+        return room
 
-    def observe(self, domain: int, user: int, item: int, time: float) -> None:
-        """Updates popularity, co-visitation and the rest of the fast state."""
-        self.statistics.observe(domain, user, item, time)
+    def _make_scratch(self, threads: int) -> None:
+        slots = len(self.statistics.visits.domain_of)
+        rows = max(len(catalogue.recommendable) for catalogue in self.catalogues)
+        for n in range(threads):
+            if n == len(self._scratch):
+                self._scratch.append(scratch_for(slots, rows, self.catalogues[0].dim))
+            held = self._scratch[n]
+            if len(held.mark) < slots or len(held.stamp) < rows or held.epoch[0] > LAST_EPOCH - 4096:
+                self._scratch[n] = scratch_for(slots, rows, self.catalogues[0].dim)
+
+    def _weighing(self, choice: ConditionalLogit, places: NDArray[np.int64]) -> Weighing:
+        return Weighing(choice.weights, choice.squares, choice.users, places)
+
+    def _alone(self, domain: int) -> Weighing:
+        if domain in self.alone:
+            return self._weighing(self.alone[domain], TARGET_ONLY)
+        none = np.zeros((0, 0))
+        return Weighing(none, none, np.zeros((0, 2, 0), np.float32), NO_PLACES)
+
+    def score(self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], learn: bool) -> Judged:
+        """Rank the items of events of one domain, and learn the choices if asked to. wanted: (n,) places in `asked`.
+
+        What is returned is valid until the next call.
+        """
+        proposed = self._propose(domain, asked, space, wanted)
+        count = len(wanted)
+        ranks = Ranks(np.empty((count, 4), np.int64), np.empty(count, np.int64), np.empty((count, TOP), np.int32))
+        full = self._weighing(self.choices[domain], ALL)
+        judge(asked, wanted, proposed, full, self._alone(domain), learn, ranks)
+        return Judged(wanted, asked, proposed, ranks)
+
+    def reserve(self, users: int) -> None:
+        """Make room for this many users' slopes."""
+        for choice in (*self.choices, *self.alone.values()):
+            choice.reserve(users)
+
+    # Lists
 
     def recommend(
-        self,
-        domain: int,
-        users: list[int | None],
-        time: float,
-        k: int,
-        affinity: Sequence[Affinity] | None = None,
-        only: str | None = None,
+        self, domain: int, asked: Asked, space: Space, k: int, only: str | None = None, alone: bool = False
     ) -> list[Ranked]:
-        """The best k items a user. affinity: one a user; only: the signal whose value is the score."""
+        """Return the best k items of each question. only: the signal whose value is the score. alone: target-only."""
         lists = []
-        for at, user in enumerate(users):
-            if at % BLOCK == 0:
-                texts = self.text(domain, users[at : at + BLOCK])
-            rows, signals = self.candidates(
-                domain, user, time, texts[at % BLOCK], None if affinity is None else affinity[at]
-            )
-            choice = self.choices[domain]
-            weights = self._weights(domain, self._context(domain, user, time), only)
-            bent = choice.bent(signals)
-            best = np.argsort(-(bent @ weights), kind="stable")[:k]
-            contributions = choice.contributions(bent[best], weights)
-            scores = contributions.sum(1)
-            order = np.argsort(-scores, kind="stable")  # float32 and float64 may differ in near ties
-            lists.append(Ranked(rows[best[order]], scores[order], contributions[order]))
+        weighing = self._lister(domain, only, alone)
+        for begin in range(0, len(asked.user), BLOCK):
+            wanted = np.arange(begin, min(begin + BLOCK, len(asked.user)))
+            proposed = self._propose(domain, asked, space, wanted)
+            lists += _listed(asked, wanted, proposed, weighing, k)
         return lists
 
     def explain(
-        self,
-        domain: int,
-        user: int | None,
-        item: int,
-        time: float,
-        affinity: Affinity | None,
-        only: str | None = None,
+        self, domain: int, asked: Asked, space: Space, item: int, only: str | None = None, alone: bool = False
     ) -> Ranked:
-        """One item's score and contributions for this user, whether it would be recommended or not.
+        """Return one item's score and contributions for the first question, whether it would be recommended or not."""
+        first = np.zeros(1, np.int64)
+        proposed = self._propose(domain, asked, space, first, include=item)
+        ranked = _listed(asked, first, proposed, self._lister(domain, only, alone), len(proposed.rows[0]))[0]
+        at = np.flatnonzero(ranked.rows == item)
+        return Ranked(ranked.rows[at], ranked.scores[at], ranked.contributions[at])
 
-        only: as of `recommend`.
-        """
-        text = self.text(domain, [user])[0]
-        rows, signals = self.candidates(domain, user, time, text, affinity, include=item)
-        choice, at = self.choices[domain], np.flatnonzero(rows == item)
-        weights = self._weights(domain, self._context(domain, user, time), only)
-        contributions = choice.contributions(choice.bent(signals[at]), weights)
-        return Ranked(rows[at], contributions.sum(1), contributions)
+    def _lister(self, domain: int, only: str | None, alone: bool) -> Weighing:
+        if only is not None:
+            weights = np.zeros_like(self.choices[domain].weights)
+            weights[0, NAMES.index(only)] = 1.0
+            return Weighing(weights, weights, np.zeros((0, 2, len(NAMES)), np.float32), ALL)
+        return self._alone(domain) if alone else self._weighing(self.choices[domain], ALL)
+
+    # Rows and state
 
     def end_future(self, newest: list[float]) -> None:
         """Let nothing count as later than the domains' clocks, in seconds."""
         self.statistics.end_future(newest)
-        self._covisits = None
 
     def drop_item(self, domain: int, row: int) -> None:
-        """The row is free, or stands for another item, from now on."""
+        """Forget the row: it is free, or stands for another item, from now on."""
         self.statistics.drop_item(domain, row)
-        self._covisits = None
 
     def drop_user(self, row: int) -> None:
-        """The row is free, or stands for another user, from now on."""
-        for choice in self.choices:
+        """Forget the row: it is free, or stands for another user, from now on."""
+        for choice in (*self.choices, *self.alone.values()):
             choice.drop_user(row)
 
     def live(self) -> dict[str, Any]:
-        return {"signals": self.statistics.live(), "choices": [c.live() for c in self.choices]}
+        """Return what `load` takes."""
+        return {
+            "signals": self.statistics.live(),
+            "choices": [choice.live() for choice in self.choices],
+            "alone": {str(domain): choice.live() for domain, choice in self.alone.items()},
+        }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state; target-only rankers that it lacks begin anew."""
         self.statistics.load(state["signals"])
-        self._covisits = None
         for choice, held in zip(self.choices, state["choices"], strict=True):
             choice.load(held)
+        for domain, choice in self.alone.items():
+            if (held := state.get("alone", {}).get(str(domain))) is not None:
+                choice.load(held)
+
+
+def _listed(
+    asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, weighing: Weighing, k: int
+) -> list[Ranked]:
+    """Return the best k candidates of each question."""
+    shape = (len(wanted), min(k, proposed.rows.shape[1]))
+    out = Listed(np.empty(shape, np.int32), np.empty(shape), np.empty((*shape, len(weighing.places))))
+    list_best(asked, wanted, proposed, weighing, out)
+    found = [int((rows >= 0).sum()) for rows in out.rows]
+    return [
+        Ranked(out.rows[n, :length].astype(np.int64), out.scores[n, :length], out.parts[n, :length])
+        for n, length in enumerate(found)
+    ]

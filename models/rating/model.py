@@ -37,6 +37,24 @@ class ResolvedEvent(NamedTuple):
     time: float
 
 
+class RatedBatch(NamedTuple):
+    domain: NDArray[np.int64]
+    user: NDArray[np.int64]
+    item: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    value: NDArray[np.float64]
+    external: NDArray[np.float64]
+    time: NDArray[np.float64]
+    context: list[tuple[str, ...]]
+
+    def alone(self, here: NDArray[np.int64]) -> RatedBatch:
+        """Return some of the ratings as a model of one domain sees them, without the network's part."""
+        return RatedBatch(
+            np.zeros(len(here), np.int64), self.user[here], self.item[here], self.vectors[here], self.value[here],
+            np.zeros(len(here)), self.time[here], [self.context[n] for n in here.tolist()],
+        )
+
+
 class RatingParts(msgspec.Struct, frozen=True, gc=False):
     """Contributions in rating units; their sum is the unclipped prediction."""
 
@@ -125,6 +143,28 @@ class RatingModel(Live):
             external=unit * (bias["external"] + bias["external@domain"]),
             proposal=external,
         )
+
+    def _shim(self, b, n):
+        row = lambda x: None if x < 0 else int(x)
+        return ResolvedEvent(int(b.domain[n]), row(b.user[n]), row(b.item[n]), f"{b.user[n]}", f"{b.item[n]}", b.vectors[n], b.context[n], float(b.time[n]))
+
+    def predict_batch(self, b):
+        import msgspec as m
+        out = np.full((len(b.value), 12), np.nan)
+        for n in range(len(b.value)):
+            if not np.isnan(b.value[n]):
+                out[n] = m.structs.astuple(self.predict(self._shim(b, n), float(b.external[n])))
+        return out
+
+    def learn_batch(self, b):
+        import msgspec as m
+        out = np.full((len(b.value), 12), np.nan)
+        for n in range(len(b.value)):
+            if not np.isnan(b.value[n]):
+                parts = self.predict(self._shim(b, n), float(b.external[n]))
+                out[n] = m.structs.astuple(parts)
+                self.learn(self._shim(b, n), float(b.value[n]), parts)
+        return out
 
     def learn(self, event: ResolvedEvent, value: float, parts: RatingParts) -> None:
         """Learn one rating. Both rows must be there. parts: what `predict` returned just before for this event."""

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.signals.neighbour_lists import SIZES, NeighbourLists
+from models.kernels import kernel
+from models.signals.neighbour_lists import SIZES, Blocks, NeighbourLists, seat
+from models.signals.signal import Visits
 from models.state.tracked_tables import Live
 from models.tables.catalogue import grown
 
@@ -19,9 +21,6 @@ DAY = 86400.0
 KINDS = ("next", "next_60d", "previous", "with", "with_30d")
 """next: the neighbour came after the item; previous: before it; with: either, whatever the order. `_60d`, `_30d`:
 with that half-life."""
-ORDERED = np.array([kind.startswith(("next", "previous")) for kind in KINDS])
-AFTER = np.array([not kind.startswith("previous") for kind in KINDS], np.float32)
-BEFORE = np.array([not kind.startswith("next") for kind in KINDS], np.float32)
 RATES = np.array([{"60d": 1 / 60, "30d": 1 / 30}.get(kind[-3:], 0.0) for kind in KINDS]) * np.log(2) / DAY
 """The last kind, `with_30d`, tells who is weakest in a full list."""
 REBASE, MOST = 40.0, 80.0
@@ -31,12 +30,50 @@ SWEEP = 1024
 """Dropped slots wait until so many, and a tenth of all, can be swept out of the lists together."""
 
 
+NEXT, NEXT_60D, PREVIOUS, WITH, WITH_30D = range(len(KINDS))
+
+
+@kernel
+def fold(blocks: Blocks, slots: NDArray[np.int64], latest: NDArray[np.int32], counts: NDArray[np.int64],
+         growth: NDArray[np.float64], written: NDArray[np.int64]) -> int:  # fmt: skip
+    """Count events with their users' latest items; return how many places were written, by code, in `written`.
+
+    slots: (B,) of the items. latest: (B, R) slots of the users' latest items before, newest first, -1 for none; counts:
+    (B,) how many. growth: (B, kinds). An ordered count weighs FADE^k for the k-th latest item. The lists must have room
+    for `2 · WINDOW + 1` growths an event.
+    """
+    done = 0
+    for b in range(len(slots)):
+        slot, weight = slots[b], np.float32(1)
+        sixty, thirty = np.float32(growth[b, NEXT_60D]), np.float32(growth[b, WITH_30D])
+        for k in range(min(counts[b], WINDOW)):
+            other = latest[b, k]
+            twice = other < 0 or other == slot
+            for earlier in range(k):
+                twice |= latest[b, earlier] == other
+            if not twice:
+                at = seat(blocks, other, slot)
+                blocks.weights[at, NEXT] += weight
+                blocks.weights[at, NEXT_60D] += weight * sixty
+                blocks.weights[at, WITH] += np.float32(1)
+                blocks.weights[at, WITH_30D] += thirty
+                written[done] = other * blocks.sizes[-1] + at - blocks.begin[other]
+                at = seat(blocks, slot, other)
+                blocks.weights[at, PREVIOUS] += weight
+                blocks.weights[at, WITH] += np.float32(1)
+                blocks.weights[at, WITH_30D] += thirty
+                written[done + 1] = slot * blocks.sizes[-1] + at - blocks.begin[slot]
+                done += 2
+            weight *= np.float32(FADE)
+    return done
+
+
 class CoVisitation(Live):
     """Counts of pairs of items visited by one user, within the last 20 events, in any domain.
 
     An item takes a *slot* at its first event; its neighbours are slots too, 256 at most. A full list gives the place
     of its neighbour with the lowest `with_30d` away. Decay is forward (Cormode et al., ICDE
-    2009): a later event weighs more, `spread` divides by the growth.
+    2009): a later event weighs more, whoever reads divides by the growth.
     """
 
     def __init__(self, domains: int, sizes: tuple[int, ...] = SIZES) -> None:
@@ -78,29 +115,33 @@ class CoVisitation(Live):
     def add(
         self, domain: int, row: int, domains: NDArray[np.int8], rows: NDArray[np.int32], time: float
     ) -> None:
-        """Counts an event on one item; `domains`, `rows`: the user's latest items, oldest first."""
+        """Count an event on one item. domains, rows: the user's latest items, oldest first. time: seconds."""
+        latest = self.slots_of(domains, rows)[::-1].astype(np.int32)[None]
+        self.fold(np.array([self.claim(domain, row)]), latest, np.array([len(rows)]), np.array([time]))
+
+    def fold(
+        self, slots: NDArray[np.int64], latest: NDArray[np.int32], counts: NDArray[np.int64], times: NDArray[np.float64]
+    ) -> None:
+        """Count events in their order; see `fold`. times: (B,) seconds, by the clock of all domains."""
+        self._rebase_if_due(float(times[0]), float(times.max()))
+        self.lists.reserve(len(slots) * (2 * WINDOW + 1))
+        growth = np.stack([self.growth(time) for time in times.tolist()])
+        written = np.empty(2 * WINDOW * len(slots), np.int64)
+        done = fold(self.lists.blocks(), slots, latest, counts, growth, written)
+        self.lists.written.update(written[:done].tolist())
+
+    def _rebase_if_due(self, first: float, last: float) -> None:
         if np.isnan(self.start):
-            self.start = time
-        if (RATES * (time - self.start)).max() > REBASE:
+            self.start = first
+        if (RATES * (last - self.start)).max() > REBASE:
             self.lists.written.everything()
             weights = self.lists.weights
-            weights /= self.growth(time).astype(np.float32)
+            weights /= self.growth(first).astype(np.float32)
             weights[weights < 1e-30] = 0.0
-            self.start = time
-        slot = self._claim(domain, row)
-        latest = self.slots_of(domains[-WINDOW:], rows[-WINDOW:])[::-1]
-        others, lag = np.unique(latest, return_index=True)
-        kept = (others >= 0) & (others != slot)
-        others, lag = others[kept], lag[kept]
-        if not len(others):
-            return
-        counts = np.where(ORDERED, (FADE**lag)[:, None], 1.0) * self.growth(time)
-        at, _ = self.lists.find(others, slot)
-        self.lists.weights[at] += (counts * AFTER).astype(np.float32)
-        at = self.lists.find_all(slot, others)
-        self.lists.weights[at] += (counts * BEFORE).astype(np.float32)
+            self.start = first
 
-    def _claim(self, domain: int, row: int) -> int:
+    def claim(self, domain: int, row: int) -> int:
+        """Return the item's slot, a new one if it has none."""
         self.slot_of[domain] = grown(self.slot_of[domain], row + 1)
         slot = int(self.slot_of[domain][row]) - 1
         if slot >= 0:
@@ -115,6 +156,13 @@ class CoVisitation(Live):
         self.slot_of[domain][row] = slot + 1
         self.domain_of[slot], self.row_of[slot] = domain, row
         return slot
+
+    def kernel_view(self, domain: int) -> Visits:
+        """Return the lists as a kernel reads them that ranks items of this domain."""
+        blocks = self.lists.blocks()
+        return Visits(
+            blocks.ids, blocks.weights, blocks.begin, blocks.room, self.domain_of, self.row_of, float(self.start), domain
+        )
 
     def neighbours(
         self, domain: int, slots: NDArray[np.int64], open_: NDArray[np.bool_]

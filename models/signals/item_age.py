@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.signals.signal import Column, Query, Signal
-
-
-def log_age(query: Query) -> NDArray[np.float64]:
-    """(C, 1): `1 + log(1 + days since the item's first event)`, 0 for an item without events."""
-    return query.statistics.popularity[query.domain].ages(query.rows, query.time)[:, None]
+from models.kernels import kernel
+from models.signals.popularity import DAY, EVER, NEWEST
+from models.signals.signal import Column, Columns
 
 
-SIGNAL = Signal((Column("age", (2.0, 4.5, 6.5, 8.0)),), log_age)
+@kernel
+def age(columns: Columns, column: int) -> None:
+    """Fill `e · (1 + days) - 1` of each candidate, 0 for an item without events; `log1p` makes `1 + log(1 + days)`."""
+    items = columns.items
+    now = max(columns.asked.time[columns.event], items.clock[NEWEST])
+    values = columns.values[column]
+    for c in range(columns.count):
+        row = columns.rows[c]
+        days = max(now - items.first[row], 0.0) / DAY
+        values[c] = np.float32(np.e * (1.0 + days) - 1.0) if items.counts[row, EVER] > 0 else np.float32(0)
+
+
+COLUMNS = (Column("age", (2.0, 4.5, 6.5, 8.0), log=True),)

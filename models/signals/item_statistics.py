@@ -4,46 +4,85 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from models.kernels import kernel
 from models.signals.covisitation import CoVisitation
-from models.signals.popularity import Popularity
-from models.signals.user_experience import Stage
+from models.signals.popularity import EVER, Popularity
+from models.signals.user_experience import UserExperience
 from models.state.tracked_tables import Live
 from models.tables.catalogue import Catalogue
-from models.tables.user_history import History
+from models.tables.user_history import Done, Recalled
+
+
+@kernel
+def describe_recent(
+    domain: int, recalled: Recalled, counts: NDArray[np.float64], slot_of: NDArray[np.int32],
+    recent_count: NDArray[np.float32], recent_slot: NDArray[np.int32]
+) -> None:  # fmt: skip
+    """Write the events (at least 1) and the slots (-1: none) of the latest items of one domain, (B, R) each."""
+    for b in range(len(recalled.n)):
+        for k in range(recalled.n[b]):
+            if recalled.domain[b, k] == domain:
+                row = recalled.row[b, k]
+                if row < len(counts):
+                    recent_count[b, k] = np.float32(max(counts[row, EVER], 1.0))
+                if row < len(slot_of):
+                    recent_slot[b, k] = slot_of[row] - 1
 
 
 class ItemStatistics(Live):
-    """Item state that every event folds into. Reading it changes nothing.
+    """Item state that every event is folded into. Reading it changes nothing.
 
-    `popularity` and `stage` have one entry a domain; `visits` spans all domains.
+    `popularity` and `experience` have one entry a domain; `visits` spans all domains.
     """
 
-    def __init__(
-        self, catalogues: list[Catalogue], history: History, listed: list[bool] | None = None
-    ) -> None:
+    def __init__(self, catalogues: list[Catalogue], listed: list[bool] | None = None) -> None:
         """listed: for each domain, whether lists are published (default: all). A domain that gets lists later starts
-        without stages."""
+        without experience."""
         self.listed = listed or [True for _ in catalogues]
-        self._history = history
-        self.popularity = [Popularity(lists) for lists in self.listed]
-        self.stage = [Stage() for _ in catalogues]
+        marks = [catalogue.ids.written for catalogue in catalogues]
+        self.popularity = [Popularity(lists, mark) for lists, mark in zip(self.listed, marks, strict=True)]
+        self.experience = [UserExperience(mark) for mark in marks]
         self.visits = CoVisitation(len(catalogues))
 
-    def observe(self, domain: int, user: int, item: int, time: float) -> None:
-        """Fold one event in; call before `History.add`. time: seconds."""
-        recent = self._history.recent(user)
-        self.popularity[domain].add(item, time)
-        if self.listed[domain]:
-            self.stage[domain].add(item, self._history.count(user, domain))
-        self.visits.add(domain, item, recent.domain, recent.row, self.shared_clock(time))
+    def reserve(self, domain: int, rows: int) -> None:
+        """Make room for this many items of a domain."""
+        self.popularity[domain].reserve(rows)
+        self.experience[domain].reserve(rows)
 
-    def shared_clock(self, time: float) -> float:
-        """Return the newest of all domains' clocks and `time`, in seconds.
+    def claim(self, done: Done) -> NDArray[np.int64]:
+        """Return the co-visit slots of the events' items, (B,), new ones where they had none."""
+        pairs = zip(done.domain.tolist(), done.item.tolist(), strict=True)
+        return np.array([self.visits.claim(domain, item) for domain, item in pairs], np.int64)
+
+    def describe_recent(
+        self, domain: int, recalled: Recalled, counts: NDArray[np.float32], slots: NDArray[np.int32]
+    ) -> None:
+        """Write what `Asked` holds of the latest items of one domain."""
+        describe_recent(
+            domain, recalled, self.popularity[domain].counts, self.visits.slot_of[domain], counts, slots
+        )
+
+    def fold(self, done: Done, slots: NDArray[np.int64], recent_slots: NDArray[np.int32], recalled: Recalled) -> None:
+        """Fold events in, in their order. slots: of their items; recent_slots: (B, R) of the users' latest items."""
+        for domain in np.unique(done.domain).tolist():
+            here = done.domain == domain
+            rows = done.item[here]
+            self.popularity[domain].fold(rows, done.time[here])
+            if self.listed[domain]:
+                self.experience[domain].fold(rows, recalled.events[here])
+        times = np.maximum.accumulate(self.shared_clock(done.time))
+        self.visits.fold(slots, recent_slots, recalled.n, times)
+
+    def shared_clock(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the newest of all domains' clocks and each `time`, in seconds.
 
         Co-visits of all domains are counted by one clock: else a domain that is years behind another would take the
         other's counts for huge ones.
         """
-        return max(time, *(popularity.newest for popularity in self.popularity))
+        return np.maximum(time, max(popularity.newest for popularity in self.popularity))
 
     def end_future(self, newest: list[float]) -> None:
         """Let nothing count as later than the domains' clocks, in seconds."""
@@ -52,20 +91,22 @@ class ItemStatistics(Live):
         self.visits.end_future(max(newest))
 
     def drop_item(self, domain: int, row: int) -> None:
-        """The row is free, or stands for another item, from now on."""
+        """Forget the row: it is free, or stands for another item, from now on."""
         self.popularity[domain].drop(row)
-        self.stage[domain].drop(row)
+        self.experience[domain].drop(row)
         self.visits.drop(domain, row)
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "popularity": [p.live() for p in self.popularity],
-            "stage": [s.live() for s in self.stage],
+            "stage": [s.live() for s in self.experience],
             "visits": self.visits.live(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        for name in ("popularity", "stage"):
-            for part, held in zip(getattr(self, name), state[name], strict=True):
+        """Take up a state."""
+        for parts, name in ((self.popularity, "popularity"), (self.experience, "stage")):
+            for part, held in zip(parts, state[name], strict=True):
                 part.load(held)
         self.visits.load(state["visits"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.kernels import kernel
 from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live, Places
 from models.tables.catalogue import grown
@@ -14,8 +15,93 @@ from models.tables.catalogue import grown
 SIZES = (16, 64, 256)
 """Places a list may have. Few sizes: what a list leaves behind as it grows fits only another of that size."""
 FREE = -1
-BEYOND = -2
 Index = NDArray[np.int64]
+
+
+class Blocks(NamedTuple):
+    """The lists as a kernel sees them.
+
+    ids: (places,) neighbours, FREE for none. weights: (places, kinds). begin, room: (slots,) where a list's block is, 0
+    places for a list without. sizes: (S,). left: (S, stack) blocks left behind, by size; left_n: (S,) how many. end:
+    (1,) the first place of `ids` that no block takes.
+    """
+
+    ids: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    begin: Index
+    room: NDArray[np.int32]
+    sizes: NDArray[np.int32]
+    left: Index
+    left_n: Index
+    end: Index
+
+
+@kernel
+def grow(blocks: Blocks, slot: int) -> None:
+    """Give the list a block of the next size; its neighbours keep their places. There must be room."""
+    ids, weights, old = blocks.ids, blocks.weights, blocks.room[slot]
+    size, which = old, 0
+    for s in range(len(blocks.sizes)):
+        if blocks.sizes[s] > old:
+            size, which = blocks.sizes[s], s
+            break
+    if blocks.left_n[which] > 0:
+        blocks.left_n[which] -= 1
+        begin = blocks.left[which, blocks.left_n[which]]
+    else:
+        begin = blocks.end[0]
+        blocks.end[0] += size
+    was = blocks.begin[slot]
+    for place in range(size):
+        if place < old:
+            ids[begin + place] = ids[was + place]
+            weights[begin + place] = weights[was + place]
+            ids[was + place] = FREE
+        else:
+            ids[begin + place] = FREE
+            weights[begin + place] = 0
+    if old > 0:
+        blocks.left[which - 1, blocks.left_n[which - 1]] = was
+        blocks.left_n[which - 1] += 1
+    blocks.begin[slot], blocks.room[slot] = begin, size
+
+
+@kernel
+def seat(blocks: Blocks, slot: int, neighbour: int) -> int:
+    """Return the neighbour's place in the list (flat). A new one takes a free place, else the weakest's, weightless."""
+    ids, weights = blocks.ids, blocks.weights
+    begin, room = blocks.begin[slot], blocks.room[slot]
+    at = find(ids, begin, room, neighbour)
+    if at >= 0:
+        return at
+    at = find(ids, begin, room, FREE)
+    if at < 0 and room < blocks.sizes[-1]:
+        grow(blocks, slot)
+        at = blocks.begin[slot] + room
+    elif at < 0:
+        at = begin
+        last = weights.shape[1] - 1
+        for place in range(begin + 1, begin + room):
+            if weights[place, last] < weights[at, last]:
+                at = place
+    ids[at] = neighbour
+    weights[at] = 0
+    return at
+
+
+@kernel
+def find(ids: NDArray[np.int32], begin: int, room: int, wanted: int) -> int:
+    """Return where `wanted` stands in a block (flat), -1 without. Eight at a time, without a branch between."""
+    end = begin + room
+    for first in range(begin, end, 8):
+        hit = False
+        for place in range(first, first + 8):
+            hit |= ids[place] == wanted
+        if hit:
+            for place in range(first, first + 8):
+                if ids[place] == wanted:
+                    return place
+    return -1
 
 
 class NeighbourLists(Live):
@@ -27,22 +113,41 @@ class NeighbourLists(Live):
     """
 
     def __init__(self, kinds: int, sizes: tuple[int, ...] = SIZES) -> None:
+        """kinds: weights a neighbour. sizes: places a list may have, multiples of 8."""
         self.sizes, self.most = sizes, sizes[-1]
         self.written = Touched()
+        self._clear(kinds)
+
+    def _clear(self, kinds: int) -> None:
         self.ids = np.zeros(0, np.int32)
         self.weights = np.zeros((0, kinds), np.float32)
         self._begin = np.zeros(0, np.int64)
         self._room = np.zeros(0, np.int32)
         """(slots,): 0 for a list without a block."""
-        self._end = 0
-        self._left: dict[int, list[int]] = {size: [] for size in sizes}
+        self._end = np.zeros(1, np.int64)
+        self._left = np.zeros((len(self.sizes), 64), np.int64)
+        self._left_n = np.zeros(len(self.sizes), np.int64)
 
     def claim(self, slot: int) -> None:
-        """Makes the slot exist."""
+        """Make the slot exist."""
         self._begin, self._room = grown(self._begin, slot + 1), grown(self._room, slot + 1)
 
+    def reserve(self, growths: int) -> None:
+        """Make room for so many lists to grow."""
+        free = int(self._end[0]) + growths * self.most
+        self.ids, self.weights = grown(self.ids, free), grown(self.weights, free)
+        if self._left.shape[1] < int(self._left_n.max()) + growths:
+            self._left = np.concatenate([self._left, np.zeros((len(self.sizes), max(growths, self._left.shape[1])), np.int64)], 1)
+
+    def blocks(self) -> Blocks:
+        """Return the lists as a kernel sees them."""
+        return Blocks(
+            self.ids, self.weights, self._begin, self._room, np.array(self.sizes, np.int32),
+            self._left, self._left_n, self._end,
+        )  # fmt: skip
+
     def places(self, slots: Index) -> tuple[Index, Index]:
-        """All places of these lists, one list after the other: which of `slots`, and where in the flat arrays.
+        """Return all places of these lists, one list after the other: which of `slots`, and where in the flat arrays.
 
         -1 stands for no list."""
         there = np.flatnonzero(slots >= 0)
@@ -51,94 +156,26 @@ class NeighbourLists(Live):
         within = np.arange(len(of)) - np.repeat(np.cumsum(room) - room, room)
         return of, self._begin[slots[of]] + within
 
-    def find(self, slots: Index, neighbour: int) -> tuple[Index, NDArray[np.bool_]]:
-        """For each of these distinct lists a place (flat) for the neighbour, and whether it stood there already.
-
-        Where it did not, it does now, without weight: at a free place, else at the weakest's.
-        """
-        ids = self._table(slots)
-        hit = ids == neighbour
-        place, known = hit.argmax(1), hit.any(1)
-        new = np.flatnonzero(~known)
-        if len(new):
-            free = ids[new] == FREE
-            place[new] = free.argmax(1)
-            for n in new[~free.any(1)].tolist():
-                slot = int(slots[n])
-                place[n] = room = int(self._room[slot])
-                if room == self.most:
-                    place[n] = self._weights_of(slot)[:, -1].argmin()
-                else:
-                    self._grow(slot)
-        at = self._begin[slots] + place
-        self.ids[at[new]], self.weights[at[new]] = neighbour, 0.0
-        self.written.update((slots * self.most + place).tolist())
-        return at, known
-
-    def find_all(self, slot: int, neighbours: Index) -> Index:
-        """The same for one list and several distinct neighbours, `most` at most: where they are."""
-        if not self._room[slot]:
-            self._grow(slot)
-        hit = self._ids_of(slot) == neighbours[:, None]
-        known, place = hit.any(1), hit.argmax(1)
-        missing = int((~known).sum())
-        while int((self._ids_of(slot) == FREE).sum()) < missing and self._room[slot] < self.most:
-            self._grow(slot)
-        if missing:
-            weakest = np.where(self._ids_of(slot) == FREE, -1.0, self._weights_of(slot)[:, -1])
-            weakest[place[known]] = np.inf
-            place[~known] = np.argsort(weakest, kind="stable")[:missing]
-        at: Index = self._begin[slot] + place
-        self.ids[at[~known]], self.weights[at[~known]] = neighbours[~known], 0.0
-        self.written.update((slot * self.most + place).tolist())
-        return at
-
-    def _table(self, slots: Index) -> NDArray[np.int32]:
-        """(slots, longest): their neighbours, place by place; BEYOND past a list's end."""
-        room = self._room[slots]
-        within = np.arange(max(int(room.max(initial=0)), 1))
-        there = within < room[:, None]
-        flat = np.where(there, self._begin[slots][:, None] + within, 0)
-        ids = self.ids[flat] if len(self.ids) else np.zeros(flat.shape, np.int32)
-        return np.where(there, ids, BEYOND).astype(np.int32)
-
     def _ids_of(self, slot: int) -> NDArray[np.int32]:
         return self.ids[self._begin[slot] : self._begin[slot] + self._room[slot]]
 
-    def _weights_of(self, slot: int) -> NDArray[np.float32]:
-        return self.weights[self._begin[slot] : self._begin[slot] + self._room[slot]]
-
-    def _grow(self, slot: int) -> None:
-        """To the next size; its neighbours keep their places."""
-        old = int(self._room[slot])
-        ids, weights = self._ids_of(slot).copy(), self._weights_of(slot).copy()
-        self._leave(slot)
-        size = next(size for size in self.sizes if size > old)
-        if self._left[size]:
-            begin = self._left[size].pop()
-        else:
-            begin, self._end = self._end, self._end + size
-            self.ids, self.weights = grown(self.ids, self._end), grown(self.weights, self._end)
-        self._begin[slot], self._room[slot] = begin, size
-        self.ids[begin : begin + old], self.weights[begin : begin + old] = ids, weights
-        self.ids[begin + old : begin + size], self.weights[begin + old : begin + size] = FREE, 0.0
-
-    def _leave(self, slot: int) -> None:
-        room = int(self._room[slot])
-        if room:
-            self._ids_of(slot)[:] = FREE
-            self._left[room].append(int(self._begin[slot]))
-            self._room[slot] = 0
-
     def drop(self, slot: int) -> None:
-        """The list is empty."""
+        """Empty the list."""
         held = np.flatnonzero(self._ids_of(slot) != FREE)
         self.written.update((slot * self.most + held).tolist())
-        self._leave(slot)
+        room = int(self._room[slot])
+        if room:
+            self.reserve(1)
+            self._ids_of(slot)[:] = FREE
+            which = self.sizes.index(room)
+            self._left[which, self._left_n[which]] = self._begin[slot]
+            self._left_n[which] += 1
+            self._room[slot] = 0
 
     def remove(self, gone: NDArray[np.bool_]) -> None:
-        """Takes these neighbours, (slots,), out of all lists."""
-        ids = self.ids[: self._end]
+        """Take these neighbours, (slots,), out of all lists."""
+        end = int(self._end[0])
+        ids = self.ids[:end]
         flat = np.flatnonzero(gone[ids] & (ids != FREE))
         slots = np.flatnonzero(self._room)
         slots = slots[np.argsort(self._begin[slots])]
@@ -174,14 +211,15 @@ class NeighbourLists(Live):
     def load(self, state: dict[str, Any], slots: int) -> None:
         """slots: how many there are."""
         codes, ids, weights = state["at"], state["ids"], state["weights"]
-        self.__init__(weights.shape[1], self.sizes)  # type: ignore[misc]
+        self._clear(weights.shape[1])
+        self.written.everything()
         longest = np.zeros(slots, np.int64)
         np.maximum.at(longest, codes // self.most, codes % self.most + 1)
         sizes = np.array([0, *self.sizes])
         self._room = sizes[np.searchsorted(sizes, longest)].astype(np.int32)
         ends = np.cumsum(self._room, dtype=np.int64)
-        self._begin, self._end = ends - self._room, int(ends[-1]) if slots else 0
-        self.ids = np.full(self._end, FREE, np.int32)
-        self.weights = np.zeros((self._end, weights.shape[1]), np.float32)
+        self._begin, self._end[0] = ends - self._room, int(ends[-1]) if slots else 0
+        self.ids = np.full(int(self._end[0]), FREE, np.int32)
+        self.weights = np.zeros((len(self.ids), weights.shape[1]), np.float32)
         flat = self._flat(codes)
         self.ids[flat], self.weights[flat] = ids, weights

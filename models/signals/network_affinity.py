@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.signals.signal import Column, Query, Signal
-
-
-def standardised_affinity(query: Query) -> NDArray[np.float64]:
-    """(C, 1): the network's affinity, less its mean over the candidates, in standard deviations; 0 without one."""
-    if query.network is None or not len(query.rows):
-        return np.zeros((len(query.rows), 1))
-    values = np.nan_to_num(query.network.values(query.rows).astype(np.float64))
-    standardised: NDArray[np.float64] = (values - values.mean()) / (values.std() + 1e-9)
-    return standardised[:, None]
+from models.kernels import kernel
+from models.signals.signal import Column, Columns
+from models.text.inverted_lists import dot
 
 
-SIGNAL = Signal((Column("affinity", (-1.0, 0.0, 1.0, 2.0)),), standardised_affinity)
+@kernel
+def standardised_affinity(columns: Columns, column: int) -> None:
+    """Fill `(a - mean a) / sd a`, a the dot product of user and item, over the candidates; 0 without a network."""
+    vector, vectors = columns.asked.vector[columns.event], columns.items.network
+    values, count = columns.values[column], columns.count
+    if len(vectors) == 0 or count == 0:
+        values[:count] = 0
+        return
+    total = 0.0
+    for c in range(count):
+        affinity = dot(vector, vectors[columns.rows[c]])
+        affinity = affinity if np.isfinite(affinity) else np.float32(0)
+        values[c] = affinity
+        total += affinity
+    mean, squares = total / count, 0.0
+    for c in range(count):
+        squares += (values[c] - mean) ** 2
+    scale = 1.0 / (np.sqrt(squares / count) + 1e-9)
+    for c in range(count):
+        values[c] = np.float32((values[c] - mean) * scale)
+
+
+COLUMNS = (Column("affinity", (-1.0, 0.0, 1.0, 2.0)),)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.signals.signal import Column, Query, Signal
+from models.kernels import kernel
+from models.signals.signal import Column, Columns
 from models.state.dirty_keys import Touched
+from models.state.growing import Growing
 from models.state.tracked_tables import LiveRows, Rows
-from models.tables.catalogue import grown
 from models.text.top_k import leading
 
 DAY = 86400.0
@@ -21,196 +20,257 @@ EVENTS = {"1000_events": 1000.0}
 """Half-lives counted in events of the domain: a clock that runs with the traffic, where days do not."""
 HALF_LIVES = {**TIMES, **EVENTS}
 EVER = list(HALF_LIVES).index("ever")
+BY_EVENTS = list(HALF_LIVES).index("1000_events")
+RATES = np.log(2.0) / np.array(list(HALF_LIVES.values()))
+"""(half-lives,): decay a second, and an event."""
 TOP = 512
+REBASE = 300.0
+"""Growth is taken back after e^300, well inside float64."""
+START, NEWEST, SEEN, SEEN_START, KNOWN, HELD = range(6)
+"""Places in `Popularity.clock`: start and newest time (s), events so far and at the start, items with an event, places
+taken in the top lists."""
+SCALE = 10.0
+"""Ten current events count as much as a whole one in `log(1 + 10 c)`."""
+
+
+@kernel
+def growth(clock: NDArray[np.float64], time: float, half_life: int) -> float:
+    """Return the weight of an event now against one at the start: `exp((t - t_0) ln 2 / half-life)`.
+
+    clock: `Popularity.clock`. time: seconds; one before the newest counts as the newest.
+    """
+    if half_life == BY_EVENTS:
+        return np.exp(RATES[half_life] * (clock[SEEN] - clock[SEEN_START]))
+    return np.exp(RATES[half_life] * max(max(time, clock[NEWEST]) - clock[START], 0.0))
+
+
+@kernel
+def rebase(counts: NDArray[np.float64], clock: NDArray[np.float64], time: float) -> None:
+    """Make `time` the start, where growth has become too large: counts keep their value, `c = C / growth`."""
+    far = RATES[0] * (max(time, clock[NEWEST]) - clock[START]) > REBASE
+    if not far and RATES[BY_EVENTS] * (clock[SEEN] - clock[SEEN_START]) <= REBASE:
+        return
+    for half_life in range(counts.shape[1]):
+        shrink = 1.0 / growth(clock, time, half_life)
+        for row in range(len(counts)):
+            counts[row, half_life] *= shrink
+    clock[START], clock[SEEN_START] = max(time, clock[NEWEST]), clock[SEEN]
+
+
+@kernel
+def promote(top: NDArray[np.int32], held: int, counts: NDArray[np.float64], half_life: int, row: int) -> None:
+    """Move `row`, whose count has just risen, to its place in a list sorted by falling count; the latest goes first."""
+    count = counts[row, half_life]
+    at = -1
+    for place in range(held):  # most events are of items near the top
+        if top[place] == row:
+            at = place
+            break
+    if at < 0:
+        at = held - 1
+        if counts[top[at], half_life] > count:
+            return
+    while at > 0 and counts[top[at - 1], half_life] <= count:
+        top[at] = top[at - 1]
+        at -= 1
+    top[at] = row
+
+
+@kernel
+def fold(counts: NDArray[np.float64], first: NDArray[np.float64], clock: NDArray[np.float64],
+         top: NDArray[np.int32], rows: NDArray[np.int64], times: NDArray[np.float64]) -> None:  # fmt: skip
+    """Count events in their order: `C_i += growth(t)` at every half-life. top: (half-lives, TOP), or (…, 0): none."""
+    for n in range(len(rows)):
+        row, time = rows[n], times[n]
+        if clock[SEEN] == 0:
+            clock[START] = clock[NEWEST] = time
+        rebase(counts, clock, time)
+        clock[NEWEST] = max(clock[NEWEST], time)
+        clock[SEEN] += 1
+        if counts[row, EVER] == 0:
+            first[row] = time
+            clock[KNOWN] += 1
+            if clock[HELD] < top.shape[1]:
+                top[:, np.int64(clock[HELD])] = row
+                clock[HELD] += 1
+        for half_life in range(counts.shape[1]):
+            counts[row, half_life] += growth(clock, time, half_life)
+            if clock[HELD] > 0:
+                promote(top[half_life], np.int64(clock[HELD]), counts, half_life, row)
 
 
 class Popularity(LiveRows):
-    """Counts of one domain's events, `c_i(t) = Σ 2^(-(t - t_event) / half-life)`, kept as logarithms.
+    """Counts of one domain's events, `c_i(t) = Σ 2^(-(t - t_event) / half-life)`.
 
-    Forward decay (Cormode et al., ICDE 2009): `log c_i(t) = L_i - (t - t_0) ln 2 / half-life`, where one
-    event only touches its own `L_i`. All items fade by the same shift, so an event can move its own item
-    up and nothing else: top lists stay exact at a few microseconds an event.
+    Forward decay (Cormode et al., ICDE 2009): `c_i(t) = C_i / growth(t)`, where one event only touches its own `C_i`.
+    All items fade by one factor, so an event can move its own item up and nothing else: top lists stay exact.
     """
 
-    def __init__(self, listed: bool = True) -> None:
-        """listed: False for a domain without lists, of which nobody asks the top."""
-        self._listed = listed
-        self.written = Touched()
-        """Item rows."""
-        self.rates = np.log(2.0) / np.array(list(HALF_LIVES.values()))
-        self.start = np.nan
-        self.newest = -np.inf
-        self.events = 0
-        self.logs = np.zeros((0, len(HALF_LIVES)))
-        """(rows, half-lives) float64: `L`."""
-        self.first = np.zeros(0)
-        """(rows,): time of the item's first event, nan without one."""
-        self._top = np.zeros((len(HALF_LIVES), 0), np.int64)
+    def __init__(self, listed: bool = True, written: Touched | None = None) -> None:
+        """listed: False for a domain without lists: it needs no top. written: marks of item rows."""
+        self.written = written or Touched()
+        self.clock = np.array([np.nan, -np.inf, 0.0, 0.0, 0.0, 0.0])
+        self.rows = Growing(counts=((len(HALF_LIVES),), 0.0), first=((), 0.0))
+        self.top_rows = np.zeros((len(HALF_LIVES), TOP if listed else 0), np.int32)
 
-    def _shift(self, time: float) -> NDArray[np.float64]:
-        """(half-lives,): `(t - t_0) ln 2 / half-life`, by the clock of each."""
-        shift: NDArray[np.float64] = self.rates * (0.0 if np.isnan(self.start) else time - self.start)
-        shift[len(TIMES) :] = self.rates[len(TIMES) :] * self.events
-        return shift
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        """(rows, half-lives): `C`."""
+        return self.rows.arrays["counts"]
+
+    @property
+    def first(self) -> NDArray[np.float64]:
+        """(rows,): time of the item's first event in seconds, 0 without one."""
+        return self.rows.arrays["first"]
+
+    @property
+    def newest(self) -> float:
+        """The newest time counted, in seconds; -inf before the first event."""
+        return float(self.clock[NEWEST])
+
+    @property
+    def held(self) -> int:
+        """How many places of the top lists are taken."""
+        return int(self.clock[HELD])
+
+    @property
+    def events(self) -> int:
+        """How many events were counted."""
+        return int(self.clock[SEEN])
+
+    def reserve(self, rows: int) -> None:
+        """Make room for this many items."""
+        self.rows.reserve(rows)
 
     def add(self, row: int, time: float) -> None:
-        old = len(self.logs)
-        for name in ("logs", "first"):
-            setattr(self, name, grown(getattr(self, name), row + 1))
-        self.logs[old:], self.first[old:] = -np.inf, np.nan
-        self.written.update(range(old, len(self.logs)))
-        if np.isnan(self.start):
-            self.start = time
-        self.newest = max(self.newest, time)
-        self.events += 1
-        if self.logs[row, 0] == -np.inf:
-            self.first[row] = time
-            if self._listed and self._top.shape[1] < TOP:
-                self._top = np.column_stack([self._top, np.full(len(self._top), row)])
-        self.logs[row] = np.logaddexp(self.logs[row], self._shift(time))
-        if not self._listed:
-            return
-        listed, places = np.nonzero(self._top == row)
-        held = dict(zip(listed.tolist(), places.tolist(), strict=True))
-        for h, top in enumerate(self._top):
-            _promote(top, self.logs[:, h], row, held.get(h))
+        """Count one event. time: seconds."""
+        self.fold(np.array([row]), np.array([time]))
 
-    def log_counts(self, rows: NDArray[np.int64], now: float) -> NDArray[np.float64]:
-        """(len(rows), half-lives): `log c(t)`, -inf for an item without events.
+    def fold(self, rows: NDArray[np.int64], times: NDArray[np.float64]) -> None:
+        """Count events in their order. rows: (n,). times: (n,) seconds."""
+        self.reserve(int(rows.max()) + 1)
+        start = self.clock[START], self.clock[SEEN_START]
+        fold(self.counts, self.first, self.clock, self.top_rows, rows, times)
+        if (self.clock[START], self.clock[SEEN_START]) != start:  # every count was written anew
+            self.written.update(range(len(self.counts)))
+        self.written.update(rows.tolist())
 
-        A `now` before the newest event counts as the newest.
-        """
-        logs = np.full((len(rows), len(HALF_LIVES)), -np.inf)
-        held = rows < len(self.logs)
-        logs[held] = self.logs[rows[held]] - self._shift(max(now, self.newest))
-        return logs
+    def _growth(self, time: float) -> NDArray[np.float64]:
+        if not self.events:
+            return np.ones(len(HALF_LIVES))
+        return np.array([growth(self.clock, time, h) for h in range(len(HALF_LIVES))])
 
-    def counts_ever(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(len(rows),): how many events each item has had, at least 1 (it divides)."""
-        logs = np.zeros(len(rows))
-        held = rows < len(self.logs)
-        logs[held] = self.logs[rows[held], EVER]
-        return np.maximum(np.exp(logs), 1.0)
+    def values(self, rows: NDArray[np.int64], now: float) -> NDArray[np.float64]:
+        """Return (len(rows), half-lives): `c(t)`. A `now` before the newest event counts as the newest. now: seconds."""
+        found = np.zeros((len(rows), len(HALF_LIVES)))
+        held = rows < len(self.counts)
+        found[held] = self.counts[rows[held]]
+        return found / self._growth(now)
 
     def count(self, name: str, row: int, now: float) -> float:
-        """`c(t)` of one item at one half-life."""
-        h = list(HALF_LIVES).index(name)
-        return (
-            math.exp(self.logs[row, h] - self._shift(max(now, self.newest))[h])
-            if row < len(self.logs)
-            else 0.0
-        )
+        """Return `c(t)` of one item at one half-life. now: seconds."""
+        return float(self.values(np.array([row]), now)[0, list(HALF_LIVES).index(name)])
 
-    def surprise(self, row: int) -> float:
-        """`-log p` of an event on this item, where p is its share of all events so far (each item counts one more)."""
-        count = math.exp(self.logs[row, EVER]) if row < len(self.logs) else 0.0
-        return math.log((self.events + len(self.logs) + 1) / (count + 1.0))
+    def negative_log_shares(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return `-log p` of an event on each item, (len(rows),); p is its share of events (each item counts one more)."""
+        counts = np.zeros(len(rows))
+        held = rows < len(self.counts)
+        counts[held] = self.counts[rows[held], EVER]
+        shares: NDArray[np.float64] = np.log((self.events + self.clock[KNOWN] + 1) / (counts + 1.0))
+        return shares
 
-    def ages(self, rows: NDArray[np.int64], now: float) -> NDArray[np.float64]:
-        """(len(rows),): `1 + log(1 + days since the item's first event)`, 0 without events."""
-        ages = np.zeros(len(rows))
-        held = rows < len(self.first)
-        since = np.maximum(max(now, self.newest) - self.first[rows[held]], 0.0) / DAY
-        ages[held] = np.where(np.isnan(since), 0.0, 1.0 + np.log1p(since))
-        return ages
-
-    def column(self, name: str, rows: int, now: float) -> NDArray[np.float64]:
-        """(rows,): `log c(t)` of all items at one half-life."""
-        h = list(HALF_LIVES).index(name)
-        logs = np.full(rows, -np.inf)
-        held = min(rows, len(self.logs))
-        logs[:held] = self.logs[:held, h] - self._shift(max(now, self.newest))[h]
-        return logs
-
-    def top(self, name: str) -> NDArray[np.int64]:
-        """Up to 512 rows, most in demand first (the latest first among equals)."""
-        top: NDArray[np.int64] = self._top[list(HALF_LIVES).index(name)]
-        return top
+    def top(self, name: str) -> NDArray[np.int32]:
+        """Return up to 512 rows, most in demand first (the latest first among equals)."""
+        return self.top_rows[list(HALF_LIVES).index(name), : self.held]
 
     def drop(self, row: int) -> None:
-        """The row stands for another item from now on."""
-        if row >= len(self.logs) or self.logs[row, EVER] == -np.inf:
+        """Forget the row: it stands for another item from now on."""
+        if row >= len(self.counts) or self.counts[row, EVER] == 0:
             return
-        self.logs[row], self.first[row] = -np.inf, np.nan
-        inside = (self._top == row).any(1)
-        if not inside.any():
+        self.counts[row], self.first[row] = 0.0, 0.0
+        self.clock[KNOWN] -= 1
+        held = self.held
+        if not (self.top_rows[:, :held] == row).any():
             return
-        known = np.flatnonzero(self.logs[:, EVER] > -np.inf)
-        if len(known) < self._top.shape[1]:  # every list held all there is
-            self._top = self._top[self._top != row].reshape(len(inside), len(known))
-            return
-        for h in np.flatnonzero(inside):
-            kept = self._top[h][self._top[h] != row]
-            rest = np.setdiff1d(known, kept, assume_unique=True)
-            self._top[h] = np.append(kept, rest[self.logs[rest, h].argmax()])
+        known = np.flatnonzero(self.counts[:, EVER])
+        self.clock[HELD] = min(held, len(known))
+        for h, top in enumerate(self.top_rows):
+            kept = top[:held][top[:held] != row]
+            if len(kept) < self.held:  # the best of the rest takes the free place
+                rest = np.setdiff1d(known, kept, assume_unique=True)
+                kept = np.append(kept, rest[self.counts[rest, h].argmax()])
+            top[: self.held] = kept
 
     def end_future(self, now: float) -> None:
-        """Nothing counts as later than `now` (s): what was counted after it counts as of `now`.
+        """Let nothing count as later than `now` (s): what was counted after it counts as of `now`.
 
         A decayed count is at most the count of ever, so a row whose count at `now` would be more was counted later. It
-        keeps the count that it had at the newest time. One that was counted before that time only is as it was: its
-        count at `now`, which the later time had wiped out, is there again.
+        keeps the count that it had at the newest time. Another row keeps its count at `now`, which the later time had
+        wiped out.
         """
-        if self.newest <= now:
+        if not self.events or self.newest <= now:
             return
-        timed = slice(len(TIMES))
-        then, at_now = self._shift(self.newest)[timed], self._shift(now)[timed]
-        logs = self.logs[:, timed]
-        most = logs[:, [EVER]] + at_now
-        later = logs > most
-        logs[later] = np.minimum(logs - then + at_now, most)[later]
-        self.first = np.minimum(self.first, now)
-        self.newest = now
-        self.written.update(range(len(self.logs)))
-        if self._listed:
-            self._relist()
+        ever = self.counts[:, EVER]
+        for h in range(len(TIMES)):
+            then, at_now = (np.exp(RATES[h] * (time - self.clock[START])) for time in (self.newest, now))
+            later = self.counts[:, h] / at_now > ever * (1 + 1e-9)
+            self.counts[later, h] = np.minimum(self.counts[later, h] / then, ever[later]) * at_now
+        np.minimum(self.first, now, out=self.first)
+        self.clock[START], self.clock[NEWEST] = min(self.clock[START], now), now
+        self.written.update(range(len(self.counts)))
+        self._relist()
 
     def live(self) -> dict[str, Any]:
-        rows = {name: Rows(self.written, getattr(self, name)) for name in ("logs", "first")}
-        numbers = {"start": self.start, "newest": self.newest, "events": self.events}
-        return {**numbers, **rows, "_top": self._top}
+        """Return what `load` takes."""
+        rows = {name: Rows(self.written, array) for name, array in self.rows.arrays.items()}
+        return {"clock": self.clock, **rows, "top": self.top_rows[:, : self.held]}
 
     def load(self, state: dict[str, Any]) -> None:
-        self.start, self.newest = float(state["start"]), float(state["newest"])
-        self.events = int(state["events"])
-        for name in ("logs", "first", "_top"):
-            setattr(self, name, state[name].copy())
-        if self._listed != bool(self._top.shape[1]):  # made while the domain had no lists, or had some
+        """Take up a state; one that holds logarithms of counts is converted."""
+        if "logs" in state:
+            state = _from_logs(state)
+        self.clock = state["clock"].copy()
+        self.rows.load(counts=state["counts"], first=state["first"])
+        held = state["top"].shape[1]
+        if bool(self.top_rows.shape[1]) != bool(held):  # made while the domain had no lists, or had some
             self._relist()
+        else:
+            self.top_rows[:, :held] = state["top"]
 
     def _relist(self) -> None:
-        """The top lists, from the counts."""
-        known = np.flatnonzero(self.logs[:, EVER] > -np.inf) if self._listed else np.zeros(0, np.int64)
-        order = [known[leading(logs, TOP)] for logs in self.logs[known].T]
-        self._top = np.array(order, np.int64).reshape(len(HALF_LIVES), -1)
+        """Make the top lists from the counts."""
+        known = np.flatnonzero(self.counts[:, EVER])[: None if self.top_rows.shape[1] else 0]
+        self.clock[HELD] = min(len(known), TOP)
+        for h, top in enumerate(self.top_rows):
+            top[: self.held] = known[leading(self.counts[known, h], TOP)]
 
 
-def _promote(top: NDArray[np.int64], logs: NDArray[np.float64], row: int, held: int | None) -> None:
-    """Moves `row`, whose log count has just risen, to its place in a list sorted by descending log count.
-
-    held: where it stands now, None if it is not listed.
-    """
-    risen = logs[row]
-    end = len(top) - 1 if held is None else held
-    if held is None and logs[top[end]] > risen:
-        return
-    place = bisect_left(top, -risen, 0, end, key=lambda other: -logs[other])
-    top[place + 1 : end + 1] = top[place:end].copy()
-    top[place] = row
+def _from_logs(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state with counts in place of `L = log c(t) + (t - t_0) ln 2 / half-life`, as of the newest time."""
+    start, newest, events = float(state["start"]), float(state["newest"]), float(state["events"])
+    passed = RATES * (0.0 if np.isnan(start) else newest - start)
+    passed[BY_EVENTS] = RATES[BY_EVENTS] * events
+    known = state["logs"][:, EVER] > -np.inf
+    first = np.where(known, state["first"], 0.0)
+    begin = np.nan if np.isnan(start) else newest
+    clock = np.array([begin, newest, events, events, float(known.sum()), float(state["_top"].shape[1])])
+    return {"clock": clock, "counts": np.exp(state["logs"] - passed), "first": first, "top": state["_top"]}
 
 
-def log_demand(query: Query) -> NDArray[np.float64]:
-    """(C, half-lives): `log(1 + 10 c(t))` of each candidate."""
-    logs = query.statistics.popularity[query.domain].log_counts(query.rows, query.time)
-    demand: NDArray[np.float64] = np.log1p(10 * np.exp(logs))
-    return demand
+@kernel
+def log_demand(columns: Columns, column: int) -> None:
+    """Fill `10 c(t)` of each candidate, a column a half-life; `log1p` follows."""
+    items, time = columns.items, columns.asked.time[columns.event]
+    for half_life in range(len(RATES)):
+        scale = np.float32(0)
+        if items.clock[SEEN] > 0:
+            scale = np.float32(SCALE / growth(items.clock, time, half_life))
+        values = columns.values[column + half_life]
+        for c in range(columns.count):
+            values[c] = scale * np.float32(items.counts[columns.rows[c], half_life])
 
 
 _PRIOR = {"3d": 0.3, "30d": 0.3}
-SIGNAL = Signal(
-    tuple(
-        Column(f"popularity_{name}", (1.3, 2.8, 4.3, 5.8), _PRIOR.get(name, 0.0), ranks_alone=True)
-        for name in HALF_LIVES
-    ),
-    log_demand,
+COLUMNS = tuple(
+    Column(f"popularity_{name}", (1.3, 2.8, 4.3, 5.8), _PRIOR.get(name, 0.0), log=True) for name in HALF_LIVES
 )

@@ -1,41 +1,72 @@
-"""The ranking signals, and the matrix that they make of a user's candidates. A new signal is one line in `SIGNALS`."""
+"""The ranking signals. A new one is a file with `COLUMNS` and a compiled function, and a line each in `PARTS` and `fill`.
+
+`fill` is one kernel that calls the signals one after another: numba compiles no list of functions.
+"""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.signals import covisit_scores as visits
-from models.signals import item_age, network_affinity, popularity, text_affinity
-from models.signals import user_experience as stage
-from models.signals.signal import Column, Query, Signal
+from models.kernels import kernel
+from models.signals import covisit_scores, item_age, network_affinity, popularity, text_affinity, user_experience
+from models.signals.log1p import log1p
+from models.signals.signal import Column, Columns
 
-SIGNALS: tuple[Signal, ...] = (
-    popularity.SIGNAL,
-    visits.SIGNAL,
-    text_affinity.SIGNAL,
-    stage.SIGNAL,
-    item_age.SIGNAL,
-    network_affinity.SIGNAL,
+PARTS: tuple[tuple[Column, ...], ...] = (
+    popularity.COLUMNS,
+    covisit_scores.COLUMNS,
+    covisit_scores.OWN_COLUMNS,
+    text_affinity.COLUMNS,
+    user_experience.COLUMNS,
+    item_age.COLUMNS,
+    network_affinity.COLUMNS,
 )
-COLUMNS: tuple[Column, ...] = tuple(column for signal in SIGNALS for column in signal.columns)
+LAYOUT: tuple[Column, ...] = tuple(column for part in PARTS for column in part)
+"""The columns as they lie in memory."""
+PLACES = {column.name: n for n, column in enumerate(LAYOUT)}
+EMPTY = len(LAYOUT)
+"""One more column, of zeros."""
+LOGS = np.array([n for n, column in enumerate(LAYOUT) if column.log])
+COLUMNS = tuple(column for column in LAYOUT if column not in covisit_scores.OWN_COLUMNS)
+"""What the ranker weighs."""
 NAMES = tuple(column.name for column in COLUMNS)
-RANKS_ALONE = tuple(column.name for column in COLUMNS if column.ranks_alone)
 PRIOR = np.array([column.prior for column in COLUMNS])
 """(signals,): weights before the first event, so that a young domain ranks sensibly."""
-KNOTS = np.array([column.knots for column in COLUMNS]).T
+KNOTS = np.array([column.knots for column in COLUMNS], np.float32).T.copy()
 """(4, signals)"""
+ALL = np.array([PLACES[name] for name in NAMES])
+"""(signals,): where each signal lies."""
+_WITHOUT_SOURCES = {
+    "sequence": "own_sequence",
+    "sequence_60d": "own_sequence_60d",
+    "sequence_reversed": "own_sequence_reversed",
+    "co_visitation_30d": "own_co_visitation_30d",
+    "co_visitation_sources": None,
+    "text": "text_own",
+    "affinity": None,
+}
+TARGET_ONLY = np.array(
+    [EMPTY if (name := _WITHOUT_SOURCES.get(own, own)) is None else PLACES[name] for own in NAMES]
+)
+"""(signals,): where each lies as a ranker sees it that knows nothing of other domains and has no network."""
+_AT = [PLACES[part[0].name] for part in PARTS]
+(POPULARITY, COVISITS, _, TEXT, EXPERIENCE, AGE, NETWORK) = _AT
 
 
-class Candidates(NamedTuple):
-    """rows: (C,) distinct item rows, ascending; signals: (C, signals) float64."""
+@kernel
+def fill(columns: Columns) -> None:
+    """Fill every column of every signal."""
+    popularity.log_demand(columns, POPULARITY)
+    covisit_scores.covisit_sums(columns, COVISITS)
+    text_affinity.text_cosines(columns, TEXT)
+    user_experience.log_density(columns, EXPERIENCE)
+    item_age.age(columns, AGE)
+    network_affinity.standardised_affinity(columns, NETWORK)
+    for n in LOGS:
+        log1p(columns.values[n, : columns.count])
 
-    rows: NDArray[np.int64]
-    signals: NDArray[np.float64]
 
-
-def matrix(query: Query) -> NDArray[np.float64]:
-    """Return (C, signals) float64: every column of every signal, in the order of `NAMES`."""
-    return np.concatenate([signal.values(query) for signal in SIGNALS], 1)
+def matrix(values: NDArray[np.float32], places: NDArray[np.int64] = ALL) -> NDArray[np.float32]:
+    """Return (C, signals): the columns at these places of (columns, C) values, a row a candidate."""
+    return np.ascontiguousarray(values[places].T)

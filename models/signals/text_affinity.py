@@ -5,65 +5,102 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.signals.signal import Column, Query, Signal
-from models.tables.catalogue import Catalogue
-from models.tables.user_history import Recent
-from models.text.top_k import Affinity, affinities
+from models.kernels import kernel
+from models.signals.signal import Column, Columns
+from models.text.inverted_lists import dot
 
-FADE = 0.8
+FADE = np.float32(0.8)
 """Weight of the k-th latest item in the profile: FADE^(k-1)."""
-LATEST = 20
+OWN_LATEST = 20
 """How many latest items of the domain count as its own."""
 
-
-def profile(catalogues: list[Catalogue], recent: Recent) -> NDArray[np.float32]:
-    """(dim,): the fading mean direction of the user's latest items of all domains, zero without text."""
-    total = np.zeros(catalogues[0].dim)
-    fading = FADE ** np.arange(len(recent.row))[::-1]
-    for domain, catalogue in enumerate(catalogues):
-        here = recent.domain == domain
-        if here.any():
-            total += fading[here] @ catalogue.directions.units[recent.row[here]]
-    norm = np.linalg.norm(total)
-    return (total / norm if norm else total).astype(np.float32)
+Array = NDArray[np.float32]
 
 
-def text_affinities(catalogue: Catalogue, profiles: NDArray[np.float32]) -> list[Affinity]:
-    """The cosine of each profile (users, dim) with the items."""
-    directions = catalogue.directions
-    return affinities(directions.index, directions.units[: catalogue.size], profiles)
+@kernel
+def add_to_profiles(profiles: Array, domain: int, domains: NDArray[np.int8], rows: NDArray[np.int32],
+                    counts: NDArray[np.int64], units: Array) -> None:  # fmt: skip
+    """Add `Σ_k FADE^k z_k` over the latest items of one domain. profiles: (B, dim). domains, rows: (B, R), newest first.
 
-
-def to_own(catalogue: Catalogue, recent: Recent, domain: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(len(rows), 2): cosine with the nearest of the user's latest 20 items of the domain, and with their fading mean.
-
-    Zeros without any. What the other domains' items add to the profile of all blurs what the domain's own say.
+    counts: (B,) how many latest items there are. units: (items, dim) directions z of the domain's items.
     """
-    latest = recent.row[recent.domain == domain][-LATEST:]
-    if not len(latest):
-        return np.zeros((len(rows), 2), np.float32)
-    units = catalogue.directions.units
-    fading = (FADE ** np.arange(len(latest))[::-1]).astype(np.float32)
-    length = np.linalg.norm(fading @ units[latest])
-    cosines = units[rows] @ units[latest].T  # (rows, latest)
-    own = cosines @ (fading / length if length else fading)
-    return np.column_stack([cosines.max(1), own])
+    for b in range(len(profiles)):
+        weight = np.float32(1)
+        for k in range(counts[b]):
+            if domains[b, k] == domain:
+                row = rows[b, k]
+                for z in range(profiles.shape[1]):
+                    profiles[b, z] += weight * units[row, z]
+            weight *= FADE
 
 
-def text_columns(query: Query) -> NDArray[np.float64]:
-    """(C, 3): cosine with the profile over all domains, with the nearest own item, and with the own items' mean."""
-    columns = np.zeros((len(query.rows), 3))
-    if query.text is not None:
-        columns[:, 0] = query.text.values(query.rows)
-        columns[:, 1:] = to_own(query.catalogue, query.recent, query.domain, query.rows)
-    return columns
+@kernel
+def normalise(profiles: Array) -> None:
+    """Bring each row to unit length; a row of zeros stays."""
+    for b in range(len(profiles)):
+        length = np.sqrt(dot(profiles[b], profiles[b]))
+        if length > 0:
+            for z in range(profiles.shape[1]):
+                profiles[b, z] /= length
 
 
-SIGNAL = Signal(
-    (
-        Column("text", (-0.1, 0.1, 0.25, 0.45), prior=0.5, ranks_alone=True),
-        Column("text_nearest", (0.1, 0.25, 0.4, 0.6)),
-        Column("text_own", (-0.1, 0.1, 0.25, 0.45)),
-    ),
-    text_columns,
+@kernel
+def gather_own(columns: Columns) -> int:
+    """Copy the texts of the user's own latest items into `scratch.own`, their fading mean's direction behind them.
+
+    Return how many there are.
+    """
+    asked, units, own = columns.asked, columns.items.units, columns.scratch.own
+    b, found, dim = columns.event, 0, units.shape[1]
+    own[OWN_LATEST, :] = 0
+    weight = np.float32(1)
+    for k in range(asked.recent_n[b]):
+        if not asked.recent_own[b, k]:
+            continue
+        row = asked.recent_row[b, k]
+        for z in range(dim):
+            own[found, z] = units[row, z]
+            own[OWN_LATEST, z] += weight * units[row, z]
+        weight *= FADE
+        found += 1
+        if found == OWN_LATEST:
+            break
+    length = np.sqrt(dot(own[OWN_LATEST], own[OWN_LATEST]))
+    if length > 0:
+        for z in range(dim):
+            own[OWN_LATEST, z] /= length
+    return found
+
+
+@kernel
+def text_cosines(columns: Columns, column: int) -> None:
+    """Fill three cosines of each candidate: with the profile over all domains, with the nearest of the user's latest 20
+    items of the domain, and with those items' fading mean. What other domains add to the profile blurs the domain's own.
+    """
+    units, own, profile = columns.items.units, columns.scratch.own, columns.asked.profile[columns.event]
+    values, count, dim = columns.values, columns.count, columns.items.units.shape[1]
+    told = dot(profile, profile) > 0
+    latest = gather_own(columns) if told else 0
+    for c in range(count):
+        row = columns.rows[c]
+        total, mine, best = np.float32(0), np.float32(0), np.float32(-2)
+        if told:
+            for z in range(dim):
+                total += profile[z] * units[row, z]
+            for z in range(dim):
+                mine += own[OWN_LATEST, z] * units[row, z]
+            for k in range(latest):
+                one = np.float32(0)  # one sum in a register: an array would keep it from being vectorised
+                for z in range(dim):
+                    one += own[k, z] * units[row, z]
+                best = max(best, one)
+        values[column, c] = total
+        values[column + 1, c] = best if latest > 0 else np.float32(0)
+        values[column + 2, c] = mine if latest > 0 else np.float32(0)
+
+
+COLUMNS = (
+    Column("text", (-0.1, 0.1, 0.25, 0.45), prior=0.5),
+    Column("text_nearest", (0.1, 0.25, 0.4, 0.6)),
+    Column("text_own", (-0.1, 0.1, 0.25, 0.45)),
 )

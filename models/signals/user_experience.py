@@ -7,70 +7,95 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.signals.signal import Column, Query, Signal
+from models.kernels import kernel
+from models.signals.signal import Column, Columns
 from models.state.dirty_keys import Touched
+from models.state.growing import Growing
 from models.state.tracked_tables import LiveRows, Rows
-from models.tables.catalogue import grown
 
 MEMORY = 0.97
 """Weight that an item's earlier users keep at each new one (about the last 33 count)."""
-PRIOR = 3.0
+PRIOR_STRENGTH = 3.0
 """The domain's own mean and variance count as this many users of each item."""
+LEAST_VARIANCE = 0.1
 
 
-class Stage(LiveRows):
+@kernel
+def fold(moments: NDArray[np.float64], total: NDArray[np.float64], rows: NDArray[np.int64],
+         events: NDArray[np.int64]) -> None:  # fmt: skip
+    """Add users to items, in order: `m ← MEMORY · m + (1, x, (x - mean)²)` with `x = log(1 + events)`.
+
+    moments: (items, 3) decayed weight, sum of x, sum of squared deviations. total: (3,) the domain's, not decayed.
+    """
+    for n in range(len(rows)):
+        row, x = rows[n], np.log1p(events[n])
+        total[0] += 1.0
+        total[1] += x
+        total[2] += (x - total[1] / total[0]) ** 2
+        mean = (moments[row, 1] + PRIOR_STRENGTH * total[1] / total[0]) / (moments[row, 0] + PRIOR_STRENGTH)
+        moments[row, 0] = MEMORY * moments[row, 0] + 1.0
+        moments[row, 1] = MEMORY * moments[row, 1] + x
+        moments[row, 2] = MEMORY * moments[row, 2] + (x - mean) ** 2
+
+
+class UserExperience(LiveRows):
     """Per item the running mean and variance of `x = log(1 + events of the user in the domain so far)`.
 
-    The signal is the log density of the user's own x under the item's normal distribution, both moments
-    shrunk to the domain's.
+    The signal is the log density of the user's own x under the item's normal distribution, both moments shrunk to the
+    domain's.
     """
 
-    def __init__(self) -> None:
-        self.written = Touched()
-        """Item rows."""
-        self.moments = np.zeros((0, 3))
-        """(rows, 3): decayed weight, sum of x, sum of squared deviations."""
+    def __init__(self, written: Touched | None = None) -> None:
+        """written: marks of item rows."""
+        self.written = written or Touched()
+        self.rows = Growing(moments=((3,), 0.0))
         self.total = np.zeros(3)
-        """The same for the domain, not decayed."""
 
-    def add(self, row: int, events: int) -> None:
-        x = np.log1p(events)
-        self.moments = grown(self.moments, row + 1)
-        self.total[:2] += 1.0, x
-        self.total[2] += (x - self.total[1] / self.total[0]) ** 2
-        mean, _ = self._shrunk(self.moments[row])
-        self.moments[row] = MEMORY * self.moments[row] + (1.0, x, (x - mean) ** 2)
+    @property
+    def moments(self) -> NDArray[np.float64]:
+        """(rows, 3): decayed weight, sum of x, sum of squared deviations."""
+        return self.rows.arrays["moments"]
 
-    def _shrunk(self, moments: NDArray[np.float64]) -> tuple[Any, Any]:
-        n, total, squares = self.total
-        weight = moments[..., 0] + PRIOR
-        mean = (moments[..., 1] + PRIOR * total / max(n, 1.0)) / weight
-        return mean, (moments[..., 2] + PRIOR * (squares / max(n, 1.0) + 0.1)) / weight
+    def reserve(self, rows: int) -> None:
+        """Make room for this many items."""
+        self.rows.reserve(rows)
 
-    def fit(self, rows: NDArray[np.int64], events: int) -> NDArray[np.float64]:
-        """(len(rows),): log density of the user's stage under each item, up to a constant."""
-        moments = np.zeros((len(rows), 3))
-        held = rows < len(self.moments)
-        moments[held] = self.moments[rows[held]]
-        mean, variance = self._shrunk(moments)
-        density: NDArray[np.float64] = -0.5 * ((np.log1p(events) - mean) ** 2 / variance + np.log(variance))
-        return density
+    def fold(self, rows: NDArray[np.int64], events: NDArray[np.int64]) -> None:
+        """Add users to items, in order. rows: (n,). events: (n,) events of the user before."""
+        self.reserve(int(rows.max()) + 1)
+        fold(self.moments, self.total, rows, events)
+        self.written.update(rows.tolist())
 
     def drop(self, row: int) -> None:
-        """The row stands for another item from now on."""
+        """Forget the row: it stands for another item from now on."""
         if row < len(self.moments):
             self.moments[row] = 0.0
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {"moments": Rows(self.written, self.moments), "total": self.total}
 
     def load(self, state: dict[str, Any]) -> None:
-        self.moments, self.total = state["moments"].copy(), state["total"].copy()
+        """Take up a state."""
+        self.rows.load(moments=state["moments"])
+        self.total = state["total"].copy()
 
 
-def stage_fit(query: Query) -> NDArray[np.float64]:
-    """(C, 1): log density of the user's stage under each candidate."""
-    return query.statistics.stage[query.domain].fit(query.rows, query.events)[:, None]
+@kernel
+def log_density(columns: Columns, column: int) -> None:
+    """Fill `-½ ((x - μ_i)² / σ_i² + log σ_i²)` of each candidate, x the user's own stage."""
+    moments, total = columns.items.moments, columns.items.total
+    x = np.log1p(columns.asked.events[columns.event])
+    users = max(total[0], 1.0)
+    mean_sum = PRIOR_STRENGTH * total[1] / users
+    squares_sum = PRIOR_STRENGTH * (total[2] / users + LEAST_VARIANCE)
+    values = columns.values[column]
+    for c in range(columns.count):
+        row = columns.rows[c]
+        shrunk = 1.0 / (moments[row, 0] + PRIOR_STRENGTH)
+        mean = (moments[row, 1] + mean_sum) * shrunk
+        variance = (moments[row, 2] + squares_sum) * shrunk
+        values[c] = np.float32(-0.5 * ((x - mean) ** 2 / variance + np.log(variance)))
 
 
-SIGNAL = Signal((Column("stage", (-1.2, -0.6, -0.2, 0.2)),), stage_fit)
+COLUMNS = (Column("stage", (-1.2, -0.6, -0.2, 0.2)),)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state.tracked_tables import Live, Rows, Texts
+from models.tables.hash_index import HashIndex
 from models.tables.id_table import IdTable
 from models.text.centred_vectors import Directions
 
@@ -57,7 +58,9 @@ class Catalogue(Live):
         self.permitted = permitted
         self.id_of: list[str] = []
         self.title_of: list[str] = []
-        self.row_by_hash: dict[int, int] = {}
+        self.row_by_hash = HashIndex()
+        self.hash_of = np.zeros(0, np.int64)
+        """(rows,): `item_hash` of the id."""
         self.available = np.zeros(0, np.bool_)
         """What item events say (without one: whether it needs none)."""
         self.recommendable = np.zeros(0, np.bool_)
@@ -81,7 +84,7 @@ class Catalogue(Live):
         row, evicted = self.ids.touch(item_id)
         if not known:
             if evicted is not None:
-                del self.row_by_hash[item_hash(evicted)]
+                self.row_by_hash.remove(item_hash(evicted))
             self._claim(row, item_id)
         return row, evicted
 
@@ -98,7 +101,9 @@ class Catalogue(Live):
         self.vectors = grown(self.vectors, row + 1)
         self.directions.grow(len(self.vectors))
         self.id_of[row], self.title_of[row] = item_id, ""
-        self.row_by_hash[item_hash(item_id)] = row
+        self.hash_of = grown(self.hash_of, row + 1)
+        self.hash_of[row] = item_hash(item_id)
+        self.row_by_hash.put(int(self.hash_of[row]), row)
         self.available[row] = not self.required
         self.recommendable[row] = self.available[row] and self.permitted(item_id)
         self.has_event[row] = False
@@ -140,4 +145,6 @@ class Catalogue(Live):
         # The operator may have changed their mind since, of `required` too.
         self.available = np.where(self.has_event, self.available, not self.required)
         self.recommendable = self.available & np.array([self.permitted(i) for i in self.id_of], np.bool_)
-        self.row_by_hash = {item_hash(key): row for key, row in self.ids.items()}
+        self.hash_of = np.array([item_hash(key) for key in self.id_of], np.int64)
+        rows = np.array([row for _, row in self.ids.items()], np.int32)
+        self.row_by_hash.fill(self.hash_of[rows], rows)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.kernels import kernel
 from models.state.dirty_keys import Touched
+from models.state.growing import Growing
 from models.state.tracked_tables import Lists, LiveRows, Rows, unpacked
 from models.tables.catalogue import Catalogue, grown, item_hash
 
@@ -24,134 +27,240 @@ class Recent(NamedTuple):
     """Seconds since the epoch."""
 
 
-NOTHING = Recent(np.zeros(0, np.int8), np.zeros(0, np.int32), np.zeros(0))
+class Recalled(NamedTuple):
+    """What users did before each of B events: the latest R items, newest first, and counts.
+
+    domain: (B, R), -1 for none. row: (B, R). time: (B, R) seconds. n: (B,) how many. events: (B,) of the user in the
+    event's domain.
+    """
+
+    domain: NDArray[np.int8]
+    row: NDArray[np.int32]
+    time: NDArray[np.float64]
+    n: NDArray[np.int64]
+    events: NDArray[np.int64]
+
+    def context(self, length: int) -> NDArray[np.float64]:
+        """Return (B, length, 3): domain, row and time of the latest items; domain -1 where there is none."""
+        out = np.stack([self.domain[:, :length], self.row[:, :length], self.time[:, :length]], 2)
+        out[out[:, :, 0] < 0] = -1.0
+        return out.astype(np.float64)
 
 
-def newest_first(latest: Recent, length: int) -> NDArray[np.float64]:
-    """(length, 3): domain, row and time of the latest items; domain -1 where there is none."""
-    out = np.full((length, 3), -1.0)
-    n = min(len(latest.row), length)
-    out[:n, 0], out[:n, 1], out[:n, 2] = (
-        latest.domain[::-1][:n],
-        latest.row[::-1][:n],
-        latest.time[::-1][:n],
-    )
-    return out
+class Done(NamedTuple):
+    """B events: domain, user row (-1: no row), item row, (B,) each, and their times in seconds."""
+
+    domain: NDArray[np.int64]
+    user: NDArray[np.int64]
+    item: NDArray[np.int64]
+    time: NDArray[np.float64]
+
+
+def asking(users: Sequence[int | None], domain: int = 0) -> Done:
+    """Return what asks for users' state in a domain, without an item."""
+    rows = np.array([-1 if user is None else user for user in users], np.int64)
+    return Done(np.full(len(rows), domain), rows, np.full(len(rows), -1), np.zeros(len(rows)))
+
+
+class Seen(NamedTuple):
+    """Items that users had: their hashes one after the other, those of event b from at[b] to at[b + 1]."""
+
+    hashes: NDArray[np.int64]
+    at: NDArray[np.int64]
+
+
+@kernel
+def contains(hashes: NDArray[np.int64], at: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (B,): whether each wanted hash is among those of its event; see `Seen`."""
+    found = np.zeros(len(wanted), np.bool_)
+    for b in range(len(wanted)):
+        for n in range(at[b], at[b + 1]):
+            found[b] |= hashes[n] == wanted[b]
+    return found
+
+
+class Rings(NamedTuple):
+    """The latest items of all users as a kernel sees them: rings of R places a user, `born` by domain and item row."""
+
+    events: NDArray[np.int64]
+    domain: NDArray[np.int8]
+    row: NDArray[np.int32]
+    time: NDArray[np.float64]
+    seq: NDArray[np.int64]
+    born: NDArray[np.int64]
+
+
+@kernel
+def recall(rings: Rings, done: Done, together: bool, found: Recalled) -> None:
+    """Write what is known of each event's user before it: earlier events of the batch first, then their ring.
+
+    together: whether the events happen one after the other; else each is asked for as if there were no others.
+    """
+    length = found.domain.shape[1]
+    for b in range(len(done.user)):
+        user, n, same = done.user[b], 0, 0
+        found.domain[b] = -1
+        if user >= 0:
+            for earlier in range(b - 1 if together else -1, -1, -1):
+                if done.user[earlier] == user:
+                    same += done.domain[earlier] == done.domain[b]
+                    if n < length:
+                        found.domain[b, n], found.row[b, n] = done.domain[earlier], done.item[earlier]
+                        found.time[b, n] = done.time[earlier]
+                        n += 1
+        if 0 <= user < len(rings.events):
+            same += rings.events[user, done.domain[b]]
+            total = rings.events[user].sum()
+            for back in range(min(total, length)):
+                at = (total - 1 - back) % length
+                domain, row = rings.domain[user, at], rings.row[user, at]
+                # What was of a domain that is gone is of none; a row that was given to another item since means it not.
+                if domain < 0 or (row < rings.born.shape[1] and rings.seq[user, at] < rings.born[domain, row]):
+                    continue
+                if n < length:
+                    found.domain[b, n], found.row[b, n] = domain, row
+                    found.time[b, n] = rings.time[user, at]
+                    n += 1
+        found.n[b], found.events[b] = n, same
+
+
+@kernel
+def append(rings: Rings, done: Done, sequence: int) -> None:
+    """Add events to their users' rings, in order; the first gets the number `sequence + 1`."""
+    length = rings.domain.shape[1]
+    for b in range(len(done.user)):
+        user = done.user[b]
+        at = rings.events[user].sum() % length
+        rings.domain[user, at], rings.row[user, at] = done.domain[b], done.item[b]
+        rings.time[user, at], rings.seq[user, at] = done.time[b], sequence + 1 + b
+        rings.events[user, done.domain[b]] += 1
 
 
 class History(LiveRows):
-    """Per user row: `recent` (the last `length` events, any domain) and `seen` (exact, latest 2,000 a domain).
+    """Per user row: the last `length` events of any domain, and `seen` items (exact, latest 2,000 a domain).
 
     Recent entries point at item rows; a row that was given to another item since is left out (`born`).
     Seen entries are hashes of item ids, so they outlive an item's eviction.
     """
 
-    def __init__(self, catalogues: list[Catalogue], length: int = 50) -> None:
+    def __init__(self, catalogues: list[Catalogue], length: int = 50, written: Touched | None = None) -> None:
+        """length: of a ring. written: marks of user rows."""
         self.catalogues = catalogues
-        self.written = Touched()
-        """User rows."""
+        self.written = written or Touched()
         self.length = length
         self.sequence = 0
+        """Events so far."""
         self.seen_items = 0
         """Of all users together."""
-        self.events = np.zeros((0, len(catalogues)), np.int64)
-        self._domain = np.zeros((0, length), np.int8)
-        self._row = np.zeros((0, length), np.int32)
-        self._time = np.zeros((0, length), np.float64)
-        self._seq = np.zeros((0, length), np.int64)
-        self._born = [np.zeros(0, np.int64) for _ in catalogues]
+        types = {"events": np.int64, "_domain": np.int8, "_row": np.int32, "_time": np.float64, "_seq": np.int64}
+        shapes = {name: (length,) for name in types} | {"events": (len(catalogues),)}
+        self._rings = Growing(types, **{name: (shape, 0) for name, shape in shapes.items()})
+        self._born = np.zeros((len(catalogues), 0), np.int64)
         self._seen: list[dict[int, array[int]]] = [{} for _ in catalogues]
         self._seen_written = [Touched() for _ in catalogues]
         self._births = 0
-        self._memo: tuple[tuple[int, int, int], Recent] | None = None
 
-    def add(self, user: int, domain: int, item: int, item_id: str, time: float) -> bool:
-        """Records one event; True if the user had not had this item."""
-        if user >= len(self.events):
-            for name in ("events", "_domain", "_row", "_time", "_seq"):
-                setattr(self, name, grown(getattr(self, name), user + 1))
-        self.sequence += 1
-        slot = int(self.events[user].sum()) % self.length
-        self._domain[user, slot], self._row[user, slot] = domain, item
-        self._time[user, slot], self._seq[user, slot] = time, self.sequence
-        self.events[user, domain] += 1
-        seen = self._seen[domain].setdefault(user, array("q"))
-        key = item_hash(item_id)
-        if key in seen:
-            return False
-        self._seen_written[domain].add(user)
-        seen.append(key)
-        self.seen_items += 1
-        if len(seen) > SEEN_LIMIT:
-            del seen[0]
-            self.seen_items -= 1
-        return True
+    @property
+    def events(self) -> NDArray[np.int64]:
+        """(user rows, domains): events since the row was given to the user."""
+        return self._rings.arrays["events"]
+
+    def rings(self) -> Rings:
+        """Return the rings as a kernel sees them."""
+        return Rings(*self._rings.arrays.values(), self._born)
+
+    def recall(self, done: Done, together: bool = True) -> Recalled:
+        """Return what is known of each event's user before it; see `recall`. Changes nothing."""
+        count = len(done.user)
+        shape = (count, self.length)
+        found = Recalled(
+            np.empty(shape, np.int8), np.zeros(shape, np.int32), np.zeros(shape),
+            np.empty(count, np.int64), np.empty(count, np.int64),
+        )  # fmt: skip
+        recall(self.rings(), done, together, found)
+        return found
+
+    def seen_before(self, done: Done, together: bool = True) -> Seen:
+        """Return the items that users had in the events' domains before each event. together: see `recall`."""
+        parts, at = [], [0]
+        batch: dict[tuple[int, int], array[int]] = {}
+        for domain, user, item in zip(done.domain.tolist(), done.user.tolist(), done.item.tolist(), strict=True):
+            held = self._seen[domain].get(user)
+            length = at[-1]
+            if held is not None:
+                parts.append(held.tobytes())
+                length += len(held)
+            if together and user >= 0:
+                if (more := batch.get((user, domain))) is not None:
+                    parts.append(more.tobytes())
+                    length += len(more)
+                if item >= 0:
+                    batch.setdefault((user, domain), array("q")).append(int(self.catalogues[domain].hash_of[item]))
+            at.append(length)
+        return Seen(np.frombuffer(b"".join(parts), np.int64), np.array(at, np.int64))
+
+    def reserve(self, users: int) -> None:
+        """Make room for this many users."""
+        self._rings.reserve(users)
+
+    def extend(self, done: Done, had: NDArray[np.bool_] | None = None) -> None:
+        """Record events in their order. had: (B,) whether the user had the item before, if that is known."""
+        if had is None:
+            had = contains(*self.seen_before(done), self.hashes(done))
+        self.reserve(int(done.user.max()) + 1)
+        append(self.rings(), done, self.sequence)
+        self.sequence += len(done.user)
+        for n in np.flatnonzero(~had).tolist():
+            domain, user = int(done.domain[n]), int(done.user[n])
+            seen = self._seen[domain].get(user)
+            if seen is None:
+                seen = self._seen[domain][user] = array("q")
+            self._seen_written[domain].add(user)
+            seen.append(int(self.catalogues[domain].hash_of[done.item[n]]))
+            self.seen_items += 1
+            if len(seen) > SEEN_LIMIT:
+                del seen[0]
+                self.seen_items -= 1
+
+    def hashes(self, done: Done) -> NDArray[np.int64]:
+        """Return the hash of each event's item, (B,); 0 without a row."""
+        found = np.zeros(len(done.item), np.int64)
+        for domain, catalogue in enumerate(self.catalogues):
+            here = (done.domain == domain) & (done.item >= 0)
+            found[here] = catalogue.hash_of[done.item[here]]
+        return found
+
+    def add(self, user: int, domain: int, item: int, time: float) -> None:
+        """Record one event. time: seconds."""
+        self.extend(Done(np.array([domain]), np.array([user]), np.array([item]), np.array([time])))
 
     def count(self, user: int | None, domain: int) -> int:
-        """Events of this user ever learned in this domain (since the row was given to them)."""
+        """Return the events of this user in this domain, since the row was given to them."""
         return int(self.events[user, domain]) if user is not None and user < len(self.events) else 0
 
     def recent(self, user: int | None) -> Recent:
-        """The last `length` events of the user whose items are still resident, oldest first."""
-        if user is None or user >= len(self.events):
-            return NOTHING
-        # One event asks for the same user's items several times over.
-        asked = (user, self.sequence, self._births)
-        if self._memo is None or self._memo[0] != asked:
-            self._memo = (asked, self._recent(user))
-        return self._memo[1]
-
-    def _recent(self, user: int) -> Recent:
-        total = int(self.events[user].sum())
-        if not total:
-            return NOTHING
-        # A slice is far cheaper than an index, and most users have not come round the ring.
-        order = slice(total) if total <= self.length else np.arange(total - self.length, total) % self.length
-        seq = self._seq[user][order]
-        domain, row, time = (a[user][order].copy() for a in (self._domain, self._row, self._time))
-        recent = Recent(domain, row, time)
-        keep = domain >= 0  # what was of a domain that is gone is of none
-        for d, born in enumerate(self._born):
-            if len(born):  # rows past its end were never given away
-                known = (domain == d) & (row < len(born))
-                keep[known] &= seq[known] >= born[row[known]]
-        return recent if keep.all() else Recent(domain[keep], row[keep], recent.time[keep])
+        """Return the last `length` events of the user whose items are still resident, oldest first."""
+        found = self.recall(asking([user]))
+        n = int(found.n[0])
+        return Recent(*(values[0, :n][::-1] for values in (found.domain, found.row, found.time)))
 
     def newest(self, users: list[int | None], length: int) -> NDArray[np.float64]:
-        """(n, length, 3): domain, row and time of what `recent` gives for each, newest first; domain -1: none.
+        """Return (n, length, 3): domain, row and time of each user's latest items, newest first; domain -1: none.
 
         length: at most that of the ring.
         """
-        if len(users) == 1:
-            return newest_first(self.recent(users[0]), length)[None]
-        out = np.full((len(users), length, 3), -1.0)
-        known = [n for n, user in enumerate(users) if user is not None and user < len(self.events)]
-        rows = np.array([users[n] for n in known], np.int64)[:, None]
-        back = self.events[rows[:, 0]].sum(1)[:, None] - 1 - np.arange(length)
-        places = rows, back % self.length
-        domain, row, seq = self._domain[places], self._row[places], self._seq[places]
-        there = back >= 0
-        gone = there & (domain < 0)
-        for d, born in enumerate(self._born):
-            if len(born):
-                here = there & (domain == d) & (row < len(born))
-                gone[here] = seq[here] < born[row[here]]
-        found = np.where(there[:, :, None], np.stack([domain, row, self._time[places]], 2), -1.0)
-        whole = ~gone.any(1)
-        out[np.array(known, np.int64)[whole]] = found[whole]
-        for n in np.array(known, np.int64)[~whole].tolist():  # older ones move up
-            out[n] = newest_first(self.recent(users[n]), length)
-        return out
+        return self.recall(asking(users), together=False).context(length)
 
     def has_seen(self, user: int | None, domain: int, item_id: str) -> bool:
+        """Return whether the user has had the item."""
         return user is not None and item_hash(item_id) in self._seen[domain].get(user, ())
 
     def seen_rows(self, user: int | None, domain: int) -> NDArray[np.int64]:
-        """Rows, in this domain's catalogue, of resident items that the user has had."""
+        """Return the rows, in this domain's catalogue, of resident items that the user has had."""
         if user is None or user not in self._seen[domain]:
             return np.zeros(0, np.int64)
-        rows = self.catalogues[domain].row_by_hash
-        return np.array([rows[h] for h in self._seen[domain][user] if h in rows], np.int64)
+        found = map(self.catalogues[domain].row_by_hash.get, self._seen[domain][user])
+        return np.array([row for row in found if row is not None], np.int64)
 
     def eligible(self, user: int | None, domain: int) -> NDArray[np.bool_]:
         """Return (rows,): which items of the domain may be recommended and were not had by the user."""
@@ -161,21 +270,24 @@ class History(LiveRows):
         return eligible
 
     def item_reborn(self, domain: int, row: int) -> None:
-        """The row now belongs to another item: earlier recent entries no longer mean it."""
-        self._born[domain] = grown(self._born[domain], row + 1)
-        self._born[domain][row] = self.sequence + 1
+        """Take note that the row belongs to another item: earlier recent entries no longer mean it."""
+        if row >= self._born.shape[1]:
+            self._born = np.ascontiguousarray(grown(self._born.T, row + 1).T)
+        self._born[domain, row] = self.sequence + 1
         self._births += 1
 
     def end_future(self, now: float) -> None:
-        """No event is of a time after `now` (s)."""
-        wrong = np.flatnonzero((self._time > now).any(1))
-        self._time[wrong] = np.minimum(self._time[wrong], now)
+        """Let no event be of a time after `now` (s)."""
+        times = self._rings.arrays["_time"]
+        wrong = np.flatnonzero((times > now).any(1))
+        times[wrong] = np.minimum(times[wrong], now)
         self.written.update(wrong.tolist())
         self._births += 1  # what was asked for before is not so any more
 
     def drop_user(self, user: int) -> None:
+        """Forget the row: it stands for another user from now on."""
         if user < len(self.events):
-            for rows in (self.events, self._domain, self._row, self._time, self._seq):
+            for rows in self._rings.arrays.values():
                 rows[user] = 0
         self._births += 1
         for seen, written in zip(self._seen, self._seen_written, strict=True):
@@ -184,14 +296,12 @@ class History(LiveRows):
                 written.drop(user)
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "sequence": self.sequence,
             "births": self._births,
-            **{
-                k: Rows(self.written, getattr(self, k))
-                for k in ("events", "_domain", "_row", "_time", "_seq")
-            },
-            "born": {str(d): b for d, b in enumerate(self._born)},
+            **{name: Rows(self.written, array) for name, array in self._rings.arrays.items()},
+            "born": {str(d): born for d, born in enumerate(self._born)},
             "seen": {
                 str(d): Lists(written, seen)
                 for d, (written, seen) in enumerate(zip(self._seen_written, self._seen, strict=True))
@@ -199,11 +309,13 @@ class History(LiveRows):
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.sequence, self._births = int(state["sequence"]), int(state["births"])
-        self._memo = None
-        for name in ("events", "_domain", "_row", "_time", "_seq"):
-            setattr(self, name, state[name].copy())
-        self._born = [state["born"][str(d)].copy() for d in range(len(self.catalogues))]
+        self._rings.load(**{name: state[name] for name in self._rings.arrays})
+        born = [state["born"][str(d)] for d in range(len(self.catalogues))]
+        self._born = np.zeros((len(born), max(map(len, born), default=0)), np.int64)
+        for mine, held in zip(self._born, born, strict=True):
+            mine[: len(held)] = held
         self._seen = [unpacked(state["seen"][str(d)]) for d in range(len(self.catalogues))]
         self.seen_items = sum(len(items) for seen in self._seen for items in seen.values())
         for written in self._seen_written:

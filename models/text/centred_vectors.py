@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.text.inverted_lists import VectorIndex
+from models.text.inverted_lists import Lists, VectorIndex
 
 
 class Directions:
@@ -24,6 +24,10 @@ class Directions:
         self.mean = np.zeros(dim, np.float32)
         self.changes = 0
         self.settled = 1
+
+    def lists(self, size: int) -> Lists:
+        """Return what a kernel searches. size: how many rows exist."""
+        return self.index.lists(self.units, size)
 
     def grow(self, rows: int) -> None:
         """Room for so many rows, the new ones without a vector."""

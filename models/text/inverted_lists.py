@@ -1,140 +1,243 @@
-"""An approximate index of item vectors by dot product, for catalogues too large to go through on every event.
+"""An approximate index of item vectors by dot product, so that a search costs much the same in any catalogue.
 
-Inverted lists (Sivic and Zisserman, 2003; faiss `IndexIVFScalarQuantizer`): vectors lie in the list of the nearest of
-2√n centres, and a query looks only into the lists whose centres have the highest dot product with it. Lists rather
-than a graph (HNSW): what a list holds depends on nothing but the centres and the vector as it is now. So vectors
-can move and go, and a checkpoint needs the centres only. On dot products of unequal lengths a graph also finds less.
+Inverted lists (Sivic and Zisserman, 2003): vectors lie in the list of the nearest of about 2√n centres, and a query
+looks only into the lists whose centres have the highest dot product with it. Lists rather than a graph (HNSW): vectors
+can move and go, and on dot products of unequal lengths a graph finds less.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.threads import use_one_thread
+from models.kernels import kernel
+from models.state.dirty_keys import Touched
+from models.state.tracked_tables import Rows
 
-PROBED = 8
-"""A query looks into one list of so many,"""
-PROBED_LEAST = 16
-"""and into at least so many lists."""
-FILLS = 8
-"""The centres are chosen anew when all vectors have changed so many times."""
+PROBED = 16
+"""How many lists a query looks into, at least; in large catalogues one list in `PROBED_SHARE`."""
+PROBED_SHARE = 32
+LOOSE = 512
+"""How many changed vectors wait outside the lists, and are looked at by every query, until the lists are made anew."""
+FILLS = 32
+"""The centres are chosen anew when all vectors have changed this often."""
+ASSIGNED = 8
+"""The lists are made anew at every eighth change of all vectors: they drift slowly."""
 POINTS = 64
 """How many vectors a centre, at most, the choice of centres looks at."""
 ROUNDS = 6
 """Of k-means."""
+NONE = -1
 
 Array = NDArray[np.float32]
-Rows = NDArray[np.int64]
+RowIds = NDArray[np.int64]
+
+
+class Lists(NamedTuple):
+    """What a kernel needs to search. centres: (L, dim), L = 0: look at all rows. begin: (L + 1,) into `members`.
+
+    members: item rows, list by list. loose: rows that every query looks at. size: rows that exist.
+    """
+
+    centres: Array
+    begin: NDArray[np.int32]
+    members: NDArray[np.int32]
+    loose: NDArray[np.int32]
+    size: int
+
+
+class Best(NamedTuple):
+    """The best of what was offered, as a min-heap: scores (k,) ascending at the root, and their rows (k,)."""
+
+    scores: Array
+    rows: NDArray[np.int32]
+
+
+def best_of(k: int) -> Best:
+    """Return room for the best k."""
+    return Best(np.zeros(k, np.float32), np.zeros(k, np.int32))
+
+
+@kernel
+def offer(scores: Array, rows: NDArray[np.int32], k: int, score: float, row: int) -> None:
+    """Replace the lowest of k by a higher one: the root of a min-heap sinks to its place."""
+    at = 0
+    while True:
+        child = 2 * at + 1
+        if child >= k:
+            break
+        if child + 1 < k and scores[child + 1] < scores[child]:
+            child += 1
+        if scores[child] >= score:
+            break
+        scores[at], rows[at] = scores[child], rows[child]
+        at = child
+    scores[at], rows[at] = score, row
+
+
+@kernel
+def dot(left: Array, right: Array) -> float:
+    """Return Σ_k left_k right_k."""
+    total = np.float32(0)
+    for k in range(len(left)):
+        total += left[k] * right[k]
+    return total
+
+
+@kernel
+def nearest(query: Array, vectors: Array, lists: Lists, open: NDArray[np.bool_], closed: NDArray[np.int32],
+            mark: int, best: Best, probes: Best) -> int:  # fmt: skip
+    """Find the open rows with the highest `vectors · query`; return how many.
+
+    query: (dim,). vectors: (rows, dim), all. open: (rows,). closed: (rows,); a row with `closed[row] == mark` is left
+    out too. best, probes: room for what is found and for lists. The rows found stand first in `best.rows`, in no order.
+    """
+    k = len(best.scores)
+    best.scores[:], best.rows[:] = -np.inf, NONE
+    count = len(lists.centres)
+    if count == 0:
+        for row in range(lists.size):
+            if open[row] and closed[row] != mark:
+                score = dot(query, vectors[row])
+                if score > best.scores[0] and score != 0:
+                    offer(best.scores, best.rows, k, score, row)
+    else:
+        probed = min(len(probes.scores), count, max(PROBED, count // PROBED_SHARE))
+        probes.scores[:probed], probes.rows[:probed] = -np.inf, NONE
+        for n in range(count):
+            score = dot(query, lists.centres[n])
+            if score > probes.scores[0]:
+                offer(probes.scores, probes.rows, probed, score, n)
+        for p in range(probed):
+            which = probes.rows[p]
+            for place in range(lists.begin[which], lists.begin[which + 1]):
+                row = lists.members[place]
+                if open[row] and closed[row] != mark:
+                    score = dot(query, vectors[row])
+                    if score > best.scores[0]:
+                        offer(best.scores, best.rows, k, score, row)
+        for row in lists.loose:
+            if open[row] and closed[row] != mark:
+                score = dot(query, vectors[row])
+                if score > best.scores[0] and score != 0:
+                    offer(best.scores, best.rows, k, score, row)
+    found = 0
+    for n in range(k):
+        if best.rows[n] != NONE:
+            best.rows[found] = best.rows[n]
+            found += 1
+    return found
 
 
 class VectorIndex:
-    """The highest dot products among more than `limit` rows; not `in_use` below that, where it costs nothing.
+    """Inverted lists of more than `limit` vectors; below that a search looks at all of them.
 
-    Its owner has the vectors, and says which have changed. A zero vector is not held. Memory: about
-    `2 · dim + 64` bytes a row. What is found is the same after `load(state())`, but for rows between two centres,
-    which rounding may put into either's list.
+    Its owner has the vectors, and says which have changed. A zero vector is not held. The lists are part of the state:
+    which rows a list holds depends on when they were made. Memory: 8 bytes a row, and the centres.
     """
 
     def __init__(self, dim: int, limit: int) -> None:
         self.dim, self.limit = dim, limit
-        self._centres: Array | None = None
-        self._lists: Any = None
+        self._centres = np.zeros((0, dim), np.float32)
+        self._list_of = np.zeros(0, np.int32)
+        """(rows,): 1 + the list, 0 for none."""
+        self.written = Touched()
+        self._loose: dict[int, None] = {}
         self._fills = self._rows = 0
-        self._stale: set[int] = set()
+        self._lists: Lists | None = None
 
     @property
     def in_use(self) -> bool:
-        return self._centres is not None
+        """Whether there are lists."""
+        return len(self._centres) > 0
 
     def all_changed(self, vectors: Array) -> None:
-        """Every vector, (rows, dim), is new: the next search fills the lists anew, now and then around new centres."""
+        """Take note that every vector, (rows, dim), is new."""
         self._lists = None
-        if not self._many(vectors):
-            self._centres = None
+        held = vectors.any(1)
+        if int(held.sum()) <= self.limit:
+            self._centres = self._centres[:0]
+            self._loose.clear()
             return
         self._fills += 1
-        if self._centres is None or self._fills > FILLS or len(vectors) > 1.5 * self._rows:
+        if not self.in_use or self._fills > FILLS or len(vectors) > 1.5 * self._rows:
             self._fills, self._rows = 0, len(vectors)
-            self._centres = _chosen(vectors[vectors.any(1)])
+            self._centres = _chosen(vectors[held])
+        elif self._fills % ASSIGNED and len(vectors) == len(self._list_of):
+            return
+        self._assign(vectors)
 
-    def _many(self, vectors: Array) -> bool:
-        # The array may have room for more rows than there are.
-        return len(vectors) > self.limit and int(vectors.any(1).sum()) > self.limit
+    def changed(self, rows: RowIds) -> None:
+        """Take note that these vectors are new or gone."""
+        if self.in_use:
+            self._loose.update(dict.fromkeys(rows.tolist()))
+            self._lists = None
 
-    def changed(self, rows: Rows) -> None:
-        """These vectors are new or gone; they are moved before the next search."""
-        if self._lists is not None:
-            self._stale.update(rows.tolist())
+    def lists(self, vectors: Array, size: int) -> Lists:
+        """Return what a kernel searches. vectors: (rows, dim), all; size: how many rows exist."""
+        if self._lists is None or self._lists.size != size:
+            if len(self._loose) > LOOSE:
+                self._assign(vectors)
+            self._lists = self._made(size)
+        return self._lists
 
-    def top(self, vectors: Array, query: Array, allowed: NDArray[np.bool_], k: int) -> Rows:
-        """Up to `k` of the `allowed` rows with a high `vectors · query`, in any order. vectors: (rows, dim), all."""
-        faiss = _faiss()
-        if self._lists is None:
-            self._fill(vectors)
-        if self._stale:
-            rows = np.array(sorted(self._stale), np.int64)
-            self._stale.clear()
-            self._lists.remove_ids(faiss.IDSelectorArray(rows))
-            self._add(vectors, rows)
-        bits = np.packbits(allowed, bitorder="little")
-        centres = self._lists.nlist
-        probed = faiss.SearchParametersIVF(
-            sel=faiss.IDSelectorBitmap(bits), nprobe=min(centres, max(PROBED_LEAST, centres // PROBED))
-        )
-        found: Rows = self._lists.search(query[None], k, params=probed)[1][0]
-        return found[found >= 0]
+    def _assign(self, vectors: Array) -> None:
+        """Put every vector into the list of its nearest centre."""
+        self._list_of = np.zeros(len(vectors), np.int32)
+        for begin in range(0, len(vectors), 4096):
+            block = vectors[begin : begin + 4096]
+            nearest_centre = (block @ self._centres.T).argmax(1) + 1
+            self._list_of[begin : begin + 4096] = np.where(block.any(1), nearest_centre, 0)
+        self._loose.clear()
+        self.written.everything()
 
-    def _fill(self, vectors: Array) -> None:
-        faiss, centres = _faiss(), self._centres
-        assert centres is not None
-        nearest = faiss.IndexFlatIP(self.dim)
-        nearest.add(centres)
-        half = faiss.ScalarQuantizer.QT_fp16  # to find them is enough: values are computed from the vectors
-        self._lists = faiss.IndexIVFScalarQuantizer(
-            nearest, self.dim, len(centres), half, faiss.METRIC_INNER_PRODUCT, False
-        )
-        self._lists.is_trained = True
-        self._lists.set_direct_map_type(faiss.DirectMap.Hashtable)  # else a removal goes through all lists
-        self._stale.clear()
-        self._add(vectors, np.arange(len(vectors)))
-
-    def _add(self, vectors: Array, rows: Rows) -> None:
-        held = rows[vectors[rows].any(1)]
-        if len(held):
-            self._lists.add_with_ids(vectors[held], held)
+    def _made(self, size: int) -> Lists:
+        loose = np.fromiter((row for row in self._loose if row < size), np.int32)
+        if not self.in_use:
+            return Lists(self._centres, np.zeros(1, np.int32), np.zeros(0, np.int32), loose, size)
+        listed = self._list_of.copy()
+        listed[loose[loose < len(listed)]] = 0
+        order = np.argsort(listed, kind="stable")
+        begin = np.searchsorted(listed[order], np.arange(1, len(self._centres) + 2))
+        return Lists(self._centres, begin.astype(np.int32), order.astype(np.int32), loose, size)
 
     def state(self) -> dict[str, Any]:
-        centres = None if self._centres is None else self._centres.copy()
-        return {"centres": centres, "fills": self._fills, "rows": self._rows}
+        """Return what `load` takes, for a live state."""
+        return {
+            "centres": self._centres if self.in_use else None,
+            "fills": self._fills,
+            "rows": self._rows,
+            "list_of": Rows(self.written, self._list_of),
+            "loose": np.array(list(self._loose), np.int64),
+        }
 
     def load(self, state: dict[str, Any], vectors: Array) -> None:
-        """vectors: (rows, dim), all, as they were when the state was taken."""
-        self._centres = self._lists = None
+        """Take up a state. vectors: (rows, dim), all, as they were when it was taken."""
+        self._lists = None
         self._fills, self._rows = int(state["fills"]), int(state["rows"])
-        if state["centres"] is not None and self._many(vectors):
-            self._centres = state["centres"].copy()
+        centres = state["centres"]
+        self._centres = np.zeros((0, self.dim), np.float32) if centres is None else centres.copy()
+        if "list_of" in state:
+            self._list_of = state["list_of"].copy()
+            self._loose = dict.fromkeys(state["loose"].tolist())
+        elif self.in_use:
+            self._assign(vectors)
+        else:
+            self.all_changed(vectors)
+        self.written.everything()
 
 
 def _chosen(vectors: Array) -> Array:
-    """(about 2√n, dim) unit-length centres by spherical k-means; the same for the same vectors."""
-    centres = 2 ** round(np.log2(2 * np.sqrt(len(vectors))))
-    means = _faiss().Kmeans(
-        vectors.shape[1], min(centres, len(vectors)), niter=ROUNDS, seed=1, spherical=True,
-        min_points_per_centroid=1, max_points_per_centroid=POINTS,
-    )  # fmt: skip
-    means.train(vectors)
-    chosen: Array = np.array(means.centroids, np.float32)
-    return chosen
-
-
-@cache
-def _faiss() -> Any:
-    """Imported when needed: most catalogues are small."""
-    import faiss  # noqa: PLC0415
-
-    use_one_thread()  # faiss brings BLAS and OpenMP of its own
-    return faiss
+    """Return about 2√n centres of unit length by spherical k-means, (L, dim); equal for equal vectors."""
+    count = min(2 ** round(np.log2(2 * np.sqrt(len(vectors)))), len(vectors))
+    sample = vectors[:: max(1, len(vectors) // (POINTS * count))]
+    centres = np.array(sample[np.linspace(0, len(sample) - 1, count).astype(np.int64)])
+    for _ in range(ROUNDS):
+        nearest_centre = (sample @ centres.T).argmax(1)
+        sums = np.zeros_like(centres)
+        np.add.at(sums, nearest_centre, sample)
+        length = np.linalg.norm(sums, axis=1, keepdims=True)
+        centres = np.where(length > 0, sums / np.maximum(length, 1e-12), centres).astype(np.float32)
+    return centres

@@ -1,0 +1,107 @@
+"""What a micro-batch of events brought to light: rows, predictions and ranks from before each event was learned."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.ranking.proposal import FULL, TARGET_ALONE
+from models.ranking.ranker import Choices, Judged
+from models.rating.model import RatingParts
+from models.tables.user_history import Done, Recalled
+
+NOT_RANKED = -1
+
+
+class Facts(NamedTuple):
+    """B events of one micro-batch, in their order.
+
+    done: domains, rows and times. new: (B,) whether the item had no row before. recalled: the users' latest items
+    before each event. parts: (B, 12) the rating's parts, in the order of `RatingParts`, nan for a click. prediction,
+    alone_prediction: (B,) clipped, by all domains and by the target alone; nan for none. residual: (B,) what the
+    network has to explain, nan for a click. rank: (B, arms), see `Ranks`. rarity: (B,) `-log` of the item's share of
+    events, nan for a new one. learned: (B,) events learned in the domain before. judged: by domain with lists.
+    """
+
+    done: Done
+    new: NDArray[np.bool_]
+    recalled: Recalled
+    parts: NDArray[np.float64]
+    prediction: NDArray[np.float64]
+    alone_prediction: NDArray[np.float64]
+    residual: NDArray[np.float64]
+    rank: NDArray[np.int64]
+    rarity: NDArray[np.float64]
+    learned: NDArray[np.int64]
+    judged: dict[int, Judged]
+
+    def __len__(self) -> int:
+        return len(self.new)
+
+    def of(self, n: int) -> ScoredEvent:
+        """Return the n-th event."""
+        return ScoredEvent(self, n)
+
+
+class ScoredEvent:
+    """One event of a batch, as it was seen before it was learned."""
+
+    __slots__ = ("facts", "n")
+
+    def __init__(self, facts: Facts, n: int) -> None:
+        self.facts, self.n = facts, n
+
+    @property
+    def parts(self) -> RatingParts | None:
+        """The parts of the predicted rating; None for a click."""
+        row = self.facts.parts[self.n]
+        return None if np.isnan(row[0]) else RatingParts(*row.tolist())
+
+    @property
+    def prediction(self) -> float | None:
+        """The predicted rating, clipped to the domain's range; None for a click."""
+        return _number(self.facts.prediction[self.n])
+
+    @property
+    def alone_prediction(self) -> float | None:
+        """The prediction of the target alone; None for a click, or without that arm."""
+        return _number(self.facts.alone_prediction[self.n])
+
+    @property
+    def rank(self) -> int | None:
+        """The item's place among what could have been recommended, 0 the best; None for one that was not ranked."""
+        return self.rank_by(FULL)
+
+    @property
+    def alone_rank(self) -> int | None:
+        """The rank by the target alone."""
+        return self.rank_by(TARGET_ALONE)
+
+    def rank_by(self, arm: int) -> int | None:
+        """Return the rank by one arm: a column of `Ranks.rank`."""
+        rank = int(self.facts.rank[self.n, arm])
+        return None if rank == NOT_RANKED else rank
+
+    @property
+    def choices(self) -> Choices | None:
+        """The candidates; None where the item was not ranked. Valid until the next batch is scored."""
+        judged = self.facts.judged.get(int(self.facts.done.domain[self.n]))
+        if judged is None or self.rank is None:
+            return None
+        return judged.choices(int(np.searchsorted(judged.wanted, self.n)))
+
+    @property
+    def top(self) -> list[int]:
+        """Rows of the ten best candidates, best first; empty where the item was not ranked."""
+        judged = self.facts.judged.get(int(self.facts.done.domain[self.n]))
+        if judged is None or self.rank is None:
+            return []
+        top = judged.ranks.top[int(np.searchsorted(judged.wanted, self.n))]
+        rows: list[int] = top[top >= 0].tolist()
+        return rows
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,230 @@
+"""From questions to candidates and their columns: the compiled half of the ranker that changes nothing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.kernels import kernel
+from models.ranking.candidates import ROOM, TOP_OF_EACH, choose, close_seen
+from models.ranking.conditional_logit import gradient, part_rows, rank_of, score, step, weights_of
+from models.signals.covisit_scores import LATEST, SUMS, spread
+from models.signals.neighbour_lists import SIZES
+from models.signals.registry import KNOTS, LAYOUT, PLACES, fill
+from models.signals.signal import Asked, Columns, Items, Scratch, Visits
+from models.signals.text_affinity import OWN_LATEST
+from models.text.inverted_lists import best_of
+
+PROBES = 256
+"""Lists that a search may look into."""
+MET = 2 * LATEST * SIZES[-1]
+"""Co-visit sums that one question can have."""
+LAST_EPOCH = 2**30 - 1
+FULL, TARGET_ALONE, TEXT_ALONE, POPULARITY_ALONE = range(4)
+"""Whose rank an event gets: columns of `Ranks.rank`."""
+TEXT, POPULAR = PLACES["text"], PLACES["popularity_3d"]
+TOP = 10
+
+
+class Proposed(NamedTuple):
+    """The candidates of n questions. values: (n, columns, room); rows: (n, room) item rows; count: (n,)."""
+
+    values: NDArray[np.float32]
+    rows: NDArray[np.int32]
+    count: NDArray[np.int64]
+
+
+class Weighing(NamedTuple):
+    """A ranker's state as a kernel sees it: see `ConditionalLogit`. places: where its signals lie."""
+
+    weights: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    users: NDArray[np.float32]
+    places: NDArray[np.int64]
+
+
+class Ranks(NamedTuple):
+    """What became of n events. rank: (n, arms) 0 the best, ties count against it; -1: not ranked.
+
+    An item that is no candidate ranks after all candidates. chosen: (n,) its place among them, -1 for none. top: (n, 10)
+    rows of the highest, in order, -1 for none.
+    """
+
+    rank: NDArray[np.int64]
+    chosen: NDArray[np.int64]
+    top: NDArray[np.int32]
+
+
+def room_for(questions: int) -> Proposed:
+    """Return room for the candidates of so many questions."""
+    shape = (questions, len(LAYOUT) + 1, ROOM)
+    return Proposed(
+        np.zeros(shape, np.float32), np.zeros((questions, ROOM), np.int32), np.zeros(questions, np.int64)
+    )
+
+
+def scratch_for(slots: int, rows: int, dim: int) -> Scratch:
+    """Return room for one thread. slots: of co-visits. rows: items of the largest domain. dim: of text directions."""
+    return Scratch(
+        np.zeros(1, np.int64), np.zeros(slots, np.int64), np.zeros(rows, np.int64), np.zeros(rows, np.int32),
+        np.zeros((MET, SUMS), np.float32), np.zeros(MET, np.int32), np.zeros(MET, np.int32),
+        np.zeros((OWN_LATEST + 1, dim), np.float32), best_of(TOP_OF_EACH), best_of(PROBES), np.zeros(ROOM, np.float32),
+    )  # fmt: skip
+
+
+@kernel
+def propose(asked: Asked, items: Items, visits: Visits, scratch: Scratch, wanted: NDArray[np.int64],
+            include: int, out: Proposed) -> None:  # fmt: skip
+    """Write the candidates of the questions `wanted`, and their columns. include: a row that is one in any case, or -1."""
+    for n in range(len(wanted)):
+        event = wanted[n]
+        scratch.epoch[0] += 1
+        close_seen(event, asked, items, scratch)
+        item = asked.item[event]
+        rows = out.rows[n]
+        out.count[n] = 0
+        if item >= 0 and (not items.open[item] or scratch.stamp[item] == 2 * scratch.epoch[0]):
+            continue  # the user has had it, or it may not be recommended: it has no rank
+        met = spread(event, asked, items, visits, scratch)
+        count = choose(event, met, asked, items, scratch, rows)
+        if include >= 0 and scratch.stamp[include] != 2 * scratch.epoch[0] + 1:
+            rows[count] = include
+            count += 1
+        out.count[n] = count
+        fill(Columns(out.values[n], rows, count, event, asked, items, visits, scratch))
+
+
+@kernel
+def place_of(rows: NDArray[np.int32], count: int, row: int) -> int:
+    """Return where a row stands among the candidates, -1 without."""
+    found = -1
+    for c in range(count):
+        if rows[c] == row:
+            found = c
+    return found
+
+
+@kernel
+def write_top(rows: NDArray[np.int32], scores: NDArray[np.float32], count: int, out: NDArray[np.int32]) -> None:
+    """Write the rows of the highest scores, highest first and the earlier first among equals; -1 where there is none."""
+    held = 0
+    best = np.zeros(len(out), np.float32)
+    out[:] = -1
+    for c in range(count):
+        if held == len(out) and scores[c] <= best[held - 1]:
+            continue
+        at = min(held, len(out) - 1)
+        while at > 0 and best[at - 1] < scores[c]:
+            best[at], out[at] = best[at - 1], out[at - 1]
+            at -= 1
+        best[at], out[at] = scores[c], rows[c]
+        held = min(held + 1, len(out))
+
+
+@kernel
+def weigh(asked: Asked, event: int, proposed: Proposed, n: int, weighing: Weighing, scores: NDArray[np.float32],
+          w: NDArray[np.float32]) -> None:  # fmt: skip
+    """Write the candidates' scores of one question, and the weights w they were made with."""
+    user, users = asked.user[event], weighing.users
+    bucket, gap = part_rows(asked.events[event], asked.gap[event])
+    slopes = users[user, 0] if 0 <= user < len(users) else np.zeros(0, np.float32)
+    weights_of(weighing.weights, slopes, bucket, gap, w)
+    score(proposed.values[n], weighing.places, KNOTS, proposed.count[n], w, scores)
+
+
+@kernel
+def learn_choice(asked: Asked, event: int, proposed: Proposed, n: int, weighing: Weighing, chosen: int,
+                 scores: NDArray[np.float32], g: NDArray[np.float32]) -> None:  # fmt: skip
+    """Take one step towards the chosen candidate. scores: those that `weigh` wrote; used up. g: room for the gradient."""
+    user, users = asked.user[event], weighing.users
+    bucket, gap = part_rows(asked.events[event], asked.gap[event])
+    slopes = users[user] if 0 <= user < len(users) else np.zeros((2, 0), np.float32)
+    gradient(proposed.values[n], weighing.places, KNOTS, proposed.count[n], chosen, scores, g)
+    step(weighing.weights, weighing.squares, slopes, bucket, gap, g)
+
+
+@kernel
+def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, full: Weighing, alone: Weighing, learn: bool,
+          out: Ranks) -> None:  # fmt: skip
+    """Rank the chosen item of each event by every arm, before it is learned; then learn it, event by event.
+
+    alone: of the target-only arm; one without weights is left out.
+    """
+    scores = np.empty(proposed.rows.shape[1], np.float32)
+    w = np.empty(full.weights.shape[1], np.float32)
+    for n in range(len(wanted)):
+        event, count = wanted[n], proposed.count[n]
+        out.rank[n], out.chosen[n], out.top[n] = -1, -1, -1
+        if count == 0 or asked.item[event] < 0:
+            continue
+        chosen = place_of(proposed.rows[n], count, asked.item[event])
+        out.chosen[n] = chosen
+        weigh(asked, event, proposed, n, full, scores, w)
+        write_top(proposed.rows[n], scores, count, out.top[n])
+        if chosen < 0:
+            out.rank[n] = count
+        else:
+            out.rank[n, FULL] = rank_of(scores, count, chosen)
+            out.rank[n, TEXT_ALONE] = rank_of(proposed.values[n, TEXT], count, chosen)
+            out.rank[n, POPULARITY_ALONE] = rank_of(proposed.values[n, POPULAR], count, chosen)
+            if learn:
+                learn_choice(asked, event, proposed, n, full, chosen, scores, w)
+        if len(alone.weights) == 0:
+            out.rank[n, TARGET_ALONE] = -1
+        elif chosen >= 0:
+            weigh(asked, event, proposed, n, alone, scores, w)
+            out.rank[n, TARGET_ALONE] = rank_of(scores, count, chosen)
+            if learn:
+                learn_choice(asked, event, proposed, n, alone, chosen, scores, w)
+
+
+class Listed(NamedTuple):
+    """The best k of n questions, best first. rows: (n, k) item rows, -1 for none. scores: (n, k). parts: (n, k, signals)
+    what each signal adds to the score.
+    """
+
+    rows: NDArray[np.int32]
+    scores: NDArray[np.float64]
+    parts: NDArray[np.float64]
+
+
+@kernel
+def contribute(values: NDArray[np.float32], places: NDArray[np.int64], c: int, w: NDArray[np.float32],
+               out: NDArray[np.float64]) -> float:  # fmt: skip
+    """Write what each signal adds to the score of candidate c, (signals,); return their sum."""
+    signals, total = len(places), 0.0
+    for f in range(signals):
+        x = values[places[f], c]
+        part = np.float64(w[f]) * x
+        for b in range(len(KNOTS)):
+            part += np.float64(w[(b + 1) * signals + f]) * max(x - KNOTS[b, f], np.float32(0))
+        out[f] = part
+        total += part
+    return total
+
+
+@kernel
+def list_best(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, weighing: Weighing, out: Listed) -> None:
+    """Write the best candidates of each question, and why."""
+    scores = np.empty(proposed.rows.shape[1], np.float32)
+    w = np.empty(weighing.weights.shape[1], np.float32)
+    out.rows[:] = -1
+    for n in range(len(wanted)):
+        count = proposed.count[n]
+        weigh(asked, wanted[n], proposed, n, weighing, scores, w)
+        order = np.argsort(-scores[:count], kind="mergesort")
+        for k in range(min(count, out.rows.shape[1])):
+            total = contribute(proposed.values[n], weighing.places, order[k], w, out.parts[n, k])
+            at = k
+            # Scores are summed in single precision, contributions in double: near ties may change places.
+            while at > 0 and out.scores[n, at - 1] < total:
+                at -= 1
+            if at < k:
+                moved = out.parts[n, k].copy()
+                for later in range(k, at, -1):
+                    out.rows[n, later], out.scores[n, later] = out.rows[n, later - 1], out.scores[n, later - 1]
+                    out.parts[n, later] = out.parts[n, later - 1]
+                out.parts[n, at] = moved
+            out.rows[n, at], out.scores[n, at] = proposed.rows[n, order[k]], total

@@ -1,0 +1,50 @@
+"""Arrays by row that grow together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+LEAST = 64
+
+
+class Growing:
+    """Named arrays with one row an id. `reserve` makes room; a new row holds the array's fill value.
+
+    >>> table = Growing(count=((), 0), mean=((2,), -1.0))
+    >>> table.reserve(3)
+    >>> table.arrays["mean"].shape, float(table.arrays["mean"][2, 1])
+    ((64, 2), -1.0)
+    """
+
+    def __init__(self, types: dict[str, DTypeLike] | None = None, **columns: tuple[tuple[int, ...], Any]) -> None:
+        """columns: by name the shape of a row and its fill value. types: dtypes, where the fill value's is not meant."""
+        self._fill = {name: fill for name, (_, fill) in columns.items()}
+        types = types or {}
+        self.arrays: dict[str, NDArray[Any]] = {
+            name: np.full((0, *shape), fill, types.get(name, np.asarray(fill).dtype))
+            for name, (shape, fill) in columns.items()
+        }
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values())))
+
+    def reserve(self, rows: int) -> None:
+        """Make rows 0 … rows - 1 exist."""
+        if rows <= len(self):
+            return
+        room = max(rows, 2 * len(self), LEAST)
+        for name, array in self.arrays.items():
+            fill = self._fill[name]
+            shape = (room, *array.shape[1:])
+            # zeros take no memory before they are written to
+            bigger = np.zeros(shape, array.dtype) if fill == 0 else np.full(shape, fill, array.dtype)
+            bigger[: len(array)] = array
+            self.arrays[name] = bigger
+
+    def load(self, **arrays: NDArray[Any]) -> None:
+        """Take copies of these arrays, one for each name, equally long."""
+        for name, array in arrays.items():
+            self.arrays[name] = array.astype(self.arrays[name].dtype, copy=True)
