@@ -123,7 +123,8 @@ class Ranker(Live):
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._scratch: list[Scratch] = []
-        self._room = room_for(0)
+        self._room: dict[int, Proposed] = {}
+        """Of each domain: a batch holds events of several, and their candidates are looked at after all are scored."""
 
     # Questions
 
@@ -163,10 +164,10 @@ class Ranker(Live):
     def _propose(
         self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], include: int = -1
     ) -> Proposed:
-        """Return the candidates of these questions; the next call overwrites them."""
-        if len(wanted) > len(self._room.count):
-            self._room = room_for(len(wanted))
-        room = Proposed(*(values[: len(wanted)] for values in self._room))
+        """Return the candidates of these questions; the domain's next call overwrites them."""
+        if domain not in self._room or len(wanted) > len(self._room[domain].count):
+            self._room[domain] = room_for(len(wanted))
+        room = Proposed(*(values[: len(wanted)] for values in self._room[domain]))
         items, visits = self._items(domain, space), self.statistics.visits.kernel_view(domain)
         parts = min(self.threads, max(1, len(wanted) // WORTH_SPLITTING))
         self._make_scratch(parts)

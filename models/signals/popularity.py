@@ -262,12 +262,12 @@ def log_demand(columns: Columns, column: int) -> None:
     """Fill `10 c(t)` of each candidate, a column a half-life; `log1p` follows."""
     items, time = columns.items, columns.asked.time[columns.event]
     for half_life in range(len(RATES)):
-        scale = np.float32(0)
+        scale = 0.0
         if items.clock[SEEN] > 0:
-            scale = np.float32(SCALE / growth(items.clock, time, half_life))
+            scale = SCALE / growth(items.clock, time, half_life)
         values = columns.values[column + half_life]
         for c in range(columns.count):
-            values[c] = scale * np.float32(items.counts[columns.rows[c], half_life])
+            values[c] = np.float32(scale * items.counts[columns.rows[c], half_life])  # counts are too wide for 32 bits
 
 
 _PRIOR = {"3d": 0.3, "30d": 0.3}
