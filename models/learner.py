@@ -21,7 +21,8 @@ from models.network.strategy_search import Contest
 from models.pending_batch import PendingBatch, PendingEvent
 from models.ranking.ranker import Ranker, Scored
 from models.ranking.recommendation import Recommendation, pool_size, to_list
-from models.rating.model import TASTE_WIDTH, RatingModel, RatingParts, ResolvedEvent
+from models.rating.events import RatingParts, ResolvedEvent
+from models.rating.model import TASTE_WIDTH, RatingModel
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.state.tracked_tables import Live, LiveRows
@@ -78,7 +79,8 @@ class Learner(Live):
             for d in self.domains
         ]
         self.history = History(self.catalogues)
-        self.rating = RatingModel(self.domains, VECTOR_DIM, settings.adaptation.enabled)
+        ids = [catalogue.ids for catalogue in self.catalogues]
+        self.rating = RatingModel(self.domains, VECTOR_DIM, settings.adaptation.enabled, self.users, ids)
         self.ranker = Ranker(self.domains, self.catalogues, self.history, seed=settings.seed)
         strategy = settings.adaptation.strategy
         make = Contest if strategy == "auto" else partial(NetworkLearner, strategy=strategy)
@@ -103,12 +105,13 @@ class Learner(Live):
 
     def _share_marks(self) -> None:
         """One mark a touched user or item serves all tables with a row for it."""
-        by_user: list[LiveRows] = [self.rating.taste, self.history, *self.ranker.choices]
+        self.rating.share_marks(self.users.written, [catalogue.ids.written for catalogue in self.catalogues])
+        by_user: list[LiveRows] = [self.history, *self.ranker.choices]
         for table in by_user:
             table.written = self.users.written
         signals = self.ranker.statistics
         for d, catalogue in enumerate(self.catalogues):
-            by_item: list[LiveRows] = [self.rating.records[d], signals.popularity[d], signals.stage[d]]
+            by_item: list[LiveRows] = [signals.popularity[d], signals.stage[d]]
             for table in by_item:
                 table.written = catalogue.ids.written
 
@@ -131,7 +134,7 @@ class Learner(Live):
         catalogue = self.catalogues[domain]
         row, evicted = catalogue.touch(item_id)
         if evicted is not None:
-            self.rating.drop_item(domain, row, evicted)
+            self.rating.drop_item(domain, row)
             self.ranker.drop_item(domain, row)
             self.intake.evicted(domain, row, evicted)
             self.evicted.append((self.domains[domain].name, evicted, row))
@@ -151,7 +154,7 @@ class Learner(Live):
         self._drop_user(row, user_id)
 
     def _drop_user(self, row: int, user_id: str) -> None:
-        self.rating.drop_user(row, user_id)
+        self.rating.drop_user(row)
         self.ranker.drop_user(row)
         self.network.reset_user(row)
         self.history.drop_user(row)
@@ -199,7 +202,7 @@ class Learner(Live):
     ) -> ResolvedEvent:
         user, item = self.users.get(user_id), self.catalogues[domain].ids.get(item_id)
         vector = self._no_vector if item is None else self.catalogues[domain].vectors[item]
-        return ResolvedEvent(domain, user, item, user_id, item_id, vector, context, time)
+        return ResolvedEvent(domain, user, item, vector, context, time)
 
     def _rate(self, event: ResolvedEvent) -> RatingParts:
         external = self.network.rating_residual(event.domain, event.user, event.item, event.vector)
@@ -311,7 +314,7 @@ class Learner(Live):
             if row is None or self.intake.removed(domain, row):
                 views.append(None)
                 continue
-            bias = self.rating.item_bias(domain, row, item_id, catalogue.vectors[row])
+            bias = self.rating.item_bias(domain, row, catalogue.vectors[row])
             views.append(
                 ItemView(
                     vectors[row], catalogue.title_of[row], bias, demand.count("30d", row, self.newest[domain])
