@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.ranking.proposal import FULL, TARGET_ALONE
 from models.ranking.ranker import Choices, Judged
-from models.rating.model import RatingParts
+from models.rating.events import RatingParts
 from models.tables.user_history import Done, Recalled
 
 NOT_RANKED = -1

@@ -22,7 +22,8 @@ from models.network.strategy_search import Contest
 from models.pending_batch import Pending, PendingBatch
 from models.ranking.ranker import Judged, Ranked, Ranker, Space
 from models.ranking.recommendation import Recommendation, pool_size, to_list
-from models.rating.model import TASTE_WIDTH, RatedBatch, RatingModel, RatingParts
+from models.rating.events import RatedBatch, RatingParts
+from models.rating.model import TASTE_WIDTH, RatingModel
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.signals.signal import Asked
@@ -76,10 +77,11 @@ class Learner(Live):
             for d in self.domains
         ]
         self.history = History(self.catalogues, written=self.users.written)
-        self.rating = RatingModel(self.domains, VECTOR_DIM, settings.adaptation.enabled)
         compare = settings.compare and len(self.domains) > 1
+        forget, ids = settings.adaptation.enabled, [catalogue.ids for catalogue in self.catalogues]
+        self.rating = RatingModel(self.domains, VECTOR_DIM, forget, self.users, ids)
         self.alone = {
-            n: RatingModel([d], VECTOR_DIM, settings.adaptation.enabled)
+            n: RatingModel([d], VECTOR_DIM, forget, self.users, [ids[n]])
             for n, d in enumerate(self.domains)
             if compare and d.is_target
         }
@@ -107,12 +109,10 @@ class Learner(Live):
 
     def _share_marks(self) -> None:
         """One mark a touched user or item serves all tables with a row for it."""
-        for model in (self.rating, *self.alone.values()):
-            model.taste.written = self.users.written
-        for d, catalogue in enumerate(self.catalogues):
-            self.rating.records[d].written = catalogue.ids.written
-            if d in self.alone:
-                self.alone[d].records[0].written = catalogue.ids.written
+        marks = [catalogue.ids.written for catalogue in self.catalogues]
+        self.rating.share_marks(self.users.written, marks)
+        for domain, model in self.alone.items():
+            model.share_marks(self.users.written, [marks[domain]])
 
     # Items
 
@@ -133,9 +133,9 @@ class Learner(Live):
         catalogue = self.catalogues[domain]
         row, evicted = catalogue.touch(item_id)
         if evicted is not None:
-            self.rating.drop_item(domain, row, evicted)
+            self.rating.drop_item(domain, row)
             if domain in self.alone:
-                self.alone[domain].drop_item(0, row, evicted)
+                self.alone[domain].drop_item(0, row)
             self.ranker.drop_item(domain, row)
             self.intake.evicted(domain, row, evicted)
             self.evicted.append((self.domains[domain].name, evicted, row))
@@ -156,7 +156,7 @@ class Learner(Live):
 
     def _drop_user(self, row: int, user_id: str) -> None:
         for model in (self.rating, *self.alone.values()):
-            model.drop_user(row, user_id)
+            model.drop_user(row)
         self.ranker.drop_user(row)
         self.network.reset_user(row)
         self.history.drop_user(row)
@@ -239,6 +239,7 @@ class Learner(Live):
         rarity = self._rarity(done, new)
         learned = self._learned_before(done)
         parts = self.rating.learn_batch(rated) if learn else self.rating.predict_batch(rated)
+        parts[np.isnan(rated.value)] = np.nan  # a click has no rating
         totals, externals = parts[:, :-1].sum(1), parts[:, -2]
         alone = self._alone_predictions(rated, learn)
         facts = Facts(
@@ -310,7 +311,7 @@ class Learner(Live):
         for domain, model in self.alone.items():
             here = np.flatnonzero((rated.domain == domain) & ~np.isnan(rated.value))
             if len(here):
-                batch = rated.alone(here)
+                batch = rated.of_one_domain(here)
                 parts = model.learn_batch(batch) if learn else model.predict_batch(batch)
                 low, high = self.domains[domain].rating_range
                 predicted[here] = np.minimum(np.maximum(parts[:, :-1].sum(1), low), high)
@@ -411,7 +412,7 @@ class Learner(Live):
             if row is None or self.intake.removed(domain, row):
                 views.append(None)
                 continue
-            bias = self.rating.item_bias(domain, row, item_id, catalogue.vectors[row])
+            bias = self.rating.item_bias(domain, row, catalogue.vectors[row])
             views.append(
                 ItemView(
                     vectors[row], catalogue.title_of[row], bias, demand.count("30d", row, self.newest[domain])

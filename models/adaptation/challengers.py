@@ -13,7 +13,7 @@ from models.assessment.prequential import ndcg_at_10
 from models.facts import ScoredEvent
 from models.learner import Learner
 from models.ranking.conditional_logit import gradient, rank_of, score, step, weights_of
-from models.rating.bias import WORTH, Bias, kind
+from models.rating.bias import PRIOR_STRENGTH, BiasRegression, inputs, kind
 from models.schema import Interaction
 from models.signals.registry import ALL, KNOTS, NAMES
 from models.state.tracked_tables import Live
@@ -23,7 +23,7 @@ LIMIT = 2000
 """Events of the domain after which a challenger that has not won is dropped."""
 FRESH = {
     "raise_rate": {"domain": 1.0},
-    "reset_domain": {"domain": 1.0, "item": WORTH["item"], "user@domain": 4.0},
+    "reset_domain": {"domain": 1.0, "item": PRIOR_STRENGTH["item"], "user@domain": 4.0},
 }
 """By action: the kinds of bias learned anew, and how many events the belief "no change" is worth."""
 MOVING = {"domain": 1e-3}
@@ -48,7 +48,7 @@ class FreshBias(Live):
     def __init__(self, action: Action, learner: Learner, domain: int) -> None:
         self.action, self.learner, self.domain = action, learner, domain
         self.test = PairedTest()
-        self.bias = Bias(FRESH[action], MOVING)
+        self.bias = BiasRegression(FRESH[action], MOVING)
 
     def step(self, event: Interaction, scored: ScoredEvent) -> None:
         """An event of the domain, before it is learned."""
@@ -57,19 +57,17 @@ class FreshBias(Live):
             return
         unit = self.learner.rating.unit[self.domain]
         low, high = self.learner.domains[self.domain].rating_range
-        inputs = {
-            name: x
-            for name, x in Bias.inputs(event.domain, event.user, event.item).items()
-            if kind(name) in self.bias.optimizer.worth
-        }
-        total = parts.total + unit * sum(self.bias.weight(name) * x for name, x in inputs.items())
+        learned = FRESH[self.action]
+        facts = inputs(event.domain, event.user, event.item).items()
+        x = {name: value for name, value in facts if kind(name) in learned}
+        total = parts.total + unit * self.bias.predict_one(x)
         prediction = min(max(total, low), high)
         champion, challenger = (
             ((event.value - predicted) / unit) ** 2 for predicted in (predicted_now, prediction)
         )
         self.test.add(champion, challenger)
-        error = self.learner.rating.surprise(self.domain, event.value, total)
-        self.bias.learn(inputs, error, 1.0 + self.bias.spread(inputs))
+        error = self.learner.rating.censored_residual(self.domain, event.value, total)
+        self.bias.learn(x, error, 1.0 + self.bias.predictive_variance(x))
 
     def promote(self) -> None:
         self.learner.rating.bias.absorb(self.bias)

@@ -28,6 +28,7 @@ LISTS: tuple[Path, ...] = (
     ("latest",),
     ("learned",),
     ("rating", "records"),
+    ("rating", "bias", "item"),
     ("ranker", "choices"),
     ("ranker", "signals", "popularity"),
     ("ranker", "signals", "stage"),
@@ -59,6 +60,9 @@ LAYERS = {
 AXES: dict[Path, int] = {
     ("rating", "sums"): 0,
     ("rating", "counts"): 0,
+    ("rating", "bias", "domain"): 0,
+    ("rating", "bias", "external@domain"): 0,
+    ("rating", "bias", "user@domain"): 1,
     ("history", "events"): 1,
     ("network", "adapter", "events"): 0,
     ("network", "adapter", "sharing_from"): 0,
@@ -230,9 +234,11 @@ def _drop_names(state: State, gone: list[str]) -> None:
     """What is known by a domain's name, of those that are gone."""
     if not gone:
         return
-    bias = state["rating"]["bias"]
-    kept = [not any(_is_of(name, domain) for domain in gone) for name in bias["names"]]
-    state["rating"]["bias"] = _kept(bias, np.array(kept, np.bool_))
+    rating, bias = state["rating"], state["rating"]["bias"]
+    if "names" in bias:  # before biases lay by row
+        rating["bias"] = _of_others(bias, gone)
+    else:
+        bias["context"] = _of_others(bias["context"], gone)
     for table in ("named", "item_parts"):  # the first: before text parts were kept apart
         if table in state:
             state[table] = _without(state[table], gone)
@@ -259,6 +265,12 @@ def _projection_without(projection: State, gone: list[str]) -> State:
         "pending_keys": [projection["pending_keys"][n] for n in pending],
         "pending": projection["pending"][pending] if pending else None,
     }
+
+
+def _of_others(weights: State, gone: list[str]) -> State:
+    """Weights of the bias model by name, without those of domains that are gone."""
+    kept = [not any(_is_of(name, domain) for domain in gone) for name in weights["names"]]
+    return _kept(weights, np.array(kept, np.bool_))
 
 
 def _is_of(name: str, domain: str) -> bool:

@@ -1,20 +1,18 @@
-"""Where, who and what: additive biases as one River linear model with counts-aware steps."""
+"""Where, who and what: additive biases as one linear model, a River regressor whose steps go by what is certain."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
-from river.linear_model import LinearRegression
-from river.optim.base import Optimizer
-from river.utils import VectorDict
+from river.base import Regressor
 
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live, Noted
+from models.kernels import kernel
+from models.rating.named_cells import VARIANCE, WEIGHT, Cells, NamedCells
+from models.state.tracked_tables import Live
 
-WORTH = {
+PRIOR_STRENGTH = {
     "everywhere": 2.0,
     "domain": 20.0,
     "user": 40.0,
@@ -39,146 +37,173 @@ DRIFT = {
 """What a weight's variance gains at each use: its step settles near √drift, it follows the last 1 / √drift
 uses. Kinds that are not named here stand still."""
 
+OTHER_STRENGTH = 1.0
+"""The prior strength of a feature of no kind that is named."""
+
+LEAST_LEFT = 1e-12
+"""The share of a variance that a step leaves at least: 0 would mean a weight that was never used."""
+
 
 def kind(name: str) -> str:
-    """`user:42` is of kind `user`."""
+    """Return what stands before the colon: `user:42` is of kind `user`."""
     return name.partition(":")[0]
 
 
-class CountsAware(Optimizer):  # type: ignore[misc]
-    """A Kalman filter with a diagonal covariance, as a River optimizer. The unit of variance is the noise.
+@kernel
+def variance_of(cell: NDArray[Any], prior: float) -> float:
+    """Return the variance of a weight; `prior` before its first use. cell: (2,), weight and variance."""
+    return cell[VARIANCE] if cell[VARIANCE] > 0.0 else prior
 
-    For an error e of variance S, from v_j = 1 / k:   w_j += v_j x_j e / S,   v_j += drift - (v_j x_j)² / S.
-    Alone, that is the step 1 / (n + k) after n uses; among others, each weight takes its share of the error.
-    Source: Kalman (1960), "A new approach to linear filtering and prediction problems".
+
+@kernel
+def learn_weight(
+    cell: NDArray[Any], x: float, prior: float, drift: float, error: float, innovation: float
+) -> None:
+    """Take one step of a Kalman filter with a diagonal covariance, on one weight. The unit of variance is the noise.
+
+        w += v x e / S,   v += drift - (v x)² / S
+
+    Alone, from v = 1 / k, that is the step 1 / (n + k) after n uses; among others, each weight takes its share.
+    cell: (2,), weight w and variance v, changed in place. error: e, observed less predicted. innovation: S, the
+    variance of e. Source: Kalman (1960), "A new approach to linear filtering and prediction problems".
+    """
+    variance = cell[VARIANCE] if cell[VARIANCE] > 0.0 else prior
+    gain = variance * x
+    cell[WEIGHT] += gain * error / innovation
+    cell[VARIANCE] = max(variance - gain * gain / innovation, LEAST_LEFT * variance) + drift
+
+
+def inputs(
+    domain: str, user_id: str, item_id: str, context: Iterable[str] = (), external: float = 0.0
+) -> dict[str, float]:
+    """Return the features of one rating: each fact twice, for all domains and for its own.
+
+    What holds everywhere goes to the shared weight, the difference to the domain's. Source: Daumé (2007),
+    "Frustratingly easy domain adaptation".
+    """
+    named = {
+        "everywhere:": 1.0,
+        f"domain:{domain}": 1.0,
+        f"user:{user_id}": 1.0,
+        f"user@domain:{domain}:{user_id}": 1.0,
+        f"item:{domain}:{item_id}": 1.0,
+    }
+    for name in context:
+        named[f"context:{name}"] = named[f"context@domain:{domain}:{name}"] = 1.0
+    if external:
+        named["external:"] = named[f"external@domain:{domain}"] = external
+    return named
+
+
+class BiasRegression(Regressor, Live):  # type: ignore[misc]
+    """ŷ = Σ w_j x_j, where each weight is a Gaussian belief of its own: a Kalman filter with a diagonal covariance.
+
+    A feature's name says its kind before a colon (`user:42`); prior strength and drift go by kind.
+
+    Parameters
+    ----------
+    prior_strength
+        By kind: how many events the belief "this weight is 0" is worth. `PRIOR_STRENGTH` by default.
+    drift
+        By kind: what a weight's variance gains at each use. `DRIFT` by default.
+    storage
+        Makes the table that holds weight and variance of each name. By default names take slots of their own;
+        with `RowCells` they lie by the rows of users and items, where the compiled loop finds them.
+
+    Examples
+    --------
+    >>> from models.rating.bias import BiasRegression
+    >>> model = BiasRegression({"user": 4.0}, {})
+    >>> for y in (1.0, 2.0):
+    ...     model.learn_one({"user:ann": 1.0}, y)
+    >>> round(model.predict_one({"user:ann": 1.0}), 6)  # (1 + 2) / (2 + 4)
+    0.5
+    >>> model.predict_one({"user:bob": 1.0})
+    0.0
+
+    References
+    ----------
+    Kalman (1960), "A new approach to linear filtering and prediction problems".
     """
 
-    def __init__(self, worth: Mapping[str, float], drift: Mapping[str, float]) -> None:
-        super().__init__(lr=1.0)
-        self.worth, self.drift = worth, drift
-        self.variances: dict[str, float] = {}
-        self.written = Touched()
-        """Names, with weight and variance."""
-        self.inputs: dict[str, float] = {}
-        self.innovation = 1.0
+    def __init__(
+        self,
+        prior_strength: Mapping[str, float] | None = None,
+        drift: Mapping[str, float] | None = None,
+        storage: Callable[[], Cells] = NamedCells,
+    ) -> None:
+        self.prior_strength, self.drift, self.storage = prior_strength, drift, storage
+        self.cells = storage()
 
-    def variance(self, name: str) -> float:
-        known = self.variances.get(name)
-        return 1.0 / self.worth[kind(name)] if known is None else known
+    def predict_one(self, x: Mapping[Any, float]) -> float:
+        """Return ŷ; an unknown name counts 0. Changes nothing."""
+        return sum(self.weight(name) * value for name, value in x.items())
 
-    def expect(self, inputs: dict[str, float], innovation: float) -> None:
-        """Call before `learn_one`: River hands an optimizer the gradient, not the inputs it came from."""
-        self.inputs, self.innovation = inputs, innovation
+    def learn_one(self, x: Mapping[Any, float], y: float) -> None:
+        """Learn one observation that nothing but these weights explains."""
+        self.learn(x, y - self.predict_one(x), 1.0 + self.predictive_variance(x))
 
-    def _step_with_vector(self, w: VectorDict, g: VectorDict) -> VectorDict:
-        now = {}
-        for name, x in self.inputs.items():
-            variance = self.variance(name)
-            gain = variance / self.innovation
-            weight = w[name] - gain * g[name] / 2  # River's squared loss has the gradient 2 (ŷ - y) x
-            variance = variance * (1 - gain * x * x) + self.drift.get(kind(name), 0.0)
-            w[name], self.variances[name] = now[name] = weight, variance
-        self.written.update(now)
-        return w
+    def predictive_variance(self, x: Mapping[Any, float]) -> float:
+        """Return the variance of ŷ, in units of the noise."""
+        return sum(self.variance(name) * value * value for name, value in x.items())
 
+    def learn(self, x: Mapping[Any, float], error: float, innovation: float) -> None:
+        """Learn from an error that other parts share. innovation: the variance of that error, ≥ 1 + that of ŷ."""
+        for name, value in x.items():
+            cell = self.cells.claim(name)
+            learn_weight(cell, float(value), self._prior(name), self._drift(name), error, innovation)
 
-class Bias(Live):
-    """ŷ = Σ w_j x_j over a shared copy and a domain copy of each fact (Daumé 2007, "Frustratingly easy
-    domain adaptation"): what holds everywhere goes to the shared weight, the difference to the domain's.
-    """
+    def weight(self, name: Any) -> float:
+        """Return the weight; 0 for an unknown name."""
+        cell = self.cells.find(name)
+        return 0.0 if cell is None else float(cell[WEIGHT])
 
-    def __init__(self, worth: Mapping[str, float] = WORTH, drift: Mapping[str, float] = DRIFT) -> None:
-        """worth, drift: by kind of weight; a kind without a worth is not learned."""
-        self.optimizer = CountsAware(worth, drift)
-        self.regression = LinearRegression(optimizer=self.optimizer, intercept_lr=0.0)
+    def variance(self, name: Any) -> float:
+        """Return the weight's variance, in units of the noise; that of the prior for an unknown name."""
+        cell = self.cells.find(name)
+        return self._prior(name) if cell is None else float(cell[VARIANCE])
 
-    @staticmethod
-    def inputs(
-        domain: str, user_id: str, item_id: str, context: Iterable[str] = (), external: float = 0.0
-    ) -> dict[str, float]:
-        named = {
-            "everywhere:": 1.0,
-            f"domain:{domain}": 1.0,
-            f"user:{user_id}": 1.0,
-            f"user@domain:{domain}:{user_id}": 1.0,
-            f"item:{domain}:{item_id}": 1.0,
-        }
-        for name in context:
-            named[f"context:{name}"] = named[f"context@domain:{domain}:{name}"] = 1.0
-        if external:
-            named["external:"] = named[f"external@domain:{domain}"] = external
-        return named
+    def _prior(self, name: Any) -> float:
+        strength = PRIOR_STRENGTH if self.prior_strength is None else self.prior_strength
+        return 1.0 / strength.get(kind(str(name)), OTHER_STRENGTH)
 
-    def contributions(self, inputs: dict[str, float]) -> dict[str, float]:
-        """The part of each kind; an unknown name counts 0. Changes nothing."""
-        weights, parts = self.regression._weights, dict.fromkeys(WORTH, 0.0)
-        for name, x in inputs.items():
-            parts[kind(name)] += weights.get(name, 0.0) * x
-        return parts
-
-    def weight(self, name: str) -> float:
-        return float(self.regression._weights.get(name, 0.0))
-
-    def spread(self, inputs: dict[str, float]) -> float:
-        """The variance of ŷ, in units of the noise."""
-        variance = self.optimizer.variance
-        return sum(variance(name) * x * x for name, x in inputs.items())
-
-    def learn(self, inputs: dict[str, float], error: float, innovation: float) -> None:
-        """error: observed less predicted, by all parts together; innovation: the variance S of that error."""
-        self.optimizer.expect(inputs, innovation)
-        self.regression.learn_one(inputs, self.regression.predict_one(inputs) + error)
+    def _drift(self, name: Any) -> float:
+        return (DRIFT if self.drift is None else self.drift).get(kind(str(name)), 0.0)
 
     def terms(self, domain: str) -> dict[str, float]:
-        """The weights that correct the whole domain: its own, and the network's share."""
-        weights = self.regression._weights
-        return {
-            n: float(weights[n]) for n in (f"domain:{domain}", f"external@domain:{domain}") if n in weights
-        }
+        """Return the weights that correct the whole domain: its own, and the network's share."""
+        names = (f"domain:{domain}", f"external@domain:{domain}")
+        return {name: self.weight(name) for name in names if self.cells.find(name) is not None}
 
-    def absorb(self, other: Bias) -> None:
-        """Takes another model's weights on top of its own, with the other's uncertainty about them.
+    def absorb(self, other: BiasRegression) -> None:
+        """Take another model's weights on top of its own, with the other's uncertainty about them.
 
         Names that are not known here (any more: their user or item was evicted) are left out.
         """
-        for name, variance in other.optimizer.variances.items():
-            if name in self.optimizer.variances:
-                weight = self.weight(name) + other.weight(name)
-                self.regression._weights[name], self.optimizer.variances[name] = weight, variance
-                self.optimizer.written.add(name, (weight, variance))
+        for name in other.cells.names():
+            cell = self.cells.find(name)
+            if cell is not None:
+                cell[:] = cell[WEIGHT] + other.weight(name), other.variance(name)
+                self.cells.mark(name)
 
     def users(self) -> set[str]:
-        """The ids of all users with a weight."""
-        names = self.optimizer.variances
+        """Return the ids of all users with a weight."""
+        names = [str(name) for name in self.cells.names()]
         own = {name.partition(":")[2] for name in names if kind(name) == "user"}
         return own | {name.split(":", 2)[2] for name in names if kind(name) == "user@domain"}
 
     def drop_user(self, user_id: str, domains: Iterable[str]) -> None:
-        self._forget(f"user:{user_id}")
-        for domain in domains:
-            self._forget(f"user@domain:{domain}:{user_id}")
+        """Forget the user's weights."""
+        for name in (f"user:{user_id}", *(f"user@domain:{domain}:{user_id}" for domain in domains)):
+            self.cells.forget(name)
 
     def drop_item(self, domain: str, item_id: str) -> None:
-        self._forget(f"item:{domain}:{item_id}")
+        """Forget the item's weight."""
+        self.cells.forget(f"item:{domain}:{item_id}")
 
-    def _forget(self, name: str) -> None:
-        if self.optimizer.variances.pop(name, None) is not None:  # both know a name, or neither
-            del self.regression._weights[name]
-            self.optimizer.written.drop(name)
-
-    def live(self) -> Noted:
-        """Plain arrays, no pickle: it outlives River's releases."""
-        variances = self.optimizer.variances
-        return Noted(self.optimizer.written, lambda: list(variances), self._columns)
-
-    def _columns(self, names: list[str]) -> dict[str, NDArray[np.float64]]:
-        held = {"weights": self.regression._weights, "variances": self.optimizer.variances}
-        return {
-            key: np.fromiter(map(of.__getitem__, names), np.float64, len(names)) for key, of in held.items()
-        }
+    def live(self) -> Any:
+        return self.cells.live()
 
     def load(self, state: dict[str, Any]) -> None:
-        names = state["names"]
-        self.__init__(self.optimizer.worth, self.optimizer.drift)  # type: ignore[misc]
-        self.regression._weights = VectorDict(dict(zip(names, state["weights"].tolist(), strict=True)))
-        self.optimizer.variances = dict(zip(names, state["variances"].tolist(), strict=True))
+        """Replace every weight. state: what `state` returned, or names with weights and variances."""
+        self.cells.load(state)

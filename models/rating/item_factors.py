@@ -2,85 +2,148 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.kernels import kernel
+from models.rating.domain_tables import stacked, widened
 from models.state.dirty_keys import Touched
-from models.state.tracked_tables import LiveRows, Rows
-from models.tables.catalogue import grown
+from models.state.tracked_tables import Live, Rows
 
-SHIFT_WORTH = 12.0
+OFFSET_STRENGTH = 12.0
+"""How many events the belief "this item is as its text says" is worth, on each axis."""
+LOGS, EVENTS = 0, 1
 
 
-class ItemRecord(LiveRows):
-    """One domain's items by row. An item's vector is x_i = text_i + δ_i, with δ_i ~ N(0, 1 / SHIFT_WORTH).
+class ItemArrays(NamedTuple):
+    """Beliefs δ_i ~ N(offset, diag(variance)) by domain and item row; D domains, k axes."""
 
-    δ_i is learned from the item's raters, whose tastes θ_u are the inputs (variances only, V_i):
-        δ_i += V_i θ_u e / S,   V_i -= (V_i θ_u)² / S.
-    An item factor with the text as its prior: it starts as good as the text and needs no random start.
+    tally: NDArray[np.float64]
+    """(D, 2): the sum of the log counts that the domain's events met, and their number."""
+    ratings: NDArray[np.int32]
+    """(D, items): how many there were."""
+    offset: NDArray[np.float32]
+    """(D, items, k)"""
+    variance: NDArray[np.float32]
+    """(D, items, k); of an item without ratings it is not to be read."""
+
+
+@kernel
+def log_popularity(items: ItemArrays, domain: int, item: int) -> float:
+    """Return half the log count above its mean over the domain's events so far; 0 before them. item: -1: unknown."""
+    events = items.tally[domain, EVENTS]
+    if events == 0.0:
+        return 0.0
+    count = items.ratings[domain, item] if item >= 0 else 0
+    return (np.log1p(np.float64(count)) - items.tally[domain, LOGS] / events) / 2.0  # type: ignore[no-any-return]
+
+
+@kernel
+def item_vector(items: ItemArrays, domain: int, item: int, x: NDArray[Any], head: NDArray[Any]) -> None:
+    """Write x_i + δ_i (k,): leading components of the scaled text vector x, and what ratings add. item: -1: unknown."""
+    for n in range(len(head)):
+        head[n] = x[n] + items.offset[domain, item, n] if item >= 0 else x[n]
+
+
+@kernel
+def claim_item(items: ItemArrays, domain: int, item: int) -> None:
+    """Give an item without ratings the variance of its prior. Call before `offset_gain`."""
+    if items.ratings[domain, item] == 0:
+        items.variance[domain, item] = 1.0 / OFFSET_STRENGTH
+
+
+@kernel
+def offset_variance(
+    items: ItemArrays, domain: int, item: int, theta: NDArray[Any], uncertainty: NDArray[Any]
+) -> float:
+    """Return θ·Vθ + V·(variances of θ): the variance of θ_u · δ_i, the user's own uncertainty included.
+
+    theta: (k,), the user's weights on the item vector. uncertainty: (k,), their variances.
+    """
+    total = 0.0
+    for n in range(len(theta)):
+        total += items.variance[domain, item, n] * (theta[n] * theta[n] + uncertainty[n])
+    return total
+
+
+@kernel
+def learn_offset(
+    items: ItemArrays, domain: int, item: int, theta: NDArray[Any], error: float, innovation: float
+) -> None:
+    """Take one step of a diagonal Kalman filter:   δ_i += V θ_u e / S,   V -= (V θ_u)² / S.
+
+    theta: θ_u (k,). error: e, observed less predicted. innovation: S, the variance of e in units of the noise.
     Source: Agarwal and Chen (2009), "Regression-based latent factor models", in its assumed-density form.
     """
+    for n in range(len(theta)):
+        gain = items.variance[domain, item, n] * theta[n]
+        items.offset[domain, item, n] += gain * error / innovation
+        items.variance[domain, item, n] -= gain * gain / innovation
 
-    def __init__(self, width: int) -> None:
-        self.width = width
-        self.written = Touched()
-        """Item rows."""
-        self.logs, self.events = 0.0, 0
-        self.count = np.zeros(0, np.int32)
-        self.shift = np.zeros((0, width), np.float32)
-        self.variance = np.zeros((0, width), np.float32)
 
-    def popularity(self, item: int | None) -> float:
-        """Half the log count above its mean over the domain's events so far; 0 before the first event."""
-        if not self.events:
-            return 0.0
-        count = int(self.count[item]) if item is not None and item < len(self.count) else 0
-        return (float(np.log1p(count)) - self.logs / self.events) / 2.0
+@kernel
+def count_rating(items: ItemArrays, domain: int, item: int) -> None:
+    """Count one rating of the item, and the log count it met."""
+    items.tally[domain, LOGS] += np.log1p(np.float64(items.ratings[domain, item]))
+    items.tally[domain, EVENTS] += 1.0
+    items.ratings[domain, item] += 1
 
-    def delta(self, item: int | None) -> NDArray[np.float32]:
-        """δ_i (k,); zeros for an unknown item."""
-        unknown = item is None or item >= len(self.count)
-        found: NDArray[np.float32] = np.zeros(self.width, np.float32) if unknown else self.shift[item]
-        return found
 
-    def claim(self, item: int) -> None:
-        """Makes the row ready to learn. Call before `spread`."""
-        if item >= len(self.count):
-            for name in ("count", "shift", "variance"):
-                setattr(self, name, grown(getattr(self, name), item + 1))
-        if not self.count[item]:
-            self.variance[item] = 1.0 / SHIFT_WORTH
+class ItemFactors(Live):
+    """An item's vector is x_i = text_i + δ_i, with δ_i ~ N(0, 1 / OFFSET_STRENGTH) by domain and row.
 
-    def spread(
-        self, item: int, theta: NDArray[np.float64], theta_variance: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float64], float]:
-        """V_i θ_u (k,) and the variance of θ_u · δ_i, the user's own uncertainty included."""
-        variance = self.variance[item]
-        gain: NDArray[np.float64] = variance * theta
-        return gain, float(gain @ theta) + float(variance @ theta_variance)
+    δ_i is learned from the item's raters, whose tastes θ_u are the inputs: an item factor with the text as its prior.
+    It starts as good as the text and needs no random start.
+    """
 
-    def learn(self, item: int, gain: NDArray[np.float64], error: float, innovation: float) -> None:
-        self.shift[item] += gain * (error / innovation)
-        self.variance[item] -= gain * gain / innovation
-        self.logs += float(np.log1p(self.count[item]))
-        self.events += 1
-        self.count[item] += 1
+    def __init__(self, domains: int, width: int) -> None:
+        """domains: D, their number. width: k, axes of an item's vector."""
+        self.written = [Touched() for _ in range(domains)]
+        """Item rows, by domain."""
+        self.sizes = [0] * domains
+        """Rows in use, by domain."""
+        self.arrays = ItemArrays(
+            np.zeros((domains, 2)),
+            np.zeros((domains, 0), np.int32),
+            np.zeros((domains, 0, width), np.float32),
+            np.zeros((domains, 0, width), np.float32),
+        )
 
-    def drop_item(self, item: int) -> None:
-        if item < len(self.count):
-            self.count[item] = 0
-            self.shift[item] = self.variance[item] = 0.0
+    def reserve(self, domain: int, rows: int) -> None:
+        """Make room for this many items of the domain."""
+        if rows > self.sizes[domain]:
+            tally, *tables = self.arrays
+            self.arrays = ItemArrays(tally, *(widened(table, self.sizes, rows) for table in tables))
+            self.sizes[domain] = rows
 
-    def live(self) -> dict[str, Any]:
-        return {
-            "logs": self.logs,
-            "events": self.events,
-            **{name: Rows(self.written, getattr(self, name)) for name in ("count", "shift", "variance")},
-        }
+    def drop_item(self, domain: int, item: int) -> None:
+        """Empty an item's row."""
+        if item < self.sizes[domain]:
+            for table in self.arrays[1:]:
+                table[domain, item] = 0
 
-    def load(self, state: dict[str, Any]) -> None:
-        self.logs, self.events = float(state["logs"]), int(state["events"])
-        for name in ("count", "shift", "variance"):
-            setattr(self, name, state[name].copy())
+    def live(self) -> list[dict[str, Any]]:
+        tables = self.arrays
+        return [
+            {
+                "logs": float(tables.tally[n, LOGS]),
+                "events": int(tables.tally[n, EVENTS]),
+                "count": Rows(written, tables.ratings[n, :size]),
+                "offset": Rows(written, tables.offset[n, :size]),
+                "variance": Rows(written, tables.variance[n, :size]),
+            }
+            for n, (written, size) in enumerate(zip(self.written, self.sizes, strict=True))
+        ]
+
+    def load(self, state: Sequence[dict[str, Any]]) -> None:
+        """Replace every row. state: one part a domain; those from before say `shift` for `offset`."""
+        self.sizes = [len(part["count"]) for part in state]
+        self.arrays = ItemArrays(
+            np.array([[float(part["logs"]), float(part["events"])] for part in state]),
+            stacked([part["count"] for part in state]),
+            stacked([part["shift"] if "shift" in part else part["offset"] for part in state]),
+            stacked([part["variance"] for part in state]),
+        )

@@ -3,247 +3,226 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.rating.bias import DRIFT, Bias
-from models.rating.item_factors import ItemRecord
-from models.rating.text_prior import ItemPrior
-from models.rating.user_taste import LEADING, Taste, features
+from models.rating import batch
+from models.rating.bias import DRIFT, PRIOR_STRENGTH, BiasRegression
+from models.rating.events import PARTS, RatedBatch, RatingParts, ResolvedEvent, batch_of_one
+from models.rating.item_factors import ItemFactors
+from models.rating.row_cells import Ids, RowCells
+from models.rating.text_prior import TextPrior
+from models.rating.user_taste import UserTaste
 from models.schema import Domain
+from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live
 
 TASTE_WIDTH = 16
 """Leading components of the item vector that a user's taste is learned on; the text prior uses all of them."""
-
-
-class ResolvedEvent(NamedTuple):
-    """What a rating model sees of an event: its ids, their rows, the item's vector, and when it happened.
-
-    domain: index. user, item: rows, None for an id that is not resident. vector: (dim,), zeros for an item without
-    text. context: bounded feature names. time: seconds since the epoch.
-    """
-
-    domain: int
-    user: int | None
-    item: int | None
-    user_id: str
-    item_id: str
-    vector: NDArray[np.float32]
-    context: tuple[str, ...]
-    time: float
-
-
-class RatedBatch(NamedTuple):
-    domain: NDArray[np.int64]
-    user: NDArray[np.int64]
-    item: NDArray[np.int64]
-    vectors: NDArray[np.float32]
-    value: NDArray[np.float64]
-    external: NDArray[np.float64]
-    time: NDArray[np.float64]
-    context: list[tuple[str, ...]]
-
-    def alone(self, here: NDArray[np.int64]) -> RatedBatch:
-        """Return some of the ratings as a model of one domain sees them, without the network's part."""
-        return RatedBatch(
-            np.zeros(len(here), np.int64), self.user[here], self.item[here], self.vectors[here], self.value[here],
-            np.zeros(len(here)), self.time[here], [self.context[n] for n in here.tolist()],
-        )
-
-
-class RatingParts(msgspec.Struct, frozen=True, gc=False):
-    """Contributions in rating units; their sum is the unclipped prediction."""
-
-    mean: float = 0.0
-    """What ratings are in all domains: the middle of the range, corrected by River's shared intercept."""
-    domain: float = 0.0
-    """The domain's running correction of that."""
-    context: float = 0.0
-    user: float = 0.0
-    """How much higher than others this user rates, everywhere and in this domain."""
-    mood: float = 0.0
-    """The same for the present visit only."""
-    item: float = 0.0
-    """How much better than its text suggests this item is."""
-    text: float = 0.0
-    """What all users together think of such an item vector."""
-    popularity: float = 0.0
-    """How much more than others this user likes items as popular as this one."""
-    crowd: float = 0.0
-    """How much more than others this user agrees with `item` + `text`."""
-    taste: float = 0.0
-    """What this user thinks of such an item vector, beyond `text`."""
-    external: float = 0.0
-    """The network's residual, as far as it proved right."""
-    proposal: float = 0.0
-    """The network's residual as it came; kept for `learn`, no part of the sum."""
-
-    @property
-    def total(self) -> float:
-        """The unclipped prediction."""
-        return sum(self.named().values())
-
-    def named(self) -> dict[str, float]:
-        """The contributions by name."""
-        return {name: getattr(self, name) for name in self.__struct_fields__ if name != "proposal"}
+Floats = NDArray[np.float64]
 
 
 class RatingModel(Live):
-    """rating = biases (River) + text prior + θ_u · [1, mood, popularity, crowd, item vector] + noise.
+    """rating = biases + text prior + θ_u · [1, mood, popularity, crowd, item vector] + noise.
 
     Each block keeps its own Gaussian belief; blocks are taken as independent (assumed-density filtering).
-    An error e of variance S = 1 + Σ spread (in units of the noise) is shared out: a block moves by its own
-    share of S. A part that is sure of itself moves little, and a new user's error is not blamed on a
-    well-known item. Only ratios of variances matter, so there is no noise to estimate.
-    Source: Stern, Herbrich and Graepel (2009), "Matchbox". A domain's range is mapped to a width of 4.
+    An error e of variance S = 1 + Σ (variances of the blocks), in units of the noise, is shared out: a block moves by
+    its own share of S. A part that is sure of itself moves little, and a new user's error is not blamed on a
+    well-known item. Only ratios of variances matter, so there is no noise to estimate. `models/rating/batch.py` has
+    the loop. Source: Stern, Herbrich and Graepel (2009), "Matchbox". A domain's range is mapped to a width of 4.
     """
 
-    def __init__(self, domains: Sequence[Domain], dim: int, forget: bool = True) -> None:
-        """forget: biases follow a changing world (`bias.DRIFT`); without, they settle on all events alike."""
+    def __init__(
+        self,
+        domains: Sequence[Domain],
+        dim: int,
+        forget: bool = True,
+        users: Ids | None = None,
+        items: Sequence[Ids] | None = None,
+    ) -> None:
+        """dim: numbers an item vector. forget: biases follow a changing world (`bias.DRIFT`); without, they settle on
+        all events alike. users, items: the ids by row, of items one table a domain; without them a bias is known by
+        row only, and not by its name.
+        """
         self.domains = list(domains)
-        self.unit = [(d.rating_range[1] - d.rating_range[0]) / 4.0 for d in domains]
-        self.middle = [(d.rating_range[0] + d.rating_range[1]) / 2.0 for d in domains]
-        self.sums = np.zeros(len(domains), np.float64)
-        self.counts = np.zeros(len(domains), np.int64)
-        self.width = min(dim, TASTE_WIDTH)
-        self.bias = Bias(drift=DRIFT if forget else {})
-        self.prior = ItemPrior(dim)
-        self.records = [ItemRecord(self.width) for _ in domains]
-        self.taste = Taste(self.width)
+        low, high = np.array([d.rating_range for d in domains], np.float64).reshape(-1, 2).T.copy()
+        count = len(self.domains)
+        self._domains = batch.Domains(
+            (high - low) / 4.0, low, high, np.zeros(count), np.zeros(count, np.int64)
+        )
+        self.unit: list[float] = self._domains.unit.tolist()
+        width = min(dim, TASTE_WIDTH)
+        no_items: list[Ids] = [{} for _ in domains]
+        self.cells = RowCells(
+            [d.name for d in domains], {} if users is None else users, no_items if items is None else items
+        )
+        self.bias = BiasRegression(PRIOR_STRENGTH, DRIFT if forget else {}, lambda: self.cells)
+        drifts = [DRIFT.get(kind, 0.0) if forget else 0.0 for kind in PRIOR_STRENGTH]
+        self._rates = batch.Rates(1.0 / np.array(list(PRIOR_STRENGTH.values())), np.array(drifts))
+        self.text = TextPrior(dim)
+        self.items = ItemFactors(count, width)
+        self.taste = UserTaste(width)
+
+    def share_marks(self, users: Touched, items: Sequence[Touched]) -> None:
+        """Take the marks of whoever gives out the rows, of items one a domain, for the tables by row."""
+        self.taste.written = self.cells.user_rows = users
+        self.items.written, self.cells.item_rows = list(items), list(items)
 
     def mean(self, domain: int) -> float:
-        """The running mean rating; the middle of the range before the first."""
-        if self.counts[domain] == 0:
-            return self.middle[domain]
-        return float(self.sums[domain] / self.counts[domain])
+        """Return the running mean rating; the middle of the range before the first."""
+        known = self._domains
+        if known.counts[domain] == 0:
+            return float(known.low[domain] + known.high[domain]) / 2.0
+        return float(known.sums[domain] / known.counts[domain])
+
+    def predict_batch(self, events: RatedBatch) -> Floats:
+        """Return the parts (B, 12) of each rating, in rating units; columns are the fields of `RatingParts`.
+
+        Changes nothing, creates no row; values are not read.
+        """
+        parts = np.zeros((len(events.domain), PARTS))
+        batch.predict_events(self._tables(), self._compiled(events, None), parts)
+        return parts
+
+    def learn_batch(self, events: RatedBatch, lessons: Floats | None = None) -> Floats:
+        """Predict each rating from all before it, also earlier in the batch, then learn it; return the parts (B, 12).
+
+        An event without value, user or item is predicted only. lessons: (B, 2 + k), written for `fold_batch`.
+        """
+        learned = ~np.isnan(events.value) & (events.user >= 0) & (events.item >= 0)
+        self._reserve(events, learned)
+        parts = np.zeros((len(events.domain), PARTS))
+        if lessons is None:
+            lessons = self.no_lessons(len(parts))
+        compiled = self._compiled(events, learned)
+        batch.learn_events(self._tables(), compiled, parts, lessons)
+        return parts
+
+    def fold_batch(self, events: RatedBatch, lessons: Floats) -> None:
+        """Learn of items, domains, contexts and text from events whose users belong to another process.
+
+        lessons: (B, 2 + k), what its `learn_batch` wrote. Users are neither read nor written.
+        """
+        learned = ~np.isnan(lessons[:, batch.ERROR]) & (events.item >= 0)
+        events = events._replace(user=np.full(len(learned), -1))
+        self._reserve(events, learned)
+        compiled = self._compiled(events, learned)
+        batch.fold_events(self._tables(), compiled, lessons)
+
+    def no_lessons(self, count: int) -> Floats:
+        """Return room for the lessons (count, 2 + k) of a batch."""
+        return np.empty((count, batch.THETA + self.items.arrays.offset.shape[2]))
 
     def predict(self, event: ResolvedEvent, external: float = 0.0) -> RatingParts:
         """Predict a rating. external: the network's residual, in rating units. Changes nothing, creates no row."""
-        unit, record = self.unit[event.domain], self.records[event.domain]
-        bias = self.bias.contributions(self._inputs(event, external))
-        x = self.prior.scaled(event.vector)
-        text = float(self.prior.predict(x))
-        theta = self.taste.theta(event.user, event.time)
-        own, mood, popularity, crowd = theta[:LEADING].tolist()
-        return RatingParts(
-            mean=self.middle[event.domain] + unit * bias["everywhere"],
-            domain=unit * bias["domain"],
-            context=unit * (bias["context"] + bias["context@domain"]),
-            user=unit * (own + bias["user"] + bias["user@domain"]),
-            mood=unit * mood,
-            item=unit * bias["item"],
-            text=unit * text,
-            popularity=unit * popularity * record.popularity(event.item),
-            crowd=unit * crowd * (bias["item"] + text),
-            taste=unit * float(theta[LEADING:] @ (x[: self.width] + record.delta(event.item))),
-            external=unit * (bias["external"] + bias["external@domain"]),
-            proposal=external,
-        )
-
-    def _shim(self, b, n):
-        row = lambda x: None if x < 0 else int(x)
-        return ResolvedEvent(int(b.domain[n]), row(b.user[n]), row(b.item[n]), f"{b.user[n]}", f"{b.item[n]}", b.vectors[n], b.context[n], float(b.time[n]))
-
-    def predict_batch(self, b):
-        import msgspec as m
-        out = np.full((len(b.value), 12), np.nan)
-        for n in range(len(b.value)):
-            if not np.isnan(b.value[n]):
-                out[n] = m.structs.astuple(self.predict(self._shim(b, n), float(b.external[n])))
-        return out
-
-    def learn_batch(self, b):
-        import msgspec as m
-        out = np.full((len(b.value), 12), np.nan)
-        for n in range(len(b.value)):
-            if not np.isnan(b.value[n]):
-                parts = self.predict(self._shim(b, n), float(b.external[n]))
-                out[n] = m.structs.astuple(parts)
-                self.learn(self._shim(b, n), float(b.value[n]), parts)
-        return out
+        return RatingParts(*self.predict_batch(batch_of_one(event, external=external))[0].tolist())
 
     def learn(self, event: ResolvedEvent, value: float, parts: RatingParts) -> None:
         """Learn one rating. Both rows must be there. parts: what `predict` returned just before for this event."""
-        domain, user, item = event.domain, event.user, event.item
-        assert user is not None and item is not None  # noqa: PT018  one condition
-        unit, record = self.unit[domain], self.records[domain]
-        error = self.surprise(domain, value, parts.total)
-        # 1. What each block saw.
-        x = self.prior.scaled(event.vector)
-        inputs = self._inputs(event, parts.proposal)
-        crowd, head = (parts.item + parts.text) / unit, x[: self.width] + record.delta(item)
-        phi = features(record.popularity(item), crowd, head)
-        self.taste.advance(user, event.time)
-        record.claim(item)
-        # 2. How unsure each block was.
-        prior_gain, prior_spread = self.prior.spread(x)
-        taste_gain, taste_spread = self.taste.spread(user, phi)
-        shift_gain, shift_spread = record.spread(
-            item, self.taste.theta(user, event.time)[LEADING:], self.taste.variances(user)
+        self.learn_batch(batch_of_one(event, value, parts.proposal))
+
+    def _tables(self) -> batch.Tables:
+        return batch.Tables(
+            self.cells.arrays,
+            self._rates,
+            self.text.arrays,
+            self.taste.arrays,
+            self.items.arrays,
+            self._domains,
         )
-        innovation = 1.0 + self.bias.spread(inputs) + prior_spread + taste_spread + shift_spread
-        # 3. Each takes its share of the error.
-        self.bias.learn(inputs, error, innovation)
-        self.prior.learn(prior_gain, error, innovation)
-        self.taste.learn(user, taste_gain, error, innovation)
-        record.learn(item, shift_gain, error, innovation)
-        # 4. Statistics.
-        self.prior.measure(event.vector)
-        self.sums[domain] += value
-        self.counts[domain] += 1
 
-    def _inputs(self, event: ResolvedEvent, external: float) -> dict[str, float]:
-        name = self.domains[event.domain].name
-        scaled = external / self.unit[event.domain]
-        return self.bias.inputs(name, event.user_id, event.item_id, event.context, scaled)
+    def _reserve(self, events: RatedBatch, learned: NDArray[np.bool_]) -> None:
+        """Make room for the rows that will be learned: nothing grows inside a compiled function."""
+        if not learned.any():
+            return
+        users = int(events.user[learned].max()) + 1
+        self.cells.reserve_users(users)
+        self.taste.reserve(users)
+        rows = np.zeros(len(self.domains), np.int64)
+        np.maximum.at(rows, events.domain[learned], events.item[learned] + 1)
+        for domain, count in enumerate(rows.tolist()):
+            self.cells.reserve_items(domain, count)
+            self.items.reserve(domain, count)
 
-    def surprise(self, domain: int, value: float, total: float) -> float:
-        """Observed less predicted, in units of a quarter of the range.
+    def _compiled(self, events: RatedBatch, learned: NDArray[np.bool_] | None) -> batch.Events:
+        """Return the batch for compiled functions. learned: whose contexts get a slot where they have none."""
+        known, items = len(self.taste.arrays.known), self.items.arrays.ratings.shape[1]
+        start, slots = self._context_slots(events, learned)
+        return batch.Events(
+            np.ascontiguousarray(events.domain),
+            np.where(events.user < known, events.user, -1),
+            np.where(events.item < items, events.item, -1),
+            np.ascontiguousarray(events.vectors, np.float32),
+            np.ascontiguousarray(events.value),
+            np.ascontiguousarray(events.external),
+            np.ascontiguousarray(events.time),
+            start,
+            slots,
+        )
 
-        0 where both lie at the same end of the scale or beyond: of a censored value only the side is known (Tobin
-        1958, "Estimation of relationships for limited dependent variables").
-        """
+    def _context_slots(
+        self, events: RatedBatch, learned: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where each event's contexts start (B + 1,), and their slots (n, 2): shared and the domain's."""
+        contexts, slots, start = self.cells.contexts, [], np.zeros(len(events.domain) + 1, np.int64)
+        if any(events.context):
+            for n, names in enumerate(events.context):
+                of = self.domains[events.domain[n]].name
+                for name in dict.fromkeys(names):
+                    pair = f"context:{name}", f"context@domain:{of}:{name}"
+                    if learned is not None and learned[n]:
+                        slots.append([contexts.slot(key) for key in pair])
+                    else:
+                        slots.append([contexts.slots.get(key, -1) for key in pair])
+                start[n + 1] = len(slots)
+        return start, np.array(slots, np.int64).reshape(-1, 2)
+
+    def censored_residual(self, domain: int, value: float, total: float) -> float:
+        """Return observed less predicted, in quarters of the range; 0 beyond the end of the scale where both lie."""
         low, high = self.domains[domain].rating_range
-        censored = (value >= high and total > high) or (value <= low and total < low)
-        return 0.0 if censored else (value - total) / self.unit[domain]
+        return batch.censored_residual(float(value), float(total), float(low), float(high))
 
-    def item_bias(self, domain: int, item: int | None, item_id: str, vector: NDArray[np.float32]) -> float:
-        """How far from the mean this item lies for users at large: its text and its own record."""
-        own = self.bias.weight(f"item:{self.domains[domain].name}:{item_id}")
-        return self.unit[domain] * (own + float(self.prior.predict(self.prior.scaled(vector))))
+    def item_bias(self, domain: int, item: int | None, vector: NDArray[np.float32]) -> float:
+        """Return how far from the mean this item lies for users at large: its text and its own record."""
+        held = self.cells.sizes[domain]
+        own = 0.0 if item is None or item >= held else float(self.cells.arrays.item[domain, item, 0])
+        return self.unit[domain] * (own + self.text.predict(vector))
 
     def domain_terms(self, domain: int) -> dict[str, float]:
-        """The domain's running bias correction, by name, in rating units (a share for `external`)."""
+        """Return the domain's running bias correction, by name, in rating units (a share for `external`)."""
         unit = self.unit[domain]
         terms = self.bias.terms(self.domains[domain].name)
         return {name: w if name.startswith("external") else unit * w for name, w in terms.items()}
 
-    def drop_user(self, row: int, user_id: str) -> None:
-        self.bias.drop_user(user_id, [d.name for d in self.domains])
+    def drop_user(self, row: int) -> None:
+        """Forget what was learned of the user in this row."""
+        self.cells.drop_user(row)
         self.taste.drop_user(row)
 
-    def drop_item(self, domain: int, row: int, item_id: str) -> None:
-        self.bias.drop_item(self.domains[domain].name, item_id)
-        self.records[domain].drop_item(row)
+    def drop_item(self, domain: int, row: int) -> None:
+        """Forget what was learned of the item in this row."""
+        self.cells.drop_item(domain, row)
+        self.items.drop_item(domain, row)
 
     def live(self) -> dict[str, Any]:
         return {
-            "sums": self.sums,
-            "counts": self.counts,
+            "sums": self._domains.sums,
+            "counts": self._domains.counts,
             "bias": self.bias.live(),
-            "prior": self.prior.state(),
+            "prior": self.text.state(),
             "taste": self.taste.live(),
-            "records": [record.live() for record in self.records],
+            "records": self.items.live(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        self.sums, self.counts = state["sums"].copy(), state["counts"].copy()
-        self.bias.load(state["bias"])
-        self.prior.load(state["prior"])
+        """Replace all that was learned. A state from before names its biases; the id tables are loaded first."""
+        self._domains = self._domains._replace(sums=state["sums"].copy(), counts=state["counts"].copy())
+        self.text.load(state["prior"])
         self.taste.load(state["taste"])
-        for record, part in zip(self.records, state["records"], strict=True):
-            record.load(part)
+        self.items.load(state["records"])
+        self.bias.load(state["bias"])
+        self.cells.reserve_users(len(self.taste.arrays.known))
+        for domain, rows in enumerate(self.items.sizes):
+            self.cells.reserve_items(domain, rows)

@@ -2,62 +2,110 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-WEIGHT_WORTH = 40.0
+from models.kernels import kernel
+
+PRIOR_STRENGTH = 40.0
+"""How many events the belief "a weight is 0" is worth."""
+SQUARES, COUNT = 0, 1
 
 
-class ItemPrior:
+class TextArrays(NamedTuple):
+    """β ~ N(mean, covariance), in units of the noise; k numbers an item vector."""
+
+    tally: NDArray[np.float64]
+    """(2,): the sum of |vector|² over the events so far with a vector, and their number."""
+    mean: NDArray[np.float64]
+    """(k,)"""
+    covariance: NDArray[np.float64]
+    """(k, k)"""
+
+
+@kernel
+def scale_vector(prior: TextArrays, vector: NDArray[Any], x: NDArray[Any]) -> None:
+    """Write x (k,), the item vector (k,) scaled so that |x|² averages 1 over the events so far; 0 before the first."""
+    squares = prior.tally[SQUARES]
+    scale = np.sqrt(prior.tally[COUNT] / squares) if squares > 0.0 else 0.0
+    for n in range(len(vector)):
+        x[n] = vector[n] * scale
+
+
+@kernel
+def text_rating(prior: TextArrays, x: NDArray[Any]) -> float:
+    """Return β · x, in quarters of the rating range."""
+    total = 0.0
+    for n in range(len(x)):
+        total += prior.mean[n] * x[n]
+    return total
+
+
+@kernel
+def text_gain(prior: TextArrays, x: NDArray[Any], gain: NDArray[Any]) -> float:
+    """Write Px (k,) and return x·Px, the variance of β · x in units of the noise."""
+    total = 0.0
+    for row in range(len(x)):
+        product = 0.0
+        for n in range(len(x)):
+            product += prior.covariance[row, n] * x[n]
+        gain[row] = product
+        total += product * x[row]
+    return total
+
+
+@kernel
+def learn_text(prior: TextArrays, gain: NDArray[Any], error: float, innovation: float) -> None:
+    """Take one step of recursive least squares:   β += Px e / S,   P -= Px (Px)ᵀ / S.
+
+    gain: Px (k,). error: e, observed less predicted. innovation: S, the variance of e in units of the noise.
+    Source: Kalman (1960), for a state that stands still.
+    """
+    for row in range(len(gain)):
+        share = gain[row] / innovation
+        prior.mean[row] += share * error
+        for n in range(len(gain)):
+            prior.covariance[row, n] -= gain[n] * share
+
+
+@kernel
+def measure_vector(prior: TextArrays, vector: NDArray[Any]) -> None:
+    """Count one event's vector (k,) into the mean square; an item without a vector says nothing of it."""
+    square = 0.0
+    for n in range(len(vector)):
+        square += np.float64(vector[n]) * np.float64(vector[n])
+    if square > 0.0:
+        prior.tally[SQUARES] += square
+        prior.tally[COUNT] += 1.0
+
+
+class TextPrior:
     """rating ≈ β · x, Bayesian ridge learned by recursive least squares; x is the vector at unit mean square.
 
-    β is the mean of all users' tastes; `Taste` learns each user's deviation from it, `Bias` each item's.
+    β is the mean of all users' tastes; `UserTaste` learns each user's deviation from it, the biases each item's.
     """
 
     def __init__(self, width: int) -> None:
-        self.width = width
-        self.squares, self.count = 0.0, 0
-        self.mean = np.zeros(width)
-        self.covariance = np.eye(width) / WEIGHT_WORTH
+        """width: k, numbers an item vector."""
+        self.arrays = TextArrays(np.zeros(2), np.zeros(width), np.eye(width) / PRIOR_STRENGTH)
 
-    def scaled(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """x for one or many vectors: scaled so that |x|² averages 1 over the events so far."""
-        scale = (self.count / self.squares) ** 0.5 if self.squares > 0 else 0.0
-        result: NDArray[np.float64] = vectors.astype(np.float64) * scale
-        return result
-
-    def measure(self, vector: NDArray[np.float32]) -> None:
-        """Counts one event's vector into the mean square; an item without a vector says nothing of it."""
-        wide = vector.astype(np.float64)
-        square = float(wide @ wide)
-        if square > 0:
-            self.squares += square
-            self.count += 1
-
-    def predict(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """β · x for x (k,) or (n, k)."""
-        result: NDArray[np.float64] = x @ self.mean
-        return result
-
-    def spread(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        """Px (k,) and x·Px, the variance of β · x in units of the noise."""
-        gain = self.covariance @ x
-        return gain, float(x @ gain)
-
-    def learn(self, gain: NDArray[np.float64], error: float, innovation: float) -> None:
-        self.mean += gain * (error / innovation)
-        self.covariance -= np.multiply.outer(gain, gain / innovation)
+    def predict(self, vector: NDArray[np.float32]) -> float:
+        """Return β · x of one item vector (k,), in quarters of the rating range."""
+        x = np.empty(len(vector))
+        scale_vector(self.arrays, vector, x)
+        return text_rating(self.arrays, x)
 
     def state(self) -> dict[str, Any]:
+        squares, count = self.arrays.tally.tolist()
         return {
-            "squares": self.squares,
-            "count": self.count,
-            "mean": self.mean.copy(),
-            "covariance": self.covariance.copy(),
+            "squares": squares,
+            "count": int(count),
+            "mean": self.arrays.mean.copy(),
+            "covariance": self.arrays.covariance.copy(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        self.squares, self.count = float(state["squares"]), int(state["count"])
-        self.mean, self.covariance = state["mean"].copy(), state["covariance"].copy()
+        tally = np.array([float(state["squares"]), float(state["count"])])
+        self.arrays = TextArrays(tally, state["mean"].copy(), state["covariance"].copy())

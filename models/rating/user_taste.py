@@ -2,41 +2,146 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.kernels import kernel
 from models.state.dirty_keys import Touched
 from models.state.tracked_tables import LiveRows, Rows
 from models.tables.catalogue import grown
 
-BIAS_WORTH = 8.0
-MOOD_WORTH = 6.0
-POPULARITY_WORTH = 20.0
-CROWD_WORTH = 4.0
-TASTE_WORTH = 3.0
-"""How many events the belief "this user's weight is 0" is worth; a variance is 1 / worth, in units of the noise."""
+BIAS_STRENGTH = 8.0
+MOOD_STRENGTH = 6.0
+POPULARITY_STRENGTH = 20.0
+CROWD_STRENGTH = 4.0
+TASTE_STRENGTH = 3.0
+"""How many events the belief "this user's weight is 0" is worth; a variance is 1 / strength, in units of the noise."""
 
 MOOD_SECONDS = 600.0
-MOOD = 1
+BIAS, MOOD, POPULARITY, CROWD = 0, 1, 2, 3
 LEADING = 4
+"""Weights of θ before those on the item vector."""
 
 
-def features(popularity: float, crowd: float, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """φ = [1, 1, popularity, crowd, x] (4 + k,)."""
-    phi = np.empty(LEADING + len(x))
-    phi[:LEADING] = 1.0, 1.0, popularity, crowd
-    phi[LEADING:] = x
-    return phi
+class TasteArrays(NamedTuple):
+    """Beliefs θ_u ~ N(mean, covariance) by user row; m = 4 + k weights."""
+
+    known: NDArray[np.bool_]
+    """(users,)"""
+    time: NDArray[np.float64]
+    """(users,): when the mood was as it says, seconds since the epoch."""
+    mean: NDArray[np.float32]
+    """(users, m)"""
+    covariance: NDArray[np.float32]
+    """(users, m (m + 1) / 2): the lower triangle row after row; entry (i, j) with j ≤ i at i (i + 1) / 2 + j."""
 
 
-class Taste(LiveRows):
+@kernel
+def prior_variance(weight: int) -> float:
+    """Return the variance of a new user's weight with this number."""
+    if weight == BIAS:
+        return 1.0 / BIAS_STRENGTH
+    if weight == MOOD:
+        return 1.0 / MOOD_STRENGTH
+    if weight == POPULARITY:
+        return 1.0 / POPULARITY_STRENGTH
+    if weight == CROWD:
+        return 1.0 / CROWD_STRENGTH
+    return 1.0 / TASTE_STRENGTH
+
+
+@kernel
+def mood_left(taste: TasteArrays, user: int, time: float) -> float:
+    """Return exp(-Δt / MOOD_SECONDS), the share of the mood that is left at `time` (s); an earlier time is now."""
+    return np.exp(-max(time - taste.time[user], 0.0) / MOOD_SECONDS)  # type: ignore[no-any-return]
+
+
+@kernel
+def taste_at(taste: TasteArrays, user: int, time: float, theta: NDArray[Any]) -> None:
+    """Write θ_u (m,) as of `time` (s); zeros for the user -1 and for one without ratings. Changes no table."""
+    if user < 0 or not taste.known[user]:
+        theta[:] = 0.0
+        return
+    for n in range(len(theta)):
+        theta[n] = taste.mean[user, n]
+    theta[MOOD] *= mood_left(taste, user, time)
+
+
+@kernel
+def advance_taste(taste: TasteArrays, user: int, time: float) -> None:
+    """Move the user's belief to `time` (s); a new user's begins there.
+
+    The mood is an Ornstein-Uhlenbeck process: by the share f that is left, its weight goes to f w, its covariances to
+    f c, and its variance to f² v + (1 - f²) / MOOD_STRENGTH.
+    """
+    size = taste.mean.shape[1]
+    if not taste.known[user]:
+        taste.known[user], taste.time[user] = True, time
+        taste.mean[user] = 0.0
+        taste.covariance[user] = 0.0
+        for n in range(size):
+            taste.covariance[user, n * (n + 1) // 2 + n] = prior_variance(n)
+        return
+    left = mood_left(taste, user, time)
+    if left < 1.0:
+        taste.time[user] = time
+        taste.mean[user, MOOD] *= left
+        P = taste.covariance[user]
+        P[1] *= left  # with the bias
+        P[2] = P[2] * left * left + (1.0 - left * left) / MOOD_STRENGTH
+        for n in range(MOOD + 1, size):
+            P[n * (n + 1) // 2 + MOOD] *= left
+
+
+@kernel
+def taste_gain(taste: TasteArrays, user: int, phi: NDArray[Any], gain: NDArray[Any]) -> float:
+    """Write Pφ (m,) and return φ·Pφ, the variance of θ_u · φ in units of the noise. phi: φ (m,)."""
+    P, start = taste.covariance[user], 0
+    for row in range(len(phi)):
+        x, product = phi[row], 0.0
+        for n in range(row):
+            product += P[start + n] * phi[n]
+            gain[n] += P[start + n] * x
+        gain[row] = product + P[start + row] * x
+        start += row + 1
+    total = 0.0
+    for n in range(len(phi)):
+        total += gain[n] * phi[n]
+    return total
+
+
+@kernel
+def taste_variances(taste: TasteArrays, user: int, variances: NDArray[Any]) -> None:
+    """Write the variances (k,) of the user's weights on the item vector."""
+    for n in range(len(variances)):
+        row = LEADING + n
+        variances[n] = taste.covariance[user, row * (row + 1) // 2 + row]
+
+
+@kernel
+def learn_taste(taste: TasteArrays, user: int, gain: NDArray[Any], error: float, innovation: float) -> None:
+    """Take one step of recursive least squares:   θ_u += Pφ e / S,   P -= Pφ (Pφ)ᵀ / S.
+
+    gain: Pφ (m,). error: e, observed less predicted. innovation: S, the variance of e in units of the noise.
+    Source: Kalman (1960), "A new approach to linear filtering and prediction problems".
+    """
+    P, start = taste.covariance[user], 0
+    for row in range(len(gain)):
+        share = gain[row] / innovation
+        taste.mean[user, row] += share * error
+        for n in range(row + 1):
+            P[start + n] -= share * gain[n]
+        start += row + 1
+
+
+class UserTaste(LiveRows):
     """residual ≈ θ_u · φ,  φ = [1, 1, popularity, crowd, x], shared by all domains. θ_u holds
 
     - the user's bias,
     - the mood: what the ratings of one visit have in common, an Ornstein-Uhlenbeck process that fades as
-      exp(-Δt / MOOD_SECONDS) while its variance returns to 1 / MOOD_WORTH,
+      exp(-Δt / MOOD_SECONDS) while its variance returns to 1 / MOOD_STRENGTH,
     - how much more than others the user likes popular items, and agrees with the crowd's verdict on items,
     - the weights on the item vector x.
 
@@ -46,75 +151,41 @@ class Taste(LiveRows):
     """
 
     def __init__(self, width: int) -> None:
-        self.width = width
+        """width: k, weights on the item vector."""
+        size = LEADING + width
         self.written = Touched()
         """User rows."""
-        size = LEADING + width
-        self.known = np.zeros(0, np.bool_)
-        self.time = np.zeros(0, np.float64)
-        self.mean = np.zeros((0, size), np.float32)
-        self.covariance = np.zeros((0, size, size), np.float32)
-        worth = [BIAS_WORTH, MOOD_WORTH, POPULARITY_WORTH, CROWD_WORTH] + [TASTE_WORTH] * width
-        self._prior = np.diag(1.0 / np.array(worth)).astype(np.float32)
+        self.arrays = TasteArrays(
+            np.zeros(0, np.bool_),
+            np.zeros(0, np.float64),
+            np.zeros((0, size), np.float32),
+            np.zeros((0, size * (size + 1) // 2), np.float32),
+        )
 
-    def theta(self, user: int | None, time: float) -> NDArray[np.float64]:
-        """θ_u at this time (s), (4 + k,); zeros for an unknown user. Changes nothing."""
-        if user is None or user >= len(self.known) or not self.known[user]:
-            return np.zeros(LEADING + self.width)
-        theta: NDArray[np.float64] = self.mean[user].astype(np.float64)
-        theta[MOOD] *= self._fade(user, time)
-        return theta
-
-    def _fade(self, user: int, time: float) -> float:
-        return float(np.exp(-max(time - float(self.time[user]), 0.0) / MOOD_SECONDS))
-
-    def advance(self, user: int, time: float) -> None:
-        """Moves the user's state to `time` (s), creating it for a new user. Call before `spread`."""
-        if user >= len(self.known):
-            for name in ("known", "time", "mean", "covariance"):
-                setattr(self, name, grown(getattr(self, name), user + 1))
-        if not self.known[user]:
-            self.known[user], self.time[user] = True, time
-            self.mean[user], self.covariance[user] = 0.0, self._prior
-            return
-        fade = self._fade(user, time)
-        if fade < 1.0:
-            P = self.covariance[user]
-            self.mean[user, MOOD] *= fade
-            P[MOOD] *= fade
-            P[:, MOOD] *= fade
-            P[MOOD, MOOD] += (1.0 - fade * fade) / MOOD_WORTH
-            self.time[user] = time
-
-    def spread(self, user: int, phi: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        """Pφ (4 + k,) and φ·Pφ, the variance of θ_u · φ."""
-        gain: NDArray[np.float64] = self.covariance[user] @ phi
-        return gain, float(phi @ gain)
-
-    def variances(self, user: int) -> NDArray[np.float32]:
-        """The variances (k,) of the weights on x."""
-        return np.diagonal(self.covariance[user])[LEADING:]
-
-    def learn(self, user: int, gain: NDArray[np.float64], error: float, innovation: float) -> None:
-        """gain: Pφ from `spread`; error: observed less predicted; innovation: the variance S of that error."""
-        self.mean[user] += gain * (error / innovation)
-        self.covariance[user] -= np.multiply.outer(gain, gain / innovation)
+    def reserve(self, rows: int) -> None:
+        """Make room for this many users."""
+        if rows > len(self.arrays.known):
+            self.arrays = TasteArrays(*(grown(table, rows) for table in self.arrays))
 
     def end_future(self, now: float) -> None:
-        """No user's state is of a time after `now` (s)."""
-        wrong = np.flatnonzero(self.time > now)
-        self.time[wrong] = now
+        """Let no user's state be of a time after `now` (s)."""
+        wrong = np.flatnonzero(self.arrays.time > now)
+        self.arrays.time[wrong] = now
         self.written.update(wrong.tolist())
 
     def drop_user(self, user: int) -> None:
-        if user < len(self.known):
-            self.known[user], self.time[user] = False, 0.0
-            self.mean[user], self.covariance[user] = 0.0, 0.0
+        """Empty a user's row."""
+        if user < len(self.arrays.known):
+            for table in self.arrays:
+                table[user] = 0
 
     def live(self) -> dict[str, Any]:
-        names = ("known", "time", "mean", "covariance")
-        return {name: Rows(self.written, getattr(self, name)) for name in names}
+        return {name: Rows(self.written, table) for name, table in self.arrays._asdict().items()}
 
     def load(self, state: dict[str, Any]) -> None:
-        for name in ("known", "time", "mean", "covariance"):
-            setattr(self, name, state[name].copy())
+        """Replace every row. A state from before holds whole covariances (users, m, m)."""
+        tables = [state[name].copy() for name in TasteArrays._fields]
+        if tables[-1].ndim > 2:
+            rows, columns = np.tril_indices(tables[-1].shape[1])
+            tables[-1] = np.ascontiguousarray(tables[-1][:, rows, columns])
+        self.arrays = TasteArrays(*tables)

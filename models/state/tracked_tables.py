@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
@@ -147,17 +147,6 @@ class Named(Part):
     def changes(self, marks: Marks) -> dict[str, Any]:
         names = list(marks.keys)
         return {"gone": list(marks.gone), "names": names, **self.columns(names)}
-
-
-class Noted(Named):
-    """The same, where names are marked with a tuple of their values: to look thousands of them up in large tables
-    again takes long."""
-
-    def changes(self, marks: Marks) -> dict[str, Any]:
-        none = self.columns([])
-        flat = np.fromiter(chain.from_iterable(marks.keys.values()), np.float64, len(none) * len(marks.keys))
-        columns = {name: flat[n :: len(none)] for n, name in enumerate(none)}
-        return {"gone": list(marks.gone), "names": list(marks.keys), **columns}
 
 
 class Lists(Part):

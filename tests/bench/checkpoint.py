@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from river.utils import VectorDict
 
 from consumers.erasure.eraser import Forgetting
 from consumers.events.decode import Forget
@@ -31,6 +30,7 @@ from consumers.service.checkpoint_writer import Checkpointer
 from models.arm_comparison import Arms
 from models.learner import Learner
 from models.network.strategy_search import Contest
+from models.rating.user_taste import advance_taste
 from models.schema import Domain, Interaction
 from models.settings import LearningSettings
 from models.signals.covisitation import KINDS, CoVisitation
@@ -61,7 +61,7 @@ def filled(users: int) -> tuple[Arms, Outbox]:
     ids = [f"user-{n}" for n in range(users)]
     for user in ids:
         full.users.touch(user)
-    fill_rating(full, ids)
+    fill_rating(full, users)
     fill_history(full, users)
     fill_visits(full.ranker.statistics.visits)
     full.network._users.reserve(users)
@@ -72,16 +72,15 @@ def filled(users: int) -> tuple[Arms, Outbox]:
     return arms, outbox
 
 
-def fill_rating(full: Learner, ids: list[str]) -> None:
-    taste, bias, users = full.rating.taste, full.rating.bias, len(ids)
-    for name in ("known", "time", "mean", "covariance"):
-        table = getattr(taste, name)
-        setattr(taste, name, np.ones((users, *table.shape[1:]), table.dtype))
-    taste.covariance[:] = taste._prior
-    names = [f"user:{user}" for user in ids]
-    names += [f"user@domain:{domain}:{user}" for domain in DOMAINS for user in ids]
-    bias.optimizer.variances = dict.fromkeys(names, 0.01)
-    bias.regression._weights = VectorDict(dict.fromkeys(names, 0.1))
+def fill_rating(full: Learner, users: int) -> None:
+    taste, cells = full.rating.taste, full.rating.cells
+    taste.reserve(users)
+    cells.reserve_users(users)
+    tastes = taste.arrays
+    advance_taste(tastes, 0, START)
+    tastes.known[:], tastes.time[:], tastes.mean[:] = True, START, 0.1
+    tastes.covariance[:] = tastes.covariance[0]
+    cells.arrays.user[:] = cells.arrays.user_domain[:] = 0.1, 0.01
 
 
 def fill_history(full: Learner, users: int) -> None:

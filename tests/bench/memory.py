@@ -14,8 +14,6 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from river.utils import VectorDict
-
 from consumers.events.deduplication import DedupWindow
 from models.arm_comparison import Arms
 from models.signals.neighbour_lists import SIZES
@@ -45,10 +43,11 @@ def per_user(arms: Arms, outbox: Outbox, users: int) -> dict[str, float]:
     seen = allocated(lambda: {n: array("q", range(10)) for n in range(10_000)}) / 10_000
     ids = allocated(lambda: again(10_000, arms)) / 10_000
     chains = outbox._index._chains["books"]
+    biases = full.rating.cells.arrays
     links = chains.held.nbytes + chains._next.nbytes + chains._previous.nbytes
     return {
         "id": ids,
-        "biases": allocated(weights) / 10_000,
+        "biases": (biases.user.nbytes + biases.user_domain.nbytes) / users,
         "taste": arrays(full.rating.taste.live()) / users,
         "recent events": arrays(full.history.live()) / users,
         "seen items, ten a domain": seen * len(DOMAINS),
@@ -63,15 +62,6 @@ def again(count: int, arms: Arms) -> Any:
     for n in range(count):
         table.touch(f"user-{n:08}")
     return table
-
-
-def weights() -> Any:
-    """What River and its optimizer hold of 10,000 users: a name for all domains, and one a domain."""
-    names = [f"user:user-{n:08}" for n in range(10_000)]
-    names += [f"user@domain:{domain}:user-{n:08}" for domain in DOMAINS for n in range(10_000)]
-    return VectorDict({name: n / 7 for n, name in enumerate(names)}), {
-        name: n / 3 for n, name in enumerate(names)
-    }
 
 
 def per_item(arms: Arms) -> dict[str, float]:

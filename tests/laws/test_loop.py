@@ -114,16 +114,17 @@ def test_promotion_adds_the_fresh_weights_and_their_uncertainty() -> None:
             challenger.step(event, scored)
         learner.learn(event, scored)
     bias, fresh = learner.rating.bias, challenger.bias
-    gone = next(name for name in fresh.optimizer.variances if name.startswith("item:"))
-    bias._forget(gone)
-    before = {name: bias.weight(name) for name in fresh.optimizer.variances}
+    names = fresh.cells.names()
+    gone = next(name for name in names if name.startswith("item:"))
+    bias.drop_item("games", gone.split(":")[2])
+    before = {name: bias.weight(name) for name in names}
     challenger.promote()
-    for name, variance in fresh.optimizer.variances.items():
+    for name in names:
         if name == gone:
-            assert name not in bias.optimizer.variances
+            assert bias.cells.find(name) is None
         else:
             assert bias.weight(name) == before[name] + fresh.weight(name)
-            assert bias.optimizer.variances[name] == variance
+            assert bias.variance(name) == fresh.variance(name)
     assert fresh.weight("domain:games") > 0.3
 
 

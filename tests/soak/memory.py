@@ -249,7 +249,7 @@ def scoring_creates_nothing(arms: Arms) -> bool:
     def sizes() -> tuple[int, ...]:
         full = arms.full
         ids = [full.users, *(catalogue.ids for catalogue in full.catalogues)]
-        return (table_bytes(arms.live()), len(full.rating.bias.optimizer.variances), *map(len, ids))
+        return (table_bytes(arms.live()), len(full.rating.bias.cells.names()), *map(len, ids))
 
     before = sizes()
     for n in range(1000):

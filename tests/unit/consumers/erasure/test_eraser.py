@@ -144,7 +144,7 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
     world.run()
     for learner, row, theirs in zip(learners, rows, slots, strict=True):
         assert row is not None
-        network, taste, history = learner.network, learner.rating.taste, learner.history
+        network, taste, history = learner.network, learner.rating.taste.arrays, learner.history
         assert not network._users.values[row].any()
         assert network._users.sums[row] == 0
         assert not taste.known[row]

@@ -13,12 +13,12 @@ import torch
 
 from models.arm_comparison import Arms
 from models.arm_selector import NAMES
-from models.rating.bias import kind
-from models.rating.model import ResolvedEvent
+from models.rating.events import ResolvedEvent
 from models.schema import Domain, Interaction, Item
 from models.settings import AdaptationSettings, LearningSettings
 from models.state.snapshot import joined, snapshot
 from models.text.encoder import HashingEncoder
+from tests.support.rating_states import as_before
 from tests.support.states import differences
 
 torch.set_num_threads(1)
@@ -133,7 +133,7 @@ def test_domains_in_another_order_are_as_if_they_had_always_been(three: Arms, do
 
 
 HEARS_THE_NETWORK = (
-    ".rating.bias.weights", ".rating.bias.variances", ".rating.prior", ".rating.taste", ".rating.records",
+    ".rating.bias", ".rating.prior", ".rating.taste", ".rating.records",
     ".choices", ".slow", ".evicted",
 )  # fmt: skip
 
@@ -293,9 +293,7 @@ def test_a_changed_rating_range_is_told_and_kept_as_shares_of_it(three: Arms) ->
     assert notes[0].startswith("rating_range of books was [1, 5] and is [0, 10]: ")
     assert "predicted as 5 is 10 now" in notes[0]
     parts = [
-        one.full.rating.predict(
-            ResolvedEvent(1, 3, 3, "u3", "b3", one.full.catalogues[1].vectors[3], (), 0.0)
-        )
+        one.full.rating.predict(ResolvedEvent(1, 3, 3, one.full.catalogues[1].vectors[3], (), 0.0))
         for one in (three, after)
     ]
     assert (parts[0].total - 1) / 4 == pytest.approx(parts[1].total / 10)
@@ -364,14 +362,32 @@ def test_a_detector_that_river_cannot_read_begins_anew(
     learn(after, events([MOVIES, BOOKS, GAMES], 400, 450))
 
 
-def test_weights_of_a_domain_that_is_gone_go_by_their_kind() -> None:
+@pytest.mark.parametrize("before", [False, True], ids=["by row", "by name, from before"])
+def test_weights_of_a_domain_that_is_gone_go_by_their_kind(before: bool) -> None:
     """A user or item that is called as the domain is keeps theirs elsewhere."""
     named = taught([MOVIES, GAMES])
     learn(named, [Interaction("movies", "rating", "games", "games", START + 10**9, 4.0, None, ("games:1",))])
-    after, _ = taken_up(named, [MOVIES])
-    kept = {name for name in after.full.state()["rating"]["bias"]["names"] if "games" in name}
+    state = named.state()
+    if before:
+        state["full"]["rating"] = as_before(named.full.rating)
+    after = made([MOVIES])
+    after.load(state)
+    kept = {name for name in after.full.rating.bias.cells.names() if "games" in name}
     assert kept == {
         "user:games", "user@domain:movies:games", "item:movies:games", "context:games:1",
         "context@domain:movies:games:1",
     }  # fmt: skip
-    assert {kind(name) for name in kept} <= {"user", "user@domain", "item", "context", "context@domain"}
+    for name in after.full.rating.bias.cells.names():
+        assert after.full.rating.bias.weight(name) == named.full.rating.bias.weight(name)
+        assert after.full.rating.bias.variance(name) == named.full.rating.bias.variance(name)
+
+
+def test_ratings_of_before_are_moved_like_those_of_now(three: Arms) -> None:
+    """Biases by name and whole covariances, in another order of domains: every bit."""
+    state, order = three.state(), [GAMES, MOVIES, BOOKS]
+    state["full"]["rating"] = as_before(three.full.rating)
+    moved, now = made(order), made(order)
+    moved.load(state)
+    now.load(three.state())
+    ratings = [arms.full.rating.state() for arms in (moved, now)]
+    assert differences(*ratings, ignore=lambda path: path.startswith(".bias.context.names")) == []

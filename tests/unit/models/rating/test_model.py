@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.rating.model import RatingModel, RatingParts, ResolvedEvent
+from models.rating.events import RatingParts, ResolvedEvent
+from models.rating.model import RatingModel
 from models.schema import Domain
 
 DIM = 64
@@ -34,11 +35,7 @@ def world(n: int, seed: int = 0, text: bool = True) -> tuple[list[dict[str, Any]
 
 
 def resolved(e: dict[str, Any]) -> ResolvedEvent:
-    item_id = f"i{e['item']}" if e["item"] is not None else "unknown"
-    return ResolvedEvent(
-        e["domain"], e["user"], e["item"], f"u{e['user']}", item_id,
-        e["vector"], e.get("context", ()), e["time"],
-    )  # fmt: skip
+    return ResolvedEvent(e["domain"], e["user"], e["item"], e["vector"], e.get("context", ()), e["time"])
 
 
 def score(model: RatingModel, e: dict[str, Any], external: float = 0.0) -> RatingParts:
@@ -55,7 +52,7 @@ def learn(model: RatingModel, e: dict[str, Any], external: float = 0.0) -> float
 def flat(state: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in state.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
+        if isinstance(value, list) and value and isinstance(value[0], dict | np.ndarray):
             value = {str(n): part for n, part in enumerate(value)}  # noqa: PLW2901
         out.update(flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
     return out
@@ -90,8 +87,8 @@ def test_scoring_changes_nothing_and_creates_no_row(
     before = model.state()
     zero = np.zeros(DIM, np.float32)
     for user, item in ((None, None), (10_000, 10_000), (3, None), (None, 3)):
-        model.predict(ResolvedEvent(1, user, item, "?", "?", zero, ("new",), 9e9), 0.5)
-        model.item_bias(1, item, "?", zero)
+        model.predict(ResolvedEvent(1, user, item, zero, ("new",), 9e9), 0.5)
+        model.item_bias(1, item, zero)
     score(model, events[0])
     assert same(before, model.state())
 
@@ -100,8 +97,8 @@ def test_before_the_first_event_the_middle_of_the_range() -> None:
     model = RatingModel(DOMAINS, DIM)
     zero = np.zeros(DIM, np.float32)
     assert model.mean(2) == 50.0
-    assert model.predict(ResolvedEvent(2, None, None, "u", "i", zero, (), 0.0)).total == 50.0
-    assert model.predict(ResolvedEvent(0, None, None, "u", "i", zero, (), 0.0)).total == pytest.approx(3.0)
+    assert model.predict(ResolvedEvent(2, None, None, zero, (), 0.0)).total == 50.0
+    assert model.predict(ResolvedEvent(0, None, None, zero, (), 0.0)).total == pytest.approx(3.0)
 
 
 def test_it_learns_biases_and_taste() -> None:
@@ -162,18 +159,17 @@ def test_context_is_learned_and_stays_out_of_the_domain_terms() -> None:
 def test_a_dropped_user_is_as_new(trained: tuple[RatingModel, list[dict[str, Any]]]) -> None:
     model, _ = trained
     zero = np.zeros(DIM, np.float32)
-    model.drop_user(3, "u3")
-    known = model.predict(ResolvedEvent(1, 3, 5, "u3", "i5", zero, (), 0.0))
-    new = model.predict(ResolvedEvent(1, None, 5, "u3", "i5", zero, (), 0.0))
+    model.drop_user(3)
+    known = model.predict(ResolvedEvent(1, 3, 5, zero, (), 0.0))
+    new = model.predict(ResolvedEvent(1, None, 5, zero, (), 0.0))
     assert known == new
     assert known.user == known.mood == known.taste == known.popularity == known.crowd == 0.0
-    assert not [n for n in model.bias.regression.weights if n.endswith(":u3") and n.startswith("user")]
 
 
 def test_a_dropped_item_is_as_new(trained: tuple[RatingModel, list[dict[str, Any]]]) -> None:
     model, events = trained
     e = events[0]
-    model.drop_item(e["domain"], e["item"], f"i{e['item']}")
+    model.drop_item(e["domain"], e["item"])
     parts = score(model, e)
     assert parts == score(model, {**e, "item": None})
     assert parts.item == 0.0
@@ -183,7 +179,7 @@ def test_item_bias_is_text_plus_record(trained: tuple[RatingModel, list[dict[str
     model, events = trained
     e = events[0]
     parts = score(model, e)
-    told = model.item_bias(e["domain"], e["item"], f"i{e['item']}", e["vector"])
+    told = model.item_bias(e["domain"], e["item"], e["vector"])
     assert told == pytest.approx(parts.item + parts.text)
 
 
@@ -215,12 +211,12 @@ def test_memory_is_bounded_by_the_rows() -> None:
     zero = np.zeros(DIM, np.float32)
     sizes = []
     for n in range(1000):
-        row, user_id, item_id = n % 10, f"u{n}", f"i{n}"
+        row = n % 10
         if n >= 10:
-            model.drop_user(row, f"u{n - 10}")
-            model.drop_item(0, row, f"i{n - 10}")
-        parts = model.predict(ResolvedEvent(0, row, row, user_id, item_id, zero, (), 0.0))
-        model.learn(ResolvedEvent(0, row, row, user_id, item_id, zero, (), 0.0), 4.0, parts)
+            model.drop_user(row)
+            model.drop_item(0, row)
+        event = ResolvedEvent(0, row, row, zero, (), 0.0)
+        model.learn(event, 4.0, model.predict(event))
         sizes.append(sum(np.asarray(v).size for v in flat(model.state()).values()))
     assert sizes[-1] == sizes[99]
 

@@ -1,0 +1,102 @@
+"""What the rating model is given of events, and what it says of a rating."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ResolvedEvent(NamedTuple):
+    """One event: its rows, the item's vector, and when it happened.
+
+    domain: index. user, item: rows, None for an id that is not resident. vector: (dim,) float32, zeros for an item
+    without text. context: bounded feature names. time: seconds since the epoch.
+    """
+
+    domain: int
+    user: int | None
+    item: int | None
+    vector: NDArray[np.float32]
+    context: tuple[str, ...]
+    time: float
+
+
+class RatedBatch(NamedTuple):
+    """B events in their order; an array has one entry an event."""
+
+    domain: NDArray[np.int64]
+    """(B,): index."""
+    user: NDArray[np.int64]
+    """(B,): row, -1 for an unknown user, for whom there is only a prediction."""
+    item: NDArray[np.int64]
+    """(B,): row, -1 for an unknown item, of which there is only a prediction."""
+    vectors: NDArray[np.float32]
+    """(B, dim): the items' vectors, zeros for one without text."""
+    value: NDArray[np.float64]
+    """(B,): the rating; nan to predict only."""
+    external: NDArray[np.float64]
+    """(B,): the network's residual, in rating units."""
+    time: NDArray[np.float64]
+    """(B,): seconds since the epoch."""
+    context: Sequence[tuple[str, ...]]
+    """(B,): bounded feature names; mostly none."""
+
+    def of_one_domain(self, places: NDArray[np.int64]) -> RatedBatch:
+        """Return some of the events, all of one domain, as a model of that domain alone sees them: no network."""
+        domain, none = np.zeros(len(places), np.int64), np.zeros(len(places))
+        contexts = [self.context[n] for n in places.tolist()]
+        columns = (column[places] for column in (self.user, self.item, self.vectors, self.value))
+        return RatedBatch(domain, *columns, none, self.time[places], contexts)
+
+
+def batch_of_one(event: ResolvedEvent, value: float = float("nan"), external: float = 0.0) -> RatedBatch:
+    """Return the event as a batch. value: the rating; nan to predict only."""
+    rows = [-1 if row is None else row for row in (event.user, event.item)]
+    domain, user, item = np.array([[event.domain], [rows[0]], [rows[1]]], np.int64)
+    values, externals, times = np.array([[value], [external], [event.time]])
+    return RatedBatch(domain, user, item, event.vector[None], values, externals, times, [event.context])
+
+
+class RatingParts(msgspec.Struct, frozen=True, gc=False):
+    """Contributions in rating units; their sum is the unclipped prediction."""
+
+    mean: float = 0.0
+    """What ratings are in all domains: the middle of the range, corrected by the biases' shared intercept."""
+    domain: float = 0.0
+    """The domain's running correction of that."""
+    context: float = 0.0
+    user: float = 0.0
+    """How much higher than others this user rates, everywhere and in this domain."""
+    mood: float = 0.0
+    """The same for the present visit only."""
+    item: float = 0.0
+    """How much better than its text suggests this item is."""
+    text: float = 0.0
+    """What all users together think of such an item vector."""
+    popularity: float = 0.0
+    """How much more than others this user likes items as popular as this one."""
+    crowd: float = 0.0
+    """How much more than others this user agrees with `item` + `text`."""
+    taste: float = 0.0
+    """What this user thinks of such an item vector, beyond `text`."""
+    external: float = 0.0
+    """The network's residual, as far as it proved right."""
+    proposal: float = 0.0
+    """The network's residual as it came; kept for `learn`, no part of the sum."""
+
+    @property
+    def total(self) -> float:
+        """The unclipped prediction."""
+        return sum(self.named().values())
+
+    def named(self) -> dict[str, float]:
+        """Return the contributions by name."""
+        return {name: getattr(self, name) for name in self.__struct_fields__ if name != "proposal"}
+
+
+PARTS = len(RatingParts.__struct_fields__)
+"""Columns of a batch's parts: the fields of `RatingParts` in their order."""
