@@ -8,7 +8,6 @@ learner.end_batch()                # slow path: one network step on the micro-ba
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 
 from models.event_clock import EventClock
 from models.item_intake import ItemIntake
+from models.network.config import NetworkConfig
 from models.network.network_learner import NetworkLearner
-from models.network.strategy_search import Contest
 from models.pending_batch import PendingBatch, PendingEvent
 from models.ranking.ranker import Ranker, Scored
 from models.ranking.recommendation import Recommendation, pool_size, to_list
@@ -80,16 +79,8 @@ class Learner(Live):
         self.history = History(self.catalogues)
         self.rating = RatingModel(self.domains, VECTOR_DIM, settings.adaptation.enabled)
         self.ranker = Ranker(self.domains, self.catalogues, self.history, seed=settings.seed)
-        strategy = settings.adaptation.strategy
-        make = Contest if strategy == "auto" else partial(NetworkLearner, strategy=strategy)
-        self.network: NetworkLearner = make(
-            self.domains,
-            self.catalogues,
-            self.history,
-            dim=NETWORK_DIM,
-            seed=settings.seed,
-            user_capacity=settings.users,
-        )
+        chosen = NetworkConfig(dim=NETWORK_DIM, strategy=settings.adaptation.strategy)
+        self.network = NetworkLearner(self.domains, self.catalogues, self.history, chosen, settings.seed)
         names = [d.name for d in self.domains]
         self.intake = ItemIntake(names, self.catalogues, TASTE_WIDTH, self.network.touch_item)
         self.clock = EventClock(len(self.domains))
@@ -352,7 +343,7 @@ class Learner(Live):
         self.users.load(state["users"])
         for catalogue, part in zip(self.catalogues, state["catalogues"], strict=True):
             catalogue.load(part)
-        self.network.make_room(self.users.capacity, [c.ids.capacity for c in self.catalogues])
+        self.network.make_room([c.ids.capacity for c in self.catalogues])
         self.history.load(state["history"])
         self.rating.load(state["rating"])
         self.ranker.load(state["ranker"])

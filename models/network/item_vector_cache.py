@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.network.two_tower import Array, Index, ItemTable, Network
+from models.network.embedding_table import Array, Index, ItemTable
+from models.network.two_tower import Network
 from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live, Rows
 from models.tables.catalogue import Catalogue
@@ -64,8 +65,10 @@ class ItemVectors(Live):
                 self.index.all_changed(self._values)
         return self._values
 
-    def of_text(self, text: Array) -> Array:
-        """(T,) → (D,), an item that has no row."""
+    def of_text(self, text: Array | None) -> Array:
+        """Return (D,): an item that has no row, from its text (T,); None: no text."""
+        if text is None:
+            text = np.zeros(self._catalogue.dim, np.float32)
         return np.asarray(self._tower(np.zeros((1, self._rows.table.dim), np.float32), text[None])[0])
 
     def _forward(self, rows: Index) -> Array:
