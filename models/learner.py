@@ -7,8 +7,6 @@ learner.end_batch()                # slow path: one network step on what waits
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +15,8 @@ from numpy.typing import NDArray
 from models.event_clock import EventClock
 from models.facts import NOT_RANKED, Facts, ScoredEvent
 from models.item_intake import ItemIntake
+from models.network.config import NetworkConfig
 from models.network.network_learner import NetworkLearner
-from models.network.strategy_search import Contest
 from models.pending_batch import Pending, PendingBatch
 from models.ranking.ranker import Judged, Ranked, Ranker, Space
 from models.ranking.recommendation import Recommendation, pool_size, to_list
@@ -87,16 +85,8 @@ class Learner(Live):
         }
         """By target, a rating model that knows nothing of other domains: what transfer is measured against."""
         self.ranker = Ranker(self.domains, self.catalogues, compare, settings.threads, self.users.written)
-        strategy = settings.adaptation.strategy
-        make = Contest if strategy == "auto" else partial(NetworkLearner, strategy=strategy)
-        self.network: NetworkLearner = make(
-            self.domains,
-            self.catalogues,
-            self.history,
-            dim=NETWORK_DIM,
-            seed=settings.seed,
-            user_capacity=settings.users,
-        )
+        chosen = NetworkConfig(dim=NETWORK_DIM, strategy=settings.adaptation.strategy)
+        self.network = NetworkLearner(self.domains, self.catalogues, self.history, chosen, settings.seed)
         names = [d.name for d in self.domains]
         self.intake = ItemIntake(names, self.catalogues, TASTE_WIDTH, self.network.touch_item)
         self.clock = EventClock(len(self.domains))
@@ -228,7 +218,7 @@ class Learner(Live):
         slots = self.ranker.statistics.claim(done) if learn else None
         recalled = self.history.recall(done)
         seen = self.history.seen_before(done)
-        vectors = self.network.user_vectors_of(recalled.context(self.network.recent))
+        vectors = self.network.user_vectors_of(recalled.context(self.network.config.recent))
         rated = self._rated(resolved, vectors)
         asked = self.ranker.ask(done, recalled, seen, vectors)
         known = asked._replace(item=np.where(new, -1, done.item))
@@ -250,7 +240,7 @@ class Learner(Live):
             assert slots is not None
             self.ranker.statistics.fold(done, slots, asked.recent_slot, recalled)
             self.history.extend(done, contains(*seen, self.history.hashes(done)))
-            context = recalled.context(self.network.recent)
+            context = recalled.context(self.network.config.recent)
             self.pending.add(Pending(done.domain, done.user, done.item, facts.residual, done.time, context))
         return facts
 
@@ -323,7 +313,7 @@ class Learner(Live):
         event = Interaction(self.domains[domain].name, "rating", user_id, item_id, 0, value)
         rows = (np.array([-1 if row is None else row]) for row in (self.users.get(user_id), self.catalogues[domain].ids.get(item_id)))
         done = Done(np.array([domain]), *rows, np.array([self.newest[domain]]))
-        vectors = self.network.user_vectors_of(self.history.recall(done).context(self.network.recent))
+        vectors = self.network.user_vectors_of(self.history.recall(done).context(self.network.config.recent))
         rated = self._rated(Resolved([event], done, done.item < 0), vectors)
         return RatingParts(*self.rating.predict_batch(rated)[0].tolist())
 
@@ -388,7 +378,7 @@ class Learner(Live):
         done = asking(users, domain)
         done.time[:] = self.newest[domain]
         recalled = self.history.recall(done, together=False)
-        vectors = self.network.user_vectors_of(recalled.context(self.network.recent))
+        vectors = self.network.user_vectors_of(recalled.context(self.network.config.recent))
         return self.ranker.ask(done, recalled, self.history.seen_before(done, together=False), vectors)
 
     def explain(self, user: int | None, domain: int, item: int, only: str | None, alone: bool) -> Ranked:
@@ -454,7 +444,7 @@ class Learner(Live):
         self.users.load(state["users"])
         for catalogue, part in zip(self.catalogues, state["catalogues"], strict=True):
             catalogue.load(part)
-        self.network.make_room(self.users.capacity, [c.ids.capacity for c in self.catalogues])
+        self.network.make_room([c.ids.capacity for c in self.catalogues])
         self.history.load(state["history"])
         self.rating.load(state["rating"])
         for d, model in self.alone.items():

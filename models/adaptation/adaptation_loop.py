@@ -97,12 +97,11 @@ class AdaptationLoop(Live):
 
     def _network(self) -> list[Notice]:
         """What the network's own trials of strategies came to."""
-        done, self.learner.network.verdicts = self.learner.network.verdicts, []
         return [
             Notice(
                 self.learner.domains[v.target].name, f"strategy_{v.candidate}", v.outcome, v.mean, v.events
             )
-            for v in done
+            for v in self.learner.network.take_verdicts()
         ]
 
     def _begin(self, name: str, domain: int) -> list[Notice]:

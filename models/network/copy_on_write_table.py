@@ -7,39 +7,50 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from models.network.two_tower import Array, Index, ItemRows, RowTable
+from models.network.embedding_table import Array, Index, ItemRows, RowTable
+from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live, Rows
 from models.tables.catalogue import grown
 
 
-class RowOverlay(Live):
+class CopyOnWriteTable(Live):
     """The rows of `base` as they were when this began, and steps of its own since.
 
-    To copy a large table would hold the stream up: `base` has each row kept here before it takes a step on it. What
-    becomes of a row as a whole (`put`, `reset`) happens to both.
+    To copy a large table would hold the stream up: `base` has each row copied here before it takes a step on it. What
+    becomes of a row as a whole (`put`, `reset`) happens to both versions.
     """
 
     def __init__(self, base: RowTable) -> None:
-        self.base, self.dim = base, base.dim
+        self._base, self.dim = base, base.dim
         self._place = np.zeros(base.capacity, np.int32)  # by row: 1 + its place here; 0: it is base's
         self._row = np.zeros(0, np.int64)  # by place
-        self._own = RowTable(base.capacity, base.dim, base.rate)
+        self._written = Touched()
+        self._own = RowTable(base.capacity, base.dim, base.rate, self._written)
         self._used = 0
-        base.overlay = self
+        base.attach(self)
+
+    def detach(self) -> None:
+        """Leave `base` alone again."""
+        self._base.detach()
+
+    @property
+    def held(self) -> Index:
+        """(n,) row numbers of `base` that this version holds, in the order of their copies."""
+        return self._row[: self._used]
 
     def _places(self, index: Index) -> Index:
-        """-1 for rows that are base's, and for -1."""
+        """Return (n,) places of row numbers (n,); -1 for rows that are base's, and for -1."""
         return np.where(index >= 0, self._place[index], 0).astype(np.int64) - 1
 
     def rows(self, index: Index) -> Array:
         """As `RowTable.rows`."""
-        out, places = self.base.rows(index), self._places(index)
+        out, places = self._base.rows(index), self._places(index)
         here = places >= 0
         out[here] = self._own.values[places[here]]
         return out
 
-    def keep(self, index: Index) -> None:
-        """Holds these distinct rows from now on, as they are."""
+    def copy_before_write(self, index: Index) -> None:
+        """Hold these distinct rows (n,) from now on, as they are."""
         new = index[self._place[index] == 0]
         if not len(new):
             return
@@ -47,49 +58,46 @@ class RowOverlay(Live):
         self._used += len(new)
         self._own.reserve(self._used)
         self._row = grown(self._row, self._used)
-        self._own.values[places], self._own.sums[places] = self.base.values[new], self.base.sums[new]
+        self._own.replace(places, self._base.values[new], self._base.sums[new])
         self._row[places], self._place[new] = new, places + 1
-        self._own.written.update(places.tolist())
 
     def descend(self, index: Index, gradient: Tensor | None) -> None:
         """As `RowTable.descend`."""
         if gradient is not None:
-            self.keep(index[index >= 0])
+            self.copy_before_write(index[index >= 0])
             self._own.descend(self._places(index), gradient)
 
     def put(self, row: int, values: Array) -> None:
+        """As `RowTable.put`; a row that is base's stays so."""
         if self._place[row]:
             self._own.put(int(self._place[row]) - 1, values)
 
     def reset(self, row: int) -> None:
+        """As `RowTable.reset`; a row that is base's stays so."""
         if row < len(self._place) and self._place[row]:
             self._own.reset(int(self._place[row]) - 1)
 
     def take_over(self) -> None:
-        """The rows of `base` become these."""
-        rows = self._row[: self._used]
-        self.base.values[rows], self.base.sums[rows] = (
-            self._own.values[: self._used],
-            self._own.sums[: self._used],
-        )
-        self.base.written.update(rows.tolist())
+        """Write this version's rows into `base`."""
+        self._base.replace(self.held, self._own.values[: self._used], self._own.sums[: self._used])
 
     def live(self) -> dict[str, Any]:
-        return {"used": self._used, "row": Rows(self._own.written, self._row), "own": self._own.live()}
+        return {"used": self._used, "row": Rows(self._written, self._row), "own": self._own.live()}
 
     def load(self, state: dict[str, Any]) -> None:
         self._used, self._row = int(state["used"]), state["row"].copy()
         self._own.load(state["own"])
         self._place[:] = 0
-        self._place[self._row[: self._used]] = np.arange(1, self._used + 1)
+        self._place[self.held] = np.arange(1, self._used + 1)
 
 
-class ItemOverlay:
-    """The same for the rows of items: which item has which row is settled by `base`."""
+class CopyOnWriteItems:
+    """A second version of the items' rows. `base` settles which item has which row."""
 
     def __init__(self, base: ItemRows) -> None:
         self._base = base
-        self.table = RowOverlay(base.table)
+        self.table = CopyOnWriteTable(base.table)
 
     def find(self, domain: int, rows: Index) -> Index:
+        """As `ItemRows.find`."""
         return self._base.find(domain, rows)

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.network.two_tower import Array, Index, ItemTable, Network
+from models.network.embedding_table import Array, Index, ItemTable
+from models.network.two_tower import Network
 from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live, Rows
 from models.tables.catalogue import Catalogue
-from models.text.inverted_lists import VectorIndex
+from models.text.inverted_lists import Lists, VectorIndex
 
 REFRESH_ROWS = 20_000
 """So many rows go through the item tower in 10 ms: what a step may cost in refreshing."""
@@ -64,8 +65,14 @@ class ItemVectors(Live):
                 self.index.all_changed(self._values)
         return self._values
 
-    def of_text(self, text: Array) -> Array:
-        """(T,) → (D,), an item that has no row."""
+    def lists(self) -> Lists:
+        """Return the index of the vectors, as a kernel searches it."""
+        return self.index.lists(self.get(), self._catalogue.size)
+
+    def of_text(self, text: Array | None) -> Array:
+        """Return (D,): an item that has no row, from its text (T,); None: no text."""
+        if text is None:
+            text = np.zeros(self._catalogue.dim, np.float32)
         return np.asarray(self._tower(np.zeros((1, self._rows.table.dim), np.float32), text[None])[0])
 
     def _forward(self, rows: Index) -> Array:

@@ -9,19 +9,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.network.batch_loss import Pools
-from models.network.trainer import Drawn, NetworkStudent, Shape
-from models.network.two_tower import Array, Index, ItemRows, RowTable, Scorer
+from models.network.batch_loss import BatchLayout, Pools
+from models.network.config import NetworkConfig
+from models.network.embedding_table import Array, Index, ItemRows
+from models.network.numpy_scorer import NumpyScorer
+from models.network.strategy_search import StrategySearch
+from models.network.trainer import NetworkTrainer
 from models.schema import Domain
+from models.state.tracked_tables import Live
 from models.tables.catalogue import Catalogue
 from models.tables.replay_buffer import Events, Frequency, ReplayBuffer, age, used
-from models.tables.user_history import History, Recent
+from models.tables.user_history import History
+from models.text.inverted_lists import Lists
 from models.transfer import equations as transfer
-from models.transfer.strategies import Judged, Strategy
+from models.transfer.strategies import UNMEASURED, Judged, Strategy
 
 
-class NetworkLearner(NetworkStudent):
-    """Network, tables, replay and random draws behind `learn` and the vector methods.
+class NetworkLearner(Live):
+    """Trainer, item rows, replay and random draws behind `learn` and the vector methods.
 
     Before learning an event, collect `context(user)`; `learn` takes a micro-batch of them. Scoring draws no
     random numbers and changes nothing but a cache of what it computes.
@@ -32,49 +37,48 @@ class NetworkLearner(NetworkStudent):
         domains: Sequence[Domain],
         catalogues: list[Catalogue],
         history: History,
-        dim: int = 32,
+        config: NetworkConfig,
         seed: int = 0,
-        *,
-        user_capacity: int = 100_000,
-        hidden: int = 64,
-        recent: int = 30,
-        replay: int = 256,
-        replay_capacity: int = 20_000,
-        negatives: int = 512,
-        item_rate: float = 0.1,
-        user_rate: float = 0.03,
-        dense_rate: float = 3e-3,
-        strategy: Strategy = "correct",
-        target_weight: float = 0.5,
-        correction_weight: float = 0.2,
-        kappa: float = 500.0,
-        popularity_half_life: float = 5_000.0,
     ) -> None:
-        self._users: RowTable = RowTable(user_capacity, dim - 1, user_rate)
-        self._items: ItemRows = ItemRows([c.ids.capacity for c in catalogues], dim, item_rate)
-        shape = Shape(dim, hidden, recent, dense_rate, target_weight, correction_weight, kappa)
-        strategies = [strategy] * len(domains)
-        super().__init__(domains, catalogues, self._users, self._items, shape, strategies, seed)
-        self.history, self.dim, self.recent = history, dim, recent
-        self.replay, self.negatives = replay, negatives
-        self.verdicts: list[Judged] = []
-        """Trials of strategies that are over; whoever tells of them empties it."""
-        self._version = 0
-        self._memo: tuple[int | None, int, Recent, Array] | None = None
-        """The vector asked for last: an event's ranking and its rating need the same one."""
-        self._newcomer: Array | None = None
-        """(1, dim): the vector of a user without a row, of whom nothing is known; None: a step has changed it."""
+        self.domains, self.catalogues, self.history, self.config = list(domains), catalogues, history, config
+        self.items = ItemRows([c.ids.capacity for c in catalogues], config.dim, config.item_rate)
+        strategy: Strategy = UNMEASURED if config.strategy == "auto" else config.strategy
+        self.trainer = NetworkTrainer(
+            domains, catalogues, self.items, config, [strategy] * len(self.domains), seed
+        )
+        self.search = StrategySearch(self.trainer, self.items) if config.strategy == "auto" else None
+        self.buffer = ReplayBuffer(config.replay_capacity, config.recent, len(catalogues))
+        self._frequency = [Frequency(config.popularity_half_life) for _ in catalogues]
         self._rng = np.random.default_rng(seed)
-        self._text = catalogues[0].dim
-        self._scorer = Scorer(self.network)
-        self._buffer = ReplayBuffer(replay_capacity, recent, len(catalogues))
-        self._frequency = [Frequency(popularity_half_life) for _ in catalogues]
+        self._scorer = NumpyScorer(self.trainer.network)
+        self._newcomer: Array | None = None
+        """(dim,) the vector of a user without items; None: a step has changed it."""
+
+    @property
+    def dim(self) -> int:
+        """Components of a vector."""
+        return self.config.dim
+
+    @property
+    def steps(self) -> int:
+        """Steps taken so far."""
+        return self.trainer.steps
+
+    @property
+    def skipped(self) -> int:
+        """Steps left out so far, as their loss was not finite."""
+        return self.trainer.skipped
+
+    @property
+    def strategy(self) -> list[Strategy]:
+        """By domain: a target's strategy; means nothing for other domains."""
+        return self.trainer.strategy
 
     # --- learning ---------------------------------------------------------------------------------
 
     def context(self, user: int | None) -> NDArray[np.float64]:
-        """(recent, 3): domain, row and time of the user's latest items, newest first; domain -1: none."""
-        return self.history.newest([user], self.recent)[0]
+        """Return (recent, 3): domain, row and time of the user's latest items, newest first; domain -1: none."""
+        return self.history.newest([user], self.config.recent)[0]
 
     def learn(
         self,
@@ -85,167 +89,208 @@ class NetworkLearner(NetworkStudent):
         time: NDArray[np.float64],
         recent: NDArray[np.float64] | Sequence[NDArray[np.float64]],
     ) -> float:
-        """One micro-batch and a replay sample; returns the loss (nan: skipped). B events:
+        """Learn one micro-batch and a replay sample; return the loss (nan: skipped). B events:
 
         domain, user, item: (B,) indices and rows. residual: (B,) rating minus its prediction, nan for clicks.
         time: (B,) seconds. recent: (B, recent, 3), the stacked `context(user)` from before each event.
         """
-        self._version += 1
-        self._newcomer = None
-        drawn = self._draw(Events(domain, user, item, residual, time, np.asarray(recent, np.float64)))
-        loss = self.train(drawn)
+        batch = Events(domain, user, item, residual, time, np.asarray(recent, np.float64))
+        layout = self._draw(batch)
+        loss = self.trainer.train(batch, layout)
+        if self.search is not None:
+            self.search.stepped(batch, layout, loss)
         if np.isfinite(loss):
-            self._buffer.add(drawn.batch)
+            self.buffer.add(batch)
             for d, frequency in enumerate(self._frequency):
                 frequency.add(item[domain == d])
+        self._forget_vectors()
         return loss
 
-    def _draw(self, batch: Events) -> Drawn:
-        self._users.reserve(int(batch.user.max()) + 1)
+    def _draw(self, batch: Events) -> BatchLayout:
         for d in np.unique(batch.domain):
-            self._items.admit(int(d), batch.item[batch.domain == d], self._rng)
-        events = batch.joined(self._buffer.sample(self.replay, self._rng))
+            self.items.admit(int(d), batch.item[batch.domain == d], self._rng)
+        events = batch.joined(self.buffer.sample(self.config.replay, self._rng))
         domains = map(int, np.unique(events.domain))
         pools: Pools = {d: self._pool(d, events.item[events.domain == d]) for d in domains}
-        return Drawn(batch, events, pools)
+        return BatchLayout(events, len(batch.domain), pools, self.items, self.catalogues)
 
     def _pool(self, domain: int, positives: Index) -> tuple[Index, Array]:
-        others = np.flatnonzero(self.catalogues[domain].recommendable[: self.catalogues[domain].size])
-        return self._frequency[domain].pool(positives, others, self.negatives, self._rng)
+        catalogue = self.catalogues[domain]
+        others = np.flatnonzero(catalogue.recommendable[: catalogue.size])
+        return self._frequency[domain].pool(positives, others, self.config.negatives, self._rng)
 
     # --- vectors ----------------------------------------------------------------------------------
 
-    def user_vectors(self, users: list[int | None]) -> Array:
-        """(n, dim), from the table and `History.recent` as they are now."""
-        if not users:
-            return np.zeros((0, self.dim), np.float32)
-        if users == [None]:
-            if self._newcomer is None:
-                self._newcomer = self._computed(users)
-            return self._newcomer.copy()
-        if len(users) > 1:
-            return self._computed(users)
-        latest = self.history.recent(users[0])
-        if self._memo is not None:
-            user, version, seen, vectors = self._memo
-            if (user, version) == (users[0], self._version) and seen is latest:
-                return vectors.copy()
-        vectors = self._computed(users)
-        self._memo = (users[0], self._version, latest, vectors.copy())
-        return vectors
+    def _forget_vectors(self) -> None:
+        """The network or what users had has changed: compute users' vectors anew."""
+        self._newcomer = None
 
-    def _computed(self, users: list[int | None]) -> Array:
-        recent = self.history.newest(users, self.recent)
-        recent = recent[:, : max(used(recent).sum(1).max(), 1)]  # (n, L, 3)
+    def user_vectors_of(self, recent: NDArray[np.float64]) -> Array:
+        """Return (n, dim) vectors of users with these recent items, as the item vectors are now.
+
+        recent: (n, L, 3) float64 domain, row and time (s), newest first; domain -1: none. L may be less than
+        `recent` of the config. The result of one row differs by rounding with the rows beside it.
+        """
         present = used(recent)  # (n, L)
-        near = np.zeros((*present.shape, self.dim - 1), np.float32)  # (n, L, F)
-        for d in range(len(self.domains)):
-            here = recent[:, :, 0] == d
-            if here.any():
-                near[here] = self.item_vectors(d)[recent[here][:, 1].astype(np.int64), :-1]
-        rows = self._users.rows(np.array([-1 if user is None else user for user in users], np.int64))
-        return self._scorer.users(rows, near, present, age(recent))
-
-    def user_vectors_of(self, recent):
-        recent = recent[:, : max(used(recent).sum(1).max(), 1)]
-        present = used(recent)
-        near = np.zeros((*present.shape, self.dim - 1), np.float32)
-        for d in range(len(self.domains)):
-            here = recent[:, :, 0] == d
-            if here.any():
-                near[here] = self.item_vectors(d)[recent[here][:, 1].astype(np.int64), :-1]
-        rows = np.zeros((len(recent), self.dim - 1), np.float32)
-        return self._scorer.users(rows, near, present, age(recent))
-
-    def item_lists(self, domain):
-        return self._vectors[domain].index.lists(self._vectors[domain].get(), self.catalogues[domain].size)
-
-    def vectors_of_items(self, domain, rows):
-        out = np.tile(self._vectors[domain].of_text(np.zeros(self._text, np.float32)), (len(rows), 1))
-        there = rows >= 0
-        out[there] = self.item_vectors(domain)[rows[there]]
+        lengths = present.sum(axis=1)
+        some = np.flatnonzero(lengths)
+        out = np.empty((len(recent), self.dim), np.float32)
+        if len(some) < len(recent):
+            out[:] = self._newcomers_vector()
+        if len(some):
+            longest = int(lengths.max())
+            recent, present = recent[some, :longest], present[some, :longest]
+            out[some] = self._scorer.users(self._near(recent), present, age(recent))
         return out
 
-    def rating_residuals(self, users, items, domain):
-        return np.array([self._scorer.rating(u, v, int(d)) for u, v, d in zip(users, items, domain)])
+    def _newcomers_vector(self) -> Array:
+        if self._newcomer is None:
+            nothing = np.full((1, 1, 3), -1.0)
+            self._newcomer = self._scorer.users(self._near(nothing), used(nothing), age(nothing))[0]
+        return self._newcomer
+
+    def _near(self, recent: NDArray[np.float64]) -> Array:
+        """Return (n, L, dim - 1): the vectors of recent items (n, L, 3) without their popularity, 0 where none is."""
+        near = np.zeros((*recent.shape[:2], self.dim - 1), np.float32)
+        for d in range(len(self.domains)):
+            here = recent[:, :, 0] == d
+            if here.any():
+                near[here] = self.item_vectors(d)[recent[:, :, 1][here].astype(np.int64), :-1]
+        return near
+
+    def user_vectors(self, users: list[int | None]) -> Array:
+        """Return (n, dim) vectors of user rows (None: unknown), from what `History` holds now."""
+        if not users:
+            return np.zeros((0, self.dim), np.float32)
+        return self.user_vectors_of(self.history.newest(users, self.config.recent))
 
     def item_vectors(self, domain: int) -> Array:
-        """(catalogue size, dim), not to be written to: current as far as `ItemVectors` refreshes."""
-        return self._vectors[domain].get()
+        """Return (catalogue size, dim), not to be written to: current as far as `ItemVectors` refreshes."""
+        return self.trainer.vectors[domain].get()
 
     def affinity(self, domain: int, users: list[int | None]) -> Array:
-        """(n, catalogue size): user · item."""
+        """Return (n, catalogue size): user · item."""
         return self.user_vectors(users) @ self.item_vectors(domain).T
 
+    def item_lists(self, domain: int) -> Lists:
+        """Return the index of a domain's item vectors, as a kernel searches it."""
+        return self.trainer.vectors[domain].lists()
+
+    def vectors_of_items(self, domain: int, rows: Index) -> Array:
+        """Return (n, dim): the vectors of a domain's items; of an item without a row (-1), that of no text."""
+        vectors = self.trainer.vectors[domain]
+        there = rows >= 0
+        out = np.empty((len(rows), self.dim), np.float32)
+        out[there] = vectors.get()[rows[there]]
+        if not there.all():
+            out[~there] = vectors.of_text(np.zeros(self.catalogues[domain].dim, np.float32))
+        return out
+
+    def rating_residuals(self, vectors: Array, items: Array, domain: Index) -> Array:
+        """Return (n,): what the rating head adds to the rating model, in units of the rating.
+
+        vectors, items: (n, dim) of users and items. domain: (n,).
+        """
+        return self._scorer.ratings(vectors, items, domain)
+
     def rating_residual(self, domain: int, user: int | None, item: int | None, vector: Array | None) -> float:
-        """What the rating head adds to the rating model; `vector`: the text of an item without a row."""
-        if item is not None:
-            v = self.item_vectors(domain)[item]
-        else:
-            v = self._vectors[domain].of_text(np.zeros(self._text, np.float32) if vector is None else vector)
-        return self._scorer.rating(self.user_vectors([user])[0], v, domain)
+        """Return `rating_residuals` of one event; `vector`: (T,) the text of an item without a row."""
+        vectors = self.trainer.vectors[domain]
+        v = vectors.of_text(vector) if item is None else vectors.get()[item]
+        return float(self.rating_residuals(self.user_vectors([user]), v[None], np.array([domain]))[0])
 
     def touch_item(self, domain: int, row: int) -> None:
-        self._version += 1
-        super().touch_item(domain, row)
+        """Compute the item's vector anew when next asked for: its text, or its row, has changed."""
+        self._forget_vectors()
+        self.trainer.vectors[domain].touch(row)
+        if self.search is not None:
+            self.search.touch_item(domain, row)
 
-    # --- operators, rows, state -------------------------------------------------------------------
+    # --- adaptation -------------------------------------------------------------------------------
+
+    def adaptation_rate(self, domain: int) -> float:
+        """How far the domain's bias vectors are drawn to the sources' in 256 of its events, as of now; 0 to 1."""
+        return self.trainer.adaptation_rate(domain)
 
     def domain_bias(self, domain: int) -> dict[str, float]:
-        """Norm of each of the domain's bias vectors, and its distance to the weighted mean of the sources'."""
-        return transfer.bias_terms(self.network.domain_layers, domain, self.adapter.weights(domain))
+        """Return the norm of each of the domain's bias vectors, and its distance to the sources' weighted mean."""
+        layers = self.trainer.network.domain_layers
+        return transfer.bias_terms(layers, domain, self.trainer.adapter.weights(domain))
 
     def divergence(self, target: int) -> dict[int, float]:
         """From each of its sources, relative to the vectors' length: as last measured, before that as of now."""
-        return self.adapter.divergence[target] or self._measured()[target]
+        return self.trainer.adapter.divergence[target] or self.trainer.measured()[target]
 
     def source_weights(self, target: int) -> dict[int, float]:
         """How much each of its sources counts in its bias correction; they add up to 1. Empty without sources."""
-        return self.adapter.weights(target)
+        return self.trainer.adapter.weights(target)
+
+    def take_verdicts(self) -> list[Judged]:
+        """Return the trials of strategies that ended since this was last asked."""
+        if self.search is None:
+            return []
+        taken, self.search.verdicts = self.search.verdicts, []
+        return taken
 
     def realign(self, target: int) -> None:
-        """The target has drifted away from its sources: a learner that tries strategies tries this one's next."""
+        """Try aligning strategies next, where strategies are tried: the target has drifted from its sources."""
+        if self.search is not None:
+            self.search.realign(target)
+
+    def reweigh(self, target: int) -> None:
+        """Weigh the target's sources by their divergence as it is now."""
+        self.trainer.reweigh(target)
+        if self.search is not None:
+            self.search.reweigh(target)
+
+    def forget_best(self, source: int) -> None:
+        """Forget the source's best parameters so far: it has drifted, and they are those of another time."""
+        self.trainer.adapter.forget_best(source)
+        if self.search is not None:
+            self.search.forget_best(source)
+
+    # --- rows, state ------------------------------------------------------------------------------
 
     def reset_user(self, row: int) -> None:
-        """The row will belong to someone else: clear it, its optimizer state and what is replayed of it."""
-        self._version += 1
-        self._users.reset(row)
-        self._buffer.forget_user(row)
+        """Clear what is replayed of a user row: it will belong to someone else."""
+        self.buffer.forget_user(row)
 
     def end_future(self, now: float) -> None:
-        """What is replayed is of no time after `now` (s)."""
-        self._version += 1
-        self._buffer.end_future(now)
+        """Let nothing that is replayed be of a time after `now` (s)."""
+        self.buffer.end_future(now)
 
     def reset_item(self, domain: int, row: int) -> None:
-        """As `reset_user`, for an item row; until it is learned again, its text represents it."""
-        self._version += 1
-        self._items.drop(domain, row)
+        """Clear an item row and what is replayed of it; until it is learned again, its text represents it."""
+        self.items.drop(domain, row)
         self._frequency[domain].forget(row)
-        self._buffer.forget_item(domain, row)
-        self._vectors[domain].touch(row)
+        self.buffer.forget_item(domain, row)
+        self.touch_item(domain, row)
 
-    def make_room(self, users: int, items: Sequence[int]) -> None:
-        """For so many rows of users, and of items by domain."""
-        self._users.capacity, self._items.table.capacity = users, sum(items)
+    def make_room(self, items: Sequence[int]) -> None:
+        """Raise the capacity to so many rows of items, by domain."""
+        self.items.table.capacity = sum(items)
 
     def live(self) -> dict[str, Any]:
-        return super().live() | {
-            "kappa": list(self.kappa),
+        own = {
+            "kappa": list(self.trainer.kappa),
             "rng": json.dumps(self._rng.bit_generator.state),
-            "users": self._users.live(),
-            "items": self._items.live(),
-            "buffer": self._buffer.live(),
+            "items": self.items.live(),
+            "buffer": self.buffer.live(),
             "counts": {str(d): frequency.counts for d, frequency in enumerate(self._frequency)},
         }
+        search = {} if self.search is None else {"contest": self.search.live()}
+        return self.trainer.live() | own | search
 
     def load(self, state: dict[str, Any]) -> None:
-        self._memo = self._newcomer = None
-        self.kappa = list(state["kappa"])
+        """Take up what `live` gave. Rows of users, which earlier versions had, are ignored."""
+        self._memo = None
+        self._forget_vectors()
+        self.trainer.kappa = list(state["kappa"])
         self._rng.bit_generator.state = json.loads(state["rng"])
-        self._users.load(state["users"])
-        self._items.load(state["items"])
-        self._buffer.load(state["buffer"])
+        self.items.load(state["items"])
+        self.buffer.load(state["buffer"])
         for d, frequency in enumerate(self._frequency):
             frequency.counts = state["counts"][str(d)].copy()
-        super().load(state)
+        self.trainer.load(state)
+        if self.search is not None:
+            self.search.load(state.get("contest"))

@@ -1,47 +1,53 @@
-"""A copy of a network learner, the champion, that learns the champion's draws with a strategy of its own."""
+"""A copy of a network, the champion, that learns the champion's batches with a strategy of its own."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from models.network.copy_on_write_table import ItemOverlay, RowOverlay
-from models.network.network_learner import NetworkLearner
-from models.network.trainer import NetworkStudent
-from models.state.tracked_tables import whole
+from models.network.batch_loss import BatchLayout
+from models.network.copy_on_write_table import CopyOnWriteItems
+from models.network.embedding_table import ItemRows
+from models.network.trainer import NetworkTrainer
+from models.state.tracked_tables import Live, whole
+from models.tables.replay_buffer import Events
 from models.transfer.strategies import PLANS, Strategy
 
 
-class Rival(NetworkStudent):
-    """Begins as the champion is. Of the rows it holds only those learned since; see `RowOverlay`."""
+class ShadowNetwork(Live):
+    """Begins as the champion is. Of the item rows it holds only those learned since; see `CopyOnWriteTable`."""
 
-    def __init__(self, champion: NetworkLearner) -> None:
-        users, items = RowOverlay(champion._users), ItemOverlay(champion._items)
-        self._tables = {"users": users, "items": items.table}
-        super().__init__(
-            champion.domains, champion.catalogues, users, items, champion.shape, champion.strategy
+    def __init__(self, champion: NetworkTrainer, items: ItemRows) -> None:
+        self._champion, self._items = champion, CopyOnWriteItems(items)
+        self.trainer = NetworkTrainer(
+            champion.domains, champion.catalogues, self._items, champion.config, champion.strategy
         )
-        super().load(whole(NetworkStudent.live(champion)))
+        self.trainer.load(whole(champion.live()))
 
     def try_out(self, target: int, strategy: Strategy) -> None:
-        """From now on the target's strategy is this one."""
-        self.strategy[target] = strategy
+        """Use this strategy for the target from now on."""
+        self.trainer.strategy[target] = strategy
         if PLANS[strategy].only_shares:
-            self.adapter.share_anew(target)
+            self.trainer.adapter.share_anew(target)
 
-    def take_over_rows(self) -> None:
-        """The champion's rows become these."""
-        for table in self._tables.values():
-            table.take_over()
+    def train(self, batch: Events, layout: BatchLayout) -> float:
+        """Take the step that the champion has just taken; return the loss (nan: skipped)."""
+        self.trainer.kappa = list(self._champion.kappa)
+        return self.trainer.train(batch, layout)
+
+    def take_over(self) -> None:
+        """Give the champion this network's rows, parameters and strategies. κ stays the champion's."""
+        self._items.table.take_over()
+        self._champion.load(whole(self.trainer.live()))
+        self._champion.strategy = list(self.trainer.strategy)
 
     def end(self) -> None:
-        """The champion's tables are alone again."""
-        for table in self._tables.values():
-            table.base.overlay = None
+        """Leave the champion's table alone again."""
+        self._items.table.detach()
 
     def live(self) -> dict[str, Any]:
-        return super().live() | {name: table.live() for name, table in self._tables.items()}
+        return self.trainer.live() | {"items": self._items.table.live()}
 
     def load(self, state: dict[str, Any]) -> None:
-        super().load(state)
-        for name, table in self._tables.items():
-            table.load(state[name])
+        """Take up what `live` gave. Rows of users, which earlier versions had, are ignored."""
+        self.trainer.load(state)
+        self._items.table.load(state["items"])

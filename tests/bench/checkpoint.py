@@ -29,7 +29,7 @@ from consumers.events.deduplication import DedupWindow
 from consumers.service.checkpoint_writer import Checkpointer
 from models.arm_comparison import Arms
 from models.learner import Learner
-from models.network.strategy_search import Contest
+from models.network.strategy_search import StrategySearch
 from models.rating.user_taste import advance_taste
 from models.schema import Domain, Interaction
 from models.settings import LearningSettings
@@ -47,7 +47,7 @@ START = 1_700_000_000.0
 
 
 def filled(users: int) -> tuple[Arms, Outbox]:
-    """Every user with ten seen items a domain, a taste, biases, a network row and a published list; every item with
+    """Every user with ten seen items a domain, a taste, biases and a published list; every item with
     64 neighbours. The tables are filled directly: a stream would take an hour."""
     arms, outbox = made(users)
     full, rng = arms.full, np.random.default_rng(0)
@@ -64,8 +64,6 @@ def filled(users: int) -> tuple[Arms, Outbox]:
     fill_rating(full, users)
     fill_history(full, users)
     fill_visits(full.ranker.statistics.visits)
-    full.network._users.reserve(users)
-    full.network._users.values[:] = 0.1
     for choice in full.ranker.choices:
         choice.users = np.full((users, 2, choice.signals), 0.1, np.float32)
     fill_lists(outbox, users)
@@ -140,17 +138,17 @@ class Timed:
         return f"{self.wall:.0f} ms ({self.cpu:.0f} ms of CPU)"
 
 
-def timing_beginnings(network: Contest) -> list[Timed]:
+def timing_beginnings(search: StrategySearch) -> list[Timed]:
     """How long each rival took to begin, from now on."""
-    begin, taken = network._begin, list[Timed]()
+    begin, taken = search._begin, list[Timed]()
 
     def timed() -> None:
         with Timed() as time_taken:
             begin()
-        if network._rival is not None:
+        if search.shadow is not None:
             taken.append(time_taken)
 
-    network._begin = timed  # type: ignore[method-assign]
+    search._begin = timed  # type: ignore[method-assign]
     return taken
 
 
@@ -221,8 +219,8 @@ def main() -> None:
     rng, dedup = np.random.default_rng(1), DedupWindow(DEDUP)
     for n in range(DEDUP):
         dedup.repeated("movies", f"before-{n}", f"user-{n}")
-    assert isinstance(arms.full.network, Contest)
-    beginnings = timing_beginnings(arms.full.network)
+    assert arms.full.network.search is not None
+    beginnings = timing_beginnings(arms.full.network.search)
     for number in range(rounds + 1):
         steps, networks = [], []
         for n, event in enumerate(some_events(users, EVENTS if number else 100, rng)):

@@ -1,6 +1,6 @@
 """What a row of each table takes: `python -m tests.bench.memory [USERS]`.
 
-Two domains; every user with ten seen items a domain, a taste, biases, a network row and a list of 50; 100,000 items
+Two domains; every user with ten seen items a domain, a taste, biases and a list of 50; 100,000 items
 with 64 neighbours each. Arrays by what they hold; Python's own objects by the growth of what is allocated.
 """
 
@@ -51,7 +51,6 @@ def per_user(arms: Arms, outbox: Outbox, users: int) -> dict[str, float]:
         "taste": arrays(full.rating.taste.live()) / users,
         "recent events": arrays(full.history.live()) / users,
         "seen items, ten a domain": seen * len(DOMAINS),
-        "network": arrays(full.network._users.live()) / users,
         "ranking slopes": sum(arrays(choice.live()) for choice in full.ranker.choices) / users,
         "list of 50, a domain": links / users,
     }

@@ -158,7 +158,7 @@ class Soak:
         for arm, learner in {"full": self.arms.full, **self.arms.alone}.items():
             tables = [learner.users, *(catalogue.ids for catalogue in learner.catalogues)]
             found |= {f"{arm} table {n}": len(ids) / ids.capacity for n, ids in enumerate(tables)}
-            buffer, visits = learner.network._buffer, learner.ranker.statistics.visits
+            buffer, visits = learner.network.buffer, learner.ranker.statistics.visits
             found[f"{arm} replay"] = len(buffer) / buffer.capacity
             gone = sum(ids.evictions for ids in tables[1:])
             found[f"{arm} co-visits"] = min(gone / max(SWEEP, visits.used // 10), 1.0)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 
 from consumers.config.loader import build
@@ -19,7 +18,7 @@ from consumers.service.pipeline import Pipeline
 from consumers.service.text_encoding import SyncEncoding
 from consumers.source.in_memory import ListSource
 from models.adaptation.challengers import FreshBias
-from models.network.shadow_network import Rival
+from models.network.shadow_network import ShadowNetwork
 from models.state.checkpoint import CheckpointDirectory
 from models.state.snapshot import joined, snapshot
 from models.text.encoder import HashingEncoder
@@ -96,8 +95,9 @@ class World:
             index = self.arms.full.index[domain]
             assert self.arms.loop is not None
             self.arms.loop.running[domain, "bias"] = FreshBias("reset_domain", self.arms.full, index)
-        network: Any = self.arms.full.network
-        network._rival = Rival(network)
+        network = self.arms.full.network
+        assert network.search is not None
+        network.search.shadow = ShadowNetwork(network.trainer, network.items)
         self.put(*others[50:], *(event(n) for n in range(30, 41)))
         self.run()
         assert self.arms.full.waiting
@@ -126,17 +126,14 @@ def test_no_byte_of_the_state_names_a_forgotten_user() -> None:
 
 
 def test_rows_of_a_forgotten_user_are_empty() -> None:
-    """Embedding, optimizer sum, taste, slopes, recent items and replayed events: nothing but zeros stays."""
+    """Taste, slopes, recent items and replayed events: nothing but zeros stays."""
     world = World()
     world.live()
     learners = [world.arms.full, world.arms.alone["books"]]
     rows = [learner.users.get(USER) for learner in learners]
     networks = [learner.network for learner in learners]
-    rival = networks[0]._rival  # type: ignore[attr-defined]
-    assert networks[0]._users.values[rows[0]].any()
-    assert networks[0]._users.sums[rows[0]] > 0
     slots = [
-        (n._buffer._events.user[: len(n._buffer)] == row).nonzero()[0]
+        (n.buffer._events.user[: len(n.buffer)] == row).nonzero()[0]
         for n, row in zip(networks, rows, strict=True)
     ]
     assert all(len(found) for found in slots)
@@ -144,9 +141,7 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
     world.run()
     for learner, row, theirs in zip(learners, rows, slots, strict=True):
         assert row is not None
-        network, taste, history = learner.network, learner.rating.taste.arrays, learner.history
-        assert not network._users.values[row].any()
-        assert network._users.sums[row] == 0
+        taste, history = learner.rating.taste.arrays, learner.history
         assert not taste.known[row]
         assert not taste.mean[row].any()
         assert not taste.covariance[row].any()
@@ -158,12 +153,10 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
         )
         assert all(row not in seen for seen in history._seen)
         assert all(event.user != row for event in learner.pending.events)
-        events = network._buffer._events
+        events = network.buffer._events
         assert not events.time[theirs].any()
         assert not events.residual[theirs].any()
         assert (events.recent[theirs] == -1).all()
-    assert rows[0] in rival._users._row[: rival._users._used]
-    assert not rival._users.rows(np.array([rows[0]])).any()
     assert not any(
         part.values[rows[0] : rows[0] + 1].any() for part in world.outbox.live([])["on_lists"].values()
     )

@@ -232,7 +232,9 @@ def test_a_changed_role_keeps_what_was_learned(three: Arms, domains: list[Domain
         one, other = three.full.score(event), after.full.score(event)
         assert (one.rank, one.prediction) == (other.rank, pytest.approx(other.prediction, abs=1e-6))
     assert set(after.alone) == {d.name for d in domains if d.is_target}
-    assert set(after.full.network.adapter.divergence) == {n for n, d in enumerate(domains) if d.is_target}
+    assert set(after.full.network.trainer.adapter.divergence) == {
+        n for n, d in enumerate(domains) if d.is_target
+    }
     goes_on(after, domains)
 
 

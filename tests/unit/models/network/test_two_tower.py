@@ -7,59 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from models.network.network_learner import NetworkLearner
-from models.network.two_tower import RowTable
+from models.network.embedding_table import RowTable
 from models.schema import Domain
-from models.tables.catalogue import Catalogue
-from models.tables.user_history import History
+from models.state.dirty_keys import Touched
 from models.transfer.strategies import PLANS, STRATEGIES, Strategy
+from tests.support.network_world import ITEMS, TEXT, USERS, World
 
 torch.set_num_threads(1)
-TEXT, ITEMS, USERS = 8, 60, 40
-DOMAINS = [Domain("movies", "source"), Domain("books", "target")]
-
-
-class World:
-    """Users of two tastes; an item's taste shows in its text. Each event is recorded as the pipeline does."""
-
-    def __init__(
-        self,
-        seed: int = 0,
-        domains: list[Domain] = DOMAINS,
-        make: type[NetworkLearner] = NetworkLearner,
-        **settings: Any,
-    ) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.catalogues = [Catalogue(100, TEXT) for _ in domains]
-        for d, catalogue in enumerate(self.catalogues):
-            for i in range(ITEMS):
-                row, _ = catalogue.touch(f"{d}-{i}")
-                vector = 0.3 * self.rng.standard_normal(TEXT)
-                vector[0] = 1 if i % 2 else -1
-                catalogue.set_vector(row, vector.astype(np.float32))
-        self.history = History(self.catalogues)
-        self.settings: dict[str, Any] = {"dim": 8, "hidden": 16, "negatives": 32, "replay": 32}
-        self.settings |= {"user_capacity": 100} | settings
-        self.learner = make(domains, self.catalogues, self.history, seed=1, **self.settings)
-        self.clock = 0.0
-
-    def batch(self, n: int = 32, clicks: bool = False) -> tuple[np.ndarray, ...]:
-        domain = self.rng.integers(0, len(self.catalogues), n)
-        user = self.rng.integers(0, USERS, n)
-        item = 2 * self.rng.integers(0, ITEMS // 2, n) + user % 2
-        residual = np.where(domain == 1, 0.5, -0.5).astype(np.float32)
-        if clicks:
-            residual[:] = np.nan
-        times, recent = np.zeros(n), []
-        for k in range(n):
-            recent.append(self.learner.context(int(user[k])))
-            self.clock += 60.0
-            times[k] = self.clock
-            self.history.add(int(user[k]), int(domain[k]), int(item[k]), f"{domain[k]}-{item[k]}", self.clock)
-        return domain, user, item, residual, times, np.stack(recent)
-
-    def learn(self, steps: int, **kw: Any) -> list[float]:
-        return [self.learner.learn(*self.batch(**kw)) for _ in range(steps)]
 
 
 def flat(state: Any, path: str = "") -> dict[str, Any]:
@@ -109,7 +63,9 @@ def test_numpy_scoring_equals_the_torch_forward(trained: World) -> None:
     learner = trained.learner
     u, v = learner.user_vectors([3]), learner.item_vectors(1)[[5]]
     with torch.no_grad():
-        expected = learner.network.ratings(torch.from_numpy(u), torch.from_numpy(v), torch.tensor([1]))
+        expected = learner.trainer.network.ratings(
+            torch.from_numpy(u), torch.from_numpy(v), torch.tensor([1])
+        )
     assert learner.rating_residual(1, 3, 5, None) == pytest.approx(expected.item(), abs=1e-5)
 
 
@@ -168,9 +124,7 @@ def test_resume_is_bit_for_bit() -> None:
     world.learn(20)
     world.learner.reset_item(0, 5)
     world.learner.reset_user(4)
-    twin = NetworkLearner(
-        DOMAINS, world.catalogues, world.history, dim=8, hidden=16, negatives=32, replay=32, user_capacity=100
-    )
+    twin = world.another()
     twin.load(world.learner.state())
     same_state(world.learner.state(), twin.state())
     for _ in range(50):
@@ -181,7 +135,7 @@ def test_resume_is_bit_for_bit() -> None:
 
 
 def test_a_reset_row_is_clean() -> None:
-    """Table row, optimizer state and replayed events are gone; the item is its text again."""
+    """Replayed events are gone; of an item table row and optimizer state too, so that it is its text again."""
     world = World()
     world.learn(60)
     learner = world.learner
@@ -190,11 +144,11 @@ def test_a_reset_row_is_clean() -> None:
     np.testing.assert_array_equal(learner.user_vectors([4]), learner.user_vectors([None]))
     learner.reset_item(1, 7)
     fresh = World(dim=8)
-    fresh.learner.network.load_state_dict(learner.network.state_dict())
+    fresh.learner.trainer.network.load_state_dict(learner.trainer.network.state_dict())
     np.testing.assert_allclose(learner.item_vectors(1)[7], fresh.learner.item_vectors(1)[7], atol=1e-5)
     forgotten = world.clock
     world.learn(5)
-    drawn = learner._buffer.sample(5000, np.random.default_rng(0))
+    drawn = learner.buffer.sample(5000, np.random.default_rng(0))
     assert drawn.time.min() < forgotten < drawn.time.max()
     old = drawn.time <= forgotten
     assert not ((drawn.domain == 1) & (drawn.item == 7) & old).any()
@@ -207,11 +161,11 @@ def test_a_non_finite_loss_is_skipped_and_counted() -> None:
     world.learn(3)
     before = world.learner.state()
     with torch.no_grad():
-        world.learner.network.user_bias[0] = np.inf
-    broken = {k: v.clone() for k, v in world.learner.network.state_dict().items()}
+        world.learner.trainer.network.user_bias[0] = np.inf
+    broken = {k: v.clone() for k, v in world.learner.trainer.network.state_dict().items()}
     assert np.isnan(world.learner.learn(*world.batch()))
     assert (world.learner.skipped, world.learner.steps) == (1, 3)
-    for name, value in world.learner.network.state_dict().items():
+    for name, value in world.learner.trainer.network.state_dict().items():
         assert torch.equal(value, broken[name])
     known = before["items"]["table"]["values"]
     np.testing.assert_array_equal(known[:40], world.learner.state()["items"]["table"]["values"][:40])
@@ -226,9 +180,9 @@ def test_a_non_finite_residual_counts_as_a_click() -> None:
 
 def test_clicks_alone_leave_the_rating_head_untouched() -> None:
     world = World()
-    before = world.learner.network.rating_in.detach().clone()
+    before = world.learner.trainer.network.rating_in.detach().clone()
     world.learn(5, clicks=True)
-    assert torch.equal(before, world.learner.network.rating_in)
+    assert torch.equal(before, world.learner.trainer.network.rating_in)
 
 
 def test_a_young_target_starts_from_its_source() -> None:
@@ -240,7 +194,7 @@ def test_a_young_target_starts_from_its_source() -> None:
 
 
 def test_row_table_grows_by_doubling_and_keeps_to_its_capacity() -> None:
-    table = RowTable(200, 4, rate=0.1)
+    table = RowTable(200, 4, 0.1, Touched())
     table.reserve(65)
     table.reserve(66)
     assert len(table.values) == 130
@@ -250,7 +204,7 @@ def test_row_table_grows_by_doubling_and_keeps_to_its_capacity() -> None:
 
 def test_row_adagrad_by_hand() -> None:
     """g = [3, 4]: s = 12.5, step = 0.1 · g / √12.5; a second equal step halves the squared rate."""
-    table = RowTable(10, 2, rate=0.1)
+    table = RowTable(10, 2, 0.1, Touched())
     table.reserve(3)
     gradient = np.array([[3.0, 4.0]], np.float32)
     table.descend(np.array([1]), torch.from_numpy(gradient))
@@ -270,9 +224,7 @@ def test_every_strategy_learns_and_resumes(strategy: Strategy) -> None:
     assert (world.learner.adaptation_rate(1) > 0) == PLANS[strategy].correct
     assert sum(world.learner.source_weights(1).values()) == pytest.approx(1.0)
     assert set(world.learner.divergence(2)) == {0}
-    twin = NetworkLearner(
-        domains, world.catalogues, world.history, **world.settings | {"strategy": strategy, "seed": 5}
-    )
+    twin = world.another()
     twin.load(world.learner.state())
     for _ in range(6):
         batch = world.batch()
@@ -286,7 +238,7 @@ def test_strategies_differ() -> None:
     for strategy in STRATEGIES:
         world = World(strategy=strategy)
         world.learn(30)
-        ends.append(world.learner.network.item_bias_in.detach().clone())
+        ends.append(world.learner.trainer.network.item_bias_in.detach().clone())
     assert not any(torch.equal(a, b) for a, b in itertools.combinations(ends, 2))
 
 
@@ -295,18 +247,55 @@ def test_losses_are_from_before_learning() -> None:
     world = World(item_rate=0.5)
     batch = world.batch()
     world.learner.learn(*batch)
-    before = world.learner.event_losses.copy()
+    before = world.learner.trainer.event_losses.copy()
     assert before.shape == (32,)
     for _ in range(10):
         world.learner.learn(*batch)
-    assert world.learner.event_losses.mean() < before.mean()
+    assert world.learner.trainer.event_losses.mean() < before.mean()
 
 
 def test_a_report_does_not_change_what_is_learned() -> None:
     """Divergence asked for before the first step is computed and not kept."""
     quiet, asked = World(), World()
     assert asked.learner.divergence(1)
-    assert asked.learner.adapter.divergence == {1: {}}
+    assert asked.learner.trainer.adapter.divergence == {1: {}}
     for world in (quiet, asked):
         world.learn(3)
     same_state(quiet.learner.state(), asked.learner.state())
+
+
+def test_vectors_of_many_users_are_those_of_each(trained: World) -> None:
+    """Of users with many, few, and no recent items, in one batch and one by one, up to rounding."""
+    users: list[int | None] = [3, None, 7, 99, 12]
+    recent = trained.history.newest(users, 30)
+    recent[2, 1:, 0] = -1.0  # one item is left
+    together = trained.learner.user_vectors_of(recent)
+    assert together.shape == (5, 8)
+    assert together.dtype == np.float32
+    for n in range(5):
+        alone = trained.learner.user_vectors_of(recent[n : n + 1])[0]
+        np.testing.assert_allclose(together[n], alone, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(together[1], together[3])
+    np.testing.assert_array_equal(together[0], trained.learner.user_vectors_of(recent)[0])
+
+
+def test_rating_residuals_of_many_events_are_those_of_each(trained: World) -> None:
+    """Events of both domains in one pass, up to rounding."""
+    learner, domain, item = trained.learner, np.array([0, 1, 1, 0]), [5, 5, 8, 2]
+    users = learner.user_vectors([3, 3, 7, None])
+    items = np.stack([learner.item_vectors(int(d))[i] for d, i in zip(domain, item, strict=True)])
+    together = learner.rating_residuals(users, items, domain)
+    alone = [
+        learner.rating_residual(int(d), user, i, None)
+        for d, user, i in zip(domain, [3, 3, 7, None], item, strict=True)
+    ]
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_a_state_with_user_rows_still_loads(trained: World) -> None:
+    """Earlier versions had a table of users: it is ignored."""
+    state = trained.learner.state()
+    old = state | {"users": {"values": np.ones((3, 7), np.float32), "sums": np.ones(3, np.float32)}}
+    twin = trained.another()
+    twin.load(old)
+    same_state(twin.state(), state)

@@ -170,7 +170,7 @@ def large() -> Learner:
 def test_a_large_catalogue_is_ranked_through_the_index(large: Learner) -> None:
     """Text and network are in use; lists explain themselves, and resemble the exact ones of the same state."""
     assert large.catalogues[1].directions.index.in_use
-    assert large.network._vectors[1].index.in_use
+    assert large.network.trainer.vectors[1].index.in_use
     exact = learner(exact_items=10_000)
     exact.load(large.state())
     assert not exact.catalogues[1].directions.index.in_use

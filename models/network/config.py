@@ -1,0 +1,40 @@
+"""What can be chosen of a network and of how it learns."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from models.transfer.strategies import Strategy
+
+
+class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Sizes, rates and weights; the same for a champion and its shadow."""
+
+    dim: int = 32
+    """Components of a user's or an item's vector."""
+    hidden: int = 64
+    """Width of the hidden layers."""
+    recent: int = 30
+    """A user's latest items that the user tower reads."""
+    replay: int = 256
+    """Earlier events that are learned again in each step."""
+    replay_capacity: int = 20_000
+    """Latest events that replay draws from."""
+    negatives: int = 512
+    """Items of each domain drawn as competitors in each step."""
+    item_rate: float = 0.1
+    """Adagrad's rate for the rows of items."""
+    dense_rate: float = 3e-3
+    """Adam's rate for all other parameters."""
+    strategy: Strategy | Literal["auto"] = "correct"
+    """What carries sources into targets; `auto` looks for the best one while it learns."""
+    target_weight: float = 0.5
+    """λ: weight of the targets' loss beside the sources'."""
+    correction_weight: float = 0.2
+    """γ: weight of the correction loss."""
+    kappa: float = 500.0
+    """κ: strength of the bias correction, in target events."""
+    popularity_half_life: float = 5_000.0
+    """Half-life of the counts that log Q comes from, in events of the domain."""

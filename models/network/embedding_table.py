@@ -1,0 +1,180 @@
+"""Embedding rows that are learned: one Adagrad sum a row, gradients for touched rows only."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.state.dirty_keys import Touched
+from models.state.tracked_tables import Live, Rows
+from models.tables.catalogue import grown
+from models.tables.replay_buffer import at
+
+Array = NDArray[np.float32]
+Index = NDArray[np.int64]
+
+
+class Table(Protocol):
+    """What a training step needs of a table of embedding rows."""
+
+    dim: int
+
+    def rows(self, index: Index) -> Array:
+        """Return (n, dim) for row numbers (n,)."""
+
+    def descend(self, index: Index, gradient: Tensor | None) -> None:
+        """Take one step on distinct rows (n,) along their gradients (n, dim)."""
+
+
+class ItemTable(Protocol):
+    """What a training step needs of the embedding table of items."""
+
+    @property
+    def table(self) -> Table: ...
+
+    def find(self, domain: int, rows: Index) -> Index:
+        """Return table rows (n,) of catalogue rows (n,); -1 for those without."""
+
+
+class Copy(Protocol):
+    """A second version of a table, told of every change before it happens; see `copy_on_write_table.py`."""
+
+    def copy_before_write(self, index: Index) -> None: ...
+
+    def put(self, row: int, values: Array) -> None: ...
+
+    def reset(self, row: int) -> None: ...
+
+
+class RowTable(Live):
+    """Embedding rows with one Adagrad sum a row; grows by doubling up to `capacity`.
+
+    Gradients come per touched row and only those rows are written: no pass over the whole table.
+    Row-wise Adagrad: s ← s + mean(g²), row ← row - η g / (√s + ε)  (Duchi 2011; torchrec's rowwise variant).
+
+    >>> table = RowTable(capacity=10, dim=2, rate=0.1, written=Touched())
+    >>> table.reserve(1)
+    >>> table.descend(np.array([0]), torch.tensor([[3.0, 4.0]]))  # mean(g²) = 12.5
+    >>> table.values[0].round(4).tolist()
+    [-0.0849, -0.1131]
+    """
+
+    def __init__(self, capacity: int, dim: int, rate: float, written: Touched) -> None:
+        self.capacity, self.dim, self.rate = capacity, dim, rate
+        self.values = np.zeros((0, dim), np.float32)
+        self.sums = np.zeros(0, np.float32)
+        self._written = written
+        self._copy: Copy | None = None
+
+    def attach(self, copy: Copy) -> None:
+        """Tell this second version of the rows before any of them changes."""
+        self._copy = copy
+
+    def detach(self) -> None:
+        """Forget the second version."""
+        self._copy = None
+
+    def reserve(self, rows: int) -> None:
+        """Make rows 0 … rows-1 exist, zero where new. Raises ValueError beyond the capacity."""
+        if rows > self.capacity:
+            raise ValueError(f"row {rows - 1} is beyond the table's capacity {self.capacity}")
+        self.values, self.sums = (grown(a, rows)[: self.capacity] for a in (self.values, self.sums))
+
+    def put(self, row: int, values: Array) -> None:
+        """Begin a row with `values`, (dim - 1,), and a last 0."""
+        self._written.add(row)
+        self.values[row, :-1] = values
+        if self._copy is not None:
+            self._copy.put(row, values)
+
+    def reset(self, row: int) -> None:
+        """Set a row and its Adagrad sum to zero."""
+        if row < len(self.values):
+            self._written.add(row)
+            self.values[row] = self.sums[row] = 0.0
+            if self._copy is not None:
+                self._copy.reset(row)
+
+    def rows(self, index: Index) -> Array:
+        """Return (n, dim) for row numbers (n,); a row that is not there (or -1) is zero."""
+        out = np.zeros((len(index), self.dim), np.float32)
+        known = (index >= 0) & (index < len(self.values))
+        out[known] = self.values[index[known]]
+        return out
+
+    def descend(self, index: Index, gradient: Tensor | None) -> None:
+        """Take one Adagrad step on distinct rows (n,); -1 is left out. gradient: (n, dim); None: no row took part."""
+        if gradient is None:
+            return
+        real = index >= 0
+        index, g = index[real], gradient.numpy()[real]
+        if self._copy is not None:
+            self._copy.copy_before_write(index)
+        self._written.update(index.tolist())
+        sums = self.sums[index] + np.einsum("nd,nd->n", g, g) / np.float32(self.dim)
+        self.sums[index] = sums
+        self.values[index] -= (self.rate / (np.sqrt(sums) + 1e-8))[:, None] * g
+
+    def replace(self, index: Index, values: Array, sums: Array) -> None:
+        """Give distinct rows (n,) other values (n, dim) and sums (n,)."""
+        self.values[index], self.sums[index] = values, sums
+        self._written.update(index.tolist())
+
+    def live(self) -> dict[str, Any]:
+        return {"values": Rows(self._written, self.values), "sums": Rows(self._written, self.sums)}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.values, self.sums = state["values"].copy(), state["sums"].copy()
+        self._written.everything()
+
+
+class ItemRows(Live):
+    """One table for the items of all domains. An item gets a row when it is first learned."""
+
+    def __init__(self, capacities: list[int], dim: int, rate: float) -> None:
+        self.table = RowTable(sum(capacities), dim, rate, Touched())
+        self._row = [np.zeros(0, np.int64) for _ in capacities]
+        """By catalogue row: 1 + the table's row; 0 if it has none."""
+        self._free: list[int] = []
+        self._used = 0
+
+    def find(self, domain: int, rows: Index) -> Index:
+        """Return table rows (n,) of catalogue rows (n,); -1 for those without: their text represents them."""
+        return np.asarray(at(self._row[domain], rows) - 1)
+
+    def admit(self, domain: int, rows: Index, rng: np.random.Generator) -> None:
+        """Give small random rows (popularity 0) to those without: equal rows would stay equal."""
+        self._row[domain] = grown(self._row[domain], int(rows.max()) + 1)
+        for row in np.unique(rows[self._row[domain][rows] == 0]):
+            new = self._free.pop() if self._free else self._used
+            self._used = max(self._used, new + 1)
+            self.table.reserve(self._used)
+            scale, values = 0.1 / self.table.dim**0.5, rng.standard_normal(self.table.dim - 1)
+            self.table.put(new, (scale * values).astype(np.float32))
+            self._row[domain][row] = new + 1
+
+    def drop(self, domain: int, row: int) -> None:
+        """Free the item's row, if it has one."""
+        if row < len(self._row[domain]) and self._row[domain][row]:
+            old = int(self._row[domain][row]) - 1
+            self.table.reset(old)
+            self._free.append(old)
+            self._row[domain][row] = 0
+
+    def live(self) -> dict[str, Any]:
+        return {
+            "table": self.table.live(),
+            "row": {str(d): row for d, row in enumerate(self._row)},
+            "free": np.array(self._free, np.int64),
+            "used": self._used,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.table.load(state["table"])
+        self._row = [state["row"][str(d)].copy() for d in range(len(self._row))]
+        self._free, self._used = state["free"].tolist(), int(state["used"])
+        # Free rows of a domain that is gone count too.
+        self.table.capacity = max(self.table.capacity, self._used)
