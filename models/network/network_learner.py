@@ -283,7 +283,6 @@ class NetworkLearner(Live):
 
     def load(self, state: dict[str, Any]) -> None:
         """Take up what `live` gave. Rows of users, which earlier versions had, are ignored."""
-        self._memo = None
         self._forget_vectors()
         self.trainer.kappa = list(state["kappa"])
         self._rng.bit_generator.state = json.loads(state["rng"])
