@@ -7,6 +7,7 @@ import redis
 from consumers.config.schema import Settings
 from consumers.errors import Stop
 from consumers.source.kafka import KafkaSource
+from consumers.source.options import SourceOptions
 from serving.contract import Keys
 from serving.store.connection import (
     STORE_ERRORS,
@@ -99,5 +100,5 @@ def _told(error: Exception, keys: str) -> str | None:
 
 def connect_source(settings: Settings, accept_gap: bool = False) -> KafkaSource:
     """The log with all topics there. Raises Stop."""
-    canary = settings.kafka.canary_topic
-    return KafkaSource(settings.kafka, settings.topics(), accept_gap=accept_gap, canary_topic=canary)
+    options = SourceOptions(accept_gap, settings.kafka.canary_topic)
+    return KafkaSource(settings.kafka, settings.topics(), options)

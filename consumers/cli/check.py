@@ -18,7 +18,7 @@ from consumers.errors import Stop
 from consumers.events.record import Kind
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import unreadable_topics
-from consumers.kafka_client.diagnostics import unreachable
+from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.topics import create_canary_topic, create_topics, partition_counts
 from serving.store.connection import STORE_ERRORS
 from serving.store.store_info import eviction_policy, may_throw_away, servers
@@ -50,7 +50,7 @@ def _check_kafka(settings: Settings, create: bool) -> Iterator[Finding]:
             yield Finding("broker", True, f"{servers} answers")
             yield from _check_topics(settings, admin, create)
     except (KafkaError, OSError, ValueError) as error:
-        yield Finding("broker", False, unreachable(settings.kafka, error))
+        yield Finding("broker", False, why_unreachable(settings.kafka, error))
 
 
 def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Finding]:

@@ -11,12 +11,14 @@ import click
 import structlog
 
 from consumers.cli.dead_letters import dead_letters
+from consumers.cli.demo import demo
 from consumers.cli.evaluate import evaluate
-from consumers.cli.files import pretrain, replay, simulate
 from consumers.cli.forget import forget
-from consumers.cli.options import CONFIG, JSON, NEEDED_CONFIG, table_options, write_json
+from consumers.cli.options import CONFIG, JSON, NEEDED_CONFIG, write_json
+from consumers.cli.pretrain import pretrain
+from consumers.cli.replay import replay
+from consumers.cli.simulate import simulate
 from consumers.config.loader import load
-from consumers.datasets.options import ReadOptions
 from consumers.errors import BUG, USAGE, Stop
 from consumers.terminal import log, output
 
@@ -152,60 +154,7 @@ def explain(config: Path, user: str, item: str, domain: str, json_file: Path | N
     return 0
 
 
-@cli.command()
-@click.option(
-    "--events", default=8_000, show_default=True, type=click.IntRange(1000), help="Simulated events."
-)
-@click.option(
-    "--rate", default=120.0, show_default=True, type=click.FloatRange(0, min_open=True),
-    help="Events per second.",
-)  # fmt: skip
-@click.option("--seed", default=0, show_default=True, help="Seed of the simulated world.")
-@click.option(
-    "--replay", "files", multiple=True, type=click.Path(exists=True, path_type=Path),
-    help="Your own interactions and items instead of simulated ones; repeat it for each file.",
-)  # fmt: skip
-@click.option(
-    "--target", help="With --replay: the domain to transfer into (default: the one with fewest events)."
-)
-@table_options
-@click.option(
-    "--report", default="report", show_default=True, type=click.Path(path_type=Path),
-    help="Folder for index.html: figures and plots.",
-)  # fmt: skip
-@click.option("--keep", is_flag=True, help="Leave broker, store and service running until Ctrl-C.")
-@JSON
-def demo(
-    events: int,
-    rate: float,
-    seed: int,
-    files: tuple[Path, ...],
-    target: str | None,
-    reading: ReadOptions,
-    report: Path,
-    keep: bool,
-    json_file: Path | None,
-) -> int:
-    """Stream three simulated domains end to end, with nothing else running, and show what transfer brings.
-
-    Starts a broker and a store of its own, in memory; two source domains, one target with a drift in the middle.
-
-    \b
-    Examples:
-      crosscurrent demo
-      crosscurrent demo --keep
-      crosscurrent demo --replay ratings.csv.gz --replay items.csv.gz --target comedy --rate 500
-    """
-    log.configure(quiet=True)  # the live view tells the story
-    from consumers.demo.demo import run_demo  # noqa: PLC0415  (loads torch)
-    from consumers.demo.producer import DemoOptions  # noqa: PLC0415
-
-    code, figures = run_demo(DemoOptions(events, rate, seed, files, target, keep, report, reading))
-    write_json(json_file, figures)
-    return code
-
-
-for command in (simulate, replay, pretrain, evaluate, dead_letters, forget):
+for command in (demo, simulate, replay, pretrain, evaluate, dead_letters, forget):
     cli.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""What several commands of the command line share: options, and the file of `--json`."""
+"""Options that several commands share, and the file that `--json` names."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ NEEDED_CONFIG = click.option(
     help="TOML file; see deploy/crosscurrent.toml.",
 )  # fmt: skip
 JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here.")
+RATE = click.FloatRange(0, min_open=True)
 
 
 _READING = (
@@ -56,33 +57,39 @@ _READING = (
 )  # fmt: skip
 
 
+def gathered(struct: type[msgspec.Struct], name: str = "options") -> Callable[[Command], Command]:
+    """Hand a command one `struct`, called `name`, in place of the options that the struct has fields for.
+
+    Apply it below the options. A field without an option keeps its default.
+    """
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_struct(**given: Any) -> Any:
+            fields = {key: given.pop(key) for key in struct.__struct_fields__ if key in given}
+            return command(**{name: struct(**fields)}, **given)
+
+        return with_struct  # type: ignore[return-value]
+
+    return decorate
+
+
 def table_options(command: Command) -> Command:
-    """The options of how files are read, the same in every command: `reading`, a `ReadOptions`."""
+    """Add the options of how files are read, which are equal in all commands: `reading`, a `ReadOptions`."""
 
     @functools.wraps(command)
-    def with_reading(
-        *args: Any,
-        mapping: tuple[str, ...],
-        types: tuple[str, ...],
-        as_clicks: bool,
-        no_time: bool,
-        date_order: Any,
-        encoding: str | None,
-        delimiter: str | None,
-        limits: str | None,
-        **kwargs: Any,
-    ) -> Any:
+    def with_reading(**given: Any) -> Any:
         reading = ReadOptions(
-            columns=parse_columns(mapping),
-            types=parse_types(types),
-            encoding=parse_encoding(encoding),
-            delimiter=parse_delimiter(delimiter),
-            rating_range=parse_range(limits),
-            date_order=date_order,
-            as_clicks=as_clicks,
-            no_time=no_time,
+            columns=parse_columns(given.pop("mapping")),
+            types=parse_types(given.pop("types")),
+            encoding=parse_encoding(given.pop("encoding")),
+            delimiter=parse_delimiter(given.pop("delimiter")),
+            rating_range=parse_range(given.pop("limits")),
+            date_order=given.pop("date_order"),
+            as_clicks=given.pop("as_clicks"),
+            no_time=given.pop("no_time"),
         )
-        return command(*args, reading=reading, **kwargs)
+        return command(reading=reading, **given)
 
     wrapped: Any = with_reading
     for option in reversed(_READING):
@@ -91,7 +98,7 @@ def table_options(command: Command) -> Command:
 
 
 def asking_options(command: Command) -> Command:
-    """`--dry-run` and `--yes`: what becomes of the question whether the files were understood."""
+    """Add `--dry-run` and `--yes`, which decide on the question whether the files were understood."""
     command = click.option("--yes", "-y", is_flag=True, help="Do not ask whether the files are understood.")(
         command
     )
@@ -101,7 +108,10 @@ def asking_options(command: Command) -> Command:
 
 
 def write_json(path: Path | None, figures: Any) -> None:
-    """Call it before printing: a reader that has seen enough ends the command. Raises Stop if it cannot be written."""
+    """Write `figures` to `path`, if there is one. Raises Stop if the file cannot be written.
+
+    Call it before printing: the command ends as soon as the reader of its output has gone.
+    """
     if path is None:
         return
     try:

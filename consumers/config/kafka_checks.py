@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 
 ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\s:/@\[\]]+):(?P<port>\d+)")
 SASL = ("sasl_mechanism", "sasl_username", "sasl_password")
 TLS = ("ssl_cafile", "ssl_certfile", "ssl_keyfile")
 
 
-def split_addresses(kafka: Kafka) -> None:
+def split_addresses(kafka: KafkaConfig) -> None:
     """An address a list entry, without blanks; `["a:9092,b:9092"]` is two."""
     entries = (entry.strip() for text in kafka.bootstrap_servers for entry in text.split(","))
     kafka.bootstrap_servers = [entry for entry in entries if entry]
 
 
-def problems(kafka: Kafka) -> Iterator[str]:
+def problems(kafka: KafkaConfig) -> Iterator[str]:
     """What is wrong, each beginning with the key."""
     yield from _addresses(kafka.bootstrap_servers)
     if kafka.security_protocol.startswith("SASL"):
@@ -47,7 +47,7 @@ def _addresses(servers: list[str]) -> Iterator[str]:
             yield f"kafka.bootstrap_servers: entry {number}, {shown!r}: a port is from 1 to 65535"
 
 
-def unused_credentials(kafka: Kafka) -> str:
+def unused_credentials(kafka: KafkaConfig) -> str:
     """For a config that says nothing of `security_protocol`: what is set and would not be used; "" if nothing.
 
     Nobody who names a password or an authority means a plain connection, which is what they would get.
@@ -67,7 +67,7 @@ def unused_credentials(kafka: Kafka) -> str:
     )
 
 
-def _given(kafka: Kafka, keys: tuple[str, ...]) -> list[str]:
+def _given(kafka: KafkaConfig, keys: tuple[str, ...]) -> list[str]:
     """Those that are set, by the name under which they are."""
     names = {key: f"{key}_file" if getattr(kafka, f"{key}_file", None) else key for key in keys}
     return [f"kafka.{name}" for key, name in names.items() if getattr(kafka, key)]

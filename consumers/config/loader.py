@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from consumers.config import kafka_checks as config_kafka
-from consumers.config import redis_checks as config_redis
+from consumers.config.checks import problems
 from consumers.config.kafka_checks import split_addresses, unused_credentials
 from consumers.config.schema import DomainConfig, Settings
 from consumers.errors import Stop
 
 PREFIX = "CROSSCURRENT_"
-DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
 
 
 def load(path: Path | None, environ: Mapping[str, str] | None = None, need_domains: bool = True) -> Settings:
@@ -62,6 +59,7 @@ def build(
         raise Stop(f"{origin}: {place or 'top level'}: {what}") from error
     _read_secret_files(settings)
     split_addresses(settings.kafka)
+    _fill_topics(settings)
     _check(settings, origin, from_environment, need_domains)
     if "security_protocol" not in raw.get("kafka", {}) and (unused := unused_credentials(settings.kafka)):
         raise Stop(f"{origin}: {unused}")
@@ -180,67 +178,15 @@ def _read_secret_files(settings: Settings) -> None:
                 raise Stop(f"{section}.{key}_file {file}: not UTF-8 text") from None
 
 
-def _check(settings: Settings, origin: str, from_environment: Mapping[str, str], need_domains: bool) -> None:
-    def demand(holds: bool, message: str) -> None:
-        if not holds:
-            variable = from_environment.get(message.partition(":")[0])
-            raise Stop(f"{f'environment {variable}' if variable else origin}: {message}")
-
-    demand(bool(settings.domains) or not need_domains, "domains: name at least one, as [domains.movies]")
-    owners: dict[str, str] = {}
-    for key in ("dead_letter_topic", "forget_topic", "canary_topic"):
-        topic = getattr(settings.kafka, key)
-        demand(bool(topic) or key == "canary_topic", f"kafka.{key}: name a topic")
-        demand(topic not in owners, f"kafka.{key}: topic {topic} is taken by {owners.get(topic)}")
-        owners[topic] = f"kafka.{key}"
+def _fill_topics(settings: Settings) -> None:
+    """Name the topics of domains whose config does not name them."""
     for name, domain in settings.domains.items():
-        demand(bool(DOMAIN_NAME.fullmatch(name)), f"domains.{name}: a name matches [a-z0-9_-]+")
-        low, high = domain.rating_range
-        finite = math.isfinite(low) and math.isfinite(high)
-        demand(
-            finite and low < high,
-            f"domains.{name}.rating_range: two finite values, the first below the second",
-        )
-        for kind in ("interactions", "items"):
-            topic = getattr(domain, f"{kind}_topic") or f"{kind}.{name}"
-            setattr(domain, f"{kind}_topic", topic)
-            owner = f"domains.{name}.{kind}_topic"
-            demand(topic not in owners, f"{owner}: topic {topic} is taken by {owners.get(topic)}")
-            owners[topic] = owner
-    for section, keys in (
-        (
-            settings.intake,
-            ("batch_events", "batch_ms", "network_events", "max_record_bytes", "max_consecutive_invalid"),
-        ),
-        (settings.publish, ("interval_ms", "top", "ttl_seconds", "max_backlog")),
-        (settings.learner, ("users", "seen_items", "items_per_domain")),
-        (settings.checkpoint, ("interval_seconds",)),
-        (settings.kafka, ("canary_seconds",)),
-    ):
-        for key in keys:
-            demand(getattr(section, key) > 0, f"{type(section).__name__.lower()}.{key}: must be above 0")
-    demand(0 <= settings.metrics.port <= 65_535, "metrics.port: must be from 0 (any free one) to 65535")
-    demand(0 <= settings.ranker.diversity <= 1, "ranker.diversity: must be in [0, 1]")
-    demand(0 < settings.publish.list_share <= 1, "publish.list_share: must be in (0, 1]")
-    demand(0 < settings.intake.max_invalid_ratio <= 1, "intake.max_invalid_ratio: must be in (0, 1]")
-    demand(
-        settings.privacy.key is None or len(settings.privacy.key) >= 16,
-        "privacy.key: a secret of at least 16 characters",
-    )
-    for message in (*config_kafka.problems(settings.kafka), *config_redis.problems(settings.redis)):
-        demand(False, message)
-    for key in _empty(settings, ""):
-        demand(False, f"{key}: it is empty; give it a value or leave it out")
+        domain.interactions_topic = domain.interactions_topic or f"interactions.{name}"
+        domain.items_topic = domain.items_topic or f"items.{name}"
 
 
-def _empty(table: Any, path: str) -> Iterator[str]:
-    """Keys that hold "" and do not say what that means: no canaries, or the default name of a topic."""
-    for field in msgspec.structs.fields(table):
-        value = getattr(table, field.name)
-        if isinstance(value, msgspec.Struct):
-            yield from _empty(value, f"{path}{field.name}.")
-        elif isinstance(value, dict):
-            for name, one in value.items():
-                yield from _empty(one, f"{path}{field.name}.{name}.")
-        elif value == "" and field.default != "" and field.name != "canary_topic":
-            yield f"{path}{field.name}"
+def _check(settings: Settings, origin: str, from_environment: Mapping[str, str], need_domains: bool) -> None:
+    """Raises Stop for the first problem, with the file or the variable that it comes from."""
+    for message in problems(settings, need_domains):
+        variable = from_environment.get(message.partition(":")[0])
+        raise Stop(f"{f'environment {variable}' if variable else origin}: {message}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from consumers.datasets.options import ReadOptions
 from consumers.datasets.problems import NoDomainError, TableError
-from consumers.datasets.table_file import Table
+from consumers.datasets.table_file import TableFile
 from consumers.errors import Stop
 from consumers.events.record import Kind
 
@@ -18,7 +18,7 @@ def open_tables(
     options: ReadOptions,
     expected: Sequence[Kind | None] = (),
     otherwise: str | None = None,
-) -> list[Table]:
+) -> list[TableFile]:
     """The files, not yet read. A column that `options` names need not be in all of them.
 
     expected: what each must hold, where that is known. otherwise: the domain of all rows of a file without such a
@@ -35,13 +35,13 @@ def open_tables(
 
 def _open(
     path: Path, domain: str | None, options: ReadOptions, kind: Kind | None, otherwise: str | None
-) -> Table:
+) -> TableFile:
     try:
-        table = Table(path, domain, options, kind)
+        table = TableFile(path, domain, options, kind)
     except NoDomainError:
         if otherwise is None:
             raise
-        table = Table(path, otherwise, options, kind)
+        table = TableFile(path, otherwise, options, kind)
     if kind is not None and table.kind != kind:
         raise Stop(f"--{kind} {path}: this file holds {table.kind}")
     return table

@@ -49,7 +49,7 @@ class _Rows(Protocol):
     def rows(self, wanted: Sequence[str | None]) -> Iterator[tuple[int, Row | str]]: ...
 
 
-class Table:
+class TableFile:
     """One file. `kind` tells what is in it, `columns` which column gives which field; `records()` reads it.
 
     Domain: without `domain` each row's domain column decides. With it and no such column, all rows are of that

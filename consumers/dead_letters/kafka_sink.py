@@ -18,7 +18,7 @@ from kafka.errors import (
     RecordListTooLargeError,
 )
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.sink import DeadLetter, cut
 from consumers.errors import Stop
 from consumers.kafka_client.client import client_options
@@ -40,7 +40,7 @@ RETRY_SECONDS = 0.5
 log = structlog.get_logger()
 
 
-def make_producer(config: Kafka) -> Any:
+def make_producer(config: KafkaConfig) -> Any:
     """Raises KafkaError, OSError or ValueError.
 
     Not an idempotent one: after one letter that the broker refuses, that would send no other.
@@ -66,11 +66,11 @@ class KafkaSink:
 
     def __init__(
         self,
-        config: Kafka,
+        config: KafkaConfig,
         refused: Callable[[], object] = lambda: None,
         most_letters: int = MOST_LETTERS,
         most_bytes: int = MOST_BYTES,
-        connect: Callable[[Kafka], Any] = make_producer,
+        connect: Callable[[KafkaConfig], Any] = make_producer,
     ) -> None:
         """Raises Stop (exit 2) if the topic is missing."""
         self._config, self._refused, self._connect = config, refused, connect

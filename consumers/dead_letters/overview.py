@@ -29,7 +29,7 @@ class Group(msgspec.Struct):
     last_ms: int = 0
 
 
-class Line(msgspec.Struct):
+class LetterLine(msgspec.Struct):
     """One letter."""
 
     id: str
@@ -46,7 +46,7 @@ class Overview(msgspec.Struct):
     """All groups, and the latest letters, newest last."""
 
     groups: list[Group]
-    latest: list[Line]
+    latest: list[LetterLine]
 
 
 def overview(log: LetterLog, wanted: Wanted, limit: int) -> Overview:
@@ -64,7 +64,7 @@ def overview(log: LetterLog, wanted: Wanted, limit: int) -> Overview:
         group.last_ms = max(group.last_ms, letter.source_ms)
     newest = sorted((x for those in latest.values() for x in those), key=lambda x: (x.timestamp, x.id))
     lines = [
-        Line(
+        LetterLine(
             letter.name,
             ":".join(letter.source[:3]),
             letter.reason,

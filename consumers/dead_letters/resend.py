@@ -10,12 +10,12 @@ import msgspec
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.topic_reader import REPLAYED, Letter, LetterId, LetterLog
 from consumers.errors import Stop
 from consumers.events.decode import FUTURE_LIMIT_MS
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import unreachable
+from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.producer import MAX_REQUEST_BYTES, make_producer
 from consumers.kafka_client.topics import partition_counts
 
@@ -48,7 +48,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 def replay_letters(
-    config: Kafka, log: LetterLog, wanted: Wanted, dry_run: bool, say: Callable[[str], object]
+    config: KafkaConfig, log: LetterLog, wanted: Wanted, dry_run: bool, say: Callable[[str], object]
 ) -> Replayed:
     """Sends what `wanted` takes and was not sent before; `say` gets one line a letter. Raises Stop.
 
@@ -64,7 +64,7 @@ def replay_letters(
             admin = KafkaAdminClient(**client_options(config))
             producer = make_producer(client_options(config), live=True, max_request_size=MAX_REQUEST_BYTES)
         except KafkaError as error:
-            raise Stop(unreachable(config, error)) from error
+            raise Stop(why_unreachable(config, error)) from error
         sender = _Sender(config.dead_letter_topic, producer, admin, report, say)
         for letter in filter(wanted, log.letters()):
             found.add(letter.id)

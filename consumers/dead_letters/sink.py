@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, NamedTuple, Protocol
 
 from consumers.errors import DEAD_LETTER_LIMIT, Stop
-from consumers.events.record import Place, Record
+from consumers.events.record import Record, TopicPartition
 from consumers.events.rejection import Reason
 
 CUT_BYTES = 65_536
@@ -109,8 +109,8 @@ class Limits:
         self._max_ratio = max_ratio
         self._max_consecutive = max_consecutive
         self._window = window
-        self._last: dict[Place, deque[bool]] = {}
-        self._run: dict[Place, int] = {}
+        self._last: dict[TopicPartition, deque[bool]] = {}
+        self._run: dict[TopicPartition, int] = {}
 
     def add(self, record: Record, invalid: bool) -> None:
         """One more record, without a judgement."""

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, Self
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, UnsupportedCodecError
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.errors import BUG, USAGE, Stop
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import cure
-from consumers.kafka_client.diagnostics import unreachable
+from consumers.kafka_client.diagnostics import why_unreachable
 
 REPLAYED = "replayed"
 PATIENCE_SECONDS = 20.0
@@ -78,7 +78,7 @@ class LetterLog:
     Raises Stop (exit 2) without a broker or topic, Stop (exit 1) if the broker falls silent on the way.
     """
 
-    def __init__(self, config: Kafka, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, config: KafkaConfig, patience: float = PATIENCE_SECONDS) -> None:
         self._config = config
         self._topic = config.dead_letter_topic
         self._patience = patience
@@ -93,7 +93,7 @@ class LetterLog:
                 isolation_level="read_committed",
             )
         except (KafkaError, OSError, ValueError) as error:
-            raise Stop(unreachable(config, error)) from error
+            raise Stop(why_unreachable(config, error)) from error
         partitions = sorted(self._consumer.partitions_for_topic(self._topic) or ())
         if not partitions:
             self.close()

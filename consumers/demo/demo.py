@@ -23,7 +23,8 @@ from consumers.datasets.understanding import show_understanding
 from consumers.demo.drift_comparison import Kept, compare, show
 from consumers.demo.embedded_servers import Broker, EmbeddedError, Store
 from consumers.demo.live_view import View
-from consumers.demo.producer import DemoOptions, Feed
+from consumers.demo.options import DemoOptions
+from consumers.demo.producer import Feed
 from consumers.demo.producer_process import world_of
 from consumers.errors import Stop
 from consumers.kafka_client.client import client_options

@@ -6,27 +6,11 @@ import contextlib
 import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
-from consumers.datasets.options import ReadOptions
+from consumers.demo.options import DemoOptions
 from consumers.errors import BUG, Stop
-
-
-class DemoOptions(NamedTuple):
-    """What `crosscurrent demo` was asked for."""
-
-    events: int
-    rate: float
-    seed: int
-    files: tuple[Path, ...] = ()
-    target: str | None = None
-    keep: bool = False
-    report: Path = Path("report")
-    reading: ReadOptions = ReadOptions()
-    """How `files` are read."""
 
 
 class Feed:

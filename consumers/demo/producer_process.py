@@ -20,7 +20,8 @@ from consumers.datasets.scan import scan
 from consumers.kafka_client.producer import make_producer
 from consumers.replay.delivery import send
 from consumers.replay.time_sort import in_time_order
-from consumers.simulator.event_stream import Simulator, three_domains
+from consumers.simulator.event_stream import Simulator
+from consumers.simulator.presets import three_domains
 from consumers.simulator.world_settings import WorldSettings
 
 POISON_EVERY, DOUBLE_EVERY = 500, 200

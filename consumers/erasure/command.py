@@ -17,7 +17,7 @@ from consumers.connections import connect_store
 from consumers.errors import Stop
 from consumers.events.rejection import ID_LIMIT
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import unreachable
+from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.producer import make_producer
 from consumers.kafka_client.topics import create_topics
 from serving.contract import Keys
@@ -72,7 +72,7 @@ def forget_user(settings: Settings, user: str, wait: float) -> Receipt:
         erased = _await(settings, partition, offset, wait)
         kept = _retention(settings)
     except KafkaError as error:
-        raise Stop(unreachable(settings.kafka, error)) from error
+        raise Stop(why_unreachable(settings.kafka, error)) from error
     topic = settings.kafka.forget_topic
     state: Literal["erased", "requested"] = "erased" if erased else "requested"
     return Receipt(mark, now, topic, partition, offset, deleted, state, list(ERASED), kept, list(YOURS))

@@ -11,8 +11,9 @@ from scipy.sparse import csr_matrix
 
 from consumers.errors import Stop
 from consumers.evaluation.dataset import Data
-from consumers.evaluation.learner_arms import Progress, rank_of
-from consumers.evaluation.predictions import TOP, WARM_UP, Outcome
+from consumers.evaluation.learner_arms import Progress
+from consumers.evaluation.metrics import rank_of
+from consumers.evaluation.predictions import TOP, WARM_UP, ArmOutcome
 from models.text.top_k import best
 
 RETRAININGS = 50
@@ -20,7 +21,7 @@ TRENDING_DAYS = 3.0
 NEIGHBOURS = 100
 
 
-def run_item_knn(data: Data, seed: int, progress: Progress) -> list[Outcome]:
+def run_item_knn(data: Data, seed: int, progress: Progress) -> list[ArmOutcome]:
     """implicit's BM25 item-KNN on the target, refitted every fiftieth of its stream, plus 3-day trending.
 
     Both parts are scaled to a maximum of 1 for each user. What was had is left out at once, not at the next refit.
@@ -34,7 +35,7 @@ def run_item_knn(data: Data, seed: int, progress: Progress) -> list[Outcome]:
     items = len(row_of)
     events = [e for e in data.events if e.domain == data.target]
     user_of = {u: n for n, u in enumerate(dict.fromkeys(e.user for e in events))}
-    outcome = Outcome("item_knn_batch", seed, len(events))
+    outcome = ArmOutcome("item_knn_batch", seed, len(events))
     outcome.catalogue = items
     first, every = int(WARM_UP * len(events)), max(1, len(events) // RETRAININGS)
     trending, newest = np.zeros(items), 0.0
@@ -79,10 +80,10 @@ def _fit(model: Any, had: list[dict[int, None]], items: int) -> Any:
     return model.similarity.tocsr()
 
 
-def run_river(data: Data, seed: int, everywhere: bool, progress: Progress) -> list[Outcome]:
+def run_river(data: Data, seed: int, everywhere: bool, progress: Progress) -> list[ArmOutcome]:
     """`river.reco.BiasedMF` as it comes, on the target's ratings or on all domains'; clipped like every arm."""
     total = sum(e.domain == data.target for e in data.events)
-    outcome = Outcome("river_biased_mf_all" if everywhere else "river_biased_mf_target", seed, total)
+    outcome = ArmOutcome("river_biased_mf_all" if everywhere else "river_biased_mf_target", seed, total)
     model = reco.BiasedMF(seed=seed)
     at = 0
     for n, event in enumerate(data.events):

@@ -42,22 +42,36 @@ class Data(NamedTuple):
         return sum(e.domain == self.target and e.item not in listed for e in self.events)
 
 
+class EvaluatedFiles(msgspec.Struct, frozen=True):
+    """The files of an evaluation and how they are read."""
+
+    interactions: Path
+    items: Path
+    target: str
+    """The domain that is measured, and the domain of rows without one."""
+    reading: ReadOptions = ReadOptions()
+    now: int = 0
+    """The time of rows that have none, ms since the epoch."""
+
+
 def scan_files(
-    interactions: Path,
-    items: Path,
-    target: str,
+    files: EvaluatedFiles,
     settings: Settings,
-    reading: ReadOptions,
-    now: int,
     progress: Callable[[int, int], object] = lambda _done, _size: None,
 ) -> tuple[Scan, Scan, Check]:
-    """(events, items, the check they passed), of files without a domain column all of the target. Raises Stop.
+    """Return (events, items, the check they passed). Raises Stop.
 
-    now: ms; the time of rows that have none.
+    progress: called with the bytes read and the bytes of both files.
     """
-    tables = open_tables((interactions, items), None, reading, ("interactions", "items"), otherwise=target)
+    tables = open_tables(
+        (files.interactions, files.items),
+        None,
+        files.reading,
+        ("interactions", "items"),
+        otherwise=files.target,
+    )
     size = sum(table.size for table in tables)
-    check = Check(settings, reading.rating_range, ranged=False, now=now)
+    check = Check(settings, files.reading.rating_range, ranged=False, now=files.now)
     events, catalogue = (
         scan(table, check, keep=True, progress=lambda: progress(sum(t.position for t in tables), size))
         for table in tables
@@ -65,16 +79,9 @@ def scan_files(
     return events, catalogue, check
 
 
-def load_data(
-    interactions: Path,
-    items: Path,
-    target: str,
-    settings: Settings,
-    reading: ReadOptions = ReadOptions(),  # noqa: B008  it never changes
-    now: int = 0,
-) -> Data:
-    """Reads both files. Raises Stop, with what to do, for files or a target that cannot be used."""
-    return data_of(*scan_files(interactions, items, target, settings, reading, now)[:2], target, settings)
+def load_data(files: EvaluatedFiles, settings: Settings) -> Data:
+    """Read both files. Raises Stop, with what to do, for files or a target that cannot be used."""
+    return data_of(*scan_files(files, settings)[:2], files.target, settings)
 
 
 def data_of(scanned: Scan, listed: Scan, target: str, settings: Settings) -> Data:
@@ -139,16 +146,14 @@ class Vectors(NamedTuple):
 class Job(msgspec.Struct, frozen=True):
     """What a worker process needs to load the same data."""
 
-    interactions: Path
-    items: Path
-    target: str
-    reading: ReadOptions
-    now: int
+    files: EvaluatedFiles
     settings: bytes
+    """The config, as JSON."""
     vectors: Path
 
     def load(self) -> tuple[Data, Settings, Vectors]:
+        """Read the files again. Raises Stop."""
         settings = msgspec.json.decode(self.settings, type=Settings)
-        data = load_data(self.interactions, self.items, self.target, settings, self.reading, self.now)
+        data = load_data(self.files, settings)
         with np.load(self.vectors) as held:
             return data, settings, Vectors(held["positions"], held["raw"])

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from consumers.config.schema import Settings
 from consumers.evaluation.dataset import Data, Vectors
-from consumers.evaluation.predictions import STRATEGY_ARMS, TOP, WARM_UP, Outcome
+from consumers.evaluation.metrics import rank_of
+from consumers.evaluation.predictions import STRATEGY_ARMS, TOP, WARM_UP, ArmOutcome
 from models.learner import Learner
 from models.ranking.single_signal import scores_by, top_by
 from models.schema import Interaction
 
-SINGLE = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
+SIGNAL_ARMS = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
 Progress = Callable[[int], None]
 
 
@@ -40,7 +38,7 @@ def make_learner(data: Data, vectors: Vectors, settings: Settings, seed: int, al
 
 def run_learner(
     data: Data, vectors: Vectors, settings: Settings, seed: int, arm: str, progress: Progress
-) -> list[Outcome]:
+) -> list[ArmOutcome]:
     """Every event through one learner, scored before it is learned; for `target_only`, only the target's.
 
     `full_<strategy>` is the full learner with that adaptation strategy instead of the config's. For `full` with the
@@ -54,9 +52,9 @@ def run_learner(
         )
     learner = make_learner(data, vectors, settings, seed, alone)
     total = sum(e.domain == data.target for e in data.events)
-    outcome = Outcome(arm, seed, total)
+    outcome = ArmOutcome(arm, seed, total)
     with_signals = arm == "full" and seed == settings.learner.seed
-    signals = [Outcome(name, seed, total) for name in SINGLE] if with_signals else []
+    signals = [ArmOutcome(name, seed, total) for name in SIGNAL_ARMS] if with_signals else []
     domain = learner.index[data.target]
     catalogue = learner.catalogues[domain]
     first = int(WARM_UP * total)
@@ -86,7 +84,7 @@ def run_learner(
 
 
 def _rank_signals(
-    outcomes: list[Outcome], learner: Learner, domain: int, event: Interaction, at: int
+    outcomes: list[ArmOutcome], learner: Learner, domain: int, event: Interaction, at: int
 ) -> None:
     if not outcomes:
         return
@@ -100,8 +98,3 @@ def _rank_signals(
         outcome.rank[at] = rank_of(scores, open_, item)
         top = top_by(learner.ranker, outcome.arm, domain, scores, open_, TOP)
         outcome.recommended.update(top.tolist())
-
-
-def rank_of(scores: NDArray[np.floating[Any]], open_: NDArray[np.bool_], item: int) -> int:
-    """Rank of `item` among the open ones, 0 the best, ties against it."""
-    return int(np.count_nonzero((scores >= scores[item]) & open_)) - 1

@@ -6,19 +6,20 @@ import numpy as np
 
 from consumers.config.schema import Settings
 from consumers.evaluation.dataset import Data, Vectors
-from consumers.evaluation.learner_arms import Progress, make_learner, rank_of
-from consumers.evaluation.predictions import TOP, WARM_UP, Outcome
+from consumers.evaluation.learner_arms import Progress, make_learner
+from consumers.evaluation.metrics import rank_of
+from consumers.evaluation.predictions import TOP, WARM_UP, ArmOutcome
 from models.text.top_k import best
 
 
 def run_network(
     data: Data, vectors: Vectors, settings: Settings, seed: int, progress: Progress
-) -> list[Outcome]:
+) -> list[ArmOutcome]:
     """Only the tables, the history and the network learn; ratings reach it as distance to the running mean."""
     learner = make_learner(data, vectors, settings, seed, False)
     network, history = learner.network, learner.history
     total = sum(e.domain == data.target for e in data.events)
-    outcome = Outcome("network", seed, total)
+    outcome = ArmOutcome("network", seed, total)
     first, at = int(WARM_UP * total), 0
     sums = np.zeros((len(learner.domains), 2))
     middle = sum(data.rating_range) / 2

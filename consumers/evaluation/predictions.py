@@ -17,7 +17,7 @@ STRATEGY_ARMS = tuple(f"full_{strategy}" for strategy in STRATEGIES)
 """The full learner with one fixed adaptation strategy each."""
 
 
-class Outcome:
+class ArmOutcome:
     """Predictions and ranks of one arm and seed, a row a target event; nan and -1 where there is none."""
 
     def __init__(self, arm: str, seed: int, events: int) -> None:
@@ -30,7 +30,7 @@ class Outcome:
         self.catalogue = 0
         """How many items could have been."""
 
-    def of_seed(self, seed: int) -> Outcome:
+    def of_seed(self, seed: int) -> ArmOutcome:
         """The same outcome under another seed: for an arm without randomness."""
         other = copy.copy(self)
         other.seed = seed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live, Rows
-from models.tables.catalogue import grown
+from models.tables.catalogue import grown, item_hash
 
 
 class DedupWindow(Live):
@@ -37,7 +36,7 @@ class DedupWindow(Live):
         """True if the id is in the window; without an id every event is new."""
         if event_id is None or not self._capacity:
             return False
-        key = _hash(f"{domain}\t{event_id}")
+        key = item_hash(f"{domain}\t{event_id}")
         if key in self._seen:
             return True
         place = self._oldest
@@ -48,7 +47,7 @@ class DedupWindow(Live):
             self._seen.discard(int(self._events[place]))
             self._oldest = (place + 1) % self._capacity
         self._seen.add(key)
-        self._events[place], self._users[place] = key, _hash(user)
+        self._events[place], self._users[place] = key, item_hash(user)
         self._written.add(place)
         return False
 
@@ -58,7 +57,7 @@ class DedupWindow(Live):
     def forget_users(self, users: set[str]) -> None:
         """Drops the ids of these users' events."""
         events, of = self._in_order(self._events), self._in_order(self._users)
-        theirs = np.isin(of, [_hash(user) for user in users])
+        theirs = np.isin(of, [item_hash(user) for user in users])
         if theirs.any():
             self._seen.difference_update(events[theirs].tolist())
             self._put(events[~theirs], of[~theirs])
@@ -90,8 +89,3 @@ class DedupWindow(Live):
             latest = slice(max(count - self._capacity, 0), count)
             self._put(self._in_order(self._events)[latest], self._in_order(self._users)[latest])
             self._seen = set(self._events.tolist())
-
-
-def _hash(text: str) -> int:
-    digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True)

@@ -19,7 +19,7 @@ class Record(NamedTuple):
     value: bytes | None
 
 
-Place = tuple[str, int]
+TopicPartition = tuple[str, int]
 """(topic, partition)"""
-Offsets = dict[Place, int]
+Offsets = dict[TopicPartition, int]
 """The next offset to read, per place."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.kafka_client.tls import TlsContext
 
 
-def client_options(kafka: Kafka) -> dict[str, Any]:
+def client_options(kafka: KafkaConfig) -> dict[str, Any]:
     """Return the keyword arguments that every Kafka client takes: addresses, security, patience at the start."""
     options: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap_servers,

@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition, codec
+from kafka import KafkaConsumer, codec
+from kafka import TopicPartition as KafkaPartition
 from kafka.errors import KafkaError, UnsupportedCodecError
 
-from consumers.config.schema import Kafka
-from consumers.events.record import Offsets, Place
+from consumers.config.schema import KafkaConfig
+from consumers.events.record import Offsets, TopicPartition
 from consumers.kafka_client.client import client_options
 
 PACKAGES = {"snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
@@ -25,30 +26,30 @@ def missing_codecs() -> list[str]:
     return [name for name, has in there.items() if not has()]
 
 
-def unreadable_topics(config: Kafka, places: Iterable[Place]) -> dict[str, str]:
+def unreadable_topics(config: KafkaConfig, places: Iterable[TopicPartition]) -> dict[str, str]:
     """What to do about each topic whose newest records cannot be decompressed; empty where every codec is there.
 
     Raises KafkaError.
     """
     if not missing_codecs():
         return {}
-    tps = [TopicPartition(*place) for place in places]
+    tps = [KafkaPartition(*place) for place in places]
     with _consumer(config) as consumer:
         begins, ends = consumer.beginning_offsets(tps), consumer.end_offsets(tps)
         return dict(_unreadable(consumer, {tp: max(begins[tp], ends[tp] - 1) for tp in tps}))
 
 
-def advice(config: Kafka, positions: Offsets, error: UnsupportedCodecError) -> str:
+def advice(config: KafkaConfig, positions: Offsets, error: UnsupportedCodecError) -> str:
     """What to do about `error`, which says the codec, but not of which topic: that is looked for at `positions`, the
     next offsets to fetch."""
     # With a consumer of its own: another poll of the one that raised this never returns (kafka-python 3.0.12).
     with contextlib.suppress(KafkaError), _consumer(config) as consumer:
-        for _, line in _unreadable(consumer, {TopicPartition(*p): at for p, at in positions.items()}):
+        for _, line in _unreadable(consumer, {KafkaPartition(*p): at for p, at in positions.items()}):
             return line
     return cure("a topic", error)
 
 
-def _consumer(config: Kafka) -> Any:
+def _consumer(config: KafkaConfig) -> Any:
     return KafkaConsumer(**client_options(config), group_id=None, enable_auto_commit=False)
 
 

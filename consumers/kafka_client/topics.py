@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import KafkaAdminClient
+from kafka import TopicPartition as KafkaPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from consumers.events.record import Kind, Place
+from consumers.events.record import Kind, TopicPartition
 
 CANARY_TOPIC: dict[str, Any] = {
     "num_partitions": 1,
@@ -53,9 +54,9 @@ def partition_counts(admin: Any, topics: Iterable[str]) -> dict[str, int]:
     }
 
 
-def places(admin: Any, topics: Iterable[str]) -> tuple[set[Place], dict[str, str]]:
+def places(admin: Any, topics: Iterable[str]) -> tuple[set[TopicPartition], dict[str, str]]:
     """Every partition of the topics that exist, and the topics' ids. Raises KafkaError."""
-    found: set[Place] = set()
+    found: set[TopicPartition] = set()
     ids: dict[str, str] = {}
     for topic in admin.describe_topics(list(topics)):
         if not topic["error_code"] and topic["partitions"]:
@@ -70,7 +71,7 @@ def create_canary_topic(admin: Any, topic: str) -> None:
         admin.create_topics({topic: CANARY_TOPIC}, wait_for_metadata=True)
 
 
-def canary_partitions(admin: Any, topic: str) -> tuple[dict[Place, Any], str]:
+def canary_partitions(admin: Any, topic: str) -> tuple[dict[TopicPartition, Any], str]:
     """The topic's partitions, or why there are none; it is made if it is missing. What forbids that is no error: it
     must not stop the events."""
     try:
@@ -81,7 +82,7 @@ def canary_partitions(admin: Any, topic: str) -> tuple[dict[Place, Any], str]:
     except KafkaError as error:
         return {}, f"{topic}: {type(error).__name__}"
     numbers = [int(partition["partition_index"]) for partition in described["partitions"]]
-    found = {(topic, number): TopicPartition(topic, number) for number in numbers}
+    found = {(topic, number): KafkaPartition(topic, number) for number in numbers}
     return found, "" if found else f"{topic} cannot be described"
 
 

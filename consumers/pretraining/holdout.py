@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.evaluation.metrics import ndcg, on_grid
-from consumers.evaluation.predictions import TOP, Outcome
+from consumers.evaluation.predictions import TOP, ArmOutcome
 from models.learner import Learner
 from models.schema import Interaction
 
@@ -43,7 +43,7 @@ def measure(
 ) -> dict[str, Figures]:
     """The figures of each of the learner's domains; the learner is left as it was."""
     counts = Counter(e.domain for e in events)
-    outcomes = {name: Outcome("full", 0, counts[name]) for name in learner.index}
+    outcomes = {name: ArmOutcome("full", 0, counts[name]) for name in learner.index}
     ratings = {name: np.full(counts[name], np.nan) for name in learner.index}
     at: Counter[str] = Counter()
     clock = learner.clock.copy()  # the learner's own stands still at the last event it learned
@@ -67,25 +67,25 @@ def measure(
     return {name: _figures(outcomes[name], ratings[name], grids[name]) for name in learner.index}
 
 
-def _figures(outcome: Outcome, rating: Array, grid: Array) -> Figures:
+def _figures(outcome: ArmOutcome, rating: Array, grid: Array) -> Figures:
     rated = np.isfinite(rating)
     prediction, rating = outcome.prediction[rated], rating[rated]
     rank = outcome.rank[outcome.rank >= 0]
-    mse = _mean((prediction - rating) ** 2)
-    gain = _mean(ndcg(rank))
+    mse = _mean_or_none((prediction - rating) ** 2)
+    gain = _mean_or_none(ndcg(rank))
     return {
         "n": len(outcome.rank),
         "rated": len(rating),
         "ranked": len(rank),
         "mse": mse,
         "rmse": None if mse is None else mse**0.5,
-        "accuracy": _mean(on_grid(prediction, grid) == rating) if len(grid) else None,
+        "accuracy": _mean_or_none(on_grid(prediction, grid) == rating) if len(grid) else None,
         "ndcg_loss": None if gain is None else 1.0 - gain,
         "ndcg@10": gain,
-        "recall@10": _mean(rank < TOP),
+        "recall@10": _mean_or_none(rank < TOP),
         "coverage@10": outcome.coverage if len(rank) else None,
     }
 
 
-def _mean(values: Array | NDArray[np.bool_]) -> float | None:
+def _mean_or_none(values: Array | NDArray[np.bool_]) -> float | None:
     return float(values.mean()) if len(values) else None

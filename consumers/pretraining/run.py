@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -12,10 +12,10 @@ from rich.table import Table
 
 from consumers.config.schema import Settings
 from consumers.datasets.history import Historic, first_held_out, read_historic, warnings
-from consumers.datasets.options import ReadOptions
 from consumers.datasets.understanding import confirm, show_understanding
 from consumers.errors import BUG, Stop
 from consumers.pretraining.holdout import Figures
+from consumers.pretraining.options import PretrainOptions
 from consumers.pretraining.train import fit, fresh, put_items
 from consumers.service.checkpoint_writer import Checkpointer
 from consumers.terminal import log
@@ -25,24 +25,8 @@ from models.text.encoder import load_encoder
 from models.threads import use_one_thread
 
 
-class Options(NamedTuple):
-    """What `crosscurrent pretrain` was asked for."""
-
-    interactions: Path
-    items: Path
-    out: Path
-    domain: str | None = None
-    holdout: float = 0.2
-    encoder: str | None = None
-    final_fit: bool = True
-    force: bool = False
-    reading: ReadOptions = ReadOptions()
-    dry_run: bool = False
-    yes: bool = False
-
-
 def run_pretrain(
-    options: Options, settings: Settings, console: Console | None = None
+    options: PretrainOptions, settings: Settings, console: Console | None = None
 ) -> tuple[int, dict[str, Any]]:
     """(exit code, report). Says what the files were taken for, learns, measures, saves, prints. Raises Stop.
 
@@ -93,7 +77,7 @@ def run_pretrain(
     return code, report
 
 
-def _read(options: Options, settings: Settings, bars: Progress) -> Historic:
+def _read(options: PretrainOptions, settings: Settings, bars: Progress) -> Historic:
     task = bars.add_task("reading", total=None)
     return read_historic(
         options.interactions, options.items, settings, options.domain, options.reading,
@@ -119,7 +103,7 @@ def _report(
     }
 
 
-def _show(report: dict[str, Any], options: Options, encoder: str, console: Console) -> None:
+def _show(report: dict[str, Any], options: PretrainOptions, encoder: str, console: Console) -> None:
     console.print(
         f"{report['events']:,} events, the last {report['held_out']:,} held out, {report['seconds']:.0f} s",
         highlight=False,

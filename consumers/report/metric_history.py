@@ -37,7 +37,7 @@ class Told(NamedTuple):
     notice: Notice
 
 
-class Recorder:
+class MetricHistory:
     """`tick` looks at the metrics when it is time to. One thread calls everything."""
 
     def __init__(

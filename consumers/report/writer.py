@@ -14,7 +14,7 @@ import structlog
 from consumers.config.schema import Settings
 from consumers.errors import Stop
 from consumers.report.charts import elapsed
-from consumers.report.metric_history import Recorder
+from consumers.report.metric_history import MetricHistory
 from consumers.report.page import page
 from consumers.report.svg_chart import Chart
 from consumers.service.service import Service
@@ -25,7 +25,9 @@ log = structlog.get_logger()
 
 def of_service(folder: Path, title: str, service: Service) -> Writer:
     """The writer of a service that is made and not started yet."""
-    return Writer(folder, title, service.settings, Recorder(service.metrics, service.pipeline.reporter.story))
+    return Writer(
+        folder, title, service.settings, MetricHistory(service.metrics, service.pipeline.reporter.story)
+    )
 
 
 class Writer:
@@ -35,7 +37,7 @@ class Writer:
     """
 
     def __init__(
-        self, folder: Path, title: str, settings: Settings, recorder: Recorder, every: float = 15.0
+        self, folder: Path, title: str, settings: Settings, recorder: MetricHistory, every: float = 15.0
     ) -> None:
         self.path = folder / "index.html"
         self.more: Sequence[Chart] = ()

@@ -19,7 +19,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 from prometheus_client import Counter, Histogram
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.events.record import Record
 from consumers.kafka_client.client import client_options
 from serving.contract import Write, hash_write
@@ -54,7 +54,7 @@ class Canaries:
 
     def __init__(
         self,
-        config: Kafka,
+        config: KafkaConfig,
         key: str,
         seconds: Histogram,
         lost: Counter,

@@ -27,9 +27,9 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 RETRY_SECONDS = 2.0
 WHOLE_MB = 32.0
 """A state of smaller tables is copied whole every time: that takes a few milliseconds."""
-INCREMENTS_LEAST, INCREMENTS_MOST = 16, 128
+MIN_INCREMENTS, MAX_INCREMENTS = 16, 128
 """Increments are compacted once there are so many that are together larger than the whole state, or so many at all."""
-EVENTS_MOST = 10_000
+MAX_EVENTS = 10_000
 """A checkpoint comes early after so many events: what they touched is copied while the stream waits."""
 TRIES = 3
 """Failed compactions before the stream has to wait for a whole checkpoint, where one is needed to erase someone."""
@@ -43,7 +43,7 @@ class _Running(NamedTuple):
     taken: Snapshot
     offsets: Offsets
     cut: bool
-    alone: bool
+    standalone: bool
     purged: _Compaction | None
 
 
@@ -62,7 +62,7 @@ class Checkpointer:
     `problem` says why there is none while the disk is full. Nothing is committed then, `due` comes every 2 s, and
     the caller should read no further: what it learned could not be saved.
 
-    After `drop_older`, whatever is older than the next checkpoint is deleted: at once where the state is small and
+    After `purge_older`, whatever is older than the next checkpoint is deleted: at once where the state is small and
     written whole, else when the other process has made it whole, so that the stream does not wait. Until then every
     checkpoint says that older ones must go (`alone`), and a restart goes on with it.
     """
@@ -99,7 +99,7 @@ class Checkpointer:
         """Of the newest checkpoint on disk."""
         self._pool = ThreadPoolExecutor(1, "checkpoint")
         self._running: _Running | None = None
-        self._drop_older = False
+        self._purge_older = False
         self._cuts: list[int] = []
         """Checkpoints on disk before which nothing may stay, and something does."""
         self.erased: Offsets = {}
@@ -120,7 +120,7 @@ class Checkpointer:
         for problem in problems:
             log.error("damaged checkpoint passed over; an older one is used", problem=problem)
         # A crash may have come before those that must go were removed.
-        self._drop_older = state is not None and bool(state.pop("alone", False))
+        self._purge_older = state is not None and bool(state.pop("alone", False))
         return state
 
     def age(self) -> float:
@@ -136,7 +136,7 @@ class Checkpointer:
         if self._running is not None:
             return False
         interval = min(self._interval, RETRY_SECONDS) if self.problem else self._interval
-        early = events >= EVENTS_MOST and not self.problem
+        early = events >= MAX_EVENTS and not self.problem
         return early or self._clock() - self._started >= interval
 
     def take(
@@ -154,11 +154,11 @@ class Checkpointer:
         self._started = self._clock()
         begun = time.perf_counter()
         self._large = self._large or table_bytes(state) >= self._whole_bytes
-        cut, self._drop_older = self._drop_older, False
+        cut, self._purge_older = self._purge_older, False
         purging, purged = cut or bool(self._cuts), self._made_whole
         increment = self._large and self._directory.newest is not None
-        alone = purging and (last or not increment or self._failures >= TRIES)
-        taken = snapshot(state | {"alone": purging}, increment and not alone)
+        standalone = purging and (last or not increment or self._failures >= TRIES)
+        taken = snapshot(state | {"alone": purging}, increment and not standalone)
 
         copied = time.perf_counter() - begun
 
@@ -166,19 +166,19 @@ class Checkpointer:
             if not safe():
                 return None
             begun = time.perf_counter()
-            if alone:
+            if standalone:
                 self._end_compaction()
             elif purged is not None:
                 self._directory.purge(purged.sequence)
-            self._directory.save(taken, keep=1 if alone else KEEP)
+            self._directory.save(taken, keep=1 if standalone else KEEP)
             give_back()
             return copied + time.perf_counter() - begun
 
-        self._running = _Running(self._pool.submit(write), taken, dict(offsets), cut, alone, purged)
+        self._running = _Running(self._pool.submit(write), taken, dict(offsets), cut, standalone, purged)
 
-    def drop_older(self) -> None:
+    def purge_older(self) -> None:
         """What is older than the next checkpoint must go: it holds what must be forgotten."""
-        self._drop_older = True
+        self._purge_older = True
 
     def poll(self, wait: bool = False) -> None:
         """Reports a finished write. One that found no room sets `problem`; Stop (exit 4) for any other failure."""
@@ -193,7 +193,7 @@ class Checkpointer:
             seconds = running.future.result()
         except OSError as error:
             running.taken.lost()
-            self._drop_older |= running.cut
+            self._purge_older |= running.cut
             if error.errno not in NO_ROOM:
                 raise _unwritable(error.strerror) from error
             if self.problem is None:
@@ -203,7 +203,7 @@ class Checkpointer:
             return
         if seconds is None:
             running.taken.lost()
-            self._drop_older |= running.cut
+            self._purge_older |= running.cut
             return
         if self.problem is not None:
             log.info("checkpoint written again: reading goes on")
@@ -216,11 +216,11 @@ class Checkpointer:
 
     def _count_off(self, running: _Running) -> None:
         """What has still to be deleted, now that this is on disk."""
-        if running.alone:
+        if running.standalone:
             self._cuts, self._made_whole, self._failures = [], None, 0
         elif running.cut and self._directory.newest is not None:
             self._cuts.append(self._directory.newest)
-        if running.purged is not None and not running.alone:
+        if running.purged is not None and not running.standalone:
             if self._made_whole is running.purged:
                 self._made_whole = None
             self._cuts = [cut for cut in self._cuts if cut > running.purged.sequence]
@@ -246,9 +246,9 @@ class Checkpointer:
         if self._compacting is not None or newest is None:
             return
         grown, whole = self._directory.growth(), self._made_whole
-        many = grown.increments >= INCREMENTS_LEAST and grown.bytes > grown.whole
+        many = grown.increments >= MIN_INCREMENTS and grown.bytes > grown.whole
         purging = any(whole is None or cut > whole.sequence for cut in self._cuts)
-        if purging or many or grown.increments >= INCREMENTS_MOST:
+        if purging or many or grown.increments >= MAX_INCREMENTS:
             line = [sys.executable, "-m", "models.state.compact", str(self._directory.path), str(newest)]
             process = subprocess.Popen(  # noqa: S603  our own
                 line,

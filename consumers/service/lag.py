@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from consumers.events.decode import SECONDS_LIMIT, Topics
-from consumers.events.record import Offsets, Place, Record
+from consumers.events.record import Offsets, Record, TopicPartition
 
 
 class Lag(NamedTuple):
@@ -17,7 +17,7 @@ class Lag(NamedTuple):
     records: not learned yet, by place. seconds: how long the oldest of them has waited, by domain.
     """
 
-    records: Mapping[Place, int] = MappingProxyType({})
+    records: Mapping[TopicPartition, int] = MappingProxyType({})
     seconds: Mapping[str, float] = MappingProxyType({})
 
 
@@ -27,14 +27,14 @@ class LagWatch:
     def __init__(self, topics: Topics, clock: Callable[[], float] = time.time) -> None:
         self._topics = topics
         self._clock = clock
-        self._seen: dict[Place, tuple[int, float]] = {}
+        self._seen: dict[TopicPartition, tuple[int, float]] = {}
         """Where records wait: an end of the log, and when it was first seen."""
 
-    def look(self, records: Mapping[Place, int], offsets: Offsets, waiting: Iterable[Record]) -> Lag:
+    def look(self, records: Mapping[TopicPartition, int], offsets: Offsets, waiting: Iterable[Record]) -> Lag:
         """records: behind the end, by place; offsets: the next to learn; waiting: records that are known, those of a
         place in their order."""
         now = self._clock()
-        first: dict[Place, Record] = {}
+        first: dict[TopicPartition, Record] = {}
         for record in waiting:
             first.setdefault((record.topic, record.partition), record)
         domains = [domain for domain, kind in self._topics.values() if kind == "interactions"]
@@ -46,7 +46,9 @@ class LagWatch:
                 seconds[domain] = max(seconds[domain], waited)
         return Lag(MappingProxyType(dict(records)), MappingProxyType(seconds))
 
-    def _waited(self, place: Place, offset: int, behind: int, record: Record | None, now: float) -> float:
+    def _waited(
+        self, place: TopicPartition, offset: int, behind: int, record: Record | None, now: float
+    ) -> float:
         """Since the next record was written: its own time says so. Where that is unknown, or cannot be one, at least
         since it was first seen to wait."""
         if not behind:

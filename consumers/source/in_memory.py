@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from consumers.events.record import Offsets, Place, Record
+from consumers.events.record import Offsets, Record, TopicPartition
 
 
 class Abort(Exception):
@@ -76,7 +76,7 @@ class ListSource:
         return self._offsets | offsets
 
     def waiting(self) -> list[Record]:
-        first: dict[Place, Record] = {}
+        first: dict[TopicPartition, Record] = {}
         for record in self.records[self._position :]:
             if isinstance(record, Record):
                 place = (record.topic, record.partition)
@@ -84,7 +84,7 @@ class ListSource:
                     first.setdefault(place, record)
         return list(first.values())
 
-    def lag(self, offsets: Offsets) -> dict[Place, int]:
+    def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:
         return {place: max(0, end - offsets.get(place, 0)) for place, end in self._ends().items()}
 
     def reached_start_end(self, offsets: Offsets) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata
+from kafka import TopicPartition as KafkaPartition
 from kafka.errors import (
     KafkaError,
     OffsetOutOfRangeError,
@@ -14,30 +15,27 @@ from kafka.errors import (
     UnsupportedCodecError,
 )
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.decode import Topics
-from consumers.events.record import Offsets, Place, Record
+from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import advice, unreadable_topics
-from consumers.kafka_client.diagnostics import unreachable
+from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.topics import canary_partitions
+from consumers.source.options import SourceOptions
 from consumers.source.partition_discovery import PartitionWatch, described
 from consumers.source.positions import Positions
 from consumers.source.protocol import Unavailable
 from consumers.source.resume import gone, of_this_log, truncated
 from consumers.source.stable_ends import StableEnds
-from consumers.source.time_merge import BUFFER_BYTES, Patience, TimeMerge
+from consumers.source.time_merge import Patience, TimeMerge
 
 log = structlog.get_logger()
 
-WATCH_SECONDS = 5.0
-"""Between two looks for partitions that were added."""
-PATIENCE_SECONDS = 1.0
-"""How long time order may hold records back for a partition that delivers nothing."""
 CHUNK_RECORDS = 2_000
 """Taken in at once; between two chunks, partitions that hold enough are paused."""
-FETCH_LEAST, FETCH_MOST = 64 * 1024, 256 * 1024
+MIN_FETCH_BYTES, MAX_FETCH_BYTES = 64 * 1024, 256 * 1024
 """Bytes that a partition may give at once: fewer where there are many, and not so few that a batch is larger."""
 
 
@@ -54,40 +52,37 @@ class KafkaSource:
 
     def __init__(
         self,
-        config: Kafka,
+        config: KafkaConfig,
         topics: Topics,
-        poll_records: int = 2000,
-        accept_gap: bool = False,
-        canary_topic: str = "",
-        watch_seconds: float = WATCH_SECONDS,
-        patience_seconds: float = PATIENCE_SECONDS,
-        buffer_bytes: int = BUFFER_BYTES,
+        options: SourceOptions = SourceOptions(),  # noqa: B008  it never changes
     ) -> None:
         self._watch: PartitionWatch | None = None
-        self._watch_seconds = watch_seconds
+        self._watch_seconds = options.watch_seconds
         self._topics = topics
-        self._poll_records = poll_records
-        self._accept_gap = accept_gap
+        self._poll_records = options.poll_records
+        self._accept_gap = options.accept_gap
         self._lost = 0
         self._positions = Positions()
-        self._merge = TimeMerge(buffer_bytes, Patience(patience_seconds))
+        self._merge = TimeMerge(options.buffer_bytes, Patience(options.patience_seconds))
         self._reading_items = True
-        self.canaries: dict[Place, Any] = {}
+        self.canaries: dict[TopicPartition, Any] = {}
         self.canary_problem = ""
         self._config = config
         self._consumer: Any = None
         try:
             with KafkaAdminClient(**client_options(config)) as admin:
                 found, self._identity = described(admin, topics)
-                self._tps: dict[Place, Any] = {place: TopicPartition(*place) for place in sorted(found)}
-                if canary_topic:
-                    self.canaries, self.canary_problem = canary_partitions(admin, canary_topic)
-            self._consumer = self._connect(buffer_bytes // 4)
+                self._tps: dict[TopicPartition, Any] = {
+                    place: KafkaPartition(*place) for place in sorted(found)
+                }
+                if options.canary_topic:
+                    self.canaries, self.canary_problem = canary_partitions(admin, options.canary_topic)
+            self._consumer = self._connect(options.buffer_bytes // 4)
             self._ends = StableEnds(self._consumer)
             unreadable = unreadable_topics(config, self._tps)
         except (KafkaError, OSError, ValueError) as error:
             self.close()
-            raise Stop(unreachable(config, error)) from error
+            raise Stop(why_unreachable(config, error)) from error
         if unreadable:
             self.close()
             raise Stop("; ".join(unreadable.values()))
@@ -99,7 +94,7 @@ class KafkaSource:
             **client_options(self._config),
             group_id=self._config.group_id,
             max_poll_records=CHUNK_RECORDS,
-            max_partition_fetch_bytes=min(FETCH_MOST, max(FETCH_LEAST, each)),
+            max_partition_fetch_bytes=min(MAX_FETCH_BYTES, max(MIN_FETCH_BYTES, each)),
             fetch_max_bytes=fetched_bytes,
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -117,7 +112,7 @@ class KafkaSource:
             begins = consumer.beginning_offsets(list(tps.values()))
             ends = consumer.end_offsets(list(tps.values()))
         except KafkaError as error:
-            raise Stop(unreachable(self._config, error)) from error
+            raise Stop(why_unreachable(self._config, error)) from error
         for place, tp in tps.items():
             first = known.first(place, begins[tp])
             if first < begins[tp]:
@@ -139,7 +134,7 @@ class KafkaSource:
         log.info("partitions were added", partitions=[f"{topic}:{number}" for topic, number in new])
         for place in new:
             self._identity.setdefault(f"topic:{place[0]}", seen[1][place[0]])
-            self._tps[place] = TopicPartition(*place)
+            self._tps[place] = KafkaPartition(*place)
             self._positions.start(place, 0, 0)
         # The others stay where they are.
         self._consumer.assign([*self._tps.values(), *self.canaries.values()])
@@ -149,7 +144,7 @@ class KafkaSource:
     def items_read(self) -> bool:
         return not self._reading_items
 
-    def _gap(self, place: Place, first: int, earliest: int) -> None:
+    def _gap(self, place: TopicPartition, first: int, earliest: int) -> None:
         if not self._accept_gap:
             raise gone(place, first, earliest)
         self._lost += earliest - first
@@ -271,7 +266,7 @@ class KafkaSource:
     def next_offsets(self, offsets: Offsets) -> Offsets:
         return self._positions.next(offsets)
 
-    def lag(self, offsets: Offsets) -> dict[Place, int]:
+    def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:
         return self._positions.lag(offsets)
 
     def waiting(self) -> list[Record]:

@@ -11,16 +11,16 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.errors import Stop
 from consumers.events.decode import Topics
-from consumers.events.record import Place
+from consumers.events.record import TopicPartition
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.topics import places
 from serving.worker import Worker
 
 
-def described(admin: Any, topics: Topics) -> tuple[set[Place], dict[str, str]]:
+def described(admin: Any, topics: Topics) -> tuple[set[TopicPartition], dict[str, str]]:
     """Every partition, and what tells this log from another. Raises Stop where a topic is missing that must be there,
     KafkaError."""
     cluster = admin.describe_cluster().get("cluster_id")
@@ -37,14 +37,14 @@ def described(admin: Any, topics: Topics) -> tuple[set[Place], dict[str, str]]:
 class PartitionWatch:
     """Looks every `seconds`. `take` gives what the latest look saw, once."""
 
-    def __init__(self, config: Kafka, topics: Iterable[str], seconds: float) -> None:
+    def __init__(self, config: KafkaConfig, topics: Iterable[str], seconds: float) -> None:
         self._config, self._topics, self._seconds = config, list(topics), seconds
-        self._seen: tuple[set[Place], dict[str, str]] | None = None
+        self._seen: tuple[set[TopicPartition], dict[str, str]] | None = None
         self._closing = threading.Event()
         self._thread = Worker("partitions", self._run, again=seconds)
         self._thread.start()
 
-    def take(self) -> tuple[set[Place], dict[str, str]] | None:
+    def take(self) -> tuple[set[TopicPartition], dict[str, str]] | None:
         seen, self._seen = self._seen, None
         return seen
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from consumers.events.record import Offsets, Place, Record
+from consumers.events.record import Offsets, Record, TopicPartition
 
 
 class Unavailable(Exception):
@@ -39,7 +39,7 @@ class Source(Protocol):
         """Where a restart would read on, for every place, given the next offsets to learn. A place that nothing was
         learned from has one, too, and it lies beyond what follows the last learned record without being one."""
 
-    def lag(self, offsets: Offsets) -> dict[Place, int]:
+    def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:
         """Records behind the end of the log, per place, given the next offsets to learn."""
 
     def waiting(self) -> list[Record]:

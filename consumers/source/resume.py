@@ -8,7 +8,7 @@ from typing import NamedTuple
 import structlog
 
 from consumers.errors import STATE_UNUSABLE, Stop
-from consumers.events.record import Offsets, Place
+from consumers.events.record import Offsets, TopicPartition
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ class Known(NamedTuple):
     """Whether a place without offset was added after the checkpoint. Earlier versions kept no offset of a place that
     they had learned nothing from."""
 
-    def first(self, place: Place, earliest: int) -> int:
+    def first(self, place: TopicPartition, earliest: int) -> int:
         """The offset from which records of `place` are not learned yet; `earliest` is the oldest in the log.
 
         A topic that the checkpoint does not know is read from its oldest record on, as every topic is at first. A
@@ -66,7 +66,7 @@ def of_this_log(
     return Known(kept, frozenset(topics), complete)
 
 
-def gone(place: Place, first: int, earliest: int) -> Stop:
+def gone(place: TopicPartition, first: int, earliest: int) -> Stop:
     """The log no longer has the offsets from `first` to before `earliest`."""
     return Stop(
         f"{place[0]} partition {place[1]}: offsets {first} to {earliest - 1} are gone from the log "

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from consumers.events.record import Place, Record
+from consumers.events.record import Record, TopicPartition
 
 BUFFER_BYTES = 64_000_000
 """Memory for the records that are held, of all partitions together."""
@@ -30,9 +30,9 @@ class Patience:
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._since: dict[Place, float] = {}
+        self._since: dict[TopicPartition, float] = {}
 
-    def waited_for(self, starving: set[Place], busy: bool = False) -> set[Place]:
+    def waited_for(self, starving: set[TopicPartition], busy: bool = False) -> set[TopicPartition]:
         """`starving`: all places that have more to read and show nothing. `busy`: so much came of others that this
         says nothing about those that are still waited for; their time begins anew."""
         now = self._clock()
@@ -53,18 +53,18 @@ class TimeMerge:
     def __init__(self, buffer_bytes: int = BUFFER_BYTES, patience: Patience | None = None) -> None:
         self._limit = buffer_bytes
         self._patience = patience or Patience(math.inf)
-        self.waited_for: set[Place] = set()
-        self._held: dict[Place, deque[Record]] = {}
-        self._bytes: dict[Place, int] = {}
+        self.waited_for: set[TopicPartition] = set()
+        self._held: dict[TopicPartition, deque[Record]] = {}
+        self._bytes: dict[TopicPartition, int] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._held.values()))
 
-    def add(self, place: Place, records: list[Record]) -> None:
+    def add(self, place: TopicPartition, records: list[Record]) -> None:
         self._held.setdefault(place, deque()).extend(records)
         self._bytes[place] = self._bytes.get(place, 0) + sum(map(_bytes, records))
 
-    def full(self, places: int) -> set[Place]:
+    def full(self, places: int) -> set[TopicPartition]:
         """Those that hold their share of the memory, of `places` places: reading them may pause."""
         return {place for place, held in self._bytes.items() if held > 0 and held * places >= self._limit}
 
@@ -72,11 +72,11 @@ class TimeMerge:
         """The next record of each place that holds any."""
         return [held[0] for held in self._held.values() if held]
 
-    def starving(self, behind: set[Place]) -> set[Place]:
+    def starving(self, behind: set[TopicPartition]) -> set[TopicPartition]:
         """Those of `behind` that show nothing."""
         return {place for place in behind if not self._held.get(place)}
 
-    def take(self, behind: set[Place], limit: int, busy: bool = False) -> list[Record]:
+    def take(self, behind: set[TopicPartition], limit: int, busy: bool = False) -> list[Record]:
         """At most `limit` records. `behind`: places whose log has more than was polled so far. `busy`: see Patience."""
         starving = self.starving(behind)
         self.waited_for = self._patience.waited_for(starving, busy)

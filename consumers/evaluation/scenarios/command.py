@@ -15,7 +15,7 @@ from consumers.errors import Stop
 from consumers.evaluation.scenarios.kinds import Scenario
 from consumers.evaluation.scenarios.metrics import Pair, scenario_figures
 from consumers.evaluation.scenarios.report import print_scenario, write_scenario_plot
-from consumers.evaluation.scenarios.run import Pass, run_pass
+from consumers.evaluation.scenarios.run import ScenarioPass, run_pass
 from consumers.evaluation.scenarios.world import scenario_world
 from consumers.evaluation.workers import run_all
 from consumers.simulator.world_settings import WorldSettings
@@ -47,7 +47,7 @@ def run_scenario(
     worlds = [world_of(scenario, seed) for seed in range(first, first + seeds)]
     held = msgspec.json.encode(settings)
     ranked = scenario == "zero-overlap"
-    passes = [Pass(world, held, adapt, ranked) for world in worlds for adapt in (True, False)]
+    passes = [ScenarioPass(world, held, adapt, ranked) for world in worlds for adapt in (True, False)]
     names = [f"{scenario} {p.world.seed} {'on' if p.adapt else 'off'}" for p in passes]
     with log.bars(console) as bars:
         traces = run_all(run_pass, passes, names, worlds[0].events, bars)

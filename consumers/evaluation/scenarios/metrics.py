@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from consumers.evaluation.metrics import mean_and_sd
 from consumers.evaluation.scenarios.run import EARLY, Floats, Happening, Trace
 from consumers.evaluation.scenarios.world import drift_begins, first_measured
 from consumers.simulator.world import World
@@ -15,7 +16,7 @@ from consumers.simulator.world_settings import WorldSettings
 from models.adaptation.drift_detectors import Detector
 from models.assessment.prequential import NDCG_LOSS, RMSE
 
-WINDOW = 500
+ROLLING_EVENTS = 500
 """The target's events that "the mean error of the last" ones is of."""
 RECOVERED = 1.05
 """… which has recovered at so many times the floor."""
@@ -43,17 +44,18 @@ class Pair(NamedTuple):
 
 
 def rolling(squared: Floats) -> Floats:
-    """(n,): root mean square of the last `WINDOW` values at each; of all so far where there are fewer."""
+    """(n,): root mean square of the last `ROLLING_EVENTS` values at each; of all so far where there are fewer."""
     total = np.cumsum(np.insert(squared, 0, 0.0))
-    first = np.maximum(np.arange(len(squared)) - WINDOW + 1, 0)
+    first = np.maximum(np.arange(len(squared)) - ROLLING_EVENTS + 1, 0)
     means = (total[1:] - total[first]) / (np.arange(len(squared)) + 1 - first)
     return np.sqrt(np.maximum(means, 0.0))
 
 
 def recovery_events(squared: Floats, since: int, floor: float) -> int:
-    """Events from `since` on until the root mean square of the last `WINDOW` is within `RECOVERED` of the floor.
+    """Count the events from `since` on until the error has recovered; all that are left if it never does.
 
-    A window that reaches back before the shift holds errors from there too. All that are left if it never is.
+    It has recovered once the root mean square of the last `ROLLING_EVENTS` errors is at most `RECOVERED` times the
+    floor. A window that reaches back before the shift holds errors from there too.
     """
     recovered = np.flatnonzero(rolling(squared)[since:] <= RECOVERED * floor)
     return int(recovered[0]) + 1 if len(recovered) else len(squared) - since
@@ -78,15 +80,15 @@ def scenario_figures(scenario: str, pairs: Sequence[Pair]) -> dict[str, Any]:
         # Only the adapting learner has detectors.
         alarms = [false_alarms(p.world, p.on.happenings) if row == "on" else 0.0 for p in pairs]
         figures[row] = {
-            "error": over_seeds([root(e[since:]) for e, since in zip(errors, sinces, strict=True)]),
-            "recovery_events": over_seeds(
+            "error": _over_seeds([root(e[since:]) for e, since in zip(errors, sinces, strict=True)]),
+            "recovery_events": _over_seeds(
                 [recovery_events(*one) for one in zip(errors, sinces, floors, strict=True)]
             ),
-            "false_alarms_per_100k": over_seeds(alarms),
+            "false_alarms_per_100k": _over_seeds(alarms),
         }
-    figures["floor"] = over_seeds(floors)
-    figures["bias_error"] = over_seeds([abs(pair.on.bias) for pair in pairs])
-    figures["bias_error_all_pairs"] = over_seeds([abs(pair.on.bias_all) for pair in pairs])
+    figures["floor"] = _over_seeds(floors)
+    figures["bias_error"] = _over_seeds([abs(pair.on.bias) for pair in pairs])
+    figures["bias_error_all_pairs"] = _over_seeds([abs(pair.on.bias_all) for pair in pairs])
     if all((NDCG_LOSS, "full") in pair.on.losses for pair in pairs):
         figures["ranking"] = _ranking([pair.on for pair in pairs])
     figures["actions"] = [_actions(p, since) for p, since in zip(pairs, sinces, strict=True)]
@@ -108,9 +110,11 @@ def _ranking(traces: Sequence[Trace]) -> dict[str, Any]:
     for name, wheres in groups.items():
         ranked = [w & np.isfinite(t.losses[NDCG_LOSS, "full"]) for w, t in zip(wheres, traces, strict=True)]
         found[name] = {
-            arm: over_seeds([_gain(t.losses[NDCG_LOSS, arm], w) for t, w in zip(traces, ranked, strict=True)])
+            arm: _over_seeds(
+                [_gain(t.losses[NDCG_LOSS, arm], w) for t, w in zip(traces, ranked, strict=True)]
+            )
             for arm in RANKED
-        } | {"n": over_seeds([int(w.sum()) for w in ranked])}
+        } | {"n": _over_seeds([int(w.sum()) for w in ranked])}
     return found
 
 
@@ -138,9 +142,6 @@ def root(squared: Floats) -> float:
     return float(np.sqrt(squared.mean()))
 
 
-def over_seeds(values: Sequence[float]) -> dict[str, float]:
-    """Mean and deviation (of a sample; 0 for a single seed)."""
-    return {
-        "mean": float(np.mean(values)),
-        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
-    }
+def _over_seeds(values: Sequence[float]) -> dict[str, float]:
+    """Return the mean and the standard deviation of a figure."""
+    return dict(zip(("mean", "sd"), mean_and_sd(values), strict=True))

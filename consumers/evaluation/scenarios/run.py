@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from consumers.config.schema import Settings
 from consumers.datasets.record import Sent
-from consumers.evaluation.learner_arms import rank_of
+from consumers.evaluation.metrics import rank_of
 from consumers.evaluation.scenarios.world import TARGET
 from consumers.evaluation.workers import Tell
 from consumers.events.decode import Decoder
@@ -28,7 +28,7 @@ from models.schema import Domain, Interaction, Item
 from models.text.encoder import load_encoder
 
 Floats = NDArray[np.float64]
-LATEST = 2_000
+BIAS_EVENTS = 2_000
 """The target's latest events, on which the learned bias is measured: what users rate is what the bias corrects."""
 PAIRS = 3_000
 """Users and items of the target, drawn alike, on which it is measured too.
@@ -39,7 +39,7 @@ EARLY = 5
 """A user or an item with fewer earlier events in the target is cold."""
 
 
-class Pass(NamedTuple):
+class ScenarioPass(NamedTuple):
     """What is run in one process."""
 
     world: WorldSettings
@@ -73,13 +73,13 @@ class Trace(NamedTuple):
     """Earlier events of the user, and of the item, in the target."""
     happenings: list[Happening]
     bias: float
-    """Learned minus true mean of the ratings that are given, over the target's `LATEST` events, each before it is
+    """Learned minus true mean of the ratings that are given, over the target's `BIAS_EVENTS` events, each before it is
     learned. What lies beyond an end of the scale is given as the end, so that is the truth a learner can find."""
     bias_all: float
     """The same at the end of the stream, over `PAIRS` pairs that nobody chose."""
 
 
-class Recorder(Prequential):
+class LossRecorder(Prequential):
     """Keeps every loss of the target beside the means: `at` is the row of the event that is judged."""
 
     def __init__(self, events: int) -> None:
@@ -95,14 +95,14 @@ class Recorder(Prequential):
             self.kept[metric, arm][self.at] = value
 
 
-def run_pass(run: Pass, tell: Tell) -> Trace:
+def run_pass(run: ScenarioPass, tell: Tell) -> Trace:
     """Every event is scored, judged and learned, as `run` does it; `tell` hears how many."""
     settings = msgspec.json.decode(run.settings, type=Settings)
     simulator = Simulator(run.world)
     arms = _arms(run, settings, simulator)
     target = simulator.world.number[TARGET]
     rows = sum(int((draw.domain == target).sum()) for draw in simulator.world.draws())
-    recorder = arms.prequential = Recorder(rows)
+    recorder = arms.prequential = LossRecorder(rows)
     position, honest = np.zeros(rows, np.int64), np.zeros(rows)
     user_events, item_events = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
     happenings: list[Happening] = []
@@ -119,7 +119,7 @@ def run_pass(run: Pass, tell: Tell) -> Trace:
             # ids of users and items differ
             user_events[at], item_events[at] = had.get(event.user, 0), had.get(event.item, 0)
             had[event.user], had[event.item] = user_events[at] + 1, item_events[at] + 1
-        if is_target and at >= rows - LATEST:
+        if is_target and at >= rows - BIAS_EVENTS:
             bias.append(
                 _predicted(arms.full, event.user, event.item)
                 - simulator.given(TARGET, event.user, event.item, n)
@@ -139,7 +139,7 @@ def run_pass(run: Pass, tell: Tell) -> Trace:
     )  # fmt: skip
 
 
-def _arms(run: Pass, settings: Settings, simulator: Simulator) -> Arms:
+def _arms(run: ScenarioPass, settings: Settings, simulator: Simulator) -> Arms:
     """The learners of `run`, who know all items; lists are made of the target alone, and only if it is ranked."""
     arms = Arms(
         [

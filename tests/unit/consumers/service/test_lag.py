@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumers.events.decode import Topics
-from consumers.events.record import Place, Record
+from consumers.events.record import Record, TopicPartition
 from consumers.service.lag import LagWatch
 
 TOPICS: Topics = {
@@ -24,7 +24,7 @@ class Clock:
         return self.now
 
 
-def record(place: Place, timestamp: int) -> Record:
+def record(place: TopicPartition, timestamp: int) -> Record:
     return Record(*place, 0, timestamp, None, b"")
 
 

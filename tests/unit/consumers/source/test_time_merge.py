@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.events.record import Place, Record
+from consumers.events.record import Record, TopicPartition
 from consumers.source.time_merge import RECORD_BYTES, Patience, TimeMerge
 
 LOGS = st.lists(st.lists(st.integers(0, 30), max_size=15), min_size=1, max_size=4)
@@ -16,7 +16,7 @@ def log(partition: int, times: list[int]) -> list[Record]:
     return [Record("t", partition, offset, time, None, None) for offset, time in enumerate(times)]
 
 
-def place(partition: int) -> Place:
+def place(partition: int) -> TopicPartition:
     return ("t", partition)
 
 
