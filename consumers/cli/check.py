@@ -1,4 +1,4 @@
-"""`crosscurrent check`: everything a start needs, looked at one by one; each failure says what to do."""
+"""`crosscurrent check`: look at everything a start needs, one by one. Each failure says what to do."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Finding(NamedTuple):
 
 
 def check(settings: Settings, create_topics: bool = False) -> Iterator[Finding]:
-    """Findings as they are made. `create_topics`: make the missing ones."""
+    """Yield a finding after each look. `create_topics`: create the missing topics first."""
     yield Finding("config", True, f"{len(settings.domains)} domains: {', '.join(settings.domains)}")
     yield from _check_kafka(settings, create_topics)
     yield _check_store(settings)
@@ -77,7 +77,7 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
 
 
 def _check_canary(admin: Any, topic: str, create: bool) -> Finding:
-    """Good without, too: the service makes the topic itself where it may, and else runs without canaries."""
+    """Look at the topic of canaries. Without it the service creates it or runs without canaries, so nothing fails."""
     there = bool(partition_counts(admin, [topic]))
     if not there and create:
         try:
@@ -119,7 +119,7 @@ def _check_store(settings: Settings) -> Finding:
 
 
 def _check_checkpoints(settings: Settings) -> Finding:
-    """Whether the directory can be written to, and whether `run` would take up what is in it."""
+    """Find out whether the directory can be written to, and whether `run` can load what is in it."""
     path = Path(settings.checkpoint.directory)
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,7 @@ def run(config: Path, accept_gap: bool, report: Path | None, debug: bool) -> int
     except Stop as stop:
         if sys.stderr.isatty():
             raise
-        # as the rest of the log: whoever collects that must not miss its last line
+        # A program that collects the log must not miss its last line, so it is written like the others.
         structlog.get_logger().error(str(stop), exit_code=stop.code)
         return stop.code
 
@@ -159,7 +159,7 @@ for command in (demo, simulate, replay, pretrain, evaluate, dead_letters, forget
 
 
 def main() -> None:
-    """Runs a command; turns its outcome into an exit code."""
+    """Run a command; turn its outcome into an exit code."""
     output.guard()
     code = 0
     try:
@@ -167,7 +167,7 @@ def main() -> None:
         sys.stdout.flush()
     except output.ReaderGone:
         output.end_by_sigpipe()
-    except Stop as stop:  # of the flush; one that has failed already said so
+    except Stop as stop:  # The flush failed. A command that has failed has already said why.
         if not code:
             click.echo(f"crosscurrent: {stop}", err=True)
             code = stop.code

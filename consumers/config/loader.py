@@ -1,4 +1,4 @@
-"""Settings from one TOML file and environment overrides. An unknown key is an error that names its path."""
+"""Load the settings from a TOML file and environment overrides. An unknown key is an error that names its path."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PREFIX = "CROSSCURRENT_"
 
 
 def load(path: Path | None, environ: Mapping[str, str] | None = None, need_domains: bool = True) -> Settings:
-    """Reads `path` (None: defaults only), applies the environment, validates.
+    """Read `path` (None: defaults only), apply the environment, validate.
 
     Raises Stop with exit code 2 and the path of the offending key.
     """
@@ -42,10 +42,10 @@ def build(
     origin: str = "config",
     need_domains: bool = True,
 ) -> Settings:
-    """Settings from a plain dict and environment overrides; see `load`."""
+    """Make settings from a plain dict and environment overrides; see `load`."""
     raw = copy.deepcopy(raw)
     from_environment: dict[str, str] = {}
-    """By key: the variable that set it."""
+    """The variable that set a key, by the key."""
     for name, text in (environ or {}).items():
         if name.startswith(PREFIX) and "__" in name:
             from_environment[_override(raw, name, text)] = name
@@ -67,7 +67,7 @@ def build(
 
 
 def _bad_domain(raw: dict[str, Any]) -> str:
-    """The name of the first domain that is not well-formed: msgspec's path says `[...]` for it."""
+    """Return the name of the first domain that is not well-formed: msgspec's path says `[...]` for it."""
     domains = raw.get("domains")
     for name, domain in domains.items() if isinstance(domains, dict) else ():
         try:
@@ -78,7 +78,10 @@ def _bad_domain(raw: dict[str, Any]) -> str:
 
 
 def _readable(message: str, domain: str) -> tuple[str, str]:
-    """msgspec's `Object contains unknown field `x` - at `$.kafka`` as the key, `kafka.x`, and what is wrong with it."""
+    """Turn msgspec's message into (key, what is wrong with it).
+
+    `Object contains unknown field `x` - at `$.kafka`` becomes (`kafka.x`, `unknown key`).
+    """
     text, _, where = message.partition(" - at `$")
     place = where.rstrip("`").lstrip(".").replace("domains[...]", f"domains.{domain}").replace("[...]", "")
     if unknown := re.match(r"Object contains unknown field `(.*)`", text):
@@ -92,7 +95,7 @@ def _readable(message: str, domain: str) -> tuple[str, str]:
 
 
 def _kind(path: list[str]) -> Any:
-    """The type of a key; None if there is no such key."""
+    """Return the type of a key; None if there is no such key."""
     kind: Any = Settings
     for key in path:
         if get_origin(kind) is dict:
@@ -105,7 +108,7 @@ def _kind(path: list[str]) -> Any:
 
 
 def _override(raw: dict[str, Any], name: str, text: str) -> str:
-    """Sets what the variable says; gives the key's path."""
+    """Set what the variable says; return the key's path. Raises Stop."""
     path = name.removeprefix(PREFIX).lower().split("__")
     if (kind := _kind(path)) is None:
         raise Stop(f"environment {name}: {'.'.join(path)}: unknown key")
@@ -122,7 +125,7 @@ def _override(raw: dict[str, Any], name: str, text: str) -> str:
 
 
 def _parse(text: str, kind: Any) -> Any:
-    """`text` as TOML, else as it stands; where a string or a list is wanted, `123` stays a string."""
+    """Read `text` as TOML, or take it as it is. If a string or a list is wanted, `123` stays a string."""
     try:
         parsed = tomllib.loads(f"v = {text}")
     except tomllib.TOMLDecodeError as error:
@@ -145,10 +148,10 @@ def _is_list(kind: Any) -> bool:
 
 
 def _tidy(table: dict[str, Any], path: list[str]) -> None:
-    """`"a, b"` where a list is wanted becomes `["a", "b"]`, and `"1, 5"` numbers where numbers are.
+    """Split `"a, b"` into `["a", "b"]` if a list is wanted, and `"1, 5"` into numbers if a list of numbers is.
 
-    An empty string for a key that may be missing takes it back: the environment can, of what the file says. Not so
-    for a secret that user ids are hidden with: without it they would be kept as they are.
+    An empty string removes an optional key: so the environment can take back what the file says. It does not remove
+    `privacy.key`: without the key, user ids would be kept as they are.
     """
     for key, value in table.items():
         kind = _kind([*path, key])
@@ -174,7 +177,7 @@ def _read_secret_files(settings: Settings) -> None:
                 setattr(owner, key, Path(file).read_text(encoding="utf-8").strip())
             except OSError as error:
                 raise Stop(f"{section}.{key}_file {file}: {error.strerror}") from error
-            except UnicodeDecodeError:  # the error itself would show the secret
+            except UnicodeDecodeError:  # the error's own text would show the secret
                 raise Stop(f"{section}.{key}_file {file}: not UTF-8 text") from None
 
 

@@ -80,7 +80,7 @@ class RedisConfig(msgspec.Struct, forbid_unknown_fields=True):
     """The URL names one node of a Redis Cluster; the others are found out."""
 
     def client(self) -> dict[str, Any]:
-        """What `serving.store.connection.connect` takes beside the URL."""
+        """Return what `serving.store.connection.connect` takes besides the URL."""
         return {
             "cluster": self.cluster,
             "username": self.username,
@@ -210,7 +210,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     domains: dict[str, DomainConfig] = {}
 
     def domain_list(self) -> list[Domain]:
-        """What the learners need to know of the domains, in the order of the file."""
+        """Return what the learners need to know of the domains, in the order of the file."""
         return [
             Domain(
                 name, d.role, d.rating_range, d.recommend, d.catalogue, frozenset(d.allow), frozenset(d.deny)
@@ -219,13 +219,13 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
         ]
 
     def learning(self) -> LearningSettings:
-        """What every learner is made with."""
+        """Return the settings that every learner is made with."""
         return LearningSettings(
             **msgspec.structs.asdict(self.learner), ranker=self.ranker, adaptation=self.adaptation
         )
 
     def topics(self) -> dict[str, tuple[str, Literal["interactions", "items", "forget"]]]:
-        """Topic name to (domain, kind of its records); the topic of requests to forget has no domain."""
+        """Map each topic to (domain, kind of its records); the topic of requests to forget has no domain."""
         topics: dict[str, tuple[str, Literal["interactions", "items", "forget"]]] = {
             self.kafka.forget_topic: ("", "forget")
         }
@@ -245,7 +245,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
         return entry.interactions_topic if kind == "interactions" else entry.items_topic
 
     def topic_kinds(self) -> list[tuple[str, Literal["interactions", "items"]]]:
-        """Every topic, as what it is created: requests to forget are compacted as items are."""
+        """Return every topic and how it is created: requests to forget are compacted, as items are."""
         return [
             (name, "interactions" if kind == "interactions" else "items")
             for name, (_, kind) in self.topics().items()

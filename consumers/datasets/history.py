@@ -1,7 +1,7 @@
-"""Historic files for `pretrain`: the complete events of the config's domains in time order, and the items.
+"""Read the files of `pretrain`: the complete events of the config's domains in time order, and the items.
 
-A row of the interaction file is used, bad (a value is missing or breaks the contract), repeated (its event_id came
-before) or skipped (its domain is not in the config); the four counts add up to the rows.
+Each row of the interaction file is counted once. It is used, bad (a value is missing or breaks the contract),
+repeated (its event_id came before) or skipped (its domain is not in the config).
 """
 
 from __future__ import annotations
@@ -26,19 +26,22 @@ Progress = Callable[[int, int], object]
 
 
 class Historic(NamedTuple):
-    """`events`: time order, complete, each event_id once. `scans`: of the events, then of the items."""
+    """The events in time order, complete, each event_id once; the items; what was left out.
+
+    scans: of the events, then of the items.
+    """
 
     events: list[Interaction]
     items: list[Item]
     skipped: Counter[str]
-    """Events by domain, of those that are not used."""
+    """Events that are not used, by domain."""
     repeated: int
     scans: tuple[Scan, Scan]
     check: Check
 
     @property
     def cut(self) -> bool:
-        """Whether a file was not read to its end."""
+        """Return whether a file was not read to its end."""
         return any(found.cut is not None for found in self.scans)
 
 
@@ -50,7 +53,10 @@ def read_historic(
     reading: ReadOptions = ReadOptions(),  # noqa: B008  it never changes
     progress: Progress = lambda _done, _size: None,
 ) -> Historic:
-    """Reads both files; with `domain`, all rows are of it, or only its rows count. Raises Stop, with what to do."""
+    """Read both files. Raises Stop, with what to do.
+
+    domain: the domain of all rows; of files with a domain column, the domain whose rows are used.
+    """
     tables = open_tables((interactions, items), domain, reading, ("interactions", "items"))
     size = sum(table.size for table in tables)
     check = Check(settings, reading.rating_range, pseudonyms=settings.privacy.ids())
@@ -73,7 +79,7 @@ def read_historic(
 
 
 def warnings(historic: Historic) -> Iterator[str]:
-    """What is left out beside the bad rows, a line each, for people."""
+    """Yield a line for people about each kind of event left out, except bad rows."""
     if historic.repeated:
         yield f"{historic.repeated:,} events left out: their event_id came before"
     if historic.skipped:
@@ -82,9 +88,9 @@ def warnings(historic: Historic) -> Iterator[str]:
 
 
 def first_held_out(events: list[Interaction], share: float) -> int:
-    """Where the last `share` of the events in time order begins; events of one time are never torn apart.
+    """Return where the last `share` of the events in time order begins; events of one time stay together.
 
-    Raises Stop where nothing would be left to learn.
+    Raises Stop if nothing would be left to learn.
     """
     if share <= 0.0:
         return len(events)

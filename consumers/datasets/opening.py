@@ -1,4 +1,4 @@
-"""Several files of one person: opened together, because what was said about columns is said of all of them."""
+"""Open several files of one person together: what was said about columns holds for all of them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def open_tables(
     expected: Sequence[Kind | None] = (),
     otherwise: str | None = None,
 ) -> list[TableFile]:
-    """The files, not yet read. A column that `options` names need not be in all of them.
+    """Open the files, without reading them. A column that `options` names need not be in all of them.
 
-    expected: what each must hold, where that is known. otherwise: the domain of all rows of a file without such a
-    column. Raises TableError for a file that cannot be understood, and where no file has a column that was named.
+    expected: what each file must hold, if known. otherwise: the domain of all rows of a file without a domain column.
+    Raises TableError for a file that cannot be understood, and if no file has a column that was named.
     """
     kinds = list(expected) or [None] * len(paths)
     tables = [_open(path, domain, options, kind, otherwise) for path, kind in zip(paths, kinds, strict=True)]

@@ -80,14 +80,14 @@ class Scan(msgspec.Struct):
 
     @property
     def good(self) -> int:
-        """The number of good rows."""
+        """Return the number of good rows."""
         return sum(d.clicks + d.ratings + d.items for d in self.domains.values())
 
 
 def scan(
     table: TableFile, check: Check, keep: bool = False, progress: Callable[[], object] = lambda: None
 ) -> Scan:
-    """Read all of `table`, and settle what only the whole can tell. Raises TableError with what to do.
+    """Read all of `table`, and decide what only the whole table can tell. Raises TableError with what to do.
 
     keep: collect the decoded events and items. `progress` is called now and then.
     """
@@ -103,7 +103,7 @@ def scan(
 
 
 class _Scanner:
-    """A scan on its way."""
+    """The state of a scan that goes on."""
 
     def __init__(self, table: TableFile, keep: bool) -> None:
         self._table, self._keep = table, keep

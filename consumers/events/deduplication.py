@@ -1,4 +1,4 @@
-"""Which event_ids were seen lately: a window of fixed size, oldest out first."""
+"""Remember the latest event_ids, in a window of fixed size."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from models.tables.catalogue import grown, item_hash
 
 
 class DedupWindow(Live):
-    """`repeated` tells and remembers. Ids count per domain; a repeat does not renew its place.
+    """The latest event_ids of each domain. A repeated id keeps its place in the window.
 
-    It holds 64-bit hashes, as an event_id may name its user: two of 100,000 are alike once in 4 billion windows.
-    They lie in a ring, so that a checkpoint copies arrays, or those places of them that are new.
+    The window holds 64-bit hashes, because an event_id may name its user. Two of 100,000 hashes collide once in 4
+    billion windows. They lie in a ring, so that a checkpoint copies arrays, or only the places that are new.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -24,16 +24,16 @@ class DedupWindow(Live):
         self._seen: set[int] = set()
         self._oldest = 0
         self._written = Touched()
-        """Places of the ring."""
+        """Places of the ring that were written."""
         self._events = np.zeros(0, np.int64)
         self._users = np.zeros(0, np.int64)
-        """Whose event it was."""
+        """The hash of the user of each event."""
 
     def __len__(self) -> int:
         return len(self._seen)
 
     def repeated(self, domain: str, event_id: str | None, user: str = "") -> bool:
-        """True if the id is in the window; without an id every event is new."""
+        """Return whether the id is in the window, and add it. An event without an id is never repeated."""
         if event_id is None or not self._capacity:
             return False
         key = item_hash(f"{domain}\t{event_id}")
@@ -41,7 +41,7 @@ class DedupWindow(Live):
             return True
         place = self._oldest
         if len(self._seen) < self._capacity:
-            place = len(self._seen)  # it has never been full since it was last put in order
+            place = len(self._seen)  # the ring has not been full since it was last put in order
             self._events, self._users = self._grown(self._events), self._grown(self._users)
         else:
             self._seen.discard(int(self._events[place]))
@@ -55,7 +55,7 @@ class DedupWindow(Live):
         return grown(ring, len(self._seen) + 1)[: self._capacity]
 
     def forget_users(self, users: set[str]) -> None:
-        """Drops the ids of these users' events."""
+        """Remove the ids of these users' events."""
         events, of = self._in_order(self._events), self._in_order(self._users)
         theirs = np.isin(of, [item_hash(user) for user in users])
         if theirs.any():
@@ -63,7 +63,7 @@ class DedupWindow(Live):
             self._put(events[~theirs], of[~theirs])
 
     def _in_order(self, ring: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Oldest first."""
+        """Return the ring, oldest first."""
         return np.roll(ring[: len(self._seen)], -self._oldest)
 
     def _put(self, events: NDArray[np.int64], users: NDArray[np.int64]) -> None:
@@ -85,7 +85,7 @@ class DedupWindow(Live):
         self._written.everything()
         if count > self._capacity or (
             self._oldest and count < self._capacity
-        ):  # the config's size has changed
+        ):  # the config now has another size
             latest = slice(max(count - self._capacity, 0), count)
             self._put(self._in_order(self._events)[latest], self._in_order(self._users)[latest])
             self._seen = set(self._events.tolist())

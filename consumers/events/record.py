@@ -1,4 +1,4 @@
-"""One record of the log: raw bytes with their place."""
+"""One record of the log: raw bytes, topic, partition and offset."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ class Record(NamedTuple):
 TopicPartition = tuple[str, int]
 """(topic, partition)"""
 Offsets = dict[TopicPartition, int]
-"""The next offset to read, per place."""
+"""The next offset to read, by partition."""

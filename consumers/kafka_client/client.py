@@ -1,4 +1,4 @@
-"""What every Kafka client is given."""
+"""Options that every Kafka client takes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def client_options(kafka: KafkaConfig) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap_servers,
         "security_protocol": kafka.security_protocol,
-        "bootstrap_timeout_ms": 6000,  # a broker that is away is told within 10 s
+        "bootstrap_timeout_ms": 6000,  # a broker that is away is reported within 10 s
     }
     if kafka.sasl_mechanism:
         options |= {

@@ -1,4 +1,4 @@
-"""Why Kafka cannot be reached, in one line without secrets that says what to do."""
+"""Say why Kafka cannot be reached, in one line without secrets that says what to do."""
 
 from __future__ import annotations
 
