@@ -12,9 +12,9 @@ class Abort(Exception):
 
 
 class ListSource:
-    """A log in a list. Offsets count per place; `Abort()` in the list is raised when its turn comes.
+    """A log in a list. Offsets count per partition. An `Abort()` in the list is raised when its turn comes.
 
-    `begins`: the oldest offset of places where that is not 0; they need not have a record.
+    `begins`: the oldest offset of partitions that do not begin at 0. They need not have a record.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ListSource:
         while self._position < len(self.records) and len(out) < self.poll_records:
             record = self.records[self._position]
             if isinstance(record, Abort):
-                if self._position in self._aborted:  # a crash happens once
+                if self._position in self._aborted:  # it crashes only once
                     self._position += 1
                     continue
                 if out:

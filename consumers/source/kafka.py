@@ -1,4 +1,4 @@
-"""The log in Kafka: partitions assigned by hand, offsets from the checkpoint, bytes as they are."""
+"""Read the log in Kafka: partitions assigned by hand, offsets from the checkpoint, bytes unchanged."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from consumers.source.time_merge import Patience, TimeMerge
 log = structlog.get_logger()
 
 CHUNK_RECORDS = 2_000
-"""Taken in at once; between two chunks, partitions that hold enough are paused."""
+"""Most records of one poll of the consumer. After each, partitions that hold enough are paused."""
 MIN_FETCH_BYTES, MAX_FETCH_BYTES = 64 * 1024, 256 * 1024
-"""Bytes that a partition may give at once: fewer where there are many, and not so few that a batch is larger."""
+"""Bytes of one fetch of a partition. With many partitions it is small, but a record batch should still fit."""
 
 
 class KafkaSource:
-    """See `source.Source`. Items and requests to forget are read, to the end that they had at the start, before the
-    first interaction is handed out. The topic of requests may be missing at first; it, and partitions added to any
-    topic, are read once seen. Only committed records count: an open transaction is the end of its partition.
+    """A `Source` that reads Kafka.
 
-    Records of `canary_topic` come among the others, from its end at start on; nothing waits for one, and neither
-    offsets nor lag nor identity know of them. `canary_problem` says why there are none.
+    Items and requests to forget are read first, to the end they had at the start. Interactions follow. The topic of
+    requests may be missing at first. It, and partitions added to any topic, are read as soon as they are seen. Only
+    committed records count: an open transaction is the end of its partition.
 
-    `buffer_bytes`: memory for records that wait for their turn, of all partitions together.
+    Records of `canary_topic` come among the others, from the topic's end at the start. Nothing waits for a canary, and
+    offsets, lag and identity leave canaries out. `canary_problem` says why there are none.
     """
 
     def __init__(
@@ -88,7 +88,10 @@ class KafkaSource:
             raise Stop("; ".join(unreadable.values()))
 
     def _connect(self, fetched_bytes: int) -> Any:
-        """fetched_bytes: for what has come and is not unpacked yet. Of each partition that is one fetch at most."""
+        """Connect the consumer.
+
+        fetched_bytes: memory for bytes that were fetched and not unpacked yet; each partition has at most one fetch.
+        """
         each = fetched_bytes // max(1, len(self._tps))
         return KafkaConsumer(
             **client_options(self._config),
@@ -126,8 +129,8 @@ class KafkaSource:
         return self._positions.next({})
 
     def _adopt_new(self) -> None:
-        """Partitions that were added since the start are read from their beginning."""
-        seen = self._watch.take() if self._watch is not None else None
+        """Read partitions that were added since the start from their beginning."""
+        seen = self._watch.latest() if self._watch is not None else None
         new = sorted(seen[0] - set(self._tps)) if seen is not None else []
         if seen is None or not new:
             return
@@ -136,7 +139,7 @@ class KafkaSource:
             self._identity.setdefault(f"topic:{place[0]}", seen[1][place[0]])
             self._tps[place] = KafkaPartition(*place)
             self._positions.start(place, 0, 0)
-        # The others stay where they are.
+        # The other partitions keep their positions.
         self._consumer.assign([*self._tps.values(), *self.canaries.values()])
         for place in new:
             self._consumer.seek(self._tps[place], 0)
@@ -158,7 +161,7 @@ class KafkaSource:
             return self._poll_items(timeout)
         busy, holding = False, len(self._merge) > 0
         if not holding or self._merge.starving(self._positions.behind()):
-            # Where something could be given at once, nothing is worth waiting for.
+            # If a record can be handed out at once, it does not wait for others.
             busy = self._fetch(0.0 if holding and not self._merge.waited_for else timeout)
         return self._merge.take(self._positions.behind(), self._poll_records, busy)
 
@@ -171,7 +174,7 @@ class KafkaSource:
         return records
 
     def _fetch(self, timeout: float) -> bool:
-        """Takes in what the consumer has; True if that was much."""
+        """Take in what the consumer has. Return whether that was much."""
         taken = self._take_in(timeout)
         busy = taken >= CHUNK_RECORDS
         while taken >= CHUNK_RECORDS:
@@ -179,7 +182,7 @@ class KafkaSource:
         return busy
 
     def _take_in(self, timeout: float) -> int:
-        """One chunk; gives its number of records."""
+        """Take in one chunk. Return its number of records."""
         self._choose()
         try:
             polled = self._consumer.poll(timeout_ms=int(timeout * 1000))
@@ -213,7 +216,7 @@ class KafkaSource:
                     positions.skipped(place, self._consumer.position(tp, timeout_ms=0) or 0)
 
     def _choose(self) -> None:
-        """Lets the consumer fetch what may be read now: partitions that hold enough wait."""
+        """Let the consumer fetch what may be read now; partitions that hold enough wait."""
         everything = self._tps | self.canaries
         full = self._merge.full(len(everything))
         wanted = {
@@ -226,7 +229,7 @@ class KafkaSource:
         self._consumer.pause(*(set(everything.values()) - wanted - paused))
 
     def _drop_canaries(self, error: Exception) -> None:
-        """Reading is not allowed: of the canaries' topic it is done without, of any other it is the end."""
+        """Handle a refusal to read. For the canaries' topic: go on without canaries. For any other topic: stop."""
         denied = error.args[0] if error.args else ()
         if not self.canaries or set(denied) - {topic for topic, _ in self.canaries}:
             raise Stop(f"Kafka: {type(error).__name__}: {error}") from error
@@ -235,7 +238,7 @@ class KafkaSource:
         self.canaries = {}
 
     def _out_of_range(self, error: Exception) -> None:
-        if self.canaries and set(error.args[0]) <= set(self.canaries.values()):  # nobody misses an old canary
+        if self.canaries and set(error.args[0]) <= set(self.canaries.values()):  # old canaries are worthless
             self._consumer.seek_to_end(*error.args[0])
             return
         begins = self._consumer.beginning_offsets(list(self._tps.values()))

@@ -73,7 +73,7 @@ class DelimitedRows:
             yield line, f"unreadable from here on: {self.cut}"
 
     def _picker(self, wanted: Sequence[str | None]) -> Callable[[tuple[str, ...]], Row]:
-        """Return a function that picks the wanted cells of a row; the place after the last stands for a missing column."""
+        """Return a function that picks the wanted cells of a row. The place after the last means a missing column."""
         width = len(self.layout.names)
         names: dict[str | None, int] = {name: n for n, name in enumerate(self.layout.names)}
         # The place after the last cell stands for a missing one; the place after that, for genres made of flags.

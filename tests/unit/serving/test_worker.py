@@ -122,7 +122,7 @@ def test_the_watch_for_partitions_goes_on() -> None:
             return next(self.admins, Whole())
 
     watch = Watch(KafkaConfig(), ["t"], 0.01)
-    seen = wait_for(watch.take, PATIENCE, "partitions seen")
+    seen = wait_for(watch.latest, PATIENCE, "partitions seen")
     watch.close()
     assert seen == ({("t", 0), ("t", 1)}, {"t": "id"})
 
