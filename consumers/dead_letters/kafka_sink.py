@@ -1,5 +1,4 @@
-"""Send dead letters to a topic from a thread of its own, so that a missing broker stops neither reading nor learning.
-"""
+"""Send dead letters to a topic from a thread of its own: a missing broker stops neither reading nor learning."""
 
 from __future__ import annotations
 
@@ -58,8 +57,7 @@ def make_producer(config: KafkaConfig) -> Any:
 
 
 class KafkaSink:
-    """A `Sink` that keeps letters until the broker acknowledges them, so none is lost; after a crash one may come
-    twice.
+    """A `Sink` that keeps letters until they are acknowledged: none is lost, and after a crash one may come twice.
 
     A letter that is too large is cut in half until it fits. One that is refused even then, sent separately, is given
     up: `refused` counts it, and the log names its record. Any other failure is waited for: a broker that is away, a

@@ -1,4 +1,4 @@
-"""What the demo's drift did to the target, with the adaptation loop and, on the same events, without."""
+"""Compare what the demo's drift did to the target with the adaptation loop and, on the same events, without."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from consumers.terminal.plain_text import joined, plain
 from models.assessment.prequential import RMSE, Prequential
 
 WINDOW_EVENTS = 100
-"""Events of the target whose error is shown together."""
+"""Events of the target whose error is shown as one value."""
 
 
 class Kept(Prequential):
-    """Prequential errors that also keeps every squared error of what was followed in the target."""
+    """Prequential errors that also keep every squared error of the followed arm in the target."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Drifted(NamedTuple):
     not_adapted: list[float]
 
     def chart(self) -> Chart:
-        """For the page: each window's error at its end."""
+        """Return a chart for the page: each window's error at its end."""
         ends = [WINDOW_EVENTS * (n + 1.0) for n in range(len(self.adapted))]
         lines = [
             ChartLine("with adaptation", list(zip(ends, self.adapted, strict=True)), 0),
@@ -53,7 +53,7 @@ class Drifted(NamedTuple):
         return Chart(f"{TARGET}: rating error by events after the drift", note, lines, number, number)
 
     def figures(self) -> dict[str, Any]:
-        """For the summary: errors rounded to 1e-4."""
+        """Return the figures for the summary, errors rounded to 1e-4."""
         return {
             "error_before_drift": round(self.before, 4),
             "window_events": WINDOW_EVENTS,
@@ -63,9 +63,9 @@ class Drifted(NamedTuple):
 
 
 def compare(kept: Kept, settings: Settings, world: WorldSettings, console: Console) -> Drifted | None:
-    """Runs the world's events once more through a learner that takes the world for stationary.
+    """Learn the world's events once more without adaptation.
 
-    None if there is too little of the target to compare, or it never drifted.
+    Return None if the target never drifted, or has too few events to compare.
     """
     with console.status("the same events once more, without adaptation …"):
         trace = run_pass(

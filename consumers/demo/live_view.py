@@ -1,4 +1,4 @@
-"""The demo's live terminal view; where there is no terminal, a line every few seconds."""
+"""Show the demo live in a terminal; without a terminal, print a line every few seconds."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ class View:
 
 
 def _alarms(arms: Arms, domain: str) -> int:
-    """Drifts that any detector has seen in this domain."""
+    """Count the drifts that any detector has seen in this domain."""
     watches = arms.loop.drift.watches if arms.loop is not None else {}
-    # The loop's thread may add one meanwhile.
+    # The loop's thread may add one meanwhile, so a copy is read.
     return sum(watch.count for (name, _), watch in list(watches.items()) if name == domain)
 
 

@@ -1,5 +1,4 @@
-"""Ask for a user to be forgotten: write the request to the log, delete the user's keys in the store, return a receipt.
-"""
+"""Ask for a user to be forgotten: send a request to the log, delete the user's keys in the store, return a receipt."""
 
 from __future__ import annotations
 

@@ -36,8 +36,7 @@ class MarkIndex(Live):
             table.index_by(self._mark_number, known.get(arm))
 
     def users(self, marks: set[str], others: Iterable[str] = ()) -> set[str]:
-        """Return the ids with one of these marks, among users with a row, users of the arms without one, and `others`.
-        """
+        """Return the ids with one of these marks, among the users of the arms (with or without a row) and `others`."""
         numbers = {mark_number(mark) for mark in marks}
         found = {user for table in self._arms.user_tables().values() for user in table.numbered(numbers)}
         return {user for user in found.union(self._arms.rowless_users(), others) if self._mark(user) in marks}

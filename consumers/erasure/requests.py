@@ -44,9 +44,7 @@ class ErasureRequests:
         self.unswept = set(self._since)
 
     def drops(self, user: str, *times: int) -> bool:
-        """Return whether an event of this user is from before their request, by any of its times (ms; below 0:
-        unknown).
-        """
+        """Return whether any time of an event (ms; below 0: unknown) is before its user's request."""
         if not self._since:
             return False
         since = self._since.get(self._mark(user))

@@ -1,4 +1,4 @@
-"""What others would use: a batch item-KNN with trending, retrained now and then, and River's BiasedMF."""
+"""Run what others would use: a batch item-KNN with trending, refitted now and then, and River's BiasedMF."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ NEIGHBOURS = 100
 
 
 def run_item_knn(data: Data, seed: int, progress: Progress) -> list[ArmOutcome]:
-    """implicit's BM25 item-KNN on the target, refitted every fiftieth of its stream, plus 3-day trending.
+    """Rank with implicit's BM25 item-KNN on the target, refitted every fiftieth of its stream, plus 3-day trending.
 
-    Both parts are scaled to a maximum of 1 for each user. What was had is left out at once, not at the next refit.
+    Both parts are scaled to a maximum of 1 for each user. Items that a user had are left out at once, not at the next
+    refit.
     """
     try:
         from implicit.nearest_neighbours import BM25Recommender  # noqa: PLC0415  (extra `dev`)
@@ -75,13 +76,13 @@ def _fit(model: Any, had: list[dict[int, None]], items: int) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
-        )  # implicit converts its own intermediate matrix, and says so each time
+        )  # implicit warns each time that it converts its own intermediate matrix
         model.fit(matrix, show_progress=False)
     return model.similarity.tocsr()
 
 
 def run_river(data: Data, seed: int, everywhere: bool, progress: Progress) -> list[ArmOutcome]:
-    """`river.reco.BiasedMF` as it comes, on the target's ratings or on all domains'; clipped like every arm."""
+    """Rate with `river.reco.BiasedMF` as it is, on the target's or all domains' ratings; clipped like every arm."""
     total = sum(e.domain == data.target for e in data.events)
     outcome = ArmOutcome("river_biased_mf_all" if everywhere else "river_biased_mf_target", seed, total)
     model = reco.BiasedMF(seed=seed)

@@ -1,4 +1,4 @@
-"""What is evaluated: the events in time order, the item file, and the domains as `run` would have them."""
+"""Prepare what is evaluated: the events in time order, the items, and the domains as `run` would have them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from models.transfer.strategies import STRATEGIES
 
 
 class Data(NamedTuple):
-    """`events` in time order; `rating_range` is the range that every arm clips to."""
+    """`events` in time order. `rating_range`: the range to which every arm clips."""
 
     events: list[Interaction]
     items: list[Item]
@@ -29,7 +29,7 @@ class Data(NamedTuple):
     target: str
     rating_range: tuple[float, float]
     grid: NDArray[np.float64]
-    """The distinct ratings of the target that occur, ascending; empty without ratings."""
+    """The distinct ratings of the target, ascending; empty without ratings."""
     bad_rows: int
 
     @property
@@ -37,7 +37,7 @@ class Data(NamedTuple):
         return len(self.grid) > 0
 
     def unlisted(self) -> int:
-        """How many of the target's events are of items that the item file does not have."""
+        """Count the target's events whose item is not in the item file."""
         listed = {i.item_id for i in self.items if i.domain == self.target}
         return sum(e.domain == self.target and e.item not in listed for e in self.events)
 
@@ -85,9 +85,9 @@ def load_data(files: EvaluatedFiles, settings: Settings) -> Data:
 
 
 def data_of(scanned: Scan, listed: Scan, target: str, settings: Settings) -> Data:
-    """What is evaluated, from files that were scanned. Raises Stop for a target that cannot be used.
+    """Return what is evaluated, from files that were scanned. Raises Stop for a target that cannot be used.
 
-    Domains that `settings` names keep their role there; of the others, every one but the target is a source.
+    Domains that `settings` name keep their role. Of the others, all but the target are sources.
     """
     events, catalogue = scanned.events, listed.items
     if not any(e.domain == target for e in events):
@@ -104,7 +104,7 @@ def data_of(scanned: Scan, listed: Scan, target: str, settings: Settings) -> Dat
     limits = scanned.table.options.rating_range or (
         seen if seen[0] < seen[1] else (seen[0] - 1.0, seen[1] + 1.0)
     )
-    # Lists are made for the target alone: how other domains are ranked has no part in it.
+    # Only the target gets lists; ranking in other domains plays no part.
     domains = [
         Domain(name, config.role, limits, recommend=name == target, catalogue="required")
         for name, config in sorted(names.items())
@@ -114,7 +114,7 @@ def data_of(scanned: Scan, listed: Scan, target: str, settings: Settings) -> Dat
 
 
 def _placed(items: list[Item], events: list[Interaction]) -> list[Item]:
-    """Items of a file that does not tell their domain: in each in which they have events, else where they are."""
+    """Give items of a file without domains to each domain in which they have events; else leave them where they are."""
     domains: dict[str, dict[str, None]] = {}
     for event in events:
         domains.setdefault(event.item, {})[event.domain] = None
@@ -126,7 +126,7 @@ def _placed(items: list[Item], events: list[Interaction]) -> list[Item]:
 
 
 def parse_strategies(text: str) -> tuple[str, ...]:
-    """`none,coral` as ("none", "coral"); `all` as all of them. Raises Stop."""
+    """Parse `none,coral` into ("none", "coral"), and `all` into all strategies. Raises Stop."""
     if text.strip() == "all":
         return STRATEGIES
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
@@ -137,7 +137,7 @@ def parse_strategies(text: str) -> tuple[str, ...]:
 
 
 class Vectors(NamedTuple):
-    """Raw text vectors of items by position in `Data.items`; only those with text."""
+    """Raw text vectors of the items with text, by position in `Data.items`."""
 
     positions: NDArray[np.int64]
     raw: NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Runs all arms, two processes at a time, with a progress bar, and puts the report together."""
+"""Run all arms, two processes at a time, with a progress bar, and make the report."""
 
 from __future__ import annotations
 
@@ -104,14 +104,14 @@ def _plan(data: Data, settings: Settings, options: EvaluateOptions) -> list[Run]
 
 
 def _without_randomness(outcomes: list[ArmOutcome]) -> list[ArmOutcome]:
-    """For arms that ran once the other seeds' outcomes, which are the same."""
+    """Return the outcomes of the other seeds for arms that ran once: they do not depend on the seed."""
     seeds = dict.fromkeys(o.seed for o in outcomes)
     ran = {(o.arm, o.seed) for o in outcomes}
     return [o.of_seed(seed) for o in outcomes for seed in seeds if (o.arm, seed) not in ran]
 
 
 def _work(job: Job, run: Run, tell: Tell) -> list[ArmOutcome]:
-    """In a worker process: imports are here so that the parent need not hold them all."""
+    """Run one pass in a worker process. Imports are here, so that the parent need not load everything."""
     from consumers.evaluation import baselines as peers  # noqa: PLC0415
     from consumers.evaluation import learner_arms as ours  # noqa: PLC0415
     from consumers.evaluation import network_arm as network_alone  # noqa: PLC0415

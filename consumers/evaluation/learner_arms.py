@@ -1,4 +1,4 @@
-"""Our own arms: the learner on all domains, on the target alone, and the network alone; single signals beside."""
+"""Run our own arms: the learner on all domains or on the target alone, and single signals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Progress = Callable[[int], None]
 
 
 def make_learner(data: Data, vectors: Vectors, settings: Settings, seed: int, alone: bool) -> Learner:
-    """A learner that knows every item of the file, as `run` does once it has read the item topics."""
+    """Make a learner that knows every item of the file, as `run` does once it has read the item topics."""
     domains = [d for d in data.domains if not alone or d.name == data.target]
     room = max(settings.learner.items_per_domain, len(data.items))
     learning = msgspec.structs.replace(settings.learning(), items_per_domain=room, seed=seed)
@@ -39,7 +39,7 @@ def make_learner(data: Data, vectors: Vectors, settings: Settings, seed: int, al
 def run_learner(
     data: Data, vectors: Vectors, settings: Settings, seed: int, arm: str, progress: Progress
 ) -> list[ArmOutcome]:
-    """Every event through one learner, scored before it is learned; for `target_only`, only the target's.
+    """Score every event and then learn it, in one learner; `target_only` sees only the target's events.
 
     `full_<strategy>` is the full learner with that adaptation strategy instead of the config's. For `full` with the
     first seed, each single signal ranks the same events.

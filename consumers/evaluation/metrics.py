@@ -1,4 +1,4 @@
-"""From what each arm said to the figures: errors, ranking measures, intervals by bootstrap over users."""
+"""Compute figures from outcomes: errors, ranking measures, intervals by bootstrap over users."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 
 class TargetEvents:
-    """The target's events as columns, a row each, and a bootstrap of their users that all figures share."""
+    """The target's events as columns, one row each, and the bootstrap of their users that all figures share."""
 
     def __init__(self, data: Data) -> None:
         pairs = [(n, e) for n, e in enumerate(data.events) if e.domain == data.target]
@@ -47,10 +47,10 @@ class TargetEvents:
                 for _ in range(RESAMPLES)
             ]
         ).astype(np.float64)
-        """(resamples, users): how often each user was drawn."""
+        """How often each user was drawn: (resamples, users)."""
 
     def interval(self, values: Array, where: NDArray[np.bool_], root: bool = False) -> list[float]:
-        """95 % interval of the mean of `values[where]`, users resampled."""
+        """Return the 95 % interval of the mean of `values[where]`, with users resampled."""
         total = np.bincount(self.user[where], values[where], self.users)
         count = np.bincount(self.user[where], minlength=self.users)
         means = (self.weights @ total) / np.maximum(self.weights @ count, 1e-9)
@@ -59,7 +59,7 @@ class TargetEvents:
 
 
 def ndcg(rank: NDArray[np.int64]) -> Array:
-    """NDCG@10 of one relevant item at each rank; 0 for -1 too."""
+    """Return NDCG@10 of one relevant item at each rank; 0 for rank -1."""
     inside = (rank >= 0) & (rank < TOP)
     return np.where(inside, 1.0 / np.log2(np.maximum(rank, 0) + 2.0), 0.0)
 
@@ -70,13 +70,13 @@ def rank_of(scores: NDArray[np.floating[Any]], eligible: NDArray[np.bool_], item
 
 
 def on_grid(prediction: Array, grid: Array) -> Array:
-    """(n,) Each prediction rounded to the nearest of `grid` (ascending, not empty), halfway to the lower one."""
+    """Round each prediction (n,) to the nearest value of `grid` (ascending, not empty), halfway to the lower one."""
     nearest: Array = grid[np.searchsorted((grid[1:] + grid[:-1]) / 2.0, prediction)]
     return nearest
 
 
 def rating_figures(target: TargetEvents, outcome: ArmOutcome, grid: Array) -> dict[str, Any]:
-    """RMSE, MAE, accuracy on the observed grid; RMSE of each user's first five target events."""
+    """Return RMSE, MAE, accuracy on the observed grid, and RMSE of each user's first five target events."""
     rated = np.isfinite(target.rating) & np.isfinite(outcome.prediction)
     error = np.where(rated, outcome.prediction - target.rating, 0.0)
     nearest = on_grid(outcome.prediction[rated], grid)
@@ -95,7 +95,7 @@ def _root(errors: Array) -> float:
 
 
 def ranking_figures(target: TargetEvents, outcome: ArmOutcome) -> dict[str, Any]:
-    """NDCG@10, HR@10, MRR, coverage; and NDCG@10 by how many target events the user had before."""
+    """Return NDCG@10, HR@10, MRR, coverage, and NDCG@10 by how many target events the user had before."""
     ranked = outcome.rank >= 0
     gains = ndcg(outcome.rank)
     rank = outcome.rank[ranked]
@@ -118,7 +118,7 @@ def _mean_or_zero(values: Array) -> float:
 
 
 def versus_best(target: TargetEvents, outcomes: list[ArmOutcome]) -> dict[str, Any]:
-    """Full minus the best other arm (but target_only and other strategies), paired by user; overall and by bucket."""
+    """Compare full with the best other arm (not target_only or strategies), paired by user; overall and by bucket."""
     gains: dict[str, list[Array]] = {}
     ranked = np.zeros(len(target.user), np.bool_)
     for outcome in outcomes:
@@ -149,7 +149,7 @@ def versus_best(target: TargetEvents, outcomes: list[ArmOutcome]) -> dict[str, A
 
 
 def over_seeds(figures: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means of equal-shaped figures; `<name>_sd` beside each scalar where there is more than one."""
+    """Return the means of equal-shaped figures; with several, also `<name>_sd` for each scalar."""
     first = figures[0]
     if len(figures) == 1:
         return first
@@ -173,7 +173,7 @@ def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
 
 
 def all_figures(data: Data, target: TargetEvents, outcomes: list[ArmOutcome]) -> dict[str, Any]:
-    """The `rating`, `ranking` and `vs_best` parts of the report."""
+    """Return the parts `rating`, `ranking` and `vs_best` of the report."""
     by_arm: dict[str, list[ArmOutcome]] = {}
     for outcome in outcomes:
         by_arm.setdefault(outcome.arm, []).append(outcome)

@@ -1,4 +1,4 @@
-"""The network on its own: ranks by affinity, rates by the running domain mean plus its rating head."""
+"""Run the network alone: it ranks by affinity, and rates by the running domain mean plus its rating head."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.text.top_k import best
 def run_network(
     data: Data, vectors: Vectors, settings: Settings, seed: int, progress: Progress
 ) -> list[ArmOutcome]:
-    """Only the tables, the history and the network learn; ratings reach it as distance to the running mean."""
+    """Learn with tables, history and network only. Ratings reach the network as the distance to the running mean."""
     learner = make_learner(data, vectors, settings, seed, False)
     network, history = learner.network, learner.history
     total = sum(e.domain == data.target for e in data.events)

@@ -1,4 +1,4 @@
-"""What `crosscurrent evaluate` was asked for, of files."""
+"""What `crosscurrent evaluate` was asked for on files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evaluation for people and for files: tables, predictions as Parquet, a plot along the stream."""
+"""Report an evaluation: tables, predictions as Parquet, a plot along the stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from consumers.terminal.plain_text import joined, plain
 
 
 def print_report(report: dict[str, Any], console: Console) -> None:
-    """Ratings and ranking side by side, and full against the best other arm."""
+    """Print ratings, ranking, and full against the best other arm."""
     console.print(
         joined((report["target"], "bold"), f": {report['events']:,} events, {report['seconds']:.0f} s")
     )
@@ -64,7 +64,10 @@ def _interval(ci: list[float]) -> str:
 
 
 def write_predictions(path: Path, target: TargetEvents, outcomes: list[ArmOutcome]) -> None:
-    """One row a target event, arm and seed; rank null for the first 30 % and for repeats. Raises Stop."""
+    """Write one row for each target event, arm and seed.
+
+    The rank is null in the first 30 % and for repeats. Raises Stop.
+    """
     n = len(target.user)
     schema = pa.schema(
         [("index", pa.int64()), ("user_id", pa.string()), ("item_id", pa.string()), ("arm", pa.string()),
@@ -86,7 +89,7 @@ def write_predictions(path: Path, target: TargetEvents, outcomes: list[ArmOutcom
 
 
 def write_plot(path: Path, target: TargetEvents, outcomes: list[ArmOutcome]) -> None:
-    """Error and NDCG@10 along the stream, smoothed, a line an arm; mean over seeds. Raises Stop."""
+    """Draw error and NDCG@10 along the stream, smoothed, one line an arm, mean over seeds. Raises Stop."""
     with drawn(path, 2) as (above, below):
         for arm in dict.fromkeys(o.arm for o in outcomes):
             mine = [o for o in outcomes if o.arm == arm]

@@ -1,4 +1,4 @@
-"""`crosscurrent pretrain`: options to a pretrained checkpoint, and its report for people."""
+"""`crosscurrent pretrain`: learn files into a checkpoint, and report."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from models.threads import use_one_thread
 def run_pretrain(
     options: PretrainOptions, settings: Settings, console: Console | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """(exit code, report). Says what the files were taken for, learns, measures, saves, prints. Raises Stop.
+    """Say what the files were taken for, learn, measure, save, print. Return (exit code, report). Raises Stop.
 
-    The code is 1 where a file was not read to its end, or where the answer was no.
+    The code is 1 if a file was not read to its end, or if the answer was no.
     """
     console = console or log.console()
     begun = time.monotonic()

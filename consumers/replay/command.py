@@ -1,4 +1,4 @@
-"""Replay files of the past: say what they were taken for, send them, say what was sent."""
+"""Replay files: say what they were taken for, send them, say what was sent."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ def run_replay(options: ReplayOptions, config: Settings) -> tuple[int, dict[str,
     scans = _scan_all(options, check, console)
     for found in scans:
         for name in found.domains:
-            config.topic_of(
-                found.kind, name
-            )  # a domain that the config lacks ends it before anything is sent
+            config.topic_of(found.kind, name)  # an unknown domain ends the command before anything is sent
             _check_range(config.domains[name].rating_range, name, options.reading)
     show_understanding(scans, check, console)
     code = BUG if any(found.cut is not None for found in scans) else 0
@@ -83,7 +81,7 @@ def _show(report: ReplayReport, console: Console) -> None:
 
 
 def _check_range(configured: tuple[float, float], domain: str, options: ReadOptions) -> None:
-    """Raises Stop for a range wider than the config's: `run` would make dead letters of what lies between."""
+    """Raises Stop for a range wider than the config's: `run` would make dead letters of the values in between."""
     low, high = options.rating_range or configured
     if low < configured[0] or high > configured[1]:
         raise Stop(

@@ -20,6 +20,6 @@ class ReplayOptions(msgspec.Struct, frozen=True):
     """Interactions a second; None: as fast as the broker takes them."""
     create_topics: bool = False
     partitions: int = 4
-    """Of interaction topics that are created."""
+    """Partitions of interaction topics that are created."""
     dry_run: bool = False
     yes: bool = False

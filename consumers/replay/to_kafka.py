@@ -60,7 +60,7 @@ class KafkaDestination(NamedTuple):
     """Interactions a second; None: as fast as the broker takes them."""
     create: bool = False
     partitions: int = 4
-    """Of interaction topics that are created."""
+    """Partitions of interaction topics that are created."""
 
 
 def replay(

@@ -1,4 +1,4 @@
-"""From recorded metrics to the page's charts, its table and its words."""
+"""Make the page's charts, table and words from recorded metrics."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ METRICS = {RMSE: "rating error (RMSE)", NDCG_LOSS: "ranking loss (1 - NDCG@10)"}
 
 
 class DomainRow(NamedTuple):
-    """One domain in the table; errors None where there is none."""
+    """One domain in the table; an error is None if there is none."""
 
     domain: str
     role: str
     events: int
     errors: dict[str, tuple[float | None, float | None]]
-    """By metric: with transfer, without."""
+    """By metric: error with transfer, error without."""
     drifts: int
     dead_letters: int
 
@@ -46,7 +46,7 @@ def rows(settings: Settings, recorder: MetricHistory) -> list[DomainRow]:
 
 
 def headlines(settings: Settings, recorder: MetricHistory) -> list[tuple[str, str]]:
-    """(what, value) of the few figures that come first."""
+    """Return (what, value) of the few figures that come first."""
     fresh = [recorder.overall_quantile(share, "freshness_seconds") for share in (0.5, 0.99)]
     canary = recorder.overall_quantile(0.5, "canary_seconds")
     found = [("events learned", f"{recorder.total('events_total'):,.0f}")]
@@ -138,12 +138,12 @@ def _error(domain: str, role: str, metric: str, words: str, recorder: MetricHist
 
 
 def _after_warm_up(points: Points) -> Points:
-    """Without the first samples, if there are enough: errors of the first few events dwarf all others."""
+    """Drop the first samples if there are enough: errors of the first few events dwarf all others."""
     return points[max(1, len(points) // 20) :] if len(points) > 10 else points
 
 
 def _averaged(points: Points, width: int = 3) -> Points:
-    """The mean of each point and those before it: producers send in bursts."""
+    """Average each point with those before it: producers send in bursts."""
     out = []
     for n, (x, _) in enumerate(points):
         near = [y for _, y in points[max(0, n - width + 1) : n + 1]]
@@ -152,7 +152,7 @@ def _averaged(points: Points, width: int = 3) -> Points:
 
 
 def marks(domain: str, recorder: MetricHistory) -> list[ChartMark]:
-    """Drifts and verdicts of a domain; trials are in the story."""
+    """Return marks for the drifts and verdicts of a domain; trials are only in the story."""
     return [
         ChartMark(told.seconds, line(told.events, told.notice), told.notice.outcome or "drift")
         for told in recorder.told
@@ -161,12 +161,12 @@ def marks(domain: str, recorder: MetricHistory) -> list[ChartMark]:
 
 
 def story(recorder: MetricHistory) -> list[tuple[str, str, str]]:
-    """(time, kind, words), oldest first."""
+    """Return (time, kind, words) of each notice, oldest first."""
     return [(elapsed(told.seconds), _kind(told), line(told.events, told.notice)) for told in recorder.told]
 
 
 def elapsed(value: float) -> str:
-    """Hours, minutes and seconds since the start."""
+    """Write hours, minutes and seconds since the start."""
     return str(timedelta(seconds=round(value)))
 
 
@@ -175,7 +175,7 @@ def _kind(told: Told) -> str:
 
 
 def in_words(settings: Settings, recorder: MetricHistory) -> list[str]:
-    """A sentence or two for each domain: what transfer brings, and what became of drifts."""
+    """Return a few sentences for each domain: what transfer brings, and what became of drifts."""
     found = []
     for row in rows(settings, recorder):
         said = [f"{row.domain} ({row.role}): {row.events:,} events learned."]

@@ -1,4 +1,4 @@
-"""The page: one file without scripts, fonts or anything else to load; light or dark as the reader's system is."""
+"""Write the page: one file that loads no scripts or fonts, light or dark as the reader's system is."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ STORY_LINES = 200
 def page(
     title: str, when: str, settings: Settings, recorder: MetricHistory, more: Sequence[Chart] = ()
 ) -> str:
-    """The whole file. `when`: a line below the title; `more`: charts after the usual ones."""
+    """Return the whole page. `when`: a line below the title; `more`: charts after the usual ones."""
     heads = "".join(
         f"<div><b>{escape(value)}</b><span>{escape(what)}</span></div>"
         for what, value in headlines(settings, recorder)

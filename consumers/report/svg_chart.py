@@ -77,7 +77,7 @@ def draw(chart: Chart) -> str:
 
 
 class _Scale(NamedTuple):
-    """From values to pixels."""
+    """Converts values to pixels."""
 
     x_low: float
     x_high: float

@@ -1,4 +1,4 @@
-"""How far learning is behind the log, in records and in seconds."""
+"""Measure how far learning is behind the log, in records and in seconds."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from consumers.events.record import Offsets, Record, TopicPartition
 
 
 class Lag(NamedTuple):
-    """One look at it: a value that does not change, for any thread to read.
+    """One measurement; it does not change, so any thread may read it.
 
-    records: not learned yet, by place. seconds: how long the oldest of them has waited, by domain.
+    records: not learned yet, by partition. seconds: how long the oldest of them has waited, by domain.
     """
 
     records: Mapping[TopicPartition, int] = MappingProxyType({})
@@ -22,17 +22,20 @@ class Lag(NamedTuple):
 
 
 class LagWatch:
-    """Makes a `Lag` of what is known at a moment. `clock` gives Unix time, s."""
+    """Measures the lag. `clock`: Unix time, s."""
 
     def __init__(self, topics: Topics, clock: Callable[[], float] = time.time) -> None:
         self._topics = topics
         self._clock = clock
         self._seen: dict[TopicPartition, tuple[int, float]] = {}
-        """Where records wait: an end of the log, and when it was first seen."""
+        """For partitions where records wait: an end of the log, and when it was first seen."""
 
     def look(self, records: Mapping[TopicPartition, int], offsets: Offsets, waiting: Iterable[Record]) -> Lag:
-        """records: behind the end, by place; offsets: the next to learn; waiting: records that are known, those of a
-        place in their order."""
+        """Return the lag.
+
+        records: behind the end, by partition. offsets: the next ones to learn. waiting: records that are known, in
+        order within each partition.
+        """
         now = self._clock()
         first: dict[TopicPartition, Record] = {}
         for record in waiting:
@@ -49,8 +52,10 @@ class LagWatch:
     def _waited(
         self, place: TopicPartition, offset: int, behind: int, record: Record | None, now: float
     ) -> float:
-        """Since the next record was written: its own time says so. Where that is unknown, or cannot be one, at least
-        since it was first seen to wait."""
+        """Return the seconds since the next record was written, by its own time.
+
+        If that time is unknown or impossible, return the seconds since the record was first seen to wait.
+        """
         if not behind:
             self._seen.pop(place, None)
             return 0.0

@@ -29,7 +29,7 @@ def item_id(domain: str, row: int) -> str:
 class Simulator:
     """What happens in a `World`, as contract records: `items()`, then `events()`; `records()` is both.
 
-    Equal settings give equal records; with `start_ms=None` the timestamps differ. Memory does not grow with the number
+    Equal settings give equal records, except for timestamps with `start_ms=None`. Memory does not grow with the number
     of events. Each call starts from the beginning.
     """
 
@@ -61,7 +61,7 @@ class Simulator:
             for d, u, i, rating in zip(*(column.tolist() for column in draw), strict=True):
                 domain, user = names[d], users[d][u]
                 at = int(time.time() * 1000) if start is None else start + int(index * spacing)
-                # Written by hand because that is several times faster; the ids above need no escaping.
+                # Writing JSON by hand is several times faster; the ids above need no escaping.
                 what = '"click"' if isnan(rating) else f'"rating","value":{rating:.6g}'
                 head = f'{{"type":{what},"user_id":"{user}","item_id":"{item_id(domain, i)}","timestamp":{at}'
                 text = f'{head},"event_id":"{prefix}{index:09d}"}}' if self.settings.event_ids else head + "}"

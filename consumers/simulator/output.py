@@ -1,4 +1,4 @@
-"""A simulated world into files or into Kafka."""
+"""Write a simulated world into files or send it to Kafka."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ def write_files(simulator: Simulator, directory: Path) -> None:
 
 
 def _write_csv(simulator: Simulator, directory: Path) -> None:
-    """Write both tables. Where a domain has clicks beside ratings they have a column `type`.
+    """Write both tables, with a column `type` if a domain has clicks beside ratings.
 
-    Without it a missing rating would be an error.
+    Without the column a missing rating would be an error.
     """
     mixed = any(domain.kind == "both" for domain in simulator.settings.domains)
 

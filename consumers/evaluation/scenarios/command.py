@@ -1,4 +1,4 @@
-"""`crosscurrent evaluate --scenario`: a simulated truth through the learner, adaptation on and off side by side."""
+"""`crosscurrent evaluate --scenario`: learn a simulated world with adaptation on and off, side by side."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def run_scenario(
     console: Console | None = None,
     world_of: Callable[[Scenario, int], WorldSettings] = scenario_world,
 ) -> dict[str, Any]:
-    """Runs every seed with adaptation and without, prints the table and gives the figures. Raises Stop.
+    """Run every seed with adaptation and without, print the table, return the figures. Raises Stop.
 
-    settings: the learner's; its seed is the first world's. world_of: the world of a seed.
+    settings: the learner's; its seed is that of the first world. world_of: makes the world of a seed.
     """
     console = console or log.console()
     begun = time.monotonic()

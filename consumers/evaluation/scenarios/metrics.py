@@ -1,4 +1,4 @@
-"""From what the arms said of a simulated world to the figures of `evaluate --scenario`."""
+"""Compute the figures of `evaluate --scenario` from what the arms said of a simulated world."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from models.adaptation.drift_detectors import Detector
 from models.assessment.prequential import NDCG_LOSS, RMSE
 
 ROLLING_EVENTS = 500
-"""The target's events that "the mean error of the last" ones is of."""
+"""Latest events of the target over which the rolling error is taken."""
 RECOVERED = 1.05
-"""… which has recovered at so many times the floor."""
+"""The rolling error has recovered when it is at most this many times the floor."""
 WARM_UP = 5_000
-"""The stream's first events, of which no alarm counts as false: what is new may look like drift."""
+"""First events of the stream, where no alarm counts as false: new learning may look like drift."""
 ROWS = {"on": "followed", "off": "full", "target_only": "target_only"}
-"""Of the report, with the arm each is the error of. `on` is what the guard follows."""
+"""Rows of the report, and the arm whose error each one is. `on` is the arm that the arm selector follows."""
 RANKED = ("full", "popularity", "target_only")
 
 
 class Pair(NamedTuple):
-    """One world, gone through with adaptation and without."""
+    """One world, learned with adaptation and without."""
 
     world: WorldSettings
     on: Trace
     off: Trace
 
     def errors(self, row: str) -> Floats:
-        """(events of the target,): squared errors of a row of the report."""
+        """Return the squared errors of a row of the report: (events of the target,)."""
         return (self.off if row == "off" else self.on).losses[RMSE, ROWS[row]]
 
     def since(self) -> int:
-        """How many of the target's events come before what is measured."""
+        """Return how many of the target's events come before what is measured."""
         return first_measured(World(self.world), self.on.position)
 
 
 def rolling(squared: Floats) -> Floats:
-    """(n,): root mean square of the last `ROLLING_EVENTS` values at each; of all so far where there are fewer."""
+    """Return the root mean square of the last `ROLLING_EVENTS` values at each of (n,); of all so far where fewer."""
     total = np.cumsum(np.insert(squared, 0, 0.0))
     first = np.maximum(np.arange(len(squared)) - ROLLING_EVENTS + 1, 0)
     means = (total[1:] - total[first]) / (np.arange(len(squared)) + 1 - first)
@@ -62,7 +62,7 @@ def recovery_events(squared: Floats, since: int, floor: float) -> int:
 
 
 def false_alarms(world: WorldSettings, happenings: Sequence[Happening]) -> float:
-    """Alarms of all detectors and domains per 100,000 events of the stream, from `WARM_UP` on until the shift."""
+    """Return the alarms of all detectors and domains per 100,000 events, from `WARM_UP` on until the shift."""
     begins = drift_begins(World(world))
     end = world.events if begins is None else begins
     first = min(WARM_UP, end // 2)
@@ -71,13 +71,13 @@ def false_alarms(world: WorldSettings, happenings: Sequence[Happening]) -> float
 
 
 def scenario_figures(scenario: str, pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Every figure as its mean and deviation over the seeds, which are `pairs`."""
+    """Return every figure as its mean and standard deviation over the seeds, which are `pairs`."""
     figures: dict[str, Any] = {"scenario": scenario, "seeds": len(pairs)}
     sinces = [pair.since() for pair in pairs]
     floors = [root(pair.on.honest[since:]) for pair, since in zip(pairs, sinces, strict=True)]
     for row in ROWS:
         errors = [pair.errors(row) for pair in pairs]
-        # Only the adapting learner has detectors.
+        # Only the learner that adapts has detectors.
         alarms = [false_alarms(p.world, p.on.happenings) if row == "on" else 0.0 for p in pairs]
         figures[row] = {
             "error": _over_seeds([root(e[since:]) for e, since in zip(errors, sinces, strict=True)]),
@@ -96,9 +96,9 @@ def scenario_figures(scenario: str, pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def _ranking(traces: Sequence[Trace]) -> dict[str, Any]:
-    """NDCG@10 over all ranked events of the target, and over those of users and items that are new or cold there.
+    """Return NDCG@10 over all ranked events of the target, and over those of new or cold users and cold items.
 
-    Of a new user nothing is known: no order can be better than that of the items' true popularity.
+    Of a new user nothing is known: no order can be better than the items' true popularity.
     """
     groups = {
         "all": [np.ones(len(t.position), np.bool_) for t in traces],
@@ -123,7 +123,7 @@ def _gain(losses: Floats, where: NDArray[np.bool_]) -> float:
 
 
 def _actions(pair: Pair, since: int) -> list[dict[str, Any]]:
-    """What the loop did: `target_event` counts from what is measured on, below 0 before it."""
+    """Return what the loop did. `target_event` counts from the first measured event, below 0 before it."""
     return [
         {
             "target_event": happening.after - since,
