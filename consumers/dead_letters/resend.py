@@ -20,7 +20,7 @@ from consumers.kafka_client.producer import MAX_REQUEST_BYTES, make_producer
 from consumers.kafka_client.topics import partition_counts
 
 CHUNK_RECORDS, CHUNK_BYTES = 500, 8 * 1024 * 1024
-"""Records that are sent, acknowledged and then marked together. A crash in between may send so many twice."""
+"""Records that are sent, acknowledged and then marked together. A crash in between may send them twice."""
 
 
 class Replayed(msgspec.Struct):

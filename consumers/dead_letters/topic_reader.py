@@ -127,7 +127,7 @@ class LetterLog:
         return first if first and first.id == wanted and REPLAYED not in first.headers else None
 
     def _read(self, begin: dict[int, int] | None = None) -> Iterator[Letter]:
-        """Yield the records of all partitions (or of those in `begin`, from its offsets) to their ends at the opening."""
+        """Yield the records of all partitions (or those in `begin`, from its offsets) to their ends at the opening."""
         consumer = self._consumer
         places = [tp for p, tp in self._tps.items() if begin is None or p in begin]
         consumer.assign(places)

@@ -40,7 +40,7 @@ def fresh(settings: Settings, encoder: TextEncoder) -> Pipeline:
 
 
 def put_items(arms: Arms, items: Sequence[Item], encoder: TextEncoder, bars: Progress) -> None:
-    """Put all items and encode their text, domains in turn: the projection is fitted on the first thousands of texts."""
+    """Put all items and encode their text, domains in turn: the projection is fitted on the first few thousand."""
     for item in items:
         arms.put_item(item)
     latest = {(item.domain, item.item_id): item.words() for item in items}

@@ -111,7 +111,7 @@ class MetricHistory:
         ]
 
     def quantile(self, share: float, name: str, *labels: str) -> Points:
-        """Return a quantile of a histogram's observations within the last few samples; no point without observations."""
+        """Return a quantile of a histogram's observations within the last few samples, where there are any."""
         points = []
         for n, after in enumerate(self.samples[1:], 1):
             before = self.samples[max(0, n - TOGETHER)]

@@ -23,7 +23,7 @@ from models.state.snapshot import Snapshot, settle, table_bytes
 log = structlog.get_logger()
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""A full disk, quota or file size limit: somebody may make room while the service waits."""
+"""A full disk, quota or file size limit: an operator may make room while the service waits."""
 RETRY_SECONDS = 2.0
 WHOLE_MB = 32.0
 """Megabytes. Smaller states are copied whole every time, which takes a few milliseconds."""

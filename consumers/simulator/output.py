@@ -70,7 +70,7 @@ def into_kafka(
 
 
 def _telling(records: Iterable[Sent], tell: Callable[[int], object], every: int = 50) -> Iterator[Sent]:
-    """Yield the records, and tell after every `every` of them that so many more were taken."""
+    """Yield the records; call `tell(every)` after each `every` of them."""
     for n, record in enumerate(records, 1):
         yield record
         if n % every == 0:

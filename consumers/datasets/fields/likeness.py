@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-_GRADES = 21  # half stars from 0 to 10 have so many different values
+_GRADES = 21  # number of different half stars from 0 to 10
 _NOT_RATINGS = re.compile(
     r"(id|key|code|no|nr|num|number|index|idx|count|cnt|year|month|day|hour|minute|weekday|week|age|zip|lat|lon|lng|"
     r"latitude|longitude|price|cost|amount|quantity|qty|position|pos|rank|page|session|duration|seconds|length|size)$|"

@@ -25,7 +25,7 @@ def scenario_world(name: Scenario, seed: int) -> WorldSettings:
 
     sudden: from the middle on the target's mean is one point higher, and other items are popular.
     gradual: that change over 15 % of the stream. recurring: that change, on and off for 10 % at a time.
-    stationary: nothing happens, for longer; it has twice the items, so that nobody runs out of the popular ones.
+    stationary: nothing happens, for longer; it has twice the items, so that no user runs out of popular ones.
     poisoned-source: the larger source lies from the first event on.
     zero-overlap: no user is in two domains, and the target is young: a quarter of the events.
     """
