@@ -84,10 +84,16 @@ def _check_canary(admin: Any, topic: str, create: bool) -> Finding:
             create_canary_topic(admin, topic)
         except KafkaError as error:
             return Finding(
-                f"topic {topic}", True, f"not created ({type(error).__name__}): without canaries then"
+                f"topic {topic}",
+                True,
+                f"not created ({type(error).__name__}): the service runs without canaries",
             )
         return Finding(f"topic {topic}", True, "created, for canaries")
-    how = "there, for canaries" if there else "missing: made at the start, or it runs without canaries"
+    how = (
+        "exists, for canaries"
+        if there
+        else "missing: the service creates it at the start, or runs without canaries"
+    )
     return Finding(f"topic {topic}", True, how)
 
 
@@ -111,7 +117,7 @@ def _check_store(settings: Settings) -> Finding:
         )
     takes = f"takes writes ({millis:.1f} ms for two)"
     if not found:
-        unseen = "may throw keys away for all we know: the user may not ask INFO (give it +info)"
+        unseen = "it may evict keys: the user may not call INFO, which would tell (grant +info)"
         return Finding("store", True, f"{takes}, but {unseen}", warns=True)
     if (policy := eviction_policy(found)) is not None:
         return Finding("store", True, f"{takes}, but {may_throw_away(policy)}", warns=True)
@@ -148,7 +154,7 @@ def _check_checkpoints(settings: Settings) -> Finding:
         what = "the newest one does not fit this config"
         return Finding("checkpoints", False, f"{path.resolve()}: {what}: {error}")
     events = sum(arms.full.learned)
-    passed = f"; {len(problems)} damaged ones would be passed over" if problems else ""
+    passed = f"; {len(problems)} damaged ones would be skipped" if problems else ""
     told = "".join(f"; {note}" for note in notes)
     return Finding(
         "checkpoints", True, f"{path.resolve()} is writable, {events:,} events are learned{passed}{told}"

@@ -19,7 +19,7 @@ from consumers.terminal import log
 @click.option("--seed", default=0, show_default=True, help="Seed of the simulated world.")
 @click.option(
     "--replay", "files", multiple=True, type=click.Path(exists=True, path_type=Path),
-    help="Your own interactions and items instead of simulated ones; repeat it for each file.",
+    help="A file with your own interactions or items instead of simulated ones; once for each file.",
 )  # fmt: skip
 @click.option(
     "--target", help="With --replay: the domain to transfer into (default: the one with fewest events)."
@@ -35,7 +35,7 @@ from consumers.terminal import log
 def demo(options: DemoOptions, json_file: Path | None) -> int:
     """Stream three simulated domains end to end, with nothing else running, and show what transfer brings.
 
-    Starts a broker and a store of its own, in memory; two source domains, one target with a drift in the middle.
+    It starts its own broker and store, in memory. There are two source domains, and a target with a drift halfway.
 
     \b
     Examples:

@@ -34,7 +34,7 @@ class _Asked(msgspec.Struct, frozen=True):
 
 @click.command()
 @click.option("--interactions", type=click.Path(path_type=Path), help="Events: .csv, .csv.gz, Parquet …")
-@click.option("--items", type=click.Path(path_type=Path), help="Items: every row can be recommended.")
+@click.option("--items", type=click.Path(path_type=Path), help="Items; all of them can be recommended.")
 @click.option("--target", help="The domain that is measured; the others are its sources.")
 @click.option("--scenario", type=click.Choice(SCENARIOS), help="A simulated world instead of files.")
 @CONFIG
@@ -42,28 +42,30 @@ class _Asked(msgspec.Struct, frozen=True):
 @table_options
 @asking_options
 @click.option(
-    "--predictions", type=click.Path(path_type=Path), help="Parquet file, a row an event, arm and seed."
+    "--predictions",
+    type=click.Path(path_type=Path),
+    help="Parquet file with a row for each event, arm and seed.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="PNG file: errors along the stream.")
+@click.option("--plot", type=click.Path(path_type=Path), help="PNG file with errors along the stream.")
 @click.option(
-    "--seeds", type=click.IntRange(1), help="How many seeds (default: 1; with --scenario 5, each a world)."
+    "--seeds", type=click.IntRange(1), help="Number of seeds (default: 1; with --scenario 5, each a world)."
 )
 @click.option(
     "--strategies", default="", metavar="LIST",
-    help="Adaptation strategies to run beside the config's, as arms full_<strategy>: some of none, share, correct, "
-    "adversarial, coral, with commas; or `all`.",
+    help="More adaptation strategies to run, as arms full_<strategy>: some of none, share, correct, "
+    "adversarial, coral, separated by commas; or `all`.",
 )  # fmt: skip
 @JSON
 @gathered(_Asked, "asked")
 def evaluate(asked: _Asked, json_file: Path | None) -> int:
     """Measure the learner of `run` on recorded events, in time order, each scored before it is learned.
 
-    Files are read as by `replay`: first it says what they were taken for.
+    Files are read as `replay` reads them: first the command says what it took them for. It needs no Kafka.
 
-    Beside it: popularity, co-visitation, text, a batch item-KNN, River's BiasedMF, the target alone. Needs no Kafka.
+    It also measures popularity, co-visitation, text, a batch item-KNN, River's BiasedMF, and the target alone.
 
-    With --scenario on a simulated world whose truth is known, adaptation on and off side by side: how far from the
-    best possible error, how soon there again after a drift, false alarms, the error of the learned bias.
+    With --scenario it learns a simulated world whose truth is known, with adaptation on and off. It reports the
+    distance from the best possible error, the recovery after a drift, false alarms, and the error of the learned bias.
 
     \b
     Examples:

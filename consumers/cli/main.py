@@ -38,15 +38,17 @@ def cli() -> None:
     Every config key can be set in the environment: CROSSCURRENT_REDIS__URL=redis://cache:6379/0
 
     Exit codes: 0 stopped on request; 1 a bug; 2 usage, config, or broker or store unreachable at start;
-    3 too many invalid records; 4 checkpoint or offsets unusable; 130, 143 a second signal; 141 nobody reads the output.
+    3 too many invalid records; 4 checkpoint or offsets unusable; 130, 143 a second signal; 141 output without a reader.
     """
 
 
 @cli.command()
 @NEEDED_CONFIG
-@click.option("--accept-gap", is_flag=True, help="Go on although records are gone from the log; counts them.")
-@click.option("--report", type=click.Path(path_type=Path), help="Folder for index.html: figures and plots.")
-@click.option("--debug", is_flag=True, help="More in the log, with user ids.")
+@click.option(
+    "--accept-gap", is_flag=True, help="Go on although records are gone from the log, and count them."
+)
+@click.option("--report", type=click.Path(path_type=Path), help="Folder for a page with figures and plots.")
+@click.option("--debug", is_flag=True, help="Log more, with user ids.")
 def run(config: Path, accept_gap: bool, report: Path | None, debug: bool) -> int:
     """Consume, learn, publish, until Ctrl-C or SIGTERM.
 
@@ -87,7 +89,7 @@ def _serve(config: Path, accept_gap: bool, report: Path | None) -> int:
 @NEEDED_CONFIG
 @click.option("--create-topics", is_flag=True, help="Create the topics that are missing.")
 def check(config: Path, create_topics: bool) -> int:
-    """Look at everything a start needs: config, broker, topics, store, checkpoints, encoder.
+    """Check everything that a start needs: config, broker, topics, store, checkpoints, encoder.
 
     \b
     Examples:
@@ -109,7 +111,7 @@ def check(config: Path, create_topics: bool) -> int:
 @CONFIG
 @click.option("--user", "-u", required=True, help="User id, as in the events.")
 @click.option("--domain", "-d", required=True, help="Domain to recommend from.")
-@click.option("--top", "-k", default=10, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--top", "-k", default=10, show_default=True, type=click.IntRange(1), help="Number of items.")
 @JSON
 def recommend(config: Path | None, user: str, domain: str, top: int, json_file: Path | None) -> int:
     """Show what services read for a user: titles, scores, why, age, and which fallback it was.

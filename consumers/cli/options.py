@@ -38,21 +38,21 @@ RATE = click.FloatRange(0, min_open=True)
 _READING = (
     click.option(
         "--map", "mapping", multiple=True, metavar="FIELD=COLUMN",
-        help="Which column holds a field, such as user_id=buyer; by number from 0 where there is no header. "
+        help="The column that holds a field, such as user_id=buyer; without a header, its number from 0. "
         f"Fields: {', '.join(FIELDS)}.",
     ),
     click.option(
         "--type", "types", multiple=True, metavar="NAME=MEANING[,…]",
-        help="What event types stand for: view=click,purchase=rating:5,like=rating,cart=skip.",
+        help="The meaning of event types: view=click,purchase=rating:5,like=rating,cart=skip.",
     ),
-    click.option("--as-clicks", is_flag=True, help="Every row is a click, although the file has ratings."),
-    click.option("--no-time", is_flag=True, help="Take every row as of now, in the file's order."),
-    click.option("--date-order", type=click.Choice(["dmy", "mdy"]), help="How 03/04/2011 is meant."),
-    click.option("--encoding", metavar="NAME", help="Of text files (default: by their mark, else UTF-8)."),
-    click.option("--delimiter", metavar="TEXT", help="Between cells (default: by the header), such as ';' or tab."),
+    click.option("--as-clicks", is_flag=True, help="Take every row for a click, although the file has ratings."),
+    click.option("--no-time", is_flag=True, help="Give every row the present time, in the file's order."),
+    click.option("--date-order", type=click.Choice(["dmy", "mdy"]), help="Order of day and month, as in 03/04/2011."),
+    click.option("--encoding", metavar="NAME", help="Encoding of text files (default: by their mark, else UTF-8)."),
+    click.option("--delimiter", metavar="TEXT", help="Text between cells, as ';' or tab (default: by the header)."),
     click.option(
         "--rating-range", "limits", metavar="LO:HI",
-        help="Ratings outside are bad rows (default: the config's; for evaluate, the file's own).",
+        help="Range outside which ratings are bad rows (default: the config's; for evaluate, the file's own).",
     ),
 )  # fmt: skip
 
@@ -99,11 +99,11 @@ def table_options(command: Command) -> Command:
 
 def asking_options(command: Command) -> Command:
     """Add `--dry-run` and `--yes`, which decide on the question whether the files were understood."""
-    command = click.option("--yes", "-y", is_flag=True, help="Do not ask whether the files are understood.")(
+    command = click.option("--yes", "-y", is_flag=True, help="Do not ask whether the files were understood.")(
         command
     )
     return click.option(
-        "--dry-run", is_flag=True, help="Only say what the files were taken for, and what is left out."
+        "--dry-run", is_flag=True, help="Only say what the files were taken for and what is left out."
     )(command)
 
 

@@ -1,4 +1,4 @@
-"""`crosscurrent pretrain`: files of the past into a first checkpoint."""
+"""`crosscurrent pretrain`: learn history from files into a first checkpoint."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from consumers.pretraining.options import PretrainOptions
 @asking_options
 @click.option(
     "--holdout", default=0.2, show_default=True, type=click.FloatRange(0, 1, max_open=True),
-    help="Share of the events, the last in time, that is measured before it is learned.",
+    help="Share of the latest events that is measured before it is learned.",
 )  # fmt: skip
 @click.option("--encoder", help="Text encoder instead of the config's: hashing, a model name or folder.")
 @click.option("--no-final-fit", is_flag=True, help="Do not learn the held-out events afterwards.")
@@ -32,12 +32,12 @@ from consumers.pretraining.options import PretrainOptions
 @JSON
 @gathered(PretrainOptions)
 def pretrain(options: PretrainOptions, config: Path, no_final_fit: bool, json_file: Path | None) -> int:
-    """Learn historic files into a first checkpoint for `run`, and measure it on their last part in time.
+    """Learn history from files into a first checkpoint for `run`, and measure it on the last part in time.
 
-    For history that is NOT in Kafka: `run` then reads its log from the beginning, and an event that is in both is
-    learned twice, unless its event_id is among the latest `intake.dedup_events`. Files are read as by `replay`, which
-    says first what it took them for: rows with missing values are left out and named. Needs neither Kafka nor Redis;
-    `run` publishes everything it finds in the checkpoint.
+    Use it for history that is NOT in Kafka. `run` then reads its log from the beginning, and an event that is in both
+    is learned twice, unless its event_id is among the latest `intake.dedup_events`. Files are read as `replay` reads
+    them: first the command says what it took them for. Rows with missing values are left out and named. It needs
+    neither Kafka nor Redis; `run` publishes everything that the checkpoint holds.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`crosscurrent replay`: files of the past into Kafka."""
+"""`crosscurrent replay`: send history from files to Kafka."""
 
 from __future__ import annotations
 
@@ -27,16 +27,18 @@ from consumers.replay.options import ReplayOptions
 @asking_options
 @click.option("--rate", type=RATE, help="Events per second (default: full speed).")
 @click.option("--create-topics", is_flag=True, help="Create missing topics.")
-@click.option("--partitions", default=4, show_default=True, help="Of created interaction topics.")
+@click.option(
+    "--partitions", default=4, show_default=True, help="Partitions of interaction topics that are created."
+)
 @JSON
 @gathered(ReplayOptions)
 def replay(options: ReplayOptions, config: Path, json_file: Path | None) -> int:
-    """Send historical interactions and items into Kafka: CSV, TSV, JSON or Parquet, packed or not.
+    """Send historical interactions and items to Kafka, from CSV, TSV, JSON or Parquet, packed or not.
 
-    First it says what it took the files for: which column gives which field, what is not used, what will be a click
-    and what a rating, the first rows as they will be sent, and the bad rows by line. On a terminal it asks then. What
-    can be read in two ways is refused, with the option that settles it. Exit code 1 where a file was not read to its
-    end.
+    First the command says what it took the files for: the column of each field, what is not used, what will be a
+    click and what a rating, the first rows as they will be sent, and the bad rows by line. On a terminal it then asks
+    whether to go on. It refuses what can be read in two ways, and names the option that decides. Exit code 1 if a file
+    was not read to its end.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`crosscurrent simulate`: a simulated world into files or into Kafka."""
+"""`crosscurrent simulate`: write a simulated world into files, or send it to Kafka."""
 
 from __future__ import annotations
 
@@ -31,11 +31,16 @@ class Destination(msgspec.Struct, frozen=True):
 @click.option(
     "--world",
     type=click.Path(path_type=Path),
-    help="TOML file with a world of your own (deploy/docs/files.md has one); options go first.",
+    help="TOML file with a world of your own (deploy/docs/files.md has one); other options override it.",
 )
-@click.option("--events", type=click.IntRange(1), show_default="20000", help="Interactions in all.")
-@click.option("--seed", type=int, show_default="0", help="Same seed, same world and events.")
-@click.option("--overlap", type=click.FloatRange(0, 1), show_default="0.8", help="Share of common users.")
+@click.option("--events", type=click.IntRange(1), show_default="20000", help="Number of interactions.")
+@click.option("--seed", type=int, show_default="0", help="Equal seeds give equal worlds and events.")
+@click.option(
+    "--overlap",
+    type=click.FloatRange(0, 1),
+    show_default="0.8",
+    help="Share of users in common.",
+)
 @click.option(
     "--drift",
     "drifts",
@@ -54,10 +59,10 @@ class Destination(msgspec.Struct, frozen=True):
 @gathered(WorldOptions, "chosen")
 @gathered(Destination, "to")
 def simulate(chosen: WorldOptions, to: Destination, json_file: Path | None) -> int:
-    """Generate several domains with a known truth, into Kafka or into files.
+    """Simulate several domains with a known truth, and write their events to Kafka or into files.
 
-    Users share tastes across domains; domains have their own biases; titles carry meaning. Without --world: movies
-    and books as sources, games as a young target, with a sudden drift in games halfway.
+    Users have one taste in all domains, each domain has its own bias, and titles have a meaning. The default world has
+    movies and books as sources and games as a young target, with a sudden drift in games halfway.
 
     \b
     Examples:

@@ -21,11 +21,11 @@ from consumers.errors import Stop
 from consumers.events.deduplication import DedupWindow
 from models.schema import Interaction, Item
 
-Progress = Callable[[int, int], object]
+ByteProgress = Callable[[int, int], object]
 """Called now and then with (bytes read, bytes in all)."""
 
 
-class Historic(NamedTuple):
+class FileHistory(NamedTuple):
     """The events in time order, complete, each event_id once; the items; what was left out.
 
     scans: of the events, then of the items.
@@ -45,14 +45,14 @@ class Historic(NamedTuple):
         return any(found.cut is not None for found in self.scans)
 
 
-def read_historic(
+def read_history(
     interactions: Path,
     items: Path,
     settings: Settings,
     domain: str | None = None,
     reading: ReadOptions = ReadOptions(),  # noqa: B008  it never changes
-    progress: Progress = lambda _done, _size: None,
-) -> Historic:
+    progress: ByteProgress = lambda _done, _size: None,
+) -> FileHistory:
     """Read both files. Raises Stop, with what to do.
 
     domain: the domain of all rows; of files with a domain column, the domain whose rows are used.
@@ -75,19 +75,19 @@ def read_historic(
     window = DedupWindow(settings.intake.dedup_events)
     unique = [e for e in used if not window.repeated(e.domain, e.event_id)]
     listed = [item for item in catalogue.items if item.domain in known]
-    return Historic(unique, listed, skipped, len(used) - len(unique), (events, catalogue), check)
+    return FileHistory(unique, listed, skipped, len(used) - len(unique), (events, catalogue), check)
 
 
-def warnings(historic: Historic) -> Iterator[str]:
+def warnings(history: FileHistory) -> Iterator[str]:
     """Yield a line for people about each kind of event left out, except bad rows."""
-    if historic.repeated:
-        yield f"{historic.repeated:,} events left out: their event_id came before"
-    if historic.skipped:
-        names = ", ".join(f"{name} ({count:,})" for name, count in sorted(historic.skipped.items()))
-        yield f"{historic.skipped.total():,} events skipped of domains that are not used: {names}"
+    if history.repeated:
+        yield f"{history.repeated:,} events left out: their event_id came before"
+    if history.skipped:
+        names = ", ".join(f"{name} ({count:,})" for name, count in sorted(history.skipped.items()))
+        yield f"{history.skipped.total():,} events skipped of domains that are not used: {names}"
 
 
-def first_held_out(events: list[Interaction], share: float) -> int:
+def holdout_start(events: list[Interaction], share: float) -> int:
     """Return where the last `share` of the events in time order begins; events of one time stay together.
 
     Raises Stop if nothing would be left to learn.

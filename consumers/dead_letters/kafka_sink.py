@@ -27,7 +27,7 @@ from serving.worker import Worker
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 ITS_OWN = (*TOO_LARGE, InvalidRecordError, InvalidTimestampError)
 """Errors for which a record itself, or another one of its batch, is to blame."""
-CHUNK = 500
+CHUNK_LETTERS = 500
 """Letters that are sent together. They are acknowledged before the next ones are sent."""
 MAX_LETTERS, MAX_BYTES = 10_000, 64 * 1024 * 1024
 """When this much waits for the broker, reading should pause."""
@@ -158,7 +158,7 @@ class KafkaSink:
         """Return the oldest letters that wait, as soon as there are any; empty at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._waiting)
-            return {} if self._closing else dict(islice(self._waiting.items(), CHUNK))
+            return {} if self._closing else dict(islice(self._waiting.items(), CHUNK_LETTERS))
 
     def _deliver(self, chunk: dict[int, DeadLetter]) -> None:
         """Send the letters and wait for the answers.

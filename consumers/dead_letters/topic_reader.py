@@ -138,12 +138,12 @@ class LetterLog:
                 consumer.seek(tp, begin[tp.partition])
         deadline = time.monotonic() + self._patience
         try:
-            while open_ := [tp for tp in places if not self._at_end(tp)]:
+            while unfinished := [tp for tp in places if not self._at_end(tp)]:
                 polled = consumer.poll(timeout_ms=200)
                 if polled:
                     deadline = time.monotonic() + self._patience
                 elif time.monotonic() > deadline:
-                    raise Stop(f"the broker does not deliver {open_[0].topic} to its end", BUG)
+                    raise Stop(f"the broker does not deliver {unfinished[0].topic} to its end", BUG)
                 for tp, messages in polled.items():
                     end = self._end(tp)
                     for message in messages:

@@ -72,7 +72,7 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
         if drifted is not None:
             story = [line(events, notice) for events, notice in service.pipeline.reporter.story]
             show(drifted, story, console)
-        console.print(joined("\nall of it as a page: ", (str(report.path), "bold")), soft_wrap=True)
+        console.print(joined("\nreport as a page: ", (str(report.path), "bold")), soft_wrap=True)
         return (1 if summary["lost"] else 0), summary
 
 
@@ -154,10 +154,10 @@ def _watch(
 def _say_where(service: Service, console: Console, addresses: str) -> None:
     assert service.health is not None
     console.print(
-        f"everything is learned and published, and all of it goes on: {addresses}, "
+        f"everything is learned and published; broker, store and service stay up: {addresses}, "
         f"http://{service.settings.metrics.host}:{service.health.port}/metrics\n"
         f"  redis-cli -u {service.settings.redis.url} GET cc:popular:{headline(service)[0]}\n"
-        "Ctrl-C ends broker, store and service, and shows the summary",
+        "Ctrl-C stops them and shows the summary",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
 
@@ -263,7 +263,7 @@ def _show(
         return
     console.print()
     show_recommendations(Reader(url, settings.redis.prefix), user, target, 5, console)
-    console.print(plain("\nThe same from a shell", "bold"))
+    console.print(plain("\nThis list from a shell", "bold"))
     console.print(plain(f"  redis-cli -u {url} GET 'cc:rec:{{{user}}}:{target}'"), soft_wrap=True)
     console.print(plain("and from Python", "bold"))
     console.print("  from serving.reader import Reader")

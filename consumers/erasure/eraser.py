@@ -94,7 +94,9 @@ class Forgetting:
 
     def _swept(self, sweep: Sweep) -> None:
         if sweep.failure is not None:
-            log.warning("the store was not searched for the forgotten; will try again", error=sweep.failure)
+            log.warning(
+                "the store was not searched for keys of forgotten users; will try again", error=sweep.failure
+            )
             self._not_before = self._clock() + RETRY_SECONDS
             return
         for user, keys in sweep.found.items():

@@ -11,9 +11,9 @@ from scipy.sparse import csr_matrix
 
 from consumers.errors import Stop
 from consumers.evaluation.dataset import Data
-from consumers.evaluation.learner_arms import Progress
 from consumers.evaluation.metrics import rank_of
-from consumers.evaluation.predictions import TOP, WARM_UP, ArmOutcome
+from consumers.evaluation.predictions import TOP, WARM_UP_SHARE, ArmOutcome
+from consumers.evaluation.workers import Tell
 from models.text.top_k import best
 
 RETRAININGS = 50
@@ -21,7 +21,7 @@ TRENDING_DAYS = 3.0
 NEIGHBOURS = 100
 
 
-def run_item_knn(data: Data, seed: int, progress: Progress) -> list[ArmOutcome]:
+def run_item_knn(data: Data, seed: int, progress: Tell) -> list[ArmOutcome]:
     """Rank with implicit's BM25 item-KNN on the target, refitted every fiftieth of its stream, plus 3-day trending.
 
     Both parts are scaled to a maximum of 1 for each user. Items that a user had are left out at once, not at the next
@@ -38,7 +38,7 @@ def run_item_knn(data: Data, seed: int, progress: Progress) -> list[ArmOutcome]:
     user_of = {u: n for n, u in enumerate(dict.fromkeys(e.user for e in events))}
     outcome = ArmOutcome("item_knn_batch", seed, len(events))
     outcome.catalogue = items
-    first, every = int(WARM_UP * len(events)), max(1, len(events) // RETRAININGS)
+    first, every = int(WARM_UP_SHARE * len(events)), max(1, len(events) // RETRAININGS)
     trending, newest = np.zeros(items), 0.0
     had: list[dict[int, None]] = [{} for _ in user_of]
     similarity: Any = None
@@ -58,11 +58,11 @@ def run_item_knn(data: Data, seed: int, progress: Progress) -> list[ArmOutcome]:
             if similarity is not None and mine:
                 near = np.asarray(similarity[list(mine)].sum(axis=0)).ravel()
                 scores = scores + near / max(near.max(), 1e-12)
-            open_ = np.ones(items, np.bool_)
-            open_[list(mine)] = False
+            eligible = np.ones(items, np.bool_)
+            eligible[list(mine)] = False
             scores = scores.astype(np.float32)
-            outcome.rank[at] = rank_of(scores, open_, item)
-            outcome.recommended.update(best(scores, open_, TOP).tolist())
+            outcome.rank[at] = rank_of(scores, eligible, item)
+            outcome.recommended.update(best(scores, eligible, TOP).tolist())
         trending[item] += 1.0
         mine[item] = None
     progress(len(events))
@@ -81,7 +81,7 @@ def _fit(model: Any, had: list[dict[int, None]], items: int) -> Any:
     return model.similarity.tocsr()
 
 
-def run_river(data: Data, seed: int, everywhere: bool, progress: Progress) -> list[ArmOutcome]:
+def run_river(data: Data, seed: int, everywhere: bool, progress: Tell) -> list[ArmOutcome]:
     """Rate with `river.reco.BiasedMF` as it is, on the target's or all domains' ratings; clipped like every arm."""
     total = sum(e.domain == data.target for e in data.events)
     outcome = ArmOutcome("river_biased_mf_all" if everywhere else "river_biased_mf_target", seed, total)

@@ -14,8 +14,8 @@ from consumers.evaluation.dataset import Data
 from consumers.evaluation.workers import WORKERS, Tell, run_all
 from models.text.encoder import load_encoder
 
-CHUNK = 256
-FEW = 2_048
+CHUNK_TEXTS = 256
+FEW_TEXTS = 2_048
 """With at most this many texts, starting processes takes longer than it saves."""
 
 
@@ -35,7 +35,7 @@ def encode(data: Data, model: str, path: Path, bars: Progress) -> None:
 
 def _encode_all(model: str, texts: list[str], bars: Progress) -> NDArray[np.float32]:
     name = "encoding item text"
-    if len(texts) <= FEW or model == "hashing":
+    if len(texts) <= FEW_TEXTS or model == "hashing":
         task = bars.add_task(name, total=len(texts))
         return _encode(model, texts, lambda done: bars.update(task, completed=done))
     shares = [texts[n::WORKERS] for n in range(WORKERS)]  # each gets long and short texts
@@ -51,7 +51,7 @@ def _encode(model: str, texts: list[str], tell: Tell) -> NDArray[np.float32]:
     """Return (len(texts), width); without any text (0, 1). Raises ValueError if the model cannot be loaded."""
     encoder = load_encoder(model)
     parts = [np.zeros((0, 1), np.float32)] if not texts else []
-    for start in range(0, len(texts), CHUNK):
-        parts.append(encoder.encode(texts[start : start + CHUNK]).astype(np.float32))
+    for start in range(0, len(texts), CHUNK_TEXTS):
+        parts.append(encoder.encode(texts[start : start + CHUNK_TEXTS]).astype(np.float32))
         tell(start + len(parts[-1]))
     return np.concatenate(parts)

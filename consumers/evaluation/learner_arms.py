@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from consumers.config.schema import Settings
 from consumers.evaluation.dataset import Data, Vectors
 from consumers.evaluation.metrics import rank_of
-from consumers.evaluation.predictions import STRATEGY_ARMS, TOP, WARM_UP, ArmOutcome
+from consumers.evaluation.predictions import STRATEGY_ARMS, TOP, WARM_UP_SHARE, ArmOutcome
+from consumers.evaluation.workers import Tell
 from models.learner import Learner
 from models.ranking.single_signal import scores_by, top_by
 from models.schema import Interaction
 
 SIGNAL_ARMS = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
-Progress = Callable[[int], None]
 
 
 def make_learner(data: Data, vectors: Vectors, settings: Settings, seed: int, alone: bool) -> Learner:
@@ -37,7 +35,7 @@ def make_learner(data: Data, vectors: Vectors, settings: Settings, seed: int, al
 
 
 def run_learner(
-    data: Data, vectors: Vectors, settings: Settings, seed: int, arm: str, progress: Progress
+    data: Data, vectors: Vectors, settings: Settings, seed: int, arm: str, progress: Tell
 ) -> list[ArmOutcome]:
     """Score every event and then learn it, in one learner; `target_only` sees only the target's events.
 
@@ -57,7 +55,7 @@ def run_learner(
     signals = [ArmOutcome(name, seed, total) for name in SIGNAL_ARMS] if with_signals else []
     domain = learner.index[data.target]
     catalogue = learner.catalogues[domain]
-    first = int(WARM_UP * total)
+    first = int(WARM_UP_SHARE * total)
     at = 0
     for n, event in enumerate(data.events):
         is_target = event.domain == data.target
@@ -89,12 +87,12 @@ def _rank_signals(
     if not outcomes:
         return
     catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
-    open_ = learner.history.eligible(user, domain)
+    eligible = learner.history.eligible(user, domain)
     item = catalogue.ids.get(event.item)
     assert item is not None
     time = learner.clock.at(domain, event.timestamp / 1000)
     for outcome in outcomes:
-        scores = scores_by(learner.ranker, outcome.arm, domain, user, time, open_)
-        outcome.rank[at] = rank_of(scores, open_, item)
-        top = top_by(learner.ranker, outcome.arm, domain, scores, open_, TOP)
+        scores = scores_by(learner.ranker, outcome.arm, domain, user, time, eligible)
+        outcome.rank[at] = rank_of(scores, eligible, item)
+        top = top_by(learner.ranker, outcome.arm, domain, scores, eligible, TOP)
         outcome.recommended.update(top.tolist())

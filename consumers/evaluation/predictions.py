@@ -9,7 +9,7 @@ import numpy as np
 from models.transfer.strategies import STRATEGIES
 
 TOP = 10
-WARM_UP = 0.3
+WARM_UP_SHARE = 0.3
 """First share of the target's events that is learned and not ranked."""
 
 

@@ -26,7 +26,7 @@ from serving.contract import Keys
 from serving.metrics import Metrics
 from serving.publication.publication_queue import Outbox
 
-ENCODE_CHUNK = 256
+CHUNK_TEXTS = 256
 
 
 def fresh(settings: Settings, encoder: TextEncoder) -> Pipeline:
@@ -50,10 +50,10 @@ def put_items(arms: Arms, items: Sequence[Item], encoder: TextEncoder, bars: Pro
             by_domain.setdefault(key[0], []).append(key)
     keys = [key for turn in itertools.zip_longest(*by_domain.values()) for key in turn if key is not None]
     task = bars.add_task("encoding item text", total=len(keys))
-    for start in range(0, len(keys), ENCODE_CHUNK):
-        chunk = keys[start : start + ENCODE_CHUNK]
+    for start in range(0, len(keys), CHUNK_TEXTS):
+        chunk = keys[start : start + CHUNK_TEXTS]
         vectors = encode(encoder, {key: latest[key] for key in chunk})
-        arms.put_text_vectors(vectors, idle=start + ENCODE_CHUNK >= len(keys))
+        arms.put_text_vectors(vectors, idle=start + CHUNK_TEXTS >= len(keys))
         bars.advance(task, len(chunk))
     arms.full.forget_evictions()  # nothing was published, so nothing has to be deleted
 

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from models.adaptation.adaptation_loop import Notice
 from serving.metrics import Metrics
 
-MOST = 720
+MAX_SAMPLES = 720
 """Most samples. Beyond, every second one is dropped, and new ones are taken half as often."""
-MOST_NOTICES = 500
-TOGETHER = 5
+MAX_NOTICES = 500
+QUANTILE_SAMPLES = 5
 """Samples whose observations make one quantile: a 99 % quantile needs more than a few observations."""
 
 Key = tuple[str, ...]
@@ -58,7 +58,7 @@ class MetricHistory:
             metrics.publish_backlog,
         ]  # fmt: skip
         self.samples: list[Sample] = []
-        self.told: deque[Told] = deque(maxlen=MOST_NOTICES)
+        self.told: deque[Told] = deque(maxlen=MAX_NOTICES)
 
     def tick(self, now: bool = False) -> None:
         """Take a sample if it is time, or if `now`."""
@@ -67,7 +67,7 @@ class MetricHistory:
         self._listen(seconds)
         if due or now:
             self.samples.append(Sample(seconds, self._values()))
-        if len(self.samples) > MOST:
+        if len(self.samples) > MAX_SAMPLES:
             self.samples = self.samples[::2]
             self._every *= 2
 
@@ -114,7 +114,7 @@ class MetricHistory:
         """Return a quantile of a histogram's observations within the last few samples, where there are any."""
         points = []
         for n, after in enumerate(self.samples[1:], 1):
-            before = self.samples[max(0, n - TOGETHER)]
+            before = self.samples[max(0, n - QUANTILE_SAMPLES)]
             value = _quantile(share, _buckets(after, before, name, labels))
             if value is not None:
                 points.append((after.seconds, value))

@@ -123,10 +123,12 @@ class Canaries:
                 if self._may_send():
                     self._send()
             except TopicAuthorizationFailedError:
-                log.warning("may not write canaries, goes on without", topic=self._config.canary_topic)
+                log.warning(
+                    "may not write canaries; the service runs without them", topic=self._config.canary_topic
+                )
                 break
             except (KafkaError, OSError) as error:
-                log.warning("canary not sent, will send others", error=type(error).__name__)
+                log.warning("canary not sent; the next one will be tried", error=type(error).__name__)
             self._ending.wait(self._config.canary_seconds)
         if self._producer is not None:
             self._producer.close(timeout=1)

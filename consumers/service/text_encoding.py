@@ -15,7 +15,7 @@ from serving.worker import Worker
 Key = tuple[str, str]
 """(domain, item id)"""
 Vectors = dict[Key, NDArray[np.float32]]
-CHUNK = 64
+CHUNK_TEXTS = 64
 
 log = structlog.get_logger()
 
@@ -125,7 +125,7 @@ class ThreadEncoding:
                 waiting = self._waiting.pop(domain)
                 if not waiting:
                     continue
-                chunk = {key: waiting.pop(key) for key in list(waiting)[:CHUNK]}
+                chunk = {key: waiting.pop(key) for key in list(waiting)[:CHUNK_TEXTS]}
                 self._waiting[domain] = waiting  # goes last: the next turn is another domain's
                 self._taken |= chunk
                 return chunk

@@ -28,7 +28,7 @@ def _simulator(world: WorldSettings) -> Simulator:
     try:
         return Simulator(world)
     except ValueError as error:
-        raise Stop(f"this world cannot be: {error}") from error
+        raise Stop(f"this world is impossible: {error}") from error
 
 
 def into_files(world: WorldSettings, out: Path) -> dict[str, Any]:

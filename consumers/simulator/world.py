@@ -19,7 +19,7 @@ from consumers.simulator.world_settings import DomainSpec, Drift, WorldSettings,
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-CHUNK = 1024
+CHUNK_EVENTS = 1024
 """Events drawn at a time, so that memory does not depend on their number."""
 
 CANDIDATES = 12
@@ -185,12 +185,12 @@ class World:
         return np.asarray(low * below + high * above + mean * (1 - below - above) + sd * density)
 
     def draws(self) -> Iterator[Draw]:
-        """Yield all events, in chunks of at most `CHUNK`."""
+        """Yield all events, in chunks of at most `CHUNK_EVENTS`."""
         rng = np.random.default_rng([self.settings.seed, 1])
         seen = [_Seen(len(d.people), d.spec.items) for d in self.domains]
         share = np.cumsum([spec.share for spec in self.settings.domains])
-        for start in range(0, self.settings.events, CHUNK):
-            count = min(CHUNK, self.settings.events - start)
+        for start in range(0, self.settings.events, CHUNK_EVENTS):
+            count = min(CHUNK_EVENTS, self.settings.events - start)
             which = _pick(rng, share, (count,))
             user, item, rating = np.zeros(count, np.int64), np.zeros(count, np.int64), np.full(count, np.nan)
             for number, domain in enumerate(self.domains):

@@ -233,7 +233,7 @@ class KafkaSource:
         denied = error.args[0] if error.args else ()
         if not self.canaries or set(denied) - {topic for topic, _ in self.canaries}:
             raise Stop(f"Kafka: {type(error).__name__}: {error}") from error
-        log.warning("may not read canaries, goes on without", topics=sorted(denied))
+        log.warning("may not read canaries; the service runs without them", topics=sorted(denied))
         self._consumer.assign(list(self._tps.values()))
         self.canaries = {}
 

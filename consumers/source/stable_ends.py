@@ -25,7 +25,7 @@ class StableEnds:
             fetcher, "_parse_fetched_data", None
         )  # a private method: kafka-python has no public way
         if parse is None:
-            log.warning("this kafka-python tells no last stable offsets: open transactions count as lag")
+            log.warning("this kafka-python does not tell last stable offsets: open transactions count as lag")
             return
 
         def listen(fetch: Any) -> Any:

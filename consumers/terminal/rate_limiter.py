@@ -12,7 +12,7 @@ SECONDS = 30.0
 LIMITED = ("warning", "error", "critical")
 SAME = ("event", "domain", "topic", "partition", "reason", "error")
 """Two lines with equal values of these keys are repeats; numbers, offsets and times may differ."""
-MOST = 1000
+MAX_REMEMBERED = 1000
 
 
 class Repeats:
@@ -36,7 +36,7 @@ class Repeats:
             self._told[key] = since, held + 1
             raise structlog.DropEvent
         self._told[key] = now, 0
-        if len(self._told) > MOST:
+        if len(self._told) > MAX_REMEMBERED:
             del self._told[next(iter(self._told))]
         if held:
             event["repeated"] = held

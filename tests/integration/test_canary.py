@@ -60,7 +60,7 @@ def test_check_creates_its_topic(world: World) -> None:
     words = ("check", "--config", str(world.service.config))
     done = world.service.command(*words)
     assert done.returncode == 0, done.stdout
-    assert f"topic {world.prefix}.canary: missing: made at the start" in done.stdout
+    assert f"topic {world.prefix}.canary: missing: the service creates it" in done.stdout
     assert f"topic {world.prefix}.canary: created" in world.service.command(*words, "--create-topics").stdout
 
 

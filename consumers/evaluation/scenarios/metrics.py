@@ -20,7 +20,7 @@ ROLLING_EVENTS = 500
 """Latest events of the target over which the rolling error is taken."""
 RECOVERED = 1.05
 """The rolling error has recovered when it is at most this many times the floor."""
-WARM_UP = 5_000
+WARM_UP_EVENTS = 5_000
 """First events of the stream, where no alarm counts as false: new learning may look like drift."""
 ROWS = {"on": "followed", "off": "full", "target_only": "target_only"}
 """Rows of the report, and the arm whose error each one is. `on` is the arm that the arm selector follows."""
@@ -62,10 +62,10 @@ def recovery_events(squared: Floats, since: int, floor: float) -> int:
 
 
 def false_alarms(world: WorldSettings, happenings: Sequence[Happening]) -> float:
-    """Return the alarms of all detectors and domains per 100,000 events, from `WARM_UP` on until the shift."""
+    """Return the alarms of all detectors and domains per 100,000 events, from `WARM_UP_EVENTS` on until the shift."""
     begins = drift_begins(World(world))
     end = world.events if begins is None else begins
-    first = min(WARM_UP, end // 2)
+    first = min(WARM_UP_EVENTS, end // 2)
     alarms = sum(h.notice.event in get_args(Detector) and first <= h.position < end for h in happenings)
     return alarms * 1e5 / (end - first)
 

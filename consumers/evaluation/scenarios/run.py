@@ -188,11 +188,11 @@ def _popularity_loss(learner: Learner, event: Interaction) -> float:
     domain = learner.index[TARGET]
     catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
     time = learner.clock.at(domain, event.timestamp / 1000)
-    open_ = learner.history.eligible(user, domain)
-    scores = scores_by(learner.ranker, SINGLE["popularity"], domain, user, time, open_)
+    eligible = learner.history.eligible(user, domain)
+    scores = scores_by(learner.ranker, SINGLE["popularity"], domain, user, time, eligible)
     item = catalogue.ids.get(event.item)
     assert item is not None  # the catalogue is complete
-    return 1.0 - ndcg_at_10(rank_of(scores, open_, item))
+    return 1.0 - ndcg_at_10(rank_of(scores, eligible, item))
 
 
 def _predicted(learner: Learner, user: str, item: str) -> float:

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from consumers.config.loader import build
 from consumers.config.schema import Settings
-from consumers.datasets.history import first_held_out
+from consumers.datasets.history import holdout_start
 from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.events.record import Record
 from consumers.pretraining.holdout import measure
@@ -189,13 +189,13 @@ def test_events_of_one_time_are_not_torn_apart() -> None:
     def at(*times: int) -> list[Interaction]:
         return [Interaction("movies", "click", "u", "i", t) for t in times]
 
-    assert first_held_out(at(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), 0.2) == 8
-    assert first_held_out(at(1, 2, 3, 4, 5, 6, 7, 9, 9, 10), 0.2) == 7
-    assert first_held_out(at(1, 2, 3), 0.01) == 2
-    assert first_held_out(at(1, 1), 0.0) == 2
+    assert holdout_start(at(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), 0.2) == 8
+    assert holdout_start(at(1, 2, 3, 4, 5, 6, 7, 9, 9, 10), 0.2) == 7
+    assert holdout_start(at(1, 2, 3), 0.01) == 2
+    assert holdout_start(at(1, 1), 0.0) == 2
     for few in (at(1), at(1, 1, 1, 1, 1, 2)):
         with pytest.raises(Stop, match="--holdout 0"):
-            first_held_out(few, 0.4)
+            holdout_start(few, 0.4)
 
 
 def test_incomplete_rows_are_dropped_and_counted(small: Path) -> None:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from consumers.errors import Stop
-from consumers.report.metric_history import MOST
+from consumers.report.metric_history import MAX_SAMPLES
 from consumers.report.page import page
 from consumers.report.svg_chart import Chart, ChartLine, ChartMark, draw, number, seconds, ticks, time_ticks
 from consumers.report.writer import Writer
@@ -34,13 +34,13 @@ def test_rates_and_quantiles_are_those_of_the_metrics() -> None:
 
 
 def test_memory_is_bounded_and_the_first_sample_stays() -> None:
-    """However long it runs there are at most `MOST` samples, over the whole time; counts stay whole."""
+    """However long it runs there are at most `MAX_SAMPLES` samples, over the whole time; counts stay whole."""
     made = Made()
-    for _ in range(5 * MOST):
+    for _ in range(5 * MAX_SAMPLES):
         made.now += 2.0
         made.metrics.events.labels("movies", "click").inc()
         made.recorder.tick()
-    assert MOST / 2 <= len(made.recorder.samples) <= MOST
+    assert MAX_SAMPLES / 2 <= len(made.recorder.samples) <= MAX_SAMPLES
     assert made.recorder.samples[0].seconds == 2.0
     assert made.recorder.samples[-1].seconds > made.now - 40
     rates = made.recorder.rate("events_total", "movies")

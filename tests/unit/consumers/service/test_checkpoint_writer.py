@@ -21,16 +21,7 @@ from models.state.checkpoint import CheckpointDirectory
 from models.state.dirty_keys import Touched
 from models.state.snapshot import snapshot
 from models.state.tracked_tables import Live, Rows
-
-
-class Clock:
-    """Time that passes only when told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 class Kept(Checkpointer):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from consumers.events.record import Record, TopicPartition
 from consumers.source.time_merge import RECORD_BYTES, Patience, TimeMerge
+from tests.support.clock import Clock
 
 LOGS = st.lists(st.lists(st.integers(0, 30), max_size=15), min_size=1, max_size=4)
 """For each place the times of its records."""
@@ -91,13 +92,6 @@ def test_stops_where_a_place_runs_dry() -> None:
     assert times(merge.take({place(0)}, 10)) == [1, 2, 3]
     assert times(merge.take({place(0)}, 10)) == []
     assert times(merge.take(set(), 10)) == [9]
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_a_silent_place_is_waited_for_once() -> None:
