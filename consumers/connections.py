@@ -1,4 +1,4 @@
-"""Reaching the broker and the store before anything heavy is loaded: one clear line where they are away."""
+"""Reach the broker and the store before anything heavy is loaded. Say in one clear line if they are away."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import redis
 from consumers.config.schema import Settings
 from consumers.errors import Stop
 from consumers.source.kafka import KafkaSource
+from consumers.source.options import SourceOptions
 from serving.contract import Keys
 from serving.store.connection import (
     STORE_ERRORS,
@@ -23,7 +24,7 @@ from serving.store.store_info import servers
 
 
 def connect_store(settings: Settings) -> redis.Redis:
-    """A client whose server has just answered, and takes writes as far as it says. Raises Stop."""
+    """Return a client whose server has just answered and, as far as it tells, takes writes. Raises Stop."""
     url = settings.redis.url
     if (why := problem(url)) is not None:
         raise Stop(f"redis.url {redacted(url)}: {why}")
@@ -33,7 +34,7 @@ def connect_store(settings: Settings) -> redis.Redis:
         _check_is_master(settings, client)
         _check_is_ours(settings, client)
     except STORE_ERRORS as error:
-        # Not the error's own text, nor the error itself: both may hold the URL with its password.
+        # The error is not shown and not chained: it may hold the URL with its password.
         raise Stop(
             f"Redis at {redacted(url)} cannot be reached ({_kind(url, error)}). Start it, or "
             "set redis.url (CROSSCURRENT_REDIS__URL)."
@@ -42,7 +43,7 @@ def connect_store(settings: Settings) -> redis.Redis:
 
 
 def _check_is_master(settings: Settings, client: redis.Redis) -> None:
-    """Not asked of what finds its master by itself: that may just be another one."""
+    """Raises Stop for a server that is no master. A client that finds its master by itself is not checked."""
     url = settings.redis.url
     if settings.redis.cluster or uses_sentinel(url):
         return
@@ -61,7 +62,7 @@ def _check_is_master(settings: Settings, client: redis.Redis) -> None:
 
 
 def _check_is_ours(settings: Settings, client: redis.Redis) -> None:
-    """At a start there is somebody to decide; later on a key that is not ours is replaced."""
+    """Raises Stop if the store holds a foreign value under our key. While running, such a key is replaced."""
     meta = Keys(settings.redis.prefix).meta
     try:
         client.hget(meta, "started_ts")
@@ -75,7 +76,7 @@ def _check_is_ours(settings: Settings, client: redis.Redis) -> None:
 
 
 def _kind(url: str, error: Exception) -> str:
-    """The error's name, and what to look at where a start would not help."""
+    """Return the error's name, or what to look at where starting the server would not help."""
     if isinstance(error, NoMasterError):
         parts = sentinel_parts(url)
         hosts = ", ".join(f"{host}:{port}" for host, port in parts.hosts)
@@ -89,7 +90,10 @@ def _kind(url: str, error: Exception) -> str:
 
 
 def _told(error: Exception, keys: str) -> str | None:
-    """keys: of user and password. None where the error's name is all that is known."""
+    """Return what a refusal means, or None if the error's name is all that is known.
+
+    keys: the config keys of user and password.
+    """
     if isinstance(error, redis.AuthenticationError) or str(error).startswith("WRONGPASS"):
         return f"AuthenticationError: user or password is wrong, see {keys}"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -98,6 +102,6 @@ def _told(error: Exception, keys: str) -> str | None:
 
 
 def connect_source(settings: Settings, accept_gap: bool = False) -> KafkaSource:
-    """The log with all topics there. Raises Stop."""
-    canary = settings.kafka.canary_topic
-    return KafkaSource(settings.kafka, settings.topics(), accept_gap=accept_gap, canary_topic=canary)
+    """Return the log, after its topics were found. Raises Stop."""
+    options = SourceOptions(accept_gap, settings.kafka.canary_topic)
+    return KafkaSource(settings.kafka, settings.topics(), options)

@@ -8,11 +8,11 @@ stop     Stop                one clear line on stderr and the exit code below
 from __future__ import annotations
 
 BUG, USAGE, DEAD_LETTER_LIMIT, STATE_UNUSABLE = 1, 2, 3, 4
-"""Exit codes; 0 is a stop on request, 130 and 143 a second signal."""
+"""Exit codes. 0 is a stop on request, 130 and 143 a second signal."""
 
 
 class Stop(Exception):
-    """Ends the process with `code` after printing the message, which says what to do."""
+    """End the process with `code` after the message, which says what to do, was printed."""
 
     def __init__(self, message: str, code: int = USAGE) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""`crosscurrent check`: everything a start needs, looked at one by one; each failure says what to do."""
+"""`crosscurrent check`: look at everything a start needs, one by one. Each failure says what to do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from consumers.errors import Stop
 from consumers.events.record import Kind
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import unreadable_topics
-from consumers.kafka_client.diagnostics import unreachable
+from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.topics import create_canary_topic, create_topics, partition_counts
 from serving.store.connection import STORE_ERRORS
 from serving.store.store_info import eviction_policy, may_throw_away, servers
@@ -35,7 +35,7 @@ class Finding(NamedTuple):
 
 
 def check(settings: Settings, create_topics: bool = False) -> Iterator[Finding]:
-    """Findings as they are made. `create_topics`: make the missing ones."""
+    """Yield a finding after each look. `create_topics`: create the missing topics first."""
     yield Finding("config", True, f"{len(settings.domains)} domains: {', '.join(settings.domains)}")
     yield from _check_kafka(settings, create_topics)
     yield _check_store(settings)
@@ -50,7 +50,7 @@ def _check_kafka(settings: Settings, create: bool) -> Iterator[Finding]:
             yield Finding("broker", True, f"{servers} answers")
             yield from _check_topics(settings, admin, create)
     except (KafkaError, OSError, ValueError) as error:
-        yield Finding("broker", False, unreachable(settings.kafka, error))
+        yield Finding("broker", False, why_unreachable(settings.kafka, error))
 
 
 def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Finding]:
@@ -77,17 +77,23 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
 
 
 def _check_canary(admin: Any, topic: str, create: bool) -> Finding:
-    """Good without, too: the service makes the topic itself where it may, and else runs without canaries."""
+    """Look at the topic of canaries. Without it the service creates it or runs without canaries, so nothing fails."""
     there = bool(partition_counts(admin, [topic]))
     if not there and create:
         try:
             create_canary_topic(admin, topic)
         except KafkaError as error:
             return Finding(
-                f"topic {topic}", True, f"not created ({type(error).__name__}): without canaries then"
+                f"topic {topic}",
+                True,
+                f"not created ({type(error).__name__}): the service runs without canaries",
             )
         return Finding(f"topic {topic}", True, "created, for canaries")
-    how = "there, for canaries" if there else "missing: made at the start, or it runs without canaries"
+    how = (
+        "exists, for canaries"
+        if there
+        else "missing: the service creates it at the start, or runs without canaries"
+    )
     return Finding(f"topic {topic}", True, how)
 
 
@@ -111,7 +117,7 @@ def _check_store(settings: Settings) -> Finding:
         )
     takes = f"takes writes ({millis:.1f} ms for two)"
     if not found:
-        unseen = "may throw keys away for all we know: the user may not ask INFO (give it +info)"
+        unseen = "it may evict keys: the user may not call INFO, which would tell (grant +info)"
         return Finding("store", True, f"{takes}, but {unseen}", warns=True)
     if (policy := eviction_policy(found)) is not None:
         return Finding("store", True, f"{takes}, but {may_throw_away(policy)}", warns=True)
@@ -119,7 +125,7 @@ def _check_store(settings: Settings) -> Finding:
 
 
 def _check_checkpoints(settings: Settings) -> Finding:
-    """Whether the directory can be written to, and whether `run` would take up what is in it."""
+    """Find out whether the directory can be written to, and whether `run` can load what is in it."""
     path = Path(settings.checkpoint.directory)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -148,7 +154,7 @@ def _check_checkpoints(settings: Settings) -> Finding:
         what = "the newest one does not fit this config"
         return Finding("checkpoints", False, f"{path.resolve()}: {what}: {error}")
     events = sum(arms.full.learned)
-    passed = f"; {len(problems)} damaged ones would be passed over" if problems else ""
+    passed = f"; {len(problems)} damaged ones would be skipped" if problems else ""
     told = "".join(f"; {note}" for note in notes)
     return Finding(
         "checkpoints", True, f"{path.resolve()} is writable, {events:,} events are learned{passed}{told}"

@@ -1,4 +1,4 @@
-"""`crosscurrent dead-letters`: look at what could not be used, and send it back after a fix."""
+"""`crosscurrent dead-letters`: list records that could not be used, show one, send them back after a fix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOPIC = click.option("--topic", help="Only letters from this topic.")
 
 @click.group()
 def dead_letters() -> None:
-    """Records that could not be used: list them, look at one, send them back after a fix."""
+    """List records that could not be used, show one, or send them back after a fix."""
 
 
 @dead_letters.command("list")
@@ -28,7 +28,11 @@ def dead_letters() -> None:
 @REASON
 @TOPIC
 @click.option(
-    "--limit", type=click.IntRange(0), default=20, show_default=True, help="How many of the latest to show."
+    "--limit",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="How many of the latest letters to show.",
 )
 @JSON
 def list_(config: Path, reason: str | None, topic: str | None, limit: int, json_file: Path | None) -> int:
@@ -57,7 +61,7 @@ def list_(config: Path, reason: str | None, topic: str | None, limit: int, json_
 @NEEDED_CONFIG
 @JSON
 def show(id_: str, config: Path, json_file: Path | None) -> int:
-    """Print the headers, key and value of one letter; a hex dump where it is not UTF-8.
+    """Print the headers, key and value of one letter; a hex dump if it is not UTF-8.
 
     \b
     Example:
@@ -93,12 +97,12 @@ def replay(
     dry_run: bool,
     json_file: Path | None,
 ) -> int:
-    """Send raw keys and values back to the topics they came from, with their first timestamps, each once.
+    """Send raw keys and values back to their topics, with their first timestamps, each once.
 
-    Without an ID, --reason or --topic: all of them.
+    Without an ID, --reason or --topic, all letters are sent.
 
-    What was sent is marked in the dead-letter topic; a second replay leaves it out. Truncated letters are refused.
-    Exit code 1 if some could not be sent.
+    Each letter that was sent gets a mark in the dead-letter topic, so a second replay leaves it out. Truncated letters
+    are refused. Exit code 1 if some could not be sent.
 
     \b
     Examples:

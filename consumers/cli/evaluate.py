@@ -1,20 +1,40 @@
-"""`evaluate`: what is reached on recorded events, or in a world whose truth is known."""
+"""`crosscurrent evaluate`: measure the learner on recorded events, or in a world whose truth is known."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+import msgspec
 
-from consumers.cli.options import CONFIG, JSON, asking_options, table_options, write_json
+from consumers.cli.options import CONFIG, JSON, asking_options, gathered, table_options, write_json
 from consumers.config.loader import load
 from consumers.datasets.options import ReadOptions
+from consumers.evaluation.options import EvaluateOptions
 from consumers.evaluation.scenarios.kinds import SCENARIOS, Scenario
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """All options of the command but `--json`."""
+
+    interactions: Path | None
+    items: Path | None
+    target: str | None
+    scenario: Scenario | None
+    config: Path | None
+    encoder: str | None
+    reading: ReadOptions
+    dry_run: bool
+    yes: bool
+    predictions: Path | None
+    plot: Path | None
+    seeds: int | None
+    strategies: str
 
 
 @click.command()
 @click.option("--interactions", type=click.Path(path_type=Path), help="Events: .csv, .csv.gz, Parquet …")
-@click.option("--items", type=click.Path(path_type=Path), help="Items: every row can be recommended.")
+@click.option("--items", type=click.Path(path_type=Path), help="Items; all of them can be recommended.")
 @click.option("--target", help="The domain that is measured; the others are its sources.")
 @click.option("--scenario", type=click.Choice(SCENARIOS), help="A simulated world instead of files.")
 @CONFIG
@@ -22,42 +42,30 @@ from consumers.evaluation.scenarios.kinds import SCENARIOS, Scenario
 @table_options
 @asking_options
 @click.option(
-    "--predictions", type=click.Path(path_type=Path), help="Parquet file, a row an event, arm and seed."
+    "--predictions",
+    type=click.Path(path_type=Path),
+    help="Parquet file with a row for each event, arm and seed.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="PNG file: errors along the stream.")
+@click.option("--plot", type=click.Path(path_type=Path), help="PNG file with errors along the stream.")
 @click.option(
-    "--seeds", type=click.IntRange(1), help="How many seeds (default: 1; with --scenario 5, each a world)."
+    "--seeds", type=click.IntRange(1), help="Number of seeds (default: 1; with --scenario 5, each a world)."
 )
 @click.option(
     "--strategies", default="", metavar="LIST",
-    help="Adaptation strategies to run beside the config's, as arms full_<strategy>: some of none, share, correct, "
-    "adversarial, coral, with commas; or `all`.",
+    help="More adaptation strategies to run, as arms full_<strategy>: some of none, share, correct, "
+    "adversarial, coral, separated by commas; or `all`.",
 )  # fmt: skip
 @JSON
-def evaluate(
-    interactions: Path | None,
-    items: Path | None,
-    target: str | None,
-    scenario: Scenario | None,
-    config: Path | None,
-    encoder: str | None,
-    reading: ReadOptions,
-    dry_run: bool,
-    yes: bool,
-    predictions: Path | None,
-    plot: Path | None,
-    seeds: int | None,
-    strategies: str,
-    json_file: Path | None,
-) -> int:
+@gathered(_Asked, "asked")
+def evaluate(asked: _Asked, json_file: Path | None) -> int:
     """Measure the learner of `run` on recorded events, in time order, each scored before it is learned.
 
-    Files are read as by `replay`: first it says what they were taken for.
+    Files are read as `replay` reads them: first the command says what it took them for. It needs no Kafka.
 
-    Beside it: popularity, co-visitation, text, a batch item-KNN, River's BiasedMF, the target alone. Needs no Kafka.
+    It also measures popularity, co-visitation, text, a batch item-KNN, River's BiasedMF, and the target alone.
 
-    With --scenario on a simulated world whose truth is known, adaptation on and off side by side: how far from the
-    best possible error, how soon there again after a drift, false alarms, the error of the learned bias.
+    With --scenario it learns a simulated world whose truth is known, with adaptation on and off. It reports the
+    distance from the best possible error, the recovery after a drift, false alarms, and the error of the learned bias.
 
     \b
     Examples:
@@ -69,42 +77,56 @@ def evaluate(
         --type view=click,sale=rating:5 --dry-run
       crosscurrent evaluate --scenario sudden --seeds 5 --json sudden.json
     """
-    files = {"--interactions": interactions, "--items": items, "--target": target}
-    if scenario is not None:
-        given = files | {
-            "options for reading files": None if reading == ReadOptions() else reading,
-            "--dry-run": dry_run or None,
-            "--predictions": predictions,
-            "--strategies": strategies or None,
-        }
-        if unwanted := [name for name, value in given.items() if value is not None]:
-            raise click.UsageError(f"--scenario makes its own events; leave out {', '.join(unwanted)}")
-    settings = load(config, need_domains=False)
-    if encoder is not None:
-        settings.text_encoder.model = encoder
-    if scenario is not None:
+    if asked.scenario is not None:
+        _refuse_files(asked)
+    settings = load(asked.config, need_domains=False)
+    if asked.encoder is not None:
+        settings.text_encoder.model = asked.encoder
+    if asked.scenario is not None:
         from consumers.evaluation.scenarios.command import SEEDS, run_scenario  # noqa: PLC0415  (loads torch)
 
-        write_json(json_file, run_scenario(scenario, settings, seeds or SEEDS, plot))
+        write_json(json_file, run_scenario(asked.scenario, settings, asked.seeds or SEEDS, asked.plot))
         return 0
-    if interactions is None or items is None or target is None:
-        missing = ", ".join(name for name, value in files.items() if value is None)
-        raise click.UsageError(f"missing {missing}; or give --scenario NAME for a simulated world")
-    from consumers.evaluation.dataset import parse_strategies  # noqa: PLC0415
-    from consumers.evaluation.evaluate import Options, run_evaluation  # noqa: PLC0415
+    options = _of_files(asked)
+    from consumers.evaluation.evaluate import run_evaluation  # noqa: PLC0415  (loads torch)
 
-    options = Options(
-        interactions,
-        items,
-        target,
-        reading,
-        predictions,
-        plot,
-        seeds or 1,
-        parse_strategies(strategies),
-        dry_run,
-        yes,
-    )
     code, figures = run_evaluation(options, settings)
     write_json(json_file, figures)
     return code
+
+
+def _refuse_files(asked: _Asked) -> None:
+    """Refuse options that say something of files. Raises UsageError."""
+    given = {
+        "--interactions": asked.interactions,
+        "--items": asked.items,
+        "--target": asked.target,
+        "options for reading files": None if asked.reading == ReadOptions() else asked.reading,
+        "--dry-run": asked.dry_run or None,
+        "--predictions": asked.predictions,
+        "--strategies": asked.strategies or None,
+    }
+    if unwanted := [name for name, value in given.items() if value is not None]:
+        raise click.UsageError(f"--scenario makes its own events; leave out {', '.join(unwanted)}")
+
+
+def _of_files(asked: _Asked) -> EvaluateOptions:
+    """Return the options for an evaluation of files. Raises UsageError if one is missing, Stop for bad strategies."""
+    if asked.interactions is None or asked.items is None or asked.target is None:
+        files = {"--interactions": asked.interactions, "--items": asked.items, "--target": asked.target}
+        missing = ", ".join(name for name, value in files.items() if value is None)
+        raise click.UsageError(f"missing {missing}; or give --scenario NAME for a simulated world")
+    from consumers.evaluation.dataset import parse_strategies  # noqa: PLC0415  (loads torch)
+
+    return EvaluateOptions(
+        asked.interactions,
+        asked.items,
+        asked.target,
+        asked.reading,
+        asked.predictions,
+        asked.plot,
+        asked.seeds or 1,
+        parse_strategies(asked.strategies),
+        asked.dry_run,
+        asked.yes,
+    )

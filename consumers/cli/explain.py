@@ -1,4 +1,4 @@
-"""`crosscurrent explain`: the learners of the newest checkpoint, and their explanation for people."""
+"""`crosscurrent explain`: load the learners of the newest checkpoint, and print their explanation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MADE_BY: dict[Arm, str] = {
 
 
 def load_arms(settings: Settings) -> Arms:
-    """All learners as of the newest checkpoint; the directory is only read. Raises Stop."""
+    """Load all learners from the newest checkpoint; the directory is only read. Raises Stop."""
     path = Path(settings.checkpoint.directory)
     try:
         state, _ = CheckpointDirectory(path, read_only=True).load()
@@ -50,7 +50,7 @@ def load_arms(settings: Settings) -> Arms:
 def run_explain(
     settings: Settings, user: str, item: str, domain: str, console: Console | None = None
 ) -> dict[str, Any]:
-    """Prints the explanation and gives it as plain values. Raises Stop."""
+    """Print the explanation; return it as plain values. Raises Stop."""
     try:
         inside = settings.privacy.ids().inside(user)
         found = explain(load_arms(settings), inside, item, domain, settings.publish.top)

@@ -16,14 +16,14 @@ from consumers.config.loader import load
 @NEEDED_CONFIG
 @click.option(
     "--wait", type=click.FloatRange(0), default=30.0, show_default=True,
-    help="Seconds to wait for `run` to have erased them from its state and its checkpoints.",
+    help="Seconds to wait until `run` has erased the user from state and checkpoints.",
 )  # fmt: skip
 @JSON
 def forget(user: str, config: Path, wait: float, json_file: Path | None) -> int:
-    """Erase USER, an id as in the events, and drop their events from before now wherever the log is read again.
+    """Erase USER, an id as in the events. Events of that user from before now are never learned again.
 
-    The request goes to `kafka.forget_topic` as a keyed hash of the id; `run` carries it out at once, or at its next
-    start before it looks at any event. Keys in the store are deleted here. The receipt says what is left to you.
+    The request goes to `kafka.forget_topic` as a keyed hash of the id. `run` carries it out at once, or at its next
+    start before it reads any event. This command deletes the keys in the store. The receipt says what is left to you.
 
     \b
     Examples:

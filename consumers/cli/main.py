@@ -11,12 +11,14 @@ import click
 import structlog
 
 from consumers.cli.dead_letters import dead_letters
+from consumers.cli.demo import demo
 from consumers.cli.evaluate import evaluate
-from consumers.cli.files import pretrain, replay, simulate
 from consumers.cli.forget import forget
-from consumers.cli.options import CONFIG, JSON, NEEDED_CONFIG, table_options, write_json
+from consumers.cli.options import CONFIG, JSON, NEEDED_CONFIG, write_json
+from consumers.cli.pretrain import pretrain
+from consumers.cli.replay import replay
+from consumers.cli.simulate import simulate
 from consumers.config.loader import load
-from consumers.datasets.options import ReadOptions
 from consumers.errors import BUG, USAGE, Stop
 from consumers.terminal import log, output
 
@@ -36,15 +38,17 @@ def cli() -> None:
     Every config key can be set in the environment: CROSSCURRENT_REDIS__URL=redis://cache:6379/0
 
     Exit codes: 0 stopped on request; 1 a bug; 2 usage, config, or broker or store unreachable at start;
-    3 too many invalid records; 4 checkpoint or offsets unusable; 130, 143 a second signal; 141 nobody reads the output.
+    3 too many invalid records; 4 checkpoint or offsets unusable; 130, 143 a second signal; 141 output without a reader.
     """
 
 
 @cli.command()
 @NEEDED_CONFIG
-@click.option("--accept-gap", is_flag=True, help="Go on although records are gone from the log; counts them.")
-@click.option("--report", type=click.Path(path_type=Path), help="Folder for index.html: figures and plots.")
-@click.option("--debug", is_flag=True, help="More in the log, with user ids.")
+@click.option(
+    "--accept-gap", is_flag=True, help="Go on although records are gone from the log, and count them."
+)
+@click.option("--report", type=click.Path(path_type=Path), help="Folder for a page with figures and plots.")
+@click.option("--debug", is_flag=True, help="Log more, with user ids.")
 def run(config: Path, accept_gap: bool, report: Path | None, debug: bool) -> int:
     """Consume, learn, publish, until Ctrl-C or SIGTERM.
 
@@ -60,7 +64,7 @@ def run(config: Path, accept_gap: bool, report: Path | None, debug: bool) -> int
     except Stop as stop:
         if sys.stderr.isatty():
             raise
-        # as the rest of the log: whoever collects that must not miss its last line
+        # A program that collects the log must not miss its last line, so it is written like the others.
         structlog.get_logger().error(str(stop), exit_code=stop.code)
         return stop.code
 
@@ -85,7 +89,7 @@ def _serve(config: Path, accept_gap: bool, report: Path | None) -> int:
 @NEEDED_CONFIG
 @click.option("--create-topics", is_flag=True, help="Create the topics that are missing.")
 def check(config: Path, create_topics: bool) -> int:
-    """Look at everything a start needs: config, broker, topics, store, checkpoints, encoder.
+    """Check everything that a start needs: config, broker, topics, store, checkpoints, encoder.
 
     \b
     Examples:
@@ -107,7 +111,7 @@ def check(config: Path, create_topics: bool) -> int:
 @CONFIG
 @click.option("--user", "-u", required=True, help="User id, as in the events.")
 @click.option("--domain", "-d", required=True, help="Domain to recommend from.")
-@click.option("--top", "-k", default=10, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--top", "-k", default=10, show_default=True, type=click.IntRange(1), help="Number of items.")
 @JSON
 def recommend(config: Path | None, user: str, domain: str, top: int, json_file: Path | None) -> int:
     """Show what services read for a user: titles, scores, why, age, and which fallback it was.
@@ -152,65 +156,12 @@ def explain(config: Path, user: str, item: str, domain: str, json_file: Path | N
     return 0
 
 
-@cli.command()
-@click.option(
-    "--events", default=8_000, show_default=True, type=click.IntRange(1000), help="Simulated events."
-)
-@click.option(
-    "--rate", default=120.0, show_default=True, type=click.FloatRange(0, min_open=True),
-    help="Events per second.",
-)  # fmt: skip
-@click.option("--seed", default=0, show_default=True, help="Seed of the simulated world.")
-@click.option(
-    "--replay", "files", multiple=True, type=click.Path(exists=True, path_type=Path),
-    help="Your own interactions and items instead of simulated ones; repeat it for each file.",
-)  # fmt: skip
-@click.option(
-    "--target", help="With --replay: the domain to transfer into (default: the one with fewest events)."
-)
-@table_options
-@click.option(
-    "--report", default="report", show_default=True, type=click.Path(path_type=Path),
-    help="Folder for index.html: figures and plots.",
-)  # fmt: skip
-@click.option("--keep", is_flag=True, help="Leave broker, store and service running until Ctrl-C.")
-@JSON
-def demo(
-    events: int,
-    rate: float,
-    seed: int,
-    files: tuple[Path, ...],
-    target: str | None,
-    reading: ReadOptions,
-    report: Path,
-    keep: bool,
-    json_file: Path | None,
-) -> int:
-    """Stream three simulated domains end to end, with nothing else running, and show what transfer brings.
-
-    Starts a broker and a store of its own, in memory; two source domains, one target with a drift in the middle.
-
-    \b
-    Examples:
-      crosscurrent demo
-      crosscurrent demo --keep
-      crosscurrent demo --replay ratings.csv.gz --replay items.csv.gz --target comedy --rate 500
-    """
-    log.configure(quiet=True)  # the live view tells the story
-    from consumers.demo.demo import run_demo  # noqa: PLC0415  (loads torch)
-    from consumers.demo.producer import DemoOptions  # noqa: PLC0415
-
-    code, figures = run_demo(DemoOptions(events, rate, seed, files, target, keep, report, reading))
-    write_json(json_file, figures)
-    return code
-
-
-for command in (simulate, replay, pretrain, evaluate, dead_letters, forget):
+for command in (demo, simulate, replay, pretrain, evaluate, dead_letters, forget):
     cli.add_command(command)
 
 
 def main() -> None:
-    """Runs a command; turns its outcome into an exit code."""
+    """Run a command; turn its outcome into an exit code."""
     output.guard()
     code = 0
     try:
@@ -218,7 +169,7 @@ def main() -> None:
         sys.stdout.flush()
     except output.ReaderGone:
         output.end_by_sigpipe()
-    except Stop as stop:  # of the flush; one that has failed already said so
+    except Stop as stop:  # The flush failed. A command that has failed has already said why.
         if not code:
             click.echo(f"crosscurrent: {stop}", err=True)
             code = stop.code

@@ -1,4 +1,4 @@
-"""What several commands of the command line share: options, and the file of `--json`."""
+"""Options that several commands share, and the file that `--json` names."""
 
 from __future__ import annotations
 
@@ -32,57 +32,64 @@ NEEDED_CONFIG = click.option(
     help="TOML file; see deploy/crosscurrent.toml.",
 )  # fmt: skip
 JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here.")
+RATE = click.FloatRange(0, min_open=True)
 
 
 _READING = (
     click.option(
         "--map", "mapping", multiple=True, metavar="FIELD=COLUMN",
-        help="Which column holds a field, such as user_id=buyer; by number from 0 where there is no header. "
+        help="The column that holds a field, such as user_id=buyer; without a header, its number from 0. "
         f"Fields: {', '.join(FIELDS)}.",
     ),
     click.option(
         "--type", "types", multiple=True, metavar="NAME=MEANING[,…]",
-        help="What event types stand for: view=click,purchase=rating:5,like=rating,cart=skip.",
+        help="The meaning of event types: view=click,purchase=rating:5,like=rating,cart=skip.",
     ),
-    click.option("--as-clicks", is_flag=True, help="Every row is a click, although the file has ratings."),
-    click.option("--no-time", is_flag=True, help="Take every row as of now, in the file's order."),
-    click.option("--date-order", type=click.Choice(["dmy", "mdy"]), help="How 03/04/2011 is meant."),
-    click.option("--encoding", metavar="NAME", help="Of text files (default: by their mark, else UTF-8)."),
-    click.option("--delimiter", metavar="TEXT", help="Between cells (default: by the header), such as ';' or tab."),
+    click.option("--as-clicks", is_flag=True, help="Take every row for a click, although the file has ratings."),
+    click.option("--no-time", is_flag=True, help="Give every row the present time, in the file's order."),
+    click.option("--date-order", type=click.Choice(["dmy", "mdy"]), help="Order of day and month, as in 03/04/2011."),
+    click.option("--encoding", metavar="NAME", help="Encoding of text files (default: by their mark, else UTF-8)."),
+    click.option("--delimiter", metavar="TEXT", help="Text between cells, as ';' or tab (default: by the header)."),
     click.option(
         "--rating-range", "limits", metavar="LO:HI",
-        help="Ratings outside are bad rows (default: the config's; for evaluate, the file's own).",
+        help="Range outside which ratings are bad rows (default: the config's; for evaluate, the file's own).",
     ),
 )  # fmt: skip
 
 
+def gathered(struct: type[msgspec.Struct], name: str = "options") -> Callable[[Command], Command]:
+    """Hand a command one `struct`, called `name`, in place of the options that the struct has fields for.
+
+    Apply it below the options. A field without an option keeps its default.
+    """
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_struct(**given: Any) -> Any:
+            fields = {key: given.pop(key) for key in struct.__struct_fields__ if key in given}
+            return command(**{name: struct(**fields)}, **given)
+
+        return with_struct  # type: ignore[return-value]
+
+    return decorate
+
+
 def table_options(command: Command) -> Command:
-    """The options of how files are read, the same in every command: `reading`, a `ReadOptions`."""
+    """Add the options of how files are read, which are equal in all commands: `reading`, a `ReadOptions`."""
 
     @functools.wraps(command)
-    def with_reading(
-        *args: Any,
-        mapping: tuple[str, ...],
-        types: tuple[str, ...],
-        as_clicks: bool,
-        no_time: bool,
-        date_order: Any,
-        encoding: str | None,
-        delimiter: str | None,
-        limits: str | None,
-        **kwargs: Any,
-    ) -> Any:
+    def with_reading(**given: Any) -> Any:
         reading = ReadOptions(
-            columns=parse_columns(mapping),
-            types=parse_types(types),
-            encoding=parse_encoding(encoding),
-            delimiter=parse_delimiter(delimiter),
-            rating_range=parse_range(limits),
-            date_order=date_order,
-            as_clicks=as_clicks,
-            no_time=no_time,
+            columns=parse_columns(given.pop("mapping")),
+            types=parse_types(given.pop("types")),
+            encoding=parse_encoding(given.pop("encoding")),
+            delimiter=parse_delimiter(given.pop("delimiter")),
+            rating_range=parse_range(given.pop("limits")),
+            date_order=given.pop("date_order"),
+            as_clicks=given.pop("as_clicks"),
+            no_time=given.pop("no_time"),
         )
-        return command(*args, reading=reading, **kwargs)
+        return command(reading=reading, **given)
 
     wrapped: Any = with_reading
     for option in reversed(_READING):
@@ -91,17 +98,20 @@ def table_options(command: Command) -> Command:
 
 
 def asking_options(command: Command) -> Command:
-    """`--dry-run` and `--yes`: what becomes of the question whether the files were understood."""
-    command = click.option("--yes", "-y", is_flag=True, help="Do not ask whether the files are understood.")(
+    """Add `--dry-run` and `--yes`, which decide on the question whether the files were understood."""
+    command = click.option("--yes", "-y", is_flag=True, help="Do not ask whether the files were understood.")(
         command
     )
     return click.option(
-        "--dry-run", is_flag=True, help="Only say what the files were taken for, and what is left out."
+        "--dry-run", is_flag=True, help="Only say what the files were taken for and what is left out."
     )(command)
 
 
 def write_json(path: Path | None, figures: Any) -> None:
-    """Call it before printing: a reader that has seen enough ends the command. Raises Stop if it cannot be written."""
+    """Write `figures` to `path`, if there is one. Raises Stop if the file cannot be written.
+
+    Call it before printing: the command ends as soon as the reader of its output has gone.
+    """
     if path is None:
         return
     try:

@@ -1,25 +1,25 @@
-"""What must hold between the keys of `[kafka]`: addresses that can be meant, and security that is really used."""
+"""Check the keys of `[kafka]` together: addresses that can be right, and security settings that are in effect."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 
 ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\s:/@\[\]]+):(?P<port>\d+)")
 SASL = ("sasl_mechanism", "sasl_username", "sasl_password")
 TLS = ("ssl_cafile", "ssl_certfile", "ssl_keyfile")
 
 
-def split_addresses(kafka: Kafka) -> None:
-    """An address a list entry, without blanks; `["a:9092,b:9092"]` is two."""
+def split_addresses(kafka: KafkaConfig) -> None:
+    """Make one list entry of each address, without blanks; `["a:9092,b:9092"]` becomes two entries."""
     entries = (entry.strip() for text in kafka.bootstrap_servers for entry in text.split(","))
     kafka.bootstrap_servers = [entry for entry in entries if entry]
 
 
-def problems(kafka: Kafka) -> Iterator[str]:
-    """What is wrong, each beginning with the key."""
+def problems(kafka: KafkaConfig) -> Iterator[str]:
+    """Yield a line for each problem, which begins with its key."""
     yield from _addresses(kafka.bootstrap_servers)
     if kafka.security_protocol.startswith("SASL"):
         for key in SASL:
@@ -33,7 +33,7 @@ def _addresses(servers: list[str]) -> Iterator[str]:
     if not servers:
         yield "kafka.bootstrap_servers: name at least one"
     for number, server in enumerate(servers, 1):
-        shown = server.rpartition("@")[2]  # whatever is before it may be a password
+        shown = server.rpartition("@")[2]  # the part before it may be a password
         good = ADDRESS.fullmatch(server)
         if good is None:
             without_port = ADDRESS.fullmatch(f"{server}:9092") is not None
@@ -47,10 +47,10 @@ def _addresses(servers: list[str]) -> Iterator[str]:
             yield f"kafka.bootstrap_servers: entry {number}, {shown!r}: a port is from 1 to 65535"
 
 
-def unused_credentials(kafka: Kafka) -> str:
-    """For a config that says nothing of `security_protocol`: what is set and would not be used; "" if nothing.
+def unused_credentials(kafka: KafkaConfig) -> str:
+    """Return what is set but not used because `security_protocol` is missing; "" if nothing is.
 
-    Nobody who names a password or an authority means a plain connection, which is what they would get.
+    A user who sets a password or an authority does not want the plain connection that they would get.
     """
     sasl, tls = _given(kafka, SASL), _given(kafka, TLS)
     if not sasl and not tls:
@@ -67,7 +67,7 @@ def unused_credentials(kafka: Kafka) -> str:
     )
 
 
-def _given(kafka: Kafka, keys: tuple[str, ...]) -> list[str]:
-    """Those that are set, by the name under which they are."""
+def _given(kafka: KafkaConfig, keys: tuple[str, ...]) -> list[str]:
+    """Return the keys that are set, each by the name under which it was set."""
     names = {key: f"{key}_file" if getattr(kafka, f"{key}_file", None) else key for key in keys}
     return [f"kafka.{name}" for key, name in names.items() if getattr(kafka, key)]

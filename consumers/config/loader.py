@@ -1,30 +1,27 @@
-"""Settings from one TOML file and environment overrides. An unknown key is an error that names its path."""
+"""Load the settings from a TOML file and environment overrides. An unknown key is an error that names its path."""
 
 from __future__ import annotations
 
 import copy
-import math
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from consumers.config import kafka_checks as config_kafka
-from consumers.config import redis_checks as config_redis
+from consumers.config.checks import problems
 from consumers.config.kafka_checks import split_addresses, unused_credentials
 from consumers.config.schema import DomainConfig, Settings
 from consumers.errors import Stop
 
 PREFIX = "CROSSCURRENT_"
-DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
 
 
 def load(path: Path | None, environ: Mapping[str, str] | None = None, need_domains: bool = True) -> Settings:
-    """Reads `path` (None: defaults only), applies the environment, validates.
+    """Read `path` (None: defaults only), apply the environment, validate.
 
     Raises Stop with exit code 2 and the path of the offending key.
     """
@@ -45,10 +42,10 @@ def build(
     origin: str = "config",
     need_domains: bool = True,
 ) -> Settings:
-    """Settings from a plain dict and environment overrides; see `load`."""
+    """Make settings from a plain dict and environment overrides; see `load`."""
     raw = copy.deepcopy(raw)
     from_environment: dict[str, str] = {}
-    """By key: the variable that set it."""
+    """The variable that set a key, by the key."""
     for name, text in (environ or {}).items():
         if name.startswith(PREFIX) and "__" in name:
             from_environment[_override(raw, name, text)] = name
@@ -62,6 +59,7 @@ def build(
         raise Stop(f"{origin}: {place or 'top level'}: {what}") from error
     _read_secret_files(settings)
     split_addresses(settings.kafka)
+    _fill_topics(settings)
     _check(settings, origin, from_environment, need_domains)
     if "security_protocol" not in raw.get("kafka", {}) and (unused := unused_credentials(settings.kafka)):
         raise Stop(f"{origin}: {unused}")
@@ -69,7 +67,7 @@ def build(
 
 
 def _bad_domain(raw: dict[str, Any]) -> str:
-    """The name of the first domain that is not well-formed: msgspec's path says `[...]` for it."""
+    """Return the name of the first domain that is not well-formed: msgspec's path says `[...]` for it."""
     domains = raw.get("domains")
     for name, domain in domains.items() if isinstance(domains, dict) else ():
         try:
@@ -80,7 +78,10 @@ def _bad_domain(raw: dict[str, Any]) -> str:
 
 
 def _readable(message: str, domain: str) -> tuple[str, str]:
-    """msgspec's `Object contains unknown field `x` - at `$.kafka`` as the key, `kafka.x`, and what is wrong with it."""
+    """Turn msgspec's message into (key, what is wrong with it).
+
+    `Object contains unknown field `x` - at `$.kafka`` becomes (`kafka.x`, `unknown key`).
+    """
     text, _, where = message.partition(" - at `$")
     place = where.rstrip("`").lstrip(".").replace("domains[...]", f"domains.{domain}").replace("[...]", "")
     if unknown := re.match(r"Object contains unknown field `(.*)`", text):
@@ -94,7 +95,7 @@ def _readable(message: str, domain: str) -> tuple[str, str]:
 
 
 def _kind(path: list[str]) -> Any:
-    """The type of a key; None if there is no such key."""
+    """Return the type of a key; None if there is no such key."""
     kind: Any = Settings
     for key in path:
         if get_origin(kind) is dict:
@@ -107,7 +108,7 @@ def _kind(path: list[str]) -> Any:
 
 
 def _override(raw: dict[str, Any], name: str, text: str) -> str:
-    """Sets what the variable says; gives the key's path."""
+    """Set what the variable says; return the key's path. Raises Stop."""
     path = name.removeprefix(PREFIX).lower().split("__")
     if (kind := _kind(path)) is None:
         raise Stop(f"environment {name}: {'.'.join(path)}: unknown key")
@@ -124,7 +125,7 @@ def _override(raw: dict[str, Any], name: str, text: str) -> str:
 
 
 def _parse(text: str, kind: Any) -> Any:
-    """`text` as TOML, else as it stands; where a string or a list is wanted, `123` stays a string."""
+    """Read `text` as TOML, or take it as it is. If a string or a list is wanted, `123` stays a string."""
     try:
         parsed = tomllib.loads(f"v = {text}")
     except tomllib.TOMLDecodeError as error:
@@ -147,10 +148,10 @@ def _is_list(kind: Any) -> bool:
 
 
 def _tidy(table: dict[str, Any], path: list[str]) -> None:
-    """`"a, b"` where a list is wanted becomes `["a", "b"]`, and `"1, 5"` numbers where numbers are.
+    """Split `"a, b"` into `["a", "b"]` if a list is wanted, and `"1, 5"` into numbers if a list of numbers is.
 
-    An empty string for a key that may be missing takes it back: the environment can, of what the file says. Not so
-    for a secret that user ids are hidden with: without it they would be kept as they are.
+    An empty string removes an optional key: so the environment can take back what the file says. It does not remove
+    `privacy.key`: without the key, user ids would be kept as they are.
     """
     for key, value in table.items():
         kind = _kind([*path, key])
@@ -176,71 +177,19 @@ def _read_secret_files(settings: Settings) -> None:
                 setattr(owner, key, Path(file).read_text(encoding="utf-8").strip())
             except OSError as error:
                 raise Stop(f"{section}.{key}_file {file}: {error.strerror}") from error
-            except UnicodeDecodeError:  # the error itself would show the secret
+            except UnicodeDecodeError:  # the error's own text would show the secret
                 raise Stop(f"{section}.{key}_file {file}: not UTF-8 text") from None
 
 
-def _check(settings: Settings, origin: str, from_environment: Mapping[str, str], need_domains: bool) -> None:
-    def demand(holds: bool, message: str) -> None:
-        if not holds:
-            variable = from_environment.get(message.partition(":")[0])
-            raise Stop(f"{f'environment {variable}' if variable else origin}: {message}")
-
-    demand(bool(settings.domains) or not need_domains, "domains: name at least one, as [domains.movies]")
-    owners: dict[str, str] = {}
-    for key in ("dead_letter_topic", "forget_topic", "canary_topic"):
-        topic = getattr(settings.kafka, key)
-        demand(bool(topic) or key == "canary_topic", f"kafka.{key}: name a topic")
-        demand(topic not in owners, f"kafka.{key}: topic {topic} is taken by {owners.get(topic)}")
-        owners[topic] = f"kafka.{key}"
+def _fill_topics(settings: Settings) -> None:
+    """Name the topics of domains whose config does not name them."""
     for name, domain in settings.domains.items():
-        demand(bool(DOMAIN_NAME.fullmatch(name)), f"domains.{name}: a name matches [a-z0-9_-]+")
-        low, high = domain.rating_range
-        finite = math.isfinite(low) and math.isfinite(high)
-        demand(
-            finite and low < high,
-            f"domains.{name}.rating_range: two finite values, the first below the second",
-        )
-        for kind in ("interactions", "items"):
-            topic = getattr(domain, f"{kind}_topic") or f"{kind}.{name}"
-            setattr(domain, f"{kind}_topic", topic)
-            owner = f"domains.{name}.{kind}_topic"
-            demand(topic not in owners, f"{owner}: topic {topic} is taken by {owners.get(topic)}")
-            owners[topic] = owner
-    for section, keys in (
-        (
-            settings.intake,
-            ("batch_events", "batch_ms", "network_events", "max_record_bytes", "max_consecutive_invalid"),
-        ),
-        (settings.publish, ("interval_ms", "top", "ttl_seconds", "max_backlog")),
-        (settings.learner, ("users", "seen_items", "items_per_domain")),
-        (settings.checkpoint, ("interval_seconds",)),
-        (settings.kafka, ("canary_seconds",)),
-    ):
-        for key in keys:
-            demand(getattr(section, key) > 0, f"{type(section).__name__.lower()}.{key}: must be above 0")
-    demand(0 <= settings.metrics.port <= 65_535, "metrics.port: must be from 0 (any free one) to 65535")
-    demand(0 <= settings.ranker.diversity <= 1, "ranker.diversity: must be in [0, 1]")
-    demand(0 < settings.publish.list_share <= 1, "publish.list_share: must be in (0, 1]")
-    demand(0 < settings.intake.max_invalid_ratio <= 1, "intake.max_invalid_ratio: must be in (0, 1]")
-    demand(
-        settings.privacy.key is None or len(settings.privacy.key) >= 16,
-        "privacy.key: a secret of at least 16 characters",
-    )
-    for message in (*config_kafka.problems(settings.kafka), *config_redis.problems(settings.redis)):
-        demand(False, message)
-    for key in _empty(settings, ""):
-        demand(False, f"{key}: it is empty; give it a value or leave it out")
+        domain.interactions_topic = domain.interactions_topic or f"interactions.{name}"
+        domain.items_topic = domain.items_topic or f"items.{name}"
 
 
-def _empty(table: Any, path: str) -> Iterator[str]:
-    """Keys that hold "" and do not say what that means: no canaries, or the default name of a topic."""
-    for field in msgspec.structs.fields(table):
-        value = getattr(table, field.name)
-        if isinstance(value, msgspec.Struct):
-            yield from _empty(value, f"{path}{field.name}.")
-        elif isinstance(value, dict):
-            for name, one in value.items():
-                yield from _empty(one, f"{path}{field.name}.{name}.")
-        elif value == "" and field.default != "" and field.name != "canary_topic":
-            yield f"{path}{field.name}"
+def _check(settings: Settings, origin: str, from_environment: Mapping[str, str], need_domains: bool) -> None:
+    """Raises Stop for the first problem, with the file or the variable that it comes from."""
+    for message in problems(settings, need_domains):
+        variable = from_environment.get(message.partition(":")[0])
+        raise Stop(f"{f'environment {variable}' if variable else origin}: {message}")

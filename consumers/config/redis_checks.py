@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from consumers.config.schema import Redis
+from consumers.config.schema import RedisConfig
 from serving.store.connection import problem, uses_sentinel, uses_tls
 
 
-def problems(store: Redis) -> Iterator[str]:
+def problems(store: RedisConfig) -> Iterator[str]:
     """Yield a message for each fault, beginning with its key. None shows the URL: it may hold a password."""
     if (wrong := problem(store.url)) is not None:
         yield f"redis.url: {wrong}"

@@ -6,12 +6,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from consumers.errors import Stop
 from models.schema import Domain, Role
 from models.settings import AdaptationSettings, LearnerSettings, LearningSettings, RankerSettings
 from serving.pseudonyms import Pseudonyms
 
 
-class Kafka(msgspec.Struct, forbid_unknown_fields=True):
+class KafkaConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Where events come from."""
 
     bootstrap_servers: list[str] = msgspec.field(default_factory=lambda: ["localhost:9092"])
@@ -44,7 +45,7 @@ class Kafka(msgspec.Struct, forbid_unknown_fields=True):
     """Key of that certificate, PEM."""
 
 
-class Redis(msgspec.Struct, forbid_unknown_fields=True):
+class RedisConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Where results go. `rediss://` is TLS.
 
     `redis+sentinel://host:26379,host:26379/master/0` (or `rediss+sentinel://`): the master that Sentinel names. The
@@ -79,7 +80,7 @@ class Redis(msgspec.Struct, forbid_unknown_fields=True):
     """The URL names one node of a Redis Cluster; the others are found out."""
 
     def client(self) -> dict[str, Any]:
-        """What `serving.store.connection.connect` takes beside the URL."""
+        """Return what `serving.store.connection.connect` takes besides the URL."""
         return {
             "cluster": self.cluster,
             "username": self.username,
@@ -92,7 +93,7 @@ class Redis(msgspec.Struct, forbid_unknown_fields=True):
         }
 
 
-class Privacy(msgspec.Struct, forbid_unknown_fields=True):
+class PrivacyConfig(msgspec.Struct, forbid_unknown_fields=True):
     """With a key, user ids are replaced by keyed hashes in state and store."""
 
     key: str | None = None
@@ -106,7 +107,7 @@ class Privacy(msgspec.Struct, forbid_unknown_fields=True):
         return Pseudonyms(self.key, self.pseudonyms)
 
 
-class Metrics(msgspec.Struct, forbid_unknown_fields=True):
+class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Where metrics and health are served."""
 
     host: str = "127.0.0.1"
@@ -115,7 +116,7 @@ class Metrics(msgspec.Struct, forbid_unknown_fields=True):
     """Port to listen on; 0 for any free one."""
 
 
-class Checkpoint(msgspec.Struct, forbid_unknown_fields=True):
+class CheckpointConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Where and how often the state is saved."""
 
     directory: str = "./checkpoints"
@@ -126,14 +127,14 @@ class Checkpoint(msgspec.Struct, forbid_unknown_fields=True):
     """Megabytes of tables past which checkpoints are increments."""
 
 
-class TextEncoder(msgspec.Struct, forbid_unknown_fields=True):
+class TextEncoderConfig(msgspec.Struct, forbid_unknown_fields=True):
     """What turns item text into vectors."""
 
     model: str = "hashing"
     """`hashing`, or a sentence-transformers model: a name or a local folder."""
 
 
-class Intake(msgspec.Struct, forbid_unknown_fields=True):
+class IntakeConfig(msgspec.Struct, forbid_unknown_fields=True):
     """How records are taken in."""
 
     batch_events: int = 256
@@ -154,7 +155,7 @@ class Intake(msgspec.Struct, forbid_unknown_fields=True):
     """Most invalid records of a partition in a row; past it the service stops with exit code 3."""
 
 
-class Publish(msgspec.Struct, forbid_unknown_fields=True):
+class PublishConfig(msgspec.Struct, forbid_unknown_fields=True):
     """How results are published."""
 
     interval_ms: float = 50.0
@@ -195,21 +196,21 @@ class DomainConfig(msgspec.Struct, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """The whole config. Every key has a default but `domains`."""
 
-    kafka: Kafka = msgspec.field(default_factory=Kafka)
-    redis: Redis = msgspec.field(default_factory=Redis)
-    privacy: Privacy = msgspec.field(default_factory=Privacy)
-    metrics: Metrics = msgspec.field(default_factory=Metrics)
-    checkpoint: Checkpoint = msgspec.field(default_factory=Checkpoint)
-    text_encoder: TextEncoder = msgspec.field(default_factory=TextEncoder)
-    intake: Intake = msgspec.field(default_factory=Intake)
-    publish: Publish = msgspec.field(default_factory=Publish)
+    kafka: KafkaConfig = msgspec.field(default_factory=KafkaConfig)
+    redis: RedisConfig = msgspec.field(default_factory=RedisConfig)
+    privacy: PrivacyConfig = msgspec.field(default_factory=PrivacyConfig)
+    metrics: MetricsConfig = msgspec.field(default_factory=MetricsConfig)
+    checkpoint: CheckpointConfig = msgspec.field(default_factory=CheckpointConfig)
+    text_encoder: TextEncoderConfig = msgspec.field(default_factory=TextEncoderConfig)
+    intake: IntakeConfig = msgspec.field(default_factory=IntakeConfig)
+    publish: PublishConfig = msgspec.field(default_factory=PublishConfig)
     learner: LearnerSettings = msgspec.field(default_factory=LearnerSettings)
     ranker: RankerSettings = msgspec.field(default_factory=RankerSettings)
     adaptation: AdaptationSettings = msgspec.field(default_factory=AdaptationSettings)
     domains: dict[str, DomainConfig] = {}
 
     def domain_list(self) -> list[Domain]:
-        """What the learners need to know of the domains, in the order of the file."""
+        """Return what the learners need to know of the domains, in the order of the file."""
         return [
             Domain(
                 name, d.role, d.rating_range, d.recommend, d.catalogue, frozenset(d.allow), frozenset(d.deny)
@@ -218,13 +219,13 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
         ]
 
     def learning(self) -> LearningSettings:
-        """What every learner is made with."""
+        """Return the settings that every learner is made with."""
         return LearningSettings(
             **msgspec.structs.asdict(self.learner), ranker=self.ranker, adaptation=self.adaptation
         )
 
     def topics(self) -> dict[str, tuple[str, Literal["interactions", "items", "forget"]]]:
-        """Topic name to (domain, kind of its records); the topic of requests to forget has no domain."""
+        """Map each topic to (domain, kind of its records); the topic of requests to forget has no domain."""
         topics: dict[str, tuple[str, Literal["interactions", "items", "forget"]]] = {
             self.kafka.forget_topic: ("", "forget")
         }
@@ -233,8 +234,18 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
             topics[domain.items_topic] = (name, "items")
         return topics
 
+    def topic_of(self, kind: Literal["interactions", "items"], domain: str) -> str:
+        """Return the topic of a domain's interactions or items. Raises Stop for a domain that the config lacks."""
+        if domain not in self.domains:
+            raise Stop(
+                f"domain {domain!r} is not in the config, which has {', '.join(self.domains)}. Add "
+                f"[domains.{domain}], or name one of these with --domain."
+            )
+        entry = self.domains[domain]
+        return entry.interactions_topic if kind == "interactions" else entry.items_topic
+
     def topic_kinds(self) -> list[tuple[str, Literal["interactions", "items"]]]:
-        """Every topic, as what it is created: requests to forget are compacted as items are."""
+        """Return every topic and how it is created: requests to forget are compacted, as items are."""
         return [
             (name, "interactions" if kind == "interactions" else "items")
             for name, (_, kind) in self.topics().items()

@@ -1,4 +1,4 @@
-"""What `run` would make of a record: an event or item, or the reason why it would be a dead letter."""
+"""Decide what `run` would make of a record: an event or item, or a dead letter with its reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from serving.pseudonyms import Pseudonyms
 
 
 class Refused(NamedTuple):
-    """Why a record would be a dead letter; `why` says what to do."""
+    """Why a record would be a dead letter. `why` says what to do."""
 
     reason: Reason
     why: str
@@ -31,8 +31,8 @@ ANY: Range = (-math.inf, math.inf)
 class Check:
     """Decodes records as `run` does, with the config's limits.
 
-    `rating_range` narrows the config's; a domain that the config lacks has none. `ranged`: whether ratings outside
-    of it are refused at all. Rows without a time count as of `now` (ms; None: as of this moment), one after the other.
+    `rating_range` narrows the config's; a domain that the config lacks has none. `ranged`: whether ratings outside the
+    range are refused. Rows without a time get the time `now` (ms; None: this moment), one after the other.
     """
 
     def __init__(
@@ -51,19 +51,19 @@ class Check:
         self._decoders: dict[str, Decoder] = {}
 
     def range_of(self, domain: str) -> Range:
-        """The ratings that are taken in a domain."""
+        """Return the ratings that are allowed in a domain."""
         config: DomainConfig | None = self._configured.get(domain)
         return self._range or (config.rating_range if config is not None else ANY)
 
     def __call__(self, sent: Sent) -> Interaction | Item | Refused:
-        """The event or item, or what is wrong and what to do."""
+        """Return the event or item, or what is wrong and what to do."""
         decoder = self._decoders.get(sent.domain)
         if decoder is None:
             topics = {kind: (sent.domain, kind) for kind in ("interactions", "items")}
             domains = [Domain(sent.domain, rating_range=self.range_of(sent.domain))]
             decoder = Decoder(topics, domains, self.limit, self._pseudonyms)  # type: ignore[arg-type]
             self._decoders[sent.domain] = decoder
-        arrived = -1  # a record's own time says itself whether it can be
+        arrived = -1  # the time of the event itself is checked anyway
         if sent.timestamp is None:
             self._now += 1
             arrived = self._now

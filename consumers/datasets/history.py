@@ -1,7 +1,7 @@
-"""Historic files for `pretrain`: the complete events of the config's domains in time order, and the items.
+"""Read the files of `pretrain`: the complete events of the config's domains in time order, and the items.
 
-A row of the interaction file is used, bad (a value is missing or breaks the contract), repeated (its event_id came
-before) or skipped (its domain is not in the config); the four counts add up to the rows.
+Each row of the interaction file is counted once. It is used, bad (a value is missing or breaks the contract),
+repeated (its event_id came before) or skipped (its domain is not in the config).
 """
 
 from __future__ import annotations
@@ -21,36 +21,42 @@ from consumers.errors import Stop
 from consumers.events.deduplication import DedupWindow
 from models.schema import Interaction, Item
 
-Progress = Callable[[int, int], object]
+ByteProgress = Callable[[int, int], object]
 """Called now and then with (bytes read, bytes in all)."""
 
 
-class Historic(NamedTuple):
-    """`events`: time order, complete, each event_id once. `scans`: of the events, then of the items."""
+class FileHistory(NamedTuple):
+    """The events in time order, complete, each event_id once; the items; what was left out.
+
+    scans: of the events, then of the items.
+    """
 
     events: list[Interaction]
     items: list[Item]
     skipped: Counter[str]
-    """Events by domain, of those that are not used."""
+    """Events that are not used, by domain."""
     repeated: int
     scans: tuple[Scan, Scan]
     check: Check
 
     @property
     def cut(self) -> bool:
-        """Whether a file was not read to its end."""
+        """Return whether a file was not read to its end."""
         return any(found.cut is not None for found in self.scans)
 
 
-def read_historic(
+def read_history(
     interactions: Path,
     items: Path,
     settings: Settings,
     domain: str | None = None,
     reading: ReadOptions = ReadOptions(),  # noqa: B008  it never changes
-    progress: Progress = lambda _done, _size: None,
-) -> Historic:
-    """Reads both files; with `domain`, all rows are of it, or only its rows count. Raises Stop, with what to do."""
+    progress: ByteProgress = lambda _done, _size: None,
+) -> FileHistory:
+    """Read both files. Raises Stop, with what to do.
+
+    domain: the domain of all rows; of files with a domain column, the domain whose rows are used.
+    """
     tables = open_tables((interactions, items), domain, reading, ("interactions", "items"))
     size = sum(table.size for table in tables)
     check = Check(settings, reading.rating_range, pseudonyms=settings.privacy.ids())
@@ -69,22 +75,22 @@ def read_historic(
     window = DedupWindow(settings.intake.dedup_events)
     unique = [e for e in used if not window.repeated(e.domain, e.event_id)]
     listed = [item for item in catalogue.items if item.domain in known]
-    return Historic(unique, listed, skipped, len(used) - len(unique), (events, catalogue), check)
+    return FileHistory(unique, listed, skipped, len(used) - len(unique), (events, catalogue), check)
 
 
-def warnings(historic: Historic) -> Iterator[str]:
-    """What is left out beside the bad rows, a line each, for people."""
-    if historic.repeated:
-        yield f"{historic.repeated:,} events left out: their event_id came before"
-    if historic.skipped:
-        names = ", ".join(f"{name} ({count:,})" for name, count in sorted(historic.skipped.items()))
-        yield f"{historic.skipped.total():,} events skipped of domains that are not used: {names}"
+def warnings(history: FileHistory) -> Iterator[str]:
+    """Yield a line for people about each kind of event left out, except bad rows."""
+    if history.repeated:
+        yield f"{history.repeated:,} events left out: their event_id came before"
+    if history.skipped:
+        names = ", ".join(f"{name} ({count:,})" for name, count in sorted(history.skipped.items()))
+        yield f"{history.skipped.total():,} events skipped of domains that are not used: {names}"
 
 
-def first_held_out(events: list[Interaction], share: float) -> int:
-    """Where the last `share` of the events in time order begins; events of one time are never torn apart.
+def holdout_start(events: list[Interaction], share: float) -> int:
+    """Return where the last `share` of the events in time order begins; events of one time stay together.
 
-    Raises Stop where nothing would be left to learn.
+    Raises Stop if nothing would be left to learn.
     """
     if share <= 0.0:
         return len(events)

@@ -1,4 +1,4 @@
-"""Several files of one person: opened together, because what was said about columns is said of all of them."""
+"""Open several files of one person together: what was said about columns holds for all of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from consumers.datasets.options import ReadOptions
 from consumers.datasets.problems import NoDomainError, TableError
-from consumers.datasets.table_file import Table
+from consumers.datasets.table_file import TableFile
 from consumers.errors import Stop
 from consumers.events.record import Kind
 
@@ -18,11 +18,11 @@ def open_tables(
     options: ReadOptions,
     expected: Sequence[Kind | None] = (),
     otherwise: str | None = None,
-) -> list[Table]:
-    """The files, not yet read. A column that `options` names need not be in all of them.
+) -> list[TableFile]:
+    """Open the files, without reading them. A column that `options` names need not be in all of them.
 
-    expected: what each must hold, where that is known. otherwise: the domain of all rows of a file without such a
-    column. Raises TableError for a file that cannot be understood, and where no file has a column that was named.
+    expected: what each file must hold, if known. otherwise: the domain of all rows of a file without a domain column.
+    Raises TableError for a file that cannot be understood, and if no file has a column that was named.
     """
     kinds = list(expected) or [None] * len(paths)
     tables = [_open(path, domain, options, kind, otherwise) for path, kind in zip(paths, kinds, strict=True)]
@@ -35,13 +35,13 @@ def open_tables(
 
 def _open(
     path: Path, domain: str | None, options: ReadOptions, kind: Kind | None, otherwise: str | None
-) -> Table:
+) -> TableFile:
     try:
-        table = Table(path, domain, options, kind)
+        table = TableFile(path, domain, options, kind)
     except NoDomainError:
         if otherwise is None:
             raise
-        table = Table(path, otherwise, options, kind)
+        table = TableFile(path, otherwise, options, kind)
     if kind is not None and table.kind != kind:
         raise Stop(f"--{kind} {path}: this file holds {table.kind}")
     return table

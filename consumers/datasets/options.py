@@ -1,4 +1,4 @@
-"""How a table is to be read, as people say it on the command line."""
+"""What the command line says about how a table is read."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ FIELDS = (
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """What an event type stands for. `value`: the rating, where the type alone says it."""
+    """What an event type stands for. `value`: the rating, if the type alone decides it."""
 
     kind: Literal["click", "rating", "skip"]
     value: float | None = None
 
 
 class ReadOptions(msgspec.Struct, frozen=True):
-    """What was said about the files. Whatever is not said is found in them, or asked for."""
+    """What was said about the files. What was not said is found in them, or asked for."""
 
     columns: dict[str, str] = {}
-    """Our field to the file's column: a name, or a number from 0; "" leaves the field out."""
+    """From our field to the file's column: a name, or a number from 0; "" leaves the field out."""
     types: dict[str, Meaning] = {}
     encoding: str | None = None
     delimiter: str | None = None
@@ -44,7 +44,7 @@ class ReadOptions(msgspec.Struct, frozen=True):
 
 
 def parse_columns(pairs: Iterable[str]) -> dict[str, str]:
-    """`user_id=buyer` as {"user_id": "buyer"}. Raises Stop."""
+    """Parse `user_id=buyer` into {"user_id": "buyer"}. Raises Stop."""
     columns = {}
     for pair in pairs:
         field, equals, column = pair.partition("=")
@@ -60,7 +60,7 @@ def parse_columns(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def parse_types(texts: Iterable[str]) -> dict[str, Meaning]:
-    """`view=click,purchase=rating:5,cart=skip` as a mapping; names in lower case. Raises Stop."""
+    """Parse `view=click,purchase=rating:5,cart=skip` into a mapping with names in lower case. Raises Stop."""
     types = {}
     for pair in (part for text in texts for part in text.split(",")):
         name, _, meaning = pair.partition("=")
@@ -84,7 +84,7 @@ def parse_types(texts: Iterable[str]) -> dict[str, Meaning]:
 
 
 def parse_range(text: str | None) -> tuple[float, float] | None:
-    """`1:5` as (1.0, 5.0). Raises Stop."""
+    """Parse `1:5` into (1.0, 5.0). Raises Stop."""
     if text is None:
         return None
     try:
@@ -97,19 +97,19 @@ def parse_range(text: str | None) -> tuple[float, float] | None:
 
 
 def parse_encoding(text: str | None) -> str | None:
-    """The codec's own name. Raises Stop for one that is unknown."""
+    """Return the codec's own name. Raises Stop for an unknown one."""
     if text is None:
         return None
     try:
         codec = codecs.lookup(text)
-        "".encode(text)  # some codecs, such as base64, know no text
+        "".encode(text)  # some codecs, such as base64, do not encode text
     except LookupError as error:
         raise Stop(f"--encoding {text}: unknown; write utf-8, utf-16, latin-1, cp1252 or the like") from error
     return codec.name
 
 
 def parse_delimiter(text: str | None) -> str | None:
-    """A character or several; `\\t`, `tab` and `space` by name. Raises Stop."""
+    """Return the delimiter: one character or several; `\\t`, `tab` and `space` are names. Raises Stop."""
     if text is None:
         return None
     named = {"\\t": "\t", "tab": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}

@@ -1,4 +1,4 @@
-"""What can be wrong with a table: one row of it, or the file as a whole."""
+"""What can be wrong with a table: one row of it, or the whole file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from consumers.errors import Stop
 
 
 class BadRow(msgspec.Struct, frozen=True):
-    """A row that gives no record. `line` counts from 1 (in Parquet, the row; in a JSON array, the object)."""
+    """A row that is no record. `line` counts from 1 (rows of Parquet, objects of a JSON array)."""
 
     file: str
     line: int
@@ -19,12 +19,12 @@ class BadRow(msgspec.Struct, frozen=True):
 
 
 class BadRowError(Exception):
-    """Why this row gives no record. The message names the field, what it holds, and what is allowed."""
+    """This row is no record. The message names the field, what it holds, and what is allowed."""
 
 
 class TableError(Stop):
-    """The file as a whole cannot be read; the message says what to do."""
+    """The whole file cannot be read. The message says what to do."""
 
 
 class NoDomainError(TableError):
-    """No column tells the domain, and nobody has named it."""
+    """No column holds the domain, and no option names it."""

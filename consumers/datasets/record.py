@@ -1,4 +1,4 @@
-"""One record for Kafka, wherever it comes from."""
+"""One record for Kafka, from any origin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from consumers.events.record import Kind
 
 
 class Sent(msgspec.Struct, gc=False):
-    """One record for Kafka in contract JSON. `value` None: a tombstone; `timestamp`: the event's, ms."""
+    """One record for Kafka in contract JSON. `value` None: a tombstone. `timestamp`: the event's, ms."""
 
     kind: Kind
     domain: str
@@ -17,6 +17,6 @@ class Sent(msgspec.Struct, gc=False):
     timestamp: int | None = None
     file: str = ""
     line: int = 0
-    """Where it was read, if from a table."""
+    """The line of the table that it was read from."""
     implicit: bool = False
-    """A click because nothing says that it is a rating."""
+    """It was taken for a click only because it has no rating."""

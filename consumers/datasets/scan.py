@@ -1,4 +1,4 @@
-"""One reading of a table from its beginning to its end, before anything is sent or learned: what is in it."""
+"""Scan a table: read it from beginning to end, before anything is sent or learned, and say what is in it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from consumers.datasets.fields.row_parser import EventParser
 from consumers.datasets.options import FIELDS
 from consumers.datasets.problems import BadRow, TableError
 from consumers.datasets.record import Sent
-from consumers.datasets.table_file import NO_RATING, Table
+from consumers.datasets.table_file import NO_RATING, TableFile
 from consumers.events.record import Kind
 from models.schema import Interaction, Item
 
 SHOW_BAD = 20
 _FIRST = 3
-_REPEATED = 0.2  # of item rows: beyond that they are no items
+_REPEATED = 0.2  # share of item rows with an earlier id; above it the rows are no items
 _PROGRESS_EVERY = 10_000
 
 
@@ -30,114 +30,138 @@ class DomainScan(msgspec.Struct):
     lowest: float = float("inf")
     highest: float = float("-inf")
     outside: int = 0
-    """Ratings outside of the range; they are bad rows."""
+    """Ratings outside the range, which are bad rows."""
     items: int = 0
 
 
 class _Implicit(msgspec.Struct):
-    """Clicks of which nothing says that they are: bad rows if their domain turns out to have ratings."""
+    """Rows taken for clicks only because they have no rating; bad rows if their domain turns out to have ratings."""
 
     count: int = 0
     lines: list[int] = []
-    """The first of them."""
+    """Lines of the first of these rows."""
+
+    def add(self, line: int) -> None:
+        """Count a row."""
+        self.count += 1
+        if len(self.lines) < SHOW_BAD:
+            self.lines.append(line)
 
 
 class Scan(msgspec.Struct):
-    """A table's content in figures; `events` and `items` only where they were asked for."""
+    """A table's content in figures; `events` and `items` are filled only on request."""
 
-    table: Table
+    table: TableFile
     kind: Kind
     domains: dict[str, DomainScan]
     bad_rows: int = 0
     bad: list[BadRow] = []
-    """The first of them."""
+    """The first bad rows."""
     refused: int = 0
-    """Bad rows that are records, which `run` would make dead letters."""
+    """Bad rows that are records; `run` would make dead letters of them."""
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
-    """Bad rows by the field that is wrong; `row` where it is the row as such."""
+    """Bad rows by the field that is wrong, or by `row` if the row itself is."""
     first: list[Sent] = []
     """The first rows as they will be sent."""
     earliest: int | None = None
     latest: int | None = None
     in_order: bool = True
-    """Whether the interactions lie in the order of their time."""
+    """Whether the interactions are in time order."""
     cut: str | None = None
     """Why the file was not read to its end, or None."""
     skipped: Counter[str] = msgspec.field(default_factory=Counter)
     left_out: int = 0
     types: Counter[str] = msgspec.field(default_factory=Counter)
-    """Rows by event type and what it was taken for."""
+    """Rows by event type and its meaning."""
     item_ids: Counter[str] = msgspec.field(default_factory=Counter)
-    """In a table of items, its ids; of interactions, the ids of the items they are of."""
+    """Item ids of all rows."""
     events: list[Interaction] = []
     items: list[Item] = []
 
     @property
     def good(self) -> int:
+        """Return the number of good rows."""
         return sum(d.clicks + d.ratings + d.items for d in self.domains.values())
 
 
 def scan(
-    table: Table, check: Check, keep: bool = False, progress: Callable[[], object] = lambda: None
+    table: TableFile, check: Check, keep: bool = False, progress: Callable[[], object] = lambda: None
 ) -> Scan:
-    """Reads all of `table` and settles what only the whole can tell. Raises TableError with what to do.
+    """Read all of `table`, and decide what only the whole table can tell. Raises TableError with what to do.
 
     keep: collect the decoded events and items. `progress` is called now and then.
     """
-    found = Scan(table, table.kind, {})
-    implicit: dict[str, _Implicit] = {}
-    kept_implicit = bytearray()  # a flag for each of `found.events`
+    scanner = _Scanner(table, keep)
     table.rated = frozenset()
+    for n, sent in enumerate(table.records(scanner.add_bad)):
+        if n % _PROGRESS_EVERY == 0:
+            progress()
+        scanner.add(sent, check(sent))
+    found = scanner.settled()
+    progress()
+    return found
 
-    def on_bad(row: BadRow) -> None:
+
+class _Scanner:
+    """The state of a scan that goes on."""
+
+    def __init__(self, table: TableFile, keep: bool) -> None:
+        self._table, self._keep = table, keep
+        self._found = Scan(table, table.kind, {})
+        self._implicit: dict[str, _Implicit] = {}
+        self._kept_implicit = bytearray()
+        """A flag for each of `Scan.events`."""
+
+    def add_bad(self, row: BadRow) -> None:
+        """Count a bad row, and keep it if it is among the first."""
+        found = self._found
         found.bad_rows += 1
         field = row.reason.partition(" ")[0]
         found.reasons[field if field in FIELDS else "row"] += 1
         if len(found.bad) < SHOW_BAD:
             found.bad.append(row)
 
-    for n, sent in enumerate(table.records(on_bad)):
-        if n % _PROGRESS_EVERY == 0:
-            progress()
-        decoded = check(sent)
+    def add(self, sent: Sent, decoded: Interaction | Item | Refused) -> None:
+        """Count a row that is a record, and what the check says of it."""
+        found = self._found
         of_domain = found.domains.setdefault(sent.domain, DomainScan())
         if isinstance(decoded, Refused):
             found.refused += 1
             if decoded.reason == "out_of_range":
                 of_domain.outside += 1
                 _widen(of_domain, rating_of(sent))
-            on_bad(BadRow(sent.file, sent.line, decoded.why))
-            continue
+            self.add_bad(BadRow(sent.file, sent.line, decoded.why))
+            return
         if len(found.first) < _FIRST:
             found.first.append(sent)
         if isinstance(decoded, Item):
             of_domain.items += 1
             found.item_ids[decoded.item_id] += 1
-            if keep:
+            if self._keep:
                 found.items.append(decoded)
-            continue
+            return
         _count(found, of_domain, sent, decoded)
-        if keep:
+        if self._keep:
             found.events.append(decoded)
-            kept_implicit.append(sent.implicit)
+            self._kept_implicit.append(sent.implicit)
         if sent.implicit:
-            doubt = implicit.setdefault(sent.domain, _Implicit())
-            doubt.count += 1
-            if len(doubt.lines) < SHOW_BAD:
-                doubt.lines.append(sent.line)
-    found.cut = table.cut
-    found.skipped, found.left_out = table.skipped, table.left_out
-    _settle_types(found)
-    _settle_ratings(found, implicit, on_bad)
-    if keep and any(name in table.rated for name in implicit):
-        found.events = [
-            event
-            for event, doubtful in zip(found.events, kept_implicit, strict=True)
-            if not (doubtful and event.domain in table.rated)
-        ]
-    _refuse_useless(found)
-    progress()
-    return found
+            self._implicit.setdefault(sent.domain, _Implicit()).add(sent.line)
+
+    def settled(self) -> Scan:
+        """Decide what only the whole table can tell. Raises TableError."""
+        found, table = self._found, self._table
+        found.cut = table.cut
+        found.skipped, found.left_out = table.skipped, table.left_out
+        _settle_types(found)
+        _settle_ratings(found, self._implicit, self.add_bad)
+        if self._keep and any(name in table.rated for name in self._implicit):
+            found.events = [
+                event
+                for event, doubtful in zip(found.events, self._kept_implicit, strict=True)
+                if not (doubtful and event.domain in table.rated)
+            ]
+        _refuse_useless(found)
+        return found
 
 
 def _count(found: Scan, of_domain: DomainScan, sent: Sent, event: Interaction) -> None:
@@ -159,7 +183,7 @@ def _widen(of_domain: DomainScan, value: float) -> None:
 
 
 def _settle_types(found: Scan) -> None:
-    """Raises TableError for event types that nobody has given a meaning."""
+    """Count rows by the meaning of their event type. Raises TableError for types without a meaning."""
     parser = found.table.parser
     if not isinstance(parser, EventParser):
         return
@@ -181,7 +205,7 @@ def _settle_types(found: Scan) -> None:
 
 
 def _settle_ratings(found: Scan, implicit: dict[str, _Implicit], on_bad: Callable[[BadRow], object]) -> None:
-    """Rows without a rating are clicks in a domain without ratings; else the rating is missing, and they are bad."""
+    """Decide on rows without a rating: clicks in a domain without ratings, bad rows in any other."""
     found.table.rated = frozenset(name for name, d in found.domains.items() if d.ratings or d.outside)
     for name, doubt in implicit.items():
         if name in found.table.rated:
@@ -195,7 +219,7 @@ def _settle_ratings(found: Scan, implicit: dict[str, _Implicit], on_bad: Callabl
 
 
 def _refuse_useless(found: Scan) -> None:
-    """Raises TableError where there is not one good row, or where items are none."""
+    """Raises TableError if there is no good row, or if the rows of an item table are no items."""
     table = found.table
     if not found.good:
         if table.skipped and not found.bad_rows:

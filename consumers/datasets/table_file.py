@@ -1,4 +1,4 @@
-"""One file of a user: what is in it, which column gives which field, and its rows as contract records."""
+"""One file of a user: its kind, the column of each field, and its rows as contract records."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from consumers.datasets.record import Sent
 from consumers.events.record import Kind
 
 SAMPLE = 2000
-"""Rows that tell the columns' types."""
+"""Rows whose values decide the types of the columns."""
 
 NO_RATING = (
     "rating is empty, in a domain that has ratings: fill it in, or add a column type that says click; --as-clicks "
     "makes every row a click"
 )
-_HEAD = 1 << 16  # characters that tell the layout
+_HEAD = 1 << 16  # characters from which the layout is recognised
 _DOMAIN = re.compile(r"[a-z0-9_-]+")
-_AHEAD_MS = 300_000  # the contract's tolerance for a clock that is ahead
+_AHEAD_MS = 300_000  # the contract allows clocks that are so much ahead
 
 
 class _Rows(Protocol):
@@ -49,13 +49,13 @@ class _Rows(Protocol):
     def rows(self, wanted: Sequence[str | None]) -> Iterator[tuple[int, Row | str]]: ...
 
 
-class Table:
-    """One file. `kind` tells what is in it, `columns` which column gives which field; `records()` reads it.
+class TableFile:
+    """One file. `kind` says what it holds, `columns` the column of each field; `records()` reads it.
 
-    Domain: without `domain` each row's domain column decides. With it and no such column, all rows are of that
-    domain; with both, only the rows of that domain are read and the others are counted in `skipped`.
+    Without `domain` each row's domain column decides. With `domain` and no such column, all rows are of that domain.
+    With both, only rows of that domain are read, and the others are counted in `skipped`.
 
-    Items that are `expected` may be without text. Raises TableError where the file cannot be read or understood.
+    Items that are `expected` may lack text. Raises TableError if the file cannot be read or understood.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class Table:
         self.domain = domain
         self.options = options or ReadOptions()
         self.skipped: Counter[str] = Counter()
-        """Rows left out because they are of another domain than the one asked for."""
+        """Rows left out because they are of a domain that was not asked for."""
         self.left_out = 0
-        """Rows of a type that is to be left out (`--type NAME=skip`)."""
+        """Rows of a type that is left out (`--type NAME=skip`)."""
         self.rated: frozenset[str] = frozenset()
-        """Domains that have ratings: in them a row without one, and without a type, is a bad row. See `scan`."""
+        """Domains that have ratings. In them a row without a rating and without a type is bad. See `scan`."""
         if domain is not None and not _DOMAIN.fullmatch(domain):
             raise TableError(f"a domain name is made of a-z, 0-9, _ and - only, not {domain!r}")
         if path.exists() and not (path.is_file() or path.is_dir()):
@@ -101,18 +101,18 @@ class Table:
 
     @property
     def position(self) -> int:
-        """How many of the file's `size` bytes have been read."""
+        """Return how many of the file's `size` bytes have been read."""
         return self._rows.position
 
     @property
     def cut(self) -> str | None:
-        """Why the latest reading ended before the file did; None where it did not."""
+        """Return why the latest reading ended before the file did, or None."""
         return self._rows.cut
 
     def records(self, on_bad: Callable[[BadRow], object]) -> Iterator[Sent]:
-        """Every good row in the file's order; the others go to `on_bad`. Holds some 8,000 rows at a time.
+        """Yield every good row in the file's order; bad ones go to `on_bad`. About 8,000 rows are in memory at a time.
 
-        Raises TableError where an item's text is in another encoding.
+        Raises TableError if an item's text is in another encoding.
         """
         fields, file = FIELDS_OF[self.kind], str(self.path)
         at = fields.index("domain") if "domain" in self.columns else None
@@ -138,12 +138,12 @@ class Table:
                     if isinstance(error, UndecodableError) and self.kind == "items":
                         raise TableError(f"{file}:{line}: {error}") from None
                     on_bad(BadRow(file, line, str(error)))
-        except UNREADABLE as error:  # gone or changed while it was read
+        except UNREADABLE as error:  # it was deleted or changed while it was read
             self._rows.cut = str(error)
             on_bad(BadRow(file, line + 1, f"unreadable from here on: {error}"))
 
     def _domain_of(self, value: Any, told: bool) -> str | None:
-        """The row's domain; None if another one was asked for. Raises BadRowError."""
+        """Return the row's domain; None if another one was asked for. Raises BadRowError."""
         if not told:
             return self.domain
         domain = str(value or "").strip()
@@ -165,7 +165,7 @@ class Table:
         return {name: [row[n] for row in rows] for n, name in enumerate(names)}
 
     def _date_order(self) -> DateOrder | None:
-        """How 03/04/2011 is meant in this file: all of it is looked at. Raises TableError where it cannot be told."""
+        """Decide how 03/04/2011 is meant, from all dates of the file. Raises TableError if they do not tell."""
         column = self.columns.get("timestamp") if self.kind == "interactions" else None
         if column is None or not has_numeric_date(self.sample.get(column, ())):
             return None
@@ -182,7 +182,7 @@ class Table:
 
 
 def _rows_of(path: Path, options: ReadOptions) -> _Rows:
-    """The reader for what the file is. Raises TableError, and what `UNREADABLE` lists."""
+    """Return the reader for this kind of file. Raises TableError, and what `UNREADABLE` lists."""
     unpacked = Unpacked(path)
     head, packings = unpacked.head, unpacked.packings
     unpacked.close()
@@ -204,7 +204,7 @@ def _rows_of(path: Path, options: ReadOptions) -> _Rows:
         return JsonRows(stream, text)
     layout = layout_of(path, text, options.delimiter, [c for c in options.columns.values() if c])
     if layout.note.endswith("MovieLens's") and options.encoding is None and not _is_utf8(stream):
-        stream = TextStream(path, "latin-1")  # as 100k and 1M are
+        stream = TextStream(path, "latin-1")  # MovieLens 100k and 1M are in Latin-1
     return DelimitedRows(stream, layout)
 
 

@@ -1,4 +1,4 @@
-"""What the files were taken for, for people, before anything is sent or learned; and the question whether to go on."""
+"""Say what the files were taken for before anything is sent or learned, and ask whether to go on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHOWN_BYTES = 400
 
 
 def show_understanding(scans: Sequence[Scan], check: Check, console: Console) -> None:
-    """Prints, for each file: field ← column, what is not used, the first rows as sent, and what is left out."""
+    """Print, for each file: field ← column, what is not used, the first rows as sent, and what is left out."""
     for found in scans:
         table = found.table
         console.print(plain(f"{table.path}: {found.kind} ({table.description})", "bold"), soft_wrap=True)
@@ -44,14 +44,14 @@ def show_understanding(scans: Sequence[Scan], check: Check, console: Console) ->
 
 
 def confirm(question: str, yes: bool) -> bool:
-    """Asks on a terminal, unless `yes`; where nobody can answer, goes on."""
+    """Ask on a terminal, unless `yes`. Without a terminal the answer is yes."""
     return (
         yes or sys.stdin is None or not sys.stdin.isatty() or click.confirm(question, default=False, err=True)
     )
 
 
 def strangers(scans: Sequence[Scan]) -> Iterator[str]:
-    """A warning where most events are of items that the item files lack: ids that are written in two ways."""
+    """Return a warning if most events are of items that the item files lack: ids may be written in two ways."""
     catalogue = dict.fromkeys(name for found in scans if found.kind == "items" for name in found.item_ids)
     events = [found for found in scans if found.kind == "interactions"]
     total = sum(found.item_ids.total() for found in events)
@@ -126,7 +126,7 @@ def _left_out(found: Scan, check: Check) -> Iterator[str]:
 
 
 def _type(values: Sequence[Any]) -> str:
-    """What a column holds, by its first rows."""
+    """Name the type of a column, judged by its first rows."""
     kinds = {_kind(v) for v in values if not is_blank(v)}
     if kinds == {"whole numbers", "numbers"}:
         return "numbers"
@@ -151,7 +151,7 @@ def _kind(value: Any) -> str:
 
 
 def _zoned(found: Scan) -> bool:
-    """Whether times are numbers, or texts that tell their zone."""
+    """Return whether times are numbers, or texts that name their zone."""
     for value in found.table.sample.get(found.table.columns.get("timestamp", ""), ()):
         if isinstance(value, datetime):
             return value.tzinfo is not None

@@ -1,4 +1,4 @@
-"""Dead letters on a topic, sent by a thread of their own: a broker that is away stops neither reading nor learning."""
+"""Send dead letters to a topic from a thread of its own: a missing broker stops neither reading nor learning."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kafka.errors import (
     RecordListTooLargeError,
 )
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.sink import DeadLetter, cut
 from consumers.errors import Stop
 from consumers.kafka_client.client import client_options
@@ -26,24 +26,24 @@ from serving.worker import Worker
 
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 ITS_OWN = (*TOO_LARGE, InvalidRecordError, InvalidTimestampError)
-"""What a broker has against a record itself, or against another one of the same batch."""
-CHUNK = 500
-"""Letters that are sent together, and acknowledged before the next ones."""
-MOST_LETTERS, MOST_BYTES = 10_000, 64 * 1024 * 1024
-"""Once so much waits for the broker, no more records should be read."""
+"""Errors for which a record itself, or another one of its batch, is to blame."""
+CHUNK_LETTERS = 500
+"""Letters that are sent together. They are acknowledged before the next ones are sent."""
+MAX_LETTERS, MAX_BYTES = 10_000, 64 * 1024 * 1024
+"""When this much waits for the broker, reading should pause."""
 SILENT_SECONDS = 5.0
-"""Without an acknowledgement for so long, there is a problem."""
+"""Seconds without an acknowledgement after which there is a problem."""
 PATIENCE_SECONDS = 12.0
-"""More than the client takes to give up a letter."""
+"""Seconds to wait for a letter; longer than the client takes to give it up."""
 RETRY_SECONDS = 0.5
 
 log = structlog.get_logger()
 
 
-def make_producer(config: Kafka) -> Any:
-    """Raises KafkaError, OSError or ValueError.
+def make_producer(config: KafkaConfig) -> Any:
+    """Make a producer. Raises KafkaError, OSError or ValueError.
 
-    Not an idempotent one: after one letter that the broker refuses, that would send no other.
+    It is not idempotent: an idempotent producer cannot go on after a refused letter.
     """
     return KafkaProducer(
         **client_options(config),
@@ -57,32 +57,32 @@ def make_producer(config: Kafka) -> Any:
 
 
 class KafkaSink:
-    """A `Sink`. What is not acknowledged is kept and sent again, so none is lost; after a crash one may come twice.
+    """A `Sink` that keeps letters until they are acknowledged: none is lost, and after a crash one may come twice.
 
-    Only what the broker has against a letter itself is no reason to wait: too large a one is cut to half until it
-    fits, and one that is refused even then, by itself, is given up: counted by `refused` and logged with the place of
-    its record. Anything else lasts until it is over: a broker away, a topic deleted, a right taken away.
+    A letter that is too large is cut in half until it fits. One that is refused even then, sent separately, is given
+    up: `refused` counts it, and the log names its record. Any other failure is waited for: a broker that is away, a
+    topic that was deleted, a right that was withdrawn.
     """
 
     def __init__(
         self,
-        config: Kafka,
+        config: KafkaConfig,
         refused: Callable[[], object] = lambda: None,
-        most_letters: int = MOST_LETTERS,
-        most_bytes: int = MOST_BYTES,
-        connect: Callable[[Kafka], Any] = make_producer,
+        most_letters: int = MAX_LETTERS,
+        most_bytes: int = MAX_BYTES,
+        connect: Callable[[KafkaConfig], Any] = make_producer,
     ) -> None:
-        """Raises Stop (exit 2) if the topic is missing."""
+        """Start the thread. Raises Stop (exit 2) if the topic is missing."""
         self._config, self._refused, self._connect = config, refused, connect
         self._topic = config.dead_letter_topic
         self._most_letters, self._most_bytes = most_letters, most_bytes
         self._producer: Any = None
         self._changed = threading.Condition()
         self._waiting: dict[int, DeadLetter] = {}
-        """Letters by their number, counted from 1, oldest first."""
+        """Letters by number, counted from 1, oldest first."""
         self._bytes = self._sent = 0
         self._heard = time.monotonic()
-        """When a letter was acknowledged last, or the first one began to wait."""
+        """When the last letter was acknowledged, or the first one began to wait."""
         self._why = "no answer"
         self._closing = False
         try:
@@ -112,7 +112,7 @@ class KafkaSink:
         return self._sent
 
     def check(self) -> None:
-        """Raises ThreadFailed if an exception that nobody foresaw has ended the thread."""
+        """Raises ThreadFailed if an unexpected exception has ended the thread."""
         self._thread.check()
 
     def full(self) -> bool:
@@ -150,47 +150,50 @@ class KafkaSink:
                 self._deliver(chunk)
         finally:
             with self._changed:
-                self._closing = True  # nobody waits for what will not come
+                self._closing = True  # letters will no longer be acknowledged: wake all who wait
                 self._changed.notify_all()
             self._end_producer()
 
     def _next_chunk(self) -> dict[int, DeadLetter]:
-        """The oldest letters that wait, once there are any; empty at the end."""
+        """Return the oldest letters that wait, as soon as there are any; empty at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._waiting)
-            return {} if self._closing else dict(islice(self._waiting.items(), CHUNK))
+            return {} if self._closing else dict(islice(self._waiting.items(), CHUNK_LETTERS))
 
     def _deliver(self, chunk: dict[int, DeadLetter]) -> None:
-        """Sends the letters and waits for the broker's word on each. Those it has something against are sent again
-        by themselves, for it may be another one's fault; the others that fail stay in place."""
-        alone: dict[int, DeadLetter] = {}
+        """Send the letters and wait for the answers.
+
+        Letters that the broker blames are sent again separately, because another letter may be the cause. Other letters
+        that fail keep their place.
+        """
+        separate: dict[int, DeadLetter] = {}
         problem: Exception | None = None
         futures: list[tuple[int, DeadLetter, Any]] = []
         for number, letter in chunk.items():
             try:
                 futures.append((number, letter, self._send(letter)))
             except ITS_OWN:
-                alone[number] = letter
+                separate[number] = letter
             except (KafkaError, OSError, ValueError) as error:
                 problem = error
-                break  # each of the others would wait in vain
+                break  # the remaining letters would fail too
         for number, letter, future in futures:
             try:
                 future.get(timeout=0 if problem else PATIENCE_SECONDS)
                 self._settle(number)
             except ITS_OWN:
-                alone[number] = letter
+                separate[number] = letter
             except KafkaError as error:
                 problem = problem or error
-        for number, letter in sorted(alone.items()):
-            if (another := self._deliver_alone(number, letter)) is not None:
+        for number, letter in sorted(separate.items()):
+            if (another := self._deliver_separately(number, letter)) is not None:
                 problem = another
                 break
         if problem is not None:
             self._pause(problem)
 
-    def _deliver_alone(self, number: int, letter: DeadLetter) -> Exception | None:
-        """One letter, cut until it fits. What keeps it from being sent, if that is not its own fault."""
+    def _deliver_separately(self, number: int, letter: DeadLetter) -> Exception | None:
+        """Send one letter, and cut it until it fits. Return the error that is not the letter's own fault, or None."""
         while True:
             try:
                 self._send(letter).get(timeout=PATIENCE_SECONDS)
@@ -222,7 +225,7 @@ class KafkaSink:
         self._refused()
 
     def _pause(self, problem: Exception) -> None:
-        """A new producer after a while: the old one may never hear of the broker again."""
+        """Wait, then use a new producer: the old one may never find the broker again."""
         self._why = type(problem).__name__
         log.warning("dead letters not acknowledged, will send them again", error=self._why)
         self._end_producer()
@@ -240,5 +243,5 @@ class KafkaSink:
 
 
 def _size(letter: DeadLetter) -> int:
-    """Bytes of key and value."""
+    """Return the bytes of key and value."""
     return len(letter.key or b"") + len(letter.value or b"")

@@ -1,4 +1,4 @@
-"""`dead-letters list` and `show`: what lies in the dead-letter topic, as tables for people and as figures."""
+"""`dead-letters list` and `show`: what is in the dead-letter topic, as tables for people and as figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEX_WIDTH = 16
 
 
 class Group(msgspec.Struct):
-    """Letters of one topic, partition and reason; times are the source records', ms since the epoch."""
+    """Letters of one topic, partition and reason. Times are those of the source records, ms since the epoch."""
 
     topic: str
     partition: str
@@ -29,7 +29,7 @@ class Group(msgspec.Struct):
     last_ms: int = 0
 
 
-class Line(msgspec.Struct):
+class LetterLine(msgspec.Struct):
     """One letter."""
 
     id: str
@@ -43,14 +43,14 @@ class Line(msgspec.Struct):
 
 
 class Overview(msgspec.Struct):
-    """All groups, and the latest letters, newest last."""
+    """All groups, and the latest letters; the newest is last."""
 
     groups: list[Group]
-    latest: list[Line]
+    latest: list[LetterLine]
 
 
 def overview(log: LetterLog, wanted: Wanted, limit: int) -> Overview:
-    """Reads the topic twice, marks first; keeps the groups and `limit` letters. Raises Stop."""
+    """Read the topic twice, marks first. Return the groups and the latest `limit` letters. Raises Stop."""
     done = log.replayed()
     groups: dict[tuple[str, str, str], Group] = {}
     latest: dict[int, deque[Letter]] = {}
@@ -64,7 +64,7 @@ def overview(log: LetterLog, wanted: Wanted, limit: int) -> Overview:
         group.last_ms = max(group.last_ms, letter.source_ms)
     newest = sorted((x for those in latest.values() for x in those), key=lambda x: (x.timestamp, x.id))
     lines = [
-        Line(
+        LetterLine(
             letter.name,
             ":".join(letter.source[:3]),
             letter.reason,
@@ -99,7 +99,7 @@ def print_overview(found: Overview, console: Console) -> None:
 
 
 def shown(letter: Letter) -> dict[str, Any]:
-    """A letter as plain values: text where it is UTF-8, else hexadecimal digits."""
+    """Return a letter as plain values: UTF-8 as text, other bytes as hexadecimal digits."""
     return (
         {"id": letter.name, "headers": letter.headers}
         | _plain("key", letter.key)
@@ -117,7 +117,7 @@ def _plain(name: str, data: bytes | None) -> dict[str, str | None]:
 
 
 def readable(data: bytes | None) -> str:
-    """Text without control characters (a terminal would obey them), a hex dump, or `null`."""
+    """Return text without control characters (a terminal would obey them), a hex dump, or `null`."""
     if data is None:
         return "null"
     try:
@@ -128,7 +128,7 @@ def readable(data: bytes | None) -> str:
 
 
 def hex_dump(data: bytes) -> str:
-    """Offset, 16 bytes in hexadecimal, and what of them is printable ASCII; a line each."""
+    """Write lines of offset, 16 bytes in hexadecimal, and the bytes as text if they are printable ASCII."""
     lines = []
     for at in range(0, len(data), HEX_WIDTH):
         part = data[at : at + HEX_WIDTH]

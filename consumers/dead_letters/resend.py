@@ -1,4 +1,4 @@
-"""`dead-letters replay`: after a fix, raw keys and values go back to where they came from, each source place once."""
+"""`dead-letters replay`: after a fix, send raw keys and values back to where they came from, each record once."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import msgspec
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.topic_reader import REPLAYED, Letter, LetterId, LetterLog
 from consumers.errors import Stop
 from consumers.events.decode import FUTURE_LIMIT_MS
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import unreachable
+from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.producer import MAX_REQUEST_BYTES, make_producer
 from consumers.kafka_client.topics import partition_counts
 
 CHUNK_RECORDS, CHUNK_BYTES = 500, 8 * 1024 * 1024
-"""Sent and acknowledged together, then marked: what a crash in between could send twice."""
+"""Records that are sent, acknowledged and then marked together. A crash in between may send them twice."""
 
 
 class Replayed(msgspec.Struct):
-    """What became of the letters that were asked for. `refused`: id and why, of all that could not be sent."""
+    """What became of the letters that were asked for. `refused`: id and reason of those that could not be sent."""
 
     sent: int = 0
     replayed_before: int = 0
@@ -33,7 +33,7 @@ class Replayed(msgspec.Struct):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Which letters; empty fields want all. `ids` narrows further."""
+    """Selects letters. Empty fields select all; `ids` narrows further."""
 
     reason: str | None = None
     topic: str | None = None
@@ -48,12 +48,12 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 def replay_letters(
-    config: Kafka, log: LetterLog, wanted: Wanted, dry_run: bool, say: Callable[[str], object]
+    config: KafkaConfig, log: LetterLog, wanted: Wanted, dry_run: bool, say: Callable[[str], object]
 ) -> Replayed:
-    """Sends what `wanted` takes and was not sent before; `say` gets one line a letter. Raises Stop.
+    """Send the letters that `wanted` selects and that were not sent before. `say` gets a line for each. Raises Stop.
 
-    A letter counts as sent once the broker has acknowledged both it and its mark. A crash between the two leaves it
-    unmarked: the next replay sends it again (an `event_id` makes that harmless).
+    A letter counts as sent once the broker has acknowledged both it and its mark. After a crash between the two it has
+    no mark, so the next replay sends it again (an `event_id` makes that harmless).
     """
     done = log.replayed()
     report = Replayed(dry_run=dry_run)
@@ -64,7 +64,7 @@ def replay_letters(
             admin = KafkaAdminClient(**client_options(config))
             producer = make_producer(client_options(config), live=True, max_request_size=MAX_REQUEST_BYTES)
         except KafkaError as error:
-            raise Stop(unreachable(config, error)) from error
+            raise Stop(why_unreachable(config, error)) from error
         sender = _Sender(config.dead_letter_topic, producer, admin, report, say)
         for letter in filter(wanted, log.letters()):
             found.add(letter.id)
@@ -89,7 +89,7 @@ def replay_letters(
 
 
 class _Sender:
-    """Sends in chunks: records, their acknowledgements, then marks."""
+    """Sends in chunks: records, their acknowledgements, then their marks."""
 
     def __init__(
         self, marks: str, producer: Any, admin: Any, report: Replayed, say: Callable[[str], object]
@@ -104,7 +104,7 @@ class _Sender:
         self._partitions: dict[str, int] = {}
 
     def unsendable(self, letter: Letter) -> str | None:
-        """Why this letter cannot go back; None if it can."""
+        """Return why this letter cannot go back; None if it can."""
         headers = letter.headers
         if not all(headers.get(name, "").isdecimal() for name in ("partition", "offset")) or not letter.topic:
             return "has no topic, partition and offset headers: not one of our letters"
@@ -119,7 +119,7 @@ class _Sender:
         return None
 
     def _partitions_of(self, topic: str) -> int:
-        """How many it has, 0 if it does not exist. By the admin client: asking as a producer may create it."""
+        """Return the number of the topic's partitions, 0 if it does not exist. A producer would create it by asking."""
         if topic not in self._partitions:
             self._partitions[topic] = partition_counts(self._admin, [topic]).get(topic, 0)
         return self._partitions[topic]
@@ -135,7 +135,7 @@ class _Sender:
             self.settle()
 
     def settle(self) -> None:
-        """Everything in hand is acknowledged and marked, or refused."""
+        """Finish the chunk: every letter is acknowledged and marked, or refused."""
         chunk, self._chunk, self._bytes = self._chunk, [], 0
         if self._report.dry_run:
             for letter in chunk:
@@ -148,7 +148,7 @@ class _Sender:
             self._say(f"{letter.name}: sent back to {letter.topic}")
 
     def _deliver(self, jobs: Iterable[tuple[Letter, Callable[[Letter], Any]]]) -> list[Letter]:
-        """Those that the broker acknowledged; the others are refused."""
+        """Return the letters that the broker acknowledged; refuse the others."""
         waiting = []
         for letter, send in jobs:
             try:
@@ -165,7 +165,7 @@ class _Sender:
         return delivered
 
     def _send_back(self, letter: Letter) -> Any:
-        """To the partition it came from, as the producer chose it, while there still is one of that number."""
+        """Send to the partition that the record came from, if that still exists."""
         partition = int(letter.headers["partition"])
         return self._producer.send(
             letter.topic,

@@ -1,4 +1,4 @@
-"""Records that teach nothing: raw bytes and provenance go to one topic; too many of them stop the service."""
+"""Keep records that cannot be used: raw bytes and origin go to one topic. Stop the service if there are too many."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections import deque
 from typing import Any, NamedTuple, Protocol
 
 from consumers.errors import DEAD_LETTER_LIMIT, Stop
-from consumers.events.record import Place, Record
+from consumers.events.record import Record, TopicPartition
 from consumers.events.rejection import Reason
 
 CUT_BYTES = 65_536
-"""How much is kept at most of a value that the broker refuses as too large."""
+"""Most bytes that are kept of a value that the broker refuses as too large."""
 
 
 class DeadLetter(NamedTuple):
-    """What is written: `headers` are the provenance, UTF-8, numbers in decimal."""
+    """What is written. `headers` tell the origin, in UTF-8, numbers in decimal."""
 
     key: bytes | None
     value: bytes | None
@@ -22,7 +22,7 @@ class DeadLetter(NamedTuple):
 
 
 def dead_letter(record: Record, reason: Reason, detail: str = "") -> DeadLetter:
-    """The letter for one record. Kafka has no record without key and value: its value is then empty."""
+    """Make the letter for one record. Kafka has no record without key and value, so then the value is empty."""
     headers = {
         "reason": reason,
         "detail": detail,
@@ -38,26 +38,29 @@ def dead_letter(record: Record, reason: Reason, detail: str = "") -> DeadLetter:
 
 
 class Sink(Protocol):
-    """Where dead letters go. `send`, `full` and `close` are for one thread, the others for any; only `wait` blocks."""
+    """Where dead letters go. One thread calls `send`, `full` and `close`, any thread the others; only `wait` blocks."""
 
     def send(self, letter: DeadLetter) -> None:
-        """Hands a letter over; it is safe once `wait` says so."""
+        """Hand a letter over. It is safe once `wait` says so."""
 
     @property
     def sent(self) -> int:
-        """How many letters were handed over so far."""
+        """Return the number of letters handed over so far."""
 
     def wait(self, count: int, timeout: float | None = None) -> bool:
-        """Whether the first `count` letters are safe; waits for that, at most `timeout` seconds, or until `close`."""
+        """Wait until the first `count` letters are safe, at most `timeout` seconds or until `close`.
+
+        Return whether they are.
+        """
 
     def full(self) -> bool:
-        """So many letters wait that no more records should be read."""
+        """Return whether so many letters wait that reading should pause."""
 
     def problem(self) -> str | None:
-        """Why letters are not acknowledged; None while they are."""
+        """Return why letters are not acknowledged; None while they are."""
 
     def close(self) -> None:
-        """Letters that are not safe by now are lost."""
+        """End. Letters that are not safe by now are lost."""
 
 
 class ListSink:
@@ -86,7 +89,7 @@ class ListSink:
 
 
 def cut(letter: DeadLetter) -> DeadLetter:
-    """The letter with less of its value (of its key, if that is longer); headers keep the value's first length."""
+    """Return the letter with a shorter value (or key, if that is longer). Headers keep the value's first length."""
     key, value = letter.key, letter.value
     if len(value or b"") >= len(key or b""):
         value = value and _shorter(value)
@@ -103,23 +106,23 @@ def _shorter(data: bytes) -> bytes:
 
 
 class Limits:
-    """Per partition: a share of the last `window` records, and a run of invalid ones. Past either, Stop (exit 3)."""
+    """Limits per partition: the share of invalid records among the last `window`, and the invalid ones in a row."""
 
     def __init__(self, max_ratio: float, max_consecutive: int, window: int = 1000) -> None:
         self._max_ratio = max_ratio
         self._max_consecutive = max_consecutive
         self._window = window
-        self._last: dict[Place, deque[bool]] = {}
-        self._run: dict[Place, int] = {}
+        self._last: dict[TopicPartition, deque[bool]] = {}
+        self._run: dict[TopicPartition, int] = {}
 
     def add(self, record: Record, invalid: bool) -> None:
-        """One more record, without a judgement."""
+        """Count one more record, without a check."""
         place = (record.topic, record.partition)
         self._last.setdefault(place, deque(maxlen=self._window)).append(invalid)
         self._run[place] = self._run.get(place, 0) + 1 if invalid else 0
 
     def count(self, record: Record, invalid: bool) -> None:
-        """Raises Stop when this record takes its partition over a limit."""
+        """Count one more record. Raises Stop (exit 3) if it takes its partition over a limit."""
         self.add(record, invalid)
         if not invalid:
             return

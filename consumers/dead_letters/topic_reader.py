@@ -1,8 +1,8 @@
-"""Reading the dead-letter topic: letters, and the marks that say which of them were sent back.
+"""Read the dead-letter topic: letters, and the marks that say which of them were sent back.
 
 A mark is a small record in the same topic, written once the broker has acknowledged the replayed record. It has the
 letter's headers and one more, `replayed`, which names the source place as `topic:partition:offset`. Marks count by
-source place and time, not by letter: after a crash one record may have two letters, and is still sent back once.
+source place and time, not by letter: after a crash one record may have two letters, and it is still sent back once.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from typing import Any, NamedTuple, Self
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, UnsupportedCodecError
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.errors import BUG, USAGE, Stop
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import cure
-from consumers.kafka_client.diagnostics import unreachable
+from consumers.kafka_client.diagnostics import why_unreachable
 
 REPLAYED = "replayed"
 PATIENCE_SECONDS = 20.0
-"""How long the broker may deliver nothing before reading is given up."""
+"""Seconds for which the broker may deliver nothing before reading is given up."""
 
 LetterId = tuple[int, int]
-"""(partition, offset) in the dead-letter topic; written `partition:offset`."""
+"""(partition, offset) in the dead-letter topic, written `partition:offset`."""
 SourcePlace = tuple[str, str, str, str]
-"""topic, partition, offset, timestamp of the source record, as they stand in the headers."""
+"""Topic, partition, offset and timestamp of the source record, as the headers hold them."""
 
 
 class Letter(NamedTuple):
-    """One record of the dead-letter topic; a header it lacks reads as empty."""
+    """One record of the dead-letter topic; a missing header reads as empty."""
 
     id: LetterId
     timestamp: int
-    """When it was written, ms since the epoch."""
+    """When the letter was written, ms since the epoch."""
     headers: dict[str, str]
     key: bytes | None
     value: bytes | None
@@ -59,13 +59,13 @@ class Letter(NamedTuple):
 
     @property
     def source_ms(self) -> int:
-        """The source record's time; the letter's own where the log kept none."""
+        """Return the source record's time; the letter's own if the log kept none."""
         text = self.headers.get("timestamp", "")
         return int(text) if text.isdecimal() else self.timestamp
 
 
 def parse_id(text: str) -> LetterId:
-    """`partition:offset`; raises Stop (exit 2)."""
+    """Parse `partition:offset`. Raises Stop (exit 2)."""
     partition, colon, offset = text.partition(":")
     if not (colon and partition.isdecimal() and offset.isdecimal()):
         raise Stop(f"{text}: an id is partition:offset, as `crosscurrent dead-letters list` shows it", USAGE)
@@ -73,12 +73,12 @@ def parse_id(text: str) -> LetterId:
 
 
 class LetterLog:
-    """The dead-letter topic as it stood when it was opened: what comes later is not read, so reading ends.
+    """The dead-letter topic as it was when it was opened. Later records are not read, so reading ends.
 
-    Raises Stop (exit 2) without a broker or topic, Stop (exit 1) if the broker falls silent on the way.
+    Raises Stop (exit 2) without a broker or topic, and Stop (exit 1) if the broker falls silent meanwhile.
     """
 
-    def __init__(self, config: Kafka, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, config: KafkaConfig, patience: float = PATIENCE_SECONDS) -> None:
         self._config = config
         self._topic = config.dead_letter_topic
         self._patience = patience
@@ -88,12 +88,12 @@ class LetterLog:
                 group_id=None,
                 max_poll_records=5000,
                 enable_auto_commit=False,
-                auto_offset_reset="earliest",  # retention may pass by while it is read
+                auto_offset_reset="earliest",  # retention may delete the first offset while it is read
                 allow_auto_create_topics=False,
                 isolation_level="read_committed",
             )
         except (KafkaError, OSError, ValueError) as error:
-            raise Stop(unreachable(config, error)) from error
+            raise Stop(why_unreachable(config, error)) from error
         partitions = sorted(self._consumer.partitions_for_topic(self._topic) or ())
         if not partitions:
             self.close()
@@ -111,15 +111,15 @@ class LetterLog:
         self.close()
 
     def replayed(self) -> set[SourcePlace]:
-        """Source places that were sent back."""
+        """Return the source places that were sent back."""
         return {record.source for record in self._read() if REPLAYED in record.headers}
 
     def letters(self) -> Iterator[Letter]:
-        """Every letter, in order within its partition."""
+        """Yield every letter, in order within its partition."""
         return (record for record in self._read() if REPLAYED not in record.headers)
 
     def get(self, wanted: LetterId) -> Letter | None:
-        """One letter; None if there is none under this id."""
+        """Return one letter; None if there is none with this id."""
         partition, offset = wanted
         if partition not in self._tps:
             return None
@@ -127,7 +127,7 @@ class LetterLog:
         return first if first and first.id == wanted and REPLAYED not in first.headers else None
 
     def _read(self, begin: dict[int, int] | None = None) -> Iterator[Letter]:
-        """Records of all partitions (or those of `begin`, from its offsets) to the ends first seen."""
+        """Yield the records of all partitions (or those in `begin`, from its offsets) to their ends at the opening."""
         consumer = self._consumer
         places = [tp for p, tp in self._tps.items() if begin is None or p in begin]
         consumer.assign(places)
@@ -138,12 +138,12 @@ class LetterLog:
                 consumer.seek(tp, begin[tp.partition])
         deadline = time.monotonic() + self._patience
         try:
-            while open_ := [tp for tp in places if not self._at_end(tp)]:
+            while unfinished := [tp for tp in places if not self._at_end(tp)]:
                 polled = consumer.poll(timeout_ms=200)
                 if polled:
                     deadline = time.monotonic() + self._patience
                 elif time.monotonic() > deadline:
-                    raise Stop(f"the broker does not deliver {open_[0].topic} to its end", BUG)
+                    raise Stop(f"the broker does not deliver {unfinished[0].topic} to its end", BUG)
                 for tp, messages in polled.items():
                     end = self._end(tp)
                     for message in messages:
@@ -156,7 +156,10 @@ class LetterLog:
             raise Stop(f"Kafka: {type(error).__name__}: {error}", BUG) from error
 
     def _end(self, tp: Any) -> int | None:
-        """The end first seen. `end_offsets()` is too low on the embedded broker, the high watermark is right."""
+        """Return the end seen at the opening.
+
+        The embedded broker's `end_offsets()` are too low; the high watermark is right.
+        """
         if tp.partition not in self._ends and (end := self._consumer.highwater(tp)) is not None:
             self._ends[tp.partition] = end
         return self._ends.get(tp.partition)

@@ -1,4 +1,4 @@
-"""`crosscurrent demo`: broker, store, producer and service on one machine, watched live, with honest figures."""
+"""`crosscurrent demo`: broker, store, producer and service on one machine, watched live."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from consumers.datasets.understanding import show_understanding
 from consumers.demo.drift_comparison import Kept, compare, show
 from consumers.demo.embedded_servers import Broker, EmbeddedError, Store
 from consumers.demo.live_view import View
-from consumers.demo.producer import DemoOptions, Feed
+from consumers.demo.options import DemoOptions
+from consumers.demo.producer import Feed
 from consumers.demo.producer_process import world_of
 from consumers.errors import Stop
 from consumers.kafka_client.client import client_options
@@ -38,11 +39,11 @@ from models.assessment.prequential import NDCG_LOSS, RMSE
 from serving.reader import Reader
 
 SETTLE_SECONDS = 60.0
-"""How long the service may go without learning anything, once everything is sent, before it is called lost."""
+"""Seconds without learning, after everything is sent, until the missing events are called lost."""
 
 
 def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int, dict[str, Any]]:
-    """Runs it all; gives the exit code (1 if anything was lost) and the summary. Raises Stop."""
+    """Run everything. Return (exit code, summary); the code is 1 if anything was lost. Raises Stop."""
     console = console or log.console()
     domains = _domains(options, console)
     with _servers() as (broker, store), tempfile.TemporaryDirectory(prefix="crosscurrent-demo-") as folder:
@@ -71,7 +72,7 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
         if drifted is not None:
             story = [line(events, notice) for events, notice in service.pipeline.reporter.story]
             show(drifted, story, console)
-        console.print(joined("\nall of it as a page: ", (str(report.path), "bold")), soft_wrap=True)
+        console.print(joined("\nreport as a page: ", (str(report.path), "bold")), soft_wrap=True)
         return (1 if summary["lost"] else 0), summary
 
 
@@ -120,7 +121,7 @@ def _settings(broker: Broker, store: Store, folder: Path, domains: dict[str, dic
 def _watch(
     service: Service, feed: Feed, console: Console, options: DemoOptions, addresses: str
 ) -> dict[str, Any]:
-    """Runs the service on this thread while another one draws and waits for the end of the stream."""
+    """Run the service on this thread, while another one draws and waits for the end of the stream."""
     outcome: dict[str, Any] = {}
     view = View(service, console)
 
@@ -130,14 +131,16 @@ def _watch(
             if options.keep:
                 _say_where(service, console, addresses)
                 return
-        except BaseException as error:  # a reader of the output that is gone, too: raised again below
+        except (
+            BaseException
+        ) as error:  # also when the reader of the output has gone: it is raised again below
             outcome["error"] = error
         service.stopping = True
 
     watcher = threading.Thread(target=watch, name="demo", daemon=True)
     watcher.start()
     code = service.run()
-    service.stopping = True  # whatever has ended it, the watcher ends, too
+    service.stopping = True  # whatever has ended the service must end the watcher too
     watcher.join(5.0)
     if error := outcome.get("error"):
         raise error
@@ -151,10 +154,10 @@ def _watch(
 def _say_where(service: Service, console: Console, addresses: str) -> None:
     assert service.health is not None
     console.print(
-        f"everything is learned and published, and all of it goes on: {addresses}, "
+        f"everything is learned and published; broker, store and service stay up: {addresses}, "
         f"http://{service.settings.metrics.host}:{service.health.port}/metrics\n"
         f"  redis-cli -u {service.settings.redis.url} GET cc:popular:{headline(service)[0]}\n"
-        "Ctrl-C ends broker, store and service, and shows the summary",
+        "Ctrl-C stops them and shows the summary",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
 
@@ -172,7 +175,7 @@ def _follow(service: Service, feed: Feed, view: View) -> dict[str, Any]:
         known, deadline = -1, 0.0
         while not _settled(service, counts) and not service.stopping:
             learned = service.pipeline.totals["interactions"]
-            if learned > known:  # a slow machine is given the time it needs
+            if learned > known:  # a slow machine gets the time it needs
                 known, deadline = learned, time.monotonic() + SETTLE_SECONDS
             elif time.monotonic() > deadline:
                 break
@@ -215,7 +218,7 @@ def _summary(service: Service, outcome: dict[str, Any]) -> dict[str, Any]:
 
 
 def headline(service: Service) -> tuple[str, str]:
-    """The target and the metric that the demo compares: rating error where there are ratings."""
+    """Return the target and the metric that the demo compares: rating error if there are ratings."""
     target = next(name for name, d in service.settings.domains.items() if d.role != "source")
     rated = service.arms.prequential.count(target, RMSE, "full")
     return target, RMSE if rated else NDCG_LOSS
@@ -229,7 +232,7 @@ def _show(
     service: Service,
     options: DemoOptions,
 ) -> None:
-    """The summary, and how to read a recommendation: done here once, so that it is seen to work."""
+    """Print the summary and how to read a recommendation, which is read once here to prove that it works."""
     without, with_transfer = summary["target_error_without_transfer"], summary["target_error_with_transfer"]
     console.print(
         joined(
@@ -260,7 +263,7 @@ def _show(
         return
     console.print()
     show_recommendations(Reader(url, settings.redis.prefix), user, target, 5, console)
-    console.print(plain("\nThe same from a shell", "bold"))
+    console.print(plain("\nThis list from a shell", "bold"))
     console.print(plain(f"  redis-cli -u {url} GET 'cc:rec:{{{user}}}:{target}'"), soft_wrap=True)
     console.print(plain("and from Python", "bold"))
     console.print("  from serving.reader import Reader")

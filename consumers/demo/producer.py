@@ -1,4 +1,4 @@
-"""The demo's producer as its parent sees it: a process that sends items at once, events on command."""
+"""Control the demo's producer: a process that sends items at once and events on command."""
 
 from __future__ import annotations
 
@@ -6,31 +6,15 @@ import contextlib
 import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
-from consumers.datasets.options import ReadOptions
+from consumers.demo.options import DemoOptions
 from consumers.errors import BUG, Stop
 
 
-class DemoOptions(NamedTuple):
-    """What `crosscurrent demo` was asked for."""
-
-    events: int
-    rate: float
-    seed: int
-    files: tuple[Path, ...] = ()
-    target: str | None = None
-    keep: bool = False
-    report: Path = Path("report")
-    reading: ReadOptions = ReadOptions()
-    """How `files` are read."""
-
-
 class Feed:
-    """The producer, a process of its own: items at once, events after `go`, a line of counts at the end."""
+    """The producer process: it sends items at once, events after `go`, and a line of counts at the end."""
 
     def __init__(self, bootstrap: str, options: DemoOptions, domains: list[str]) -> None:
         orders = {
@@ -50,7 +34,7 @@ class Feed:
         )
 
     def wait_for_items(self) -> None:
-        """Returns once all items are in the log. Raises Stop if the producer fails."""
+        """Return once all items are in the log. Raises Stop if the producer fails."""
         self._line()
 
     def go(self) -> None:
@@ -63,7 +47,7 @@ class Feed:
         return self._process.poll() is not None
 
     def counts(self) -> dict[str, int]:
-        """What was sent, by kind. Raises Stop if the producer fails."""
+        """Return what was sent, by kind. Raises Stop if the producer fails."""
         counts: dict[str, int] = json.loads(self._line())
         return counts
 

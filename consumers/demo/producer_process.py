@@ -1,4 +1,4 @@
-"""The demo's producer process: items, then on `go` the events, with a few bad and doubled ones among them."""
+"""Run the demo's producer: items, then on `go` the events, with a few malformed and repeated ones among them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from consumers.datasets.scan import scan
 from consumers.kafka_client.producer import make_producer
 from consumers.replay.delivery import send
 from consumers.replay.time_sort import in_time_order
-from consumers.simulator.event_stream import Simulator, three_domains
+from consumers.simulator.event_stream import Simulator
+from consumers.simulator.presets import three_domains
 from consumers.simulator.world_settings import WorldSettings
 
 POISON_EVERY, DOUBLE_EVERY = 500, 200
@@ -33,12 +34,12 @@ POISON = (
 
 
 def world_of(events: int, seed: int) -> WorldSettings:
-    """The demo's world."""
+    """Return the demo's world."""
     return msgspec.structs.replace(three_domains(events, seed), event_ids=True)
 
 
 def streams(orders: dict[str, Any]) -> tuple[Iterable[Sent], Iterable[Sent]]:
-    """(items, events) of the user's files, or of the simulated world with faults."""
+    """Return (items, events) of the user's files, or of the simulated world with faults."""
     if orders["files"]:
         reading = msgspec.convert(orders["reading"], ReadOptions)
         check = Check(Settings())
@@ -51,7 +52,7 @@ def streams(orders: dict[str, Any]) -> tuple[Iterable[Sent], Iterable[Sent]]:
 
 
 def with_faults(events: Iterable[Sent]) -> Iterator[Sent]:
-    """Every 500th record is preceded by a malformed one, every 200th is sent twice."""
+    """Put a malformed record before every 500th record, and send every 200th twice."""
     bad = itertools.cycle(POISON)
     for number, record in enumerate(events, 1):
         if number % POISON_EVERY == 0:

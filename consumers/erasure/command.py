@@ -1,4 +1,4 @@
-"""A request to forget a user: into the log, and the user's keys out of the store. Gives the receipt."""
+"""Ask for a user to be forgotten: send a request to the log, delete the user's keys in the store, return a receipt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from consumers.connections import connect_store
 from consumers.errors import Stop
 from consumers.events.rejection import ID_LIMIT
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import unreachable
+from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.producer import make_producer
 from consumers.kafka_client.topics import create_topics
 from serving.contract import Keys
@@ -47,18 +47,20 @@ class Receipt(msgspec.Struct):
     offset: int
     store_keys_deleted: int
     state: Literal["erased", "requested"]
-    """erased: a checkpoint without the user is on disk and those before it are gone. requested: `run` has yet to
-    read it, or to delete them."""
+    """erased: a checkpoint without the user is on disk, and older ones are gone.
+
+    requested: `run` has yet to read the request, or to delete older checkpoints.
+    """
     erased: list[str]
     expire_yourself: dict[str, str]
-    """Topics that may hold the user's records: by their retention."""
+    """How long topics that may hold the user's records keep them."""
     stays: list[str]
 
 
 def forget_user(settings: Settings, user: str, wait: float) -> Receipt:
-    """Raises Stop where broker or store do not answer; to repeat a request does no harm.
+    """Request it, and wait at most `wait` seconds for it to be done. A repeated request does no harm.
 
-    A store that is away does not keep the request from the log.
+    The request goes to the log even if the store is away. Raises Stop if broker or store do not answer.
     """
     if not 1 <= len(user) <= ID_LIMIT:
         raise Stop(f"a user id has 1 to {ID_LIMIT} characters")
@@ -72,7 +74,7 @@ def forget_user(settings: Settings, user: str, wait: float) -> Receipt:
         erased = _await(settings, partition, offset, wait)
         kept = _retention(settings)
     except KafkaError as error:
-        raise Stop(unreachable(settings.kafka, error)) from error
+        raise Stop(why_unreachable(settings.kafka, error)) from error
     topic = settings.kafka.forget_topic
     state: Literal["erased", "requested"] = "erased" if erased else "requested"
     return Receipt(mark, now, topic, partition, offset, deleted, state, list(ERASED), kept, list(YOURS))
@@ -90,7 +92,7 @@ def _send(settings: Settings, key: bytes, value: bytes) -> tuple[int, int]:
 
 
 def _delete_keys(settings: Settings, users: set[str]) -> int:
-    """Of the raw id, too: it may be from before a key was set. Raises Stop."""
+    """Delete the keys of these ids, among them the raw id: its keys may be older than privacy.key. Raises Stop."""
     keys, names = Keys(settings.redis.prefix), list(settings.domains)
     try:
         with contextlib.closing(connect_store(settings)) as store:
@@ -100,7 +102,7 @@ def _delete_keys(settings: Settings, users: set[str]) -> int:
                     pipeline.delete(key)
             return sum(int(n) for n in pipeline.execute())
     except (Stop, *STORE_ERRORS) as error:
-        # Not a store's error's own text: it may hold the URL with its password.
+        # The text of a store's error is not shown: it may hold the URL with its password.
         why = str(error) if isinstance(error, Stop) else f"The store failed ({type(error).__name__})."
         older = ", and those from before there was a privacy.key" if len(users) > 1 else ""
         raise Stop(
@@ -110,7 +112,10 @@ def _delete_keys(settings: Settings, users: set[str]) -> int:
 
 
 def _await(settings: Settings, partition: int, offset: int, seconds: float) -> bool:
-    """Whether a checkpoint passed the request in time, and older ones are gone: `run` commits its offset then."""
+    """Wait until `run` commits the request's offset. Return whether it did in time.
+
+    It commits once a checkpoint has passed the request and older checkpoints are gone.
+    """
     group, tp = settings.kafka.group_id, TopicPartition(settings.kafka.forget_topic, partition)
     deadline = time.monotonic() + seconds
     with KafkaAdminClient(**client_options(settings.kafka)) as admin:
@@ -124,7 +129,7 @@ def _await(settings: Settings, partition: int, offset: int, seconds: float) -> b
 
 
 def _retention(settings: Settings) -> dict[str, str]:
-    """By topic with raw user ids: how long it keeps records, in words."""
+    """Return how long each topic with raw user ids keeps records, in words."""
     topics = [name for name, (_, kind) in settings.topics().items() if kind == "interactions"]
     topics.append(settings.kafka.dead_letter_topic)
     with KafkaAdminClient(**client_options(settings.kafka)) as admin:
@@ -143,7 +148,7 @@ def _kept(admin: Any, topic: str) -> str:
 
 
 def lines(receipt: Receipt) -> Iterator[str]:
-    """The receipt for people."""
+    """Write the receipt for people."""
     yield f"request {receipt.mark} at {receipt.topic}:{receipt.partition}:{receipt.offset}"
     yield f"store: {receipt.store_keys_deleted} keys deleted"
     if not receipt.store_keys_deleted:

@@ -1,7 +1,7 @@
-"""Erasing users who asked for it: from the learners, the outbox and the dedup window at once, then from the store.
+"""Erase users who asked for it: from the learners, the outbox and the dedup window at once, then from the store.
 
-Requests name users by a hash. Those in the state are found at once, by an index of hashes; those in the store's keys,
-and in keys on their way to it (an evicted user's may outlive their row), by a scan in the background.
+Requests name users by a hash. An index of hashes finds those in the state at once. A scan in the background finds those
+in the store's keys, and in keys on their way to it, which may outlive the row of an evicted user.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from consumers.erasure.mark_index import Mark, MarkIndex
-from consumers.erasure.requests import Forgotten
+from consumers.erasure.requests import ErasureRequests
 from consumers.events.decode import Forget
 from consumers.events.deduplication import DedupWindow
 from models.arm_comparison import Arms
@@ -21,12 +21,12 @@ from serving.store.redis_writer import Publisher
 
 log = structlog.get_logger()
 
-AGAIN_SECONDS = 10.0
-"""After a scan that failed."""
+RETRY_SECONDS = 10.0
+"""Seconds to wait after a scan that failed."""
 
 
 class Forgetting:
-    """Carries out what `forgotten` collects. One thread calls it."""
+    """Carries out the requests that `forgotten` collects. One thread calls it."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Forgetting:
         publisher: Publisher | None,
         clock: Callable[[], float],
     ) -> None:
-        self.forgotten = Forgotten(mark)
+        self.forgotten = ErasureRequests(mark)
         self.index = MarkIndex(mark, arms)
         self.take: Callable[[Forget], None] = self.forgotten.take
         self.drops = self.forgotten.drops
@@ -45,7 +45,7 @@ class Forgetting:
         self._publisher, self._clock = publisher, clock
         self._sweep: Sweep | None = None
         self._awaited: set[str] = set()
-        """Keys to be deleted that the store had not acknowledged when last asked."""
+        """Keys to delete that the store had not acknowledged at the last look."""
         self._searched: frozenset[str] = frozenset()
         self._not_before = 0.0
 
@@ -54,9 +54,11 @@ class Forgetting:
         return self.forgotten.waiting
 
     def erase(self) -> None:
-        """Erases the users of all requests that wait."""
+        """Erase the users of all requests that wait."""
         users = self.index.users(self.forgotten.due(), self._outbox.left())
-        for user in sorted(users):  # rows must become free in one order, also when read again after a crash
+        for user in sorted(
+            users
+        ):  # rows must be freed in a fixed order, so that a replay after a crash is equal
             self._delete(user, self._arms.forget_user(user))
         self._dedup.forget_users(users)
         log.info("users forgotten", users=len(users), requests=len(self.forgotten))
@@ -65,11 +67,11 @@ class Forgetting:
         self._awaited.update(self._outbox.forget_user(user, row, found))
 
     def sweep_if_due(self) -> None:
-        """Looks through the store for keys of the forgotten, while there may be any. Call often."""
+        """Search the store for keys of forgotten users while there may be any. Call it often."""
         if self._publisher is None or not self.forgotten.unswept or self._clock() < self._not_before:
             return
         if self._sweep is None:
-            # What is on its way to the store must have arrived: a scan would miss it.
+            # Writes on their way to the store must arrive first: a scan would miss them.
             self._awaited = self._publisher.unconfirmed_among(self._awaited) | (
                 self._awaited & set(self._outbox.doomed())
             )
@@ -86,14 +88,16 @@ class Forgetting:
             self._sweep = None
 
     def search_again(self) -> None:
-        """The store lost writes, deletions perhaps among them: it is searched for everybody ever forgotten."""
+        """Search for everyone ever forgotten: the store has lost writes, perhaps deletions."""
         self.forgotten.unsweep()
         self._sweep, self._searched = None, frozenset()
 
     def _swept(self, sweep: Sweep) -> None:
         if sweep.failure is not None:
-            log.warning("the store was not searched for the forgotten; will try again", error=sweep.failure)
-            self._not_before = self._clock() + AGAIN_SECONDS
+            log.warning(
+                "the store was not searched for keys of forgotten users; will try again", error=sweep.failure
+            )
+            self._not_before = self._clock() + RETRY_SECONDS
             return
         for user, keys in sweep.found.items():
             self._delete(user, None, keys)

@@ -1,4 +1,4 @@
-"""Who asked to be forgotten, and since when: a keyed hash and a time each, never an id."""
+"""Who asked to be forgotten, and when: a keyed hash and a time each, never an id."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from consumers.erasure.mark_index import Mark
 from consumers.events.decode import Forget
 
 
-class Forgotten:
-    """The requests so far. `take` collects new ones, and whoever erases asks `due` for their marks.
+class ErasureRequests:
+    """The requests so far. `take` collects them; `due` returns the marks that must be erased.
 
-    `unswept`: marks whose users may still have keys in the store.
+    `unswept`: marks of users who may still have keys in the store.
     """
 
     def __init__(self, mark: Mark) -> None:
@@ -24,34 +24,34 @@ class Forgotten:
         return len(self._since)
 
     def take(self, request: Forget) -> None:
-        """A later request of the same user counts from its own time on."""
+        """Add a request. A later request of the same user counts from its own time."""
         self._since[request.mark] = max(request.timestamp, self._since.get(request.mark, 0))
         self._due.add(request.mark)
         self.unswept.add(request.mark)
 
     @property
     def waiting(self) -> bool:
-        """There are requests that were taken and not yet carried out."""
+        """Return whether requests were taken and not carried out yet."""
         return bool(self._due)
 
     def due(self) -> set[str]:
-        """The marks of the requests that wait; none waits afterwards."""
+        """Return the marks of the waiting requests, and clear them."""
         due, self._due = self._due, set()
         return due
 
     def unsweep(self) -> None:
-        """Keys of anybody who was ever forgotten may be in the store again."""
+        """Search for everyone again: keys of any forgotten user may be back in the store."""
         self.unswept = set(self._since)
 
     def drops(self, user: str, *times: int) -> bool:
-        """Whether an event of this user is from before their request, by any of its times (ms; below 0: unknown)."""
+        """Return whether any time of an event (ms; below 0: unknown) is before its user's request."""
         if not self._since:
             return False
         since = self._since.get(self._mark(user))
         return since is not None and any(0 <= time <= since for time in times)
 
     def end_future(self, now: int) -> None:
-        """No request is of a time after `now` (ms): it would drop events for as long."""
+        """Move requests from after `now` (ms) to `now`: they would drop events until then."""
         self._since = {mark: min(since, now) for mark, since in self._since.items()}
 
     def state(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What others would use: a batch item-KNN with trending, retrained now and then, and River's BiasedMF."""
+"""Run what others would use: a batch item-KNN with trending, refitted now and then, and River's BiasedMF."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from scipy.sparse import csr_matrix
 
 from consumers.errors import Stop
 from consumers.evaluation.dataset import Data
-from consumers.evaluation.learner_arms import Progress, rank_of
-from consumers.evaluation.predictions import TOP, WARM_UP, Outcome
+from consumers.evaluation.metrics import rank_of
+from consumers.evaluation.predictions import TOP, WARM_UP_SHARE, ArmOutcome
+from consumers.evaluation.workers import Tell
 from models.text.top_k import best
 
 RETRAININGS = 50
@@ -20,10 +21,11 @@ TRENDING_DAYS = 3.0
 NEIGHBOURS = 100
 
 
-def run_item_knn(data: Data, seed: int, progress: Progress) -> list[Outcome]:
-    """implicit's BM25 item-KNN on the target, refitted every fiftieth of its stream, plus 3-day trending.
+def run_item_knn(data: Data, seed: int, progress: Tell) -> list[ArmOutcome]:
+    """Rank with implicit's BM25 item-KNN on the target, refitted every fiftieth of its stream, plus 3-day trending.
 
-    Both parts are scaled to a maximum of 1 for each user. What was had is left out at once, not at the next refit.
+    Both parts are scaled to a maximum of 1 for each user. Items that a user had are left out at once, not at the next
+    refit.
     """
     try:
         from implicit.nearest_neighbours import BM25Recommender  # noqa: PLC0415  (extra `dev`)
@@ -34,9 +36,9 @@ def run_item_knn(data: Data, seed: int, progress: Progress) -> list[Outcome]:
     items = len(row_of)
     events = [e for e in data.events if e.domain == data.target]
     user_of = {u: n for n, u in enumerate(dict.fromkeys(e.user for e in events))}
-    outcome = Outcome("item_knn_batch", seed, len(events))
+    outcome = ArmOutcome("item_knn_batch", seed, len(events))
     outcome.catalogue = items
-    first, every = int(WARM_UP * len(events)), max(1, len(events) // RETRAININGS)
+    first, every = int(WARM_UP_SHARE * len(events)), max(1, len(events) // RETRAININGS)
     trending, newest = np.zeros(items), 0.0
     had: list[dict[int, None]] = [{} for _ in user_of]
     similarity: Any = None
@@ -56,11 +58,11 @@ def run_item_knn(data: Data, seed: int, progress: Progress) -> list[Outcome]:
             if similarity is not None and mine:
                 near = np.asarray(similarity[list(mine)].sum(axis=0)).ravel()
                 scores = scores + near / max(near.max(), 1e-12)
-            open_ = np.ones(items, np.bool_)
-            open_[list(mine)] = False
+            eligible = np.ones(items, np.bool_)
+            eligible[list(mine)] = False
             scores = scores.astype(np.float32)
-            outcome.rank[at] = rank_of(scores, open_, item)
-            outcome.recommended.update(best(scores, open_, TOP).tolist())
+            outcome.rank[at] = rank_of(scores, eligible, item)
+            outcome.recommended.update(best(scores, eligible, TOP).tolist())
         trending[item] += 1.0
         mine[item] = None
     progress(len(events))
@@ -74,15 +76,15 @@ def _fit(model: Any, had: list[dict[int, None]], items: int) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
-        )  # implicit converts its own intermediate matrix, and says so each time
+        )  # implicit warns each time that it converts its own intermediate matrix
         model.fit(matrix, show_progress=False)
     return model.similarity.tocsr()
 
 
-def run_river(data: Data, seed: int, everywhere: bool, progress: Progress) -> list[Outcome]:
-    """`river.reco.BiasedMF` as it comes, on the target's ratings or on all domains'; clipped like every arm."""
+def run_river(data: Data, seed: int, everywhere: bool, progress: Tell) -> list[ArmOutcome]:
+    """Rate with `river.reco.BiasedMF` as it is, on the target's or all domains' ratings; clipped like every arm."""
     total = sum(e.domain == data.target for e in data.events)
-    outcome = Outcome("river_biased_mf_all" if everywhere else "river_biased_mf_target", seed, total)
+    outcome = ArmOutcome("river_biased_mf_all" if everywhere else "river_biased_mf_target", seed, total)
     model = reco.BiasedMF(seed=seed)
     at = 0
     for n, event in enumerate(data.events):

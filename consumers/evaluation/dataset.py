@@ -1,4 +1,4 @@
-"""What is evaluated: the events in time order, the item file, and the domains as `run` would have them."""
+"""Prepare what is evaluated: the events in time order, the items, and the domains as `run` would have them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from models.transfer.strategies import STRATEGIES
 
 
 class Data(NamedTuple):
-    """`events` in time order; `rating_range` is the range that every arm clips to."""
+    """`events` in time order. `rating_range`: the range to which every arm clips."""
 
     events: list[Interaction]
     items: list[Item]
@@ -29,7 +29,7 @@ class Data(NamedTuple):
     target: str
     rating_range: tuple[float, float]
     grid: NDArray[np.float64]
-    """The distinct ratings of the target that occur, ascending; empty without ratings."""
+    """The distinct ratings of the target, ascending; empty without ratings."""
     bad_rows: int
 
     @property
@@ -37,27 +37,41 @@ class Data(NamedTuple):
         return len(self.grid) > 0
 
     def unlisted(self) -> int:
-        """How many of the target's events are of items that the item file does not have."""
+        """Count the target's events whose item is not in the item file."""
         listed = {i.item_id for i in self.items if i.domain == self.target}
         return sum(e.domain == self.target and e.item not in listed for e in self.events)
 
 
+class EvaluatedFiles(msgspec.Struct, frozen=True):
+    """The files of an evaluation and how they are read."""
+
+    interactions: Path
+    items: Path
+    target: str
+    """The domain that is measured, and the domain of rows without one."""
+    reading: ReadOptions = ReadOptions()
+    now: int = 0
+    """The time of rows that have none, ms since the epoch."""
+
+
 def scan_files(
-    interactions: Path,
-    items: Path,
-    target: str,
+    files: EvaluatedFiles,
     settings: Settings,
-    reading: ReadOptions,
-    now: int,
     progress: Callable[[int, int], object] = lambda _done, _size: None,
 ) -> tuple[Scan, Scan, Check]:
-    """(events, items, the check they passed), of files without a domain column all of the target. Raises Stop.
+    """Return (events, items, the check they passed). Raises Stop.
 
-    now: ms; the time of rows that have none.
+    progress: called with the bytes read and the bytes of both files.
     """
-    tables = open_tables((interactions, items), None, reading, ("interactions", "items"), otherwise=target)
+    tables = open_tables(
+        (files.interactions, files.items),
+        None,
+        files.reading,
+        ("interactions", "items"),
+        otherwise=files.target,
+    )
     size = sum(table.size for table in tables)
-    check = Check(settings, reading.rating_range, ranged=False, now=now)
+    check = Check(settings, files.reading.rating_range, ranged=False, now=files.now)
     events, catalogue = (
         scan(table, check, keep=True, progress=lambda: progress(sum(t.position for t in tables), size))
         for table in tables
@@ -65,22 +79,15 @@ def scan_files(
     return events, catalogue, check
 
 
-def load_data(
-    interactions: Path,
-    items: Path,
-    target: str,
-    settings: Settings,
-    reading: ReadOptions = ReadOptions(),  # noqa: B008  it never changes
-    now: int = 0,
-) -> Data:
-    """Reads both files. Raises Stop, with what to do, for files or a target that cannot be used."""
-    return data_of(*scan_files(interactions, items, target, settings, reading, now)[:2], target, settings)
+def load_data(files: EvaluatedFiles, settings: Settings) -> Data:
+    """Read both files. Raises Stop, with what to do, for files or a target that cannot be used."""
+    return data_of(*scan_files(files, settings)[:2], files.target, settings)
 
 
 def data_of(scanned: Scan, listed: Scan, target: str, settings: Settings) -> Data:
-    """What is evaluated, from files that were scanned. Raises Stop for a target that cannot be used.
+    """Return what is evaluated, from files that were scanned. Raises Stop for a target that cannot be used.
 
-    Domains that `settings` names keep their role there; of the others, every one but the target is a source.
+    Domains that `settings` name keep their role. Of the others, all but the target are sources.
     """
     events, catalogue = scanned.events, listed.items
     if not any(e.domain == target for e in events):
@@ -97,7 +104,7 @@ def data_of(scanned: Scan, listed: Scan, target: str, settings: Settings) -> Dat
     limits = scanned.table.options.rating_range or (
         seen if seen[0] < seen[1] else (seen[0] - 1.0, seen[1] + 1.0)
     )
-    # Lists are made for the target alone: how other domains are ranked has no part in it.
+    # Only the target gets lists; ranking in other domains plays no part.
     domains = [
         Domain(name, config.role, limits, recommend=name == target, catalogue="required")
         for name, config in sorted(names.items())
@@ -107,7 +114,7 @@ def data_of(scanned: Scan, listed: Scan, target: str, settings: Settings) -> Dat
 
 
 def _placed(items: list[Item], events: list[Interaction]) -> list[Item]:
-    """Items of a file that does not tell their domain: in each in which they have events, else where they are."""
+    """Give items of a file without domains to each domain in which they have events; else leave them where they are."""
     domains: dict[str, dict[str, None]] = {}
     for event in events:
         domains.setdefault(event.item, {})[event.domain] = None
@@ -119,7 +126,7 @@ def _placed(items: list[Item], events: list[Interaction]) -> list[Item]:
 
 
 def parse_strategies(text: str) -> tuple[str, ...]:
-    """`none,coral` as ("none", "coral"); `all` as all of them. Raises Stop."""
+    """Parse `none,coral` into ("none", "coral"), and `all` into all strategies. Raises Stop."""
     if text.strip() == "all":
         return STRATEGIES
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
@@ -130,7 +137,7 @@ def parse_strategies(text: str) -> tuple[str, ...]:
 
 
 class Vectors(NamedTuple):
-    """Raw text vectors of items by position in `Data.items`; only those with text."""
+    """Raw text vectors of the items with text, by position in `Data.items`."""
 
     positions: NDArray[np.int64]
     raw: NDArray[np.float32]
@@ -139,16 +146,14 @@ class Vectors(NamedTuple):
 class Job(msgspec.Struct, frozen=True):
     """What a worker process needs to load the same data."""
 
-    interactions: Path
-    items: Path
-    target: str
-    reading: ReadOptions
-    now: int
+    files: EvaluatedFiles
     settings: bytes
+    """The config, as JSON."""
     vectors: Path
 
     def load(self) -> tuple[Data, Settings, Vectors]:
+        """Read the files again. Raises Stop."""
         settings = msgspec.json.decode(self.settings, type=Settings)
-        data = load_data(self.interactions, self.items, self.target, settings, self.reading, self.now)
+        data = load_data(self.files, settings)
         with np.load(self.vectors) as held:
             return data, settings, Vectors(held["positions"], held["raw"])

@@ -1,4 +1,4 @@
-"""All items' text to raw vectors, once for all arms: in two processes, which is faster than two threads."""
+"""Encode all items' text once for all arms, in two processes, which is faster than two threads."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from consumers.evaluation.dataset import Data
 from consumers.evaluation.workers import WORKERS, Tell, run_all
 from models.text.encoder import load_encoder
 
-CHUNK = 256
-FEW = 2_048
-"""Up to so many texts, starting processes takes longer than it saves."""
+CHUNK_TEXTS = 256
+FEW_TEXTS = 2_048
+"""With at most this many texts, starting processes takes longer than it saves."""
 
 
 def encode(data: Data, model: str, path: Path, bars: Progress) -> None:
-    """Raw vectors of all items with text, by position, into a file that every worker reads. Raises Stop."""
+    """Write the raw vectors of all items with text, by position, to a file that every worker reads. Raises Stop."""
     texts = [(n, item.words()) for n, item in enumerate(data.items) if item.words().strip()]
-    texts.sort(key=lambda pair: len(pair[1]))  # equal lengths together: less padding, less time
+    texts.sort(key=lambda pair: len(pair[1]))  # texts of equal length together need less padding and time
     words = [text for _, text in texts]
     try:
         raw = _encode_all(model, words, bars)
@@ -35,10 +35,10 @@ def encode(data: Data, model: str, path: Path, bars: Progress) -> None:
 
 def _encode_all(model: str, texts: list[str], bars: Progress) -> NDArray[np.float32]:
     name = "encoding item text"
-    if len(texts) <= FEW or model == "hashing":
+    if len(texts) <= FEW_TEXTS or model == "hashing":
         task = bars.add_task(name, total=len(texts))
         return _encode(model, texts, lambda done: bars.update(task, completed=done))
-    shares = [texts[n::WORKERS] for n in range(WORKERS)]  # long and short ones to each
+    shares = [texts[n::WORKERS] for n in range(WORKERS)]  # each gets long and short texts
     names = [f"{name} {n + 1}/{WORKERS}" for n in range(WORKERS)]
     parts = run_all(partial(_encode, model), shares, names, len(shares[0]), bars)
     raw = np.empty((len(texts), parts[0].shape[1]), np.float32)
@@ -48,10 +48,10 @@ def _encode_all(model: str, texts: list[str], bars: Progress) -> NDArray[np.floa
 
 
 def _encode(model: str, texts: list[str], tell: Tell) -> NDArray[np.float32]:
-    """(len(texts), width); without any text (0, 1). Raises ValueError if the model cannot be loaded."""
+    """Return (len(texts), width); without any text (0, 1). Raises ValueError if the model cannot be loaded."""
     encoder = load_encoder(model)
     parts = [np.zeros((0, 1), np.float32)] if not texts else []
-    for start in range(0, len(texts), CHUNK):
-        parts.append(encoder.encode(texts[start : start + CHUNK]).astype(np.float32))
+    for start in range(0, len(texts), CHUNK_TEXTS):
+        parts.append(encoder.encode(texts[start : start + CHUNK_TEXTS]).astype(np.float32))
         tell(start + len(parts[-1]))
     return np.concatenate(parts)

@@ -1,4 +1,4 @@
-"""Runs all arms, two processes at a time, with a progress bar, and puts the report together."""
+"""Run all arms, two processes at a time, with a progress bar, and make the report."""
 
 from __future__ import annotations
 
@@ -13,32 +13,16 @@ import msgspec
 from rich.console import Console
 
 from consumers.config.schema import Settings
-from consumers.datasets.options import ReadOptions
 from consumers.datasets.understanding import confirm, show_understanding
 from consumers.errors import BUG
-from consumers.evaluation.dataset import Data, Job, data_of, scan_files
+from consumers.evaluation.dataset import Data, EvaluatedFiles, Job, data_of, scan_files
 from consumers.evaluation.encode import encode
-from consumers.evaluation.metrics import Target, all_figures
-from consumers.evaluation.predictions import Outcome
+from consumers.evaluation.metrics import TargetEvents, all_figures
+from consumers.evaluation.options import EvaluateOptions
+from consumers.evaluation.predictions import ArmOutcome
 from consumers.evaluation.report import print_report, write_plot, write_predictions
 from consumers.evaluation.workers import Tell, run_all
 from consumers.terminal import log
-
-
-class Options(NamedTuple):
-    """What `crosscurrent evaluate` was asked for."""
-
-    interactions: Path
-    items: Path
-    target: str
-    reading: ReadOptions = ReadOptions()
-    predictions: Path | None = None
-    plot: Path | None = None
-    seeds: int = 1
-    strategies: tuple[str, ...] = ()
-    """Adaptation strategies that get an arm `full_<strategy>` each."""
-    dry_run: bool = False
-    yes: bool = False
 
 
 class Run(NamedTuple):
@@ -49,20 +33,20 @@ class Run(NamedTuple):
 
 
 def run_evaluation(
-    options: Options, settings: Settings, console: Console | None = None
+    options: EvaluateOptions, settings: Settings, console: Console | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """(exit code, report). Says what the files were taken for, evaluates, prints the tables, writes what was asked for.
+    """Say what the files were taken for, evaluate, print the tables, write the files asked for.
 
-    The code is 1 where a file was not read to its end, or where the answer was no. Raises Stop.
+    Return (exit code, report). The code is 1 if a file was not read to its end, or if the answer was no. Raises Stop.
     """
     console = console or log.console()
     begun, now = time.monotonic(), int(time.time() * 1000)
+    files = EvaluatedFiles(options.interactions, options.items, options.target, options.reading, now)
     with log.bars(console) as bars:
         task = bars.add_task("reading", total=None)
         events, items, check = scan_files(
-            options.interactions, options.items, options.target, settings, options.reading, now,
-            lambda done, size: bars.update(task, completed=done, total=size),
-        )  # fmt: skip
+            files, settings, lambda done, size: bars.update(task, completed=done, total=size)
+        )
     data = data_of(events, items, options.target, settings)
     show_understanding((events, items), check, console if options.dry_run else log.console(stderr=True))
     code = BUG if events.cut is not None or items.cut is not None else 0
@@ -76,19 +60,8 @@ def run_evaluation(
         console.print(
             f"{lacking:,} target events are of items that --items lacks: learned, not ranked", style="yellow"
         )
-    with tempfile.TemporaryDirectory() as folder, log.bars(console) as bars:
-        vectors = Path(folder) / "vectors.npz"
-        encode(data, settings.text_encoder.model, vectors, bars)
-        job = Job(
-            options.interactions, options.items, options.target, options.reading, now,
-            msgspec.json.encode(settings), vectors,
-        )  # fmt: skip
-        runs = _plan(data, settings, options)
-        names = [f"{r.arm} {r.seed if len(runs) > 6 else ''}" for r in runs]
-        found = run_all(partial(_work, job), runs, names, len(data.events), bars)
-        outcomes = [outcome for one in found for outcome in one]
-    outcomes += _without_randomness(outcomes)
-    target = Target(data)
+    outcomes = _run_arms(data, files, settings, _plan(data, settings, options), console)
+    target = TargetEvents(data)
     report = {
         "target": data.target,
         "events": len(target.user),
@@ -104,7 +77,21 @@ def run_evaluation(
     return code, report
 
 
-def _plan(data: Data, settings: Settings, options: Options) -> list[Run]:
+def _run_arms(
+    data: Data, files: EvaluatedFiles, settings: Settings, runs: list[Run], console: Console
+) -> list[ArmOutcome]:
+    """Run all arms in worker processes. Return their outcomes, for every seed."""
+    with tempfile.TemporaryDirectory() as folder, log.bars(console) as bars:
+        vectors = Path(folder) / "vectors.npz"
+        encode(data, settings.text_encoder.model, vectors, bars)
+        job = Job(files, msgspec.json.encode(settings), vectors)
+        names = [f"{r.arm} {r.seed if len(runs) > 6 else ''}" for r in runs]
+        found = run_all(partial(_work, job), runs, names, len(data.events), bars)
+    outcomes = [outcome for one in found for outcome in one]
+    return outcomes + _without_randomness(outcomes)
+
+
+def _plan(data: Data, settings: Settings, options: EvaluateOptions) -> list[Run]:
     first = settings.learner.seed
     runs = []
     for seed in range(first, first + options.seeds):
@@ -116,21 +103,21 @@ def _plan(data: Data, settings: Settings, options: Options) -> list[Run]:
     return runs
 
 
-def _without_randomness(outcomes: list[Outcome]) -> list[Outcome]:
-    """For arms that ran once the other seeds' outcomes, which are the same."""
+def _without_randomness(outcomes: list[ArmOutcome]) -> list[ArmOutcome]:
+    """Return the outcomes of the other seeds for arms that ran once: they do not depend on the seed."""
     seeds = dict.fromkeys(o.seed for o in outcomes)
     ran = {(o.arm, o.seed) for o in outcomes}
     return [o.of_seed(seed) for o in outcomes for seed in seeds if (o.arm, seed) not in ran]
 
 
-def _work(job: Job, run: Run, tell: Tell) -> list[Outcome]:
-    """In a worker process: imports are here so that the parent need not hold them all."""
+def _work(job: Job, run: Run, tell: Tell) -> list[ArmOutcome]:
+    """Run one pass in a worker process. Imports are here, so that the parent need not load everything."""
     from consumers.evaluation import baselines as peers  # noqa: PLC0415
     from consumers.evaluation import learner_arms as ours  # noqa: PLC0415
     from consumers.evaluation import network_arm as network_alone  # noqa: PLC0415
 
     data, settings, vectors = job.load()
-    arms: dict[str, Callable[[], list[Outcome]]] = {
+    arms: dict[str, Callable[[], list[ArmOutcome]]] = {
         "network": lambda: network_alone.run_network(data, vectors, settings, run.seed, tell),
         "item_knn_batch": lambda: peers.run_item_knn(data, run.seed, tell),
         "river_biased_mf_target": lambda: peers.run_river(data, run.seed, False, tell),

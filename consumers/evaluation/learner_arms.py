@@ -1,27 +1,23 @@
-"""Our own arms: the learner on all domains, on the target alone, and the network alone; single signals beside."""
+"""Run our own arms: the learner on all domains or on the target alone, and single signals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from consumers.config.schema import Settings
 from consumers.evaluation.dataset import Data, Vectors
-from consumers.evaluation.predictions import STRATEGY_ARMS, TOP, WARM_UP, Outcome
+from consumers.evaluation.metrics import rank_of
+from consumers.evaluation.predictions import STRATEGY_ARMS, TOP, WARM_UP_SHARE, ArmOutcome
+from consumers.evaluation.workers import Tell
 from models.learner import Learner
 from models.ranking.single_signal import scores_by, top_by
 from models.schema import Interaction
 
-SINGLE = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
-Progress = Callable[[int], None]
+SIGNAL_ARMS = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
 
 
 def make_learner(data: Data, vectors: Vectors, settings: Settings, seed: int, alone: bool) -> Learner:
-    """A learner that knows every item of the file, as `run` does once it has read the item topics."""
+    """Make a learner that knows every item of the file, as `run` does once it has read the item topics."""
     domains = [d for d in data.domains if not alone or d.name == data.target]
     room = max(settings.learner.items_per_domain, len(data.items))
     learning = msgspec.structs.replace(settings.learning(), items_per_domain=room, seed=seed)
@@ -39,9 +35,9 @@ def make_learner(data: Data, vectors: Vectors, settings: Settings, seed: int, al
 
 
 def run_learner(
-    data: Data, vectors: Vectors, settings: Settings, seed: int, arm: str, progress: Progress
-) -> list[Outcome]:
-    """Every event through one learner, scored before it is learned; for `target_only`, only the target's.
+    data: Data, vectors: Vectors, settings: Settings, seed: int, arm: str, progress: Tell
+) -> list[ArmOutcome]:
+    """Score every event and then learn it, in one learner; `target_only` sees only the target's events.
 
     `full_<strategy>` is the full learner with that adaptation strategy instead of the config's. For `full` with the
     first seed, each single signal ranks the same events.
@@ -54,12 +50,12 @@ def run_learner(
         )
     learner = make_learner(data, vectors, settings, seed, alone)
     total = sum(e.domain == data.target for e in data.events)
-    outcome = Outcome(arm, seed, total)
+    outcome = ArmOutcome(arm, seed, total)
     with_signals = arm == "full" and seed == settings.learner.seed
-    signals = [Outcome(name, seed, total) for name in SINGLE] if with_signals else []
+    signals = [ArmOutcome(name, seed, total) for name in SIGNAL_ARMS] if with_signals else []
     domain = learner.index[data.target]
     catalogue = learner.catalogues[domain]
-    first = int(WARM_UP * total)
+    first = int(WARM_UP_SHARE * total)
     at = 0
     for n, event in enumerate(data.events):
         is_target = event.domain == data.target
@@ -86,22 +82,17 @@ def run_learner(
 
 
 def _rank_signals(
-    outcomes: list[Outcome], learner: Learner, domain: int, event: Interaction, at: int
+    outcomes: list[ArmOutcome], learner: Learner, domain: int, event: Interaction, at: int
 ) -> None:
     if not outcomes:
         return
     catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
-    open_ = learner.history.eligible(user, domain)
+    eligible = learner.history.eligible(user, domain)
     item = catalogue.ids.get(event.item)
     assert item is not None
     time = learner.clock.at(domain, event.timestamp / 1000)
     for outcome in outcomes:
-        scores = scores_by(learner.ranker, outcome.arm, domain, user, time, open_)
-        outcome.rank[at] = rank_of(scores, open_, item)
-        top = top_by(learner.ranker, outcome.arm, domain, scores, open_, TOP)
+        scores = scores_by(learner.ranker, outcome.arm, domain, user, time, eligible)
+        outcome.rank[at] = rank_of(scores, eligible, item)
+        top = top_by(learner.ranker, outcome.arm, domain, scores, eligible, TOP)
         outcome.recommended.update(top.tolist())
-
-
-def rank_of(scores: NDArray[np.floating[Any]], open_: NDArray[np.bool_], item: int) -> int:
-    """Rank of `item` among the open ones, 0 the best, ties against it."""
-    return int(np.count_nonzero((scores >= scores[item]) & open_)) - 1

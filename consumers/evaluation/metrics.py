@@ -1,14 +1,15 @@
-"""From what each arm said to the figures: errors, ranking measures, intervals by bootstrap over users."""
+"""Compute figures from outcomes: errors, ranking measures, intervals by bootstrap over users."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from consumers.evaluation.dataset import Data
-from consumers.evaluation.predictions import STRATEGY_ARMS, TOP, Outcome
+from consumers.evaluation.predictions import STRATEGY_ARMS, TOP, ArmOutcome
 
 RATING = ("full", *STRATEGY_ARMS, "target_only", "network", "river_biased_mf_target", "river_biased_mf_all")
 RANKING = (
@@ -22,8 +23,8 @@ FIRST = 5
 Array = NDArray[np.float64]
 
 
-class Target:
-    """The target's events as columns, a row each, and a bootstrap of their users that all figures share."""
+class TargetEvents:
+    """The target's events as columns, one row each, and the bootstrap of their users that all figures share."""
 
     def __init__(self, data: Data) -> None:
         pairs = [(n, e) for n, e in enumerate(data.events) if e.domain == data.target]
@@ -46,10 +47,10 @@ class Target:
                 for _ in range(RESAMPLES)
             ]
         ).astype(np.float64)
-        """(resamples, users): how often each user was drawn."""
+        """How often each user was drawn: (resamples, users)."""
 
     def interval(self, values: Array, where: NDArray[np.bool_], root: bool = False) -> list[float]:
-        """95 % interval of the mean of `values[where]`, users resampled."""
+        """Return the 95 % interval of the mean of `values[where]`, with users resampled."""
         total = np.bincount(self.user[where], values[where], self.users)
         count = np.bincount(self.user[where], minlength=self.users)
         means = (self.weights @ total) / np.maximum(self.weights @ count, 1e-9)
@@ -58,19 +59,24 @@ class Target:
 
 
 def ndcg(rank: NDArray[np.int64]) -> Array:
-    """NDCG@10 of one relevant item at each rank; 0 for -1 too."""
+    """Return NDCG@10 of one relevant item at each rank; 0 for rank -1."""
     inside = (rank >= 0) & (rank < TOP)
     return np.where(inside, 1.0 / np.log2(np.maximum(rank, 0) + 2.0), 0.0)
 
 
+def rank_of(scores: NDArray[np.floating[Any]], eligible: NDArray[np.bool_], item: int) -> int:
+    """Return the rank of `item` among the eligible items, 0 the best; equal scores count against it."""
+    return int(np.count_nonzero((scores >= scores[item]) & eligible)) - 1
+
+
 def on_grid(prediction: Array, grid: Array) -> Array:
-    """(n,) Each prediction rounded to the nearest of `grid` (ascending, not empty), halfway to the lower one."""
+    """Round each prediction (n,) to the nearest value of `grid` (ascending, not empty), halfway to the lower one."""
     nearest: Array = grid[np.searchsorted((grid[1:] + grid[:-1]) / 2.0, prediction)]
     return nearest
 
 
-def rating_figures(target: Target, outcome: Outcome, grid: Array) -> dict[str, Any]:
-    """RMSE, MAE, accuracy on the observed grid; RMSE of each user's first five target events."""
+def rating_figures(target: TargetEvents, outcome: ArmOutcome, grid: Array) -> dict[str, Any]:
+    """Return RMSE, MAE, accuracy on the observed grid, and RMSE of each user's first five target events."""
     rated = np.isfinite(target.rating) & np.isfinite(outcome.prediction)
     error = np.where(rated, outcome.prediction - target.rating, 0.0)
     nearest = on_grid(outcome.prediction[rated], grid)
@@ -88,31 +94,31 @@ def _root(errors: Array) -> float:
     return float(np.sqrt(np.mean(errors**2))) if len(errors) else float("nan")
 
 
-def ranking_figures(target: Target, outcome: Outcome) -> dict[str, Any]:
-    """NDCG@10, HR@10, MRR, coverage; and NDCG@10 by how many target events the user had before."""
+def ranking_figures(target: TargetEvents, outcome: ArmOutcome) -> dict[str, Any]:
+    """Return NDCG@10, HR@10, MRR, coverage, and NDCG@10 by how many target events the user had before."""
     ranked = outcome.rank >= 0
     gains = ndcg(outcome.rank)
     rank = outcome.rank[ranked]
     by_history = {}
     for name, (low, high) in BUCKETS.items():
         inside = ranked & (target.history >= low) & (target.history <= high)
-        by_history[name] = {"n": int(inside.sum()), "ndcg@10": _mean(gains[inside])}
+        by_history[name] = {"n": int(inside.sum()), "ndcg@10": _mean_or_zero(gains[inside])}
     return {
-        "ndcg@10": _mean(gains[ranked]),
-        "hr@10": _mean((rank < TOP).astype(np.float64)),
-        "mrr": _mean(1.0 / (rank.astype(np.float64) + 1.0)),
+        "ndcg@10": _mean_or_zero(gains[ranked]),
+        "hr@10": _mean_or_zero((rank < TOP).astype(np.float64)),
+        "mrr": _mean_or_zero(1.0 / (rank.astype(np.float64) + 1.0)),
         "coverage@10": outcome.coverage,
         "ndcg@10_ci": target.interval(gains, ranked) if ranked.any() else [0.0, 0.0],
         "by_history": by_history,
     }
 
 
-def _mean(values: Array) -> float:
+def _mean_or_zero(values: Array) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
-def versus_best(target: Target, outcomes: list[Outcome]) -> dict[str, Any]:
-    """Full minus the best other arm (but target_only and other strategies), paired by user; overall and by bucket."""
+def versus_best(target: TargetEvents, outcomes: list[ArmOutcome]) -> dict[str, Any]:
+    """Compare full with the best other arm (not target_only or strategies), paired by user; overall and by bucket."""
     gains: dict[str, list[Array]] = {}
     ranked = np.zeros(len(target.user), np.bool_)
     for outcome in outcomes:
@@ -143,7 +149,7 @@ def versus_best(target: Target, outcomes: list[Outcome]) -> dict[str, Any]:
 
 
 def over_seeds(figures: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means of equal-shaped figures; `<name>_sd` beside each scalar where there is more than one."""
+    """Return the means of equal-shaped figures; with several, also `<name>_sd` for each scalar."""
     first = figures[0]
     if len(figures) == 1:
         return first
@@ -157,14 +163,18 @@ def over_seeds(figures: list[dict[str, Any]]) -> dict[str, Any]:
         elif key == "n":
             merged[key] = value
         else:
-            merged[key] = float(np.mean(values))
-            merged[f"{key}_sd"] = float(np.std(values, ddof=1))
+            merged[key], merged[f"{key}_sd"] = mean_and_sd(values)
     return merged
 
 
-def all_figures(data: Data, target: Target, outcomes: list[Outcome]) -> dict[str, Any]:
-    """The `rating`, `ranking` and `vs_best` parts of the report."""
-    by_arm: dict[str, list[Outcome]] = {}
+def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean, and the standard deviation of a sample; 0 for a single value."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def all_figures(data: Data, target: TargetEvents, outcomes: list[ArmOutcome]) -> dict[str, Any]:
+    """Return the parts `rating`, `ranking` and `vs_best` of the report."""
+    by_arm: dict[str, list[ArmOutcome]] = {}
     for outcome in outcomes:
         by_arm.setdefault(outcome.arm, []).append(outcome)
     rating = {

@@ -1,4 +1,4 @@
-"""The network on its own: ranks by affinity, rates by the running domain mean plus its rating head."""
+"""Run the network alone: it ranks by affinity, and rates by the running domain mean plus its rating head."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import numpy as np
 
 from consumers.config.schema import Settings
 from consumers.evaluation.dataset import Data, Vectors
-from consumers.evaluation.learner_arms import Progress, make_learner, rank_of
-from consumers.evaluation.predictions import TOP, WARM_UP, Outcome
+from consumers.evaluation.learner_arms import make_learner
+from consumers.evaluation.metrics import rank_of
+from consumers.evaluation.predictions import TOP, WARM_UP_SHARE, ArmOutcome
+from consumers.evaluation.workers import Tell
 from models.text.top_k import best
 
 
 def run_network(
-    data: Data, vectors: Vectors, settings: Settings, seed: int, progress: Progress
-) -> list[Outcome]:
-    """Only the tables, the history and the network learn; ratings reach it as distance to the running mean."""
+    data: Data, vectors: Vectors, settings: Settings, seed: int, progress: Tell
+) -> list[ArmOutcome]:
+    """Learn with tables, history and network only. Ratings reach the network as the distance to the running mean."""
     learner = make_learner(data, vectors, settings, seed, False)
     network, history = learner.network, learner.history
     total = sum(e.domain == data.target for e in data.events)
-    outcome = Outcome("network", seed, total)
-    first, at = int(WARM_UP * total), 0
+    outcome = ArmOutcome("network", seed, total)
+    first, at = int(WARM_UP_SHARE * total), 0
     sums = np.zeros((len(learner.domains), 2))
     middle = sum(data.rating_range) / 2
     target = learner.index[data.target]
@@ -37,10 +39,10 @@ def run_network(
                 outcome.prediction[at] = np.clip(rating, *data.rating_range)
             listed = known is not None and catalogue.recommendable[known]
             if at >= first and listed and not history.has_seen(user, domain, event.item):
-                open_ = history.eligible(user, domain)
+                eligible = history.eligible(user, domain)
                 scores = network.affinity(domain, [user])[0]
-                outcome.rank[at] = rank_of(scores, open_, int(known or 0))
-                outcome.recommended.update(best(scores, open_, TOP).tolist())
+                outcome.rank[at] = rank_of(scores, eligible, int(known or 0))
+                outcome.recommended.update(best(scores, eligible, TOP).tolist())
             at += 1
         item, row = learner._item_row(domain, event.item), learner._user_row(event.user)
         residual = np.nan if event.value is None else event.value - mean

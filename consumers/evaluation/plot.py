@@ -1,4 +1,4 @@
-"""A picture of errors along the target's events; matplotlib is imported only here, and only when one is asked for."""
+"""Draw errors along the target's events. matplotlib is imported only here, and only for a plot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from consumers.errors import Stop
 
 @contextmanager
 def drawn(path: Path, panels: int) -> Iterator[list[Any]]:
-    """Axes one above the other to draw on; afterwards the picture is in the file `path`. Raises Stop."""
+    """Yield axes one above the other to draw on; then write the picture to `path`. Raises Stop."""
     try:
         import matplotlib as mpl  # noqa: PLC0415  (extra `dev`)
     except ImportError as error:

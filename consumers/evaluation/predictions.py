@@ -1,4 +1,4 @@
-"""What one arm said of each target event, before learning it."""
+"""What one arm said of each target event before learning it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from models.transfer.strategies import STRATEGIES
 
 TOP = 10
-WARM_UP = 0.3
-"""The first part of the target's events; they are learned but not ranked."""
+WARM_UP_SHARE = 0.3
+"""First share of the target's events that is learned and not ranked."""
 
 
 STRATEGY_ARMS = tuple(f"full_{strategy}" for strategy in STRATEGIES)
 """The full learner with one fixed adaptation strategy each."""
 
 
-class Outcome:
-    """Predictions and ranks of one arm and seed, a row a target event; nan and -1 where there is none."""
+class ArmOutcome:
+    """Predictions and ranks of one arm and seed, one row a target event; nan and -1 where there is none."""
 
     def __init__(self, arm: str, seed: int, events: int) -> None:
         self.arm = arm
@@ -26,12 +26,12 @@ class Outcome:
         self.prediction = np.full(events, np.nan)
         self.rank = np.full(events, -1, np.int64)
         self.recommended: set[int] = set()
-        """Rows or positions of items that were in a top 10."""
+        """Rows or positions of the items that were in a top 10."""
         self.catalogue = 0
-        """How many items could have been."""
+        """How many items could have been in one."""
 
-    def of_seed(self, seed: int) -> Outcome:
-        """The same outcome under another seed: for an arm without randomness."""
+    def of_seed(self, seed: int) -> ArmOutcome:
+        """Return the same outcome under another seed, for an arm without randomness."""
         other = copy.copy(self)
         other.seed = seed
         return other

@@ -1,4 +1,4 @@
-"""The evaluation for people and for files: tables, predictions as Parquet, a plot along the stream."""
+"""Report an evaluation: tables, predictions as Parquet, a plot along the stream."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from consumers.errors import Stop
-from consumers.evaluation.metrics import BUCKETS, Target, ndcg
+from consumers.evaluation.metrics import BUCKETS, TargetEvents, ndcg
 from consumers.evaluation.plot import drawn
-from consumers.evaluation.predictions import Outcome
+from consumers.evaluation.predictions import ArmOutcome
 from consumers.terminal.plain_text import joined, plain
 
 
 def print_report(report: dict[str, Any], console: Console) -> None:
-    """Ratings and ranking side by side, and full against the best other arm."""
+    """Print ratings, ranking, and full against the best other arm."""
     console.print(
         joined((report["target"], "bold"), f": {report['events']:,} events, {report['seconds']:.0f} s")
     )
@@ -63,8 +63,11 @@ def _interval(ci: list[float]) -> str:
     return f"{ci[0]:.4f} to {ci[1]:.4f}"
 
 
-def write_predictions(path: Path, target: Target, outcomes: list[Outcome]) -> None:
-    """One row a target event, arm and seed; rank null for the first 30 % and for repeats. Raises Stop."""
+def write_predictions(path: Path, target: TargetEvents, outcomes: list[ArmOutcome]) -> None:
+    """Write one row for each target event, arm and seed.
+
+    The rank is null in the first 30 % and for repeats. Raises Stop.
+    """
     n = len(target.user)
     schema = pa.schema(
         [("index", pa.int64()), ("user_id", pa.string()), ("item_id", pa.string()), ("arm", pa.string()),
@@ -85,25 +88,25 @@ def write_predictions(path: Path, target: Target, outcomes: list[Outcome]) -> No
         raise Stop(f"--predictions {path}: {error.strerror or error}") from error
 
 
-def write_plot(path: Path, target: Target, outcomes: list[Outcome]) -> None:
-    """Error and NDCG@10 along the stream, smoothed, a line an arm; mean over seeds. Raises Stop."""
+def write_plot(path: Path, target: TargetEvents, outcomes: list[ArmOutcome]) -> None:
+    """Draw error and NDCG@10 along the stream, smoothed, one line an arm, mean over seeds. Raises Stop."""
     with drawn(path, 2) as (above, below):
         for arm in dict.fromkeys(o.arm for o in outcomes):
             mine = [o for o in outcomes if o.arm == arm]
             style = {"lw": 2.4} if arm == "full" else {"lw": 1.1, "alpha": 0.85}
             errors = np.mean([(o.prediction - target.rating) ** 2 for o in mine], axis=0)
             if np.isfinite(errors).any():
-                above.plot(*_smooth(errors, np.isfinite(errors)), label=arm, **style)
+                above.plot(*_moving_mean(errors, np.isfinite(errors)), label=arm, **style)
             ranked = mine[0].rank >= 0
             if ranked.any():
                 below.plot(
-                    *_smooth(np.mean([ndcg(o.rank) for o in mine], axis=0), ranked), label=arm, **style
+                    *_moving_mean(np.mean([ndcg(o.rank) for o in mine], axis=0), ranked), label=arm, **style
                 )
         above.set_ylabel("squared error (lower is better)")
         below.set_ylabel("NDCG@10 (higher is better)")
 
 
-def _smooth(values: np.ndarray[Any, Any], where: np.ndarray[Any, Any]) -> tuple[Any, Any]:
+def _moving_mean(values: np.ndarray[Any, Any], where: np.ndarray[Any, Any]) -> tuple[Any, Any]:
     places = np.flatnonzero(where)
     width = max(1, len(places) // 40)
     kernel = np.ones(width) / width

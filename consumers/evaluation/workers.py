@@ -1,4 +1,4 @@
-"""Passes over the events, two processes at a time, with a progress bar each."""
+"""Run passes over the events, two processes at a time, with a progress bar each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 WORKERS = 2
 Tell = Callable[[int], None]
-"""Told how many steps are done."""
+"""Called with the number of steps that are done."""
 Run = TypeVar("Run")
 Result = TypeVar("Result")
 
@@ -23,10 +23,10 @@ Result = TypeVar("Result")
 def run_all(
     work: Callable[[Run, Tell], Result], runs: Sequence[Run], names: Sequence[str], steps: int, bars: Progress
 ) -> list[Result]:
-    """`work(run, tell)` of each run in a worker process, on one thread; the results, in the order of `runs`.
+    """Run `work(run, tell)` for each run in a worker process, on one thread; return the results in order.
 
-    work: of a module's top level, or a `partial` of such; it imports what is large, so that the parent need not.
-    names, steps: of the bars. Raises what the first failing one raised.
+    work: a function of a module's top level, or a `partial` of one. It imports large packages itself, so that the
+    parent need not. names, steps: of the bars. Raises what the first failing run raised.
     """
     # spawn: a forked child would inherit torch's and BLAS's thread pools in an unusable state
     context = multiprocessing.get_context("spawn")
@@ -49,7 +49,7 @@ def run_all(
 
 
 def _end_with_parent() -> None:
-    """A killed parent cleans up nothing, and its processes would go on for hours."""
+    """End this process when its parent ends: a killed parent cleans up nothing, and workers would go on for hours."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -63,7 +63,7 @@ def _end_with_parent() -> None:
 def _work(
     work: Callable[[Run, Tell], Result], run: Run, number: int, done_steps: MutableMapping[int, int]
 ) -> Result:
-    """In a worker process."""
+    """Run one pass in a worker process."""
     from models.threads import use_one_thread  # noqa: PLC0415
 
     use_one_thread()

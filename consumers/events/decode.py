@@ -1,4 +1,4 @@
-"""Bytes to one `Interaction`, `Item` or `Forget`, or the reason why not. Any bytes give one of these, nothing else."""
+"""Decode bytes into one `Interaction`, `Item` or `Forget`, or into the reason why not. Nothing else can come out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SECONDS_LIMIT = 10**11
 
 
 class Forget(msgspec.Struct, frozen=True):
-    """A request to forget a user: the mark of their id (`serving.pseudonyms`), and when it was made (ms)."""
+    """A request to forget a user: the mark of their id (`serving.pseudonyms`), and its time (ms)."""
 
     mark: str
     timestamp: int
@@ -42,7 +42,7 @@ class Forget(msgspec.Struct, frozen=True):
 
 Decoded = Interaction | Item | Forget | Rejection
 Topics = Mapping[str, tuple[str, Literal["interactions", "items", "forget"]]]
-"""Topic name to (domain, kind of its records); no domain for requests to forget."""
+"""From a topic to (domain, kind of its records); requests to forget have no domain."""
 
 
 class _Interaction(msgspec.Struct):
@@ -66,11 +66,11 @@ class _Item(msgspec.Struct):
 class _Forget(msgspec.Struct):
     timestamp: int | float
     key: str = ""
-    """The fingerprint of the key that the mark was made with."""
+    """The fingerprint of the key with which the mark was made."""
 
 
 class Decoder:
-    """Knows the topics' domains and the limits of the contract; keeps no state.
+    """Knows the domains of topics and the limits of the contract; it keeps no state.
 
     clock: seconds since the epoch. No event may be more than 5 minutes ahead of it.
     """
@@ -94,7 +94,7 @@ class Decoder:
         self._number = msgspec.json.Decoder(float)
 
     def decode(self, record: Record) -> Decoded:
-        """One record; never raises."""
+        """Decode one record; never raises."""
         domain, kind = self._topics.get(record.topic, ("", "interactions"))
         try:
             if record.value is not None and len(record.value) > self._max_bytes:
@@ -121,7 +121,9 @@ class Decoder:
             _id("item_id", raw.item_id),
             self._timestamp(raw.timestamp, record.timestamp),
             self._rating(raw.value, domain.rating_range) if kind == "rating" else None,
-            None if raw.event_id is None else inside(_id("event_id", raw.event_id)),  # it may name the user
+            None
+            if raw.event_id is None
+            else inside(_id("event_id", raw.event_id)),  # the event_id may name the user
             _context(raw.context) if raw.context else (),
         )
 
@@ -140,7 +142,7 @@ class Decoder:
         return value
 
     def _timestamp(self, own: int | float | None, of_record: int) -> int:
-        """The event's time, ms: its own, else the record's."""
+        """Return the event's time in ms: its own, else the record's."""
         if isinstance(own, float) and not own.is_integer():
             raise Rejected("wrong_type", found("timestamp", f"{own}"))
         name, ms = ("the record's time", of_record) if own is None else ("timestamp", int(own))
@@ -202,7 +204,7 @@ def _parse(decoder: msgspec.json.Decoder[Any], value: bytes | None) -> Any:
     if value is None:
         raise Rejected("null_value", "the record: it has no value")
     try:
-        value.decode()  # msgspec does not look into the strings it skips
+        value.decode()  # msgspec does not check the strings that it skips
         return decoder.decode(value)
     except UnicodeDecodeError as error:
         raise Rejected("not_utf8", f"byte {error.start}: not UTF-8") from None
@@ -211,7 +213,7 @@ def _parse(decoder: msgspec.json.Decoder[Any], value: bytes | None) -> Any:
 
 
 def _parse_again(decoder: msgspec.json.Decoder[Any], value: bytes, error: Exception) -> Any:
-    """For records that the fast way refuses."""
+    """Decode a record that the fast way refuses."""
     try:
         if isinstance(error, msgspec.ValidationError) and "out of range" not in str(error):
             raise error
@@ -251,7 +253,7 @@ def _id(field: str, text: str) -> str:
 
 
 def _context(context: dict[str, float | str]) -> tuple[str, ...]:
-    """Feature names in a bounded space: at most 16, each one of 4,096 buckets. Numbers keep two digits."""
+    """Return feature names in a bounded space: at most 16, each one of 4,096 buckets. Numbers keep two digits."""
     if len(context) > CONTEXT_LIMIT:
         raise Rejected("bad_context", found("context", f"{len(context):,} entries"))
     names = []

@@ -1,8 +1,7 @@
-"""Which event_ids were seen lately: a window of fixed size, oldest out first."""
+"""Remember the latest event_ids, in a window of fixed size."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -10,14 +9,14 @@ from numpy.typing import NDArray
 
 from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live, Rows
-from models.tables.catalogue import grown
+from models.tables.catalogue import grown, item_hash
 
 
 class DedupWindow(Live):
-    """`repeated` tells and remembers. Ids count per domain; a repeat does not renew its place.
+    """The latest event_ids of each domain. A repeated id keeps its place in the window.
 
-    It holds 64-bit hashes, as an event_id may name its user: two of 100,000 are alike once in 4 billion windows.
-    They lie in a ring, so that a checkpoint copies arrays, or those places of them that are new.
+    The window holds 64-bit hashes, because an event_id may name its user. Two of 100,000 hashes collide once in 4
+    billion windows. They lie in a ring, so that a checkpoint copies arrays, or only the places that are new.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -25,30 +24,30 @@ class DedupWindow(Live):
         self._seen: set[int] = set()
         self._oldest = 0
         self._written = Touched()
-        """Places of the ring."""
+        """Places of the ring that were written."""
         self._events = np.zeros(0, np.int64)
         self._users = np.zeros(0, np.int64)
-        """Whose event it was."""
+        """The hash of the user of each event."""
 
     def __len__(self) -> int:
         return len(self._seen)
 
     def repeated(self, domain: str, event_id: str | None, user: str = "") -> bool:
-        """True if the id is in the window; without an id every event is new."""
+        """Return whether the id is in the window, and add it. An event without an id is never repeated."""
         if event_id is None or not self._capacity:
             return False
-        key = _hash(f"{domain}\t{event_id}")
+        key = item_hash(f"{domain}\t{event_id}")
         if key in self._seen:
             return True
         place = self._oldest
         if len(self._seen) < self._capacity:
-            place = len(self._seen)  # it has never been full since it was last put in order
+            place = len(self._seen)  # the ring has not been full since it was last put in order
             self._events, self._users = self._grown(self._events), self._grown(self._users)
         else:
             self._seen.discard(int(self._events[place]))
             self._oldest = (place + 1) % self._capacity
         self._seen.add(key)
-        self._events[place], self._users[place] = key, _hash(user)
+        self._events[place], self._users[place] = key, item_hash(user)
         self._written.add(place)
         return False
 
@@ -56,15 +55,15 @@ class DedupWindow(Live):
         return grown(ring, len(self._seen) + 1)[: self._capacity]
 
     def forget_users(self, users: set[str]) -> None:
-        """Drops the ids of these users' events."""
+        """Remove the ids of these users' events."""
         events, of = self._in_order(self._events), self._in_order(self._users)
-        theirs = np.isin(of, [_hash(user) for user in users])
+        theirs = np.isin(of, [item_hash(user) for user in users])
         if theirs.any():
             self._seen.difference_update(events[theirs].tolist())
             self._put(events[~theirs], of[~theirs])
 
     def _in_order(self, ring: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Oldest first."""
+        """Return the ring, oldest first."""
         return np.roll(ring[: len(self._seen)], -self._oldest)
 
     def _put(self, events: NDArray[np.int64], users: NDArray[np.int64]) -> None:
@@ -86,12 +85,7 @@ class DedupWindow(Live):
         self._written.everything()
         if count > self._capacity or (
             self._oldest and count < self._capacity
-        ):  # the config's size has changed
+        ):  # the config now has another size
             latest = slice(max(count - self._capacity, 0), count)
             self._put(self._in_order(self._events)[latest], self._in_order(self._users)[latest])
             self._seen = set(self._events.tolist())
-
-
-def _hash(text: str) -> int:
-    digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True)

@@ -1,4 +1,4 @@
-"""One record of the log: raw bytes with their place."""
+"""One record of the log: raw bytes, topic, partition and offset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Record(NamedTuple):
     value: bytes | None
 
 
-Place = tuple[str, int]
+TopicPartition = tuple[str, int]
 """(topic, partition)"""
-Offsets = dict[Place, int]
-"""The next offset to read, per place."""
+Offsets = dict[TopicPartition, int]
+"""The next offset to read, by partition."""

@@ -1,4 +1,4 @@
-"""Why a record teaches nothing: the closed list of reasons, and the words that tell a producer what to change."""
+"""Why a record is rejected: the closed list of reasons, and the words that tell a producer what to change."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ID_LIMIT = 256
 CONTEXT_LIMIT = 16
 VECTORS_LIMIT, VECTOR_WIDTH_LIMIT = 8, 4096
 SHOWN, DETAIL_LIMIT = 40, 300
-"""Characters of a name or word of the record that a detail repeats, and of a whole detail."""
+"""Most characters of a name or word of the record in a detail, and of a whole detail."""
 
 _ID = f"a string of 1 to {ID_LIMIT} characters"
 ALLOWED = {
@@ -66,9 +66,9 @@ _EXPECTED = re.compile(r"got `(\w+)`(?: - at `\$\.?(.*)`)?$")
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """A record that teaches nothing; it goes to the dead letters with this reason.
+    """A record that is not learned. It becomes a dead letter with this reason.
 
-    detail: the field, what was found there and what is allowed; equal for equal records. It never holds an id.
+    detail: the field, what was found and what is allowed; equal for equal records. It never holds an id.
     """
 
     reason: Reason
@@ -77,7 +77,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 class Rejected(Exception):
-    """Raised where the fault is found; `Decoder.decode` makes a `Rejection` of it."""
+    """Raised where the fault is found; `Decoder.decode` turns it into a `Rejection`."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(reason)
@@ -86,7 +86,7 @@ class Rejected(Exception):
 
 
 def found(field: str, what: str, allowed: str | None = None) -> str:
-    """`value: found a string, allowed: a finite number`."""
+    """Write `value: found a string, allowed: a finite number`."""
     return f"{field}: found {what}, allowed: {allowed or ALLOWED[field]}"
 
 
@@ -95,13 +95,16 @@ def missing(field: str) -> str:
 
 
 def word(text: str) -> str:
-    """A name or word of the record, in quotes and cut to a length that a log can bear."""
-    shown = text[:SHOWN].encode(errors="replace").decode()  # a lone surrogate fits into no header
+    """Quote a name or word of the record, cut to a length that fits into a log."""
+    shown = text[:SHOWN].encode(errors="replace").decode()  # a header cannot hold a lone surrogate
     return f'"{shown}"' + ("…" if len(text) > SHOWN else "")
 
 
 def of_validation(message: str, entries: Callable[[str], Mapping[str, Any]]) -> Rejected:
-    """What msgspec says of a field, in our words. entries: those of a field of the record, to name one of them."""
+    """Say in our words what msgspec says of a field.
+
+    entries: the entries of a field of the record, to name the wrong one.
+    """
     if "missing required field" in message:
         return Rejected("missing_field", missing(message.split("`")[1]))
     what = json_type(message)
@@ -114,13 +117,13 @@ def of_validation(message: str, entries: Callable[[str], Mapping[str, Any]]) -> 
 
 
 def json_type(message: str) -> str:
-    """What msgspec found, by its message."""
+    """Return the JSON type that msgspec found, from its message."""
     match = _EXPECTED.search(message)
     return _JSON.get(match[1], match[1]) if match else "another type"
 
 
 def _wrong_entry(field: str, entries: Mapping[str, Any]) -> str | None:
-    """The name of the first entry that is not what `field` may hold."""
+    """Return the name of the first entry that `field` may not hold."""
     return next((name for name, entry in entries.items() if not _may_hold(field, entry)), None)
 
 
@@ -135,7 +138,7 @@ def _is_number(value: Any) -> bool:
 
 
 def when(ms: int) -> str:
-    """`1700000000000 (2023-11-14 22:13:20Z)`; the number alone where the calendar ends."""
+    """Write `1700000000000 (2023-11-14 22:13:20Z)`; the number alone if the calendar has no such day."""
     try:
         return f"{ms} ({datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%SZ})"
     except (ValueError, OverflowError, OSError):

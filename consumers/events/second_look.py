@@ -1,4 +1,4 @@
-"""A second look at a record that the fast decoder refuses: what nobody needs goes, or what is wrong is named."""
+"""Look again at a record that the fast decoder refuses: drop what is not needed, or name what is wrong."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ LARGEST = 308
 
 
 def needed(value: bytes, fields: Collection[str], why: Exception) -> bytes:
-    """The record without what is not used: fields that the contract does not name, a click's `value`, and numbers of
-    the context that are not finite, which say nothing. So NaN in a column that nobody needs loses no event.
+    """Return the record without what is not used. So NaN in an unused column loses no event.
 
-    fields: those that the contract names. why: the fast decoder's error. Raises Rejected.
+    Dropped are unknown fields, a click's `value`, and numbers of the context that are not finite.
+
+    fields: the fields of the contract. why: the fast decoder's error. Raises Rejected.
     """
     try:
         parsed = json.loads(value.decode(), parse_int=_integer)
@@ -44,7 +45,7 @@ def needed(value: bytes, fields: Collection[str], why: Exception) -> bytes:
 
 
 def entries(value: bytes, field: str) -> dict[str, Any]:
-    """The entries of one field of a record that was refused; empty where it has none."""
+    """Return the entries of one field of a refused record; empty if it has none."""
     try:
         found_there = json.loads(value.decode(), parse_int=_integer).get(field)
     except (ValueError, RecursionError, AttributeError):
@@ -53,7 +54,7 @@ def entries(value: bytes, field: str) -> dict[str, Any]:
 
 
 def _integer(text: str) -> int | float:
-    """Of an integer that has more digits than Python reads, infinity."""
+    """Return infinity for an integer with more digits than Python reads."""
     return int(text) if len(text) <= LARGEST else float(text)
 
 
@@ -62,8 +63,8 @@ def _is_nonfinite(value: Any) -> bool:
 
 
 def _nonfinite(value: Any) -> float | None:
-    """The first number inside that is not finite."""
-    waiting = [value]  # a list, not the stack: what json.loads just bears may nest too deep for a recursion
+    """Return the first number inside that is not finite."""
+    waiting = [value]  # a list instead of recursion: json.loads bears deeper nesting than Python's stack
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):

@@ -1,19 +1,19 @@
-"""What every Kafka client is given."""
+"""Options that every Kafka client takes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.kafka_client.tls import TlsContext
 
 
-def client_options(kafka: Kafka) -> dict[str, Any]:
+def client_options(kafka: KafkaConfig) -> dict[str, Any]:
     """Return the keyword arguments that every Kafka client takes: addresses, security, patience at the start."""
     options: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap_servers,
         "security_protocol": kafka.security_protocol,
-        "bootstrap_timeout_ms": 6000,  # a broker that is away is told within 10 s
+        "bootstrap_timeout_ms": 6000,  # a broker that is away is reported within 10 s
     }
     if kafka.sasl_mechanism:
         options |= {

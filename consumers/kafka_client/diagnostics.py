@@ -1,4 +1,4 @@
-"""Why Kafka cannot be reached, in one line without secrets that says what to do."""
+"""Say why Kafka cannot be reached, in one line without secrets that says what to do."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.kafka_client.tls import TlsFileError
 
 
 def _refusal(error: BaseException | None) -> str | None:
-    """What to do about a definite refusal; None for whatever says less."""
+    """Return what to do about a definite refusal, or None if the error is no such refusal."""
     if isinstance(error, SaslAuthenticationFailedError):
         return "It refuses the user or the password: kafka.sasl_username, kafka.sasl_password or sasl_password_file."
     if isinstance(error, UnsupportedSaslMechanismError):
@@ -28,8 +28,11 @@ def _refusal(error: BaseException | None) -> str | None:
     return None
 
 
-def _weight(error: BaseException | None) -> int:
-    """How much an error tells: the last try may be cut off by the end of the time, or see a connection end."""
+def _informativeness(error: BaseException | None) -> int:
+    """Rank what an error tells, from 0 to 3.
+
+    The last try says least: the end of the time cuts it off, or it sees only that a connection ended.
+    """
     if error is None:
         return 0
     if _refusal(error):
@@ -37,8 +40,8 @@ def _weight(error: BaseException | None) -> int:
     return 1 if isinstance(error, KafkaTimeoutError | RequestTimedOutError) else 2
 
 
-class _BestReason(logging.Handler):
-    """Keeps the most telling reason why a connection failed, the last among equals."""
+class _MostInformativeError(logging.Handler):
+    """Keep the most informative error of failed connections; among equals the last."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -46,33 +49,33 @@ class _BestReason(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         for arg in record.args if isinstance(record.args, tuple) else ():
-            if isinstance(arg, BaseException) and _weight(arg) >= _weight(self.error):
+            if isinstance(arg, BaseException) and _informativeness(arg) >= _informativeness(self.error):
                 self.error = arg
 
 
-# kafka-python tries again until its time is over, and its exception then says only that: why is in its log alone.
-_best = _BestReason()
+# kafka-python tries again until its time is over. Its exception then says only that; only its log says why.
+_heard = _MostInformativeError()
 _manager = logging.getLogger("kafka.net.manager")
-_manager.addHandler(_best)
+_manager.addHandler(_heard)
 _manager.setLevel(logging.WARNING)
 _manager.propagate = False
 
 
-def unreachable(config: Kafka, error: Exception) -> str:
-    """One line for a broker that does not answer, or does not let us in."""
+def why_unreachable(config: KafkaConfig, error: Exception) -> str:
+    """Say in one line why a broker does not answer, or does not let us in."""
     cause: BaseException = error
-    if _best.error is not None and "bootstrap" in str(error):
-        cause, _best.error = _best.error, None
+    if _heard.error is not None and "bootstrap" in str(error):
+        cause, _heard.error = _heard.error, None
     servers, name = ",".join(config.bootstrap_servers), type(cause).__name__
     what = str(cause).removeprefix(f"{name}: ")[:160]
     return f"Kafka at {servers} cannot be reached ({name}: {what}). {_advice(config, cause)}"
 
 
-def _advice(config: Kafka, cause: BaseException) -> str:
+def _advice(config: KafkaConfig, cause: BaseException) -> str:
     if refusal := _refusal(cause):
         return refusal.format(config=config)
     if "disconnected" in str(cause):
-        # That is all there is to see of a missing certificate, or of another protocol.
+        # A missing certificate and another protocol both look like this.
         certificate = ", and a client's certificate if it wants one (kafka.ssl_certfile, kafka.ssl_keyfile)"
         more = certificate if config.security_protocol.endswith("SSL") else ""
         return (

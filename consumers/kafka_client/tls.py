@@ -1,4 +1,4 @@
-"""TLS to Kafka, as kafka-python would make it, but no handshake waits without end."""
+"""TLS to Kafka as kafka-python makes it, but with a time limit on the handshake."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import threading
 from typing import Any
 
 PATIENCE_SECONDS = 2.5
-"""How long a server may say nothing in a handshake before the connection is ended, and the client tries again …"""
+"""Seconds for which a server may say nothing in a handshake; then the connection ends, and the client tries again."""
 LONGEST_SECONDS = 10.0
-"""… doubled each time up to this, for brokers that are slow; a start has some 6 s, and other servers to try."""
+"""The limit doubles with each try up to this, for slow brokers. A start has some 6 s, and other servers to try."""
 
 
 class TlsFileError(OSError):
@@ -19,9 +19,10 @@ class TlsFileError(OSError):
 
 
 class TlsContext:
-    """What a client's connections are wrapped by: TLS 1.2 or later, the server's name and certificate checked.
+    """The TLS settings of a client: TLS 1.2 or later, the server's name and certificate checked.
 
-    Files are loaded for each connection, so that new ones are taken up. No `cafile`: the system's authorities.
+    Files are loaded for each connection, so that renewed ones are used. Without a `cafile` the authorities of the
+    system are trusted.
     """
 
     def __init__(self, cafile: str | None, certfile: str | None, keyfile: str | None) -> None:
@@ -29,7 +30,7 @@ class TlsContext:
         self.patience = PATIENCE_SECONDS
 
     def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
-        """As `ssl.SSLContext` does it. Raises TlsFileError that names the config key."""
+        """Wrap a socket as `ssl.SSLContext` does. Raises TlsFileError, which names the config key."""
         connection = self._loaded().wrap_socket(*args, **options)
         assert isinstance(connection, _Connection)
         connection.limit(self)
@@ -48,7 +49,7 @@ class TlsContext:
             raise TlsFileError(f"{error.strerror or error}: kafka.ssl_cafile {self._cafile}") from error
         if self._certfile:
             try:
-                # An encrypted key is an error, and no question on the terminal.
+                # For an encrypted key OpenSSL would ask on the terminal; an error is raised instead.
                 made.load_cert_chain(self._certfile, self._keyfile, lambda: "")
             except OSError as error:
                 key = self._keyfile or "is not set: the certificate's file must hold the key, too"
@@ -58,29 +59,29 @@ class TlsContext:
 
 
 class _Connection(ssl.SSLSocket):
-    """Shut down unless the handshake is done in time: kafka-python waits for it without end."""
+    """A connection that is shut down unless its handshake ends in time; kafka-python would wait for ever."""
 
     _owner: TlsContext | None = None
     _waited = 0.0
-    """Seconds; 0 as long as it is not too late."""
+    """Seconds that the handshake was waited for; 0 as long as it is not too late."""
 
     def limit(self, owner: TlsContext) -> None:
-        """The time of the handshake runs from now on."""
+        """Start the clock of the handshake."""
         self._owner = owner
         timer = threading.Timer(owner.patience, self._end_if_silent, [owner, owner.patience])
         timer.daemon = True
         timer.start()
 
     def _end_if_silent(self, owner: TlsContext, seconds: float) -> None:
-        """Whoever waits for the server sees the end of the connection."""
-        with contextlib.suppress(OSError, ValueError):  # closed meanwhile
+        """Shut the connection down, which wakes the thread that waits for the server."""
+        with contextlib.suppress(OSError, ValueError):  # it was closed meanwhile
             if self.fileno() >= 0 and self.version() is None:
                 self._waited = seconds
                 socket.socket.shutdown(self, socket.SHUT_RDWR)
                 owner.patience = min(2 * seconds, LONGEST_SECONDS)
 
     def do_handshake(self, block: bool = False) -> None:
-        """As the base class. Raises TimeoutError once it is too late."""
+        """Shake hands as the base class does. Raises TimeoutError once it is too late."""
         try:
             super().do_handshake(block)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Topics: which exist with which partitions, how they are created, and what they take."""
+"""Topics: their partitions, how they are created, and how large a record they take."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import KafkaAdminClient
+from kafka import TopicPartition as KafkaPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from consumers.events.record import Kind, Place
+from consumers.events.record import Kind, TopicPartition
 
 CANARY_TOPIC: dict[str, Any] = {
     "num_partitions": 1,
     "replication_factor": -1,
     "configs": {"retention.ms": "3600000"},
 }
-"""One partition keeps canaries in order; nobody reads an old one."""
+"""One partition keeps canaries in order. Old ones are worthless."""
 
 
 def create_topics(
     client: Mapping[str, Any], topics: Iterable[tuple[str, Kind]], partitions: int = 4
 ) -> list[str]:
-    """Creates the topics that are missing and returns their names; item topics are compacted, with one partition.
+    """Create the topics that are missing; return their names. Item topics are compacted, with one partition.
 
     The replication factor is the broker's default. Raises kafka.errors.KafkaError.
     """
@@ -45,7 +46,7 @@ def create_topics(
 
 
 def partition_counts(admin: Any, topics: Iterable[str]) -> dict[str, int]:
-    """Partitions of the topics that exist."""
+    """Return the number of partitions of each topic that exists."""
     return {
         t["name"]: len(t["partitions"])
         for t in admin.describe_topics(list(topics))
@@ -53,9 +54,9 @@ def partition_counts(admin: Any, topics: Iterable[str]) -> dict[str, int]:
     }
 
 
-def places(admin: Any, topics: Iterable[str]) -> tuple[set[Place], dict[str, str]]:
-    """Every partition of the topics that exist, and the topics' ids. Raises KafkaError."""
-    found: set[Place] = set()
+def places(admin: Any, topics: Iterable[str]) -> tuple[set[TopicPartition], dict[str, str]]:
+    """Return every partition of the topics that exist, and the topics' ids. Raises KafkaError."""
+    found: set[TopicPartition] = set()
     ids: dict[str, str] = {}
     for topic in admin.describe_topics(list(topics)):
         if not topic["error_code"] and topic["partitions"]:
@@ -65,14 +66,16 @@ def places(admin: Any, topics: Iterable[str]) -> tuple[set[Place], dict[str, str
 
 
 def create_canary_topic(admin: Any, topic: str) -> None:
-    """Raises KafkaError where that is not allowed."""
+    """Create the topic of canaries. Raises KafkaError if that is not allowed."""
     with contextlib.suppress(TopicAlreadyExistsError):  # another process was faster
         admin.create_topics({topic: CANARY_TOPIC}, wait_for_metadata=True)
 
 
-def canary_partitions(admin: Any, topic: str) -> tuple[dict[Place, Any], str]:
-    """The topic's partitions, or why there are none; it is made if it is missing. What forbids that is no error: it
-    must not stop the events."""
+def canary_partitions(admin: Any, topic: str) -> tuple[dict[TopicPartition, Any], str]:
+    """Return the partitions of the canaries' topic, or why there are none. A missing topic is created.
+
+    A refusal is no error: it must not stop the events.
+    """
     try:
         (described,) = admin.describe_topics([topic])
         if not described["partitions"]:
@@ -81,12 +84,12 @@ def canary_partitions(admin: Any, topic: str) -> tuple[dict[Place, Any], str]:
     except KafkaError as error:
         return {}, f"{topic}: {type(error).__name__}"
     numbers = [int(partition["partition_index"]) for partition in described["partitions"]]
-    found = {(topic, number): TopicPartition(topic, number) for number in numbers}
+    found = {(topic, number): KafkaPartition(topic, number) for number in numbers}
     return found, "" if found else f"{topic} cannot be described"
 
 
 def message_limits(admin: Any, topics: Iterable[str]) -> dict[str, int]:
-    """`max.message.bytes` of the topics of which the broker tells it; it may keep that from us."""
+    """Return `max.message.bytes` of each topic for which the broker tells it; it may refuse."""
     limits = {}
     for topic in topics:
         try:

@@ -1,21 +1,21 @@
-"""`crosscurrent pretrain`: options to a pretrained checkpoint, and its report for people."""
+"""`crosscurrent pretrain`: learn files into a checkpoint, and report."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from consumers.config.schema import Settings
-from consumers.datasets.history import Historic, first_held_out, read_historic, warnings
-from consumers.datasets.options import ReadOptions
+from consumers.datasets.history import FileHistory, holdout_start, read_history, warnings
 from consumers.datasets.understanding import confirm, show_understanding
 from consumers.errors import BUG, Stop
 from consumers.pretraining.holdout import Figures
+from consumers.pretraining.options import PretrainOptions
 from consumers.pretraining.train import fit, fresh, put_items
 from consumers.service.checkpoint_writer import Checkpointer
 from consumers.terminal import log
@@ -25,28 +25,12 @@ from models.text.encoder import load_encoder
 from models.threads import use_one_thread
 
 
-class Options(NamedTuple):
-    """What `crosscurrent pretrain` was asked for."""
-
-    interactions: Path
-    items: Path
-    out: Path
-    domain: str | None = None
-    holdout: float = 0.2
-    encoder: str | None = None
-    final_fit: bool = True
-    force: bool = False
-    reading: ReadOptions = ReadOptions()
-    dry_run: bool = False
-    yes: bool = False
-
-
 def run_pretrain(
-    options: Options, settings: Settings, console: Console | None = None
+    options: PretrainOptions, settings: Settings, console: Console | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """(exit code, report). Says what the files were taken for, learns, measures, saves, prints. Raises Stop.
+    """Say what the files were taken for, learn, measure, save, print. Return (exit code, report). Raises Stop.
 
-    The code is 1 where a file was not read to its end, or where the answer was no.
+    The code is 1 if a file was not read to its end, or if the answer was no.
     """
     console = console or log.console()
     begun = time.monotonic()
@@ -66,60 +50,60 @@ def run_pretrain(
         raise Stop(str(error)) from error
     use_one_thread()
     with log.bars(console) as bars:
-        historic = _read(options, settings, bars)
-    first = first_held_out(historic.events, options.holdout)
-    show_understanding(historic.scans, historic.check, console)
-    for line in warnings(historic):
+        history = _read(options, settings, bars)
+    first = holdout_start(history.events, options.holdout)
+    show_understanding(history.scans, history.check, console)
+    for line in warnings(history):
         console.print(plain(line, "yellow"), soft_wrap=True)
-    code = BUG if historic.cut else 0
+    code = BUG if history.cut else 0
     if options.dry_run:
         console.print("nothing was learned (--dry-run)")
-        return code, _report(historic, first, {}, None, time.monotonic() - begun)
-    if not confirm(f"Learn {len(historic.events):,} events into {options.out}?", options.yes):
+        return code, _report(history, first, {}, None, time.monotonic() - begun)
+    if not confirm(f"Learn {len(history.events):,} events into {options.out}?", options.yes):
         console.print("nothing was learned")
-        return BUG, _report(historic, first, {}, None, time.monotonic() - begun)
+        return BUG, _report(history, first, {}, None, time.monotonic() - begun)
     with log.bars(console) as bars:
         checkpointer = Checkpointer(options.out, settings.checkpoint.interval_seconds, lambda *_: None)
         try:
             trainee = fresh(settings, encoder)
-            put_items(trainee.arms, historic.items, encoder, bars)
-            figures = fit(trainee, historic.events, first, options.final_fit, bars)
+            put_items(trainee.arms, history.items, encoder, bars)
+            figures = fit(trainee, history.events, first, options.final_fit, bars)
             trainee.outbox.publish_again()
             folder = checkpointer.replace(trainee.live())
         finally:
             checkpointer.close()
-    report = _report(historic, first, figures, folder, time.monotonic() - begun)
+    report = _report(history, first, figures, folder, time.monotonic() - begun)
     _show(report, options, configured, console)
     return code, report
 
 
-def _read(options: Options, settings: Settings, bars: Progress) -> Historic:
+def _read(options: PretrainOptions, settings: Settings, bars: Progress) -> FileHistory:
     task = bars.add_task("reading", total=None)
-    return read_historic(
+    return read_history(
         options.interactions, options.items, settings, options.domain, options.reading,
         lambda done, size: bars.update(task, completed=done, total=size),
     )  # fmt: skip
 
 
 def _report(
-    historic: Historic, first: int, figures: dict[str, Figures], folder: Path | None, seconds: float
+    history: FileHistory, first: int, figures: dict[str, Figures], folder: Path | None, seconds: float
 ) -> dict[str, Any]:
-    events, (of_events, of_items) = historic.events, historic.scans
+    events, (of_events, of_items) = history.events, history.scans
     return {
         "events": len(events),
         "held_out": len(events) - first,
         "dropped": of_events.bad_rows,
         "dropped_by_reason": dict(of_events.reasons),
         "dropped_items": of_items.bad_rows,
-        "repeated": historic.repeated,
-        "skipped": dict(historic.skipped),
+        "repeated": history.repeated,
+        "skipped": dict(history.skipped),
         "seconds": round(seconds, 1),
         "domains": figures,
         "checkpoint": None if folder is None else str(folder),
     }
 
 
-def _show(report: dict[str, Any], options: Options, encoder: str, console: Console) -> None:
+def _show(report: dict[str, Any], options: PretrainOptions, encoder: str, console: Console) -> None:
     console.print(
         f"{report['events']:,} events, the last {report['held_out']:,} held out, {report['seconds']:.0f} s",
         highlight=False,

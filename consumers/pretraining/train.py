@@ -1,6 +1,6 @@
-"""History into a first checkpoint: a learner as `run` starts with, taught as `run` would teach it.
+"""Learn history into a first checkpoint, with the learners of `run` and as `run` learns.
 
-Items first, then every event in time order, a network step every `intake.network_events`. The state holds no
+Items come first, then every event in time order, with a network step every `intake.network_events`. The state holds no
 offsets, so `run` reads its log from the beginning: history is for what is NOT in the log. An event in both is
 learned twice, unless its event_id is among the latest `intake.dedup_events` of the history.
 """
@@ -26,11 +26,11 @@ from serving.contract import Keys
 from serving.metrics import Metrics
 from serving.publication.publication_queue import Outbox
 
-ENCODE_CHUNK = 256
+CHUNK_TEXTS = 256
 
 
 def fresh(settings: Settings, encoder: TextEncoder) -> Pipeline:
-    """What `run` starts with, between an empty log and no store: so its state is one that `run` can load."""
+    """Make a pipeline as `run` does, with an empty log and no store, so that `run` can load its state."""
     arms = Arms(settings.domain_list(), settings.learning())
     publish, keys = settings.publish, Keys(settings.redis.prefix)
     outbox = Outbox(arms, keys, time.time, publish.top, publish.explain_top, publish.ttl_seconds)
@@ -40,7 +40,7 @@ def fresh(settings: Settings, encoder: TextEncoder) -> Pipeline:
 
 
 def put_items(arms: Arms, items: Sequence[Item], encoder: TextEncoder, bars: Progress) -> None:
-    """All items and their text, domains in turn: the projection is fitted on the first few thousand texts."""
+    """Put all items and encode their text, domains in turn: the projection is fitted on the first few thousand."""
     for item in items:
         arms.put_item(item)
     latest = {(item.domain, item.item_id): item.words() for item in items}
@@ -50,18 +50,18 @@ def put_items(arms: Arms, items: Sequence[Item], encoder: TextEncoder, bars: Pro
             by_domain.setdefault(key[0], []).append(key)
     keys = [key for turn in itertools.zip_longest(*by_domain.values()) for key in turn if key is not None]
     task = bars.add_task("encoding item text", total=len(keys))
-    for start in range(0, len(keys), ENCODE_CHUNK):
-        chunk = keys[start : start + ENCODE_CHUNK]
+    for start in range(0, len(keys), CHUNK_TEXTS):
+        chunk = keys[start : start + CHUNK_TEXTS]
         vectors = encode(encoder, {key: latest[key] for key in chunk})
-        arms.put_text_vectors(vectors, idle=start + ENCODE_CHUNK >= len(keys))
+        arms.put_text_vectors(vectors, idle=start + CHUNK_TEXTS >= len(keys))
         bars.advance(task, len(chunk))
-    arms.full.forget_evictions()  # nothing was published that would have to go
+    arms.full.forget_evictions()  # nothing was published, so nothing has to be deleted
 
 
 def fit(
     trainee: Pipeline, events: Sequence[Interaction], first: int, final_fit: bool, bars: Progress
 ) -> dict[str, Figures]:
-    """Learns the events before `first`, measures the others frozen, and with `final_fit` learns them too."""
+    """Learn the events before `first`, measure the others frozen, and with `final_fit` learn them too."""
     arms = trainee.arms
     learned, held_out = events[:first], events[first:]
     _learn(trainee, learned, "learning", bars)
@@ -79,7 +79,7 @@ def _learn(trainee: Pipeline, events: Sequence[Interaction], name: str, bars: Pr
     for n, event in enumerate(events):
         trainee.dedup.repeated(
             event.domain, event.event_id, event.user
-        )  # `run` will skip it if it comes again
+        )  # `run` will skip the event if it comes again
         arms.step(event)
         if arms.full.waiting >= limit:
             arms.end_batch()

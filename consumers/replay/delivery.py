@@ -1,4 +1,4 @@
-"""Any stream of records into Kafka: paced, each in the partition of its key, counted when acknowledged."""
+"""Send a stream of records to Kafka: paced, each to the partition of its key, counted when acknowledged."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from consumers.datasets.problems import BadRow
 from consumers.datasets.record import Sent
 from consumers.errors import Stop
 from consumers.events.record import Kind
-from consumers.kafka_client.producer import partition_of
+from consumers.kafka_client.producer import DELIVERY_SECONDS, partition_of
 
 TopicOf = Callable[[Kind, str], str]
 """The topic for a kind of record and a domain."""
 
 IN_FLIGHT = 50_000
-"""Records sent and not yet acknowledged; the producer has no limit of its own, a slow broker would fill memory."""
+"""Most records that are sent and not acknowledged yet.
 
-DELIVERY_SECONDS = 60.0
+The producer has no limit of its own, so a slow broker would fill the memory.
+"""
 
 
 class DeliveryError(Stop):
@@ -46,13 +47,22 @@ def default_topic(kind: Kind, domain: str) -> str:
 class Outsized(NamedTuple):
     """How records are sent that may be too large for the broker: each alone, so that only it can be refused.
 
-    By a producer of their own, because an idempotent one is of no more use after a refusal.
+    They have a producer of their own, because an idempotent producer cannot go on after a refusal.
     """
 
     over: int
-    """Bytes of key and value; larger records go this way."""
+    """Bytes of key and value above which a record is sent alone."""
     producer: Callable[[], KafkaProducer]
     on_refused: Callable[[BadRow], object]
+
+
+class Hooks(NamedTuple):
+    """What `send` calls on its way."""
+
+    on_sent: Callable[[SendCounts], object] = lambda _: None
+    """Called now and then with what was sent so far."""
+    prepare: Callable[[str, Kind], object] = lambda _topic, _kind: None
+    """Called with a topic and its kind before the first record of that topic."""
 
 
 def send(
@@ -60,39 +70,20 @@ def send(
     producer: KafkaProducer,
     topic_of: TopicOf = default_topic,
     rate: float | None = None,
-    on_sent: Callable[[SendCounts], object] = lambda _: None,
-    prepare: Callable[[str, Kind], object] = lambda _topic, _kind: None,
+    hooks: Hooks = Hooks(),  # noqa: B008  it never changes
     outsized: Outsized | None = None,
 ) -> SendCounts:
-    """Sends `records` and returns when the broker has acknowledged all of them.
+    """Send `records`; return what was sent when the broker has acknowledged all of it. Raises DeliveryError.
 
-    `rate`: interactions a second (None: as fast as the broker takes them; items never wait). Called back are
-    `prepare(topic, kind)` before a topic's first record and `on_sent` now and then. Raises DeliveryError.
+    rate: interactions a second (None: as fast as the broker takes them; items never wait).
     """
+    delivery = _Delivery(producer, topic_of, hooks, outsized)
     counts = SendCounts()
-    topics: dict[tuple[Kind, str], tuple[str, int]] = {}
-    waiting: deque[_InFlight] = deque()
     started = time.monotonic()
     paced_from: float | None = None
     for record in records:
-        at = (record.kind, record.domain)
-        try:
-            if at not in topics:
-                topic = topic_of(*at)
-                prepare(topic, record.kind)
-                topics[at] = topic, len(producer.partitions_for(topic))
-            topic, partitions = topics[at]
-            partition = partition_of(record.key, partitions)
-            if outsized is not None and len(record.key) + len(record.value or b"") > outsized.over:
-                producer.flush(timeout=DELIVERY_SECONDS)
-                _settle(waiting, 0)
-                if not _send_alone(record, topic, partition, outsized):
-                    continue
-            else:
-                future = producer.send(topic, record.value, record.key, partition=partition)
-                waiting.append(_InFlight(record.file, record.line, future))
-        except KafkaError as error:
-            raise _delivery_error(record.file, record.line, error) from error
+        if not delivery.put(record):
+            continue
         if record.kind == "items":
             counts.items += 1
         else:
@@ -101,18 +92,14 @@ def send(
                 paced_from = time.monotonic() if paced_from is None else paced_from
                 if (ahead := paced_from + counts.sent / rate - time.monotonic()) > 0.001:
                     time.sleep(ahead)
-                on_sent(counts)
+                hooks.on_sent(counts)
         if not (counts.sent + counts.items) % 1000:
-            _settle(waiting, IN_FLIGHT)
-            on_sent(counts)
-    try:
-        producer.flush(timeout=DELIVERY_SECONDS)
-    except KafkaError as error:
-        raise _delivery_error("", 0, error) from error
-    _settle(waiting, 0)
+            delivery.settle(IN_FLIGHT)
+            hooks.on_sent(counts)
+    delivery.flush()
     counts.seconds = time.monotonic() - started
     counts.events_per_second = (counts.sent + counts.items) / max(counts.seconds, 1e-9)
-    on_sent(counts)
+    hooks.on_sent(counts)
     return counts
 
 
@@ -124,24 +111,74 @@ class _InFlight(msgspec.Struct, gc=False):
     future: Any
 
 
-def _settle(waiting: deque[_InFlight], allowed: int) -> None:
-    """Raises DeliveryError for a failed record; waits until no more than `allowed` are unacknowledged."""
-    while waiting and (len(waiting) > allowed or waiting[0].future.is_done):
-        sent = waiting.popleft()
+class _Delivery:
+    """The records of one `send` that the broker has not acknowledged yet."""
+
+    def __init__(
+        self, producer: KafkaProducer, topic_of: TopicOf, hooks: Hooks, outsized: Outsized | None
+    ) -> None:
+        self._producer, self._topic_of, self._hooks, self._outsized = producer, topic_of, hooks, outsized
+        self._topics: dict[tuple[Kind, str], tuple[str, int]] = {}
+        self._waiting: deque[_InFlight] = deque()
+
+    def put(self, record: Sent) -> bool:
+        """Send one record. Return False if the broker refused it for its size. Raises DeliveryError."""
         try:
-            sent.future.get(timeout=DELIVERY_SECONDS)
+            topic, partitions = self._topic(record.kind, record.domain)
+            partition = partition_of(record.key, partitions)
+            if self._outsized is not None and _size(record) > self._outsized.over:
+                self._producer.flush(timeout=DELIVERY_SECONDS)
+                self.settle(0)
+                return _send_alone(record, topic, partition, self._outsized)
+            future = self._producer.send(topic, record.value, record.key, partition=partition)
         except KafkaError as error:
-            raise _delivery_error(sent.file, sent.line, error) from error
+            raise _delivery_error(record.file, record.line, error) from error
+        self._waiting.append(_InFlight(record.file, record.line, future))
+        return True
+
+    def settle(self, allowed: int) -> None:
+        """Wait until at most `allowed` records are unacknowledged. Raises DeliveryError for a failed record."""
+        waiting = self._waiting
+        while waiting and (len(waiting) > allowed or waiting[0].future.is_done):
+            sent = waiting.popleft()
+            try:
+                sent.future.get(timeout=DELIVERY_SECONDS)
+            except KafkaError as error:
+                raise _delivery_error(sent.file, sent.line, error) from error
+
+    def flush(self) -> None:
+        """Wait until every record is acknowledged. Raises DeliveryError."""
+        try:
+            self._producer.flush(timeout=DELIVERY_SECONDS)
+        except KafkaError as error:
+            raise _delivery_error("", 0, error) from error
+        self.settle(0)
+
+    def _topic(self, kind: Kind, domain: str) -> tuple[str, int]:
+        """Return (topic, number of its partitions), and prepare the topic the first time."""
+        found = self._topics.get((kind, domain))
+        if found is None:
+            topic = self._topic_of(kind, domain)
+            self._hooks.prepare(topic, kind)
+            found = self._topics[kind, domain] = topic, len(self._producer.partitions_for(topic))
+        return found
+
+
+def _size(record: Sent) -> int:
+    """Return the bytes of key and value."""
+    return len(record.key) + len(record.value or b"")
 
 
 def _send_alone(record: Sent, topic: str, partition: int, outsized: Outsized) -> bool:
-    """Whether the broker took it; else it is a bad row."""
+    """Send one large record and wait for it. Return whether the broker took it; a refused one is a bad row."""
     try:
         sent = outsized.producer().send(topic, record.value, record.key, partition=partition)
         sent.get(timeout=DELIVERY_SECONDS)
     except MessageSizeTooLargeError:
-        size = len(record.key) + len(record.value or b"")
-        why = f"the record has {size:,} bytes, more than topic {topic} takes (max.message.bytes): shorten the row"
+        why = (
+            f"the record has {_size(record):,} bytes, more than topic {topic} takes (max.message.bytes): "
+            "shorten the row"
+        )
         outsized.on_refused(BadRow(record.file, record.line, why))
         return False
     return True

@@ -1,4 +1,4 @@
-"""Interactions of several tables in the order of their time, with bounded memory."""
+"""Sort the interactions of several tables by time, in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import msgspec
 from consumers.datasets.record import Sent
 from consumers.datasets.scan import Scan
 
-_BLOCK = 500  # records of a run written and read back together
+_BLOCK = 500  # records of a run that are written and read together
 _RUN = 200_000  # rows sorted in memory at a time
 
 
@@ -22,10 +22,10 @@ def in_time_order(
     scans: Iterable[Scan],
     show: Callable[[], object] = lambda: None,
 ) -> tuple[Iterator[Sent], Iterator[Sent], list[str]]:
-    """(items, interactions of all tables by their time, names of the files that had to be sorted for that).
+    """Return (items, interactions of all tables by time, names of the files that had to be sorted).
 
-    Memory is bounded: what does not fit is sorted by way of temporary files; `show` is called now and then
-    meanwhile. Interactions without a time come first. Bad rows are those of the scan: here they are left out.
+    Memory is bounded: temporary files take what does not fit. `show` is called now and then meanwhile. Interactions
+    without a time come first. Bad rows are left out; the scan has reported them.
     """
     items: list[Iterator[Sent]] = []
     events: list[Iterator[Sent]] = []
@@ -47,7 +47,7 @@ def _time(record: Sent) -> int:
 
 
 def _sorted(records: Iterator[Sent], show: Callable[[], object]) -> Iterator[Sent]:
-    """Sorts by timestamp, equal ones in their old order. Sorted runs beyond the first go to temporary files."""
+    """Sort by timestamp; equal timestamps keep their order. Runs after the first go to temporary files."""
     with contextlib.ExitStack() as files:
         runs: list[Iterator[Sent]] = []
         run = sorted(itertools.islice(records, _RUN), key=_time)

@@ -1,4 +1,4 @@
-"""From recorded metrics to the page's charts, its table and its words."""
+"""Make the page's charts, table and words from recorded metrics."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from consumers.config.schema import Settings
-from consumers.report.metric_history import Points, Recorder, Told
-from consumers.report.svg_chart import COLORS, Chart, Line, Mark, number, seconds
+from consumers.report.metric_history import MetricHistory, Points, Told
+from consumers.report.svg_chart import COLORS, Chart, ChartLine, ChartMark, number, seconds
 from consumers.service.telemetry import line
 from models.assessment.prequential import NDCG_LOSS, RMSE
 
 METRICS = {RMSE: "rating error (RMSE)", NDCG_LOSS: "ranking loss (1 - NDCG@10)"}
 
 
-class Row(NamedTuple):
-    """One domain in the table; errors None where there is none."""
+class DomainRow(NamedTuple):
+    """One domain in the table; an error is None if there is none."""
 
     domain: str
     role: str
     events: int
     errors: dict[str, tuple[float | None, float | None]]
-    """By metric: with transfer, without."""
+    """By metric: error with transfer, error without."""
     drifts: int
     dead_letters: int
 
 
-def rows(settings: Settings, recorder: Recorder) -> list[Row]:
+def rows(settings: Settings, recorder: MetricHistory) -> list[DomainRow]:
     found = []
     for name, domain in settings.domains.items():
         errors = {
@@ -41,12 +41,12 @@ def rows(settings: Settings, recorder: Recorder) -> list[Row]:
             int(recorder.total(metric, name))
             for metric in ("events_total", "drift_total", "dead_letters_total")
         )
-        found.append(Row(name, domain.role, events, errors, drifts, letters))
+        found.append(DomainRow(name, domain.role, events, errors, drifts, letters))
     return found
 
 
-def headlines(settings: Settings, recorder: Recorder) -> list[tuple[str, str]]:
-    """(what, value) of the few figures that come first."""
+def headlines(settings: Settings, recorder: MetricHistory) -> list[tuple[str, str]]:
+    """Return (what, value) of the few figures that come first."""
     fresh = [recorder.overall_quantile(share, "freshness_seconds") for share in (0.5, 0.99)]
     canary = recorder.overall_quantile(0.5, "canary_seconds")
     found = [("events learned", f"{recorder.total('events_total'):,.0f}")]
@@ -63,8 +63,8 @@ def headlines(settings: Settings, recorder: Recorder) -> list[tuple[str, str]]:
     return found
 
 
-def charts(settings: Settings, recorder: Recorder) -> list[Chart]:
-    """Error, freshness, throughput and lag; targets come first."""
+def charts(settings: Settings, recorder: MetricHistory) -> list[Chart]:
+    """Return the charts of error, freshness, throughput and lag; targets come first."""
     found = []
     targets = sorted(settings.domains, key=lambda name: settings.domains[name].role == "source")
     for name in targets:
@@ -72,49 +72,53 @@ def charts(settings: Settings, recorder: Recorder) -> list[Chart]:
             if (chart := _error(name, settings.domains[name].role, metric, words, recorder)) is not None:
                 found.append(chart)
     names = list(settings.domains)
-    half, most = ([("canary_seconds", "canary"), ("freshness_seconds", "events")], (0.5, 0.99))
-    fresh = [
-        Line(
+    return [*found, _freshness(recorder), _throughput(names, recorder), _lag(names, recorder)]
+
+
+def _freshness(recorder: MetricHistory) -> Chart:
+    lines = [
+        ChartLine(
             f"{who}, {'half' if share == 0.5 else '99 %'}",
             recorder.quantile(share, name),
             color,
             share == 0.99,
         )
-        for color, (name, who) in enumerate(half)
-        for share in most
+        for color, (name, who) in enumerate((("canary_seconds", "canary"), ("freshness_seconds", "events")))
+        for share in (0.5, 0.99)
     ]
-    found.append(
-        Chart(
-            "Freshness: from Kafka to readable in Redis",
-            "Half and 99 % of the records are readable sooner. Canaries are the service's own records, which come "
-            "without events, too.",
-            fresh, seconds, seconds, log=True,
-        )
+    return Chart(
+        "Freshness: from Kafka to readable in Redis",
+        "Half and 99 % of the records are readable sooner. Canaries are the service's own records, which come "
+        "without events, too.",
+        lines, seconds, seconds, log=True,
     )  # fmt: skip
-    rates = [
-        Line(name, _smooth(recorder.rate("events_total", name)), n % COLORS) for n, name in enumerate(names)
-    ]
-    rates.append(Line("dead letters", _smooth(recorder.rate("dead_letters_total")), 5, dashed=True))
-    found.append(
-        Chart(
-            "Throughput: records a second", "Events learned, by domain, and records that could not be used.",
-            rates, number, seconds, from_zero=True,
-        )
-    )  # fmt: skip
-    lag = [
-        Line(name, recorder.values("consumer_lag_seconds", name), n % COLORS) for n, name in enumerate(names)
-    ]
-    found.append(
-        Chart(
-            "Lag: how long the oldest record that is not learned has waited",
-            "Near 0 where the service keeps up. A line that climbs: more comes in than is learned.",
-            lag, seconds, seconds, from_zero=True,
-        )
-    )  # fmt: skip
-    return found
 
 
-def _error(domain: str, role: str, metric: str, words: str, recorder: Recorder) -> Chart | None:
+def _throughput(names: list[str], recorder: MetricHistory) -> Chart:
+    lines = [
+        ChartLine(name, _averaged(recorder.rate("events_total", name)), n % COLORS)
+        for n, name in enumerate(names)
+    ]
+    lines.append(ChartLine("dead letters", _averaged(recorder.rate("dead_letters_total")), 5, dashed=True))
+    return Chart(
+        "Throughput: records a second", "Events learned, by domain, and records that could not be used.",
+        lines, number, seconds, from_zero=True,
+    )  # fmt: skip
+
+
+def _lag(names: list[str], recorder: MetricHistory) -> Chart:
+    lines = [
+        ChartLine(name, recorder.values("consumer_lag_seconds", name), n % COLORS)
+        for n, name in enumerate(names)
+    ]
+    return Chart(
+        "Lag: how long the oldest record that is not learned has waited",
+        "Near 0 where the service keeps up. A line that climbs: more comes in than is learned.",
+        lines, seconds, seconds, from_zero=True,
+    )  # fmt: skip
+
+
+def _error(domain: str, role: str, metric: str, words: str, recorder: MetricHistory) -> Chart | None:
     def points(arm: str) -> Points:
         return _after_warm_up(recorder.values("prequential_error", domain, metric, arm))
 
@@ -122,24 +126,24 @@ def _error(domain: str, role: str, metric: str, words: str, recorder: Recorder) 
     if not full:
         return None
     target = role != "source"
-    lines = [Line("with transfer" if target else "error", full, 0)]
+    lines = [ChartLine("with transfer" if target else "error", full, 0)]
     note = "Each event is predicted before it is learned; lower is better."
     if target:
         followed = points("followed")
-        lines.append(Line("without transfer", alone, 1, dashed=True))
+        lines.append(ChartLine("without transfer", alone, 1, dashed=True))
         if followed and followed != full:
-            lines.append(Line("what users get", followed, 2))
+            lines.append(ChartLine("what users get", followed, 2))
         note += " Upright lines: drifts seen, and verdicts on what was tried against them."
     return Chart(f"{domain}: {words}", note, lines, number, seconds, marks(domain, recorder))
 
 
 def _after_warm_up(points: Points) -> Points:
-    """Without the first samples, if there are enough: errors of the first few events dwarf all others."""
+    """Drop the first samples if there are enough: errors of the first few events dwarf all others."""
     return points[max(1, len(points) // 20) :] if len(points) > 10 else points
 
 
-def _smooth(points: Points, width: int = 3) -> Points:
-    """The mean of each point and those before it: producers send in bursts."""
+def _averaged(points: Points, width: int = 3) -> Points:
+    """Average each point with those before it: producers send in bursts."""
     out = []
     for n, (x, _) in enumerate(points):
         near = [y for _, y in points[max(0, n - width + 1) : n + 1]]
@@ -147,22 +151,22 @@ def _smooth(points: Points, width: int = 3) -> Points:
     return out
 
 
-def marks(domain: str, recorder: Recorder) -> list[Mark]:
-    """Drifts and verdicts of a domain; trials are in the story."""
+def marks(domain: str, recorder: MetricHistory) -> list[ChartMark]:
+    """Return marks for the drifts and verdicts of a domain; trials are only in the story."""
     return [
-        Mark(told.seconds, line(told.events, told.notice), told.notice.outcome or "drift")
+        ChartMark(told.seconds, line(told.events, told.notice), told.notice.outcome or "drift")
         for told in recorder.told
         if told.notice.domain == domain and not told.notice.started
     ]
 
 
-def story(recorder: Recorder) -> list[tuple[str, str, str]]:
-    """(time, kind, words), oldest first."""
+def story(recorder: MetricHistory) -> list[tuple[str, str, str]]:
+    """Return (time, kind, words) of each notice, oldest first."""
     return [(elapsed(told.seconds), _kind(told), line(told.events, told.notice)) for told in recorder.told]
 
 
 def elapsed(value: float) -> str:
-    """Hours, minutes and seconds since the start."""
+    """Write hours, minutes and seconds since the start."""
     return str(timedelta(seconds=round(value)))
 
 
@@ -170,8 +174,8 @@ def _kind(told: Told) -> str:
     return "trial" if told.notice.started else told.notice.outcome or "drift"
 
 
-def in_words(settings: Settings, recorder: Recorder) -> list[str]:
-    """A sentence or two for each domain: what transfer brings, and what became of drifts."""
+def in_words(settings: Settings, recorder: MetricHistory) -> list[str]:
+    """Return a few sentences for each domain: what transfer brings, and what became of drifts."""
     found = []
     for row in rows(settings, recorder):
         said = [f"{row.domain} ({row.role}): {row.events:,} events learned."]
@@ -187,7 +191,7 @@ def in_words(settings: Settings, recorder: Recorder) -> list[str]:
     return found
 
 
-def _drifts(row: Row, recorder: Recorder) -> str:
+def _drifts(row: DomainRow, recorder: MetricHistory) -> str:
     if not row.drifts:
         return "No drift was seen."
     kinds = Counter(_kind(told) for told in recorder.told if told.notice.domain == row.domain)

@@ -1,4 +1,4 @@
-"""The metrics of a service over time, thinned out so that memory stays bounded, and the story of its drifts."""
+"""Record the metrics of a service over time, in bounded memory, and the story of its drifts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from models.adaptation.adaptation_loop import Notice
 from serving.metrics import Metrics
 
-MOST = 720
-"""Samples kept. When there are more, every second one goes, and the next ones come half as often."""
-MOST_NOTICES = 500
-TOGETHER = 5
-"""Samples whose observations make one quantile: a 99 % needs more than a few."""
+MAX_SAMPLES = 720
+"""Most samples. Beyond, every second one is dropped, and new ones are taken half as often."""
+MAX_NOTICES = 500
+QUANTILE_SAMPLES = 5
+"""Samples whose observations make one quantile: a 99 % quantile needs more than a few observations."""
 
 Key = tuple[str, ...]
 """A metric's name without prefix, then its label values."""
@@ -37,8 +37,8 @@ class Told(NamedTuple):
     notice: Notice
 
 
-class Recorder:
-    """`tick` looks at the metrics when it is time to. One thread calls everything."""
+class MetricHistory:
+    """Samples the metrics when `tick` finds it is time. One thread calls everything."""
 
     def __init__(
         self,
@@ -58,16 +58,16 @@ class Recorder:
             metrics.publish_backlog,
         ]  # fmt: skip
         self.samples: list[Sample] = []
-        self.told: deque[Told] = deque(maxlen=MOST_NOTICES)
+        self.told: deque[Told] = deque(maxlen=MAX_NOTICES)
 
     def tick(self, now: bool = False) -> None:
-        """`now`: whether it is time or not."""
+        """Take a sample if it is time, or if `now`."""
         seconds = self._clock() - self._begun
         due = not self.samples or seconds - self.samples[-1].seconds >= self._every
         self._listen(seconds)
         if due or now:
             self.samples.append(Sample(seconds, self._values()))
-        if len(self.samples) > MOST:
+        if len(self.samples) > MAX_SAMPLES:
             self.samples = self.samples[::2]
             self._every *= 2
 
@@ -89,21 +89,21 @@ class Recorder:
             self.told.append(Told(seconds, *entry))
             self._last = entry
 
-    # What charts and tables ask for
+    # For charts and tables
 
     def latest(self, *key: str) -> float | None:
-        """The newest value; None if there never was one."""
+        """Return the newest value; None if there never was one."""
         return self.samples[-1].values.get(key) if self.samples else None
 
     def total(self, name: str, *labels: str) -> float:
-        """The newest sum over all label sets that begin with `labels`."""
+        """Return the newest sum over all label sets that begin with `labels`."""
         return _sum(self.samples[-1], name, labels) if self.samples else 0.0
 
     def values(self, *key: str) -> Points:
         return [(s.seconds, s.values[key]) for s in self.samples if key in s.values]
 
     def rate(self, name: str, *labels: str) -> Points:
-        """Per second, between samples."""
+        """Return the increase per second between samples."""
         sums = [_sum(sample, name, labels) for sample in self.samples]
         pairs = zip(self.samples, self.samples[1:], sums, sums[1:], strict=False)
         return [
@@ -111,17 +111,17 @@ class Recorder:
         ]
 
     def quantile(self, share: float, name: str, *labels: str) -> Points:
-        """Of a histogram's observations within the last few samples; nothing where there were none."""
+        """Return a quantile of a histogram's observations within the last few samples, where there are any."""
         points = []
         for n, after in enumerate(self.samples[1:], 1):
-            before = self.samples[max(0, n - TOGETHER)]
+            before = self.samples[max(0, n - QUANTILE_SAMPLES)]
             value = _quantile(share, _buckets(after, before, name, labels))
             if value is not None:
                 points.append((after.seconds, value))
         return points
 
     def overall_quantile(self, share: float, name: str, *labels: str) -> float | None:
-        """Of all observations since the start."""
+        """Return a quantile of all observations since the start."""
         if not self.samples:
             return None
         return _quantile(share, _buckets(self.samples[-1], Sample(0.0, {}), name, labels))
@@ -133,7 +133,7 @@ def _sum(sample: Sample, name: str, labels: tuple[str, ...]) -> float:
 
 
 def _buckets(after: Sample, before: Sample, name: str, labels: tuple[str, ...]) -> list[tuple[float, float]]:
-    """(upper edge, observations up to it), summed over the label sets that begin with `labels`."""
+    """Return (upper edge, observations up to it), summed over the label sets that begin with `labels`."""
     wanted = (f"{name}_bucket", *labels)
     counts: dict[float, float] = {}
     for key, value in after.values.items():
@@ -144,7 +144,7 @@ def _buckets(after: Sample, before: Sample, name: str, labels: tuple[str, ...]) 
 
 
 def _quantile(share: float, buckets: list[tuple[float, float]]) -> float | None:
-    """As Prometheus does it: linear within the bucket; in the last one, its lower edge."""
+    """Estimate a quantile as Prometheus does: linear within the bucket; in the last one, its lower edge."""
     if not buckets or not buckets[-1][1]:
         return None
     wanted = share * buckets[-1][1]

@@ -1,4 +1,4 @@
-"""The page: one file without scripts, fonts or anything else to load; light or dark as the reader's system is."""
+"""Write the page: one file that loads no scripts or fonts, light or dark as the reader's system is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 from consumers.config.schema import Settings
 from consumers.report.charts import METRICS, charts, headlines, in_words, rows, story
-from consumers.report.metric_history import Recorder
+from consumers.report.metric_history import MetricHistory
 from consumers.report.svg_chart import Chart, draw
 
 STYLE = """
@@ -56,8 +56,10 @@ ul{margin:0;padding-left:20px}
 STORY_LINES = 200
 
 
-def page(title: str, when: str, settings: Settings, recorder: Recorder, more: Sequence[Chart] = ()) -> str:
-    """The whole file. `when`: a line below the title; `more`: charts after the usual ones."""
+def page(
+    title: str, when: str, settings: Settings, recorder: MetricHistory, more: Sequence[Chart] = ()
+) -> str:
+    """Return the whole page. `when`: a line below the title; `more`: charts after the usual ones."""
     heads = "".join(
         f"<div><b>{escape(value)}</b><span>{escape(what)}</span></div>"
         for what, value in headlines(settings, recorder)
@@ -78,7 +80,7 @@ def page(title: str, when: str, settings: Settings, recorder: Recorder, more: Se
     )
 
 
-def _table(settings: Settings, recorder: Recorder) -> str:
+def _table(settings: Settings, recorder: MetricHistory) -> str:
     shown = [metric for metric in METRICS if any(row.errors[metric][0] for row in rows(settings, recorder))]
     heads = ["domain", "role", "events"]
     for metric in shown:
@@ -90,7 +92,7 @@ def _table(settings: Settings, recorder: Recorder) -> str:
         for metric in shown:
             full, alone = row.errors[metric]
             both = full is not None and bool(alone) and row.role != "source"
-            cells += [_number(full), _number(alone) if both else "–"]
+            cells += [_error_text(full), _error_text(alone) if both else "–"]
             cells.append(f"{100 * (1 - (full or 0) / (alone or 1)):+.1f} %" if both else "–")
         cells += [f"{row.drifts:,}", f"{row.dead_letters:,}"]
         lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
@@ -98,7 +100,7 @@ def _table(settings: Settings, recorder: Recorder) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def _story(recorder: Recorder) -> str:
+def _story(recorder: MetricHistory) -> str:
     told = story(recorder)
     if not told:
         return '<p class="none">No drift was seen, and nothing was tried.</p>'
@@ -114,5 +116,5 @@ def _story(recorder: Recorder) -> str:
     return f'{left}<table class="story"><tbody>{lines}</tbody></table>'
 
 
-def _number(value: float | None) -> str:
+def _error_text(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"

@@ -1,21 +1,21 @@
-"""A line chart as inline SVG: axes, lines, marks at moments; its colours are CSS variables of the page."""
+"""Draw a line chart as inline SVG: axes, lines, marks at moments. Its colours are CSS variables of the page."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 640.0, 240.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 12.0, 14.0, 24.0
+LEFT, RIGHT, MARGIN, BOTTOM = 52.0, 12.0, 14.0, 24.0
 COLORS = 6
 
 Format = Callable[[float], str]
 
 
-class Line(NamedTuple):
-    """`color`: 0 to 5, the page's; `dashed` for what the others are compared with."""
+class ChartLine(NamedTuple):
+    """A line. `color`: 0 to 5, a colour of the page. `dashed`: what the other lines are compared with."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -23,8 +23,8 @@ class Line(NamedTuple):
     dashed: bool = False
 
 
-class Mark(NamedTuple):
-    """A moment: a thin upright line; `kind` gives its colour (drift, promoted, dropped, undecided)."""
+class ChartMark(NamedTuple):
+    """A moment: a thin upright line. `kind` decides its colour (drift, promoted, dropped, undecided)."""
 
     x: float
     text: str
@@ -32,24 +32,25 @@ class Mark(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """`note` says in words what is to be seen. `log`: a logarithmic axis, for values above 0."""
+    """A chart. `note` says in words what it shows. `log`: a logarithmic axis, for values above 0."""
 
     title: str
     note: str
-    lines: Sequence[Line]
+    lines: Sequence[ChartLine]
     y: Format
     x: Format
-    marks: Sequence[Mark] = ()
+    marks: Sequence[ChartMark] = ()
     log: bool = False
     from_zero: bool = False
 
 
 def number(value: float) -> str:
-    """Short: at most three digits that count."""
+    """Write a number with at most three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
 
 
 def seconds(value: float) -> str:
+    """Write a duration in seconds with the unit that suits it."""
     if 0 < value < 1:
         return f"{number(1000 * value)} ms"
     for length, part, unit in ((86_400, 3600, "d"), (3600, 60, "h"), (60, 1, "min")):
@@ -60,7 +61,7 @@ def seconds(value: float) -> str:
 
 
 def draw(chart: Chart) -> str:
-    """A figure: title, legend, picture, note."""
+    """Return the HTML of a chart: title, legend, picture, note."""
     lines = [line for line in chart.lines if line.points]
     legend = "".join(
         f'<span><i class="c{line.color}{" dash" if line.dashed else ""}"></i>{escape(line.name)}</span>'
@@ -75,57 +76,60 @@ def draw(chart: Chart) -> str:
     )
 
 
-def _picture(chart: Chart, lines: list[Line]) -> str:
-    scale: Callable[[float], float] = math.log10 if chart.log else float
-    points = [
-        (x, scale(y))
-        for line in lines
-        for x, y in line.points
-        if math.isfinite(y) and (y > 0 or not chart.log)
-    ]
+class _Scale(NamedTuple):
+    """Converts values to pixels."""
+
+    x_low: float
+    x_high: float
+    y_low: float
+    y_high: float
+    log: bool
+
+    def x(self, value: float) -> float:
+        return LEFT + (value - self.x_low) / (self.x_high - self.x_low) * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        """Return the pixel of a value; on a logarithmic axis, of its logarithm."""
+        return (
+            HEIGHT - BOTTOM - (value - self.y_low) / (self.y_high - self.y_low) * (HEIGHT - MARGIN - BOTTOM)
+        )
+
+
+def _drawable(value: float, log: bool) -> bool:
+    return math.isfinite(value) and (value > 0 or not log)
+
+
+def _height(value: float, log: bool) -> float:
+    return math.log10(value) if log else float(value)
+
+
+def _scale(chart: Chart, lines: list[ChartLine]) -> _Scale | None:
+    """Return the scale that shows all points, with some room above and below; None without any point."""
+    points = [(x, _height(y, chart.log)) for line in lines for x, y in line.points if _drawable(y, chart.log)]
     if not points:
-        return '<p class="none">nothing to show yet</p>'
+        return None
     x_low, x_high = min(x for x, _ in points), max(x for x, _ in points)
     y_low, y_high = min(y for _, y in points), max(y for _, y in points)
     if chart.from_zero and not chart.log:
         y_low = min(0.0, y_low)
-    x_high = max(x_high, x_low + 1e-9)
     spare = (y_high - y_low) * 0.06 or abs(y_high) * 0.1 or 1.0
-    y_low, y_high = (y_low if chart.from_zero and y_low == 0 else y_low - spare), y_high + spare
+    low = y_low if chart.from_zero and y_low == 0 else y_low - spare
+    return _Scale(x_low, max(x_high, x_low + 1e-9), low, y_high + spare, chart.log)
 
-    def px(x: float) -> float:
-        return LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
 
-    def py(y: float) -> float:
-        return HEIGHT - BOTTOM - (y - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM)
-
-    parts = []
-    for tick in log_ticks(y_low, y_high) if chart.log else ticks(y_low, y_high):
-        y = py(tick)
-        label = chart.y(10**tick if chart.log else tick)
-        parts.append(
-            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{label}</text>'
-        )
-    for tick in time_ticks(x_low, x_high) if chart.x is seconds else ticks(x_low, x_high, 6):
-        where = "end" if px(tick) > WIDTH - RIGHT - 14 else "middle"
-        parts.append(
-            f'<text class="tick" x="{px(tick):.1f}" y="{HEIGHT - 7}" text-anchor="{where}">{chart.x(tick)}</text>'
-        )
+def _picture(chart: Chart, lines: list[ChartLine]) -> str:
+    scale = _scale(chart, lines)
+    if scale is None:
+        return '<p class="none">nothing to show yet</p>'
+    parts = [*_axes(chart, scale)]
     parts += [
-        f'<line class="mark {mark.kind}" x1="{px(mark.x):.1f}" x2="{px(mark.x):.1f}" y1="{TOP}" '
+        f'<line class="mark {mark.kind}" x1="{scale.x(mark.x):.1f}" x2="{scale.x(mark.x):.1f}" y1="{MARGIN}" '
         f'y2="{HEIGHT - BOTTOM}"><title>{escape(mark.text)}</title></line>'
         for mark in chart.marks
-        if x_low <= mark.x <= x_high
+        if scale.x_low <= mark.x <= scale.x_high
     ]
     for line in lines:
-        drawn: list[tuple[float, float]] = []
-        for x, y in [*line.points, (0.0, math.nan)]:
-            if math.isfinite(y) and (y > 0 or not chart.log):
-                drawn.append((px(x), py(scale(y))))
-            elif drawn:  # nothing is known there: no line across it
-                parts.append(_line(line, drawn))
-                drawn = []
+        parts += _pieces(line, scale)
     return (
         f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="{escape(chart.title)}">'
         + "".join(parts)
@@ -133,7 +137,35 @@ def _picture(chart: Chart, lines: list[Line]) -> str:
     )
 
 
-def _line(line: Line, drawn: list[tuple[float, float]]) -> str:
+def _axes(chart: Chart, scale: _Scale) -> Iterator[str]:
+    """Yield the lines and labels of the upright axis, then the labels of the other one."""
+    low, high = scale.y_low, scale.y_high
+    for tick in log_ticks(low, high) if chart.log else ticks(low, high):
+        y = scale.y(tick)
+        label = chart.y(10**tick if chart.log else tick)
+        yield (
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{label}</text>'
+        )
+    low, high = scale.x_low, scale.x_high
+    for tick in time_ticks(low, high) if chart.x is seconds else ticks(low, high, 6):
+        x = scale.x(tick)
+        where = "end" if x > WIDTH - RIGHT - 14 else "middle"
+        yield f'<text class="tick" x="{x:.1f}" y="{HEIGHT - 7}" text-anchor="{where}">{chart.x(tick)}</text>'
+
+
+def _pieces(line: ChartLine, scale: _Scale) -> Iterator[str]:
+    """Yield a line in pieces, interrupted where its value is unknown."""
+    drawn: list[tuple[float, float]] = []
+    for x, y in [*line.points, (0.0, math.nan)]:
+        if _drawable(y, scale.log):
+            drawn.append((scale.x(x), scale.y(_height(y, scale.log))))
+        elif drawn:
+            yield _line(line, drawn)
+            drawn = []
+
+
+def _line(line: ChartLine, drawn: list[tuple[float, float]]) -> str:
     style = f'class="line c{line.color}{" dash" if line.dashed else ""}"'
     title = f"<title>{escape(line.name)}</title>"
     if len(drawn) == 1:
@@ -143,7 +175,7 @@ def _line(line: Line, drawn: list[tuple[float, float]]) -> str:
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers (1, 2, 5 times a power of ten apart) within [low, high]."""
+    """Return round numbers within [low, high], 1, 2 or 5 times a power of ten apart; about `about` of them."""
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
@@ -157,14 +189,14 @@ TIME_STEPS = [n * unit for unit in (1, 60) for n in (1, 2, 5, 10, 20, 30)] + [
 
 
 def time_ticks(low: float, high: float, about: int = 6) -> list[float]:
-    """As `ticks`, for seconds: steps that are whole seconds, minutes, hours or days."""
+    """Return `ticks` of seconds, apart by whole seconds, minutes, hours or days."""
     raw = (high - low) / about
     step = next((s for s in TIME_STEPS if s >= raw), 86_400 * math.ceil(raw / 86_400))
     return [n * step for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
-def log_ticks(low: float, high: float) -> Iterable[float]:
-    """Logarithms of 1, 2, 5 times powers of ten within [low, high]; of the powers alone where those are many."""
+def log_ticks(low: float, high: float) -> Iterator[float]:
+    """Yield the logarithms of 1, 2, 5 times powers of ten within [low, high]; of the powers alone if they are many."""
     steps = (1, 2, 5) if high - low < 2.5 else (1,)
     for power in range(math.floor(low), math.ceil(high) + 1):
         for step in steps:

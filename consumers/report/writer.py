@@ -1,4 +1,4 @@
-"""Keeps `index.html` in a folder up to date while a service runs; it changes nothing of the service."""
+"""Keep `index.html` in a folder up to date while a service runs, without changing the service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import structlog
 from consumers.config.schema import Settings
 from consumers.errors import Stop
 from consumers.report.charts import elapsed
-from consumers.report.metric_history import Recorder
+from consumers.report.metric_history import MetricHistory
 from consumers.report.page import page
 from consumers.report.svg_chart import Chart
 from consumers.service.service import Service
@@ -24,22 +24,24 @@ log = structlog.get_logger()
 
 
 def of_service(folder: Path, title: str, service: Service) -> Writer:
-    """The writer of a service that is made and not started yet."""
-    return Writer(folder, title, service.settings, Recorder(service.metrics, service.pipeline.reporter.story))
+    """Return the writer of a service that was made and not started yet."""
+    return Writer(
+        folder, title, service.settings, MetricHistory(service.metrics, service.pipeline.reporter.story)
+    )
 
 
 class Writer:
-    """A context: within it a thread samples and writes every `every` seconds; once more at the end.
+    """A context in which a thread samples and writes every `every` seconds, and once more at the end.
 
-    Entering raises Stop where the folder cannot be written; a disk that fills up later is a warning.
+    Entering raises Stop if the folder cannot be written; a disk that fills up later is a warning.
     """
 
     def __init__(
-        self, folder: Path, title: str, settings: Settings, recorder: Recorder, every: float = 15.0
+        self, folder: Path, title: str, settings: Settings, recorder: MetricHistory, every: float = 15.0
     ) -> None:
         self.path = folder / "index.html"
         self.more: Sequence[Chart] = ()
-        """Charts to come first from the next writing on."""
+        """Charts that come first from the next writing on."""
         self._title = title
         self._settings = settings
         self._recorder = recorder
@@ -64,7 +66,7 @@ class Writer:
         self._try(last=True)
 
     def write(self) -> None:
-        """The file is replaced whole: a reader never sees half of it. Raises OSError."""
+        """Replace the whole file, so that a reader never sees half of it. Raises OSError."""
         samples = self._recorder.samples
         lasted = elapsed(samples[-1].seconds if samples else 0.0)
         when = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}, {lasted} after the start"
@@ -89,5 +91,5 @@ class Writer:
             self.write()
         except OSError as error:
             log.warning("report not written", path=str(self.path), error=error.strerror)
-        except Exception as error:  # a page about the service must not be what ends it
+        except Exception as error:  # a page about the service must not end it
             log.error("report not written", path=str(self.path), exc_info=error)

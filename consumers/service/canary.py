@@ -1,8 +1,8 @@
-"""Proof of life: records of our own, sent every few seconds and timed until the store has acknowledged their key.
+"""Send canaries: records of the service's own, timed until the store has acknowledged their key.
 
-A canary goes an event's whole way: the log, the consumer, a micro-batch, the publisher. It teaches nothing, and no
-metric of events counts it. Its offsets are not in the checkpoint: reading begins at the topic's end, since a canary
-of an earlier process says nothing about this one, and without one to lose there is nothing to resume.
+A canary takes the whole way of an event: log, consumer, micro-batch, publisher. Nothing is learned from it, and no
+metric of events counts it. Its offsets are not in the checkpoint. Reading begins at the topic's end, because a canary
+of an earlier process says nothing about this one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 from prometheus_client import Counter, Histogram
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.events.record import Record
 from consumers.kafka_client.client import client_options
 from serving.contract import Write, hash_write
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class Canary(msgspec.Struct, frozen=True):
-    """What one record of the topic says. `sent_ms`: Unix time."""
+    """What a record of the topic says. `sent_ms`: Unix time, ms."""
 
     process: str
     number: int
@@ -38,7 +38,7 @@ class Canary(msgspec.Struct, frozen=True):
 
 
 def canary(record: Record) -> Canary:
-    """The record's canary; one that is nobody's where it is something else: never an error, never a dead letter."""
+    """Return the record's canary. Anything that does not parse becomes one of no process, which is ignored."""
     try:
         return msgspec.json.decode(record.value or b"", type=Canary)
     except msgspec.DecodeError:
@@ -46,15 +46,15 @@ def canary(record: Record) -> Canary:
 
 
 class Canaries:
-    """Sends canaries from a thread of its own and follows each one. `close` ends it.
+    """Sends canaries from a thread of its own and follows each one. `close` ends the thread.
 
-    `may_send`: False holds the next one back. `key`: written for the newest one learned. Seconds of each go to
-    `seconds`; one that is not readable `lost_after` seconds after it was sent counts in `lost`.
+    may_send: while False, no canary is sent. key: written for the newest canary that was learned. seconds: observes the
+    time of each. lost: counts canaries that are not readable `lost_after` seconds after they were sent.
     """
 
     def __init__(
         self,
-        config: Kafka,
+        config: KafkaConfig,
         key: str,
         seconds: Histogram,
         lost: Counter,
@@ -88,14 +88,14 @@ class Canaries:
     # The loop's thread
 
     def learned(self, canary: Canary) -> None:
-        """Its batch was learned. Other processes' canaries and forgotten ones pass by."""
+        """Note that a canary's batch was learned. Canaries of other processes, and lost ones, are ignored."""
         with self._lock:
             if canary.process == self._process and canary.number in self._sent:
                 self._learned.add(canary.number)
                 self._due = canary
 
     def writes(self) -> list[Write]:
-        """What is to be published: the newest canary that was not yet, or nothing."""
+        """Return the write for the newest canary that was not published, if there is one."""
         due, self._due = self._due, None
         if due is None:
             return []
@@ -104,7 +104,7 @@ class Canaries:
     # The publisher's thread
 
     def written(self, write: Write) -> None:
-        """The store has acknowledged `write`: every canary up to its number is readable."""
+        """Note that the store has acknowledged `write`: every canary up to its number is readable."""
         if write.key != self._key:
             return
         now = time.monotonic()
@@ -123,16 +123,18 @@ class Canaries:
                 if self._may_send():
                     self._send()
             except TopicAuthorizationFailedError:
-                log.warning("may not write canaries, goes on without", topic=self._config.canary_topic)
+                log.warning(
+                    "may not write canaries; the service runs without them", topic=self._config.canary_topic
+                )
                 break
             except (KafkaError, OSError) as error:
-                log.warning("canary not sent, will send others", error=type(error).__name__)
+                log.warning("canary not sent; the next one will be tried", error=type(error).__name__)
             self._ending.wait(self._config.canary_seconds)
         if self._producer is not None:
             self._producer.close(timeout=1)
 
     def _send(self) -> None:
-        """Counted as sent before it is: what the broker does not take is lost in the end, too."""
+        """Send a canary. It counts as sent before that, so one that the broker refuses is lost in the end."""
         self._number += 1
         canary = Canary(self._process, self._number, int(time.time() * 1000))
         if self._producer is None:

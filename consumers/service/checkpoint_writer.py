@@ -1,4 +1,4 @@
-"""When a checkpoint is taken, the thread that writes it while the stream goes on, and when it is compacted."""
+"""Take checkpoints, write them in a thread while the stream goes on, and have them compacted."""
 
 from __future__ import annotations
 
@@ -23,32 +23,35 @@ from models.state.snapshot import Snapshot, settle, table_bytes
 log = structlog.get_logger()
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""A full disk, quota or file size limit: room can be made while the service waits."""
+"""A full disk, quota or file size limit: an operator may make room while the service waits."""
 RETRY_SECONDS = 2.0
 WHOLE_MB = 32.0
-"""A state of smaller tables is copied whole every time: that takes a few milliseconds."""
-INCREMENTS_LEAST, INCREMENTS_MOST = 16, 128
-"""Increments are compacted once there are so many that are together larger than the whole state, or so many at all."""
-EVENTS_MOST = 10_000
-"""A checkpoint comes early after so many events: what they touched is copied while the stream waits."""
+"""Megabytes. Smaller states are copied whole every time, which takes a few milliseconds."""
+MIN_INCREMENTS, MAX_INCREMENTS = 16, 128
+"""Increments are compacted from 16 on if together they are larger than the whole state, and at 128 in any case."""
+MAX_EVENTS = 10_000
+"""A checkpoint is due after this many events: what they touched is copied while the stream waits."""
 TRIES = 3
-"""Failed compactions before the stream has to wait for a whole checkpoint, where one is needed to erase someone."""
+"""Failed compactions after which the stream waits for a whole checkpoint, if one is needed to erase a user."""
 
 
 class _Running(NamedTuple):
-    """A write that goes on. cut: it is the first one without users who must be forgotten; alone: it is whole, and all
-    others are deleted after it; purged: a finished compaction, what is older than that is deleted before it."""
+    """A write that goes on.
+
+    cut: it is the first checkpoint without users who must be forgotten. standalone: it is whole, and all others are
+    deleted after it. purged: a finished compaction; what is older than that is deleted before the write.
+    """
 
     future: Future[float | None]
     taken: Snapshot
     offsets: Offsets
     cut: bool
-    alone: bool
+    standalone: bool
     purged: _Compaction | None
 
 
 class _Compaction(NamedTuple):
-    """Which checkpoint is made whole, and its offsets."""
+    """The checkpoint that is being made whole, and its offsets."""
 
     process: subprocess.Popen[bytes]
     sequence: int
@@ -56,15 +59,15 @@ class _Compaction(NamedTuple):
 
 
 class Checkpointer:
-    """Owns the checkpoint directory, locked against a second process. `written(offsets, seconds)` is called by
-    `poll`, on the caller's thread, once a checkpoint with those offsets is on disk.
+    """Owns the checkpoint directory, which is locked against a second process.
 
-    `problem` says why there is none while the disk is full. Nothing is committed then, `due` comes every 2 s, and
-    the caller should read no further: what it learned could not be saved.
+    `poll` calls `written(offsets, seconds)`, on the caller's thread, once a checkpoint with those offsets is on disk.
+    While the disk is full, `problem` says so. Then nothing is committed, `due` is true every 2 s, and the caller should
+    stop reading, because what it learns cannot be saved.
 
-    After `drop_older`, whatever is older than the next checkpoint is deleted: at once where the state is small and
-    written whole, else when the other process has made it whole, so that the stream does not wait. Until then every
-    checkpoint says that older ones must go (`alone`), and a restart goes on with it.
+    After `purge_older`, everything older than the next checkpoint is deleted. A small state is written whole, and older
+    ones go at once. A large state is made whole by another process first, so that the stream does not wait. Until then
+    every checkpoint says that older ones must go (`alone` in its state), and a restart continues.
     """
 
     def __init__(
@@ -75,11 +78,14 @@ class Checkpointer:
         clock: Callable[[], float] = time.monotonic,
         whole_mb: float = WHOLE_MB,
     ) -> None:
-        """whole_mb: states of larger tables are written as increments, and made whole by another process."""
+        """Lock and open the directory. Raises Stop.
+
+        whole_mb: states of larger tables are written as increments, and made whole by another process.
+        """
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = locked(path / "LOCK")
-            self._directory = CheckpointDirectory(path)  # clears leftovers, so only under the lock
+            self._directory = CheckpointDirectory(path)  # it deletes leftovers, so the lock comes first
         except BlockingIOError as error:
             raise Stop(
                 f"checkpoint.directory {path}: another process uses it. Stop that one, or set another directory.",
@@ -93,24 +99,24 @@ class Checkpointer:
         self._whole_bytes, self._large = whole_mb * 1e6, False
         self._compacting: _Compaction | None = None
         self._made_whole: _Compaction | None = None
-        """A compaction that is done; what is older goes with the next write, as to delete gigabytes takes a while."""
+        """A finished compaction. Older checkpoints are deleted with the next write: deleting gigabytes takes time."""
         self._failures = 0
         self._offsets: Offsets = {}
-        """Of the newest checkpoint on disk."""
+        """The offsets of the newest checkpoint on disk."""
         self._pool = ThreadPoolExecutor(1, "checkpoint")
         self._running: _Running | None = None
-        self._drop_older = False
+        self._purge_older = False
         self._cuts: list[int] = []
-        """Checkpoints on disk before which nothing may stay, and something does."""
+        """Checkpoints on disk whose predecessors must go, and are not all gone."""
         self.erased: Offsets = {}
-        """Whom requests before these offsets name is in no checkpoint any more."""
+        """Users whose requests lie before these offsets are in no checkpoint any more."""
         self.last_good = clock()
         self._started = clock()
         self.problem: str | None = None
         self._failure: str | None = None
 
     def load(self) -> dict[str, Any] | None:
-        """The newest usable state. Raises Stop (exit 4)."""
+        """Return the newest usable state. Raises Stop (exit 4)."""
         try:
             state, problems = self._directory.load()
         except UnusableError as error:
@@ -119,24 +125,24 @@ class Checkpointer:
             log.warning("the checkpoint was written with other versions of libraries", before=before, now=now)
         for problem in problems:
             log.error("damaged checkpoint passed over; an older one is used", problem=problem)
-        # A crash may have come before those that must go were removed.
-        self._drop_older = state is not None and bool(state.pop("alone", False))
+        # A crash may have come before older checkpoints were deleted.
+        self._purge_older = state is not None and bool(state.pop("alone", False))
         return state
 
     def age(self) -> float:
-        """Seconds since the last good checkpoint (or the start)."""
+        """Return the seconds since the last good checkpoint (or the start)."""
         return self._clock() - self.last_good
 
     def settled(self, live: dict[str, Any], loaded: dict[str, Any]) -> None:
-        """`live` is what `load` gave, taken up: the next checkpoint is what has changed since."""
+        """Note that `live` is the state `loaded`: the next checkpoint holds what has changed since."""
         settle(live, loaded)
 
     def due(self, events: int = 0) -> bool:
-        """events: learned since the last one was taken."""
+        """Return whether a checkpoint is due. events: learned since the last one was taken."""
         if self._running is not None:
             return False
         interval = min(self._interval, RETRY_SECONDS) if self.problem else self._interval
-        early = events >= EVENTS_MOST and not self.problem
+        early = events >= MAX_EVENTS and not self.problem
         return early or self._clock() - self._started >= interval
 
     def take(
@@ -146,42 +152,44 @@ class Checkpointer:
         safe: Callable[[], bool] = lambda: True,
         last: bool = False,
     ) -> None:
-        """Copies the (live) state, or what has changed of it, and writes that in the background.
+        """Copy the (live) state, or what has changed in it, and write that in the background.
 
-        safe: asked there before anything is written, and may wait; False: there will be no such checkpoint.
-        last: the stream has ended, so that nothing waits for a whole copy if one is needed to delete older ones.
+        safe: asked in the background before anything is written, and may wait; if False, this checkpoint is not
+        written. last: the stream has ended, so a whole copy, if one is needed to delete older ones, holds up nothing.
         """
         self._started = self._clock()
         begun = time.perf_counter()
         self._large = self._large or table_bytes(state) >= self._whole_bytes
-        cut, self._drop_older = self._drop_older, False
+        cut, self._purge_older = self._purge_older, False
         purging, purged = cut or bool(self._cuts), self._made_whole
         increment = self._large and self._directory.newest is not None
-        alone = purging and (last or not increment or self._failures >= TRIES)
-        taken = snapshot(state | {"alone": purging}, increment and not alone)
-
+        standalone = purging and (last or not increment or self._failures >= TRIES)
+        taken = snapshot(state | {"alone": purging}, increment and not standalone)
         copied = time.perf_counter() - begun
 
         def write() -> float | None:
             if not safe():
                 return None
             begun = time.perf_counter()
-            if alone:
+            if standalone:
                 self._end_compaction()
             elif purged is not None:
                 self._directory.purge(purged.sequence)
-            self._directory.save(taken, keep=1 if alone else KEEP)
+            self._directory.save(taken, keep=1 if standalone else KEEP)
             give_back()
             return copied + time.perf_counter() - begun
 
-        self._running = _Running(self._pool.submit(write), taken, dict(offsets), cut, alone, purged)
+        self._running = _Running(self._pool.submit(write), taken, dict(offsets), cut, standalone, purged)
 
-    def drop_older(self) -> None:
-        """What is older than the next checkpoint must go: it holds what must be forgotten."""
-        self._drop_older = True
+    def purge_older(self) -> None:
+        """Delete everything older than the next checkpoint: it holds what must be forgotten."""
+        self._purge_older = True
 
     def poll(self, wait: bool = False) -> None:
-        """Reports a finished write. One that found no room sets `problem`; Stop (exit 4) for any other failure."""
+        """Report a finished write.
+
+        One that found no room sets `problem`. Raises Stop (exit 4) for any other failure.
+        """
         self._compacted_if_done()
         if self._running is None:
             return
@@ -193,7 +201,7 @@ class Checkpointer:
             seconds = running.future.result()
         except OSError as error:
             running.taken.lost()
-            self._drop_older |= running.cut
+            self._purge_older |= running.cut
             if error.errno not in NO_ROOM:
                 raise _unwritable(error.strerror) from error
             if self.problem is None:
@@ -203,7 +211,7 @@ class Checkpointer:
             return
         if seconds is None:
             running.taken.lost()
-            self._drop_older |= running.cut
+            self._purge_older |= running.cut
             return
         if self.problem is not None:
             log.info("checkpoint written again: reading goes on")
@@ -215,12 +223,12 @@ class Checkpointer:
         self._compact_if_due()
 
     def _count_off(self, running: _Running) -> None:
-        """What has still to be deleted, now that this is on disk."""
-        if running.alone:
+        """Update what has still to be deleted, now that this checkpoint is on disk."""
+        if running.standalone:
             self._cuts, self._made_whole, self._failures = [], None, 0
         elif running.cut and self._directory.newest is not None:
             self._cuts.append(self._directory.newest)
-        if running.purged is not None and not running.alone:
+        if running.purged is not None and not running.standalone:
             if self._made_whole is running.purged:
                 self._made_whole = None
             self._cuts = [cut for cut in self._cuts if cut > running.purged.sequence]
@@ -246,19 +254,19 @@ class Checkpointer:
         if self._compacting is not None or newest is None:
             return
         grown, whole = self._directory.growth(), self._made_whole
-        many = grown.increments >= INCREMENTS_LEAST and grown.bytes > grown.whole
+        many = grown.increments >= MIN_INCREMENTS and grown.bytes > grown.whole
         purging = any(whole is None or cut > whole.sequence for cut in self._cuts)
-        if purging or many or grown.increments >= INCREMENTS_MOST:
+        if purging or many or grown.increments >= MAX_INCREMENTS:
             line = [sys.executable, "-m", "models.state.compact", str(self._directory.path), str(newest)]
             process = subprocess.Popen(  # noqa: S603  our own
                 line,
                 stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is not for it
+                start_new_session=True,  # Ctrl-C must not end it
             )
             self._compacting = _Compaction(process, newest, self._offsets)
 
     def _end_compaction(self) -> None:
-        """Ends a running one and removes what it wrote so far: it holds a state of before."""
+        """Stop a running compaction and remove what it has written: it holds an older state."""
         compacting, self._compacting = self._compacting, None
         if compacting is not None:
             compacting.process.kill()
@@ -266,16 +274,13 @@ class Checkpointer:
         self._directory.clear()
 
     def finish(self) -> None:
-        """At the end of the process: waits for the last write. Raises Stop (exit 4) if it found no room."""
+        """Wait for the last write, at the end of the process. Raises Stop (exit 4) if it found no room."""
         self.poll(wait=True)
         if self.problem is not None:
             raise _unwritable(self._failure)
 
     def replace(self, state: dict[str, Any]) -> Path:
-        """Writes a checkpoint that owes nothing to the ones before it, which go once it is on disk. Gives its folder.
-
-        Raises Stop (exit 4).
-        """
+        """Write a standalone checkpoint, then delete all older ones. Return its folder. Raises Stop (exit 4)."""
         try:
             return self._directory.save(snapshot(state), keep=1)
         except OSError as error:

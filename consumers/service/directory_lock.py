@@ -1,4 +1,4 @@
-"""One process a folder."""
+"""Lock a folder against a second process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TextIO
 
 
 def locked(path: Path) -> TextIO:
-    """Raises BlockingIOError if another process holds it."""
+    """Lock a file. Raises BlockingIOError if another process holds it."""
     file = path.open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""How far learning is behind the log, in records and in seconds."""
+"""Measure how far learning is behind the log, in records and in seconds."""
 
 from __future__ import annotations
 
@@ -8,33 +8,36 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from consumers.events.decode import SECONDS_LIMIT, Topics
-from consumers.events.record import Offsets, Place, Record
+from consumers.events.record import Offsets, Record, TopicPartition
 
 
 class Lag(NamedTuple):
-    """One look at it: a value that does not change, for any thread to read.
+    """One measurement; it does not change, so any thread may read it.
 
-    records: not learned yet, by place. seconds: how long the oldest of them has waited, by domain.
+    records: not learned yet, by partition. seconds: how long the oldest of them has waited, by domain.
     """
 
-    records: Mapping[Place, int] = MappingProxyType({})
+    records: Mapping[TopicPartition, int] = MappingProxyType({})
     seconds: Mapping[str, float] = MappingProxyType({})
 
 
 class LagWatch:
-    """Makes a `Lag` of what is known at a moment. `clock` gives Unix time, s."""
+    """Measures the lag. `clock`: Unix time, s."""
 
     def __init__(self, topics: Topics, clock: Callable[[], float] = time.time) -> None:
         self._topics = topics
         self._clock = clock
-        self._seen: dict[Place, tuple[int, float]] = {}
-        """Where records wait: an end of the log, and when it was first seen."""
+        self._seen: dict[TopicPartition, tuple[int, float]] = {}
+        """For partitions where records wait: an end of the log, and when it was first seen."""
 
-    def look(self, records: Mapping[Place, int], offsets: Offsets, waiting: Iterable[Record]) -> Lag:
-        """records: behind the end, by place; offsets: the next to learn; waiting: records that are known, those of a
-        place in their order."""
+    def look(self, records: Mapping[TopicPartition, int], offsets: Offsets, waiting: Iterable[Record]) -> Lag:
+        """Return the lag.
+
+        records: behind the end, by partition. offsets: the next ones to learn. waiting: records that are known, in
+        order within each partition.
+        """
         now = self._clock()
-        first: dict[Place, Record] = {}
+        first: dict[TopicPartition, Record] = {}
         for record in waiting:
             first.setdefault((record.topic, record.partition), record)
         domains = [domain for domain, kind in self._topics.values() if kind == "interactions"]
@@ -46,9 +49,13 @@ class LagWatch:
                 seconds[domain] = max(seconds[domain], waited)
         return Lag(MappingProxyType(dict(records)), MappingProxyType(seconds))
 
-    def _waited(self, place: Place, offset: int, behind: int, record: Record | None, now: float) -> float:
-        """Since the next record was written: its own time says so. Where that is unknown, or cannot be one, at least
-        since it was first seen to wait."""
+    def _waited(
+        self, place: TopicPartition, offset: int, behind: int, record: Record | None, now: float
+    ) -> float:
+        """Return the seconds since the next record was written, by its own time.
+
+        If that time is unknown or impossible, return the seconds since the record was first seen to wait.
+        """
         if not behind:
             self._seen.pop(place, None)
             return 0.0

@@ -1,4 +1,4 @@
-"""Micro-batches by count or age, whichever comes first. Every record lands in exactly one batch."""
+"""Collect records into micro-batches by count or age. Every record lands in exactly one batch."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from consumers.service.canary import Canary
 
 
 class Batch(NamedTuple):
-    """Decoded records in the order they came, and the next offset to read of every place in it but the canaries'."""
+    """Decoded records in order, and the next offset to read of every partition in it, without canaries."""
 
     entries: list[tuple[Record, Decoded | Canary]]
     offsets: Offsets
 
 
 class Batcher:
-    """Collects entries; `take` gives a batch once one is due."""
+    """Collects entries; `take` returns a batch once one is due."""
 
     def __init__(self, max_events: int, max_age: float, clock: Callable[[], float]) -> None:
         self._max_events = max_events
@@ -36,17 +36,17 @@ class Batcher:
         self._entries.append((record, decoded))
 
     def records(self) -> list[Record]:
-        """Those that no batch has yet, in their order."""
+        """Return the records that are in no batch yet, in order."""
         return [record for record, _ in self._entries]
 
     def wait(self) -> float:
-        """Seconds until the oldest entry is due; the age limit where nothing waits."""
+        """Return the seconds until the oldest entry is due; the age limit if nothing waits."""
         if not self._entries:
             return self._max_age
         return max(0.0, self._since + self._max_age - self._clock())
 
     def take(self, flush: bool = False) -> Batch | None:
-        """The next full batch; with `flush` or past the age limit the partial one; else None."""
+        """Return the next full batch; with `flush` or past the age limit the partial one; else None."""
         due = len(self._entries) >= self._max_events
         if not due and not (self._entries and (flush or self.wait() <= 0.0)):
             return None

@@ -230,7 +230,7 @@ class Pipeline(Live):
         if self.forgetting.waiting:
             self.forgetting.erase()
             if self.checkpointer is not None:
-                self.checkpointer.drop_older()
+                self.checkpointer.purge_older()
 
     def _item(self, record: Record, item: Item) -> None:
         self.totals["items"] += 1

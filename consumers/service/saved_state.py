@@ -1,4 +1,4 @@
-"""Whether a saved state belongs to this config, and what of it is left out."""
+"""Check whether a saved state belongs to this config, and leave out what it no longer needs."""
 
 from __future__ import annotations
 

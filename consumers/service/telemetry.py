@@ -1,4 +1,4 @@
-"""What the loop tells operators: metrics that change slowly, and the story of drifts, actions and verdicts."""
+"""Tell operators what the loop does: metrics that change slowly, and the story of drifts, actions and verdicts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 def line(events: int, notice: Notice) -> str:
-    """A notice in words."""
+    """Write a notice in words."""
     at = f"{notice.domain} at its event {events:,}:"
     if notice.started:
         return f"{at} trying {notice.event} beside the champion"
@@ -38,7 +38,7 @@ def line(events: int, notice: Notice) -> str:
 
 
 class Reporter:
-    """Copies what the arms, the source and the tables know into the metrics. One thread calls it.
+    """Copies what arms, source and tables know into the metrics. One thread calls it.
 
     `lag`: the latest look, which any thread may read.
     """
@@ -59,7 +59,7 @@ class Reporter:
         self._from_zero()
 
     def _from_zero(self) -> None:
-        """Counters are there before they first count: Prometheus sees no increase from nothing to 1."""
+        """Create all counters with value 0: Prometheus sees no increase when a counter first appears with 1."""
         metrics = self.metrics
         metrics.dead_letters.labels("", "unknown_domain")
         metrics.skipped_updates.labels("non_finite_loss")
@@ -78,7 +78,7 @@ class Reporter:
                     metrics.actions.labels(domain, action, outcome)
 
     def tell(self, notices: list[Notice]) -> None:
-        """The adaptation loop's story, as counters and log lines."""
+        """Report notices of the adaptation loop as counters and log lines."""
         for notice in notices:
             self.story.append((self.arms.full.learned[self.arms.full.index[notice.domain]], notice))
             if notice.started:
@@ -103,8 +103,10 @@ class Reporter:
                 )
 
     def report(self, offsets: Offsets, read: Iterable[Record] = ()) -> None:
-        """offsets: the next record to learn, by partition. read: records that the source gave and that are to be
-        learned next."""
+        """Update all gauges and counters.
+
+        offsets: the next record to learn, by partition. read: records that were read and are to be learned next.
+        """
         self._lag(offsets, read)
         metrics = self.metrics
         for domain in self.settings.domains:
@@ -140,7 +142,7 @@ class Reporter:
             self._evictions[name] = table.evictions
 
     def _challenged(self) -> None:
-        """A gauge for each running challenger; one that is over leaves none."""
+        """Set a gauge for each running challenger; remove it when the challenger ends."""
         loop = self.arms.loop
         running = {} if loop is None else {(key[0], c.action): c for key, c in loop.running.items()}
         for over in self._challengers - set(running):

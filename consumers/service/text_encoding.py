@@ -1,4 +1,4 @@
-"""Item texts to raw vectors off the event path, so that a slow encoder never holds up an interaction."""
+"""Encode item texts into raw vectors off the event path, so that a slow encoder never holds up an interaction."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from serving.worker import Worker
 Key = tuple[str, str]
 """(domain, item id)"""
 Vectors = dict[Key, NDArray[np.float32]]
-CHUNK = 64
+CHUNK_TEXTS = 64
 
 log = structlog.get_logger()
 
 
 class Encoding(Protocol):
-    """Takes texts, gives vectors back some time later; a newer text of the same item replaces an older one."""
+    """Takes texts and returns vectors some time later. A newer text of an item replaces an older one."""
 
     def submit(self, key: Key, text: str) -> None:
-        """One more text; nothing changes if this very text is pending. An empty one cancels what is pending."""
+        """Add a text, unless it is pending already. An empty text cancels the pending one."""
 
     def drain(self) -> tuple[Vectors, bool]:
-        """What is ready, and whether nothing more is on its way."""
+        """Return the vectors that are ready, and whether no more are coming."""
 
     def pending(self) -> dict[Key, str]:
-        """Texts whose vectors were not drained yet; they belong into a checkpoint."""
+        """Return the texts whose vectors were not drained yet; they belong in a checkpoint."""
 
     def check(self) -> None:
         """Raises ThreadFailed if nothing will be encoded any more."""
@@ -39,7 +39,7 @@ class Encoding(Protocol):
 
 
 class SyncEncoding:
-    """Encodes when drained: deterministic, for tests and for offline evaluation."""
+    """Encodes when it is drained: deterministic, for pretraining and tests."""
 
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder
@@ -65,14 +65,14 @@ class SyncEncoding:
 
 
 def encode(encoder: TextEncoder, texts: dict[Key, str]) -> Vectors:
-    """Vectors by key; empty for no texts."""
+    """Return the vectors by key; none for no texts."""
     if not texts:
         return {}
     return dict(zip(texts, encoder.encode(list(texts.values())), strict=True))
 
 
 class ThreadEncoding:
-    """A thread that encodes in small chunks, taking turns between domains.
+    """Encodes in a thread, in small chunks that take turns between domains.
 
     The turns matter: the projection is fitted on the first few thousand vectors and should see every domain.
     """
@@ -125,8 +125,8 @@ class ThreadEncoding:
                 waiting = self._waiting.pop(domain)
                 if not waiting:
                     continue
-                chunk = {key: waiting.pop(key) for key in list(waiting)[:CHUNK]}
-                self._waiting[domain] = waiting  # to the end: the next turn is another domain's
+                chunk = {key: waiting.pop(key) for key in list(waiting)[:CHUNK_TEXTS]}
+                self._waiting[domain] = waiting  # goes last: the next turn is another domain's
                 self._taken |= chunk
                 return chunk
             self._work.clear()
@@ -141,7 +141,7 @@ class ThreadEncoding:
             vectors = self._encode(chunk)
             with self._lock:
                 for key, text in chunk.items():
-                    if self._taken.get(key) == text:  # else a newer text came meanwhile
+                    if self._taken.get(key) == text:  # otherwise a newer text came meanwhile
                         if key in vectors:
                             self._ready[key] = vectors[key]
                         else:
@@ -150,12 +150,12 @@ class ThreadEncoding:
     def _encode(self, chunk: dict[Key, str]) -> Vectors:
         try:
             return encode(self._encoder, chunk)
-        except Exception as error:  # a model's own failure: those items go without text
+        except Exception as error:  # the model itself failed: these items stay without text
             log.error("text encoder failed; these items go without text", items=len(chunk), error=repr(error))
             return {}
 
 
 def restore(encoding: Encoding, pending: list[Any]) -> None:
-    """Submits again what a checkpoint says was pending: [domain, item id, text] each."""
+    """Submit again the texts that a checkpoint holds as pending: [domain, item id, text] each."""
     for domain, item, text in pending:
         encoding.submit((domain, item), text)

@@ -1,47 +1,54 @@
-"""`crosscurrent simulate`: from options to a world, and the world into files or Kafka."""
+"""Worlds to simulate: the default one, one of a TOML file, and the changes that options make."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-from kafka.errors import KafkaError
 
-from consumers.config.schema import Settings
-from consumers.datasets.record import Sent
 from consumers.errors import Stop
-from consumers.events.record import Kind
-from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import unreachable
-from consumers.kafka_client.producer import make_producer
-from consumers.kafka_client.topics import create_topics
-from consumers.simulator.event_stream import Simulator, three_domains, to_files, to_kafka
-from consumers.simulator.world_settings import Drift, Poison, WorldSettings
-from consumers.terminal import log
+from consumers.simulator.world_settings import DomainSpec, Drift, Poison, WorldSettings
 
 
-def settings(
-    world: Path | None,
-    events: int | None = None,
-    seed: int | None = None,
-    overlap: float | None = None,
-    drifts: tuple[str, ...] = (),
-    poisons: tuple[str, ...] = (),
-) -> WorldSettings:
-    """The world of a TOML file, or the default one, with the changes that are given. Raises Stop."""
-    chosen = three_domains() if world is None else _of_file(world)
-    if drifts:
-        chosen = msgspec.structs.replace(
-            chosen, drift=tuple(_drift(text) for text in drifts if text != "none")
-        )
-    if poisons:
-        chosen = msgspec.structs.replace(chosen, poison=tuple(map(_poison, poisons)))
-    numbers = {"events": events, "seed": seed, "overlap": overlap}
+class WorldOptions(msgspec.Struct, frozen=True):
+    """A TOML file with a world (None: the default world), and what is changed in it."""
+
+    world: Path | None = None
+    events: int | None = None
+    seed: int | None = None
+    overlap: float | None = None
+    drifts: tuple[str, ...] = ()
+    poisons: tuple[str, ...] = ()
+
+
+def world_settings(options: WorldOptions) -> WorldSettings:
+    """Return the settings of the world that `options` name, with event ids. Raises Stop."""
+    chosen = three_domains() if options.world is None else _of_file(options.world)
+    if options.drifts:
+        drifts = tuple(_drift(text) for text in options.drifts if text != "none")
+        chosen = msgspec.structs.replace(chosen, drift=drifts)
+    if options.poisons:
+        chosen = msgspec.structs.replace(chosen, poison=tuple(map(_poison, options.poisons)))
+    numbers = {"events": options.events, "seed": options.seed, "overlap": options.overlap}
     given = {name: value for name, value in numbers.items() if value is not None}
     return msgspec.structs.replace(chosen, event_ids=True, **given)
+
+
+def three_domains(events: int = 20_000, seed: int = 0, overlap: float = 0.8) -> WorldSettings:
+    """Return the default world: two data-rich sources, a young target (games), a drift in the target halfway."""
+    return WorldSettings(
+        domains=(
+            DomainSpec("movies", users=180, items=400, mean=3.6, share=0.45),
+            DomainSpec("books", users=160, items=400, mean=3.9, share=0.40),
+            DomainSpec("games", users=140, items=200, mean=3.0, share=0.15),
+        ),
+        events=events,
+        seed=seed,
+        overlap=overlap,
+        drift=(Drift("games", at=0.5, bias=1.0),),
+    )
 
 
 def _of_file(world: Path) -> WorldSettings:
@@ -70,71 +77,3 @@ def _poison(text: str) -> Poison:
         return Poison(domain, float(at or 0.0))
     except ValueError as error:
         raise Stop(f"--poison {text}: AT is a number") from error
-
-
-def _simulator(world: WorldSettings) -> Simulator:
-    try:
-        return Simulator(world)
-    except ValueError as error:
-        raise Stop(f"this world cannot be: {error}") from error
-
-
-def into_files(world: WorldSettings, out: Path, layout: Literal["csv", "jsonl"]) -> dict[str, Any]:
-    """Writes the folder; gives what is in it. Raises Stop."""
-    try:
-        to_files(_simulator(world), out, layout)
-    except OSError as error:
-        raise Stop(f"--out {out}: {error.strerror}") from error
-    return {"events": world.events, "files": sorted(str(p) for p in out.iterdir())}
-
-
-def into_kafka(
-    world: WorldSettings, config: Settings, rate: float | None, truth: Path | None, create: bool
-) -> dict[str, Any]:
-    """Sends items, then events; gives the counts. Raises Stop."""
-    simulator = _simulator(world)
-    unknown = [d.name for d in world.domains if d.name not in config.domains]
-    if unknown:
-        raise Stop(f"the world has domains that the config lacks: {', '.join(unknown)}")
-    if truth is not None:
-        try:
-            truth.write_bytes(msgspec.json.encode(simulator.truth()))
-        except OSError as error:
-            raise Stop(f"--truth {truth}: {error.strerror}") from error
-    try:
-        if create:
-            create_topics(client_options(config.kafka), config.topic_kinds())
-        with (
-            make_producer(client_options(config.kafka), live=rate is not None) as producer,
-            log.bars(log.console()) as bars,
-        ):
-            task = bars.add_task("sending", total=world.events + sum(d.items for d in world.domains))
-            records = _told(simulator.records(), lambda count: bars.advance(task, count))
-            counts = to_kafka(records, producer, topic_namer(config), rate)
-    except KafkaError as error:
-        raise Stop(unreachable(config.kafka, error)) from error
-    figures: dict[str, Any] = msgspec.to_builtins(counts)
-    return figures
-
-
-def _told(records: Iterable[Sent], tell: Callable[[int], object], every: int = 50) -> Iterator[Sent]:
-    """The same records; `tell` hears how many more have been taken."""
-    for n, record in enumerate(records, 1):
-        yield record
-        if n % every == 0:
-            tell(every)
-
-
-def topic_namer(config: Settings) -> Any:
-    """The topic for a kind and a domain; raises Stop for a domain that the config lacks."""
-
-    def topic_of(kind: Kind, domain: str) -> str:
-        if domain not in config.domains:
-            raise Stop(
-                f"domain {domain!r} is not in the config, which has {', '.join(config.domains)}. Add "
-                f"[domains.{domain}], or name one of these with --domain."
-            )
-        entry = config.domains[domain]
-        return entry.interactions_topic if kind == "interactions" else entry.items_topic
-
-    return topic_of

@@ -1,4 +1,4 @@
-"""A made-up world with a known truth: people with tastes, domains with items, and drift at a named point.
+"""A simulated world with a known truth: people with tastes, domains with items, and drift at a known point.
 
 A rating is `clip(domain mean + drift + user bias + item bias + taste · item + noise)`, rounded to the domain's
 grid. Tastes and user biases belong to the person, so what a user shows in one domain helps in the next. Item
@@ -19,14 +19,14 @@ from consumers.simulator.world_settings import DomainSpec, Drift, WorldSettings,
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-CHUNK = 1024
-"""Events drawn at a time: memory does not depend on how many there are in all."""
+CHUNK_EVENTS = 1024
+"""Events drawn at a time, so that memory does not depend on their number."""
 
 CANDIDATES = 12
-"""Items a user looks at before choosing; drawn by popularity, chosen by taste."""
+"""Items that a user looks at before choosing; drawn by popularity, chosen by taste."""
 
 SEEN_LIMIT_BITS = 2**31
-"""The world remembers who had what in a domain with up to so many pairs of user and item (256 MiB)."""
+"""Most pairs of user and item for which the world remembers who had what in a domain (256 MiB)."""
 
 
 class Draw(NamedTuple):
@@ -39,7 +39,7 @@ class Draw(NamedTuple):
 
 
 class _Domain:
-    """One domain's fixed truth: who is in it and what its items are like."""
+    """The fixed truth of one domain: who is in it and what its items are like."""
 
     def __init__(
         self, spec: DomainSpec, people: Ints, shuffles: int, world: WorldSettings, rng: np.random.Generator
@@ -48,7 +48,7 @@ class _Domain:
         self.people = people  # [users] → person
         n = spec.items
         self.bias: Floats = rng.normal(0.0, world.item_bias_sd, n)
-        # Two themes on different axes (on one they might cancel out); a theme is an axis and a direction.
+        # Two themes on different axes, because on one axis they might cancel out. A theme is an axis and a direction.
         main = rng.integers(world.dim, size=n)
         other = (main + rng.integers(1, world.dim, size=n)) % world.dim
         axes = np.stack([main, other], axis=1)
@@ -64,14 +64,14 @@ class _Domain:
 
 
 class _Seen:
-    """Who had what in one domain, one bit a pair; forgets everything where that would be too large."""
+    """Who had what in one domain, one bit a pair. It remembers nothing if that would be too large."""
 
     def __init__(self, users: int, items: int) -> None:
         fits = users * items <= SEEN_LIMIT_BITS
         self.bits = np.zeros((users, -(-items // 8)), np.uint8) if fits else None
 
     def had(self, user: Ints, item: Ints) -> NDArray[np.bool_]:
-        """Whether each user had each of their candidates: [n], [n, C] → [n, C]."""
+        """Return whether each user had each of their candidates: [n], [n, C] → [n, C]."""
         if self.bits is None:
             return np.zeros(item.shape, np.bool_)
         return np.asarray(self.bits[user[:, None], item >> 3] >> (item & 7).astype(np.uint8) & 1, np.bool_)
@@ -81,10 +81,10 @@ class _Seen:
             np.bitwise_or.at(self.bits, (user, item >> 3), (1 << (item & 7)).astype(np.uint8))
 
     def choose(self, user: Ints, offered: Ints, score: Floats) -> Ints:
-        """The best of what is offered to each [n]; what a user already had only when nothing new is on offer."""
+        """Return the best of what is offered to each user [n]; items the user had only if nothing else is offered."""
         item = np.zeros(len(user), np.int64)
         left = np.arange(len(user))
-        for last in (False, False, False, True):  # one user may come several times in a chunk
+        for last in (False, False, False, True):  # a user may occur several times in a chunk
             value = np.where(self.had(user[left], offered[left]), score[left] - 1e9, score[left])
             best = offered[left, value.argmax(axis=1)]
             _, first = np.unique((user[left] << 32) + best, return_index=True)
@@ -103,7 +103,7 @@ def _zipf(n: int, exponent: float) -> Floats:
 
 
 def _pick(rng: np.random.Generator, cumulative: Floats, shape: tuple[int, ...]) -> Ints:
-    """Rows drawn in proportion to the steps of `cumulative`."""
+    """Draw rows in proportion to the steps of `cumulative`."""
     found = np.searchsorted(cumulative, rng.random(shape) * cumulative[-1], side="right")
     return np.asarray(np.minimum(found, len(cumulative) - 1), np.int64)
 
@@ -112,10 +112,10 @@ _normal_cdf = np.vectorize(NormalDist().cdf, otypes=[np.float64])
 
 
 class World:
-    """The truth of `settings`, and events drawn from it. Deterministic, however often `draws()` is called.
+    """The truth of `settings`, and events drawn from it. `draws()` returns the same events at each call.
 
-    Users and items are rows of their domain here; an index counts the events of all domains. `index` may
-    be one number or an array [n].
+    Users and items are rows of their domain; an index counts the events of all domains. `index` may be one number or
+    an array [n].
     """
 
     def __init__(self, settings: WorldSettings) -> None:
@@ -130,7 +130,7 @@ class World:
             members.append(np.concatenate([np.arange(count), np.arange(people, people + own)]))
             people += own
         self.user_bias: Floats = rng.normal(0.0, settings.user_bias_sd, people)
-        # Item factors are about 1.2 long, so that taste · item has the wanted deviation.
+        # Item factors have a length of about 1.2, so taste · item has the wanted deviation.
         self.taste: Floats = rng.normal(0.0, settings.taste_sd / 1.2, (people, settings.dim))
         self.number = {spec.name: i for i, spec in enumerate(settings.domains)}
         self.domains = [
@@ -142,11 +142,11 @@ class World:
         return [d for d in self.settings.drift if d.domain == domain]
 
     def index_of(self, at: float) -> int:
-        """The event index that an `at` or `span` stands for."""
+        """Return the event index that an `at` or `span` means."""
         return int(at * self.settings.events) if at < 1 else int(at)
 
     def strength(self, drift: Drift, index: Ints | int) -> Floats:
-        """How much of `drift` holds at event `index`: 0 before it, 1 in full force."""
+        """Return how much of `drift` holds at event `index`: 0 before it, 1 in full force."""
         since, span = np.asarray(index) - self.index_of(drift.at), max(1, self.index_of(drift.span))
         if drift.kind == "gradual":
             return np.clip(since / span, 0.0, 1.0)
@@ -154,12 +154,12 @@ class World:
         return np.where((since >= 0) & on, 1.0, 0.0)
 
     def domain_mean(self, domain: str, index: Ints | int) -> Floats:
-        """The domain's bias at event `index`, drift included."""
+        """Return the domain's bias at event `index`, drift included."""
         mean = np.asarray(self.domains[self.number[domain]].spec.mean, np.float64)
         return sum((self.strength(d, index) * d.bias for d in self.drifts(domain)), start=mean)
 
     def affinity(self, domain: str, user: Ints, item: Ints, index: Ints | int) -> Floats:
-        """taste · item at event `index`: users [n], items [n] → [n], or candidates [n, C] → [n, C]."""
+        """Return taste · item at event `index`: users [n], items [n] → [n], or candidates [n, C] → [n, C]."""
         at = self.domains[self.number[domain]]
         taste = self._turned(self.taste[at.people[user]], domain, index)  # [n, dim]
         if item.ndim == 1:
@@ -167,15 +167,15 @@ class World:
         return np.asarray(np.einsum("nd,ncd->nc", taste, at.factors[item]))
 
     def honest(self, domain: str, user: Ints, item: Ints, index: Ints | int) -> Floats:
-        """Expected ratings [n] at event `index`, without noise and not clipped yet."""
+        """Return the expected ratings [n] at event `index`, without noise and not clipped."""
         at = self.domains[self.number[domain]]
         base = self.domain_mean(domain, index) + self.user_bias[at.people[user]] + at.bias[item]
         return base + self.affinity(domain, user, item, index)
 
     def given(self, domain: str, user: Ints, item: Ints, index: Ints | int) -> Floats:
-        """Expected ratings [n] as honest users give them: with noise, an end of the scale for all beyond it.
+        """Return the expected ratings [n] as honest users give them: with noise, cut at both ends of the scale.
 
-        The mean of a normal variable clipped to [a, b]; Tobin (1958). The grid of ratings is left out.
+        This is the mean of a normal variable clipped to [a, b]; Tobin (1958). The grid of ratings is left out.
         """
         low, high = self.domains[self.number[domain]].spec.rating_range
         mean, sd = self.honest(domain, user, item, index), max(self.settings.noise_sd, 1e-9)
@@ -185,12 +185,12 @@ class World:
         return np.asarray(low * below + high * above + mean * (1 - below - above) + sd * density)
 
     def draws(self) -> Iterator[Draw]:
-        """All events, in chunks of at most `CHUNK`."""
+        """Yield all events, in chunks of at most `CHUNK_EVENTS`."""
         rng = np.random.default_rng([self.settings.seed, 1])
         seen = [_Seen(len(d.people), d.spec.items) for d in self.domains]
         share = np.cumsum([spec.share for spec in self.settings.domains])
-        for start in range(0, self.settings.events, CHUNK):
-            count = min(CHUNK, self.settings.events - start)
+        for start in range(0, self.settings.events, CHUNK_EVENTS):
+            count = min(CHUNK_EVENTS, self.settings.events - start)
             which = _pick(rng, share, (count,))
             user, item, rating = np.zeros(count, np.int64), np.zeros(count, np.int64), np.full(count, np.nan)
             for number, domain in enumerate(self.domains):

@@ -1,4 +1,4 @@
-"""What a made-up world is made of, and what is wrong with such settings."""
+"""The settings of a simulated world, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class DomainSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One domain: its size, its rating scale and its part of the traffic."""
+    """One domain: its size, its rating scale and its share of the events."""
 
     name: str
     users: int = 500
@@ -17,10 +17,10 @@ class DomainSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mean: float = 3.5
     """Mean rating before any user, item or taste: the domain's bias."""
     share: float = 1.0
-    """Part of all events, relative to the other domains' shares."""
+    """Share of all events, relative to the other domains' shares."""
     kind: Literal["rating", "click", "both"] = "rating"
     click_share: float = 0.5
-    """Part of the events that are clicks, for kind `both`."""
+    """Share of the events that are clicks, for kind `both`."""
     rating_range: tuple[float, float] = (1.0, 5.0)
     step: float | None = 0.5
     """Ratings are rounded to multiples of this; None leaves them as they are."""
@@ -35,13 +35,13 @@ class Drift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     domain: str
     kind: Literal["sudden", "gradual", "recurring"] = "sudden"
     at: float = 0.5
-    """Where it begins: below 1 a fraction of all events, from 1 an event index (counted over all domains)."""
+    """Where it begins: below 1 a share of all events, from 1 on an event index (over all domains)."""
     span: float = 0.1
-    """As `at`; unused by `sudden`."""
+    """How long it takes, counted as `at`; `sudden` does not use it."""
     bias: float = 1.0
     """Added to the domain's mean."""
     reshuffle: bool = True
-    """Other items become the popular ones."""
+    """Whether other items become the popular ones."""
     rotate: float = 0.0
     """Degrees by which tastes in this domain turn: at 90, lovers of one theme love another."""
 
@@ -53,7 +53,7 @@ class Poison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: float = 0.0
     """Where it begins, as `Drift.at`."""
     share: float = 1.0
-    """Part of the events that lie."""
+    """Share of the events that lie."""
 
 
 class WorldSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,12 +63,14 @@ class WorldSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     events: int = 20_000
     """Interactions in all, over all domains."""
     overlap: float = 0.8
-    """Part of each domain's users who come from the common pool; 0 = none, 1 = all. The common users of a
-    smaller domain are all in the larger one too."""
+    """Share of each domain's users who come from the common pool; 0 = none, 1 = all.
+
+    The common users of a smaller domain are all in the larger one too.
+    """
     seed: int = 0
     dim: int = 8
     taste_sd: float = 0.7
-    """Standard deviation of taste · item, in rating points; the others likewise."""
+    """Standard deviation of taste · item, in rating points; the other deviations likewise."""
     user_bias_sd: float = 0.4
     item_bias_sd: float = 0.3
     noise_sd: float = 0.5
@@ -81,9 +83,9 @@ class WorldSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drift: tuple[Drift, ...] = ()
     poison: tuple[Poison, ...] = ()
     start_ms: int | None = 1_704_067_200_000
-    """Time of the first event (2024-01-01), ms. None: the clock's when the event is generated."""
+    """Time of the first event (2024-01-01), ms. None: each event has the time at which it is generated."""
     events_per_day: float = 10_000.0
-    """Simulated days pass at this many events (all domains)."""
+    """Events (of all domains) in a simulated day."""
     event_ids: bool = False
     """Whether events carry an `event_id`."""
 

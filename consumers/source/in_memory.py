@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from consumers.events.record import Offsets, Place, Record
+from consumers.events.record import Offsets, Record, TopicPartition
 
 
 class Abort(Exception):
@@ -12,9 +12,9 @@ class Abort(Exception):
 
 
 class ListSource:
-    """A log in a list. Offsets count per place; `Abort()` in the list is raised when its turn comes.
+    """A log in a list. Offsets count per partition. An `Abort()` in the list is raised when its turn comes.
 
-    `begins`: the oldest offset of places where that is not 0; they need not have a record.
+    `begins`: the oldest offset of partitions that do not begin at 0. They need not have a record.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ListSource:
         while self._position < len(self.records) and len(out) < self.poll_records:
             record = self.records[self._position]
             if isinstance(record, Abort):
-                if self._position in self._aborted:  # a crash happens once
+                if self._position in self._aborted:  # it crashes only once
                     self._position += 1
                     continue
                 if out:
@@ -76,7 +76,7 @@ class ListSource:
         return self._offsets | offsets
 
     def waiting(self) -> list[Record]:
-        first: dict[Place, Record] = {}
+        first: dict[TopicPartition, Record] = {}
         for record in self.records[self._position :]:
             if isinstance(record, Record):
                 place = (record.topic, record.partition)
@@ -84,7 +84,7 @@ class ListSource:
                     first.setdefault(place, record)
         return list(first.values())
 
-    def lag(self, offsets: Offsets) -> dict[Place, int]:
+    def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:
         return {place: max(0, end - offsets.get(place, 0)) for place, end in self._ends().items()}
 
     def reached_start_end(self, offsets: Offsets) -> bool:

@@ -1,4 +1,4 @@
-"""The log in Kafka: partitions assigned by hand, offsets from the checkpoint, bytes as they are."""
+"""Read the log in Kafka: partitions assigned by hand, offsets from the checkpoint, bytes unchanged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata
+from kafka import TopicPartition as KafkaPartition
 from kafka.errors import (
     KafkaError,
     OffsetOutOfRangeError,
@@ -14,92 +15,89 @@ from kafka.errors import (
     UnsupportedCodecError,
 )
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.decode import Topics
-from consumers.events.record import Offsets, Place, Record
+from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import advice, unreadable_topics
-from consumers.kafka_client.diagnostics import unreachable
+from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.topics import canary_partitions
+from consumers.source.options import SourceOptions
 from consumers.source.partition_discovery import PartitionWatch, described
 from consumers.source.positions import Positions
 from consumers.source.protocol import Unavailable
 from consumers.source.resume import gone, of_this_log, truncated
 from consumers.source.stable_ends import StableEnds
-from consumers.source.time_merge import BUFFER_BYTES, Patience, TimeMerge
+from consumers.source.time_merge import Patience, TimeMerge
 
 log = structlog.get_logger()
 
-WATCH_SECONDS = 5.0
-"""Between two looks for partitions that were added."""
-PATIENCE_SECONDS = 1.0
-"""How long time order may hold records back for a partition that delivers nothing."""
 CHUNK_RECORDS = 2_000
-"""Taken in at once; between two chunks, partitions that hold enough are paused."""
-FETCH_LEAST, FETCH_MOST = 64 * 1024, 256 * 1024
-"""Bytes that a partition may give at once: fewer where there are many, and not so few that a batch is larger."""
+"""Most records of one poll of the consumer. After each, partitions that hold enough are paused."""
+MIN_FETCH_BYTES, MAX_FETCH_BYTES = 64 * 1024, 256 * 1024
+"""Bytes of one fetch of a partition. With many partitions it is small, but a record batch should still fit."""
 
 
 class KafkaSource:
-    """See `source.Source`. Items and requests to forget are read, to the end that they had at the start, before the
-    first interaction is handed out. The topic of requests may be missing at first; it, and partitions added to any
-    topic, are read once seen. Only committed records count: an open transaction is the end of its partition.
+    """A `Source` that reads Kafka.
 
-    Records of `canary_topic` come among the others, from its end at start on; nothing waits for one, and neither
-    offsets nor lag nor identity know of them. `canary_problem` says why there are none.
+    Items and requests to forget are read first, to the end they had at the start. Interactions follow. The topic of
+    requests may be missing at first. It, and partitions added to any topic, are read as soon as they are seen. Only
+    committed records count: an open transaction is the end of its partition.
 
-    `buffer_bytes`: memory for records that wait for their turn, of all partitions together.
+    Records of `canary_topic` come among the others, from the topic's end at the start. Nothing waits for a canary, and
+    offsets, lag and identity leave canaries out. `canary_problem` says why there are none.
     """
 
     def __init__(
         self,
-        config: Kafka,
+        config: KafkaConfig,
         topics: Topics,
-        poll_records: int = 2000,
-        accept_gap: bool = False,
-        canary_topic: str = "",
-        watch_seconds: float = WATCH_SECONDS,
-        patience_seconds: float = PATIENCE_SECONDS,
-        buffer_bytes: int = BUFFER_BYTES,
+        options: SourceOptions = SourceOptions(),  # noqa: B008  it never changes
     ) -> None:
         self._watch: PartitionWatch | None = None
-        self._watch_seconds = watch_seconds
+        self._watch_seconds = options.watch_seconds
         self._topics = topics
-        self._poll_records = poll_records
-        self._accept_gap = accept_gap
+        self._poll_records = options.poll_records
+        self._accept_gap = options.accept_gap
         self._lost = 0
         self._positions = Positions()
-        self._merge = TimeMerge(buffer_bytes, Patience(patience_seconds))
+        self._merge = TimeMerge(options.buffer_bytes, Patience(options.patience_seconds))
         self._reading_items = True
-        self.canaries: dict[Place, Any] = {}
+        self.canaries: dict[TopicPartition, Any] = {}
         self.canary_problem = ""
         self._config = config
         self._consumer: Any = None
         try:
             with KafkaAdminClient(**client_options(config)) as admin:
                 found, self._identity = described(admin, topics)
-                self._tps: dict[Place, Any] = {place: TopicPartition(*place) for place in sorted(found)}
-                if canary_topic:
-                    self.canaries, self.canary_problem = canary_partitions(admin, canary_topic)
-            self._consumer = self._connect(buffer_bytes // 4)
+                self._tps: dict[TopicPartition, Any] = {
+                    place: KafkaPartition(*place) for place in sorted(found)
+                }
+                if options.canary_topic:
+                    self.canaries, self.canary_problem = canary_partitions(admin, options.canary_topic)
+            self._consumer = self._connect(options.buffer_bytes // 4)
             self._ends = StableEnds(self._consumer)
             unreadable = unreadable_topics(config, self._tps)
         except (KafkaError, OSError, ValueError) as error:
             self.close()
-            raise Stop(unreachable(config, error)) from error
+            raise Stop(why_unreachable(config, error)) from error
         if unreadable:
             self.close()
             raise Stop("; ".join(unreadable.values()))
 
     def _connect(self, fetched_bytes: int) -> Any:
-        """fetched_bytes: for what has come and is not unpacked yet. Of each partition that is one fetch at most."""
+        """Connect the consumer.
+
+        fetched_bytes: memory for bytes that were fetched and not unpacked yet; each partition has at most one fetch.
+        """
         each = fetched_bytes // max(1, len(self._tps))
         return KafkaConsumer(
             **client_options(self._config),
             group_id=self._config.group_id,
             max_poll_records=CHUNK_RECORDS,
-            max_partition_fetch_bytes=min(FETCH_MOST, max(FETCH_LEAST, each)),
+            max_partition_fetch_bytes=min(MAX_FETCH_BYTES, max(MIN_FETCH_BYTES, each)),
             fetch_max_bytes=fetched_bytes,
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -117,7 +115,7 @@ class KafkaSource:
             begins = consumer.beginning_offsets(list(tps.values()))
             ends = consumer.end_offsets(list(tps.values()))
         except KafkaError as error:
-            raise Stop(unreachable(self._config, error)) from error
+            raise Stop(why_unreachable(self._config, error)) from error
         for place, tp in tps.items():
             first = known.first(place, begins[tp])
             if first < begins[tp]:
@@ -131,17 +129,17 @@ class KafkaSource:
         return self._positions.next({})
 
     def _adopt_new(self) -> None:
-        """Partitions that were added since the start are read from their beginning."""
-        seen = self._watch.take() if self._watch is not None else None
+        """Read partitions that were added since the start from their beginning."""
+        seen = self._watch.latest() if self._watch is not None else None
         new = sorted(seen[0] - set(self._tps)) if seen is not None else []
         if seen is None or not new:
             return
         log.info("partitions were added", partitions=[f"{topic}:{number}" for topic, number in new])
         for place in new:
             self._identity.setdefault(f"topic:{place[0]}", seen[1][place[0]])
-            self._tps[place] = TopicPartition(*place)
+            self._tps[place] = KafkaPartition(*place)
             self._positions.start(place, 0, 0)
-        # The others stay where they are.
+        # The other partitions keep their positions.
         self._consumer.assign([*self._tps.values(), *self.canaries.values()])
         for place in new:
             self._consumer.seek(self._tps[place], 0)
@@ -149,7 +147,7 @@ class KafkaSource:
     def items_read(self) -> bool:
         return not self._reading_items
 
-    def _gap(self, place: Place, first: int, earliest: int) -> None:
+    def _gap(self, place: TopicPartition, first: int, earliest: int) -> None:
         if not self._accept_gap:
             raise gone(place, first, earliest)
         self._lost += earliest - first
@@ -163,7 +161,7 @@ class KafkaSource:
             return self._poll_items(timeout)
         busy, holding = False, len(self._merge) > 0
         if not holding or self._merge.starving(self._positions.behind()):
-            # Where something could be given at once, nothing is worth waiting for.
+            # If a record can be handed out at once, it does not wait for others.
             busy = self._fetch(0.0 if holding and not self._merge.waited_for else timeout)
         return self._merge.take(self._positions.behind(), self._poll_records, busy)
 
@@ -176,7 +174,7 @@ class KafkaSource:
         return records
 
     def _fetch(self, timeout: float) -> bool:
-        """Takes in what the consumer has; True if that was much."""
+        """Take in what the consumer has. Return whether that was much."""
         taken = self._take_in(timeout)
         busy = taken >= CHUNK_RECORDS
         while taken >= CHUNK_RECORDS:
@@ -184,7 +182,7 @@ class KafkaSource:
         return busy
 
     def _take_in(self, timeout: float) -> int:
-        """One chunk; gives its number of records."""
+        """Take in one chunk. Return its number of records."""
         self._choose()
         try:
             polled = self._consumer.poll(timeout_ms=int(timeout * 1000))
@@ -218,7 +216,7 @@ class KafkaSource:
                     positions.skipped(place, self._consumer.position(tp, timeout_ms=0) or 0)
 
     def _choose(self) -> None:
-        """Lets the consumer fetch what may be read now: partitions that hold enough wait."""
+        """Let the consumer fetch what may be read now; partitions that hold enough wait."""
         everything = self._tps | self.canaries
         full = self._merge.full(len(everything))
         wanted = {
@@ -231,16 +229,16 @@ class KafkaSource:
         self._consumer.pause(*(set(everything.values()) - wanted - paused))
 
     def _drop_canaries(self, error: Exception) -> None:
-        """Reading is not allowed: of the canaries' topic it is done without, of any other it is the end."""
+        """Handle a refusal to read. For the canaries' topic: go on without canaries. For any other topic: stop."""
         denied = error.args[0] if error.args else ()
         if not self.canaries or set(denied) - {topic for topic, _ in self.canaries}:
             raise Stop(f"Kafka: {type(error).__name__}: {error}") from error
-        log.warning("may not read canaries, goes on without", topics=sorted(denied))
+        log.warning("may not read canaries; the service runs without them", topics=sorted(denied))
         self._consumer.assign(list(self._tps.values()))
         self.canaries = {}
 
     def _out_of_range(self, error: Exception) -> None:
-        if self.canaries and set(error.args[0]) <= set(self.canaries.values()):  # nobody misses an old canary
+        if self.canaries and set(error.args[0]) <= set(self.canaries.values()):  # old canaries are worthless
             self._consumer.seek_to_end(*error.args[0])
             return
         begins = self._consumer.beginning_offsets(list(self._tps.values()))
@@ -271,7 +269,7 @@ class KafkaSource:
     def next_offsets(self, offsets: Offsets) -> Offsets:
         return self._positions.next(offsets)
 
-    def lag(self, offsets: Offsets) -> dict[Place, int]:
+    def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:
         return self._positions.lag(offsets)
 
     def waiting(self) -> list[Record]:

@@ -1,5 +1,7 @@
-"""The log's partitions: those at the start, and those that appear while the service runs, seen by a thread: a broker
-that is slow to say holds up nothing."""
+"""Find the log's partitions: those at the start, and in a thread those that are added while the service runs.
+
+Thanks to the thread, a slow broker holds up nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +13,20 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.errors import Stop
 from consumers.events.decode import Topics
-from consumers.events.record import Place
+from consumers.events.record import TopicPartition
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.topics import places
 from serving.worker import Worker
 
 
-def described(admin: Any, topics: Topics) -> tuple[set[Place], dict[str, str]]:
-    """Every partition, and what tells this log from another. Raises Stop where a topic is missing that must be there,
-    KafkaError."""
+def described(admin: Any, topics: Topics) -> tuple[set[TopicPartition], dict[str, str]]:
+    """Return every partition, and the identity of this log.
+
+    Raises Stop if a topic is missing that has to exist, and KafkaError.
+    """
     cluster = admin.describe_cluster().get("cluster_id")
     found, ids = places(admin, topics)
     missing = [topic for topic, (_, kind) in topics.items() if topic not in ids and kind != "forget"]
@@ -35,21 +39,21 @@ def described(admin: Any, topics: Topics) -> tuple[set[Place], dict[str, str]]:
 
 
 class PartitionWatch:
-    """Looks every `seconds`. `take` gives what the latest look saw, once."""
+    """Looks for partitions every `seconds`. `latest` returns what the last look saw, once."""
 
-    def __init__(self, config: Kafka, topics: Iterable[str], seconds: float) -> None:
+    def __init__(self, config: KafkaConfig, topics: Iterable[str], seconds: float) -> None:
         self._config, self._topics, self._seconds = config, list(topics), seconds
-        self._seen: tuple[set[Place], dict[str, str]] | None = None
+        self._seen: tuple[set[TopicPartition], dict[str, str]] | None = None
         self._closing = threading.Event()
         self._thread = Worker("partitions", self._run, again=seconds)
         self._thread.start()
 
-    def take(self) -> tuple[set[Place], dict[str, str]] | None:
+    def latest(self) -> tuple[set[TopicPartition], dict[str, str]] | None:
         seen, self._seen = self._seen, None
         return seen
 
     def close(self) -> None:
-        """The thread ends by itself, at once or with its next answer."""
+        """Ask the thread to end: it does so at once, or after its next answer."""
         self._closing.set()
         self._thread.join(2.0)
 

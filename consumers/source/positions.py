@@ -1,72 +1,75 @@
-"""How far each partition has been read, and how far it can be read: numbers only, nothing of Kafka."""
+"""Keep how far each partition was read, and how far it can be read: numbers only, no Kafka."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from consumers.events.record import Offsets, Place
+from consumers.events.record import Offsets, TopicPartition
 
 
 @dataclass(slots=True)
 class _Partition:
     started: int
-    """Where reading began."""
+    """Offset where reading began."""
     position: int
-    """The next offset to fetch …"""
+    """Next offset to fetch."""
     polled: int
-    """… and one past the last record that came. What lies between is no record: the end of a transaction, an aborted
-    one, records that compaction removed."""
+    """Offset after the last record that came.
+
+    Up to `position` there is no further record: only the end of a transaction, an aborted one, or records that
+    compaction removed.
+    """
     end: int
-    """The first offset that cannot be read yet, as far as is known."""
+    """First offset that cannot be read yet, as far as is known."""
     start_end: int | None
-    """The same when the partition first answered; None before."""
+    """`end` when the partition first answered; None before."""
 
 
 class Positions:
-    """Offsets of every partition that is read, by place."""
+    """The offsets of every partition that is read."""
 
     def __init__(self) -> None:
-        self._partitions: dict[Place, _Partition] = {}
+        self._partitions: dict[TopicPartition, _Partition] = {}
 
-    def start(self, place: Place, offset: int, end: int, empty: bool = False) -> None:
-        """Reading begins at `offset`. `end`: the log reaches at least so far; `empty`: and no further."""
+    def start(self, place: TopicPartition, offset: int, end: int, empty: bool = False) -> None:
+        """Begin to read at `offset`. `end`: the log reaches at least so far; `empty`: and no further."""
         self._partitions[place] = _Partition(offset, offset, offset, end, end if empty else None)
 
-    def took(self, place: Place, next_offset: int) -> None:
-        """Records up to `next_offset` came."""
+    def took(self, place: TopicPartition, next_offset: int) -> None:
+        """Note that records up to `next_offset` came."""
         partition = self._partitions[place]
         partition.position = partition.polled = next_offset
 
-    def skipped(self, place: Place, position: int) -> None:
-        """The next offset to fetch is `position`, and what lies before it is no record."""
+    def skipped(self, place: TopicPartition, position: int) -> None:
+        """Note that the next offset to fetch is `position`, and that nothing before it is a record."""
         self._partitions[place].position = max(self._partitions[place].position, position)
 
-    def jump(self, place: Place, offset: int) -> None:
-        """Fetching goes on at `offset`: the log has lost what was before, or (`offset` is smaller) all it had."""
+    def jump(self, place: TopicPartition, offset: int) -> None:
+        """Go on at `offset`: the log has lost what was before, or (`offset` is smaller) everything."""
         partition = self._partitions[place]
         partition.position, partition.polled = offset, min(partition.polled, offset)
 
-    def ends_at(self, place: Place, end: int) -> None:
-        """The partition has answered: it can be read up to `end`."""
+    def ends_at(self, place: TopicPartition, end: int) -> None:
+        """Note the partition's answer: it can be read up to `end`."""
         partition = self._partitions[place]
         partition.end = end
         if partition.start_end is None:
             partition.start_end = end
 
-    def position(self, place: Place) -> int:
+    def position(self, place: TopicPartition) -> int:
         return self._partitions[place].position
 
-    def is_behind(self, place: Place) -> bool:
-        """Whether there is more to fetch, as far as is known: a partition that has not answered may have some."""
+    def is_behind(self, place: TopicPartition) -> bool:
+        """Return whether there may be more to fetch; always true for a partition that has not answered."""
         partition = self._partitions[place]
         return partition.start_end is None or partition.position < partition.end
 
-    def behind(self) -> set[Place]:
+    def behind(self) -> set[TopicPartition]:
         return {place for place in self._partitions if self.is_behind(place)}
 
     def fetched_to_start_end(self, which: Callable[[str], bool]) -> bool:
-        """Whether all that was in the partitions of these topics when they first answered has been fetched."""
+        """Return whether everything was fetched that these topics held when they first answered."""
         return all(
             partition.start_end is not None and partition.position >= partition.start_end
             for (topic, _), partition in self._partitions.items()
@@ -77,12 +80,12 @@ class Positions:
         """See `Source.next_offsets`."""
         return {place: self._next(place, offsets) for place in self._partitions}
 
-    def _next(self, place: Place, offsets: Offsets) -> int:
+    def _next(self, place: TopicPartition, offsets: Offsets) -> int:
         partition = self._partitions[place]
         learned = max(offsets.get(place, 0), partition.started)
         return partition.position if learned >= partition.polled else learned
 
-    def lag(self, offsets: Offsets) -> dict[Place, int]:
+    def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:
         """See `Source.lag`."""
         return {
             place: max(0, partition.end - self._next(place, offsets))

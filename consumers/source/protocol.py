@@ -1,57 +1,66 @@
-"""What the service needs of a log of records."""
+"""The protocol of a log of records."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Protocol
 
-from consumers.events.record import Offsets, Place, Record
+from consumers.events.record import Offsets, Record, TopicPartition
 
 
 class Unavailable(Exception):
-    """The log did not answer; the same call may succeed later. Raised by `poll` and `commit` only."""
+    """The log did not answer; the next try may succeed. Only `poll` and `commit` raise it."""
 
 
 class Source(Protocol):
-    """What the pipeline needs of a log. Not thread-safe: one thread calls everything, and tells others what they need
-    (`Reporter.lag`, `Pipeline.caught_up`)."""
+    """What the pipeline needs of a log.
+
+    It is not thread-safe: one thread calls everything, and passes on what other threads need (`Reporter.lag`,
+    `Pipeline.caught_up`).
+    """
 
     def start(self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True) -> Offsets:
-        """Called once, before `poll`. Reading begins at `offsets`; a place without one, at its beginning.
+        """Begin to read at `offsets`, and partitions without one at their beginning. Call it once, before `poll`.
 
-        Gives the offset of every place at which reading begins.
+        Return the offset of every partition where reading begins.
 
-        `identity` is what the checkpoint knew of the log (empty without one); `complete`: whether `offsets` has every
-        place that was there then. Raises Stop (exit 4) where an offset is out of range or the log is another one,
-        naming what is missing.
+        identity: what the checkpoint knew of the log (empty without a checkpoint). complete: whether `offsets` has
+        every partition that existed then. Raises Stop (exit 4), naming what is missing, if an offset is out of range or
+        the log is another one.
         """
 
     def poll(self, timeout: float) -> list[Record]:
-        """The next records, in order within each place; empty after `timeout` seconds. May raise Unavailable."""
+        """Return the next records, in order within each partition; none after `timeout` seconds.
+
+        May raise Unavailable.
+        """
 
     def commit(self, offsets: Offsets) -> None:
-        """Publishes the next offsets for lag tools; the checkpoint stays the truth. May raise Unavailable."""
+        """Publish the next offsets for lag tools. The checkpoint remains the truth. May raise Unavailable."""
 
     def identity(self) -> dict[str, str]:
-        """What tells this log from another: goes into the checkpoint."""
+        """Return what tells this log from another; it goes into the checkpoint."""
 
     def next_offsets(self, offsets: Offsets) -> Offsets:
-        """Where a restart would read on, for every place, given the next offsets to learn. A place that nothing was
-        learned from has one, too, and it lies beyond what follows the last learned record without being one."""
+        """Return where a restart would go on reading, for every partition, given the next offsets to learn.
 
-    def lag(self, offsets: Offsets) -> dict[Place, int]:
-        """Records behind the end of the log, per place, given the next offsets to learn."""
+        This includes partitions from which nothing was learned. Offsets after the last learned record that hold no
+        record are passed.
+        """
+
+    def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:
+        """Return the number of records behind the end of the log, per partition, given the next offsets to learn."""
 
     def waiting(self) -> list[Record]:
-        """Of each place the next record that `poll` has yet to give, where it is known."""
+        """Return the next record that `poll` has yet to hand out, of each partition where it is known."""
 
     def items_read(self) -> bool:
-        """True once the item topics were handed out to their end: lists may be published."""
+        """Return whether the item topics were handed out to their end, so that lists may be published."""
 
     def reached_start_end(self, offsets: Offsets) -> bool:
-        """True once `offsets` is past the log ends that were seen at start."""
+        """Return whether `offsets` is past the ends that the log had at the start."""
 
     def lost(self) -> int:
-        """Records that were skipped with --accept-gap."""
+        """Return the number of records that were skipped with --accept-gap."""
 
     def close(self) -> None: ...

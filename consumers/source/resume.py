@@ -1,4 +1,4 @@
-"""Where reading begins: what a checkpoint knows of a log, held against the log as it is."""
+"""Decide where reading begins: compare what a checkpoint knows of the log with the log itself."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from typing import NamedTuple
 import structlog
 
 from consumers.errors import STATE_UNUSABLE, Stop
-from consumers.events.record import Offsets, Place
+from consumers.events.record import Offsets, TopicPartition
 
 log = structlog.get_logger()
 
 
 class Known(NamedTuple):
-    """What a checkpoint knows of this log; nothing without a checkpoint."""
+    """What a checkpoint knows of this log; empty without a checkpoint."""
 
     offsets: Offsets
     topics: frozenset[str]
     complete: bool
-    """Whether a place without offset was added after the checkpoint. Earlier versions kept no offset of a place that
-    they had learned nothing from."""
+    """Whether a partition without an offset was added after the checkpoint.
 
-    def first(self, place: Place, earliest: int) -> int:
-        """The offset from which records of `place` are not learned yet; `earliest` is the oldest in the log.
+    Earlier versions kept no offset of a partition from which nothing was learned.
+    """
 
-        A topic that the checkpoint does not know is read from its oldest record on, as every topic is at first. A
-        partition that was added to a topic it knows is unread from 0 on.
+    def first(self, place: TopicPartition, earliest: int) -> int:
+        """Return the first offset of `place` that is not learned; `earliest` is the oldest in the log.
+
+        A topic that the checkpoint does not know is read from its oldest record on, like every topic at first. A
+        partition that was added to a known topic is read from 0 on.
         """
         topic, number = place
         if place in self.offsets:
@@ -49,8 +51,10 @@ class Known(NamedTuple):
 def of_this_log(
     own: Mapping[str, str], offsets: Offsets, identity: Mapping[str, str], complete: bool, accept_gap: bool
 ) -> Known:
-    """What means this log, whose identity is `own`: all that the checkpoint has, or (with `accept_gap`) nothing of
-    another cluster or topic. Raises Stop (exit 4)."""
+    """Return what the checkpoint knows of this log, whose identity is `own`.
+
+    With `accept_gap`, nothing is known of another cluster or topic; without, raises Stop (exit 4).
+    """
     other = {key for key, value in identity.items() if own.get(key, value) != value}
     if other and not accept_gap:
         raise Stop(
@@ -66,8 +70,8 @@ def of_this_log(
     return Known(kept, frozenset(topics), complete)
 
 
-def gone(place: Place, first: int, earliest: int) -> Stop:
-    """The log no longer has the offsets from `first` to before `earliest`."""
+def gone(place: TopicPartition, first: int, earliest: int) -> Stop:
+    """Make the error for a log that no longer has the offsets from `first` to before `earliest`."""
     return Stop(
         f"{place[0]} partition {place[1]}: offsets {first} to {earliest - 1} are gone from the log "
         f"({earliest - first} records). Restore them, or go on without: crosscurrent run --accept-gap",
@@ -76,7 +80,7 @@ def gone(place: Place, first: int, earliest: int) -> Stop:
 
 
 def truncated(error: Exception) -> Stop:
-    """The log does not reach as far as was read."""
+    """Make the error for a log that ends before what was read."""
     return Stop(
         f"offset out of range: {error}. The log ends before the checkpoint does: it was "
         "truncated or replaced. --accept-gap reads it from its beginning.",

@@ -1,8 +1,8 @@
-"""How far a partition can be read by who reads committed records only: to its last stable offset.
+"""Find how far committed records of a partition can be read: to its last stable offset.
 
-Behind that an open transaction has records, of which nobody knows yet whether they count, and Kafka gives none that
-follow either. The broker tells the offset with every fetch, but kafka-python keeps only the high watermark, which lies
-beyond: a reader that waits to reach that one waits for as long as somebody's transaction is open.
+Behind that offset an open transaction has records. Whether they count is open, so Kafka hands out nothing that
+follows. The broker sends the offset with every fetch, but kafka-python keeps only the high watermark, which lies
+further. A reader that waits to reach the high watermark waits as long as a transaction is open.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ class StableEnds:
         self._consumer = consumer
         self._ends: dict[Any, int] = {}
         fetcher = consumer._fetcher
-        parse = getattr(fetcher, "_parse_fetched_data", None)  # private: kafka-python has nothing public
+        parse = getattr(
+            fetcher, "_parse_fetched_data", None
+        )  # a private method: kafka-python has no public way
         if parse is None:
-            log.warning("this kafka-python tells no last stable offsets: open transactions count as lag")
+            log.warning("this kafka-python does not tell last stable offsets: open transactions count as lag")
             return
 
         def listen(fetch: Any) -> Any:
@@ -35,6 +37,6 @@ class StableEnds:
         fetcher._parse_fetched_data = listen
 
     def get(self, tp: Any) -> int | None:
-        """The first offset of partition `tp` that cannot be read yet; None before it has answered."""
+        """Return the first offset of partition `tp` that cannot be read yet; None before it has answered."""
         highwater: int | None = self._consumer.highwater(tp)
         return None if highwater is None else min(highwater, self._ends.get(tp, highwater))

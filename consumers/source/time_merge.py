@@ -1,4 +1,4 @@
-"""Several partitions as one stream in time order, so that a backlog teaches in the order it happened."""
+"""Merge several partitions into one stream in time order, so that a backlog is learned as it happened."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from consumers.events.record import Place, Record
+from consumers.events.record import Record, TopicPartition
 
 BUFFER_BYTES = 64_000_000
-"""Memory for the records that are held, of all partitions together."""
+"""Memory for the records that are held, over all partitions."""
 RECORD_BYTES = 250
-"""What Python needs for a record besides the bytes of its key and value, measured."""
+"""Bytes that Python needs for a record besides key and value, measured."""
 
 
 def _bytes(record: Record) -> int:
@@ -21,20 +21,23 @@ def _bytes(record: Record) -> int:
 
 
 class Patience:
-    """Which starving places the others still wait for: each for `seconds` since it began to starve, then no more.
+    """Decides for which starving partitions the others still wait: for each `seconds` since it began to starve.
 
-    A place that can give nothing is so waited for once, not again for every record of the others. It is waited for
-    anew after it gave something.
+    So a partition that delivers nothing is waited for once, not again for every record of the others. It is waited for
+    anew after it has delivered something.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._since: dict[Place, float] = {}
+        self._since: dict[TopicPartition, float] = {}
 
-    def waited_for(self, starving: set[Place], busy: bool = False) -> set[Place]:
-        """`starving`: all places that have more to read and show nothing. `busy`: so much came of others that this
-        says nothing about those that are still waited for; their time begins anew."""
+    def waited_for(self, starving: set[TopicPartition], busy: bool = False) -> set[TopicPartition]:
+        """Return the partitions to wait for.
+
+        starving: all partitions that have more to read and hold no record. busy: so much came from others that the
+        silence of these proves nothing; their time begins anew.
+        """
         now = self._clock()
         since = {place: self._since.get(place, now) for place in starving}
         waited = {place for place, began in since.items() if now - began <= self._seconds}
@@ -43,41 +46,44 @@ class Patience:
 
 
 class TimeMerge:
-    """Holds polled records per place and gives back the ones whose turn it is, oldest record time first.
+    """Holds polled records per partition and hands out those whose turn it is, oldest record time first.
 
-    Order within a place is kept as it came. A record waits while another place that has more to read shows
-    nothing yet, because that one may be older; `patience` ends that. `buffer_bytes`: how much memory the records of
-    all places may take. `waited_for`: the places that the last `take` waited for.
+    The order within a partition is kept. A record waits while another partition has more to read and holds no record,
+    because its next one may be older; `patience` ends the wait. `buffer_bytes`: memory for the records of all
+    partitions. `waited_for`: the partitions for which the last `take` waited.
     """
 
     def __init__(self, buffer_bytes: int = BUFFER_BYTES, patience: Patience | None = None) -> None:
         self._limit = buffer_bytes
         self._patience = patience or Patience(math.inf)
-        self.waited_for: set[Place] = set()
-        self._held: dict[Place, deque[Record]] = {}
-        self._bytes: dict[Place, int] = {}
+        self.waited_for: set[TopicPartition] = set()
+        self._held: dict[TopicPartition, deque[Record]] = {}
+        self._bytes: dict[TopicPartition, int] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._held.values()))
 
-    def add(self, place: Place, records: list[Record]) -> None:
+    def add(self, place: TopicPartition, records: list[Record]) -> None:
         self._held.setdefault(place, deque()).extend(records)
         self._bytes[place] = self._bytes.get(place, 0) + sum(map(_bytes, records))
 
-    def full(self, places: int) -> set[Place]:
-        """Those that hold their share of the memory, of `places` places: reading them may pause."""
+    def full(self, places: int) -> set[TopicPartition]:
+        """Return the partitions that hold their share of the memory, among `places` partitions; they may be paused."""
         return {place for place, held in self._bytes.items() if held > 0 and held * places >= self._limit}
 
     def heads(self) -> list[Record]:
-        """The next record of each place that holds any."""
+        """Return the next record of each partition that holds any."""
         return [held[0] for held in self._held.values() if held]
 
-    def starving(self, behind: set[Place]) -> set[Place]:
-        """Those of `behind` that show nothing."""
+    def starving(self, behind: set[TopicPartition]) -> set[TopicPartition]:
+        """Return those of `behind` that hold no record."""
         return {place for place in behind if not self._held.get(place)}
 
-    def take(self, behind: set[Place], limit: int, busy: bool = False) -> list[Record]:
-        """At most `limit` records. `behind`: places whose log has more than was polled so far. `busy`: see Patience."""
+    def take(self, behind: set[TopicPartition], limit: int, busy: bool = False) -> list[Record]:
+        """Return at most `limit` records.
+
+        `behind`: partitions whose log has more than was polled. `busy`: see Patience.
+        """
         starving = self.starving(behind)
         self.waited_for = self._patience.waited_for(starving, busy)
         out: list[Record] = []

@@ -1,4 +1,4 @@
-"""Logs: for people in a terminal, JSON elsewhere; always on stderr, which drops what it cannot write (`output`)."""
+"""Log for people in a terminal, as JSON elsewhere; always to stderr, which drops what it cannot write (`output`)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ WIDE = 140
 
 
 def console(stderr: bool = False) -> Console:
-    """For results on stdout (or stderr); in a file or a pipe, lines are not folded to 80 characters.
+    """Return a console for results on stdout (or stderr). In a file or a pipe it does not fold lines to 80 characters.
 
-    Nothing printed is markup: titles, ids and paths of users hold [brackets] and :words: of their own.
+    It takes nothing for markup: titles, ids and paths contain [brackets] and :words:.
     """
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
     return Console(
@@ -28,7 +28,7 @@ def console(stderr: bool = False) -> Console:
 
 
 def bars(console: Console) -> Progress:
-    """Progress bars that vanish when done; nothing at all where there is no terminal."""
+    """Return progress bars that vanish when done; without a terminal they print nothing."""
     columns = (
         TextColumn("{task.description:24}", markup=False),
         BarColumn(),
@@ -39,7 +39,7 @@ def bars(console: Console) -> Progress:
 
 
 def _without_users(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Who did what is for debugging alone; a log is kept longer, and read by more people, than the events."""
+    """Remove user ids above debug: a log is kept longer than the events, and more people read it."""
     if method != "debug":
         for field in ("user", "user_id", "key", "event_id"):
             event.pop(field, None)
@@ -47,7 +47,7 @@ def _without_users(_: Any, method: str, event: MutableMapping[str, Any]) -> Muta
 
 
 def configure(debug: bool = False, quiet: bool = False) -> None:
-    """Sets up structlog; libraries are quiet, their errors reach us as exceptions. `quiet`: errors only."""
+    """Set up structlog. Libraries are quiet: their errors reach us as exceptions. `quiet`: errors only."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     terminal = sys.stderr.isatty()
     least = logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO

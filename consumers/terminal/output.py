@@ -1,4 +1,4 @@
-"""Standard output and error of the commands, where a reader goes away, a disk is full, or there is none at all."""
+"""Standard output and error of the commands: when a reader goes away, a disk is full, or the stream is missing."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from consumers.errors import Stop
 
 
 class ReaderGone(Exception):
-    """Whoever read our standard output has closed it, as `head` does: there is nobody left to write for.
+    """The reader of our standard output has closed it, as `head` does.
 
-    No BrokenPipeError: a socket's would be one too, and libraries have ideas of their own about it.
+    It is no BrokenPipeError: a socket raises that too, and libraries handle it in their own ways.
     """
 
 
 class _Output(io.FileIO):
-    """Raises ReaderGone for a closed pipe, Stop for anything else that forbids writing."""
+    """A stream that raises ReaderGone for a closed pipe, and Stop for any other failure to write."""
 
     missing = False
     """The process was started without this stream (`>&-`)."""
@@ -37,7 +37,7 @@ class _Output(io.FileIO):
 
 
 class _Errors(io.FileIO):
-    """Drops what cannot be written: a log on a full disk must not end the service, and there is nowhere to tell."""
+    """A stream that drops what it cannot write: a full disk under the log must not end the service."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -47,7 +47,7 @@ class _Errors(io.FileIO):
 
 
 def guard() -> None:
-    """Puts streams that say so in the place of Python's. Call once, at the start of a process."""
+    """Replace Python's standard streams by ones that handle errors. Call it once, at the start of a process."""
     output, errors = sys.stdout, sys.stderr
     _open_standard_descriptors()
     raw = _Output(1, "w", closefd=False)
@@ -58,20 +58,20 @@ def guard() -> None:
 
 
 def _open_standard_descriptors() -> None:
-    """A standard descriptor that is closed would be given to the next socket or file, and prints would go there."""
+    """Open closed standard descriptors. Otherwise the next socket or file gets one, and prints go into it."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
 
 
 def _text(raw: io.RawIOBase, like: Any) -> io.TextIOWrapper:
-    """Characters that the encoding (of `like`, if there is one) does not have are written as escapes."""
+    """Return a text stream that escapes the characters which the encoding (that of `like`, if given) lacks."""
     encoding = "utf-8" if like is None else like.encoding
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding, "backslashreplace", line_buffering=raw.isatty())
 
 
 def drop() -> None:
-    """From now on standard output goes nowhere: nothing may fail at the process's end for what waits in a buffer."""
+    """Send standard output nowhere from now on, so that a full buffer cannot fail at the process's end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
@@ -81,9 +81,9 @@ def drop() -> None:
 
 
 def end_by_sigpipe() -> NoReturn:
-    """Ends the process as a closed pipe ends `cat` or `grep`: without a word, by the signal (a shell says 141).
+    """End the process as a closed pipe ends `cat` or `grep`: silently, by the signal (exit code 141 in a shell).
 
-    Python ignores that signal, and must: a socket whose peer is gone would raise it, too.
+    Python ignores that signal, and has to: a socket whose peer has gone would raise it too.
     """
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGPIPE)

@@ -1,4 +1,4 @@
-"""What users wrote, on a terminal: never markup, never a command to the terminal."""
+"""Show text of users on a terminal: never as markup, never as a command to the terminal."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from rich.text import Text
 
 
 def harmless(text: str) -> str:
-    """Text without control characters, which a terminal would obey; line ends and tabs stay."""
+    """Remove control characters, which a terminal would obey; line ends and tabs stay."""
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 def joined(*parts: str | tuple[str, str]) -> Text:
-    """Parts one after the other, each plain, or (plain, style)."""
+    """Join parts, each plain or (plain, style)."""
     return Text.assemble(*(plain(part) if isinstance(part, str) else plain(*part) for part in parts))
 
 
 def plain(text: str, style: str = "") -> Text:
-    """For rich, which would take [brackets] and :words: in a plain string for its own."""
+    """Wrap a string for rich, which would read [brackets] and :words: in a bare string as markup."""
     return Text(harmless(text), style=style)

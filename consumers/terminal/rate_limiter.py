@@ -1,4 +1,4 @@
-"""A warning that comes again and again is told once in a while, with how often it was held back."""
+"""Log a repeated warning only once in a while, with the number of repeats that were held back."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import structlog
 SECONDS = 30.0
 LIMITED = ("warning", "error", "critical")
 SAME = ("event", "domain", "topic", "partition", "reason", "error")
-"""Two lines that agree in these tell the same; numbers, offsets and times may differ."""
-MOST = 1000
+"""Two lines with equal values of these keys are repeats; numbers, offsets and times may differ."""
+MAX_REMEMBERED = 1000
 
 
 class Repeats:
-    """A structlog processor. A warning or error passes once in `seconds`; the first one after that carries `repeated`.
+    """A structlog processor that lets a warning or error pass once in `seconds`, then with a count, `repeated`.
 
-    Info is the story of drifts and of starting and stopping: it all passes.
+    Info lines all pass: they tell of drifts, starts and stops.
     """
 
     def __init__(self, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +36,7 @@ class Repeats:
             self._told[key] = since, held + 1
             raise structlog.DropEvent
         self._told[key] = now, 0
-        if len(self._told) > MOST:
+        if len(self._told) > MAX_REMEMBERED:
             del self._told[next(iter(self._told))]
         if held:
             event["repeated"] = held

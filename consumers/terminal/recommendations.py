@@ -1,4 +1,4 @@
-"""`crosscurrent recommend`: one list as a table for people, with its figures for `--json`."""
+"""`crosscurrent recommend`: print one list as a table, and return its figures for `--json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REASONS = 3
 def show_recommendations(
     reader: Reader, user: str, domain: str, k: int, console: Console | None = None
 ) -> dict[str, Any]:
-    """Prints the list and gives it back as plain values. Raises serving.reader.Unreachable."""
+    """Print the list; return it as plain values. Raises serving.reader.Unreachable."""
     console = console or log.console()
     got = reader.recommend(user, domain, k)
     titles = reader.titles(domain, [item.id for item in got.items])

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import pytest
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.topic_reader import LetterLog
 from consumers.demo.embedded_servers import Broker, NotInstalledError
 from tests.integration.test_end_to_end import World
@@ -60,7 +60,9 @@ class Faults(Watch):
         wait_for(
             lambda: self.world.service.metric("crosscurrent_checkpoint_age_seconds") < 2, why="a checkpoint"
         )
-        with LetterLog(Kafka([self.world.bootstrap], dead_letter_topic=f"{self.world.prefix}.dead")) as log:
+        with LetterLog(
+            KafkaConfig([self.world.bootstrap], dead_letter_topic=f"{self.world.prefix}.dead")
+        ) as log:
             assert len({letter.value for letter in log.letters()}) == self.poison
 
 

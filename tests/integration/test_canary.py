@@ -12,12 +12,13 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import TopicAuthorizationFailedError
 from prometheus_client import CollectorRegistry
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.events.record import Record
 from consumers.kafka_client.topics import create_canary_topic
 from consumers.service import canary
 from consumers.service.canary import Canaries, Canary
 from consumers.source.kafka import KafkaSource
+from consumers.source.options import SourceOptions
 from models.state.checkpoint import CheckpointDirectory
 from serving.metrics import Metrics
 from tests.integration.test_end_to_end import World
@@ -59,13 +60,13 @@ def test_check_creates_its_topic(world: World) -> None:
     words = ("check", "--config", str(world.service.config))
     done = world.service.command(*words)
     assert done.returncode == 0, done.stdout
-    assert f"topic {world.prefix}.canary: missing: made at the start" in done.stdout
+    assert f"topic {world.prefix}.canary: missing: the service creates it" in done.stdout
     assert f"topic {world.prefix}.canary: created" in world.service.command(*words, "--create-topics").stdout
 
 
 def canaries(bootstrap: str, topic: str, **options: Any) -> tuple[Canaries, Metrics]:
     metrics = Metrics(CollectorRegistry())
-    config = Kafka(bootstrap_servers=[bootstrap], canary_topic=topic, canary_seconds=0.1)
+    config = KafkaConfig(bootstrap_servers=[bootstrap], canary_topic=topic, canary_seconds=0.1)
     made = Canaries(config, "cc:canary", metrics.canary_seconds, metrics.canary_lost, lambda: True, **options)
     return made, metrics
 
@@ -121,11 +122,11 @@ def test_a_source_goes_on_without_a_topic_it_may_not_read(
     bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Events still come after the broker has refused the canaries' topic."""
-    config = Kafka(bootstrap_servers=[bootstrap])
+    config = KafkaConfig(bootstrap_servers=[bootstrap])
     events, own = f"{topic_prefix}.events", f"{topic_prefix}.canary"
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
         create_canary_topic(admin, events)
-    source = KafkaSource(config, {events: ("d", "interactions")}, canary_topic=own)
+    source = KafkaSource(config, {events: ("d", "interactions")}, SourceOptions(canary_topic=own))
     assert source.canaries
     source.start({}, {})
     with KafkaProducer(bootstrap_servers=bootstrap) as producer:

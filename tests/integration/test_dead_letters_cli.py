@@ -10,7 +10,7 @@ import pytest
 from kafka import KafkaProducer
 
 from consumers.cli.main import _run, cli
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.kafka_sink import KafkaSink
 from consumers.dead_letters.sink import DeadLetter, dead_letter
 from consumers.dead_letters.topic_reader import LetterLog
@@ -36,7 +36,7 @@ class Desk:
 
     def fill(self, *letters: DeadLetter) -> None:
         """Through the service's own sink."""
-        sink = KafkaSink(Kafka([self.bootstrap], dead_letter_topic=self.dead))
+        sink = KafkaSink(KafkaConfig([self.bootstrap], dead_letter_topic=self.dead))
         for letter in letters:
             sink.send(letter)
             assert sink.wait(sink.sent, 30.0)
@@ -69,7 +69,7 @@ class Desk:
 
     def records(self, topic: str | None = None) -> list[Any]:
         """All records of a topic, read as letters are."""
-        with LetterLog(Kafka([self.bootstrap], dead_letter_topic=topic or self.source)) as log:
+        with LetterLog(KafkaConfig([self.bootstrap], dead_letter_topic=topic or self.source)) as log:
             return list(log._read())
 
 

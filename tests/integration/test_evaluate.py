@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from consumers.simulator.event_stream import Simulator, to_files
+from consumers.simulator.event_stream import Simulator
+from consumers.simulator.output import write_files
 from consumers.simulator.world_settings import DomainSpec, WorldSettings
 
 ARMS = {
@@ -45,7 +46,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
         ),
         events=1200,
     )
-    to_files(Simulator(world), folder)
+    write_files(Simulator(world), folder)
     done = evaluate(
         folder, "--json", str(folder / "f.json"), "--predictions", str(folder / "p.parquet"),
         "--plot", str(folder / "stream.png"), "--seeds", "2",
@@ -147,7 +148,7 @@ def test_clicks_only_and_no_text_run_too(tmp_path: Path) -> None:
         ),
         events=600,
     )
-    to_files(Simulator(world), tmp_path)
+    write_files(Simulator(world), tmp_path)
     with gzip.open(tmp_path / "items.csv.gz", "rt") as file:
         rows = list(csv.DictReader(file))
     with gzip.open(tmp_path / "items.csv.gz", "wt") as file:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from consumers.simulator.event_stream import Simulator, to_files
+from consumers.simulator.event_stream import Simulator
+from consumers.simulator.output import write_files
 from consumers.simulator.world_settings import DomainSpec, WorldSettings
 from tests.integration.test_end_to_end import World
 from tests.support.running import wait_for
@@ -30,7 +31,7 @@ def world(
 def history(folder: Path) -> list[dict[str, str]]:
     """150 events with event_ids in `interactions.csv`; gives the rows."""
     domains = (DomainSpec("movies", users=20, items=30), DomainSpec("books", users=20, items=30))
-    to_files(Simulator(WorldSettings(domains, events=150)), folder)
+    write_files(Simulator(WorldSettings(domains, events=150)), folder)
     with gzip.open(folder / "interactions.csv.gz", "rt") as file:
         rows = [row | {"event_id": f"h{n}"} for n, row in enumerate(csv.DictReader(file))]
     with (folder / "interactions.csv").open("w") as file:

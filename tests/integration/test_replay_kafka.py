@@ -18,8 +18,9 @@ from consumers.events.record import Kind
 from consumers.kafka_client.producer import make_producer, partition_of
 from consumers.kafka_client.topics import create_topics
 from consumers.replay.delivery import DeliveryError, send
-from consumers.replay.to_kafka import replay
-from consumers.simulator.event_stream import Simulator, to_files, to_kafka
+from consumers.replay.to_kafka import KafkaDestination, replay
+from consumers.simulator.event_stream import Simulator
+from consumers.simulator.output import write_files
 from consumers.simulator.world_settings import DomainSpec, WorldSettings
 from tests.support.paths import USER_FILES
 from tests.support.scanning import scanned
@@ -81,17 +82,17 @@ def test_simulator_to_kafka(bootstrap: str, world: Simulator) -> None:
     assert sorted(create_topics(client, topics)) == sorted(name for name, _ in topics)
     assert create_topics(client, topics) == []
     with make_producer(client) as producer:
-        counts = to_kafka(world.records(), producer)
+        counts = send(world.records(), producer)
     assert (counts.sent, counts.items) == (5000, 160)
     check(bootstrap, world, 4)
 
 
 def test_replay_of_files(bootstrap: str, world: Simulator, tmp_path: Path) -> None:
     """Files in the table layout give the records of the world again; missing topics are created compacted."""
-    to_files(world, tmp_path)
+    write_files(world, tmp_path)
     files = [tmp_path / "interactions.csv.gz", tmp_path / "items.csv.gz"]
     client = {"bootstrap_servers": bootstrap}
-    report = replay(*scanned(files), client, create=True, partitions=3)
+    report = replay(*scanned(files), KafkaDestination(client, create=True, partitions=3))
     assert (report.sent, report.items, report.bad_rows) == (5000, 160, 0)
     check(bootstrap, world, 3)
     with KafkaAdminClient(**client) as admin:
@@ -111,18 +112,18 @@ def test_tombstones_pass(bootstrap: str, topic_prefix: str) -> None:
 
 def test_topics_are_not_created_unasked(bootstrap: str, world: Simulator, tmp_path: Path) -> None:
     """A typing error in the config must not make a topic."""
-    to_files(world, tmp_path)
+    write_files(world, tmp_path)
     with pytest.raises(DeliveryError, match="does not exist"):
-        replay(*scanned([tmp_path / "items.csv.gz"]), {"bootstrap_servers": bootstrap})
+        replay(*scanned([tmp_path / "items.csv.gz"]), KafkaDestination({"bootstrap_servers": bootstrap}))
 
 
 def test_no_broker_is_an_error_in_time(own_broker: Broker, world: Simulator, tmp_path: Path) -> None:
     """Of kafka-python's kind, within the client's own bound."""
-    to_files(world, tmp_path)
+    write_files(world, tmp_path)
     own_broker.stop()
     client = {"bootstrap_servers": own_broker.bootstrap, "bootstrap_timeout_ms": 500}
     with pytest.raises(KafkaError):
-        replay(*scanned([tmp_path / "items.csv.gz"]), client)
+        replay(*scanned([tmp_path / "items.csv.gz"]), KafkaDestination(client))
 
 
 def test_a_broker_lost_on_the_way_is_an_error(own_broker: Broker) -> None:
@@ -162,7 +163,7 @@ def test_a_record_over_the_topics_limit_is_a_bad_row_and_the_rest_goes_on(
     path = tmp_path / "items.csv"
     path.write_text("item_id,title\n" + "".join(f"i{n},{title}\n" for n, title in enumerate(titles)))
     scans, limits = scanned([path], topic_prefix)
-    report = replay(scans, limits, client)
+    report = replay(scans, limits, KafkaDestination(client))
     got = [key.decode() for key, _ in read_all(bootstrap, topic, report.items)[0]]
     refused = [row.line - 2 for row in report.refused]
     assert refused in ([], list(large))

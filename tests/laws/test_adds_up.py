@@ -12,7 +12,7 @@ import pytest
 
 from consumers.cli.explain import run_explain
 from consumers.cli.main import write_json
-from consumers.config.schema import Checkpoint, DomainConfig, Settings
+from consumers.config.schema import CheckpointConfig, DomainConfig, Settings
 from models.arm_comparison import Arms
 from models.schema import Domain, Interaction, Item
 from models.settings import LearnerSettings, LearningSettings, RankerSettings
@@ -80,7 +80,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A config whose checkpoint holds what `taught` learned."""
     folder = tmp_path_factory.mktemp("explained")
     settings = Settings(
-        domains=CONFIG, checkpoint=Checkpoint(directory=str(folder)), learner=LearnerSettings(compare=False)
+        domains=CONFIG,
+        checkpoint=CheckpointConfig(directory=str(folder)),
+        learner=LearnerSettings(compare=False),
     )
     state = {"arms": taught()[0].state(), "text_encoder": settings.text_encoder.model, "privacy": ""}
     CheckpointDirectory(folder).save(snapshot(state))

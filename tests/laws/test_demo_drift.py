@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from consumers.config.schema import Settings
-from consumers.demo.drift_comparison import TARGET, WINDOW, Drifted, Kept, compare, show
-from consumers.simulator.event_stream import three_domains
+from consumers.demo.drift_comparison import TARGET, WINDOW_EVENTS, Drifted, Kept, compare, show
+from consumers.simulator.presets import three_domains
 from consumers.simulator.world import World
 from consumers.simulator.world_settings import WorldSettings
 from models.assessment.prequential import RMSE
@@ -46,7 +46,7 @@ def test_windows_after_the_drift() -> None:
     assert len(found.adapted) == len(found.not_adapted) == 1  # about 240 events, the drift in their middle
     assert 0.5 < found.not_adapted[0] < 2.0
     figures = found.figures()
-    assert figures["window_events"] == WINDOW
+    assert figures["window_events"] == WINDOW_EVENTS
     assert figures["error_after_drift_without_adaptation"] == [round(found.not_adapted[0], 4)]
 
 

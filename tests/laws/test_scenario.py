@@ -13,7 +13,7 @@ import pytest
 from consumers.config.loader import load
 from consumers.evaluation.scenarios.kinds import SCENARIOS
 from consumers.evaluation.scenarios.metrics import Pair, false_alarms, recovery_events, scenario_figures
-from consumers.evaluation.scenarios.run import Happening, Pass, Recorder, run_pass
+from consumers.evaluation.scenarios.run import Happening, LossRecorder, ScenarioPass, run_pass
 from consumers.evaluation.scenarios.world import TARGET, first_measured, scenario_world
 from consumers.simulator.event_stream import Simulator
 from consumers.simulator.world import World
@@ -30,7 +30,9 @@ def small(name: Any, events: int = 1500, seed: int = 3) -> WorldSettings:
 
 def pair_of(world: WorldSettings, ranked: bool = False) -> Pair:
     settings = msgspec.json.encode(load(None, need_domains=False))
-    on, off = (run_pass(Pass(world, settings, adapt, ranked), lambda _: None) for adapt in (True, False))
+    on, off = (
+        run_pass(ScenarioPass(world, settings, adapt, ranked), lambda _: None) for adapt in (True, False)
+    )
     return Pair(world, on, off)
 
 
@@ -200,7 +202,7 @@ def test_newcomers_are_counted_in_the_target(apart: Pair) -> None:
 
 def test_the_recorder_keeps_what_it_averages() -> None:
     """Losses of the target by row; those of other domains go into the means only."""
-    recorder = Recorder(3)
+    recorder = LossRecorder(3)
     for at, value in enumerate((4.0, 0.0, 1.0)):
         recorder.at = at
         recorder.add(TARGET, RMSE, "full", value)

@@ -6,16 +6,17 @@ import time
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer, TopicPartition
+from kafka import KafkaProducer
+from kafka import TopicPartition as KafkaPartition
 
-from consumers.events.record import Place, Record
+from consumers.events.record import Record, TopicPartition
 from tests.support.logs import PATIENCE, KafkaLog, by_place, ends, read_all
 
 
 class OpenTransaction:
     """A producer that has begun one and sent a record to each place."""
 
-    def __init__(self, log: KafkaLog, places: list[Place]) -> None:
+    def __init__(self, log: KafkaLog, places: list[TopicPartition]) -> None:
         self._producer = KafkaProducer(
             bootstrap_servers=log.config.bootstrap_servers, transactional_id=log.config.group_id
         )
@@ -88,9 +89,9 @@ def test_a_silent_partition_is_waited_for_once(kafka_log: KafkaLog) -> None:
     assert [r.value for r in got] == [b"%d" % k for k in range(sent)]
 
 
-def _silence(source: Any, place: Place) -> None:
+def _silence(source: Any, place: TopicPartition) -> None:
     """As if the partition had no leader: it is never fetched from."""
-    consumer, tp = source._consumer, TopicPartition(*place)
+    consumer, tp = source._consumer, KafkaPartition(*place)
     assign, resume = consumer.assign, consumer.resume
 
     def assigned(tps: list[Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.kafka_sink import KafkaSink
 from consumers.dead_letters.sink import CUT_BYTES, DeadLetter, ListSink, Sink, dead_letter
 from consumers.demo.embedded_servers import Broker
@@ -50,7 +50,7 @@ def read(bootstrap: str, topic: str, n: int) -> list[DeadLetter]:
 def kafka_sink(bootstrap: str, topic: str, **options: Any) -> KafkaSink:
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
         admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
-    return KafkaSink(Kafka([bootstrap], dead_letter_topic=topic), **options)
+    return KafkaSink(KafkaConfig([bootstrap], dead_letter_topic=topic), **options)
 
 
 @pytest.fixture(params=["list", "kafka"])
@@ -146,7 +146,7 @@ def test_a_letter_over_the_limit_of_the_topic(request: pytest.FixtureRequest, to
     limit = {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": "1000"}}
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
         admin.create_topics({topic_prefix: limit}, wait_for_metadata=True)
-    out = KafkaSink(Kafka([bootstrap], dead_letter_topic=topic_prefix))
+    out = KafkaSink(KafkaConfig([bootstrap], dead_letter_topic=topic_prefix))
     sent = [letter(n, value=b"v" * (100_000 if n == 20 else 50)) for n in range(40)]
     for one in sent:
         out.send(one)

@@ -7,7 +7,7 @@ import time
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.events.record import Offsets
 from consumers.source.in_memory import Abort, ListSource
@@ -313,7 +313,7 @@ def test_missing_topics_name_themselves(kafka_log: KafkaLog) -> None:
 
 def test_an_unreachable_broker_is_one_line() -> None:
     """Exit code 2 within 10 s, naming the server and the setting, without the password."""
-    config = Kafka(
+    config = KafkaConfig(
         ["127.0.0.1:1"], security_protocol="SASL_PLAINTEXT", sasl_mechanism="PLAIN",
         sasl_username="me", sasl_password="hunter2",
     )  # fmt: skip

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.topic_reader import LetterLog
 from tests.integration.test_end_to_end import DOMAINS, World
 from tests.support.running import wait_for
@@ -174,7 +174,7 @@ class Storm:
 
     def _check_letters(self) -> None:
         headers: dict[bytes, list[dict[str, str]]] = {}
-        config = Kafka([self.world.bootstrap], dead_letter_topic=f"{self.world.prefix}.dead")
+        config = KafkaConfig([self.world.bootstrap], dead_letter_topic=f"{self.world.prefix}.dead")
         with LetterLog(config) as log:
             for letter in log.letters():
                 headers.setdefault(letter.value or b"", []).append(letter.headers)

@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka import TopicPartition as KafkaPartition
 from kafka.errors import KafkaConnectionError
 
-from consumers.config.schema import Kafka
-from consumers.events.record import Offsets, Place, Record
+from consumers.config.schema import KafkaConfig
+from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.source.in_memory import ListSource
 from consumers.source.kafka import KafkaSource
+from consumers.source.options import SourceOptions
 from consumers.source.protocol import Source
 
 START = 1_700_000_000_000
@@ -60,7 +62,7 @@ class KafkaLog:
     """Topics of their own on a real broker."""
 
     def __init__(self, bootstrap: str, prefix: str) -> None:
-        self.config = Kafka([bootstrap], group_id=prefix)
+        self.config = KafkaConfig([bootstrap], group_id=prefix)
         self.interactions, self.items = f"interactions.{prefix}", f"items.{prefix}"
         self.topics: dict[str, tuple[str, Literal["interactions", "items", "forget"]]] = {
             self.interactions: ("movies", "interactions"),
@@ -72,7 +74,7 @@ class KafkaLog:
                 wait_for_metadata=True,
             )
         self.opened: list[KafkaSource] = []
-        self._oldest: dict[TopicPartition, int] = {}
+        self._oldest: dict[KafkaPartition, int] = {}
 
     def fill(self, records: list[Sent], **producer: Any) -> list[Record]:
         with KafkaProducer(
@@ -94,19 +96,19 @@ class KafkaLog:
             ]
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[TopicPartition]:
         return [(topic, partition) for topic in self.topics for partition in range(PARTITIONS)]
 
-    def expire(self, place: Place, before: int) -> None:
+    def expire(self, place: TopicPartition, before: int) -> None:
         """Deletes the records before an offset. The embedded broker cannot: there the oldest offset is made up."""
         with KafkaAdminClient(bootstrap_servers=self.config.bootstrap_servers) as admin:
             try:
-                admin.delete_records({TopicPartition(*place): before})
+                admin.delete_records({KafkaPartition(*place): before})
             except KafkaConnectionError:
-                self._oldest[TopicPartition(*place)] = before
+                self._oldest[KafkaPartition(*place)] = before
 
     def open(self, **options: Any) -> KafkaSource:
-        source = KafkaSource(self.config, self.topics, **options)
+        source = KafkaSource(self.config, self.topics, SourceOptions(**options))
         self.opened.append(source)
         told = source._consumer.beginning_offsets
         source._consumer.beginning_offsets = lambda tps: (
@@ -132,8 +134,8 @@ def read_all(source: Source, n: int) -> list[Record]:
     return read(source, lambda records: len(records) >= n, settle=0.2)
 
 
-def by_place(records: list[Record]) -> dict[Place, list[Record]]:
-    places: dict[Place, list[Record]] = {}
+def by_place(records: list[Record]) -> dict[TopicPartition, list[Record]]:
+    places: dict[TopicPartition, list[Record]] = {}
     for record in records:
         places.setdefault((record.topic, record.partition), []).append(record)
     return places

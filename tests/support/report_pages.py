@@ -7,7 +7,7 @@ import random
 from collections import deque
 
 from consumers.config.schema import DomainConfig, Settings
-from consumers.report.metric_history import Recorder
+from consumers.report.metric_history import MetricHistory
 from models.adaptation.adaptation_loop import Notice
 from serving.metrics import Metrics
 
@@ -27,7 +27,7 @@ class Made:
         self.now = 0.0
         self.metrics = Metrics()
         self.story: deque[tuple[int, Notice]] = deque(maxlen=100)
-        self.recorder = Recorder(self.metrics, self.story, every=2.0, clock=lambda: self.now)
+        self.recorder = MetricHistory(self.metrics, self.story, every=2.0, clock=lambda: self.now)
 
     def pass_by(self, seconds: float) -> None:
         end = self.now + seconds

@@ -16,7 +16,7 @@ from consumers.datasets.options import ReadOptions
 from consumers.datasets.problems import BadRow
 from consumers.datasets.record import Sent
 from consumers.datasets.scan import Scan, scan
-from consumers.datasets.table_file import Table
+from consumers.datasets.table_file import TableFile
 from consumers.replay.time_sort import in_time_order
 
 
@@ -41,7 +41,7 @@ def read(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The decoded values, and the bad rows as `line: reason`, after the file was scanned."""
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    table = Table(path, domain, ReadOptions(**options))
+    table = TableFile(path, domain, ReadOptions(**options))
     scan(table, Check(Settings(), ranged=False))
     bad: list[BadRow] = []
     got = list(table.records(bad.append))

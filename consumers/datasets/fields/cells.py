@@ -1,6 +1,6 @@
-"""One cell as an id, a number, a flag, words or an object: the same rules for CSV, JSON and Parquet.
+"""Read one cell as an id, a number, a flag, words or an object, by the same rules for CSV, JSON and Parquet.
 
-Each raises BadRowError, which names the field, what stands there, and what to do.
+Each function raises BadRowError, which names the field, what it holds, and what to do.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ _EMPTY = frozenset(("", "nan", "null", "none", "<na>", "n/a", "\\n"))  # \N is M
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,(\d{1,2}|\d{4,})")  # 1,234 can be read in two ways
 _WHOLE = re.compile(r"(-?\d+)\.0+")
-_CUT_OFF = re.compile(r"-?\d(\.\d+)?[eE]\+\d+")  # 9.78014E+12: a spreadsheet has thrown digits away
-_EXACT = 2**53  # from here on a float skips whole numbers
+_CUT_OFF = re.compile(r"-?\d(\.\d+)?[eE]\+\d+")  # 9.78014E+12: a spreadsheet has dropped digits
+_EXACT = 2**53  # from here on floats skip integers
 _TRUE = frozenset(("true", "t", "yes", "y", "1", "1.0", "on", "in stock", "in_stock", "instock"))
 _FALSE = frozenset(("false", "f", "no", "n", "0", "0.0", "off", "out of stock", "out_of_stock", "outofstock"))
 
 
 class UndecodableError(BadRowError):
-    """Text that is not in the file's encoding. One row of it tells that the encoding is another one."""
+    """Text that is not in the file's encoding. One such row shows that the encoding is another one."""
 
 
 def is_blank(value: Any) -> bool:
-    """Nothing, or a word that stands for nothing."""
+    """Return whether a cell is empty, or holds a word for nothing."""
     if isinstance(value, str):
         return len(value) < 7 and (value in _EMPTY or value.strip().lower() in _EMPTY)
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def as_id(value: Any, field: str, columns: Mapping[str, str]) -> str:
-    """Ids are text, and 42.0 is 42: a column of whole numbers with gaps is written so."""
+    """Return the id as text. 42.0 becomes 42: a column of integers with gaps is written with decimals."""
     if is_blank(value):
         raise BadRowError(f"{field} is empty")
     if not isinstance(value, str):
         value = _id_text(value, field, columns)
     value = value.strip()
-    if value.isalnum() and len(value) <= 256:  # nearly all are
+    if value.isalnum() and len(value) <= 256:  # the fast way, for nearly all ids
         return str(value)
     _refuse_odd(value, field)
     if value[-1:] == "0" and (whole := _WHOLE.fullmatch(value)) is not None:
@@ -74,7 +74,7 @@ def _id_text(value: Any, field: str, columns: Mapping[str, str]) -> str:
 
 
 def as_number(value: Any, field: str) -> float:
-    """A finite number; 4,5 is 4.5."""
+    """Return a finite number; 4,5 is 4.5."""
     if isinstance(value, bytes):
         value = _utf8(value, field)
     if isinstance(value, str):
@@ -98,7 +98,7 @@ def as_number(value: Any, field: str) -> float:
 
 
 def as_flag(value: Any, field: str) -> bool:
-    """Yes or no, in the words that exports have for it."""
+    """Return yes or no, from the words that exports use."""
     word = (_utf8(value, field) if isinstance(value, bytes) else str(value)).strip().lower()
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
@@ -106,21 +106,21 @@ def as_flag(value: Any, field: str) -> bool:
 
 
 def as_object(value: Any, field: str) -> dict[str, Any]:
-    """An object, or the JSON of one; without its nulls."""
+    """Return an object, or the object that its JSON stands for; without its nulls."""
     if isinstance(value, str | bytes):
         try:
             value = msgspec.json.decode(value)
         except (msgspec.MsgspecError, UnicodeError):
             raise BadRowError(f"{field} {short(value)} is not a JSON object") from None
     if isinstance(value, list) and all(isinstance(pair, tuple) for pair in value):
-        value = dict(value)  # Parquet's maps
+        value = dict(value)  # a map of Parquet
     if not isinstance(value, dict):
         raise BadRowError(f"{field} is {kind_of(value)} ({short(value)}), not an object")
     return {str(name): inner for name, inner in value.items() if inner is not None}
 
 
 def as_words(value: Any, field: str) -> str:
-    """Text of a cell, or of all that is in a list or an object."""
+    """Return the text of a cell, or of everything in a list or an object."""
     if isinstance(value, str):
         text = value.strip()
     elif isinstance(value, list | tuple):
@@ -138,7 +138,7 @@ def as_words(value: Any, field: str) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """A value's type in words."""
+    """Name a value's type."""
     names = {
         dict: "an object",
         list: "a list",

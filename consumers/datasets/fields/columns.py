@@ -1,4 +1,4 @@
-"""Which column of a table holds which of our fields: by its name, never by its place."""
+"""Find the column of each of our fields by its name, never by its position."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ NAMES: dict[str, str] = {
     "available": "available isavailable availability instock",
     "vectors": "vectors",
 }  # fmt: skip
-"""The column names that our fields go by; lower case, letters and digits only."""
+"""The column names of each field, as `plain` writes them."""
 
 _EVENT = ("user_id", "item_id", "domain", "rating", "timestamp", "event_id", "context", "type")
 _ABOUT = ("genres", "categories", "features", "description")
 _ITEM = ("item_id", "domain", "title", "text", *_ABOUT, "available", "vectors")
 FIELDS_OF: dict[Kind, tuple[str, ...]] = {"interactions": _EVENT, "items": _ITEM}
-"""The order in which a row's values go to `row_parser`."""
+"""The order in which the values of a row go to `row_parser`."""
 
 _ALIASES = {field: tuple(names.split()) for field, names in NAMES.items()}
 _KNOWN = frozenset(name for names in _ALIASES.values() for name in names)
-# Layouts that have both, and in which the first is the one to take: Amazon Reviews 2023 and 2018.
+# Layouts with both columns, where the first one counts: Amazon Reviews 2023 and 2018.
 _BEFORE = {"parentasin": "asin", "unixreviewtime": "reviewtime"}
-# A word that is a name in one kind of table and an id in the other counts as the last resort only.
+# These words are names in one kind of table and ids in the other. They count only if no other column fits.
 _LAST = {"item_id": ("movie", "article", "product"), "user_id": ("username", "reviewer")}
 _TYPED = re.compile(r":(token|float|token_seq|float_seq)$")  # RecBole's .inter and .item
 
@@ -73,7 +73,7 @@ Sample = Mapping[str, Sequence[Any]]
 
 
 class Columns(NamedTuple):
-    """What a table holds, and the column of each field it has. `doubtful`: items that may be events without a user."""
+    """What a table holds, and the column of each field. `doubtful`: items that may be events without a user."""
 
     kind: Kind
     fields: dict[str, str]
@@ -83,7 +83,7 @@ class Columns(NamedTuple):
 
 
 def plain(name: str) -> str:
-    """A column's name as it is compared: lower case letters and digits, without accents and RecBole's types."""
+    """Return a column's name as it is compared: lower-case letters and digits, without accents and RecBole's types."""
     letters = unicodedata.normalize("NFKD", _TYPED.sub("", name.strip()).lower())
     return "".join(c for c in letters if c.isalnum())
 
@@ -104,9 +104,9 @@ def recognise(
     expected: Kind | None,
     sample: Sample,
 ) -> Columns:
-    """Finds the fields. `inner`: names such as user.id, which are taken only where `options` name them.
+    """Find the columns of the fields. `inner`: names such as user.id, used only if `options` name them.
 
-    Raises TableError where a field is missing that is needed, or where two columns would do.
+    Raises TableError if a needed field is missing, or if two columns fit.
     """
     there = {"", *names, *inner}
     mapped = {field: column for field, column in options.columns.items() if column in there}
@@ -121,7 +121,7 @@ def recognise(
             elif found:
                 doubtful[field] = sorted(found, key=list(names).index)
     if "item_id" in fields and fields.get("title") == fields["item_id"]:
-        del fields["title"]  # `movie` alone is the id
+        del fields["title"]  # a lone column `movie` is the id
     kind = _kind(path, fields, doubtful, expected, names)
     wanted = FIELDS_OF[kind]
     as_event = fields.keys() & {"rating", "timestamp"} if kind == "items" and expected is None else set()
@@ -137,7 +137,7 @@ def recognise(
 
 
 def _candidates(field: str, names: Sequence[str]) -> list[str]:
-    """The columns that may hold `field`: the one that is called so, else all that go by one of its names."""
+    """Return the columns that may hold `field`: the one with its name, else all with one of its other names."""
     by_plain: dict[str, list[str]] = {}
     for name in names:
         by_plain.setdefault(plain(name.partition("#")[0]), []).append(name)
@@ -195,7 +195,7 @@ def _refuse_doubt(path: Path, doubtful: Mapping[str, list[str]], options: ReadOp
 def _of_interactions(
     path: Path, fields: dict[str, str], names: Sequence[str], options: ReadOptions, sample: Sample
 ) -> list[str]:
-    """Settles rating and time, the two that must not be missed. Raises TableError. Gives what to say about it."""
+    """Decide on rating and time, the two fields that matter most; return what to say about them. Raises TableError."""
     notes = []
     left = [name for name in names if name not in fields.values()]
     if options.no_time:

@@ -1,4 +1,4 @@
-"""Whether a column that nobody has named may be the rating: then rows must not pass for clicks unasked."""
+"""Recognise a column that may hold ratings although no option names it: its rows must not become clicks unasked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-_GRADES = 21  # different values of half stars from 0 to 10
+_GRADES = 21  # number of different half stars from 0 to 10
 _NOT_RATINGS = re.compile(
     r"(id|key|code|no|nr|num|number|index|idx|count|cnt|year|month|day|hour|minute|weekday|week|age|zip|lat|lon|lng|"
     r"latitude|longitude|price|cost|amount|quantity|qty|position|pos|rank|page|session|duration|seconds|length|size)$|"
@@ -20,10 +20,10 @@ _WORDS = {"true", "false", "t", "f", "yes", "no", "y", "n"}
 
 
 def looks_like_rating(name: str, values: Sequence[Any]) -> str | None:
-    """What the column holds and what to say then, if that may be ratings; else None.
+    """Return what the column holds and what to say about it, if it may hold ratings; else None.
 
-    Numbers of few different values are, unless the column's name says that they are something else; so are yes
-    and no under a name such as `recommended`. `values`: the first of the column.
+    Numbers with few different values may be ratings, unless the column's name says otherwise. So may yes and no under a
+    name such as `recommended`. `values`: the first values of the column.
     """
     lower = re.sub(r"[^a-z0-9]", "", name.lower())
     held = [v for v in values if v is not None and v != "" and not (isinstance(v, float) and math.isnan(v))]
@@ -39,7 +39,7 @@ def looks_like_rating(name: str, values: Sequence[Any]) -> str | None:
     if any(n is None or not abs(n) <= 100 for n in numbers):
         return None
     different = sorted({n for n in numbers if n is not None})
-    repeats = len(different) < len(numbers) or len(numbers) <= 5  # a few rows tell little
+    repeats = len(different) < len(numbers) or len(numbers) <= 5  # a few rows prove little
     if len(different) > _GRADES or not repeats:
         return None
     numbers_held = f"numbers from {different[0]:g} to {different[-1]:g}"

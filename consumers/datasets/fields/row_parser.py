@@ -1,4 +1,4 @@
-"""One row of a table as a record in contract JSON, or the reason why not."""
+"""Turn one row of a table into a record in contract JSON, or into the reason why not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from consumers.datasets.problems import BadRowError
 from consumers.datasets.record import Sent
 
 Row = tuple[Any, ...]
-"""A row's values in the order of `columns.FIELDS_OF`; None where the table has no such column."""
+"""A row's values in the order of `columns.FIELDS_OF`; None for a column that the table lacks."""
 
 _TEXT_LIMIT = 4000  # characters: an encoder reads a few hundred words, and Kafka refuses records above 1 MB
 _CLICKS = frozenset(
@@ -48,7 +48,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class EventParser:
-    """Rows of interactions. Counts the types of events by what they were taken for."""
+    """Parses rows of interactions. Counts event types by their meaning."""
 
     def __init__(
         self, fields: Mapping[str, str], options: ReadOptions, latest: int, order: DateOrder | None
@@ -59,10 +59,10 @@ class EventParser:
         self._latest = latest
         self._order = order
         self.types: Counter[tuple[str, Meaning | None]] = Counter()
-        """Rows by type and meaning. None: nobody has said what it means."""
+        """Rows by type and meaning; None for a type without a meaning."""
 
     def __call__(self, domain: str, row: Row) -> Sent | None:
-        """The record; None for a type that is to be left out. Raises BadRowError."""
+        """Return the record; None for a type that is left out. Raises BadRowError."""
         user, item, _, rating, timestamp, event_id, context, kind = row
         meaning = None if kind is None else self._meaning(kind)
         if meaning is not None and meaning.kind == "skip":
@@ -97,7 +97,7 @@ class EventParser:
         return Sent("interactions", domain, user.encode(), _encode(event), when, implicit=implicit)
 
     def _meaning(self, kind: Any) -> Meaning | None:
-        """What the row's type says; None where it has none. Raises BadRowError for one that is not known."""
+        """Return the meaning of the row's type; None without a type. Raises BadRowError for an unknown type."""
         if is_blank(kind):
             return None
         name = str(kind).strip()
@@ -118,13 +118,13 @@ class EventParser:
 
 
 class ItemParser:
-    """Rows of items."""
+    """Parses rows of items."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         self._fields = fields
 
     def __call__(self, domain: str, row: Row) -> Sent:
-        """The record. Raises BadRowError, and UndecodableError for text in another encoding."""
+        """Return the record. Raises BadRowError, and UndecodableError for text in another encoding."""
         item_id, _, title, text, genres, categories, features, description, available, vectors = row
         item_id = as_id(item_id, "item_id", self._fields)
         title, text = as_words(title, "title"), as_words(text, "text")

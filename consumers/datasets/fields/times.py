@@ -1,4 +1,4 @@
-"""A cell as a time in ms since the epoch. What can be read in two ways is refused, never guessed."""
+"""Read a cell as a time in ms since the epoch. A cell that can be read in two ways is refused, never guessed."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _NAMED_MONTH = (
 
 
 def parse_time(value: Any, latest: int, order: DateOrder | None = None) -> int:
-    """Seconds, ms, µs or ns since the epoch by their size, or a date (UTC unless it says otherwise): as ms.
+    """Return the time in ms: seconds, ms, µs or ns by their size, or a date (UTC unless it names another zone).
 
-    `order` tells how 03/04/2011 is meant. Raises BadRowError.
+    `order` says how 03/04/2011 is meant. Raises BadRowError.
     """
     try:
         at = int(_milliseconds(value, order))
@@ -57,9 +57,9 @@ def parse_time(value: Any, latest: int, order: DateOrder | None = None) -> int:
 
 
 def date_order(values: Iterable[Any], wanted: DateOrder | None) -> DateOrder | None:
-    """How dates such as 31/12/2011 are meant, by those with a number above 12; `wanted` where it is given.
+    """Return the order of dates such as 31/12/2011, from those with a number above 12; or `wanted`, if given.
 
-    Raises ValueError, with an example, where none has one, or where both orders occur.
+    Raises ValueError, with an example, if none has such a number, or if both orders occur.
     """
     if wanted is not None:
         return wanted
@@ -81,12 +81,12 @@ def date_order(values: Iterable[Any], wanted: DateOrder | None) -> DateOrder | N
 
 
 def has_numeric_date(values: Iterable[Any]) -> bool:
-    """Whether some are dates such as 03/04/2011, whose order must be known."""
+    """Return whether some are dates such as 03/04/2011, whose order must be known."""
     return any(isinstance(v, str) and _NUMERIC_DATE.fullmatch(v.strip()) for v in values)
 
 
 def short(value: Any) -> str:
-    """A value in a message: not longer than a line bears."""
+    """Cut a value to a length that fits into a message."""
     text = repr(value)
     return text if len(text) <= 40 else text[:39] + "…"
 
@@ -109,7 +109,7 @@ def _milliseconds(value: Any, order: DateOrder | None) -> float:
 
 
 def _of_number(number: Any) -> float:
-    if isinstance(number, int) and number >= 10**14:  # exact, where a float is not
+    if isinstance(number, int) and number >= 10**14:  # integers stay exact where floats do not
         return number // (1000 if number < 10**17 else 10**6)
     number = float(number)
     return float(
@@ -122,8 +122,8 @@ def _of_date(when: datetime) -> float:
 
 
 def _date(text: str, order: DateOrder | None) -> datetime:
-    """Raises ValueError for what is no date, or for one of two readings."""
-    text = re.sub(r"\[[^\]]*\]$", "", text)  # 2011-12-03T10:15:30+01:00[Europe/Paris]: the offset says it
+    """Raises ValueError for a text that is no date, or one of two readings."""
+    text = re.sub(r"\[[^\]]*\]$", "", text)  # 2011-12-03T10:15:30+01:00[Europe/Paris]: the offset is enough
     if numeric := _NUMERIC_DATE.fullmatch(text):
         if order is None:
             raise ValueError(text)
@@ -138,7 +138,7 @@ def _date(text: str, order: DateOrder | None) -> datetime:
 
 
 def _iso(text: str) -> str:
-    """Zone words and 12-hour clocks as ISO 8601 has them."""
+    """Rewrite zone words and 12-hour clocks as ISO 8601."""
     if (zone := _ZONE_WORD.fullmatch(text)) is not None:
         offset = f"{zone[4]}{int(zone[5]):02}{(zone[6] or '00').strip(':')}" if zone[3] else "+0000"
         text = zone[1] + ("" if ":" not in zone[1] else offset)
@@ -152,7 +152,7 @@ def _iso(text: str) -> str:
 
 
 def _with_a_name(text: str) -> datetime:
-    """Dates that name the month, as mail, logs and spreadsheets write them."""
+    """Read dates that name the month, as mail, logs and spreadsheets write them."""
     clock = _CLOCK.search(text)
     if clock is None:
         return datetime.fromisoformat(_named_day(text))
@@ -162,7 +162,7 @@ def _with_a_name(text: str) -> datetime:
 
 @functools.lru_cache(maxsize=10_000)
 def _named_day(text: str) -> str:
-    """As YYYY-MM-DD. Remembered: files have few days and many rows."""
+    """Return the day as YYYY-MM-DD. It is cached: files have few days and many rows."""
     plain = _WEEKDAY.sub("", re.sub(r"[\s,]+", " ", text).strip())
     for pattern in _NAMED_MONTH:
         with contextlib.suppress(ValueError):

@@ -1,7 +1,7 @@
-"""Delimited text as rows of cells, read by pyarrow's CSV reader (RFC 4180), each with its line.
+"""Read delimited text as rows of cells with their lines, by pyarrow's CSV reader (RFC 4180).
 
-pyarrow, because it reads from any stream in bounded memory (so zip, every encoding and a cut file are dealt with
-before it), and tells each row whose number of cells is wrong.
+pyarrow reads from any stream in bounded memory, so zip, encodings and cut files are handled before it. It also
+reports each row with a wrong number of cells.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from consumers.datasets.fields.row_parser import Row
 from consumers.datasets.formats.layout import BLANKS, Layout
 from consumers.datasets.formats.text_stream import TextStream
 
-_LONGEST_ROW = 1 << 23  # bytes; an open quote would swallow the rest of the file
-_ROWS = 8192  # made Python values of at a time
-_END = "\ufdd1"  # a row of its own after the last: where it is not one, a quote is still open
+_LONGEST_ROW = 1 << 23  # bytes; without a limit an open quote would swallow the rest of the file
+_ROWS = 8192  # rows converted to Python values at a time
+_END = "\ufdd1"  # an extra last row; if it does not come out as a row, a quote is still open
 _OPEN = "a quote is opened here and never closed: close it, or write quotes within a cell twice"
-_UNIT = "\x1f"  # stands for a separator of several characters
+_UNIT = "\x1f"  # replaces a separator of several characters
 _GENRES = (
     "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
     "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
@@ -48,7 +48,7 @@ class DelimitedRows:
         return self.stream.position
 
     def rows(self, wanted: Sequence[str | None]) -> Iterator[tuple[int, Row | str]]:
-        """(line, the cells of the `wanted` columns), or (line, what is wrong). None: a column that is not there."""
+        """Yield (line, cells of the `wanted` columns; None for a column that is missing), or (line, what is wrong)."""
         pick = self._picker(wanted)
         feed = _Feed(self.stream, self.layout)
         self.cut, self.comments = None, 0
@@ -62,7 +62,7 @@ class DelimitedRows:
                 if found is not None:
                     yield line, found
         except pa.ArrowInvalid as error:
-            # A row that does not fit a block: in general, an open quote.
+            # A row longer than a block usually has an open quote.
             within = f"a quote is opened in or after this line and not closed within {_LONGEST_ROW >> 20} MB"
             self.cut = within if "straddling" in str(error) else str(error)
             line += 1
@@ -73,10 +73,10 @@ class DelimitedRows:
             yield line, f"unreadable from here on: {self.cut}"
 
     def _picker(self, wanted: Sequence[str | None]) -> Callable[[tuple[str, ...]], Row]:
-        """What takes the wanted cells out of a row; the place after the last stands for a column that is not there."""
+        """Return a function that picks the wanted cells of a row. The place after the last means a missing column."""
         width = len(self.layout.names)
         names: dict[str | None, int] = {name: n for n, name in enumerate(self.layout.names)}
-        # One place after the last cell stands for what is not there, a second one for genres told by flags.
+        # The place after the last cell stands for a missing one; the place after that, for genres made of flags.
         flags = len(self.names) > width
         places = [
             width + (flags and name == "genres") if name not in names else names[name] for name in wanted
@@ -88,7 +88,7 @@ class DelimitedRows:
         return lambda cells: take((*cells, None, _genres(cells) if genres else None))
 
     def _is_row(self, cells: tuple[str, ...]) -> bool:
-        """Whether it is one, and not a blank line, a comment or the end. Notes a quote that is open at the end."""
+        """Return whether it is a row: no blank line, no comment, not the end. Note a quote that is open at the end."""
         if cells[-1].endswith((_END, _END + "\n")):
             if len(cells) > 1 or cells[0] != _END:
                 self.cut = _OPEN
@@ -99,7 +99,7 @@ class DelimitedRows:
         return any(cells)
 
     def _complaint(self, line: int, odd: _Odd) -> str | None:
-        """What is wrong with a row of another width, if it is one."""
+        """Return what is wrong with a row of another width, or None if it is no row."""
         if odd.text.strip() == _END:
             return None
         if _END in odd.text:
@@ -116,7 +116,7 @@ class DelimitedRows:
 
 
 class _Odd(NamedTuple):
-    """A row whose number of cells is not the header's. `number` counts rows from 1."""
+    """A row whose number of cells differs from the header's. `number` counts rows from 1."""
 
     number: int
     text: str
@@ -124,7 +124,7 @@ class _Odd(NamedTuple):
 
 
 def _numbered(feed: _Feed, layout: Layout) -> Iterator[tuple[int, tuple[str, ...] | _Odd]]:
-    """Rows after the header with the lines that they begin on, also those of another width."""
+    """Yield the rows after the header with the lines on which they begin, including those of another width."""
     line, number = layout.before + 1, 0
     odd: deque[_Odd] = deque()
     for batch in _batches(feed, layout, odd):
@@ -144,7 +144,7 @@ def _numbered(feed: _Feed, layout: Layout) -> Iterator[tuple[int, tuple[str, ...
 
 
 def _genres(cells: tuple[str, ...]) -> str:
-    """Of MovieLens 100k, where the last 18 columns are flags."""
+    """Join the genres of MovieLens 100k, whose last 18 columns are flags."""
     return "|".join(g for g, flag in zip(_GENRES, cells[-18:], strict=True) if flag == "1")
 
 
@@ -174,7 +174,7 @@ def _batches(feed: _Feed, layout: Layout, odd: deque[_Odd]) -> Iterator[pa.Recor
 
 
 def _line_breaks(batch: pa.RecordBatch) -> list[int] | None:
-    """How many line ends lie within the cells of each row; None where there are none at all."""
+    """Count the line ends within the cells of each row; None if there are none."""
     total = None
     for column in batch.columns:
         if pc.any(pc.match_substring(column, "\n")).as_py():
@@ -184,7 +184,7 @@ def _line_breaks(batch: pa.RecordBatch) -> list[int] | None:
 
 
 class _Feed:
-    """A stream's text from the header on, as the bytes that pyarrow asks for."""
+    """A stream's text from the header on, as bytes for pyarrow."""
 
     closed = False
 
@@ -193,7 +193,7 @@ class _Feed:
         self._rest = b""
 
     def read(self, size: int) -> bytes:
-        """As much as was asked for, until the end: pyarrow takes what it gets for a block."""
+        """Return as much as was asked for, until the end: pyarrow takes each answer for a block."""
         parts, length = [self._rest], len(self._rest)
         while length < size and (piece := next(self._pieces, None)) is not None:
             parts.append(piece.encode())

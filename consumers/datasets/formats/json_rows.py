@@ -1,4 +1,4 @@
-"""JSON as rows: one object a line, an array, objects over many lines, or Python dicts a line."""
+"""Read JSON as rows: one object a line, an array, objects over many lines, or Python dicts a line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from consumers.datasets.problems import TableError
 
 Object = dict[str, Any]
 
-_SAMPLE = 200  # objects whose keys are the columns
+_SAMPLE = 200  # objects from whose keys the columns are made
 _LARGEST_OBJECT = 1 << 26  # characters
 
 
@@ -25,7 +25,7 @@ class JsonRows:
     """The objects of a JSON file. After reading, `cut` says why the file was not read to its end, or None."""
 
     def __init__(self, stream: TextStream, head: str) -> None:
-        """`head`: the file's beginning. Raises TableError for JSON that is no table."""
+        """Look at `head`, the file's beginning. Raises TableError for JSON that is no table."""
         self.stream = stream
         self.cut: str | None = None
         head = head.lstrip()
@@ -40,7 +40,7 @@ class JsonRows:
         return self.stream.position
 
     def rows(self, wanted: Sequence[str | None]) -> Iterator[tuple[int, Row | str]]:
-        """(line, the values of the `wanted` keys), or (line, what is wrong). `user.id`: the id inside of user."""
+        """Yield (line, values of the `wanted` keys), or (line, what is wrong). `user.id`: the id inside of user."""
         keys = [name or "\0" for name in wanted]
         paths = {key: key.split(".") for key in keys if "." in key}
         self.cut = None
@@ -69,7 +69,7 @@ class JsonRows:
         return self._values, "JSON objects over several lines"
 
     def _columns(self, path: Path) -> tuple[list[str], list[str]]:
-        """(keys of the first objects, keys inside of their objects as `user.id`)"""
+        """Return (keys of the first objects, keys inside their objects such as `user.id`)."""
         names: dict[str, None] = {}
         inner: dict[str, None] = {}
         good: list[Object] = []
@@ -102,14 +102,15 @@ class JsonRows:
                 yield line, found if isinstance(found, dict) else "not a Python dict"
 
     def _values(self) -> Iterator[tuple[int, Object | str]]:
-        """Value after value, wherever lines end, in an array or not. The number of an object stands for a line."""
+        """Yield value after value, whether in lines or in an array.
+
+        Outside lines, the object's number stands for the line.
+        """
         decode = json.JSONDecoder().raw_decode
         text, number, tried = "", 0, 0
         for block in self.stream.blocks():
             text += block
-            if (
-                len(text) < tried
-            ):  # twice as long as when it was no whole value: else reading would be quadratic
+            if len(text) < tried:  # read twice as much before trying again, so that reading is not quadratic
                 continue
             at = 0
             while (at := _next_value(text, at)) < len(text):
@@ -118,7 +119,7 @@ class JsonRows:
                 except (ValueError, RecursionError):
                     break
                 if end == len(text) and not isinstance(value, dict | list):
-                    break  # a number may go on
+                    break  # the number may continue
                 at, number = end, number + 1
                 yield (
                     number,
@@ -151,7 +152,7 @@ def _once(pairs: list[tuple[str, Any]]) -> Object:
 
 
 def _key_twice(head: str) -> str | None:
-    """A key that an object at the file's beginning has twice: JSON readers keep the last without a word."""
+    """Return a key that an object at the file's beginning has twice: JSON readers silently keep the last."""
     decode, at = json.JSONDecoder(object_pairs_hook=_once).raw_decode, 0
     try:
         while (at := _next_value(head, at)) < len(head):
@@ -164,7 +165,7 @@ def _key_twice(head: str) -> str | None:
 
 
 def _next_value(text: str, at: int) -> int:
-    """Past blanks, commas and brackets of the outermost array."""
+    """Return the position of the next value, past blanks, commas and brackets of the outermost array."""
     while at < len(text) and text[at] in " \t\n,[]":
         at += 1
     return at
@@ -174,8 +175,9 @@ _decode = msgspec.json.Decoder().decode
 
 
 def _decoded(text: str) -> Any:
-    """The value, or why there is none. NaN and lone surrogates, which are not JSON, are let through: a row that
-    does not need them counts.
+    """Return the value, or what is wrong with it.
+
+    NaN and lone surrogates, which are not JSON, pass: a row that does not need them is good.
     """
     try:
         return _decode(text)
@@ -209,7 +211,7 @@ def _kind(value: Any) -> str:
 
 
 def _refuse_wrapped(path: Path, found: Object) -> None:
-    """Tables inside of one object: by key, or by column as pandas writes them. Raises TableError."""
+    """Raises TableError for a table inside one object: by key, or by column as pandas writes it."""
     for key, value in found.items():
         rows = isinstance(value, list) and value and isinstance(value[0], dict)
         if rows and not any(map(names_an_id, found)):

@@ -1,4 +1,4 @@
-"""What stands at the head of a delimited file: its separator, its header, and the lines that are neither."""
+"""Read the head of a delimited file: its separator, its header, and the lines before it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from consumers.datasets.fields.columns import is_known
 from consumers.datasets.problems import TableError
 
 BLANKS = " "
-"""As a separator: one blank or several."""
+"""A separator of one or more blanks."""
 
 _CANDIDATES = ("\t", ",", ";", "|")
 _NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|", BLANKS: "blanks"}
 
-# Tables without a header, which are told by their separator and number of columns; and by the file's name
-# where others have the same. MovieLens 1M and 10M; 100k.
+# Tables without a header, recognised by separator and number of columns, and by the file's name where several
+# match. MovieLens 1M, 10M and 100k.
 _RATINGS = ("user_id", "item_id", "rating", "timestamp")
 _U_ITEM = ("item_id", "title", "released", "video", "url", *(f"genre {n}" for n in range(19)))
 _BARE: tuple[tuple[str, int, str, tuple[str, ...]], ...] = (
@@ -35,12 +35,12 @@ class Layout(NamedTuple):
 
     delimiter: str
     names: list[str]
-    """One a column, each once; without a header, numbers from 0."""
+    """One name a column, each once; without a header, numbers from 0."""
     header: bool
     before: int
     """Lines before the header or the first row: blank ones, comments, `sep=;`."""
     comments: str
-    """What begins a comment line, or ""."""
+    """The beginning of a comment line, or ""."""
     note: str = ""
     """Where the names come from, if not from a header."""
 
@@ -51,9 +51,9 @@ class Layout(NamedTuple):
 
 
 def layout_of(path: Path, head: str, delimiter: str | None, mapped: list[str]) -> Layout:
-    """Reads the layout off the file's beginning. `mapped`: the columns that were named for it.
+    """Recognise the layout from the file's beginning. `mapped`: the columns that options name.
 
-    Raises TableError where the separator cannot be told, or where the first line is neither header nor known.
+    Raises TableError if the separator is unclear, or if the first line is neither a header nor known.
     """
     lines = head.split("\n")
     before, comments, said = _before(lines)
@@ -64,7 +64,7 @@ def layout_of(path: Path, head: str, delimiter: str | None, mapped: list[str]) -
     cells = cells_of(first, delimiter, lines[before + 1 :])
     if comments and not any(map(is_known, cells)):
         above = cells_of(lines[before - 1].lstrip(comments).strip(), delimiter)
-        if len(above) == len(cells) and any(map(is_known, above)):  # the header is commented out
+        if len(above) == len(cells) and any(map(is_known, above)):  # the header is a comment
             return Layout(delimiter, each_once(above), False, before, comments, "names in a comment")
     if mapped and all(column.isdecimal() for column in mapped) and not set(mapped) <= set(cells):
         bare = _holds_values(cells)
@@ -89,7 +89,7 @@ def layout_of(path: Path, head: str, delimiter: str | None, mapped: list[str]) -
 
 
 def cells_of(line: str, delimiter: str, more: list[str] | None = None) -> list[str]:
-    """One row's cells, stripped; a quoted cell may go on in the lines of `more`."""
+    """Return the stripped cells of one row; a quoted cell may continue in the lines of `more`."""
     if delimiter == BLANKS:
         return line.split()
     if len(delimiter) > 1:
@@ -97,12 +97,12 @@ def cells_of(line: str, delimiter: str, more: list[str] | None = None) -> list[s
     rows = csv.reader((x + "\n" for x in (line, *(more or ()))), delimiter=delimiter)
     try:
         return [cell.strip() for cell in next(rows)]
-    except csv.Error:  # a cell of more than 128 KB
+    except csv.Error:  # a cell above 128 KB
         return [cell.strip() for cell in line.split(delimiter)]
 
 
 def _before(lines: list[str]) -> tuple[int, str, str | None]:
-    """(lines before the table, what begins a comment, the separator that a line `sep=;` tells)."""
+    """Return (lines before the table, beginning of a comment, separator that a line `sep=;` names)."""
     before, comments, said = 0, "", None
     for line in lines:
         told = re.fullmatch(r'"?sep=(.|\\t)"?', line.strip(" \ufeff"), re.IGNORECASE)
@@ -117,7 +117,7 @@ def _before(lines: list[str]) -> tuple[int, str, str | None]:
 
 
 def _delimiter(path: Path, first: str, lines: list[str]) -> str:
-    """The separator that gives the most columns we know, else the most columns that its rows have too."""
+    """Return the separator that yields the most columns we know; failing that, the most columns that rows have too."""
     if "::" in first and (any(map(is_known, first.split("::"))) or not any(map(is_known, first.split(",")))):
         return "::"
     doubled = [d * 2 for d in _CANDIDATES if d * 2 in first and d not in first.replace(d * 2, "")]
@@ -145,21 +145,21 @@ def _delimiter(path: Path, first: str, lines: list[str]) -> str:
         any(map(is_known, words)) or all(len(x.split()) == len(words) for x in lines[1:5])
     ):
         return BLANKS
-    return ","  # one column
+    return ","  # a single column
 
 
 def _holds_values(cells: list[str]) -> bool:
-    """Whether this is a row and not a header: nobody calls a column 4 or 1260759144."""
+    """Return whether this is a row and not a header: no column is called 4 or 1260759144."""
     return any(_NUMBER.fullmatch(cell) for cell in cells)
 
 
 def _by_number(cells: list[str], mapped: list[str]) -> list[str]:
-    """The header's names, but for the columns that were named by their number."""
+    """Return the header's names, but numbers for the columns that options name by number."""
     return [str(n) if str(n) in mapped else name for n, name in enumerate(each_once(cells))]
 
 
 def each_once(names: list[str]) -> list[str]:
-    """Names that stand there twice get a number, `rating#1` and `rating#2`: neither is taken unasked."""
+    """Number names that occur twice, as `rating#1` and `rating#2`: neither is used unless an option names it."""
     names = [name or f"column {n}" for n, name in enumerate(names)]
     count = Counter(names)
     seen: Counter[str] = Counter()

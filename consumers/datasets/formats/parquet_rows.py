@@ -1,4 +1,4 @@
-"""Parquet as rows, batch by batch."""
+"""Read Parquet as rows, batch by batch."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ class ParquetRows:
         return int(self._done * self._path.stat().st_size)
 
     def rows(self, wanted: Sequence[str | None]) -> Iterator[tuple[int, Row | str]]:
-        """(row, the values of the `wanted` columns). None: a column that is not there. `user.id`: inside a struct."""
+        """Yield (row, values of the `wanted` columns;
+
+        None for a column that is missing). `user.id`: inside a struct.
+        """
         line, self.cut = 0, None
         outer = {name: name if name in self.names else name.partition(".")[0] for name in wanted if name}
         read = None if any("#" in name for name in self.names) else list(dict.fromkeys(outer.values()))
@@ -61,7 +64,7 @@ class ParquetRows:
 
 
 def _values(column: pa.Array, name: str, outer: str) -> list[Any]:
-    """As Python values; times to the ms, because Python has no nanoseconds."""
+    """Convert to Python values; times to ms, because Python has no nanoseconds."""
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("ms", column.type.tz), safe=False)
     values: list[Any] = column.to_pylist()

@@ -1,4 +1,4 @@
-"""A file as text: decompressed, decoded strictly, line ends as LF. What ends too early is noted, not hidden."""
+"""Read a file as text: decompressed, decoded strictly, line ends as LF. An early end is reported."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 from consumers.datasets.formats.unpacking import UNREADABLE, Unpacked
 
 UNDECODABLE = "\ufdd0"
-"""Stands where bytes are no text in the file's encoding. Unicode keeps it free: no text has it."""
+"""Replaces bytes that are no text in the file's encoding. No text has it: Unicode reserves it for programs."""
 
 _BLOCK = 1 << 18
-_LONGEST_LINE = 1 << 26  # characters; what is longer is not made of lines
+_LONGEST_LINE = 1 << 26  # characters; a file with a longer line does not consist of lines
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -26,10 +26,10 @@ codecs.register_error(_HANDLER, lambda error: (UNDECODABLE, error.end))  # type:
 
 
 class TextStream:
-    """Reads `path` from its beginning, each time that `blocks` or `lines` is called.
+    """The text of `path`; each call of `blocks` or `lines` reads it from the beginning.
 
-    `encoding` is None for what the file itself tells. After reading, `cut` says why reading ended before the file
-    did, or is None. Raises TableError and what `UNREADABLE` lists.
+    `encoding` is None to detect it. After reading, `cut` says why reading ended before the file did, or is None. Raises
+    TableError and what `UNREADABLE` lists.
     """
 
     def __init__(self, path: Path, encoding: str | None = None) -> None:
@@ -49,13 +49,13 @@ class TextStream:
 
     @property
     def position(self) -> int:
-        """How many of the file's `size` bytes have been read."""
+        """Return how many of the file's `size` bytes have been read."""
         if self._open is None or self._open.raw.closed:
             return self._done
         return self._open.raw.tell()
 
     def blocks(self) -> Iterator[str]:
-        """The text in pieces of some 100 KB."""
+        """Yield the text in pieces of about 100 KB."""
         self.cut = None
         decoder = io.IncrementalNewlineDecoder(
             codecs.getincrementaldecoder(self.encoding)(_HANDLER), translate=True
@@ -81,7 +81,10 @@ class TextStream:
             unpacked.close()
 
     def whole_lines(self) -> Iterator[str]:
-        """Pieces that end with a line's end; the last line gets one. Of a file that is cut, whole lines only."""
+        """Yield pieces that end with a line end, which is added to the last line.
+
+        A file that is cut yields whole lines only.
+        """
         rest = ""
         for block in self.blocks():
             head, end, tail = block.rpartition("\n")
@@ -97,12 +100,12 @@ class TextStream:
             yield rest + "\n"
 
     def lines(self) -> Iterator[str]:
-        """Line by line, with their ends."""
+        """Yield the lines with their ends."""
         for piece in self.whole_lines():
             yield from io.StringIO(piece)
 
     def head(self, characters: int) -> str:
-        """The beginning, about as long as that, and whole lines where there are any."""
+        """Return the beginning, about that long, and whole lines if there are any."""
         text = ""
         for block in self.blocks():
             text += block
@@ -112,14 +115,14 @@ class TextStream:
 
 
 def _encoding_of(head: bytes) -> tuple[str, str]:
-    """(codec, how it was told): by the byte order mark, or by where the zero bytes lie; else UTF-8."""
+    """Return (codec, how it was found): by the byte order mark, by the position of zero bytes, else UTF-8."""
     for mark, codec in _MARKS:
         if head.startswith(mark):
             return codec, "by its mark"
     sample = head[: len(head) // 2 * 2]
     even, odd = sample[0::2].count(0), sample[1::2].count(0)
     half = len(sample) / 2
-    # Text has no zero characters: in UTF-16, the high bytes of what is ASCII are the zeros.
+    # Text has no zero characters. In UTF-16, the high bytes of ASCII are zero.
     if half and odd > 0.3 * half and even == 0:
         return "utf-16-le", "by its zero bytes"
     if half and even > 0.3 * half and odd == 0:

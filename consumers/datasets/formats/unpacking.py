@@ -1,4 +1,4 @@
-"""A file's bytes without their packing: gzip, bzip2, xz, Zstandard, LZ4, zip. What is no table is named."""
+"""Unpack a file: gzip, bzip2, xz, Zstandard, LZ4, zip. Refuse what holds no table."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from consumers.datasets.formats.foreign import refuse_foreign, refuse_office
 from consumers.datasets.problems import TableError
 
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException)
-"""What a file that is missing, damaged or cut off raises."""
+"""The errors of a file that is missing, damaged or cut off."""
 
 _HEAD = 512
 _PACKINGS = 3  # a .csv.gz in a .zip is two
 
 
 class Unpacked:
-    """The bytes of a file, unpacked as they are read. `raw` is the file itself, for how far it has been read."""
+    """The bytes of a file, unpacked while they are read. `raw` is the file itself, which tells how far it was read."""
 
     def __init__(self, path: Path) -> None:
-        """Raises TableError for what is no table, one of `UNREADABLE` for what cannot be read."""
+        """Open the file. Raises TableError for one that holds no table, one of `UNREADABLE` for an unreadable one."""
         self.raw = path.open("rb")
         self.packings: list[str] = []
         self._layers = [self.raw]
@@ -72,7 +72,7 @@ class Unpacked:
 
 
 class _Steady(io.RawIOBase):
-    """Hands out what there is before it says that there is no more: of a file that is cut, all that is left."""
+    """A stream that hands out all bytes it has before it reports the end, also of a file that is cut."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -105,5 +105,5 @@ def _only_member(path: Path, file: io.BufferedReader) -> IO[bytes]:
         raise TableError(f"{path}: the archive holds {held}; unpack it and name the tables: unzip {path}")
     try:
         return archive.open(names[0])
-    except (RuntimeError, NotImplementedError) as error:  # with a password, or packed in a way of its own
+    except (RuntimeError, NotImplementedError) as error:  # it has a password or an unknown packing
         raise TableError(f"{path}: {error}; unpack it first: unzip {path}") from None

@@ -1,4 +1,4 @@
-"""`crosscurrent evaluate --scenario`: a simulated truth through the learner, adaptation on and off side by side."""
+"""`crosscurrent evaluate --scenario`: learn a simulated world with adaptation on and off, side by side."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from consumers.errors import Stop
 from consumers.evaluation.scenarios.kinds import Scenario
 from consumers.evaluation.scenarios.metrics import Pair, scenario_figures
 from consumers.evaluation.scenarios.report import print_scenario, write_scenario_plot
-from consumers.evaluation.scenarios.run import Pass, run_pass
+from consumers.evaluation.scenarios.run import ScenarioPass, run_pass
 from consumers.evaluation.scenarios.world import scenario_world
 from consumers.evaluation.workers import run_all
 from consumers.simulator.world_settings import WorldSettings
@@ -33,9 +33,9 @@ def run_scenario(
     console: Console | None = None,
     world_of: Callable[[Scenario, int], WorldSettings] = scenario_world,
 ) -> dict[str, Any]:
-    """Runs every seed with adaptation and without, prints the table and gives the figures. Raises Stop.
+    """Run every seed with adaptation and without, print the table, return the figures. Raises Stop.
 
-    settings: the learner's; its seed is the first world's. world_of: the world of a seed.
+    settings: the learner's; its seed is that of the first world. world_of: makes the world of a seed.
     """
     console = console or log.console()
     begun = time.monotonic()
@@ -47,7 +47,7 @@ def run_scenario(
     worlds = [world_of(scenario, seed) for seed in range(first, first + seeds)]
     held = msgspec.json.encode(settings)
     ranked = scenario == "zero-overlap"
-    passes = [Pass(world, held, adapt, ranked) for world in worlds for adapt in (True, False)]
+    passes = [ScenarioPass(world, held, adapt, ranked) for world in worlds for adapt in (True, False)]
     names = [f"{scenario} {p.world.seed} {'on' if p.adapt else 'off'}" for p in passes]
     with log.bars(console) as bars:
         traces = run_all(run_pass, passes, names, worlds[0].events, bars)

@@ -1,4 +1,4 @@
-"""What can happen in a simulated world, by name."""
+"""The names of the scenarios: what can happen in a simulated world."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what the arms said of a simulated world to the figures of `evaluate --scenario`."""
+"""Compute the figures of `evaluate --scenario` from what the arms said of a simulated world."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from consumers.evaluation.metrics import mean_and_sd
 from consumers.evaluation.scenarios.run import EARLY, Floats, Happening, Trace
 from consumers.evaluation.scenarios.world import drift_begins, first_measured
 from consumers.simulator.world import World
@@ -15,78 +16,79 @@ from consumers.simulator.world_settings import WorldSettings
 from models.adaptation.drift_detectors import Detector
 from models.assessment.prequential import NDCG_LOSS, RMSE
 
-WINDOW = 500
-"""The target's events that "the mean error of the last" ones is of."""
+ROLLING_EVENTS = 500
+"""Latest events of the target over which the rolling error is taken."""
 RECOVERED = 1.05
-"""… which has recovered at so many times the floor."""
-WARM_UP = 5_000
-"""The stream's first events, of which no alarm counts as false: what is new may look like drift."""
+"""The rolling error has recovered when it is at most this many times the floor."""
+WARM_UP_EVENTS = 5_000
+"""First events of the stream, where no alarm counts as false: new learning may look like drift."""
 ROWS = {"on": "followed", "off": "full", "target_only": "target_only"}
-"""Of the report, with the arm each is the error of. `on` is what the guard follows."""
+"""Rows of the report, and the arm whose error each one is. `on` is the arm that the arm selector follows."""
 RANKED = ("full", "popularity", "target_only")
 
 
 class Pair(NamedTuple):
-    """One world, gone through with adaptation and without."""
+    """One world, learned with adaptation and without."""
 
     world: WorldSettings
     on: Trace
     off: Trace
 
     def errors(self, row: str) -> Floats:
-        """(events of the target,): squared errors of a row of the report."""
+        """Return the squared errors of a row of the report: (events of the target,)."""
         return (self.off if row == "off" else self.on).losses[RMSE, ROWS[row]]
 
     def since(self) -> int:
-        """How many of the target's events come before what is measured."""
+        """Return how many of the target's events come before what is measured."""
         return first_measured(World(self.world), self.on.position)
 
 
 def rolling(squared: Floats) -> Floats:
-    """(n,): root mean square of the last `WINDOW` values at each; of all so far where there are fewer."""
+    """Return the root mean square of the last `ROLLING_EVENTS` values at each of (n,); of all so far where fewer."""
     total = np.cumsum(np.insert(squared, 0, 0.0))
-    first = np.maximum(np.arange(len(squared)) - WINDOW + 1, 0)
+    first = np.maximum(np.arange(len(squared)) - ROLLING_EVENTS + 1, 0)
     means = (total[1:] - total[first]) / (np.arange(len(squared)) + 1 - first)
     return np.sqrt(np.maximum(means, 0.0))
 
 
 def recovery_events(squared: Floats, since: int, floor: float) -> int:
-    """Events from `since` on until the root mean square of the last `WINDOW` is within `RECOVERED` of the floor.
+    """Count the events from `since` on until the error has recovered; all that are left if it never does.
 
-    A window that reaches back before the shift holds errors from there too. All that are left if it never is.
+    It has recovered once the root mean square of the last `ROLLING_EVENTS` errors is at most `RECOVERED` times the
+    floor. A window that reaches back before the shift holds errors from there too.
     """
     recovered = np.flatnonzero(rolling(squared)[since:] <= RECOVERED * floor)
     return int(recovered[0]) + 1 if len(recovered) else len(squared) - since
 
 
 def false_alarms(world: WorldSettings, happenings: Sequence[Happening]) -> float:
-    """Alarms of all detectors and domains per 100,000 events of the stream, from `WARM_UP` on until the shift."""
+    """Return the alarms of all detectors and domains per 100,000 events, from `WARM_UP_EVENTS` on until the shift."""
     begins = drift_begins(World(world))
     end = world.events if begins is None else begins
-    first = min(WARM_UP, end // 2)
+    first = min(WARM_UP_EVENTS, end // 2)
     alarms = sum(h.notice.event in get_args(Detector) and first <= h.position < end for h in happenings)
     return alarms * 1e5 / (end - first)
 
 
 def scenario_figures(scenario: str, pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Every figure as its mean and deviation over the seeds, which are `pairs`."""
+    """Return every figure as its mean and standard deviation over the seeds, which are `pairs`."""
     figures: dict[str, Any] = {"scenario": scenario, "seeds": len(pairs)}
     sinces = [pair.since() for pair in pairs]
     floors = [root(pair.on.honest[since:]) for pair, since in zip(pairs, sinces, strict=True)]
     for row in ROWS:
         errors = [pair.errors(row) for pair in pairs]
-        # Only the adapting learner has detectors.
+        # Only the learner that adapts has detectors.
         alarms = [false_alarms(p.world, p.on.happenings) if row == "on" else 0.0 for p in pairs]
         figures[row] = {
-            "error": over_seeds([root(e[since:]) for e, since in zip(errors, sinces, strict=True)]),
-            "recovery_events": over_seeds(
+            "error": _over_seeds([root(e[since:]) for e, since in zip(errors, sinces, strict=True)]),
+            "recovery_events": _over_seeds(
                 [recovery_events(*one) for one in zip(errors, sinces, floors, strict=True)]
             ),
-            "false_alarms_per_100k": over_seeds(alarms),
+            "false_alarms_per_100k": _over_seeds(alarms),
         }
-    figures["floor"] = over_seeds(floors)
-    figures["bias_error"] = over_seeds([abs(pair.on.bias) for pair in pairs])
-    figures["bias_error_all_pairs"] = over_seeds([abs(pair.on.bias_all) for pair in pairs])
+    figures["floor"] = _over_seeds(floors)
+    figures["bias_error"] = _over_seeds([abs(pair.on.bias) for pair in pairs])
+    figures["bias_error_all_pairs"] = _over_seeds([abs(pair.on.bias_all) for pair in pairs])
     if all((NDCG_LOSS, "full") in pair.on.losses for pair in pairs):
         figures["ranking"] = _ranking([pair.on for pair in pairs])
     figures["actions"] = [_actions(p, since) for p, since in zip(pairs, sinces, strict=True)]
@@ -94,9 +96,9 @@ def scenario_figures(scenario: str, pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def _ranking(traces: Sequence[Trace]) -> dict[str, Any]:
-    """NDCG@10 over all ranked events of the target, and over those of users and items that are new or cold there.
+    """Return NDCG@10 over all ranked events of the target, and over those of new or cold users and cold items.
 
-    Of a new user nothing is known: no order can be better than that of the items' true popularity.
+    Of a new user nothing is known: no order can be better than the items' true popularity.
     """
     groups = {
         "all": [np.ones(len(t.position), np.bool_) for t in traces],
@@ -108,9 +110,11 @@ def _ranking(traces: Sequence[Trace]) -> dict[str, Any]:
     for name, wheres in groups.items():
         ranked = [w & np.isfinite(t.losses[NDCG_LOSS, "full"]) for w, t in zip(wheres, traces, strict=True)]
         found[name] = {
-            arm: over_seeds([_gain(t.losses[NDCG_LOSS, arm], w) for t, w in zip(traces, ranked, strict=True)])
+            arm: _over_seeds(
+                [_gain(t.losses[NDCG_LOSS, arm], w) for t, w in zip(traces, ranked, strict=True)]
+            )
             for arm in RANKED
-        } | {"n": over_seeds([int(w.sum()) for w in ranked])}
+        } | {"n": _over_seeds([int(w.sum()) for w in ranked])}
     return found
 
 
@@ -119,7 +123,7 @@ def _gain(losses: Floats, where: NDArray[np.bool_]) -> float:
 
 
 def _actions(pair: Pair, since: int) -> list[dict[str, Any]]:
-    """What the loop did: `target_event` counts from what is measured on, below 0 before it."""
+    """Return what the loop did. `target_event` counts from the first measured event, below 0 before it."""
     return [
         {
             "target_event": happening.after - since,
@@ -138,9 +142,6 @@ def root(squared: Floats) -> float:
     return float(np.sqrt(squared.mean()))
 
 
-def over_seeds(values: Sequence[float]) -> dict[str, float]:
-    """Mean and deviation (of a sample; 0 for a single seed)."""
-    return {
-        "mean": float(np.mean(values)),
-        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
-    }
+def _over_seeds(values: Sequence[float]) -> dict[str, float]:
+    """Return the mean and the standard deviation of a figure."""
+    return dict(zip(("mean", "sd"), mean_and_sd(values), strict=True))

@@ -1,4 +1,4 @@
-"""`evaluate --scenario` for people: a table, what the loop did, and a plot along the stream."""
+"""Report `evaluate --scenario`: a table, what the loop did, and a plot along the stream."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from consumers.evaluation.scenarios.metrics import ROWS, Pair, rolling
 from consumers.terminal.plain_text import joined, plain
 
 SHOWN = 20
-"""Lines of the first seed's actions in the terminal; the JSON file has all, of every seed."""
+"""Actions of the first seed that are printed; the JSON file has all actions of every seed."""
 
 
 def print_scenario(figures: dict[str, Any], console: Console) -> None:
-    """on, off and target_only side by side, against the floor."""
+    """Print on, off and target_only side by side, against the floor."""
     console.print(joined((figures["scenario"], "bold"), f": {figures['seeds']} seeds"))
     table = Table("", "RMSE", "events to recover", "false alarms per 100,000", box=None)
     for row in ROWS:
@@ -61,7 +61,7 @@ def _value(figure: dict[str, float], digits: int) -> str:
 
 
 def write_scenario_plot(path: Path, pair: Pair) -> None:
-    """Root mean square error of the last 500 events of the target along the stream, one seed. Raises Stop."""
+    """Draw the root mean square error of the target's last 500 events along the stream, of one seed. Raises Stop."""
     with drawn(path, 1) as (axis,):
         for row in ROWS:
             axis.plot(rolling(pair.errors(row)), label=row, lw=2.4 if row == "on" else 1.2)

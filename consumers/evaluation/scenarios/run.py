@@ -1,4 +1,4 @@
-"""One pass of a simulated world through the learner of `run`, and what every arm said of the target's events."""
+"""Run a simulated world through the learner of `run`, and keep what every arm said of the target's events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from consumers.config.schema import Settings
 from consumers.datasets.record import Sent
-from consumers.evaluation.learner_arms import rank_of
+from consumers.evaluation.metrics import rank_of
 from consumers.evaluation.scenarios.world import TARGET
 from consumers.evaluation.workers import Tell
 from consumers.events.decode import Decoder
@@ -28,31 +28,32 @@ from models.schema import Domain, Interaction, Item
 from models.text.encoder import load_encoder
 
 Floats = NDArray[np.float64]
-LATEST = 2_000
-"""The target's latest events, on which the learned bias is measured: what users rate is what the bias corrects."""
+BIAS_EVENTS = 2_000
+"""Latest events of the target on which the learned bias is measured: the bias corrects what users rate."""
 PAIRS = 3_000
-"""Users and items of the target, drawn alike, on which it is measured too.
+"""Random pairs of user and item of the target on which the bias is measured too.
 
-Users choose what they like, and no rating tells of what they leave: with only part of a taste learned, a learner
-that is right about the chosen is too high about the rest."""
+Users choose what they like, and no rating tells about what they leave. A learner that knows only part of a taste may
+be right about chosen items and too high about the rest.
+"""
 EARLY = 5
 """A user or an item with fewer earlier events in the target is cold."""
 
 
-class Pass(NamedTuple):
-    """What is run in one process."""
+class ScenarioPass(NamedTuple):
+    """What one process runs."""
 
     world: WorldSettings
     settings: bytes
-    """Of `run`, as JSON; their learner's seed is the world's."""
+    """The config as JSON; the learner's seed is that of the world."""
     adapt: bool
-    """With the adaptation loop and the target-only learner, or with neither."""
+    """Whether the adaptation loop and the target-only learner run."""
     ranked: bool
-    """Rank the target's events too; several times slower."""
+    """Whether the target's events are ranked, which takes several times longer."""
 
 
 class Happening(NamedTuple):
-    """What the adaptation loop said, before which event of the stream, and after how many of the target's."""
+    """A notice of the adaptation loop, the stream's event before which it came, and the target's events so far."""
 
     position: int
     after: int
@@ -60,10 +61,10 @@ class Happening(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """A row an event of the target, in order. Losses are by (metric, arm), nan where there is none."""
+    """One row for each event of the target, in order. Losses are by (metric, arm), nan where there is none."""
 
     position: NDArray[np.int64]
-    """Which event of the stream it is."""
+    """The position of the event in the stream."""
     losses: dict[tuple[str, str], Floats]
     """Squared errors of ratings, 1 - NDCG@10 of ranks."""
     honest: Floats
@@ -73,14 +74,16 @@ class Trace(NamedTuple):
     """Earlier events of the user, and of the item, in the target."""
     happenings: list[Happening]
     bias: float
-    """Learned minus true mean of the ratings that are given, over the target's `LATEST` events, each before it is
-    learned. What lies beyond an end of the scale is given as the end, so that is the truth a learner can find."""
+    """Mean of (learned minus true) over the target's `BIAS_EVENTS` events, each before it is learned.
+
+    The truth is the mean of the ratings that users give: values beyond the scale are given as its ends.
+    """
     bias_all: float
-    """The same at the end of the stream, over `PAIRS` pairs that nobody chose."""
+    """The bias at the end of the stream, over `PAIRS` random pairs."""
 
 
-class Recorder(Prequential):
-    """Keeps every loss of the target beside the means: `at` is the row of the event that is judged."""
+class LossRecorder(Prequential):
+    """Keeps every loss of the target besides the means. `at`: the row of the event that is judged."""
 
     def __init__(self, events: int) -> None:
         super().__init__()
@@ -95,14 +98,14 @@ class Recorder(Prequential):
             self.kept[metric, arm][self.at] = value
 
 
-def run_pass(run: Pass, tell: Tell) -> Trace:
-    """Every event is scored, judged and learned, as `run` does it; `tell` hears how many."""
+def run_pass(run: ScenarioPass, tell: Tell) -> Trace:
+    """Score, judge and learn every event, as `run` does; `tell` is called with their number."""
     settings = msgspec.json.decode(run.settings, type=Settings)
     simulator = Simulator(run.world)
     arms = _arms(run, settings, simulator)
     target = simulator.world.number[TARGET]
     rows = sum(int((draw.domain == target).sum()) for draw in simulator.world.draws())
-    recorder = arms.prequential = Recorder(rows)
+    recorder = arms.prequential = LossRecorder(rows)
     position, honest = np.zeros(rows, np.int64), np.zeros(rows)
     user_events, item_events = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
     happenings: list[Happening] = []
@@ -116,10 +119,10 @@ def run_pass(run: Pass, tell: Tell) -> Trace:
         if is_target:
             recorder.at, position[at] = at, n
             honest[at] = (event.value - simulator.expected(TARGET, event.user, event.item, n)) ** 2
-            # ids of users and items differ
+            # The ids of users and items differ.
             user_events[at], item_events[at] = had.get(event.user, 0), had.get(event.item, 0)
             had[event.user], had[event.item] = user_events[at] + 1, item_events[at] + 1
-        if is_target and at >= rows - LATEST:
+        if is_target and at >= rows - BIAS_EVENTS:
             bias.append(
                 _predicted(arms.full, event.user, event.item)
                 - simulator.given(TARGET, event.user, event.item, n)
@@ -139,8 +142,8 @@ def run_pass(run: Pass, tell: Tell) -> Trace:
     )  # fmt: skip
 
 
-def _arms(run: Pass, settings: Settings, simulator: Simulator) -> Arms:
-    """The learners of `run`, who know all items; lists are made of the target alone, and only if it is ranked."""
+def _arms(run: ScenarioPass, settings: Settings, simulator: Simulator) -> Arms:
+    """Make the learners of `run`, with all items. Only the target gets lists, and only if it is ranked."""
     arms = Arms(
         [
             Domain(
@@ -173,7 +176,7 @@ def _decoded(records: Iterator[Sent], world: WorldSettings) -> Iterator[Interact
         f"{kind}.{d.name}": (d.name, kind) for d in world.domains for kind in ("interactions", "items")
     }
     domains = [Domain(d.name, rating_range=d.rating_range) for d in world.domains]
-    decoder = Decoder(topics, domains, clock=lambda: math.inf)  # a world has a time of its own
+    decoder = Decoder(topics, domains, clock=lambda: math.inf)  # the world has a time of its own
     for sent in records:
         decoded = decoder.decode(Record(f"{sent.kind}.{sent.domain}", 0, 0, -1, sent.key, sent.value))
         assert isinstance(decoded, Interaction | Item), decoded
@@ -181,26 +184,26 @@ def _decoded(records: Iterator[Sent], world: WorldSettings) -> Iterator[Interact
 
 
 def _popularity_loss(learner: Learner, event: Interaction) -> float:
-    """1 - NDCG@10 of the whole catalogue by popularity alone, before the event is learned."""
+    """Return 1 - NDCG@10 of the whole catalogue by popularity alone, before the event is learned."""
     domain = learner.index[TARGET]
     catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
     time = learner.clock.at(domain, event.timestamp / 1000)
-    open_ = learner.history.eligible(user, domain)
-    scores = scores_by(learner.ranker, SINGLE["popularity"], domain, user, time, open_)
+    eligible = learner.history.eligible(user, domain)
+    scores = scores_by(learner.ranker, SINGLE["popularity"], domain, user, time, eligible)
     item = catalogue.ids.get(event.item)
     assert item is not None  # the catalogue is complete
-    return 1.0 - ndcg_at_10(rank_of(scores, open_, item))
+    return 1.0 - ndcg_at_10(rank_of(scores, eligible, item))
 
 
 def _predicted(learner: Learner, user: str, item: str) -> float:
-    """What the learner would predict of the target now."""
+    """Return what the learner would predict in the target now."""
     domain = learner.index[TARGET]
     low, high = learner.domains[domain].rating_range
     return min(max(learner.rating_now(domain, user, item).total, low), high)
 
 
 def bias_of_all(learner: Learner, simulator: Simulator) -> float:
-    """Mean of prediction minus mean of given ratings, after the last event, over `PAIRS` pairs drawn alike."""
+    """Return mean prediction minus mean given rating after the last event, over `PAIRS` random pairs."""
     world, last = simulator.world, simulator.settings.events - 1
     rng = np.random.default_rng([world.settings.seed, 3])
     truth = world.domains[world.number[TARGET]]

@@ -1,7 +1,7 @@
-"""The worlds of `evaluate --scenario`: a truth that is known, and what happens to it.
+"""The worlds of `evaluate --scenario`: a known truth, and what happens to it.
 
-Small domains and a long stream: 100 users with 120 ratings each in the target, so that before the shift the learner is
-within a few per cent of the floor. In a world of which it still learns, that learning would hide how it recovers.
+Domains are small and the stream is long: the target has 100 users with 120 ratings each. So before the shift the
+learner is within a few per cent of the floor, and its learning does not hide how it recovers.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from consumers.simulator.world_settings import DomainSpec, Drift, Poison, WorldS
 
 TARGET = "games"
 SETTLED = 5_000
-"""Of a world with a poisoned source, the target's events that are not measured: the guard must see the lies first."""
+"""First events of the target that are not measured if a source is poisoned: its lies must be seen first."""
 
 
 def scenario_world(name: Scenario, seed: int) -> WorldSettings:
-    """movies and books as sources, games as target, with 30, 20 and 50 % of 24,000 events; noise 0.8 and taste 0.5.
+    """Return a world with movies and books as sources and games as target.
+
+    They have 30, 20 and 50 % of 24,000 events; noise is 0.8 and taste 0.5.
 
     sudden: from the middle on the target's mean is one point higher, and other items are popular.
-    gradual: the same over 15 % of the stream. recurring: the same, on and off for 10 % at a time.
-    stationary: nothing happens, for longer; with twice the items, so that nobody runs out of the popular ones.
+    gradual: that change over 15 % of the stream. recurring: that change, on and off for 10 % at a time.
+    stationary: nothing happens, for longer; it has twice the items, so that no user runs out of popular ones.
     poisoned-source: the larger source lies from the first event on.
     zero-overlap: no user is in two domains, and the target is young: a quarter of the events.
     """
@@ -51,15 +53,15 @@ def scenario_world(name: Scenario, seed: int) -> WorldSettings:
 
 
 def drift_begins(world: World) -> int | None:
-    """The stream's event at which the target's truth begins to change; None if it never does."""
+    """Return the stream's event at which the target's truth begins to change; None if it never does."""
     drifts = world.drifts(TARGET)
     return min(world.index_of(d.at) for d in drifts) if drifts else None
 
 
 def first_measured(world: World, positions: NDArray[np.int64]) -> int:
-    """How many of the target's events, at these ascending `positions` of the stream, come before what is measured.
+    """Return how many of the target's events, at these ascending `positions` of the stream, are not measured.
 
-    All before the shift; without one, before the middle of the stream; with a poisoned source, the first `SETTLED`.
+    Those before the shift; without a shift, those before the middle; with a poisoned source, the first `SETTLED`.
     """
     if world.settings.poison:
         return min(SETTLED, len(positions) // 2)

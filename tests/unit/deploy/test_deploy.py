@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from consumers.config.loader import load
-from consumers.simulator.presets import settings as world_settings
+from consumers.simulator.presets import WorldOptions, world_settings
 from tests.support.paths import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -104,7 +104,7 @@ def test_compose_settings_are_settings_and_the_simulator_fits() -> None:
     settings = load(DEPLOY / "crosscurrent.toml", COMPOSE["services"]["crosscurrent"]["environment"])
     assert settings.kafka.bootstrap_servers == ["kafka:9092"]
     assert settings.redis.url == "redis://redis:6379/0"
-    world = world_settings(None, 1000, 0, 0.8)
+    world = world_settings(WorldOptions(None, 1000, 0, 0.8))
     assert {domain.name for domain in world.domains} <= set(settings.domains)
 
 

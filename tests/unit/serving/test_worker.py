@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.report.writer import Writer
 from consumers.service.canary import Canaries
 from consumers.source.partition_discovery import PartitionWatch
@@ -88,7 +88,7 @@ def test_canaries_go_on() -> None:
         return False
 
     nothing: Any = None
-    canaries = Canaries(Kafka(canary_seconds=0.01), "cc:canary", nothing, nothing, may_send)
+    canaries = Canaries(KafkaConfig(canary_seconds=0.01), "cc:canary", nothing, nothing, may_send)
     canaries.start()
     assert asked_again.wait(PATIENCE)
     canaries.close()
@@ -121,8 +121,8 @@ def test_the_watch_for_partitions_goes_on() -> None:
         def _admin(self) -> Any:
             return next(self.admins, Whole())
 
-    watch = Watch(Kafka(), ["t"], 0.01)
-    seen = wait_for(watch.take, PATIENCE, "partitions seen")
+    watch = Watch(KafkaConfig(), ["t"], 0.01)
+    seen = wait_for(watch.latest, PATIENCE, "partitions seen")
     watch.close()
     assert seen == ({("t", 0), ("t", 1)}, {"t": "id"})
 

@@ -17,7 +17,7 @@ import pytest
 
 from consumers.datasets.options import ReadOptions
 from consumers.datasets.problems import BadRow, TableError
-from consumers.datasets.table_file import Table
+from consumers.datasets.table_file import TableFile
 from tests.support.scanning import decoded, read
 
 NOON = 1_700_000_000_000
@@ -61,7 +61,7 @@ def test_parquet(tmp_path: Path) -> None:
     path = tmp_path / "events.bin"
     pq.write_table(table, path)
     bad: list[BadRow] = []
-    got = Table(path, "movies")
+    got = TableFile(path, "movies")
     assert [v for _, v in decoded(list(got.records(bad.append)))] == [
         {"type": "rating", "user_id": "1", "item_id": "007", "value": 4.5, "timestamp": NOON},
         {"type": "click", "user_id": "2", "item_id": "b", "timestamp": NOON},
@@ -170,7 +170,7 @@ def test_a_quote_that_is_never_closed_ends_the_reading(tmp_path: Path, place: st
     rows = "".join(f"u{n},i,1700000000\n" for n in range(100))
     path = tmp_path / "r.csv"
     path.write_text(f"user_id,item_id,timestamp\nu,i,1700000000\n{row}\n{rows}")
-    table, bad = Table(path, "movies"), list[BadRow]()
+    table, bad = TableFile(path, "movies"), list[BadRow]()
     assert [r.line for r in table.records(bad.append)] == [2]
     assert [str(b).partition(": close it")[0] for b in bad] == [
         f"{path}:3: unreadable from here on: a quote is opened here and never closed"
@@ -204,13 +204,13 @@ def test_domains(tmp_path: Path) -> None:
     path.write_text("user_id,item_id,domain\nu,i,food\nu,j,kitchen\nu,k,My Shop\nu,l,\n")
     bad: list[BadRow] = []
     options = ReadOptions(no_time=True)
-    assert [r.domain for r in Table(path, options=options).records(bad.append)] == ["food", "kitchen"]
+    assert [r.domain for r in TableFile(path, options=options).records(bad.append)] == ["food", "kitchen"]
     assert [b.line for b in bad] == [4, 5]
-    table = Table(path, "food", options)
+    table = TableFile(path, "food", options)
     assert [r.domain for r in table.records(bad.append)] == ["food"]
     assert table.skipped.total() == 3
     with pytest.raises(TableError, match="a-z"):
-        Table(path, "My Shop")
+        TableFile(path, "My Shop")
 
 
 @pytest.mark.parametrize(
@@ -239,10 +239,10 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"PAR1nonsense")
     for name in ("missing.csv", ".", "x.gz", "x.parquet"):
         with pytest.raises(TableError, match=str(tmp_path)):
-            Table(tmp_path / name, "movies")
+            TableFile(tmp_path / name, "movies")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(TableError, match="read only once; write it into a file"):
-        Table(tmp_path / "pipe", "movies")
+        TableFile(tmp_path / "pipe", "movies")
     with pytest.raises(TableError, match="--domain"):
         read(tmp_path / "r.csv", "user,item\nu,i\n", None, no_time=True)
 
@@ -262,7 +262,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         file.writelines(f"u{n % 1000},i{n % 7777},3.5,{1_500_000_000 + n}\n" for n in range(30_000))
     tracemalloc.start()
     try:
-        records = Table(path, "movies").records(print)
+        records = TableFile(path, "movies").records(print)
         assert sum(1 for _ in itertools.islice(records, 1000)) == 1000
         early = tracemalloc.get_traced_memory()[1]
         assert sum(1 for _ in records) == 29_000

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from consumers.datasets.table_file import Table
+from consumers.datasets.table_file import TableFile
 from tests.support.scanning import decoded, read
 
 NOON = 1_700_000_000_000
@@ -20,7 +20,7 @@ def test_our_own_layout(tmp_path: Path) -> None:
     path.write_text(
         "user_id,item_id,domain,rating,timestamp\n007,0615391206,kitchen,,1700000000\nu1,m1,food,4.5,1700000001\n"
     )
-    got = list(Table(path).records(print))
+    got = list(TableFile(path).records(print))
     assert [r.domain for r in got] == ["kitchen", "food"]
     assert [r.timestamp for r in got] == [NOON, NOON + 1000]
     assert [v for _, v in decoded(got)] == [

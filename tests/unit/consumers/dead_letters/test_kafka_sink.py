@@ -20,7 +20,7 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.kafka_sink import KafkaSink
 from consumers.dead_letters.sink import DeadLetter, dead_letter
 from consumers.events.record import Record
@@ -47,7 +47,7 @@ class Answering:
         self.taken: list[DeadLetter] = []
         self.producers = 0
 
-    def __call__(self, _config: Kafka) -> Answering:
+    def __call__(self, _config: KafkaConfig) -> Answering:
         self.producers += 1
         return self
 
@@ -73,7 +73,7 @@ def letter(n: int, value: bytes = b"v", key: bytes = b"k") -> DeadLetter:
 def through(verdict: Verdict, *letters: DeadLetter) -> tuple[Answering, int]:
     """The broker after it had its say on every letter, and how many were given up."""
     broker, refused = Answering(verdict), list[int]()
-    sink = KafkaSink(Kafka(), lambda: refused.append(1), connect=broker)
+    sink = KafkaSink(KafkaConfig(), lambda: refused.append(1), connect=broker)
     for one in letters:
         sink.send(one)
     assert sink.wait(sink.sent, 60.0)
@@ -144,7 +144,7 @@ def test_what_ends_the_thread_ends_the_service() -> None:
     def verdict(_one: DeadLetter, _: int) -> KafkaError | None:
         raise RuntimeError("unforeseen")
 
-    sink = KafkaSink(Kafka(), connect=Answering(verdict))
+    sink = KafkaSink(KafkaConfig(), connect=Answering(verdict))
     sink.send(letter(1))
     assert not sink.wait(1)
     with pytest.raises(ThreadFailed, match="RuntimeError"):

@@ -7,7 +7,15 @@ import io
 import pytest
 from rich.console import Console
 
-from consumers.dead_letters.overview import Group, Line, Overview, hex_dump, print_overview, readable, shown
+from consumers.dead_letters.overview import (
+    Group,
+    LetterLine,
+    Overview,
+    hex_dump,
+    print_overview,
+    readable,
+    shown,
+)
 from consumers.dead_letters.resend import Wanted
 from consumers.dead_letters.topic_reader import Letter, parse_id
 from consumers.errors import USAGE, Stop
@@ -59,7 +67,7 @@ def test_headers_are_shown_as_they_are() -> None:
     console = Console(file=io.StringIO(), width=200)
     found = Overview(
         [Group("[/red]", "0", "\x1b[2J", 1)],
-        [Line("0:1", "[bold]:0:1", "bad_id", "[red]user_id", 0, 1, False, False)],
+        [LetterLine("0:1", "[bold]:0:1", "bad_id", "[red]user_id", 0, 1, False, False)],
     )
     print_overview(found, console)
     said = console.file.getvalue()  # type: ignore[attr-defined]

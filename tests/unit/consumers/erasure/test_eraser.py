@@ -291,7 +291,7 @@ def test_a_crash_before_older_checkpoints_are_deleted(tmp_path: Path) -> None:
     first.poll(wait=True)
     older = next(tmp_path.glob("0*"))
     held = {p.name: p.read_bytes() for p in older.iterdir()}
-    first.drop_older()
+    first.purge_older()
     first.take({"n": 2}, {})
     first.poll(wait=True)
     first.close()

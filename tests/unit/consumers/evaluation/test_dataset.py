@@ -12,9 +12,9 @@ from consumers.cli.main import write_json
 from consumers.config.schema import Settings
 from consumers.errors import Stop
 from consumers.evaluation.baselines import run_item_knn
-from consumers.evaluation.dataset import Data, load_data
-from consumers.evaluation.metrics import Target, all_figures, rating_figures
-from consumers.evaluation.predictions import Outcome
+from consumers.evaluation.dataset import Data, EvaluatedFiles, load_data
+from consumers.evaluation.metrics import TargetEvents, all_figures, rating_figures
+from consumers.evaluation.predictions import ArmOutcome
 from consumers.evaluation.report import print_report, write_plot
 from consumers.terminal.log import console
 
@@ -32,7 +32,7 @@ EVENTS = (
 def loaded(folder: Path, items: str, events: str = EVENTS, target: str = "books") -> Data:
     (folder / "events.csv").write_text(events)
     (folder / "items.csv").write_text(items)
-    return load_data(folder / "events.csv", folder / "items.csv", target, Settings())
+    return load_data(EvaluatedFiles(folder / "events.csv", folder / "items.csv", target), Settings())
 
 
 def placed(data: Data) -> set[tuple[str, str]]:
@@ -93,7 +93,7 @@ def test_what_was_not_measured_is_null_and_a_dash(tmp_path: Path, capsys: pytest
         "2,1400000002,rating", ",1400000002,click"
     )
     data = loaded(tmp_path, "item_id,domain\n01,books\n", few + more)
-    target, full, other = Target(data), Outcome("full", 0, 14), Outcome("text", 0, 14)
+    target, full, other = TargetEvents(data), ArmOutcome("full", 0, 14), ArmOutcome("text", 0, 14)
     full.prediction[-1] = 4.0
     assert np.isnan(rating_figures(target, full, data.grid)["rmse_first5"])
     report = {"target": "books", "events": 14, "seconds": 0.0, **all_figures(data, target, [full, other])}

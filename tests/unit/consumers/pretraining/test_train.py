@@ -19,14 +19,16 @@ from rich.console import Console
 
 from consumers.config.loader import build
 from consumers.config.schema import Settings
-from consumers.datasets.history import first_held_out
+from consumers.datasets.history import holdout_start
 from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.events.record import Record
 from consumers.pretraining.holdout import measure
-from consumers.pretraining.run import Options, run_pretrain
+from consumers.pretraining.options import PretrainOptions
+from consumers.pretraining.run import run_pretrain
 from consumers.pretraining.train import fresh
 from consumers.service.pipeline import Pipeline
-from consumers.simulator.event_stream import Simulator, to_files
+from consumers.simulator.event_stream import Simulator
+from consumers.simulator.output import write_files
 from consumers.simulator.world_settings import DomainSpec, WorldSettings
 from models.schema import Interaction
 from models.state.checkpoint import CheckpointDirectory
@@ -52,7 +54,7 @@ def pretrain(folder: Path, out: str = "out", **options: Any) -> tuple[dict[str, 
     """(report, what was printed)"""
     files = {"interactions": folder / "interactions.csv.gz", "items": folder / "items.csv.gz"}
     said = io.StringIO()
-    made = Options(**(files | {"out": folder / out} | options))
+    made = PretrainOptions(**(files | {"out": folder / out} | options))
     return run_pretrain(made, config(), Console(file=said, width=200))[1], said.getvalue()
 
 
@@ -80,7 +82,7 @@ def write_rows(folder: Path, rows: list[Row]) -> None:
 
 def make_world(folder: Path, events: int) -> Path:
     domains = (DomainSpec("movies", users=40, items=50), DomainSpec("games", users=40, items=30, share=0.6))
-    to_files(Simulator(WorldSettings(domains, events=events)), folder)
+    write_files(Simulator(WorldSettings(domains, events=events)), folder)
     return folder
 
 
@@ -187,13 +189,13 @@ def test_events_of_one_time_are_not_torn_apart() -> None:
     def at(*times: int) -> list[Interaction]:
         return [Interaction("movies", "click", "u", "i", t) for t in times]
 
-    assert first_held_out(at(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), 0.2) == 8
-    assert first_held_out(at(1, 2, 3, 4, 5, 6, 7, 9, 9, 10), 0.2) == 7
-    assert first_held_out(at(1, 2, 3), 0.01) == 2
-    assert first_held_out(at(1, 1), 0.0) == 2
+    assert holdout_start(at(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), 0.2) == 8
+    assert holdout_start(at(1, 2, 3, 4, 5, 6, 7, 9, 9, 10), 0.2) == 7
+    assert holdout_start(at(1, 2, 3), 0.01) == 2
+    assert holdout_start(at(1, 1), 0.0) == 2
     for few in (at(1), at(1, 1, 1, 1, 1, 2)):
         with pytest.raises(Stop, match="--holdout 0"):
-            first_held_out(few, 0.4)
+            holdout_start(few, 0.4)
 
 
 def test_incomplete_rows_are_dropped_and_counted(small: Path) -> None:
@@ -303,7 +305,9 @@ def test_another_text_encoder_is_for_a_config_that_names_it(small: Path) -> None
     """The checkpoint says which encoder made its vectors; `run` with another one is refused."""
     settings = config()
     settings.text_encoder.model = "some-model"
-    options = Options(small / "interactions.csv.gz", small / "items.csv.gz", small / "out", encoder="hashing")
+    options = PretrainOptions(
+        small / "interactions.csv.gz", small / "items.csv.gz", small / "out", encoder="hashing"
+    )
     said = io.StringIO()
     run_pretrain(options, settings, Console(file=said, width=200))
     assert "CROSSCURRENT_TEXT_ENCODER__MODEL=hashing" in said.getvalue()

@@ -21,8 +21,8 @@ from consumers.events.record import Kind
 from consumers.kafka_client.producer import partition_of
 from consumers.replay import time_sort as time_order
 from consumers.replay import to_kafka as module
-from consumers.replay.delivery import DeliveryError, Outsized, SendCounts, send
-from consumers.replay.to_kafka import ReplayReport, replay
+from consumers.replay.delivery import DeliveryError, Hooks, Outsized, SendCounts, send
+from consumers.replay.to_kafka import KafkaDestination, ReplayReport, replay
 from tests.support.scanning import scanned
 
 
@@ -79,7 +79,7 @@ def test_send_counts_and_names_topics() -> None:
         prepared.append((topic, kind, len(producer.sent)))
 
     records = [Sent("items", "movies", b"i1", None), event(1), event(2), event(3, "books")]
-    counts = sending(producer, records, prepare=prepare)
+    counts = sending(producer, records, hooks=Hooks(prepare=prepare))
     assert (counts.sent, counts.items) == (3, 1)
     assert counts.events_per_second > 0
     assert producer.flushed
@@ -180,7 +180,8 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Producer:
 
 def replaying(files: list[Path], domain: str | None = None) -> ReplayReport:
     scans, check = scanned(files, domain)
-    return replay(scans, check, {"bootstrap_servers": "nowhere"}, console=Console(file=io.StringIO()))
+    to = KafkaDestination({"bootstrap_servers": "nowhere"})
+    return replay(scans, check, to, Console(file=io.StringIO()))
 
 
 def write(path: Path, header: str, rows: list[str]) -> Path:

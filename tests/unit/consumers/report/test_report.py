@@ -10,9 +10,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from consumers.errors import Stop
-from consumers.report.metric_history import MOST
+from consumers.report.metric_history import MAX_SAMPLES
 from consumers.report.page import page
-from consumers.report.svg_chart import Chart, Line, Mark, draw, number, seconds, ticks, time_ticks
+from consumers.report.svg_chart import Chart, ChartLine, ChartMark, draw, number, seconds, ticks, time_ticks
 from consumers.report.writer import Writer
 from models.adaptation.adaptation_loop import Notice
 from tests.support.report_pages import SETTINGS, Made
@@ -34,13 +34,13 @@ def test_rates_and_quantiles_are_those_of_the_metrics() -> None:
 
 
 def test_memory_is_bounded_and_the_first_sample_stays() -> None:
-    """However long it runs there are at most `MOST` samples, over the whole time; counts stay whole."""
+    """However long it runs there are at most `MAX_SAMPLES` samples, over the whole time; counts stay whole."""
     made = Made()
-    for _ in range(5 * MOST):
+    for _ in range(5 * MAX_SAMPLES):
         made.now += 2.0
         made.metrics.events.labels("movies", "click").inc()
         made.recorder.tick()
-    assert MOST / 2 <= len(made.recorder.samples) <= MOST
+    assert MAX_SAMPLES / 2 <= len(made.recorder.samples) <= MAX_SAMPLES
     assert made.recorder.samples[0].seconds == 2.0
     assert made.recorder.samples[-1].seconds > made.now - 40
     rates = made.recorder.rate("events_total", "movies")
@@ -99,8 +99,8 @@ def test_a_page_before_the_first_event() -> None:
 
 def test_names_are_escaped() -> None:
     """What comes from outside is text, not markup."""
-    lines = [Line("<b>", [(0, 1.0), (1, 2.0)], 0)]
-    text = draw(Chart("a & b", "<i>", lines, number, seconds, [Mark(0.5, '"<x>"', "drift")]))
+    lines = [ChartLine("<b>", [(0, 1.0), (1, 2.0)], 0)]
+    text = draw(Chart("a & b", "<i>", lines, number, seconds, [ChartMark(0.5, '"<x>"', "drift")]))
     assert "<b>" not in text
     assert "<i>" not in text
     assert "<x>" not in text
@@ -109,15 +109,15 @@ def test_names_are_escaped() -> None:
 
 def test_points_are_where_the_axes_say() -> None:
     """The highest value is at the top, time goes to the right, flat lines and single points are drawn, too."""
-    text = draw(Chart("", "", [Line("a", [(0, 1.0), (10, 3.0), (20, 2.0)], 0)], number, seconds))
+    text = draw(Chart("", "", [ChartLine("a", [(0, 1.0), (10, 3.0), (20, 2.0)], 0)], number, seconds))
     points = re.search(r'points="([^"]+)"', text)
     assert points is not None
     (x1, y1), (x2, y2), (x3, y3) = (tuple(map(float, p.split(","))) for p in points[1].split())
     assert x1 < x2 < x3
     assert y2 < y3 < y1  # downwards is more in SVG
     assert x2 - x1 == pytest.approx(x3 - x2, abs=0.11)
-    assert "polyline" in draw(Chart("", "", [Line("a", [(0, 1.0), (1, 1.0)], 0)], number, seconds))
-    assert "circle" in draw(Chart("", "", [Line("a", [(0, 1.0)], 0)], number, seconds, log=True))
+    assert "polyline" in draw(Chart("", "", [ChartLine("a", [(0, 1.0), (1, 1.0)], 0)], number, seconds))
+    assert "circle" in draw(Chart("", "", [ChartLine("a", [(0, 1.0)], 0)], number, seconds, log=True))
 
 
 @pytest.mark.parametrize(
@@ -170,4 +170,4 @@ def test_the_file_is_replaced_whole_and_a_bad_folder_is_named(tmp_path: Path) ->
 def test_a_line_has_a_gap_where_nothing_is_known() -> None:
     """Two strokes, not one across the silence."""
     points = [(0.0, 1.0), (1.0, 2.0), (2.0, math.nan), (3.0, 2.0), (4.0, 1.0)]
-    assert draw(Chart("errors", "", [Line("on", points, 1)], number, seconds)).count("<polyline") == 2
+    assert draw(Chart("errors", "", [ChartLine("on", points, 1)], number, seconds)).count("<polyline") == 2

@@ -21,16 +21,7 @@ from models.state.checkpoint import CheckpointDirectory
 from models.state.dirty_keys import Touched
 from models.state.snapshot import snapshot
 from models.state.tracked_tables import Live, Rows
-
-
-class Clock:
-    """Time that passes only when told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 class Kept(Checkpointer):
@@ -242,7 +233,7 @@ def test_only_what_was_touched_is_written(tmp_path: Path) -> None:
 
 def test_increments_are_compacted_by_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past a number of them the newest gets a whole state of its own, and nothing that was written is lost."""
-    monkeypatch.setattr(checkpointer_module, "INCREMENTS_MOST", 3)
+    monkeypatch.setattr(checkpointer_module, "MAX_INCREMENTS", 3)
     kept, counts = Kept(tmp_path, whole_mb=1.0), Counts()
     for row in range(4):
         counts.add(row)
@@ -271,7 +262,7 @@ def test_alone_after_what_is_to_be_forgotten(tmp_path: Path, disk: dict[str, int
         kept.poll(wait=True)
         assert kept.erased == {("t", 0): n}
     disk["errno"] = errno.ENOSPC
-    kept.drop_older()
+    kept.purge_older()
     kept.take({"n": 3}, {("t", 0): 3})
     kept.poll(wait=True)
     assert kept.problem is not None
@@ -316,7 +307,7 @@ class Large:
     def forget(self, row: int) -> None:
         self.counts.values[row] = 0.0
         self.counts.written.drop(row)
-        self.kept.drop_older()
+        self.kept.purge_older()
 
     def compacted(self) -> int:
         """Waits for the other process; gives its exit code."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from consumers.events.decode import Topics
-from consumers.events.record import Place, Record
+from consumers.events.record import Record, TopicPartition
 from consumers.service.lag import LagWatch
+from tests.support.clock import Clock
 
 TOPICS: Topics = {
     "i.movies": ("movies", "interactions"),
@@ -17,14 +18,7 @@ MOVIES, BOOKS, ITEMS = ("i.movies", 0), ("i.books", 0), ("t.books", 0)
 NOW = 1_700_000_000.0
 
 
-class Clock:
-    now = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def record(place: Place, timestamp: int) -> Record:
+def record(place: TopicPartition, timestamp: int) -> Record:
     return Record(*place, 0, timestamp, None, b"")
 
 
@@ -35,7 +29,7 @@ def at(seconds: float) -> int:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

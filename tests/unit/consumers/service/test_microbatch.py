@@ -8,18 +8,9 @@ from hypothesis import strategies as st
 from consumers.events.record import Record
 from consumers.events.rejection import Rejection
 from consumers.service.microbatch import Batch, Batcher
+from tests.support.clock import Clock
 
 REJECTED = Rejection("null_value", "d")
-
-
-class Clock:
-    """Time that passes only when told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def record(partition: int, offset: int) -> Record:
@@ -50,7 +41,7 @@ ACTIONS = st.lists(
 @given(ACTIONS, st.integers(1, 7))
 def test_every_record_lands_in_exactly_one_batch(actions: list[tuple[str, float]], size: int) -> None:
     """Whatever is added, whenever it is taken: the batches joined are what was added, in its order."""
-    clock = Clock()
+    clock = Clock(100.0)
     batcher = Batcher(size, 1.0, clock)
     added: list[Record] = []
     batches: list[Batch] = []
@@ -73,7 +64,7 @@ def test_every_record_lands_in_exactly_one_batch(actions: list[tuple[str, float]
 @given(st.lists(st.integers(0, 3), max_size=60), st.integers(1, 9))
 def test_offsets_are_the_next_to_read(partitions: list[int], size: int) -> None:
     """After any number of batches their offsets, laid over one another, point at the first record not in them."""
-    batcher = Batcher(size, 1.0, Clock())
+    batcher = Batcher(size, 1.0, Clock(100.0))
     seen = dict.fromkeys(range(4), 0)
     for partition in partitions:
         batcher.add(record(partition, seen[partition]), REJECTED)
@@ -91,7 +82,7 @@ def test_offsets_are_the_next_to_read(partitions: list[int], size: int) -> None:
 
 def test_offsets_follow_gaps_in_the_log() -> None:
     """Offsets of a compacted log leap; the next one to read is the last seen plus one."""
-    batcher = Batcher(2, 1.0, Clock())
+    batcher = Batcher(2, 1.0, Clock(100.0))
     for offset in (5, 90):
         batcher.add(record(3, offset), REJECTED)
     batch = batcher.take()
@@ -101,7 +92,7 @@ def test_offsets_follow_gaps_in_the_log() -> None:
 
 def test_a_full_batch_is_due_at_once() -> None:
     """The count alone makes a batch due, and the rest stays for the next one."""
-    batcher = Batcher(3, 1.0, Clock())
+    batcher = Batcher(3, 1.0, Clock(100.0))
     fill(batcher, 2)
     assert batcher.take() is None
     fill(batcher, 5, start=2)
@@ -113,7 +104,7 @@ def test_a_full_batch_is_due_at_once() -> None:
 
 def test_age_makes_a_partial_batch_due() -> None:
     """A single record waits no longer than the age limit."""
-    clock = Clock()
+    clock = Clock(100.0)
     batcher = Batcher(100, 0.5, clock)
     fill(batcher, 1)
     clock.now += 0.25
@@ -127,7 +118,7 @@ def test_age_makes_a_partial_batch_due() -> None:
 
 def test_age_starts_with_the_first_record() -> None:
     """An idle hour does not make the next record old."""
-    clock = Clock()
+    clock = Clock(100.0)
     batcher = Batcher(100, 0.5, clock)
     assert batcher.wait() == 0.5
     assert batcher.take(flush=True) is None
@@ -140,7 +131,7 @@ def test_age_starts_with_the_first_record() -> None:
 
 def test_decoded_stays_with_its_record() -> None:
     """An entry is the record and what it was decoded to."""
-    batcher = Batcher(2, 1.0, Clock())
+    batcher = Batcher(2, 1.0, Clock(100.0))
     other = Rejection("bad_id", "d")
     batcher.add(record(0, 0), REJECTED)
     batcher.add(record(0, 1), other)

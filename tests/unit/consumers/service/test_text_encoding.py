@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from consumers.service.text_encoding import (
-    CHUNK,
+    CHUNK_TEXTS,
     Encoding,
     Key,
     SyncEncoding,
@@ -77,7 +77,7 @@ def drain_all(encoding: Encoding, until: Callable[[Vectors], Any] | None = None)
 
 def test_each_text_becomes_its_vector(encoding: Encoding) -> None:
     """Every item gets the vector of its own text, once."""
-    texts = {("movies" if n % 3 else "books", str(n)): f"text {n}" for n in range(3 * CHUNK)}
+    texts = {("movies" if n % 3 else "books", str(n)): f"text {n}" for n in range(3 * CHUNK_TEXTS)}
     for key, text in texts.items():
         encoding.submit(key, text)
     assert drain_all(encoding) == {key: vector(text) for key, text in texts.items()}
@@ -205,7 +205,7 @@ def test_a_failing_encoder_loses_its_chunk_only(threaded: ThreadEncoding, encode
 def test_domains_take_turns(threaded: ThreadEncoding, encoder: Encoder) -> None:
     """A large catalogue of one domain does not make the other domains wait for its end."""
     encoder.gate.clear()
-    for n in range(10 * CHUNK):
+    for n in range(10 * CHUNK_TEXTS):
         threaded.submit(("movies", str(n)), "m")
     assert encoder.entered.wait(PATIENCE)
     threaded.submit(B, "b")
@@ -213,7 +213,7 @@ def test_domains_take_turns(threaded: ThreadEncoding, encoder: Encoder) -> None:
     drain_all(threaded, until=lambda vectors: B in vectors)
     assert ["b"] in encoder.calls[:4]
     assert len(drain_all(threaded, until=lambda _: threaded.pending() == {})) >= 0
-    assert max(map(len, encoder.calls)) <= CHUNK
+    assert max(map(len, encoder.calls)) <= CHUNK_TEXTS
 
 
 def test_close_ends_the_thread(encoder: Encoder) -> None:

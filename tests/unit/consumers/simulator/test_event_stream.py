@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from consumers.datasets.record import Sent
-from consumers.datasets.table_file import Table
-from consumers.simulator import presets as worlds
-from consumers.simulator.event_stream import Simulator, load_simulator, three_domains, to_files
+from consumers.datasets.table_file import TableFile
+from consumers.simulator.event_stream import Simulator
+from consumers.simulator.output import write_files
+from consumers.simulator.presets import WorldOptions, three_domains, world_settings
 from consumers.simulator.world_settings import DomainSpec, Drift, Poison, WorldSettings
 
 
@@ -216,34 +217,20 @@ def test_kinds(kind: str, low: float, high: float) -> None:
     assert all(("value" in r) == (r["type"] == "rating") for r in got)
 
 
-def test_removal_is_a_tombstone() -> None:
-    """Tests take items back with it."""
-    assert world().removal("games", 3) == Sent("items", "games", b"games-00003", None)
-
-
 def test_csv_files_read_back_as_the_same_records(tmp_path: Path) -> None:
-    """What `to_files` writes, `tables` reads; times to the second. The truth file rebuilds the world."""
+    """What `write_files` writes, `tables` reads; times to the second. The truth file rebuilds the world."""
     one = world(events=500, events_per_day=86_400)
-    to_files(one, tmp_path)
+    write_files(one, tmp_path)
     bad: list[object] = []
-    items = list(Table(tmp_path / "items.csv.gz").records(bad.append))
-    events = list(Table(tmp_path / "interactions.csv.gz").records(bad.append))
+    items = list(TableFile(tmp_path / "items.csv.gz").records(bad.append))
+    events = list(TableFile(tmp_path / "interactions.csv.gz").records(bad.append))
     assert not bad
     assert [(r.key, r.value) for r in items] == [(r.key, r.value) for r in one.items()]
     assert [(r.key, r.timestamp) for r in events] == [(r.key, r.timestamp) for r in one.events()]
-    again = load_simulator(tmp_path / "truth.json")
-    assert again.truth() == one.truth() == msgspec.json.decode((tmp_path / "truth.json").read_bytes())
+    truth = msgspec.json.decode((tmp_path / "truth.json").read_bytes())
+    again = Simulator(msgspec.convert(truth["settings"], WorldSettings))
+    assert again.truth() == one.truth() == truth
     assert next(again.events()) == next(one.events())
-
-
-def test_jsonl_files_hold_contract_events(tmp_path: Path) -> None:
-    """One file a kind and domain, one event a line, byte for byte what Kafka would get."""
-    one = world(events=500)
-    to_files(one, tmp_path, "jsonl")
-    lines = (tmp_path / "interactions.games.jsonl").read_bytes().splitlines()
-    assert lines == [r.value for r in one.events() if r.domain == "games"]
-    read = list(Table(tmp_path / "items.movies.jsonl", "movies").records(print))
-    assert [r.value for r in read] == [r.value for r in one.items() if r.domain == "movies"]
 
 
 @pytest.mark.parametrize(
@@ -276,7 +263,7 @@ def test_options_go_before_the_world_of_a_file(tmp_path: Path) -> None:
     """What is not given is the file's."""
     file = tmp_path / "world.toml"
     file.write_text('events = 700\nseed = 9\n[[domains]]\nname = "films"\n[[poison]]\ndomain = "films"\n')
-    assert worlds.settings(file).events == 700
-    made = worlds.settings(file, events=300, drifts=("films:sudden:0.5",))
+    assert world_settings(WorldOptions(file)).events == 700
+    made = world_settings(WorldOptions(file, events=300, drifts=("films:sudden:0.5",)))
     assert (made.events, made.seed, made.overlap) == (300, 9, 0.8)
     assert [d.domain for d in (*made.drift, *made.poison)] == ["films", "films"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.events.record import Place, Record
+from consumers.events.record import Record, TopicPartition
 from consumers.source.time_merge import RECORD_BYTES, Patience, TimeMerge
+from tests.support.clock import Clock
 
 LOGS = st.lists(st.lists(st.integers(0, 30), max_size=15), min_size=1, max_size=4)
 """For each place the times of its records."""
@@ -16,7 +17,7 @@ def log(partition: int, times: list[int]) -> list[Record]:
     return [Record("t", partition, offset, time, None, None) for offset, time in enumerate(times)]
 
 
-def place(partition: int) -> Place:
+def place(partition: int) -> TopicPartition:
     return ("t", partition)
 
 
@@ -91,13 +92,6 @@ def test_stops_where_a_place_runs_dry() -> None:
     assert times(merge.take({place(0)}, 10)) == [1, 2, 3]
     assert times(merge.take({place(0)}, 10)) == []
     assert times(merge.take(set(), 10)) == [9]
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_a_silent_place_is_waited_for_once() -> None:

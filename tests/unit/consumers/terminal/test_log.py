@@ -10,7 +10,8 @@ import pytest
 import structlog
 
 from consumers.terminal import log
-from consumers.terminal.rate_limiter import MOST, Repeats
+from consumers.terminal.rate_limiter import MAX_REMEMBERED, Repeats
+from tests.support.clock import Clock
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +38,8 @@ def test_users_are_named_when_debugging_only(capsys: pytest.CaptureFixture[str])
 
 def test_repeats_are_held_back_and_counted() -> None:
     """The same warning passes once in 30 s and then says how often it came; others, and info, all pass."""
-    now = [0.0]
-    repeats = Repeats(30.0, lambda: now[0])
+    clock = Clock()
+    repeats = Repeats(30.0, clock)
 
     def tell(method: str = "warning", **fields: Any) -> dict[str, Any] | None:
         try:
@@ -51,22 +52,22 @@ def test_repeats_are_held_back_and_counted() -> None:
     assert tell(domain="books", partition=2, offset=11) is not None
     assert tell(domain="movies", partition=1) is not None
     assert tell("info", domain="books") == tell("info", domain="books")
-    now[0] = 29.0
+    clock.now = 29.0
     assert tell(domain="books", partition=1) is None
-    now[0] = 31.0
+    clock.now = 31.0
     again = tell(domain="books", partition=1)
     assert again is not None
     assert again["repeated"] == 2
-    now[0] = 62.0
+    clock.now = 62.0
     assert "repeated" not in (tell(domain="books", partition=1) or {"repeated": 0})
 
 
 def test_memory_of_repeats_is_bounded() -> None:
-    """However many different warnings there are, no more than `MOST` are remembered."""
+    """However many different warnings there are, no more than `MAX_REMEMBERED` are remembered."""
     repeats = Repeats()
-    for n in range(2 * MOST):
+    for n in range(2 * MAX_REMEMBERED):
         repeats(None, "warning", {"event": str(n)})
-    assert len(repeats._told) == MOST
+    assert len(repeats._told) == MAX_REMEMBERED
 
 
 def test_json_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:

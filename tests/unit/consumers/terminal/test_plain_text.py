@@ -11,7 +11,7 @@ from rich.console import Console
 from consumers.cli import explain as explaining
 from consumers.cli.explain import run_explain
 from consumers.config.schema import Settings
-from consumers.dead_letters.overview import Group, Line, Overview, print_overview
+from consumers.dead_letters.overview import Group, LetterLine, Overview, print_overview
 from consumers.terminal import log
 from consumers.terminal.recommendations import show_recommendations
 from models.arm_comparison import Arms
@@ -83,7 +83,7 @@ def test_explain(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_dead_letters(console: Console) -> None:
     groups = [Group("[/b]", "0", title) for title in TITLES]
-    lines = [Line("0:1", title, "[x]", title, 0, 1, False, False) for title in TITLES]
+    lines = [LetterLine("0:1", title, "[x]", title, 0, 1, False, False) for title in TITLES]
     print_overview(Overview(groups, lines), console)
     for text in ("[/b]", "[x]", *SHOWN):
         assert text in said(console)

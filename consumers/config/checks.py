@@ -1,0 +1,88 @@
+"""What is wrong with a config as a whole: values out of range, topics used twice, keys left empty."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from consumers.config import kafka_checks, redis_checks
+from consumers.config.schema import DomainConfig, Settings
+
+DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
+
+_ABOVE_ZERO = {
+    "intake": ("batch_events", "batch_ms", "network_events", "max_record_bytes", "max_consecutive_invalid"),
+    "publish": ("interval_ms", "top", "ttl_seconds", "max_backlog"),
+    "learner": ("users", "seen_items", "items_per_domain"),
+    "checkpoint": ("interval_seconds",),
+    "kafka": ("canary_seconds",),
+}
+
+
+def problems(settings: Settings, need_domains: bool) -> Iterator[str]:
+    """Yield a line for each problem, which begins with the path of its key and a colon."""
+    if need_domains and not settings.domains:
+        yield "domains: name at least one, as [domains.movies]"
+    owners: dict[str, str] = {}
+    """Topic to the key that names it."""
+    for key in ("dead_letter_topic", "forget_topic", "canary_topic"):
+        topic = getattr(settings.kafka, key)
+        if not topic and key != "canary_topic":
+            yield f"kafka.{key}: name a topic"
+        if topic in owners:
+            yield f"kafka.{key}: topic {topic} is taken by {owners[topic]}"
+        owners[topic] = f"kafka.{key}"
+    for name, domain in settings.domains.items():
+        yield from _domain_problems(name, domain, owners)
+    yield from _number_problems(settings)
+    yield from kafka_checks.problems(settings.kafka)
+    yield from redis_checks.problems(settings.redis)
+    for key in _empty_keys(settings, ""):
+        yield f"{key}: it is empty; give it a value or leave it out"
+
+
+def _domain_problems(name: str, domain: DomainConfig, owners: dict[str, str]) -> Iterator[str]:
+    if not DOMAIN_NAME.fullmatch(name):
+        yield f"domains.{name}: a name matches [a-z0-9_-]+"
+    low, high = domain.rating_range
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        yield f"domains.{name}.rating_range: two finite values, the first below the second"
+    for kind in ("interactions", "items"):
+        topic, owner = getattr(domain, f"{kind}_topic"), f"domains.{name}.{kind}_topic"
+        if topic in owners:
+            yield f"{owner}: topic {topic} is taken by {owners[topic]}"
+        owners[topic] = owner
+
+
+def _number_problems(settings: Settings) -> Iterator[str]:
+    for section, keys in _ABOVE_ZERO.items():
+        for key in keys:
+            if not getattr(getattr(settings, section), key) > 0:
+                yield f"{section}.{key}: must be above 0"
+    if not 0 <= settings.metrics.port <= 65_535:
+        yield "metrics.port: must be from 0 (any free one) to 65535"
+    if not 0 <= settings.ranker.diversity <= 1:
+        yield "ranker.diversity: must be in [0, 1]"
+    if not 0 < settings.publish.list_share <= 1:
+        yield "publish.list_share: must be in (0, 1]"
+    if not 0 < settings.intake.max_invalid_ratio <= 1:
+        yield "intake.max_invalid_ratio: must be in (0, 1]"
+    if settings.privacy.key is not None and len(settings.privacy.key) < 16:
+        yield "privacy.key: a secret of at least 16 characters"
+
+
+def _empty_keys(table: Any, path: str) -> Iterator[str]:
+    """Yield the keys that hold "", except those where it has a meaning: no canaries, the default name of a topic."""
+    for field in msgspec.structs.fields(table):
+        value = getattr(table, field.name)
+        if isinstance(value, msgspec.Struct):
+            yield from _empty_keys(value, f"{path}{field.name}.")
+        elif isinstance(value, dict):
+            for name, one in value.items():
+                yield from _empty_keys(one, f"{path}{field.name}.{name}.")
+        elif value == "" and field.default != "" and field.name != "canary_topic":
+            yield f"{path}{field.name}"

@@ -1,0 +1,90 @@
+"""Replay files: say what they were taken for, send them, say what was sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from kafka.errors import KafkaError
+from rich.console import Console
+
+from consumers.config.schema import Settings
+from consumers.datasets.checking import Check
+from consumers.datasets.opening import open_tables
+from consumers.datasets.options import ReadOptions
+from consumers.datasets.scan import SHOW_BAD, Scan, scan
+from consumers.datasets.understanding import confirm, show_understanding
+from consumers.errors import BUG, Stop
+from consumers.kafka_client.client import client_options
+from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.replay.options import ReplayOptions
+from consumers.replay.to_kafka import KafkaDestination, ReplayReport, bar_of_files, replay, report_of
+from consumers.terminal import log
+from consumers.terminal.plain_text import plain
+
+
+def run_replay(options: ReplayOptions, config: Settings) -> tuple[int, dict[str, Any]]:
+    """Print what the files were taken for, then send them. Return (exit code, figures). Raises Stop.
+
+    The code is 1 if a file was not read to its end, or if the answer was no.
+    """
+    console = log.console(stderr=not options.dry_run)
+    check = Check(config, options.reading.rating_range)
+    scans = _scan_all(options, check, console)
+    for found in scans:
+        for name in found.domains:
+            config.topic_of(found.kind, name)  # an unknown domain ends the command before anything is sent
+            _check_range(config.domains[name].rating_range, name, options.reading)
+    show_understanding(scans, check, console)
+    code = BUG if any(found.cut is not None for found in scans) else 0
+    if options.dry_run:
+        console.print("nothing was sent (--dry-run)")
+        return code, msgspec.to_builtins(report_of(scans))
+    if not confirm(f"Send {sum(found.good for found in scans):,} records?", options.yes):
+        console.print("nothing was sent")
+        return BUG, msgspec.to_builtins(report_of(scans))
+    destination = KafkaDestination(
+        client_options(config.kafka), config.topic_of, options.rate, options.create_topics, options.partitions
+    )
+    try:
+        report = replay(scans, check, destination, console)
+    except KafkaError as error:
+        raise Stop(why_unreachable(config.kafka, error)) from error
+    _show(report, console)
+    figures: dict[str, Any] = msgspec.to_builtins(report)
+    return code, figures
+
+
+def _scan_all(options: ReplayOptions, check: Check, console: Console) -> list[Scan]:
+    tables = open_tables(options.files, options.domain, options.reading)
+    with bar_of_files(console) as bar:
+        task = bar.add_task("reading", total=sum(t.size for t in tables), sent=0)
+
+        def progress() -> None:
+            bar.update(task, completed=sum(t.position for t in tables))
+
+        scans = [scan(table, check, progress=progress) for table in tables]
+        bar.remove_task(task)
+    return scans
+
+
+def _show(report: ReplayReport, console: Console) -> None:
+    for row in report.refused[:SHOW_BAD]:
+        console.print(plain(str(row), "yellow"), soft_wrap=True)
+    console.print(
+        f"sent {report.sent:,} interactions and {report.items:,} items in {report.seconds:.1f} s "
+        f"({report.events_per_second:,.0f} records/s); {report.bad_rows:,} bad rows left out, "
+        f"{report.skipped_rows:,} rows of other domains"
+    )
+    for name in report.cut_files:
+        console.print(plain(f"{name} was not read to its end", "yellow"), soft_wrap=True)
+
+
+def _check_range(configured: tuple[float, float], domain: str, options: ReadOptions) -> None:
+    """Raises Stop for a range wider than the config's: `run` would make dead letters of the values in between."""
+    low, high = options.rating_range or configured
+    if low < configured[0] or high > configured[1]:
+        raise Stop(
+            f"--rating-range {low:g}:{high:g} is wider than rating_range of domain {domain} ({configured[0]:g} to "
+            f"{configured[1]:g}), beyond which `run` takes none: set rating_range in [domains.{domain}]"
+        )

@@ -1,0 +1,24 @@
+"""How the log is read."""
+
+from __future__ import annotations
+
+import msgspec
+
+from consumers.source.time_merge import BUFFER_BYTES
+
+
+class SourceOptions(msgspec.Struct, frozen=True):
+    """How `KafkaSource` reads the log."""
+
+    accept_gap: bool = False
+    """Go on although records are gone from the log, and count them."""
+    canary_topic: str = ""
+    """Topic of the service's own records; "" for none."""
+    poll_records: int = 2000
+    """Most records of one `poll`."""
+    watch_seconds: float = 5.0
+    """Seconds between two looks for partitions that were added."""
+    patience_seconds: float = 1.0
+    """Seconds for which time order may hold records back for a partition that delivers nothing."""
+    buffer_bytes: int = BUFFER_BYTES
+    """Memory for records that wait for their turn, of all partitions together."""
