@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from types import FrameType
 
-import redis
 import structlog
 from prometheus_client import ProcessCollector
 
@@ -27,8 +26,9 @@ from serving.contract import Keys, Write
 from serving.http.health import HealthServer
 from serving.metrics import Metrics
 from serving.publication.publication_queue import Outbox
-from serving.store.connection import STORE_ERRORS
-from serving.store.redis_writer import Publisher
+from serving.store.errors import STORE_ERRORS, Behaviour, behaviour
+from serving.store.redis_writer import Listeners, Publisher
+from serving.store.store import Store
 from serving.store.store_info import EvictionWatch, may_throw_away
 from serving.worker import ThreadFailed
 
@@ -36,15 +36,20 @@ log = structlog.get_logger()
 
 ALIVE_SECONDS = 30.0
 READY_LAG_SECONDS = 30.0
+PUBLISH_TROUBLE: dict[Behaviour, str] = {
+    "reconnect": "store unavailable, will write again",
+    "refused": "the store refuses a write, will write again",
+    "leave_out": "a value cannot be encoded for the store; its key keeps the older value",
+}
 
 
 class Service:
     """Everything that `crosscurrent run` holds. `startup` raises Stop; `run` gives the exit code.
 
-    `source` and `client` are connected already: whoever made them reported a broker or store that is away.
+    `source` and `store` are connected already: whoever made them reported a broker or store that is away.
     """
 
-    def __init__(self, settings: Settings, source: KafkaSource, client: object) -> None:
+    def __init__(self, settings: Settings, source: KafkaSource, store: Store) -> None:
         use_one_thread()
         self.settings = settings
         self.source = source
@@ -64,13 +69,15 @@ class Service:
             self.arms, keys, time.time, publish.top, publish.explain_top, publish.ttl_seconds, started_ts
         )
         self.publisher = Publisher(
-            client,  # type: ignore[arg-type]
+            store,
             keys.meta,
             started_ts,
-            self._on_written,
-            self._on_publish_error,
-            self._on_replaced,
-            EvictionWatch(self.metrics.store_evicted.inc, self._on_eviction_policy).look,
+            Listeners(
+                self._on_written,
+                self._on_publish_error,
+                self._on_replaced,
+                EvictionWatch(self.metrics.store_evicted.inc, self._on_eviction_policy).look,
+            ),
         )
         self.checkpointer = Checkpointer(
             Path(settings.checkpoint.directory),
@@ -259,7 +266,7 @@ class Service:
         self.metrics.published.labels(kind).inc()
         if self.canaries is not None:
             self.canaries.written(write)
-        for born, domain in zip(write.born_ms, write.domains, strict=True):
+        for born, domain in zip(write.record_times_ms, write.domains, strict=True):
             age_ms = max(0.0, now_ms - born)
             self._freshness[domain].observe(age_ms / 1000)
             if self.freshness_ms is not None:
@@ -267,13 +274,7 @@ class Service:
 
     def _on_publish_error(self, error: Exception) -> None:
         self.metrics.publish_errors.inc()
-        refused = isinstance(error, redis.ResponseError)
-        what = (
-            "the store refuses a write, will write again"
-            if refused
-            else "store unavailable, will write again"
-        )
-        log.warning(what, error=type(error).__name__)
+        log.warning(PUBLISH_TROUBLE[behaviour(error)], error=type(error).__name__)
 
     def _on_replaced(self, key: str) -> None:
         kind = key.removeprefix(f"{self.settings.redis.prefix}:").split(":", 1)[0]

@@ -7,7 +7,6 @@ the store is known to hold everything up to some mark, only rows with a larger o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from models.tables.catalogue import grown
 from models.tables.id_table import IdTable
 from serving.contract import Keys
 from serving.store.leftovers import Leftovers
+from serving.store.store import Store
 
 USERS_AT_ONCE = 256
 ITEMS_AT_ONCE = 1024
@@ -56,16 +56,16 @@ class Republish:
             if domain in self._items:
                 self._items[domain].note(mark, names)
 
-    def begin(self, since: int = 0, client: Any = None) -> None:
+    def begin(self, since: int = 0, store: Store | None = None) -> None:
         """All that was acknowledged with a larger mark is due; with 0 all that is resident.
 
-        client: the store's. It is searched for keys that were deleted since, and are there again.
+        store: it is searched for keys that were deleted since, and are there again.
         """
         for rows in (self._users, *self._items.values()):
             rows.begin(since, self.active)
         if self._scan is not None:
             self._scan.close()
-        self._scan = None if client is None else Leftovers(client, self._keys)
+        self._scan = None if store is None else Leftovers(store, self._keys)
         self.active = True
 
     def users(self) -> list[str]:
