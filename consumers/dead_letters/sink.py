@@ -60,31 +60,6 @@ class Sink(Protocol):
         """Letters that are not safe by now are lost."""
 
 
-class ListSink:
-    """Dead letters in a list."""
-
-    def __init__(self) -> None:
-        self.letters: list[DeadLetter] = []
-
-    def send(self, letter: DeadLetter) -> None:
-        self.letters.append(letter)
-
-    @property
-    def sent(self) -> int:
-        return len(self.letters)
-
-    def wait(self, count: int, timeout: float | None = None) -> bool:
-        return True
-
-    def full(self) -> bool:
-        return False
-
-    def problem(self) -> str | None:
-        return None
-
-    def close(self) -> None: ...
-
-
 def cut(letter: DeadLetter) -> DeadLetter:
     """The letter with less of its value (of its key, if that is longer); headers keep the value's first length."""
     key, value = letter.key, letter.value

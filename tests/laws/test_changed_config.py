@@ -10,19 +10,13 @@ import torch
 from structlog.testing import capture_logs
 
 from consumers.config.loader import build
-from consumers.dead_letters.sink import ListSink
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.record import Record
 from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.pipeline import Pipeline
-from consumers.service.text_encoding import SyncEncoding
-from consumers.source.in_memory import ListSource
-from models.arm_comparison import Arms
-from models.text.encoder import HashingEncoder
-from serving.contract import Keys
-from serving.metrics import Metrics
-from serving.publication.publication_queue import Outbox
 from tests.laws.test_state_law import BATCH, LOG, run_out
+from tests.support.doubles import ListSource
+from tests.support.pipelines import list_pipeline
 from tests.support.states import differences
 
 torch.set_num_threads(1)
@@ -59,13 +53,8 @@ def running(
         }
     )
     source = ListSource([record for record in records if record.topic in settings.topics()])
-    arms = Arms(settings.domain_list(), settings.learning())
     checkpointer = Checkpointer(path, 10.0, lambda *_: None, lambda: 0.0, whole_mb)
-    made = Pipeline(
-        settings, source, ListSink(), arms, SyncEncoding(HashingEncoder()), Outbox(arms, Keys(), lambda: 0.0), None,
-        checkpointer, Metrics(), lambda: 0.0,
-    )  # fmt: skip
-    return made, source
+    return list_pipeline(settings, source, checkpointer=checkpointer), source
 
 
 def start(made: Pipeline) -> list[str]:

@@ -16,19 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumers.config.loader import build
-from consumers.dead_letters.sink import DeadLetter, ListSink
+from consumers.dead_letters.sink import DeadLetter
 from consumers.events.record import Record
 from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.pipeline import Pipeline
-from consumers.service.text_encoding import SyncEncoding
-from consumers.source.in_memory import Abort, ListSource
-from models.arm_comparison import Arms
 from models.state.snapshot import Snapshot, joined, snapshot
-from models.text.encoder import HashingEncoder
-from serving.contract import Keys
-from serving.metrics import Metrics
 from serving.pseudonyms import Pseudonyms
-from serving.publication.publication_queue import Outbox
+from tests.support.doubles import Abort, ListSink, ListSource
+from tests.support.pipelines import list_pipeline
 from tests.support.states import differences
 
 torch.set_num_threads(1)
@@ -92,12 +87,7 @@ LOG = log()
 def pipeline(
     source: ListSource, sink: ListSink | None = None, checkpointer: Checkpointer | None = None
 ) -> Pipeline:
-    """Everything real but the log, the clock and the store. Time stands still: batches are cut by count alone."""
-    arms = Arms(SETTINGS.domain_list(), SETTINGS.learning())
-    return Pipeline(
-        SETTINGS, source, sink or ListSink(), arms, SyncEncoding(HashingEncoder()),
-        Outbox(arms, Keys(), lambda: 0.0), None, checkpointer, Metrics(), lambda: 0.0,
-    )  # fmt: skip
+    return list_pipeline(SETTINGS, source, sink, checkpointer)
 
 
 def checkpointer_in(path: Path) -> Checkpointer:

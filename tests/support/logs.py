@@ -11,9 +11,9 @@ from kafka.errors import KafkaConnectionError
 
 from consumers.config.schema import Kafka
 from consumers.events.record import Offsets, Place, Record
-from consumers.source.in_memory import ListSource
 from consumers.source.kafka import KafkaSource
 from consumers.source.protocol import Source
+from tests.support.doubles import ListSource
 
 START = 1_700_000_000_000
 PATIENCE = 30.0

@@ -24,13 +24,12 @@ from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.events.record import Record
 from consumers.pretraining.holdout import measure
 from consumers.pretraining.run import Options, run_pretrain
-from consumers.pretraining.train import fresh
+from consumers.service.offline import offline_pipeline
 from consumers.service.pipeline import Pipeline
 from consumers.simulator.event_stream import Simulator, to_files
 from consumers.simulator.world_settings import DomainSpec, WorldSettings
 from models.schema import Interaction
 from models.state.checkpoint import CheckpointDirectory
-from models.text.encoder import HashingEncoder
 from serving.store.store_mark import UNKNOWN
 from tests.support.states import differences
 
@@ -61,7 +60,7 @@ def restored(folder: Path, out: str = "out") -> Pipeline:
     state, problems = CheckpointDirectory(folder / out, read_only=True).load()
     assert not problems
     assert state is not None
-    pipeline = fresh(config(), HashingEncoder())
+    pipeline = offline_pipeline(config())
     pipeline.load(state)
     return pipeline
 
@@ -312,7 +311,7 @@ def test_another_text_encoder_is_for_a_config_that_names_it(small: Path) -> None
     other = config()
     other.text_encoder.model = "some-model"
     with pytest.raises(ValueError, match="hashing"):
-        fresh(other, HashingEncoder()).load(state)
+        offline_pipeline(other).load(state)
 
 
 def test_what_cannot_be_used_is_one_line(small: Path) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from consumers.source.in_memory import ListSource
 from models.state import checkpoint
 from serving.contract import Write
 from serving.store.redis_store import open_store
 from serving.store.redis_writer import Publisher
 from tests.laws.test_state_law import LOG, SETTINGS, checkpointer_in, pipeline, run_out
+from tests.support.doubles import ListSource
 
 
 def test_a_store_too_far_behind_pauses_reading() -> None:

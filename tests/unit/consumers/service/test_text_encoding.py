@@ -10,15 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from consumers.service.text_encoding import (
-    CHUNK,
-    Encoding,
-    Key,
-    SyncEncoding,
-    ThreadEncoding,
-    Vectors,
-    restore,
-)
+from consumers.service.text_encoding import CHUNK, Encoding, Key, ThreadEncoding, Vectors, restore
+from tests.support.doubles import SyncEncoding
 
 PATIENCE = 20.0
 A: Key = ("movies", "a")
