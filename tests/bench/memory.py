@@ -45,7 +45,7 @@ def per_user(arms: Arms, outbox: Outbox, users: int) -> dict[str, float]:
     seen = allocated(lambda: {n: array("q", range(10)) for n in range(10_000)}) / 10_000
     ids = allocated(lambda: again(10_000, arms)) / 10_000
     chains = outbox._index._chains["books"]
-    links = chains.held.nbytes + chains._next.nbytes + chains._previous.nbytes
+    links = chains.held.nbytes + chains.following.nbytes + chains.preceding.nbytes
     return {
         "id": ids,
         "biases": allocated(weights) / 10_000,

@@ -76,7 +76,7 @@ class Desk:
     def records(self, topic: str | None = None) -> list[Any]:
         """All records of a topic, read as letters are."""
         with LetterLog(Kafka([self.bootstrap], dead_letter_topic=topic or self.source)) as log:
-            return list(log._read())
+            return list(log.read())
 
 
 @pytest.fixture

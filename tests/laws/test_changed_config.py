@@ -15,12 +15,14 @@ from consumers.events.record import Record
 from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.pipeline import Pipeline
 from tests.laws.test_state_law import BATCH, LOG, run_out
+from tests.support.clock import Clock
 from tests.support.doubles import ListSource
 from tests.support.pipelines import list_pipeline
 from tests.support.states import differences
 
 torch.set_num_threads(1)
 
+CLOCK = Clock()
 Domains = dict[str, dict[str, Any]]
 FIRST: Domains = {"movies": {}, "books": {"role": "target"}}
 CHANGED: dict[str, tuple[Domains, str]] = {
@@ -43,7 +45,7 @@ CHANGED: dict[str, tuple[Domains, str]] = {
 def running(
     domains: Domains, records: list[Record], path: Path, whole_mb: float
 ) -> tuple[Pipeline, ListSource]:
-    """A pipeline on the log of the domains that it has. Checkpoints are written when they are asked for."""
+    """A pipeline on the log of the domains that it has. A checkpoint is due when `CLOCK` is moved on."""
     settings = build(
         {
             "domains": domains,
@@ -53,7 +55,7 @@ def running(
         }
     )
     source = ListSource([record for record in records if record.topic in settings.topics()])
-    checkpointer = Checkpointer(path, 10.0, lambda *_: None, lambda: 0.0, whole_mb)
+    checkpointer = Checkpointer(path, 10.0, lambda *_: None, CLOCK, whole_mb)
     return list_pipeline(settings, source, checkpointer=checkpointer), source
 
 
@@ -65,8 +67,10 @@ def start(made: Pipeline) -> list[str]:
 
 
 def save(made: Pipeline) -> None:
+    """Time passes, and a checkpoint is due."""
     assert made.checkpointer is not None
-    made._checkpoint()
+    CLOCK.now += 10.0
+    made.step()
     made.checkpointer.poll(wait=True)
 
 

@@ -22,8 +22,9 @@ from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.pipeline import Pipeline
 from models.state.snapshot import Snapshot, joined, snapshot
 from serving.pseudonyms import Pseudonyms
+from tests.support.clock import Clock
 from tests.support.doubles import Abort, ListSink, ListSource
-from tests.support.pipelines import list_pipeline
+from tests.support.pipelines import clocks_of, list_pipeline
 from tests.support.states import differences
 
 torch.set_num_threads(1)
@@ -85,9 +86,12 @@ LOG = log()
 
 
 def pipeline(
-    source: ListSource, sink: ListSink | None = None, checkpointer: Checkpointer | None = None
+    source: ListSource,
+    sink: ListSink | None = None,
+    checkpointer: Checkpointer | None = None,
+    clock: Clock | None = None,
 ) -> Pipeline:
-    return list_pipeline(SETTINGS, source, sink, checkpointer)
+    return list_pipeline(SETTINGS, source, sink, checkpointer, clocks=clocks_of(clock or Clock()))
 
 
 def checkpointer_in(path: Path) -> Checkpointer:
@@ -170,7 +174,8 @@ def test_many_crashes_through_the_directory(uncrashed: dict[str, Any], tmp_path:
 def test_each_event_is_learned_exactly_once() -> None:
     """Counts after a crash are those of the log: nothing lost, nothing learned twice."""
     source = ListSource([*LOG[:200], Abort(), *LOG[200:]], 50)
-    first = pipeline(source)
+    clock = Clock()
+    first = pipeline(source, clock=clock)
     first.restore()
     state = decoded(snapshot(first.state()))
     with contextlib.suppress(Abort):
@@ -178,18 +183,18 @@ def test_each_event_is_learned_exactly_once() -> None:
             first.step()
             state = decoded(snapshot(first.state()))
     assert not source.exhausted
-    second = pipeline(source)
+    second = pipeline(source, clock=clock)
     second.load(state)
     source.start(second.offsets, state["identity"])
     run_out(second, source)
-    while (batch := second.batcher.take(flush=True)) is not None:
-        second._learn(batch)
+    clock.now += 10.0  # the last batch is due
+    second.step()
     plain_source = ListSource(LOG)
-    plain = pipeline(plain_source)
+    plain = pipeline(plain_source, clock=clock)
     plain.restore()
     run_out(plain, plain_source)
-    while (batch := plain.batcher.take(flush=True)) is not None:
-        plain._learn(batch)
+    clock.now += 10.0
+    plain.step()
     assert second.arms.full.learned == plain.arms.full.learned
     totals = plain.totals
     assert sum(plain.arms.full.learned) == totals["learned"]

@@ -130,21 +130,21 @@ class SyncEncoding:
 
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder
-        self._pending: dict[Key, str] = {}
+        self.waiting: dict[Key, str] = {}
 
     def submit(self, key: Key, text: str) -> None:
-        if self._pending.get(key) == text:
+        if self.waiting.get(key) == text:
             return
-        self._pending.pop(key, None)
+        self.waiting.pop(key, None)
         if text:
-            self._pending[key] = text
+            self.waiting[key] = text
 
     def drain(self) -> tuple[Vectors, bool]:
-        pending, self._pending = self._pending, {}
+        pending, self.waiting = self.waiting, {}
         return encode(self._encoder, pending), True
 
     def pending(self) -> dict[Key, str]:
-        return dict(self._pending)
+        return dict(self.waiting)
 
     def check(self) -> None: ...
 

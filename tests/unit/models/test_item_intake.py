@@ -34,7 +34,7 @@ class Held(SyncEncoding):
     def drain(self) -> tuple[dict[Key, np.ndarray], bool]:
         if not self.open:
             return {}, False
-        self.counts.update(self._pending.values())
+        self.counts.update(self.waiting.values())
         return super().drain()
 
 
@@ -186,7 +186,7 @@ def test_an_encoder_that_failed_is_asked_again(service: Service) -> None:
     service.encoding.open = False
     service.item(50)
     service.run()
-    service.encoding._pending.clear()
+    service.encoding.waiting.clear()
     service.encoding.open = True
     service.item(50)
     service.run()
