@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import redis
 
 from consumers.config.schema import Settings
@@ -9,47 +11,42 @@ from consumers.errors import Stop
 from consumers.source.kafka import KafkaSource
 from consumers.source.options import SourceOptions
 from serving.contract import Keys
-from serving.store.connection import (
-    STORE_ERRORS,
-    NoMasterError,
-    connect,
-    ping,
-    problem,
-    redacted,
-    sentinel_parts,
-    uses_sentinel,
-)
-from serving.store.marked_store import wrong_type
-from serving.store.store_info import servers
+from serving.store.connection import problem, redacted, sentinel_parts, uses_sentinel
+from serving.store.errors import STORE_ERRORS, NoMasterError, wrong_type
+from serving.store.redis_store import open_store
+from serving.store.store import Store
 
 
-def connect_store(settings: Settings) -> redis.Redis:
-    """Return a client whose server has just answered and, as far as it tells, takes writes. Raises Stop."""
+def connect_store(settings: Settings, opened: Callable[..., Store] = open_store) -> Store:
+    """Return a store that has just answered, and takes writes as far as it says. Raises Stop (exit 2)."""
     url = settings.redis.url
     if (why := problem(url)) is not None:
         raise Stop(f"redis.url {redacted(url)}: {why}")
     try:
-        client = connect(url, **settings.redis.client())
-        ping(client)
-        _check_is_master(settings, client)
-        _check_is_ours(settings, client)
+        store = opened(url, **settings.redis.client())
+        store.ping()
+        _check_is_master(settings, store)
+        _check_is_ours(settings, store)
     except STORE_ERRORS as error:
         # The error is not shown and not chained: it may hold the URL with its password.
         raise Stop(
             f"Redis at {redacted(url)} cannot be reached ({_kind(url, error)}). Start it, or "
             "set redis.url (CROSSCURRENT_REDIS__URL)."
         ) from None
-    return client
+    return store
 
 
-def _check_is_master(settings: Settings, client: redis.Redis) -> None:
-    """Raises Stop for a server that is no master. A client that finds its master by itself is not checked."""
+def _check_is_master(settings: Settings, store: Store) -> None:
+    """Raise Stop for a server that takes no writes.
+
+    A client that finds its master by itself is not asked: the master may just be another one.
+    """
     url = settings.redis.url
     if settings.redis.cluster or uses_sentinel(url):
         return
     here = redacted(url).partition("://")[2].partition("/")[0] or redacted(url)
     by_sentinel = "redis+sentinel://HOST:26379,HOST:26379/MASTER/0"
-    for server in servers(client):
+    for server in store.servers():
         if server.mode == "sentinel":
             raise Stop(
                 f"redis.url: {here} is a sentinel, which holds no data. Let it name the master: {by_sentinel}"
@@ -61,18 +58,18 @@ def _check_is_master(settings: Settings, client: redis.Redis) -> None:
             )
 
 
-def _check_is_ours(settings: Settings, client: redis.Redis) -> None:
-    """Raises Stop if the store holds a foreign value under our key. While running, such a key is replaced."""
+def _check_is_ours(settings: Settings, store: Store) -> None:
+    """Raise Stop where `cc:meta` is no hash: at a start an operator can decide; a running service replaces it."""
     meta = Keys(settings.redis.prefix).meta
-    try:
-        client.hget(meta, "started_ts")
-    except redis.ResponseError as error:
-        if wrong_type(error):
-            raise Stop(
-                f"the store holds {meta}, which is not ours: it is no hash. If another program uses this prefix, "
-                f"set redis.prefix; if not, delete the key: redis-cli DEL {meta}"
-            ) from None
-        raise
+    (found,) = store.write((), [(meta, "started_ts")]).found
+    if not isinstance(found, Exception):
+        return
+    if wrong_type(found):
+        raise Stop(
+            f"the store holds {meta}, which is not ours: it is no hash. If another program uses this prefix, "
+            f"set redis.prefix; if not, delete the key: redis-cli DEL {meta}"
+        )
+    raise found
 
 
 def _kind(url: str, error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -36,6 +37,10 @@ class Keys:
     def popular(self, domain: str) -> str:
         return f"{self.prefix}:popular:{domain}"
 
+    def pattern(self, rest: str) -> str:
+        """Return the glob pattern of keys under the prefix; `rest` is a pattern itself."""
+        return re.sub(r"([\\*?\[\]])", r"\\\1", self.prefix) + f":{rest}"
+
     def owner(self, key: str) -> str | None:
         """The user whose key this is; None for other keys."""
         kind, _, rest = key.removeprefix(f"{self.prefix}:").partition(":")
@@ -57,17 +62,17 @@ class Write(NamedTuple):
     kind: Literal["set", "hash", "delete"]
     value: Any
     ttl_seconds: int | None = None
-    born_ms: tuple[int, ...] = ()
+    record_times_ms: tuple[int, ...] = ()
     """Kafka record times of the events that this write makes readable; freshness is measured from them."""
     domains: tuple[str, ...] = ()
-    """The domain of each of `born_ms`."""
+    """The domain of each of `record_times_ms`."""
     fresh: bool = False
     """A hash that takes the place of a deleted one: none of its old fields may stay."""
 
     def superseding(self, older: Write) -> Write:
         """This write, also answering for the events of an older one that was never acknowledged."""
         return self._replace(
-            born_ms=older.born_ms + self.born_ms,
+            record_times_ms=older.record_times_ms + self.record_times_ms,
             domains=older.domains + self.domains,
             fresh=self.fresh or older.fresh or older.kind == "delete",
         )
@@ -107,10 +112,6 @@ def decode_list(data: bytes) -> RecommendationList:
 def encode_vector(vector: NDArray[np.float32]) -> bytes:
     """FLOAT32 little-endian bytes, as FT.CREATE … TYPE FLOAT32 expects."""
     return np.ascontiguousarray(vector, "<f4").tobytes()
-
-
-def decode_vector(data: bytes) -> NDArray[np.float32]:
-    return np.frombuffer(data, "<f4").astype(np.float32)
 
 
 def number(value: float) -> str:

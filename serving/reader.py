@@ -14,7 +14,8 @@ import redis
 
 from serving.contract import Keys, ListedItem, RecommendationList, decode_list
 from serving.pseudonyms import Pseudonyms
-from serving.store.connection import STORE_ERRORS, connect, redacted
+from serving.store.connection import connect, redacted
+from serving.store.errors import STORE_ERRORS
 
 Origin = Literal["personal", "popular", "empty"]
 
@@ -60,7 +61,7 @@ class Reader:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.get(self._keys.recommendations(self._inside(user), domain))
         pipeline.get(self._keys.popular(domain))
-        personal, popular = self._ask(pipeline)
+        personal, popular = self._execute(pipeline)
         candidates: tuple[tuple[Origin, bytes | None], ...] = (("personal", personal), ("popular", popular))
         for origin, data in candidates:
             record = _readable(data)
@@ -74,12 +75,12 @@ class Reader:
         pipeline = self._client.pipeline(transaction=False)
         for item in items:
             pipeline.hget(self._keys.item(domain, item), "title")
-        found = self._ask(pipeline) if items else []
+        found = self._execute(pipeline) if items else []
         return {
             item: (title or b"").decode(errors="replace") for item, title in zip(items, found, strict=True)
         }
 
-    def _ask(self, pipeline: redis.client.Pipeline) -> list[bytes | None]:
+    def _execute(self, pipeline: redis.client.Pipeline) -> list[bytes | None]:
         try:
             answers = pipeline.execute(raise_on_error=False)
             for answer in answers:

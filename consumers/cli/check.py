@@ -20,8 +20,9 @@ from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import unreadable_topics
 from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.topics import create_canary_topic, create_topics, partition_counts
-from serving.store.connection import STORE_ERRORS
-from serving.store.store_info import eviction_policy, may_throw_away, servers
+from serving.contract import Write
+from serving.store.errors import STORE_ERRORS
+from serving.store.store_info import eviction_policy, may_throw_away
 
 
 class Finding(NamedTuple):
@@ -100,13 +101,15 @@ def _check_canary(admin: Any, topic: str, create: bool) -> Finding:
 def _check_store(settings: Settings) -> Finding:
     key = f"{settings.redis.prefix}:check"
     try:
-        client = connect_store(settings)
+        store = connect_store(settings)
         begun = time.perf_counter()
-        client.set(key, b"1", ex=5)
-        client.delete(key)
+        (refusal,) = store.write([Write(key, "set", b"1", 5)]).errors
+        if refusal is not None:
+            raise refusal
+        store.delete([key])
         millis = (time.perf_counter() - begun) * 1000
-        found = servers(client)
-        client.close()
+        found = store.servers()
+        store.close()
     except Stop as stop:
         return Finding("store", False, str(stop))
     except STORE_ERRORS as error:

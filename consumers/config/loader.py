@@ -57,7 +57,7 @@ def build(
         if (variable := from_environment.get(place)) is not None:
             origin = f"environment {variable}"
         raise Stop(f"{origin}: {place or 'top level'}: {what}") from error
-    _read_secret_files(settings)
+    _read_secret_files(settings, raw, origin, from_environment)
     split_addresses(settings.kafka)
     _fill_topics(settings)
     _check(settings, origin, from_environment, need_domains)
@@ -164,7 +164,10 @@ def _tidy(table: dict[str, Any], path: list[str]) -> None:
             table[key] = None
 
 
-def _read_secret_files(settings: Settings) -> None:
+def _read_secret_files(
+    settings: Settings, raw: Mapping[str, Any], origin: str, from_environment: Mapping[str, str]
+) -> None:
+    """Put the content of each `<key>_file` in its key's place. Raises Stop where both are set."""
     for section, owner, key in (
         ("kafka", settings.kafka, "sasl_password"),
         ("redis", settings.redis, "url"),
@@ -173,6 +176,12 @@ def _read_secret_files(settings: Settings) -> None:
         ("privacy", settings.privacy, "key"),
     ):
         if file := getattr(owner, f"{key}_file"):
+            if raw[section].get(key):
+                variables = [from_environment.get(f"{section}.{name}") for name in (key, f"{key}_file")]
+                where = "".join(f", environment {name}" for name in variables if name is not None)
+                raise Stop(
+                    f"{origin}{where}: {section}.{key} and {section}.{key}_file are both set: keep one"
+                )
             try:
                 setattr(owner, key, Path(file).read_text(encoding="utf-8").strip())
             except OSError as error:

@@ -10,23 +10,15 @@ from typing import Any
 
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import (
-    InvalidRecordError,
-    InvalidTimestampError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-)
+from kafka.errors import KafkaError
 
 from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.sink import DeadLetter, cut
 from consumers.errors import Stop
 from consumers.kafka_client.client import client_options
+from consumers.kafka_client.errors import OF_THE_RECORD, on_letter
 from serving.worker import Worker
 
-TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
-ITS_OWN = (*TOO_LARGE, InvalidRecordError, InvalidTimestampError)
-"""Errors for which a record itself, or another one of its batch, is to blame."""
 CHUNK_LETTERS = 500
 """Letters that are sent together. They are acknowledged before the next ones are sent."""
 MAX_LETTERS, MAX_BYTES = 10_000, 64 * 1024 * 1024
@@ -172,7 +164,7 @@ class KafkaSink:
         for number, letter in chunk.items():
             try:
                 futures.append((number, letter, self._send(letter)))
-            except ITS_OWN:
+            except OF_THE_RECORD:
                 separate[number] = letter
             except (KafkaError, OSError, ValueError) as error:
                 problem = error
@@ -181,7 +173,7 @@ class KafkaSink:
             try:
                 future.get(timeout=0 if problem else PATIENCE_SECONDS)
                 self._settle(number)
-            except ITS_OWN:
+            except OF_THE_RECORD:
                 separate[number] = letter
             except KafkaError as error:
                 problem = problem or error
@@ -197,8 +189,8 @@ class KafkaSink:
         while True:
             try:
                 self._send(letter).get(timeout=PATIENCE_SECONDS)
-            except ITS_OWN as error:
-                shorter = cut(letter) if isinstance(error, TOO_LARGE) else letter
+            except OF_THE_RECORD as error:
+                shorter = cut(letter) if on_letter(error) == "cut" else letter
                 if _size(shorter) < _size(letter):
                     letter = shorter
                     continue

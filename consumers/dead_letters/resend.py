@@ -23,6 +23,14 @@ CHUNK_RECORDS, CHUNK_BYTES = 500, 8 * 1024 * 1024
 """Records that are sent, acknowledged and then marked together. A crash in between may send them twice."""
 
 
+PRODUCER = {
+    "max_request_size": MAX_REQUEST_BYTES,
+    "enable_idempotence": False,
+    "max_in_flight_requests_per_connection": 1,
+}
+"""Not an idempotent one: after one letter that the broker refuses for its size, that would send no other."""
+
+
 class Replayed(msgspec.Struct):
     """What became of the letters that were asked for. `refused`: id and reason of those that could not be sent."""
 
@@ -62,7 +70,7 @@ def replay_letters(
     try:
         try:
             admin = KafkaAdminClient(**client_options(config))
-            producer = make_producer(client_options(config), live=True, max_request_size=MAX_REQUEST_BYTES)
+            producer = make_producer(client_options(config), live=True, **PRODUCER)
         except KafkaError as error:
             raise Stop(why_unreachable(config, error)) from error
         sender = _Sender(config.dead_letter_topic, producer, admin, report, say)

@@ -63,31 +63,6 @@ class Sink(Protocol):
         """End. Letters that are not safe by now are lost."""
 
 
-class ListSink:
-    """Dead letters in a list."""
-
-    def __init__(self) -> None:
-        self.letters: list[DeadLetter] = []
-
-    def send(self, letter: DeadLetter) -> None:
-        self.letters.append(letter)
-
-    @property
-    def sent(self) -> int:
-        return len(self.letters)
-
-    def wait(self, count: int, timeout: float | None = None) -> bool:
-        return True
-
-    def full(self) -> bool:
-        return False
-
-    def problem(self) -> str | None:
-        return None
-
-    def close(self) -> None: ...
-
-
 def cut(letter: DeadLetter) -> DeadLetter:
     """Return the letter with a shorter value (or key, if that is longer). Headers keep the value's first length."""
     key, value = letter.key, letter.value

@@ -112,21 +112,21 @@ class LetterLog:
 
     def replayed(self) -> set[SourcePlace]:
         """Return the source places that were sent back."""
-        return {record.source for record in self._read() if REPLAYED in record.headers}
+        return {record.source for record in self.read() if REPLAYED in record.headers}
 
     def letters(self) -> Iterator[Letter]:
         """Yield every letter, in order within its partition."""
-        return (record for record in self._read() if REPLAYED not in record.headers)
+        return (record for record in self.read() if REPLAYED not in record.headers)
 
     def get(self, wanted: LetterId) -> Letter | None:
         """Return one letter; None if there is none with this id."""
         partition, offset = wanted
         if partition not in self._tps:
             return None
-        first = next(self._read({partition: offset}), None)
+        first = next(self.read({partition: offset}), None)
         return first if first and first.id == wanted and REPLAYED not in first.headers else None
 
-    def _read(self, begin: dict[int, int] | None = None) -> Iterator[Letter]:
+    def read(self, begin: dict[int, int] | None = None) -> Iterator[Letter]:
         """Yield the records of all partitions (or those in `begin`, from its offsets) to their ends at the opening."""
         consumer = self._consumer
         places = [tp for p, tp in self._tps.items() if begin is None or p in begin]

@@ -21,7 +21,7 @@ from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.producer import make_producer
 from consumers.kafka_client.topics import create_topics
 from serving.contract import Keys
-from serving.store.connection import STORE_ERRORS
+from serving.store.errors import STORE_ERRORS
 
 POLL_SECONDS = 0.5
 ERASED = (
@@ -96,11 +96,11 @@ def _delete_keys(settings: Settings, users: set[str]) -> int:
     keys, names = Keys(settings.redis.prefix), list(settings.domains)
     try:
         with contextlib.closing(connect_store(settings)) as store:
-            pipeline = store.pipeline(transaction=False)
-            for user in users:
-                for key in (keys.user(user), *(keys.recommendations(user, name) for name in names)):
-                    pipeline.delete(key)
-            return sum(int(n) for n in pipeline.execute())
+            return store.delete(
+                key
+                for user in users
+                for key in (keys.user(user), *(keys.recommendations(user, name) for name in names))
+            )
     except (Stop, *STORE_ERRORS) as error:
         # The text of a store's error is not shown: it may hold the URL with its password.
         why = str(error) if isinstance(error, Stop) else f"The store failed ({type(error).__name__})."

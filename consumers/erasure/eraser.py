@@ -16,7 +16,7 @@ from consumers.events.decode import Forget
 from consumers.events.deduplication import DedupWindow
 from models.arm_comparison import Arms
 from serving.publication.publication_queue import Outbox
-from serving.store.key_scan import Sweep
+from serving.store.key_scan import UserKeyScan
 from serving.store.redis_writer import Publisher
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ class Forgetting:
         self.drops = self.forgotten.drops
         self._mark, self._arms, self._outbox, self._dedup = mark, arms, outbox, dedup
         self._publisher, self._clock = publisher, clock
-        self._sweep: Sweep | None = None
+        self._sweep: UserKeyScan | None = None
         self._awaited: set[str] = set()
         """Keys to delete that the store had not acknowledged at the last look."""
         self._searched: frozenset[str] = frozenset()
@@ -82,7 +82,9 @@ class Forgetting:
             if self.forgotten.unswept:
                 wanted = frozenset(self.forgotten.unswept)
                 backlog = self._publisher.unconfirmed()
-                self._sweep = Sweep(self._publisher.client, self._outbox.keys, self._mark, wanted, backlog)
+                self._sweep = UserKeyScan(
+                    self._publisher.store, self._outbox.keys, self._mark, wanted, backlog
+                )
         elif self._sweep.done():
             self._swept(self._sweep)
             self._sweep = None
@@ -92,7 +94,7 @@ class Forgetting:
         self.forgotten.unsweep()
         self._sweep, self._searched = None, frozenset()
 
-    def _swept(self, sweep: Sweep) -> None:
+    def _swept(self, sweep: UserKeyScan) -> None:
         if sweep.failure is not None:
             log.warning(
                 "the store was not searched for keys of forgotten users; will try again", error=sweep.failure

@@ -16,8 +16,9 @@ from consumers.datasets.understanding import confirm, show_understanding
 from consumers.errors import BUG, Stop
 from consumers.pretraining.holdout import Figures
 from consumers.pretraining.options import PretrainOptions
-from consumers.pretraining.train import fit, fresh, put_items
+from consumers.pretraining.train import fit, put_items
 from consumers.service.checkpoint_writer import Checkpointer
+from consumers.service.offline import offline_pipeline
 from consumers.terminal import log
 from consumers.terminal.plain_text import plain
 from models.state.checkpoint import CheckpointDirectory
@@ -65,7 +66,7 @@ def run_pretrain(
     with log.bars(console) as bars:
         checkpointer = Checkpointer(options.out, settings.checkpoint.interval_seconds, lambda *_: None)
         try:
-            trainee = fresh(settings, encoder)
+            trainee = offline_pipeline(settings)
             put_items(trainee.arms, history.items, encoder, bars)
             figures = fit(trainee, history.events, first, options.final_fit, bars)
             trainee.outbox.publish_again()

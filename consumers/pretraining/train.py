@@ -8,35 +8,18 @@ learned twice, unless its event_id is among the latest `intake.dedup_events` of 
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Sequence
 
 from rich.progress import Progress
 
-from consumers.config.schema import Settings
-from consumers.dead_letters.sink import ListSink
 from consumers.pretraining.holdout import Figures, grid_of, measure
 from consumers.service.pipeline import Pipeline
-from consumers.service.text_encoding import SyncEncoding, encode
-from consumers.source.in_memory import ListSource
+from consumers.service.text_encoding import encode
 from models.arm_comparison import Arms
 from models.schema import Interaction, Item
 from models.text.encoder import TextEncoder
-from serving.contract import Keys
-from serving.metrics import Metrics
-from serving.publication.publication_queue import Outbox
 
 CHUNK_TEXTS = 256
-
-
-def fresh(settings: Settings, encoder: TextEncoder) -> Pipeline:
-    """Make a pipeline as `run` does, with an empty log and no store, so that `run` can load its state."""
-    arms = Arms(settings.domain_list(), settings.learning())
-    publish, keys = settings.publish, Keys(settings.redis.prefix)
-    outbox = Outbox(arms, keys, time.time, publish.top, publish.explain_top, publish.ttl_seconds)
-    return Pipeline(
-        settings, ListSource([]), ListSink(), arms, SyncEncoding(encoder), outbox, None, None, Metrics()
-    )
 
 
 def put_items(arms: Arms, items: Sequence[Item], encoder: TextEncoder, bars: Progress) -> None:

@@ -287,7 +287,7 @@ class Pipeline(Live):
         if since is not None:
             what = "what it may lack" if since else "everything"
             log.warning(f"the store does not hold all that it acknowledged; publishing {what} again")
-            self.outbox.publish_again(since, publisher.client)
+            self.outbox.publish_again(since, publisher.store)
             self.forgetting.search_again()
 
     # 8 checkpoint, then commit
@@ -399,7 +399,7 @@ class Pipeline(Live):
         """By what the store is known at the next start; not at all while it is still to be given something again."""
         if self.outbox.again.active:
             return UNKNOWN
-        return self.publisher.store() if self.publisher else None
+        return self.publisher.known_store() if self.publisher else None
 
     def load(self, state: dict[str, Any]) -> list[str]:
         """Gives what is not as it was, a sentence each.

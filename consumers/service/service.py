@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from types import FrameType
 
-import redis
 import structlog
 from prometheus_client import ProcessCollector
 
@@ -17,18 +16,17 @@ from consumers.dead_letters.kafka_sink import KafkaSink
 from consumers.errors import BUG, Stop
 from consumers.service.canary import Canaries
 from consumers.service.checkpoint_writer import Checkpointer
-from consumers.service.pipeline import Pipeline
 from consumers.service.text_encoding import ThreadEncoding
+from consumers.service.wiring import Ends, wired
 from consumers.source.kafka import KafkaSource
-from models.arm_comparison import Arms
 from models.text.encoder import load_encoder
 from models.threads import use_one_thread
 from serving.contract import Keys, Write
 from serving.http.health import HealthServer
 from serving.metrics import Metrics
-from serving.publication.publication_queue import Outbox
-from serving.store.connection import STORE_ERRORS
-from serving.store.redis_writer import Publisher
+from serving.store.errors import STORE_ERRORS, Behaviour, behaviour
+from serving.store.redis_writer import Listeners, Publisher
+from serving.store.store import Store
 from serving.store.store_info import EvictionWatch, may_throw_away
 from serving.worker import ThreadFailed
 
@@ -36,15 +34,20 @@ log = structlog.get_logger()
 
 ALIVE_SECONDS = 30.0
 READY_LAG_SECONDS = 30.0
+PUBLISH_TROUBLE: dict[Behaviour, str] = {
+    "reconnect": "store unavailable, will write again",
+    "refused": "the store refuses a write, will write again",
+    "leave_out": "a value cannot be encoded for the store; its key keeps the older value",
+}
 
 
 class Service:
     """Everything that `crosscurrent run` holds. `startup` raises Stop; `run` gives the exit code.
 
-    `source` and `client` are connected already: whoever made them reported a broker or store that is away.
+    `source` and `store` are connected already: whoever made them reported a broker or store that is away.
     """
 
-    def __init__(self, settings: Settings, source: KafkaSource, client: object) -> None:
+    def __init__(self, settings: Settings, source: KafkaSource, store: Store) -> None:
         use_one_thread()
         self.settings = settings
         self.source = source
@@ -52,54 +55,24 @@ class Service:
         ProcessCollector(registry=self.metrics.registry)
         self.stopping = False
         self._turned = time.monotonic()
-        keys = Keys(settings.redis.prefix)
         started_ts = int(time.time() * 1000)
         try:
             encoder = load_encoder(settings.text_encoder.model)
         except ValueError as error:
             raise Stop(str(error)) from error
-        self.arms = Arms(settings.domain_list(), settings.learning())
-        publish = settings.publish
-        outbox = Outbox(
-            self.arms, keys, time.time, publish.top, publish.explain_top, publish.ttl_seconds, started_ts
-        )
-        self.publisher = Publisher(
-            client,  # type: ignore[arg-type]
-            keys.meta,
-            started_ts,
-            self._on_written,
-            self._on_publish_error,
-            self._on_replaced,
-            EvictionWatch(self.metrics.store_evicted.inc, self._on_eviction_policy).look,
-        )
+        self.publisher = self._publisher(store, started_ts)
         self.checkpointer = Checkpointer(
             Path(settings.checkpoint.directory),
             settings.checkpoint.interval_seconds,
             self._on_checkpoint,
             whole_mb=settings.checkpoint.whole_mb,
         )
-        self.canaries: Canaries | None = None
-        if source.canaries:
-            self.canaries = Canaries(
-                settings.kafka,
-                keys.canary,
-                self.metrics.canary_seconds,
-                self.metrics.canary_lost,
-                lambda: self.pipeline.caught_up,  # before, a canary would wait for what was there already
-            )
+        self.canaries = self._canaries() if source.canaries else None
         self.sink = KafkaSink(settings.kafka, self.metrics.dead_letters_refused.inc)
-        self.pipeline = Pipeline(
-            settings,
-            source,
-            self.sink,
-            self.arms,
-            ThreadEncoding(encoder),
-            outbox,
-            self.publisher,
-            self.checkpointer,
-            self.metrics,
-            canaries=self.canaries,
-        )
+        encoding = ThreadEncoding(encoder)
+        ends = Ends(source, self.sink, encoding, self.publisher, self.checkpointer, self.canaries)
+        self.pipeline = wired(settings, ends, self.metrics, started_ts=started_ts)
+        self.arms = self.pipeline.arms
         self.metrics.ready.set_function(lambda: float(self.ready() is None))
         self.metrics.checkpoint_age.set_function(self.checkpointer.age)
         self.metrics.loop_idle.set_function(self._idle)
@@ -107,6 +80,20 @@ class Service:
         self.freshness_ms: list[float] | None = None
         """Set to a list to keep every observation (the demo's percentiles)."""
         self.health: HealthServer | None = None
+
+    def _publisher(self, store: Store, started_ts: int) -> Publisher:
+        watch = EvictionWatch(self.metrics.store_evicted.inc, self._on_eviction_policy)
+        listeners = Listeners(self._on_written, self._on_publish_error, self._on_replaced, watch.look)
+        return Publisher(store, Keys(self.settings.redis.prefix).meta, started_ts, listeners)
+
+    def _canaries(self) -> Canaries:
+        return Canaries(
+            self.settings.kafka,
+            Keys(self.settings.redis.prefix).canary,
+            self.metrics.canary_seconds,
+            self.metrics.canary_lost,
+            lambda: self.pipeline.caught_up,  # before, a canary would wait for what was there already
+        )
 
     def startup(self) -> None:
         """Restores the state, starts the threads and the HTTP server. Raises Stop."""
@@ -259,7 +246,7 @@ class Service:
         self.metrics.published.labels(kind).inc()
         if self.canaries is not None:
             self.canaries.written(write)
-        for born, domain in zip(write.born_ms, write.domains, strict=True):
+        for born, domain in zip(write.record_times_ms, write.domains, strict=True):
             age_ms = max(0.0, now_ms - born)
             self._freshness[domain].observe(age_ms / 1000)
             if self.freshness_ms is not None:
@@ -267,13 +254,7 @@ class Service:
 
     def _on_publish_error(self, error: Exception) -> None:
         self.metrics.publish_errors.inc()
-        refused = isinstance(error, redis.ResponseError)
-        what = (
-            "the store refuses a write, will write again"
-            if refused
-            else "store unavailable, will write again"
-        )
-        log.warning(what, error=type(error).__name__)
+        log.warning(PUBLISH_TROUBLE[behaviour(error)], error=type(error).__name__)
 
     def _on_replaced(self, key: str) -> None:
         kind = key.removeprefix(f"{self.settings.redis.prefix}:").split(":", 1)[0]

@@ -38,32 +38,6 @@ class Encoding(Protocol):
     def close(self) -> None: ...
 
 
-class SyncEncoding:
-    """Encodes when it is drained: deterministic, for pretraining and tests."""
-
-    def __init__(self, encoder: TextEncoder) -> None:
-        self._encoder = encoder
-        self._pending: dict[Key, str] = {}
-
-    def submit(self, key: Key, text: str) -> None:
-        if self._pending.get(key) == text:
-            return
-        self._pending.pop(key, None)
-        if text:
-            self._pending[key] = text
-
-    def drain(self) -> tuple[Vectors, bool]:
-        pending, self._pending = self._pending, {}
-        return encode(self._encoder, pending), True
-
-    def pending(self) -> dict[Key, str]:
-        return dict(self._pending)
-
-    def check(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
 def encode(encoder: TextEncoder, texts: dict[Key, str]) -> Vectors:
     """Return the vectors by key; none for no texts."""
     if not texts:

@@ -8,12 +8,7 @@ from typing import Any
 import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
-from kafka.errors import (
-    KafkaError,
-    OffsetOutOfRangeError,
-    TopicAuthorizationFailedError,
-    UnsupportedCodecError,
-)
+from kafka.errors import KafkaError
 
 from consumers.config.schema import KafkaConfig
 from consumers.errors import STATE_UNUSABLE, Stop
@@ -22,6 +17,7 @@ from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import advice, unreadable_topics
 from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.errors import on_poll
 from consumers.kafka_client.topics import canary_partitions
 from consumers.source.options import SourceOptions
 from consumers.source.partition_discovery import PartitionWatch, described
@@ -187,20 +183,25 @@ class KafkaSource:
         try:
             polled = self._consumer.poll(timeout_ms=int(timeout * 1000))
             self._note(polled)
-        except OffsetOutOfRangeError as error:
+        except KafkaError as error:
+            self._refused(error)
+            return 0
+        return sum(map(len, polled.values()))
+
+    def _refused(self, error: KafkaError) -> None:
+        """Return where reading goes on at once. Raises Unavailable or Stop; see `kafka_client.errors`."""
+        behaviour = on_poll(error)
+        if behaviour == "gap":
             self._out_of_range(error)
-            return 0
-        except TopicAuthorizationFailedError as error:
+        elif behaviour == "no_right":
             self._drop_canaries(error)
-            return 0
-        except UnsupportedCodecError as error:
+        elif behaviour == "no_codec":
             positions = {place: self._positions.position(place) for place in self._tps}
             raise Stop(advice(self._config, positions, error)) from error
-        except KafkaError as error:
-            if getattr(error, "retriable", False):
-                raise Unavailable(str(error)) from error
+        elif behaviour == "retry":
+            raise Unavailable(str(error)) from error
+        else:
             raise Stop(f"Kafka: {type(error).__name__}: {error}", STATE_UNUSABLE) from error
-        return sum(map(len, polled.values()))
 
     def _note(self, polled: dict[Any, list[Any]]) -> None:
         positions = self._positions

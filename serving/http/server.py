@@ -44,7 +44,7 @@ class HttpServer:
         self, app: App, host: str, port: int, seconds: float = SECONDS, connections: int = CONNECTIONS
     ) -> None:
         """seconds: that a connection may last; connections: at a time."""
-        self._app, self.seconds, self._connections = app, seconds, connections
+        self._app, self.seconds, self._most = app, seconds, connections
         self._open: dict[_Connection, None] = {}
         """In their order."""
         family, *_, address = socket.getaddrinfo(
@@ -57,8 +57,12 @@ class HttpServer:
         self._thread.start()
         self._started.wait()
 
+    def connections(self) -> int:
+        """Return how many connections are open."""
+        return len(self._open)
+
     def check(self) -> None:
-        """Raises ThreadFailed if its thread has ended."""
+        """Raise ThreadFailed if its thread has ended."""
         self._thread.check()
 
     def close(self) -> None:
@@ -105,7 +109,7 @@ class HttpServer:
                 accepted.close()
 
     def begun(self, connection: _Connection) -> None:
-        if len(self._open) >= self._connections:
+        if len(self._open) >= self._most:
             waiting = (one for one in self._open if not one.answered)
             oldest = next(waiting, next(iter(self._open)))
             del self._open[oldest]

@@ -14,7 +14,7 @@ from models.tables.catalogue import grown
 
 
 class ItemChains:
-    """A doubly linked list in flat arrays for each item: from `_first` over all places on users' lists that hold it.
+    """A doubly linked list in flat arrays for each item: from `first` over all places on users' lists that hold it.
 
     `held`: (user rows, top) chain + 1 at each place, 0 where there is nothing. A chain stands for an item's time on
     lists: `gone` takes it from its item, which may be another one by then, or come back and begin a new one. `due`
@@ -31,40 +31,42 @@ class ItemChains:
         self.waiting = 0
         """Places in chains that were taken."""
         link = np.int32 if users * top < 2**31 else np.int64
-        self._next, self._previous = np.zeros((0, top), link), np.zeros((0, top), link)
+        self.following, self.preceding = np.zeros((0, top), link), np.zeros((0, top), link)
         """(user rows, top): place + 1, 0 at the end; a place is `row · top + k`."""
-        self._first = np.zeros(0, link)
+        self.first = np.zeros(0, link)
         """(chains,): place + 1, 0 for an empty one."""
-        self._length = np.zeros(0, np.int32)
+        self.length = np.zeros(0, np.int32)
         self._taken: dict[int, None] = {}
-        self._free: list[int] = []
-        self._chains = 0
+        self.free: list[int] = []
+        self.chains = 0
 
     def write(self, row: int, items: Sequence[int]) -> None:
         """The user's list holds these distinct item rows from now on, at most `top`."""
         if row >= len(self.held):
-            for name in ("held", "_next", "_previous"):
-                setattr(self, name, grown(getattr(self, name), row + 1))
+            self.held = grown(self.held, row + 1)
+            self.following, self.preceding = (
+                grown(links, row + 1) for links in (self.following, self.preceding)
+            )
         self._unlink(row)
         if not len(items):
             return
         chains = self._chains_of(items)
         places = np.arange(1, len(chains) + 1) + row * self.top
-        after = self._first[chains].astype(np.int64)
-        self.held[row, : len(chains)], self._next[row, : len(chains)] = chains + 1, after
-        self._previous.reshape(-1)[after[after > 0] - 1] = places[after > 0]
-        self._first[chains] = places
-        self._length[chains] += 1
+        after = self.first[chains].astype(np.int64)
+        self.held[row, : len(chains)], self.following[row, : len(chains)] = chains + 1, after
+        self.preceding.reshape(-1)[after[after > 0] - 1] = places[after > 0]
+        self.first[chains] = places
+        self.length[chains] += 1
 
     def _chains_of(self, items: Sequence[int]) -> NDArray[np.int64]:
         self.chain_of = grown(self.chain_of, max(items) + 1)
         rows = np.asarray(items, np.int64)
         for row in rows[self.chain_of[rows] == 0].tolist():
-            if self._free:
-                chain = heapq.heappop(self._free)
+            if self.free:
+                chain = heapq.heappop(self.free)
             else:
-                chain, self._chains = self._chains, self._chains + 1
-                self._first, self._length = (grown(a, self._chains) for a in (self._first, self._length))
+                chain, self.chains = self.chains, self.chains + 1
+                self.first, self.length = (grown(a, self.chains) for a in (self.first, self.length))
             self.chain_of[row] = chain + 1
         return self.chain_of[rows].astype(np.int64) - 1
 
@@ -73,14 +75,14 @@ class ItemChains:
         if not used.any():
             return
         chains, after, before = (
-            a[row, used].astype(np.int64) for a in (self.held, self._next, self._previous)
+            a[row, used].astype(np.int64) for a in (self.held, self.following, self.preceding)
         )
-        self._next.reshape(-1)[before[before > 0] - 1] = after[before > 0]
-        self._previous.reshape(-1)[after[after > 0] - 1] = before[after > 0]
+        self.following.reshape(-1)[before[before > 0] - 1] = after[before > 0]
+        self.preceding.reshape(-1)[after[after > 0] - 1] = before[after > 0]
         chains -= 1
-        self._first[chains[before == 0]] = after[before == 0]
-        self._length[chains] -= 1
-        self.held[row] = self._next[row] = self._previous[row] = 0
+        self.first[chains[before == 0]] = after[before == 0]
+        self.length[chains] -= 1
+        self.held[row] = self.following[row] = self.preceding[row] = 0
         if self._taken:
             for chain in chains.tolist():
                 if chain in self._taken:
@@ -88,9 +90,9 @@ class ItemChains:
                     self._end_if_empty(chain)
 
     def _end_if_empty(self, chain: int) -> None:
-        if not self._length[chain]:
+        if not self.length[chain]:
             self._taken.pop(chain, None)
-            heapq.heappush(self._free, chain)
+            heapq.heappush(self.free, chain)
 
     def gone(self, items: Iterable[int]) -> None:
         """These item rows must leave all lists."""
@@ -99,15 +101,15 @@ class ItemChains:
             if chain >= 0:
                 self.chain_of[item] = 0
                 self._taken[chain] = None
-                self.waiting += int(self._length[chain])
+                self.waiting += int(self.length[chain])
                 self._end_if_empty(chain)
 
     def due(self, limit: int) -> list[int]:
         """Up to `limit` rows of users whose lists hold what is gone; they stay due until their lists are written."""
         rows: dict[int, None] = {}
-        following = self._next.reshape(-1)
+        following = self.following.reshape(-1)
         for chain in self._taken:
-            place = int(self._first[chain])
+            place = int(self.first[chain])
             while place and len(rows) < limit:
                 rows[(place - 1) // self.top] = None
                 place = int(following[place - 1])
@@ -120,29 +122,29 @@ class ItemChains:
         self.held = held.copy()
         most = int(held.max(initial=0))
         self.chain_of = np.arange(1, most + 1, dtype=np.int32) if chain_of is None else chain_of.copy()
-        self._chains = max(most, int(self.chain_of.max(initial=0)))
-        link = self._first.dtype
-        self._next, self._previous = np.zeros(self.held.shape, link), np.zeros(self.held.shape, link)
-        self._first = np.zeros(self._chains, link)
-        self._length = np.zeros(self._chains, np.int32)
+        self.chains = max(most, int(self.chain_of.max(initial=0)))
+        link = self.first.dtype
+        self.following, self.preceding = np.zeros(self.held.shape, link), np.zeros(self.held.shape, link)
+        self.first = np.zeros(self.chains, link)
+        self.length = np.zeros(self.chains, np.int32)
         if most:
             self._link()
-        ownerless = np.ones(self._chains, np.bool_)
+        ownerless = np.ones(self.chains, np.bool_)
         ownerless[self.chain_of[self.chain_of > 0] - 1] = False
-        self._taken = dict.fromkeys(np.flatnonzero(ownerless & (self._length > 0)).tolist())
-        self.waiting = int(self._length[ownerless].sum())
-        self._free = np.flatnonzero(ownerless & (self._length == 0)).tolist()  # ascending, so a heap
+        self._taken = dict.fromkeys(np.flatnonzero(ownerless & (self.length > 0)).tolist())
+        self.waiting = int(self.length[ownerless].sum())
+        self.free = np.flatnonzero(ownerless & (self.length == 0)).tolist()  # ascending, so a heap
 
     def _link(self) -> None:
         """All chains, from `held`: a counting sort of the places by chain, as sparse matrices are transposed."""
-        flat, following, before = (a.reshape(-1) for a in (self.held, self._next, self._previous))
-        places = np.flatnonzero(flat).astype(self._first.dtype)
+        flat, following, before = (a.reshape(-1) for a in (self.held, self.following, self.preceding))
+        places = np.flatnonzero(flat).astype(self.first.dtype)
         ends = np.cumsum(np.count_nonzero(self.held, axis=1))
         by_user = (places + 1, flat[places] - 1, np.concatenate([[0], ends]))
-        by_chain = csr_matrix(by_user, shape=(len(self.held), self._chains)).tocsc()
-        order, self._length = by_chain.data, np.diff(by_chain.indptr).astype(np.int32)
-        used = self._length > 0
+        by_chain = csr_matrix(by_user, shape=(len(self.held), self.chains)).tocsc()
+        order, self.length = by_chain.data, np.diff(by_chain.indptr).astype(np.int32)
+        used = self.length > 0
         first, last = (by_chain.indptr[some][used] for some in (slice(-1), slice(1, None)))
         following[order[:-1] - 1], before[order[1:] - 1] = order[1:], order[:-1]
         following[order[last - 1] - 1] = before[order[first] - 1] = 0
-        self._first[used] = order[first]
+        self.first[used] = order[first]

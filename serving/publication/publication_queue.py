@@ -13,6 +13,7 @@ from serving.publication.list_queue import ListQueue
 from serving.publication.record_builder import Births, RecordBuilder
 from serving.publication.republish import USERS_AT_ONCE as AGAIN_AT_ONCE
 from serving.publication.republish import Republish
+from serving.store.store import Store
 
 SLOW_SECONDS = 2.0
 """Popular lists, domains and meta are written this often while anything changes."""
@@ -129,12 +130,12 @@ class Outbox:
         names = [domain.name for domain in self._arms.full.domains]
         return [self._keys.user(user), *(self._keys.recommendations(user, name) for name in names)]
 
-    def publish_again(self, since: int = 0, client: Any = None) -> None:
+    def publish_again(self, since: int = 0, store: Store | None = None) -> None:
         """The store lost writes: what it acknowledged with a mark above `since` is due again, with 0 all that is
-        resident; a part of it each round. client: the store's, to look for keys that were deleted since.
+        resident; a part of it each round. store: it is searched for keys that were deleted since.
         """
         self._introduced = False
-        self.again.begin(since, client)
+        self.again.begin(since, store)
         self._slow_at = 0.0
         self._changed = True
 

@@ -48,7 +48,7 @@ class RecordBuilder:
             }
             born, domains = touched[user]
             write = hash_write(self._keys.user(user), fields, self._ttl)
-            yield write._replace(born_ms=tuple(born), domains=tuple(domains))
+            yield write._replace(record_times_ms=tuple(born), domains=tuple(domains))
 
     def items(self, touched: Iterable[tuple[str, str]]) -> Iterable[Write]:
         """(domain, id) each; an item that was removed loses its key."""

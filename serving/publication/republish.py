@@ -7,7 +7,6 @@ the store is known to hold everything up to some mark, only rows with a larger o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from models.tables.catalogue import grown
 from models.tables.id_table import IdTable
 from serving.contract import Keys
 from serving.store.leftovers import Leftovers
+from serving.store.store import Store
 
 USERS_AT_ONCE = 256
 ITEMS_AT_ONCE = 1024
@@ -27,11 +27,11 @@ LOOKS_AT_ONCE = 8_192
 class Republish:
     """One thread calls it. `users`, `items` and `leftovers` give the next part of each, until `active` is False."""
 
-    def __init__(self, arms: Arms, keys: Keys) -> None:
+    def __init__(self, arms: Arms, keys: Keys, looks_at_once: int = LOOKS_AT_ONCE) -> None:
         self._arms, self._keys = arms, keys
-        self._users = _Rows(arms.full.users)
+        self._users = _Rows(arms.full.users, looks_at_once)
         self._items = {
-            name: _Rows(catalogue.ids)
+            name: _Rows(catalogue.ids, looks_at_once)
             for name, catalogue in zip(arms.full.index, arms.full.catalogues, strict=True)
         }
         self._scan: Leftovers | None = None
@@ -56,16 +56,16 @@ class Republish:
             if domain in self._items:
                 self._items[domain].note(mark, names)
 
-    def begin(self, since: int = 0, client: Any = None) -> None:
+    def begin(self, since: int = 0, store: Store | None = None) -> None:
         """All that was acknowledged with a larger mark is due; with 0 all that is resident.
 
-        client: the store's. It is searched for keys that were deleted since, and are there again.
+        store: it is searched for keys that were deleted since, and are there again.
         """
         for rows in (self._users, *self._items.values()):
             rows.begin(since, self.active)
         if self._scan is not None:
             self._scan.close()
-        self._scan = None if client is None else Leftovers(client, self._keys)
+        self._scan = None if store is None else Leftovers(store, self._keys)
         self.active = True
 
     def users(self) -> list[str]:
@@ -108,8 +108,8 @@ class Republish:
 class _Rows:
     """The rows of one id table: the mark of each, and the ids that are still to be looked at, newest last."""
 
-    def __init__(self, ids: IdTable) -> None:
-        self._ids = ids
+    def __init__(self, ids: IdTable, looks_at_once: int) -> None:
+        self._ids, self._looks_at_once = ids, looks_at_once
         self._marks: NDArray[np.int64] = np.zeros(0, np.int64)
         """0: not written by this process."""
         self._waiting: list[str] = []
@@ -132,7 +132,7 @@ class _Rows:
     def some(self, limit: int) -> list[str]:
         """About `limit` ids that are due."""
         due: list[str] = []
-        for _ in range(0, LOOKS_AT_ONCE, limit):
+        for _ in range(0, self._looks_at_once, limit):
             if len(due) >= limit or not self._waiting:
                 break
             newest = self._waiting[: -limit - 1 : -1]

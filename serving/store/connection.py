@@ -9,12 +9,8 @@ from typing import Any, NamedTuple
 import redis
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
-from redis.exceptions import RedisClusterException
 from redis.retry import Retry
-from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
-
-STORE_ERRORS = (redis.RedisError, RedisClusterException, OSError)
-"""Everything that a store which is away, or refuses, may raise."""
+from redis.sentinel import Sentinel
 
 SENTINEL_PORT = 26379
 _TLS = {"rediss", "rediss+sentinel"}
@@ -38,14 +34,6 @@ ENCODE = (
     "a user or password in it that holds one of # ? / [ ] must be percent-encoded (%23 %3F %2F %5B %5D); "
     "or set redis.password"
 )
-
-
-class NoMasterError(redis.ConnectionError):
-    """No sentinel names a master. `reasons`: what went wrong with those that gave no answer."""
-
-    def __init__(self, reasons: list[Exception]) -> None:
-        super().__init__("no sentinel names a master")
-        self.reasons = reasons
 
 
 class Parts(NamedTuple):
@@ -153,19 +141,3 @@ def _master(
     sentinel: Any = Sentinel(parts.hosts, sentinel_kwargs=brief)  # type: ignore[no-untyped-call]
     client: redis.Redis = sentinel.master_for(parts.service, retry=Retry(NoBackoff(), 0), **limits, **server)
     return client
-
-
-def ping(client: redis.Redis) -> None:
-    """Raises redis.RedisError where nobody answers: NoMasterError where it is the sentinels that do not help."""
-    try:
-        client.ping()
-    except MasterNotFoundError:
-        pool = client.connection_pool
-        assert isinstance(pool, SentinelConnectionPool)
-        reasons: list[Exception] = []
-        for sentinel in pool.sentinel_manager.sentinels:
-            try:
-                sentinel.ping()
-            except STORE_ERRORS as error:
-                reasons.append(error)
-        raise NoMasterError(reasons) from None

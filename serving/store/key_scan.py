@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Any
 
 import structlog
 
 from serving.contract import Keys
-from serving.store.connection import STORE_ERRORS
+from serving.store.errors import STORE_ERRORS
+from serving.store.store import Store
 from serving.worker import Worker
 
 log = structlog.get_logger()
 
-SCAN_KEYS = 1000
-"""What the store looks at between two answers: about a tenth of a millisecond of its time."""
 
-
-class Sweep:
+class UserKeyScan:
     """Begins at once; `found` is complete when `done()`, unless `failure` says why it is not."""
 
     def __init__(
         self,
-        client: Any,
+        store: Store,
         keys: Keys,
         mark: Callable[[str], str],
         wanted: frozenset[str],
         backlog: Iterable[str] = (),
     ) -> None:
-        """wanted: marks; backlog: keys that the store has not acknowledged when the scan begins."""
+        """Look for users whose `mark` is wanted. backlog: keys not acknowledged when the scan begins."""
         self.wanted = wanted
         self.found: dict[str, list[str]] = {}
         """Keys by user."""
         self.failure: str | None = None
-        self._client, self._keys, self._mark, self._backlog = client, keys, mark, backlog
-        self._thread = Worker("sweep", self._run)
+        self._store, self._keys, self._mark, self._backlog = store, keys, mark, backlog
+        self._thread = Worker("key-scan", self._run)
         self._thread.start()
 
     def done(self) -> bool:
@@ -45,7 +41,7 @@ class Sweep:
     def _run(self) -> None:
         try:
             waiting = ((self._keys.owner(key), key) for key in self._backlog)
-            for user, key in chain(waiting, owned(self._client, self._keys)):
+            for user, key in chain(waiting, _owned(self._store, self._keys)):
                 if user is not None and self._mark(user) in self.wanted:
                     self.found.setdefault(user, []).append(key)
         except Exception as error:  # whatever it is: half a search must not count as a whole one
@@ -54,11 +50,9 @@ class Sweep:
                 log.error("the search of the store failed", exc_info=error)
 
 
-def owned(client: Any, keys: Keys) -> Iterator[tuple[str, str]]:
-    """Every key of a user, with the user; some may come twice. Raises redis.RedisError."""
-    pattern = re.sub(r"([\\*?\[\]])", r"\\\1", keys.prefix) + ":[ru]*:{*"
-    for raw in client.scan_iter(pattern, count=SCAN_KEYS):
-        key = raw.decode(errors="surrogateescape")
+def _owned(store: Store, keys: Keys) -> Iterator[tuple[str, str]]:
+    """Yield every key of a user, with the user; some may come twice. Raises redis.RedisError."""
+    for key in store.scan(keys.pattern("[ru]*:{*")):
         user = keys.owner(key)
         if user is not None:
             yield user, key

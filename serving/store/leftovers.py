@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import queue
-import re
 import threading
-from typing import Any
 
 import redis
 
 from serving.contract import Keys
-from serving.store.connection import STORE_ERRORS
-from serving.store.key_scan import SCAN_KEYS
+from serving.store.errors import STORE_ERRORS
+from serving.store.store import Store
 from serving.worker import Worker
 
 AGAIN_SECONDS = 10.0
 WAITING = 4
 """Batches of keys that wait to be taken; the scan goes on when one is."""
+BATCH_KEYS = 1000
 
 
 class Leftovers:
-    """Begins at once, on a thread of its own. `take` gives the keys of lists and items found since the last time, some
-    perhaps twice; `done` when all were taken. A store that is away is asked again until it was searched to its end.
+    """Scans the store from the start on, on a thread of its own. `done` when all was taken.
+
+    A store that is away is asked again until it was searched to its end.
     """
 
-    def __init__(self, client: Any, keys: Keys) -> None:
-        self._client, self._keys = client, keys
+    def __init__(self, store: Store, keys: Keys) -> None:
+        self._store, self._keys = store, keys
         self._found: queue.Queue[list[str]] = queue.Queue(WAITING)
         self._closed = threading.Event()
         self._thread = Worker("leftovers", self._run, again=AGAIN_SECONDS)
@@ -35,6 +35,7 @@ class Leftovers:
         return not self._thread.is_alive() and self._found.empty()
 
     def take(self) -> list[str]:
+        """Return keys of lists and items found since the last time, some perhaps twice."""
         try:
             return self._found.get_nowait()
         except queue.Empty:
@@ -54,11 +55,10 @@ class Leftovers:
         return None
 
     def _scan(self) -> None:
-        prefix = re.sub(r"([\\*?\[\]])", r"\\\1", self._keys.prefix)
         batch: list[str] = []
-        for raw in self._client.scan_iter(f"{prefix}:[ri]*:*", count=SCAN_KEYS):
-            batch.append(raw.decode(errors="surrogateescape"))
-            if len(batch) == SCAN_KEYS:
+        for key in self._store.scan(self._keys.pattern("[ri]*:*")):
+            batch.append(key)
+            if len(batch) == BATCH_KEYS:
                 self._put(batch)
                 batch = []
             if self._closed.is_set():

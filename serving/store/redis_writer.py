@@ -1,4 +1,4 @@
-"""Writes to Redis off the learning thread: newest value per key, pipelines of plain commands, bounded retry."""
+"""Writes to the store off the learning thread: newest value per key, pipelines of plain commands, bounded retry."""
 
 from __future__ import annotations
 
@@ -6,138 +6,134 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import redis
 
 from serving.contract import Write
-from serving.store.connection import STORE_ERRORS
-from serving.store.marked_store import MarkedStore, wrong_type
+from serving.store.backlog import Backlog
+from serving.store.errors import STORE_ERRORS, behaviour, wrong_type
+from serving.store.marked_store import MarkedStore
+from serving.store.store import Store
 from serving.store.store_info import masters
 from serving.store.store_mark import Known
 from serving.worker import Worker
 
 CHUNK = 500
-PING_SECONDS = 1.0
+PROBE_SECONDS = 1.0
 HEALTHY_SECONDS = 3.0
-BIRTHS_LIMIT = 200_000
-"""Events whose freshness is measured, among those that wait: the store may be away for hours."""
+
+
+class Listeners(NamedTuple):
+    """Who hears of what the publisher does, on its thread."""
+
+    written: Callable[[Write, float], object] = lambda _write, _now_ms: None
+    """Each acknowledged write, and when (Unix time in ms)."""
+    failed: Callable[[Exception], object] = lambda _error: None
+    """Each error; `serving.store.errors.behaviour` says what became of the write."""
+    replaced: Callable[[str], object] = lambda _key: None
+    """A key of ours that held a value of another type."""
+    answered: Callable[[Store], object] = lambda _store: None
+    """The store, about every second while it answers."""
 
 
 class Publisher:
     """A thread that empties a backlog of writes.
 
-    Called on this thread: `on_written(write, now_ms)` for each acknowledged write; `on_answer(client)` about every
-    second while the store answers; `on_replaced(key)` where a key of ours held a value of another type.
     `store_lost` is set when the store answers but does not hold all that it acknowledged: emptied, replaced, or older.
     """
 
     def __init__(
-        self,
-        client: redis.Redis,
-        meta_key: str,
-        started_ts: int,
-        on_written: Callable[[Write, float], None] | None = None,
-        on_error: Callable[[Exception], None] | None = None,
-        on_replaced: Callable[[str], None] = lambda _key: None,
-        on_answer: Callable[[redis.Redis], None] = lambda _client: None,
+        self, store: Store, meta_key: str, started_ts: int, listeners: Listeners | None = None
     ) -> None:
-        self.client = self._client = client
-        self._store = MarkedStore(client, meta_key, started_ts, on_replaced)
-        self._on_written = on_written
-        self._on_error = on_error
-        self._on_replaced = on_replaced
-        self._on_answer = on_answer
-        self._lock = threading.Lock()
+        self.store = store
+        self.waiting = Backlog()
+        self._listeners = listeners or Listeners()
+        self._marked = MarkedStore(store, meta_key, started_ts, self._listeners.replaced)
         self._work = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
+        self._lock = threading.Lock()
+        """Of the two events: they say whether anything waits."""
         self._stopping = False
-        self._backlog: dict[str, Write] = {}
-        self._births = 0
         self._refusal: str | None = None
-        self._last_answer = 0.0
-        self._asked = 0.0
+        self._last_answer = self._probed = 0.0
         self._acknowledged: deque[tuple[int, list[str]]] = deque()
-        self.store_lost = self._store.mark.lost
+        self.store_lost = self._marked.mark.lost
         self._thread = Worker("publisher", self._run)
 
     def start(self, known: Known | None = None) -> None:
-        """Raises redis.RedisError if the store does not answer now.
+        """Start the thread. Raises redis.RedisError if the store does not answer now.
 
-        `known`: the `store()` of the process before this one. A store that holds another, or less, is a lost one.
+        `known`: the `known_store()` of the process before this one. A store that holds another, or less, is a lost
+        one.
         """
-        self._store.begin(known)
+        self._marked.begin(known)
         self._last_answer = time.monotonic()
         self._thread.start()
 
     def submit(self, writes: Iterable[Write]) -> None:
-        """Queues writes; a newer value replaces an unsent older one of the same key.
-
-        Memory is bounded by the number of keys and `BIRTHS_LIMIT`; past that, freshness of new events goes unmeasured.
-        """
+        """Queue writes; see `Backlog.add`."""
         with self._lock:
-            for new in writes:
-                fits = self._births + len(new.born_ms) <= BIRTHS_LIMIT
-                write = new if fits else new._replace(born_ms=(), domains=())
-                self._births += len(write.born_ms)
-                older = self._backlog.pop(write.key, None)
-                self._backlog[write.key] = write.superseding(older) if older else write
-            if self._backlog:
+            self.waiting.add(writes)
+            if len(self.waiting):
                 self._idle.clear()
                 self._work.set()
 
-    def store(self) -> Known | None:
-        """By what the store is known again; None before anything was written."""
-        return self._store.mark.known()
+    def known_store(self) -> Known | None:
+        """Return by what the store is known again; None before anything was written."""
+        return self._marked.mark.known()
 
     def take_loss(self) -> int | None:
-        """None if the store holds all that it acknowledged. Else it may lack what has a larger mark; with 0, all."""
-        return self._store.mark.take_loss()
+        """Return None if the store holds all that it acknowledged.
+
+        Else it may lack what has a larger mark than the one returned; with 0, all.
+        """
+        return self._marked.mark.take_loss()
 
     def acknowledged(self) -> Iterator[tuple[int, list[str]]]:
-        """Marks, and the keys acknowledged with each, since the last time. One other thread asks."""
+        """Yield marks, and the keys acknowledged with each, since the last time. One other thread asks."""
         while self._acknowledged:
             yield self._acknowledged.popleft()
 
     def backlog(self) -> int:
-        """Keys whose latest value the store has not acknowledged."""
-        return len(self._backlog)
+        """Return the number of keys whose latest value the store has not acknowledged."""
+        return len(self.waiting)
 
     def unconfirmed(self) -> list[str]:
-        with self._lock:
-            return list(self._backlog)
+        """Return the keys whose latest value the store has not acknowledged."""
+        return self.waiting.keys()
 
     def unconfirmed_among(self, keys: Iterable[str]) -> set[str]:
-        """Those of these keys whose latest value the store has not acknowledged."""
-        with self._lock:
-            return {key for key in keys if key in self._backlog}
+        """Return those of these keys whose latest value the store has not acknowledged."""
+        return self.waiting.among(keys)
 
     def healthy(self) -> bool:
-        """The store answered in the last 3 s."""
+        """Return whether the store answered in the last 3 s."""
         return time.monotonic() - self._last_answer < HEALTHY_SECONDS
 
     def problem(self) -> str | None:
-        """Why nothing can be published now; None if all is well."""
+        """Return why nothing can be published now; None if all is well."""
         if not self.healthy():
             return f"the store has not answered for {HEALTHY_SECONDS:.0f} s"
         return self._refusal and f"the store refuses writes: {self._refusal}"
 
     def flush(self, timeout: float) -> bool:
-        """Waits until the backlog is written; False after `timeout` seconds, or at once where nobody writes."""
+        """Wait until the backlog is written; False after `timeout` seconds, or at once where no thread writes."""
         return self._idle.wait(timeout if self._thread.is_alive() else 0.0)
 
     def check(self) -> None:
-        """Raises ThreadFailed if an exception that nobody foresaw has ended the thread."""
+        """Raise ThreadFailed if an unforeseen exception has ended the thread."""
         self._thread.check()
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Writes what it can within `timeout` seconds, then ends the thread; True if nothing is left."""
+        """Write what can be written within `timeout` seconds, then end the thread; True if nothing is left."""
         done = self.flush(timeout)
         self._stopping = True
         self._work.set()
         if self._thread.is_alive():
             self._thread.join(3.0)
-        self._client.close()
+        self.store.close()
         return done
 
     def _run(self) -> None:
@@ -145,76 +141,66 @@ class Publisher:
         while not self._stopping:
             try:
                 wrote = self._write_some()
-                if time.monotonic() - self._asked > PING_SECONDS:
-                    self._ask()
+                if time.monotonic() - self._probed > PROBE_SECONDS:
+                    self._probe()
                 delay = 0.05
                 if not wrote:
-                    self._work.wait(PING_SECONDS / 2)
+                    self._work.wait(PROBE_SECONDS / 2)
             except STORE_ERRORS as error:
-                if self._on_error:
-                    self._on_error(error)
+                self._listeners.failed(error)
                 time.sleep(delay)
                 delay = min(2 * delay, 1.0)
 
     def _write_some(self) -> bool:
-        with self._lock:
-            chunk = list(self._backlog.values())[:CHUNK]
-            if not chunk:
-                self._work.clear()
-                self._idle.set()
-                return False
-        number, errors = self._store.write(chunk)
+        chunk = self._next_chunk()
+        if not chunk:
+            return False
+        number, errors = self._marked.write(chunk)
         self._last_answer = time.monotonic()
         now_ms = time.time() * 1000.0
         outcome = list(zip(chunk, errors, strict=True))
         self._replace([write for write, error in outcome if wrong_type(error)])
         written = [write for write, error in outcome if error is None]
-        self._confirm(written)
+        self.waiting.confirm(written)
         self._acknowledged.append((number, [write.key for write in written]))
         for write in written:
-            if self._on_written:
-                self._on_written(write, now_ms)
-        refused = [(write, error) for write, error in outcome if error is not None and not wrong_type(error)]
-        if not refused:
-            self._refusal = None
-            return True
-        self._move_to_end([write for write, _ in refused])
-        error = refused[0][1]
-        self._refusal = f"{type(error).__name__}: {str(error)[:120]}"
-        if isinstance(error, redis.exceptions.ReadOnlyError):
-            self._refusal += "".join(f" It is a replica of {master}." for master in masters(self._client)[:1])
-        raise error
+            self._listeners.written(write, now_ms)
+        self._refused([(w, error) for w, error in outcome if error is not None and not wrong_type(error)])
+        return True
+
+    def _next_chunk(self) -> list[Write]:
+        with self._lock:
+            chunk = self.waiting.first(CHUNK)
+            if not chunk:
+                self._work.clear()
+                self._idle.set()
+            return chunk
 
     def _replace(self, writes: list[Write]) -> None:
         """A key of ours that holds a value of another type gives way with the next try."""
-        with self._lock:
-            for write in writes:
-                self._backlog[write.key] = self._backlog[write.key]._replace(fresh=True)
+        self.waiting.replace_whole(writes)
         for write in writes:
-            self._on_replaced(write.key)
+            self._listeners.replaced(write.key)
 
-    def _move_to_end(self, refused: list[Write]) -> None:
-        """What the store refused is tried again after everything else, so that it holds up nothing."""
-        with self._lock:
-            for write in refused:
-                if self._backlog.get(write.key) is write:
-                    self._backlog[write.key] = self._backlog.pop(write.key)
+    def _refused(self, outcome: list[tuple[Write, Exception]]) -> None:
+        """Leave out what can never be written; raise the first error of what is tried again."""
+        hopeless = [(write, error) for write, error in outcome if behaviour(error) == "leave_out"]
+        self.waiting.confirm(write for write, _ in hopeless)
+        for _, error in hopeless:
+            self._listeners.failed(error)
+        refused = [(write, error) for write, error in outcome if behaviour(error) != "leave_out"]
+        if not refused:
+            self._refusal = None
+            return
+        self.waiting.move_to_end(write for write, _ in refused)
+        error = refused[0][1]
+        self._refusal = f"{type(error).__name__}: {str(error)[:120]}"
+        if isinstance(error, redis.exceptions.ReadOnlyError):
+            self._refusal += "".join(f" It is a replica of {master}." for master in masters(self.store)[:1])
+        raise error
 
-    def _confirm(self, written: list[Write]) -> None:
-        with self._lock:
-            for write in written:
-                self._births -= len(write.born_ms)
-                current = self._backlog.get(write.key)
-                if current is write:
-                    del self._backlog[write.key]
-                elif current is not None:  # replaced meanwhile: these events are readable already
-                    self._backlog[write.key] = current._replace(
-                        born_ms=current.born_ms[len(write.born_ms) :],
-                        domains=current.domains[len(write.domains) :],
-                    )
-
-    def _ask(self) -> None:
-        """A sign of life, and whether the store holds what it acknowledged."""
-        self._store.ask()
-        self._asked = self._last_answer = time.monotonic()
-        self._on_answer(self._client)
+    def _probe(self) -> None:
+        """Look for a sign of life, and whether the store holds what it acknowledged."""
+        self._marked.probe()
+        self._probed = self._last_answer = time.monotonic()
+        self._listeners.answered(self.store)

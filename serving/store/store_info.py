@@ -1,67 +1,28 @@
-"""What a store says of itself in INFO: whose replica it is, whether it throws keys away, and how many so far."""
+"""What a store says of itself: whose replica it is, whether it throws keys away, and how many so far."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
-import redis
+from serving.store.redis_store import KEEPS_ALL
+from serving.store.store import Server, Store
 
-KEEPS_ALL = "noeviction"
 LOOK_SECONDS = 5.0
 
 
-class Server(NamedTuple):
-    """One server of the store. `replica_of`: host:port of its master, None where it is one itself. `mode`:
-    standalone, cluster or sentinel."""
-
-    run_id: str
-    mode: str
-    policy: str
-    evicted: int
-    replica_of: str | None
-
-
-def servers(client: Any) -> list[Server]:
-    """Every server that takes writes; none where INFO is not given: the user may not, or a proxy does not know it.
-
-    Raises redis.RedisError where nobody answers.
-    """
-    try:
-        if isinstance(client, redis.RedisCluster):
-            said = client.info(target_nodes=redis.RedisCluster.PRIMARIES)
-            found = [said] if "run_id" in said else list(said.values())
-        else:
-            found = [client.info()]
-    except redis.ResponseError:
-        return []
-    return [_server(info) for info in found]
-
-
-def _server(info: dict[str, Any]) -> Server:
-    master = f"{info.get('master_host')}:{info.get('master_port')}" if info.get("role") == "slave" else None
-    return Server(
-        str(info.get("run_id", "")),
-        str(info.get("redis_mode", "standalone")),
-        str(info.get("maxmemory_policy", KEEPS_ALL)),
-        int(info.get("evicted_keys", 0)),
-        master,
-    )
-
-
-def masters(client: Any) -> list[str]:
-    """host:port of those whose replicas these servers are. Raises redis.RedisError."""
-    return [server.replica_of for server in servers(client) if server.replica_of]
+def masters(store: Store) -> list[str]:
+    """Return host:port of those whose replicas these servers are. Raises redis.RedisError."""
+    return [server.replica_of for server in store.servers() if server.replica_of]
 
 
 def eviction_policy(found: list[Server]) -> str | None:
-    """The policy by which a server of these throws keys away when it is full; None if none does."""
+    """Return the policy by which a server of these throws keys away when it is full; None if none does."""
     return next((server.policy for server in found if server.policy != KEEPS_ALL), None)
 
 
 def may_throw_away(policy: str) -> str:
-    """What an eviction policy means here, and what to do."""
+    """Return what an eviction policy means here, and what to do."""
     return (
         f"the store throws keys away when it is full (maxmemory-policy {policy}): users would lose their lists. "
         "Set maxmemory-policy noeviction, and maxmemory after the sizes in deploy/docs/operators.md"
@@ -87,12 +48,12 @@ class EvictionWatch:
         self.policy: str | None = None
         self._looked = -every
 
-    def look(self, client: Any) -> None:
-        """At most once in `every` seconds. Raises redis.RedisError."""
+    def look(self, store: Store) -> None:
+        """Ask the store, at most once in `every` seconds. Raises redis.RedisError."""
         if time.monotonic() - self._looked < self._every:
             return
         self._looked = time.monotonic()
-        found = servers(client)
+        found = store.servers()
         for server in found:
             self._evicted(max(0, server.evicted - self._seen.get(server.run_id, server.evicted)))
         self._seen = {server.run_id: server.evicted for server in found}

@@ -4,7 +4,7 @@ One server takes a chunk's commands in their order, and so do its snapshot, its 
 comes back with the mark of a chunk holds that chunk and all before it, and may lack all after it.
 
 The mark is the field `written` of `cc:meta`. In a cluster each primary may lose writes by itself, so each has a mark of
-its own, in a key `cc:meta:{tag}` whose slot is the first one of that primary: a replica that takes over has the same.
+its own, in a key `cc:meta:{tag}` with the tag of that part of the store (`Store.parts`).
 
 With a loss `started_ts` changes, too. Else a process that is killed before it has published everything again would
 leave a store with a large mark: the checkpoint from before the loss would take it for whole.
@@ -17,9 +17,6 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import redis
-from redis.crc import key_slot
-
 FIELD = "written"
 
 Known = dict[str, Any]
@@ -31,41 +28,6 @@ UNKNOWN: Known = {"started_ts": 0, "marks": {}}
 def as_known(stored: Any) -> Known | None:
     """What a checkpoint holds of the store. Before there were marks it was `started_ts` alone."""
     return {"started_ts": stored, "marks": {}} if isinstance(stored, int) else stored
-
-
-class Places:
-    """In which key the mark of a write is. client: as `connect` gives it."""
-
-    def __init__(self, client: Any, meta_key: str) -> None:
-        self._meta_key = meta_key
-        self._nodes = client.nodes_manager if isinstance(client, redis.RedisCluster) else None
-        self._firsts: dict[str, int] = {}
-        """By primary: its first slot when last looked."""
-        self._keys: dict[int, str] = {}
-
-    def all(self) -> list[str]:
-        """The key of every primary, by the newest that is known of a cluster."""
-        if self._nodes is None:
-            return [self._meta_key]
-        held = sorted(self._nodes.slots_cache.items(), reverse=True)
-        self._firsts = {nodes[0].name: slot for slot, nodes in held}
-        return [self._key(slot) for slot in self._firsts.values()]
-
-    def of(self, key: str) -> str:
-        """Raises redis.RedisError where no node of a cluster holds the key's slot."""
-        if self._nodes is None:
-            return self._meta_key
-        name = self._nodes.get_node_from_slot(key_slot(key.encode())).name
-        first = self._firsts.get(name)
-        if first is None or self._nodes.slots_cache[first][0].name != name:
-            self.all()
-        return self._key(self._firsts[name])
-
-    def _key(self, slot: int) -> str:
-        if slot not in self._keys:
-            tag = next(n for n in range(1 << 30) if key_slot(b"%d" % n) == slot)
-            self._keys[slot] = f"{self._meta_key}:{{{tag}}}"
-        return self._keys[slot]
 
 
 class StoreMark:

@@ -44,7 +44,7 @@ def per_user(arms: Arms, outbox: Outbox, users: int) -> dict[str, float]:
     ids = allocated(lambda: again(10_000, arms)) / 10_000
     chains = outbox._index._chains["books"]
     biases = full.rating.cells.arrays
-    links = chains.held.nbytes + chains._next.nbytes + chains._previous.nbytes
+    links = chains.held.nbytes + chains.following.nbytes + chains.preceding.nbytes
     return {
         "id": ids,
         "biases": (biases.user.nbytes + biases.user_domain.nbytes) / users,

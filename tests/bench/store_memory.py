@@ -22,7 +22,7 @@ from models.settings import LearningSettings
 from models.threads import use_one_thread
 from serving.contract import Keys, Write
 from serving.publication.publication_queue import Outbox
-from serving.store.connection import connect
+from serving.store.redis_store import open_store
 from serving.store.redis_writer import Publisher
 
 ITEMS = 2000
@@ -57,7 +57,7 @@ def measure(url: str, all_writes: Iterable[Write]) -> dict[str, float]:
     for write in all_writes:
         by_kind.setdefault(write.key.split(":")[1], []).append(write)
     found = {}
-    publisher = Publisher(connect(url), "cc:meta", 1)
+    publisher = Publisher(open_store(url), "cc:meta", 1)
     publisher.start()
     with redis.Redis.from_url(url) as client:
         for kind in KINDS:

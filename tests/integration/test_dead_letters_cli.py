@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 
 from consumers.cli.main import _run, cli
 from consumers.config.schema import KafkaConfig
@@ -15,7 +16,6 @@ from consumers.dead_letters.kafka_sink import KafkaSink
 from consumers.dead_letters.sink import DeadLetter, dead_letter
 from consumers.dead_letters.topic_reader import LetterLog
 from consumers.events.record import Record
-from consumers.kafka_client.topics import create_topics
 
 T0 = 1_700_000_000_000
 
@@ -26,13 +26,19 @@ class Desk:
     def __init__(self, folder: Path, bootstrap: str, prefix: str, capsys: pytest.CaptureFixture[str]) -> None:
         self.bootstrap, self.capsys, self.folder = bootstrap, capsys, folder
         self.dead, self.source = f"{prefix}.dead", f"interactions.{prefix}"
-        client = {"bootstrap_servers": bootstrap}
-        create_topics(client, [(self.dead, "interactions"), (self.source, "interactions")], 2)
+        self.create(self.dead)
+        self.create(self.source)
         self.config = folder / "c.toml"
         self.config.write_text(
             f'[kafka]\nbootstrap_servers = ["{bootstrap}"]\ndead_letter_topic = "{self.dead}"\n'
             'security_protocol = "PLAINTEXT"\nsasl_password = "hunter2"\n[redis]\nurl = "redis://:hunter2@h/0"\n'
         )
+
+    def create(self, topic: str, **configs: str) -> None:
+        """A topic of two partitions whose records do not expire: their times lie years back."""
+        made = {"num_partitions": 2, "replication_factor": 1, "configs": {"retention.ms": "-1"} | configs}
+        with KafkaAdminClient(bootstrap_servers=self.bootstrap) as admin:
+            admin.create_topics({topic: made}, wait_for_metadata=True)
 
     def fill(self, *letters: DeadLetter) -> None:
         """Through the service's own sink."""
@@ -70,7 +76,7 @@ class Desk:
     def records(self, topic: str | None = None) -> list[Any]:
         """All records of a topic, read as letters are."""
         with LetterLog(KafkaConfig([self.bootstrap], dead_letter_topic=topic or self.source)) as log:
-            return list(log._read())
+            return list(log.read())
 
 
 @pytest.fixture
@@ -206,3 +212,27 @@ def test_no_topic_and_no_broker_are_usage_errors(desk: Desk) -> None:
     desk.config.write_text(text.replace(desk.bootstrap, "127.0.0.1:1"))
     code, said = desk.run("replay")
     assert (code, len(said.splitlines()), "127.0.0.1:1 cannot be reached" in said) == (2, 1, True)
+
+
+def test_a_letter_that_its_topic_refuses_for_its_size(desk: Desk, request: pytest.FixtureRequest) -> None:
+    """It is refused with a line; the others are sent back once, those of the same chunk and of later ones."""
+    if request.config.getoption("--kafka-bootstrap") is None:
+        pytest.skip("the embedded broker has no max.message.bytes: --kafka-bootstrap names one that has")
+    source = f"{desk.source}.small"
+    desk.create(source, **{"max.message.bytes": "1000"})
+    large = {7, 300, 301, 650}
+    letters = [desk.letter(n, topic=source, value=noise(3000 if n in large else 30, n)) for n in range(900)]
+    with KafkaProducer(bootstrap_servers=desk.bootstrap) as producer:
+        for made in letters:
+            producer.send(desk.dead, made.value, made.key, made.headers)
+    code, said = desk.run("replay")
+    assert (code, said.splitlines()[-1]) == (1, "sent: 896; sent back before: 0; could not be sent: 4")
+    assert said.count("MessageSizeTooLargeError") == 4
+    assert sorted(r.timestamp - T0 for r in desk.records(source)) == sorted(set(range(900)) - large)
+    again = desk.run("replay")[1].splitlines()[-1]
+    assert again == "sent: 0; sent back before: 896; could not be sent: 4"
+
+
+def noise(size: int, seed: int) -> bytes:
+    """Bytes that cannot be compressed."""
+    return random.Random(seed).randbytes(size)

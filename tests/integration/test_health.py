@@ -19,6 +19,7 @@ from consumers.config.loader import build
 from serving.http.health import HealthServer
 from serving.metrics import Metrics
 from serving.worker import ThreadFailed
+from tests.support.running import wait_for
 
 
 class Service:
@@ -144,9 +145,9 @@ def test_a_slow_reader_has_its_time() -> None:
         connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
         status = connection.recv(15)
         deadline = time.monotonic() + 20
-        while service.server._open and time.monotonic() < deadline:
+        while service.server.connections() and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert not service.server._open
+        assert not service.server.connections()
         received = rest(connection)
     assert status == b"HTTP/1.1 200 OK"
     assert len(received) < 4000 * 5000
@@ -238,9 +239,8 @@ def test_a_server_that_cannot_go_on_is_no_secret(service: Service) -> None:
             raise RuntimeError("nobody foresaw this")
 
     server = Broken("127.0.0.1", 0, service.metrics.registry, lambda: None, lambda: None)
-    server._thread.join(10)
     with pytest.raises(ThreadFailed, match="the health thread failed: RuntimeError"):
-        server.check()
+        wait_for(server.check, 10)
     server.close()
 
 

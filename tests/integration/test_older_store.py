@@ -12,7 +12,7 @@ import redis
 
 from consumers.demo.embedded_servers import Store
 from serving.contract import Keys, Write, hash_write
-from serving.store.connection import connect
+from serving.store.redis_store import open_store
 from serving.store.redis_writer import Publisher
 from tests.integration.test_end_to_end import World
 from tests.support.faults import USERS, Watch
@@ -51,7 +51,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SavedStore
 
 
 def publisher(url: str, known: dict[str, Any] | None = None, started: int = STARTED) -> Publisher:
-    made = Publisher(connect(url, 0.5), KEYS.meta, started)
+    made = Publisher(open_store(url, 0.5), KEYS.meta, started)
     made.start(known)
     return made
 
@@ -122,7 +122,7 @@ def test_killed_before_all_is_published_again(store: SavedStore) -> None:
     publish(to, meta(), text("a"))
     store.save()
     publish(to, text("b"))
-    known = to.store()
+    known = to.known_store()
     store.go_back()
     assert to.store_lost.wait(PATIENCE)
     publish(to, meta(), text("c"))
@@ -138,13 +138,13 @@ def test_the_loss_is_noticed_at_the_next_start(store: SavedStore) -> None:
     publish(one, meta(), text("a"))
     store.save()
     publish(one, text("b"))
-    known = one.store()
+    known = one.known_store()
     assert one.close()
 
     two = publisher(store.url, known, STARTED + 1)
     assert two.take_loss() is None
     publish(two, meta(STARTED + 1), text("c"))
-    known = two.store()
+    known = two.known_store()
     store.go_back()  # to before `b`, which the first one wrote
     assert two.store_lost.wait(PATIENCE)
     assert two.take_loss() == 0
@@ -153,7 +153,7 @@ def test_the_loss_is_noticed_at_the_next_start(store: SavedStore) -> None:
     three = publisher(store.url, known, STARTED + 2)
     assert three.take_loss() == 0
     publish(three, meta(STARTED + 2))
-    four = publisher(store.url, three.store(), STARTED + 3)
+    four = publisher(store.url, three.known_store(), STARTED + 3)
     assert four.take_loss() is None
     assert three.close()
     assert four.close()

@@ -76,7 +76,7 @@ def test_tls_and_users_of_servers_and_sentinels(tmp_path: Path, redis_store: obj
     keys = Keys("cc")
     listed = RecommendationList(RECORD_VERSION, 1, 1, 1, [ListedItem("m1", 0.5, {"age": 0.5})])
     with Group(tmp_path / "group", replicas=1, sentinels=1, prefix="cc") as group:
-        publisher = Publisher(group.client(), keys.meta, 17)
+        publisher = Publisher(group.store(), keys.meta, 17)
         publisher.start()
         publisher.submit([hash_write(keys.meta, {"started_ts": 17})])
         publisher.submit([list_write(keys.recommendations("ann", "movies"), listed, 600)])

@@ -15,8 +15,8 @@ from consumers.connections import connect_store
 from consumers.demo.embedded_servers import HOST, Server, Store
 from consumers.errors import USAGE, Stop
 from serving.contract import Keys, Write
-from serving.store.connection import connect
-from serving.store.redis_writer import Publisher
+from serving.store.redis_store import open_store
+from serving.store.redis_writer import Listeners, Publisher
 from serving.store.store_info import EvictionWatch
 from tests.support.running import wait_for
 from tests.support.sentinels import Replicated
@@ -49,7 +49,7 @@ def test_a_replica_is_named(own_store: Server, replica: Replicated) -> None:
     assert stop.value.code == USAGE
     assert "redis+sentinel://" in str(stop.value)
 
-    publisher = Publisher(connect(replica.url, 1.0), "cc:meta", 17)
+    publisher = Publisher(open_store(replica.url, 1.0), "cc:meta", 17)
     publisher.start()
     publisher.submit([Write("cc:popular:books", "set", b"1")])
     why = wait_for(publisher.problem, PATIENCE)
@@ -89,7 +89,7 @@ def test_a_store_that_throws_keys_away(own_store: Server) -> None:
         evicted: list[int] = []
         policies: list[str] = []
         watch = EvictionWatch(evicted.append, policies.append, every=0.0)
-        publisher = Publisher(connect(own_store.url), Keys("cc").meta, 17, on_answer=watch.look)
+        publisher = Publisher(open_store(own_store.url), Keys("cc").meta, 17, Listeners(answered=watch.look))
         publisher.start()
         wait_for(lambda: policies, PATIENCE)
         assert sum(evicted) == 0
@@ -126,7 +126,7 @@ def test_a_user_who_may_not_ask(own_store: Server) -> None:
     assert (good, warns) == (True, True)
     assert "+info" in text
     watch = EvictionWatch(pytest.fail, pytest.fail, every=0.0)  # type: ignore[arg-type]
-    publisher = Publisher(connect(url), Keys("cc").meta, 17, on_answer=watch.look)
+    publisher = Publisher(open_store(url), Keys("cc").meta, 17, Listeners(answered=watch.look))
     publisher.start()
     publisher.submit([Write("cc:popular:books", "set", b"1")])
     assert publisher.flush(PATIENCE)

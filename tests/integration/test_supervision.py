@@ -12,6 +12,7 @@ from consumers.config.loader import load
 from consumers.connections import connect_source, connect_store
 from consumers.errors import BUG
 from consumers.service.service import Service
+from consumers.service.text_encoding import ThreadEncoding
 from models.state.checkpoint import CheckpointDirectory
 from tests.integration.test_end_to_end import World, world  # noqa: F401  (a fixture)
 
@@ -33,12 +34,19 @@ class Leaving:
         raise SystemExit("no license")
 
 
+class Broken:
+    """A metric that cannot be counted."""
+
+    labels = staticmethod(fail)
+
+
 def break_publisher(service: Service) -> None:
-    service.publisher._on_written = fail
+    service.metrics.published = Broken()  # type: ignore[assignment]
 
 
 def break_encoder(service: Service) -> None:
-    service.pipeline.encoding._encoder = Leaving()  # type: ignore[attr-defined]
+    service.pipeline.encoding.close()
+    service.pipeline.encoding = ThreadEncoding(Leaving())
 
 
 BROKEN = {"publisher": (break_publisher, "ZeroDivisionError"), "encoder": (break_encoder, "SystemExit")}

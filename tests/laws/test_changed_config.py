@@ -10,23 +10,19 @@ import torch
 from structlog.testing import capture_logs
 
 from consumers.config.loader import build
-from consumers.dead_letters.sink import ListSink
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.record import Record
 from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.pipeline import Pipeline
-from consumers.service.text_encoding import SyncEncoding
-from consumers.source.in_memory import ListSource
-from models.arm_comparison import Arms
-from models.text.encoder import HashingEncoder
-from serving.contract import Keys
-from serving.metrics import Metrics
-from serving.publication.publication_queue import Outbox
 from tests.laws.test_state_law import BATCH, LOG, run_out
+from tests.support.clock import Clock
+from tests.support.doubles import ListSource
+from tests.support.pipelines import list_pipeline
 from tests.support.states import differences
 
 torch.set_num_threads(1)
 
+CLOCK = Clock()
 Domains = dict[str, dict[str, Any]]
 FIRST: Domains = {"movies": {}, "books": {"role": "target"}}
 CHANGED: dict[str, tuple[Domains, str]] = {
@@ -49,7 +45,7 @@ CHANGED: dict[str, tuple[Domains, str]] = {
 def running(
     domains: Domains, records: list[Record], path: Path, whole_mb: float
 ) -> tuple[Pipeline, ListSource]:
-    """A pipeline on the log of the domains that it has. Checkpoints are written when they are asked for."""
+    """A pipeline on the log of the domains that it has. A checkpoint is due when `CLOCK` is moved on."""
     settings = build(
         {
             "domains": domains,
@@ -59,13 +55,8 @@ def running(
         }
     )
     source = ListSource([record for record in records if record.topic in settings.topics()])
-    arms = Arms(settings.domain_list(), settings.learning())
-    checkpointer = Checkpointer(path, 10.0, lambda *_: None, lambda: 0.0, whole_mb)
-    made = Pipeline(
-        settings, source, ListSink(), arms, SyncEncoding(HashingEncoder()), Outbox(arms, Keys(), lambda: 0.0), None,
-        checkpointer, Metrics(), lambda: 0.0,
-    )  # fmt: skip
-    return made, source
+    checkpointer = Checkpointer(path, 10.0, lambda *_: None, CLOCK, whole_mb)
+    return list_pipeline(settings, source, checkpointer=checkpointer), source
 
 
 def start(made: Pipeline) -> list[str]:
@@ -76,8 +67,10 @@ def start(made: Pipeline) -> list[str]:
 
 
 def save(made: Pipeline) -> None:
+    """Time passes, and a checkpoint is due."""
     assert made.checkpointer is not None
-    made._checkpoint()
+    CLOCK.now += 10.0
+    made.step()
     made.checkpointer.poll(wait=True)
 
 

@@ -10,10 +10,10 @@ import pytest
 
 import models.network.strategy_search
 import models.transfer.strategies
-from consumers.source.in_memory import ListSource
 from models.state.checkpoint import INCREMENT, WHOLE, CheckpointDirectory
 from models.state.snapshot import settle, snapshot
 from tests.laws.test_state_law import LOG, decoded, pipeline, run_out
+from tests.support.doubles import ListSource
 from tests.support.states import differences
 
 

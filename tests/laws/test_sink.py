@@ -13,9 +13,10 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.kafka_sink import KafkaSink
-from consumers.dead_letters.sink import CUT_BYTES, DeadLetter, ListSink, Sink, dead_letter
+from consumers.dead_letters.sink import CUT_BYTES, DeadLetter, Sink, dead_letter
 from consumers.demo.embedded_servers import Broker
 from consumers.events.record import Record
+from tests.support.doubles import ListSink
 from tests.support.running import wait_for
 
 PATIENCE = 30.0

@@ -10,8 +10,8 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from consumers.config.schema import KafkaConfig
 from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.events.record import Offsets
-from consumers.source.in_memory import Abort, ListSource
 from consumers.source.kafka import KafkaSource
+from tests.support.doubles import Abort, ListSource
 from tests.support.logs import (
     KEPT,
     PARTITIONS,

@@ -16,19 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumers.config.loader import build
-from consumers.dead_letters.sink import DeadLetter, ListSink
+from consumers.dead_letters.sink import DeadLetter
 from consumers.events.record import Record
 from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.pipeline import Pipeline
-from consumers.service.text_encoding import SyncEncoding
-from consumers.source.in_memory import Abort, ListSource
-from models.arm_comparison import Arms
 from models.state.snapshot import Snapshot, joined, snapshot
-from models.text.encoder import HashingEncoder
-from serving.contract import Keys
-from serving.metrics import Metrics
 from serving.pseudonyms import Pseudonyms
-from serving.publication.publication_queue import Outbox
+from tests.support.clock import Clock
+from tests.support.doubles import Abort, ListSink, ListSource
+from tests.support.pipelines import clocks_of, list_pipeline
 from tests.support.states import differences
 
 torch.set_num_threads(1)
@@ -90,14 +86,12 @@ LOG = log()
 
 
 def pipeline(
-    source: ListSource, sink: ListSink | None = None, checkpointer: Checkpointer | None = None
+    source: ListSource,
+    sink: ListSink | None = None,
+    checkpointer: Checkpointer | None = None,
+    clock: Clock | None = None,
 ) -> Pipeline:
-    """Everything real but the log, the clock and the store. Time stands still: batches are cut by count alone."""
-    arms = Arms(SETTINGS.domain_list(), SETTINGS.learning())
-    return Pipeline(
-        SETTINGS, source, sink or ListSink(), arms, SyncEncoding(HashingEncoder()),
-        Outbox(arms, Keys(), lambda: 0.0), None, checkpointer, Metrics(), lambda: 0.0,
-    )  # fmt: skip
+    return list_pipeline(SETTINGS, source, sink, checkpointer, clocks=clocks_of(clock or Clock()))
 
 
 def checkpointer_in(path: Path) -> Checkpointer:
@@ -180,7 +174,8 @@ def test_many_crashes_through_the_directory(uncrashed: dict[str, Any], tmp_path:
 def test_each_event_is_learned_exactly_once() -> None:
     """Counts after a crash are those of the log: nothing lost, nothing learned twice."""
     source = ListSource([*LOG[:200], Abort(), *LOG[200:]], 50)
-    first = pipeline(source)
+    clock = Clock()
+    first = pipeline(source, clock=clock)
     first.restore()
     state = decoded(snapshot(first.state()))
     with contextlib.suppress(Abort):
@@ -188,18 +183,18 @@ def test_each_event_is_learned_exactly_once() -> None:
             first.step()
             state = decoded(snapshot(first.state()))
     assert not source.exhausted
-    second = pipeline(source)
+    second = pipeline(source, clock=clock)
     second.load(state)
     source.start(second.offsets, state["identity"])
     run_out(second, source)
-    while (batch := second.batcher.take(flush=True)) is not None:
-        second._learn(batch)
+    clock.now += 10.0  # the last batch is due
+    second.step()
     plain_source = ListSource(LOG)
-    plain = pipeline(plain_source)
+    plain = pipeline(plain_source, clock=clock)
     plain.restore()
     run_out(plain, plain_source)
-    while (batch := plain.batcher.take(flush=True)) is not None:
-        plain._learn(batch)
+    clock.now += 10.0
+    plain.step()
     assert second.arms.full.learned == plain.arms.full.learned
     totals = plain.totals
     assert sum(plain.arms.full.learned) == totals["learned"]

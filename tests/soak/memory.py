@@ -35,13 +35,10 @@ import structlog
 
 from consumers.config.loader import build
 from consumers.config.schema import Settings
-from consumers.dead_letters.sink import ListSink
 from consumers.demo.embedded_servers import Store
 from consumers.events.record import Offsets, Record
 from consumers.service.checkpoint_writer import Checkpointer
-from consumers.service.pipeline import Pipeline
-from consumers.service.text_encoding import SyncEncoding
-from consumers.source.in_memory import ListSource
+from consumers.service.wiring import Ends, wired
 from models.arm_comparison import Arms
 from models.learner import Learner
 from models.schema import Interaction, Item
@@ -51,8 +48,9 @@ from models.text.encoder import HashingEncoder
 from models.threads import use_one_thread
 from serving.contract import Keys
 from serving.metrics import Metrics
-from serving.publication.publication_queue import Outbox
+from serving.store.redis_store import open_store
 from serving.store.redis_writer import Publisher
+from tests.support.doubles import ListSink, ListSource, SyncEncoding
 
 START = 1_700_000_000_000
 NEW, TARGET, RATING, ITEM_EVENT = 0.98, 0.005, 0.1, 0.01
@@ -121,15 +119,15 @@ class Soak:
         self.client = redis.Redis.from_url(store.url, legacy_responses=False)
         self.settings = settings_for(users)
         self.source = Stream(ids, users, int(1.2 * self.settings.learner.items_per_domain))
-        self.arms = Arms(self.settings.domain_list(), self.settings.learning())
-        keys = Keys()
-        self.pipeline = Pipeline(
-            self.settings, self.source, ListSink(), self.arms, SyncEncoding(HashingEncoder()),
-            Outbox(self.arms, keys, time.time, ttl_seconds=self.settings.publish.ttl_seconds, started_ts=1),
-            Publisher(self.client, keys.meta, 1),
+        ends = Ends(
+            self.source,
+            ListSink(),
+            SyncEncoding(HashingEncoder()),
+            Publisher(open_store(store.url), Keys().meta, 1),
             Checkpointer(folder / "checkpoints", 30.0, self._saved, whole_mb=0.0),
-            Metrics(),
-        )  # fmt: skip
+        )
+        self.pipeline = wired(self.settings, ends, Metrics(), started_ts=1)
+        self.arms = self.pipeline.arms
         self.checkpoints = 0
         self._full_at: int | None = None
         """Checkpoints written when everything was full first."""

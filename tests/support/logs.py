@@ -12,10 +12,10 @@ from kafka.errors import KafkaConnectionError
 
 from consumers.config.schema import KafkaConfig
 from consumers.events.record import Offsets, Record, TopicPartition
-from consumers.source.in_memory import ListSource
 from consumers.source.kafka import KafkaSource
 from consumers.source.options import SourceOptions
 from consumers.source.protocol import Source
+from tests.support.doubles import ListSource
 
 START = 1_700_000_000_000
 PATIENCE = 30.0

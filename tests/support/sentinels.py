@@ -11,6 +11,8 @@ import redis
 
 from consumers.demo.embedded_servers import HOST, Store
 from serving.store.connection import connect
+from serving.store.redis_store import open_store
+from serving.store.store import Store as KeyStore
 from tests.support.running import wait_for
 from tests.support.secure_store import PASSWORD, USER, SecureStore
 
@@ -150,6 +152,9 @@ class Group(contextlib.ExitStack):
 
     def client(self) -> redis.Redis:
         return connect(self.url, 1.0, **self.options())
+
+    def store(self) -> KeyStore:
+        return open_store(self.url, 1.0, **self.options())
 
     def _sentinel(self, one: SentinelServer) -> redis.Redis:
         tls = {"ssl": True, "ssl_ca_certs": str(self.secure.cert)} if self.secure else {}

@@ -10,17 +10,12 @@ import numpy as np
 import pytest
 
 from consumers.config.loader import build
-from consumers.dead_letters.sink import ListSink
 from consumers.events.record import Record
-from consumers.service.pipeline import Pipeline
-from consumers.service.text_encoding import Key, SyncEncoding
-from consumers.source.in_memory import ListSource
-from models.arm_comparison import Arms
+from consumers.service.text_encoding import Key
 from models.learner import Learner
 from models.text.encoder import HashingEncoder
-from serving.contract import Keys
-from serving.metrics import Metrics
-from serving.publication.publication_queue import Outbox
+from tests.support.doubles import ListSource, SyncEncoding
+from tests.support.pipelines import list_pipeline
 from tests.support.states import differences
 
 START = 1_700_000_000_000
@@ -39,7 +34,7 @@ class Held(SyncEncoding):
     def drain(self) -> tuple[dict[Key, np.ndarray], bool]:
         if not self.open:
             return {}, False
-        self.counts.update(self._pending.values())
+        self.counts.update(self.waiting.values())
         return super().drain()
 
 
@@ -55,13 +50,9 @@ class Service:
             }
         )
         self.records: list[Any] = []
-        self.arms = Arms(self.settings.domain_list(), self.settings.learning())
         self.encoding = Held()
-        outbox = Outbox(self.arms, Keys(), lambda: 0.0)
-        self.pipeline = Pipeline(
-            self.settings, ListSource(self.records), ListSink(), self.arms, self.encoding, outbox, None, None,
-            Metrics(), lambda: 0.0,
-        )  # fmt: skip
+        self.pipeline = list_pipeline(self.settings, ListSource(self.records), encoding=self.encoding)
+        self.arms = self.pipeline.arms
         self.pipeline.restore()
 
     def send(self, topic: str, key: str, value: Any) -> None:
@@ -195,7 +186,7 @@ def test_an_encoder_that_failed_is_asked_again(service: Service) -> None:
     service.encoding.open = False
     service.item(50)
     service.run()
-    service.encoding._pending.clear()
+    service.encoding.waiting.clear()
     service.encoding.open = True
     service.item(50)
     service.run()

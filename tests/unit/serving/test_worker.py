@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,7 +13,7 @@ from consumers.report.writer import Writer
 from consumers.service.canary import Canaries
 from consumers.source.partition_discovery import PartitionWatch
 from serving.contract import Keys
-from serving.store.key_scan import Sweep
+from serving.store.key_scan import UserKeyScan
 from serving.worker import ThreadFailed, Worker
 from tests.support.running import wait_for
 
@@ -130,14 +130,14 @@ def test_the_watch_for_partitions_goes_on() -> None:
 class Store:
     """A store whose answer makes the client library fail."""
 
-    def scan_iter(self, pattern: str, count: int) -> Any:
-        yield b"cc:user:{ann}"
+    def scan(self, pattern: str) -> Any:
+        yield "cc:user:{ann}"
         raise Unforeseen
 
 
 def test_half_a_search_does_not_count_as_one() -> None:
     """Keys of the forgotten may be in the half that was not seen: it says that it failed, and is done again."""
-    sweep = Sweep(Store(), Keys("cc"), lambda user: user, frozenset({"ann", "bob"}))
+    sweep = UserKeyScan(cast(Any, Store()), Keys("cc"), lambda user: user, frozenset({"ann", "bob"}))
     wait_for(sweep.done, PATIENCE, "the search has ended")
     assert sweep.failure == "Unforeseen"
 

@@ -423,6 +423,26 @@ def test_secrets_from_files(tmp_path: Path) -> None:
     assert client_options(settings.kafka)["sasl_plain_password"] == "pässword"
 
 
+@pytest.mark.parametrize(
+    "key", ["kafka.sasl_password", "redis.url", "redis.password", "redis.sentinel_password", "privacy.key"]
+)
+def test_a_secret_and_its_file(key: str, tmp_path: Path) -> None:
+    """Both set: an error that names both, and the variable that set one, but not what it says."""
+    (tmp_path / "p").write_text("from-the-file-1234\n")
+    section, name = key.split(".")
+    variable = f"CROSSCURRENT_{section}__{name}".upper()
+    file = {section: {f"{name}_file": str(tmp_path / "p")}}
+    for raw, environ in (
+        ({section: file[section] | {name: "hunter2-hunter2-hunter2"}}, {}),
+        (file, {variable: "hunter2-hunter2-hunter2"}),
+    ):
+        with pytest.raises(Stop, match=f"{key} and {key}_file are both set") as stop:
+            build(raw, environ, need_domains=False)
+        assert stop.value.code == USAGE
+        assert (variable in str(stop.value)) == bool(environ)
+        assert "hunter2" not in str(stop.value)
+
+
 @pytest.mark.parametrize("key", ["kafka.sasl_password_file", "redis.url_file"])
 def test_unreadable_secret_file(tmp_path: Path, key: str) -> None:
     """A secret file that is missing, or no text, is an error that names the key and not the content."""

@@ -11,17 +11,10 @@ from typing import Any
 import pytest
 
 from consumers.config.loader import build
-from consumers.dead_letters.sink import ListSink
 from consumers.events.record import Offsets, Record
 from consumers.service.checkpoint_writer import Checkpointer
-from consumers.service.pipeline import Pipeline
-from consumers.service.text_encoding import SyncEncoding
-from consumers.source.in_memory import ListSource
-from models.arm_comparison import Arms
-from models.text.encoder import HashingEncoder
-from serving.contract import Keys
-from serving.metrics import Metrics
-from serving.publication.publication_queue import Outbox
+from tests.support.doubles import ListSink, ListSource
+from tests.support.pipelines import clocks_of, list_pipeline
 
 SETTINGS = build({"domains": {"movies": {}}, "intake": {"batch_events": 10, "network_events": 10_000}})
 T0 = 1_700_000_000_000
@@ -72,12 +65,10 @@ class Running:
             folder, 10.0, lambda offsets, _: self.written.append(offsets), lambda: float(next(ticks))
         )
         self.source = ListSource(log, poll_records=10)
-        self.arms = Arms(SETTINGS.domain_list(), SETTINGS.learning())
-        outbox = Outbox(self.arms, Keys(), lambda: 0.0)
-        self.pipeline = Pipeline(
-            SETTINGS, self.source, sink, self.arms, SyncEncoding(HashingEncoder()), outbox, None,
-            self.checkpointer, Metrics(), lambda: 0.0, wall_clock=lambda: wall_clock,
-        )  # fmt: skip
+        self.pipeline = list_pipeline(
+            SETTINGS, self.source, sink, self.checkpointer, clocks=clocks_of(lambda: 0.0, wall_clock)
+        )
+        self.arms = self.pipeline.arms
         self.pipeline.restore()
 
     def close(self) -> None:

@@ -7,17 +7,12 @@ from collections.abc import Sequence
 import pytest
 
 from consumers.config.loader import build
-from consumers.dead_letters.sink import Limits, ListSink
+from consumers.dead_letters.sink import Limits
 from consumers.errors import Stop
 from consumers.events.record import Record
 from consumers.service.pipeline import Pipeline
-from consumers.service.text_encoding import SyncEncoding
-from consumers.source.in_memory import ListSource
-from models.arm_comparison import Arms
-from models.text.encoder import HashingEncoder
-from serving.contract import Keys
-from serving.metrics import Metrics
-from serving.publication.publication_queue import Outbox
+from tests.support.doubles import ListSink, ListSource
+from tests.support.pipelines import list_pipeline
 
 GOOD = b'{"type":"click","user_id":"u","item_id":"i"}'
 SETTINGS = build({"domains": {"movies": {}}, "intake": {"batch_events": 16, "max_consecutive_invalid": 40}})
@@ -29,10 +24,8 @@ def log(values: Sequence[bytes]) -> list[Record]:
 
 
 def pipeline(source: ListSource) -> tuple[Pipeline, ListSink]:
-    arms, sink = Arms(SETTINGS.domain_list(), SETTINGS.learning()), ListSink()
-    outbox = Outbox(arms, Keys(), lambda: 0.0)
-    encoding = SyncEncoding(HashingEncoder())
-    return Pipeline(SETTINGS, source, sink, arms, encoding, outbox, None, None, Metrics(), lambda: 0.0), sink
+    sink = ListSink()
+    return list_pipeline(SETTINGS, source, sink), sink
 
 
 def run(running: Pipeline, source: ListSource) -> None:

@@ -10,22 +10,16 @@ import msgspec
 import pytest
 
 from consumers.config.loader import build
-from consumers.dead_letters.sink import ListSink
 from consumers.erasure.eraser import Forgetting
 from consumers.events.record import Record
 from consumers.service.checkpoint_writer import Checkpointer
-from consumers.service.pipeline import Pipeline
-from consumers.service.text_encoding import SyncEncoding
-from consumers.source.in_memory import ListSource
 from models.adaptation.challengers import FreshBias
 from models.network.shadow_network import ShadowNetwork
 from models.state.checkpoint import CheckpointDirectory
 from models.state.snapshot import joined, snapshot
-from models.text.encoder import HashingEncoder
-from serving.contract import Keys
-from serving.metrics import Metrics
 from serving.pseudonyms import Pseudonyms
-from serving.publication.publication_queue import Outbox
+from tests.support.doubles import ListSource
+from tests.support.pipelines import clocks_of, list_pipeline
 from tests.support.states import differences
 
 START = 1_700_000_000_000
@@ -61,17 +55,12 @@ class World:
 
     def __init__(self, config: Any = None, checkpointer: Checkpointer | None = None) -> None:
         self.config = config or settings()
-        from models.arm_comparison import Arms
-
-        self.arms = Arms(self.config.domain_list(), self.config.learning())
         self.records: list[Record] = []
         self.source = ListSource(self.records)
-        self.outbox = Outbox(self.arms, Keys(), lambda: 0.0)
         self.now = 0.0
-        self.pipeline = Pipeline(
-            self.config, self.source, ListSink(), self.arms, SyncEncoding(HashingEncoder()), self.outbox,
-            None, checkpointer, Metrics(), lambda: self.now,
-        )  # fmt: skip
+        clocks = clocks_of(lambda: self.now)
+        self.pipeline = list_pipeline(self.config, self.source, checkpointer=checkpointer, clocks=clocks)
+        self.arms, self.outbox = self.pipeline.arms, self.pipeline.outbox
 
     def put(self, *sent: tuple[str, str, dict[str, Any]]) -> None:
         for topic, key, value in sent:

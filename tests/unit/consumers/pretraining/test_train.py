@@ -8,7 +8,7 @@ import io
 import math
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,16 @@ from consumers.events.record import Record
 from consumers.pretraining.holdout import measure
 from consumers.pretraining.options import PretrainOptions
 from consumers.pretraining.run import run_pretrain
-from consumers.pretraining.train import fresh
+from consumers.service.offline import offline_pipeline
 from consumers.service.pipeline import Pipeline
 from consumers.simulator.event_stream import Simulator
 from consumers.simulator.output import write_files
 from consumers.simulator.world_settings import DomainSpec, WorldSettings
 from models.schema import Interaction
 from models.state.checkpoint import CheckpointDirectory
-from models.text.encoder import HashingEncoder
 from serving.store.store_mark import UNKNOWN
+from tests.support.doubles import ListSource
+from tests.support.pipelines import list_pipeline
 from tests.support.states import differences
 
 Row = dict[str, str]
@@ -58,13 +59,14 @@ def pretrain(folder: Path, out: str = "out", **options: Any) -> tuple[dict[str, 
     return run_pretrain(made, config(), Console(file=said, width=200))[1], said.getvalue()
 
 
-def restored(folder: Path, out: str = "out") -> Pipeline:
-    """What `run` would have after its start."""
+def restored(folder: Path, out: str = "out", log: Sequence[Record] = ()) -> Pipeline:
+    """What `run` would have after its start on this log."""
     state, problems = CheckpointDirectory(folder / out, read_only=True).load()
     assert not problems
     assert state is not None
-    pipeline = fresh(config(), HashingEncoder())
+    pipeline = list_pipeline(config(), ListSource(log))
     pipeline.load(state)
+    pipeline.source.start(pipeline.offsets, {})
     return pipeline
 
 
@@ -278,13 +280,19 @@ def test_run_starts_from_it(small: Path) -> None:
     assert {f"cc:user:{{{u}}}" for u in users} <= set(writes)
     assert sum(key.startswith("cc:item:") for key in writes) == 80
     known = next(r["event_id"] for r in rows if r["domain"] == "movies")
-    for offset, event_id in enumerate((known, "new")):
-        value = f'{{"type":"click","user_id":"u","item_id":"i","event_id":"{event_id}"}}'.encode()
-        pipeline._decode(Record("interactions.movies", 0, offset, 1_700_000_000_000, b"u", value))
-    batch = pipeline.batcher.take(flush=True)
-    assert batch is not None
-    pipeline._learn(batch)
-    assert (pipeline.totals["learned"], pipeline.totals["duplicates"]) == (1, 1)
+    log = [
+        Record(
+            "interactions.movies", 0, offset, 1_700_000_000_000, b"u",
+            f'{{"type":"click","user_id":"u","item_id":"i","event_id":"{event_id}"}}'.encode(),
+        )
+        for offset, event_id in enumerate((known, *(f"new{n}" for n in range(config().intake.batch_events))))
+    ]  # fmt: skip
+    pipeline = restored(small, log=log)
+    pipeline.step()
+    assert (pipeline.totals["learned"], pipeline.totals["duplicates"]) == (
+        config().intake.batch_events - 1,
+        1,
+    )
 
 
 def test_a_folder_with_a_checkpoint_is_refused_unless_forced(small: Path) -> None:
@@ -316,7 +324,7 @@ def test_another_text_encoder_is_for_a_config_that_names_it(small: Path) -> None
     other = config()
     other.text_encoder.model = "some-model"
     with pytest.raises(ValueError, match="hashing"):
-        fresh(other, HashingEncoder()).load(state)
+        offline_pipeline(other).load(state)
 
 
 def test_what_cannot_be_used_is_one_line(small: Path) -> None:

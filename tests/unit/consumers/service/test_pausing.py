@@ -7,25 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from consumers.source.in_memory import ListSource
 from models.state import checkpoint
 from serving.contract import Write
-from serving.store.connection import connect
+from serving.store.redis_store import open_store
 from serving.store.redis_writer import Publisher
 from tests.laws.test_state_law import LOG, SETTINGS, checkpointer_in, pipeline, run_out
+from tests.support.doubles import ListSource
 
 
 def test_a_store_too_far_behind_pauses_reading() -> None:
     """At `publish.max_backlog` waiting keys nothing more is read; below it reading goes on."""
     source = ListSource(LOG, poll_records=7)
     running = pipeline(source)
-    publisher = Publisher(connect("redis://127.0.0.1:1"), "cc:meta", 1)
+    publisher = Publisher(open_store("redis://127.0.0.1:1"), "cc:meta", 1)
     publisher.submit(Write(f"k{n}", "set", b"") for n in range(SETTINGS.publish.max_backlog))
     running.publisher = publisher
-    before = running._poll()
-    assert before == []
-    publisher._confirm(list(publisher._backlog.values())[:1])
-    assert len(running._poll()) == 7
+    running.step()
+    assert len(running.batcher) == 0
+    publisher.waiting.confirm(publisher.waiting.first(1))
+    running.step()
+    assert len(running.batcher) == 7
 
 
 def test_no_room_for_a_checkpoint_pauses_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +45,9 @@ def test_no_room_for_a_checkpoint_pauses_reading(tmp_path: Path, monkeypatch: py
     running.step()
     checkpointer.poll(wait=True)
     assert checkpointer.problem
-    assert running._poll() == []
+    before = running.totals.copy()
+    running.step()
+    assert running.totals == before
     full[0] = False
     running.step()
     checkpointer.poll(wait=True)

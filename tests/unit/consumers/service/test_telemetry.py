@@ -9,9 +9,9 @@ from typing import Any
 from consumers.config.loader import build
 from consumers.events.record import Record
 from consumers.service.telemetry import Reporter
-from consumers.source.in_memory import ListSource
-from models.arm_comparison import Arms
+from consumers.service.wiring import learners
 from serving.metrics import Metrics
+from tests.support.doubles import ListSource
 
 SETTINGS = build(
     {
@@ -22,7 +22,7 @@ SETTINGS = build(
 
 
 def reporter(source: ListSource | None = None) -> Reporter:
-    arms = Arms(SETTINGS.domain_list(), SETTINGS.learning())
+    arms = learners(SETTINGS)
     return Reporter(SETTINGS, Metrics(), arms, source or ListSource([]))
 
 

@@ -10,15 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from consumers.service.text_encoding import (
-    CHUNK_TEXTS,
-    Encoding,
-    Key,
-    SyncEncoding,
-    ThreadEncoding,
-    Vectors,
-    restore,
-)
+from consumers.service.text_encoding import CHUNK_TEXTS, Encoding, Key, ThreadEncoding, Vectors, restore
+from tests.support.doubles import SyncEncoding
 
 PATIENCE = 20.0
 A: Key = ("movies", "a")
@@ -107,7 +100,12 @@ def test_the_same_text_again_changes_nothing(encoding: Encoding, encoder: Encode
         encoding.submit(B, "text b")
     assert list(encoding.pending()) == [A, B]
     encoder.gate.set()
-    while encoding.pending() and isinstance(encoding, ThreadEncoding) and len(encoding._ready) < 2:
+    deadline = time.monotonic() + PATIENCE
+    while isinstance(encoding, ThreadEncoding) and [text for call in encoder.calls for text in call] != [
+        "text",
+        "text b",
+    ]:
+        assert time.monotonic() < deadline
         encoding.submit(A, "text")
         time.sleep(0.005)
     encoding.submit(A, "text")
@@ -218,6 +216,8 @@ def test_domains_take_turns(threaded: ThreadEncoding, encoder: Encoder) -> None:
 
 def test_close_ends_the_thread(encoder: Encoder) -> None:
     """Nothing keeps running."""
+    before = set(threading.enumerate())
     made = ThreadEncoding(encoder)
+    assert set(threading.enumerate()) - before
     made.close()
-    assert not made._thread.is_alive()
+    assert not set(threading.enumerate()) - before

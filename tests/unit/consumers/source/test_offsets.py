@@ -7,8 +7,8 @@ from typing import Any
 
 from consumers.events.record import Offsets, Record
 from consumers.service.checkpoint_writer import Checkpointer
-from consumers.source.in_memory import ListSource
 from tests.laws.test_state_law import LOG, pipeline, run_out
+from tests.support.doubles import ListSource
 
 QUIET = ("interactions.movies", 7)
 

@@ -28,14 +28,14 @@ ACTIONS = st.lists(
 def walked(chains: ItemChains) -> dict[int, list[int]]:
     """The user rows in each chain that has any, by the links; both directions agree."""
     found = {}
-    for chain in np.flatnonzero(chains._length).tolist():
-        rows, before, place = [], 0, int(chains._first[chain])
+    for chain in np.flatnonzero(chains.length).tolist():
+        rows, before, place = [], 0, int(chains.first[chain])
         while place:
             rows.append((place - 1) // TOP)
             assert chains.held.reshape(-1)[place - 1] == chain + 1
-            assert chains._previous.reshape(-1)[place - 1] == before
-            before, place = place, int(chains._next.reshape(-1)[place - 1])
-        assert len(rows) == len(set(rows)) == chains._length[chain]
+            assert chains.preceding.reshape(-1)[place - 1] == before
+            before, place = place, int(chains.following.reshape(-1)[place - 1])
+        assert len(rows) == len(set(rows)) == chains.length[chain]
         found[chain] = rows
     return found
 
@@ -56,7 +56,8 @@ def test_the_links_are_the_lists(actions: list[Any]) -> None:
         else:
             other = ItemChains(TOP, USERS)
             other.load(chains.held, chains.chain_of)
-            assert sorted(other._free) == sorted(chains._free)
+            # Free numbers above all that are in use are not kept: they come next in any case.
+            assert sorted(other.free) == [free for free in sorted(chains.free) if free < other.chains]
             assert other.waiting == chains.waiting
             assert {k: set(v) for k, v in walked(other).items()} == {
                 k: set(v) for k, v in walked(chains).items()
@@ -73,8 +74,8 @@ def test_the_links_are_the_lists(actions: list[Any]) -> None:
             assert np.count_nonzero(places) == len(items)
             fresh = [item for item in items if item not in stale[user]]
             assert {int(chains.chain_of[item]) for item in fresh} <= set(places.tolist())
-    assert chains._chains <= ITEMS + USERS * TOP
-    assert len(set(chains._free)) == len(chains._free)
+    assert chains.chains <= ITEMS + USERS * TOP
+    assert len(set(chains.free)) == len(chains.free)
 
 
 def test_chains_are_bounded() -> None:
@@ -83,8 +84,8 @@ def test_chains_are_bounded() -> None:
     for _ in range(3000):
         chains.write(int(rng.integers(USERS)), rng.choice(ITEMS, TOP, replace=False).tolist())
         chains.gone([int(rng.integers(ITEMS))])
-    assert chains._chains <= ITEMS + USERS * TOP
-    assert chains.held.nbytes + chains._next.nbytes + chains._previous.nbytes == 64 * TOP * 12
+    assert chains.chains <= ITEMS + USERS * TOP
+    assert chains.held.nbytes + chains.following.nbytes + chains.preceding.nbytes == 64 * TOP * 12
 
 
 def test_a_state_of_item_rows_is_taken_up() -> None:

@@ -15,7 +15,7 @@ from models.settings import LearningSettings
 from models.state.merging import merged
 from models.state.snapshot import Snapshot, joined, snapshot
 from models.tables.id_table import IdTable
-from serving.contract import Keys, Write, decode_list, decode_vector
+from serving.contract import Keys, Write, decode_list
 from serving.publication.publication_queue import Outbox
 from tests.support.states import differences
 
@@ -120,7 +120,7 @@ def test_list_record(world: World) -> None:
 def test_user_record(world: World) -> None:
     """The vector as float32 bytes, and the events of each domain as decimal text."""
     fields = world.store["cc:user:{ann}"].value
-    assert decode_vector(fields["vector"]).shape == (int(fields["dim"]),)
+    assert len(fields["vector"]) == 4 * int(fields["dim"])
     assert (fields["events:movies"], fields["events:books"]) == ("2", "1")
     assert fields["published_ts"] == str(START)
     assert "events:notes" not in fields
@@ -168,10 +168,10 @@ def test_births_are_handed_on(world: World) -> None:
     world.event("bob", "m5", born=11)
     world.event("bob", "b1", "books", born=12)
     world.event("cem", "m5", born=13)
-    born = {w.key: (w.born_ms, w.domains) for w in world.publish() if w.born_ms}
+    born = {w.key: (w.record_times_ms, w.domains) for w in world.publish() if w.record_times_ms}
     assert born == {"cc:user:{bob}": ((11, 12), ("movies", "books")), "cc:user:{cem}": ((13,), ("movies",))}
     world.event("bob", "m6", born=14)
-    assert [w.born_ms for w in world.publish() if w.born_ms] == [(14,)]
+    assert [w.record_times_ms for w in world.publish() if w.record_times_ms] == [(14,)]
 
 
 def test_without_time_to_spare_lists_come_in_turns() -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-import pytest
-
 from models.arm_comparison import Arms
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from serving.contract import Keys
 from serving.publication.publication_queue import Outbox
-from serving.publication.republish import LOOKS_AT_ONCE, USERS_AT_ONCE
+from serving.publication.republish import USERS_AT_ONCE, Republish
 
 KEYS = Keys("cc")
 START = 1_700_000_000_000
@@ -125,16 +123,19 @@ def test_a_second_loss_on_the_way() -> None:
     assert len(done) == 2 * USERS_AT_ONCE
 
 
-def test_a_round_looks_at_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_looks_at_a_bounded_number() -> None:
     """Few of many are due: looking for them is spread over rounds, too."""
-    world = World(4)
+    world, looks = World(5 * USERS_AT_ONCE), 2 * USERS_AT_ONCE
     world.round()
-    ids = [f"s{n}" for n in range(3 * LOOKS_AT_ONCE)]
-    monkeypatch.setattr(world.arms.full.users, "ids", lambda: ids)
-    world.outbox.publish_again(world.mark)
-    left = []
-    while world.outbox.again.active:
-        world.round()
-        left.append(len(world.outbox.again))
-    assert all(before - after <= LOOKS_AT_ONCE + 64 for before, after in pairwise(left))
-    assert len(left) > 2
+    again = Republish(world.arms, KEYS, looks)
+    again.acknowledged(5, [KEYS.user("u7"), KEYS.user("u1200")])
+    again.begin(3)
+    due, left = list[str](), [len(again)]
+    while again.active:
+        due += again.users()
+        again.items()
+        left.append(len(again))
+        again.end_if_done()
+    assert due == ["u1200", "u7"]
+    assert max(before - after for before, after in pairwise(left)) <= looks + 64
+    assert len(left) > 3

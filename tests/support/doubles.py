@@ -1,10 +1,13 @@
-"""A log in a list, for tests and for history that is not in Kafka."""
+"""Ends of a pipeline in memory: a log and dead letters in lists, texts encoded at once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from consumers.dead_letters.sink import DeadLetter
 from consumers.events.record import Offsets, Record, TopicPartition
+from consumers.service.text_encoding import Key, Vectors, encode
+from models.text.encoder import TextEncoder
 
 
 class Abort(Exception):
@@ -95,3 +98,54 @@ class ListSource:
 
     def close(self) -> None:
         self._position = len(self.records)
+
+
+class ListSink:
+    """Dead letters in a list."""
+
+    def __init__(self) -> None:
+        self.letters: list[DeadLetter] = []
+
+    def send(self, letter: DeadLetter) -> None:
+        self.letters.append(letter)
+
+    @property
+    def sent(self) -> int:
+        return len(self.letters)
+
+    def wait(self, count: int, timeout: float | None = None) -> bool:
+        return True
+
+    def full(self) -> bool:
+        return False
+
+    def problem(self) -> str | None:
+        return None
+
+    def close(self) -> None: ...
+
+
+class SyncEncoding:
+    """Encodes when drained, so that what is learned does not depend on a thread."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
+        self.waiting: dict[Key, str] = {}
+
+    def submit(self, key: Key, text: str) -> None:
+        if self.waiting.get(key) == text:
+            return
+        self.waiting.pop(key, None)
+        if text:
+            self.waiting[key] = text
+
+    def drain(self) -> tuple[Vectors, bool]:
+        pending, self.waiting = self.waiting, {}
+        return encode(self._encoder, pending), True
+
+    def pending(self) -> dict[Key, str]:
+        return dict(self.waiting)
+
+    def check(self) -> None: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,57 @@
+"""What an error of Kafka means: one behaviour for reading, one for a dead letter, for every class of kafka-python."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from kafka.errors import (
+    InvalidRecordError,
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    OffsetOutOfRangeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnsupportedCodecError,
+)
+
+Reading = Literal["retry", "gap", "no_right", "no_codec", "stop"]
+"""retry: back off and poll again. gap: records are gone; stop with exit 4, or go on with --accept-gap.
+no_right: go on without canaries where it is their topic, else stop with exit 2. no_codec: stop with exit 2.
+stop: stop with exit 4.
+"""
+
+READING: dict[type[KafkaError], Reading] = {
+    OffsetOutOfRangeError: "gap",
+    TopicAuthorizationFailedError: "no_right",
+    UnsupportedCodecError: "no_codec",
+}
+"""A class that is not here, nor a base of it, is retried if kafka-python calls it retriable; else it stops."""
+
+Letter = Literal["cut", "leave_out", "send_again"]
+"""cut: send less of the value, until it fits.
+leave_out: the broker has something against this record; log and count it.
+send_again: it lasts until it is over; make a new producer after a pause.
+"""
+
+LETTER: dict[type[KafkaError], Letter] = {
+    MessageSizeTooLargeError: "cut",
+    RecordListTooLargeError: "cut",
+    InvalidRecordError: "leave_out",
+    InvalidTimestampError: "leave_out",
+}
+"""A class that is not here, nor a base of it, is sent again."""
+
+OF_THE_RECORD = tuple(LETTER)
+"""What a broker has against a record itself, or against another one of the same batch."""
+
+
+def on_poll(error: KafkaError) -> Reading:
+    """Return what the source does about an error of `poll`."""
+    named = (READING[kind] for kind in type(error).__mro__ if kind in READING)
+    return next(named, "retry" if error.retriable else "stop")
+
+
+def on_letter(error: Exception) -> Letter:
+    """Return what the sink does about an error of one dead letter that was sent by itself."""
+    return next((LETTER[kind] for kind in type(error).__mro__ if kind in LETTER), "send_again")

@@ -1,0 +1,78 @@
+"""How the parts of a pipeline are put together: the only place that does it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from consumers.config.schema import Settings
+from consumers.dead_letters.sink import Sink
+from consumers.service.canary import Canaries
+from consumers.service.checkpoint_writer import Checkpointer
+from consumers.service.pipeline import Pipeline
+from consumers.service.text_encoding import Encoding
+from consumers.source.protocol import Source
+from models.arm_comparison import Arms
+from serving.contract import Keys
+from serving.metrics import Metrics
+from serving.publication.publication_queue import Outbox
+from serving.store.redis_writer import Publisher
+
+
+class Ends(NamedTuple):
+    """Where records come from, and where results go."""
+
+    source: Source
+    sink: Sink
+    encoding: Encoding
+    publisher: Publisher | None = None
+    """None: nothing is published."""
+    checkpointer: Checkpointer | None = None
+    """None: nothing is saved."""
+    canaries: Canaries | None = None
+
+
+class Clocks(NamedTuple):
+    """Seconds, by two clocks."""
+
+    steady: Callable[[], float] = time.monotonic
+    """For what is due."""
+    wall: Callable[[], float] = time.time
+    """Since the epoch: for what events and lists are held against."""
+
+
+def learners(settings: Settings) -> Arms:
+    """Return learners as the config wants them, which know nothing yet."""
+    return Arms(settings.domain_list(), settings.learning())
+
+
+def wired(
+    settings: Settings, ends: Ends, metrics: Metrics, clocks: Clocks | None = None, started_ts: int = 0
+) -> Pipeline:
+    """Return a pipeline with learners and an outbox of its own. started_ts: of this process, Unix time in ms."""
+    clocks, publish = clocks or Clocks(), settings.publish
+    arms = learners(settings)
+    outbox = Outbox(
+        arms,
+        Keys(settings.redis.prefix),
+        clocks.wall,
+        publish.top,
+        publish.explain_top,
+        publish.ttl_seconds,
+        started_ts,
+    )
+    return Pipeline(
+        settings,
+        ends.source,
+        ends.sink,
+        arms,
+        ends.encoding,
+        outbox,
+        ends.publisher,
+        ends.checkpointer,
+        metrics,
+        clocks.steady,
+        ends.canaries,
+        clocks.wall,
+    )

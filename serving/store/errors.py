@@ -1,0 +1,53 @@
+"""What an error of the store means: one behaviour for each class that redis-py may raise or answer with."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import redis
+from redis.exceptions import InvalidResponse, PubSubError, RedisClusterException, WatchError
+
+STORE_ERRORS = (redis.RedisError, RedisClusterException, OSError)
+"""Everything that a store which is away, or refuses, may raise."""
+
+Behaviour = Literal["reconnect", "refused", "leave_out"]
+"""reconnect: the store is away or its answer is unreadable; the writes wait and are sent again.
+refused: the store answers but does not take this write; it is sent again after all others.
+leave_out: the write itself cannot be encoded; it is left out, because it would fail for ever.
+"""
+
+BEHAVIOUR: dict[type[Exception], Behaviour] = {
+    redis.ConnectionError: "reconnect",
+    redis.TimeoutError: "reconnect",
+    InvalidResponse: "reconnect",
+    redis.ResponseError: "refused",
+    redis.DataError: "leave_out",
+    # A node of a cluster, or its map of slots, is away: the client asks for a new map.
+    redis.exceptions.ClusterError: "reconnect",
+    redis.exceptions.ClusterDownError: "reconnect",
+    RedisClusterException: "reconnect",
+    # Of commands that the service does not send.
+    PubSubError: "reconnect",
+    WatchError: "reconnect",
+    redis.exceptions.LockError: "reconnect",
+    OSError: "reconnect",
+}
+"""A class that is not here behaves like the first of its bases that is."""
+
+
+class NoMasterError(redis.ConnectionError):
+    """No sentinel names a master. `reasons`: what went wrong with those that gave no answer."""
+
+    def __init__(self, reasons: list[Exception]) -> None:
+        super().__init__("no sentinel names a master")
+        self.reasons = reasons
+
+
+def behaviour(error: Exception) -> Behaviour:
+    """Return what the publisher does about an error of the store."""
+    return next((BEHAVIOUR[kind] for kind in type(error).__mro__ if kind in BEHAVIOUR), "reconnect")
+
+
+def wrong_type(error: Exception | None) -> bool:
+    """Return whether a key holds a value of another type than what is written to it or read from it."""
+    return error is not None and str(error).startswith("WRONGTYPE")
