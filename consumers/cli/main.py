@@ -10,6 +10,7 @@ from typing import Any
 import click
 import structlog
 
+from consumers.cli.bench import bench
 from consumers.cli.dead_letters import dead_letters
 from consumers.cli.evaluate import evaluate
 from consumers.cli.files import pretrain, replay, simulate
@@ -205,7 +206,7 @@ def demo(
     return code
 
 
-for command in (simulate, replay, pretrain, evaluate, dead_letters, forget):
+for command in (simulate, replay, pretrain, evaluate, bench, dead_letters, forget):
     cli.add_command(command)
 
 
