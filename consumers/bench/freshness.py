@@ -1,7 +1,7 @@
 """Contestant: a `crosscurrent run` process that learns a steady stream; how soon it is readable in the store.
 
-Fields of the task: `rate`, `seconds`. Broker and store are its own. Of each event the service itself counts the time
-from the Kafka record to the acknowledged write of its user; of some, a watcher reads when the list was there.
+Fields of the task: `rate`, `seconds`, `users`, `items`. Broker and store are its own. The service counts the time from
+each Kafka record to the acknowledged write of its user. A watcher looks in the store when some events' lists are there.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ from consumers.kafka_client.producer import make_producer
 from consumers.replay.delivery import send
 from consumers.simulator.event_stream import Simulator
 
-USERS = 20_000
-"""So many that most events of a second are of different ones: every event makes a list due."""
 WARM_UP = 0.25
 """Share of the time that is not judged."""
 WATCHED_A_SECOND = 50
@@ -39,7 +37,7 @@ EVENTS, HISTOGRAM = "crosscurrent_events_total", "freshness_seconds"
 def measure(task: Task) -> dict[str, Any]:
     """Send events at the rate for `seconds`; return percentiles in milliseconds."""
     with Broker() as broker, Store() as store, tempfile.TemporaryDirectory() as folder:
-        settings = world(10**9, USERS, start_ms=None)
+        settings = world(10**9, task.users, task.items, start_ms=None)
         simulator = Simulator(settings)
         domains = roles([spec.name for spec in settings.domains], [])
         make_topics(broker.bootstrap, Stream([], [], domains))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 from pathlib import Path
 from typing import Any
 
 from consumers.bench.parts.filled import DOMAINS, made
 from consumers.bench.parts.task import Task, answer
-from consumers.bench.parts.timing import Timed
+from consumers.bench.parts.timing import Timed, peak_gb
 from consumers.bench.parts.write_checkpoint import live
 from models.state.checkpoint import CheckpointDirectory
 from models.state.snapshot import settle
@@ -37,7 +36,7 @@ def measure(task: Task) -> dict[str, Any]:
         "learners_seconds": learners.wall,
         "lists_seconds": lists.wall,
         "compared_seconds": compared.wall,
-        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "peak_gb": peak_gb(),
     }
 
 

@@ -69,7 +69,7 @@ def reachable_bytes(roots: list[Any], visited: set[int]) -> int:
     total, waiting = 0, list(roots)
     while waiting:
         one = waiting.pop()
-        if id(one) in visited or isinstance(one, _SKIPPED):
+        if one is None or id(one) in visited or isinstance(one, _SKIPPED):
             continue
         visited.add(id(one))
         if isinstance(one, np.ndarray):
@@ -84,6 +84,8 @@ def reachable_bytes(roots: list[Any], visited: set[int]) -> int:
 
 
 def _referents(one: Any) -> list[Any]:
+    if isinstance(one, dict):  # the collector passes over keys that are strings
+        return [*one.keys(), *one.values()]
     if isinstance(one, MethodType):
         return [one.__self__, one.__func__]
     if isinstance(one, FunctionType):

@@ -48,17 +48,18 @@ def load(folder: str, events: int) -> Stream:
     return of_folder(Path(folder), events) if folder else generated(events)
 
 
-def world(events: int, users: int = 2_000, start_ms: int | None = 1_704_067_200_000) -> WorldSettings:
-    """Return a world of three domains with 10,000 items: ratings and clicks, items and users by a power law.
+def world(
+    events: int, users: int = 2_000, items: int = 10_000, start_ms: int | None = 1_704_067_200_000
+) -> WorldSettings:
+    """Return a world of three domains: ratings and clicks, items and users by a power law.
 
-    start_ms: None for the clock's time at each event.
+    items: over all domains. start_ms: None for the clock's time at each event.
     """
-    mixed = {"kind": "both", "click_share": 0.3}
+    domains = (("movies", 0.40, 3.6, 0.5), ("books", 0.35, 3.9, 0.3), ("games", 0.25, 3.0, 0.2))
     return WorldSettings(
-        domains=(
-            DomainSpec("movies", users, items=4_000, mean=3.6, share=0.5, **mixed),  # type: ignore[arg-type]
-            DomainSpec("books", users, items=3_500, mean=3.9, share=0.3, **mixed),  # type: ignore[arg-type]
-            DomainSpec("games", users, items=2_500, mean=3.0, share=0.2, **mixed),  # type: ignore[arg-type]
+        domains=tuple(
+            DomainSpec(name, users, round(part * items), mean, share, "both", click_share=0.3)
+            for name, part, mean, share in domains
         ),
         events=events,
         zipf=1.0,

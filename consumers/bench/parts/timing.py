@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from typing import Self
 
@@ -23,3 +24,8 @@ class Timed:
 
     def __str__(self) -> str:
         return f"{1e3 * self.wall:.0f} ms ({1e3 * self.thread:.0f} ms of CPU)"
+
+
+def peak_gb() -> float:
+    """Return the most memory that this process has had resident, in GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

@@ -7,7 +7,7 @@ from typing import Any
 
 from consumers.bench.parts.filled import DOMAINS, filled
 from consumers.bench.parts.task import Task, answer
-from consumers.bench.parts.timing import Timed
+from consumers.bench.parts.timing import Timed, peak_gb
 from models.arm_comparison import Arms
 from models.state.checkpoint import CheckpointDirectory, snapshot
 from models.threads import use_one_thread
@@ -26,7 +26,7 @@ def measure(task: Task) -> dict[str, Any]:
     with Timed() as timed:
         path = CheckpointDirectory(Path(task.folder)).save(snapshot(live(arms, outbox) | {"offsets": []}))
     size = sum(file.stat().st_size for file in path.iterdir())
-    return {"bytes": size, "seconds": timed.wall}
+    return {"bytes": size, "seconds": timed.wall, "peak_gb": peak_gb()}
 
 
 if __name__ == "__main__":

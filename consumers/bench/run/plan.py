@@ -26,6 +26,9 @@ class Plan(msgspec.Struct, frozen=True):
     """Of freshness, events a second."""
     list_rate: float = 1_000.0
     """Of lists, events a second."""
+    fresh_users: int = 20_000
+    """So many that most events of a second are of different ones: nearly every event makes a list due."""
+    fresh_items: int = 10_000
     read_seconds: float = 15.0
     growth_events: int = 4_000
     growth_seconds: float = 5.0

@@ -15,8 +15,8 @@ from consumers.bench.run.runner import Runner
 from consumers.bench.run.slope import exponent
 from consumers.demo.embedded_servers import Broker, Store
 
-RESTART_BYTES = 16_000
-"""Memory that a user takes while a checkpoint is read, about."""
+RESTART_BYTES = 20_000
+"""Memory that a user takes while a checkpoint is written, and a quarter more."""
 USERS_STEP = 50_000
 
 
@@ -108,7 +108,7 @@ class Rows:
         return self._drains[of]
 
     def freshness(self) -> list[Figure]:
-        got = self._runner.run("freshness", Task(rate=self._plan.rate, seconds=self._plan.fresh_seconds))
+        got = self._runner.run("freshness", self._paced(self._plan.rate))
         name = f"freshness at {self._plan.rate:,.0f} events/s"
         return [
             Figure("freshness", f"{name}, {p}", got[f"{p}_ms"], "ms", "lower", note=_pace(got))
@@ -116,13 +116,17 @@ class Rows:
         ]
 
     def lists(self) -> list[Figure]:
-        task = Task(rate=self._plan.list_rate, seconds=self._plan.fresh_seconds)
+        task = self._paced(self._plan.list_rate)
         got = self._runner.run("freshness", task)
         name = f"a touched user's list readable at {task.rate:,.0f} events/s, p99"
         note = f"{got['lists_watched']:,} watched"
         if got["lists_missing"]:
             note += f", {got['lists_missing']:,} did not come"
         return [Figure("lists", name, got["lists_p99_ms"], "ms", "lower", note="; ".join((note, _pace(got))))]
+
+    def _paced(self, rate: float) -> Task:
+        plan = self._plan
+        return Task(rate=rate, seconds=plan.fresh_seconds, users=plan.fresh_users, items=plan.fresh_items)
 
     def read(self) -> list[Figure]:
         with Store() as store:
@@ -166,7 +170,7 @@ class Rows:
 
     def restart(self) -> list[Figure]:
         room = int(free_bytes() / RESTART_BYTES) // USERS_STEP * USERS_STEP
-        users = max(USERS_STEP, min(self._plan.restart_users, room))
+        users = min(self._plan.restart_users, max(USERS_STEP, room))
         with tempfile.TemporaryDirectory(prefix="crosscurrent-bench-") as folder:
             task = Task(users=users, items=self._plan.restart_items, folder=folder)
             self._runner.run("parts.write_checkpoint", task)
