@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit soak lint format docs clean
+.PHONY: help setup demo bench test unit soak lint format docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: setup ## Stream three simulated domains end to end and show what transfer brings
 	$(BIN)/crosscurrent demo
+
+bench: setup ## Measure speed, freshness and memory on this machine (a quarter of an hour; figures in bench.json)
+	$(BIN)/crosscurrent bench --json bench.json
 
 test: setup ## Run every test (unit, laws, integration), three files at a time
 	$(BIN)/python -m pytest -n 3 --dist loadfile

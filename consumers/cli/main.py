@@ -10,6 +10,7 @@ from typing import Any
 import click
 import structlog
 
+from consumers.cli.bench import bench
 from consumers.cli.dead_letters import dead_letters
 from consumers.cli.demo import demo
 from consumers.cli.evaluate import evaluate
@@ -156,7 +157,7 @@ def explain(config: Path, user: str, item: str, domain: str, json_file: Path | N
     return 0
 
 
-for command in (demo, simulate, replay, pretrain, evaluate, dead_letters, forget):
+for command in (demo, simulate, replay, pretrain, evaluate, bench, dead_letters, forget):
     cli.add_command(command)
 
 

@@ -17,125 +17,26 @@ import shutil
 import sys
 import tempfile
 import time
-from array import array
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from consumers.bench.parts.filled import START, filled, made, some_events
+from consumers.bench.parts.timing import Timed
 from consumers.erasure.eraser import Forgetting
 from consumers.events.decode import Forget
 from consumers.events.deduplication import DedupWindow
 from consumers.service.checkpoint_writer import Checkpointer
 from models.arm_comparison import Arms
-from models.learner import Learner
 from models.network.strategy_search import StrategySearch
-from models.rating.user_taste import advance_taste
-from models.schema import Domain, Interaction
-from models.settings import LearningSettings
-from models.signals.covisitation import KINDS, CoVisitation
 from models.state.checkpoint import CheckpointDirectory
 from models.state.snapshot import settle
 from models.threads import use_one_thread
-from serving.contract import Keys
 from serving.pseudonyms import Pseudonyms
 from serving.publication.publication_queue import Outbox
 
-ITEMS, EVENTS, ROUNDS, DEDUP = 50_000, 3_000, 3, 100_000
-DOMAINS = ("movies", "books")
-START = 1_700_000_000.0
-
-
-def filled(users: int) -> tuple[Arms, Outbox]:
-    """Every user with ten seen items a domain, a taste, biases and a published list; every item with
-    64 neighbours. The tables are filled directly: a stream would take an hour."""
-    arms, outbox = made(users)
-    full, rng = arms.full, np.random.default_rng(0)
-    for d, name in enumerate(DOMAINS):
-        catalogue = full.catalogues[d]
-        for n in range(ITEMS):
-            full._item_row(d, f"{name[0]}{n}")
-        catalogue.vectors[:] = rng.standard_normal(catalogue.vectors.shape, np.float32) / 8
-        catalogue.has_vector[:ITEMS] = True
-        catalogue.set_vector(0, catalogue.vectors[0].copy())
-    ids = [f"user-{n}" for n in range(users)]
-    for user in ids:
-        full.users.touch(user)
-    fill_rating(full, users)
-    fill_history(full, users)
-    fill_visits(full.ranker.statistics.visits)
-    for choice in full.ranker.choices:
-        choice.users = np.full((users, 2, choice.signals), 0.1, np.float32)
-    fill_lists(outbox, users)
-    return arms, outbox
-
-
-def fill_rating(full: Learner, users: int) -> None:
-    taste, cells = full.rating.taste, full.rating.cells
-    taste.reserve(users)
-    cells.reserve_users(users)
-    tastes = taste.arrays
-    advance_taste(tastes, 0, START)
-    tastes.known[:], tastes.time[:], tastes.mean[:] = True, START, 0.1
-    tastes.covariance[:] = tastes.covariance[0]
-    cells.arrays.user[:] = cells.arrays.user_domain[:] = 0.1, 0.01
-
-
-def fill_history(full: Learner, users: int) -> None:
-    history = full.history
-    for name in ("events", "_domain", "_row", "_time", "_seq"):
-        table = getattr(history, name)
-        setattr(history, name, np.ones((users, *table.shape[1:]), table.dtype))
-    history.events[:] = 10
-    history._seen = [{n: array("q", range(n, n + 10)) for n in range(users)} for _ in DOMAINS]
-
-
-def fill_lists(outbox: Outbox, users: int) -> None:
-    """Everybody's list holds 50 of the 1,000 most popular items."""
-    starts = np.random.default_rng(3).integers(0, 950, (users, 1), dtype=np.int32)
-    held = starts + np.arange(1, 51, dtype=np.int32)
-    outbox._index.load({"on_lists": {"books": held}, "written_at": np.full(users, START)})
-
-
-def fill_visits(visits: CoVisitation) -> None:
-    slots = len(DOMAINS) * ITEMS
-    visits.used = slots
-    visits.slot_of = [np.arange(1, ITEMS + 1, dtype=np.int32) + d * ITEMS for d in range(len(DOMAINS))]
-    visits.domain_of = np.repeat(np.arange(len(DOMAINS), dtype=np.int8), ITEMS)
-    visits.row_of = np.tile(np.arange(ITEMS, dtype=np.int32), len(DOMAINS))
-    neighbours = np.random.default_rng(2).integers(0, slots, slots * 64).astype(np.int32)
-    at = (np.arange(slots)[:, None] * visits.lists.most + np.arange(64)).reshape(-1)
-    weights = np.ones((len(at), len(KINDS)), np.float32)
-    visits.lists.load({"at": at, "ids": neighbours, "weights": weights}, slots)
-    visits.start = START
-
-
-def some_events(users: int, count: int, rng: np.random.Generator) -> list[Interaction]:
-    """Users at random, items by a power law."""
-    items = np.minimum(rng.zipf(1.2, count) - 1, ITEMS - 1)
-    return [
-        Interaction(
-            DOMAINS[n % 2], "rating", f"user-{u}", f"{DOMAINS[n % 2][0]}{i}", int(START * 1000) + n, 4.0
-        )
-        for n, (u, i) in enumerate(zip(rng.integers(0, users, count).tolist(), items.tolist(), strict=True))
-    ]
-
-
-class Timed:
-    """Wall and CPU milliseconds of a block."""
-
-    def __enter__(self) -> Timed:
-        self._cpu, self._wall = time.thread_time(), time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.wall, self.cpu = (
-            1e3 * (time.perf_counter() - self._wall),
-            1e3 * (time.thread_time() - self._cpu),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.wall:.0f} ms ({self.cpu:.0f} ms of CPU)"
+EVENTS, ROUNDS, DEDUP = 3_000, 3, 100_000
 
 
 def timing_beginnings(search: StrategySearch) -> list[Timed]:
@@ -156,12 +57,6 @@ def live(arms: Arms, outbox: Outbox, forgetting: Forgetting) -> dict[str, Any]:
     return {"arms": arms.live(), "outbox": outbox.live([]), "marks": forgetting.index.live()}
 
 
-def made(users: int) -> tuple[Arms, Outbox]:
-    domains = [Domain("movies", "source", recommend=False), Domain("books", "target")]
-    arms = Arms(domains, LearningSettings(users=users, items_per_domain=ITEMS, compare=False))
-    return arms, Outbox(arms, Keys(), lambda: START)
-
-
 def forget_and_sell_out(
     arms: Arms, outbox: Outbox, forgetting: Forgetting, checkpointer: Checkpointer
 ) -> None:
@@ -171,8 +66,8 @@ def forget_and_sell_out(
             forgetting.take(Forget(Pseudonyms().mark(f"user-{7 * n}"), 1))
             forgetting.erase()
         stops.append(stop)
-    checkpointer.purge_older()
-    print(f"20 requests to forget: the longest stops the stream for {max(stops, key=lambda one: one.cpu)}")
+    checkpointer.drop_older()
+    print(f"20 requests to forget: the longest stops the stream for {max(stops, key=lambda one: one.thread)}")
     with Timed() as stop:
         checkpointer.take(live(arms, outbox, forgetting), {})
     print(f"the checkpoint after them: {stop}")
@@ -241,7 +136,7 @@ def main() -> None:
         print(f"checkpoint {number} after {len(steps):,} events: the stream stops for {stop}")
         for what, times in (("event", steps), ("network step", networks), ("rival's beginning", beginnings)):
             if times:
-                print(f"  longest {what}: {max(times, key=lambda one: one.cpu)}")
+                print(f"  longest {what}: {max(times, key=lambda one: one.thread)}")
         beginnings.clear()
     checkpointer.poll(wait=True)
     forget_and_sell_out(arms, outbox, forgetting, checkpointer)

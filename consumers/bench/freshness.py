@@ -1,0 +1,119 @@
+"""Contestant: a `crosscurrent run` process that learns a steady stream; how soon it is readable in the store.
+
+Fields of the task: `rate`, `seconds`, `users`, `items`. Broker and store are its own. The service counts the time from
+each Kafka record to the acknowledged write of its user. A watcher looks in the store when some events' lists are there.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from consumers.bench.parts.fill_topics import make_topics
+from consumers.bench.parts.list_watch import ListWatch
+from consumers.bench.parts.service_process import Metrics, ServiceProcess
+from consumers.bench.parts.stream import Stream, roles, world
+from consumers.bench.parts.task import Task, answer
+from consumers.datasets.record import Sent
+from consumers.demo.embedded_servers import Broker, Store
+from consumers.kafka_client.producer import make_producer
+from consumers.replay.delivery import send
+from consumers.simulator.event_stream import Simulator
+
+WARM_UP = 0.25
+"""Share of the time that is not judged."""
+WATCHED_A_SECOND = 50
+GRACE_SECONDS = 5.0
+EVENTS, HISTOGRAM = "crosscurrent_events_total", "freshness_seconds"
+
+
+def measure(task: Task) -> dict[str, Any]:
+    """Send events at the rate for `seconds`; return percentiles in milliseconds."""
+    with Broker() as broker, Store() as store, tempfile.TemporaryDirectory() as folder:
+        settings = world(10**9, task.users, task.items, start_ms=None)
+        simulator = Simulator(settings)
+        domains = roles([spec.name for spec in settings.domains], [])
+        make_topics(broker.bootstrap, Stream([], [], domains))
+        with make_producer({"bootstrap_servers": broker.bootstrap}) as producer:
+            send(simulator.items(), producer)
+        with ServiceProcess(Path(folder), broker.bootstrap, store.url, domains) as service:
+            service.wait_until_ready()
+            return _watched(service, broker.bootstrap, store.url, simulator.events(), task)
+
+
+def _watched(
+    service: ServiceProcess, bootstrap: str, url: str, events: Iterable[Sent], task: Task
+) -> dict[str, Any]:
+    """Return the figures of the time after the warm-up."""
+    watch, begun = ListWatch(url), time.monotonic()
+    judged_from = begun + WARM_UP * task.seconds
+    watch.start()
+    some = islice(events, int(task.rate * task.seconds))
+    feed = threading.Thread(target=_send, args=(bootstrap, _seen(some, watch, judged_from, task), task.rate))
+    feed.start()
+    time.sleep(max(0.0, judged_from - time.monotonic()))
+    before, at = service.metrics(), time.monotonic()
+    feed.join()
+    service.check()
+    after, seconds = service.metrics(), time.monotonic() - at
+    missing = watch.end(GRACE_SECONDS)
+    learned = (after[EVENTS] - before[EVENTS]) / seconds
+    counts = _difference(before, after)
+    lists = np.array(watch.seconds or [np.nan]) * 1000
+    return {
+        "rate": task.rate,
+        "learned_per_second": learned,
+        "behind": task.rate * task.seconds - after[EVENTS],
+        "p50_ms": 1000 * quantile(counts, 0.5),
+        "p99_ms": 1000 * quantile(counts, 0.99),
+        "lists_p50_ms": float(np.percentile(lists, 50)),
+        "lists_p99_ms": float(np.percentile(lists, 99)),
+        "lists_watched": len(watch.seconds),
+        "lists_missing": missing,
+    }
+
+
+def _send(bootstrap: str, events: Iterable[Sent], rate: float) -> None:
+    with make_producer({"bootstrap_servers": bootstrap}, live=True) as producer:
+        send(events, producer, rate=rate)
+
+
+def _seen(events: Iterable[Sent], watch: ListWatch, since: float, task: Task) -> Iterator[Sent]:
+    """Pass events on; show some of them to the watcher, from `since` (monotonic seconds) on."""
+    every = max(1, int(task.rate / WATCHED_A_SECOND))
+    for number, event in enumerate(events):
+        if number % every == 0 and time.monotonic() >= since:
+            assert event.timestamp is not None
+            watch.sent(event.key.decode(), event.domain, event.timestamp)
+        yield event
+
+
+def _difference(before: Metrics, after: Metrics) -> dict[float, float]:
+    old = before.buckets(HISTOGRAM)
+    return {bound: count - old.get(bound, 0.0) for bound, count in after.buckets(HISTOGRAM).items()}
+
+
+def quantile(cumulative: Mapping[float, float], share: float) -> float:
+    """Return the quantile of a histogram, linear within its bucket, as Prometheus does; nan without observations.
+
+    cumulative: counts by upper bound, ascending. Beyond the last finite bound it is that bound.
+    """
+    total = max(cumulative.values(), default=0.0)
+    low = below = 0.0
+    for bound, count in cumulative.items():
+        if total and count >= share * total:
+            inside = (share * total - below) / max(count - below, 1e-12)
+            return low if bound == float("inf") else low + inside * (bound - low)
+        low, below = bound, count
+    return float("nan")
+
+
+if __name__ == "__main__":
+    answer(measure)

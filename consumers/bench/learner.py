@@ -1,0 +1,48 @@
+"""Contestant: the learner in process, all domains ranked, the target-only arm on, in micro-batches.
+
+Fields of the task: `data`, `events`, `seconds`, `batch`, `threads`. The first tenth is warm-up.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from consumers.bench.learning import learn, make_arms, use_threads
+from consumers.bench.parts.stream import load
+from consumers.bench.parts.task import Task, answer
+from consumers.bench.parts.timing import Timed
+
+CHUNK = 256
+"""Events between two looks at the clock."""
+
+
+def measure(task: Task) -> dict[str, Any]:
+    """Learn the stream; `events_per_cpu_second` is of the whole process."""
+    threads = use_threads(task.threads)
+    stream = load(task.data, task.events)
+    arms = make_arms(stream)
+    warm = _learn_some(arms, stream.events[: len(stream.events) // 10], task, task.seconds / 3)
+    with Timed() as timed:
+        learned = _learn_some(arms, stream.events[warm:], task, task.seconds)
+    return {
+        "events": learned,
+        "warm_up": warm,
+        "threads": threads,
+        "batch": task.batch,
+        "events_per_second": learned / timed.wall,
+        "events_per_cpu_second": learned / timed.cpu,
+    }
+
+
+def _learn_some(arms: Any, events: list[Any], task: Task, seconds: float) -> int:
+    """Learn events for so many seconds; return how many."""
+    end, done, step = time.perf_counter() + seconds, 0, max(CHUNK, task.batch)
+    while done < len(events) and time.perf_counter() < end:
+        learn(arms, events[done : done + step], task.batch)
+        done = min(done + step, len(events))
+    return done
+
+
+if __name__ == "__main__":
+    answer(measure)

@@ -1,0 +1,53 @@
+"""The one place where contestants touch the learner's API: make it, feed it, set its threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from consumers.bench.parts.stream import Stream
+from models import threads
+from models.arm_comparison import Arms
+from models.schema import Interaction
+from models.settings import LearningSettings
+from models.text.encoder import load_encoder
+
+NETWORK_EVENTS = 256
+"""Events after which the network takes a step, as `intake.network_events`."""
+TEXTS_AT_ONCE = 1_024
+
+
+def use_threads(count: int) -> int:
+    """Let learners compute on so many threads; return how many they use."""
+    several = getattr(threads, "use_threads", None)
+    if several is None:
+        threads.use_one_thread()
+        return 1
+    several(count)
+    return count
+
+
+def make_arms(stream: Stream) -> Arms:
+    """Return learners that know every item and its text, with a target-only one beside them."""
+    arms = Arms(stream.domains, LearningSettings())
+    words = {(item.domain, item.item_id): item.words() for item in stream.items if arms.put_item(item)}
+    encoder, texts = load_encoder("hashing"), iter(words.items())
+    while some := dict(islice(texts, TEXTS_AT_ONCE)):
+        arms.put_text_vectors(dict(zip(some, encoder.encode(list(some.values())), strict=True)), idle=False)
+    arms.put_text_vectors({}, idle=True)
+    return arms
+
+
+def learn(arms: Arms, events: Sequence[Interaction], batch: int) -> None:
+    """Score and learn all events in micro-batches of `batch`, with a network step when one is due."""
+    step_batch = getattr(arms, "step_batch", None)
+    for start in range(0, len(events), batch):
+        some = events[start : start + batch]
+        if step_batch is not None:
+            step_batch(some)
+        else:
+            for event in some:
+                arms.step(event)
+        if arms.full.waiting >= NETWORK_EVENTS:
+            arms.end_batch()
+        arms.full.evicted, arms.full.evicted_users = [], []

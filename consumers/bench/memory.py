@@ -1,0 +1,73 @@
+"""Contestant: what a resident user and a resident item take after a stream, by table.
+
+Fields of the task: `data`, `events`, `seconds`. Every user is given a list in every domain, as `run` would.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+from consumers.bench.learning import learn, make_arms, use_threads
+from consumers.bench.parts.sizes import Owner, table_bytes
+from consumers.bench.parts.stream import load
+from consumers.bench.parts.task import Task, answer
+from models.arm_comparison import Arms
+from serving.contract import Keys
+from serving.publication.publication_queue import Outbox
+
+CHUNK, TOP = 256, 50
+
+
+def measure(task: Task) -> dict[str, Any]:
+    """Learn the stream, then count the bytes of all tables, the target-only learners' too."""
+    use_threads(1)
+    stream = load(task.data, task.events)
+    arms = make_arms(stream)
+    end, done = time.perf_counter() + task.seconds, 0
+    while done < len(stream.events) and time.perf_counter() < end:
+        learn(arms, stream.events[done : done + CHUNK], CHUNK)
+        done += CHUNK
+    return {"events": min(done, len(stream.events)), **figures(arms, _with_lists(arms))}
+
+
+def figures(arms: Arms, outbox: Outbox) -> dict[str, Any]:
+    """Return rows, bytes a row in all and by table, and the bytes that no row owns."""
+    lives = [arms.full.live(), *(learner.live() for learner in arms.alone.values()), outbox.live([])]
+    found = table_bytes(lives)
+    users, items = len(arms.full.users), sum(len(catalogue.ids) for catalogue in arms.full.catalogues)
+    by_user, by_item, shared = Counter[str](), Counter[str](), 0
+    rows: dict[Owner, tuple[tuple[Counter[str], int], ...]] = {
+        "user": ((by_user, users),),
+        "item": ((by_item, items),),
+        "both": ((by_user, users + items), (by_item, users + items)),
+        "shared": (),
+    }
+    for (owner, name), size in found.items():
+        for table, count in rows[owner]:
+            table[name] += round(size / max(count, 1))
+        shared += size if owner == "shared" else 0
+    return {
+        "users": users,
+        "items": items,
+        "user_bytes": by_user.total(),
+        "item_bytes": by_item.total(),
+        "user_tables": dict(by_user.most_common()),
+        "item_tables": dict(by_item.most_common()),
+        "shared_bytes": shared,
+    }
+
+
+def _with_lists(arms: Arms) -> Outbox:
+    """Return an outbox that has published 50 items to every user in every domain."""
+    outbox = Outbox(arms, Keys(), time.time)
+    for domain in arms.full.domains:
+        size = min(TOP, len(arms.full.catalogues[arms.full.index[domain.name]].ids))
+        for _, row in sorted(arms.full.users.items()):
+            outbox._index.write(domain.name, row, list(range(size)), time.time())
+    return outbox
+
+
+if __name__ == "__main__":
+    answer(measure)

@@ -1,0 +1,112 @@
+"""Learners with large tables, filled directly: a stream of as many users would take hours."""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+from river.utils import VectorDict
+
+from models.arm_comparison import Arms
+from models.learner import Learner
+from models.schema import Domain, Interaction
+from models.settings import LearningSettings
+from models.signals.covisitation import KINDS, CoVisitation
+from serving.contract import Keys
+from serving.publication.publication_queue import Outbox
+
+ITEMS = 50_000
+"""In a domain, by default."""
+DOMAINS = ("movies", "books")
+NEIGHBOURS, SEEN, TOP, POPULAR = 64, 10, 50, 1_000
+START = 1_700_000_000.0
+
+
+def made(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, Outbox]:
+    """Return empty learners of two domains with room for `users` users, and `items` items a domain.
+
+    lists: for the source domain, too.
+    """
+    domains = [Domain("movies", "source", recommend=lists), Domain("books", "target")]
+    arms = Arms(domains, LearningSettings(users=users, items_per_domain=items, compare=False))
+    return arms, Outbox(arms, Keys(), lambda: START)
+
+
+def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, Outbox]:
+    """Return the same, full: every user with ten seen items a domain, a taste, biases, a network row and a published
+    list; every item with 64 neighbours.
+    """
+    arms, outbox = made(users, items, lists)
+    full, rng = arms.full, np.random.default_rng(0)
+    for d, name in enumerate(DOMAINS):
+        catalogue = full.catalogues[d]
+        for n in range(items):
+            full._item_row(d, f"{name[0]}{n}")
+        catalogue.vectors[:] = rng.standard_normal(catalogue.vectors.shape, np.float32) / 8
+        catalogue.has_vector[:items] = True
+        catalogue.set_vector(0, catalogue.vectors[0].copy())
+    ids = [f"user-{n}" for n in range(users)]
+    for user in ids:
+        full.users.touch(user)
+    _fill_rating(full, ids)
+    _fill_history(full, users)
+    _fill_visits(full.ranker.statistics.visits, items)
+    full.network._users.reserve(users)
+    full.network._users.values[:] = 0.1
+    for choice in full.ranker.choices:
+        choice.users = np.full((users, 2, choice.signals), 0.1, np.float32)
+    _fill_lists(outbox, users, items)
+    return arms, outbox
+
+
+def _fill_rating(full: Learner, ids: list[str]) -> None:
+    taste, bias, users = full.rating.taste, full.rating.bias, len(ids)
+    for name in ("known", "time", "mean", "covariance"):
+        table = getattr(taste, name)
+        setattr(taste, name, np.ones((users, *table.shape[1:]), table.dtype))
+    taste.covariance[:] = taste._prior
+    names = [f"user:{user}" for user in ids]
+    names += [f"user@domain:{domain}:{user}" for domain in DOMAINS for user in ids]
+    bias.optimizer.variances = dict.fromkeys(names, 0.01)
+    bias.regression._weights = VectorDict(dict.fromkeys(names, 0.1))
+
+
+def _fill_history(full: Learner, users: int) -> None:
+    history = full.history
+    for name in ("events", "_domain", "_row", "_time", "_seq"):
+        table = getattr(history, name)
+        setattr(history, name, np.ones((users, *table.shape[1:]), table.dtype))
+    history.events[:] = SEEN
+    history._seen = [{n: array("q", range(n, n + SEEN)) for n in range(users)} for _ in DOMAINS]
+
+
+def _fill_lists(outbox: Outbox, users: int, items: int) -> None:
+    """Everybody's list holds 50 of the most popular items."""
+    last = min(POPULAR, items) - TOP
+    starts = np.random.default_rng(3).integers(0, last, (users, 1), dtype=np.int32)
+    held = starts + np.arange(1, TOP + 1, dtype=np.int32)
+    outbox._index.load({"on_lists": {"books": held}, "written_at": np.full(users, START)})
+
+
+def _fill_visits(visits: CoVisitation, items: int) -> None:
+    slots = len(DOMAINS) * items
+    visits.used = slots
+    visits.slot_of = [np.arange(1, items + 1, dtype=np.int32) + d * items for d in range(len(DOMAINS))]
+    visits.domain_of = np.repeat(np.arange(len(DOMAINS), dtype=np.int8), items)
+    visits.row_of = np.tile(np.arange(items, dtype=np.int32), len(DOMAINS))
+    neighbours = np.random.default_rng(2).integers(0, slots, slots * NEIGHBOURS).astype(np.int32)
+    at = (np.arange(slots)[:, None] * visits.lists.most + np.arange(NEIGHBOURS)).reshape(-1)
+    weights = np.ones((len(at), len(KINDS)), np.float32)
+    visits.lists.load({"at": at, "ids": neighbours, "weights": weights}, slots)
+    visits.start = START
+
+
+def some_events(users: int, count: int, rng: np.random.Generator, items: int = ITEMS) -> list[Interaction]:
+    """Return ratings by users at random, of items by a power law."""
+    rows = np.minimum(rng.zipf(1.2, count) - 1, items - 1)
+    return [
+        Interaction(
+            DOMAINS[n % 2], "rating", f"user-{u}", f"{DOMAINS[n % 2][0]}{i}", int(START * 1000) + n, 4.0
+        )
+        for n, (u, i) in enumerate(zip(rng.integers(0, users, count).tolist(), rows.tolist(), strict=True))
+    ]

@@ -1,0 +1,106 @@
+"""A `crosscurrent run` process between a broker and a store, and what its metrics say."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from consumers.demo.embedded_servers import free_port
+from models.schema import Domain
+
+START_SECONDS, STOP_SECONDS = 120.0, 60.0
+HOST = "127.0.0.1"
+
+
+class Metrics(dict[str, float]):
+    """Values by name, summed over labels, and by one label's value, as in `crosscurrent_published_total{kind=rec}`."""
+
+    def __missing__(self, name: str) -> float:
+        return 0.0
+
+    def buckets(self, name: str) -> dict[float, float]:
+        """Return the cumulative counts of a histogram by upper bound, in ascending order."""
+        head = f"crosscurrent_{name}_bucket{{le="
+        found = {float(key[len(head) : -1]): n for key, n in self.items() if key.startswith(head)}
+        return dict(sorted(found.items()))
+
+
+class ServiceProcess:
+    """A context: the service runs within it, with a config of its own in `folder`. Raises RuntimeError at a failure."""
+
+    def __init__(self, folder: Path, bootstrap: str, url: str, domains: Sequence[Domain]) -> None:
+        self._port = free_port()
+        self._log = folder / "service.log"
+        self._config = folder / "crosscurrent.toml"
+        lines = [
+            f'[kafka]\nbootstrap_servers = ["{bootstrap}"]\ncanary_topic = ""',
+            f'[redis]\nurl = "{url}"\n[metrics]\nport = {self._port}',
+            f"[checkpoint]\ndirectory = {json.dumps(str(folder / 'checkpoints'))}",
+        ]
+        for domain in domains:
+            limits = list(domain.rating_range)
+            lines.append(f'[domains.{domain.name}]\nrole = "{domain.role}"\nrating_range = {limits}')
+        self._config.write_text("\n".join(lines) + "\n")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        words = ["-m", "consumers.cli", "run", "--config", str(self._config)]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen([sys.executable, *words], stdout=log, stderr=log)  # noqa: S603
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM if error is None else signal.SIGKILL)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def metrics(self) -> Metrics:
+        """Return the metrics of now; empty while the service starts."""
+        found = Metrics()
+        for family in text_string_to_metric_families(self._get("/metrics")[1]):
+            for sample in family.samples:
+                found[sample.name] += sample.value
+                for label, value in sample.labels.items():
+                    found[f"{sample.name}{{{label}={value}}}"] += sample.value
+        return found
+
+    def wait_until_ready(self) -> None:
+        """Return once the service has learned what was in the log at its start."""
+        deadline = time.monotonic() + START_SECONDS
+        while self._get("/readyz")[0] != 200:
+            self.check()
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"not ready within {START_SECONDS:.0f} s: {self._get('/readyz')[1]}")
+            time.sleep(0.1)
+
+    def check(self) -> None:
+        """Raise RuntimeError, with the end of the log, if the service has ended."""
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError(f"the service ended: {self._log.read_text()[-2000:]}")
+
+    def _get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{self._port}{path}", timeout=10) as got:
+                return got.status, got.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, ""
+        except OSError:
+            return 0, ""

@@ -1,0 +1,95 @@
+"""Bytes of a learner's tables, by what they hold: everything that is reachable from them, each object once."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import torch
+
+from models.state.tracked_tables import Named, Part, Places, parts
+
+Owner = Literal["user", "item", "both", "shared"]
+KINDS: dict[str, tuple[Owner, str]] = {
+    "users": ("user", "id"),
+    "history/seen": ("user", "items they had"),
+    "history": ("user", "recent events"),
+    "rating/bias": ("both", "biases"),
+    "rating/taste": ("user", "taste"),
+    "rating/records": ("item", "rating records"),
+    "catalogues": ("item", "id, title, text vector"),
+    "ranker/signals/visits": ("item", "co-visits"),
+    "ranker/signals": ("item", "popularity"),
+    "ranker/choices": ("user", "ranking slopes"),
+    "network/users": ("user", "network"),
+    "network/items": ("item", "network"),
+    "network/vectors": ("item", "network"),
+    "on_lists": ("user", "index of lists"),
+    "written_at": ("user", "index of lists"),
+}
+"""What a table holds, and whose row it has, by the beginning of its path in the live state; the longest one counts."""
+_LAST: tuple[type[Part], ...] = (Named, Places)
+"""Parts that reach their whole owner: what has a part of its own is counted there first."""
+_SKIPPED = (type, ModuleType, BuiltinFunctionType)
+
+
+def kind_of(path: Iterable[Any]) -> tuple[Owner, str]:
+    """Return whose table it is, and what it holds; `shared`, with the path's first word, for all others."""
+    names = list(map(str, path))
+    for length in range(len(names), 0, -1):
+        if found := KINDS.get("/".join(names[:length])):
+            return found
+    return "shared", names[0]
+
+
+def table_bytes(lives: Iterable[Any]) -> Counter[tuple[Owner, str]]:
+    """Return bytes by kind, summed over live states."""
+    found: Counter[tuple[Owner, str]] = Counter()
+    visited: set[int] = set()
+    every = [pair for live in lives for pair in parts(live)]
+    for path, part in sorted(every, key=lambda pair: isinstance(pair[1], _LAST)):
+        visited |= {id(part), id(part.touched)}  # marks are of what changed since the last checkpoint
+        found[kind_of(path)] += reachable_bytes(
+            [getattr(part, name) for name in part.__struct_fields__ if name != "touched"], visited
+        )
+    return found
+
+
+def reachable_bytes(roots: list[Any], visited: set[int]) -> int:
+    """Return the bytes of all that can be reached from the roots and was not visited; adds it to `visited`.
+
+    Classes and modules are left out, and of functions all but what they enclose: they are the program's.
+    """
+    total, waiting = 0, list(roots)
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in visited or isinstance(one, _SKIPPED):
+            continue
+        visited.add(id(one))
+        if isinstance(one, np.ndarray):
+            total += one.nbytes if one.base is None else 0
+            waiting.append(one.base)
+        elif isinstance(one, torch.Tensor):
+            total += one.untyped_storage().nbytes()
+        else:
+            total += sys.getsizeof(one)
+            waiting += _referents(one)
+    return total
+
+
+def _referents(one: Any) -> list[Any]:
+    if isinstance(one, dict):  # the collector passes over keys that are strings
+        return [*one.keys(), *one.values()]
+    if isinstance(one, MethodType):
+        return [one.__self__, one.__func__]
+    if isinstance(one, FunctionType):
+        return [cell.cell_contents for cell in one.__closure__ or ()]
+    if isinstance(one, msgspec.Struct):
+        return [getattr(one, name) for name in one.__struct_fields__]
+    return gc.get_referents(one)

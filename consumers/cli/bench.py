@@ -1,0 +1,60 @@
+"""`bench`: how fast it is on this machine, beside what others would use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from consumers.bench.run.rows import NAMES
+from consumers.cli.options import JSON, write_json
+from consumers.errors import BUG
+from consumers.terminal import log
+
+
+@click.command()
+@click.argument("rows", nargs=-1, type=click.Choice(NAMES), metavar="[ROWS]...")
+@click.option("--quick", is_flag=True, help="Within two minutes; figures are rougher.")
+@click.option(
+    "--data", type=click.Path(path_type=Path),
+    help="Folder of a set (interactions.csv.gz, items.csv.gz), or of several, instead of generated events.",
+)  # fmt: skip
+@click.option(
+    "--rate", default=2_000.0, show_default=True, type=click.FloatRange(0, min_open=True),
+    help="Events per second of the row freshness.",
+)  # fmt: skip
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="SVG or PNG file: cost of an event against size."
+)
+@JSON
+def bench(
+    rows: tuple[str, ...],
+    quick: bool,
+    data: Path | None,
+    rate: float,
+    plot: Path | None,
+    json_file: Path | None,
+) -> int:
+    """Measure speed, freshness and memory on this machine. Starts a broker and a store of its own.
+
+    Each contestant runs in a fresh process, one after the other: the service and parts of it, and beside them a bare
+    Kafka consumer, River's BiasedMF, a bare Redis GET. Leave the machine alone for this
+    quarter of an hour.
+    Exit code 1 if a contestant failed.
+
+    \b
+    Rows: learner, threads, drain, biased_mf, freshness, lists, read, growth, memory, restart.
+    \b
+    Examples:
+      crosscurrent bench --quick
+      crosscurrent bench --json bench.json --plot growth.svg
+      crosscurrent bench freshness --rate 300
+      crosscurrent bench learner drain --data ~/sets
+    """
+    from consumers.bench.run.command import Options, run_bench  # noqa: PLC0415
+    from consumers.bench.run.table import show  # noqa: PLC0415
+
+    report = run_bench(Options(rows, quick, data, rate, plot))
+    write_json(json_file, report)
+    show(report, log.console())
+    return BUG if report.failed else 0

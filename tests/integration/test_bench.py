@@ -1,0 +1,136 @@
+"""`crosscurrent bench`: every row at a tiny size, with real broker, store and service; and a contestant that fails."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from consumers.bench.parts.stream import INTERACTIONS, ITEMS, world
+from consumers.bench.parts.task import Task
+from consumers.bench.run.plan import Plan
+from consumers.bench.run.rows import NAMES, Figure, Rows
+from consumers.bench.run.runner import ContestantFailed, Runner
+from consumers.demo.embedded_servers import NotInstalledError, Store
+from consumers.simulator.event_stream import Simulator, to_files
+
+EVENTS = 600
+CONTESTANTS = {
+    "learner": {"learner"},
+    "threads": {"learner"},
+    "drain": {"parts.fill_topics", "bare_poll", "drain"},
+    "biased_mf": {"biased_mf"},
+    "freshness": {"freshness"},
+    "lists": {"freshness"},
+    "read": {"read", "bare_get"},
+    "growth": {"growth"},
+    "memory": {"memory"},
+    "restart": {"parts.write_checkpoint", "read_bytes", "restart"},
+}
+MAY_BE_NEGATIVE = {"growth"}
+"""Exponents of tables that are all small."""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """A set of 600 events, and seconds to measure."""
+    folder = tmp_path_factory.mktemp("sets") / "small"
+    to_files(Simulator(world(EVENTS, 40, 60)), folder)
+    return Plan(
+        sets=(("small", str(folder)),),
+        events=EVENTS,
+        learn_seconds=2.0,
+        drain_seconds=20.0,
+        fresh_seconds=3.0,
+        rate=40.0,
+        list_rate=40.0,
+        fresh_users=100,
+        fresh_items=100,
+        read_seconds=0.1,
+        growth_events=80,
+        growth_seconds=1.0,
+        growth_users=((200, 200), (400, 200)),
+        growth_items=((200, 200), (200, 400)),
+        memory_seconds=2.0,
+        restart_users=300,
+        restart_items=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def runner() -> Runner:
+    return Runner(lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def rows(tiny: Plan, runner: Runner, missing: Callable[[object], NoReturn]) -> Rows:
+    try:
+        Store().command()
+    except NotInstalledError as error:
+        missing(error)
+    return Rows(runner, tiny)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row(name: str, rows: Rows, runner: Runner) -> None:
+    """Its contestants answer, and every figure is a number that can be true."""
+    figures: list[Figure] = rows.all()[name]()
+    assert figures
+    for figure in figures:
+        assert figure.row == name
+        assert figure.value is not None
+        assert math.isfinite(figure.value)
+        assert figure.value > 0 or name in MAY_BE_NEGATIVE
+    assert {ran.contestant for ran in runner.ran} >= CONTESTANTS[name]
+
+
+def test_a_contestant_that_fails_names_itself() -> None:
+    """The message ends as its own does."""
+    with pytest.raises(ContestantFailed, match=r"learner: exit code 1: [\s\S]*nowhere") as caught:
+        Runner(lambda _: None).run("learner", Task(data="/nowhere"))
+    assert caught.value.contestant == "learner"
+
+
+def test_the_command_says_who_failed_and_goes_on(tmp_path: Path) -> None:
+    """Exit code 1; the other row is measured; the file has both."""
+    for name in (INTERACTIONS, ITEMS):
+        (tmp_path / name).write_bytes(b"no gzip")
+    out = tmp_path / "bench.json"
+    words = ["bench", "biased_mf", "read", "learner", "--quick", "--data", str(tmp_path), "--json", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-m", "consumers.cli", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert "learner: failed" in done.stdout
+    report = json.loads(out.read_text())
+    assert {failed["row"]: failed["contestant"] for failed in report["failed"]} == {
+        "learner": "learner",
+        "biased_mf": "parts.fill_topics",
+    }
+    assert [figure["row"] for figure in report["rows"]] == ["read"]
+    assert report["machine"]["cores"] >= 1
+    assert set(report["versions"]) >= {
+        "python",
+        "numpy",
+        "numba",
+        "torch",
+        "river",
+        "kafka-python",
+        "redis server",
+    }
+
+
+def test_a_plot_needs_its_row() -> None:
+    """Said at once, before anything is measured."""
+    words = ["bench", "read", "--quick", "--plot", "growth.svg"]
+    done = subprocess.run(
+        [sys.executable, "-m", "consumers.cli", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "growth" in done.stderr
