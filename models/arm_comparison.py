@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.adaptation.adaptation_loop import AdaptationLoop, Notice
 from models.arm_selector import Arm, Guard, Task, bucket
 from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_at_10
-from models.facts import ScoredEvent
+from models.facts import Facts, ScoredEvent
 from models.learner import Learner
 from models.migration.arm_states import fitted
 from models.ranking.proposal import FULL, POPULARITY_ALONE, TARGET_ALONE, TEXT_ALONE
@@ -39,12 +39,14 @@ class Arms(Live):
         self.prequential = Prequential()
         self.guard = Guard()
         self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled else None
+        self.latest: Facts | None = None
+        """Of the latest micro-batch."""
         self.moved = False
         """Whether the last `load` put anything in another place than where it is saved."""
 
     def learn(self, events: Sequence[Interaction]) -> list[Notice]:
         """Score, judge and learn a micro-batch of events; return what the adaptation loop has to say of it."""
-        facts = self.full.learn(events)
+        facts = self.latest = self.full.learn(events)
         notices = []
         for n, event in enumerate(events):
             scored = facts.of(n)

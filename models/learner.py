@@ -25,10 +25,10 @@ from models.rating.model import TASTE_WIDTH, RatingModel
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.signals.signal import Asked
-from models.state.tracked_tables import Live, LiveRows
+from models.state.tracked_tables import Live
 from models.tables.catalogue import Catalogue
 from models.tables.id_table import IdTable
-from models.tables.user_history import Done, History, Recalled, Seen, asking, contains
+from models.tables.user_history import Done, History, asking, contains
 
 VECTOR_DIM = 64
 NETWORK_DIM = 32
@@ -339,6 +339,10 @@ class Learner(Live):
         events = self.pending.take()
         if events is not None:
             self.network.learn(*events[:3], events.residual.astype(np.float32), *events[4:])
+
+    def forget_evictions(self) -> None:
+        """Drop what a publisher would have to delete: for a learner of which nothing is published."""
+        self.evicted, self.evicted_users = [], []
 
     @property
     def waiting(self) -> int:

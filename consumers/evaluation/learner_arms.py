@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 
 from consumers.config.schema import Settings
 from consumers.evaluation.dataset import Data, Vectors
-from consumers.evaluation.metrics import rank_of
 from consumers.evaluation.predictions import STRATEGY_ARMS, TOP, WARM_UP_SHARE, ArmOutcome
 from consumers.evaluation.workers import Tell
+from models.facts import ScoredEvent
 from models.learner import Learner
-from models.ranking.single_signal import scores_by, top_by
-from models.schema import Interaction
+from models.micro_batches import micro_batches
+from models.signals.registry import PLACES
 
 SIGNAL_ARMS = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
 
@@ -20,7 +21,7 @@ def make_learner(data: Data, vectors: Vectors, settings: Settings, seed: int, al
     """Make a learner that knows every item of the file, as `run` does once it has read the item topics."""
     domains = [d for d in data.domains if not alone or d.name == data.target]
     room = max(settings.learner.items_per_domain, len(data.items))
-    learning = msgspec.structs.replace(settings.learning(), items_per_domain=room, seed=seed)
+    learning = msgspec.structs.replace(settings.learning(), items_per_domain=room, seed=seed, compare=False)
     learner = Learner(domains, learning)
     kept = {d.name for d in domains}
     raw = dict(zip(vectors.positions.tolist(), vectors.raw, strict=True))
@@ -53,46 +54,37 @@ def run_learner(
     outcome = ArmOutcome(arm, seed, total)
     with_signals = arm == "full" and seed == settings.learner.seed
     signals = [ArmOutcome(name, seed, total) for name in SIGNAL_ARMS] if with_signals else []
-    domain = learner.index[data.target]
-    catalogue = learner.catalogues[domain]
-    first = int(WARM_UP_SHARE * total)
-    at = 0
-    for n, event in enumerate(data.events):
-        is_target = event.domain == data.target
-        if alone and not is_target:
-            continue
-        scored = learner.score(event)
-        if is_target:
-            if scored.prediction is not None:
-                outcome.prediction[at] = scored.prediction
-            if at >= first and scored.rank is not None:
-                outcome.rank[at] = scored.rank
-                outcome.recommended.update(scored.ranked.top.tolist())
-                _rank_signals(signals, learner, domain, event, at)
-            at += 1
-        learner.learn(event, scored)
+    catalogue = learner.catalogues[learner.index[data.target]]
+    at = done = 0
+    for batch in micro_batches(e for e in data.events if not alone or e.domain == data.target):
+        facts = learner.learn(batch)
+        for n, event in enumerate(batch):
+            if event.domain == data.target:
+                _note(outcome, signals, facts.of(n), at, at >= int(WARM_UP_SHARE * total))
+                at += 1
         if learner.waiting >= settings.intake.network_events:
             learner.end_batch()
-        if n % 1000 == 0:
-            progress(n)
+        done += len(batch)
+        if done // 1000 > (done - len(batch)) // 1000:
+            progress(done)
     for one in (outcome, *signals):
         one.catalogue = int(catalogue.recommendable[: catalogue.size].sum())
     progress(len(data.events))
     return [outcome, *signals]
 
 
-def _rank_signals(
-    outcomes: list[ArmOutcome], learner: Learner, domain: int, event: Interaction, at: int
-) -> None:
-    if not outcomes:
+def _note(outcome: ArmOutcome, signals: list[ArmOutcome], scored: ScoredEvent, at: int, warm: bool) -> None:
+    """Write down what the arm, and the signals beside it, said of the target's event number `at`."""
+    if scored.prediction is not None:
+        outcome.prediction[at] = scored.prediction
+    if not warm or scored.rank is None:
         return
-    catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
-    eligible = learner.history.eligible(user, domain)
-    item = catalogue.ids.get(event.item)
-    assert item is not None
-    time = learner.clock.at(domain, event.timestamp / 1000)
-    for outcome in outcomes:
-        scores = scores_by(learner.ranker, outcome.arm, domain, user, time, eligible)
-        outcome.rank[at] = rank_of(scores, eligible, item)
-        top = top_by(learner.ranker, outcome.arm, domain, scores, eligible, TOP)
-        outcome.recommended.update(top.tolist())
+    outcome.rank[at] = scored.rank
+    outcome.recommended.update(scored.top)
+    choices = scored.choices
+    assert choices is not None
+    for one in signals:
+        values = choices.values[PLACES[one.arm]]
+        # A signal's ten highest are among the candidates; an item that is none ranks after them.
+        one.rank[at] = len(values) if choices.chosen < 0 else int((values >= values[choices.chosen]).sum()) - 1
+        one.recommended.update(choices.rows[np.argsort(-values, kind="stable")[:TOP]].tolist())

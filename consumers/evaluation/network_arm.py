@@ -48,7 +48,7 @@ def run_network(
         residual = np.nan if event.value is None else event.value - mean
         batch.append((domain, row, item, residual, event.timestamp / 1000))
         contexts.append(network.context(row))
-        history.add(row, domain, item, event.item, event.timestamp / 1000)
+        history.add(row, domain, item, event.timestamp / 1000)
         if event.value is not None:
             sums[domain] += event.value, 1.0
         if len(batch) >= settings.intake.network_events:

@@ -57,7 +57,7 @@ def measure(
             ratings[name][row], outcome.prediction[row] = event.value, scored.prediction
         if scored.rank is not None:
             outcome.rank[row] = scored.rank
-            outcome.recommended.update(scored.ranked.top.tolist())
+            outcome.recommended.update(scored.top)
         if n % 200 == 0:
             progress(n)
     progress(len(events))

@@ -16,6 +16,7 @@ from consumers.pretraining.holdout import Figures, grid_of, measure
 from consumers.service.pipeline import Pipeline
 from consumers.service.text_encoding import encode
 from models.arm_comparison import Arms
+from models.micro_batches import micro_batches
 from models.schema import Interaction, Item
 from models.text.encoder import TextEncoder
 
@@ -59,15 +60,16 @@ def fit(
 def _learn(trainee: Pipeline, events: Sequence[Interaction], name: str, bars: Progress) -> None:
     arms, limit = trainee.arms, trainee.settings.intake.network_events
     task = bars.add_task(name, total=len(events))
-    for n, event in enumerate(events):
-        trainee.dedup.repeated(
-            event.domain, event.event_id, event.user
-        )  # `run` will skip the event if it comes again
-        arms.step(event)
+    done = 0
+    for batch in micro_batches(events):
+        for event in batch:  # `run` will skip it if it comes again
+            trainee.dedup.repeated(event.domain, event.event_id, event.user)
+        arms.learn(batch)
+        done += len(batch)
         if arms.full.waiting >= limit:
             arms.end_batch()
             arms.full.forget_evictions()
-            bars.update(task, completed=n + 1)
+            bars.update(task, completed=done)
     arms.end_batch()
     arms.full.forget_evictions()
     bars.update(task, completed=len(events))

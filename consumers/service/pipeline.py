@@ -15,12 +15,13 @@ from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Limits, Sink, dead_letter
 from consumers.erasure.eraser import Forgetting
 from consumers.errors import STATE_UNUSABLE, Stop
-from consumers.events.decode import FUTURE_LIMIT_MS, Decoder, Forget
+from consumers.events.decode import FUTURE_LIMIT_MS, Decoder
 from consumers.events.deduplication import DedupWindow
 from consumers.events.record import Offsets, Record
 from consumers.events.rejection import Rejection
-from consumers.service.canary import Canaries, Canary, canary
+from consumers.service.canary import Canaries, canary
 from consumers.service.checkpoint_writer import Checkpointer
+from consumers.service.learning_stage import Learned, LearningStage
 from consumers.service.list_budget import ListBudget
 from consumers.service.microbatch import Batch, Batcher
 from consumers.service.saved_state import check_owner, of_domains
@@ -28,7 +29,6 @@ from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding, restore
 from consumers.source.protocol import Source, Unavailable
 from models.arm_comparison import Arms
-from models.schema import Interaction, Item
 from models.state.tracked_tables import Live
 from serving.metrics import Metrics
 from serving.publication.publication_queue import Outbox
@@ -89,6 +89,11 @@ class Pipeline(Live):
         self.learned_limits = Limits(1.0, 0)
         """The same windows as of `offsets`: a restart judges what is read again as before."""
         self.reporter = Reporter(settings, metrics, arms, source)
+        learned = Learned(
+            arms, encoding, outbox, self.forgetting, self.dedup, self.learned_limits, self.reporter, metrics,
+            canaries, self._users_forgotten,
+        )  # fmt: skip
+        self.learning = LearningStage(settings, learned, self.totals)
         self._backoff = 0.0
         self._published_at = self._reported_at = self._network_since = clock()
         self.list_budget = ListBudget(
@@ -161,25 +166,9 @@ class Pipeline(Live):
     def _learn(self, batch: Batch) -> None:
         begun = time.perf_counter()
         with self._timed("learn"):
-            for record, event in batch.entries:
-                self.learned_limits.add(record, isinstance(event, Rejection))
-                if isinstance(event, Interaction):
-                    self._interaction(record, event)
-                elif isinstance(event, Item):
-                    self._item(record, event)
-                elif isinstance(event, Canary):
-                    if self.canaries is not None:
-                        self.canaries.learned(event)
-                elif isinstance(event, Forget):
-                    self.totals["forget_requests"] += 1
-                    self.forgetting.take(event)
-                else:
-                    where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-                    log.warning("dead letter", domain=event.domain, reason=event.reason, **where)
-                    self.totals["dead_letters"] += 1
-                    self.metrics.dead_letters.labels(event.domain, event.reason).inc()
-                    self.metrics.dead_letter_last.labels(event.domain).set_to_current_time()
-            self._forget()
+            if not self.arms.full.waiting:
+                self._network_since = self.clock()
+            self.learning.learn(batch)
             vectors, idle = self.encoding.drain()
             self.arms.put_text_vectors(vectors, idle and self.source.items_read())
         self.offsets.update(batch.offsets)
@@ -190,56 +179,9 @@ class Pipeline(Live):
         self.list_budget.learned(seconds, age)
         log.debug("batch learned", records=len(batch.entries), seconds=round(seconds, 4))
 
-    def _interaction(self, record: Record, event: Interaction) -> None:
-        self.totals["interactions"] += 1
-        self._forget()
-        if self.forgetting.drops(event.user, event.timestamp, record.timestamp):
-            self.totals["forgotten"] += 1
-            self.metrics.forgotten.labels(event.domain).inc()
-            return
-        if self.dedup.repeated(event.domain, event.event_id, event.user):
-            self.totals["duplicates"] += 1
-            self.metrics.duplicates.labels(event.domain).inc()
-            log.debug(
-                "duplicate",
-                domain=event.domain,
-                partition=record.partition,
-                offset=record.offset,
-                user=event.user,
-                event_id=event.event_id,
-            )
-            return
-        if self._owner(record) != event.user:
-            self.metrics.key_mismatches.inc()
-        if not self.arms.full.waiting:
-            self._network_since = self.clock()
-        self.reporter.tell(self.arms.step(event))
-        self.totals["learned"] += 1
-        self.metrics.events.labels(event.domain, event.kind).inc()
-        self.outbox.event(event.user, event.domain, event.item, record.timestamp)
-
-    def _owner(self, record: Record) -> str | None:
-        """The user whose record this is, by its key."""
-        try:
-            return None if record.key is None else self.ids.inside(record.key.decode())
-        except UnicodeDecodeError:
-            return None
-
-    def _forget(self) -> None:
-        """Carries out the requests that have come, before anything of their users is looked at."""
-        if self.forgetting.waiting:
-            self.forgetting.erase()
-            if self.checkpointer is not None:
-                self.checkpointer.purge_older()
-
-    def _item(self, record: Record, item: Item) -> None:
-        self.totals["items"] += 1
-        if record.key is None or record.key != item.item_id.encode():
-            self.metrics.key_mismatches.inc()
-        needed = self.arms.put_item(item)
-        # No text cancels what is pending: it is of words that the item no longer has.
-        self.encoding.submit((item.domain, item.item_id), item.words() if needed else "")
-        self.outbox.item(item.domain, item.item_id, item.removed, item.available)
+    def _users_forgotten(self) -> None:
+        if self.checkpointer is not None:
+            self.checkpointer.purge_older()
 
     def _network_step_if_due(self) -> None:
         waited = self.clock() - self._network_since

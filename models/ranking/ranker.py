@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -175,7 +176,7 @@ class Ranker(Live):
             propose(asked, items, visits, self._scratch[0], wanted, include, room)
             return room
         edges = np.linspace(0, len(wanted), parts + 1).astype(int).tolist()
-        slices = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        slices = [slice(a, b) for a, b in pairwise(edges)]
 
         def one(n: int) -> None:
             part = Proposed(*(values[slices[n]] for values in room))

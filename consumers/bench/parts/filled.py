@@ -5,10 +5,10 @@ from __future__ import annotations
 from array import array
 
 import numpy as np
-from river.utils import VectorDict
 
 from models.arm_comparison import Arms
 from models.learner import Learner
+from models.rating.user_taste import advance_taste
 from models.schema import Domain, Interaction
 from models.settings import LearningSettings
 from models.signals.covisitation import KINDS, CoVisitation
@@ -33,8 +33,7 @@ def made(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, Out
 
 
 def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, Outbox]:
-    """Return the same, full: every user with ten seen items a domain, a taste, biases, a network row and a published
-    list; every item with 64 neighbours.
+    """Return the same, full: every user with ten seen items a domain, a taste, biases and a published list; every item with 64 neighbours.
     """
     arms, outbox = made(users, items, lists)
     full, rng = arms.full, np.random.default_rng(0)
@@ -48,35 +47,33 @@ def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, O
     ids = [f"user-{n}" for n in range(users)]
     for user in ids:
         full.users.touch(user)
-    _fill_rating(full, ids)
+    _fill_rating(full, users)
     _fill_history(full, users)
     _fill_visits(full.ranker.statistics.visits, items)
-    full.network._users.reserve(users)
-    full.network._users.values[:] = 0.1
+    full.ranker.reserve(users)
     for choice in full.ranker.choices:
-        choice.users = np.full((users, 2, choice.signals), 0.1, np.float32)
+        choice.users[:] = 0.1
     _fill_lists(outbox, users, items)
     return arms, outbox
 
 
-def _fill_rating(full: Learner, ids: list[str]) -> None:
-    taste, bias, users = full.rating.taste, full.rating.bias, len(ids)
-    for name in ("known", "time", "mean", "covariance"):
-        table = getattr(taste, name)
-        setattr(taste, name, np.ones((users, *table.shape[1:]), table.dtype))
-    taste.covariance[:] = taste._prior
-    names = [f"user:{user}" for user in ids]
-    names += [f"user@domain:{domain}:{user}" for domain in DOMAINS for user in ids]
-    bias.optimizer.variances = dict.fromkeys(names, 0.01)
-    bias.regression._weights = VectorDict(dict.fromkeys(names, 0.1))
+def _fill_rating(full: Learner, users: int) -> None:
+    taste, cells = full.rating.taste, full.rating.cells
+    taste.reserve(users)
+    cells.reserve_users(users)
+    tastes = taste.arrays
+    advance_taste(tastes, 0, START)
+    tastes.known[:], tastes.time[:], tastes.mean[:] = True, START, 0.1
+    tastes.covariance[:] = tastes.covariance[0]
+    cells.arrays.user[:users], cells.arrays.user_domain[:users] = (0.1, 0.01, 1.0), (0.1, 0.01, 1.0)
 
 
 def _fill_history(full: Learner, users: int) -> None:
     history = full.history
-    for name in ("events", "_domain", "_row", "_time", "_seq"):
-        table = getattr(history, name)
-        setattr(history, name, np.ones((users, *table.shape[1:]), table.dtype))
-    history.events[:] = SEEN
+    history.reserve(users)
+    for array_ in history.rings()[:-1]:
+        array_[:users] = 1
+    history.events[:users] = SEEN
     history._seen = [{n: array("q", range(n, n + SEEN)) for n in range(users)} for _ in DOMAINS]
 
 

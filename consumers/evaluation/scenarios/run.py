@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from consumers.config.schema import Settings
 from consumers.datasets.record import Sent
-from consumers.evaluation.metrics import rank_of
 from consumers.evaluation.scenarios.world import TARGET
 from consumers.evaluation.workers import Tell
 from consumers.events.decode import Decoder
@@ -20,10 +19,10 @@ from consumers.events.record import Record
 from consumers.simulator.event_stream import Simulator, item_id, user_id
 from consumers.simulator.world_settings import WorldSettings
 from models.adaptation.adaptation_loop import Notice
-from models.arm_comparison import SINGLE, Arms
+from models.arm_comparison import Arms
 from models.assessment.prequential import NDCG_LOSS, Prequential, ndcg_at_10
 from models.learner import Learner
-from models.ranking.single_signal import scores_by
+from models.ranking.proposal import POPULARITY_ALONE
 from models.schema import Domain, Interaction, Item
 from models.text.encoder import load_encoder
 
@@ -127,10 +126,11 @@ def run_pass(run: ScenarioPass, tell: Tell) -> Trace:
                 _predicted(arms.full, event.user, event.item)
                 - simulator.given(TARGET, event.user, event.item, n)
             )
-        popular = _popularity_loss(arms.full, event) if is_target and run.ranked else None
-        happenings += [Happening(n, at, notice) for notice in arms.step(event)]
-        if popular is not None and not np.isnan(recorder.kept[NDCG_LOSS, "full"][at]):
-            recorder.add(TARGET, NDCG_LOSS, "popularity", popular)
+        happenings += [Happening(n, at, notice) for notice in arms.learn([event])]
+        assert arms.latest is not None
+        popular = arms.latest.of(0).rank_by(POPULARITY_ALONE)
+        if is_target and popular is not None:
+            recorder.add(TARGET, NDCG_LOSS, "popularity", 1.0 - ndcg_at_10(popular))
         if arms.full.waiting >= settings.intake.network_events:
             arms.end_batch()
         at += is_target
@@ -181,18 +181,6 @@ def _decoded(records: Iterator[Sent], world: WorldSettings) -> Iterator[Interact
         decoded = decoder.decode(Record(f"{sent.kind}.{sent.domain}", 0, 0, -1, sent.key, sent.value))
         assert isinstance(decoded, Interaction | Item), decoded
         yield decoded
-
-
-def _popularity_loss(learner: Learner, event: Interaction) -> float:
-    """Return 1 - NDCG@10 of the whole catalogue by popularity alone, before the event is learned."""
-    domain = learner.index[TARGET]
-    catalogue, user = learner.catalogues[domain], learner.users.get(event.user)
-    time = learner.clock.at(domain, event.timestamp / 1000)
-    eligible = learner.history.eligible(user, domain)
-    scores = scores_by(learner.ranker, SINGLE["popularity"], domain, user, time, eligible)
-    item = catalogue.ids.get(event.item)
-    assert item is not None  # the catalogue is complete
-    return 1.0 - ndcg_at_10(rank_of(scores, eligible, item))
 
 
 def _predicted(learner: Learner, user: str, item: str) -> float:

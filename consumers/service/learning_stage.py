@@ -1,0 +1,154 @@
+"""The learning stage: what becomes of each decoded record of a batch, in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+import structlog
+
+from consumers.config.schema import Settings
+from consumers.dead_letters.sink import Limits
+from consumers.erasure.eraser import Forgetting
+from consumers.events.decode import Forget
+from consumers.events.deduplication import DedupWindow
+from consumers.events.record import Record
+from consumers.events.rejection import Rejection
+from consumers.service.canary import Canaries, Canary
+from consumers.service.microbatch import Batch
+from consumers.service.telemetry import Reporter
+from consumers.service.text_encoding import Encoding
+from models.arm_comparison import Arms
+from models.schema import Interaction, Item
+from serving.metrics import Metrics
+from serving.publication.publication_queue import Outbox
+
+log = structlog.get_logger()
+
+LIVE_EVENTS = 16
+"""Events that are scored together, at most: items stand still meanwhile."""
+BACKLOG_EVENTS = 256
+"""The same while a backlog is read: twice as fast, and a little less precise."""
+
+
+class Learned(NamedTuple):
+    """What the learning stage works with. changed: is called where a request to forget was carried out."""
+
+    arms: Arms
+    encoding: Encoding
+    outbox: Outbox
+    forgetting: Forgetting
+    dedup: DedupWindow
+    limits: Limits
+    reporter: Reporter
+    metrics: Metrics
+    canaries: Canaries | None
+    forgotten: Callable[[], None]
+
+
+class LearningStage:
+    """Learns a batch's events, puts its items, erases whom its requests name. One thread calls it.
+
+    Interactions that follow each other are learned together. Anything else first waits until they are.
+    """
+
+    def __init__(self, settings: Settings, parts: Learned, totals: Counter[str]) -> None:
+        """totals: counts since the start; this stage adds to them."""
+        self.parts, self.totals = parts, totals
+        self._ids = settings.privacy.ids()
+        self._full_batch = settings.intake.batch_events
+        self._waiting: list[tuple[Record, Interaction]] = []
+
+    def learn(self, batch: Batch) -> None:
+        """Learn a batch."""
+        together = BACKLOG_EVENTS if len(batch.entries) >= self._full_batch else LIVE_EVENTS
+        for record, event in batch.entries:
+            self.parts.limits.add(record, isinstance(event, Rejection))
+            if isinstance(event, Interaction):
+                if self._is_new(record, event):
+                    self._waiting.append((record, event))
+                    if len(self._waiting) >= together:
+                        self._flush()
+            else:
+                self._flush()
+                self._other(record, event)
+        self._flush()
+        self._forget()
+
+    def _other(self, record: Record, event: Item | Canary | Forget | Rejection) -> None:
+        if isinstance(event, Item):
+            self._item(record, event)
+        elif isinstance(event, Canary):
+            if self.parts.canaries is not None:
+                self.parts.canaries.learned(event)
+        elif isinstance(event, Forget):
+            self.totals["forget_requests"] += 1
+            self.parts.forgetting.take(event)
+        else:
+            self._rejected(record, event)
+
+    def _rejected(self, record: Record, rejection: Rejection) -> None:
+        where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        log.warning("dead letter", domain=rejection.domain, reason=rejection.reason, **where)
+        self.totals["dead_letters"] += 1
+        self.parts.metrics.dead_letters.labels(rejection.domain, rejection.reason).inc()
+        self.parts.metrics.dead_letter_last.labels(rejection.domain).set_to_current_time()
+
+    def _is_new(self, record: Record, event: Interaction) -> bool:
+        """Return whether the event is to be learned: its user was not forgotten since, and it did not come before."""
+        parts = self.parts
+        self.totals["interactions"] += 1
+        if parts.forgetting.waiting:
+            self._flush()
+            self._forget()
+        if parts.forgetting.drops(event.user, event.timestamp, record.timestamp):
+            self.totals["forgotten"] += 1
+            parts.metrics.forgotten.labels(event.domain).inc()
+            return False
+        if parts.dedup.repeated(event.domain, event.event_id, event.user):
+            self.totals["duplicates"] += 1
+            parts.metrics.duplicates.labels(event.domain).inc()
+            where = {"partition": record.partition, "offset": record.offset}
+            log.debug("duplicate", domain=event.domain, user=event.user, event_id=event.event_id, **where)
+            return False
+        if record.key is None or record.key != event.user.encode():
+            self._count_mismatch(record, event)
+        return True
+
+    def _count_mismatch(self, record: Record, event: Interaction) -> None:
+        """Count a record whose key is not its user."""
+        try:
+            owner = None if record.key is None else self._ids.inside(record.key.decode())
+        except UnicodeDecodeError:
+            owner = None
+        if owner != event.user:
+            self.parts.metrics.key_mismatches.inc()
+
+    def _flush(self) -> None:
+        """Learn the interactions that wait."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        events = [event for _, event in waiting]
+        self.parts.reporter.tell(self.parts.arms.learn(events))
+        self.totals["learned"] += len(events)
+        for (domain, kind), count in Counter((event.domain, event.kind) for event in events).items():
+            self.parts.metrics.events.labels(domain, kind).inc(count)
+        for record, event in waiting:
+            self.parts.outbox.event(event.user, event.domain, event.item, record.timestamp)
+
+    def _forget(self) -> None:
+        """Carry out the requests that have come, before anything of their users is looked at."""
+        if self.parts.forgetting.waiting:
+            self.parts.forgetting.erase()
+            self.parts.forgotten()
+
+    def _item(self, record: Record, item: Item) -> None:
+        self.totals["items"] += 1
+        if record.key is None or record.key != item.item_id.encode():
+            self.parts.metrics.key_mismatches.inc()
+        needed = self.parts.arms.put_item(item)
+        # No text cancels what is pending: it is of words that the item no longer has.
+        self.parts.encoding.submit((item.domain, item.item_id), item.words() if needed else "")
+        self.parts.outbox.item(item.domain, item.item_id, item.removed, item.available)
