@@ -31,6 +31,11 @@ def attend(
 
     queries: (B, A, F). vectors: (M, F). near: (B, L) rows of `vectors`, -1 for none. position: (A, L). fade: (A,).
     pause: (B, L) t, the log of one and the item's age.
+
+    >>> vectors, even = np.array([[2.0], [4.0]], np.float32), np.zeros((1, 2), np.float32)
+    >>> means, weights = attend(even[:, None, :1], vectors, np.array([[1, 0]]), even, even[0, :1], even)
+    >>> float(means[0, 0, 0]), weights.tolist()  # a query of 0: the plain mean
+    (3.0, [[[0.5, 0.5]]])
     """
     users, heads, free = queries.shape
     length = near.shape[1]

@@ -55,11 +55,12 @@ class RowTable(Live):
     Gradients come per touched row and only those rows are written: no pass over the whole table.
     Row-wise Adagrad: s ← s + mean(g²), row ← row - η g / (√s + ε)  (Duchi 2011; torchrec's rowwise variant).
 
+    >>> import torch
     >>> table = RowTable(capacity=10, dim=2, rate=0.1, written=Touched())
     >>> table.reserve(1)
     >>> table.descend(np.array([0]), torch.tensor([[3.0, 4.0]]))  # mean(g²) = 12.5
-    >>> table.values[0].round(4).tolist()
-    [-0.0849, -0.1131]
+    >>> print(table.values[0].round(4))
+    [-0.0849 -0.1131]
     """
 
     def __init__(self, capacity: int, dim: int, rate: float, written: Touched) -> None:

@@ -70,9 +70,9 @@ class ItemVectors(Live):
         """Return (D,): an item that has no row, from its text (T,); None: no text."""
         if text is None:
             text = np.zeros(self._catalogue.dim, np.float32)
-        return self._scorer.items(np.zeros((1, self._rows.table.dim), np.float32), text[None], self._domain)[
-            0
-        ]
+        no_row = np.zeros((1, self._rows.table.dim), np.float32)
+        vector: Array = self._scorer.items(no_row, text[None], self._domain)[0]
+        return vector
 
     def _forward(self, rows: Index) -> Array:
         learned = self._rows.table.rows(self._rows.find(self._domain, rows))
