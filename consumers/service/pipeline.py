@@ -96,9 +96,7 @@ class Pipeline(Live):
         self.learning = LearningStage(settings, learned, self.totals)
         self._backoff = 0.0
         self._published_at = self._reported_at = self._network_since = clock()
-        self.list_budget = ListBudget(
-            settings.publish.interval_ms / 1000, settings.publish.list_share, settings.intake.batch_events
-        )
+        self.list_budget = ListBudget(settings.publish.interval_ms / 1000, settings.intake.batch_events)
         self._saved = 0
         """Of `totals["learned"]`, when the last checkpoint was taken."""
 
@@ -199,7 +197,7 @@ class Pipeline(Live):
         if not self.source.items_read():
             return  # a removed item could still be on a list
         if self.publisher is not None and self.clock() - self._published_at >= interval:
-            self._publish(self.list_budget.take(len(self.batcher)))
+            self._publish(self.list_budget.take(len(self.batcher), self.outbox.overdue()))
             self.forgetting.sweep_if_due()
 
     def _publish(self, budget: float) -> None:

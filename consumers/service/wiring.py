@@ -61,6 +61,7 @@ def wired(
         publish.explain_top,
         publish.ttl_seconds,
         started_ts,
+        publish.lists_within_ms / 1000,
     )
     return Pipeline(
         settings,
