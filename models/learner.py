@@ -218,7 +218,8 @@ class Learner(Live):
         slots = self.ranker.statistics.claim(done) if learn else None
         recalled = self.history.recall(done)
         seen = self.history.seen_before(done)
-        vectors = self.network.user_vectors_of(recalled.context(self.network.config.recent))
+        context = recalled.context(self.network.config.recent)
+        vectors = self.network.user_vectors_of(context)
         rated = self._rated(resolved, vectors)
         asked = self.ranker.ask(done, recalled, seen, vectors)
         known = asked._replace(item=np.where(new, -1, done.item))
@@ -240,7 +241,6 @@ class Learner(Live):
             assert slots is not None
             self.ranker.statistics.fold(done, slots, asked.recent_slot, recalled)
             self.history.extend(done, contains(*seen, self.history.hashes(done)))
-            context = recalled.context(self.network.config.recent)
             self.pending.add(Pending(done.domain, done.user, done.item, facts.residual, done.time, context))
         return facts
 

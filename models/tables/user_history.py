@@ -42,9 +42,14 @@ class Recalled(NamedTuple):
 
     def context(self, length: int) -> NDArray[np.float64]:
         """Return (B, length, 3): domain, row and time of the latest items; domain -1 where there is none."""
-        out = np.stack([self.domain[:, :length], self.row[:, :length], self.time[:, :length]], 2)
-        out[out[:, :, 0] < 0] = -1.0
-        return out.astype(np.float64)
+        out = np.empty((len(self.n), length, 3))
+        out[:, :, 0], out[:, :, 1], out[:, :, 2] = (
+            self.domain[:, :length],
+            self.row[:, :length],
+            self.time[:, :length],
+        )
+        out[self.domain[:, :length] < 0] = -1.0
+        return out
 
 
 class Done(NamedTuple):
