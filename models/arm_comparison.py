@@ -51,7 +51,11 @@ class Arms(Live):
         self._judge(events, facts)
         if self.loop is None:
             return []
-        return [notice for event, scored in zip(events, facts.each(), strict=True) for notice in self.loop.step(event, scored)]
+        return [
+            notice
+            for event, scored in zip(events, facts.each(), strict=True)
+            for notice in self.loop.step(event, scored)
+        ]
 
     def _judge(self, events: Sequence[Interaction], facts: Facts) -> None:
         """Count the errors of all arms, and of what the guard followed: measured before it hears of them."""
@@ -64,9 +68,13 @@ class Arms(Live):
         )  # fmt: skip
         for event, domain, before, rating, ranking in rows:
             if rating:
-                self._count(event.domain, "rating", RMSE, rating, bucket(before) if compared[domain] else None)
+                self._count(
+                    event.domain, "rating", RMSE, rating, bucket(before) if compared[domain] else None
+                )
             if ranking:
-                self._count(event.domain, "ranking", NDCG_LOSS, ranking, bucket(before) if compared[domain] else None)
+                self._count(
+                    event.domain, "ranking", NDCG_LOSS, ranking, bucket(before) if compared[domain] else None
+                )
 
     def _count(self, name: str, task: Task, metric: str, losses: dict[Arm, float], at: str | None) -> None:
         """Count one event's losses. at: the bucket of a user of a target with a target-only arm."""

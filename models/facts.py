@@ -50,7 +50,13 @@ class Facts(NamedTuple):
     def each(self) -> list[ScoredEvent]:
         """Return the events in their order."""
         predictions, ranks = map(_number, self.prediction.tolist()), map(_rank, self.rank[:, FULL].tolist())
-        columns = (range(len(self)), predictions, ranks, map(_number, self.rarity.tolist()), self.learned.tolist())
+        columns = (
+            range(len(self)),
+            predictions,
+            ranks,
+            map(_number, self.rarity.tolist()),
+            self.learned.tolist(),
+        )
         return [ScoredEvent(self, *row) for row in zip(*columns, strict=True)]
 
 
@@ -65,7 +71,13 @@ class ScoredEvent:
     __slots__ = ("facts", "learned", "n", "prediction", "rank", "rarity")
 
     def __init__(
-        self, facts: Facts, n: int, prediction: float | None, rank: int | None, rarity: float | None, learned: int
+        self,
+        facts: Facts,
+        n: int,
+        prediction: float | None,
+        rank: int | None,
+        rarity: float | None,
+        learned: int,
     ) -> None:
         self.facts, self.n, self.learned = facts, n, learned
         self.prediction, self.rank, self.rarity = prediction, rank, rarity

@@ -24,7 +24,9 @@ Losses = list[dict[Arm, float]]
 """By event, the losses of the arms that said something of it."""
 
 
-def rating_losses(facts: Facts, values: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> Losses:
+def rating_losses(
+    facts: Facts, values: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> Losses:
     """Return squared errors. `text` and `popularity` know the domain, and the item's text or record.
 
     values: (B,) ratings, nan for clicks. low, high: (B,) ends of the domain's range.

@@ -72,7 +72,8 @@ class NetworkLearner(Live):
 
     def context(self, user: int | None) -> NDArray[np.float64]:
         """Return (recent, 3): domain, row and time of the user's latest items, newest first; domain -1: none."""
-        return self.history.newest([user], self.config.recent)[0]
+        newest: NDArray[np.float64] = self.history.newest([user], self.config.recent)[0]
+        return newest
 
     def learn(
         self,

@@ -80,7 +80,7 @@ def offer(scores: Array, rows: NDArray[np.int32], k: int, score: float, row: int
 
 
 @kernel
-def dot(left: Array, right: Array) -> float:
+def dot(left: Array, right: Array) -> Any:
     """Return Σ_k left_k right_k."""
     total = np.float32(0)
     for k in range(len(left)):

@@ -38,7 +38,8 @@ class ListQueue:
         if domain in self._urgent:
             urgent = self._urgent[domain]
             self._later[domain].pop(user, None)
-            urgent[user] = urgent.pop(user, None) or self._clock()
+            since = urgent.pop(user, self._clock())
+            urgent[user] = since
 
     def discard(self, user: str) -> None:
         """Take all of the user's lists out."""
