@@ -26,7 +26,7 @@ class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Items of each domain drawn as competitors in each step."""
     item_rate: float = 0.2
     """Adagrad's rate for the rows of items, in a step of 256 events; see `NetworkTrainer`."""
-    dense_rate: float = 6e-3
+    dense_rate: float = 4e-3
     """Adam's rate for all other parameters, in a step of 256 events."""
     least_step: int = 256
     """Events of a step, at least, if more wait."""

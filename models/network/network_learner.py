@@ -156,10 +156,11 @@ class NetworkLearner(Live):
         vectors, count = [np.zeros((1, self.dim - 1), np.float32)], 1
         for d in range(len(self.domains)):
             here = recent[:, :, 0] == d
-            rows = recent[:, :, 1][here].astype(np.int64)
-            near[here] = np.arange(count, count + len(rows))
-            vectors.append(self.item_vectors(d)[rows, :-1])
-            count += len(rows)
+            if here.any():
+                rows = recent[:, :, 1][here].astype(np.int64)
+                near[here] = np.arange(count, count + len(rows))
+                vectors.append(self.item_vectors(d)[rows, :-1])
+                count += len(rows)
         return self.trainer.scorer.users(np.concatenate(vectors), near, age(recent))
 
     def user_vectors(self, users: list[int | None]) -> Array:

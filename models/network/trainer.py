@@ -31,7 +31,12 @@ MEASURE_STEPS = 16
 
 
 class NetworkTrainer(Live):
-    """Network, optimizer, adapter and cached item vectors over a table of item rows. Draws no random numbers."""
+    """Network, optimizer, adapter and cached item vectors over a table of item rows. Draws no random numbers.
+
+    A step on m events has √(m / 256) times the rates of one on 256, so that larger steps learn as much of an event.
+    Source: the square-root rule for adaptive optimizers, Malladi, Lyu, Panigrahi and Arora (2022), "On the SDEs and
+    scaling rules for adaptive gradient algorithms".
+    """
 
     def __init__(
         self,
@@ -46,10 +51,10 @@ class NetworkTrainer(Live):
         self.strategy = list(strategy)
         """Of each target; means nothing for other domains. Not in the state: config or a search sets it."""
         self.kappa = [config.kappa] * len(self.domains)
-        """The strength of each target's bias correction; the adaptation loop may change it. Not in the state."""
+        """Strength of each target's bias correction; the adaptation loop may change it. `NetworkLearner` saves it."""
         self.steps = self.skipped = 0
         self.event_losses = np.zeros(0, np.float32)
-        """(B,) losses of the latest micro-batch, from before learning it."""
+        """(B,) losses of the new events of the latest step, from before it."""
         self._is_target = np.array([d.is_target for d in self.domains])
         generator = torch.Generator().manual_seed(seed)
         self.network = Network(

@@ -1,8 +1,8 @@
 """What a step of the network costs, by its size: `python -m tests.bench.network_step [EVENTS]`.
 
 Three domains of 3,000 items each, 5,000 users, both with the long tails of real catalogues; half of the events are
-ratings. Steps of 256, 1,024 and 4,096 events learn the same stream (30,000 events unless said) with a full replay
-buffer. CPU time of one thread. Then the vectors of 1, 256 and 4,096 users.
+ratings. The same stream (30,000 events unless said) is learned 256, 1,024 and 4,096 events at a time. CPU time of one
+thread, of the median call. Then the vectors of 1, 256 and 4,096 users.
 """
 
 # ruff: noqa: T201  a script
@@ -67,16 +67,16 @@ def learner(strategy: str = "correct") -> NetworkLearner:
 
 
 class Cost(NamedTuple):
-    """CPU seconds of all steps, their number and that of their events."""
+    """CPU seconds of the median call, the steps that each took, and its events."""
 
     seconds: float
-    steps: int
+    steps: float
     events: int
 
 
 def learned(network: NetworkLearner, events: Stream, size: int) -> Cost:
-    """Learn the stream in steps of this size. The first half warms up and is not counted."""
-    seconds, steps, counted = 0.0, 0, 0
+    """Learn the stream, so many events at a time. The first half warms up and is not counted."""
+    seconds, before = [], 0
     for start in range(0, len(events.user) - size + 1, size):
         part = [column[start : start + size] for column in events]
         recent = []
@@ -86,8 +86,10 @@ def learned(network: NetworkLearner, events: Stream, size: int) -> Cost:
         begun = time.process_time()
         network.learn(*part, np.stack(recent))
         if 2 * (start + size) > len(events.user):
-            seconds, steps, counted = seconds + time.process_time() - begun, steps + 1, counted + size
-    return Cost(seconds, steps, counted)
+            seconds.append(time.process_time() - begun)
+        else:
+            before = network.steps
+    return Cost(float(np.median(seconds)), (network.steps - before) / len(seconds), size)
 
 
 def main() -> None:
@@ -97,8 +99,11 @@ def main() -> None:
         for size in SIZES:
             network = learner(strategy)
             cost = learned(network, events, size)
-            milliseconds, microseconds = 1e3 * cost.seconds / cost.steps, 1e6 * cost.seconds / cost.events
-            print(f"{strategy:8} step of {size:5,}: {milliseconds:7.1f} ms, {microseconds:6.1f} µs an event")
+            milliseconds, microseconds = 1e3 * cost.seconds, 1e6 * cost.seconds / cost.events
+            steps = f"{cost.steps:3.1f} steps"
+            print(
+                f"{strategy:8} {size:5,} events: {milliseconds:6.1f} ms in {steps}, {microseconds:5.1f} µs an event"
+            )
     for users in (1, 256, 4_096):
         recent = network.history.newest([n % USERS for n in range(users)], network.config.recent)
         rounds, begun = max(4_096 // users, 4), time.process_time()
