@@ -13,7 +13,7 @@ from models.network.network_learner import NetworkLearner
 from models.pending_batch import Pending, PendingBatch
 from models.ranking.proposal import ARMS
 from models.ranking.ranker import Judged, Ranker, Space
-from models.rating.events import EXTERNAL, RatedBatch
+from models.rating.events import EXTERNAL, RatedBatch, totals
 from models.rating.model import RatingModel
 from models.schema import Domain, Interaction
 from models.signals.signal import Asked
@@ -127,12 +127,12 @@ class EventScorer:
             rank[one.wanted] = one.ranks.rank
         rarity, before = self._rarity(done, new), self._learned_before(done)
         parts = _parts(self.models.rating, rated, learn)
-        totals = parts[:, :-1].sum(1)
+        total = totals(parts)
         low, high = self._ranges[done.domain].T
-        residual = rated.value - (totals - parts[:, EXTERNAL])
+        residual = rated.value - (total - parts[:, EXTERNAL])
         alone = self._alone(rated, learn)
         return Facts(
-            done, new, recalled, parts, np.clip(totals, low, high), np.clip(alone, low, high), residual, rank, rarity,
+            done, new, recalled, parts, np.clip(total, low, high), np.clip(alone, low, high), residual, rank, rarity,
             before, judged,
         )  # fmt: skip
 
@@ -167,7 +167,7 @@ class EventScorer:
         for domain, model in self.models.alone.items():
             here = np.flatnonzero((rated.domain == domain) & ~np.isnan(rated.value))
             if len(here):
-                predicted[here] = _parts(model, rated.of_one_domain(here), learn)[:, :-1].sum(1)
+                predicted[here] = totals(_parts(model, rated.of_one_domain(here), learn))
         return predicted
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,11 +55,15 @@ class RatingModel(Live):
         )
         self.unit: list[float] = self._domains.unit.tolist()
         width = min(dim, TASTE_WIDTH)
+        names = [d.name for d in domains]
         no_items: list[Ids] = [{} for _ in domains]
-        self.cells = RowCells(
-            [d.name for d in domains], {} if users is None else users, no_items if items is None else items
+        self.bias = BiasRegression(
+            PRIOR_STRENGTH,
+            DRIFT if forget else {},
+            partial(RowCells, names, {} if users is None else users, no_items if items is None else items),
         )
-        self.bias = BiasRegression(PRIOR_STRENGTH, DRIFT if forget else {}, lambda: self.cells)
+        assert isinstance(self.bias.cells, RowCells)
+        self.cells = self.bias.cells
         drifts = [DRIFT.get(kind, 0.0) if forget else 0.0 for kind in PRIOR_STRENGTH]
         self._rates = batch.Rates(1.0 / np.array(list(PRIOR_STRENGTH.values())), np.array(drifts))
         self.text = TextPrior(dim)

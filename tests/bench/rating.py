@@ -23,7 +23,7 @@ from river import reco
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import HashingVectorizer
 
-from models.rating.events import RatedBatch
+from models.rating.events import RatedBatch, totals
 from models.rating.model import RatingModel
 from models.schema import Domain
 from models.threads import use_one_thread
@@ -92,7 +92,7 @@ def in_batches(found: Stream, size: int) -> NDArray[np.float64]:
         model.learn_batch(RatedBatch(*(column[n : n + size] for column in found.events)))  # type: ignore[arg-type]
         for n in range(0, len(found.events.domain), size)
     ]
-    return np.concatenate(parts)[:, :-1].sum(1)
+    return totals(np.concatenate(parts))
 
 
 def by_river(found: Stream) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.rating.batch import ERROR, INNOVATION, THETA, censored_residual
-from models.rating.events import PARTS, RatedBatch, ResolvedEvent
+from models.rating.events import PARTS, RatedBatch, ResolvedEvent, totals
 from models.rating.model import RatingModel
 from models.schema import Domain
 from models.state.merging import merged
@@ -115,6 +115,7 @@ def test_single_events_are_batches_of_one() -> None:
         event = ResolvedEvent(domain, user, item, events.vectors[n], events.context[n], float(events.time[n]))
         parts = other.predict(event, float(events.external[n]))
         assert [getattr(parts, name) for name in parts.__struct_fields__] == expected[n].tolist()
+        assert parts.total == pytest.approx(totals(expected)[n])
         if not np.isnan(value):
             other.learn(event, value, parts)
     assert differences(one.state(), other.state()) == []
