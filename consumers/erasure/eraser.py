@@ -55,7 +55,7 @@ class Forgetting:
 
     def erase(self) -> None:
         """Erases the users of all requests that wait."""
-        users = self.index.users(self.forgotten.due(), self._outbox.left())
+        users = self.index.users(self.forgotten.due(), self._outbox.evicted_users())
         for user in sorted(users):  # rows must become free in one order, also when read again after a crash
             self._delete(user, self._arms.forget_user(user))
         self._dedup.forget_users(users)
@@ -71,7 +71,7 @@ class Forgetting:
         if self._sweep is None:
             # What is on its way to the store must have arrived: a scan would miss it.
             self._awaited = self._publisher.unconfirmed_among(self._awaited) | (
-                self._awaited & set(self._outbox.doomed())
+                self._awaited & set(self._outbox.forgotten_keys())
             )
             if self._awaited:
                 return

@@ -1,4 +1,4 @@
-"""Whose lists are to be rewritten: the domain of the event first, the user's other domains when there is time."""
+"""Queue lists to rewrite: the domain of the event first, the user's other domains when there is time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ListQueue:
         return sum(len(queue) for queues in (self._urgent, self._later) for queue in queues.values())
 
     def add(self, user: str, domain: str | None = None) -> None:
-        """All of the user's lists: the one of `domain` is urgent, the others (all, without it) can wait."""
+        """Queue all lists of a user. The one of `domain` is urgent; the others (all, without it) can wait."""
         for name, urgent in self._urgent.items():
             if name == domain:
                 self.add_one(user, name)
@@ -24,7 +24,7 @@ class ListQueue:
                 self._later[name][user] = None
 
     def add_one(self, user: str, domain: str) -> None:
-        """This one list, urgently."""
+        """Queue one list as urgent."""
         if domain in self._urgent:
             self._later[domain].pop(user, None)
             self._urgent[domain][user] = None
@@ -35,7 +35,7 @@ class ListQueue:
                 queue.pop(user, None)
 
     def take(self, limit: int) -> tuple[str, list[str]] | None:
-        """Up to `limit` users of one domain: the one with most urgent ones, else with most that wait; or None."""
+        """Take up to `limit` users of one domain: the one with most urgent lists, else with most that wait."""
         for queues in (self._urgent, self._later):
             name = max(queues, key=lambda n: len(queues[n]), default=None)
             if name is not None and queues[name]:
@@ -47,5 +47,5 @@ class ListQueue:
         return None
 
     def users(self) -> set[str]:
-        """Everyone with a list to rewrite."""
+        """Return every user with a list to rewrite."""
         return {u for queues in (self._urgent, self._later) for queue in queues.values() for u in queue}
