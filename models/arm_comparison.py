@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from models.adaptation.adaptation_loop import AdaptationLoop, Notice
 from models.arm_selector import Arm, Guard, Task, bucket
-from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_at_10
-from models.facts import Facts, ScoredEvent
+from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential
+from models.facts import Facts
 from models.learner import Learner
+from models.losses import ranking_losses, rating_losses
 from models.migration.arm_states import fitted
-from models.ranking.proposal import FULL, POPULARITY_ALONE, TARGET_ALONE, TEXT_ALONE
 from models.ranking.recommendation import Recommendation
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
@@ -36,6 +36,7 @@ class Arms(Live):
     def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
         settings = settings or LearningSettings()
         self.full = Learner(domains, settings)
+        self._ranges = np.array([domain.rating_range for domain in domains])
         self.prequential = Prequential()
         self.guard = Guard()
         self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled else None
@@ -47,32 +48,43 @@ class Arms(Live):
     def learn(self, events: Sequence[Interaction]) -> list[Notice]:
         """Score, judge and learn a micro-batch of events; return what the adaptation loop has to say of it."""
         facts = self.latest = self.full.learn(events)
-        notices = []
-        for n, event in enumerate(events):
-            scored = facts.of(n)
-            self._judge(event, scored)
-            if self.loop is not None:
-                notices += self.loop.step(event, scored)
-        return notices
-
-    def _judge(self, event: Interaction, scored: ScoredEvent) -> None:
-        """Count the errors of all arms, and of what the guard followed: measured before it hears of them."""
-        name = event.domain
-        at = bucket(int(scored.facts.recalled.events[scored.n]))
-        judged: list[tuple[Task, str, dict[Arm, float]]] = [
-            ("rating", RMSE, rating_losses(self.full, event, scored)),
-            ("ranking", NDCG_LOSS, ranking_losses(scored)),
+        self._judge(events, facts)
+        if self.loop is None:
+            return []
+        return [
+            notice
+            for event, scored in zip(events, facts.each(), strict=True)
+            for notice in self.loop.step(event, scored)
         ]
-        for task, metric, losses in judged:
-            if not losses:
-                continue
-            for arm in ("full", "target_only"):
-                if arm in losses:
-                    self.prequential.add(name, metric, arm, losses[arm])
-            if self.full.index[name] in self.full.alone:
-                followed = self.guard.choice(name, at, task)
-                self.prequential.add(name, metric, "followed", losses.get(followed, losses["full"]))
-                self.guard.update(name, at, task, losses)
+
+    def _judge(self, events: Sequence[Interaction], facts: Facts) -> None:
+        """Count the errors of all arms, and of what the guard followed: measured before it hears of them."""
+        values = np.array([np.nan if event.value is None else event.value for event in events])
+        low, high = self._ranges[facts.done.domain].T
+        compared = [index in self.full.alone for index in range(len(self.full.domains))]
+        rows = zip(
+            events, facts.done.domain.tolist(), facts.recalled.events.tolist(),
+            rating_losses(facts, values, low, high), ranking_losses(facts), strict=True,
+        )  # fmt: skip
+        for event, domain, before, rating, ranking in rows:
+            if rating:
+                self._count(
+                    event.domain, "rating", RMSE, rating, bucket(before) if compared[domain] else None
+                )
+            if ranking:
+                self._count(
+                    event.domain, "ranking", NDCG_LOSS, ranking, bucket(before) if compared[domain] else None
+                )
+
+    def _count(self, name: str, task: Task, metric: str, losses: dict[Arm, float], at: str | None) -> None:
+        """Count one event's losses. at: the bucket of a user of a target with a target-only arm."""
+        self.prequential.add(name, metric, "full", losses["full"])
+        if "target_only" in losses:
+            self.prequential.add(name, metric, "target_only", losses["target_only"])
+        if at is not None:
+            followed = self.guard.choice(name, at, task)
+            self.prequential.add(name, metric, "followed", losses.get(followed, losses["full"]))
+            self.guard.update(name, at, task, losses)
 
     def end_batch(self) -> None:
         """Take a network step on the events since the last one."""
@@ -185,30 +197,5 @@ class Arms(Live):
         return {"learner.users": full.users.capacity} | items
 
 
-RANKED_BY: dict[Arm, int] = {
-    "full": FULL, "target_only": TARGET_ALONE, "text": TEXT_ALONE, "popularity": POPULARITY_ALONE,
-}  # fmt: skip
-"""The column of `Ranks.rank` of each arm."""
 SINGLE: dict[Arm, str] = {"text": "text", "popularity": "popularity_3d"}
 """The signal that ranks alone, by arm."""
-
-
-def rating_losses(full: Learner, event: Interaction, scored: ScoredEvent) -> dict[Arm, float]:
-    """Return squared errors; empty for a click. `text` and `popularity` know the domain, and the item's text or record."""
-    prediction, parts = scored.prediction, scored.parts
-    if event.value is None or parts is None or prediction is None:
-        return {}
-    low, high = full.domains[full.index[event.domain]].rating_range
-    predictions: dict[Arm, float] = {"full": prediction}
-    if (alone := scored.alone_prediction) is not None:
-        predictions["target_only"] = alone
-    base = parts.mean + parts.domain
-    predictions["text"] = min(max(base + parts.text, low), high)
-    predictions["popularity"] = min(max(base + parts.item + parts.text, low), high)
-    return {arm: (event.value - predicted) ** 2 for arm, predicted in predictions.items()}
-
-
-def ranking_losses(scored: ScoredEvent) -> dict[Arm, float]:
-    """Return 1 - NDCG@10; empty where there is no rank. All arms order the full learner's candidates."""
-    ranks = {arm: scored.rank_by(column) for arm, column in RANKED_BY.items()}
-    return {arm: 1.0 - ndcg_at_10(rank) for arm, rank in ranks.items() if rank is not None}

@@ -60,7 +60,11 @@ class Guard:
                 continue
             test = tests.setdefault(arm, PairedTest())
             test.add(losses[followed], loss)
-            if test.verdict() == "better" and (best is None or test.mean > tests[best].mean):
+            if (
+                test.mean > 0
+                and test.verdict() == "better"
+                and (best is None or test.mean > tests[best].mean)
+            ):
                 best = arm
         if best is not None:
             self._followed[key] = best

@@ -99,7 +99,9 @@ def _place(
     if not learner.history.eligible(user, domain)[item]:
         return None
     asked = learner.asked([user], domain)
-    ranked = learner.ranker.recommend(domain, asked, learner.space(domain, asked.vector), ROOM, only, alone)[0]
+    ranked = learner.ranker.recommend(domain, asked, learner.space(domain, asked.vector), ROOM, only, alone)[
+        0
+    ]
     return int((ranked.scores[ranked.rows != item] >= score).sum())
 
 

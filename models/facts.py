@@ -42,16 +42,45 @@ class Facts(NamedTuple):
 
     def of(self, n: int) -> ScoredEvent:
         """Return the n-th event."""
-        return ScoredEvent(self, n)
+        return ScoredEvent(
+            self, n, _number(float(self.prediction[n])), _rank(int(self.rank[n, FULL])),
+            _number(float(self.rarity[n])), int(self.learned[n]),
+        )  # fmt: skip
+
+    def each(self) -> list[ScoredEvent]:
+        """Return the events in their order."""
+        predictions, ranks = map(_number, self.prediction.tolist()), map(_rank, self.rank[:, FULL].tolist())
+        columns = (
+            range(len(self)),
+            predictions,
+            ranks,
+            map(_number, self.rarity.tolist()),
+            self.learned.tolist(),
+        )
+        return [ScoredEvent(self, *row) for row in zip(*columns, strict=True)]
 
 
 class ScoredEvent:
-    """One event of a batch, as it was seen before it was learned."""
+    """One event of a batch, as it was seen before it was learned.
 
-    __slots__ = ("facts", "n")
+    prediction: the rating, clipped to the domain's range; None for a click. rank: the item's place among what could have
+    been recommended, 0 the best; None for one that was not ranked. rarity: `-log` of the item's share of events, None for
+    a new one. learned: events learned in the domain before.
+    """
 
-    def __init__(self, facts: Facts, n: int) -> None:
-        self.facts, self.n = facts, n
+    __slots__ = ("facts", "learned", "n", "prediction", "rank", "rarity")
+
+    def __init__(
+        self,
+        facts: Facts,
+        n: int,
+        prediction: float | None,
+        rank: int | None,
+        rarity: float | None,
+        learned: int,
+    ) -> None:
+        self.facts, self.n, self.learned = facts, n, learned
+        self.prediction, self.rank, self.rarity = prediction, rank, rarity
 
     @property
     def parts(self) -> RatingParts | None:
@@ -60,19 +89,9 @@ class ScoredEvent:
         return None if np.isnan(row[0]) else RatingParts(*row.tolist())
 
     @property
-    def prediction(self) -> float | None:
-        """The predicted rating, clipped to the domain's range; None for a click."""
-        return _number(self.facts.prediction[self.n])
-
-    @property
     def alone_prediction(self) -> float | None:
         """The prediction of the target alone; None for a click, or without that arm."""
-        return _number(self.facts.alone_prediction[self.n])
-
-    @property
-    def rank(self) -> int | None:
-        """The item's place among what could have been recommended, 0 the best; None for one that was not ranked."""
-        return self.rank_by(FULL)
+        return _number(float(self.facts.alone_prediction[self.n]))
 
     @property
     def alone_rank(self) -> int | None:
@@ -81,8 +100,7 @@ class ScoredEvent:
 
     def rank_by(self, arm: int) -> int | None:
         """Return the rank by one arm: a column of `Ranks.rank`."""
-        rank = int(self.facts.rank[self.n, arm])
-        return None if rank == NOT_RANKED else rank
+        return _rank(int(self.facts.rank[self.n, arm]))
 
     @property
     def choices(self) -> Choices | None:
@@ -104,4 +122,8 @@ class ScoredEvent:
 
 
 def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return None if value != value else value  # noqa: PLR0124  nan
+
+
+def _rank(rank: int) -> int | None:
+    return None if rank == NOT_RANKED else rank

@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.event_clock import EventClock
-from models.facts import NOT_RANKED, Facts, ScoredEvent
+from models.event_scorer import EventScorer, Models, Resolved
+from models.facts import Facts, ScoredEvent
 from models.item_intake import ItemIntake
 from models.network.config import NetworkConfig
 from models.network.network_learner import NetworkLearner
-from models.pending_batch import Pending, PendingBatch
-from models.ranking.ranker import Judged, Ranked, Ranker, Space
+from models.pending_batch import PendingBatch
+from models.ranking.ranker import Ranked, Ranker, Space
 from models.ranking.recommendation import Recommendation, pool_size, to_list
-from models.rating.events import RatedBatch, RatingParts
+from models.rating.events import RatingParts
 from models.rating.model import TASTE_WIDTH, RatingModel
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
@@ -28,13 +29,12 @@ from models.signals.signal import Asked
 from models.state.tracked_tables import Live
 from models.tables.catalogue import Catalogue
 from models.tables.id_table import IdTable
-from models.tables.user_history import Done, History, asking, contains
+from models.tables.user_history import Done, History
 
 VECTOR_DIM = 64
 NETWORK_DIM = 32
 EVICTIONS = 8
 """Users who give way at one event for what others have seen: a state far over its bound shrinks by and by."""
-NO_USER: NDArray[np.float32] = np.zeros((1, NETWORK_DIM), np.float32)
 
 
 class ItemView(NamedTuple):
@@ -44,14 +44,6 @@ class ItemView(NamedTuple):
     title: str
     bias: float
     popularity: float
-
-
-class Resolved(NamedTuple):
-    """A micro-batch by rows. done: see `Done`. new: (B,) items without a row before. events: as they came."""
-
-    events: Sequence[Interaction]
-    done: Done
-    new: NDArray[np.bool_]
 
 
 class Learner(Live):
@@ -90,12 +82,12 @@ class Learner(Live):
         names = [d.name for d in self.domains]
         self.intake = ItemIntake(names, self.catalogues, TASTE_WIDTH, self.network.touch_item)
         self.clock = EventClock(len(self.domains))
-        self.learned = [0 for _ in self.domains]
         self.evicted_users: list[str] = []
         self.evicted: list[tuple[str, str, int]] = []
         """(domain, item id, row) of items that lost their row; whoever publishes empties it."""
-        self.pending = PendingBatch()
         self._share_marks()
+        models = Models(self.rating, self.alone, self.ranker, self.network)
+        self._scorer = EventScorer(self.domains, self.catalogues, self.history, models)
 
     def _share_marks(self) -> None:
         """One mark a touched user or item serves all tables with a row for it."""
@@ -173,26 +165,31 @@ class Learner(Live):
         clock: another than the learner's own, for events that are scored far ahead of what is learned.
         """
         domain = self.index[event.domain]
-        user, item = self.users.get(event.user), self.catalogues[domain].ids.get(event.item)
         time = (clock or self.clock).at(domain, event.timestamp / 1000.0)
-        rows = (np.array([-1 if row is None else row]) for row in (user, item))
-        done = Done(np.array([domain]), *rows, np.array([time]))
-        return self._facts(Resolved([event], done, done.item < 0), learn=False).of(0)
+        return self._scorer.score(self._resident(event, time)).of(0)
 
     def learn(self, events: Sequence[Interaction]) -> Facts:
         """The fast path: score each event of a micro-batch, then learn it.
 
         What a user did counts for their very next event; what others did to an item counts from the next batch on.
         """
-        resolved = self._resolve(events)
-        facts = self._facts(resolved, learn=True)
-        for domain, count in enumerate(np.bincount(resolved.done.domain, minlength=len(self.domains)).tolist()):
-            self.learned[domain] += count
+        facts = self._scorer.learn(self._resolve(events))
         for _ in range(EVICTIONS * len(events)):
             if self.history.seen_items <= self._seen_items or len(self.users) == 1:
                 break
             self._evicted(*self.users.evict())
         return facts
+
+    @property
+    def learned(self) -> list[int]:
+        """Events learned so far, by domain."""
+        counts: list[int] = self._scorer.learned.tolist()
+        return counts
+
+    @property
+    def pending(self) -> PendingBatch:
+        """Events that wait for the next network step."""
+        return self._scorer.pending
 
     def _resolve(self, events: Sequence[Interaction]) -> Resolved:
         """Give every user and item a row, and every event the time that it is learned with."""
@@ -213,109 +210,20 @@ class Learner(Live):
         self.ranker.reserve(users)
         return Resolved(events, Done(domain, user, item, time), new)
 
-    def _facts(self, resolved: Resolved, learn: bool) -> Facts:
-        events, done, new = resolved
-        slots = self.ranker.statistics.claim(done) if learn else None
-        recalled = self.history.recall(done)
-        seen = self.history.seen_before(done)
-        vectors = self.network.user_vectors_of(recalled.context(self.network.config.recent))
-        rated = self._rated(resolved, vectors)
-        asked = self.ranker.ask(done, recalled, seen, vectors)
-        known = asked._replace(item=np.where(new, -1, done.item))
-        judged = self._judged(known, done, new, learn)
-        rank = np.full((len(events), 4), NOT_RANKED, np.int64)
-        for one in judged.values():
-            rank[one.wanted] = one.ranks.rank
-        rarity = self._rarity(done, new)
-        learned = self._learned_before(done)
-        parts = self.rating.learn_batch(rated) if learn else self.rating.predict_batch(rated)
-        parts[np.isnan(rated.value)] = np.nan  # a click has no rating
-        totals, externals = parts[:, :-1].sum(1), parts[:, -2]
-        alone = self._alone_predictions(rated, learn)
-        facts = Facts(
-            done, new, recalled, parts, self._clipped(done, totals), alone, rated.value - (totals - externals),
-            rank, rarity, learned, judged,
-        )  # fmt: skip
-        if learn:
-            assert slots is not None
-            self.ranker.statistics.fold(done, slots, asked.recent_slot, recalled)
-            self.history.extend(done, contains(*seen, self.history.hashes(done)))
-            context = recalled.context(self.network.config.recent)
-            self.pending.add(Pending(done.domain, done.user, done.item, facts.residual, done.time, context))
-        return facts
-
-    def _rated(self, resolved: Resolved, vectors: NDArray[np.float32]) -> RatedBatch:
-        """Return the ratings as the rating model sees them: clicks have no value. vectors: (B, D) of the users."""
-        events, done, _ = resolved
-        texts = np.zeros((len(events), VECTOR_DIM), np.float32)
-        items = np.zeros((len(events), NETWORK_DIM), np.float32)
-        value = np.array([np.nan if event.value is None else event.value for event in events])
-        for d, catalogue in enumerate(self.catalogues):
-            here = (done.domain == d) & ~np.isnan(value)
-            if here.any():
-                there = here & (done.item >= 0)
-                texts[there] = catalogue.vectors[done.item[there]]
-                items[here] = self.network.vectors_of_items(d, done.item[here])
-        external = np.zeros(len(events))
-        rated = ~np.isnan(value)
-        if rated.any():
-            external[rated] = self.network.rating_residuals(vectors[rated], items[rated], done.domain[rated])
-        return RatedBatch(
-            done.domain, done.user, done.item, texts, value, external, done.time, [event.context for event in events]
-        )
-
-    def _judged(self, asked: Asked, done: Done, new: NDArray[np.bool_], learn: bool) -> dict[int, Judged]:
-        """Return, by domain with lists, what the ranker says of its events: nobody reads lists of the others."""
-        judged = {}
-        for domain in np.unique(done.domain[~new]).tolist():
-            if self.domains[domain].recommend:
-                wanted = np.flatnonzero((done.domain == domain) & ~new)
-                judged[domain] = self.ranker.score(domain, asked, self.space(domain, asked.vector), wanted, learn)
-        return judged
-
-    def space(self, domain: int, vectors: NDArray[np.float32]) -> Space:
-        """Return the network's space for users with these vectors, (B, D), and a domain's items."""
-        return Space(vectors, self.network.item_vectors(domain), self.network.item_lists(domain))
-
-    def _rarity(self, done: Done, new: NDArray[np.bool_]) -> NDArray[np.float64]:
-        rarity = np.full(len(new), np.nan)
-        for domain, popularity in enumerate(self.ranker.statistics.popularity):
-            here = (done.domain == domain) & ~new
-            rarity[here] = popularity.negative_log_shares(done.item[here])
-        return rarity
-
-    def _learned_before(self, done: Done) -> NDArray[np.int64]:
-        learned = np.empty(len(done.domain), np.int64)
-        for domain, count in enumerate(self.learned):
-            here = done.domain == domain
-            learned[here] = count + np.arange(here.sum())
-        return learned
-
-    def _clipped(self, done: Done, totals: NDArray[np.float64]) -> NDArray[np.float64]:
-        ranges = np.array([domain.rating_range for domain in self.domains])[done.domain]
-        return np.minimum(np.maximum(totals, ranges[:, 0]), ranges[:, 1])
-
-    def _alone_predictions(self, rated: RatedBatch, learn: bool) -> NDArray[np.float64]:
-        """Return what the target-only rating models predict, (B,), nan without; they learn if asked to."""
-        predicted = np.full(len(rated.value), np.nan)
-        for domain, model in self.alone.items():
-            here = np.flatnonzero((rated.domain == domain) & ~np.isnan(rated.value))
-            if len(here):
-                batch = rated.of_one_domain(here)
-                parts = model.learn_batch(batch) if learn else model.predict_batch(batch)
-                low, high = self.domains[domain].rating_range
-                predicted[here] = np.minimum(np.maximum(parts[:, :-1].sum(1), low), high)
-        return predicted
-
     def rating_now(self, domain: int, user_id: str, item_id: str) -> RatingParts:
         """Return the parts of the rating that this user would give this item at the domain's newest event time."""
         value = self.domains[domain].rating_range[0]
         event = Interaction(self.domains[domain].name, "rating", user_id, item_id, 0, value)
-        rows = (np.array([-1 if row is None else row]) for row in (self.users.get(user_id), self.catalogues[domain].ids.get(item_id)))
-        done = Done(np.array([domain]), *rows, np.array([self.newest[domain]]))
-        vectors = self.network.user_vectors_of(self.history.recall(done).context(self.network.config.recent))
-        rated = self._rated(Resolved([event], done, done.item < 0), vectors)
-        return RatingParts(*self.rating.predict_batch(rated)[0].tolist())
+        resolved = self._resident(event, self.newest[domain])
+        return RatingParts(*self.rating.predict_batch(self._scorer.rated(resolved))[0].tolist())
+
+    def _resident(self, event: Interaction, time: float) -> Resolved:
+        """Return an event by the rows that there are."""
+        domain = self.index[event.domain]
+        user, item = self.users.get(event.user), self.catalogues[domain].ids.get(event.item)
+        user_row, item_row = (np.array([-1 if row is None else row]) for row in (user, item))
+        done = Done(np.array([domain]), user_row, item_row, np.array([time]))
+        return Resolved([event], done, done.item < 0)
 
     def end_future(self, now: float) -> bool:
         """Ends what a wrong time did: no clock and no time in a table lies after `now` (s). True if one did."""
@@ -379,11 +287,11 @@ class Learner(Live):
 
     def asked(self, users: Sequence[int | None], domain: int) -> Asked:
         """Return what is known of users (rows) who are to get lists of a domain now."""
-        done = asking(users, domain)
-        done.time[:] = self.newest[domain]
-        recalled = self.history.recall(done, together=False)
-        vectors = self.network.user_vectors_of(recalled.context(self.network.config.recent))
-        return self.ranker.ask(done, recalled, self.history.seen_before(done, together=False), vectors)
+        return self._scorer.ask(users, domain, self.newest[domain])
+
+    def space(self, domain: int, vectors: NDArray[np.float32]) -> Space:
+        """Return the network's space for users with these vectors, (B, D), and a domain's items."""
+        return self._scorer.space(domain, vectors)
 
     def explain(self, user: int | None, domain: int, item: int, only: str | None, alone: bool) -> Ranked:
         """Return one item's score and contributions, whether it would be recommended or not. user, item: rows."""
@@ -436,7 +344,7 @@ class Learner(Live):
             "evicted": [list(entry) for entry in self.evicted],
             "evicted_users": list(self.evicted_users),
             **self.clock.state(),
-            "learned": list(self.learned),
+            "learned": self.learned,
             **self.pending.state(),
         }
 
@@ -460,5 +368,5 @@ class Learner(Live):
         self.evicted = [(d, i, row) for d, i, row in state["evicted"]]
         self.evicted_users = list(state["evicted_users"])
         self.clock.load(state)
-        self.learned = list(state["learned"])
+        self._scorer.learned[:] = state["learned"]
         self.pending.load(state)

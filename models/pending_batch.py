@@ -98,4 +98,6 @@ class PendingBatch:
         if state["slow"]:
             domain, user, item, residual, time = map(np.array, zip(*state["slow"], strict=True))
             recent = np.array(state["slow_recent"], np.float64)
-            self.add(Pending(domain, user, item, residual.astype(np.float64), time.astype(np.float64), recent))
+            self.add(
+                Pending(domain, user, item, residual.astype(np.float64), time.astype(np.float64), recent)
+            )

@@ -79,21 +79,74 @@ class Write(NamedTuple):
 
 
 class ListedItem(msgspec.Struct, omit_defaults=True):
-    """One item of a list; `why` is left out below the first `explain_top`."""
+    """One item of a list."""
 
     id: str
+    """The item's id."""
     score: float
+    """Larger is better. Scores of different lists cannot be compared."""
     why: dict[str, float] | None = None
+    """What each signal adds to the score, by its name; only the first `publish.explain_top` items carry it."""
 
 
 class RecommendationList(msgspec.Struct):
     """The value of `cc:rec` and `cc:popular`. Readers ignore fields they do not know."""
 
     v: int
+    """Version of this format: 1."""
     model: int
+    """Network steps when the list was made."""
     event_ts: int
+    """Newest event time of the domain when the list was made, in ms."""
     published_ts: int
+    """When the list was made, Unix time in ms."""
     items: list[ListedItem]
+    """Best first; at most `publish.top`."""
+
+
+FIELDS: dict[str, dict[str, str]] = {
+    "user": {
+        "vector": "FLOAT32, little-endian bytes",
+        "dim": "numbers in the vector",
+        "model": "network steps when it was written",
+        "published_ts": "when it was written, Unix time in ms",
+        "events:<domain>": "events of the user ever learned in that domain; restarts after an eviction",
+    },
+    "item": {
+        "vector": "FLOAT32, little-endian bytes, in the space of the users' vectors",
+        "dim": "numbers in the vector",
+        "title": "from the latest item event",
+        "bias": "how much better than the average it is rated",
+        "popularity": "count of its events, an event counts half after 30 days",
+        "model": "network steps when it was written",
+    },
+    "domain": {
+        "role": "source, target or both",
+        "model": "network steps when it was written",
+        "published_ts": "when it was written, Unix time in ms",
+        "strategy": "how much is carried into this target",
+        "mean": "running mean rating; before the first one the middle of rating_range",
+        "bias:<term>": "a term of the bias correction",
+        "adaptation_rate": "pull of this target's biases to the sources'",
+        "divergence:<source>": "distance of item vector moments to that source",
+        "weight:<source>": "that source's share in this target's biases",
+        "error:<metric>:<arm>": "fading error, predicted before learning",
+        "gain:<metric>": "error of the target-only arm minus error of the full one",
+    },
+    "meta": {
+        "schema": "version of this contract: 1",
+        "dim": "numbers in every vector",
+        "model": "network steps when it was written",
+        "started_ts": "when the process started, or noticed that the store lost writes; Unix time in ms",
+        "published_ts": "when it was written, Unix time in ms",
+        "written": "grows with every chunk of writes: a smaller number than before tells of lost writes",
+    },
+    "canary": {
+        "number": "counts the service's own records that came through",
+        "sent_ts": "when that record was sent, Unix time in ms",
+    },
+}
+"""What each field of a hash holds, by the kind of its key."""
 
 
 _encoder = msgspec.json.Encoder()

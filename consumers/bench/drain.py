@@ -8,13 +8,14 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from consumers.bench.parts.service_process import START_SECONDS, ServiceProcess
+from consumers.bench.parts.service_process import START_SECONDS, Metrics, ServiceProcess
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
 
 EVENTS, LISTS = "crosscurrent_events_total", "crosscurrent_published_total{kind=rec}"
+CPU = "process_cpu_seconds_total"
 EVERY_SECONDS = 0.1
 
 
@@ -28,36 +29,45 @@ def measure(task: Task) -> dict[str, Any]:
         tempfile.TemporaryDirectory(prefix="crosscurrent-bench-") as folder,
         ServiceProcess(Path(folder), task.bootstrap, task.url, domains) as service,
     ):
-        samples = _samples(service, task)
-        backlog = service.metrics()["crosscurrent_publish_backlog"]
-    (begun, first, lists), (ended, last, more_lists) = samples[0], samples[-1]
-    seconds = max(ended - begun, 1e-9)
+        first, last = _watched(service, task)
+    seconds = last.at - first.at
+    events, cpu = last.metrics[EVENTS] - first.metrics[EVENTS], last.metrics[CPU] - first.metrics[CPU]
+    if not events:
+        raise RuntimeError(f"{last.metrics[EVENTS]:.0f} events learned: too few to measure")
     return {
-        "events": last - first,
+        "events": events,
         "seconds": seconds,
-        "events_per_second": (last - first) / seconds,
-        "lists_per_second": (more_lists - lists) / seconds,
-        "drained": last >= task.events,
-        "backlog_of_the_store": backlog,
+        "events_per_second": events / seconds,
+        "events_per_cpu_second": events / cpu,
+        "lists_per_second": (last.metrics[LISTS] - first.metrics[LISTS]) / seconds,
+        "drained": last.metrics[EVENTS] >= task.events,
+        "backlog_of_the_store": last.metrics["crosscurrent_publish_backlog"],
     }
 
 
-def _samples(service: ServiceProcess, task: Task) -> list[tuple[float, float, float]]:
-    """Return (time, events, lists), from the first learned event on."""
-    samples: list[tuple[float, float, float]] = []
+class Sample(NamedTuple):
+    """The service's metrics, and when they were asked for (seconds)."""
+
+    at: float
+    metrics: Metrics
+
+
+def _watched(service: ServiceProcess, task: Task) -> tuple[Sample, Sample]:
+    """Return the first sample in which an event was learned, and the last one."""
     deadline = time.perf_counter() + START_SECONDS
-    while time.perf_counter() < deadline and (not samples or samples[-1][1] < task.events):
-        service.check()
-        before = time.perf_counter()
-        metrics = service.metrics()
-        if metrics[EVENTS]:
-            if not samples:
-                deadline = time.perf_counter() + task.seconds
-            samples.append((before, metrics[EVENTS], metrics[LISTS]))
+    first = last = _sample(service)
+    while last.metrics[EVENTS] < task.events and time.perf_counter() < deadline:
+        if not first.metrics[EVENTS] and last.metrics[EVENTS]:
+            first, deadline = last, time.perf_counter() + task.seconds
         time.sleep(EVERY_SECONDS)
-    if len(samples) < 2:
-        raise RuntimeError(f"{samples[0][1] if samples else 0:.0f} events learned: too few to measure")
-    return samples
+        service.check()
+        last = _sample(service)
+    return first, last
+
+
+def _sample(service: ServiceProcess) -> Sample:
+    at = time.perf_counter()
+    return Sample(at, service.metrics())
 
 
 if __name__ == "__main__":

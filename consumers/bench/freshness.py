@@ -30,7 +30,8 @@ from consumers.simulator.event_stream import Simulator
 WARM_UP = 0.25
 """Share of the time that is not judged."""
 WATCHED_A_SECOND = 50
-GRACE_SECONDS = 5.0
+GRACE = 0.5
+"""Lists that are missing at the end may take this share of the time more."""
 EVENTS, HISTOGRAM = "crosscurrent_events_total", "freshness_seconds"
 
 
@@ -63,7 +64,7 @@ def _watched(
     feed.join()
     service.check()
     after, seconds = service.metrics(), time.monotonic() - at
-    missing = watch.end(GRACE_SECONDS)
+    missing = watch.end(GRACE * task.seconds)
     learned = (after[EVENTS] - before[EVENTS]) / seconds
     counts = _difference(before, after)
     lists = np.array(watch.seconds or [np.nan]) * 1000

@@ -67,8 +67,8 @@ def _number_problems(settings: Settings) -> Iterator[str]:
         yield "metrics.port: must be from 0 (any free one) to 65535"
     if not 0 <= settings.ranker.diversity <= 1:
         yield "ranker.diversity: must be in [0, 1]"
-    if not 0 < settings.publish.list_share <= 1:
-        yield "publish.list_share: must be in (0, 1]"
+    if not settings.publish.lists_within_ms > 0:
+        yield "publish.lists_within_ms: must be above 0"
     if not 0 < settings.intake.max_invalid_ratio <= 1:
         yield "intake.max_invalid_ratio: must be in (0, 1]"
     if settings.privacy.key is not None and len(settings.privacy.key) < 16:

@@ -141,8 +141,8 @@ class IntakeConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Most records in a micro-batch."""
     batch_ms: float = 20.0
     """Oldest age of a micro-batch, in milliseconds. It is learned and published then."""
-    network_events: int = 256
-    """Events after which the network takes a step."""
+    network_events: int = 1024
+    """Events after which the network takes a step, or several of up to as many events as it learns well from."""
     network_ms: float = 1000.0
     """Milliseconds after which the network takes a step, if any event waits."""
     dedup_events: int = 100_000
@@ -166,8 +166,9 @@ class PublishConfig(msgspec.Struct, forbid_unknown_fields=True):
     """How many of them carry `why`."""
     ttl_seconds: int = 604_800
     """Seconds after which a list expires; lists of resident users are renewed before."""
-    list_share: float = 0.25
-    """While records wait to be learned, lists take at most this share of the time that learning takes."""
+    lists_within_ms: float = 1000.0
+    """Milliseconds after which the list of a user who did something is overdue. While records wait to be learned, lists
+    get a quarter of the time that learning takes, and half of all time once one is overdue."""
     max_backlog: int = 200_000
     """Values waiting for the store; past it the service stops reading events until the store catches up."""
 

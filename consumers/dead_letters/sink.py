@@ -13,6 +13,20 @@ CUT_BYTES = 65_536
 """Most bytes that are kept of a value that the broker refuses as too large."""
 
 
+HEADERS = {
+    "reason": "one of the closed list below",
+    "detail": "the field, what was found there and what is allowed; never an id, never a secret",
+    "topic": "where the record came from",
+    "partition": "where the record came from, in decimal",
+    "offset": "where the record came from, in decimal",
+    "timestamp": "the record's own time in ms, in decimal; -1 where it has none",
+    "null_record": "`true` where the record had neither key nor value; the letter's value is then empty",
+    "truncated": "`true` where the value was cut, because the broker refused it as too large",
+    "length": "bytes of the value before it was cut, in decimal; only with `truncated`",
+}
+"""What each header of a dead letter says."""
+
+
 class DeadLetter(NamedTuple):
     """What is written. `headers` tell the origin, in UTF-8, numbers in decimal."""
 

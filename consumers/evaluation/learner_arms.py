@@ -86,5 +86,7 @@ def _note(outcome: ArmOutcome, signals: list[ArmOutcome], scored: ScoredEvent, a
     for one in signals:
         values = choices.values[PLACES[one.arm]]
         # A signal's ten highest are among the candidates; an item that is none ranks after them.
-        one.rank[at] = len(values) if choices.chosen < 0 else int((values >= values[choices.chosen]).sum()) - 1
+        one.rank[at] = (
+            len(values) if choices.chosen < 0 else int((values >= values[choices.chosen]).sum()) - 1
+        )
         one.recommended.update(choices.rows[np.argsort(-values, kind="stable")[:TOP]].tolist())

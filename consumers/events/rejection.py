@@ -30,6 +30,27 @@ Reason = Literal[
 ]
 """The closed list of dead-letter reasons; the documentation says what each means."""
 
+MEANINGS: dict[Reason, str] = {
+    "null_value": "an interaction without value, or an item record without key and value",
+    "too_large": "a value longer than intake.max_record_bytes",
+    "not_utf8": "bytes that are not UTF-8",
+    "malformed_json": "no JSON",
+    "wrong_type": "a field of another JSON type than is allowed",
+    "missing_field": "no field where one is needed",
+    "unknown_type": "a type other than click or rating",
+    "unknown_domain": "a topic that no domain of the config owns",
+    "bad_id": "an id or key that is empty, too long, or no proper Unicode",
+    "not_finite": "a value that is NaN or infinite",
+    "out_of_range": "a value outside the domain's rating_range",
+    "no_timestamp": "no time, neither in the value nor of the record",
+    "timestamp_in_seconds": "a time below 10^11: seconds where milliseconds are wanted",
+    "future_timestamp": "a time more than 5 minutes ahead of the record's own, or of the service's clock",
+    "bad_context": "too many entries in context",
+    "bad_vectors": "too many vectors, an empty one, or one that is too long",
+    "other_key": "a request to forget that was made with another privacy.key",
+}
+"""What each reason says of the record."""
+
 ID_LIMIT = 256
 CONTEXT_LIMIT = 16
 VECTORS_LIMIT, VECTOR_WIDTH_LIMIT = 8, 4096

@@ -1,33 +1,32 @@
-"""The loop's body: poll, decode, score, learn, publish, checkpoint, commit."""
+"""The loop's body: one event's way from the log to the store, stage by stage."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
 from consumers.config.schema import Settings
-from consumers.dead_letters.sink import Limits, Sink, dead_letter
+from consumers.dead_letters.sink import Limits, Sink
 from consumers.erasure.eraser import Forgetting
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.decode import FUTURE_LIMIT_MS, Decoder
 from consumers.events.deduplication import DedupWindow
-from consumers.events.record import Offsets, Record
-from consumers.events.rejection import Rejection
-from consumers.service.canary import Canaries, canary
+from consumers.events.record import Offsets
+from consumers.service.canary import Canaries
 from consumers.service.checkpoint_writer import Checkpointer
+from consumers.service.intake_stage import Intake, IntakeStage
 from consumers.service.learning_stage import Learned, LearningStage
-from consumers.service.list_budget import ListBudget
-from consumers.service.microbatch import Batch, Batcher
+from consumers.service.microbatch import Batch
+from consumers.service.publish_stage import Published, PublishStage
+from consumers.service.save_stage import SaveStage
 from consumers.service.saved_state import check_owner, of_domains
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding, restore
-from consumers.source.protocol import Source, Unavailable
+from consumers.source.protocol import Source
 from models.arm_comparison import Arms
 from models.state.tracked_tables import Live
 from serving.metrics import Metrics
@@ -38,134 +37,101 @@ from serving.store.store_mark import UNKNOWN, Known, as_known
 log = structlog.get_logger()
 
 REPORT_SECONDS = 2.0
-HAND_OVER = 64
+
+
+class Parts(NamedTuple):
+    """What a pipeline is made of. publisher, checkpointer, canaries: None for a pipeline without."""
+
+    source: Source
+    sink: Sink
+    arms: Arms
+    encoding: Encoding
+    outbox: Outbox
+    publisher: Publisher | None
+    checkpointer: Checkpointer | None
+    canaries: Canaries | None
+    metrics: Metrics
+    clock: Callable[[], float] = time.monotonic
+    """Seconds, for what is due."""
+    wall_clock: Callable[[], float] = time.time
+    """Seconds since the epoch, for what events are held against."""
 
 
 class Pipeline(Live):
     """The loop's body. Everything it uses is handed in; one thread calls it.
 
-    `offsets` holds, for each place, the next record to learn; `totals` counts since the start. Other threads may read
-    `caught_up`, whether all is learned that was in the log at the start, and `reporter.lag`.
+    `offsets` holds, for each partition, the next record to learn; `totals` counts since the start. Other threads may
+    read `caught_up`, whether all is learned that was in the log at the start, and `reporter.lag`.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        source: Source,
-        sink: Sink,
-        arms: Arms,
-        encoding: Encoding,
-        outbox: Outbox,
-        publisher: Publisher | None,
-        checkpointer: Checkpointer | None,
-        metrics: Metrics,
-        clock: Callable[[], float] = time.monotonic,
-        canaries: Canaries | None = None,
-        wall_clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.settings = settings
-        self.source = source
-        self.sink = sink
-        self.arms = arms
-        self.encoding = encoding
-        self.outbox = outbox
-        self.publisher = publisher
-        self.checkpointer = checkpointer
-        self.metrics = metrics
-        self.clock = clock
-        self.canaries = canaries
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self.settings, self.metrics, self.clock = settings, parts.metrics, parts.clock
+        self.source, self.sink, self.arms = parts.source, parts.sink, parts.arms
+        self.encoding, self.outbox = parts.encoding, parts.outbox
+        self.publisher, self.checkpointer, self.canaries = parts.publisher, parts.checkpointer, parts.canaries
+        self._wall_clock = parts.wall_clock
         self.offsets: Offsets = {}
         self.totals: Counter[str] = Counter()
         self.caught_up = False
         self.ids = settings.privacy.ids()
-        self.decoder = Decoder(
-            settings.topics(), settings.domain_list(), settings.intake.max_record_bytes, self.ids, wall_clock
-        )
-        self._wall_clock = wall_clock
-        self.batcher = Batcher(settings.intake.batch_events, settings.intake.batch_ms / 1000, clock)
         self.dedup = DedupWindow(settings.intake.dedup_events)
-        self.forgetting = Forgetting(self.ids.mark, arms, outbox, self.dedup, publisher, clock)
+        self.forgetting = Forgetting(
+            self.ids.mark, self.arms, self.outbox, self.dedup, self.publisher, parts.clock
+        )
         self.limits = Limits(settings.intake.max_invalid_ratio, settings.intake.max_consecutive_invalid)
         self.learned_limits = Limits(1.0, 0)
-        """The same windows as of `offsets`: a restart judges what is read again as before."""
-        self.reporter = Reporter(settings, metrics, arms, source)
+        """The windows of `limits` as of `offsets`: a restart judges what is read again as before."""
+        self.reporter = Reporter(settings, self.metrics, self.arms, self.source)
+        self._make_stages()
+        self._reported_at = self._network_since = self.clock()
+
+    def _make_stages(self) -> None:
+        settings, metrics, clock = self.settings, self.metrics, self.clock
+        limit = settings.intake.max_record_bytes
+        decoder = Decoder(settings.topics(), settings.domain_list(), limit, self.ids, self._wall_clock)
+        intake = Intake(self.source, self.sink, decoder, self.limits, metrics, self._blocked)
+        self.intake = IntakeStage(settings, intake, clock)
+        self.batcher = self.intake.batcher
         learned = Learned(
-            arms, encoding, outbox, self.forgetting, self.dedup, self.learned_limits, self.reporter, metrics,
-            canaries, self._users_forgotten,
+            self.arms, self.encoding, self.outbox, self.forgetting, self.dedup, self.learned_limits,
+            self.reporter, metrics, self.canaries, self._users_forgotten,
         )  # fmt: skip
         self.learning = LearningStage(settings, learned, self.totals)
-        self._backoff = 0.0
-        self._published_at = self._reported_at = self._network_since = clock()
-        self.list_budget = ListBudget(
-            settings.publish.interval_ms / 1000, settings.publish.list_share, settings.intake.batch_events
-        )
-        self._saved = 0
-        """Of `totals["learned"]`, when the last checkpoint was taken."""
+        self.publishing: PublishStage | None = None
+        if self.publisher is not None:
+            published = Published(
+                self.arms, self.outbox, self.publisher, self.forgetting, metrics, self.canaries
+            )
+            self.publishing = PublishStage(settings, published, clock)
+        self.saving = SaveStage(settings, self.source, self.sink, self.checkpointer, metrics)
 
     def step(self, stopping: Callable[[], bool] = lambda: False) -> None:
-        """One turn: reads what is there, learns it in micro-batches, publishes and saves what is due."""
-        for record in self._poll():
-            self._decode(record)
-        while (batch := self.batcher.take()) is not None:
-            self._learn(batch)
-            self._publish_if_due()
+        """Take one turn: what is there now goes through the stages."""
+        for record in self.intake.poll():  # 1 poll
+            self.intake.decode(record)  # 2 decode and validate
+        while (batch := self.intake.batch()) is not None:  # 3 micro-batch
+            self._learn(batch)  # 4 score, 5 learn, 6 adapt
+            self._publish_if_due()  # 7 publish
             self._report_if_due()  # a poll may hold many batches: lag must show meanwhile
             if stopping():
                 break
-        self._network_step_if_due()
+        self._network_step_if_due()  # 5 learn: what waits for the network
         self._publish_if_due()
-        self._checkpoint_if_due()
+        self.saving.save_if_due(
+            self.totals["learned"], self.live, self._next_offsets
+        )  # 9 checkpoint, then commit
         self._report_if_due()
         self.caught_up = self.caught_up or self.source.reached_start_end(self.offsets)
 
-    def _timed(self, stage: str) -> AbstractContextManager[Any]:
-        timer: AbstractContextManager[Any] = self.metrics.stage_seconds.labels(stage).time()
-        return timer
-
-    # 1 poll
-
-    def _poll(self) -> list[Record]:
-        if len(self.batcher) >= self.settings.intake.batch_events or self._paused():
-            return []
-        wait = min(self.batcher.wait(), self.settings.publish.interval_ms / 1000)
-        try:
-            with self._timed("poll"):
-                records = self.source.poll(wait)
-            self._backoff = 0.0
-        except Unavailable as error:
-            self._backoff = min(max(0.1, 2 * self._backoff), 5.0)
-            log.warning("log unavailable, will poll again", error=str(error), seconds=self._backoff)
-            time.sleep(self._backoff)
-            return []
-        return records
-
-    def _paused(self) -> bool:
-        """The store or the dead letters are so far behind that reading on would only grow memory, or nothing can be
-        saved."""
+    def _blocked(self) -> bool:
+        """Return whether the store or the dead letters are too far behind to read on, or nothing can be saved."""
         backlog = self.publisher.backlog() if self.publisher else 0
         unsaved = self.checkpointer is not None and self.checkpointer.problem is not None
-        if backlog < self.settings.publish.max_backlog and not unsaved and not self.sink.full():
-            return False
-        time.sleep(0.05)
-        return True
-
-    # 2 decode and validate, 3 micro-batch
-
-    def _decode(self, record: Record) -> None:
-        if record.topic == self.settings.kafka.canary_topic:
-            self.batcher.add(record, canary(record))
-            return
-        decoded = self.decoder.decode(record)
-        if isinstance(decoded, Rejection):
-            self.sink.send(dead_letter(record, decoded.reason, decoded.detail))
-        self.batcher.add(record, decoded)
-        self.limits.count(record, isinstance(decoded, Rejection))
-
-    # 4 score, 5 learn
+        return backlog >= self.settings.publish.max_backlog or unsaved or self.sink.full()
 
     def _learn(self, batch: Batch) -> None:
         begun = time.perf_counter()
-        with self._timed("learn"):
+        with self.metrics.stage_seconds.labels("learn").time():
             if not self.arms.full.waiting:
                 self._network_since = self.clock()
             self.learning.learn(batch)
@@ -176,7 +142,8 @@ class Pipeline(Live):
             self._network_step()
         seconds = time.perf_counter() - begun
         age = self._wall_clock() - batch.entries[-1][0].timestamp / 1000 if batch.entries else 0.0
-        self.list_budget.learned(seconds, age)
+        if self.publishing is not None:
+            self.publishing.budget.learned(seconds, age)
         log.debug("batch learned", records=len(batch.entries), seconds=round(seconds, 4))
 
     def _users_forgotten(self) -> None:
@@ -189,83 +156,22 @@ class Pipeline(Live):
             self._network_step()
 
     def _network_step(self) -> None:
-        with self._timed("network"):
+        with self.metrics.stage_seconds.labels("network").time():
             self.arms.end_batch()
 
-    # 7 publish
-
     def _publish_if_due(self) -> None:
-        interval = self.settings.publish.interval_ms / 1000
-        if not self.source.items_read():
-            return  # a removed item could still be on a list
-        if self.publisher is not None and self.clock() - self._published_at >= interval:
-            self._publish(self.list_budget.take(len(self.batcher)))
-            self.forgetting.sweep_if_due()
-
-    def _publish(self, budget: float) -> None:
-        """At most about `budget` seconds go into lists, so that publishing never starves learning."""
-        assert self.publisher is not None
-        self._publish_again_if_lost(self.publisher)
-        full = self.arms.full
-        self.outbox.items_evicted(full.evicted)
-        for user in full.evicted_users:
-            self.outbox.user_evicted(user)
-        full.evicted, full.evicted_users = [], []
-        end = time.perf_counter() + budget
-        with self._timed("publish"):
-            chunk = [] if self.canaries is None else self.canaries.writes()
-            for write in self.outbox.collect(lambda: time.perf_counter() < end):
-                chunk.append(write)
-                if len(chunk) == HAND_OVER:  # the first are on their way while the rest are made
-                    self.publisher.submit(chunk)
-                    chunk = []
-            self.publisher.submit(chunk)
-        self._published_at = self.clock()
-
-    def _publish_again_if_lost(self, publisher: Publisher) -> None:
-        for mark, keys in publisher.acknowledged():
-            self.outbox.again.acknowledged(mark, keys)
-        since = publisher.take_loss()
-        if since is not None:
-            what = "what it may lack" if since else "everything"
-            log.warning(f"the store does not hold all that it acknowledged; publishing {what} again")
-            self.outbox.publish_again(since, publisher.store)
-            self.forgetting.search_again()
-
-    # 8 checkpoint, then commit
-
-    def _checkpoint_if_due(self) -> None:
-        if self.checkpointer is None:
-            return
-        self.checkpointer.poll()
-        if self.checkpointer.due(self.totals["learned"] - self._saved):
-            self._checkpoint()
-
-    def _checkpoint(self, last: bool = False) -> None:
-        """Taken now, written once the dead letters of what it covers are acknowledged."""
-        assert self.checkpointer is not None
-        self._saved = self.totals["learned"]
-        with self._timed("checkpoint"):
-            safe = partial(self.sink.wait, self.sink.sent)
-            self.checkpointer.take(self.live(), self.source.next_offsets(self.offsets), safe, last)
+        # Before the item topics are read, a removed item could still be on a list.
+        if self.publishing is not None and self.source.items_read():
+            self.publishing.publish_if_due(len(self.batcher))
 
     def committed(self, offsets: Offsets, seconds: float) -> None:
-        """A checkpoint is on disk: lag tools may see its offsets; of requests to forget, those carried out on disk."""
-        self.metrics.checkpoint_seconds.observe(seconds)
-        topic, erased = self.settings.kafka.forget_topic, offsets
-        if self.checkpointer is not None:
-            erased = self.checkpointer.erased
-        done = {place: n for place, n in offsets.items() if place[0] != topic}
-        done |= {place: n for place, n in erased.items() if place[0] == topic}
-        try:
-            self.source.commit(done)
-        except Unavailable as error:
-            log.warning("offsets not committed to Kafka; the checkpoint holds them", error=str(error))
+        """See `SaveStage.committed`."""
+        self.saving.committed(offsets, seconds)
 
     # Start, end, state
 
     def restore(self) -> None:
-        """Takes up the newest checkpoint, or starts at the log's beginning. Raises Stop (exit 4)."""
+        """Take up the newest checkpoint, or start at the log's beginning. Raises Stop (exit 4)."""
         state = self.checkpointer.load() if self.checkpointer else None
         if state is None:
             self.offsets = self.source.start({}, {})
@@ -289,7 +195,7 @@ class Pipeline(Live):
         self._start_publisher(as_known(state["store"]))
 
     def _end_future(self) -> None:
-        """A state from before times were held against the clock may have stopped in a year to come."""
+        """Let no time lie ahead: a state from before times were checked may have stopped in a year to come."""
         now = self._wall_clock() + FUTURE_LIMIT_MS / 1000
         if self.arms.end_future(now):
             log.warning("the checkpoint held event times to come; they count as of now")
@@ -300,27 +206,23 @@ class Pipeline(Live):
             self.publisher.start(known)
 
     def finish(self, timeout: float = 5.0) -> bool:
-        """The batch is done: publish, save, commit. False if the store did not take everything in time."""
+        """Publish, save and commit once the batch is done. Return False if the store did not take all of it in time."""
         done = True
-        if self.publisher is not None:
+        if self.publishing is not None and self.publisher is not None:
             if self.source.items_read():
-                self._publish(budget=timeout)
+                self.publishing.publish(budget=timeout)
             done = self.publisher.flush(timeout)
-        if self.checkpointer is not None:
-            if not self.sink.wait(self.sink.sent, timeout):
-                log.warning(
-                    "dead letters are not acknowledged: what came since the last checkpoint is read again"
-                )
-                self.sink.close()  # a checkpoint that waits for them is given up
-            self.checkpointer.poll(wait=True)
-            self._checkpoint(last=True)
-            self.checkpointer.finish()
+        self.saving.finish(self.totals["learned"], self.live, self._next_offsets, timeout)
         return done
 
+    def _next_offsets(self) -> Offsets:
+        """Return the offset of the first record of each partition that is not learned."""
+        return self.source.next_offsets(self.offsets)
+
     def live(self) -> dict[str, Any]:
-        """Everything that a later event can read, and the offset of the first record not learned."""
+        """Return everything that a later event can read, and the offset of the first record not learned."""
         unconfirmed = self.publisher.unconfirmed() if self.publisher else []
-        offsets = self.source.next_offsets(self.offsets)
+        offsets = self._next_offsets()
         return {
             "arms": self.arms.live(),
             "outbox": self.outbox.live(unconfirmed),
@@ -338,13 +240,13 @@ class Pipeline(Live):
         }
 
     def _store(self) -> Known | None:
-        """By what the store is known at the next start; not at all while it is still to be given something again."""
+        """Return how the store is recognised at the next start: not at all while it still lacks something."""
         if self.outbox.again.active:
             return UNKNOWN
         return self.publisher.known_store() if self.publisher else None
 
     def load(self, state: dict[str, Any]) -> list[str]:
-        """Gives what is not as it was, a sentence each.
+        """Take up a state; return what is not as it was, a sentence each.
 
         Raises ValueError if the state was made with another text encoder or none of the domains.
         """
@@ -371,7 +273,7 @@ class Pipeline(Live):
             self.report()
 
     def report(self) -> None:
-        """Copies what changes slowly into the gauges."""
+        """Copy what changes slowly into the gauges."""
         self.reporter.report(self.offsets, self.batcher.records())
         self.totals["lost"] = self.reporter.lost
         backlog = self.outbox.backlog() + (self.publisher.backlog() if self.publisher else 0)

@@ -10,7 +10,7 @@ from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
 from consumers.service.canary import Canaries
 from consumers.service.checkpoint_writer import Checkpointer
-from consumers.service.pipeline import Pipeline
+from consumers.service.pipeline import Parts, Pipeline
 from consumers.service.text_encoding import Encoding
 from consumers.source.protocol import Source
 from models.arm_comparison import Arms
@@ -61,18 +61,10 @@ def wired(
         publish.explain_top,
         publish.ttl_seconds,
         started_ts,
+        publish.lists_within_ms / 1000,
     )
-    return Pipeline(
-        settings,
-        ends.source,
-        ends.sink,
-        arms,
-        ends.encoding,
-        outbox,
-        ends.publisher,
-        ends.checkpointer,
-        metrics,
-        clocks.steady,
-        ends.canaries,
-        clocks.wall,
-    )
+    parts = Parts(
+        ends.source, ends.sink, arms, ends.encoding, outbox, ends.publisher, ends.checkpointer, ends.canaries,
+        metrics, clocks.steady, clocks.wall,
+    )  # fmt: skip
+    return Pipeline(settings, parts)

@@ -59,9 +59,11 @@ class AdaptationLoop(Live):
             actions = plan(detected, self.learner.domains[domain].is_target)
             waiting = self._waiting.setdefault(event.domain, [])
             waiting += [action for action in actions if action not in waiting]
-        notices += self._judge(event, scored)
+        if self.running:
+            notices += self._judge(event, scored)
         notices += self._network()
-        notices += self._begin(event.domain, domain)
+        if self._waiting.get(event.domain):
+            notices += self._begin(event.domain, domain)
         return notices
 
     def _measure(self, event: Interaction, scored: ScoredEvent, domain: int) -> list[tuple[Detector, float]]:
@@ -71,10 +73,9 @@ class AdaptationLoop(Live):
             measured += [("bias", error), ("rating_error", error * error)]
         if scored.rank is not None:
             measured.append(("ranking_error", 1.0 - ndcg_at_10(scored.rank)))
-        rarity = float(scored.facts.rarity[scored.n])
-        if not math.isnan(rarity):
-            measured.append(("popularity", rarity))
-        events = int(scored.facts.learned[scored.n])
+        if scored.rarity is not None:
+            measured.append(("popularity", scored.rarity))
+        events = scored.learned
         if self.learner.domains[domain].is_target and events and events % DIVERGENCE_EVENTS == 0:
             distances = self.learner.network.divergence(domain)
             measured += [("divergence", math.log1p(max(distances.values())))] if distances else []

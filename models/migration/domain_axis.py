@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.schema import Domain
 from models.signals.neighbour_lists import SIZES
 from models.state.tracked_tables import whole
+from models.transfer.strategies import rest_events
 
 State = dict[str, Any]
 Path = tuple[str, ...]
@@ -226,7 +227,7 @@ def _search(network: State, fresh: State, moves: Moves) -> None:
         return
     contest, new = network["contest"], fresh["contest"]
     contest["measured"] = [goes_to[t] for t in contest["measured"] if goes_to[t] >= 0]
-    contest["search"] = new["search"] | {"rest": contest["search"]["rest"]}
+    contest["search"] = new["search"] | {"rest_events": rest_events(contest["search"])}
     contest["rival"] = None
 
 

@@ -15,11 +15,13 @@ from torch import Tensor
 from models.network.embedding_table import Array, Index, ItemTable
 from models.network.two_tower import HIDDEN_LOGIT, Network
 from models.tables.catalogue import Catalogue
-from models.tables.replay_buffer import Events, age, coded, item_code
+from models.tables.replay_buffer import Events, age
 from models.transfer import equations as transfer
 
 Pools = dict[int, tuple[Index, Array]]
 """By domain: (M_d,) ascending candidate rows, and log Q of each; see `Frequency.pool`."""
+
+NO_POOL = (np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 class Choices(NamedTuple):
@@ -40,34 +42,40 @@ class BatchLayout:
     ) -> None:
         """events: the micro-batch, which is the first `fresh` of them, and the replay sample behind it."""
         self.domain, self.fresh = events.domain, fresh
-        present, near = events.used, events.recent_codes()  # (B, L)
-        pool_codes = {d: item_code(d, pool) for d, (pool, _) in pools.items()}
-        codes = np.unique(np.concatenate([near[present], *pool_codes.values()]))  # (M,)
-        of, row = coded(codes)
-        self.slots = np.empty(len(codes), np.int64)
+        recent_row = events.recent[:, :, 1].astype(np.int64)  # (B, L)
+        near = np.full(recent_row.shape, -1, np.int64)  # (B, L) places among the batch's items, -1 for none
+        own = np.empty(len(events.item), np.int64)
+        slots, texts, self.choices, count = [], [], [], 0
+        counts = np.zeros(len(catalogues), np.int64)
+        for d, catalogue in enumerate(catalogues):
+            here = events.recent[:, :, 0] == d
+            pool, log_q = pools.get(d, NO_POOL)
+            named = np.zeros(catalogue.size, np.bool_)
+            named[recent_row[here]] = True
+            named[pool] = True
+            rows = np.flatnonzero(named)
+            place = np.cumsum(named) - 1 + count  # by catalogue row
+            near[here] = place[recent_row[here]]
+            slots.append(items.find(d, rows))
+            texts.append(catalogue.vectors[rows])
+            if d in pools:
+                mine = np.flatnonzero(events.domain == d)
+                own[mine] = place[events.item[mine]]
+                wanted = np.searchsorted(pool, events.item[mine])
+                had = events.take(mine).had(d, pool, wanted)
+                columns = (mine, place[pool], wanted, log_q, had)
+                self.choices.append(Choices(*map(torch.from_numpy, columns)))
+            counts[d] = len(rows)
+            count += len(rows)
+        self.slots = np.concatenate(slots)
         """(M,) rows of the embedding table, -1 for items without."""
-        text = np.empty((len(codes), catalogues[0].dim), np.float32)
-        for d in map(int, np.unique(of)):
-            self.slots[of == d] = items.find(d, row[of == d])
-            text[of == d] = catalogues[d].vectors[row[of == d]]
-        self.item_domain, self.text = torch.from_numpy(of), torch.from_numpy(text)  # (M,), (M, T)
-        self.near = torch.from_numpy(np.searchsorted(codes, np.where(present, near, codes[0])))  # (B, L)
-        self.present, self.age = torch.from_numpy(present), torch.from_numpy(age(events.recent))  # (B, L)
-        own = np.searchsorted(codes, item_code(events.domain, events.item))
-        self.own = torch.from_numpy(own)  # (B,) places of the events' items
+        self.item_domain = torch.from_numpy(np.repeat(np.arange(len(catalogues)), counts))  # (M,)
+        self.text = torch.from_numpy(np.concatenate(texts))  # (M, T)
+        self.near, self.own = torch.from_numpy(near), torch.from_numpy(own)  # (B, L), (B,)
+        self.age = torch.from_numpy(age(events.recent))  # (B, L)
         self.rated = np.flatnonzero(np.isfinite(events.residual))
         """Places of the ratings in the batch."""
         self.residual = torch.from_numpy(events.residual[self.rated])
-        self.choices = [
-            self._choices(events, d, pools[d], np.searchsorted(codes, pool_codes[d])) for d in pools
-        ]
-
-    def _choices(self, events: Events, domain: int, pool: tuple[Index, Array], at: Index) -> Choices:
-        rows, log_q = pool
-        here = np.flatnonzero(events.domain == domain)
-        wanted = np.searchsorted(rows, events.item[here])
-        had = events.take(here).had(domain, rows, wanted)
-        return Choices(*map(torch.from_numpy, (here, at, wanted, log_q, had)))
 
 
 class BatchForward:
@@ -77,17 +85,18 @@ class BatchForward:
         self._layout, self._network, self._items = layout, network, items
         self.leaf = torch.from_numpy(items.table.rows(layout.slots)).requires_grad_()
         """(M, D) the table rows that took part; their gradients go to `descend`."""
-        self._v = network.items(self.leaf, layout.text, layout.item_domain)  # (M, D)
-        near = self._v[layout.near, :-1]  # (B, L, F)
-        self._u = network.users(near, layout.present, layout.age)  # (B, D)
-        self.own = self._v[layout.own]
+        self._v = network.items(self.leaf, network.fixed_inputs(layout.text, layout.item_domain))  # (M, D)
+        self._u = network.users(self._v[:, :-1], layout.near, layout.age)  # (B, D)
+        self.own = self._v.index_select(0, layout.own)
         """(B, D) vectors of the events' items."""
 
     def choice(self) -> Tensor:
         """Return (B,): cross entropy of the softmax over the pool, without what the user had lately; in nats."""
         losses = torch.zeros(len(self._layout.domain))
         for one in self._layout.choices:
-            logits = self._u[one.events] @ self._v[one.candidates].T - one.log_q  # (B_d, M_d)
+            users = self._u.index_select(0, one.events)  # (B_d, D)
+            candidates = self._v.index_select(0, one.candidates)  # (M_d, D)
+            logits = torch.addmm(-one.log_q, users, candidates.T)  # (B_d, M_d)
             logits = logits.masked_fill(one.had, HIDDEN_LOGIT)
             own = torch.nn.functional.cross_entropy(logits, one.wanted, reduction="none")
             losses = losses.index_put((one.events,), own)
@@ -97,7 +106,8 @@ class BatchForward:
         """Return (ratings,): half the squared error of the residual."""
         some = torch.from_numpy(self._layout.rated)
         domain = torch.from_numpy(self._layout.domain[self._layout.rated])
-        predicted = self._network.ratings(self._u[some], self.own[some], domain)
+        users, items = self._u.index_select(0, some), self.own.index_select(0, some)
+        predicted = self._network.ratings(users, items, domain)
         return 0.5 * (predicted - self._layout.residual) ** 2
 
     def by_role(self, choice: Tensor, rating: Tensor, is_target: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
@@ -114,6 +124,6 @@ class BatchForward:
                 target = target + torch.exp(-s) * losses[own].sum() / len(losses)
         return source, target
 
-    def descend(self) -> None:
-        """Take one step on the table rows, once gradients are there."""
-        self._items.table.descend(self._layout.slots, self.leaf.grad)
+    def descend(self, scale: float) -> None:
+        """Take one step on the table rows at `scale` times their rate, once gradients are there."""
+        self._items.table.descend(self._layout.slots, self.leaf.grad, scale)

@@ -18,16 +18,22 @@ class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Width of the hidden layers."""
     recent: int = 30
     """A user's latest items that the user tower reads."""
-    replay: int = 256
+    replay: int = 128
     """Earlier events that are learned again in each step."""
     replay_capacity: int = 20_000
     """Latest events that replay draws from."""
-    negatives: int = 512
+    negatives: int = 128
     """Items of each domain drawn as competitors in each step."""
-    item_rate: float = 0.1
-    """Adagrad's rate for the rows of items."""
-    dense_rate: float = 3e-3
-    """Adam's rate for all other parameters."""
+    item_rate: float = 0.2
+    """Adagrad's rate for the rows of items, in a step of 256 events; see `NetworkTrainer`."""
+    dense_rate: float = 4e-3
+    """Adam's rate for all other parameters, in a step of 256 events."""
+    least_step: int = 256
+    """Events of a step, at least, if more wait."""
+    largest_step: int = 1_024
+    """Bound of the events of a step; up to twice as many go together rather than in two halves."""
+    growth: int = 32
+    """Steps grow with what was learned: one event in a step for so many before it, between the two bounds."""
     strategy: Strategy | Literal["auto"] = "correct"
     """What carries sources into targets; `auto` looks for the best one while it learns."""
     target_weight: float = 0.5

@@ -61,11 +61,11 @@ class CopyOnWriteTable(Live):
         self._own.replace(places, self._base.values[new], self._base.sums[new])
         self._row[places], self._place[new] = new, places + 1
 
-    def descend(self, index: Index, gradient: Tensor | None) -> None:
+    def descend(self, index: Index, gradient: Tensor | None, scale: float = 1.0) -> None:
         """As `RowTable.descend`."""
         if gradient is not None:
             self.copy_before_write(index[index >= 0])
-            self._own.descend(self._places(index), gradient)
+            self._own.descend(self._places(index), gradient, scale)
 
     def put(self, row: int, values: Array) -> None:
         """As `RowTable.put`; a row that is base's stays so."""

@@ -25,8 +25,8 @@ class Table(Protocol):
     def rows(self, index: Index) -> Array:
         """Return (n, dim) for row numbers (n,)."""
 
-    def descend(self, index: Index, gradient: Tensor | None) -> None:
-        """Take one step on distinct rows (n,) along their gradients (n, dim)."""
+    def descend(self, index: Index, gradient: Tensor | None, scale: float = 1.0) -> None:
+        """Take one step on distinct rows (n,) along their gradients (n, dim), at `scale` times the rate."""
 
 
 class ItemTable(Protocol):
@@ -55,11 +55,12 @@ class RowTable(Live):
     Gradients come per touched row and only those rows are written: no pass over the whole table.
     Row-wise Adagrad: s ← s + mean(g²), row ← row - η g / (√s + ε)  (Duchi 2011; torchrec's rowwise variant).
 
+    >>> import torch
     >>> table = RowTable(capacity=10, dim=2, rate=0.1, written=Touched())
     >>> table.reserve(1)
     >>> table.descend(np.array([0]), torch.tensor([[3.0, 4.0]]))  # mean(g²) = 12.5
-    >>> table.values[0].round(4).tolist()
-    [-0.0849, -0.1131]
+    >>> print(table.values[0].round(4))
+    [-0.0849 -0.1131]
     """
 
     def __init__(self, capacity: int, dim: int, rate: float, written: Touched) -> None:
@@ -105,8 +106,11 @@ class RowTable(Live):
         out[known] = self.values[index[known]]
         return out
 
-    def descend(self, index: Index, gradient: Tensor | None) -> None:
-        """Take one Adagrad step on distinct rows (n,); -1 is left out. gradient: (n, dim); None: no row took part."""
+    def descend(self, index: Index, gradient: Tensor | None, scale: float = 1.0) -> None:
+        """Take one Adagrad step on distinct rows (n,), at `scale` times the rate; -1 is left out.
+
+        gradient: (n, dim); None: no row took part.
+        """
         if gradient is None:
             return
         real = index >= 0
@@ -116,7 +120,7 @@ class RowTable(Live):
         self._written.update(index.tolist())
         sums = self.sums[index] + np.einsum("nd,nd->n", g, g) / np.float32(self.dim)
         self.sums[index] = sums
-        self.values[index] -= (self.rate / (np.sqrt(sums) + 1e-8))[:, None] * g
+        self.values[index] -= (scale * self.rate / (np.sqrt(sums) + 1e-8))[:, None] * g
 
     def replace(self, index: Index, values: Array, sums: Array) -> None:
         """Give distinct rows (n,) other values (n, dim) and sums (n,)."""

@@ -5,48 +5,49 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from models.network.embedding_table import Array, Index, ItemTable
-from models.network.two_tower import Network
+from models.network.numpy_scorer import NumpyScorer
 from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live, Rows
 from models.tables.catalogue import Catalogue
 from models.text.inverted_lists import Lists, VectorIndex
 
-REFRESH_ROWS = 20_000
-"""So many rows go through the item tower in 10 ms: what a step may cost in refreshing."""
+REFRESH_ROWS = 8
+"""Rows of a domain that go through the item tower for each event learned, so that refreshing costs an event a bounded
+time."""
 
 
 class ItemVectors(Live):
     """The item tower's output for all catalogue rows of one domain, cached.
 
-    A step computes all rows anew if the catalogue is small, else the touched ones, and all of them every
-    `size / REFRESH_ROWS` steps. New and changed items follow when asked for. The cache is part of the state,
-    as a row computed alone may round differently. The `index` is kept in step with it.
+    A step computes the touched rows anew, and all rows once `size / REFRESH_ROWS` events were learned since the last
+    time. New and changed items follow when asked for. The cache is part of the state, as a row computed alone may
+    round differently. The `index` is kept in step with it.
     """
 
-    def __init__(self, domain: int, catalogue: Catalogue, network: Network, rows: ItemTable) -> None:
-        self._domain, self._catalogue, self._network, self._rows = domain, catalogue, network, rows
+    def __init__(self, domain: int, catalogue: Catalogue, scorer: NumpyScorer, rows: ItemTable) -> None:
+        self._domain, self._catalogue, self._scorer, self._rows = domain, catalogue, scorer, rows
         self._values = np.zeros((0, rows.table.dim), np.float32)
         self._written = Touched()
         self._stale: set[int] = set()
-        self._age = 0  # steps since all were computed
+        self._age = 0  # events learned since all were computed
         self.index = VectorIndex(rows.table.dim, catalogue.exact_items)
 
     def touch(self, row: int) -> None:
+        """Compute this catalogue row anew when next asked for."""
         self._stale.add(row)
 
-    def stepped(self, touched: Index) -> None:
-        """A step has changed the network and the rows of these items."""
-        self._age += 1
+    def stepped(self, events: int, touched: Index) -> None:
+        """Follow a step on so many events of all domains, which changed the rows of the `touched` items (n,)."""
+        self._age += events
         self._stale.update(touched.tolist())
         if self._age * REFRESH_ROWS >= self._catalogue.size:
             self._values, self._age = self._values[:0], 0
         self.get()
 
     def get(self) -> Array:
-        """(catalogue size, D), not to be written to."""
+        """Return (catalogue size, D), not to be written to."""
         known, size = len(self._values), self._catalogue.size
         if self._stale:
             due = np.array(sorted(row for row in self._stale if row < known), np.int64)
@@ -73,17 +74,13 @@ class ItemVectors(Live):
         """Return (D,): an item that has no row, from its text (T,); None: no text."""
         if text is None:
             text = np.zeros(self._catalogue.dim, np.float32)
-        return np.asarray(self._tower(np.zeros((1, self._rows.table.dim), np.float32), text[None])[0])
+        no_row = np.zeros((1, self._rows.table.dim), np.float32)
+        vector: Array = self._scorer.items(no_row, text[None], self._domain)[0]
+        return vector
 
     def _forward(self, rows: Index) -> Array:
         learned = self._rows.table.rows(self._rows.find(self._domain, rows))
-        return self._tower(learned, self._catalogue.vectors[rows])
-
-    @torch.no_grad()
-    def _tower(self, rows: Array, text: Array) -> Array:
-        domain = torch.full((len(rows),), self._domain)
-        out = self._network.items(torch.from_numpy(rows), torch.from_numpy(text), domain)
-        return np.asarray(out.numpy(), np.float32)
+        return self._scorer.items(learned, self._catalogue.vectors[rows], self._domain)
 
     def live(self) -> dict[str, Any]:
         stale = np.array(sorted(self._stale), np.int64)

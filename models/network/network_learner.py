@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from models.network.batch_loss import BatchLayout, Pools
 from models.network.config import NetworkConfig
 from models.network.embedding_table import Array, Index, ItemRows
-from models.network.numpy_scorer import NumpyScorer
 from models.network.strategy_search import StrategySearch
 from models.network.trainer import NetworkTrainer
 from models.schema import Domain
@@ -41,6 +40,7 @@ class NetworkLearner(Live):
         seed: int = 0,
     ) -> None:
         self.domains, self.catalogues, self.history, self.config = list(domains), catalogues, history, config
+        self.dim = config.dim
         self.items = ItemRows([c.ids.capacity for c in catalogues], config.dim, config.item_rate)
         strategy: Strategy = UNMEASURED if config.strategy == "auto" else config.strategy
         self.trainer = NetworkTrainer(
@@ -50,14 +50,8 @@ class NetworkLearner(Live):
         self.buffer = ReplayBuffer(config.replay_capacity, config.recent, len(catalogues))
         self._frequency = [Frequency(config.popularity_half_life) for _ in catalogues]
         self._rng = np.random.default_rng(seed)
-        self._scorer = NumpyScorer(self.trainer.network)
         self._newcomer: Array | None = None
         """(dim,) the vector of a user without items; None: a step has changed it."""
-
-    @property
-    def dim(self) -> int:
-        """Components of a vector."""
-        return self.config.dim
 
     @property
     def steps(self) -> int:
@@ -78,7 +72,8 @@ class NetworkLearner(Live):
 
     def context(self, user: int | None) -> NDArray[np.float64]:
         """Return (recent, 3): domain, row and time of the user's latest items, newest first; domain -1: none."""
-        return self.history.newest([user], self.config.recent)[0]
+        newest: NDArray[np.float64] = self.history.newest([user], self.config.recent)[0]
+        return newest
 
     def learn(
         self,
@@ -89,21 +84,30 @@ class NetworkLearner(Live):
         time: NDArray[np.float64],
         recent: NDArray[np.float64] | Sequence[NDArray[np.float64]],
     ) -> float:
-        """Learn one micro-batch and a replay sample; return the loss (nan: skipped). B events:
+        """Learn a micro-batch, with replay, in one step or several; return the loss (nan: one was skipped). B events:
 
         domain, user, item: (B,) indices and rows. residual: (B,) rating minus its prediction, nan for clicks.
         time: (B,) seconds. recent: (B, recent, 3), the stacked `context(user)` from before each event.
         """
         batch = Events(domain, user, item, residual, time, np.asarray(recent, np.float64))
-        layout = self._draw(batch)
-        loss = self.trainer.train(batch, layout)
+        parts = np.array_split(np.arange(len(domain)), max(len(domain) // self._step_size(), 1))
+        losses = [self._learn(batch.take(part) if len(parts) > 1 else batch) for part in parts]
+        self._forget_vectors()
+        return float(np.mean(losses))
+
+    def _step_size(self) -> int:
+        """How many events go into a step when many wait: more of them, the more were learned."""
+        config, learned = self.config, int(self.trainer.adapter.events.sum())
+        return min(max(learned // config.growth, config.least_step), config.largest_step)
+
+    def _learn(self, batch: Events) -> float:
+        loss = self.trainer.train(batch, layout := self._draw(batch))
         if self.search is not None:
             self.search.stepped(batch, layout, loss)
         if np.isfinite(loss):
             self.buffer.add(batch)
             for d, frequency in enumerate(self._frequency):
-                frequency.add(item[domain == d])
-        self._forget_vectors()
+                frequency.add(batch.item[batch.domain == d])
         return loss
 
     def _draw(self, batch: Events) -> BatchLayout:
@@ -131,32 +135,33 @@ class NetworkLearner(Live):
         recent: (n, L, 3) float64 domain, row and time (s), newest first; domain -1: none. L may be less than
         `recent` of the config. The result of one row differs by rounding with the rows beside it.
         """
-        present = used(recent)  # (n, L)
-        lengths = present.sum(axis=1)
-        some = np.flatnonzero(lengths)
+        lengths = used(recent).sum(axis=1)
         out = np.empty((len(recent), self.dim), np.float32)
-        if len(some) < len(recent):
+        if not lengths.all():
             out[:] = self._newcomers_vector()
+        some = np.flatnonzero(lengths)
         if len(some):
-            longest = int(lengths.max())
-            recent, present = recent[some, :longest], present[some, :longest]
-            out[some] = self._scorer.users(self._near(recent), present, age(recent))
+            out[some] = self._tower(recent[some, : int(lengths.max())])
         return out
 
     def _newcomers_vector(self) -> Array:
+        """Return (dim,): the vector of a user without items."""
         if self._newcomer is None:
-            nothing = np.full((1, 1, 3), -1.0)
-            self._newcomer = self._scorer.users(self._near(nothing), used(nothing), age(nothing))[0]
+            self._newcomer = self._tower(np.full((1, 1, 3), -1.0))[0]
         return self._newcomer
 
-    def _near(self, recent: NDArray[np.float64]) -> Array:
-        """Return (n, L, dim - 1): the vectors of recent items (n, L, 3) without their popularity, 0 where none is."""
-        near = np.zeros((*recent.shape[:2], self.dim - 1), np.float32)
+    def _tower(self, recent: NDArray[np.float64]) -> Array:
+        """Run the user tower on recent items (n, L, 3). Result: (n, dim)"""
+        near = np.full(recent.shape[:2], -1, np.int64)
+        vectors, count = [np.zeros((1, self.dim - 1), np.float32)], 1
         for d in range(len(self.domains)):
             here = recent[:, :, 0] == d
             if here.any():
-                near[here] = self.item_vectors(d)[recent[:, :, 1][here].astype(np.int64), :-1]
-        return near
+                rows = recent[:, :, 1][here].astype(np.int64)
+                near[here] = np.arange(count, count + len(rows))
+                vectors.append(self.item_vectors(d)[rows, :-1])
+                count += len(rows)
+        return self.trainer.scorer.users(np.concatenate(vectors), near, age(recent))
 
     def user_vectors(self, users: list[int | None]) -> Array:
         """Return (n, dim) vectors of user rows (None: unknown), from what `History` holds now."""
@@ -191,7 +196,7 @@ class NetworkLearner(Live):
 
         vectors, items: (n, dim) of users and items. domain: (n,).
         """
-        return self._scorer.ratings(vectors, items, domain)
+        return self.trainer.scorer.ratings(vectors, items, domain)
 
     def rating_residual(self, domain: int, user: int | None, item: int | None, vector: Array | None) -> float:
         """Return `rating_residuals` of one event; `vector`: (T,) the text of an item without a row."""

@@ -21,7 +21,7 @@ class StrategySearch(Live):
     Begins with `correct`; once a target has 1,024 events, its measured divergence chooses. From then on prequential
     evidence does: a shadow learns the same batches, and the champion takes over its state and strategy if the paired
     differences of their losses, event by event, say that it errs less.
-    Cost: while there is a shadow, steps take twice the time; see `REST` for its share in the long run.
+    Cost: while there is a shadow, steps take about twice the time; that is a tenth of all events at most (`REST`).
     """
 
     def __init__(self, champion: NetworkTrainer, items: ItemRows) -> None:
@@ -39,14 +39,17 @@ class StrategySearch(Live):
         trial, shadow = self._search.trial, self.shadow
         if trial is None or shadow is None:
             self._choose()
-            self._begin()
+            self._begin(len(batch.domain))
             return
         if not np.isfinite(loss):
             return  # what one skips, both skip
         if not np.isfinite(shadow.train(batch, layout)):
             self.end_trial()
             return
-        trial.add(batch.domain, self._champion.event_losses, shadow.trainer.event_losses)
+        if trial.steps:
+            trial.add(batch.domain, self._champion.event_losses, shadow.trainer.event_losses)
+        else:
+            trial.learned(len(batch.domain))
         verdict = trial.verdict()
         if verdict == "better":
             shadow.take_over()
@@ -63,8 +66,8 @@ class StrategySearch(Live):
                 self._champion.strategy[t] = first_choice(divergence)
                 self._chosen.add(t)
 
-    def _begin(self) -> None:
-        trial = self._search.begin(self._champion.strategy, self._champion.adapter.events)
+    def _begin(self, step: int) -> None:
+        trial = self._search.begin(self._champion.strategy, self._champion.adapter.events, step)
         if trial is not None:
             self.shadow = ShadowNetwork(self._champion, self._items)
             self.shadow.try_out(trial.target, trial.candidate)

@@ -13,6 +13,7 @@ from models.network.batch_loss import BatchForward, BatchLayout
 from models.network.config import NetworkConfig
 from models.network.embedding_table import ItemTable
 from models.network.item_vector_cache import ItemVectors
+from models.network.numpy_scorer import NumpyScorer
 from models.network.two_tower import Network
 from models.schema import Domain
 from models.state.tracked_tables import Live
@@ -30,7 +31,12 @@ MEASURE_STEPS = 16
 
 
 class NetworkTrainer(Live):
-    """Network, optimizer, adapter and cached item vectors over a table of item rows. Draws no random numbers."""
+    """Network, optimizer, adapter and cached item vectors over a table of item rows. Draws no random numbers.
+
+    A step on m events has √(m / 256) times the rates of one on 256, so that larger steps learn as much of an event.
+    Source: the square-root rule for adaptive optimizers, Malladi, Lyu, Panigrahi and Arora (2022), "On the SDEs and
+    scaling rules for adaptive gradient algorithms".
+    """
 
     def __init__(
         self,
@@ -45,23 +51,24 @@ class NetworkTrainer(Live):
         self.strategy = list(strategy)
         """Of each target; means nothing for other domains. Not in the state: config or a search sets it."""
         self.kappa = [config.kappa] * len(self.domains)
-        """The strength of each target's bias correction; the adaptation loop may change it. Not in the state."""
+        """Strength of each target's bias correction; the adaptation loop may change it. `NetworkLearner` saves it."""
         self.steps = self.skipped = 0
         self.event_losses = np.zeros(0, np.float32)
-        """(B,) losses of the latest micro-batch, from before learning it."""
+        """(B,) losses of the new events of the latest step, from before it."""
         self._is_target = np.array([d.is_target for d in self.domains])
         generator = torch.Generator().manual_seed(seed)
         self.network = Network(
             len(self.domains), config.dim, catalogues[0].dim, config.hidden, config.recent, generator
         )
+        self.scorer = NumpyScorer(self.network)
         critic = Critic(len(self.domains), config.dim - 1, generator)
         self.adapter = DomainAdapter(self.domains, self.network.domain_layers, critic)
         self._dense = dict(self.network.named_parameters())
         self._dense |= {f"critic_{name}": p for name, p in critic.named_parameters()}
-        self._optimizer = torch.optim.Adam(self._dense.values(), lr=config.dense_rate)
+        self._optimizer = torch.optim.Adam(self._dense.values(), lr=config.dense_rate, fused=True)
         self._items = items
         self.vectors = [
-            ItemVectors(d, catalogue, self.network, items) for d, catalogue in enumerate(catalogues)
+            ItemVectors(d, catalogue, self.scorer, items) for d, catalogue in enumerate(catalogues)
         ]
         """By domain."""
 
@@ -78,7 +85,7 @@ class NetworkTrainer(Live):
         self.adapter.settle(self.strategy, counts, self.adaptation_rate)
         self.steps += 1
         for d, vectors in enumerate(self.vectors):
-            vectors.stepped(batch.item[batch.domain == d])
+            vectors.stepped(len(batch.item), batch.item[batch.domain == d])
         if self.steps % MEASURE_STEPS == 1:
             self.adapter.divergence = self.measured()
         return loss
@@ -98,8 +105,10 @@ class NetworkTrainer(Live):
         losses = choice.detach().numpy().copy()
         losses[layout.rated] += rating.detach().numpy()
         self.event_losses = losses[: layout.fresh]
+        scale = (layout.fresh / transfer.STEP_EVENTS) ** 0.5
+        self._optimizer.param_groups[0]["lr"] = self.config.dense_rate * scale
         self._optimizer.step()
-        forward.descend()
+        forward.descend(scale)
         return float(loss.detach())
 
     def _loss(self, layout: BatchLayout, forward: BatchForward, choice: Tensor, rating: Tensor) -> Tensor:

@@ -23,6 +23,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from models.network.attention import Attention
+
 FORGETTING = (0.3, 0.7, 0.9, 1.0)
 """What a position further back starts to weigh, by head."""
 HIDDEN_LOGIT = -1e9
@@ -71,35 +73,46 @@ class Network(nn.Module):
             "rating_out": self.rating_bias_out,
         }
 
-    def items(self, rows: Tensor, text: Tensor, domain: Tensor) -> Tensor:
-        """Run the item tower. rows: (M, D), text: (M, T), domain: (M,). Result: (M, D)"""
-        x = torch.cat([rows[:, :-1], text], dim=1)  # (M, F+T)
-        h = torch.relu(x @ self.item_in + self.item_bias_in[domain])  # (M, H)
-        linear = rows + nn.functional.pad(text @ self.text, (0, 1))  # (M, D)
-        return linear + h @ self.item_out + self.item_bias_out[domain]
+    def fixed_inputs(self, text: Tensor, domain: Tensor) -> Tensor:
+        """Return (M, T+K), what `items` reads of items besides their rows: text (M, T), and domain (M,) as one of K."""
+        return torch.cat([text, nn.functional.one_hot(domain, len(self.item_bias_in)).to(text.dtype)], dim=1)
 
-    def users(self, near: Tensor, used: Tensor, age: Tensor) -> Tensor:
+    def items(self, rows: Tensor, fixed: Tensor) -> Tensor:
+        """Run the item tower. rows: (M, D), fixed: (M, T+K) from `fixed_inputs`. Result: (M, D)
+
+        A bias vector is added as the product of the domain with all of them: its gradient is a product, too.
+        """
+        own, of_text = torch.split(self.item_in, [rows.shape[1] - 1, len(self.text)])  # (F, H), (T, H)
+        hidden = torch.cat([of_text, self.item_bias_in])  # (T+K, H)
+        linear = torch.cat([nn.functional.pad(self.text, (0, 1)), self.item_bias_out])  # (T+K, D)
+        outside = fixed @ torch.cat([hidden, linear], dim=1)  # (M, H+D)
+        before, beside = torch.split(outside, [hidden.shape[1], linear.shape[1]], dim=1)
+        h = torch.relu(torch.addmm(before, rows[:, :-1], own))  # (M, H)
+        return torch.addmm(beside, h, self.item_out) + rows
+
+    def users(self, vectors: Tensor, near: Tensor, age: Tensor) -> Tensor:
         """Run the user tower.
 
-        near: (B, L, F) vectors of the recent items, newest first. used: (B, L) whether there is one. age: (B, L)
-        days before the newest. Result: (B, D)
+        vectors: (M, F) of items. near: (B, L) rows of `vectors`, the recent items newest first, -1 for none.
+        age: (B, L) days before the newest. Result: (B, D)
         """
         count, heads = len(near), len(self.fade)
-        near = near * used[:, :, None]
-        query = (near[:, 0] @ self.query + self.query_bias).view(count, heads, -1)  # (B, A, Q)
+        latest = vectors.index_select(0, near[:, 0].clamp(min=0)) * (near[:, :1] >= 0)  # (B, F)
+        query = (latest @ self.query + self.query_bias).view(count, heads, -1)  # (B, A, Q)
         # (K w) · q = w · (K' q), and the right side needs no key for each of the L items.
-        asked = torch.einsum("baq,faq->baf", query, self.key.view(-1, heads, query.shape[2]))  # (B, A, F)
-        logits = asked @ near.transpose(1, 2) / query.shape[2] ** 0.5 + self.position  # (B, A, L)
-        logits = logits - self.fade[:, None] * torch.log1p(age)[:, None, :]
-        logits = logits.masked_fill(~used[:, None, :], HIDDEN_LOGIT)
-        mean = (torch.softmax(logits, dim=2) @ near).flatten(1)  # (B, A, L) @ (B, L, F) → (B, A·F)
+        key = self.key.view(-1, heads, query.shape[2]) * query.shape[2] ** -0.5  # (F, A, Q)
+        asked = (query.transpose(0, 1) @ key.permute(1, 2, 0)).transpose(0, 1)  # (B, A, F)
+        position = self.position[:, : near.shape[1]]
+        means = Attention.apply(asked, vectors, near, position, self.fade, torch.log1p(age))  # type: ignore[no-untyped-call]
+        mean = means.flatten(1)  # (B, A·F)
         h = torch.relu(mean @ self.user_in + self.user_bias)  # (B, H)
-        u = mean @ self.user_mix + h @ self.user_out  # (B, F)
+        u = torch.addmm(mean @ self.user_mix, h, self.user_out)  # (B, F)
         return nn.functional.pad(u, (0, 1), value=1.0)
 
     def ratings(self, users: Tensor, items: Tensor, domain: Tensor) -> Tensor:
         """Run the rating head. users, items: (B, D), domain: (B,). Result: (B,) residuals, in units of the rating."""
         u, v = users[:, :-1], items[:, :-1]
-        h = torch.relu(torch.cat([u, v, u * v], dim=1) @ self.rating_in + self.rating_bias_in[domain])
-        h = torch.relu(h @ self.rating_mid + self.rating_bias_mid[domain])  # (B, H/2)
-        return (h @ self.rating_out + self.rating_bias_out[domain]).squeeze(1)
+        of = nn.functional.one_hot(domain, len(self.rating_bias_in)).to(u.dtype)  # (B, K)
+        h = torch.addmm(of @ self.rating_bias_in, torch.cat([u, v, u * v], dim=1), self.rating_in)
+        h = torch.addmm(of @ self.rating_bias_mid, torch.relu(h), self.rating_mid)  # (B, H/2)
+        return torch.addmm(of @ self.rating_bias_out, torch.relu(h), self.rating_out).squeeze(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,7 +49,7 @@ def take(row: int, rows: NDArray[np.int32], count: int, items: Items, scratch: S
 
 
 @kernel
-def at_least(values: NDArray[np.int32], bar: int) -> int:
+def at_least(values: NDArray[np.int32], bar: Any) -> Any:
     """Return how many values reach the bar."""
     reached = 0
     for n in range(len(values)):
@@ -56,7 +58,7 @@ def at_least(values: NDArray[np.int32], bar: int) -> int:
 
 
 @kernel
-def bar_of(values: NDArray[np.int32], k: int) -> tuple[int, int]:
+def bar_of(values: NDArray[np.int32], k: int) -> tuple[Any, Any]:
     """Return bars (low, high): at most k values reach `high`, at least k reach `low`, or all that are positive.
 
     values: bits of non-negative floats, whose order is that of the floats. Bisection: counting needs no branches.
@@ -83,7 +85,9 @@ def bar_of(values: NDArray[np.int32], k: int) -> tuple[int, int]:
 
 
 @kernel
-def take_highest(met: int, kind: int, rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch) -> int:
+def take_highest(
+    met: int, kind: int, rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch
+) -> int:
     """Add the rows of the highest co-visit sums of one kind; return how many candidates there are."""
     keys, bits = scratch.keys[:met], scratch.sums.view(np.int32)
     for n in range(met):
@@ -132,7 +136,9 @@ def fill_up(rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch)
 
 
 @kernel
-def choose(event: int, met: int, asked: Asked, items: Items, scratch: Scratch, rows: NDArray[np.int32]) -> int:
+def choose(
+    event: int, met: int, asked: Asked, items: Items, scratch: Scratch, rows: NDArray[np.int32]
+) -> int:
     """Write the candidates' item rows, and return how many there are.
 
     The set does not depend on the item that the user chose, which keeps the ranker's likelihood consistent. rows:
@@ -144,11 +150,15 @@ def choose(event: int, met: int, asked: Asked, items: Items, scratch: Scratch, r
     closed, best = 2 * scratch.epoch[0], scratch.best
     profile, vector = asked.profile[event], asked.vector[event]
     if dot(profile, profile) > 0:
-        found = nearest(profile, items.units, items.text, items.open, scratch.stamp, closed, best, scratch.probes)
+        found = nearest(
+            profile, items.units, items.text, items.open, scratch.stamp, closed, best, scratch.probes
+        )
         for n in range(found):
             count = take(best.rows[n], rows, count, items, scratch)
     if len(items.network) > 0:
-        found = nearest(vector, items.network, items.near, items.open, scratch.stamp, closed, best, scratch.probes)
+        found = nearest(
+            vector, items.network, items.near, items.open, scratch.stamp, closed, best, scratch.probes
+        )
         for n in range(found):
             count = take(best.rows[n], rows, count, items, scratch)
     return fill_up(rows, count, items, scratch) if count < FEWEST else count

@@ -88,7 +88,9 @@ def rank_of(scores: Array, count: int, chosen: int) -> int:
 
 
 @kernel
-def gradient(values: Array, places: Index, knots: Array, count: int, chosen: int, scores: Array, out: Array) -> None:
+def gradient(
+    values: Array, places: Index, knots: Array, count: int, chosen: int, scores: Array, out: Array
+) -> None:
     """Write `∂/∂w -log P(chosen) = Σ_c (P_c - [c = chosen]) φ(x_c)`; scores become the probabilities less the choice.
 
     out: (5 · signals,), the same layout as w.
@@ -149,7 +151,11 @@ class ConditionalLogit(LiveRows):
     """
 
     def __init__(
-        self, prior: Wide, knots: NDArray[np.floating[Any]], names: tuple[str, ...], written: Touched | None = None
+        self,
+        prior: Wide,
+        knots: NDArray[np.floating[Any]],
+        names: tuple[str, ...],
+        written: Touched | None = None,
     ) -> None:
         """prior: (signals,) shared weights before the first event; knots: (4, signals); names: of the signals.
 

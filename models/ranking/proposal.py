@@ -22,18 +22,22 @@ PROBES = 256
 MET = 2 * LATEST * SIZES[-1]
 """Co-visit sums that one question can have."""
 LAST_EPOCH = 2**30 - 1
-FULL, TARGET_ALONE, TEXT_ALONE, POPULARITY_ALONE = range(4)
+ARMS = FULL, TARGET_ALONE, TEXT_ALONE, POPULARITY_ALONE = range(4)
 """Whose rank an event gets: columns of `Ranks.rank`."""
 TEXT, POPULAR = PLACES["text"], PLACES["popularity_3d"]
 TOP = 10
 
 
 class Proposed(NamedTuple):
-    """The candidates of n questions. values: (n, columns, room); rows: (n, room) item rows; count: (n,)."""
+    """The candidates of n questions. values: (n, columns, room); rows: (n, room) item rows; sizes: (n,) how many."""
 
     values: NDArray[np.float32]
     rows: NDArray[np.int32]
-    count: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    def part(self, places: slice) -> Proposed:
+        """Return room for some of the questions."""
+        return Proposed(self.values[places], self.rows[places], self.sizes[places])
 
 
 class Weighing(NamedTuple):
@@ -84,7 +88,7 @@ def propose(asked: Asked, items: Items, visits: Visits, scratch: Scratch, wanted
         close_seen(event, asked, items, scratch)
         item = asked.item[event]
         rows = out.rows[n]
-        out.count[n] = 0
+        out.sizes[n] = 0
         if item >= 0 and (not items.open[item] or scratch.stamp[item] == 2 * scratch.epoch[0]):
             continue  # the user has had it, or it may not be recommended: it has no rank
         met = spread(event, asked, items, visits, scratch)
@@ -92,7 +96,7 @@ def propose(asked: Asked, items: Items, visits: Visits, scratch: Scratch, wanted
         if include >= 0 and scratch.stamp[include] != 2 * scratch.epoch[0] + 1:
             rows[count] = include
             count += 1
-        out.count[n] = count
+        out.sizes[n] = count
         fill(Columns(out.values[n], rows, count, event, asked, items, visits, scratch))
 
 
@@ -107,7 +111,9 @@ def place_of(rows: NDArray[np.int32], count: int, row: int) -> int:
 
 
 @kernel
-def write_top(rows: NDArray[np.int32], scores: NDArray[np.float32], count: int, out: NDArray[np.int32]) -> None:
+def write_top(
+    rows: NDArray[np.int32], scores: NDArray[np.float32], count: int, out: NDArray[np.int32]
+) -> None:
     """Write the rows of the highest scores, highest first and the earlier first among equals; -1 where there is none."""
     held = 0
     best = np.zeros(len(out), np.float32)
@@ -131,7 +137,7 @@ def weigh(asked: Asked, event: int, proposed: Proposed, n: int, weighing: Weighi
     bucket, gap = part_rows(asked.events[event], asked.gap[event])
     slopes = users[user, 0] if 0 <= user < len(users) else np.zeros(0, np.float32)
     weights_of(weighing.weights, slopes, bucket, gap, w)
-    score(proposed.values[n], weighing.places, KNOTS, proposed.count[n], w, scores)
+    score(proposed.values[n], weighing.places, KNOTS, proposed.sizes[n], w, scores)
 
 
 @kernel
@@ -141,7 +147,7 @@ def learn_choice(asked: Asked, event: int, proposed: Proposed, n: int, weighing:
     user, users = asked.user[event], weighing.users
     bucket, gap = part_rows(asked.events[event], asked.gap[event])
     slopes = users[user] if 0 <= user < len(users) else np.zeros((2, 0), np.float32)
-    gradient(proposed.values[n], weighing.places, KNOTS, proposed.count[n], chosen, scores, g)
+    gradient(proposed.values[n], weighing.places, KNOTS, proposed.sizes[n], chosen, scores, g)
     step(weighing.weights, weighing.squares, slopes, bucket, gap, g)
 
 
@@ -155,7 +161,7 @@ def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, full: Wei
     scores = np.empty(proposed.rows.shape[1], np.float32)
     w = np.empty(full.weights.shape[1], np.float32)
     for n in range(len(wanted)):
-        event, count = wanted[n], proposed.count[n]
+        event, count = wanted[n], proposed.sizes[n]
         out.rank[n], out.chosen[n], out.top[n] = -1, -1, -1
         if count == 0 or asked.item[event] < 0:
             continue
@@ -206,13 +212,15 @@ def contribute(values: NDArray[np.float32], places: NDArray[np.int64], c: int, w
 
 
 @kernel
-def list_best(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, weighing: Weighing, out: Listed) -> None:
+def list_best(
+    asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, weighing: Weighing, out: Listed
+) -> None:
     """Write the best candidates of each question, and why."""
     scores = np.empty(proposed.rows.shape[1], np.float32)
     w = np.empty(weighing.weights.shape[1], np.float32)
     out.rows[:] = -1
     for n in range(len(wanted)):
-        count = proposed.count[n]
+        count = proposed.sizes[n]
         weigh(asked, wanted[n], proposed, n, weighing, scores, w)
         order = np.argsort(-scores[:count], kind="mergesort")
         for k in range(min(count, out.rows.shape[1])):
@@ -224,7 +232,10 @@ def list_best(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, weigh
             if at < k:
                 moved = out.parts[n, k].copy()
                 for later in range(k, at, -1):
-                    out.rows[n, later], out.scores[n, later] = out.rows[n, later - 1], out.scores[n, later - 1]
+                    out.rows[n, later], out.scores[n, later] = (
+                        out.rows[n, later - 1],
+                        out.scores[n, later - 1],
+                    )
                     out.parts[n, later] = out.parts[n, later - 1]
                 out.parts[n, at] = moved
             out.rows[n, at], out.scores[n, at] = proposed.rows[n, order[k]], total

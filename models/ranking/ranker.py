@@ -88,7 +88,7 @@ class Judged(NamedTuple):
     def choices(self, n: int) -> Choices:
         """Return the candidates of one of the events."""
         event = self.wanted[n]
-        count = int(self.proposed.count[n])
+        count = int(self.proposed.sizes[n])
         bucket, gap = part_rows(self.asked.events[event], self.asked.gap[event])
         return Choices(
             self.proposed.values[n, :, :count], self.proposed.rows[n, :count], int(self.ranks.chosen[n]),
@@ -139,7 +139,12 @@ class Ranker(Live):
         profiles = np.zeros((len(done.user), self.catalogues[0].dim), np.float32)
         for d, catalogue in enumerate(self.catalogues):
             add_to_profiles(
-                profiles, d, recalled.domain, recalled.row, recalled.n, catalogue.directions.units[: catalogue.size]
+                profiles,
+                d,
+                recalled.domain,
+                recalled.row,
+                recalled.n,
+                catalogue.directions.units[: catalogue.size],
             )
             self.statistics.describe_recent(d, recalled, counts, slots)
         normalise(profiles)
@@ -166,9 +171,9 @@ class Ranker(Live):
         self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], include: int = -1
     ) -> Proposed:
         """Return the candidates of these questions; the domain's next call overwrites them."""
-        if domain not in self._room or len(wanted) > len(self._room[domain].count):
+        if domain not in self._room or len(wanted) > len(self._room[domain].sizes):
             self._room[domain] = room_for(len(wanted))
-        room = Proposed(*(values[: len(wanted)] for values in self._room[domain]))
+        room = self._room[domain].part(slice(len(wanted)))
         items, visits = self._items(domain, space), self.statistics.visits.kernel_view(domain)
         parts = min(self.threads, max(1, len(wanted) // WORTH_SPLITTING))
         self._make_scratch(parts)
@@ -179,8 +184,7 @@ class Ranker(Live):
         slices = [slice(a, b) for a, b in pairwise(edges)]
 
         def one(n: int) -> None:
-            part = Proposed(*(values[slices[n]] for values in room))
-            propose(asked, items, visits, self._scratch[n], wanted[slices[n]], include, part)
+            propose(asked, items, visits, self._scratch[n], wanted[slices[n]], include, room.part(slices[n]))
 
         list(self._pool.map(one, range(parts)))
         return room
@@ -204,14 +208,18 @@ class Ranker(Live):
         none = np.zeros((0, 0))
         return Weighing(none, none, np.zeros((0, 2, 0), np.float32), NO_PLACES)
 
-    def score(self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], learn: bool) -> Judged:
+    def score(
+        self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], learn: bool
+    ) -> Judged:
         """Rank the items of events of one domain, and learn the choices if asked to. wanted: (n,) places in `asked`.
 
         What is returned is valid until the next call.
         """
         proposed = self._propose(domain, asked, space, wanted)
         count = len(wanted)
-        ranks = Ranks(np.empty((count, 4), np.int64), np.empty(count, np.int64), np.empty((count, TOP), np.int32))
+        ranks = Ranks(
+            np.empty((count, 4), np.int64), np.empty(count, np.int64), np.empty((count, TOP), np.int32)
+        )
         full = self._weighing(self.choices[domain], ALL)
         judge(asked, wanted, proposed, full, self._alone(domain), learn, ranks)
         return Judged(wanted, asked, proposed, ranks)

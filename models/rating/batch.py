@@ -245,7 +245,8 @@ def learn_event(
     innovation += taste_gain(tables.taste, user, work.phi, work.taste_gain)
     innovation += offset_variance(tables.items, domain, item, theta, work.uncertainty)
     lesson[ERROR], lesson[INNOVATION] = error, innovation
-    lesson[THETA:] = theta
+    for k in range(len(theta)):  # an assignment of slices would compile numba's text functions for its error
+        lesson[THETA + k] = theta[k]
     learn_user(tables, events, n, work, error, innovation)
     fold(tables, events, n, work, error, innovation)
 
@@ -287,5 +288,6 @@ def fold_events(tables: Tables, events: Events, lessons: NDArray[Any]) -> None:
             scale_vector(tables.text, events.vectors[n], work.x)
             text_gain(tables.text, work.x, work.text_gain)
             claim_item(tables.items, events.domain[n], events.item[n])
-            work.theta[LEADING:] = lessons[n, THETA:]
+            for k in range(lessons.shape[1] - THETA):
+                work.theta[LEADING + k] = lessons[n, THETA + k]
             fold(tables, events, n, work, lessons[n, ERROR], lessons[n, INNOVATION])

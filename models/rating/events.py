@@ -49,8 +49,10 @@ class RatedBatch(NamedTuple):
         """Return some of the events, all of one domain, as a model of that domain alone sees them: no network."""
         domain, none = np.zeros(len(places), np.int64), np.zeros(len(places))
         contexts = [self.context[n] for n in places.tolist()]
-        columns = (column[places] for column in (self.user, self.item, self.vectors, self.value))
-        return RatedBatch(domain, *columns, none, self.time[places], contexts)
+        return RatedBatch(
+            domain, self.user[places], self.item[places], self.vectors[places], self.value[places], none,
+            self.time[places], contexts,
+        )  # fmt: skip
 
 
 def batch_of_one(event: ResolvedEvent, value: float = float("nan"), external: float = 0.0) -> RatedBatch:
@@ -96,6 +98,13 @@ class RatingParts(msgspec.Struct, frozen=True, gc=False):
     def named(self) -> dict[str, float]:
         """Return the contributions by name."""
         return {name: getattr(self, name) for name in self.__struct_fields__ if name != "proposal"}
+
+
+EXTERNAL = RatingParts.__struct_fields__.index("external")
+def totals(parts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the unclipped predictions (B,) of a batch's parts (B, 12)."""
+    total: NDArray[np.float64] = parts[:, :-1].sum(1)
+    return total
 
 
 PARTS = len(RatingParts.__struct_fields__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,19 +55,24 @@ class RatingModel(Live):
         )
         self.unit: list[float] = self._domains.unit.tolist()
         width = min(dim, TASTE_WIDTH)
+        names = [d.name for d in domains]
         no_items: list[Ids] = [{} for _ in domains]
-        self.cells = RowCells(
-            [d.name for d in domains], {} if users is None else users, no_items if items is None else items
+        self.bias = BiasRegression(
+            PRIOR_STRENGTH,
+            DRIFT if forget else {},
+            partial(RowCells, names, {} if users is None else users, no_items if items is None else items),
         )
-        self.bias = BiasRegression(PRIOR_STRENGTH, DRIFT if forget else {}, lambda: self.cells)
+        assert isinstance(self.bias.cells, RowCells)
+        self.cells = self.bias.cells
         drifts = [DRIFT.get(kind, 0.0) if forget else 0.0 for kind in PRIOR_STRENGTH]
         self._rates = batch.Rates(1.0 / np.array(list(PRIOR_STRENGTH.values())), np.array(drifts))
         self.text = TextPrior(dim)
         self.items = ItemFactors(count, width)
         self.taste = UserTaste(width)
+        self.share_marks(Touched(), [Touched() for _ in domains])
 
     def share_marks(self, users: Touched, items: Sequence[Touched]) -> None:
-        """Take the marks of whoever gives out the rows, of items one a domain, for the tables by row."""
+        """Mark rows that are written in these from now on, of items one a domain: other tables may share them."""
         self.taste.written = self.cells.user_rows = users
         self.items.written, self.cells.item_rows = list(items), list(items)
 
@@ -106,8 +112,7 @@ class RatingModel(Live):
         lessons: (B, 2 + k), what its `learn_batch` wrote. Users are neither read nor written.
         """
         learned = ~np.isnan(lessons[:, batch.ERROR]) & (events.item >= 0)
-        events = events._replace(user=np.full(len(learned), -1))
-        self._reserve(events, learned)
+        self._reserve_items(events, learned)
         compiled = self._compiled(events, learned)
         batch.fold_events(self._tables(), compiled, lessons)
 
@@ -134,12 +139,18 @@ class RatingModel(Live):
         )
 
     def _reserve(self, events: RatedBatch, learned: NDArray[np.bool_]) -> None:
-        """Make room for the rows that will be learned: nothing grows inside a compiled function."""
+        """Mark the rows that will be learned, and make room: nothing grows inside a compiled function."""
         if not learned.any():
             return
+        self.taste.written.update(events.user[learned].tolist())
         users = int(events.user[learned].max()) + 1
         self.cells.reserve_users(users)
         self.taste.reserve(users)
+        self._reserve_items(events, learned)
+
+    def _reserve_items(self, events: RatedBatch, learned: NDArray[np.bool_]) -> None:
+        for domain, item in zip(events.domain[learned].tolist(), events.item[learned].tolist(), strict=True):
+            self.items.written[domain].add(item)
         rows = np.zeros(len(self.domains), np.int64)
         np.maximum.at(rows, events.domain[learned], events.item[learned] + 1)
         for domain, count in enumerate(rows.tolist()):
@@ -200,11 +211,13 @@ class RatingModel(Live):
         """Forget what was learned of the user in this row."""
         self.cells.drop_user(row)
         self.taste.drop_user(row)
+        self.taste.written.add(row)
 
     def drop_item(self, domain: int, row: int) -> None:
         """Forget what was learned of the item in this row."""
         self.cells.drop_item(domain, row)
         self.items.drop_item(domain, row)
+        self.items.written[domain].add(row)
 
     def live(self) -> dict[str, Any]:
         return {

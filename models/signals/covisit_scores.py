@@ -85,7 +85,11 @@ def spread(event: int, asked: Asked, items: Items, visits: Visits, scratch: Scra
                 previous, with_ = visits.weights[place, PREVIOUS], visits.weights[place, WITH]
                 with30 = visits.weights[place, WITH_30D]
                 s0, s1, s2 = sums[p, 0] + f * next_, sums[p, 1] + f60 * next60, sums[p, 2] + f * previous
-                s3, s4, s5 = sums[p, 3] + with_own * with_, sums[p, 4] + with_other * with_, sums[p, 5] + all30 * with30
+                s3, s4, s5 = (
+                    sums[p, 3] + with_own * with_,
+                    sums[p, 4] + with_other * with_,
+                    sums[p, 5] + all30 * with30,
+                )
                 s6, s7, s8 = sums[p, 6] + g * next_, sums[p, 7] + g60 * next60, sums[p, 8] + g * previous
                 s9 = sums[p, 9] + own30 * with30
                 sums[p, 0], sums[p, 1], sums[p, 2], sums[p, 3], sums[p, 4] = s0, s1, s2, s3, s4
@@ -105,7 +109,7 @@ def spread(event: int, asked: Asked, items: Items, visits: Visits, scratch: Scra
 def covisit_sums(columns: Columns, column: int) -> None:
     """Fill the sums of each candidate, 0 for one that was not visited with the latest items; `log1p` follows."""
     scratch, values = columns.scratch, columns.values
-    for c in range(columns.count):
+    for c in range(columns.size):
         place = scratch.place[columns.rows[c]]
         met = place >> 32 == scratch.epoch[0]
         at = place & 0xFFFFFFFF if met else 0
@@ -116,5 +120,6 @@ def covisit_sums(columns: Columns, column: int) -> None:
 _PRIOR = {"sequence": 0.5, "co_visitation_30d": 0.3}
 COLUMNS = tuple(Column(name, (0.1, 0.7, 1.4, 2.2), _PRIOR.get(name, 0.0), log=True) for name in SIGNALS)
 OWN_COLUMNS = tuple(
-    Column(name, (0.1, 0.7, 1.4, 2.2), _PRIOR.get(name.removeprefix("own_"), 0.0), log=True) for name in OWN_SIGNALS
+    Column(name, (0.1, 0.7, 1.4, 2.2), _PRIOR.get(name.removeprefix("own_"), 0.0), log=True)
+    for name in OWN_SIGNALS
 )

@@ -120,12 +120,16 @@ class CoVisitation(Live):
         self.fold(np.array([self.claim(domain, row)]), latest, np.array([len(rows)]), np.array([time]))
 
     def fold(
-        self, slots: NDArray[np.int64], latest: NDArray[np.int32], counts: NDArray[np.int64], times: NDArray[np.float64]
+        self,
+        slots: NDArray[np.int64],
+        latest: NDArray[np.int32],
+        counts: NDArray[np.int64],
+        times: NDArray[np.float64],
     ) -> None:
         """Count events in their order; see `fold`. times: (B,) seconds, by the clock of all domains."""
         self._rebase_if_due(float(times[0]), float(times.max()))
         self.lists.reserve(len(slots) * (2 * WINDOW + 1))
-        growth = np.stack([self.growth(time) for time in times.tolist()])
+        growth = np.exp(np.minimum(RATES * (times - self.start)[:, None], MOST))
         written = np.empty(2 * WINDOW * len(slots), np.int64)
         done = fold(self.lists.blocks(), slots, latest, counts, growth, written)
         self.lists.written.update(written[:done].tolist())
@@ -161,7 +165,14 @@ class CoVisitation(Live):
         """Return the lists as a kernel reads them that ranks items of this domain."""
         blocks = self.lists.blocks()
         return Visits(
-            blocks.ids, blocks.weights, blocks.begin, blocks.room, self.domain_of, self.row_of, float(self.start), domain
+            blocks.ids,
+            blocks.weights,
+            blocks.begin,
+            blocks.room,
+            self.domain_of,
+            self.row_of,
+            float(self.start),
+            domain,
         )
 
     def neighbours(

@@ -15,7 +15,7 @@ def age(columns: Columns, column: int) -> None:
     items = columns.items
     now = max(columns.asked.time[columns.event], items.clock[NEWEST])
     values = columns.values[column]
-    for c in range(columns.count):
+    for c in range(columns.size):
         row = columns.rows[c]
         days = max(now - items.first[row], 0.0) / DAY
         values[c] = np.float32(np.e * (1.0 + days) - 1.0) if items.counts[row, EVER] > 0 else np.float32(0)

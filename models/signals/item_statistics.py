@@ -65,7 +65,9 @@ class ItemStatistics(Live):
             domain, recalled, self.popularity[domain].counts, self.visits.slot_of[domain], counts, slots
         )
 
-    def fold(self, done: Done, slots: NDArray[np.int64], recent_slots: NDArray[np.int32], recalled: Recalled) -> None:
+    def fold(
+        self, done: Done, slots: NDArray[np.int64], recent_slots: NDArray[np.int32], recalled: Recalled
+    ) -> None:
         """Fold events in, in their order. slots: of their items; recent_slots: (B, R) of the users' latest items."""
         for domain in np.unique(done.domain).tolist():
             here = done.domain == domain
@@ -106,7 +108,8 @@ class ItemStatistics(Live):
 
     def load(self, state: dict[str, Any]) -> None:
         """Take up a state."""
-        for parts, name in ((self.popularity, "popularity"), (self.experience, "stage")):
-            for part, held in zip(parts, state[name], strict=True):
-                part.load(held)
+        for popularity, held in zip(self.popularity, state["popularity"], strict=True):
+            popularity.load(held)
+        for experience, held in zip(self.experience, state["stage"], strict=True):
+            experience.load(held)
         self.visits.load(state["visits"])

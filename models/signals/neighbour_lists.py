@@ -137,7 +137,9 @@ class NeighbourLists(Live):
         free = int(self._end[0]) + growths * self.most
         self.ids, self.weights = grown(self.ids, free), grown(self.weights, free)
         if self._left.shape[1] < int(self._left_n.max()) + growths:
-            self._left = np.concatenate([self._left, np.zeros((len(self.sizes), max(growths, self._left.shape[1])), np.int64)], 1)
+            self._left = np.concatenate(
+                [self._left, np.zeros((len(self.sizes), max(growths, self._left.shape[1])), np.int64)], 1
+            )
 
     def blocks(self) -> Blocks:
         """Return the lists as a kernel sees them."""

@@ -13,16 +13,15 @@ from models.text.inverted_lists import dot
 def standardised_affinity(columns: Columns, column: int) -> None:
     """Fill `(a - mean a) / sd a`, a the dot product of user and item, over the candidates; 0 without a network."""
     vector, vectors = columns.asked.vector[columns.event], columns.items.network
-    values, count = columns.values[column], columns.count
+    values, count = columns.values[column], columns.size
     if len(vectors) == 0 or count == 0:
         values[:count] = 0
         return
     total = 0.0
     for c in range(count):
         affinity = dot(vector, vectors[columns.rows[c]])
-        affinity = affinity if np.isfinite(affinity) else np.float32(0)
-        values[c] = affinity
-        total += affinity
+        values[c] = affinity if np.isfinite(affinity) else np.float32(0)
+        total += values[c]
     mean, squares = total / count, 0.0
     for c in range(count):
         squares += (values[c] - mean) ** 2

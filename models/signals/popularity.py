@@ -34,7 +34,7 @@ SCALE = 10.0
 
 
 @kernel
-def growth(clock: NDArray[np.float64], time: float, half_life: int) -> float:
+def growth(clock: NDArray[np.float64], time: float, half_life: int) -> Any:
     """Return the weight of an event now against one at the start: `exp((t - t_0) ln 2 / half-life)`.
 
     clock: `Popularity.clock`. time: seconds; one before the newest counts as the newest.
@@ -58,7 +58,7 @@ def rebase(counts: NDArray[np.float64], clock: NDArray[np.float64], time: float)
 
 
 @kernel
-def promote(top: NDArray[np.int32], held: int, counts: NDArray[np.float64], half_life: int, row: int) -> None:
+def promote(top: NDArray[np.int32], held: Any, counts: NDArray[np.float64], half_life: int, row: int) -> None:
     """Move `row`, whose count has just risen, to its place in a list sorted by falling count; the latest goes first."""
     count = counts[row, half_life]
     at = -1
@@ -266,8 +266,10 @@ def log_demand(columns: Columns, column: int) -> None:
         if items.clock[SEEN] > 0:
             scale = SCALE / growth(items.clock, time, half_life)
         values = columns.values[column + half_life]
-        for c in range(columns.count):
-            values[c] = np.float32(scale * items.counts[columns.rows[c], half_life])  # counts are too wide for 32 bits
+        for c in range(columns.size):
+            values[c] = np.float32(
+                scale * items.counts[columns.rows[c], half_life]
+            )  # counts are too wide for 32 bits
 
 
 _PRIOR = {"3d": 0.3, "30d": 0.3}

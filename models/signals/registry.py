@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
-from models.signals import covisit_scores, item_age, network_affinity, popularity, text_affinity, user_experience
+from models.signals import (
+    covisit_scores,
+    item_age,
+    network_affinity,
+    popularity,
+    text_affinity,
+    user_experience,
+)
 from models.signals.log1p import log1p
 from models.signals.signal import Column, Columns
 
@@ -64,7 +71,7 @@ def fill(columns: Columns) -> None:
     item_age.age(columns, AGE)
     network_affinity.standardised_affinity(columns, NETWORK)
     for n in LOGS:
-        log1p(columns.values[n, : columns.count])
+        log1p(columns.values[n, : columns.size])
 
 
 def matrix(values: NDArray[np.float32], places: NDArray[np.int64] = ALL) -> NDArray[np.float32]:

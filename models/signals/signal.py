@@ -117,12 +117,12 @@ class Scratch(NamedTuple):
 class Columns(NamedTuple):
     """The candidates of one question, and the columns to fill. values: (columns, room); rows: (room,) item rows.
 
-    Only the first `count` candidates are filled. event: which question.
+    Only the first `size` candidates are filled. event: which question.
     """
 
     values: Float32s
     rows: Int32s
-    count: int
+    size: int
     event: int
     asked: Asked
     items: Items

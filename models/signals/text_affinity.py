@@ -78,7 +78,7 @@ def text_cosines(columns: Columns, column: int) -> None:
     items of the domain, and with those items' fading mean. What other domains add to the profile blurs the domain's own.
     """
     units, own, profile = columns.items.units, columns.scratch.own, columns.asked.profile[columns.event]
-    values, count, dim = columns.values, columns.count, columns.items.units.shape[1]
+    values, count, dim = columns.values, columns.size, columns.items.units.shape[1]
     told = dot(profile, profile) > 0
     latest = gather_own(columns) if told else 0
     for c in range(count):

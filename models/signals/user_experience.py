@@ -90,7 +90,7 @@ def log_density(columns: Columns, column: int) -> None:
     mean_sum = PRIOR_STRENGTH * total[1] / users
     squares_sum = PRIOR_STRENGTH * (total[2] / users + LEAST_VARIANCE)
     values = columns.values[column]
-    for c in range(columns.count):
+    for c in range(columns.size):
         row = columns.rows[c]
         shrunk = 1.0 / (moments[row, 0] + PRIOR_STRENGTH)
         mean = (moments[row, 1] + mean_sum) * shrunk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ class Growing:
     ((64, 2), -1.0)
     """
 
-    def __init__(self, types: dict[str, DTypeLike] | None = None, **columns: tuple[tuple[int, ...], Any]) -> None:
+    def __init__(
+        self, types: Mapping[str, DTypeLike] | None = None, **columns: tuple[tuple[int, ...], Any]
+    ) -> None:
         """columns: by name the shape of a row and its fill value. types: dtypes, where the fill value's is not meant."""
         self._fill = {name: fill for name, (_, fill) in columns.items()}
         types = types or {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ FREE = -1
 
 
 @kernel
-def place(keys: NDArray[np.int64], rows: NDArray[np.int32], key: int) -> int:
+def place(keys: NDArray[np.int64], rows: NDArray[np.int32], key: int) -> Any:
     """Return where `key` stands, or the free place where it would stand. keys, rows: (places,), a power of two."""
     mask = len(keys) - 1
     at = np.int64((np.uint64(key) * MULTIPLIER) >> SHIFT) & mask
@@ -24,7 +26,7 @@ def place(keys: NDArray[np.int64], rows: NDArray[np.int32], key: int) -> int:
 
 
 @kernel
-def row_of(keys: NDArray[np.int64], rows: NDArray[np.int32], key: int) -> int:
+def row_of(keys: NDArray[np.int64], rows: NDArray[np.int32], key: int) -> Any:
     """Return the row of `key`, -1 without one."""
     return rows[place(keys, rows, key)]
 

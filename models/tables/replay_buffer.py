@@ -245,6 +245,11 @@ class Frequency:
 
         Beside them log Q, the log of the probability that each is in the sample: subtracted from the logits,
         it makes the sampled softmax consistent (Bengio and Senecal 2008; Yi et al. 2019).
+
+        >>> frequency = Frequency(half_life=100.0)
+        >>> rows, log_q = frequency.pool(np.array([7]), np.array([7]), 1, np.random.default_rng(0))
+        >>> print(rows, np.exp(log_q).round(3))  # one draw from one other: 1 - 1 / e, a Poisson count
+        [7] [0.632]
         """
         drawn = others[rng.integers(0, max(len(others), 1), n if len(others) else 0)]
         rows = np.unique(np.concatenate([positives, drawn]))

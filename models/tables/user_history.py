@@ -42,9 +42,14 @@ class Recalled(NamedTuple):
 
     def context(self, length: int) -> NDArray[np.float64]:
         """Return (B, length, 3): domain, row and time of the latest items; domain -1 where there is none."""
-        out = np.stack([self.domain[:, :length], self.row[:, :length], self.time[:, :length]], 2)
-        out[out[:, :, 0] < 0] = -1.0
-        return out.astype(np.float64)
+        out = np.empty((len(self.n), length, 3))
+        out[:, :, 0], out[:, :, 1], out[:, :, 2] = (
+            self.domain[:, :length],
+            self.row[:, :length],
+            self.time[:, :length],
+        )
+        out[self.domain[:, :length] < 0] = -1.0
+        return out
 
 
 class Done(NamedTuple):
@@ -70,7 +75,9 @@ class Seen(NamedTuple):
 
 
 @kernel
-def contains(hashes: NDArray[np.int64], at: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
+def contains(
+    hashes: NDArray[np.int64], at: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> NDArray[np.bool_]:
     """Return (B,): whether each wanted hash is among those of its event; see `Seen`."""
     found = np.zeros(len(wanted), np.bool_)
     for b in range(len(wanted)):
@@ -115,7 +122,9 @@ def recall(rings: Rings, done: Done, together: bool, found: Recalled) -> None:
                 at = (total - 1 - back) % length
                 domain, row = rings.domain[user, at], rings.row[user, at]
                 # What was of a domain that is gone is of none; a row that was given to another item since means it not.
-                if domain < 0 or (row < rings.born.shape[1] and rings.seq[user, at] < rings.born[domain, row]):
+                if domain < 0 or (
+                    row < rings.born.shape[1] and rings.seq[user, at] < rings.born[domain, row]
+                ):
                     continue
                 if n < length:
                     found.domain[b, n], found.row[b, n] = domain, row
@@ -152,7 +161,13 @@ class History(LiveRows):
         """Events so far."""
         self.seen_items = 0
         """Of all users together."""
-        types = {"events": np.int64, "_domain": np.int8, "_row": np.int32, "_time": np.float64, "_seq": np.int64}
+        types = {
+            "events": np.int64,
+            "_domain": np.int8,
+            "_row": np.int32,
+            "_time": np.float64,
+            "_seq": np.int64,
+        }
         shapes = {name: (length,) for name in types} | {"events": (len(catalogues),)}
         self._rings = Growing(types, **{name: (shape, 0) for name, shape in shapes.items()})
         self._born = np.zeros((len(catalogues), 0), np.int64)
@@ -167,7 +182,8 @@ class History(LiveRows):
 
     def rings(self) -> Rings:
         """Return the rings as a kernel sees them."""
-        return Rings(*self._rings.arrays.values(), self._born)
+        held = self._rings.arrays
+        return Rings(held["events"], held["_domain"], held["_row"], held["_time"], held["_seq"], self._born)
 
     def recall(self, done: Done, together: bool = True) -> Recalled:
         """Return what is known of each event's user before it; see `recall`. Changes nothing."""
@@ -184,7 +200,9 @@ class History(LiveRows):
         """Return the items that users had in the events' domains before each event. together: see `recall`."""
         parts, at = [], [0]
         batch: dict[tuple[int, int], array[int]] = {}
-        for domain, user, item in zip(done.domain.tolist(), done.user.tolist(), done.item.tolist(), strict=True):
+        for domain, user, item in zip(
+            done.domain.tolist(), done.user.tolist(), done.item.tolist(), strict=True
+        ):
             held = self._seen[domain].get(user)
             length = at[-1]
             if held is not None:
@@ -195,7 +213,9 @@ class History(LiveRows):
                     parts.append(more.tobytes())
                     length += len(more)
                 if item >= 0:
-                    batch.setdefault((user, domain), array("q")).append(int(self.catalogues[domain].hash_of[item]))
+                    batch.setdefault((user, domain), array("q")).append(
+                        int(self.catalogues[domain].hash_of[item])
+                    )
             at.append(length)
         return Seen(np.frombuffer(b"".join(parts), np.int64), np.array(at, np.int64))
 
@@ -242,7 +262,7 @@ class History(LiveRows):
         """Return the last `length` events of the user whose items are still resident, oldest first."""
         found = self.recall(asking([user]))
         n = int(found.n[0])
-        return Recent(*(values[0, :n][::-1] for values in (found.domain, found.row, found.time)))
+        return Recent(found.domain[0, :n][::-1], found.row[0, :n][::-1], found.time[0, :n][::-1])
 
     def newest(self, users: list[int | None], length: int) -> NDArray[np.float64]:
         """Return (n, length, 3): domain, row and time of each user's latest items, newest first; domain -1: none.

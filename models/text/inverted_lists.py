@@ -1,6 +1,6 @@
 """An approximate index of item vectors by dot product, so that a search costs much the same in any catalogue.
 
-Inverted lists (Sivic and Zisserman, 2003): vectors lie in the list of the nearest of about 2√n centres, and a query
+Inverted lists (Sivic and Zisserman, 2003): vectors lie in the list of the nearest of about 4√n centres, and a query
 looks only into the lists whose centres have the highest dot product with it. Lists rather than a graph (HNSW): vectors
 can move and go, and on dot products of unequal lengths a graph finds less.
 """
@@ -16,16 +16,18 @@ from models.kernels import kernel
 from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Rows
 
-PROBED = 16
+LISTS = 4
+"""There are about so many times √n lists."""
+PROBED = 8
 """How many lists a query looks into, at least; in large catalogues one list in `PROBED_SHARE`."""
-PROBED_SHARE = 32
+PROBED_SHARE = 64
 LOOSE = 512
 """How many changed vectors wait outside the lists, and are looked at by every query, until the lists are made anew."""
 FILLS = 32
 """The centres are chosen anew when all vectors have changed this often."""
 ASSIGNED = 8
 """The lists are made anew at every eighth change of all vectors: they drift slowly."""
-POINTS = 64
+POINTS = 16
 """How many vectors a centre, at most, the choice of centres looks at."""
 ROUNDS = 6
 """Of k-means."""
@@ -78,7 +80,7 @@ def offer(scores: Array, rows: NDArray[np.int32], k: int, score: float, row: int
 
 
 @kernel
-def dot(left: Array, right: Array) -> float:
+def dot(left: Array, right: Array) -> Any:
     """Return Σ_k left_k right_k."""
     total = np.float32(0)
     for k in range(len(left)):
@@ -230,8 +232,8 @@ class VectorIndex:
 
 
 def _chosen(vectors: Array) -> Array:
-    """Return about 2√n centres of unit length by spherical k-means, (L, dim); equal for equal vectors."""
-    count = min(2 ** round(np.log2(2 * np.sqrt(len(vectors)))), len(vectors))
+    """Return about 4√n centres of unit length by spherical k-means, (L, dim); equal for equal vectors."""
+    count = min(2 ** round(np.log2(LISTS * np.sqrt(len(vectors)))), len(vectors))
     sample = vectors[:: max(1, len(vectors) // (POINTS * count))]
     centres = np.array(sample[np.linspace(0, len(sample) - 1, count).astype(np.int64)])
     for _ in range(ROUNDS):

@@ -42,10 +42,6 @@ class Projection(Live):
         self._width = 0
         self._written = Touched()
 
-    def waits(self, domain: str) -> int:
-        """How many raw vectors of the domain wait."""
-        return sum(name == domain for name, _ in self._waiting)
-
     def take(self, raw: dict[Key, Array], idle: bool) -> dict[Key, Array]:
         """More raw vectors (of a key the latest counts); gives all item vectors that are new or changed.
 

@@ -1,6 +1,7 @@
 """Which strategy a target uses: what each does, which to begin with, and when to try another.
 
-A *trial* lets a rival with one other strategy for one target learn the same events; see `models/contest.py`.
+A *trial* lets a rival with one other strategy for one target learn the same events; see
+`models/network/strategy_search.py`.
 """
 
 from __future__ import annotations
@@ -47,10 +48,13 @@ READY_EVENTS = 1024
 """Of a target, before its divergence counts and trials begin."""
 TRIAL_EVENTS, TRIAL_STEPS = 1024, 256
 """A trial ends without a verdict after so many target events, or network steps."""
+LEAST_STEPS = 4
+"""Network steps of a trial before it ends for its number of events: few large steps show little of a strategy."""
 LEAST_EVENTS = 512
 """Of the target, before a verdict: what a strategy does takes time, and what its predecessor did wears off."""
 REST = 9
-"""Rest after a trial, in multiples of its steps: a rival learns in at most a tenth of the steps."""
+"""Rest after a trial, in multiples of its events: a rival learns at most a tenth of all events, whatever the size of
+steps, and so costs at most a tenth of the champion."""
 
 
 def candidates(current: Strategy) -> list[Strategy]:
@@ -78,10 +82,17 @@ class Trial(msgspec.Struct):
     others: PairedTest
     """Losses of all other events: a strategy may not help its target at their cost."""
     steps: int = 0
+    events: int = 0
+    """Of all domains, learned since the trial began."""
+
+    def learned(self, events: int) -> None:
+        """Count a step on so many events that gives no evidence: before the first, both networks are the same."""
+        self.steps += 1
+        self.events += events
 
     def add(self, domain: NDArray[np.int64], champion: NDArray[Any], rival: NDArray[Any]) -> None:
-        """Losses of the same new events, (B,) each, before learning them."""
-        self.steps += 1
+        """Take up the losses of the same new events, (B,) each, from before both learned them."""
+        self.learned(len(domain))
         for d, *losses in zip(domain.tolist(), champion.tolist(), rival.tolist(), strict=True):
             (self.own if d == self.target else self.others).add(*losses)
 
@@ -90,7 +101,8 @@ class Trial(msgspec.Struct):
         own = self.own.verdict()
         if own == "better" and self.others.verdict() != "worse":
             return "better"
-        over = self.own.count >= TRIAL_EVENTS or self.steps >= TRIAL_STEPS
+        seen = self.own.count >= TRIAL_EVENTS and self.steps >= LEAST_STEPS
+        over = seen or self.steps >= TRIAL_STEPS
         return "worse" if own == "worse" or over else "open"
 
     def judged(self) -> Judged:
@@ -118,6 +130,7 @@ class Search:
         self.targets = list(targets)
         self.trial: Trial | None = None
         self._rest = 0
+        """Events of all domains until the next trial may begin."""
         self._turn = 0
         self._next = dict.fromkeys(self.targets, 0)
         self._wanted: list[int] = []
@@ -128,9 +141,12 @@ class Search:
         if target in self.targets and target not in self._wanted:
             self._wanted.append(target)
 
-    def begin(self, current: Sequence[Strategy], events: NDArray[np.int64]) -> Trial | None:
-        """Call once a step without a trial: the next one, if it is time. events: (K,) learned, by domain."""
-        self._rest = max(self._rest - 1, 0)
+    def begin(self, current: Sequence[Strategy], events: NDArray[np.int64], step: int) -> Trial | None:
+        """Call once a step without a trial; return the next one, if it is time.
+
+        events: (K,) learned, by domain. step: events of this step.
+        """
+        self._rest = max(self._rest - step, 0)
         ready = [t for t in self.targets if events[t] >= READY_EVENTS]
         if self._rest or not ready:
             return None
@@ -150,12 +166,12 @@ class Search:
     def end(self) -> None:
         """The trial is over, whatever its verdict."""
         if self.trial is not None:
-            self._rest, self.trial = REST * self.trial.steps, None
+            self._rest, self.trial = REST * self.trial.events, None
 
     def state(self) -> dict[str, Any]:
         return {
             "trial": None if self.trial is None else msgspec.to_builtins(self.trial),
-            "rest": self._rest,
+            "rest_events": self._rest,
             "turn": self._turn,
             "next": [self._next[t] for t in self.targets],
             "wanted": list(self._wanted),
@@ -163,6 +179,11 @@ class Search:
 
     def load(self, state: dict[str, Any]) -> None:
         self.trial = None if state["trial"] is None else msgspec.convert(state["trial"], Trial)
-        self._rest, self._turn = state["rest"], state["turn"]
+        self._rest, self._turn = rest_events(state), state["turn"]
         self._wanted = list(state["wanted"])
         self._next = dict(zip(self.targets, state["next"], strict=True))
+
+
+def rest_events(state: dict[str, Any]) -> int:
+    """Return the rest that the state of a `Search` holds, in events; earlier versions counted steps of 256."""
+    return int(state["rest_events"] if "rest_events" in state else 256 * state["rest"])

@@ -2,50 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from itertools import islice
 
 
 class ListQueue:
-    """(user, domain) pairs in two classes, each in the order they came; a pair is in at most one of them."""
+    """(user, domain) pairs in two classes, urgent and later; a pair is in at most one of them.
 
-    def __init__(self, domains: Sequence[str]) -> None:
-        self._urgent: dict[str, dict[str, None]] = {name: {} for name in domains}
-        self._later: dict[str, dict[str, None]] = {name: {} for name in domains}
+    The users who did something last are served first: they are the ones who look. Once the pair at the other end has
+    waited longer than `within` seconds, it is served first instead.
+    """
+
+    def __init__(
+        self, domains: Sequence[str], clock: Callable[[], float] = lambda: 0.0, within: float = math.inf
+    ) -> None:
+        """clock: seconds. within: how long an urgent list may wait."""
+        self._urgent: dict[str, dict[str, float]] = {name: {} for name in domains}
+        self._later: dict[str, dict[str, float]] = {name: {} for name in domains}
+        self._clock, self._within = clock, within
 
     def __len__(self) -> int:
         return sum(len(queue) for queues in (self._urgent, self._later) for queue in queues.values())
 
     def add(self, user: str, domain: str | None = None) -> None:
-        """All of the user's lists: the one of `domain` is urgent, the others (all, without it) can wait."""
+        """Add all of the user's lists: the one of `domain` is urgent, the others (all, without it) can wait."""
         for name, urgent in self._urgent.items():
             if name == domain:
                 self.add_one(user, name)
             elif user not in urgent:
-                self._later[name][user] = None
+                self._later[name].setdefault(user, self._clock())
 
     def add_one(self, user: str, domain: str) -> None:
-        """This one list, urgently."""
+        """Add this one list, urgently. It counts as waiting since it was first added."""
         if domain in self._urgent:
+            urgent = self._urgent[domain]
             self._later[domain].pop(user, None)
-            self._urgent[domain][user] = None
+            since = urgent.pop(user, self._clock())
+            urgent[user] = since
 
     def discard(self, user: str) -> None:
+        """Take all of the user's lists out."""
         for queues in (self._urgent, self._later):
             for queue in queues.values():
                 queue.pop(user, None)
 
+    def overdue(self) -> bool:
+        """Return whether an urgent list has waited too long."""
+        return any(self._is_overdue(queue) for queue in self._urgent.values())
+
+    def _is_overdue(self, queue: dict[str, float]) -> bool:
+        return bool(queue) and self._clock() - next(iter(queue.values())) > self._within
+
     def take(self, limit: int) -> tuple[str, list[str]] | None:
-        """Up to `limit` users of one domain: the one with most urgent ones, else with most that wait; or None."""
+        """Take up to `limit` users of one domain: the one with most urgent ones, else with most that wait; or None."""
         for queues in (self._urgent, self._later):
-            name = max(queues, key=lambda n: len(queues[n]), default=None)
+            name = max(queues, key=lambda n: (self._is_overdue(queues[n]), len(queues[n])), default=None)
             if name is not None and queues[name]:
                 queue = queues[name]
-                users = [user for user, _ in zip(queue, range(limit), strict=False)]
+                users = list(islice(queue if self._is_overdue(queue) else reversed(queue), limit))
                 for user in users:
                     del queue[user]
                 return name, users
         return None
 
     def users(self) -> set[str]:
-        """Everyone with a list to rewrite."""
+        """Return everyone with a list to rewrite."""
         return {u for queues in (self._urgent, self._later) for queue in queues.values() for u in queue}

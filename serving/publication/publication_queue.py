@@ -37,7 +37,9 @@ class Outbox:
         explain_top: int = 10,
         ttl_seconds: int = 604_800,
         started_ts: int = 0,
+        lists_within: float = 1.0,
     ) -> None:
+        """lists_within: seconds that the list of a user who did something may wait before it is overdue."""
         self._arms = arms
         self.keys = self._keys = keys
         self._clock = clock
@@ -45,7 +47,7 @@ class Outbox:
         self._builder = RecordBuilder(arms, keys, top, explain_top, ttl_seconds, started_ts)
         self._listing = [d.name for d in arms.full.domains if d.recommend]
         self._users: dict[str, Births] = {}
-        self._lists = ListQueue(self._listing)
+        self._lists = ListQueue(self._listing, clock, lists_within)
         self.again = Republish(arms, keys)
         self._items: dict[tuple[str, str], None] = {}
         self._gone: dict[tuple[str, str], None] = {}
@@ -158,6 +160,10 @@ class Outbox:
     def backlog(self) -> int:
         users = len(self._users) + len(self._lists) + len(self._left) + len(self._forgotten)
         return users + len(self._items) + len(self._gone) + len(self._index) + len(self.again)
+
+    def overdue(self) -> bool:
+        """Return whether the list of a user who did something has waited for too long."""
+        return self._lists.overdue()
 
     # What to write
 

@@ -43,9 +43,9 @@ def timing_beginnings(search: StrategySearch) -> list[Timed]:
     """How long each rival took to begin, from now on."""
     begin, taken = search._begin, list[Timed]()
 
-    def timed() -> None:
+    def timed(step: int) -> None:
         with Timed() as time_taken:
-            begin()
+            begin(step)
         if search.shadow is not None:
             taken.append(time_taken)
 

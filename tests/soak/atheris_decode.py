@@ -7,7 +7,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["consumers.events.decode", "msgspec"]):
-    from tests.unit.consumers.events.test_decode import DECODER, NOW, SETTINGS, check
+    from tests.support.decoding import DECODER, NOW, SETTINGS, check
 
 from consumers.events.record import Record
 

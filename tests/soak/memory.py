@@ -232,7 +232,7 @@ def settings_for(users: int) -> Settings:
             "learner": {"users": users, "items_per_domain": max(users // 10, 1000)},
             # Set for catching up: fewer network steps, and less time for lists. Of several hours that is a quarter.
             "intake": {"dedup_events": users, "network_events": 1024},
-            "publish": {"ttl_seconds": 60, "interval_ms": 1000, "list_share": 0.05},
+            "publish": {"ttl_seconds": 60, "interval_ms": 1000, "lists_within_ms": 60_000.0},
         }
     )
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.events.record import Record
-from tests.unit.consumers.events.test_decode import (
+from tests.support.decoding import (
     DECODER,
     FIELDS,
     KEYS,

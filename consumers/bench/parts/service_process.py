@@ -72,9 +72,15 @@ class ServiceProcess:
             self._process.wait()
 
     def metrics(self) -> Metrics:
-        """Return the metrics of now; empty while the service starts."""
+        """Return the metrics of now, once the service answers. Raises RuntimeError if it does not."""
+        deadline = time.monotonic() + START_SECONDS
+        while (answer := self._get("/metrics"))[0] != 200:
+            self.check()
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"no metrics within {START_SECONDS:.0f} s")
+            time.sleep(0.1)
         found = Metrics()
-        for family in text_string_to_metric_families(self._get("/metrics")[1]):
+        for family in text_string_to_metric_families(answer[1]):
             for sample in family.samples:
                 found[sample.name] += sample.value
                 for label, value in sample.labels.items():

@@ -42,11 +42,11 @@ class Plan(msgspec.Struct, frozen=True):
 
 QUICK = Plan(
     events=20_000,
-    learn_seconds=3.0,
-    drain_seconds=6.0,
-    fresh_seconds=5.0,
+    learn_seconds=2.0,
+    drain_seconds=5.0,
+    fresh_seconds=4.0,
     read_seconds=2.0,
-    growth_events=800,
+    growth_events=500,
     growth_seconds=1.0,
     growth_users=((10_000, 10_000), (100_000, 10_000)),
     memory_seconds=2.0,

@@ -67,7 +67,10 @@ class Rows:
         for of, folder in self._plan.sets:
             drained, polled = self._drained(of, folder)
             rate, bare = drained["events_per_second"], polled["events_per_second"]
-            note = f"{drained['events']:,.0f} events, {drained['lists_per_second']:,.0f} lists/s"
+            note = (
+                f"{drained['events']:,.0f} events, {drained['lists_per_second']:,.0f} lists/s; "
+                f"{drained['events_per_cpu_second']:,.0f} events/s of its CPU"
+            )
             figures += [
                 Figure("drain", "run drains a backlog", rate, "events/s", "higher", of, note),
                 Figure(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from consumers.service.list_budget import LATE_SECONDS, ListBudget
+from consumers.service.list_budget import LATE_SECONDS, SHARE, ListBudget
 
-INTERVAL, SHARE, BATCH = 0.05, 0.25, 256
+INTERVAL, BATCH = 0.05, 256
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,20 @@ INTERVAL, SHARE, BATCH = 0.05, 0.25, 256
     ],
 )
 def test_the_budget(learning: float, age: float, waiting: int, budget: float) -> None:
-    lists = ListBudget(INTERVAL, SHARE, BATCH)
+    lists = ListBudget(INTERVAL, BATCH)
     lists.learned(learning, age)
-    assert lists.take(waiting) == pytest.approx(budget)
+    assert lists.take(waiting, overdue=False) == pytest.approx(budget)
+
+
+def test_an_overdue_list_gets_half_of_the_time() -> None:
+    lists = ListBudget(INTERVAL, BATCH)
+    lists.learned(0.4, 2 * LATE_SECONDS)
+    assert lists.take(BATCH, overdue=True) == pytest.approx(0.4)
 
 
 def test_each_round_begins_anew() -> None:
-    lists = ListBudget(INTERVAL, SHARE, BATCH)
+    lists = ListBudget(INTERVAL, BATCH)
     lists.learned(0.2, 0.0)
     lists.learned(0.3, 0.0)
-    assert lists.take(0) == pytest.approx(0.5)
-    assert lists.take(0) == INTERVAL
+    assert lists.take(0, overdue=False) == pytest.approx(0.5)
+    assert lists.take(0, overdue=False) == INTERVAL

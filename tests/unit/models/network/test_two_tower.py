@@ -299,3 +299,32 @@ def test_a_state_with_user_rows_still_loads(trained: World) -> None:
     twin = trained.another()
     twin.load(old)
     same_state(twin.state(), state)
+
+
+def test_numpy_towers_equal_the_torch_ones(trained: World) -> None:
+    """Items of one domain, and users with many, few and no recent items; with and without gradients."""
+    trainer, rng = trained.learner.trainer, np.random.default_rng(0)
+    rows, text = rng.standard_normal((20, 8), np.float32), rng.standard_normal((20, TEXT), np.float32)
+    near = rng.integers(0, 20, (5, 30))
+    near[1], near[2, 1:], near[3, 7:] = -1, -1, -1
+    age = rng.random((5, 30), np.float32)
+    fixed = trainer.network.fixed_inputs(torch.from_numpy(text), torch.ones(20, dtype=torch.long))
+    items = trainer.network.items(torch.from_numpy(rows), fixed).detach()
+    np.testing.assert_allclose(trainer.scorer.items(rows, text, 1), items.numpy(), rtol=1e-4, atol=1e-5)
+    vectors = items[:, :-1].contiguous()
+    users = trainer.network.users(vectors, torch.from_numpy(near), torch.from_numpy(age)).detach()
+    np.testing.assert_allclose(
+        trainer.scorer.users(vectors.numpy(), near, age), users.numpy(), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_many_waiting_events_are_learned_in_several_steps() -> None:
+    """A young network takes steps of 256, an older one larger ones; every event is learned once."""
+    world = World()
+    batch = world.batch(1_100)
+    assert np.isfinite(world.learner.learn(*batch))
+    assert world.learner.steps == 4
+    assert world.learner.buffer.added == world.learner.trainer.adapter.events.sum() == 1_100
+    world.learner.trainer.adapter.events[:] = 100_000
+    assert np.isfinite(world.learner.learn(*world.batch(1_100)))
+    assert world.learner.steps == 5

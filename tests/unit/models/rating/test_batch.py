@@ -3,14 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from models.rating.batch import ERROR, INNOVATION, THETA, censored_residual
-from models.rating.events import PARTS, RatedBatch, ResolvedEvent
+from models.rating.events import PARTS, RatedBatch, ResolvedEvent, totals
 from models.rating.model import RatingModel
 from models.schema import Domain
+from models.state.merging import merged
+from models.state.snapshot import Snapshot, joined, snapshot
 from tests.support.plain_rating import PlainRating
 from tests.support.rating_states import as_before
 from tests.support.states import differences
@@ -112,6 +115,7 @@ def test_single_events_are_batches_of_one() -> None:
         event = ResolvedEvent(domain, user, item, events.vectors[n], events.context[n], float(events.time[n]))
         parts = other.predict(event, float(events.external[n]))
         assert [getattr(parts, name) for name in parts.__struct_fields__] == expected[n].tolist()
+        assert parts.total == pytest.approx(totals(expected)[n])
         if not np.isnan(value):
             other.learn(event, value, parts)
     assert differences(one.state(), other.state()) == []
@@ -158,6 +162,31 @@ def test_a_domain_of_its_own_learns_as_among_others() -> None:
             plain.predict(*row, (), external) if np.isnan(value) else plain.learn(*row, value, (), external)
         )
         assert parts[n] == pytest.approx(plainly, abs=2e-6)
+
+
+def read(taken: Snapshot) -> Any:
+    """The state as it comes back from disk."""
+    return joined(msgspec.msgpack.decode(taken.body), taken.tensors)
+
+
+def test_increments_hold_all_that_was_learned() -> None:
+    """A model by itself marks its rows; what another's lessons changed is in its increments too."""
+    one, other, events = made(), made(), cut(ratings(400), 50)
+    for part in events[:4]:
+        one.learn_batch(part)
+    states = [read(snapshot(model.live())) for model in (one, other)]
+    for part in events[4:]:
+        lessons = one.no_lessons(len(part.domain))
+        one.learn_batch(part, lessons)
+        other.fold_batch(part, lessons)
+    for model, state in zip((one, other), states, strict=True):
+        taken = snapshot(model.live(), increment=True)
+        now = merged(state, [read(taken)])
+        assert differences(now, model.state()) == []
+        model.drop_user(3)
+        model.drop_item(0, 3)
+        taken = snapshot(model.live(), increment=True)
+        assert differences(merged(now, [read(taken)]), model.state()) == []
 
 
 # States of before: biases by name, whole covariances

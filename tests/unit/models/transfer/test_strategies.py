@@ -9,6 +9,7 @@ import pytest
 from models.settings import AdaptationSettings
 from models.transfer.strategies import (
     FAR,
+    LEAST_STEPS,
     PLANS,
     READY_EVENTS,
     REST,
@@ -27,7 +28,7 @@ READY = np.array([0, READY_EVENTS, READY_EVENTS])
 
 
 def trial() -> Trial:
-    begun = Search([1]).begin(["none", "correct", "none"], READY)
+    begun = Search([1]).begin(["none", "correct", "none"], READY, 256)
     assert begun is not None
     return begun
 
@@ -99,14 +100,14 @@ def test_a_trial_without_evidence_ends() -> None:
 def test_no_trial_before_a_target_is_ready() -> None:
     search = Search([1, 2])
     current: list[Strategy] = ["none", "correct", "correct"]
-    assert search.begin(current, READY - 1) is None
-    begun = search.begin(current, np.array([0, 0, READY_EVENTS]))
+    assert search.begin(current, READY - 1, 256) is None
+    begun = search.begin(current, np.array([0, 0, READY_EVENTS]), 256)
     assert begun is not None
     assert begun.target == 2
 
 
 def test_nothing_to_search_without_sources() -> None:
-    assert Search([]).begin(["correct"], READY) is None
+    assert Search([]).begin(["correct"], READY, 256) is None
 
 
 def test_targets_and_candidates_take_turns() -> None:
@@ -115,7 +116,7 @@ def test_targets_and_candidates_take_turns() -> None:
     current: list[Strategy] = ["none", "correct", "none"]
     seen: dict[int, list[Strategy]] = {1: [], 2: []}
     for n in range(10):
-        begun = search.begin(current, READY)
+        begun = search.begin(current, READY, 256)
         assert begun is not None
         assert begun.target == 1 + n % 2
         seen[begun.target].append(begun.candidate)
@@ -130,7 +131,7 @@ def test_sharing_is_not_challenged_by_none() -> None:
     search = Search([1])
     seen = []
     for _ in range(4):
-        begun = search.begin(["none", "share"], READY)
+        begun = search.begin(["none", "share"], READY, 256)
         assert begun is not None
         seen.append(begun.candidate)
         search.end()
@@ -138,19 +139,41 @@ def test_sharing_is_not_challenged_by_none() -> None:
     assert "share" in candidates("none")
 
 
-@pytest.mark.parametrize("steps", [1, 7, TRIAL_STEPS])
-def test_a_rival_runs_a_tenth_of_the_steps(steps: int) -> None:
-    """Nine times the steps of a trial pass before the next one."""
+@pytest.mark.parametrize("size", [10, 256, 1000])
+def test_a_rival_learns_a_tenth_of_the_events(size: int) -> None:
+    """Nine times the events of a trial pass before the next one, whatever the size of the steps between them."""
     search = Search([1])
     current: list[Strategy] = ["none", "correct"]
-    begun = search.begin(current, READY)
+    begun = search.begin(current, READY, 256)
     assert begun is not None
-    begun.steps = steps
+    begun.learned(300)
+    feed(begun, own=0.0, others=0.0, steps=7)
     search.end()
     waited = 0
-    while search.begin(current, READY) is None:
-        waited += 1
-    assert waited == REST * steps - 1  # the step that begins the next trial has no rival yet
+    while search.begin(current, READY, size) is None:
+        waited += size
+    rest = REST * begun.events
+    assert rest - size <= waited < rest  # the step that begins the next trial has no rival yet
+
+
+def test_few_large_steps_are_no_trial() -> None:
+    """More target events than a trial needs, in one step: a strategy shows over several."""
+    one = trial()
+    many = 2 * TRIAL_EVENTS
+    for _ in range(LEAST_STEPS - 1):
+        one.add(np.ones(many, np.int64), np.ones(many), np.ones(many))
+        assert one.verdict() == "open"
+    one.add(np.ones(many, np.int64), np.ones(many), np.ones(many))
+    assert one.verdict() == "worse"
+
+
+def test_a_state_that_counts_steps_still_loads() -> None:
+    """Earlier versions kept the rest in steps of 256 events."""
+    state = Search([1]).state()
+    del state["rest_events"]
+    search = Search([1])
+    search.load(state | {"rest": 3})
+    assert search.state()["rest_events"] == 768
 
 
 def test_a_drifted_target_is_aligned_next() -> None:
@@ -162,7 +185,7 @@ def test_a_drifted_target_is_aligned_next() -> None:
     current: list[Strategy] = ["none", "correct", "adversarial"]
     seen = []
     for _ in range(2):
-        begun = search.begin(current, READY)
+        begun = search.begin(current, READY, 256)
         assert begun is not None
         seen.append((begun.target, begun.candidate))
         search.end()
@@ -175,7 +198,7 @@ def test_state_round_trip() -> None:
     one.want(1)
     one.want(2)
     current: list[Strategy] = ["none", "correct", "correct"]
-    begun = one.begin(current, READY)
+    begun = one.begin(current, READY, 256)
     assert begun is not None
     feed(begun, 0.1, 0.0, 3)
     for _ in range(2):

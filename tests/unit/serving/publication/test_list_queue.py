@@ -11,8 +11,8 @@ def test_the_domain_of_the_event_comes_first() -> None:
     queue.add("u", "b")
     queue.add("v", "b")
     assert len(queue) == 4
-    assert queue.take(10) == ("b", ["u", "v"])
-    assert queue.take(10) == ("a", ["u", "v"])
+    assert queue.take(10) == ("b", ["v", "u"])
+    assert queue.take(10) == ("a", ["v", "u"])
     assert queue.take(10) is None
 
 
@@ -29,6 +29,25 @@ def test_a_list_is_in_the_queue_once() -> None:
     assert queue.users() == {"u"}
     queue.discard("u")
     assert len(queue) == 0
+
+
+def test_the_newest_come_first_until_one_is_overdue() -> None:
+    """Whoever did something last is served first; once somebody has waited too long, they are."""
+    now = 0.0
+    queue = ListQueue(["a"], lambda: now, within=1.0)
+    for second, user in enumerate("uvw"):
+        now = second / 4
+        queue.add(user, "a")
+    assert not queue.overdue()
+    assert queue.take(1) == ("a", ["w"])
+    now = 0.9
+    queue.add("v", "a")  # waits since 0.25 s, and is the newest now
+    assert queue.take(1) == ("a", ["v"])
+    queue.add("x", "a")
+    now = 1.1
+    assert queue.overdue()
+    assert queue.take(1) == ("a", ["u"])
+    assert not queue.overdue()
 
 
 def test_a_domain_without_lists_is_nobodys_business() -> None:

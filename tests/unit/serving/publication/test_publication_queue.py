@@ -15,8 +15,9 @@ from models.settings import LearningSettings
 from models.state.merging import merged
 from models.state.snapshot import Snapshot, joined, snapshot
 from models.tables.id_table import IdTable
-from serving.contract import Keys, Write, decode_list
+from serving.contract import FIELDS, Keys, Write, decode_list
 from serving.publication.publication_queue import Outbox
+from serving.store.store_mark import FIELD
 from tests.support.states import differences
 
 START = 1_700_000_000_000
@@ -101,6 +102,37 @@ def test_everything_of_the_contract_is_there(world: World) -> None:
     items = {f"cc:item:movies:m{n}" for n in range(8)} | {f"cc:item:books:b{n}" for n in range(4)}
     rest = {"cc:domain:movies", "cc:domain:books", "cc:domain:notes", "cc:popular:movies", "cc:popular:books"}
     assert set(world.store) == lists | users | items | rest | {"cc:item:notes:n0", "cc:meta"}
+
+
+def test_the_fields_are_those_of_the_contract() -> None:
+    """Every field of every hash is documented, and every documented one is written, in a world where all is known."""
+    world = World()
+    world.arms = Arms(DOMAINS, LearningSettings(users=64, items_per_domain=60))
+    world.outbox = Outbox(world.arms, Keys("cc"), lambda: world.now)
+    for n in range(20):
+        world.item(f"m{n}")
+        world.item(f"b{n}", "books")
+    vectors = np.random.default_rng(0).standard_normal((40, 70)).astype(np.float32)
+    names = [("movies", f"m{n}") for n in range(20)] + [("books", f"b{n}") for n in range(20)]
+    world.arms.put_text_vectors(dict(zip(names, vectors, strict=True)), idle=True)
+    for n in range(300):
+        domain = ("movies", "books")[n % 2]
+        event = Interaction(
+            domain, "rating", f"u{n % 17}", f"{domain[0]}{n % 20}", START + n, float(1 + n % 5)
+        )
+        world.arms.step(event)
+        world.outbox.event(event.user, domain, event.item, START + n)
+        if n % 32 == 31:
+            world.arms.end_batch()
+    found: dict[str, set[str]] = {}
+    for write in world.publish():
+        if write.kind == "hash":
+            fields = {name.partition(":")[0] for name in write.value}
+            found.setdefault(write.key.split(":")[1], set()).update(fields)
+    told = {kind: {name.partition(":")[0] for name in fields} for kind, fields in FIELDS.items()}
+    told["meta"].remove(FIELD)  # by the store's writer
+    del told["canary"]  # by the canaries
+    assert found == told
 
 
 def test_list_record(world: World) -> None:

@@ -1,0 +1,85 @@
+"""The first three stages: read records, decode them, and collect micro-batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import structlog
+
+from consumers.config.schema import Settings
+from consumers.dead_letters.sink import Limits, Sink, dead_letter
+from consumers.events.decode import Decoder
+from consumers.events.record import Record
+from consumers.events.rejection import Rejection
+from consumers.service.canary import canary
+from consumers.service.microbatch import Batch, Batcher
+from consumers.source.protocol import Source, Unavailable
+from serving.metrics import Metrics
+
+log = structlog.get_logger()
+
+PAUSE_SECONDS = 0.05
+LEAST_BACKOFF, MOST_BACKOFF = 0.1, 5.0
+"""Seconds between two tries to read from a log that is unavailable."""
+
+
+class Intake(NamedTuple):
+    """What the intake works with. limits: judges how many records are invalid. blocked: whether reading on would only
+    grow memory, or nothing can be saved.
+    """
+
+    source: Source
+    sink: Sink
+    decoder: Decoder
+    limits: Limits
+    metrics: Metrics
+    blocked: Callable[[], bool]
+
+
+class IntakeStage:
+    """Reads, decodes and batches records; sends what is invalid to the dead letters."""
+
+    def __init__(self, settings: Settings, parts: Intake, clock: Callable[[], float]) -> None:
+        """clock: seconds."""
+        self.parts = parts
+        self.batcher = Batcher(settings.intake.batch_events, settings.intake.batch_ms / 1000, clock)
+        self._full_batch = settings.intake.batch_events
+        self._longest_wait = settings.publish.interval_ms / 1000
+        self._canary_topic = settings.kafka.canary_topic
+        self._backoff = 0.0
+
+    def poll(self) -> list[Record]:
+        """Return what the log has now; nothing while a whole batch waits, or while reading is blocked."""
+        if len(self.batcher) >= self._full_batch:
+            return []
+        if self.parts.blocked():
+            time.sleep(PAUSE_SECONDS)
+            return []
+        wait = min(self.batcher.wait(), self._longest_wait)
+        try:
+            with self.parts.metrics.stage_seconds.labels("poll").time():
+                records = self.parts.source.poll(wait)
+            self._backoff = 0.0
+        except Unavailable as error:
+            self._backoff = min(max(LEAST_BACKOFF, 2 * self._backoff), MOST_BACKOFF)
+            log.warning("log unavailable, will poll again", error=str(error), seconds=self._backoff)
+            time.sleep(self._backoff)
+            return []
+        return records
+
+    def decode(self, record: Record) -> None:
+        """Decode a record into the batch that is being collected. Raises Stop past the limit of invalid records."""
+        if record.topic == self._canary_topic:
+            self.batcher.add(record, canary(record))
+            return
+        decoded = self.parts.decoder.decode(record)
+        if isinstance(decoded, Rejection):
+            self.parts.sink.send(dead_letter(record, decoded.reason, decoded.detail))
+        self.batcher.add(record, decoded)
+        self.parts.limits.count(record, isinstance(decoded, Rejection))
+
+    def batch(self) -> Batch | None:
+        """Return the next micro-batch, None while none is due."""
+        return self.batcher.take()

@@ -1,0 +1,82 @@
+"""The publishing stage: what learning has touched becomes writes, in rounds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import structlog
+
+from consumers.config.schema import Settings
+from consumers.erasure.eraser import Forgetting
+from consumers.service.canary import Canaries
+from consumers.service.list_budget import ListBudget
+from models.arm_comparison import Arms
+from serving.metrics import Metrics
+from serving.publication.publication_queue import Outbox
+from serving.store.redis_writer import Publisher
+
+log = structlog.get_logger()
+
+HAND_OVER = 64
+"""Writes that are handed to the publisher together: the first are on their way while the rest are made."""
+
+
+class Published(NamedTuple):
+    """What the publishing stage works with."""
+
+    arms: Arms
+    outbox: Outbox
+    publisher: Publisher
+    forgetting: Forgetting
+    metrics: Metrics
+    canaries: Canaries | None
+
+
+class PublishStage:
+    """Hands writes to the publisher every `publish.interval_ms`. One thread calls it."""
+
+    def __init__(self, settings: Settings, parts: Published, clock: Callable[[], float]) -> None:
+        """clock: seconds."""
+        self.parts = parts
+        self.budget = ListBudget(settings.publish.interval_ms / 1000, settings.intake.batch_events)
+        self._interval = settings.publish.interval_ms / 1000
+        self._clock = clock
+        self._published_at = clock()
+
+    def publish_if_due(self, waiting: int) -> None:
+        """Publish once the interval is over. waiting: records that are not learned yet."""
+        if self._clock() - self._published_at >= self._interval:
+            self.publish(self.budget.take(waiting, self.parts.outbox.overdue()))
+            self.parts.forgetting.sweep_if_due()
+
+    def publish(self, budget: float) -> None:
+        """Publish what is due. Lists take about `budget` seconds at most, so that they never starve learning."""
+        self._publish_again_if_lost()
+        full, outbox = self.parts.arms.full, self.parts.outbox
+        outbox.items_evicted(full.evicted)
+        for user in full.evicted_users:
+            outbox.user_evicted(user)
+        full.forget_evictions()
+        end = time.perf_counter() + budget
+        with self.parts.metrics.stage_seconds.labels("publish").time():
+            chunk = [] if self.parts.canaries is None else self.parts.canaries.writes()
+            for write in outbox.collect(lambda: time.perf_counter() < end):
+                chunk.append(write)
+                if len(chunk) == HAND_OVER:
+                    self.parts.publisher.submit(chunk)
+                    chunk = []
+            self.parts.publisher.submit(chunk)
+        self._published_at = self._clock()
+
+    def _publish_again_if_lost(self) -> None:
+        publisher, outbox = self.parts.publisher, self.parts.outbox
+        for mark, keys in publisher.acknowledged():
+            outbox.again.acknowledged(mark, keys)
+        since = publisher.take_loss()
+        if since is not None:
+            what = "what it may lack" if since else "everything"
+            log.warning(f"the store does not hold all that it acknowledged; publishing {what} again")
+            outbox.publish_again(since, publisher.store)
+            self.parts.forgetting.search_again()
