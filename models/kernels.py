@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,11 +22,16 @@ KEPT = 4
 FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
 """What the compiler may change in sums: their order, but not what inf and nan mean."""
 Function = TypeVar("Function", bound=Callable[..., Any])
+KERNELS: list[Any] = []
+"""All kernels of the modules that are imported, as numba has them."""
+SOURCES = Path(__file__).parent
+"""Where the modules with kernels lie."""
 
 
 def kernel(function: Function) -> Function:
     """Compile the function at its first call, for the types of its arguments; from then on it is read from disk."""
     compiled: Function = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)(function)
+    KERNELS.append(compiled)
     return compiled
 
 
@@ -43,11 +48,28 @@ def sources_hash(folder: Path) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for part in (numba.__version__, binding.get_host_cpu_name()):
         digest.update(part.encode())
+    for path, source in _with_kernels(folder):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + source)
+    return digest.hexdigest()
+
+
+def _with_kernels(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield every file below `folder` that holds a kernel, with its source."""
     for path in sorted(folder.rglob("*.py")):
         source = path.read_bytes()
         if b"@kernel" in source or b"@inlined" in source:
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + source)
-    return digest.hexdigest()
+            yield path, source
+
+
+def complete_mark(cache: Path, sources: Path = SOURCES) -> Path:
+    """Return the file in a cache folder that says: every kernel of these sources is in it.
+
+    Numba finds a compiled kernel by its source's place and time; where one of them differs, it compiles again.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for path, _ in _with_kernels(sources):
+        digest.update(f"{path.resolve()} {path.stat().st_mtime_ns}\n".encode())
+    return cache / f"complete-{digest.hexdigest()}"
 
 
 def cache_folder(environment: dict[str, str] | os._Environ[str] = os.environ) -> Path:
@@ -58,7 +80,7 @@ def cache_folder(environment: dict[str, str] | os._Environ[str] = os.environ) ->
     return Path(home) / "crosscurrent" / "kernels"
 
 
-def use_cache(folder: Path, sources: Path = Path(__file__).parent) -> Path:
+def use_cache(folder: Path, sources: Path = SOURCES) -> Path:
     """Let numba keep the kernels of these sources in a folder of their own; remove the oldest of other sources.
 
     A folder that cannot be written to is left alone: numba then looks for one itself.
@@ -76,4 +98,5 @@ def use_cache(folder: Path, sources: Path = Path(__file__).parent) -> Path:
     return own
 
 
-use_cache(cache_folder())
+CACHE = use_cache(cache_folder())
+"""The folder of these kernels."""

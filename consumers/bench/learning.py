@@ -40,14 +40,8 @@ def make_arms(stream: Stream) -> Arms:
 
 def learn(arms: Arms, events: Sequence[Interaction], batch: int) -> None:
     """Score and learn all events in micro-batches of `batch`, with a network step when one is due."""
-    step_batch = getattr(arms, "step_batch", None)
     for start in range(0, len(events), batch):
-        some = events[start : start + batch]
-        if step_batch is not None:
-            step_batch(some)
-        else:
-            for event in some:
-                arms.step(event)
+        arms.learn(events[start : start + batch])
         if arms.full.waiting >= NETWORK_EVENTS:
             arms.end_batch()
         arms.full.evicted, arms.full.evicted_users = [], []

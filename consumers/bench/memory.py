@@ -21,7 +21,7 @@ CHUNK, TOP = 256, 50
 
 
 def measure(task: Task) -> dict[str, Any]:
-    """Learn the stream, then count the bytes of all tables, the target-only learners' too."""
+    """Learn the stream, then count the bytes of all tables, the target-only arm's too."""
     use_threads(1)
     stream = load(task.data, task.events)
     arms = make_arms(stream)
@@ -34,8 +34,7 @@ def measure(task: Task) -> dict[str, Any]:
 
 def figures(arms: Arms, outbox: Outbox) -> dict[str, Any]:
     """Return rows, bytes a row in all and by table, and the bytes that no row owns."""
-    lives = [arms.full.live(), *(learner.live() for learner in arms.alone.values()), outbox.live([])]
-    found = table_bytes(lives)
+    found = table_bytes([arms.full.live(), outbox.live([])])
     users, items = len(arms.full.users), sum(len(catalogue.ids) for catalogue in arms.full.catalogues)
     by_user, by_item, shared = Counter[str](), Counter[str](), 0
     rows: dict[Owner, tuple[tuple[Counter[str], int], ...]] = {

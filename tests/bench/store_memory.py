@@ -42,7 +42,7 @@ def writes(users: int) -> list[Write]:
     for n in range(users):
         for domain in DOMAINS:
             user, item = f"user-{n:012}", f"{domain}-{n * 7 % ITEMS:08}"
-            arms.step(Interaction(domain, "click", user, item, now))
+            arms.learn([Interaction(domain, "click", user, item, now)])
             outbox.event(user, domain, item, now)
     return list(outbox.collect(lambda: True))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from consumers.bench.parts.stream import Stream, load, records
 from consumers.bench.parts.task import Task, answer
-from consumers.config.schema import Kafka
+from consumers.config.schema import KafkaConfig
 from consumers.events.record import Kind
 from consumers.kafka_client.producer import make_producer
 from consumers.kafka_client.topics import create_topics
@@ -30,7 +30,7 @@ def make_topics(bootstrap: str, stream: Stream) -> None:
         (f"{kind}.{domain.name}", kind) for domain in stream.domains for kind in kinds
     ]
     create_topics({"bootstrap_servers": bootstrap}, names)
-    create_topics({"bootstrap_servers": bootstrap}, [(Kafka().dead_letter_topic, "interactions")], 1)
+    create_topics({"bootstrap_servers": bootstrap}, [(KafkaConfig().dead_letter_topic, "interactions")], 1)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def test_tables_add_up() -> None:
     assert got["user_tables"]["taste"] >= 4 * 20 * 20
     assert got["user_tables"]["biases"] > 100
     assert got["user_bytes"] == sum(got["user_tables"].values())
-    lives = [arms.full.live(), *(learner.live() for learner in arms.alone.values()), outbox.live([])]
+    lives = [arms.full.live(), outbox.live([])]
     rows = got["user_bytes"] * got["users"] + got["item_bytes"] * got["items"]
     rounded = (got["users"] + got["items"]) * len(KINDS)
     assert abs(rows + got["shared_bytes"] - table_bytes(lives).total()) < rounded

@@ -44,7 +44,7 @@ class World:
         self.outbox.item(domain, name, item.removed, item.available)
 
     def event(self, user: str, item: str, domain: str = "movies", born: int = START) -> None:
-        self.arms.step(Interaction(domain, "click", user, item, START))
+        self.arms.learn([Interaction(domain, "click", user, item, START)])
         self.outbox.event(user, domain, item, born)
 
     def publish(self, spare: bool = True) -> list[Write]:

@@ -32,7 +32,7 @@ class World:
             self.event(f"u{n}")
 
     def event(self, user: str, item: str = "m0") -> None:
-        self.arms.step(Interaction("movies", "click", user, item, START))
+        self.arms.learn([Interaction("movies", "click", user, item, START)])
         self.outbox.event(user, "movies", item, START)
 
     def round(self) -> list[str]:

@@ -1,0 +1,97 @@
+"""A stream of some hundred events, learned by small learners: every kernel runs, with the types that it has in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+
+from models.adaptation.challengers import CHALLENGERS
+from models.arm_comparison import Arms
+from models.explanation import explain
+from models.schema import Domain, Interaction, Item
+from models.settings import LearningSettings
+from models.state.snapshot import snapshot
+from models.text.encoder import HashingEncoder
+from models.threads import use_one_thread
+
+BATCHES = (1, 16, 5)
+"""Events of a micro-batch, in turn: one alone takes other ways."""
+USERS, ITEMS, EVENTS = 16, 60, 300
+START = 1_700_000_000_000
+DOMAINS = (Domain("source"), Domain("target", "target"))
+TITLES = ("red sea", "old road", "night king", "ghost star", "happy war")
+
+
+def learn_it() -> Iterator[None]:
+    """Learn, recommend, explain, forget, save and load; yield after each part of it."""
+    use_one_thread()
+    # With few items lists are searched whole, else by an index. Few rows, so that some are given away.
+    for exact in (1_000, 4):
+        settings = LearningSettings(users=USERS - 4, items_per_domain=ITEMS - 4, exact_items=exact)
+        arms = Arms(DOMAINS, settings)
+        _put_items(arms)
+        yield
+        for _ in _learn(arms):
+            yield
+        _ask(arms)
+        again = Arms(DOMAINS, settings)
+        again.load(arms.state())
+        snapshot(again.live())
+        _ask(again)
+        yield
+
+
+def _put_items(arms: Arms) -> None:
+    items = [Item(d.name, f"i{n}", TITLES[n % len(TITLES)]) for d in DOMAINS for n in range(ITEMS)]
+    raw = HashingEncoder().encode([item.words() for item in items])
+    wanted = [arms.put_item(item) for item in items]
+    known = [(item.domain, item.item_id) for item in items]
+    arms.put_text_vectors({key: raw[n] for n, key in enumerate(known) if wanted[n]}, idle=True)
+
+
+def _learn(arms: Arms) -> Iterator[None]:
+    events, batches = _events(), 0
+    while some := list(islice(events, BATCHES[batches % len(BATCHES)])):
+        batches += 1
+        arms.learn(some)
+        if batches % 10 == 0:
+            arms.end_batch()
+        if batches == 10 and arms.loop is not None:
+            for action, kind in CHALLENGERS.items():
+                arms.loop.running["target", action] = kind(action, arms.full, 1)
+        yield
+
+
+def _events() -> Iterator[Interaction]:
+    """Yield clicks and ratings of both domains, some with a context, some items and users new."""
+    random = np.random.default_rng(0)
+    for n in range(EVENTS):
+        user, item = int(random.integers(USERS)), int(ITEMS * random.random() ** 2)
+        value = float(random.integers(1, 6)) if n % 3 else None
+        yield Interaction(
+            DOMAINS[n % 2].name,
+            "click" if value is None else "rating",
+            f"u{user}",
+            f"i{item}",
+            START + 60_000 * n - (10**9 if n == EVENTS // 2 else 0),  # one comes late
+            value,
+            context=("device=phone",) if n % 5 == 0 else (),
+        )
+
+
+def _ask(arms: Arms) -> None:
+    """Read as publisher and commands do, then forget a user and remove an item."""
+    known = next(iter(arms.full.users))
+    for domain in arms.full.index:
+        arms.recommend([known, "nobody", None], domain, 5, explain=2)
+        for event_value in (None, 4.0):
+            kind = "click" if event_value is None else "rating"
+            arms.full.score(Interaction(domain, kind, known, "i1", START, event_value))
+        explain(arms, known, next(iter(arms.full.catalogues[arms.full.index[domain]].ids)), domain)
+        arms.report(domain)
+        arms.put_item(Item(domain, "i2", removed=True))
+    arms.forget_user(known)
+    arms.end_future(START / 1000)
+    arms.full.forget_evictions()
