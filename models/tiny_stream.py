@@ -10,7 +10,7 @@ import numpy as np
 from models.adaptation.challengers import CHALLENGERS
 from models.arm_comparison import Arms
 from models.explanation import explain
-from models.schema import Domain, Interaction, Item
+from models.schema import Domain, Interaction, Item, Kind
 from models.settings import LearningSettings
 from models.state.snapshot import snapshot
 from models.text.encoder import HashingEncoder
@@ -87,7 +87,7 @@ def _ask(arms: Arms) -> None:
     for domain in arms.full.index:
         arms.recommend([known, "nobody", None], domain, 5, explain=2)
         for event_value in (None, 4.0):
-            kind = "click" if event_value is None else "rating"
+            kind: Kind = "click" if event_value is None else "rating"
             arms.full.score(Interaction(domain, kind, known, "i1", START, event_value))
         explain(arms, known, next(iter(arms.full.catalogues[arms.full.index[domain]].ids)), domain)
         arms.report(domain)

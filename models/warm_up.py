@@ -1,4 +1,4 @@
-"""Compile every kernel before it is needed: `warm()`, or `python -m models.warm_up` for a cache that is filled ahead."""
+"""Compile every kernel before it is needed: `warm()`, or `python -m models.warm_up` to fill the cache ahead."""
 
 from __future__ import annotations
 
