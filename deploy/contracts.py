@@ -1,4 +1,4 @@
-"""The reference pages of the two contracts: what producers write to Kafka, and what services read from Redis."""
+"""Write the reference pages of the two contracts: what producers send to Kafka, what services read from Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pieces of the reference pages: cells, tables, and the strings below attributes."""
+"""Make pieces of the reference pages: cells, tables, and the strings below attributes."""
 
 from __future__ import annotations
 

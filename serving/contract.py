@@ -1,4 +1,4 @@
-"""Keys and encodings of everything in Redis: plain commands, decimal text, float32 little-endian vectors."""
+"""Define keys and encodings of everything in Redis: decimal text, float32 little-endian vectors, JSON lists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RECORD_VERSION = 1
 
 
 class Keys:
-    """Key names under one prefix. The user's braces are a hash tag: all keys of a user share a cluster slot."""
+    """Key names under one prefix. The braces around a user are a hash tag: all keys of a user share a cluster slot."""
 
     def __init__(self, prefix: str = "cc") -> None:
         self.prefix = prefix
@@ -42,35 +42,38 @@ class Keys:
         return re.sub(r"([\\*?\[\]])", r"\\\1", self.prefix) + f":{rest}"
 
     def owner(self, key: str) -> str | None:
-        """The user whose key this is; None for other keys."""
+        """Return the user whose key this is; None for other keys."""
         kind, _, rest = key.removeprefix(f"{self.prefix}:").partition(":")
         if kind not in ("user", "rec") or not rest.startswith("{") or "}" not in rest:
             return None
         return rest[1 : rest.rindex("}")]
 
     def item_of(self, key: str) -> tuple[str, str] | None:
-        """The domain and item whose key this is; None for other keys."""
+        """Return the domain and the item whose key this is; None for other keys."""
         head = f"{self.prefix}:item:"
         domain, separator, item = key.removeprefix(head).partition(":")
         return (domain, item) if key.startswith(head) and separator else None
 
 
 class Write(NamedTuple):
-    """One absolute write; repeating it does no harm. `value`: bytes to set, fields of a hash, or None."""
+    """One absolute write; repeating it does no harm.
+
+    `value`: bytes to set, fields of a hash, or None for a deletion.
+    """
 
     key: str
     kind: Literal["set", "hash", "delete"]
     value: Any
     ttl_seconds: int | None = None
     record_times_ms: tuple[int, ...] = ()
-    """Kafka record times of the events that this write makes readable; freshness is measured from them."""
+    """Kafka record times of the events that this write makes readable. Freshness is measured from them."""
     domains: tuple[str, ...] = ()
     """The domain of each of `record_times_ms`."""
     fresh: bool = False
-    """A hash that takes the place of a deleted one: none of its old fields may stay."""
+    """Whether the hash takes the place of a deleted one, so that none of its old fields may stay."""
 
     def superseding(self, older: Write) -> Write:
-        """This write, also answering for the events of an older one that was never acknowledged."""
+        """Return this write, which also makes readable what an older, unacknowledged one would have."""
         return self._replace(
             record_times_ms=older.record_times_ms + self.record_times_ms,
             domains=older.domains + self.domains,
@@ -154,26 +157,27 @@ _decoder = msgspec.json.Decoder(RecommendationList)
 
 
 def encode_list(record: RecommendationList) -> bytes:
+    """Return the list as JSON."""
     return _encoder.encode(record)
 
 
 def decode_list(data: bytes) -> RecommendationList:
-    """Raises msgspec.DecodeError on anything else."""
+    """Return the list in `data`. Raises msgspec.DecodeError on anything else."""
     return _decoder.decode(data)
 
 
 def encode_vector(vector: NDArray[np.float32]) -> bytes:
-    """FLOAT32 little-endian bytes, as FT.CREATE … TYPE FLOAT32 expects."""
+    """Return FLOAT32 little-endian bytes, as FT.CREATE … TYPE FLOAT32 expects them."""
     return np.ascontiguousarray(vector, "<f4").tobytes()
 
 
 def number(value: float) -> str:
-    """Decimal text that reads back to the same float; whole numbers without a point."""
+    """Return decimal text that reads back to the same float; whole numbers have no point."""
     return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(float(value))
 
 
 def hash_write(key: str, fields: Mapping[str, Any], ttl_seconds: int | None = None) -> Write:
-    """A hash whose numbers become decimal text; bytes and text stay."""
+    """Return the write of a hash. Numbers become decimal text; bytes and text stay."""
     encoded = {
         name: value if isinstance(value, str | bytes) else number(value) for name, value in fields.items()
     }
@@ -181,14 +185,16 @@ def hash_write(key: str, fields: Mapping[str, Any], ttl_seconds: int | None = No
 
 
 def list_write(key: str, record: RecommendationList, ttl_seconds: int | None) -> Write:
-    """A list, whole in one SET; an empty one deletes the key."""
+    """Return the write of a whole list; an empty one deletes the key."""
     if not record.items:
         return Write(key, "delete", None)
     return Write(key, "set", encode_list(record), ttl_seconds)
 
 
-def listed(items: Sequence[tuple[str, float, dict[str, float]]], explain_top: int) -> list[ListedItem]:
-    """(id, score, why) triples, the first `explain_top` with their `why`."""
+def to_listed_items(
+    items: Sequence[tuple[str, float, dict[str, float]]], explain_top: int
+) -> list[ListedItem]:
+    """Return the items of a list from (id, score, why) triples; the first `explain_top` keep their `why`."""
     return [
         ListedItem(item_id, score, why if place < explain_top else None)
         for place, (item_id, score, why) in enumerate(items)

@@ -1,4 +1,4 @@
-"""Every metric the service exports, in one typed list. Units are in the names; never a user or item as a label."""
+"""List every metric that the service exports. Units are in the names; a user or an item is never a label."""
 
 from __future__ import annotations
 
@@ -20,93 +20,128 @@ class Metrics:
     """One instance a process; counters count since process start. Prefix `crosscurrent_`."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry = registry or CollectorRegistry()
+        self.registry = registry or CollectorRegistry()
+        self._count_events()
+        self._count_results()
+        self._show_stream()
+        self._show_learning()
+        self._show_tables()
+        self._measure_times()
 
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"crosscurrent_{name}", text, labels, registry=registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"crosscurrent_{name}", text, labels, registry=self.registry)
 
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"crosscurrent_{name}", text, labels, registry=registry)
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"crosscurrent_{name}", text, labels, registry=self.registry)
 
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(f"crosscurrent_{name}", text, labels, registry=registry, buckets=buckets)
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"crosscurrent_{name}", text, labels, registry=self.registry, buckets=buckets)
 
-        self.events = counter("events", "Events learned.", "domain", "type")
-        self.duplicates = counter("duplicates", "Repeated event_ids, skipped.", "domain")
-        self.forgotten = counter(
+    def _count_events(self) -> None:
+        self.events = self._counter("events", "Events learned.", "domain", "type")
+        self.duplicates = self._counter("duplicates", "Repeated event_ids, skipped.", "domain")
+        self.forgotten = self._counter(
             "forgotten", "Events from before their user asked to be forgotten; dropped.", "domain"
         )
-        self.dead_letters = counter("dead_letters", "Records that could not be used.", "domain", "reason")
-        self.dead_letters_refused = counter(
+        self.dead_letters = self._counter(
+            "dead_letters", "Records that could not be used.", "domain", "reason"
+        )
+        self.dead_letters_refused = self._counter(
             "dead_letters_refused", "Dead letters that the broker refused for good; logged with their place."
         )
-        self.key_mismatches = counter("key_mismatches", "Records whose key is not their id; still learned.")
-        self.lost_records = counter("lost_records", "Records gone from the log, passed by with --accept-gap.")
-        self.skipped_updates = counter("skipped_updates", "Network steps not taken.", "reason")
-        self.drift = counter("drift", "Drifts detected.", "domain", "detector")
-        self.actions = counter(
+        self.key_mismatches = self._counter(
+            "key_mismatches", "Records whose key is not their id; still learned."
+        )
+        self.lost_records = self._counter(
+            "lost_records", "Records gone from the log, passed by with --accept-gap."
+        )
+
+    def _count_results(self) -> None:
+        self.skipped_updates = self._counter("skipped_updates", "Network steps not taken.", "reason")
+        self.drift = self._counter("drift", "Drifts detected.", "domain", "detector")
+        self.actions = self._counter(
             "adaptation_actions",
-            "Actions tried on drift, and strategies, by what became of them.",
+            "Actions tried on drift, and strategies tried, by outcome.",
             "domain",
             "action",
             "outcome",
         )
-        self.published = counter("published", "Writes acknowledged by the store.", "kind")
-        self.publish_errors = counter("publish_errors", "Failed writes to the store; they are retried.")
-        self.store_evicted = counter("store_evicted_keys", "Keys that a full store threw away, of anybody's.")
-        self.canary_lost = counter("canary_lost", "Canaries that were not readable within 60 s.")
-        self.table_evictions = counter("table_evictions", "Rows given to someone else.", "table")
+        self.published = self._counter("published", "Writes acknowledged by the store.", "kind")
+        self.publish_errors = self._counter("publish_errors", "Failed writes to the store.")
+        self.store_evicted = self._counter(
+            "store_evicted_keys", "Keys that a full store threw away, of any program."
+        )
+        self.canary_lost = self._counter("canary_lost", "Canaries that were not readable within 60 s.")
+        self.table_evictions = self._counter(
+            "table_evictions", "Rows that a newer user or item took over.", "table"
+        )
 
-        self.dead_letter_last = gauge(
+    def _show_stream(self) -> None:
+        self.dead_letter_last = self._gauge(
             "dead_letter_last_timestamp_seconds",
             "When the newest dead letter was made (Unix time).",
             "domain",
         )
-        self.lag_records = gauge("consumer_lag_records", "Records not learned yet.", "topic", "partition")
-        self.lag_seconds = gauge(
+        self.lag_records = self._gauge(
+            "consumer_lag_records", "Records not learned yet.", "topic", "partition"
+        )
+        self.lag_seconds = self._gauge(
             "consumer_lag_seconds", "How long the oldest record that is not learned has waited.", "domain"
         )
-        self.error = gauge(
+
+    def _show_learning(self) -> None:
+        self.error = self._gauge(
             "prequential_error", "Fading error, predicted before learning.", "domain", "metric", "arm"
         )
-        self.gain = gauge(
+        self.gain = self._gauge(
             "transfer_gain", "Error of the target-only arm minus error of the full one.", "domain", "metric"
         )
-        self.guard_choice = gauge(
+        self.guard_choice = self._gauge(
             "guard_choice", "1 for the arm that is followed.", "domain", "history", "task", "arm"
         )
-        self.challenger_events = gauge(
+        self.challenger_events = self._gauge(
             "challenger_events", "Events that a running challenger was judged on.", "domain", "action"
         )
-        self.drift_score = gauge("drift_score", "Shift of the mean at the last alarm.", "domain", "detector")
-        self.adaptation_rate = gauge(
+        self.drift_score = self._gauge(
+            "drift_score", "Shift of the mean at the last alarm.", "domain", "detector"
+        )
+        self.adaptation_rate = self._gauge(
             "adaptation_rate", "Pull of the target's biases to the sources'.", "domain"
         )
-        self.bias_correction = gauge("bias_correction", "Current bias correction.", "domain", "term")
-        self.divergence = gauge("domain_divergence", "Distance of item vector moments.", "source", "target")
-        self.source_weight = gauge(
+        self.bias_correction = self._gauge("bias_correction", "Current bias correction.", "domain", "term")
+        self.divergence = self._gauge(
+            "domain_divergence", "Distance of item vector moments.", "source", "target"
+        )
+        self.source_weight = self._gauge(
             "source_weight", "A source's share in a target's biases.", "source", "target"
         )
-        self.table_rows = gauge("table_rows", "Resident rows.", "table")
-        self.table_capacity = gauge("table_capacity", "Rows past which the least recently seen go.", "table")
-        self.publish_backlog = gauge("publish_backlog", "Values that the store has not acknowledged.")
-        self.checkpoint_age = gauge("checkpoint_age_seconds", "Since the last good checkpoint.")
-        self.ready = gauge("ready", "1 if /readyz answers 200.")
-        self.loop_idle = gauge("loop_idle_seconds", "Since the loop last turned.")
 
-        self.stage_seconds = histogram("stage_seconds", "Time of one stage, a batch.", STAGE_BUCKETS, "stage")
-        self.freshness_seconds = histogram(
+    def _show_tables(self) -> None:
+        self.table_rows = self._gauge("table_rows", "Resident rows.", "table")
+        self.table_capacity = self._gauge(
+            "table_capacity", "Most rows; past it the least recently seen goes.", "table"
+        )
+        self.publish_backlog = self._gauge("publish_backlog", "Values that the store has not acknowledged.")
+        self.checkpoint_age = self._gauge("checkpoint_age_seconds", "Since the last good checkpoint.")
+        self.ready = self._gauge("ready", "1 if /readyz answers 200.")
+        self.loop_idle = self._gauge("loop_idle_seconds", "Since the loop last turned.")
+
+    def _measure_times(self) -> None:
+        self.stage_seconds = self._histogram(
+            "stage_seconds", "Time of one stage, a batch.", STAGE_BUCKETS, "stage"
+        )
+        self.freshness_seconds = self._histogram(
             "freshness_seconds", "Kafka record time to readable in the store.", FRESHNESS_BUCKETS, "domain"
         )
-        self.canary_seconds = histogram(
+        self.canary_seconds = self._histogram(
             "canary_seconds", "A canary sent to Kafka until it is readable in the store.", FRESHNESS_BUCKETS
         )
-        self.checkpoint_seconds = histogram(
+        self.checkpoint_seconds = self._histogram(
             "checkpoint_seconds", "Time to take and write a checkpoint.", STAGE_BUCKETS
         )
 
     def set_errors(self, prequential: Prequential) -> None:
-        """Copies the prequential errors and gains into their gauges."""
+        """Copy the prequential errors and gains into their gauges."""
         for domain, metric, arm in prequential.measured():
             value = prequential.error(domain, metric, arm)
             if value is not None:
@@ -116,13 +151,13 @@ class Metrics:
                 self.gain.labels(domain, metric).set(gain)
 
     def set_guard(self, guard: Guard) -> None:
-        """Which arm is followed, for each history bucket of each target."""
+        """Show which arm is followed, for each history bucket of each target."""
         for (domain, history, task), followed in guard.choices().items():
             for arm in ARMS:
                 self.guard_choice.labels(domain, history, task, arm).set(arm == followed)
 
     def set_report(self, domain: str, report: dict[str, float]) -> None:
-        """Copies the fields of `cc:domain:<domain>` that have a gauge."""
+        """Copy the fields of `cc:domain:<domain>` that have a gauge."""
         for field, value in report.items():
             kind, _, rest = field.partition(":")
             if kind == "bias":

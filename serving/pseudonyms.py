@@ -1,6 +1,6 @@
-"""User ids as keyed hashes: what state and store hold instead of raw ids, and what a request to forget names.
+"""Replace user ids by keyed hashes, in state and store and in requests to forget.
 
-Both are HMAC-SHA256 (RFC 2104) in hex, cut to 32 characters, so that any language can make them:
+The hashes are HMAC-SHA256 (RFC 2104) in hex, cut to 32 characters, so that any language can make them:
 `printf %s "$USER_ID" | openssl dgst -sha256 -hmac "$KEY"`.
 """
 
@@ -10,28 +10,28 @@ import hmac
 
 LENGTH = 32
 PUBLIC_KEY = "crosscurrent"
-"""For the hashes of requests to forget where no key is set: whoever guesses an id can then test the guess."""
+"""Key of requests to forget where no other is set. Anybody who guesses an id can then test the guess."""
 
 
 class Pseudonyms:
-    """`inside` is the id that is learned and published under; `mark` stands for that id in a request to forget.
+    """Hashes of user ids. Without a key ids stay as they are.
 
-    Without a key ids stay as they are. `replace = False`: ids stay, and the key serves marks only.
+    `replace = False`: ids stay as they are, and the key serves requests to forget only.
     """
 
     def __init__(self, key: str | None = None, replace: bool = True) -> None:
         self.active = bool(key) and replace
         self._key = (key or PUBLIC_KEY).encode()
         self.fingerprint = self._hash(f"key\0{self.active}") if key else ""
-        """Tells one key from another without giving it away; empty without a key."""
+        """Tells one key from another without revealing it; empty without a key."""
 
     def _hash(self, text: str) -> str:
         return hmac.digest(self._key, text.encode(errors="surrogatepass"), "sha256").hex()[:LENGTH]
 
     def inside(self, user_id: str) -> str:
-        """The pseudonym of a raw user id, or the id itself."""
+        """Return the id under which a user is learned and published: a pseudonym, or the raw id itself."""
         return self._hash(user_id) if self.active else user_id
 
     def mark(self, inside: str) -> str:
-        """What a request to forget, and the state, keep of a user. inside: their id as `inside` gives it."""
+        """Return what stands for a user in a request to forget. inside: their id as `inside` returns it."""
         return self._hash(f"forget\0{inside}")

@@ -1,4 +1,4 @@
-"""For services: a user's recommendations in one round trip, with the fallback personal → popular → empty.
+"""Read a user's recommendations in one round trip, with the fallback personal → popular → empty.
 
 from serving.reader import Reader
 Reader("redis://localhost:6379/0").recommend("alice", "books", 10)
@@ -25,7 +25,7 @@ class Unreachable(Exception):
 
 
 class Recommended(NamedTuple):
-    """`origin` says which list it was, `age_seconds` how old (None for an empty one)."""
+    """A list. `origin` says which one it is, `age_seconds` how old it is (None for an empty one)."""
 
     items: list[ListedItem]
     origin: Origin
@@ -34,10 +34,10 @@ class Recommended(NamedTuple):
 
 
 class Reader:
-    """Reads what the service published. Thread-safe; one connection pool.
+    """Reads what the service published. Any thread may call it; it has one connection pool.
 
-    key: the service's `privacy.key`; options: as `serving.store.connection.connect` takes them. Raises Unreachable
-    where a cluster does not answer.
+    key: the service's `privacy.key`. options: those of `serving.store.connection.connect`. Raises Unreachable where
+    a cluster does not answer.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Reader:
             raise Unreachable(f"Redis at {redacted(url)}: {type(error).__name__}") from None
 
     def recommend(self, user: str, domain: str, k: int = 10) -> Recommended:
-        """The best `k` items, best first. Raises Unreachable."""
+        """Return the best `k` items, best first. Raises Unreachable."""
         pipeline = self._client.pipeline(transaction=False)
         pipeline.get(self._keys.recommendations(self._inside(user), domain))
         pipeline.get(self._keys.popular(domain))
@@ -71,7 +71,7 @@ class Reader:
         return Recommended([], "empty", None, None)
 
     def titles(self, domain: str, items: list[str]) -> dict[str, str]:
-        """Titles of items, empty where none is known. Raises Unreachable."""
+        """Return titles by item, empty where none is known. Raises Unreachable."""
         pipeline = self._client.pipeline(transaction=False)
         for item in items:
             pipeline.hget(self._keys.item(domain, item), "title")

@@ -1,4 +1,4 @@
-"""Threads beside the loop. None dies in silence: the service would go on with a part of it missing."""
+"""Run threads beside the loop. None dies in silence: the service would go on with a part of it missing."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class ThreadFailed(Exception):
 
 
 class Worker(threading.Thread):
-    """A daemon thread that runs `work`, which foresees what can go wrong and returns when it is to end.
+    """A daemon thread that runs `work`, which handles the errors it expects and returns when it should end.
 
-    Any other exception is kept, and `check` raises it where the loop can end in order. With `again`, work is begun
-    once more after so many seconds instead, and the log says why: for what the events can do without.
+    Any other exception is kept, and `check` raises it where the loop can end in order. With `again`, `work` begins
+    anew after that many seconds instead, and the log says why: for threads that the events can do without.
     """
 
     def __init__(self, name: str, work: Callable[[], None], again: float | None = None) -> None:
@@ -42,7 +42,7 @@ class Worker(threading.Thread):
                 return
 
     def check(self) -> None:
-        """Raises ThreadFailed if an exception has ended it."""
+        """Raise ThreadFailed if an exception has ended the thread."""
         if self._failure is not None:
             raise ThreadFailed(
                 f"the {self.name} thread failed: {type(self._failure).__name__}"

@@ -36,9 +36,9 @@ def measure(task: Task) -> dict[str, Any]:
 
 
 def _learn_some(arms: Any, events: list[Any], task: Task, seconds: float) -> int:
-    """Learn events for so many seconds; return how many."""
-    end, done, step = time.perf_counter() + seconds, 0, max(CHUNK, task.batch)
-    while done < len(events) and time.perf_counter() < end:
+    """Learn events for so many seconds of CPU; return how many."""
+    end, done, step = time.process_time() + seconds, 0, max(CHUNK, task.batch)
+    while done < len(events) and time.process_time() < end:
         learn(arms, events[done : done + step], task.batch)
         done = min(done + step, len(events))
     return done

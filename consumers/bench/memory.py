@@ -1,6 +1,6 @@
 """Contestant: what a resident user and a resident item take after a stream, by table.
 
-Fields of the task: `data`, `events`, `seconds`. Every user is given a list in every domain, as `run` would.
+Fields of the task: `data`, `events`. Every user is given a list in every domain, as `run` would.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from collections import Counter
 from typing import Any
 
 from consumers.bench.learning import learn, make_arms, use_threads
-from consumers.bench.parts.sizes import Owner, table_bytes
+from consumers.bench.parts.sizes import table_bytes
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
 from models.arm_comparison import Arms
 from serving.contract import Keys
 from serving.publication.publication_queue import Outbox
 
-CHUNK, TOP = 256, 50
+BATCH, TOP = 256, 50
+WHOLE = 100_000
+"""Events of a stream, of which every n-th is learned: so all its users are there, as after the whole of it."""
 
 
 def measure(task: Task) -> dict[str, Any]:
     """Learn the stream, then count the bytes of all tables, the target-only arm's too."""
     use_threads(1)
-    stream = load(task.data, task.events)
+    stream = load(task.data, WHOLE)
     arms = make_arms(stream)
-    end, done = time.perf_counter() + task.seconds, 0
-    while done < len(stream.events) and time.perf_counter() < end:
-        learn(arms, stream.events[done : done + CHUNK], CHUNK)
-        done += CHUNK
-    return {"events": min(done, len(stream.events)), **figures(arms, _with_lists(arms))}
+    events = stream.events[:: max(1, len(stream.events) // task.events)]
+    learn(arms, events, BATCH)
+    return {"events": len(events), **figures(arms, _with_lists(arms))}
 
 
 def figures(arms: Arms, outbox: Outbox) -> dict[str, Any]:
@@ -37,16 +37,12 @@ def figures(arms: Arms, outbox: Outbox) -> dict[str, Any]:
     found = table_bytes([arms.full.live(), outbox.live([])])
     users, items = len(arms.full.users), sum(len(catalogue.ids) for catalogue in arms.full.catalogues)
     by_user, by_item, shared = Counter[str](), Counter[str](), 0
-    rows: dict[Owner, tuple[tuple[Counter[str], int], ...]] = {
-        "user": ((by_user, users),),
-        "item": ((by_item, items),),
-        "both": ((by_user, users + items), (by_item, users + items)),
-        "shared": (),
-    }
     for (owner, name), size in found.items():
-        for table, count in rows[owner]:
-            table[name] += round(size / max(count, 1))
-        shared += size if owner == "shared" else 0
+        if owner == "shared":
+            shared += size
+        else:
+            table, rows = (by_user, users) if owner == "user" else (by_item, items)
+            table[name] += round(size / max(rows, 1))
     return {
         "users": users,
         "items": items,

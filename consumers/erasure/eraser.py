@@ -55,10 +55,8 @@ class Forgetting:
 
     def erase(self) -> None:
         """Erase the users of all requests that wait."""
-        users = self.index.users(self.forgotten.due(), self._outbox.left())
-        for user in sorted(
-            users
-        ):  # rows must be freed in a fixed order, so that a replay after a crash is equal
+        users = self.index.users(self.forgotten.due(), self._outbox.evicted_users())
+        for user in sorted(users):  # rows must become free in one order, also when read again after a crash
             self._delete(user, self._arms.forget_user(user))
         self._dedup.forget_users(users)
         log.info("users forgotten", users=len(users), requests=len(self.forgotten))
@@ -73,7 +71,7 @@ class Forgetting:
         if self._sweep is None:
             # Writes on their way to the store must arrive first: a scan would miss them.
             self._awaited = self._publisher.unconfirmed_among(self._awaited) | (
-                self._awaited & set(self._outbox.doomed())
+                self._awaited & set(self._outbox.forgotten_keys())
             )
             if self._awaited:
                 return

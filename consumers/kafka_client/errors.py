@@ -1,4 +1,4 @@
-"""What an error of Kafka means: one behaviour for reading, one for a dead letter, for every class of kafka-python."""
+"""Say what an error of Kafka means: one behaviour for reading and one for dead letters, for every class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pipeline between nothing and nothing: no log, no dead letters, no store. Its state is one that `run` can load."""
+"""Make a pipeline without log, dead letters and store. Its state is one that `run` can load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A running service: startup, main loop, shutdown. A signal only sets a flag; a second one quits at once."""
+"""Run the service: startup, main loop, shutdown. A signal only sets a flag; a second one quits at once."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ PUBLISH_TROUBLE: dict[Behaviour, str] = {
 
 
 class Service:
-    """Everything that `crosscurrent run` holds. `startup` raises Stop; `run` gives the exit code.
+    """Everything that `crosscurrent run` holds. `startup` raises Stop; `run` returns the exit code.
 
-    `source` and `store` are connected already: whoever made them reported a broker or store that is away.
+    `source` and `store` are connected already: their makers report a broker or store that is away.
     """
 
     def __init__(self, settings: Settings, source: KafkaSource, store: Store) -> None:
@@ -78,7 +78,7 @@ class Service:
         self.metrics.loop_idle.set_function(self._idle)
         self._freshness = {name: self.metrics.freshness_seconds.labels(name) for name in settings.domains}
         self.freshness_ms: list[float] | None = None
-        """Set to a list to keep every observation (the demo's percentiles)."""
+        """Every observation, if set to a list: the demo's percentiles need it."""
         self.health: HealthServer | None = None
 
     def _publisher(self, store: Store, started_ts: int) -> Publisher:
@@ -96,7 +96,7 @@ class Service:
         )
 
     def startup(self) -> None:
-        """Restores the state, starts the threads and the HTTP server. Raises Stop."""
+        """Restore the state, start the threads and the HTTP server. Raises Stop."""
         try:
             self.pipeline.restore()
         except STORE_ERRORS as error:
@@ -123,9 +123,10 @@ class Service:
         )
 
     def run(self, install_signals: bool = True) -> int:
-        """Until a signal; then finishes the batch, publishes, saves, commits. Gives 0.
+        """Run until a signal; then finish the batch, publish, save and commit. Return 0.
 
-        A thread that failed unforeseen ends it, too: what was learned is saved, and the exit code is 1.
+        A thread that fails in an unforeseen way ends the service, too. What was learned is saved, and the exit code
+        is 1.
         """
         if install_signals:
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -150,10 +151,10 @@ class Service:
             self._close()
 
     def _check_threads(self) -> None:
-        """Raises ThreadFailed where the service would go on with a part of it missing.
+        """Raise ThreadFailed where the service would go on with a part of it missing.
 
-        The others begin again by themselves (canaries, the watch for partitions, the report), or end in what the
-        loop looks at anyway (a checkpoint's writing, the search of the store).
+        Other threads begin again by themselves: canaries, the watch for partitions, the report. The loop itself sees
+        how the writing of a checkpoint and the search of the store end.
         """
         self.publisher.check()
         self.pipeline.encoding.check()
@@ -162,7 +163,7 @@ class Service:
             self.health.check()
 
     def _between_batches(self) -> bool:
-        """A sign of life, for a step of many batches; True: stop after this one."""
+        """Give a sign of life in a step of many batches. Return whether to stop after this one."""
         self._turned = time.monotonic()
         return self.stopping
 
@@ -178,7 +179,7 @@ class Service:
         return 0
 
     def _stop_early(self) -> None:
-        """A Stop from the loop: what was learned is saved if it can be; the Stop stays the reason."""
+        """Save what was learned, if that is possible, after a Stop from the loop. That Stop stays the reason."""
         if self.health is not None:
             try:
                 self.pipeline.finish()
@@ -206,7 +207,7 @@ class Service:
         return time.monotonic() - self._turned
 
     def ready(self) -> str | None:
-        """Why not, causes before what follows from them; None if all is well."""
+        """Return why the service is not ready, causes before their effects; None if it is."""
         if self.stopping:
             return "stopping"
         try:

@@ -1,4 +1,4 @@
-"""How the parts of a pipeline are put together: the only place that does it."""
+"""Put the parts of a pipeline together. Only this module does it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from models.arm_comparison import Arms
 from serving.contract import Keys
 from serving.metrics import Metrics
 from serving.publication.publication_queue import Outbox
+from serving.publication.record_builder import ListOptions
 from serving.store.redis_writer import Publisher
 
 
@@ -53,16 +54,8 @@ def wired(
     """Return a pipeline with learners and an outbox of its own. started_ts: of this process, Unix time in ms."""
     clocks, publish = clocks or Clocks(), settings.publish
     arms = learners(settings)
-    outbox = Outbox(
-        arms,
-        Keys(settings.redis.prefix),
-        clocks.wall,
-        publish.top,
-        publish.explain_top,
-        publish.ttl_seconds,
-        started_ts,
-        publish.lists_within_ms / 1000,
-    )
+    lists = ListOptions(publish.top, publish.explain_top, publish.ttl_seconds, publish.lists_within_ms / 1000)
+    outbox = Outbox(arms, Keys(settings.redis.prefix), clocks.wall, lists, started_ts)
     parts = Parts(
         ends.source, ends.sink, arms, ends.encoding, outbox, ends.publisher, ends.checkpointer, ends.canaries,
         metrics, clocks.steady, clocks.wall,

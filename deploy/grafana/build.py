@@ -1,6 +1,6 @@
-"""Writes the dashboards that Grafana loads: `python -m deploy.grafana.build`, after a change to any of them.
+"""Write the dashboards that Grafana loads: `python -m deploy.grafana.build`, after a change to any of them.
 
-The JSON is committed, so that Grafana needs nothing of this; tests/unit/deploy/test_dashboards.py proves it current.
+The JSON is committed, so that Grafana needs none of this; tests/unit/deploy/test_dashboards.py proves it current.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Events(built.AnnotationQuery):
 
 
 def build(name: str) -> dashboard.Dashboard:
-    """The dashboard as the SDK's model."""
+    """Return the dashboard as the SDK's model."""
     board = BOARDS[name]
     made = built.Dashboard(board.title).uid(f"crosscurrent-{name}").description(board.text)
     made = made.tags(["crosscurrent"]).time("now-3h", "now").refresh("30s").timezone("browser").editable()
@@ -97,7 +97,7 @@ def _common() -> list[built.QueryVariable]:
 
 
 def text(name: str) -> str:
-    """The dashboard as it is committed."""
+    """Return the dashboard as it is committed."""
     return json.dumps(build(name), cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 

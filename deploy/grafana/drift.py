@@ -1,4 +1,4 @@
-"""What changed in the world, what was tried, and what came of it."""
+"""Show what changed in the world, what was tried, and what came of it."""
 
 from __future__ import annotations
 

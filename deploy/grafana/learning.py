@@ -1,4 +1,4 @@
-"""How well it learns, by arm: with transfer, with the target only, and what the guard follows."""
+"""Show how well it learns, by arm: with transfer, with the target only, and what the guard follows."""
 
 from __future__ import annotations
 

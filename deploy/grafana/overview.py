@@ -1,4 +1,4 @@
-"""One screen for anyone: healthy, fresh, better than without transfer."""
+"""Show on one screen whether it is healthy, fresh, and better than without transfer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the log to the store: throughput, lag, where the time goes, what failed, memory."""
+"""Show the way from the log to the store: throughput, lag, where the time goes, what failed, memory."""
 
 from __future__ import annotations
 

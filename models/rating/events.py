@@ -100,12 +100,13 @@ class RatingParts(msgspec.Struct, frozen=True, gc=False):
         return {name: getattr(self, name) for name in self.__struct_fields__ if name != "proposal"}
 
 
-EXTERNAL = RatingParts.__struct_fields__.index("external")
 def totals(parts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the unclipped predictions (B,) of a batch's parts (B, 12)."""
     total: NDArray[np.float64] = parts[:, :-1].sum(1)
     return total
 
 
+EXTERNAL = RatingParts.__struct_fields__.index("external")
+"""The column of the network's residual."""
 PARTS = len(RatingParts.__struct_fields__)
 """Columns of a batch's parts: the fields of `RatingParts` in their order."""

@@ -1,4 +1,4 @@
-"""/metrics, /healthz and /readyz."""
+"""Serve /metrics, /healthz and /readyz."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from serving.http.server import HttpServer
 
 Check = Callable[[], str | None]
-"""None while all is well, else the reason why not."""
+"""Returns None while all is well, else what is wrong."""
 
 
 class HealthServer(HttpServer):
-    """Serves until `close`; port 0 picks a free one, see `port`. Raises OSError if the port is taken."""
+    """Serves until `close`. Port 0 picks a free one, see `port`. Raises OSError if the port is taken."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
-"""HTTP for a few small pages, that no client can hold up: one thread, and a limit on everything a client may take.
+"""Serve a few small pages over HTTP that no client can hold up: one thread, and limits on all that a client takes.
 
-On asyncio, because a server with a thread a connection, or a pool of them, is held up by whoever connects and says
-nothing; WSGI servers with a loop of their own time a client from its last byte, and refuse everyone once their
-connections are used up.
+It runs on asyncio. A server with one thread for each connection, or a pool of threads, is held up by a client that
+connects and says nothing. WSGI servers with a loop of their own time a client from its last byte, and refuse all
+clients once their connections are used up.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from serving.worker import Worker
 log = structlog.get_logger()
 
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]
-"""A WSGI application; it is only asked to GET."""
+"""A WSGI application; its only method is GET."""
 SECONDS = 10.0
-"""A connection lasts at most so long, from its first moment to the last byte of the answer; Prometheus by default
-waits no longer."""
+"""Longest life of a connection, from its first moment to the last byte of the answer. Prometheus waits no longer
+by default."""
 CONNECTIONS = 256
-"""At a time. One more ends the one that has waited longest without a whole request."""
+"""Most connections at a time. One more ends the one that has waited longest without a whole request."""
 BACKLOG = 128
 AGAIN_SECONDS = 0.5
-"""Until the next try to accept a connection, where one could not be."""
+"""Pause after a connection that could not be accepted."""
 HEAD_BYTES = 16_384
 ALLOWED = ("GET", "HEAD")
 
 
 class HttpServer:
-    """Serves `app` until `close`; port 0 picks a free one, see `port`. Raises OSError if the port is taken."""
+    """Serves `app` until `close`. Port 0 picks a free one, see `port`. Raises OSError if the port is taken."""
 
     def __init__(
         self, app: App, host: str, port: int, seconds: float = SECONDS, connections: int = CONNECTIONS
     ) -> None:
-        """seconds: that a connection may last; connections: at a time."""
+        """seconds: longest life of a connection; connections: most at a time."""
         self._app, self.seconds, self._most = app, seconds, connections
         self._open: dict[_Connection, None] = {}
-        """In their order."""
+        """In the order in which they were opened."""
         family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
@@ -120,7 +120,7 @@ class HttpServer:
         self._open.pop(connection, None)
 
     def answer(self, method: str, target: str, headers: dict[str, str]) -> bytes:
-        """The whole answer to a request."""
+        """Return the whole answer to a request."""
         if method not in ALLOWED:
             return plain(HTTPStatus.METHOD_NOT_ALLOWED)
         try:
@@ -161,12 +161,12 @@ class _Connection(asyncio.Protocol):
         self._server.ended(self)
 
     def end(self) -> None:
-        """At once: what a slow reader has not read is dropped."""
+        """End at once: what a slow reader has not read is dropped."""
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self.answered:
-            return  # a body that nobody reads
+            return  # a body: no page needs one
         self._received += data
         head, end, _ = self._received.replace(b"\r\n", b"\n").partition(b"\n\n")
         if not end and len(head) <= HEAD_BYTES:
@@ -186,13 +186,13 @@ class _Connection(asyncio.Protocol):
             self._last(self._server.answer(words[0], words[1], headers))
 
     def _last(self, answer: bytes) -> None:
-        """Nothing is said after it. The client closes; what it still sends would make the kernel drop the answer."""
+        """Send the answer; the client closes. Closing here would drop the answer if the client still sends."""
         self._transport.write(answer)
         self._transport.write_eof()
 
 
 def plain(status: HTTPStatus) -> bytes:
-    """An answer that is only its status."""
+    """Return an answer that is only its status."""
     headers = [("Content-Type", "text/plain; charset=utf-8")]
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         headers.append(("Allow", ", ".join(ALLOWED)))

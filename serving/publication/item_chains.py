@@ -1,4 +1,4 @@
-"""Which users' lists hold an item, for one domain: the places on lists, linked item by item."""
+"""Know which users' lists hold an item, in one domain: the places on lists, linked item by item."""
 
 from __future__ import annotations
 
@@ -16,32 +16,33 @@ from models.tables.catalogue import grown
 class ItemChains:
     """A doubly linked list in flat arrays for each item: from `first` over all places on users' lists that hold it.
 
-    `held`: (user rows, top) chain + 1 at each place, 0 where there is nothing. A chain stands for an item's time on
-    lists: `gone` takes it from its item, which may be another one by then, or come back and begin a new one. `due`
-    gives those who still have a place in a chain that was taken. Both cost nothing per list, `write` some 50 µs.
-    Memory: 4 bytes a place for `held`, 8 for the links (8 and 16 beyond 2^31 places), 12 bytes an item.
+    `held`: (user rows, top) chain + 1 at each place, 0 where there is nothing. A chain stands for one stay of an item
+    on lists. `drop_items` takes the chain from its item; the row may then be another item's, or the item may come
+    back and begin a new chain. `due` returns users who still have a place in such a chain. Both cost nothing per
+    list; `write` costs about 50 µs. Memory: 4 bytes a place for `held`, 8 for the links (16 beyond 2^31 places), 12
+    bytes an item.
     """
 
     def __init__(self, top: int, users: int) -> None:
-        """top: places a list; users: rows at most."""
+        """top: places of a list; users: most rows."""
         self.top = top
         self.held = np.zeros((0, top), np.int32)
         self.chain_of = np.zeros(0, np.int32)
-        """(item rows,): chain + 1, 0 for an item that is on no list."""
+        """(item rows,): chain + 1; 0 for an item that is on no list."""
         self.waiting = 0
-        """Places in chains that were taken."""
+        """Places in chains that lost their item."""
         link = np.int32 if users * top < 2**31 else np.int64
         self.following, self.preceding = np.zeros((0, top), link), np.zeros((0, top), link)
-        """(user rows, top): place + 1, 0 at the end; a place is `row · top + k`."""
+        """(user rows, top): place + 1; 0 at the end. A place is `row · top + k`."""
         self.first = np.zeros(0, link)
-        """(chains,): place + 1, 0 for an empty one."""
+        """(chains,): place + 1; 0 for an empty one."""
         self.length = np.zeros(0, np.int32)
         self._taken: dict[int, None] = {}
         self.free: list[int] = []
         self.chains = 0
 
     def write(self, row: int, items: Sequence[int]) -> None:
-        """The user's list holds these distinct item rows from now on, at most `top`."""
+        """Let the user's list hold these distinct item rows from now on, at most `top`."""
         if row >= len(self.held):
             self.held = grown(self.held, row + 1)
             self.following, self.preceding = (
@@ -94,8 +95,8 @@ class ItemChains:
             self._taken.pop(chain, None)
             heapq.heappush(self.free, chain)
 
-    def gone(self, items: Iterable[int]) -> None:
-        """These item rows must leave all lists."""
+    def drop_items(self, items: Iterable[int]) -> None:
+        """Note that these item rows must leave all lists."""
         for item in items:
             chain = int(self.chain_of[item]) - 1 if item < len(self.chain_of) else -1
             if chain >= 0:
@@ -105,7 +106,7 @@ class ItemChains:
                 self._end_if_empty(chain)
 
     def due(self, limit: int) -> list[int]:
-        """Up to `limit` rows of users whose lists hold what is gone; they stay due until their lists are written."""
+        """Return up to `limit` user rows whose lists hold a dropped item; they stay due until written."""
         rows: dict[int, None] = {}
         following = self.following.reshape(-1)
         for chain in self._taken:
@@ -118,7 +119,7 @@ class ItemChains:
         return list(rows)
 
     def load(self, held: NDArray[np.int32], chain_of: NDArray[Any] | None) -> None:
-        """held, chain_of: as they were; without `chain_of`, `held` is of item rows (as it was once written)."""
+        """Take up the two arrays of a state. Without `chain_of`, `held` has item rows: the format of early versions."""
         self.held = held.copy()
         most = int(held.max(initial=0))
         self.chain_of = np.arange(1, most + 1, dtype=np.int32) if chain_of is None else chain_of.copy()
@@ -136,7 +137,7 @@ class ItemChains:
         self.free = np.flatnonzero(ownerless & (self.length == 0)).tolist()  # ascending, so a heap
 
     def _link(self) -> None:
-        """All chains, from `held`: a counting sort of the places by chain, as sparse matrices are transposed."""
+        """Link all chains from `held`: a counting sort of places by chain, as a sparse matrix is transposed."""
         flat, following, before = (a.reshape(-1) for a in (self.held, self.following, self.preceding))
         places = np.flatnonzero(flat).astype(self.first.dtype)
         ends = np.cumsum(np.count_nonzero(self.held, axis=1))

@@ -1,4 +1,4 @@
-"""What the store lists for whom: which users' lists hold an item, and when lists were written."""
+"""Know what the store lists: which users' lists hold an item, and when lists were written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serving.publication.item_chains import ItemChains
 
 
 class ListIndex:
-    """By domain, the lists of all user rows. Times are seconds since the epoch, one for all lists of a user."""
+    """The lists of all user rows, by domain. Times are seconds since the epoch, one for all lists of a user."""
 
     def __init__(self, domains: Sequence[str], top: int, users: int) -> None:
         self._chains = {name: ItemChains(top, users) for name in domains}
@@ -23,40 +23,40 @@ class ListIndex:
         """User rows of all tables."""
 
     def __len__(self) -> int:
-        """Places on lists that hold what is gone."""
+        """Return how many places on lists hold a dropped item."""
         return sum(chains.waiting for chains in self._chains.values())
 
     def write(self, domain: str, user: int, items: Sequence[int], now: float) -> None:
-        """The store gets a list of these item rows for this user row."""
+        """Note that the store gets a list of these item rows for this user row."""
         self._chains[domain].write(user, items)
         self._written_at = grown(self._written_at, user + 1)
         self._written_at[user] = now
         self._noted.add(user)
 
     def drop_user(self, user: int) -> None:
-        """The store has no list for this user row any more."""
+        """Note that the store has no list for this user row any more."""
         for chains in self._chains.values():
             if user < len(chains.held):
                 chains.write(user, ())
         self._written_at[user : user + 1] = 0.0
         self._noted.add(user)
 
-    def gone(self, domain: str, items: Iterable[int]) -> None:
-        """These item rows must leave all lists of the domain, or stand for other items from now on."""
+    def drop_items(self, domain: str, items: Iterable[int]) -> None:
+        """Note that these item rows must leave all lists of the domain, or stand for other items from now on."""
         if domain in self._chains:
-            self._chains[domain].gone(items)
+            self._chains[domain].drop_items(items)
 
     def due(self, limit: int) -> tuple[str, list[int]] | None:
-        """A domain, and up to `limit` user rows whose lists in it hold what is gone; None without any.
+        """Return a domain, and up to `limit` user rows whose lists in it hold a dropped item; None without any.
 
-        They are due until they are written, or their users dropped.
+        They are due until they are written, or their users are dropped.
         """
         name = max(self._chains, key=lambda one: self._chains[one].waiting, default=None)
         rows = [] if name is None else self._chains[name].due(limit)
         return None if name is None or not rows else (name, rows)
 
     def expiring(self, before: float, limit: int) -> list[int]:
-        """Up to `limit` user rows whose lists were written before then, oldest first; each is given once."""
+        """Return up to `limit` user rows whose lists were written before then, oldest first; each only once."""
         old = np.flatnonzero((self._written_at > 0) & (self._written_at < before))
         if len(old) > limit:
             old = old[np.argpartition(self._written_at[old], limit)[:limit]]
@@ -73,7 +73,7 @@ class ListIndex:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Lists of another length than are written now stay unknown."""
+        """Take up a state. Lists of another length than are written now stay unknown."""
         for name, held in state["on_lists"].items():
             if name in self._chains and held.shape[1] == self._chains[name].top:
                 self._chains[name].load(held, state.get("chains", {}).get(name))

@@ -1,4 +1,4 @@
-"""Whose lists are to be rewritten: the domain of the event first, the user's other domains when there is time."""
+"""Queue lists to rewrite: the domain of the event first, the user's other domains when there is time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be published next: touched users and items, lists to rewrite, domains now and then."""
+"""Know what must be published next: touched users and items, lists to rewrite, and now and then domains."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from models.state.tracked_tables import whole
 from serving.contract import Keys, Write
 from serving.publication.list_index import ListIndex
 from serving.publication.list_queue import ListQueue
-from serving.publication.record_builder import Births, RecordBuilder
+from serving.publication.record_builder import ListOptions, RecordBuilder, RecordTimes
 from serving.publication.republish import USERS_AT_ONCE as AGAIN_AT_ONCE
 from serving.publication.republish import Republish
 from serving.store.store import Store
 
 SLOW_SECONDS = 2.0
-"""Popular lists, domains and meta are written this often while anything changes."""
+"""Time between two writes of popular lists, domains and meta while anything changes."""
 USERS_AT_ONCE = 16
+"""Users whose lists are made in one call of the learners."""
 REFRESH_USERS = 200
-"""Lists about to expire that are rewritten per slow round."""
+"""Users per periodic round whose lists are renewed before they expire."""
 
 
 class Outbox:
     """Knows what the store does not hold yet. `collect` turns it into writes; one thread calls everything.
 
-    `clock` gives seconds since the epoch.
+    `clock` returns seconds since the epoch.
     """
 
     def __init__(
@@ -33,36 +34,34 @@ class Outbox:
         arms: Arms,
         keys: Keys,
         clock: Callable[[], float],
-        top: int = 50,
-        explain_top: int = 10,
-        ttl_seconds: int = 604_800,
+        lists: ListOptions | None = None,
         started_ts: int = 0,
-        lists_within: float = 1.0,
     ) -> None:
-        """lists_within: seconds that the list of a user who did something may wait before it is overdue."""
+        """started_ts: when the process started, Unix time in ms."""
+        lists = lists or ListOptions()
         self._arms = arms
-        self.keys = self._keys = keys
+        self.keys = keys
         self._clock = clock
-        self._ttl = ttl_seconds
-        self._builder = RecordBuilder(arms, keys, top, explain_top, ttl_seconds, started_ts)
+        self._ttl = lists.ttl_seconds
+        self._builder = RecordBuilder(arms, keys, lists, started_ts)
         self._listing = [d.name for d in arms.full.domains if d.recommend]
-        self._users: dict[str, Births] = {}
-        self._lists = ListQueue(self._listing, clock, lists_within)
+        self._users: dict[str, RecordTimes] = {}
+        self._lists = ListQueue(self._listing, clock, lists.within_seconds)
         self.again = Republish(arms, keys)
         self._items: dict[tuple[str, str], None] = {}
-        self._gone: dict[tuple[str, str], None] = {}
-        self._left: dict[str, None] = {}
+        self._deleted_items: dict[tuple[str, str], None] = {}
+        self._evicted_users: dict[str, None] = {}
         self._forgotten: dict[str, list[str]] = {}
-        self._index = ListIndex(self._listing, top, arms.full.users.capacity)
-        self._slow_at = self._refreshed_at = 0.0
+        self._index = ListIndex(self._listing, lists.top, arms.full.users.capacity)
+        self._periodic_at = self._refreshed_at = 0.0
         self._changed = True
-        self._introduced = False
+        self._meta_written = False
         """Whether `cc:meta` was written since the start, or since the store was last emptied."""
 
     # What happened
 
     def event(self, user: str, domain: str, item: str, record_ms: int) -> None:
-        """One learned event."""
+        """Note one learned event. record_ms: the time of its Kafka record."""
         born = self._users.setdefault(user, ([], []))
         born[0].append(record_ms)
         born[1].append(domain)
@@ -71,45 +70,52 @@ class Outbox:
         self._changed = True
 
     def item(self, domain: str, item: str, removed: bool, recommendable: bool) -> None:
-        """One item event: the item is written or deleted, and lists that hold it are rewritten."""
+        """Note one item event: the item is written or deleted.
+
+        Where it may not be recommended any more, lists that hold it are rewritten.
+        """
         self._changed = True
         if removed:
             self._items.pop((domain, item), None)
-            self._gone[domain, item] = None
+            self._deleted_items[domain, item] = None
         else:
-            self._gone.pop((domain, item), None)
+            self._deleted_items.pop((domain, item), None)
             self._items[domain, item] = None
         if not recommendable:
             row = self._arms.full.catalogues[self._arms.full.index[domain]].ids.get(item)
             if row is not None:
-                self._index.gone(domain, [row])
-                self._slow_at = 0.0
+                self._index.drop_items(domain, [row])
+                self._periodic_at = 0.0
 
     def items_evicted(self, evicted: Iterable[tuple[str, str, int]]) -> None:
-        """Items (domain, id, row) that lost their row: lists that hold them are rewritten, their keys go, but of
-        those that have come back since.
+        """Note items (domain, id, row) that lost their row.
+
+        Lists that hold them are rewritten. Their keys are deleted, unless the item has been seen again since.
         """
         for domain, item, row in evicted:
-            self._index.gone(domain, [row])
-            self._slow_at = 0.0
+            self._index.drop_items(domain, [row])
+            self._periodic_at = 0.0
             if item not in self._arms.full.catalogues[self._arms.full.index[domain]].ids:
                 self._items.pop((domain, item), None)
-                self._gone[domain, item] = None
+                self._deleted_items[domain, item] = None
 
     def user_evicted(self, user: str) -> None:
-        """The user lost their row: nobody would rewrite their lists, so they go, unless the user came back."""
+        """Note a user who lost their row. Their lists are deleted, because nothing would rewrite them.
+
+        A user who has come back meanwhile keeps them.
+        """
         if user not in self._arms.full.users:
             self._users.pop(user, None)
             self._lists.discard(user)
-            self._left[user] = None
+            self._evicted_users[user] = None
 
     def forget_user(self, user: str, row: int | None, found: Iterable[str] = ()) -> list[str]:
-        """All of the user's keys go, those `found` in the store too, and what is known of their lists; `row` is the
-        one they had. Gives the keys.
+        """Delete all keys of a user, and forget their lists. Return the keys.
 
-        A user who is resident (they have come back since) is written anew.
+        row: the row that they had. found: more keys of theirs, seen in the store.
+        A user who is resident, because they have come back since, is written anew.
         """
-        self._left.pop(user, None)
+        self._evicted_users.pop(user, None)
         self._users.pop(user, None)
         self._lists.discard(user)
         self._forgotten[user] = keys = [*dict.fromkeys([*self._keys_of(user), *found])]
@@ -120,30 +126,34 @@ class Outbox:
             self._lists.add(user)
         return keys
 
-    def left(self) -> set[str]:
-        """Users without a row whose lists are still to be deleted. Everybody else here has one, or just lost it."""
-        return set(self._left)
+    def evicted_users(self) -> set[str]:
+        """Return users without a row whose lists are still to be deleted."""
+        return set(self._evicted_users)
 
-    def doomed(self) -> list[str]:
-        """The keys of the forgotten whose deletion was not handed out yet."""
+    def forgotten_keys(self) -> list[str]:
+        """Return the keys of forgotten users whose deletion was not collected yet."""
         return [key for keys in self._forgotten.values() for key in keys]
 
     def _keys_of(self, user: str) -> list[str]:
         names = [domain.name for domain in self._arms.full.domains]
-        return [self._keys.user(user), *(self._keys.recommendations(user, name) for name in names)]
+        return [self.keys.user(user), *(self.keys.recommendations(user, name) for name in names)]
 
     def publish_again(self, since: int = 0, store: Store | None = None) -> None:
-        """The store lost writes: what it acknowledged with a mark above `since` is due again, with 0 all that is
-        resident; a part of it each round. store: it is searched for keys that were deleted since.
+        """Publish again what a store that lost writes may lack, a part of it each round.
+
+        That is what it acknowledged with a mark above `since`; with 0, all that is resident.
+        store: it is searched for keys that were deleted since.
         """
-        self._introduced = False
+        self._meta_written = False
         self.again.begin(since, store)
-        self._slow_at = 0.0
+        self._periodic_at = 0.0
         self._changed = True
 
     def _take_again(self) -> None:
-        """The next part of what is due again, once the lists of the one before are nearly done: newer events come
-        first, and nothing piles up."""
+        """Queue the next part of what is due again, once the lists of the part before are nearly done.
+
+        So newer events come first, and nothing piles up.
+        """
         if len(self._lists) < AGAIN_AT_ONCE:
             for user in self.again.users():
                 self._users.setdefault(user, ([], []))
@@ -154,12 +164,13 @@ class Outbox:
             self.user_evicted(user)
         for domain, item in items:
             row = self._arms.full.catalogues[self._arms.full.index[domain]].ids.get(item)
-            (self._gone if row is None else self._items)[domain, item] = None
+            (self._deleted_items if row is None else self._items)[domain, item] = None
         self.again.end_if_done()
 
     def backlog(self) -> int:
-        users = len(self._users) + len(self._lists) + len(self._left) + len(self._forgotten)
-        return users + len(self._items) + len(self._gone) + len(self._index) + len(self.again)
+        """Return how many values and lists are due."""
+        users = len(self._users) + len(self._lists) + len(self._evicted_users) + len(self._forgotten)
+        return users + len(self._items) + len(self._deleted_items) + len(self._index) + len(self.again)
 
     def overdue(self) -> bool:
         """Return whether the list of a user who did something has waited for too long."""
@@ -168,12 +179,12 @@ class Outbox:
     # What to write
 
     def collect(self, spare: Callable[[], bool]) -> Iterable[Write]:
-        """Writes, most urgent first; lists are built for as long as `spare()` says there is time.
+        """Yield writes, most urgent first. Lists are built for as long as `spare()` says that there is time.
 
-        `cc:meta` comes before all: a store that is emptied while the rest is on its way is noticed by it.
+        `cc:meta` comes first: by it, a store that is emptied while the rest is on its way is noticed.
         """
-        if not self._introduced:
-            self._introduced = True
+        if not self._meta_written:
+            self._meta_written = True
             yield self._builder.meta(int(self._clock() * 1000))
         if self.again.active:
             self._take_again()
@@ -183,9 +194,9 @@ class Outbox:
         yield from self._builder.users(users, int(now * 1000))
         items, self._items = self._items, {}
         yield from self._builder.items(items)
-        if self._changed and now - self._slow_at >= SLOW_SECONDS:
-            self._slow_at, self._changed = now, False
-            yield from self._slow(int(now * 1000))
+        if self._changed and now - self._periodic_at >= SLOW_SECONDS:
+            self._periodic_at, self._changed = now, False
+            yield from self._periodic_records(int(now * 1000))
         if now - self._refreshed_at >= SLOW_SECONDS:
             self._refreshed_at = now  # lists expire in a quiet stream too
             self._refresh(now)
@@ -195,20 +206,20 @@ class Outbox:
                 break
 
     def _deletions(self) -> Iterable[Write]:
-        gone, self._gone = self._gone, {}
+        gone, self._deleted_items = self._deleted_items, {}
         for domain, item in gone:
-            yield Write(self._keys.item(domain, item), "delete", None)
-        left, self._left = self._left, {}
+            yield Write(self.keys.item(domain, item), "delete", None)
+        left, self._evicted_users = self._evicted_users, {}
         for user in left:
             if user not in self._arms.full.users:
                 for domain in self._listing:
-                    yield Write(self._keys.recommendations(user, domain), "delete", None)
+                    yield Write(self.keys.recommendations(user, domain), "delete", None)
         forgotten, self._forgotten = self._forgotten, {}
-        for keys in forgotten.values():  # of one who came back, too: nothing of before may stay in their hash
+        for keys in forgotten.values():  # also of a user who came back: no old field may stay in their hash
             yield from (Write(key, "delete", None) for key in keys)
 
     def _some_lists(self) -> Iterable[Write]:
-        """Lists of those who did something, and as many that hold what is gone: neither waits for the other."""
+        """Yield lists of active users, and as many lists that hold a dropped item: neither kind waits for the other."""
         if (taken := self._lists.take(USERS_AT_ONCE)) is not None:
             yield from self._written(*taken)
         if (due := self._index.due(USERS_AT_ONCE)) is not None:
@@ -219,7 +230,7 @@ class Outbox:
             yield from self._written(domain, list(users.values()))
 
     def _users_at(self, rows: Iterable[int]) -> dict[int, str]:
-        """Who has these rows, of those that somebody has."""
+        """Return the users of those rows that are in use, by row."""
         id_of = self._arms.full.users.id_of
         return {row: id_of[row] for row in rows if row < len(id_of) and id_of[row]}
 
@@ -233,14 +244,14 @@ class Outbox:
             yield write
 
     def _refresh(self, now: float) -> None:
-        """Lists that would expire in the second half of their life are written again, oldest first."""
+        """Queue users whose lists are in the second half of their life, oldest first."""
         rows = self._index.expiring(now - self._ttl / 2, REFRESH_USERS)
         for user in self._users_at(rows).values():
             self._users.setdefault(user, ([], []))
             self._lists.add(user)
         self._changed |= bool(rows)
 
-    def _slow(self, now_ms: int) -> Iterable[Write]:
+    def _periodic_records(self, now_ms: int) -> Iterable[Write]:
         yield from (self._builder.popular(name, now_ms) for name in self._listing)
         yield from self._builder.domains(now_ms)
         yield self._builder.meta(now_ms)
@@ -248,19 +259,19 @@ class Outbox:
     # State
 
     def state(self, unconfirmed: list[str]) -> dict[str, Any]:
-        """Everything that a later call can read, copied."""
+        """Return a copy of everything that a later call can read."""
         state: dict[str, Any] = whole(self.live(unconfirmed))
         return state
 
     def live(self, unconfirmed: list[str]) -> dict[str, Any]:
-        """`unconfirmed`: keys that the store has not acknowledged; their owners are published first on start.
+        """Return the state by reference. It has no users without a row: the id of a forgotten one must not stay.
 
-        Of users without a row nothing is published, and a forgotten one's id must not stay.
+        unconfirmed: keys that the store has not acknowledged; their owners are published first at the next start.
         """
-        users, items = set(self._users) | self._lists.users(), set(self._items) | set(self._gone)
-        prefix = f"{self._keys.prefix}:item:"
+        users, items = set(self._users) | self._lists.users(), set(self._items) | set(self._deleted_items)
+        prefix = f"{self.keys.prefix}:item:"
         for key in unconfirmed:
-            if (owner := self._keys.owner(key)) is not None:
+            if (owner := self.keys.owner(key)) is not None:
                 users.add(owner)
             elif key.startswith(prefix):
                 domain, _, item = key.removeprefix(prefix).partition(":")
@@ -268,7 +279,7 @@ class Outbox:
         return {
             "users": sorted(user for user in users if user in self._arms.full.users),
             "items": [list(pair) for pair in sorted(items)],
-            "left": list(self._left),
+            "left": list(self._evicted_users),
             **self._index.live(),
         }
 
@@ -279,6 +290,6 @@ class Outbox:
             self._lists.add(user)
         for domain, item in state["items"]:
             row = full.catalogues[full.index[domain]].ids.get(item)
-            (self._gone if row is None else self._items)[domain, item] = None
-        self._left = dict.fromkeys(state["left"])
+            (self._deleted_items if row is None else self._items)[domain, item] = None
+        self._evicted_users = dict.fromkeys(state["left"])
         self._index.load(state)

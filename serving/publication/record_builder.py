@@ -1,8 +1,9 @@
-"""Records of users, items, lists and domains, made of what the learners know now."""
+"""Make records of users, items, lists and domains from what the learners know now."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from models.arm_comparison import Arms
 from models.ranking.recommendation import Recommendation
@@ -15,25 +16,36 @@ from serving.contract import (
     encode_vector,
     hash_write,
     list_write,
-    listed,
+    to_listed_items,
 )
 
-Births = tuple[list[int], list[str]]
-"""Record times (ms) and domains of the events that a write makes readable."""
+RecordTimes = tuple[list[int], list[str]]
+"""Kafka record times (ms) and domains of the events that a write makes readable."""
+
+
+class ListOptions(NamedTuple):
+    """How lists are made; see `[publish]` of the config."""
+
+    top: int = 50
+    """Items on a list."""
+    explain_top: int = 10
+    """How many of them carry `why`."""
+    ttl_seconds: int = 604_800
+    """Seconds after which a list, and a user's record, expires."""
+    within_seconds: float = 1.0
+    """How long the list of a user who did something may wait before it is overdue."""
 
 
 class RecordBuilder:
-    """Turns ids into writes; knows nothing of what is due. Times are ms since the epoch."""
+    """Turns ids into writes. It does not know what is due. Times are ms since the epoch."""
 
-    def __init__(
-        self, arms: Arms, keys: Keys, top: int, explain_top: int, ttl_seconds: int, started_ts: int
-    ) -> None:
+    def __init__(self, arms: Arms, keys: Keys, lists: ListOptions, started_ts: int) -> None:
         self._arms, self._keys = arms, keys
-        self._top, self._explain_top, self._ttl = top, explain_top, ttl_seconds
+        self._top, self._explain_top, self._ttl = lists
         self._started_ts = started_ts
 
-    def users(self, touched: Mapping[str, Births], now_ms: int) -> Iterable[Write]:
-        """Those who have a row."""
+    def users(self, touched: Mapping[str, RecordTimes], now_ms: int) -> Iterable[Write]:
+        """Yield the record of each user who has a row."""
         full = self._arms.full
         users = [u for u in touched if u in full.users]
         vectors = full.user_vectors(users) if users else ()
@@ -46,12 +58,12 @@ class RecordBuilder:
                 "published_ts": now_ms,
                 **counts,
             }
-            born, domains = touched[user]
+            times, domains = touched[user]
             write = hash_write(self._keys.user(user), fields, self._ttl)
-            yield write._replace(record_times_ms=tuple(born), domains=tuple(domains))
+            yield write._replace(record_times_ms=tuple(times), domains=tuple(domains))
 
     def items(self, touched: Iterable[tuple[str, str]]) -> Iterable[Write]:
-        """(domain, id) each; an item that was removed loses its key."""
+        """Yield the record of each item (domain, id). An item that was removed loses its key."""
         by_domain: dict[str, list[str]] = {}
         for domain, item in touched:
             by_domain.setdefault(domain, []).append(item)
@@ -74,13 +86,14 @@ class RecordBuilder:
     def lists(
         self, domain: str, users: Sequence[str], now_ms: int
     ) -> Iterable[tuple[str, list[Recommendation], Write]]:
-        """Each user's list: what is on it, and its write."""
+        """Yield each user, what is on their list, and its write."""
         lists = self._arms.recommend(users, domain, self._top, self._explain_top) if users else []
         for user, items in zip(users, lists, strict=True):
             record = self._record(domain, items, now_ms)
             yield user, items, list_write(self._keys.recommendations(user, domain), record, self._ttl)
 
     def popular(self, domain: str, now_ms: int) -> Write:
+        """Return the write of the list for users without one of their own."""
         items = self._arms.recommend([None], domain, self._top, self._explain_top)[0]
         return list_write(self._keys.popular(domain), self._record(domain, items, now_ms), None)
 
@@ -91,10 +104,11 @@ class RecordBuilder:
             full.model,
             int(full.newest[full.index[domain]] * 1000),
             now_ms,
-            listed([(i.item_id, i.score, i.why) for i in items], self._explain_top),
+            to_listed_items([(i.item_id, i.score, i.why) for i in items], self._explain_top),
         )
 
     def domains(self, now_ms: int) -> Iterable[Write]:
+        """Yield the record of every domain."""
         full = self._arms.full
         for domain in full.domains:
             fields: dict[str, str | int | float] = {
@@ -107,6 +121,7 @@ class RecordBuilder:
             yield hash_write(self._keys.domain(domain.name), fields | self._arms.report(domain.name))
 
     def meta(self, now_ms: int) -> Write:
+        """Return the write of `cc:meta`."""
         meta = {
             "schema": SCHEMA,
             "dim": self._arms.full.network.dim,

@@ -1,4 +1,4 @@
-"""What a store that lost writes may lack, published again in small parts: the newest users and items first.
+"""Publish again what a store that lost writes may lack, in small parts: the newest users and items first.
 
 Each row of a user or an item remembers the mark (`serving.store.store_mark`) of its newest acknowledged write. Where
 the store is known to hold everything up to some mark, only rows with a larger one are due.
@@ -21,11 +21,11 @@ from serving.store.store import Store
 USERS_AT_ONCE = 256
 ITEMS_AT_ONCE = 1024
 LOOKS_AT_ONCE = 8_192
-"""Rows that are looked at in one round, most of which may not be due."""
+"""Rows that one round looks at; most of them may not be due."""
 
 
 class Republish:
-    """One thread calls it. `users`, `items` and `leftovers` give the next part of each, until `active` is False."""
+    """One thread calls it. `users`, `items` and `leftovers` return the next part of each while `active`."""
 
     def __init__(self, arms: Arms, keys: Keys, looks_at_once: int = LOOKS_AT_ONCE) -> None:
         self._arms, self._keys = arms, keys
@@ -38,12 +38,12 @@ class Republish:
         self.active = False
 
     def __len__(self) -> int:
-        """Rows not looked at yet, and 1 while the store is still searched."""
+        """Return how many rows were not looked at yet, plus 1 while the store is still searched."""
         rows = len(self._users) + sum(map(len, self._items.values()))
         return rows + (self._scan is not None)
 
     def acknowledged(self, mark: int, keys: Iterable[str]) -> None:
-        """The store has taken these keys' writes, with this mark."""
+        """Note that the store has taken the writes of these keys, with this mark."""
         users: list[str] = []
         items: dict[str, list[str]] = {}
         for key in keys:
@@ -57,9 +57,9 @@ class Republish:
                 self._items[domain].note(mark, names)
 
     def begin(self, since: int = 0, store: Store | None = None) -> None:
-        """All that was acknowledged with a larger mark is due; with 0 all that is resident.
+        """Begin with what was acknowledged with a larger mark than `since`; with 0, with all that is resident.
 
-        store: it is searched for keys that were deleted since, and are there again.
+        store: it is searched for keys that were deleted since and are there again.
         """
         for rows in (self._users, *self._items.values()):
             rows.begin(since, self.active)
@@ -69,10 +69,11 @@ class Republish:
         self.active = True
 
     def users(self) -> list[str]:
+        """Return the next users that are due."""
         return self._users.some(USERS_AT_ONCE)
 
     def items(self) -> list[tuple[str, str]]:
-        """Only those that have something to publish."""
+        """Return the next items (domain, id) that are due and have something to publish."""
         found: list[tuple[str, str]] = []
         for (name, rows), catalogue in zip(self._items.items(), self._arms.full.catalogues, strict=True):
             if len(found) >= ITEMS_AT_ONCE:
@@ -84,7 +85,7 @@ class Republish:
         return found
 
     def leftovers(self) -> tuple[list[str], list[tuple[str, str]]]:
-        """Users with lists in the store, and items that are there, of whom nothing is to be there."""
+        """Return users and items with keys in the store that should not be there."""
         if self._scan is None:
             return [], []
         full, users, items = self._arms.full, dict[str, None](), []
@@ -106,7 +107,7 @@ class Republish:
 
 
 class _Rows:
-    """The rows of one id table: the mark of each, and the ids that are still to be looked at, newest last."""
+    """The rows of one id table: the mark of each, and the ids still to look at, newest last."""
 
     def __init__(self, ids: IdTable, looks_at_once: int) -> None:
         self._ids, self._looks_at_once = ids, looks_at_once
@@ -125,12 +126,12 @@ class _Rows:
             self._marks[rows] = mark
 
     def begin(self, since: int, running: bool) -> None:
-        """running: what was begun before and is not through yet stays due."""
+        """Begin with the newest ids. running: an earlier call is not through; what it made due stays due."""
         self._since = min(since, self._since) if running else since
         self._waiting = self._ids.ids()
 
     def some(self, limit: int) -> list[str]:
-        """About `limit` ids that are due."""
+        """Return about `limit` ids that are due."""
         due: list[str] = []
         for _ in range(0, self._looks_at_once, limit):
             if len(due) >= limit or not self._waiting:

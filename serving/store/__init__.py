@@ -1,4 +1,4 @@
-"""Write to Redis, and notice when it lost something.
+"""Write to the store, scan it, and notice when it lost something.
 
 Called by the service and commands.
 """

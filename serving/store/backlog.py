@@ -1,4 +1,4 @@
-"""Writes that the store has not acknowledged: the newest value of each key, oldest key first."""
+"""Keep writes that the store has not acknowledged: the newest value of each key, oldest key first."""
 
 from __future__ import annotations
 

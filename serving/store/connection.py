@@ -1,4 +1,4 @@
-"""From a URL to a client of the store: one server, a cluster, or the master that Sentinel names; with TLS and users."""
+"""Make a client of the store from a URL: one server, a cluster, or the master that Sentinel names."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ENCODE = (
 
 
 class Parts(NamedTuple):
-    """What Sentinel's URL says: `server` is the URL of a plain server with the same user, database and options."""
+    """A URL for Sentinel. `server`: the URL of a plain server with the same user, database and options."""
 
     hosts: list[tuple[str, int]]
     service: str
@@ -45,7 +45,7 @@ class Parts(NamedTuple):
 
 
 def problem(url: str) -> str | None:
-    """What is wrong with a URL, without a word of its user or password; None if nothing is."""
+    """Return what is wrong with a URL, without its user or password; None if nothing is."""
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in _SHAPES:
         return f"not a URL such as {FORMS}"
@@ -68,9 +68,9 @@ def _options(query: str | None) -> list[tuple[str, str]]:
 
 
 def redacted(url: str) -> str:
-    """The URL without its user, password and options (redis-py takes a password among them, too).
+    """Return the URL without its user, password and options (an option may be a password).
 
-    Of one that cannot be read only what comes before `://`: there is no telling where its password ends.
+    A URL that cannot be read loses all behind `://`, because it does not show where its password ends.
     """
     scheme, separator, rest = url.partition("://")
     if problem(url) is not None:
@@ -87,7 +87,7 @@ def uses_sentinel(url: str) -> bool:
 
 
 def sentinel_parts(url: str) -> Parts:
-    """Of a URL that `problem` has nothing against and that `uses_sentinel`."""
+    """Split a URL for which `problem` returns None and `uses_sentinel` True."""
     scheme, _, rest = url.partition("://")
     match = _SHAPES[scheme].fullmatch(rest)
     assert match is not None
@@ -101,12 +101,11 @@ def sentinel_parts(url: str) -> Parts:
 
 
 def connect(url: str, timeout: float = 5.0, cluster: bool = False, **options: Any) -> redis.Redis:
-    """A client that fails soon; the publisher's own loop does the retrying.
+    """Return a client that fails soon; its users do the retrying.
 
-    `timeout`: seconds for an answer. A slow store still takes everything as long as it answers within it.
-    `cluster`: the URL names one node of a Redis Cluster, which tells of the others. `options`: sentinel_username and
-    sentinel_password, for the sentinels themselves; the others go to redis-py: username, password, ssl_ca_certs,
-    ssl_certfile, ssl_keyfile. Raises ValueError for a URL that cannot be read.
+    timeout: seconds for an answer. cluster: the URL names one node of a Redis Cluster, which names the others.
+    options: `sentinel_username` and `sentinel_password` are for the sentinels. The others go to redis-py: username,
+    password, ssl_ca_certs, ssl_certfile, ssl_keyfile. Raises ValueError for a URL that cannot be read.
     """
     if (why := problem(url)) is not None:
         raise ValueError(why)
@@ -125,9 +124,9 @@ def connect(url: str, timeout: float = 5.0, cluster: bool = False, **options: An
 def _master(
     url: str, own: dict[str, str | None], limits: dict[str, float], given: dict[str, Any]
 ) -> redis.Redis:
-    """A client of the master that the sentinels name, asked again for each connection.
+    """Return a client of the master that the sentinels name; they are asked again for each connection.
 
-    own: the sentinels' user and password; their TLS is the servers'.
+    own: user and password of the sentinels. Their TLS is that of the servers.
     """
     parts = sentinel_parts(url)
     server: dict[str, Any] = parse_url(parts.server) | given  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What an error of the store means: one behaviour for each class that redis-py may raise or answer with."""
+"""Say what an error of the store means: one behaviour for each class that redis-py may raise or answer with."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BEHAVIOUR: dict[type[Exception], Behaviour] = {
 
 
 class NoMasterError(redis.ConnectionError):
-    """No sentinel names a master. `reasons`: what went wrong with those that gave no answer."""
+    """No sentinel names a master. `reasons`: what went wrong with the sentinels that did not answer."""
 
     def __init__(self, reasons: list[Exception]) -> None:
         super().__init__("no sentinel names a master")

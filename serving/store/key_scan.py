@@ -1,4 +1,4 @@
-"""Which users of a set still have keys in the store, or on their way to it: one scan, on a thread of its own."""
+"""Find which users of a set still have keys in the store, or on their way to it: one scan, on its own thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys of users and items in the store, found by a scan: an older store has those again that were deleted since."""
+"""Scan the store for keys of users and items: an older store has those again that were deleted since."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store with its marks: one round trip compares them, writes a chunk and marks it."""
+"""Write to the store with marks: one round trip compares them, writes a chunk and marks it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class MarkedStore:
         return self._seen(self._store.write((), self._fields(places)).found, places)
 
     def _fields(self, places: Iterable[str]) -> list[FieldOf]:
-        """One field each: the rights that a user needed before there were marks are enough."""
+        """Return the fields to read: one of each key, so that a user needs no more rights than HGET."""
         return [(self._meta_key, STARTED), *((place, FIELD) for place in places)]
 
     def _seen(

@@ -1,4 +1,4 @@
-"""The store on Redis: one server or the master that Sentinel names (also Valkey), or a Redis Cluster."""
+"""Keep the store on Redis or Valkey: one server, the master that Sentinel names, or a Redis Cluster."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class RedisStore:
             yield raw.decode(errors="surrogateescape")
 
     def servers(self) -> list[Server]:
-        """None where INFO is not given: the user may not, or a proxy does not know it."""
+        """Return none where INFO is refused: the user may not ask, or a proxy does not know it."""
         try:
             return [_server(info) for info in self._infos()]
         except redis.ResponseError:
@@ -121,13 +121,13 @@ class ClusterStore(RedisStore):
         return [said] if "run_id" in said else list(said.values())
 
     def parts(self) -> list[str]:
-        """By the newest that is known of the cluster."""
+        """Return the tags of all primaries, by the newest map of slots."""
         held = sorted(self._nodes.slots_cache.items(), reverse=True)
         self._firsts = {nodes[0].name: slot for slot, nodes in held}
         return [self._tag(slot) for slot in self._firsts.values()]
 
     def part_of(self, key: str) -> str:
-        """Raises redis.RedisError where no node holds the key's slot."""
+        """Return the tag of the primary. Raises redis.RedisError where no node holds the key's slot."""
         name = self._nodes.get_node_from_slot(key_slot(key.encode())).name
         first = self._firsts.get(name)
         if first is None or self._nodes.slots_cache[first][0].name != name:

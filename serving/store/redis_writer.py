@@ -1,4 +1,4 @@
-"""Writes to the store off the learning thread: newest value per key, pipelines of plain commands, bounded retry."""
+"""Write to the store off the learning thread: newest value per key, pipelines of plain commands, bounded retry."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ class Publisher:
             return chunk
 
     def _replace(self, writes: list[Write]) -> None:
-        """A key of ours that holds a value of another type gives way with the next try."""
+        """Let keys of ours with a value of another type give way at the next try."""
         self.waiting.replace_whole(writes)
         for write in writes:
             self._listeners.replaced(write.key)

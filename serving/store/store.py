@@ -1,4 +1,4 @@
-"""What the service needs of a store of keys. Redis, Valkey and Redis Cluster stand behind it."""
+"""Say what the service needs of a store of keys. Redis, Valkey and Redis Cluster stand behind it."""
 
 from __future__ import annotations
 

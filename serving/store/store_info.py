@@ -1,4 +1,4 @@
-"""What a store says of itself: whose replica it is, whether it throws keys away, and how many so far."""
+"""Ask a store about itself: whose replica it is, whether it throws keys away, and how many so far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Marks in the store that grow with every chunk of writes: a mark that is smaller than it was tells of lost writes.
+"""Notice lost writes by marks in the store. A mark grows with every chunk; a smaller one than before tells of a loss.
 
 One server takes a chunk's commands in their order, and so do its snapshot, its log and its replicas. So a store that
 comes back with the mark of a chunk holds that chunk and all before it, and may lack all after it.
@@ -20,20 +20,20 @@ from typing import Any
 FIELD = "written"
 
 Known = dict[str, Any]
-"""{"started_ts": of the process that wrote, "marks": {key: number}}: by what a store is known again."""
+"""By what a store is known again: {"started_ts": that of the process that wrote, "marks": {key: number}}."""
 UNKNOWN: Known = {"started_ts": 0, "marks": {}}
-"""What may be missing in the store is not published yet: whoever starts from there publishes everything."""
+"""Stands in a checkpoint while the store may lack something: a start from there publishes everything."""
 
 
 def as_known(stored: Any) -> Known | None:
-    """What a checkpoint holds of the store. Before there were marks it was `started_ts` alone."""
+    """Return what a checkpoint knows of the store. Early versions kept `started_ts` alone."""
     return {"started_ts": stored, "marks": {}} if isinstance(stored, int) else stored
 
 
 class StoreMark:
-    """What the store must hold, compared with what it holds; `lost` is set where it holds less.
+    """Compares what the store must hold with what it holds. `lost` is set where it holds less.
 
-    One thread compares and writes; another may take the loss, and ask by what the store is known.
+    One thread compares and writes. Another may take the loss, and ask by what the store is known.
     """
 
     def __init__(self, meta_key: str, started_ts: int) -> None:
@@ -42,20 +42,22 @@ class StoreMark:
         self._lock = threading.Lock()
         self._number = 0
         self._first = 0
-        """Where this process began: which rows were written before with which mark it does not know."""
+        """The mark at which this process began. It does not know which rows earlier marks belong to."""
         self._least: dict[str, int] = {}
-        """The mark that each place must hold at least."""
+        """The least mark that each place must hold."""
         self._predecessor: int | None = None
         self._lineage = {started_ts}
-        """Every `started_ts` that a store of ours may come back with."""
+        """Every `started_ts` with which a store of ours may come back."""
         self._introduced = False
         """Whether the store holds `started_ts`, as far as we know."""
         self._since = 0
         self.lost = threading.Event()
 
     def begin(self, known: Known | None, started: int | None, held: Mapping[str, int]) -> None:
-        """known: what `known` gave to the process before this one, None at the first start; the store's own
-        `started` and `held` are compared with it."""
+        """Compare the store's own `started` and `held` with what the process before this one knew.
+
+        known: what its `known` returned; None at the first start.
+        """
         expected: Mapping[str, int] = {} if known is None else known["marks"]
         self._number = self._first = max((0, *held.values(), *expected.values()))
         self._least = dict(expected)
@@ -68,13 +70,15 @@ class StoreMark:
         self.compare(started, held)
 
     def next(self) -> int:
-        """The mark of the chunk that is sent next; another for each attempt."""
+        """Return the mark of the next chunk; each attempt gets a new one."""
         self._number += 1
         return self._number
 
     def compare(self, started: int | None, held: Mapping[str, int]) -> bool:
-        """held: the marks of some places, 0 where there is none. False: the store holds less than it acknowledged, and
-        is from now on known by another `started_ts`."""
+        """Return False if the store holds less than it acknowledged; it is then known by another `started_ts`.
+
+        held: the marks of some places, 0 where there is none.
+        """
         before = self.started_ts
         if self._introduced and started != before:  # older, if it is of ours; else emptied or replaced
             self._lose(held.get(self._meta_key, 0) if started in self._lineage else 0)
@@ -86,7 +90,7 @@ class StoreMark:
         return self.started_ts == before
 
     def wrote(self, number: int, places: Iterable[str], introduced: bool) -> None:
-        """The store has acknowledged these marks; introduced: and our `cc:meta`."""
+        """Note that the store has acknowledged these marks. introduced: and our `cc:meta`."""
         with self._lock:
             self._least.update(dict.fromkeys(places, number))
             self._introduced = self._introduced or introduced
@@ -101,7 +105,7 @@ class StoreMark:
             self.lost.set()
 
     def take_loss(self) -> int | None:
-        """None if nothing is lost. Else what was acknowledged with a larger mark may be; with 0 all of it."""
+        """Return None if nothing is lost; else the mark above which acknowledged writes may be missing (0: all)."""
         with self._lock:
             if not self.lost.is_set():
                 return None
@@ -109,7 +113,7 @@ class StoreMark:
             return self._since
 
     def known(self) -> Known | None:
-        """By what the store is known again; None before anything was written."""
+        """Return by what the store is known again; None before anything was written."""
         with self._lock:
             if self.lost.is_set():
                 return UNKNOWN

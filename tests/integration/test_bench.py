@@ -57,7 +57,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Plan:
         growth_seconds=1.0,
         growth_users=((200, 200), (400, 200)),
         growth_items=((200, 200), (200, 400)),
-        memory_seconds=2.0,
+        memory_events=300,
         restart_users=300,
         restart_items=300,
     )

@@ -20,6 +20,7 @@ from models.state.checkpoint import CheckpointDirectory, snapshot
 from models.text.encoder import HashingEncoder
 from serving.contract import Keys
 from serving.publication.publication_queue import Outbox
+from serving.publication.record_builder import ListOptions
 
 CONFIG = {
     "films": DomainConfig(role="source"),
@@ -34,7 +35,7 @@ def taught(diversity: float = 0.0) -> tuple[Arms, Outbox]:
     """Arms after 500 events of 15 users on three domains with text, and their outbox."""
     domains = [Domain(name, c.role, c.rating_range) for name, c in CONFIG.items()]
     arms = Arms(domains, LearningSettings(compare=False, ranker=RankerSettings(diversity)))
-    outbox = Outbox(arms, Keys("cc"), lambda: 1_700_000_000.0, 20, 20)
+    outbox = Outbox(arms, Keys("cc"), lambda: 1_700_000_000.0, ListOptions(20, 20))
     items = [
         Item(d.name, f"{d.name[0]}{n}", f"{ADJECTIVES[n % 3]} tale {n} {ADJECTIVES[n % 3]}")
         for d in domains

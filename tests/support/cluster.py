@@ -1,4 +1,4 @@
-"""A Redis Cluster of three nodes that share all slots."""
+"""Start a Redis Cluster of three nodes that share all slots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ends of a pipeline in memory: a log and dead letters in lists, texts encoded at once."""
+"""Stand in for the ends of a pipeline, in memory: a log and dead letters in lists, texts encoded at once."""
 
 from __future__ import annotations
 

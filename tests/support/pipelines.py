@@ -1,4 +1,4 @@
-"""Pipelines over a list of records: real but for the log, the clocks and the store."""
+"""Make pipelines over a list of records: real but for the log, the clocks and the store."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ def list_pipeline(
 
 
 def clocks_of(steady: Callable[[], float], wall: float = LATER) -> Clocks:
-    """Return clocks of which the second stands still."""
+    """Return clocks; the wall clock stands still."""
     return Clocks(steady, lambda: wall)

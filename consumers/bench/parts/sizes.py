@@ -55,10 +55,21 @@ def table_bytes(lives: Iterable[Any]) -> Counter[tuple[Owner, str]]:
     every = [pair for live in lives for pair in parts(live)]
     for path, part in sorted(every, key=lambda pair: isinstance(pair[1], _LAST)):
         visited |= {id(part), id(part.touched)}  # marks are of what changed since the last checkpoint
-        found[kind_of(path)] += reachable_bytes(
-            [getattr(part, name) for name in part.__struct_fields__ if name != "touched"], visited
-        )
+        fields = [getattr(part, name) for name in part.__struct_fields__ if name != "touched"]
+        (owner, what), size = kind_of(path), reachable_bytes(fields, visited)
+        if owner == "both":
+            of_users = round(size * _share_of_users(part))
+            found["user", what] += of_users
+            found["item", what] += size - of_users
+        else:
+            found[owner, what] += size
     return found
+
+
+def _share_of_users(part: Part) -> float:
+    """Return which share of a table's names are of users; others are of items, and a few of domains."""
+    names = part.names() if isinstance(part, Named) else []
+    return sum(name.startswith("user") for name in names) / max(len(names), 1)
 
 
 def reachable_bytes(roots: list[Any], visited: set[int]) -> int:

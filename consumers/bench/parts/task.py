@@ -17,7 +17,7 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     events: int = 2_000
     """Events of the stream, warm-up included."""
     seconds: float = 10.0
-    """Longest time to measure; fewer events are measured if they take longer."""
+    """Longest time to measure, for parts in process of CPU; fewer events are measured if they take longer."""
     batch: int = 16
     """Events in a micro-batch."""
     threads: int = 1

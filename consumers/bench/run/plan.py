@@ -35,7 +35,7 @@ class Plan(msgspec.Struct, frozen=True):
     growth_users: Sizes = ((10_000, 10_000), (100_000, 10_000), (1_000_000, 10_000))
     growth_items: Sizes = ((10_000, 1_000), (10_000, 10_000), (10_000, 100_000))
     """(users, items) each."""
-    memory_seconds: float = 20.0
+    memory_events: int = 10_000
     restart_users: int = 1_000_000
     restart_items: int = 20_000
 
@@ -49,7 +49,7 @@ QUICK = Plan(
     growth_events=500,
     growth_seconds=1.0,
     growth_users=((10_000, 10_000), (100_000, 10_000)),
-    memory_seconds=2.0,
+    memory_events=2_000,
     restart_users=100_000,
 )
 

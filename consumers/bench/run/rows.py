@@ -157,7 +157,7 @@ class Rows:
     def memory(self) -> list[Figure]:
         plan, figures = self._plan, []
         for of, folder in plan.sets:
-            task = Task(data=folder, events=plan.events, seconds=plan.memory_seconds)
+            task = Task(data=folder, events=plan.memory_events)
             got = self._runner.run("memory", task)
             for owner in ("user", "item"):
                 tables = ", ".join(f"{name} {size:,}" for name, size in got[f"{owner}_tables"].items())

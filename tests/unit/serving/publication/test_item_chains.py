@@ -50,7 +50,7 @@ def test_the_links_are_the_lists(actions: list[Any]) -> None:
             chains.write(one, two)
             lists[one], stale[one] = two, set()
         elif what == "gone":
-            chains.gone(one)
+            chains.drop_items(one)
             for user, items in lists.items():
                 stale[user] |= set(one) & set(items)
         else:
@@ -83,7 +83,7 @@ def test_chains_are_bounded() -> None:
     chains, rng = ItemChains(TOP, USERS), np.random.default_rng(0)
     for _ in range(3000):
         chains.write(int(rng.integers(USERS)), rng.choice(ITEMS, TOP, replace=False).tolist())
-        chains.gone([int(rng.integers(ITEMS))])
+        chains.drop_items([int(rng.integers(ITEMS))])
     assert chains.chains <= ITEMS + USERS * TOP
     assert chains.held.nbytes + chains.following.nbytes + chains.preceding.nbytes == 64 * TOP * 12
 
@@ -93,7 +93,7 @@ def test_a_state_of_item_rows_is_taken_up() -> None:
     index = ListIndex(["movies", "books"], TOP, USERS)
     held = np.array([[3, 1, 0, 0], [0, 0, 0, 0], [1, 2, 7, 0]], np.int32)
     index.load({"on_lists": {"movies": held, "other": held}, "written_at": np.array([5.0, 0.0, 6.0])})
-    index.gone("movies", [0])
+    index.drop_items("movies", [0])
     assert index.due(9) == ("movies", [0, 2]) or index.due(9) == ("movies", [2, 0])
     index.write("movies", 0, [2, 4], 7.0)
     assert index.due(9) == ("movies", [2])

@@ -17,6 +17,7 @@ from models.state.snapshot import Snapshot, joined, snapshot
 from models.tables.id_table import IdTable
 from serving.contract import FIELDS, Keys, Write, decode_list
 from serving.publication.publication_queue import Outbox
+from serving.publication.record_builder import ListOptions
 from serving.store.store_mark import FIELD
 from tests.support.states import differences
 
@@ -34,7 +35,7 @@ class World:
     ) -> None:
         self.now = START / 1000
         self.arms = Arms(domains, LearningSettings(users=users, items_per_domain=items, compare=False))
-        self.outbox = Outbox(self.arms, Keys("cc"), lambda: self.now, top, 2, TTL, started_ts=START)
+        self.outbox = Outbox(self.arms, Keys("cc"), lambda: self.now, ListOptions(top, 2, TTL), START)
         self.store: dict[str, Write] = {}
 
     def item(self, name: str, domain: str = "movies", **fields: Any) -> None:

@@ -10,6 +10,7 @@ from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from serving.contract import Keys
 from serving.publication.publication_queue import Outbox
+from serving.publication.record_builder import ListOptions
 from serving.publication.republish import USERS_AT_ONCE, Republish
 
 KEYS = Keys("cc")
@@ -22,7 +23,7 @@ class World:
     def __init__(self, users: int, **settings: int) -> None:
         limits = {"users": max(64, users), "items_per_domain": 64} | settings
         self.arms = Arms([Domain("movies")], LearningSettings(compare=False, **limits))  # type: ignore[arg-type]
-        self.outbox = Outbox(self.arms, KEYS, lambda: START / 1000, 3, 1, 1000, started_ts=START)
+        self.outbox = Outbox(self.arms, KEYS, lambda: START / 1000, ListOptions(3, 1, 1000), START)
         self.mark = 0
         for n in range(4):
             self.arms.put_item(Item("movies", f"m{n}", title=f"Title {n}"))
