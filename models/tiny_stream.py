@@ -72,7 +72,7 @@ def _events() -> Iterator[Interaction]:
         value = float(random.integers(1, 6)) if n % 3 else None
         yield Interaction(
             DOMAINS[n % 2].name,
-            "click" if value is None else "rating",
+            _kind(value),
             f"u{user}",
             f"i{item}",
             START + 60_000 * n - (10**9 if n == EVENTS // 2 else 0),  # one comes late
@@ -81,14 +81,17 @@ def _events() -> Iterator[Interaction]:
         )
 
 
+def _kind(value: float | None) -> Kind:
+    return "click" if value is None else "rating"
+
+
 def _ask(arms: Arms) -> None:
     """Read as publisher and commands do, then forget a user and remove an item."""
     known = next(iter(arms.full.users))
     for domain in arms.full.index:
         arms.recommend([known, "nobody", None], domain, 5, explain=2)
-        for event_value in (None, 4.0):
-            kind: Kind = "click" if event_value is None else "rating"
-            arms.full.score(Interaction(domain, kind, known, "i1", START, event_value))
+        for value in (None, 4.0):
+            arms.full.score(Interaction(domain, _kind(value), known, "i1", START, value))
         explain(arms, known, next(iter(arms.full.catalogues[arms.full.index[domain]].ids)), domain)
         arms.report(domain)
         arms.put_item(Item(domain, "i2", removed=True))
