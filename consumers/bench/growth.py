@@ -14,6 +14,7 @@ from consumers.bench.learning import learn
 from consumers.bench.parts.filled import DOMAINS, filled, some_events
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed
+from models.threads import use_one_thread
 
 CHUNK = 256
 

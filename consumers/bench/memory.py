@@ -14,6 +14,7 @@ from consumers.bench.parts.sizes import table_bytes
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
 from models.arm_comparison import Arms
+from models.threads import use_one_thread
 from serving.contract import Keys
 from serving.publication.publication_queue import Outbox
 
