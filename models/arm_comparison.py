@@ -23,7 +23,7 @@ from models.tables.id_table import IdTable
 
 
 class Serving(NamedTuple):
-    """Who makes a user's list: the arm, the one signal that ranks (None: all of them), and whether sources are left out."""
+    """Who makes a user's list: the arm, the one signal that ranks (None: all), and whether sources are left out."""
 
     arm: Arm
     only: str | None
@@ -118,7 +118,7 @@ class Arms(Live):
         self.full.put_text_vectors(vectors, idle)
 
     def serving(self, user: str | None, domain: str) -> Serving:
-        """Return who makes this user's list (None or unknown: a new one's): what the guard follows for users like them."""
+        """Return who makes this user's list (None or unknown: a new one's): what is followed for users like them."""
         full, index = self.full, self.full.index[domain]
         row = None if user is None else full.users.get(user)
         arm = self.guard.choice(domain, bucket(full.history.count(row, index)), "ranking")

@@ -63,9 +63,9 @@ class Facts(NamedTuple):
 class ScoredEvent:
     """One event of a batch, as it was seen before it was learned.
 
-    prediction: the rating, clipped to the domain's range; None for a click. rank: the item's place among what could have
-    been recommended, 0 the best; None for one that was not ranked. rarity: `-log` of the item's share of events, None for
-    a new one. learned: events learned in the domain before.
+    prediction: the rating, clipped to the domain's range; None for a click. rank: the item's place among what could
+    have been recommended, 0 the best; None for one that was not ranked. rarity: `-log` of the item's share of events,
+    None for a new one. learned: events learned in the domain before.
     """
 
     __slots__ = ("facts", "learned", "n", "prediction", "rank", "rarity")

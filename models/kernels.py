@@ -35,14 +35,6 @@ def kernel(function: Function) -> Function:
     return compiled
 
 
-def inlined(function: Function) -> Function:
-    """Compile a small function as part of every kernel that calls it."""
-    compiled: Function = numba.njit(
-        nogil=True, cache=True, error_model="numpy", fastmath=FAST, inline="always"
-    )(function)
-    return compiled
-
-
 def sources_hash(folder: Path) -> str:
     """Return a hash of every file below `folder` that holds a kernel, of numba's version and of the processor."""
     digest = hashlib.blake2b(digest_size=8)
@@ -57,7 +49,7 @@ def _with_kernels(folder: Path) -> Iterator[tuple[Path, bytes]]:
     """Yield every file below `folder` that holds a kernel, with its source."""
     for path in sorted(folder.rglob("*.py")):
         source = path.read_bytes()
-        if b"@kernel" in source or b"@inlined" in source:
+        if b"@kernel" in source:
             yield path, source
 
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from models.arm_selector import ARMS, Arm
 from models.assessment.prequential import NDCG
 from models.facts import Facts
-from models.rating.events import RatingParts
 from models.ranking.proposal import FULL, POPULARITY_ALONE, TARGET_ALONE, TEXT_ALONE
+from models.rating.events import RatingParts
 
 RANKED_BY: dict[Arm, int] = {
     "full": FULL, "target_only": TARGET_ALONE, "text": TEXT_ALONE, "popularity": POPULARITY_ALONE,

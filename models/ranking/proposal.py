@@ -52,8 +52,8 @@ class Weighing(NamedTuple):
 class Ranks(NamedTuple):
     """What became of n events. rank: (n, arms) 0 the best, ties count against it; -1: not ranked.
 
-    An item that is no candidate ranks after all candidates. chosen: (n,) its place among them, -1 for none. top: (n, 10)
-    rows of the highest, in order, -1 for none.
+    An item that is no candidate ranks after all candidates. chosen: (n,) its place among them, -1 for none. top:
+    (n, 10) rows of the highest, in order, -1 for none.
     """
 
     rank: NDArray[np.int64]
@@ -81,7 +81,7 @@ def scratch_for(slots: int, rows: int, dim: int) -> Scratch:
 @kernel
 def propose(asked: Asked, items: Items, visits: Visits, scratch: Scratch, wanted: NDArray[np.int64],
             include: int, out: Proposed) -> None:  # fmt: skip
-    """Write the candidates of the questions `wanted`, and their columns. include: a row that is one in any case, or -1."""
+    """Write the candidates of the questions `wanted`, and their columns. include: a row that is one anyway, or -1."""
     for n in range(len(wanted)):
         event = wanted[n]
         scratch.epoch[0] += 1
@@ -114,7 +114,7 @@ def place_of(rows: NDArray[np.int32], count: int, row: int) -> int:
 def write_top(
     rows: NDArray[np.int32], scores: NDArray[np.float32], count: int, out: NDArray[np.int32]
 ) -> None:
-    """Write the rows of the highest scores, highest first and the earlier first among equals; -1 where there is none."""
+    """Write the rows of the highest scores, highest first and the earlier first among equals; -1 for none."""
     held = 0
     best = np.zeros(len(out), np.float32)
     out[:] = -1
@@ -143,7 +143,7 @@ def weigh(asked: Asked, event: int, proposed: Proposed, n: int, weighing: Weighi
 @kernel
 def learn_choice(asked: Asked, event: int, proposed: Proposed, n: int, weighing: Weighing, chosen: int,
                  scores: NDArray[np.float32], g: NDArray[np.float32]) -> None:  # fmt: skip
-    """Take one step towards the chosen candidate. scores: those that `weigh` wrote; used up. g: room for the gradient."""
+    """Take one step towards the chosen candidate. scores: what `weigh` wrote, used up. g: room for the gradient."""
     user, users = asked.user[event], weighing.users
     bucket, gap = part_rows(asked.events[event], asked.gap[event])
     slopes = users[user] if 0 <= user < len(users) else np.zeros((2, 0), np.float32)
@@ -187,8 +187,8 @@ def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, full: Wei
 
 
 class Listed(NamedTuple):
-    """The best k of n questions, best first. rows: (n, k) item rows, -1 for none. scores: (n, k). parts: (n, k, signals)
-    what each signal adds to the score.
+    """The best k of n questions, best first. rows: (n, k) item rows, -1 for none. scores: (n, k). parts:
+    (n, k, signals) what each signal adds to the score.
     """
 
     rows: NDArray[np.int32]

@@ -43,7 +43,7 @@ NO_PLACES = np.zeros(0, np.int64)
 
 
 class Space(NamedTuple):
-    """The network's space: users (B, D), items of one domain (rows, D) and their index. No items: there is no network."""
+    """The network's space: users (B, D), items of one domain (rows, D) and their index. No items: no network."""
 
     users: NDArray[np.float32]
     items: NDArray[np.float32]

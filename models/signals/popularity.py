@@ -161,7 +161,7 @@ class Popularity(LiveRows):
         return np.array([growth(self.clock, time, h) for h in range(len(HALF_LIVES))])
 
     def values(self, rows: NDArray[np.int64], now: float) -> NDArray[np.float64]:
-        """Return (len(rows), half-lives): `c(t)`. A `now` before the newest event counts as the newest. now: seconds."""
+        """Return (len(rows), half-lives): `c(t)`. now: seconds; one before the newest event counts as the newest."""
         found = np.zeros((len(rows), len(HALF_LIVES)))
         held = rows < len(self.counts)
         found[held] = self.counts[rows[held]]
@@ -172,7 +172,7 @@ class Popularity(LiveRows):
         return float(self.values(np.array([row]), now)[0, list(HALF_LIVES).index(name)])
 
     def negative_log_shares(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return `-log p` of an event on each item, (len(rows),); p is its share of events (each item counts one more)."""
+        """Return `-log p` of an event on each item, (len(rows),); p: its share of events, each item counts one more."""
         counts = np.zeros(len(rows))
         held = rows < len(self.counts)
         counts[held] = self.counts[rows[held], EVER]

@@ -1,4 +1,4 @@
-"""The ranking signals. A new one is a file with `COLUMNS` and a compiled function, and a line each in `PARTS` and `fill`.
+"""The ranking signals. A new one is a file with `COLUMNS` and a compiled function, and a line in `PARTS` and `fill`.
 
 `fill` is one kernel that calls the signals one after another: numba compiles no list of functions.
 """

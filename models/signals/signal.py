@@ -32,11 +32,11 @@ class Asked(NamedTuple):
     """What is known of the users who are ranked for, one row a question (an event, or a list). B questions, R items.
 
     user, item: (B,) rows, -1 for none. time: (B,) by the domain's clock, shared_time by that of all domains, seconds.
-    events: (B,) events of the user in the domain, gap: (B,) seconds since their last anywhere, -1 without. recent_own: (B, R) whether a latest item is of the domain, newest
-    first; recent_row its row, recent_slot its slot of co-visits (-1: none), recent_count its events (at least 1);
-    recent_n: (B,) how many there are. profile: (B, dim) direction of their texts, zeros without. vector: (B, D) the
-    user in the network's space. seen: hashes of the items that users had in the domain, those of question b from
-    seen_at[b] to seen_at[b + 1].
+    events: (B,) events of the user in the domain. gap: (B,) seconds since their last anywhere, -1 without one.
+    recent_own: (B, R) whether a latest item is of the domain, newest first; recent_row its row, recent_slot its slot of
+    co-visits (-1: none), recent_count its events (at least 1); recent_n: (B,) how many there are. profile: (B, dim)
+    direction of their texts, zeros without. vector: (B, D) the user in the network's space. seen: hashes of the items
+    that users had in the domain, those of question b from seen_at[b] to seen_at[b + 1].
     """
 
     user: Int64s
@@ -80,7 +80,7 @@ class Items(NamedTuple):
 
 
 class Visits(NamedTuple):
-    """The lists of co-visits of all domains: see `CoVisitation` and `NeighbourLists`. domain: the one that is ranked."""
+    """The lists of co-visits of all domains: see `CoVisitation`, `NeighbourLists`. domain: the one that is ranked."""
 
     ids: Int32s
     weights: Float32s
@@ -95,8 +95,8 @@ class Visits(NamedTuple):
 class Scratch(NamedTuple):
     """Room of one thread. Whatever carries the number of the question, `epoch[0]`, was written in it.
 
-    mark: (slots,) epoch · 2^32 + 1 + place in `sums`, or + 0 for a slot that does not count. place: (rows,) epoch · 2^32
-    + place in `sums`. stamp: (rows,) 2 · epoch for an item that the user had, 2 · epoch + 1 for a candidate. sums:
+    mark: (slots,) epoch · 2^32 + 1 + place in `sums`, or + 0 for a slot that does not count. place: (rows,) epoch ·
+    2^32 + place in `sums`. stamp: (rows,) 2 · epoch for an item that the user had, 2 · epoch + 1 for a candidate. sums:
     (room, kinds) co-visit sums of the rows `touched`; keys: one kind of them as integers. own: (21, dim) texts of the
     user's own latest items. best, probes: room for `nearest`. scores: (candidates,).
     """

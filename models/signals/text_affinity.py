@@ -20,9 +20,10 @@ Array = NDArray[np.float32]
 @kernel
 def add_to_profiles(profiles: Array, domain: int, domains: NDArray[np.int8], rows: NDArray[np.int32],
                     counts: NDArray[np.int64], units: Array) -> None:  # fmt: skip
-    """Add `Σ_k FADE^k z_k` over the latest items of one domain. profiles: (B, dim). domains, rows: (B, R), newest first.
+    """Add `Σ_k FADE^k z_k` over the latest items of one domain. profiles: (B, dim).
 
-    counts: (B,) how many latest items there are. units: (items, dim) directions z of the domain's items.
+    domains, rows: (B, R), newest first. counts: (B,) how many latest items there are. units: (items, dim) directions z
+    of the domain's items.
     """
     for b in range(len(profiles)):
         weight = np.float32(1)
@@ -75,7 +76,9 @@ def gather_own(columns: Columns) -> int:
 @kernel
 def text_cosines(columns: Columns, column: int) -> None:
     """Fill three cosines of each candidate: with the profile over all domains, with the nearest of the user's latest 20
-    items of the domain, and with those items' fading mean. What other domains add to the profile blurs the domain's own.
+    items of the domain, and with those items' fading mean.
+
+    The last two are there because what other domains add to the profile blurs the domain's own.
     """
     units, own, profile = columns.items.units, columns.scratch.own, columns.asked.profile[columns.event]
     values, count, dim = columns.values, columns.size, columns.items.units.shape[1]

@@ -23,7 +23,7 @@ class Growing:
     def __init__(
         self, types: Mapping[str, DTypeLike] | None = None, **columns: tuple[tuple[int, ...], Any]
     ) -> None:
-        """columns: by name the shape of a row and its fill value. types: dtypes, where the fill value's is not meant."""
+        """columns: by name the shape of a row and its fill value. types: dtypes that are not the fill value's."""
         self._fill = {name: fill for name, (_, fill) in columns.items()}
         types = types or {}
         self.arrays: dict[str, NDArray[Any]] = {

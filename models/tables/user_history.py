@@ -168,7 +168,7 @@ class History(LiveRows):
             "_time": np.float64,
             "_seq": np.int64,
         }
-        shapes = {name: (length,) for name in types} | {"events": (len(catalogues),)}
+        shapes = dict.fromkeys(types, (length,)) | {"events": (len(catalogues),)}
         self._rings = Growing(types, **{name: (shape, 0) for name, shape in shapes.items()})
         self._born = np.zeros((len(catalogues), 0), np.int64)
         self._seen: list[dict[int, array[int]]] = [{} for _ in catalogues]

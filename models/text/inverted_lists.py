@@ -38,9 +38,10 @@ RowIds = NDArray[np.int64]
 
 
 class Lists(NamedTuple):
-    """What a kernel needs to search. centres: (L, dim), L = 0: look at all rows. begin: (L + 1,) into `members`.
+    """What a kernel needs to search. centres: (L, dim). begin: (L + 1,) into `members`.
 
-    members: item rows, list by list. loose: rows that every query looks at. size: rows that exist.
+    members: item rows, list by list. loose: rows that every query looks at; all of them where L = 0. size: rows that
+    exist.
     """
 
     centres: Array
@@ -89,23 +90,28 @@ def dot(left: Array, right: Array) -> Any:
 
 
 @kernel
-def nearest(query: Array, vectors: Array, lists: Lists, open: NDArray[np.bool_], closed: NDArray[np.int32],
-            mark: int, best: Best, probes: Best) -> int:  # fmt: skip
-    """Find the open rows with the highest `vectors · query`; return how many.
+def offer_rows(query: Array, vectors: Array, rows: NDArray[np.int32], eligible: NDArray[np.bool_],
+               closed: NDArray[np.int32], mark: int, best: Best) -> None:  # fmt: skip
+    """Offer the dot products of these rows, but not of those that are not eligible or closed, nor of zero vectors."""
+    for row in rows:
+        if eligible[row] and closed[row] != mark:
+            score = dot(query, vectors[row])
+            if score > best.scores[0] and score != 0:
+                offer(best.scores, best.rows, len(best.scores), score, row)
 
-    query: (dim,). vectors: (rows, dim), all. open: (rows,). closed: (rows,); a row with `closed[row] == mark` is left
-    out too. best, probes: room for what is found and for lists. The rows found stand first in `best.rows`, in no order.
+
+@kernel
+def nearest(query: Array, vectors: Array, lists: Lists, eligible: NDArray[np.bool_], closed: NDArray[np.int32],
+            mark: int, best: Best, probes: Best) -> int:  # fmt: skip
+    """Find the eligible rows with the highest `vectors · query`; return how many.
+
+    query: (dim,). vectors: (rows, dim), all. eligible: (rows,). closed: (rows,); a row with `closed[row] == mark` is
+    left out too. best, probes: room for what is found and for lists. The rows found stand first in `best.rows`, in no
+    order.
     """
-    k = len(best.scores)
     best.scores[:], best.rows[:] = -np.inf, NONE
     count = len(lists.centres)
-    if count == 0:
-        for row in range(lists.size):
-            if open[row] and closed[row] != mark:
-                score = dot(query, vectors[row])
-                if score > best.scores[0] and score != 0:
-                    offer(best.scores, best.rows, k, score, row)
-    else:
+    if count > 0:
         probed = min(len(probes.scores), count, max(PROBED, count // PROBED_SHARE))
         probes.scores[:probed], probes.rows[:probed] = -np.inf, NONE
         for n in range(count):
@@ -114,19 +120,12 @@ def nearest(query: Array, vectors: Array, lists: Lists, open: NDArray[np.bool_],
                 offer(probes.scores, probes.rows, probed, score, n)
         for p in range(probed):
             which = probes.rows[p]
-            for place in range(lists.begin[which], lists.begin[which + 1]):
-                row = lists.members[place]
-                if open[row] and closed[row] != mark:
-                    score = dot(query, vectors[row])
-                    if score > best.scores[0]:
-                        offer(best.scores, best.rows, k, score, row)
-        for row in lists.loose:
-            if open[row] and closed[row] != mark:
-                score = dot(query, vectors[row])
-                if score > best.scores[0] and score != 0:
-                    offer(best.scores, best.rows, k, score, row)
+            if which != NONE:  # a query that is not finite is near to none
+                members = lists.members[lists.begin[which] : lists.begin[which + 1]]
+                offer_rows(query, vectors, members, eligible, closed, mark, best)
+    offer_rows(query, vectors, lists.loose, eligible, closed, mark, best)
     found = 0
-    for n in range(k):
+    for n in range(len(best.rows)):
         if best.rows[n] != NONE:
             best.rows[found] = best.rows[n]
             found += 1
@@ -198,7 +197,8 @@ class VectorIndex:
     def _made(self, size: int) -> Lists:
         loose = np.fromiter((row for row in self._loose if row < size), np.int32)
         if not self.in_use:
-            return Lists(self._centres, np.zeros(1, np.int32), np.zeros(0, np.int32), loose, size)
+            everything = np.arange(size, dtype=np.int32)
+            return Lists(self._centres, np.zeros(1, np.int32), np.zeros(0, np.int32), everything, size)
         listed = self._list_of.copy()
         listed[loose[loose < len(listed)]] = 0
         order = np.argsort(listed, kind="stable")

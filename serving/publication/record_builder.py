@@ -41,7 +41,7 @@ class RecordBuilder:
 
     def __init__(self, arms: Arms, keys: Keys, lists: ListOptions, started_ts: int) -> None:
         self._arms, self._keys = arms, keys
-        self._top, self._explain_top, self._ttl = lists
+        self._top, self._explain_top, self._ttl = lists[:3]
         self._started_ts = started_ts
 
     def users(self, touched: Mapping[str, RecordTimes], now_ms: int) -> Iterable[Write]:

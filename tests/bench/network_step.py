@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from models.schema import Domain
 from models.tables.catalogue import Catalogue
 from models.tables.user_history import History
 from models.threads import use_one_thread
+from models.transfer.strategies import Strategy
 
 DOMAINS = [Domain("movies", "source"), Domain("music", "source"), Domain("books", "target")]
 ITEMS, USERS, TEXT = 3_000, 5_000, 64
@@ -56,14 +57,16 @@ def stream(events: int, seed: int = 0) -> Stream:
     )
 
 
-def learner(strategy: str = "correct") -> NetworkLearner:
+def learner(strategy: Strategy | Literal["auto"]) -> NetworkLearner:
+    """A network that takes steps as large as one that has learned much."""
+    config = NetworkConfig(strategy=strategy, growth=1)
     rng = np.random.default_rng(1)
     catalogues = [Catalogue(ITEMS, TEXT) for _ in DOMAINS]
     for d, catalogue in enumerate(catalogues):
         for n in range(ITEMS):
             row, _ = catalogue.touch(f"{d}-{n}")
             catalogue.set_vector(row, rng.standard_normal(TEXT).astype(np.float32) / 8)
-    return NetworkLearner(DOMAINS, catalogues, History(catalogues), NetworkConfig(strategy=strategy))  # type: ignore[arg-type]
+    return NetworkLearner(DOMAINS, catalogues, History(catalogues), config)
 
 
 class Cost(NamedTuple):
@@ -95,7 +98,8 @@ def learned(network: NetworkLearner, events: Stream, size: int) -> Cost:
 def main() -> None:
     use_one_thread()
     events = stream(int(sys.argv[1]) if len(sys.argv) > 1 else 30_000)
-    for strategy in ("correct", "auto"):
+    strategies: tuple[Strategy | Literal["auto"], ...] = ("correct", "auto")
+    for strategy in strategies:
         for size in SIZES:
             network = learner(strategy)
             cost = learned(network, events, size)

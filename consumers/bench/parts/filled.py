@@ -33,7 +33,10 @@ def made(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, Out
 
 
 def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, Outbox]:
-    """Return the same, full: every user with ten seen items a domain, a taste, biases and a published list; every item with 64 neighbours."""
+    """Return full ones: every user with ten seen items a domain, a taste, biases and a published list.
+
+    Every item has 64 neighbours.
+    """
     arms, outbox = made(users, items, lists)
     full, rng = arms.full, np.random.default_rng(0)
     for d, name in enumerate(DOMAINS):

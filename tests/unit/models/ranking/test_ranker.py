@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from models.ranking.single_signal import scores_by, top_by
 
 from models.ranking.ranker import Ranker
-from models.ranking.single_signal import scores_by, top_by
 from models.schema import Domain
 from models.signals.registry import RANKS_ALONE
 from models.tables.catalogue import Catalogue
