@@ -9,12 +9,13 @@ STAMP := $(VENV)/.installed
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## Build .venv with the locked dependencies and every extra
+setup: $(STAMP) ## Build .venv with the locked dependencies and every extra, and compile the numeric code
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[embedded,text,dev]'
+	$(BIN)/python -c 'from consumers.terminal import compiling, log; compiling.compile_first(log.console())'
 	@touch $@
 
 demo: setup ## Stream three simulated domains end to end and show what transfer brings

@@ -38,7 +38,7 @@ def kernel(function: Function) -> Function:
 def sources_hash(folder: Path) -> str:
     """Return a hash of every file below `folder` that holds a kernel, of numba's version and of the processor."""
     digest = hashlib.blake2b(digest_size=8)
-    for part in (numba.__version__, binding.get_host_cpu_name()):
+    for part in (numba.__version__, binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()):
         digest.update(part.encode())
     for path, source in _with_kernels(folder):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + source)

@@ -24,23 +24,20 @@ DOMAINS = (Domain("source"), Domain("target", "target"))
 TITLES = ("red sea", "old road", "night king", "ghost star", "happy war")
 
 
-def learn_it() -> Iterator[None]:
-    """Learn, recommend, explain, forget, save and load; yield after each part of it."""
+def learn_it() -> None:
+    """Learn, recommend, explain, forget, save and load."""
     use_one_thread()
     # With few items lists are searched whole, else by an index. Few rows, so that some are given away.
     for exact in (1_000, 4):
         settings = LearningSettings(users=USERS - 4, items_per_domain=ITEMS - 4, exact_items=exact)
         arms = Arms(DOMAINS, settings)
         _put_items(arms)
-        yield
-        for _ in _learn(arms):
-            yield
+        _learn(arms)
         _ask(arms)
         again = Arms(DOMAINS, settings)
         again.load(arms.state())
         snapshot(again.live())
         _ask(again)
-        yield
 
 
 def _put_items(arms: Arms) -> None:
@@ -51,7 +48,7 @@ def _put_items(arms: Arms) -> None:
     arms.put_text_vectors({key: raw[n] for n, key in enumerate(known) if wanted[n]}, idle=True)
 
 
-def _learn(arms: Arms) -> Iterator[None]:
+def _learn(arms: Arms) -> None:
     events, batches = _events(), 0
     while some := list(islice(events, BATCHES[batches % len(BATCHES)])):
         batches += 1
@@ -61,7 +58,6 @@ def _learn(arms: Arms) -> Iterator[None]:
         if batches == 10 and arms.loop is not None:
             for action, kind in CHALLENGERS.items():
                 arms.loop.running["target", action] = kind(action, arms.full, 1)
-        yield
 
 
 def _events() -> Iterator[Interaction]:

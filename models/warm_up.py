@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+
+from numba.core import event
 
 from models import kernels
 
@@ -21,16 +23,16 @@ def is_warm() -> bool:
 
 
 def warm(progress: Progress = lambda _ready, _all: None) -> None:
-    """Compile what is not compiled yet: less than a minute once, nothing from then on.
+    """Compile what is not compiled yet: about a minute once, nothing from then on.
 
     Another process does it, because compiling takes memory that this one would keep. Where the cache cannot be written
-    to, this one does it. Raises RuntimeError, with the last that the other said, if it fails.
+    to, this one does it. What `progress` raises ends it. Raises RuntimeError, with the last that the other process
+    said, if that fails.
     """
     if is_warm():
         return
     if not os.access(kernels.CACHE, os.W_OK):
-        for ready, count in compile_all():
-            progress(ready, count)
+        compile_all(progress)
         return
     path = os.pathsep.join([str(kernels.SOURCES.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     with subprocess.Popen(
@@ -39,33 +41,58 @@ def warm(progress: Progress = lambda _ready, _all: None) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         env=os.environ | {"PYTHONPATH": path},
+        start_new_session=True,  # Ctrl-C is for this process, which ends the other
     ) as child:
-        assert child.stdout is not None
-        last = ""
-        for line in child.stdout:
-            words = line.split()
-            if words[:1] == [READY]:
-                progress(int(words[1]), int(words[2]))
-            elif words:
-                last = line.strip()
+        try:
+            last = _follow(child, progress)
+        except BaseException:
+            child.kill()
+            raise
     if child.returncode:
         raise RuntimeError(f"the numeric code cannot be compiled: {last}")
 
 
-def compile_all() -> Iterator[tuple[int, int]]:
-    """Compile every kernel, and note that it is done; yield (kernels that are ready, all) along the way."""
+def _follow(child: subprocess.Popen[str], progress: Progress) -> str:
+    """Hand on how far the other process is; return the last line of another kind."""
+    assert child.stdout is not None
+    last = ""
+    for line in child.stdout:
+        words = line.split()
+        if words[:1] == [READY]:
+            progress(int(words[1]), int(words[2]))
+        elif words:
+            last = line.strip()
+    return last
+
+
+class _Count(event.Listener):  # type: ignore[misc]  # numba has no types
+    """Counts what is compiled."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._names = progress, set[str]()
+
+    def on_start(self, event: event.Event) -> None:
+        """Nothing is ready yet."""
+
+    def on_end(self, event: event.Event) -> None:
+        """A function is compiled, for one combination of types."""
+        self._names.add(str(event.data["dispatcher"]))
+        self._progress(len(self._names), max(len(self._names), len(kernels.KERNELS)))
+
+
+def compile_all(progress: Progress) -> None:
+    """Compile every kernel in this process, and note in the cache that it is done."""
     from models.tiny_stream import learn_it  # noqa: PLC0415  (loads torch)
 
-    for _ in learn_it():
-        yield sum(bool(one.signatures) for one in kernels.KERNELS), len(kernels.KERNELS)
+    with event.install_listener("numba:compile", _Count(progress)):
+        learn_it()
     if os.access(kernels.CACHE, os.W_OK):
         kernels.complete_mark(kernels.CACHE).touch()
 
 
 def main() -> None:
     """Compile, and tell whoever reads how far it is."""
-    for ready, count in compile_all():
-        print(READY, ready, count, flush=True)  # noqa: T201  the parent hears of it
+    compile_all(lambda ready, count: print(READY, ready, count, flush=True))  # noqa: T201  the parent hears of it
 
 
 if __name__ == "__main__":

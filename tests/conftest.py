@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from consumers.demo.embedded_servers import Broker, NotInstalledError, Server, Store
+from models.warm_up import warm
 
 _COUNTER = itertools.count()
 
@@ -26,6 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:(open|read)_text is deprecated:DeprecationWarning")
     # Its clients leave sockets open when no broker answers.
     config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        warm()  # before the workers start: else the first test of each would compile, up to its timeout
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ from consumers.report.writer import of_service
 from consumers.service.service import Service
 from consumers.service.telemetry import line
 from consumers.terminal import log
+from consumers.terminal.compiling import compile_first
 from consumers.terminal.plain_text import joined, plain
 from consumers.terminal.recommendations import show_recommendations
 from models.assessment.prequential import NDCG_LOSS, RMSE
@@ -46,6 +47,7 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
     """Run everything. Return (exit code, summary); the code is 1 if anything was lost. Raises Stop."""
     console = console or log.console()
     domains = _domains(options, console)
+    compile_first(console)
     with _servers() as (broker, store), tempfile.TemporaryDirectory(prefix="crosscurrent-demo-") as folder:
         settings = _settings(broker, store, Path(folder), domains)
         create_topics(client_options(settings.kafka), settings.topic_kinds())

@@ -23,6 +23,7 @@ from consumers.evaluation.predictions import ArmOutcome
 from consumers.evaluation.report import print_report, write_plot, write_predictions
 from consumers.evaluation.workers import Tell, run_all
 from consumers.terminal import log
+from consumers.terminal.compiling import compile_first
 
 
 class Run(NamedTuple):
@@ -60,6 +61,7 @@ def run_evaluation(
         console.print(
             f"{lacking:,} target events are of items that --items lacks: learned, not ranked", style="yellow"
         )
+    compile_first(log.console(stderr=True))
     outcomes = _run_arms(data, files, settings, _plan(data, settings, options), console)
     target = TargetEvents(data)
     report = {

@@ -20,6 +20,7 @@ from consumers.pretraining.train import fit, put_items
 from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.offline import offline_pipeline
 from consumers.terminal import log
+from consumers.terminal.compiling import compile_first
 from consumers.terminal.plain_text import plain
 from models.state.checkpoint import CheckpointDirectory
 from models.text.encoder import load_encoder
@@ -63,6 +64,7 @@ def run_pretrain(
     if not confirm(f"Learn {len(history.events):,} events into {options.out}?", options.yes):
         console.print("nothing was learned")
         return BUG, _report(history, first, {}, None, time.monotonic() - begun)
+    compile_first(log.console(stderr=True))
     with log.bars(console) as bars:
         checkpointer = Checkpointer(options.out, settings.checkpoint.interval_seconds, lambda *_: None)
         try:

@@ -19,8 +19,10 @@ from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.text_encoding import ThreadEncoding
 from consumers.service.wiring import Ends, wired
 from consumers.source.kafka import KafkaSource
+from consumers.terminal.compiling import WHY
 from models.text.encoder import load_encoder
 from models.threads import use_one_thread
+from models.warm_up import is_warm, warm
 from serving.contract import Keys, Write
 from serving.http.health import HealthServer
 from serving.metrics import Metrics
@@ -97,6 +99,7 @@ class Service:
 
     def startup(self) -> None:
         """Restore the state, start the threads and the HTTP server. Raises Stop."""
+        self._compile()
         try:
             self.pipeline.restore()
         except STORE_ERRORS as error:
@@ -121,6 +124,20 @@ class Service:
             model=self.arms.full.model,
             metrics=f"http://{host}:{self.health.port}/metrics",
         )
+
+    def _compile(self) -> None:
+        """Compile the numeric code at the first start on a machine, so that no event waits for it. Raises Stop."""
+        if is_warm():
+            return
+
+        def go_on(_ready: int, _all: int) -> None:
+            if self.stopping:
+                raise Stop("stopped while it was compiling", 0)
+
+        log.info(WHY)
+        begun = time.monotonic()
+        warm(go_on)
+        log.info("compiled", seconds=round(time.monotonic() - begun))
 
     def run(self, install_signals: bool = True) -> int:
         """Run until a signal; then finish the batch, publish, save and commit. Return 0.

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from consumers.bench.learning import NETWORK_EVENTS
 from consumers.bench.parts.filled import START, filled, made, some_events
 from consumers.bench.parts.timing import Timed
 from consumers.erasure.eraser import Forgetting
@@ -37,6 +38,7 @@ from serving.pseudonyms import Pseudonyms
 from serving.publication.publication_queue import Outbox
 
 EVENTS, ROUNDS, DEDUP = 3_000, 3, 100_000
+BATCH = 16
 
 
 def timing_beginnings(search: StrategySearch) -> list[Timed]:
@@ -118,14 +120,17 @@ def main() -> None:
     beginnings = timing_beginnings(arms.full.network.search)
     for number in range(rounds + 1):
         steps, networks = [], []
-        for n, event in enumerate(some_events(users, EVENTS if number else 100, rng)):
+        events = some_events(users, EVENTS if number else 100, rng)
+        for n in range(0, len(events), BATCH):
+            batch = events[n : n + BATCH]
             with Timed() as step:
-                arms.step(event)
-                dedup.repeated(event.domain, f"{number}-{n}", event.user)
-                row = arms.full.users.get(event.user) or 0
-                outbox._index.write("books", row, list(range(50)), START)
+                arms.learn(batch)
+                for event in batch:
+                    dedup.repeated(event.domain, f"{number}-{event.timestamp}", event.user)
+                    row = arms.full.users.get(event.user) or 0
+                    outbox._index.write("books", row, list(range(50)), START)
             steps.append(step)
-            if n % 256 == 255:
+            if n % NETWORK_EVENTS == NETWORK_EVENTS - BATCH:
                 with Timed() as step:
                     arms.end_batch()
                 networks.append(step)
@@ -133,8 +138,12 @@ def main() -> None:
         checkpointer.poll(wait=True)
         with Timed() as stop:
             checkpointer.take(live(arms, outbox, forgetting) | {"dedup": dedup.live()}, {})
-        print(f"checkpoint {number} after {len(steps):,} events: the stream stops for {stop}")
-        for what, times in (("event", steps), ("network step", networks), ("rival's beginning", beginnings)):
+        print(f"checkpoint {number} after {len(events):,} events: the stream stops for {stop}")
+        for what, times in (
+            ("micro-batch", steps),
+            ("network step", networks),
+            ("rival's beginning", beginnings),
+        ):
             if times:
                 print(f"  longest {what}: {max(times, key=lambda one: one.thread)}")
         beginnings.clear()

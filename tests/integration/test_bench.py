@@ -18,7 +18,8 @@ from consumers.bench.run.plan import Plan
 from consumers.bench.run.rows import NAMES, Figure, Rows
 from consumers.bench.run.runner import ContestantFailed, Runner
 from consumers.demo.embedded_servers import NotInstalledError, Store
-from consumers.simulator.event_stream import Simulator, to_files
+from consumers.simulator.event_stream import Simulator
+from consumers.simulator.output import write_files
 
 EVENTS = 600
 CONTESTANTS = {
@@ -41,7 +42,7 @@ MAY_BE_NEGATIVE = {"growth"}
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     """A set of 600 events, and seconds to measure."""
     folder = tmp_path_factory.mktemp("sets") / "small"
-    to_files(Simulator(world(EVENTS, 40, 60)), folder)
+    write_files(Simulator(world(EVENTS, 40, 60)), folder)
     return Plan(
         sets=(("small", str(folder)),),
         events=EVENTS,

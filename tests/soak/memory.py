@@ -6,11 +6,10 @@ Exit code 1 if memory grows once it is warm, if scoring makes rows, if what come
 as new with its text, or if the store keeps keys of users past their time. 10 million ids take some hours; after
 `--minutes` the run is judged by what there was, and `samples.json` is there from the first ten samples on.
 
-Warm: every table, window and buffer of every learner has been full once, slots of co-visits have been swept, and
-three checkpoints were written since. Until then half of the events are the target's, as the buffers of the target-only
-learner would else fill thirty times later than all others; how full they are is all that this changes. Records
-come faster than they are learned, so lists get a small share of the time, and what waits in the outbox grows to its
-bound.
+Warm: every table, window and buffer has been full once, slots of co-visits have been swept, and three checkpoints
+were written since. Until then half of the events are the target's, as its items would else fill their rows thirty
+times later than all others; how full they are is all that this changes. Records come faster than they are learned, so
+lists get a small share of the time, and what waits in the outbox grows to its bound.
 """
 
 # ruff: noqa: T201  a script
@@ -153,13 +152,13 @@ class Soak:
     def filled(self) -> dict[str, float]:
         """How full everything bounded is whose bound is reached by events alone, as a share."""
         found = {"dedup": len(self.pipeline.dedup) / self.settings.intake.dedup_events}
-        for arm, learner in {"full": self.arms.full, **self.arms.alone}.items():
-            tables = [learner.users, *(catalogue.ids for catalogue in learner.catalogues)]
-            found |= {f"{arm} table {n}": len(ids) / ids.capacity for n, ids in enumerate(tables)}
-            buffer, visits = learner.network.buffer, learner.ranker.statistics.visits
-            found[f"{arm} replay"] = len(buffer) / buffer.capacity
-            gone = sum(ids.evictions for ids in tables[1:])
-            found[f"{arm} co-visits"] = min(gone / max(SWEEP, visits.used // 10), 1.0)
+        full = self.arms.full
+        tables = [full.users, *(catalogue.ids for catalogue in full.catalogues)]
+        found |= {f"table {n}": len(ids) / ids.capacity for n, ids in enumerate(tables)}
+        buffer, visits = full.network.buffer, full.ranker.statistics.visits
+        found["replay"] = len(buffer) / buffer.capacity
+        gone = sum(ids.evictions for ids in tables[1:])
+        found["co-visits"] = min(gone / max(SWEEP, visits.used // 10), 1.0)
         return found
 
     def _warm_up(self) -> None:
@@ -265,7 +264,7 @@ def evicted_user_returns(full: Learner, ids: int) -> bool:
     known, new = (full.score(event).parts for event in events)
     lists = full.recommend([evicted, None], "books", 10)
     as_new = known == new and lists[0] == lists[1] and len(lists[0]) == 10
-    full.learn(events[0], full.score(events[0]))
+    full.learn(events[:1])
     again = full.score(events[0]).parts
     return as_new and evicted in full.users and full.events_of(evicted)["books"] == 1 and again != new
 

@@ -17,6 +17,7 @@ from consumers.bench.run.runner import ContestantFailed, Ran, Runner
 from consumers.demo.embedded_servers import EmbeddedError
 from consumers.errors import Stop
 from consumers.terminal import log
+from consumers.terminal.compiling import compile_first
 
 
 class Options(NamedTuple):
@@ -71,6 +72,7 @@ def run_bench(options: Options) -> Report:
 def _fill(report: Report, wanted: Sequence[str], chosen: Plan) -> None:
     """Measure the rows, and say on stderr what is measured now."""
     console = log.console(stderr=True)
+    compile_first(console)  # else it would be in what is measured
     with log.bars(console) as bars:
         bar = bars.add_task("starting", total=len(wanted))
         now = ""

@@ -20,6 +20,7 @@ from consumers.evaluation.scenarios.world import scenario_world
 from consumers.evaluation.workers import run_all
 from consumers.simulator.world_settings import WorldSettings
 from consumers.terminal import log
+from consumers.terminal.compiling import compile_first
 from models.text.encoder import load_encoder
 
 SEEDS = 5
@@ -49,6 +50,7 @@ def run_scenario(
     ranked = scenario == "zero-overlap"
     passes = [ScenarioPass(world, held, adapt, ranked) for world in worlds for adapt in (True, False)]
     names = [f"{scenario} {p.world.seed} {'on' if p.adapt else 'off'}" for p in passes]
+    compile_first(log.console(stderr=True))
     with log.bars(console) as bars:
         traces = run_all(run_pass, passes, names, worlds[0].events, bars)
     pairs = [Pair(*three) for three in zip(worlds, traces[::2], traces[1::2], strict=True)]

@@ -12,7 +12,8 @@ import pytest
 from consumers.bench.parts.stream import generated, interaction, item, of_folder, records, world
 from consumers.bench.run.plan import sets_in
 from consumers.errors import Stop
-from consumers.simulator.event_stream import Simulator, to_files
+from consumers.simulator.event_stream import Simulator
+from consumers.simulator.output import write_files
 
 
 def test_generated_events_have_their_shape() -> None:
@@ -47,7 +48,7 @@ def test_records_read_back() -> None:
 def test_a_folder_is_read(tmp_path: Path) -> None:
     """Events of the first part in time, all items; the domain with fewest events is the target."""
     settings = msgspec.structs.replace(world(600, 40, 60), seed=1)
-    to_files(Simulator(settings), tmp_path / "small")
+    write_files(Simulator(settings), tmp_path / "small")
     stream = of_folder(tmp_path / "small", 400)
     assert len(stream.events) == 400
     assert len(stream.items) == 60

@@ -118,37 +118,34 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
     """Taste, slopes, recent items and replayed events: nothing but zeros stays."""
     world = World()
     world.live()
-    learners = [world.arms.full, world.arms.alone["books"]]
-    rows = [learner.users.get(USER) for learner in learners]
-    networks = [learner.network for learner in learners]
-    slots = [
-        (n.buffer._events.user[: len(n.buffer)] == row).nonzero()[0]
-        for n, row in zip(networks, rows, strict=True)
-    ]
-    assert all(len(found) for found in slots)
+    learner = world.arms.full
+    row = learner.users.get(USER)
+    assert row is not None
+    buffer = learner.network.buffer
+    theirs = (buffer._events.user[: len(buffer)] == row).nonzero()[0]
+    assert len(theirs)
     world.put(forget(MARK, START + 1000 * len(world.records)))
     world.run()
-    for learner, row, theirs in zip(learners, rows, slots, strict=True):
-        assert row is not None
-        taste, history = learner.rating.taste.arrays, learner.history
+    for rating in (learner.rating, *learner.alone.values()):
+        taste = rating.taste.arrays
         assert not taste.known[row]
         assert not taste.mean[row].any()
         assert not taste.covariance[row].any()
-        assert not any(
-            choice.users[row].any() for choice in learner.ranker.choices if row < len(choice.users)
-        )
-        assert not any(
-            held[row].any() for held in (history.events, history._time, history._row, history._seq)
-        )
-        assert all(row not in seen for seen in history._seen)
-        assert all(event.user != row for event in learner.pending.events)
-        events = network.buffer._events
-        assert not events.time[theirs].any()
-        assert not events.residual[theirs].any()
-        assert (events.recent[theirs] == -1).all()
-    assert not any(
-        part.values[rows[0] : rows[0] + 1].any() for part in world.outbox.live([])["on_lists"].values()
-    )
+        assert not rating.cells.arrays.user[row].any()
+    choices = [*learner.ranker.choices, *learner.ranker.alone.values()]
+    assert not any(choice.users[row].any() for choice in choices)
+    rings = learner.history.rings()
+    assert not any(held[row].any() for held in (rings.events, rings.time, rings.row, rings.seq))
+    assert all(row not in seen for seen in learner.history._seen)
+    waiting = learner.pending.take()
+    assert waiting is not None
+    assert (waiting.user != row).all()
+    events = buffer._events
+    assert not events.time[theirs].any()
+    assert not events.residual[theirs].any()
+    assert (events.recent[theirs] == -1).all()
+    on_lists = world.outbox.live([])["on_lists"]
+    assert not any(part.values[row : row + 1].any() for part in on_lists.values())
 
 
 def test_earlier_events_are_dropped_and_counted_later_ones_learned() -> None:
@@ -324,25 +321,21 @@ def test_a_request_hashes_as_much_whatever_the_number_of_users() -> None:
 
 
 def test_a_request_is_carried_out_whatever_table_its_user_is_in() -> None:
-    """A row in the full learner, in the target-only one, in a challenger alone, lately evicted, or not there at all;
-    in a state from before there were marks in it, too."""
+    """A row in the learner, in a challenger alone, lately evicted, or not there at all; in a state from before there
+    were marks in it, too."""
     world = World(settings(learner={"users": 12, "items_per_domain": 40}))
     world.live()
-    world.put(
-        *(event(2 * n, f"w{n}") for n in range(12))
-    )  # in the other domain: all rows of the full learner
+    world.put(*(event(2 * n, f"w{n}") for n in range(12)))
     world.run()
     state = decoded(world)
-    assert set(state["marks"]) == {"full", "alone:books"}
-    held = [user for user in world.arms.alone["books"].users if user not in world.arms.full.users]
-    assert held
+    assert set(state["marks"]) == {"full"}
     assert world.arms.loop is not None
     challenged = {u for c in world.arms.loop.running.values() for u in c.users()} - {*world.arms.full.users}
     assert challenged
     for before in (state, {key: value for key, value in state.items() if key != "marks"}):
         again = World(world.config)
         again.pipeline.load(before)
-        gone = {held[0], *challenged, next(iter(world.arms.full.users)), "never-seen"}
+        gone = {*challenged, next(iter(world.arms.full.users)), "never-seen"}
         again.put(*(forget(Pseudonyms().mark(user), START) for user in sorted(gone)))
         again.run()
         tables = [set(table) for table in again.arms.user_tables().values()]

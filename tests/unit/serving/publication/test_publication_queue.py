@@ -121,7 +121,7 @@ def test_the_fields_are_those_of_the_contract() -> None:
         event = Interaction(
             domain, "rating", f"u{n % 17}", f"{domain[0]}{n % 20}", START + n, float(1 + n % 5)
         )
-        world.arms.step(event)
+        world.arms.learn([event])
         world.outbox.event(event.user, domain, event.item, START + n)
         if n % 32 == 31:
             world.arms.end_batch()

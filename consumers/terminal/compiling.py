@@ -1,0 +1,20 @@
+"""Say that the numeric code is being compiled, where a command would else seem to hang at its first start."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from consumers.terminal.log import bars
+from models.warm_up import is_warm, warm
+
+WHY = "compiling the numeric code for this processor, once; this takes about a minute"
+
+
+def compile_first(console: Console) -> None:
+    """Compile what is not compiled yet, with a line and a bar on the console; say nothing if all is."""
+    if is_warm():
+        return
+    console.print(f"{WHY} …", style="dim")
+    with bars(console) as shown:
+        task = shown.add_task("compiling")
+        warm(lambda ready, count: shown.update(task, completed=ready, total=count))
