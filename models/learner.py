@@ -205,6 +205,7 @@ class Learner(Live):
             time[n] = self.clock.move(d, event.timestamp / 1000.0)
             if time[n] < before:
                 self._end_future()
+                time[:n] = np.minimum(time[:n], np.array(self.newest)[domain[:n]])
         users = int(user.max()) + 1
         self.history.reserve(users)
         self.ranker.reserve(users)

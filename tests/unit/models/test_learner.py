@@ -12,6 +12,7 @@ import torch
 from models.learner import VECTOR_DIM, Learner
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
+from models.signals.registry import PLACES
 from models.state.snapshot import joined, snapshot
 from tests.support.states import differences
 
@@ -66,15 +67,13 @@ def describe(model: Learner, items: int = 40) -> None:
     )
 
 
-def feed(model: Learner, start: int, end: int, batch: int = 32, **stream: Any) -> list[Any]:
-    """Scores and learns these events of the stream; gives what was predicted."""
+def feed(model: Learner, start: int, end: int, step: int = 32, size: int = 8, **stream: Any) -> list[Any]:
+    """Learns these events of the stream in micro-batches of `size`; gives what was predicted before each."""
     predicted = []
-    for n in range(start, end):
-        happened = event(n, **stream)
-        scored = model.score(happened)
-        model.learn(happened, scored)
-        predicted.append((scored.prediction, scored.rank))
-        if n % batch == batch - 1:
+    for n in range(start, end, size):
+        facts = model.learn([event(k, **stream) for k in range(n, min(n + size, end))])
+        predicted += [(facts.of(k).prediction, facts.of(k).rank) for k in range(len(facts))]
+        if (n + size) % step == 0:
             model.end_batch()
     return predicted
 
@@ -155,9 +154,9 @@ def test_state_round_trips_bit_for_bit(trained: Learner) -> None:
     assert differences(trained.state(), restored(trained.state()).state()) == []
 
 
-@pytest.mark.parametrize("cut", [0, 7, 65])
+@pytest.mark.parametrize("cut", [0, 8, 72])
 def test_a_restored_learner_continues_identically(cut: int) -> None:
-    """Also in the middle of a micro-batch: the same predictions, and the same state at the end."""
+    """Also between two steps of the network: the same predictions, and the same state at the end."""
     plain = learner()
     describe(plain)
     first = learner()
@@ -276,7 +275,7 @@ def test_seen_items_are_bounded_together(average: int) -> None:
     for n in range(120):
         user, name = f"u{n % 3 if n < 60 else 9}", f"m{n}"
         one = Interaction("movies", "click", user, name, START + n)
-        model.learn(one, model.score(one))
+        model.learn([one])
         for gone in model.evicted_users:
             del had[gone]
         model.forget_evictions()
@@ -373,7 +372,7 @@ def test_seen_items_are_left_out() -> None:
     feed(model, 0, 64)
     for n in range(35):
         happened = Interaction("movies", "click", "me", f"m{n}", START + 200_000 + n)
-        model.learn(happened, model.score(happened))
+        model.learn([happened])
         assert f"m{n}" not in ids(model, "me")
     assert set(ids(model, "me")) == {f"m{n}" for n in range(35, 40)}
     assert set(ids(model, "you")) >= {f"m{n}" for n in range(40)}
@@ -389,9 +388,8 @@ def test_a_removed_item_is_never_recommended(gone: dict[str, bool]) -> None:
     model.put_item(item(3, **gone))
     for n in range(100, 165):
         happened = Interaction("movies", "click", f"fan{n}", "m3", START + 1000 * n)
-        scored = model.score(happened)
-        assert scored.rank is None
-        model.learn(happened, scored)
+        assert model.score(happened).rank is None
+        assert model.learn([happened]).of(0).rank is None
         if n % 32 == 0:
             model.end_batch()
             assert not any("m3" in ids(model, u) for u in (None, "u1", f"fan{n}", "nobody"))
@@ -408,7 +406,7 @@ def test_a_removed_item_has_no_view() -> None:
     model.put_item(item(2, available=False))
     model.put_item(item(1, removed=True, available=False))
     happened = Interaction("movies", "click", "u", "m1", START)
-    model.learn(happened, model.score(happened))
+    model.learn([happened])
     for each in (model, restored(model.state())):
         gone, there = each.item_views("movies", ["m1", "m2"])
         assert gone is None
@@ -422,7 +420,7 @@ def test_an_item_without_vector_is_recommended() -> None:
     model = learner()
     model.put_item(Item("movies", "m1"))
     happened = Interaction("movies", "click", "u", "m2", START)
-    model.learn(happened, model.score(happened))
+    model.learn([happened])
     assert set(ids(model, "other")) == {"m1", "m2"}
     assert ids(model, "u") == ["m1"]
 
@@ -431,7 +429,7 @@ def test_an_empty_list_is_quiet() -> None:
     """Nothing to recommend, but a network: an empty list and no warning."""
     model = learner()
     happened = Interaction("movies", "click", "u", "m1", START)
-    model.learn(happened, model.score(happened))
+    model.learn([happened])
     assert ids(model, "u") == []
 
 
@@ -440,7 +438,7 @@ def test_a_required_catalogue_needs_an_item_event() -> None:
     model = learner()
     for domain in ("games", "movies"):
         happened = Interaction(domain, "click", "u", "x", START)
-        model.learn(happened, model.score(happened))
+        model.learn([happened])
     assert ids(model, "other", "games") == []
     assert ids(model, "other", "movies") == ["x"]
     model.put_item(Item("games", "x"))
@@ -476,16 +474,50 @@ def test_predictions_stay_in_the_rating_range(trained: Learner) -> None:
 
 
 def test_the_very_next_event_sees_the_last() -> None:
-    """The fast path learns at once, without waiting for a micro-batch."""
+    """The fast path learns at once, without waiting for a step of the network."""
     model = learner()
     rating = Interaction("movies", "rating", "u", "m1", START, 5.0)
     before = model.score(rating).prediction
-    model.learn(rating, model.score(rating))
+    model.learn([rating])
     after = model.score(msgspec.structs.replace(rating, item="m2")).prediction
     assert before is not None
     assert after is not None
     assert after > before
     assert model.waiting == 1
+
+
+def test_a_users_second_event_of_a_batch_sees_their_first() -> None:
+    """Their rating counts, and what they had is had; of others they have what was there before the batch."""
+    model = learner()
+    describe(model)
+    feed(model, 0, 64)
+    first = Interaction("movies", "rating", "me", "m1", START + 70_000, 5.0)
+    batch = [first, msgspec.structs.replace(first, item="m2"), first]
+    facts = model.learn(batch)
+    row = model.users.get("me")
+    assert facts.recalled.n.tolist() == [0, 1, 2]
+    assert facts.recalled.events.tolist() == [0, 1, 2]
+    assert facts.recalled.row[2, :2].tolist() == [model.catalogues[0].ids.get(i) for i in ("m2", "m1")]
+    assert facts.of(1).prediction > facts.of(0).prediction
+    assert facts.of(1).rank is not None
+    assert facts.of(2).rank is None
+    assert model.history.count(row, 0) == 3
+
+
+def test_what_others_did_to_an_item_counts_from_the_next_batch_on() -> None:
+    """Ten users of one batch come to an item: to each of them it is as much in demand as before."""
+    model = learner()
+    describe(model)
+    feed(model, 0, 64)
+    crowd = [Interaction("movies", "click", f"new{n}", "m3", START + 64_000 + n) for n in range(10)]
+    facts = model.learn(crowd)
+    place, judged = PLACES["popularity_ever"], facts.judged[0]
+    demand = [judged.proposed.values[n, place, judged.ranks.chosen[n]] for n in range(10)]
+    assert len(set(demand)) == 1
+    again = model.learn([msgspec.structs.replace(crowd[0], user="late")]).judged[0]
+    assert np.expm1(again.proposed.values[0, place, again.ranks.chosen[0]]) == pytest.approx(
+        np.expm1(demand[0]) + 100, rel=1e-4
+    )
 
 
 def test_counts() -> None:
