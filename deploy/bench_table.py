@@ -39,7 +39,10 @@ def block(report: Report) -> str:
 def _busy(place: dict[str, Any]) -> str:
     """Name other work beside the run, where there was some."""
     load = place["load_before"]
-    return f", other work beside it (load {load:g})" if load > 0.5 * place["cores"] else ""
+    if load <= 0.5 * place["cores"]:
+        return ""
+    reliable = "only events/s a core and cost of an event hold on a free machine"
+    return f", with other work beside it (load {load:g}): {reliable}"
 
 
 def _line(figure: Figure) -> str:

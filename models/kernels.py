@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numba
 from llvmlite import binding
 
-KEPT = 4
+KEPT = 8
 """How many folders of earlier sources stay: another checkout may use them."""
 FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
 """What the compiler may change in sums: their order, but not what inf and nan mean."""

@@ -10,17 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from consumers.bench.learning import learn, use_threads
+from consumers.bench.learning import learn
 from consumers.bench.parts.filled import DOMAINS, filled, some_events
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed
+from models.threads import use_one_thread
 
 CHUNK = 256
 
 
 def measure(task: Task) -> dict[str, Any]:
     """Return CPU microseconds an event, lists not made, for each size."""
-    use_threads(1)
+    use_one_thread()
     return {"points": [_point(users, items, task) for users, items in task.sizes]}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from consumers.bench.learning import learn, make_arms, use_threads
+from consumers.bench.learning import learn, make_arms
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed
@@ -19,16 +19,15 @@ CHUNK = 256
 
 def measure(task: Task) -> dict[str, Any]:
     """Learn the stream; `events_per_cpu_second` is of the whole process."""
-    threads = use_threads(task.threads)
     stream = load(task.data, task.events)
-    arms = make_arms(stream)
+    arms = make_arms(stream, task.threads)
     warm = _learn_some(arms, stream.events[: len(stream.events) // 10], task, task.seconds / 3)
     with Timed() as timed:
         learned = _learn_some(arms, stream.events[warm:], task, task.seconds)
     return {
         "events": learned,
         "warm_up": warm,
-        "threads": threads,
+        "threads": task.threads,
         "batch": task.batch,
         "events_per_second": learned / timed.wall,
         "events_per_cpu_second": learned / timed.cpu,

@@ -6,30 +6,21 @@ from collections.abc import Sequence
 from itertools import islice
 
 from consumers.bench.parts.stream import Stream
-from models import threads
 from models.arm_comparison import Arms
 from models.schema import Interaction
 from models.settings import LearningSettings
 from models.text.encoder import load_encoder
+from models.threads import use_one_thread
 
-NETWORK_EVENTS = 256
+NETWORK_EVENTS = 1024
 """Events after which the network takes a step, as `intake.network_events`."""
 TEXTS_AT_ONCE = 1_024
 
 
-def use_threads(count: int) -> int:
-    """Let learners compute on so many threads; return how many they use."""
-    several = getattr(threads, "use_threads", None)
-    if several is None:
-        threads.use_one_thread()
-        return 1
-    several(count)
-    return count
-
-
-def make_arms(stream: Stream) -> Arms:
-    """Return learners that know every item and its text, with a target-only one beside them."""
-    arms = Arms(stream.domains, LearningSettings())
+def make_arms(stream: Stream, threads: int = 1) -> Arms:
+    """Return learners that know every item and its text, with a target-only arm. threads: of the ranker."""
+    use_one_thread()
+    arms = Arms(stream.domains, LearningSettings(threads=threads))
     words = {(item.domain, item.item_id): item.words() for item in stream.items if arms.put_item(item)}
     encoder, texts = load_encoder("hashing"), iter(words.items())
     while some := dict(islice(texts, TEXTS_AT_ONCE)):
@@ -44,4 +35,4 @@ def learn(arms: Arms, events: Sequence[Interaction], batch: int) -> None:
         arms.learn(events[start : start + batch])
         if arms.full.waiting >= NETWORK_EVENTS:
             arms.end_batch()
-        arms.full.evicted, arms.full.evicted_users = [], []
+        arms.full.forget_evictions()

@@ -9,11 +9,12 @@ import time
 from collections import Counter
 from typing import Any
 
-from consumers.bench.learning import learn, make_arms, use_threads
+from consumers.bench.learning import learn, make_arms
 from consumers.bench.parts.sizes import table_bytes
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
 from models.arm_comparison import Arms
+from models.threads import use_one_thread
 from serving.contract import Keys
 from serving.publication.publication_queue import Outbox
 
@@ -24,7 +25,7 @@ WHOLE = 100_000
 
 def measure(task: Task) -> dict[str, Any]:
     """Learn the stream, then count the bytes of all tables, the target-only arm's too."""
-    use_threads(1)
+    use_one_thread()
     stream = load(task.data, WHOLE)
     arms = make_arms(stream)
     events = stream.events[:: max(1, len(stream.events) // task.events)]

@@ -85,7 +85,7 @@ def learned(network: NetworkLearner, events: Stream, size: int) -> Cost:
         recent = []
         for domain, user, item, _, at in zip(*part, strict=True):
             recent.append(network.context(int(user)))
-            network.history.add(int(user), int(domain), int(item), f"{domain}-{item}", float(at))
+            network.history.add(int(user), int(domain), int(item), float(at))
         begun = time.process_time()
         network.learn(*part, np.stack(recent))
         if 2 * (start + size) > len(events.user):

@@ -22,8 +22,8 @@ from serving.contract import (
     encode_vector,
     hash_write,
     list_write,
-    listed,
     number,
+    to_listed_items,
 )
 
 
@@ -92,7 +92,7 @@ JSON = st.recursive(
     ),
 )
 LIST = RecommendationList(
-    1, 7, 11, 12, listed([("a", 2.0, {"text": 1.5, "fresh": 0.5}), ("b", 1.0, {"x": 1.0})], 1)
+    1, 7, 11, 12, to_listed_items([("a", 2.0, {"text": 1.5, "fresh": 0.5}), ("b", 1.0, {"x": 1.0})], 1)
 )
 
 
@@ -116,7 +116,7 @@ def test_list_write() -> None:
 
 def test_an_explanation_may_be_empty() -> None:
     """Within `explain_top` even an empty `why` is there: readers can tell it from a line that is not explained."""
-    assert [item.why for item in listed([("a", 0.0, {}), ("b", 0.0, {})], 1)] == [{}, None]
+    assert [item.why for item in to_listed_items([("a", 0.0, {}), ("b", 0.0, {})], 1)] == [{}, None]
     assert "why" in json.loads(msgspec.json.encode(ListedItem("a", 0.0, {})))
 
 
