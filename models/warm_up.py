@@ -69,15 +69,17 @@ class _Count(event.Listener):  # type: ignore[misc]  # numba has no types
     """Counts what is compiled."""
 
     def __init__(self, progress: Progress) -> None:
-        self._progress, self._names = progress, set[str]()
+        self._progress, self._ready = progress, set[int]()
 
     def on_start(self, event: event.Event) -> None:
         """Nothing is ready yet."""
 
     def on_end(self, event: event.Event) -> None:
         """A function is compiled, for one combination of types."""
-        self._names.add(str(event.data["dispatcher"]))
-        self._progress(len(self._names), max(len(self._names), len(kernels.KERNELS)))
+        dispatcher = event.data["dispatcher"]
+        if any(dispatcher is kernel for kernel in kernels.KERNELS):  # and no function of numba's own
+            self._ready.add(id(dispatcher))
+            self._progress(len(self._ready), len(kernels.KERNELS))
 
 
 def compile_all(progress: Progress) -> None:

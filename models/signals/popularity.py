@@ -213,7 +213,7 @@ class Popularity(LiveRows):
         ever = self.counts[:, EVER]
         for h in range(len(TIMES)):
             then, at_now = (np.exp(RATES[h] * (time - self.clock[START])) for time in (self.newest, now))
-            later = self.counts[:, h] / at_now > ever * (1 + 1e-9)
+            later = self.counts[:, h] > ever * at_now * (1 + 1e-9)
             self.counts[later, h] = np.minimum(self.counts[later, h] / then, ever[later]) * at_now
         np.minimum(self.first, now, out=self.first)
         self.clock[START], self.clock[NEWEST] = min(self.clock[START], now), now

@@ -15,19 +15,21 @@ import torch
 
 from models.state.tracked_tables import Named, Part, Places, parts
 
-Owner = Literal["user", "item", "both", "shared"]
+Owner = Literal["user", "item", "shared"]
 KINDS: dict[str, tuple[Owner, str]] = {
     "users": ("user", "id"),
     "history/seen": ("user", "items they had"),
     "history": ("user", "recent events"),
-    "rating/bias": ("both", "biases"),
+    "rating/bias/user": ("user", "biases"),
+    "rating/bias/user@domain": ("user", "biases"),
+    "rating/bias/item": ("item", "biases"),
     "rating/taste": ("user", "taste"),
     "rating/records": ("item", "rating records"),
     "catalogues": ("item", "id, title, text vector"),
     "ranker/signals/visits": ("item", "co-visits"),
     "ranker/signals": ("item", "popularity"),
     "ranker/choices": ("user", "ranking slopes"),
-    "network/users": ("user", "network"),
+    "ranker/alone": ("user", "ranking slopes"),
     "network/items": ("item", "network"),
     "network/vectors": ("item", "network"),
     "on_lists": ("user", "index of lists"),
@@ -42,6 +44,8 @@ _SKIPPED = (type, ModuleType, BuiltinFunctionType)
 def kind_of(path: Iterable[Any]) -> tuple[Owner, str]:
     """Return whose table it is, and what it holds; `shared`, with the path's first word, for all others."""
     names = list(map(str, path))
+    if names[0] == "alone":  # the rating model of a target alone has the same tables
+        names = ["rating", *names[2:]]
     for length in range(len(names), 0, -1):
         if found := KINDS.get("/".join(names[:length])):
             return found
@@ -56,20 +60,8 @@ def table_bytes(lives: Iterable[Any]) -> Counter[tuple[Owner, str]]:
     for path, part in sorted(every, key=lambda pair: isinstance(pair[1], _LAST)):
         visited |= {id(part), id(part.touched)}  # marks are of what changed since the last checkpoint
         fields = [getattr(part, name) for name in part.__struct_fields__ if name != "touched"]
-        (owner, what), size = kind_of(path), reachable_bytes(fields, visited)
-        if owner == "both":
-            of_users = round(size * _share_of_users(part))
-            found["user", what] += of_users
-            found["item", what] += size - of_users
-        else:
-            found[owner, what] += size
+        found[kind_of(path)] += reachable_bytes(fields, visited)
     return found
-
-
-def _share_of_users(part: Part) -> float:
-    """Return which share of a table's names are of users; others are of items, and a few of domains."""
-    names = part.names() if isinstance(part, Named) else []
-    return sum(name.startswith("user") for name in names) / max(len(names), 1)
 
 
 def reachable_bytes(roots: list[Any], visited: set[int]) -> int:

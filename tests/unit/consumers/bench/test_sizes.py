@@ -53,6 +53,7 @@ def test_the_longest_path_counts() -> None:
     """Seen items are no recent events; what nobody owns is shared."""
     assert kind_of(["history", "seen", 0]) == ("user", "items they had")
     assert kind_of(["history", "_row"]) == ("user", "recent events")
+    assert kind_of(["alone", "games", "bias", "user@domain"]) == ("user", "biases")
     assert kind_of(["projection", "basis"]) == ("shared", "projection")
 
 

@@ -103,7 +103,7 @@ def test_no_byte_of_the_state_names_a_forgotten_user() -> None:
     world = World()
     world.live()
     before = world.bytes()
-    assert before.count(USER.encode()) > 5
+    assert before.count(USER.encode()) > 4
     assert world.arms.loop is not None
     assert all(USER in c.users() for c in world.arms.loop.running.values())
     world.put(forget(MARK, START + 1000 * len(world.records)))
@@ -138,8 +138,7 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
     assert not any(held[row].any() for held in (rings.events, rings.time, rings.row, rings.seq))
     assert all(row not in seen for seen in learner.history._seen)
     waiting = learner.pending.take()
-    assert waiting is not None
-    assert (waiting.user != row).all()
+    assert waiting is None or (waiting.user != row).all()
     events = buffer._events
     assert not events.time[theirs].any()
     assert not events.residual[theirs].any()

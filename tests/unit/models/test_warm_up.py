@@ -1,0 +1,106 @@
+"""Compiling ahead: nothing is left to compile, and whoever waits is told and may go."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models import kernels
+from models.warm_up import is_warm, warm
+from tests.support.paths import ROOT
+
+
+def test_nothing_is_left_to_compile() -> None:
+    """Learning in batches of several sizes, a state from disk, and lists read every kernel from the cache."""
+    warm()
+    command = [sys.executable, "-m", "tests.support.compiled_later"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["compiled"] == []
+    assert {"learn_events", "predict_events", "propose", "judge", "fold", "recall"} <= set(found["read"])
+
+
+def test_a_warm_cache_is_left_alone() -> None:
+    """The second start tells of no progress."""
+    warm()
+    assert is_warm()
+    told: list[tuple[int, int]] = []
+    warm(lambda ready, count: told.append((ready, count)))
+    assert told == []
+
+
+def test_a_touched_source_is_compiled_again(tmp_path: Path) -> None:
+    """Numba looks at a source's place and time; so does the mark."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+        (folder / "sums.py").write_text("@kernel\ndef add(): ...\n")
+    cache = tmp_path / "cache"
+    before = kernels.complete_mark(cache, one)
+    assert before == kernels.complete_mark(cache, one)
+    assert before != kernels.complete_mark(cache, other)
+    os.utime(one / "sums.py", (1, 1))
+    assert before != kernels.complete_mark(cache, one)
+
+
+@pytest.fixture
+def cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache without anything, and a package `models` whose `warm_up.py` the test writes."""
+    package = tmp_path / "models"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (tmp_path / "cache").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kernels, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(kernels, "SOURCES", package)
+    return package / "warm_up.py"
+
+
+def test_progress_is_handed_on(cold: Path) -> None:
+    """Other lines are not taken for it."""
+    cold.write_text("print('ready 1 3'); print('a warning'); print('ready 3 3')")
+    told: list[tuple[int, int]] = []
+    warm(lambda ready, count: told.append((ready, count)))
+    assert told == [(1, 3), (3, 3)]
+
+
+def test_a_failure_is_named(cold: Path) -> None:
+    """The last line says what it was."""
+    cold.write_text("print('ready 1 3', flush=True); raise ValueError('no such instruction')")
+    with pytest.raises(RuntimeError, match="ValueError: no such instruction"):
+        warm()
+
+
+class GoneError(Exception):
+    """Whoever waited has gone."""
+
+
+def test_whoever_waits_may_go(cold: Path, tmp_path: Path) -> None:
+    """The other process ends with them."""
+    cold.write_text(
+        "import os, time\n"
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
+        "print('ready 1 3', flush=True)\n"
+        "time.sleep(1000)\n"
+    )
+
+    def go(_ready: int, _count: int) -> None:
+        raise GoneError
+
+    with pytest.raises(GoneError):
+        warm(go)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_cache_of_others_is_filled_in_this_process(cold: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be kept, another process would compile for itself alone: none is started, and no mark left."""
+    assert not cold.exists()  # another process would fail
+    monkeypatch.setattr(kernels, "CACHE", cold.parent / "nowhere")
+    warm()
+    assert not is_warm()
