@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.schema import Domain
 from models.signals.neighbour_lists import SIZES
+from models.transfer.strategies import rest_events
 
 State = dict[str, Any]
 Path = tuple[str, ...]
