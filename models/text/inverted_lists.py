@@ -18,7 +18,7 @@ from models.state.tracked_tables import Rows
 
 LISTS = 4
 """There are about so many times √n lists."""
-PROBED = 8
+PROBED = 24
 """How many lists a query looks into, at least; in large catalogues one list in `PROBED_SHARE`."""
 PROBED_SHARE = 64
 LOOSE = 512
