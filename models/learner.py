@@ -25,6 +25,7 @@ from models.rating.events import RatingParts
 from models.rating.model import TASTE_WIDTH, RatingModel
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
+from models.signals.popularity import HALF_LIVES
 from models.signals.signal import Asked
 from models.state.tracked_tables import Live
 from models.tables.catalogue import Catalogue
@@ -33,6 +34,7 @@ from models.tables.user_history import Done, History
 
 VECTOR_DIM = 64
 NETWORK_DIM = 32
+MONTH = list(HALF_LIVES).index("30d")
 EVICTIONS = 8
 """Users who give way at one event for what others have seen: a state far over its bound shrinks by and by."""
 
@@ -304,24 +306,21 @@ class Learner(Live):
         return self.network.user_vectors([self.users.get(u) for u in users])
 
     def item_views(self, domain_name: str, item_ids: Sequence[str]) -> list[ItemView | None]:
-        """What is published of each item; None for one that was removed or has no row."""
+        """Return what is published of each item; None for one that was removed or has no row."""
         domain = self.index[domain_name]
         catalogue = self.catalogues[domain]
         vectors = self.network.item_vectors(domain)
         demand = self.ranker.statistics.popularity[domain]
-        views: list[ItemView | None] = []
-        for item_id in item_ids:
-            row = catalogue.ids.get(item_id)
-            if row is None or self.intake.removed(domain, row):
-                views.append(None)
-                continue
-            bias = self.rating.item_bias(domain, row, catalogue.vectors[row])
-            views.append(
-                ItemView(
-                    vectors[row], catalogue.title_of[row], bias, demand.count("30d", row, self.newest[domain])
-                )
-            )
-        return views
+        found = [catalogue.ids.get(item_id) for item_id in item_ids]
+        held = [row for row in found if row is not None and not self.intake.removed(domain, row)]
+        rows = np.array(held, np.int64)
+        biases = self.rating.item_biases(domain, rows, catalogue.vectors[rows])
+        counts = demand.values(rows, self.newest[domain])[:, MONTH]
+        columns = zip(held, vectors[rows], biases.tolist(), counts.tolist(), strict=True)
+        views = {
+            row: ItemView(vector, catalogue.title_of[row], bias, count) for row, vector, bias, count in columns
+        }
+        return [None if row is None else views.get(row) for row in found]
 
     def events_of(self, user_id: str) -> dict[str, int]:
         row = self.users.get(user_id)

@@ -195,6 +195,13 @@ class RatingModel(Live):
         low, high = self.domains[domain].rating_range
         return batch.censored_residual(float(value), float(total), float(low), float(high))
 
+    def item_biases(self, domain: int, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> Floats:
+        """Return `item_bias` of each item, (n,). rows: (n,). vectors: (n, dim)."""
+        own, held = np.zeros(len(rows)), rows < self.cells.sizes[domain]
+        own[held] = self.cells.arrays.item[domain, rows[held], 0]
+        biases: Floats = self.unit[domain] * (own + self.text.predict_all(vectors))
+        return biases
+
     def item_bias(self, domain: int, item: int | None, vector: NDArray[np.float32]) -> float:
         """Return how far from the mean this item lies for users at large: its text and its own record."""
         held = self.cells.sizes[domain]

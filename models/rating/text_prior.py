@@ -97,6 +97,13 @@ class TextPrior:
         scale_vector(self.arrays, vector, x)
         return text_rating(self.arrays, x)
 
+    def predict_all(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return `predict` of each item vector, (n,). vectors: (n, k)."""
+        squares, count = self.arrays.tally
+        scale = (count / squares) ** 0.5 if squares > 0 else 0.0
+        ratings: NDArray[np.float64] = vectors.astype(np.float64) @ self.arrays.mean * scale
+        return ratings
+
     def state(self) -> dict[str, Any]:
         squares, count = self.arrays.tally.tolist()
         return {
