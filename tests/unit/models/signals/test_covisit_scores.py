@@ -5,64 +5,82 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.signals.covisit_scores import FADING, LATEST, OWN, SCALE, SIGNALS, SOURCES, spread
-from models.signals.covisitation import CoVisitation
-from models.signals.popularity import Popularity
-from models.tables.user_history import Recent
+from models.signals.covisit_scores import LATEST, OWN_SIGNALS, SIGNALS
+from tests.support.ranking_world import World
 
-ITEMS = 64
-SEQUENCE = list(SIGNALS).index("sequence")
+ITEMS, ASKER = 64, 29
 
 
-def recent(domains: list[int], rows: list[int]) -> Recent:
-    return Recent(np.array(domains, np.int8), np.array(rows, np.int32), np.arange(len(rows), dtype=float))
-
-
-def world(pairs: list[tuple[int, int, int]]) -> tuple[CoVisitation, list[Popularity]]:
+def world(pairs: list[tuple[int, int, int]]) -> World:
     """Each (domain, row, then): someone had the item, and item `then` of domain 1 right after it."""
-    visits, popularity = CoVisitation(2), [Popularity(), Popularity()]
-    for domain, row, then in pairs:
-        before = recent([domain], [row])
-        visits.add(domain, row, before.domain[:0], before.row[:0], 0.0)
-        visits.add(1, then, before.domain, before.row, 0.0)
-        popularity[domain].add(row, 0.0)
-        popularity[1].add(then, 0.0)
-    return visits, popularity
+    made = World(text=False, items=ITEMS)
+    for user, (domain, row, then) in enumerate(pairs):
+        made.learn([(domain, user, row)], 0.0)
+        made.learn([(1, user, then)], 0.0)
+    return made
 
 
-def sums(visits: CoVisitation, popularity: list[Popularity], past: Recent, row: int) -> np.ndarray:
-    rows, found = spread(visits, popularity, past, 1, np.ones(ITEMS, np.bool_), 0.0)
-    return found[:, rows == row].ravel() if row in rows else np.zeros(len(SIGNALS))
+def sums(made: World, past: list[tuple[int, int]], row: int) -> dict[str, float]:
+    """The sums of an item for a user with this past, (domain, row), oldest first. Their own events are not counted."""
+    for n, (domain, item) in enumerate(past):
+        made.history.add(ASKER, domain, item, made.time + n)
+    return {name: float(np.expm1(made.column(name, ASKER)[row])) for name in (*SIGNALS, *OWN_SIGNALS)}
 
 
 def test_a_pair_by_hand() -> None:
     """One earlier event on the item, one pair: sequence 10 · 1; its own domain's cosine 2 · 10 · 1 / √1 / √1."""
-    visits, popularity = world([(1, 3, 9)])
-    found = sums(visits, popularity, recent([1], [3]), 9)
-    assert found[SEQUENCE] == pytest.approx(SCALE)
-    assert found[OWN] == pytest.approx(2 * SCALE)
-    assert found[SOURCES] == 0.0
+    found = sums(world([(1, 3, 9)]), [(1, 3)], 9)
+    wanted = dict.fromkeys(found, 0.0) | {
+        "sequence": 10, "sequence_60d": 10, "co_visitation": 20, "co_visitation_30d": 10,
+        "own_sequence": 10, "own_sequence_60d": 10, "own_co_visitation_30d": 10,
+    }  # fmt: skip
+    assert found == pytest.approx(wanted, rel=1e-4)
+
+
+def test_more_events_of_an_item_say_less_of_each() -> None:
+    """Four events on item 3, one of them before 9: 10 / √4; and 9 was had twice: its cosine is 2 · 10 / √4 / √2."""
+    found = sums(world([(1, 3, 9), (1, 3, 20), (1, 3, 21), (1, 3, 22), (1, 40, 9)]), [(1, 3)], 9)
+    assert found["sequence"] == pytest.approx(5, rel=1e-4)
+    assert found["co_visitation"] == pytest.approx(10 / np.sqrt(2), rel=1e-4)
+
+
+def test_what_came_before_speaks_in_the_reversed_sequence() -> None:
+    found = sums(world([(1, 9, 3)]), [(1, 3)], 9)
+    assert found["sequence_reversed"] == found["own_sequence_reversed"] == pytest.approx(10, rel=1e-4)
+    assert found["sequence"] == 0.0
 
 
 def test_a_source_speaks_through_its_own_signal_and_an_older_item_less() -> None:
-    visits, popularity = world([(0, 3, 9)])
-    found = sums(visits, popularity, recent([0, 0], [3, 4]), 9)
-    assert found[SEQUENCE] == pytest.approx(SCALE * FADING[1])
-    assert found[OWN] == 0.0
-    assert found[SOURCES] == pytest.approx(2 * SCALE)
+    found = sums(world([(0, 3, 9)]), [(0, 3), (0, 4)], 9)
+    assert found["sequence"] == pytest.approx(8, rel=1e-4)
+    assert found["co_visitation"] == 0.0
+    assert found["co_visitation_sources"] == pytest.approx(20, rel=1e-4)
+    assert not any(found[name] for name in OWN_SIGNALS)
 
 
 def test_other_domains_do_not_push_a_users_own_items_out() -> None:
-    """An own item behind 25 of another domain counts for co-visitation; for a sequence it is too far back."""
-    visits, popularity = world([(1, 3, 9), (0, 3, 8)])
-    past = recent([1, 0] + [0] * 25, [3, 3, *list(range(20, 45))])
-    found = sums(visits, popularity, past, 9)
-    assert found[OWN] == pytest.approx(2 * SCALE)
-    assert found[SEQUENCE] == 0.0
-    assert not sums(visits, popularity, past, 8).any()  # another domain's, behind its latest 20
+    """An own item behind 25 of another domain counts for co-visitation; for a sequence it is too far back, save for the
+    domain's own."""
+    past = [(1, 3), (0, 3), *((0, n) for n in range(20, 45))]
+    found = sums(world([(1, 3, 9), (0, 3, 8)]), past, 9)
+    assert found["co_visitation"] == pytest.approx(20, rel=1e-4)
+    assert found["sequence"] == 0.0
+    assert found["own_sequence"] == pytest.approx(10, rel=1e-4)
+    assert not any(
+        sums(world([(1, 3, 9), (0, 3, 8)]), past, 8).values()
+    )  # another domain's, behind its latest 20
 
 
 def test_only_the_latest_own_items_count() -> None:
-    visits, popularity = world([(1, 3, 9)])
-    past = recent([1] * (LATEST + 1), [3, *range(20, 20 + LATEST)])
-    assert not sums(visits, popularity, past, 9).any()
+    past = [(1, 3), *((1, n) for n in range(20, 20 + LATEST))]
+    assert not any(sums(world([(1, 3, 9)]), past, 9).values())
+
+
+def test_an_item_that_was_had_or_is_closed_is_not_met() -> None:
+    """It takes no room among the sums of those that may be listed."""
+    made = world([(1, 3, 9), (1, 3, 10), (1, 3, 11)])
+    made.catalogues[1].recommendable[10] = False
+    for row in (3, 9):
+        made.history.add(ASKER, 1, row, made.time)
+    found = made.column("co_visitation", ASKER)
+    assert {row for row, value in found.items() if value} == {11}

@@ -1,12 +1,14 @@
-"""Co-visit counts by hand, decay, bounded lists of neighbours, and rows that change hands."""
+"""Co-visit counts by hand and against a plain model, decay, bounded lists of neighbours, and rows that change hands."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import DTypeLike
 
 from models.signals import covisitation as module
-from models.signals.covisitation import DAY, FADE, KINDS, CoVisitation
+from models.signals.covisitation import DAY, FADE, KINDS, WINDOW, CoVisitation
+from tests.support.plain.covisitation import PlainVisits
 from tests.support.states import differences
 
 
@@ -65,14 +67,60 @@ def test_growth_is_taken_back_in_time() -> None:
     assert np.isfinite(visits.lists.weights).all()
 
 
-@pytest.mark.parametrize("sizes", [(3,), (1, 2, 3)])
+@pytest.mark.parametrize("sizes", [(8,), (8, 16), (8, 16, 24)])
 def test_a_full_list_gives_its_weakest_neighbour_away(sizes: tuple[int, ...]) -> None:
-    visits = CoVisitation(1, sizes)
+    """Full of neighbours that were met twice, save one that was met once."""
+    visits, most = CoVisitation(1, sizes), sizes[-1]
     visit(visits, (0, 0), [])
-    for row in (1, 2, 3, 1, 2):
+    for row in [*range(1, most + 1), *(r for r in range(1, most + 1) if r != 3)]:
         visit(visits, (0, row), [(0, 0)])
-    visit(visits, (0, 9), [(0, 0)])
-    assert set(counts(visits, (0, 0), 0)) == {1, 2, 9}
+    assert set(counts(visits, (0, 0), 0)) == set(range(1, most + 1))
+    visit(visits, (0, 99), [(0, 0)])
+    assert set(counts(visits, (0, 0), 0)) == set(range(1, most + 1)) - {3} | {99}
+
+
+def play_both(seed: int, batch: int, items: int, days: float, kind: DTypeLike) -> int:
+    """Compare batches of a random stream with the plain model; return how many lists are full at the end.
+
+    Items met twice, items without a slot, the item itself. days: between two events.
+    """
+    random, most, start = np.random.default_rng(seed), 16, 1e9
+    visits, plain = CoVisitation(1, (8, most)), PlainVisits(most, start, kind)
+    visits.start, time = start, start
+    for row in range(items):
+        visits.claim(0, row)
+    for _ in range(0, 400, batch):
+        slots = random.zipf(1.4, batch) % items
+        latest = (random.zipf(1.2, (batch, WINDOW + 5)) % (items + 1) - 1).astype(np.int32)
+        lengths = random.integers(0, WINDOW + 6, batch)
+        times = time + np.cumsum(random.exponential(days * DAY, batch))
+        visits.fold(slots, latest, lengths, times)
+        for slot, row, length, at in zip(
+            slots.tolist(), latest, lengths.tolist(), times.tolist(), strict=True
+        ):
+            plain.visit(slot, row[:length].tolist(), at)
+        time = float(times[-1])
+    full = 0
+    for slot in range(items):
+        found, wanted = counts(visits, (0, slot), 0, time), plain.counts(slot, time)
+        assert found.keys() == wanted.keys()
+        full += len(found) == most
+        for other, values in wanted.items():
+            np.testing.assert_allclose(found[other], values, rtol=1e-3, atol=1e-6)
+    return full
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("batch", [1, 5])
+def test_folded_batches_are_what_the_plain_model_holds(seed: int, batch: int) -> None:
+    """With lists that are full, which give their weakest away."""
+    assert play_both(seed, batch, 60, 3.0, np.float32) > 3
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_batches_of_many_years_are_what_the_plain_model_holds(batch: int) -> None:
+    """Growth is taken back again and again."""
+    assert play_both(0, batch, 12, 60.0, np.float64) == 0
 
 
 def test_dropped_rows_are_forgotten_and_slots_reused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,29 +6,27 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.signals.neighbour_lists import SIZES, NeighbourLists
+from models.signals.neighbour_lists import FREE, SIZES, NeighbourLists, find, seat
 from models.state.merging import merged
 from models.state.snapshot import joined, settle, snapshot
 from models.state.tracked_tables import Live
 from tests.support.states import differences
 
-SLOTS, SMALL = 7, (1, 2, 4)
+SLOTS, SMALL = 20, (8, 16)
+SLOT = st.integers(0, SLOTS - 1)
 ACTIONS = st.lists(
     st.one_of(
-        st.tuples(st.just("one"), st.integers(0, SLOTS - 1), st.sets(st.integers(0, SLOTS - 1), min_size=1)),
-        st.tuples(
-            st.just("all"),
-            st.integers(0, SLOTS - 1),
-            st.sets(st.integers(0, SLOTS - 1), min_size=1, max_size=SMALL[-1]),
-        ),
-        st.tuples(st.just("drop"), st.integers(0, SLOTS - 1), st.none()),
-        st.tuples(st.just("remove"), st.integers(0, SLOTS - 1), st.none()),
+        st.tuples(st.just("one"), SLOT, SLOT),
+        st.tuples(st.just("many"), SLOT, st.sets(SLOT, min_size=12)),
+        st.tuples(st.just("drop"), SLOT, st.none()),
+        st.tuples(st.just("remove"), SLOT, st.none()),
         st.tuples(st.just("save"), st.just(0), st.booleans()),
     ),
-    max_size=50,
+    max_size=30,
 )
 
 
@@ -51,45 +49,35 @@ class Whole(Live):
         return {"places": self.lists.live()}
 
 
-@settings(max_examples=150, deadline=None)
+def seated(lists: NeighbourLists, slot: int, neighbour: int) -> int:
+    """The neighbour's place; whoever writes there marks it."""
+    lists.reserve(1)
+    at = int(seat(lists.blocks(), slot, neighbour))
+    lists.written.add(slot * lists.most + at - int(lists._begin[slot]))
+    return at
+
+
+@settings(max_examples=100, deadline=None)
 @given(ACTIONS)
 def test_a_full_list_gives_its_weakest_away(actions: list[Any]) -> None:
     """A neighbour that is new takes a free place, else the weakest one's; states and increments are the lists."""
     lists, model = NeighbourLists(2, SMALL), [dict[int, float]() for _ in range(SLOTS)]
     lists.claim(SLOTS - 1)
     saved, weight = decoded(snapshot(Whole(lists).live())), 0.0
-
-    def expect(slot: int, neighbour: int, kept: set[int]) -> None:
-        if neighbour not in model[slot]:
-            if len(model[slot]) == SMALL[-1]:
-                del model[slot][min(model[slot].keys() - kept, key=lambda one: model[slot][one])]
-            model[slot][neighbour] = 0.0
-
     for what, slot, some in actions:
-        if what == "one":
-            slots = np.array(sorted(some))
-            at, known = lists.find(slots, slot)
-            assert known.tolist() == [slot in model[n] for n in slots.tolist()]
-            for n in slots.tolist():
+        if what in ("one", "many"):
+            for neighbour in sorted({some} if what == "one" else some):
                 weight += 1.0
-                expect(n, slot, set())
-                model[n][slot] += weight
-            lists.weights[at, 1] += np.arange(weight - len(slots) + 1, weight + 1)
-        elif what == "all":
-            neighbours = np.array(sorted(some))
-            at = lists.find_all(slot, neighbours)
-            for n in neighbours.tolist():
-                weight += 1.0
-                expect(slot, n, set(some))
-            for n, more in zip(neighbours.tolist(), range(len(neighbours) - 1, -1, -1), strict=True):
-                model[slot][n] += weight - more
-            lists.weights[at, 1] += np.arange(weight - len(neighbours) + 1, weight + 1)
+                if neighbour not in model[slot] and len(model[slot]) == SMALL[-1]:
+                    del model[slot][min(model[slot], key=lambda one: model[slot][one])]
+                at = seated(lists, slot, neighbour)
+                assert (lists.weights[at, 1] > 0) == (neighbour in model[slot])
+                model[slot][neighbour] = lists.weights[at, 1] = weight
         elif what == "drop":
             lists.drop(slot)
             model[slot].clear()
         elif what == "remove":
-            gone = np.arange(SLOTS) == slot
-            lists.remove(gone)
+            lists.remove(np.arange(SLOTS) == slot)
             for one in model:
                 one.pop(slot, None)
         else:
@@ -99,19 +87,33 @@ def test_a_full_list_gives_its_weakest_away(actions: list[Any]) -> None:
                 lists.load(saved["places"], SLOTS)
                 settle(Whole(lists).live(), saved)
         assert [held(lists, n) for n in range(SLOTS)] == model
-    blocks = sum(len(left) * size for size, left in lists._left.items()) + int(lists._room.sum())
-    assert blocks == lists._end
+    left = int((lists._left_n * np.array(SMALL)).sum())
+    assert left + int(lists._room.sum()) == int(lists._end[0])
+
+
+@pytest.mark.parametrize("room", [8, 16, 24])
+def test_finding_is_a_search_from_the_first_place_on(room: int) -> None:
+    """Of equal ones the first; outside of the block nothing is found."""
+    random = np.random.default_rng(room)
+    ids = random.integers(-1, 12, 64).astype(np.int32)
+    for begin in (0, 8, 40):
+        block = ids[begin : begin + room].tolist()
+        for wanted in range(FREE, 13):
+            expected = begin + block.index(wanted) if wanted in block else -1
+            assert find(ids, begin, room, wanted) == expected
 
 
 def test_memory_follows_what_lists_hold() -> None:
     """A thousand lists of ten neighbours and one of all: 24 bytes a place of their sizes, not of the largest."""
     lists = NeighbourLists(5)
     lists.claim(1000)
+    lists.reserve(1000)
     for slot in range(1000):
-        lists.find_all(slot, np.arange(10))
-    few = lists._end * (lists.ids.itemsize + lists.weights.strides[0])
+        for neighbour in range(10):
+            seat(lists.blocks(), slot, neighbour)
+    few = int(lists._end[0]) * (lists.ids.itemsize + lists.weights.strides[0])
     assert few == 1000 * SIZES[0] * 24
-    for n in range(0, 300, 20):
-        lists.find_all(1000, np.arange(n, n + 20))
+    for neighbour in range(300):
+        seated(lists, 1000, neighbour)
     assert len(held(lists, 1000)) == SIZES[-1]
-    assert lists._end * 24 == few + sum(SIZES) * 24
+    assert int(lists._end[0]) * 24 == few + sum(SIZES) * 24

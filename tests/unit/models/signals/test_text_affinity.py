@@ -4,42 +4,45 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.signals.text_affinity import FADE, profile, to_own
-from models.tables.catalogue import Catalogue
-from models.tables.user_history import History
+from tests.support.ranking_world import World
 
-DIM = 6
+PAST = [(1, 0), (0, 0), (0, 1), (1, 2), (0, 2)]
 
 
-def _world() -> tuple[list[Catalogue], History]:
+def _world() -> World:
     """Two domains of three items each, and a user who had all of the first and two of the second."""
-    rng = np.random.default_rng(0)
-    catalogues = [Catalogue(10, DIM), Catalogue(10, DIM)]
-    for catalogue in catalogues:
-        for n in range(3):
-            row, _ = catalogue.touch(f"i{n}")
-            catalogue.set_vector(row, rng.normal(size=DIM).astype(np.float32))
-    history = History(catalogues)
-    for time, (domain, row) in enumerate([(1, 0), (0, 0), (0, 1), (1, 2), (0, 2)]):
-        history.add(7, domain, row, f"i{row}", float(time))
-    return catalogues, history
+    world = World(items=3)
+    for time, (domain, row) in enumerate(PAST):
+        world.history.add(7, domain, row, float(time))
+    return world
 
 
 def test_the_profile_is_of_all_domains() -> None:
-    catalogues, history = _world()
-    first, second = (catalogue.directions.units for catalogue in catalogues)
-    fading = FADE ** np.arange(5)
+    world = _world()
+    first, second = (catalogue.directions.units for catalogue in world.catalogues)
+    fading = 0.8 ** np.arange(5)
     wanted = fading @ np.stack([first[2], second[2], first[1], first[0], second[0]])
-    found = profile(catalogues, history.recent(7))
+    found, nobody = world.asked([7, None]).profile
     np.testing.assert_allclose(found, wanted / np.linalg.norm(wanted), rtol=1e-4)
-    assert not profile(catalogues, history.recent(None)).any()
+    assert not nobody.any()
+    cosines = world.column("text", 7)
+    np.testing.assert_allclose(cosines[1], second[1] @ wanted / np.linalg.norm(wanted), rtol=1e-3)
 
 
 def test_how_near_items_are_to_the_domains_own() -> None:
-    catalogues, history = _world()
-    units, rows = catalogues[1].directions.units, np.arange(3)
-    own = FADE * units[0] + units[2]
-    found = to_own(catalogues[1], history.recent(7), 1, rows)
-    np.testing.assert_allclose(found[:, 0], np.maximum(units[:3] @ units[0], units[:3] @ units[2]), rtol=1e-4)
-    np.testing.assert_allclose(found[:, 1], units[:3] @ own / np.linalg.norm(own), rtol=1e-4)
-    assert not to_own(catalogues[1], history.recent(None), 1, rows).any()
+    world = _world()
+    units = world.catalogues[1].directions.units
+    own = 0.8 * units[0] + units[2]
+    for row in range(3):
+        nearest, mean = (world.column(name, 7, include=row)[row] for name in ("text_nearest", "text_own"))
+        np.testing.assert_allclose(nearest, max(units[row] @ units[0], units[row] @ units[2]), rtol=1e-4)
+        np.testing.assert_allclose(mean, units[row] @ own / np.linalg.norm(own), rtol=1e-3, atol=1e-6)
+        assert world.column("text_nearest", None, include=row)[row] == 0.0
+
+
+def test_without_text_nothing_is_near() -> None:
+    """Users' items have no vectors: no direction, no division by zero."""
+    world = World(text=False, items=3)
+    world.history.add(7, 1, 0, 0.0)
+    for name in ("text", "text_nearest", "text_own"):
+        assert not any(world.column(name, 7).values())

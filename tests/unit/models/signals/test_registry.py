@@ -1,0 +1,52 @@
+"""The columns of the candidates: all are filled, and with what the plain rules say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.signals.registry import ALL, EMPTY, LAYOUT, NAMES, PLACES, TARGET_ONLY, matrix
+from tests.support.plain import ranking as plain
+from tests.support.ranking_world import World
+
+
+@pytest.mark.parametrize("domain", [0, 1])
+@pytest.mark.parametrize("network", [False, True])
+def test_columns_are_what_the_plain_rules_say(domain: int, network: bool) -> None:
+    """Of every candidate of every user, and of one whom nobody knows."""
+    world = World(network=network)
+    world.run(600)
+    for user in (None, *range(world.users)):
+        rows, values = world.proposed(user, domain)
+        eligible = world.history.eligible(user, domain)
+        wanted = plain.columns(world.ranker, domain, world.who(user, domain), rows.astype(np.int64), eligible)
+        for column, found, expected in zip(LAYOUT, values, wanted, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4, err_msg=column.name)
+
+
+@pytest.mark.parametrize("user", [None, 3])
+def test_no_column_is_left_unwritten(user: int | None) -> None:
+    """Not for a young ranker either: the room held nan before. What no signal fills stays zero."""
+    for events in (0, 200):
+        world = World(network=True)
+        world.run(events)
+        world.proposed(user)  # makes the room
+        world.ranker._room[1].values[:, :EMPTY] = np.nan
+        rows, values = world.proposed(user)
+        assert len(rows)
+        assert np.isfinite(values).all()
+        assert not world.ranker._room[1].values[:, EMPTY].any()
+
+
+def test_names_and_places_fit() -> None:
+    assert [LAYOUT[n].name for n in ALL] == list(NAMES)
+    assert len(PLACES) == len(LAYOUT)
+    without = {name for name, place in zip(NAMES, TARGET_ONLY, strict=True) if place == EMPTY}
+    assert without == {"co_visitation_sources", "affinity"}
+    moved = {LAYOUT[place].name for place in TARGET_ONLY if place != EMPTY} - set(NAMES)
+    assert moved == {"own_sequence", "own_sequence_60d", "own_sequence_reversed", "own_co_visitation_30d"}
+
+
+def test_the_matrix_has_a_row_a_candidate() -> None:
+    values = np.arange(3 * len(LAYOUT), dtype=np.float32).reshape(len(LAYOUT), 3)
+    assert matrix(values).tolist() == values[ALL].T.tolist()
