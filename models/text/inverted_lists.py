@@ -166,6 +166,8 @@ class VectorIndex:
             self._fills, self._rows = 0, len(vectors)
             self._centres = _chosen(vectors[held])
         elif self._fills % ASSIGNED and len(vectors) == len(self._list_of):
+            # What stays has drifted only; what has come or gone since is in the wrong list, or in none.
+            self.changed(np.flatnonzero(held != (self._list_of > 0)))
             return
         self._assign(vectors)
 
@@ -206,6 +208,7 @@ class VectorIndex:
     def state(self) -> dict[str, Any]:
         """Return what `load` takes, for a live state."""
         return {
+            "limit": self.limit,
             "centres": self._centres if self.in_use else None,
             "fills": self._fills,
             "rows": self._rows,
@@ -217,9 +220,11 @@ class VectorIndex:
         """Take up a state. vectors: (rows, dim), all, as they were when it was taken."""
         self._lists = None
         self._fills, self._rows = int(state["fills"]), int(state["rows"])
-        centres = state["centres"]
+        few = state.get("limit") != self.limit and int(vectors.any(1).sum()) <= self.limit
+        centres = None if few else state["centres"]
         self._centres = np.zeros((0, self.dim), np.float32) if centres is None else centres.copy()
-        if "list_of" in state:
+        self._list_of, self._loose = np.zeros(0, np.int32), {}
+        if "list_of" in state and not few:
             self._list_of = state["list_of"].copy()
             self._loose = dict.fromkeys(state["loose"].tolist())
         elif self.in_use:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from models.tables.replay_buffer import Events, Frequency, ReplayBuffer, age, used
-from models.tables.user_history import Recent, newest_first
 
 LENGTH = 3
 
@@ -108,14 +107,11 @@ def test_state_round_trips() -> None:
     same(buffer.sample(50, np.random.default_rng(3)), copy.sample(50, np.random.default_rng(3)))
 
 
-def test_recent_items_newest_first() -> None:
-    """Two of three places are taken; ages count from the newest, a day and a half before it."""
-    latest = Recent(np.array([0, 1], np.int8), np.array([7, 8], np.int32), np.array([0.0, 129_600.0]))
-    places = newest_first(latest, 3)
-    assert places.tolist() == [[1, 8, 129_600], [0, 7, 0], [-1, -1, -1]]
-    assert used(places[None]).tolist() == [[True, True, False]]
-    assert age(places[None]).tolist() == [[0.0, 1.5, 0.0]]
-    assert newest_first(latest, 1).tolist() == [[1, 8, 129_600]]
+def test_ages_count_from_the_newest() -> None:
+    """Two of three places are taken; the second is a day and a half before the newest."""
+    places = np.array([[[1.0, 8, 129_600], [0, 7, 0], [-1, -1, -1]]])
+    assert used(places).tolist() == [[True, True, False]]
+    assert age(places).tolist() == [[0.0, 1.5, 0.0]]
 
 
 def test_what_a_user_had_is_no_candidate() -> None:

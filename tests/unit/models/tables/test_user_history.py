@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.tables import user_history as module
 from models.tables.catalogue import Catalogue
-from models.tables.user_history import History, newest_first
+from models.tables.user_history import Done, History, asking, contains
+from tests.support.plain.user_history import Entry, PlainHistory
+from tests.support.states import differences
 
 
-def history_of(length: int = 4) -> History:
-    return History([Catalogue(100, 2), Catalogue(100, 2)], length)
+def history_of(length: int = 4, items: int = 40) -> History:
+    """Of two domains with items i0, i1 … in their rows."""
+    catalogues = [Catalogue(100, 2), Catalogue(100, 2)]
+    for catalogue in catalogues:
+        for n in range(items):
+            catalogue.touch(f"i{n}")
+    return History(catalogues, length)
+
+
+def done(events: list[tuple[int, int, int]], time: float = 0.0) -> Done:
+    """User, domain, item row of each event; one second apart."""
+    user, domain, item = np.array(events, np.int64).reshape(-1, 3).T
+    return Done(domain, user, item, time + np.arange(len(events), dtype=np.float64))
 
 
 def test_recent_is_the_latest_in_order() -> None:
     """A ring of 4 after 6 events of two domains holds the last four, oldest first."""
     history = history_of()
     for n in range(6):
-        history.add(1, n % 2, n, f"i{n}", float(n))
+        history.add(1, n % 2, n, float(n))
     recent = history.recent(1)
     assert recent.row.tolist() == [2, 3, 4, 5]
     assert recent.domain.tolist() == [0, 1, 0, 1]
@@ -28,30 +43,105 @@ def test_recent_is_the_latest_in_order() -> None:
     assert history.count(1, 0) == history.count(1, 1) == 3
 
 
-STEP = st.tuples(st.integers(0, 5), st.integers(0, 1), st.integers(0, 6), st.sampled_from([0, 0, 0, 1, 2]))
-"""User, domain, item row, and what happens: an event, the row goes to another item, the user goes."""
+EVENT = st.tuples(st.integers(0, 5), st.integers(0, 1), st.integers(0, 6))
+"""User, domain, item row."""
+STEP = st.one_of(
+    st.tuples(st.just("events"), st.lists(EVENT, min_size=1, max_size=7)),
+    st.tuples(st.just("reborn"), EVENT),
+    st.tuples(st.just("dropped"), EVENT),
+)
 
 
-@given(st.lists(STEP, max_size=60), st.integers(1, 4))
-def test_newest_of_many_is_that_of_each(steps: list[tuple[int, int, int, int]], length: int) -> None:
-    """Through wrap-around, reborn rows and dropped users, and for users that are not there."""
-    history = history_of()
-    for time, (user, domain, row, what) in enumerate(steps):
-        if what == 0:
-            history.add(user, domain, row, f"i{time}", float(time))
-        elif what == 1:
-            history.item_reborn(domain, row)
+def told(found: module.Recalled, b: int) -> list[Entry]:
+    n = int(found.n[b])
+    return list(
+        zip(*(values[b, :n].tolist() for values in (found.domain, found.row, found.time)), strict=True)
+    )
+
+
+@settings(deadline=None)
+@given(st.lists(STEP, max_size=20), st.lists(EVENT, max_size=9))
+def test_recalls_what_plain_lists_hold(
+    steps: list[tuple[str, Any]], asked: list[tuple[int, int, int]]
+) -> None:
+    """Through wrap-around, reborn rows and dropped users; earlier events of the batch come first, or not at all."""
+    history, plain, time = history_of(), PlainHistory(4), 0.0
+    for what, of in steps:
+        if what == "events":
+            history.extend(done(of, time))
+            for n, (user, domain, item) in enumerate(of):
+                plain.add(user, domain, item, time + n)
+            time += len(of)
+        elif what == "reborn":
+            history.item_reborn(of[1], of[2])
+            plain.reborn(of[1], of[2])
         else:
-            history.drop_user(user)
-    users = [None, *range(8)]
-    each = [newest_first(history.recent(user), length) for user in users]
-    np.testing.assert_array_equal(history.newest(users, length), np.stack(each))
+            history.drop_user(of[0])
+            plain.drop(of[0])
+    batch = done(asked, time)
+    together, apart = history.recall(batch), history.recall(batch, together=False)
+    for b, (user, domain, _) in enumerate(asked):
+        before = [(d, i, time + n) for n, (u, d, i) in enumerate(asked[:b]) if u == user][::-1]
+        assert told(together, b) == (before + plain.recent(user))[:4]
+        assert together.events[b] == plain.count(user, domain) + sum(d == domain for d, _, _ in before)
+        assert told(apart, b) == plain.recent(user)
+        assert apart.events[b] == plain.count(user, domain)
+    for user in range(6):
+        recent = history.recent(user)
+        assert list(zip(*map(np.ndarray.tolist, recent), strict=True)) == plain.recent(user)[::-1]
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(EVENT, min_size=1, max_size=6), max_size=8))
+def test_batches_leave_what_single_events_leave(batches: list[list[tuple[int, int, int]]]) -> None:
+    history, one_by_one, time = history_of(), history_of(), 0.0
+    for batch in batches:
+        history.extend(done(batch, time))
+        for n, event in enumerate(batch):
+            one_by_one.extend(done([event], time + n))
+        time += len(batch)
+    assert differences(history.state(), one_by_one.state()) == []
+
+
+def test_seen_items_of_a_batch() -> None:
+    """A user's second event finds the first one's item; what they do for the first time is not seen before."""
+    history = history_of()
+    history.add(1, 0, 7, 0.0)
+    batch = done([(1, 0, 3), (2, 0, 3), (1, 0, 3), (1, 1, 3), (1, 0, 7)])
+    seen = history.seen_before(batch)
+    assert contains(*seen, history.hashes(batch)).tolist() == [False, False, True, False, True]
+    assert np.diff(seen.at).tolist() == [1, 0, 2, 0, 3]
+    apart = history.seen_before(batch, together=False)
+    assert contains(*apart, history.hashes(batch)).tolist() == [False, False, False, False, True]
+    history.extend(batch)
+    assert history.seen_items == 4
+
+
+def test_recalling_changes_nothing_and_knows_nobody_without_a_row() -> None:
+    history = history_of()
+    history.add(1, 0, 7, 0.0)
+    before = history.state()
+    found = history.recall(asking([None, 1, 99], 0))
+    assert found.n.tolist() == [0, 1, 0]
+    assert found.events.tolist() == [0, 1, 0]
+    assert found.context(3)[0].tolist() == [[-1.0] * 3] * 3
+    assert found.context(2)[1].tolist() == [[0, 7, 0], [-1, -1, -1]]
+    assert differences(before, history.state()) == []
+
+
+def test_newest_of_many_is_newest_first() -> None:
+    history = history_of()
+    for n in range(6):
+        history.add(1, n % 2, n, float(n))
+    found = history.newest([1, None], 3)
+    assert found[0].tolist() == [[1, 5, 5], [0, 4, 4], [1, 3, 3]]
+    assert (found[1] == -1).all()
 
 
 @pytest.mark.parametrize("user", [None, 0, 500])
 def test_an_unknown_user_has_nothing(user: int | None) -> None:
     history = history_of()
-    history.add(7, 0, 1, "a", 1.0)
+    history.add(7, 0, 1, 1.0)
     assert len(history.recent(user).row) == 0
     assert len(history.seen_rows(user, 0)) == 0
     assert history.count(user, 0) == 0
@@ -61,39 +151,53 @@ def test_an_unknown_user_has_nothing(user: int | None) -> None:
 def test_a_reborn_row_is_no_longer_recent() -> None:
     """Entries before the rebirth meant another item; those after it count. Other domains are not touched."""
     history = history_of()
-    history.add(0, 0, 5, "old", 1.0)
-    history.add(0, 1, 5, "other", 2.0)
+    history.add(0, 0, 5, 1.0)
+    history.add(0, 1, 5, 2.0)
     history.item_reborn(0, 5)
     assert history.recent(0).domain.tolist() == [1]
-    history.add(0, 0, 5, "new", 3.0)
+    history.add(0, 0, 5, 3.0)
     assert history.recent(0).time.tolist() == [2.0, 3.0]
 
 
 def test_seen_outlives_the_row() -> None:
-    history = history_of()
+    history = history_of(items=0)
     row, _ = history.catalogues[0].touch("a")
-    assert history.add(0, 0, row, "a", 1.0)
-    assert not history.add(0, 0, row, "a", 2.0)
+    history.add(0, 0, row, 1.0)
+    history.add(0, 0, row, 2.0)
+    assert history.seen_items == 1
     assert history.seen_rows(0, 0).tolist() == [row]
     assert history.has_seen(0, 0, "a")
     assert not history.has_seen(0, 1, "a")
+    history.catalogues[0].ids.discard("a")
+    history.catalogues[0].row_by_hash.remove(int(history.catalogues[0].hash_of[row]))
+    assert history.seen_rows(0, 0).tolist() == []
+    assert history.has_seen(0, 0, "a")
+
+
+def test_who_is_eligible() -> None:
+    """What may be recommended, less what the user had."""
+    history = history_of(items=4)
+    history.catalogues[0].recommendable[2] = False
+    history.add(0, 0, 1, 1.0)
+    assert np.flatnonzero(history.eligible(0, 0)).tolist() == [0, 3]
+    assert np.flatnonzero(history.eligible(None, 0)).tolist() == [0, 1, 3]
 
 
 def test_seen_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SEEN_LIMIT", 3)
     history = history_of()
     for n in range(5):
-        history.add(0, 0, n, f"i{n}", float(n))
+        history.add(0, 0, n, float(n))
     assert [history.has_seen(0, 0, f"i{n}") for n in range(5)] == [False, False, True, True, True]
 
 
 def test_a_dropped_user_starts_anew() -> None:
     history = history_of()
     for n in range(6):
-        history.add(0, 0, n, f"i{n}", float(n))
+        history.add(0, 0, n, float(n))
     history.drop_user(0)
     assert len(history.recent(0).row) == 0
-    history.add(0, 0, 9, "i9", 9.0)
+    history.add(0, 0, 9, 9.0)
     assert history.recent(0).row.tolist() == [9]
     assert not history.has_seen(0, 0, "i1")
 
@@ -101,7 +205,7 @@ def test_a_dropped_user_starts_anew() -> None:
 def test_state_round_trips() -> None:
     history, other = history_of(), history_of()
     for n in range(20):
-        history.add(n % 3, n % 2, n, f"i{n}", float(n))
+        history.add(n % 3, n % 2, n, float(n))
     history.item_reborn(0, 18)
     other.load(history.state())
     for user in range(3):

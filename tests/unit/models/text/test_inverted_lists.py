@@ -6,15 +6,19 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from models.learner import Learner
+from models.micro_batches import micro_batches
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
+from models.state.tracked_tables import whole
 from models.text.encoder import HashingEncoder
-from models.text.inverted_lists import FILLS, VectorIndex
-from models.text.top_k import Dense, affinities
+from models.text.inverted_lists import FILLS, LOOSE, NONE, VectorIndex, best_of, nearest, offer
 from tests.support.states import differences
+
+torch.set_num_threads(1)  # the state law holds for one thread
 
 ROWS, DIM = 3000, 16
 WORDS = ("dark", "merry", "sad")
@@ -39,12 +43,61 @@ def everything(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.ones(len(vectors), np.bool_)
 
 
+def top(
+    index: VectorIndex,
+    vectors: NDArray[np.float32],
+    query: NDArray[np.float32],
+    allowed: NDArray[np.bool_],
+    k: int,
+) -> list[int]:
+    """The rows that a search finds."""
+    best, closed = best_of(k), np.zeros(len(vectors), np.int32)
+    lists = index.lists(vectors, len(vectors))
+    found = nearest(query, vectors, lists, allowed, closed, 1, best, best_of(256))
+    rows: list[int] = best.rows[:found].tolist()
+    return rows
+
+
+def exact(scores: NDArray[np.float32], allowed: NDArray[np.bool_], k: int) -> set[int]:
+    rows = np.flatnonzero(allowed & (scores != 0))
+    return set(rows[np.argsort(-scores[rows])[:k]].tolist())
+
+
+@pytest.mark.parametrize("k", [1, 2, 7, 30])
+def test_a_heap_keeps_the_highest(k: int) -> None:
+    """The lowest that is kept is at the root all the time."""
+    random = np.random.default_rng(k)
+    best = best_of(k)
+    best.scores[:], best.rows[:] = -np.inf, NONE
+    scores = random.normal(size=200).astype(np.float32)
+    for row, score in enumerate(scores.tolist()):
+        if score > best.scores[0]:
+            offer(best.scores, best.rows, k, score, row)
+        assert best.scores[0] == best.scores.min()
+    np.testing.assert_array_equal(np.sort(best.scores)[::-1], np.sort(scores)[::-1][:k])
+    np.testing.assert_array_equal(scores[best.rows], best.scores)
+
+
+@pytest.mark.parametrize("rows", [5, 30, 700])
+def test_without_an_index_the_nearest_are_the_head_of_a_full_sort(rows: int) -> None:
+    """Less those that are closed, carry the mark, or have no vector."""
+    random, vectors = np.random.default_rng(rows), clustered(rows)
+    vectors[random.random(rows) < 0.1] = 0
+    allowed, closed = random.random(rows) < 0.7, random.integers(0, 4, rows).astype(np.int32)
+    lists = filled(vectors, limit=1000).lists(vectors, rows)
+    for query in clustered(20, 1):
+        best = best_of(30)
+        found = nearest(query, vectors, lists, allowed, closed, 2, best, best_of(256))
+        assert set(best.rows[:found].tolist()) == exact(vectors @ query, allowed & (closed != 2), 30)
+
+
 def test_finds_nearly_all_of_the_highest() -> None:
     """Recall of the 30 highest dot products over 100 queries."""
     vectors, allowed = clustered(), everything(clustered())
     index = filled(vectors)
+    assert index.in_use
     hits = [
-        np.isin(index.top(vectors, q, allowed, 30), Dense(vectors @ q).top(allowed, 30)).sum()
+        len(set(top(index, vectors, q, allowed, 30)) & exact(vectors @ q, allowed, 30))
         for q in clustered(100, 1)
     ]
     assert np.mean(hits) / 30 > 0.9
@@ -55,46 +108,82 @@ def test_only_allowed_rows_and_no_zero_vectors() -> None:
     vectors[::3] = 0
     index, allowed = filled(vectors), everything(vectors)
     allowed[1::3] = False
-    found = index.top(vectors, vectors[2], allowed, 500)
+    found = np.array(top(index, vectors, vectors[2], allowed, 500))
     assert len(found)
     assert (found % 3 == 2).all()
     allowed[:] = False
-    assert index.top(vectors, vectors[2], allowed, 5).tolist() == []
+    assert top(index, vectors, vectors[2], allowed, 5) == []
 
 
-def test_rows_come_move_and_go() -> None:
+@pytest.mark.parametrize("moves", [1, 3])
+def test_rows_come_move_and_go(moves: int) -> None:
     """A changed row is found at its new place only, a new one is found, one without a vector is not."""
     vectors = clustered()
     index = filled(vectors)
     vectors = np.concatenate([vectors, vectors[7:8] * 9])
     vectors[5], vectors[6] = vectors[7] * 10, 0
-    index.changed(np.array([5, 6, ROWS]))
+    for _ in range(moves):  # moved again and again, it is held once
+        index.changed(np.array([5, 6, ROWS]))
     allowed = everything(vectors)
-    assert {5, ROWS} <= set(index.top(vectors, vectors[7], allowed, 10).tolist())
-    assert 6 not in index.top(vectors, clustered()[6], allowed, len(vectors))
-    for _ in range(3):  # moved again and again, it is held once
-        index.changed(np.array([5]))
-        found = index.top(vectors, vectors[7], allowed, 10).tolist()
-        assert len(set(found)) == len(found) == 10
+    found = top(index, vectors, vectors[7], allowed, 10)
+    assert {5, ROWS} <= set(found)
+    assert len(set(found)) == len(found) == 10
+    assert 6 not in top(index, vectors, clustered()[6], allowed, len(vectors))
+
+
+def test_what_was_changed_does_not_stay_loose_for_ever() -> None:
+    """Past a bound it is put into the lists, where it is found as well."""
+    vectors = clustered()
+    index, allowed = filled(vectors), everything(vectors)
+    changed = np.arange(LOOSE + 1)
+    vectors[changed] = vectors[changed][::-1].copy()
+    index.changed(changed)
+    assert len(index.lists(vectors, ROWS).loose) == 0
+    index.changed(changed[:9])
+    assert index.lists(vectors, ROWS).loose.tolist() == list(range(9))
+    hits = [
+        len(set(top(index, vectors, q, allowed, 9)) & exact(vectors @ q, allowed, 9))
+        for q in clustered(50, 1)
+    ]
+    assert np.mean(hits) / 9 > 0.9
+
+
+def test_what_comes_and_goes_while_all_drift_is_found_and_not_found() -> None:
+    """All vectors are told to be new, and one has come, another gone: the lists are not made anew for that."""
+    vectors = clustered()
+    vectors[5] = 0
+    index, allowed = filled(vectors), everything(vectors)
+    vectors[5], vectors[6] = vectors[7] * 10, 0
+    index.all_changed(vectors)
+    assert index.lists(vectors, ROWS).loose.tolist() == [5, 6]
+    assert 5 in top(index, vectors, vectors[7], allowed, 3)
+    assert 6 not in top(index, vectors, clustered()[6], allowed, ROWS)
+
+
+def test_every_row_with_a_vector_is_in_one_list() -> None:
+    vectors = clustered()
+    vectors[::7] = 0
+    index = filled(vectors)
+    index.changed(np.array([1, 2, 7]))
+    lists = index.lists(vectors, ROWS)
+    listed = [lists.members[a:b].tolist() for a, b in itertools.pairwise(lists.begin.tolist())]
+    held = [row for members in listed for row in members] + lists.loose.tolist()
+    assert sorted(held) == sorted({*np.flatnonzero(vectors.any(1)).tolist(), 7})
+    assert len(listed) == len(lists.centres)
 
 
 def test_up_to_the_limit_there_is_no_index() -> None:
-    """Then all rows are computed; beyond it, values are those of the product too, and so is the memory of a few."""
-    vectors, queries = clustered(100), clustered(2, 1)
+    """Then all rows are looked at; room for rows counts for nothing."""
+    vectors = clustered(100)
     index = filled(vectors, limit=100)
     assert not index.in_use
-    for found, scores in zip(affinities(index, vectors, queries), queries @ vectors.T, strict=True):
-        assert isinstance(found, Dense)
-        np.testing.assert_array_equal(found.scores, scores)
     more = clustered(101)
     index.all_changed(more)
     assert index.in_use
-    rows = np.array([3, 100])
-    for found, scores in zip(affinities(index, more, queries), queries @ more.T, strict=True):
-        np.testing.assert_allclose(found.values(rows), scores[rows], rtol=1e-5)
-    more[50:] = 0  # room for rows counts for nothing
+    more[50:] = 0
     index.all_changed(more)
     assert not index.in_use
+    assert set(top(index, more, more[3], everything(more), 10)) == exact(more @ more[3], everything(more), 10)
 
 
 def test_a_copy_from_the_state_finds_the_same() -> None:
@@ -104,26 +193,38 @@ def test_a_copy_from_the_state_finds_the_same() -> None:
     for n in range(40):
         vectors[n * 7 : n * 7 + 50] += 0.5
         index.changed(np.arange(n * 7, n * 7 + 50))
-        index.top(vectors, vectors[n], everything(vectors), 3)
+        top(index, vectors, vectors[n], everything(vectors), 3)
     vectors[100:140] *= 2  # not yet moved when the state is taken
     index.changed(np.arange(100, 140))
     other = VectorIndex(DIM, 100)
-    other.load(index.state(), vectors)
+    other.load(whole(index.state()), vectors)
     for n in range(FILLS + 3):
         for query in clustered(20, n):
-            one, two = (i.top(vectors, query, everything(vectors), 30) for i in (index, other))
-            assert set(one) == set(two)
+            assert top(index, vectors, query, everything(vectors), 30) == top(
+                other, vectors, query, everything(vectors), 30
+            )
         vectors += np.float32(0.1) * clustered(ROWS, n)
         index.all_changed(vectors)
         other.all_changed(vectors)
-    assert not differences(index.state(), other.state())
+    assert not differences(whole(index.state()), whole(other.state()))
 
 
 def test_a_state_from_a_smaller_limit_is_exact_again() -> None:
     vectors = clustered(200)
     other = VectorIndex(DIM, 1000)
-    other.load(filled(vectors).state(), vectors)
+    other.load(whole(filled(vectors).state()), vectors)
     assert not other.in_use
+
+
+def test_a_state_with_few_vectors_left_is_taken_as_it_was() -> None:
+    """As no load had come between, the lists stay in use until all vectors change."""
+    vectors = clustered(200)
+    index, other = filled(vectors), VectorIndex(DIM, 100)
+    vectors[50:] = 0
+    index.changed(np.arange(50, 200))
+    other.load(whole(index.state()), vectors)
+    assert index.in_use
+    assert not differences(whole(index.state()), whole(other.state()))
 
 
 # In the learner
@@ -151,10 +252,9 @@ def stream(start: int, events: int) -> list[Interaction]:
 
 def run(one: Learner, events: list[Interaction]) -> list[int | None]:
     ranks = []
-    for event in events:
-        scored = one.score(event)
-        ranks.append(scored.rank)
-        one.learn(event, scored)
+    for batch in micro_batches(events, 8, 10**9):
+        facts = one.learn(batch)
+        ranks += [facts.of(n).rank for n in range(len(batch))]
         if one.waiting >= 64:
             one.end_batch()
     return ranks
@@ -204,8 +304,8 @@ def test_an_evicted_items_row_is_found_as_its_next_item() -> None:
     directions.refresh(catalogue.vectors, catalogue.has_vector)
     directions.index.all_changed(directions.units)
     query = directions.units[0].copy()
-    allowed = np.ones(150, np.bool_)
-    assert 0 in directions.index.top(directions.units, query, allowed, 5)
+    allowed = np.arange(len(directions.units)) < 150
+    assert 0 in top(directions.index, directions.units, query, allowed, 5)
     row, evicted = catalogue.touch("new")
     assert (row, evicted) == (0, "b0")
-    assert 0 not in directions.index.top(directions.units, query, allowed, 150)
+    assert 0 not in top(directions.index, directions.units, query, allowed, 150)
