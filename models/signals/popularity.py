@@ -210,13 +210,16 @@ class Popularity(LiveRows):
         """
         if not self.events or self.newest <= now:
             return
-        ever = self.counts[:, EVER]
+        ever, start = self.counts[:, EVER], min(self.clock[START], now)
         for h in range(len(TIMES)):
-            then, at_now = (np.exp(RATES[h] * (time - self.clock[START])) for time in (self.newest, now))
-            later = self.counts[:, h] > ever * at_now * (1 + 1e-9)
-            self.counts[later, h] = np.minimum(self.counts[later, h] / then, ever[later]) * at_now
+            # Where `now` lies years before the start, e^300 tells later rows as well as what would not fit a float.
+            at_now = self.counts[:, h] * np.exp(min(RATES[h] * (self.clock[START] - now), REBASE))
+            later = at_now > ever * (1 + 1e-9)
+            then = np.exp(RATES[h] * (self.newest - self.clock[START]))
+            at_now[later] = np.minimum(self.counts[later, h] / then, ever[later])
+            self.counts[:, h] = at_now * np.exp(RATES[h] * (now - start))
         np.minimum(self.first, now, out=self.first)
-        self.clock[START], self.clock[NEWEST] = min(self.clock[START], now), now
+        self.clock[START], self.clock[NEWEST] = start, now
         self.written.update(range(len(self.counts)))
         self._relist()
 

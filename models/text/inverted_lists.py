@@ -167,6 +167,8 @@ class VectorIndex:
             self._fills, self._rows = 0, len(vectors)
             self._centres = _chosen(vectors[held])
         elif self._fills % ASSIGNED and len(vectors) == len(self._list_of):
+            # What stays has drifted only; what has come or gone since is in the wrong list, or in none.
+            self.changed(np.flatnonzero(held != (self._list_of > 0)))
             return
         self._assign(vectors)
 

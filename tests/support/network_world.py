@@ -58,7 +58,7 @@ class World:
             recent.append(self.learner.context(int(user[k])))
             self.clock += 60.0
             times[k] = self.clock
-            self.history.add(int(user[k]), int(domain[k]), int(item[k]), f"{domain[k]}-{item[k]}", self.clock)
+            self.history.add(int(user[k]), int(domain[k]), int(item[k]), self.clock)
         return domain, user, item, residual, times, np.stack(recent)
 
     def learn(self, steps: int, **kw: Any) -> list[float]:

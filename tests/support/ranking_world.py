@@ -123,7 +123,7 @@ class World:
         """Candidates' rows (C,) and their columns (columns, C)."""
         asked = self.asked([user], domain)
         found = self.ranker._propose(domain, asked, self.space(domain), np.zeros(1, np.int64), include)
-        count = int(found.count[0])
+        count = int(found.sizes[0])
         return found.rows[0, :count].copy(), found.values[0, : len(LAYOUT), :count].copy()
 
     def column(self, name: str, user: int | None, domain: int = 1, include: int = -1) -> dict[int, float]:

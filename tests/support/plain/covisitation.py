@@ -1,35 +1,42 @@
-"""Co-visits in dictionaries and double precision, with growth that is never taken back."""
+"""Co-visits in dictionaries, with growth that is never taken back."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 DAY, FADE, WINDOW = 86400.0, 0.8, 20
 RATES = np.array([0.0, 1 / 60, 0.0, 0.0, 1 / 30]) * np.log(2) / DAY
 """next, next_60d, previous, with, with_30d"""
-Counts = dict[int, NDArray[np.float64]]
+Counts = dict[int, NDArray[Any]]
 
 
 class PlainVisits:
     """Per slot its neighbours' counts; a full list gives the place of the lowest `with_30d` away."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, most: int, start: float = 0.0, kind: DTypeLike = np.float64) -> None:
+        """start: time when an event weighs one. kind: of the weights; rounding decides who is weakest of equals."""
+        self.most, self.start, self.kind = most, start, kind
         self.places: dict[int, list[int]] = {}
-        self.weights: dict[tuple[int, int], NDArray[np.float64]] = {}
+        self.weights: dict[tuple[int, int], NDArray[Any]] = {}
 
     def visit(self, slot: int, latest: list[int], time: float) -> None:
         """latest: slots of the user's latest items, newest first."""
-        growth, met = np.exp(RATES * time), set[int]()
+        growth, met = self._growth(time), set[int]()
         for k, other in enumerate(latest[:WINDOW]):
             if other >= 0 and other != slot and other not in met:
                 fade = FADE**k
                 self._seat(other, slot)
-                self.weights[other, slot] += np.array([fade, fade, 0, 1, 1]) * growth
+                self.weights[other, slot] += np.array([fade, fade, 0, 1, 1], self.kind) * growth
                 self._seat(slot, other)
-                self.weights[slot, other] += np.array([0, 0, fade, 1, 1]) * growth
+                self.weights[slot, other] += np.array([0, 0, fade, 1, 1], self.kind) * growth
             met.add(other)
+
+    def _growth(self, time: float) -> NDArray[Any]:
+        growth: NDArray[Any] = np.exp(RATES * (time - self.start)).astype(self.kind)
+        return growth
 
     def _seat(self, slot: int, neighbour: int) -> None:
         held = self.places.setdefault(slot, [])
@@ -40,9 +47,9 @@ class PlainVisits:
         else:
             weakest = min(held, key=lambda one: self.weights[slot, one][-1])
             held[held.index(weakest)] = neighbour
-        self.weights[slot, neighbour] = np.zeros(len(RATES))
+        self.weights[slot, neighbour] = np.zeros(len(RATES), self.kind)
 
     def counts(self, slot: int, time: float) -> Counts:
         """Return the counts of a slot's neighbours as of a time."""
-        growth = np.exp(RATES * time)
+        growth = self._growth(time)
         return {other: self.weights[slot, other] / growth for other in self.places.get(slot, [])}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,8 +27,8 @@ def test_every_event_is_in_one_batch_and_no_batch_could_go_on(times: list[int], 
     events = stream(times)
     cut = list(micro_batches(events, most, span))
     assert [one for batch in cut for one in batch] == events
-    for batch, following in zip(cut, [*cut[1:], None], strict=True):
+    for batch in cut:
         assert 1 <= len(batch) <= most
         assert all(abs(one.timestamp - batch[0].timestamp) <= span for one in batch)
-        if following is not None:
-            assert len(batch) == most or abs(following[0].timestamp - batch[0].timestamp) > span
+    for batch, following in itertools.pairwise(cut):
+        assert len(batch) == most or abs(following[0].timestamp - batch[0].timestamp) > span

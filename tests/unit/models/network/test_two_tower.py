@@ -90,7 +90,7 @@ def test_one_more_item_shows_at_once() -> None:
     world = World()
     world.learn(50)
     before = world.learner.user_vectors([4])
-    world.history.add(4, 0, 1, "0-1", world.clock)
+    world.history.add(4, 0, 1, world.clock)
     assert not np.array_equal(before, world.learner.user_vectors([4]))
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from models.ranking.single_signal import scores_by, top_by
 
-from models.ranking.proposal import POPULARITY_ALONE, TARGET_ALONE, TEXT_ALONE, write_top
+from models.ranking.proposal import FULL, POPULARITY_ALONE, TARGET_ALONE, TEXT_ALONE, write_top
 from models.ranking.ranker import Ranker
 from models.schema import Domain
 from models.signals.registry import COLUMNS
@@ -129,11 +128,12 @@ def test_an_item_unknown_or_had_already_has_no_rank() -> None:
 def test_a_helpful_affinity_gains_weight() -> None:
     """The network's score is followed once it has proved right: every user's vector is that of what they take next."""
     world = World(text=False, network=True)
+    directions = world.network[1] / np.linalg.norm(world.network[1], axis=1, keepdims=True)
     ranks = []
     for _ in range(400):
         _, user, item = world.event()
-        world.vectors[user] = 5 * world.network[1][item]
-        world.network[1][item] *= 3 / np.linalg.norm(world.network[1][item])
+        world.vectors[user], world.network[1] = directions[item], directions.copy()
+        world.network[1][item] *= 5
         ranks += world.learn([(1, user, item)], 60.0)
     late = [r for r in ranks[-150:] if r >= 0]
     early = [r for r in ranks[:60] if r >= 0]
@@ -188,15 +188,14 @@ def test_the_target_only_arm_is_there_for_targets_alone() -> None:
     world = World(network=True)
     world.run(600)
     for domain, there in ((0, False), (1, True)):
-        asked = world.asked([3], domain, 100)
-        ranks = world.ranker.score(
-            domain, asked, world.space(domain), np.zeros(1, np.int64), learn=False
-        ).ranks
+        row = int(world.proposed(3, domain)[0][0])
+        asked, wanted = world.asked([3], domain, row), np.zeros(1, np.int64)
+        ranks = world.ranker.score(domain, asked, world.space(domain), wanted, learn=False).ranks
+        assert ranks.rank[0, FULL] >= 0
         assert (ranks.rank[0, TARGET_ALONE] >= 0) == there
-    asked = world.asked([3, 4])
-    for ranked in world.ranker.recommend(1, asked, world.space(1), 10, alone=True):
+    for ranked in world.ranker.recommend(1, world.asked([3, 4]), world.space(1), 10, alone=True):
         for name in ("affinity", "co_visitation_sources"):
-            assert not ranked.contributions[:, ranked.names.index(name)].any()
+            assert np.abs(ranked.contributions[:, ranked.names.index(name)]).max() < 1e-5
     own = Ranker([Domain("movies"), Domain("books", role="target")], world.catalogues, compare=False)
     assert own.alone == {}
 

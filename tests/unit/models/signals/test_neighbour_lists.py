@@ -70,8 +70,9 @@ def test_a_full_list_gives_its_weakest_away(actions: list[Any]) -> None:
                 weight += 1.0
                 if neighbour not in model[slot] and len(model[slot]) == SMALL[-1]:
                     del model[slot][min(model[slot], key=lambda one: model[slot][one])]
-                model[slot][neighbour] = model[slot].get(neighbour, 0.0) + weight
-                lists.weights[seated(lists, slot, neighbour), 1] += weight
+                at = seated(lists, slot, neighbour)
+                assert (lists.weights[at, 1] > 0) == (neighbour in model[slot])
+                model[slot][neighbour] = lists.weights[at, 1] = weight
         elif what == "drop":
             lists.drop(slot)
             model[slot].clear()

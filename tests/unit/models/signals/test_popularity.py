@@ -171,3 +171,15 @@ def test_nothing_counts_as_later_than_the_end_of_the_future() -> None:
     before = popularity.state()
     popularity.end_future(2 * DAY)
     assert popularity.state()["clock"].tolist() == before["clock"].tolist()
+
+
+def test_the_future_may_end_before_the_start() -> None:
+    """Everything was counted years ahead: as of now each event counts once, less what it had faded by then."""
+    popularity, years = Popularity(), 15 * 365 * DAY
+    popularity.fold(np.array([0, 1]), np.array([years, years + DAY]))
+    popularity.end_future(5 * DAY)
+    np.testing.assert_allclose(counts(popularity, "1d", 2, 5 * DAY), [0.5, 1.0])
+    np.testing.assert_allclose(counts(popularity, "1d", 2, 6 * DAY), [0.25, 0.5])
+    popularity.add(0, 6 * DAY)
+    np.testing.assert_allclose(counts(popularity, "1d", 2, 6 * DAY), [1.25, 0.5])
+    assert popularity.first.max() == 5 * DAY
