@@ -116,6 +116,7 @@ class Learner(Live):
     def _item_row(self, domain: int, item_id: str) -> int:
         catalogue = self.catalogues[domain]
         row, evicted = catalogue.touch(item_id)
+        self.ranker.statistics.reserve(domain, row + 1)
         if evicted is not None:
             self.rating.drop_item(domain, row)
             if domain in self.alone:

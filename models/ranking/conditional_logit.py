@@ -60,11 +60,14 @@ def weights_of(weights: Wide, slopes: Array, bucket: int, gap: int, out: Array) 
 def score(values: Array, places: Index, knots: Array, count: int, w: Array, scores: Array) -> None:
     """Write `s_c = Σ_f w_f x_cf + Σ_b w_fb max(x_cf - knot_fb, 0)` of each candidate.
 
-    values: (columns, room), `places` says where signal f lies. knots: (4, signals). w: (5 · signals,).
+    values: (columns, room), `places` says where signal f lies, -1 for one that is left out. knots: (4, signals). w:
+    (5 · signals,).
     """
     signals = len(places)
     scores[:count] = 0
     for f in range(signals):
+        if places[f] < 0:
+            continue
         x = values[places[f]]
         w0, w1, w2 = w[f], w[signals + f], w[2 * signals + f]
         w3, w4 = w[3 * signals + f], w[4 * signals + f]
@@ -105,7 +108,10 @@ def gradient(
         scores[c] /= total
     scores[chosen] -= np.float32(1)
     signals, none = len(places), np.float32(0)
+    out[:] = 0
     for f in range(signals):
+        if places[f] < 0:
+            continue
         x = values[places[f]]
         k1, k2, k3, k4 = knots[0, f], knots[1, f], knots[2, f], knots[3, f]
         g0, g1, g2, g3, g4 = none, none, none, none, none

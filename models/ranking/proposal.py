@@ -63,7 +63,7 @@ class Ranks(NamedTuple):
 
 def room_for(questions: int) -> Proposed:
     """Return room for the candidates of so many questions."""
-    shape = (questions, len(LAYOUT) + 1, ROOM)
+    shape = (questions, len(LAYOUT), ROOM)
     return Proposed(
         np.zeros(shape, np.float32), np.zeros((questions, ROOM), np.int32), np.zeros(questions, np.int64)
     )
@@ -202,6 +202,9 @@ def contribute(values: NDArray[np.float32], places: NDArray[np.int64], c: int, w
     """Write what each signal adds to the score of candidate c, (signals,); return their sum."""
     signals, total = len(places), 0.0
     for f in range(signals):
+        out[f] = 0.0
+        if places[f] < 0:
+            continue
         x = values[places[f], c]
         part = np.float64(w[f]) * x
         for b in range(len(KNOTS)):

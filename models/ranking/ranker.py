@@ -158,7 +158,7 @@ class Ranker(Live):
     def _items(self, domain: int, space: Space) -> Items:
         catalogue, statistics = self.catalogues[domain], self.statistics
         size = catalogue.size
-        statistics.reserve(domain, size)
+        statistics.reserve(domain, size)  # nothing new, where whoever gives out rows has done so
         popularity, experience = statistics.popularity[domain], statistics.experience[domain]
         directions, index = catalogue.directions, catalogue.row_by_hash
         return Items(
@@ -286,6 +286,8 @@ class Ranker(Live):
     def load(self, state: dict[str, Any]) -> None:
         """Take up a state; target-only rankers that it lacks begin anew."""
         self.statistics.load(state["signals"])
+        for domain, catalogue in enumerate(self.catalogues):
+            self.statistics.reserve(domain, catalogue.size)
         for choice, held in zip(self.choices, state["choices"], strict=True):
             choice.load(held)
         for domain, choice in self.alone.items():

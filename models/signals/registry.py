@@ -32,8 +32,7 @@ PARTS: tuple[tuple[Column, ...], ...] = (
 LAYOUT: tuple[Column, ...] = tuple(column for part in PARTS for column in part)
 """The columns as they lie in memory."""
 PLACES = {column.name: n for n, column in enumerate(LAYOUT)}
-EMPTY = len(LAYOUT)
-"""One more column, of zeros."""
+LEFT_OUT = -1
 LOGS = np.array([n for n, column in enumerate(LAYOUT) if column.log])
 COLUMNS = tuple(column for column in LAYOUT if column not in covisit_scores.OWN_COLUMNS)
 """What the ranker weighs."""
@@ -54,7 +53,7 @@ _WITHOUT_SOURCES = {
     "affinity": None,
 }
 TARGET_ONLY = np.array(
-    [EMPTY if (name := _WITHOUT_SOURCES.get(own, own)) is None else PLACES[name] for own in NAMES]
+    [LEFT_OUT if (name := _WITHOUT_SOURCES.get(own, own)) is None else PLACES[name] for own in NAMES]
 )
 """(signals,): where each lies as a ranker sees it that knows nothing of other domains and has no network."""
 _AT = [PLACES[part[0].name] for part in PARTS]

@@ -11,14 +11,13 @@ import json
 import tempfile
 from pathlib import Path
 
-from consumers.bench.learning import learn, make_arms, use_threads
+from consumers.bench.learning import learn, make_arms
 from consumers.bench.parts.stream import generated
 from models import kernels
 from models.state.checkpoint import CheckpointDirectory, snapshot
 
 
 def main() -> None:
-    use_threads(1)
     stream = generated(600)
     arms = make_arms(stream)
     learn(arms, stream.events[:200], 1)

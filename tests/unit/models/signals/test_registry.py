@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.signals.registry import ALL, EMPTY, LAYOUT, NAMES, PLACES, TARGET_ONLY, matrix
+from models.signals.registry import ALL, LAYOUT, LEFT_OUT, NAMES, PLACES, TARGET_ONLY, matrix
 from tests.support.plain import ranking as plain
 from tests.support.ranking_world import World
 
@@ -31,19 +31,18 @@ def test_no_column_is_left_unwritten(user: int | None) -> None:
         world = World(network=True)
         world.run(events)
         world.proposed(user)  # makes the room
-        world.ranker._room[1].values[:, :EMPTY] = np.nan
+        world.ranker._room[1].values[:] = np.nan
         rows, values = world.proposed(user)
         assert len(rows)
         assert np.isfinite(values).all()
-        assert not world.ranker._room[1].values[:, EMPTY].any()
 
 
 def test_names_and_places_fit() -> None:
     assert [LAYOUT[n].name for n in ALL] == list(NAMES)
     assert len(PLACES) == len(LAYOUT)
-    without = {name for name, place in zip(NAMES, TARGET_ONLY, strict=True) if place == EMPTY}
+    without = {name for name, place in zip(NAMES, TARGET_ONLY, strict=True) if place == LEFT_OUT}
     assert without == {"co_visitation_sources", "affinity"}
-    moved = {LAYOUT[place].name for place in TARGET_ONLY if place != EMPTY} - set(NAMES)
+    moved = {LAYOUT[place].name for place in TARGET_ONLY if place != LEFT_OUT} - set(NAMES)
     assert moved == {"own_sequence", "own_sequence_60d", "own_sequence_reversed", "own_co_visitation_30d"}
 
 
