@@ -28,7 +28,7 @@ RETRY_SECONDS = 2.0
 WHOLE_MB = 32.0
 """Megabytes. Smaller states are copied whole every time, which takes a few milliseconds."""
 MIN_INCREMENTS, MAX_INCREMENTS = 16, 128
-"""Increments are compacted from 16 on if together they are larger than the whole state, and at 128 in any case."""
+"""Increments are compacted from the first number on if they outgrow the whole state, and at the second anyway."""
 MAX_EVENTS = 10_000
 """A checkpoint is due after this many events: what they touched is copied while the stream waits."""
 TRIES = 3
