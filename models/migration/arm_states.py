@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from models.adaptation.actions import FOR_TARGETS
-from models.migration.domain_axis import Moves, State, known_items, learner
+from models.migration.domain_axis import Moves, State, learner
 from models.schema import Domain
 from models.state.tracked_tables import whole
+
+WHOLE_LEARNERS = "alone"
+"""Where a state of before has a whole second learner a target: nothing of it is in today's target-only arms."""
 
 
 class Fitted(NamedTuple):
@@ -26,28 +29,54 @@ def fitted(state: State, fresh: State, domains: Sequence[Domain]) -> Fitted:
     if not set(names) & set(moves.old):
         raise ValueError(f"the state holds the domains {moves.old}, the config {names}: none is in both")
     notes = _ranges(full, fresh["full"])
-    if _fits(full, fresh["full"]) and state["alone"].keys() == fresh["alone"].keys():
+    fits = _fits(full, fresh["full"])
+    if fits and WHOLE_LEARNERS not in state and _same_arms(full, fresh["full"]):
         return Fitted(state, notes, moved=False)
     notes = [*_domains(full, moves), *notes]
-    alone = {}
-    for name, new in fresh["alone"].items():
-        if name in state["alone"]:
-            alone[name] = state["alone"][name]
-        elif moves.old == [name]:
-            alone[name] = whole(full)  # it knew no other domain either
-            notes.append(f"{name}: what was learned so far is its target-only learner, too")
-        else:
-            alone[name] = known_items(full, new, moves.old.index(name)) if name in moves.old else new
-            notes.append(f"{name}: its target-only learner starts anew")
-    begun = [name for name in alone if name not in state["alone"]]
+    alone, more = _alone(full, fresh["full"], moves)
+    targets = list(fresh["full"]["alone"])
+    begun = [name for name in targets if name not in full.get("alone", {})]
+    fitting = full if fits else learner(full, fresh["full"], moves)
     moved = {
-        "full": full if _fits(full, fresh["full"]) else learner(full, fresh["full"], moves),
-        "alone": alone,
+        "full": fitting | {"alone": alone.rating, "ranker": fitting["ranker"] | {"alone": alone.weights}},
         "prequential": _errors(state["prequential"], names, [n for n in begun if moves.old != [n]]),
-        "guard": _guard(state["guard"], list(alone), begun),
+        "guard": _guard(state["guard"], targets, begun),
         "loop": None if state["loop"] is None else _loop(state["loop"], domains),
     }
-    return Fitted(state | moved, notes, moved=True)
+    kept = {key: part for key, part in state.items() if key != WHOLE_LEARNERS}
+    return Fitted(kept | moved, [*notes, *more], moved=True)
+
+
+class Alone(NamedTuple):
+    """Target-only arms: rating models by name, weights of signals by the domain's number as a string."""
+
+    rating: State
+    weights: State
+
+
+def _same_arms(full: State, fresh: State) -> bool:
+    """Whether both have the same target-only arms."""
+    held, new = full["ranker"].get("alone", {}), fresh["ranker"]["alone"]
+    return full.get("alone", {}).keys() == fresh["alone"].keys() and held.keys() == new.keys()
+
+
+def _alone(full: State, fresh: State, moves: Moves) -> tuple[Alone, list[str]]:
+    """The target-only arms that go on, and what is to be told. One that is left out begins anew."""
+    ratings, weights = full.get("alone", {}), full["ranker"].get("alone", {})
+    if len(moves.old) == 1:  # it knew no other domain either
+        ratings, weights = {moves.old[0]: whole(full["rating"])}, {"0": whole(full["ranker"]["choices"][0])}
+    kept, notes = Alone({}, {}), []
+    for name in fresh["alone"]:
+        number, old = fresh["domains"].index(name), moves.old.index(name) if name in moves.old else None
+        if name in ratings:
+            kept.rating[name] = ratings[name]
+            if len(moves.old) == 1:
+                notes.append(f"{name}: what was learned so far is its target-only learner, too")
+        else:
+            notes.append(f"{name}: its target-only learner starts anew")
+        if name in ratings and str(old) in weights:
+            kept.weights[str(number)] = weights[str(old)]
+    return kept, notes
 
 
 def _fits(full: State, fresh: State) -> bool:

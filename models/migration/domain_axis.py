@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from models.schema import Domain
 from models.signals.neighbour_lists import SIZES
-from models.state.tracked_tables import whole
 
 State = dict[str, Any]
 Path = tuple[str, ...]
@@ -285,15 +284,3 @@ def _kept(columns: State, kept: NDArray[np.bool_]) -> State:
     """Columns by name, of some of the names."""
     names = [name for name, keep in zip(columns["names"], kept.tolist(), strict=True) if keep]
     return {"names": names, **{key: column[kept] for key, column in columns.items() if key != "names"}}
-
-
-def known_items(state: State, fresh: State, number: int) -> State:
-    """The state of a fresh learner on one domain, which has this number in `state`: it knows the same items."""
-    seeded = _containers(fresh)
-    for name in ("catalogues", "removed"):
-        seeded[name] = [state[name][number]]
-    seeded |= {name: state[name] for name in ("projection", "named", "item_parts") if name in state}
-    gone = [name for name in state["domains"] if name not in fresh["domains"]]
-    seeded = dict(whole(seeded))
-    _drop_names(seeded, gone)
-    return seeded

@@ -1,4 +1,4 @@
-"""A state under another config: domains that come, go, move or change their role, and arms that are new."""
+"""A state under another config: domains that come, go, move or change their role."""
 
 from __future__ import annotations
 
@@ -12,91 +12,27 @@ import pytest
 import torch
 
 from models.arm_comparison import Arms
-from models.arm_selector import NAMES
 from models.rating.events import ResolvedEvent
-from models.schema import Domain, Interaction, Item
-from models.settings import AdaptationSettings, LearningSettings
-from models.state.snapshot import joined, snapshot
-from models.text.encoder import HashingEncoder
+from models.schema import Domain, Interaction
+from models.settings import AdaptationSettings
+from tests.support.moved_arms import (
+    BOOKS,
+    GAMES,
+    MOVIES,
+    START,
+    describe,
+    events,
+    goes_on,
+    learn,
+    made,
+    saved,
+    taken_up,
+    taught,
+)
 from tests.support.rating_states import as_before
 from tests.support.states import differences
 
 torch.set_num_threads(1)
-
-START = 1_700_000_000_000
-MOVIES, BOOKS, GAMES = Domain("movies"), Domain("books", "target"), Domain("games", "both")
-SIZES: dict[str, Any] = {"users": 24, "items_per_domain": 40}
-
-
-def events(domains: list[Domain], start: int, end: int) -> list[Interaction]:
-    """Clicks and ratings of 20 users, some of whom do more than is remembered of them, and 45 items a domain, of which
-    some lose their rows. The same in any order of the domains."""
-    made, by_name = [], sorted(d.name for d in domains)
-    for n in range(start, end):
-        rng = np.random.default_rng([5, n])
-        domain = by_name[int(rng.integers(len(by_name)))]
-        user, item = f"u{int(20 * rng.random() ** 3)}", f"{domain[0]}{int(rng.integers(45))}"
-        value = float(rng.integers(1, 6)) if rng.random() < 0.6 else None
-        at = START + 60_000 * n
-        made.append(
-            Interaction(domain, "click" if value is None else "rating", user, item, at, value, None, ("a",))
-        )
-    return made
-
-
-def describe(arms: Arms, domains: list[Domain]) -> None:
-    """Items with text, in the order of their names: the projection is fitted on the same vectors."""
-    items = [
-        Item(name, f"{name[0]}{n}", f"{name} {n % 7} tale {n % 5}", vectors={"image": (1.0, float(n))})
-        for name in sorted(d.name for d in domains)
-        for n in range(40)
-    ]
-    for item in items:
-        arms.put_item(item)
-    raw = HashingEncoder().encode([item.words() for item in items])
-    arms.put_text_vectors({(i.domain, i.item_id): v for i, v in zip(items, raw, strict=True)}, idle=True)
-
-
-def learn(arms: Arms, stream: list[Interaction], every: int = 48) -> None:
-    for event in stream:
-        arms.step(event)
-        if arms.full.waiting >= every:
-            arms.end_batch()
-
-
-def made(domains: list[Domain], **settings: Any) -> Arms:
-    return Arms(domains, LearningSettings(**(SIZES | settings)))
-
-
-def taught(domains: list[Domain], **settings: Any) -> Arms:
-    arms = made(domains, **settings)
-    describe(arms, domains)
-    learn(arms, events(domains, 0, 400))
-    return arms
-
-
-def saved(arms: Arms) -> dict[str, Any]:
-    """The state as it comes from disk."""
-    taken = snapshot(arms.state())
-    state: dict[str, Any] = joined(msgspec.msgpack.decode(taken.body), taken.tensors)
-    return state
-
-
-def taken_up(arms: Arms, domains: list[Domain], **settings: Any) -> tuple[Arms, list[str]]:
-    other = made(domains, **settings)
-    return other, other.load(saved(arms))
-
-
-def goes_on(arms: Arms, domains: list[Domain]) -> None:
-    """Learns, lists and saves as any other: its state has the shape of one that was never moved."""
-    learn(arms, events(domains, 400, 560))
-    for domain in domains:
-        for lines in arms.recommend([None, *(f"u{n}" for n in range(1, 20))], domain.name, 8):  # u0 had all
-            assert lines
-            assert np.isfinite([line.score for line in lines]).all()
-    again = made(domains)
-    assert again.load(saved(arms)) == []
-    assert differences(arms.state(), again.state()) == []
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +70,7 @@ def test_domains_in_another_order_are_as_if_they_had_always_been(three: Arms, do
 
 HEARS_THE_NETWORK = (
     ".rating.bias", ".rating.prior", ".rating.taste", ".rating.records",
-    ".choices", ".slow", ".evicted",
+    ".choices", ".ranker.alone", ".slow", ".evicted",
 )  # fmt: skip
 
 
@@ -231,49 +167,12 @@ def test_a_changed_role_keeps_what_was_learned(three: Arms, domains: list[Domain
     for event in events(domains, 400, 430):
         one, other = three.full.score(event), after.full.score(event)
         assert (one.rank, one.prediction) == (other.rank, pytest.approx(other.prediction, abs=1e-6))
-    assert set(after.alone) == {d.name for d in domains if d.is_target}
+    targets = [n for n, d in enumerate(domains) if d.is_target]
+    assert list(after.full.alone) == list(after.full.ranker.alone) == targets
     assert set(after.full.network.trainer.adapter.divergence) == {
         n for n, d in enumerate(domains) if d.is_target
     }
     goes_on(after, domains)
-
-
-def test_a_target_only_learner_that_is_new_knows_the_items(three: Arms) -> None:
-    """The log of items is not read again: what can be recommended, its titles and text come from the full learner."""
-    after, _ = taken_up(three, [Domain("movies", "target"), BOOKS, GAMES])
-    alone, full = after.alone["movies"], after.full
-    assert alone.learned == [0]
-    assert alone.catalogues[0].id_of == full.catalogues[0].id_of
-    np.testing.assert_array_equal(alone.catalogues[0].vectors, full.catalogues[0].vectors)
-    assert mentions(alone.state(), "books") == []
-    assert all(len(lines) == 8 for lines in alone.recommend([None, "u3"], "movies", 8))
-
-
-def test_a_learner_that_knew_one_domain_is_its_target_only_learner() -> None:
-    before = taught([BOOKS])
-    after, notes = taken_up(before, [BOOKS, MOVIES])
-    assert "books: what was learned so far is its target-only learner, too" in notes
-    assert differences(before.full.state(), after.alone["books"].state()) == []
-    describe(after, [MOVIES])
-    goes_on(after, [BOOKS, MOVIES])
-
-
-def test_nobody_is_served_by_an_arm_that_has_just_begun(three: Arms) -> None:
-    """The guard had followed the target-only arm; without one, and with a new one later, it begins with the full."""
-    followed = saved(three)
-    for bucket in NAMES:
-        followed["guard"][f"books\t{bucket}\tranking"] = {
-            "followed": "target_only", "events": 500, "tests": {"full": {"count": 40}}
-        }  # fmt: skip
-    without = made([MOVIES, BOOKS, GAMES], compare=False)
-    without.load(followed)
-    assert without.serving("u1", "books").arm == "full"
-    again, _ = taken_up(without, [MOVIES, BOOKS, GAMES])
-    assert again.serving("u1", "books").arm == "full"
-    source = made([MOVIES, Domain("books"), GAMES])
-    source.load(followed)
-    assert source.serving("u1", "books").arm == "full"
-    goes_on(source, [MOVIES, Domain("books"), GAMES])
 
 
 @pytest.mark.parametrize("recommend", [False, True])
