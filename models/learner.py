@@ -122,6 +122,7 @@ class Learner(Live):
     def _item_row(self, domain: int, item_id: str) -> int:
         catalogue = self.catalogues[domain]
         row, evicted = catalogue.touch(item_id)
+        self.ranker.statistics.reserve(domain, row + 1)  # scoring must not have to
         if evicted is not None:
             self.rating.drop_item(domain, row)
             if domain in self.alone:
@@ -208,6 +209,7 @@ class Learner(Live):
             time[n] = self.clock.move(d, event.timestamp / 1000.0)
             if time[n] < before:
                 self._end_future()
+                time[:n] = np.minimum(time[:n], np.array(self.newest)[domain[:n]])
         users = int(user.max()) + 1
         self.history.reserve(users)
         self.ranker.reserve(users)
@@ -455,6 +457,8 @@ class Learner(Live):
             if (held := state.get("alone", {}).get(names[d])) is not None:
                 model.load(held)
         self.ranker.load(state["ranker"])
+        for d, catalogue in enumerate(self.catalogues):
+            self.ranker.statistics.reserve(d, catalogue.size)
         self.network.load(state["network"])
         self.intake.load(state)
         self.evicted = [(d, i, row) for d, i, row in state["evicted"]]

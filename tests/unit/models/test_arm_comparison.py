@@ -1,4 +1,4 @@
-"""The full learner beside target-only ones: same stream, score before learn, errors by arm."""
+"""The full learner beside its target-only arms: same stream, score before learn, errors by arm."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def event(n: int) -> Interaction:
     return Interaction(domain, "rating" if rating else "click", user, item, START + 1000 * n, value)
 
 
-def feed(model: Arms, start: int, end: int) -> None:
-    for n in range(start, end):
-        model.step(event(n))
-        if n % 16 == 15:
+def feed(model: Arms, start: int, end: int, size: int = 8) -> None:
+    for n in range(start, end, size):
+        model.learn([event(k) for k in range(n, min(n + size, end))])
+        if (n + size) % 16 == 0:
             model.end_batch()
 
 
@@ -54,22 +54,43 @@ def describe(model: Arms) -> None:
     model.put_text_vectors(vectors, idle=True)
 
 
-def test_one_target_only_learner_a_target() -> None:
+def test_one_target_only_arm_a_target() -> None:
     """Targets and domains that are both have one, sources have none; the config may switch them off."""
-    assert set(arms().alone) == {"books", "games"}
-    assert arms(compare=False).alone == {}
-    assert arms(domains=[Domain("books", "target")]).alone == {}
+    assert list(arms().full.alone) == list(arms().full.ranker.alone) == [1, 2]
+    for without in (arms(compare=False), arms(domains=[Domain("books", "target")])):
+        assert without.full.alone == without.full.ranker.alone == {}
+    quiet = arms(domains=[DOMAINS[0], Domain("books", "target", recommend=False)])
+    assert (list(quiet.full.alone), quiet.full.ranker.alone) == ([1], {})
 
 
 def test_target_only_sees_its_domain_only() -> None:
-    """The full arm learns every event, the other one those of its own domain."""
+    """The full arm learns every event, the other one the ratings of its own domain."""
     model = arms()
     describe(model)
     feed(model, 0, 90)
-    counts = [sum(event(n).domain == d.name for n in range(90)) for d in DOMAINS]
-    assert model.full.learned == counts
-    assert model.alone["books"].learned == [counts[1]]
-    assert len(model.alone["books"].catalogues) == 1
+    stream = [event(n) for n in range(90)]
+    assert model.full.learned == [sum(e.domain == d.name for e in stream) for d in DOMAINS]
+    ratings = sum(e.domain == "books" and e.kind == "rating" for e in stream)
+    assert model.full.alone[1].state()["counts"].tolist() == [ratings]
+
+
+def test_target_only_predicts_as_if_there_were_no_other_domain() -> None:
+    """With the sources' events or without them, to the last bit; the full arm's predictions differ."""
+    both, alone = arms(), arms()
+    predicted: list[list[tuple[float | None, float | None]]] = [[], []]
+    for model in (both, alone):
+        describe(model)
+    for n in range(0, 120, 8):
+        batch = [event(k) for k in range(n, n + 8)]
+        own = [one for one in batch if one.domain == "books"]
+        for model, some, told in ((both, batch, predicted[0]), (alone, own, predicted[1])):
+            if some:
+                model.learn(some)
+                scored = [model.latest.of(k) for k, one in enumerate(some) if one.domain == "books"]
+                told += [(one.alone_prediction, one.prediction) for one in scored]
+    assert len(predicted[0]) > 20
+    assert [one for one, _ in predicted[0]] == [one for one, _ in predicted[1]]
+    assert [one for _, one in predicted[0]] != [one for _, one in predicted[1]]
 
 
 def test_the_arms_are_judged_on_the_same_events() -> None:
@@ -89,7 +110,7 @@ def test_the_arms_are_judged_on_the_same_events() -> None:
 def test_scored_before_learned() -> None:
     """The first rating's error is that of the prior, whatever its value."""
     model = arms()
-    model.step(Interaction("books", "rating", "u", "b", START, 5.0))
+    model.learn([Interaction("books", "rating", "u", "b", START, 5.0)])
     assert model.prequential.error("books", RMSE, "full") == pytest.approx(2.0)  # 5 less the middle of 1 … 5
     assert model.prequential.error("books", RMSE, "target_only") == pytest.approx(2.0)
 
@@ -120,14 +141,20 @@ def test_report_before_the_first_event() -> None:
     assert not any(name.startswith(("error:", "gain:")) for name in fields)
 
 
-def test_evictions_are_not_hoarded() -> None:
-    """Nobody publishes what a target-only learner evicts: its list of evictions stays empty."""
+def test_what_is_evicted_is_forgotten_by_both_arms() -> None:
+    """An item everybody praised lost its row: when it comes back, it is as any that is new."""
     model = arms()
-    for n in range(100):
-        model.step(Interaction("books", "click", "u", f"b{n}", START + n))
+    for n in range(30):
+        model.learn([Interaction("books", "rating", f"u{n}", "b", START + n, 5.0)])
+    praised, other = (Interaction("books", "rating", "v", item, START + 900, 3.0) for item in ("b", "new"))
+    assert model.full.score(praised).alone_prediction > model.full.score(other).alone_prediction
+    for n in range(40):
         model.put_item(Item("books", f"c{n}"))
-    assert model.full.evicted
-    assert model.alone["books"].evicted == []
+    assert ("books", "b") in [entry[:2] for entry in model.full.evicted]
+    model.put_item(Item("books", "b"))
+    model.put_item(Item("books", "new"))
+    for told in (lambda one: one.alone_prediction, lambda one: one.prediction):
+        assert told(model.full.score(praised)) == pytest.approx(told(model.full.score(other)))
 
 
 @pytest.mark.parametrize("cut", [0, 40])

@@ -12,8 +12,8 @@ from models.arm_comparison import Arms
 from models.learner import Learner
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.signals.popularity import DAY
-from models.signals.registry import NAMES
+from models.signals.popularity import DAY, EVER, NEWEST
+from models.signals.registry import PLACES
 from tests.support.states import differences
 
 MOVIES, BOOKS = Domain("movies"), Domain("books", "target")
@@ -45,11 +45,12 @@ def arms() -> Arms:
     return made
 
 
-def taught(events: list[Interaction]) -> Arms:
+def taught(events: list[Interaction], size: int = 1) -> Arms:
+    """size: of a micro-batch."""
     made = arms()
-    for n, one in enumerate(events):
-        made.step(one)
-        if n % 16 == 15:
+    for n in range(0, len(events), size):
+        made.learn(events[n : n + size])
+        if (n + size) % 16 == 0:
             made.end_batch()
     return made
 
@@ -65,8 +66,9 @@ def times(learner: Learner) -> list[Any]:
         events["time"],
         events["recent"][:, :, 2],
     ]
+    held += [model["taste"]["time"] for model in state["alone"].values()]
     held += [p["first"] for p in popularity]
-    numbers = [p["newest"] for p in popularity] + [state["ranker"]["signals"]["visits"]["start"]]
+    numbers = [p["clock"][NEWEST] for p in popularity] + [state["ranker"]["signals"]["visits"]["start"]]
     numbers += [time for *_, time in state["slow"]] + state["newest"]
     recent = [] if state["slow_recent"] is None else [state["slow_recent"][:, :, 2]]
     return [np.nan_to_num(np.asarray(x, np.float64)) for x in [*held, *recent, numbers]]
@@ -76,23 +78,26 @@ def latest(learner: Learner) -> float:
     return max(float(x.max()) for x in times(learner) if x.size)
 
 
-def test_one_far_stamp_in_an_archive_is_one_late_event() -> None:
+@pytest.mark.parametrize("size", [1, 8])
+def test_one_far_stamp_in_an_archive_is_one_late_event(size: int) -> None:
     """Today's stamp among those of 2011 gives the state that an event without any delay would have given."""
     events = stream(6)
     wrong, right = list(events), list(events)
     at = 30
     wrong.insert(at, event(31, FAR, "u1", events[at].domain))
     right.insert(at, event(31, events[at - 2].timestamp, "u1", events[at].domain))
-    found = differences(taught(right).state(), taught(wrong).state(), lambda path: ".latest." in path)
+    states = [taught(events, size).state() for events in (right, wrong)]
+    found = differences(*states, lambda path: ".latest." in path)
     assert found == []
 
 
 @pytest.mark.parametrize("domain", ["movies", "books"])
-def test_a_far_stamp_may_come_first(domain: str) -> None:
-    """The first event of all has nothing to be compared with: once others contradict it, no table holds its time."""
-    made = taught([event(0, FAR, "u1", domain), *stream(6)])
-    for learner in (made.full, *made.alone.values()):
-        assert latest(learner) == pytest.approx(learner.newest[learner.index["books"]], abs=DAY)
+@pytest.mark.parametrize("size", [1, 16])
+def test_a_far_stamp_may_come_first(domain: str, size: int) -> None:
+    """The first event of all has nothing to be compared with: once others contradict it, no table holds its time. Those
+    may be of the same micro-batch."""
+    made = taught([event(0, FAR, "u1", domain), *stream(6)], size)
+    assert latest(made.full) == pytest.approx(made.full.newest[made.full.index["books"]], abs=DAY)
     assert made.full.newest[made.full.index[domain]] < T0 / 1000 + 6 * DAY
     first = made.full.recommend(["u2", None], "books", 5)
     assert all(np.isfinite(one.score) for line in first for one in line)
@@ -104,12 +109,13 @@ def test_domains_may_live_in_different_years() -> None:
     old = [event(n, T0 + n * DAY_MS // 10, domain="books") for n in range(60)]
     full = taught([one for pair in zip(live, old, strict=True) for one in pair]).full
     for n in range(3):  # somebody who has had no book yet
-        full.learn(one := event(7 * n, FAR + 7 * DAY_MS, "newcomer", "movies"), full.score(one))
+        full.learn([event(7 * n, FAR + 7 * DAY_MS, "newcomer", "movies")])
     assert full.newest[0] - full.newest[1] > 14 * 365 * DAY
     user = full.users.get("newcomer")
-    signals = full.ranker.candidates(1, user, full.newest[1], None, None).signals
-    column = NAMES.index("co_visitation_30d")
-    assert 0.5 < signals[:, column].max() < 10  # log(1 + 10 co-visits over a root of counts)
+    asked = full.asked([user], 1)
+    found = full.ranker._propose(1, asked, full.space(1, asked.vector), np.zeros(1, np.int64))
+    column = found.values[0, PLACES["co_visitation_30d"], : found.count[0]]
+    assert 0.5 < column.max() < 10  # log(1 + 10 co-visits over a root of counts)
 
 
 # A state that stopped
@@ -118,9 +124,8 @@ def test_domains_may_live_in_different_years() -> None:
 def stopped(state: dict[str, Any], at: float) -> dict[str, Any]:
     """The state as an event of the time `at` (s) left it when nothing bounded a clock."""
     state = copy.deepcopy(state)
-    for learner in (state["full"], *state["alone"].values()):
-        learner["newest"] = [at for _ in learner["newest"]]
-        learner.pop("latest")
+    state["full"]["newest"] = [at for _ in state["full"]["newest"]]
+    state["full"].pop("latest")
     return state
 
 
@@ -131,26 +136,25 @@ def test_a_stopped_state_goes_on(year: int) -> None:
     frozen = arms()
     frozen.load(stopped(made.state(), year / 1000))
     for one in stream(3, T0 + 6 * DAY_MS):
-        frozen.step(one)
+        frozen.learn([one])
     frozen.end_batch()
     assert latest(frozen.full) == year / 1000
     healed = arms()
     healed.load(frozen.state())
     now = T0 / 1000 + 9 * DAY
     assert healed.end_future(now)
-    for learner in (healed.full, *healed.alone.values()):
-        assert latest(learner) == now
+    assert latest(healed.full) == now
     popularity = healed.full.ranker.statistics.popularity[1]
     rows = np.arange(9)
-    at_once, ever = np.exp(popularity.log_counts(rows, now))[:, 0], popularity.counts_ever(rows)
+    at_once, ever = popularity.values(rows, now)[:, 0], popularity.values(rows, now)[:, EVER]
     assert (at_once <= ever + 1e-6).all()
     assert at_once.sum() > 1
     visits = healed.full.ranker.statistics.visits
     weights = visits.lists.weights / visits.growth(now)
     assert np.isfinite(weights).all()
     assert (weights[:, 1] <= weights[:, 0] * 1.001).all()  # next_60d of next
-    healed.step(event(3, int(1000 * now) + 5 * DAY_MS))
-    later = np.exp(popularity.log_counts(rows, now + 5 * DAY))[:, 0]
+    healed.learn([event(3, int(1000 * now) + 5 * DAY_MS)])
+    later = popularity.values(rows, now + 5 * DAY)[:, 0]
     assert (later[1:] < at_once[1:] / 30).all()
     assert healed.full.newest[1] == now + 5 * DAY
     assert not healed.end_future(now + 5 * DAY)
