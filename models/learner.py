@@ -116,7 +116,7 @@ class Learner(Live):
     def _item_row(self, domain: int, item_id: str) -> int:
         catalogue = self.catalogues[domain]
         row, evicted = catalogue.touch(item_id)
-        self.ranker.statistics.reserve(domain, row + 1)
+        self.ranker.statistics.reserve(domain, row + 1)  # scoring must not have to
         if evicted is not None:
             self.rating.drop_item(domain, row)
             if domain in self.alone:
@@ -364,6 +364,8 @@ class Learner(Live):
             if (held := state.get("alone", {}).get(names[d])) is not None:
                 model.load(held)
         self.ranker.load(state["ranker"])
+        for d, catalogue in enumerate(self.catalogues):
+            self.ranker.statistics.reserve(d, catalogue.size)
         self.network.load(state["network"])
         self.intake.load(state)
         self.evicted = [(d, i, row) for d, i, row in state["evicted"]]

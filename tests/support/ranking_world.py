@@ -17,12 +17,7 @@ from models.text.inverted_lists import Lists
 from tests.support.plain.ranking import Who
 
 DIM, WIDTH = 8, 4
-NO_LISTS = (
-    np.zeros((0, WIDTH), np.float32),
-    np.zeros(1, np.int32),
-    np.zeros(0, np.int32),
-    np.zeros(0, np.int32),
-)
+NO_LISTS = (np.zeros((0, WIDTH), np.float32), np.zeros(1, np.int32), np.zeros(0, np.int32))
 Event = tuple[int, int, int]
 """Domain, user row, item row."""
 
@@ -86,7 +81,8 @@ class World:
         return np.where(known[:, None], self.vectors[np.where(known, users, 0)], np.float32(0))
 
     def space(self, domain: int) -> Space:
-        return Space(self.vectors, self.network[domain], Lists(*NO_LISTS, len(self.network[domain])))
+        count = len(self.network[domain])
+        return Space(self.vectors, self.network[domain], Lists(*NO_LISTS, np.arange(count, dtype=np.int32), count))
 
     def asked(self, users: Sequence[int | None], domain: int = 1, item: int = -1) -> Asked:
         done = asking(users, domain)

@@ -89,8 +89,8 @@ def test_the_arm_that_serves_explains_by_what_it_knows(learner: Arms) -> None:
     """The target-only arm gives nothing for what films and the network say; a single signal is the whole score."""
     follow(learner, "target_only")
     why = explain(learner, "u2", "b38", "books").why
-    assert why["co_visitation_sources"] == why["affinity"] == 0.0
-    assert any(why.values())
+    assert max(abs(why["co_visitation_sources"]), abs(why["affinity"])) < 1e-5
+    assert max(why.values()) > 0.1
     follow(learner, "text")
     assert {name for name, part in explain(learner, "u2", "b38", "books").why.items() if part} == {"text"}
     follow(learner, "full")

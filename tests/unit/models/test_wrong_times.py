@@ -45,11 +45,12 @@ def arms() -> Arms:
     return made
 
 
-def taught(events: list[Interaction]) -> Arms:
+def taught(events: list[Interaction], size: int = 1) -> Arms:
+    """size: of a micro-batch."""
     made = arms()
-    for n, one in enumerate(events):
-        made.learn([one])
-        if n % 16 == 15:
+    for n in range(0, len(events), size):
+        made.learn(events[n : n + size])
+        if (n + size) % 16 == 0:
             made.end_batch()
     return made
 
@@ -77,21 +78,25 @@ def latest(learner: Learner) -> float:
     return max(float(x.max()) for x in times(learner) if x.size)
 
 
-def test_one_far_stamp_in_an_archive_is_one_late_event() -> None:
+@pytest.mark.parametrize("size", [1, 8])
+def test_one_far_stamp_in_an_archive_is_one_late_event(size: int) -> None:
     """Today's stamp among those of 2011 gives the state that an event without any delay would have given."""
     events = stream(6)
     wrong, right = list(events), list(events)
     at = 30
     wrong.insert(at, event(31, FAR, "u1", events[at].domain))
     right.insert(at, event(31, events[at - 2].timestamp, "u1", events[at].domain))
-    found = differences(taught(right).state(), taught(wrong).state(), lambda path: ".latest." in path)
+    states = [taught(events, size).state() for events in (right, wrong)]
+    found = differences(*states, lambda path: ".latest." in path)
     assert found == []
 
 
 @pytest.mark.parametrize("domain", ["movies", "books"])
-def test_a_far_stamp_may_come_first(domain: str) -> None:
-    """The first event of all has nothing to be compared with: once others contradict it, no table holds its time."""
-    made = taught([event(0, FAR, "u1", domain), *stream(6)])
+@pytest.mark.parametrize("size", [1, 16])
+def test_a_far_stamp_may_come_first(domain: str, size: int) -> None:
+    """The first event of all has nothing to be compared with: once others contradict it, no table holds its time. Those
+    may be of the same micro-batch."""
+    made = taught([event(0, FAR, "u1", domain), *stream(6)], size)
     assert latest(made.full) == pytest.approx(made.full.newest[made.full.index["books"]], abs=DAY)
     assert made.full.newest[made.full.index[domain]] < T0 / 1000 + 6 * DAY
     first = made.full.recommend(["u2", None], "books", 5)

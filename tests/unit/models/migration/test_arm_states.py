@@ -1,4 +1,4 @@
-"""A state under another config: domains that come, go, move or change their role, and arms that are new."""
+"""A state under another config: domains that come, go, move or change their role."""
 
 from __future__ import annotations
 
@@ -12,93 +12,27 @@ import pytest
 import torch
 
 from models.arm_comparison import Arms
-from models.arm_selector import NAMES
-from models.micro_batches import micro_batches
 from models.rating.events import ResolvedEvent
-from models.schema import Domain, Interaction, Item
-from models.settings import AdaptationSettings, LearningSettings
-from models.signals.popularity import BY_EVENTS, EVER, RATES
-from models.state.snapshot import joined, snapshot
-from models.text.encoder import HashingEncoder
+from models.schema import Domain, Interaction
+from models.settings import AdaptationSettings
+from tests.support.moved_arms import (
+    BOOKS,
+    GAMES,
+    MOVIES,
+    START,
+    describe,
+    events,
+    goes_on,
+    learn,
+    made,
+    saved,
+    taken_up,
+    taught,
+)
 from tests.support.rating_states import as_before
 from tests.support.states import differences
 
 torch.set_num_threads(1)
-
-START = 1_700_000_000_000
-MOVIES, BOOKS, GAMES = Domain("movies"), Domain("books", "target"), Domain("games", "both")
-SIZES: dict[str, Any] = {"users": 24, "items_per_domain": 40}
-
-
-def events(domains: list[Domain], start: int, end: int) -> list[Interaction]:
-    """Clicks and ratings of 20 users, some of whom do more than is remembered of them, and 45 items a domain, of which
-    some lose their rows. The same in any order of the domains."""
-    made, by_name = [], sorted(d.name for d in domains)
-    for n in range(start, end):
-        rng = np.random.default_rng([5, n])
-        domain = by_name[int(rng.integers(len(by_name)))]
-        user, item = f"u{int(20 * rng.random() ** 3)}", f"{domain[0]}{int(rng.integers(45))}"
-        value = float(rng.integers(1, 6)) if rng.random() < 0.6 else None
-        at = START + 60_000 * n
-        made.append(
-            Interaction(domain, "click" if value is None else "rating", user, item, at, value, None, ("a",))
-        )
-    return made
-
-
-def describe(arms: Arms, domains: list[Domain]) -> None:
-    """Items with text, in the order of their names: the projection is fitted on the same vectors."""
-    items = [
-        Item(name, f"{name[0]}{n}", f"{name} {n % 7} tale {n % 5}", vectors={"image": (1.0, float(n))})
-        for name in sorted(d.name for d in domains)
-        for n in range(40)
-    ]
-    for item in items:
-        arms.put_item(item)
-    raw = HashingEncoder().encode([item.words() for item in items])
-    arms.put_text_vectors({(i.domain, i.item_id): v for i, v in zip(items, raw, strict=True)}, idle=True)
-
-
-def learn(arms: Arms, stream: list[Interaction], every: int = 48) -> None:
-    for batch in micro_batches(stream, 8, 10**12):
-        arms.learn(batch)
-        if arms.full.waiting >= every:
-            arms.end_batch()
-
-
-def made(domains: list[Domain], **settings: Any) -> Arms:
-    return Arms(domains, LearningSettings(**(SIZES | settings)))
-
-
-def taught(domains: list[Domain], **settings: Any) -> Arms:
-    arms = made(domains, **settings)
-    describe(arms, domains)
-    learn(arms, events(domains, 0, 400))
-    return arms
-
-
-def saved(arms: Arms) -> dict[str, Any]:
-    """The state as it comes from disk."""
-    taken = snapshot(arms.state())
-    state: dict[str, Any] = joined(msgspec.msgpack.decode(taken.body), taken.tensors)
-    return state
-
-
-def taken_up(arms: Arms, domains: list[Domain], **settings: Any) -> tuple[Arms, list[str]]:
-    other = made(domains, **settings)
-    return other, other.load(saved(arms))
-
-
-def goes_on(arms: Arms, domains: list[Domain]) -> None:
-    """Learns, lists and saves as any other: its state has the shape of one that was never moved."""
-    learn(arms, events(domains, 400, 560))
-    for domain in domains:
-        for lines in arms.recommend([None, *(f"u{n}" for n in range(1, 20))], domain.name, 8):  # u0 had all
-            assert lines
-            assert np.isfinite([line.score for line in lines]).all()
-    again = made(domains)
-    assert again.load(saved(arms)) == []
-    assert differences(arms.state(), again.state()) == []
 
 
 @pytest.fixture(scope="module")
@@ -239,120 +173,6 @@ def test_a_changed_role_keeps_what_was_learned(three: Arms, domains: list[Domain
         n for n, d in enumerate(domains) if d.is_target
     }
     goes_on(after, domains)
-
-
-@pytest.mark.parametrize("domains", [[MOVIES, BOOKS, GAMES], [GAMES, MOVIES, BOOKS], [BOOKS, MOVIES]])
-def test_target_only_arms_go_along(three: Arms, domains: list[Domain]) -> None:
-    """Each with its domain, wherever that is now: ratings and weights, every bit."""
-    after, _ = taken_up(three, domains)
-    for name in ("books", "games"):
-        if name in after.full.index:
-            before, now = (arms.full.index[name] for arms in (three, after))
-            for one, other in (
-                (three.full.alone[before], after.full.alone[now]),
-                (three.full.ranker.alone[before], after.full.ranker.alone[now]),
-            ):
-                assert differences(one.state(), other.state()) == []
-
-
-def test_a_target_only_arm_that_is_new_knows_the_items(three: Arms) -> None:
-    """It begins with the full learner's rows: lists hold what can be recommended, though nothing was learned yet."""
-    after, notes = taken_up(three, [Domain("movies", "target"), BOOKS, GAMES])
-    assert "movies: its target-only learner starts anew" in notes
-    assert after.full.alone[0].state()["counts"].tolist() == [0]
-    assert not after.full.ranker.alone[0].users.any()
-    assert all(len(lines) == 8 for lines in after.full.recommend([None, "u3"], "movies", 8, alone=True))
-
-
-def test_a_learner_that_knew_one_domain_is_its_target_only_learner() -> None:
-    before = taught([BOOKS])
-    after, notes = taken_up(before, [BOOKS, MOVIES])
-    assert "books: what was learned so far is its target-only learner, too" in notes
-    assert differences(before.full.rating.state(), after.full.alone[0].state()) == []
-    assert differences(before.full.ranker.choices[0].state(), after.full.ranker.alone[0].state()) == []
-    describe(after, [MOVIES])
-    goes_on(after, [BOOKS, MOVIES])
-
-
-def of_before(arms: Arms) -> dict[str, Any]:
-    """The state as it was written when every target had a second learner of its own, and counts were logarithms."""
-    state = saved(arms)
-    full = state["full"]
-    state["alone"] = {name: {"domains": [name]} for name in full.pop("alone")}
-    del full["ranker"]["alone"]
-    statistics = arms.full.ranker.statistics
-    for n, popularity in enumerate(statistics.popularity):
-        logs = np.full(popularity.counts.shape, -np.inf)
-        known = popularity.counts[:, EVER] > 0
-        passed = RATES * (popularity.newest - START / 1000)
-        passed[BY_EVENTS] = RATES[BY_EVENTS] * popularity.events
-        logs[known] = np.log(popularity.values(np.flatnonzero(known), 0.0)) + passed
-        full["ranker"]["signals"]["popularity"][n] = {
-            "start": START / 1000, "newest": popularity.newest, "events": popularity.events, "logs": logs,
-            "first": np.where(known, popularity.first, np.nan), "_top": popularity.top_rows[:, : popularity.held],
-        }  # fmt: skip
-    for index in (*(c["directions"]["index"] for c in full["catalogues"]),
-                  *(v["index"] for v in full["network"]["vectors"].values())):  # fmt: skip
-        for name in ("limit", "list_of", "loose"):
-            del index[name]
-    return state
-
-
-def test_a_state_of_before_goes_on_without_its_second_learners(three: Arms) -> None:
-    """Predictions, ranks and lists are the same; target-only arms begin anew, and nobody follows them any more."""
-    state, after = of_before(three), made([MOVIES, BOOKS, GAMES])
-    for bucket in NAMES:
-        state["guard"][f"books\t{bucket}\tranking"] = {"followed": "target_only", "events": 500, "tests": {}}
-    notes = after.load(state)
-    assert [note for note in notes if "target-only" in note] == [
-        f"{name}: its target-only learner starts anew" for name in ("books", "games")
-    ]
-    assert after.moved
-    assert after.serving("u1", "books").arm == "full"
-    assert after.prequential.error("books", "rmse", "target_only") is None
-    assert after.prequential.error("books", "rmse", "full") == three.prequential.error(
-        "books", "rmse", "full"
-    )
-    for event in events([MOVIES, BOOKS, GAMES], 400, 430):
-        one, other = three.full.score(event), after.full.score(event)
-        assert (one.rank, one.prediction) == (other.rank, other.prediction)
-    users = [None, *(f"u{n}" for n in range(20))]
-    for name in ("movies", "books", "games"):
-        told, wanted = (
-            [[line.item_id for line in lines] for lines in arms.full.recommend(users, name, 8)]
-            for arms in (after, three)
-        )
-        assert told == wanted
-    goes_on(after, [MOVIES, BOOKS, GAMES])
-
-
-def test_a_state_of_before_in_another_order(three: Arms) -> None:
-    moved, now = made([GAMES, MOVIES, BOOKS]), made([GAMES, MOVIES, BOOKS])
-    notes = moved.load(of_before(three))
-    assert "games: its target-only learner starts anew" in notes
-    now.load(three.state())
-    for event in events([MOVIES, BOOKS, GAMES], 400, 420):
-        one, other = now.full.score(event), moved.full.score(event)
-        assert (one.rank, one.prediction) == (other.rank, other.prediction)
-    goes_on(moved, [GAMES, MOVIES, BOOKS])
-
-
-def test_nobody_is_served_by_an_arm_that_has_just_begun(three: Arms) -> None:
-    """The guard had followed the target-only arm; without one, and with a new one later, it begins with the full."""
-    followed = saved(three)
-    for bucket in NAMES:
-        followed["guard"][f"books\t{bucket}\tranking"] = {
-            "followed": "target_only", "events": 500, "tests": {"full": {"count": 40}}
-        }  # fmt: skip
-    without = made([MOVIES, BOOKS, GAMES], compare=False)
-    without.load(followed)
-    assert without.serving("u1", "books").arm == "full"
-    again, _ = taken_up(without, [MOVIES, BOOKS, GAMES])
-    assert again.serving("u1", "books").arm == "full"
-    source = made([MOVIES, Domain("books"), GAMES])
-    source.load(followed)
-    assert source.serving("u1", "books").arm == "full"
-    goes_on(source, [MOVIES, Domain("books"), GAMES])
 
 
 @pytest.mark.parametrize("recommend", [False, True])
