@@ -319,7 +319,8 @@ class Learner(Live):
         counts = demand.values(rows, self.newest[domain])[:, MONTH]
         columns = zip(held, vectors[rows], biases.tolist(), counts.tolist(), strict=True)
         views = {
-            row: ItemView(vector, catalogue.title_of[row], bias, count) for row, vector, bias, count in columns
+            row: ItemView(vector, catalogue.title_of[row], bias, count)
+            for row, vector, bias, count in columns
         }
         return [None if row is None else views.get(row) for row in found]
 

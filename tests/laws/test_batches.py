@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from models.arm_comparison import Arms
-from models.facts import Facts
 from models.event_scorer import Resolved
+from models.facts import Facts
 from models.learner import Learner
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings

@@ -82,7 +82,9 @@ class World:
 
     def space(self, domain: int) -> Space:
         count = len(self.network[domain])
-        return Space(self.vectors, self.network[domain], Lists(*NO_LISTS, np.arange(count, dtype=np.int32), count))
+        return Space(
+            self.vectors, self.network[domain], Lists(*NO_LISTS, np.arange(count, dtype=np.int32), count)
+        )
 
     def asked(self, users: Sequence[int | None], domain: int = 1, item: int = -1) -> Asked:
         done = asking(users, domain)
