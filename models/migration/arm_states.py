@@ -57,7 +57,8 @@ class Alone(NamedTuple):
 def _same_arms(full: State, fresh: State) -> bool:
     """Whether both have the same target-only arms."""
     held, new = full["ranker"].get("alone", {}), fresh["ranker"]["alone"]
-    return full.get("alone", {}).keys() == fresh["alone"].keys() and held.keys() == new.keys()
+    same: bool = full.get("alone", {}).keys() == fresh["alone"].keys() and held.keys() == new.keys()
+    return same
 
 
 def _alone(full: State, fresh: State, moves: Moves) -> tuple[Alone, list[str]]:

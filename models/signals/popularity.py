@@ -206,7 +206,7 @@ class Popularity(LiveRows):
 
         A decayed count is at most the count of ever, so a row whose count at `now` would be more was counted later. It
         keeps the count that it had at the newest time. Another row keeps its count at `now`, which the later time had
-        wiped out.
+        wiped out, unless that was years ahead and left no number.
         """
         if not self.events or self.newest <= now:
             return

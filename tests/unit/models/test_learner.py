@@ -110,7 +110,7 @@ def test_state_before_the_projection_is_fitted() -> None:
         for n in range(40):
             model.put_item(item(n))
         model.put_text_vectors({("movies", f"m{n}"): raw(n) for n in range(40)}, idle=True)
-    assert first.intake.projection.waits("movies") == 40
+    assert len(first.intake.projection.state()["waiting"]["names"]) == 40
     second = restored(first.state())
     for model in (plain, second):
         for n in range(40):

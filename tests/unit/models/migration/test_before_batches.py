@@ -133,7 +133,7 @@ def test_weights_and_lists_are_the_same(held: dict[str, Any], tables: tuple[Rank
         asked = ranker.ask(
             done, history.recall(done), history.seen_before(done), np.zeros((1, WIDTH), np.float32)
         )
-        ranked = ranker.recommend(1, asked, Space(NONE, NONE, Lists(*NO_LISTS, 0)), 8)[0]
+        ranked = ranker.recommend(1, asked, Space(NONE, NONE, Lists(*NO_LISTS, np.zeros(0, np.int32), 0)), 8)[0]
         np.testing.assert_allclose(ranked.scores, held["asked"]["scores"][str(user)], rtol=1e-4, atol=1e-4)
         assert ranked.rows.tolist() == held["asked"]["rows"][str(user)].tolist()
     assert not ranker.alone[1].users.any()
