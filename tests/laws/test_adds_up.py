@@ -51,11 +51,11 @@ def taught(diversity: float = 0.0) -> tuple[Arms, Outbox]:
         value = None if domain == "games" else float(random.integers(1, 6))
         kind = "click" if value is None else "rating"
         at = 1_700_000_000_000 + n * 60_000
-        arms.step(Interaction(domain, kind, f"u{user}", f"{domain[0]}{item}", at, value))  # type: ignore[arg-type]
+        arms.learn([Interaction(domain, kind, f"u{user}", f"{domain[0]}{item}", at, value)])  # type: ignore[arg-type]
         outbox.event(f"u{user}", domain, f"{domain[0]}{item}", at)
         if n % 64 == 63:
             arms.end_batch()
-    arms.step(Interaction("films", "rating", "new", "f1", 1_700_100_000_000, 4.0))
+    arms.learn([Interaction("films", "rating", "new", "f1", 1_700_100_000_000, 4.0)])
     outbox.event("new", "films", "f1", 0)  # to books and games they are new
     return arms, outbox
 

@@ -41,16 +41,19 @@ def arms(enabled: bool = True) -> Arms:
     )
 
 
-def feed(model: Arms, start: int, end: int, shift_at: int = 3000) -> tuple[list[Notice], list[float]]:
-    notices, errors = [], []
-    for n in range(start, end):
-        event = rating(n, 1.0 if n >= shift_at else 0.0)
-        predicted = model.full.score(event).prediction
-        assert predicted is not None
-        assert event.value is not None
-        if event.domain == "games":
-            errors.append(event.value - predicted)
-        notices += model.step(event)
+def feed(
+    model: Arms, start: int, end: int, shift_at: int = 3000, size: int = 4
+) -> tuple[list[Notice], list[float]]:
+    """Learn these events in micro-batches; give what the loop said, and the errors in the target."""
+    notices, errors = list[Notice](), list[float]()
+    for first in range(start, end, size):
+        events = [rating(n, 1.0 if n >= shift_at else 0.0) for n in range(first, first + size)]
+        notices += model.learn(events)
+        assert model.latest is not None
+        for event, predicted in zip(events, model.latest.prediction.tolist(), strict=True):
+            if event.domain == "games":
+                assert event.value is not None
+                errors.append(event.value - predicted)
         if model.full.waiting >= 256:
             model.end_batch()
     return notices, errors
@@ -104,15 +107,13 @@ def test_promotion_adds_the_fresh_weights_and_their_uncertainty() -> None:
     """Also: what was evicted meanwhile stays forgotten."""
     learner = Learner(DOMAINS, LearningSettings(users=64, items_per_domain=64))
     for n in range(50):
-        event = rating(n, 0.0)
-        learner.learn(event, learner.score(event))
+        learner.learn([rating(n, 0.0)])
     challenger = FreshBias("reset_domain", learner, 1)
     for n in range(50, 90):
         event = rating(n, 1.0)
-        scored = learner.score(event)
+        scored = learner.learn([event]).of(0)
         if event.domain == "games":
             challenger.step(event, scored)
-        learner.learn(event, scored)
     bias, fresh = learner.rating.bias, challenger.bias
     names = fresh.cells.names()
     gone = next(name for name in names if name.startswith("item:"))
