@@ -143,12 +143,12 @@ def test_a_state_that_stopped_in_a_year_to_come(tmp_path: Path) -> None:
     now = T0 / 1000 + 3600
     second = Running(tmp_path, sink, records(40), wall_clock=now)
     assert second.arms.full.newest[0] == pytest.approx(now + 300)
-    assert float(second.arms.full.history._time.max()) <= now + 300
+    assert float(second.arms.full.history.rings().time.max()) <= now + 300
     second.pipeline.finish()
     second.close()
     third = Running(tmp_path, sink, records(40), wall_clock=now)  # and what was mended is saved
     assert third.arms.full.newest[0] == pytest.approx(now + 300)
-    assert float(third.arms.full.history._time.max()) <= now + 300
+    assert float(third.arms.full.history.rings().time.max()) <= now + 300
     third.close()
 
 
