@@ -47,6 +47,10 @@ class Arms(Live):
 
     def learn(self, events: Sequence[Interaction]) -> list[Notice]:
         """Score, judge and learn a micro-batch of events; return what the adaptation loop has to say of it."""
+        most = self.full.most_events
+        if len(events) > most:
+            parts = [events[start : start + most] for start in range(0, len(events), most)]
+            return [notice for part in parts for notice in self.learn(part)]
         facts = self.latest = self.full.learn(events)
         self._judge(events, facts)
         if self.loop is None:

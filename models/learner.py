@@ -175,6 +175,7 @@ class Learner(Live):
         """The fast path: score each event of a micro-batch, then learn it.
 
         What a user did counts for their very next event; what others did to an item counts from the next batch on.
+        There may be `most_events` of them.
         """
         facts = self._scorer.learn(self._resolve(events))
         for _ in range(EVICTIONS * len(events)):
@@ -182,6 +183,12 @@ class Learner(Live):
                 break
             self._evicted(*self.users.evict())
         return facts
+
+    @property
+    def most_events(self) -> int:
+        """How many events may be learned together: no row may change hands within a batch."""
+        capacities = [self.users.capacity, *(catalogue.ids.capacity for catalogue in self.catalogues)]
+        return max(1, min(capacities) // 2)
 
     @property
     def learned(self) -> list[int]:

@@ -114,6 +114,7 @@ def test_every_panel_has_data_and_every_query_parses(scene: Scene) -> None:
         scene.world.raw("movies", "bad", b"{oops")
         scene.learned()
     wait_for(lambda: scene.prometheus.query("crosscurrent_dead_letters_total > 3"), why="all scraped")
+    wait_for(lambda: scene.prometheus.query("crosscurrent_source_weight"), why="a network step reported")
     assert not {"Down", "NotReady", "LoopStuck", "StoreUnreachable"} & scene.prometheus.firing()
     empty, seen = [], {}
     for board in ("overview", "learning", "drift", "pipeline"):
@@ -155,7 +156,7 @@ def test_a_consumer_that_stops_fires_and_late_events_burn_the_budget(scene: Scen
     assert process is not None
     process.send_signal(signal.SIGSTOP)
     try:
-        scene.rate(1200, age_seconds=7200)
+        scene.rate(30_000, age_seconds=7200)  # enough that learning them takes several scrapes
         scene.fires("Down")
     finally:
         process.send_signal(signal.SIGCONT)

@@ -46,7 +46,9 @@ def break_publisher(service: Service) -> None:
 
 def break_encoder(service: Service) -> None:
     service.pipeline.encoding.close()
-    service.pipeline.encoding = ThreadEncoding(Leaving())
+    encoding = service.pipeline.encoding = ThreadEncoding(Leaving())
+    learning = service.pipeline.learning
+    learning.parts = learning.parts._replace(encoding=encoding)
 
 
 BROKEN = {"publisher": (break_publisher, "ZeroDivisionError"), "encoder": (break_encoder, "SystemExit")}

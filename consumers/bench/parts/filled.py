@@ -67,7 +67,7 @@ def _fill_rating(full: Learner, users: int) -> None:
     advance_taste(tastes, 0, START)
     tastes.known[:], tastes.time[:], tastes.mean[:] = True, START, 0.1
     tastes.covariance[:] = tastes.covariance[0]
-    cells.arrays.user[:users], cells.arrays.user_domain[:users] = (0.1, 0.01, 1.0), (0.1, 0.01, 1.0)
+    cells.arrays.user[:users], cells.arrays.user_domain[:users] = (0.1, 0.01), (0.1, 0.01)
 
 
 def _fill_history(full: Learner, users: int) -> None:
