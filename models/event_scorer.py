@@ -12,13 +12,15 @@ from models.facts import NOT_RANKED, Facts
 from models.network.network_learner import NetworkLearner
 from models.pending_batch import Pending, PendingBatch
 from models.ranking.proposal import ARMS
-from models.ranking.ranker import Judged, Ranker, Space
+from models.ranking.ranker import Ranker
+from models.ranking.rankings import Judged, Space
 from models.rating.events import EXTERNAL, RatedBatch, totals
 from models.rating.model import RatingModel
 from models.schema import Domain, Interaction
 from models.signals.signal import Asked
 from models.tables.catalogue import Catalogue
-from models.tables.user_history import Done, History, Recalled, asking, contains
+from models.tables.event_rings import Done, Recalled, asking, contains
+from models.tables.user_history import History
 
 Floats = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ranking.proposal import FULL, TARGET_ALONE
-from models.ranking.ranker import Choices, Judged
+from models.ranking.rankings import Choices, Judged
 from models.rating.events import RatingParts
-from models.tables.user_history import Done, Recalled
+from models.tables.event_rings import Done, Recalled
 
 NOT_RANKED = -1
 

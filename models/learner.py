@@ -7,7 +7,7 @@ learner.end_batch()                # slow path: one network step on what waits
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,33 +19,24 @@ from models.item_intake import ItemIntake
 from models.network.config import NetworkConfig
 from models.network.network_learner import NetworkLearner
 from models.pending_batch import PendingBatch
-from models.ranking.ranker import Ranked, Ranker, Space
+from models.ranking.ranker import Ranker
+from models.ranking.rankings import Ranked, Space
 from models.ranking.recommendation import Recommendation, pool_size, to_list
 from models.rating.events import RatingParts
 from models.rating.model import TASTE_WIDTH, RatingModel
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.signals.popularity import HALF_LIVES
 from models.signals.signal import Asked
 from models.state.tracked_tables import Live
 from models.tables.catalogue import Catalogue
+from models.tables.event_rings import Done
 from models.tables.id_table import IdTable
-from models.tables.user_history import Done, History
+from models.tables.user_history import History
 
 VECTOR_DIM = 64
 NETWORK_DIM = 32
-MONTH = list(HALF_LIVES).index("30d")
 EVICTIONS = 8
 """Users who give way at one event for what others have seen: a state far over its bound shrinks by and by."""
-
-
-class ItemView(NamedTuple):
-    """What is published of an item."""
-
-    vector: NDArray[np.float32]
-    title: str
-    bias: float
-    popularity: float
 
 
 class Learner(Live):
@@ -312,24 +303,6 @@ class Learner(Live):
     def user_vectors(self, users: Sequence[str]) -> NDArray[np.float32]:
         """(len(users), network dim)"""
         return self.network.user_vectors([self.users.get(u) for u in users])
-
-    def item_views(self, domain_name: str, item_ids: Sequence[str]) -> list[ItemView | None]:
-        """Return what is published of each item; None for one that was removed or has no row."""
-        domain = self.index[domain_name]
-        catalogue = self.catalogues[domain]
-        vectors = self.network.item_vectors(domain)
-        demand = self.ranker.statistics.popularity[domain]
-        found = [catalogue.ids.get(item_id) for item_id in item_ids]
-        held = [row for row in found if row is not None and not self.intake.removed(domain, row)]
-        rows = np.array(held, np.int64)
-        biases = self.rating.item_biases(domain, rows, catalogue.vectors[rows])
-        counts = demand.values(rows, self.newest[domain])[:, MONTH]
-        columns = zip(held, vectors[rows], biases.tolist(), counts.tolist(), strict=True)
-        views = {
-            row: ItemView(vector, catalogue.title_of[row], bias, count)
-            for row, vector, bias, count in columns
-        }
-        return [None if row is None else views.get(row) for row in found]
 
     def events_of(self, user_id: str) -> dict[str, int]:
         row = self.users.get(user_id)

@@ -12,7 +12,7 @@ from models.assessment.paired_test import Outcome, PairedTest
 from models.assessment.prequential import ndcg_at_10
 from models.facts import ScoredEvent
 from models.learner import Learner
-from models.ranking.conditional_logit import gradient, rank_of, score, step, weights_of
+from models.ranking.conditional_logit import Signals, gradient, rank_of, score, step, weights_of
 from models.rating.bias import PRIOR_STRENGTH, BiasRegression, inputs, kind
 from models.schema import Interaction
 from models.signals.registry import ALL, KNOTS, NAMES
@@ -116,10 +116,11 @@ class ShorterMemory(Live):
         slopes = champion.users[choices.user, 0] if known else np.zeros(champion.signals, np.float32)
         w, scores = np.empty(champion.weights.shape[1], np.float32), np.empty(count, np.float32)
         weights_of(self.choice.weights, slopes, choices.bucket, choices.gap, w)
-        score(choices.values, ALL, KNOTS, count, w, scores)
+        signals = Signals(choices.values, ALL, KNOTS, count)
+        score(signals, w, scores)
         rank = rank_of(scores, count, choices.chosen)
         self.test.add(1.0 - ndcg_at_10(choices.rank), 1.0 - ndcg_at_10(rank))
-        gradient(choices.values, ALL, KNOTS, count, choices.chosen, scores, w)
+        gradient(signals, choices.chosen, scores, w)
         step(self.choice.weights, self.choice.squares, NO_SLOPES, choices.bucket, choices.gap, w)
 
     def promote(self) -> None:

@@ -12,7 +12,7 @@ from models.signals.covisit_scores import SIGNALS
 from models.signals.popularity import EVER, HELD
 from models.signals.signal import Asked, Items, Scratch
 from models.tables.hash_index import row_of
-from models.text.inverted_lists import dot, nearest
+from models.text.inverted_lists import Searched, dot, nearest
 
 TOP_OF_EACH = 30
 """How many candidates each signal proposes."""
@@ -151,13 +151,19 @@ def choose(
     profile, vector = asked.profile[event], asked.vector[event]
     if dot(profile, profile) > 0:
         found = nearest(
-            profile, items.units, items.text, items.open, scratch.stamp, closed, best, scratch.probes
+            profile,
+            Searched(items.units, items.text, items.open, scratch.stamp, closed),
+            best,
+            scratch.probes,
         )
         for n in range(found):
             count = take(best.rows[n], rows, count, items, scratch)
     if len(items.network) > 0:
         found = nearest(
-            vector, items.network, items.near, items.open, scratch.stamp, closed, best, scratch.probes
+            vector,
+            Searched(items.network, items.near, items.open, scratch.stamp, closed),
+            best,
+            scratch.probes,
         )
         for n in range(found):
             count = take(best.rows[n], rows, count, items, scratch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,17 @@ FIRST_GAP = len(BUCKETS) + 2
 RATE = 0.02
 FORGET = 0.9995
 NOT_CHOSEN = -1
+
+
+class Signals(NamedTuple):
+    """What candidates are scored by. values: (columns, room); places: (signals,) where each signal lies, -1 for one
+    that is left out; knots: (4, signals); size: how many candidates there are.
+    """
+
+    values: Array
+    places: Index
+    knots: Array
+    size: int
 
 
 @kernel
@@ -57,23 +68,23 @@ def weights_of(weights: Wide, slopes: Array, bucket: int, gap: int, out: Array) 
 
 
 @kernel
-def score(values: Array, places: Index, knots: Array, count: int, w: Array, scores: Array) -> None:
+def score(signals: Signals, w: Array, scores: Array) -> None:
     """Write `s_c = Σ_f w_f x_cf + Σ_b w_fb max(x_cf - knot_fb, 0)` of each candidate.
 
-    values: (columns, room), `places` says where signal f lies, -1 for one that is left out. knots: (4, signals). w:
-    (5 · signals,).
+    w: (5 · signals,).
     """
-    signals = len(places)
-    scores[:count] = 0
-    for f in range(signals):
+    values, places, knots, size = signals
+    many = len(places)
+    scores[:size] = 0
+    for f in range(many):
         if places[f] < 0:
             continue
         x = values[places[f]]
-        w0, w1, w2 = w[f], w[signals + f], w[2 * signals + f]
-        w3, w4 = w[3 * signals + f], w[4 * signals + f]
+        w0, w1, w2 = w[f], w[many + f], w[2 * many + f]
+        w3, w4 = w[3 * many + f], w[4 * many + f]
         k1, k2, k3, k4 = knots[0, f], knots[1, f], knots[2, f], knots[3, f]
         none = np.float32(0)
-        for c in range(count):
+        for c in range(size):
             v = x[c]
             scores[c] += (
                 w0 * v + w1 * max(v - k1, none) + w2 * max(v - k2, none)
@@ -91,39 +102,38 @@ def rank_of(scores: Array, count: int, chosen: int) -> int:
 
 
 @kernel
-def gradient(
-    values: Array, places: Index, knots: Array, count: int, chosen: int, scores: Array, out: Array
-) -> None:
+def gradient(signals: Signals, chosen: int, scores: Array, out: Array) -> None:
     """Write `∂/∂w -log P(chosen) = Σ_c (P_c - [c = chosen]) φ(x_c)`; scores become the probabilities less the choice.
 
     out: (5 · signals,), the same layout as w.
     """
+    values, places, knots, size = signals
     highest, total = scores[0], np.float32(0)
-    for c in range(count):
+    for c in range(size):
         highest = max(highest, scores[c])
-    for c in range(count):
+    for c in range(size):
         scores[c] = np.exp(scores[c] - highest)
         total += scores[c]
-    for c in range(count):
+    for c in range(size):
         scores[c] /= total
     scores[chosen] -= np.float32(1)
-    signals, none = len(places), np.float32(0)
+    many, none = len(places), np.float32(0)
     out[:] = 0
-    for f in range(signals):
+    for f in range(many):
         if places[f] < 0:
             continue
         x = values[places[f]]
         k1, k2, k3, k4 = knots[0, f], knots[1, f], knots[2, f], knots[3, f]
         g0, g1, g2, g3, g4 = none, none, none, none, none
-        for c in range(count):
+        for c in range(size):
             p, v = scores[c], x[c]
             g0 += p * v
             g1 += p * max(v - k1, none)
             g2 += p * max(v - k2, none)
             g3 += p * max(v - k3, none)
             g4 += p * max(v - k4, none)
-        out[f], out[signals + f], out[2 * signals + f] = g0, g1, g2
-        out[3 * signals + f], out[4 * signals + f] = g3, g4
+        out[f], out[many + f], out[2 * many + f] = g0, g1, g2
+        out[3 * many + f], out[4 * many + f] = g3, g4
 
 
 @kernel

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.ranking.candidates import ROOM, TOP_OF_EACH, choose, close_seen
-from models.ranking.conditional_logit import gradient, part_rows, rank_of, score, step, weights_of
+from models.ranking.conditional_logit import Signals, gradient, part_rows, rank_of, score, step, weights_of
 from models.signals.covisit_scores import LATEST, SUMS, spread
 from models.signals.neighbour_lists import SIZES
 from models.signals.registry import KNOTS, LAYOUT, PLACES, fill
@@ -78,10 +78,18 @@ def scratch_for(slots: int, rows: int, dim: int) -> Scratch:
     )  # fmt: skip
 
 
+class Known(NamedTuple):
+    """What stands still while questions are answered."""
+
+    asked: Asked
+    items: Items
+    visits: Visits
+
+
 @kernel
-def propose(asked: Asked, items: Items, visits: Visits, scratch: Scratch, wanted: NDArray[np.int64],
-            include: int, out: Proposed) -> None:  # fmt: skip
+def propose(known: Known, scratch: Scratch, wanted: NDArray[np.int64], include: int, out: Proposed) -> None:
     """Write the candidates of the questions `wanted`, and their columns. include: a row that is one anyway, or -1."""
+    asked, items, visits = known
     for n in range(len(wanted)):
         event = wanted[n]
         scratch.epoch[0] += 1
@@ -129,35 +137,51 @@ def write_top(
         held = min(held + 1, len(out))
 
 
+class Case(NamedTuple):
+    """One question and its candidates. n: their place in `proposed`."""
+
+    asked: Asked
+    event: int
+    proposed: Proposed
+    n: int
+
+
 @kernel
-def weigh(asked: Asked, event: int, proposed: Proposed, n: int, weighing: Weighing, scores: NDArray[np.float32],
-          w: NDArray[np.float32]) -> None:  # fmt: skip
+def weigh(case: Case, weighing: Weighing, scores: NDArray[np.float32], w: NDArray[np.float32]) -> None:
     """Write the candidates' scores of one question, and the weights w they were made with."""
+    asked, event, proposed, n = case
     user, users = asked.user[event], weighing.users
     bucket, gap = part_rows(asked.events[event], asked.gap[event])
     slopes = users[user, 0] if 0 <= user < len(users) else np.zeros(0, np.float32)
     weights_of(weighing.weights, slopes, bucket, gap, w)
-    score(proposed.values[n], weighing.places, KNOTS, proposed.sizes[n], w, scores)
+    score(Signals(proposed.values[n], weighing.places, KNOTS, proposed.sizes[n]), w, scores)
 
 
 @kernel
-def learn_choice(asked: Asked, event: int, proposed: Proposed, n: int, weighing: Weighing, chosen: int,
-                 scores: NDArray[np.float32], g: NDArray[np.float32]) -> None:  # fmt: skip
+def learn_choice(
+    case: Case, weighing: Weighing, chosen: int, scores: NDArray[np.float32], g: NDArray[np.float32]
+) -> None:
     """Take one step towards the chosen candidate. scores: what `weigh` wrote, used up. g: room for the gradient."""
+    asked, event, proposed, n = case
     user, users = asked.user[event], weighing.users
     bucket, gap = part_rows(asked.events[event], asked.gap[event])
     slopes = users[user] if 0 <= user < len(users) else np.zeros((2, 0), np.float32)
-    gradient(proposed.values[n], weighing.places, KNOTS, proposed.sizes[n], chosen, scores, g)
+    gradient(Signals(proposed.values[n], weighing.places, KNOTS, proposed.sizes[n]), chosen, scores, g)
     step(weighing.weights, weighing.squares, slopes, bucket, gap, g)
 
 
-@kernel
-def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, full: Weighing, alone: Weighing, learn: bool,
-          out: Ranks) -> None:  # fmt: skip
-    """Rank the chosen item of each event by every arm, before it is learned; then learn it, event by event.
+class Rankers(NamedTuple):
+    """Both rankers of a domain. alone: the target-only one; one without weights is left out."""
 
-    alone: of the target-only arm; one without weights is left out.
-    """
+    full: Weighing
+    alone: Weighing
+
+
+@kernel
+def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, rankers: Rankers, learn: bool,
+          out: Ranks) -> None:  # fmt: skip
+    """Rank the chosen item of each event by every arm, before it is learned; then learn it, event by event."""
+    full, alone = rankers
     scores = np.empty(proposed.rows.shape[1], np.float32)
     w = np.empty(full.weights.shape[1], np.float32)
     for n in range(len(wanted)):
@@ -165,9 +189,10 @@ def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, full: Wei
         out.rank[n], out.chosen[n], out.top[n] = -1, -1, -1
         if count == 0 or asked.item[event] < 0:
             continue
+        case = Case(asked, event, proposed, n)
         chosen = place_of(proposed.rows[n], count, asked.item[event])
         out.chosen[n] = chosen
-        weigh(asked, event, proposed, n, full, scores, w)
+        weigh(case, full, scores, w)
         write_top(proposed.rows[n], scores, count, out.top[n])
         if chosen < 0:
             out.rank[n] = count
@@ -176,14 +201,14 @@ def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, full: Wei
             out.rank[n, TEXT_ALONE] = rank_of(proposed.values[n, TEXT], count, chosen)
             out.rank[n, POPULARITY_ALONE] = rank_of(proposed.values[n, POPULAR], count, chosen)
             if learn:
-                learn_choice(asked, event, proposed, n, full, chosen, scores, w)
+                learn_choice(case, full, chosen, scores, w)
         if len(alone.weights) == 0:
             out.rank[n, TARGET_ALONE] = -1
         elif chosen >= 0:
-            weigh(asked, event, proposed, n, alone, scores, w)
+            weigh(case, alone, scores, w)
             out.rank[n, TARGET_ALONE] = rank_of(scores, count, chosen)
             if learn:
-                learn_choice(asked, event, proposed, n, alone, chosen, scores, w)
+                learn_choice(case, alone, chosen, scores, w)
 
 
 class Listed(NamedTuple):
@@ -224,7 +249,7 @@ def list_best(
     out.rows[:] = -1
     for n in range(len(wanted)):
         count = proposed.sizes[n]
-        weigh(asked, wanted[n], proposed, n, weighing, scores, w)
+        weigh(Case(asked, wanted[n], proposed, n), weighing, scores, w)
         order = np.argsort(-scores[:count], kind="mergesort")
         for k in range(min(count, out.rows.shape[1])):
             total = contribute(proposed.values[n], weighing.places, order[k], w, out.parts[n, k])

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ranking.conditional_logit import ConditionalLogit, part_rows
+from models.ranking.conditional_logit import ConditionalLogit
 from models.ranking.proposal import (
     LAST_EPOCH,
     TOP,
+    Known,
     Listed,
     Proposed,
+    Rankers,
     Ranks,
     Weighing,
     judge,
@@ -24,6 +26,7 @@ from models.ranking.proposal import (
     room_for,
     scratch_for,
 )
+from models.ranking.rankings import Judged, Ranked, Space
 from models.schema import Domain
 from models.signals.item_statistics import ItemStatistics
 from models.signals.registry import ALL, KNOTS, NAMES, PRIOR, TARGET_ONLY
@@ -32,68 +35,13 @@ from models.signals.text_affinity import add_to_profiles, normalise
 from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live
 from models.tables.catalogue import Catalogue
-from models.tables.user_history import Done, Recalled, Seen
-from models.text.inverted_lists import Lists
+from models.tables.event_rings import Done, Recalled, Seen
 
 WORTH_SPLITTING = 16
 """A thread is given this many questions at least: handing over costs what one question costs."""
 BLOCK = 64
 """Lists are made for so many users at a time, which bounds the room for their candidates."""
 NO_PLACES = np.zeros(0, np.int64)
-
-
-class Space(NamedTuple):
-    """The network's space: users (B, D), items of one domain (rows, D) and their index. No items: no network."""
-
-    users: NDArray[np.float32]
-    items: NDArray[np.float32]
-    lists: Lists
-
-
-class Ranked(NamedTuple):
-    """One user's list, best first: rows (k,), scores (k,), contributions (k, signals), the signals' `names`.
-
-    `contributions.sum(1)` is `scores`.
-    """
-
-    rows: NDArray[np.int64]
-    scores: NDArray[np.float64]
-    contributions: NDArray[np.float64]
-    names: tuple[str, ...] = NAMES
-
-
-class Choices(NamedTuple):
-    """One event's candidates as a challenger sees them. values: (columns, C). chosen: its place, -1 for none.
-
-    bucket, gap: rows of weights. user: row, -1 for none. rank: of the chosen item.
-    """
-
-    values: NDArray[np.float32]
-    rows: NDArray[np.int32]
-    chosen: int
-    bucket: int
-    gap: int
-    user: int
-    rank: int
-
-
-class Judged(NamedTuple):
-    """What the ranker said of events of one domain. wanted: (n,) their places in the batch."""
-
-    wanted: NDArray[np.int64]
-    asked: Asked
-    proposed: Proposed
-    ranks: Ranks
-
-    def choices(self, n: int) -> Choices:
-        """Return the candidates of one of the events."""
-        event = self.wanted[n]
-        count = int(self.proposed.sizes[n])
-        bucket, gap = part_rows(self.asked.events[event], self.asked.gap[event])
-        return Choices(
-            self.proposed.values[n, :, :count], self.proposed.rows[n, :count], int(self.ranks.chosen[n]),
-            bucket, gap, int(self.asked.user[event]), int(self.ranks.rank[n, 0]),
-        )  # fmt: skip
 
 
 class Ranker(Live):
@@ -174,17 +122,17 @@ class Ranker(Live):
         if domain not in self._room or len(wanted) > len(self._room[domain].sizes):
             self._room[domain] = room_for(len(wanted))
         room = self._room[domain].part(slice(len(wanted)))
-        items, visits = self._items(domain, space), self.statistics.visits.kernel_view(domain)
+        known = Known(asked, self._items(domain, space), self.statistics.visits.kernel_view(domain))
         parts = min(self.threads, max(1, len(wanted) // WORTH_SPLITTING))
         self._make_scratch(parts)
         if parts == 1 or self._pool is None:
-            propose(asked, items, visits, self._scratch[0], wanted, include, room)
+            propose(known, self._scratch[0], wanted, include, room)
             return room
         edges = np.linspace(0, len(wanted), parts + 1).astype(int).tolist()
         slices = [slice(a, b) for a, b in pairwise(edges)]
 
         def one(n: int) -> None:
-            propose(asked, items, visits, self._scratch[n], wanted[slices[n]], include, room.part(slices[n]))
+            propose(known, self._scratch[n], wanted[slices[n]], include, room.part(slices[n]))
 
         list(self._pool.map(one, range(parts)))
         return room
@@ -221,7 +169,7 @@ class Ranker(Live):
             np.empty((count, 4), np.int64), np.empty(count, np.int64), np.empty((count, TOP), np.int32)
         )
         full = self._weighing(self.choices[domain], ALL)
-        judge(asked, wanted, proposed, full, self._alone(domain), learn, ranks)
+        judge(asked, wanted, proposed, Rankers(full, self._alone(domain)), learn, ranks)
         return Judged(wanted, asked, proposed, ranks)
 
     def reserve(self, users: int) -> None:

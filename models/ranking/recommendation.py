@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from models.ranking.diversity import diversified
-from models.ranking.ranker import Ranked
+from models.ranking.rankings import Ranked
 from models.tables.catalogue import Catalogue
 
 DIVERSE_POOL = 3

@@ -13,7 +13,7 @@ from models.signals.popularity import EVER, Popularity
 from models.signals.user_experience import UserExperience
 from models.state.tracked_tables import Live
 from models.tables.catalogue import Catalogue
-from models.tables.user_history import Done, Recalled
+from models.tables.event_rings import Done, Recalled
 
 
 @kernel

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.kernels import kernel
 from models.state.dirty_keys import Touched
 from models.state.growing import Growing
 from models.state.tracked_tables import Lists, LiveRows, Rows, unpacked
 from models.tables.catalogue import Catalogue, grown, item_hash
+from models.tables.event_rings import Done, Recalled, Rings, Seen, append, asking, contains, recall
 
 SEEN_LIMIT = 2000
 
@@ -25,124 +24,6 @@ class Recent(NamedTuple):
     row: NDArray[np.int32]
     time: NDArray[np.float64]
     """Seconds since the epoch."""
-
-
-class Recalled(NamedTuple):
-    """What users did before each of B events: the latest R items, newest first, and counts.
-
-    domain: (B, R), -1 for none. row: (B, R). time: (B, R) seconds. n: (B,) how many. events: (B,) of the user in the
-    event's domain.
-    """
-
-    domain: NDArray[np.int8]
-    row: NDArray[np.int32]
-    time: NDArray[np.float64]
-    n: NDArray[np.int64]
-    events: NDArray[np.int64]
-
-    def context(self, length: int) -> NDArray[np.float64]:
-        """Return (B, length, 3): domain, row and time of the latest items; domain -1 where there is none."""
-        out = np.empty((len(self.n), length, 3))
-        out[:, :, 0], out[:, :, 1], out[:, :, 2] = (
-            self.domain[:, :length],
-            self.row[:, :length],
-            self.time[:, :length],
-        )
-        out[self.domain[:, :length] < 0] = -1.0
-        return out
-
-
-class Done(NamedTuple):
-    """B events: domain, user row (-1: no row), item row, (B,) each, and their times in seconds."""
-
-    domain: NDArray[np.int64]
-    user: NDArray[np.int64]
-    item: NDArray[np.int64]
-    time: NDArray[np.float64]
-
-
-def asking(users: Sequence[int | None], domain: int = 0) -> Done:
-    """Return what asks for users' state in a domain, without an item."""
-    rows = np.array([-1 if user is None else user for user in users], np.int64)
-    return Done(np.full(len(rows), domain), rows, np.full(len(rows), -1), np.zeros(len(rows)))
-
-
-class Seen(NamedTuple):
-    """Items that users had: their hashes one after the other, those of event b from at[b] to at[b + 1]."""
-
-    hashes: NDArray[np.int64]
-    at: NDArray[np.int64]
-
-
-@kernel
-def contains(
-    hashes: NDArray[np.int64], at: NDArray[np.int64], wanted: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Return (B,): whether each wanted hash is among those of its event; see `Seen`."""
-    found = np.zeros(len(wanted), np.bool_)
-    for b in range(len(wanted)):
-        for n in range(at[b], at[b + 1]):
-            found[b] |= hashes[n] == wanted[b]
-    return found
-
-
-class Rings(NamedTuple):
-    """The latest items of all users as a kernel sees them: rings of R places a user, `born` by domain and item row."""
-
-    events: NDArray[np.int64]
-    domain: NDArray[np.int8]
-    row: NDArray[np.int32]
-    time: NDArray[np.float64]
-    seq: NDArray[np.int64]
-    born: NDArray[np.int64]
-
-
-@kernel
-def recall(rings: Rings, done: Done, together: bool, found: Recalled) -> None:
-    """Write what is known of each event's user before it: earlier events of the batch first, then their ring.
-
-    together: whether the events happen one after the other; else each is asked for as if there were no others.
-    """
-    length = found.domain.shape[1]
-    for b in range(len(done.user)):
-        user, n, same = done.user[b], 0, 0
-        found.domain[b] = -1
-        if user >= 0:
-            for earlier in range(b - 1 if together else -1, -1, -1):
-                if done.user[earlier] == user:
-                    same += done.domain[earlier] == done.domain[b]
-                    if n < length:
-                        found.domain[b, n], found.row[b, n] = done.domain[earlier], done.item[earlier]
-                        found.time[b, n] = done.time[earlier]
-                        n += 1
-        if 0 <= user < len(rings.events):
-            same += rings.events[user, done.domain[b]]
-            total = rings.events[user].sum()
-            for back in range(min(total, length)):
-                at = (total - 1 - back) % length
-                domain, row = rings.domain[user, at], rings.row[user, at]
-                # What was of a domain that is gone is of none; a row that was given to another item since means it not.
-                if domain < 0 or (
-                    row < rings.born.shape[1] and rings.seq[user, at] < rings.born[domain, row]
-                ):
-                    continue
-                if n < length:
-                    found.domain[b, n], found.row[b, n] = domain, row
-                    found.time[b, n] = rings.time[user, at]
-                    n += 1
-        found.n[b], found.events[b] = n, same
-
-
-@kernel
-def append(rings: Rings, done: Done, sequence: int) -> None:
-    """Add events to their users' rings, in order; the first gets the number `sequence + 1`."""
-    length = rings.domain.shape[1]
-    for b in range(len(done.user)):
-        user = done.user[b]
-        at = rings.events[user].sum() % length
-        rings.domain[user, at], rings.row[user, at] = done.domain[b], done.item[b]
-        rings.time[user, at], rings.seq[user, at] = done.time[b], sequence + 1 + b
-        rings.events[user, done.domain[b]] += 1
 
 
 class History(LiveRows):

@@ -89,10 +89,23 @@ def dot(left: Array, right: Array) -> Any:
     return total
 
 
+class Searched(NamedTuple):
+    """What a search looks at. vectors: (rows, dim), all, and their lists. eligible: (rows,).
+
+    closed: (rows,); a row with `closed[row] == mark` is left out too.
+    """
+
+    vectors: Array
+    lists: Lists
+    eligible: NDArray[np.bool_]
+    closed: NDArray[np.int32]
+    mark: int
+
+
 @kernel
-def offer_rows(query: Array, vectors: Array, rows: NDArray[np.int32], eligible: NDArray[np.bool_],
-               closed: NDArray[np.int32], mark: int, best: Best) -> None:  # fmt: skip
+def offer_rows(query: Array, searched: Searched, rows: NDArray[np.int32], best: Best) -> None:
     """Offer the dot products of these rows, but not of those that are not eligible or closed, nor of zero vectors."""
+    vectors, _, eligible, closed, mark = searched
     for row in rows:
         if eligible[row] and closed[row] != mark:
             score = dot(query, vectors[row])
@@ -101,14 +114,13 @@ def offer_rows(query: Array, vectors: Array, rows: NDArray[np.int32], eligible: 
 
 
 @kernel
-def nearest(query: Array, vectors: Array, lists: Lists, eligible: NDArray[np.bool_], closed: NDArray[np.int32],
-            mark: int, best: Best, probes: Best) -> int:  # fmt: skip
+def nearest(query: Array, searched: Searched, best: Best, probes: Best) -> int:
     """Find the eligible rows with the highest `vectors · query`; return how many.
 
-    query: (dim,). vectors: (rows, dim), all. eligible: (rows,). closed: (rows,); a row with `closed[row] == mark` is
-    left out too. best, probes: room for what is found and for lists. The rows found stand first in `best.rows`, in no
+    query: (dim,). best, probes: room for what is found and for lists. The rows found stand first in `best.rows`, in no
     order.
     """
+    lists = searched.lists
     best.scores[:], best.rows[:] = -np.inf, NONE
     count = len(lists.centres)
     if count > 0:
@@ -122,8 +134,8 @@ def nearest(query: Array, vectors: Array, lists: Lists, eligible: NDArray[np.boo
             which = probes.rows[p]
             if which != NONE:  # a query that is not finite is near to none
                 members = lists.members[lists.begin[which] : lists.begin[which + 1]]
-                offer_rows(query, vectors, members, eligible, closed, mark, best)
-    offer_rows(query, vectors, lists.loose, eligible, closed, mark, best)
+                offer_rows(query, searched, members, best)
+    offer_rows(query, searched, lists.loose, best)
     found = 0
     for n in range(len(best.rows)):
         if best.rows[n] != NONE:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from models.arm_comparison import Arms
+from models.item_views import item_views
 from models.ranking.recommendation import Recommendation
 from serving.contract import (
     RECORD_VERSION,
@@ -68,7 +69,7 @@ class RecordBuilder:
         for domain, item in touched:
             by_domain.setdefault(domain, []).append(item)
         for domain, items in by_domain.items():
-            views = self._arms.full.item_views(domain, items)
+            views = item_views(self._arms.full, domain, items)
             for item, view in zip(items, views, strict=True):
                 if view is None:  # removed: a late event must not bring its key back
                     yield Write(self._keys.item(domain, item), "delete", None)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from models.text.inverted_lists import VectorIndex, best_of, nearest
+from models.text.inverted_lists import Searched, VectorIndex, best_of, nearest
 from models.threads import use_one_thread
 
 DIM, CLUSTERS, QUERIES, TOP = 64, 2000, 300, 30
@@ -61,7 +61,9 @@ def measure(name: str, vectors: NDArray[np.float32], queries: NDArray[np.float32
     listed = seconds(lambda: index.lists(vectors, rows))
 
     def search(query: NDArray[np.float32]) -> set[int]:
-        found = nearest(query, vectors, index.lists(vectors, rows), eligible, closed, 1, best, probes)
+        found = nearest(
+            query, Searched(vectors, index.lists(vectors, rows), eligible, closed, 1), best, probes
+        )
         return set(best.rows[:found].tolist())
 
     search(queries[0])  # compiles, or reads what was compiled

@@ -19,7 +19,7 @@ from models.settings import LearningSettings
 from models.signals.registry import PLACES
 from models.state.merging import merged
 from models.state.snapshot import Snapshot, joined, snapshot
-from models.tables.user_history import Done
+from models.tables.event_rings import Done
 from tests.support.states import differences
 
 torch.set_num_threads(1)

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ranking.ranker import Ranked, Ranker, Space
+from models.ranking.ranker import Ranker
+from models.ranking.rankings import Ranked, Space
 from models.schema import Domain
 from models.signals.registry import LAYOUT
 from models.signals.signal import Asked
 from models.tables.catalogue import Catalogue
-from models.tables.user_history import Done, History, asking
+from models.tables.event_rings import Done, asking
+from models.tables.user_history import History
 from models.text.inverted_lists import Lists
 from tests.support.plain.ranking import Who
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.item_views import item_views
 from models.learner import Learner
 from models.schema import Interaction
 from models.settings import LearningSettings
@@ -47,7 +48,7 @@ def test_scoring_changes_nothing(trained: Learner) -> None:
         trained.score(happened)
     for domain in DOMAINS:
         trained.recommend(["u1", "nobody", None], domain.name, 20)
-        trained.item_views(domain.name, [f"{domain.name[0]}1", "unknown"])
+        item_views(trained, domain.name, [f"{domain.name[0]}1", "unknown"])
     trained.user_vectors(["u1", "u2"])
     trained.events_of("nobody")
     assert differences(before, trained.state(), ignore=cache) == []
@@ -237,9 +238,9 @@ def test_eviction_forgets_and_tells() -> None:
     for n in range(3):
         model.put_item(item(n))
     assert model.evicted == [("movies", "m0", 0)]
-    assert model.item_views("movies", ["m0"]) == [None]
+    assert item_views(model, "movies", ["m0"]) == [None]
     model.put_item(item(0))
-    view = model.item_views("movies", ["m0"])[0]
+    view = item_views(model, "movies", ["m0"])[0]
     assert view is not None
     assert (view.title, view.bias) == ("Title 0", 0.0)
     assert view.popularity == 0.0

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.item_views import item_views
 from models.learner import VECTOR_DIM, Learner
 from models.schema import Interaction
 from models.signals.registry import PLACES
@@ -109,7 +110,7 @@ def test_extreme_vectors_poison_nothing(values: tuple[float, ...]) -> None:
     describe(model)
     model.put_item(item(1, vectors={"image": values}))
     feed(model, 0, 64)
-    view = model.item_views("movies", ["m1"])[0]
+    view = item_views(model, "movies", ["m1"])[0]
     assert view is not None
     assert np.isfinite(view.vector).all()
     assert np.isfinite(model.catalogues[0].vectors).all()
@@ -127,7 +128,7 @@ def test_text_vectors_of_unknown_items_are_dropped() -> None:
 def test_vectors_have_one_width(trained: Learner) -> None:
     """User and item vectors share a space: their dot product is defined and finite."""
     users = trained.user_vectors(["u1", "u2", "nobody"])
-    views = trained.item_views("books", ["b1", "b2"])
+    views = item_views(trained, "books", ["b1", "b2"])
     assert users.shape == (3, trained.network.dim)
     for view in views:
         assert view is not None

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.item_views import item_views
 from models.learner import Learner
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
@@ -128,11 +129,11 @@ def test_a_removed_item_has_no_view() -> None:
     happened = Interaction("movies", "click", "u", "m1", START)
     model.learn([happened])
     for each in (model, restored(model.state())):
-        gone, there = each.item_views("movies", ["m1", "m2"])
+        gone, there = item_views(each, "movies", ["m1", "m2"])
         assert gone is None
         assert there is not None
     model.put_item(item(1))
-    assert model.item_views("movies", ["m1"])[0] is not None
+    assert item_views(model, "movies", ["m1"])[0] is not None
 
 
 def test_an_item_without_vector_is_recommended() -> None:
@@ -171,7 +172,7 @@ def test_an_item_event_replaces_the_earlier_one_whole() -> None:
     model.put_item(Item("movies", "m1", "Old", "text", vectors={"image": (1.0, 2.0)}))
     assert model.catalogues[0].has_vector[0]
     model.put_item(Item("movies", "m1"))
-    view = model.item_views("movies", ["m1"])[0]
+    view = item_views(model, "movies", ["m1"])[0]
     assert view is not None
     assert view.title == ""
     assert not model.catalogues[0].has_vector[0]

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.ranking.ranker import Ranker, Space
+from models.ranking.ranker import Ranker
+from models.ranking.rankings import Space
 from models.schema import Domain
 from models.signals.popularity import DAY, HALF_LIVES, Popularity
 from models.signals.registry import NAMES
 from models.tables.catalogue import Catalogue
-from models.tables.user_history import History, asking
+from models.tables.event_rings import asking
+from models.tables.user_history import History
 from models.text.inverted_lists import Lists, VectorIndex
 from tests.support.paths import ROOT
 from tests.support.plain.user_experience import log_density
@@ -133,7 +135,9 @@ def test_weights_and_lists_are_the_same(held: dict[str, Any], tables: tuple[Rank
         asked = ranker.ask(
             done, history.recall(done), history.seen_before(done), np.zeros((1, WIDTH), np.float32)
         )
-        ranked = ranker.recommend(1, asked, Space(NONE, NONE, Lists(*NO_LISTS, np.zeros(0, np.int32), 0)), 8)[0]
+        ranked = ranker.recommend(1, asked, Space(NONE, NONE, Lists(*NO_LISTS, np.zeros(0, np.int32), 0)), 8)[
+            0
+        ]
         np.testing.assert_allclose(ranked.scores, held["asked"]["scores"][str(user)], rtol=1e-4, atol=1e-4)
         assert ranked.rows.tolist() == held["asked"]["rows"][str(user)].tolist()
     assert not ranker.alone[1].users.any()

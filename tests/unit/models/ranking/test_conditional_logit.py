@@ -13,6 +13,7 @@ from models.ranking.conditional_logit import (
     PARTS,
     RATE,
     ConditionalLogit,
+    Signals,
     gradient,
     part_rows,
     rank_of,
@@ -39,14 +40,15 @@ def columns(signals: Any) -> np.ndarray:
 
 def scores_of(logit: ConditionalLogit, signals: Any, w: np.ndarray) -> np.ndarray:
     values, out = columns(signals), np.empty(len(signals), np.float32)
-    score(values, np.arange(logit.signals), logit.knots, len(signals), w, out)
+    score(Signals(values, np.arange(logit.signals), logit.knots, len(signals)), w, out)
     return out
 
 
 def gradient_of(logit: ConditionalLogit, signals: Any, chosen: int, w: np.ndarray) -> np.ndarray:
     out = np.empty(5 * logit.signals, np.float32)
     scores = scores_of(logit, signals, w)
-    gradient(columns(signals), np.arange(logit.signals), logit.knots, len(signals), chosen, scores, out)
+    asked = Signals(columns(signals), np.arange(logit.signals), logit.knots, len(signals))
+    gradient(asked, chosen, scores, out)
     return out
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from models.tables import user_history as module
 from models.tables.catalogue import Catalogue
-from models.tables.user_history import Done, History, asking, contains
+from models.tables.event_rings import Done, asking, contains
+from models.tables.user_history import History
 from tests.support.plain.user_history import Entry, PlainHistory
 from tests.support.states import differences
 

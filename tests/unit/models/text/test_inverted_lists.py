@@ -15,7 +15,7 @@ from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.state.tracked_tables import whole
 from models.text.encoder import HashingEncoder
-from models.text.inverted_lists import FILLS, LOOSE, NONE, VectorIndex, best_of, nearest, offer
+from models.text.inverted_lists import FILLS, LOOSE, NONE, Searched, VectorIndex, best_of, nearest, offer
 from tests.support.states import differences
 
 torch.set_num_threads(1)  # the state law holds for one thread
@@ -53,7 +53,7 @@ def top(
     """The rows that a search finds."""
     best, closed = best_of(k), np.zeros(len(vectors), np.int32)
     lists = index.lists(vectors, len(vectors))
-    found = nearest(query, vectors, lists, allowed, closed, 1, best, best_of(256))
+    found = nearest(query, Searched(vectors, lists, allowed, closed, 1), best, best_of(256))
     rows: list[int] = best.rows[:found].tolist()
     return rows
 
@@ -87,7 +87,7 @@ def test_without_an_index_the_nearest_are_the_head_of_a_full_sort(rows: int) -> 
     lists = filled(vectors, limit=1000).lists(vectors, rows)
     for query in clustered(20, 1):
         best = best_of(30)
-        found = nearest(query, vectors, lists, allowed, closed, 2, best, best_of(256))
+        found = nearest(query, Searched(vectors, lists, allowed, closed, 2), best, best_of(256))
         assert set(best.rows[:found].tolist()) == exact(vectors @ query, allowed & (closed != 2), 30)
 
 
