@@ -54,7 +54,7 @@ class ItemVectors(Live):
             self._values[due] = self._forward(due)
             self._written.update(due.tolist())
             self._stale.clear()
-            self.index.changed(due)
+            self.index.drifted(due)
         if size > known:
             new = np.arange(known, size)
             self._values = np.concatenate([self._values, self._forward(new)])

@@ -38,12 +38,15 @@ def close_seen(event: int, asked: Asked, items: Items, scratch: Scratch) -> None
 
 
 @kernel
-def take(row: int, rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch) -> int:
-    """Add an eligible row that is no candidate yet; return how many candidates there are."""
-    epoch = 2 * scratch.epoch[0]
-    if not items.open[row] or scratch.stamp[row] == epoch or scratch.stamp[row] == epoch + 1:
+def take(row: int, rows: NDArray[np.int32], count: int, eligible: NDArray[np.bool_], stamp: NDArray[np.int32],
+         closed: int) -> int:  # fmt: skip
+    """Add an eligible row that is no candidate yet; return how many candidates there are.
+
+    It is called for every candidate, so it is given two arrays and not the tuples that hold them.
+    """
+    if not eligible[row] or stamp[row] == closed or stamp[row] == closed + 1:
         return count
-    scratch.stamp[row] = epoch + 1
+    stamp[row] = closed + 1
     rows[count] = row
     return count + 1
 
@@ -85,22 +88,31 @@ def bar_of(values: NDArray[np.int32], k: int) -> tuple[Any, Any]:
 
 
 @kernel
-def take_highest(
-    met: int, kind: int, rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch
-) -> int:
-    """Add the rows of the highest co-visit sums of one kind; return how many candidates there are."""
-    keys, bits = scratch.keys[:met], scratch.sums.view(np.int32)
+def copy_keys(met: int, scratch: Scratch) -> None:
+    """Copy the co-visit sums of the proposing kinds to `scratch.keys`, a row a kind: each is looked through often."""
+    bits, keys = scratch.sums.view(np.int32), scratch.keys
     for n in range(met):
-        keys[n] = bits[n, kind]
+        for which in range(len(PROPOSING)):
+            keys[which, n] = bits[n, PROPOSING[which]]
+
+
+@kernel
+def take_highest(
+    keys: NDArray[np.int32], rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch
+) -> int:
+    """Add the rows of the highest co-visit sums of one kind; return how many candidates there are. keys: (met,)."""
+    touched, eligible, stamp, closed = scratch.touched, items.open, scratch.stamp, 2 * scratch.epoch[0]
     low, high = bar_of(keys, TOP_OF_EACH)
     left = TOP_OF_EACH
-    for n in range(met):
+    for n in range(len(keys)):
         if keys[n] >= high and keys[n] > 0:
-            count = take(scratch.touched[n], rows, count, items, scratch)
+            count = take(touched[n], rows, count, eligible, stamp, closed)
             left -= 1
-    for n in range(met):
+    if low == high:
+        return count
+    for n in range(len(keys)):
         if left > 0 and low <= keys[n] < high:
-            count = take(scratch.touched[n], rows, count, items, scratch)
+            count = take(touched[n], rows, count, eligible, stamp, closed)
             left -= 1
     return count
 
@@ -108,13 +120,13 @@ def take_highest(
 @kernel
 def take_popular(rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch) -> int:
     """Add the first eligible rows of every popularity's top list; return how many candidates there are."""
-    epoch = 2 * scratch.epoch[0]
-    for half_life in range(items.top.shape[0]):
+    eligible, stamp, closed, top = items.open, scratch.stamp, 2 * scratch.epoch[0], items.top
+    for half_life in range(top.shape[0]):
         found = 0
         for place in range(np.int64(items.clock[HELD])):
-            row = items.top[half_life, place]
-            if items.open[row] and scratch.stamp[row] != epoch:
-                count = take(row, rows, count, items, scratch)
+            row = top[half_life, place]
+            if eligible[row] and stamp[row] != closed:
+                count = take(row, rows, count, eligible, stamp, closed)
                 found += 1
                 if found == TOP_OF_EACH:
                     break
@@ -124,14 +136,15 @@ def take_popular(rows: NDArray[np.int32], count: int, items: Items, scratch: Scr
 @kernel
 def fill_up(rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch) -> int:
     """Add the items most in demand until there are `FEWEST`; return how many candidates there are."""
+    eligible, stamp, closed = items.open, scratch.stamp, 2 * scratch.epoch[0]
     for place in range(np.int64(items.clock[HELD])):
         if count >= FEWEST:
             return count
-        count = take(items.top[EVER, place], rows, count, items, scratch)
+        count = take(items.top[EVER, place], rows, count, eligible, stamp, closed)
     for row in range(items.text.size):
         if count >= FEWEST:
             return count
-        count = take(row, rows, count, items, scratch)
+        count = take(row, rows, count, eligible, stamp, closed)
     return count
 
 
@@ -145,8 +158,9 @@ def choose(
     (ROOM,). met: how many co-visit sums there are.
     """
     count = take_popular(rows, 0, items, scratch)
-    for n in range(len(PROPOSING)):
-        count = take_highest(met, PROPOSING[n], rows, count, items, scratch)
+    copy_keys(met, scratch)
+    for which in range(len(PROPOSING)):
+        count = take_highest(scratch.keys[which, :met], rows, count, items, scratch)
     closed, best = 2 * scratch.epoch[0], scratch.best
     profile, vector = asked.profile[event], asked.vector[event]
     if dot(profile, profile) > 0:
@@ -157,7 +171,7 @@ def choose(
             scratch.probes,
         )
         for n in range(found):
-            count = take(best.rows[n], rows, count, items, scratch)
+            count = take(best.rows[n], rows, count, items.open, scratch.stamp, closed)
     if len(items.network) > 0:
         found = nearest(
             vector,
@@ -166,5 +180,5 @@ def choose(
             scratch.probes,
         )
         for n in range(found):
-            count = take(best.rows[n], rows, count, items, scratch)
+            count = take(best.rows[n], rows, count, items.open, scratch.stamp, closed)
     return fill_up(rows, count, items, scratch) if count < FEWEST else count

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
-from models.ranking.candidates import ROOM, TOP_OF_EACH, choose, close_seen
+from models.ranking.candidates import PROPOSING, ROOM, TOP_OF_EACH, choose, close_seen
 from models.ranking.conditional_logit import Signals, gradient, part_rows, rank_of, score, step, weights_of
 from models.signals.covisit_scores import LATEST, SUMS, spread
 from models.signals.neighbour_lists import SIZES
@@ -73,7 +73,7 @@ def scratch_for(slots: int, rows: int, dim: int) -> Scratch:
     """Return room for one thread. slots: of co-visits. rows: items of the largest domain. dim: of text directions."""
     return Scratch(
         np.zeros(1, np.int64), np.zeros(slots, np.int64), np.zeros(rows, np.int64), np.zeros(rows, np.int32),
-        np.zeros((MET, SUMS), np.float32), np.zeros(MET, np.int32), np.zeros(MET, np.int32),
+        np.zeros((MET, SUMS), np.float32), np.zeros(MET, np.int32), np.zeros((len(PROPOSING), MET), np.int32),
         np.zeros((OWN_LATEST + 1, dim), np.float32), best_of(TOP_OF_EACH), best_of(PROBES), np.zeros(ROOM, np.float32),
     )  # fmt: skip
 

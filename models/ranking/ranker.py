@@ -122,7 +122,11 @@ class Ranker(Live):
         if domain not in self._room or len(wanted) > len(self._room[domain].sizes):
             self._room[domain] = room_for(len(wanted))
         room = self._room[domain].part(slice(len(wanted)))
-        known = Known(asked, self._items(domain, space), self.statistics.visits.kernel_view(domain))
+        known = Known(
+            asked,
+            self._items(domain, space),
+            self.statistics.visits.kernel_view(domain, domain in self.alone),
+        )
         parts = min(self.threads, max(1, len(wanted) // WORTH_SPLITTING))
         self._make_scratch(parts)
         if parts == 1 or self._pool is None:

@@ -56,15 +56,16 @@ def add_list(
     """
     mark, touched, sums, epoch = scratch.mark, scratch.touched, scratch.sums, scratch.epoch[0]
     ids, weights, first = visits.ids, visits.weights, visits.begin[slot]
+    domain_of, row_of, domain, stamp = visits.domain_of, visits.row_of, visits.domain, scratch.stamp
     for place in range(first, first + visits.room[slot]):
         neighbour = ids[place]
-        if neighbour < 0:
+        # Most neighbours are of other domains: one byte tells, and those bytes stay in the cache.
+        if neighbour < 0 or domain_of[neighbour] != domain:
             continue
         at = mark[neighbour]
         if at >> 32 != epoch:
-            row = visits.row_of[neighbour]
-            own = visits.domain_of[neighbour] == visits.domain and eligible[row]
-            if own and scratch.stamp[row] != 2 * epoch:
+            row = row_of[neighbour]
+            if eligible[row] and stamp[row] != 2 * epoch:
                 scratch.place[row] = (epoch << 32) | met
                 touched[met] = row
                 for n in range(SUMS):
@@ -83,10 +84,12 @@ def add_list(
         s0, s1 = sums[p, 0] + share.sequence * next_, sums[p, 1] + share.sequence_60d * next60
         s2, s3 = sums[p, 2] + share.sequence * previous, sums[p, 3] + share.own * with_
         s4, s5 = sums[p, 4] + share.sources * with_, sums[p, 5] + share.all_30d * with30
+        sums[p, 0], sums[p, 1], sums[p, 2], sums[p, 3], sums[p, 4], sums[p, 5] = s0, s1, s2, s3, s4, s5
+        if not visits.compare:
+            continue
         s6, s7 = sums[p, 6] + share.own_sequence * next_, sums[p, 7] + share.own_sequence_60d * next60
         s8, s9 = sums[p, 8] + share.own_sequence * previous, sums[p, 9] + share.own_30d * with30
-        sums[p, 0], sums[p, 1], sums[p, 2], sums[p, 3], sums[p, 4] = s0, s1, s2, s3, s4
-        sums[p, 5], sums[p, 6], sums[p, 7], sums[p, 8], sums[p, 9] = s5, s6, s7, s8, s9
+        sums[p, 6], sums[p, 7], sums[p, 8], sums[p, 9] = s6, s7, s8, s9
     return met
 
 

@@ -161,8 +161,8 @@ class CoVisitation(Live):
         self.domain_of[slot], self.row_of[slot] = domain, row
         return slot
 
-    def kernel_view(self, domain: int) -> Visits:
-        """Return the lists as a kernel reads them that ranks items of this domain."""
+    def kernel_view(self, domain: int, compare: bool = True) -> Visits:
+        """Return the lists as a kernel reads them that ranks items of this domain. compare: see `Visits`."""
         blocks = self.lists.blocks()
         return Visits(
             blocks.ids,
@@ -173,6 +173,7 @@ class CoVisitation(Live):
             self.row_of,
             float(self.start),
             domain,
+            compare,
         )
 
     def neighbours(

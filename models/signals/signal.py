@@ -80,7 +80,9 @@ class Items(NamedTuple):
 
 
 class Visits(NamedTuple):
-    """The lists of co-visits of all domains: see `CoVisitation`, `NeighbourLists`. domain: the one that is ranked."""
+    """The lists of co-visits of all domains: see `CoVisitation`, `NeighbourLists`. domain: the one that is
+    ranked. compare: whether its own latest items are summed up on their own, too.
+    """
 
     ids: Int32s
     weights: Float32s
@@ -90,6 +92,7 @@ class Visits(NamedTuple):
     row_of: Int32s
     start: float
     domain: int
+    compare: bool
 
 
 class Scratch(NamedTuple):
@@ -97,7 +100,8 @@ class Scratch(NamedTuple):
 
     mark: (slots,) epoch · 2^32 + 1 + place in `sums`, or + 0 for a slot that does not count. place: (rows,) epoch ·
     2^32 + place in `sums`. stamp: (rows,) 2 · epoch for an item that the user had, 2 · epoch + 1 for a candidate. sums:
-    (room, kinds) co-visit sums of the rows `touched`; keys: one kind of them as integers. own: (21, dim) texts of the
+    (room, kinds) co-visit sums of the rows `touched`; keys: (kinds, room) those of the proposing kinds as
+    integers. own: (21, dim) texts of the
     user's own latest items. best, probes: room for `nearest`. scores: (candidates,).
     """
 

@@ -40,13 +40,16 @@ RowIds = NDArray[np.int64]
 class Lists(NamedTuple):
     """What a kernel needs to search. centres: (L, dim). begin: (L + 1,) into `members`.
 
-    members: item rows, list by list. loose: rows that every query looks at; all of them where L = 0. size: rows that
-    exist.
+    members: item rows, list by list, NONE for one that has left its list. packed: (members, dim) their vectors as
+    bytes, one after the other as they are searched; times scale (members,) they are what they were. loose: rows that
+    every query looks at; all of them where L = 0. size: rows that exist.
     """
 
     centres: Array
     begin: NDArray[np.int32]
     members: NDArray[np.int32]
+    packed: NDArray[np.int8]
+    scale: Array
     loose: NDArray[np.int32]
     size: int
 
@@ -108,33 +111,52 @@ def offer_rows(query: Array, searched: Searched, rows: NDArray[np.int32], best: 
     vectors, _, eligible, closed, mark = searched
     for row in rows:
         if eligible[row] and closed[row] != mark:
-            score = dot(query, vectors[row])
+            score = np.float32(0)
+            for k in range(len(query)):
+                score += query[k] * vectors[row, k]
             if score > best.scores[0] and score != 0:
                 offer(best.scores, best.rows, len(best.scores), score, row)
 
 
 @kernel
+def offer_members(query: Array, searched: Searched, which: int, best: Best) -> None:
+    """Offer the members of one list, by their packed vectors: they lie side by side, and only the best are wanted."""
+    lists, eligible, closed, mark = searched.lists, searched.eligible, searched.closed, searched.mark
+    members, packed, scale = lists.members, lists.packed, lists.scale
+    for place in range(lists.begin[which], lists.begin[which + 1]):
+        row = members[place]
+        if row != NONE and eligible[row] and closed[row] != mark:
+            score = np.float32(0)
+            for k in range(len(query)):
+                score += query[k] * np.float32(packed[place, k])
+            score *= scale[place]
+            if score > best.scores[0]:
+                offer(best.scores, best.rows, len(best.scores), score, row)
+
+
+@kernel
 def nearest(query: Array, searched: Searched, best: Best, probes: Best) -> int:
-    """Find the eligible rows with the highest `vectors · query`; return how many.
+    """Find the eligible rows with the highest `vectors · query`, to within a byte's precision; return how many.
 
     query: (dim,). best, probes: room for what is found and for lists. The rows found stand first in `best.rows`, in no
     order.
     """
-    lists = searched.lists
+    lists, centres = searched.lists, searched.lists.centres
     best.scores[:], best.rows[:] = -np.inf, NONE
-    count = len(lists.centres)
+    count = len(centres)
     if count > 0:
         probed = min(len(probes.scores), count, max(PROBED, count // PROBED_SHARE))
         probes.scores[:probed], probes.rows[:probed] = -np.inf, NONE
         for n in range(count):
-            score = dot(query, lists.centres[n])
+            score = np.float32(0)
+            for k in range(len(query)):
+                score += query[k] * centres[n, k]
             if score > probes.scores[0]:
                 offer(probes.scores, probes.rows, probed, score, n)
         for p in range(probed):
             which = probes.rows[p]
             if which != NONE:  # a query that is not finite is near to none
-                members = lists.members[lists.begin[which] : lists.begin[which + 1]]
-                offer_rows(query, searched, members, best)
+                offer_members(query, searched, which, best)
     offer_rows(query, searched, lists.loose, best)
     found = 0
     for n in range(len(best.rows)):
@@ -148,7 +170,7 @@ class VectorIndex:
     """Inverted lists of more than `limit` vectors; below that a search looks at all of them.
 
     Its owner has the vectors, and says which have changed. A zero vector is not held. The lists are part of the state:
-    which rows a list holds depends on when they were made. Memory: 8 bytes a row, and the centres.
+    which rows a list holds depends on when they were made. Memory: `dim + 16` bytes a row, and the centres.
     """
 
     def __init__(self, dim: int, limit: int) -> None:
@@ -158,6 +180,9 @@ class VectorIndex:
         """(rows,): 1 + the list, 0 for none."""
         self.written = Touched()
         self._loose: dict[int, None] = {}
+        self._drifted: list[RowIds] = []
+        self._place = np.zeros(0, np.int32)
+        """(rows,): where a row stands among the members, NONE for nowhere."""
         self._fills = self._rows = 0
         self._lists: Lists | None = None
 
@@ -185,18 +210,48 @@ class VectorIndex:
         self._assign(vectors)
 
     def changed(self, rows: RowIds) -> None:
-        """Take note that these vectors are new or gone."""
-        if self.in_use:
-            self._loose.update(dict.fromkeys(rows.tolist()))
-            self._lists = None
+        """Take note that these vectors are new or gone: they leave their lists."""
+        if not self.in_use:
+            return
+        self._loose.update(dict.fromkeys(rows.tolist()))
+        if self._lists is not None:
+            held = rows[rows < len(self._place)]
+            places = self._place[held]
+            self._lists.members[places[places != NONE]] = NONE
+            self._lists = self._lists._replace(loose=self._loose_rows(self._lists.size))
+
+    def drifted(self, rows: RowIds) -> None:
+        """Take note that these vectors have moved a little: they stay in their lists."""
+        if self.in_use and self._lists is not None:
+            self._drifted.append(rows)
 
     def lists(self, vectors: Array, size: int) -> Lists:
         """Return what a kernel searches. vectors: (rows, dim), all; size: how many rows exist."""
-        if self._lists is None or self._lists.size != size:
-            if len(self._loose) > LOOSE:
-                self._assign(vectors)
-            self._lists = self._made(size)
+        if len(self._loose) > LOOSE:
+            self._assign(vectors)
+            self._lists = None
+        if self._lists is None:
+            self._lists = self._made(vectors, size)
+        elif self._lists.size != size:
+            self._lists = self._lists._replace(loose=self._loose_rows(size), size=size)
+        if self._drifted:
+            rows = np.unique(np.concatenate(self._drifted))
+            rows = rows[rows < len(self._place)]
+            places = self._place[rows]
+            self._pack(self._lists, places[places != NONE], vectors[rows[places != NONE]])
         return self._lists
+
+    def _loose_rows(self, size: int) -> NDArray[np.int32]:
+        if not self.in_use:
+            return np.arange(size, dtype=np.int32)
+        return np.fromiter((row for row in self._loose if row < size), np.int32)
+
+    def _pack(self, lists: Lists, places: NDArray[np.int32], vectors: Array) -> None:
+        """Write these vectors, (n, dim), as bytes of the members at these places."""
+        self._drifted = []
+        largest = np.abs(vectors).max(1, initial=1e-30).astype(np.float32)
+        lists.scale[places] = largest / 127
+        lists.packed[places] = np.rint(vectors * (127 / largest)[:, None])
 
     def _assign(self, vectors: Array) -> None:
         """Put every vector into the list of its nearest centre."""
@@ -208,16 +263,20 @@ class VectorIndex:
         self._loose.clear()
         self.written.everything()
 
-    def _made(self, size: int) -> Lists:
-        loose = np.fromiter((row for row in self._loose if row < size), np.int32)
-        if not self.in_use:
-            everything = np.arange(size, dtype=np.int32)
-            return Lists(self._centres, np.zeros(1, np.int32), np.zeros(0, np.int32), everything, size)
-        listed = self._list_of.copy()
-        listed[loose[loose < len(listed)]] = 0
-        order = np.argsort(listed, kind="stable")
-        begin = np.searchsorted(listed[order], np.arange(1, len(self._centres) + 2))
-        return Lists(self._centres, begin.astype(np.int32), order.astype(np.int32), loose, size)
+    def _made(self, vectors: Array, size: int) -> Lists:
+        loose = self._loose_rows(size)
+        listed = self._list_of.copy() if self.in_use else np.zeros(0, np.int32)
+        if self.in_use:
+            listed[loose[loose < len(listed)]] = 0
+        order = np.argsort(listed, kind="stable").astype(np.int32)
+        begin = np.searchsorted(listed[order], np.arange(1, len(self._centres) + 2)).astype(np.int32)
+        packed, scale = np.zeros((len(order), self.dim), np.int8), np.zeros(len(order), np.float32)
+        made = Lists(self._centres, begin, order, packed, scale, loose, size)
+        self._place = np.full(len(order), NONE, np.int32)
+        places = np.arange(begin[0] if len(begin) else 0, len(order), dtype=np.int32)
+        self._place[order[places]] = places
+        self._pack(made, places, vectors[order[places]])
+        return made
 
     def state(self) -> dict[str, Any]:
         """Return what `load` takes, for a live state."""

@@ -19,7 +19,10 @@ from models.text.inverted_lists import Lists
 from tests.support.plain.ranking import Who
 
 DIM, WIDTH = 8, 4
-NO_LISTS = (np.zeros((0, WIDTH), np.float32), np.zeros(1, np.int32), np.zeros(0, np.int32))
+NO_LISTS = (
+    np.zeros((0, WIDTH), np.float32), np.zeros(1, np.int32), np.zeros(0, np.int32),
+    np.zeros((0, WIDTH), np.int8), np.zeros(0, np.float32),
+)  # fmt: skip
 Event = tuple[int, int, int]
 """Domain, user row, item row."""
 
