@@ -67,7 +67,7 @@ def best_of(k: int) -> Best:
 
 
 @kernel
-def offer(scores: Array, rows: NDArray[np.int32], k: int, score: float, row: int) -> None:
+def offer(scores: Array, rows: NDArray[np.int32], k: int, score: Any, row: int) -> None:
     """Replace the lowest of k by a higher one: the root of a min-heap sinks to its place."""
     at = 0
     while True:
