@@ -9,7 +9,6 @@ import numpy as np
 from models.arm_comparison import Arms
 from models.arm_selector import Arm
 from models.learner import Learner
-from models.ranking.candidates import ROOM
 from models.signals.covisitation import KINDS
 
 WITH = KINDS.index("with")
@@ -69,9 +68,10 @@ def explain(
     if place is not None:
         score, why = lines[place].score, lines[place].why
     else:
-        ranked = learner.explain(user, domain, item, only, alone)
+        lister = learner.lister(domain, only, alone)
+        ranked = lister.one(user, item)
         score, why = float(ranked.scores[0]), dict(zip(ranked.names, ranked.contributions[0], strict=True))
-        found = _place(learner, user, domain, item, score, only, alone)
+        found = lister.place(user, item, score)
         lower = sum(line.score < score for line in lines)  # which diversity has put before it
         rank = max(found + lower, len(lines)) if found is not None and lines else None
     of, row = full.index[domain_name], full.users.get(user_id)
@@ -90,19 +90,6 @@ def explain(
         full.rating.domain_terms(of) | full.network.domain_bias(of),
         past_items(learner, user, domain, item)[:past],
     )
-
-
-def _place(
-    learner: Learner, user: int | None, domain: int, item: int, score: float, only: str | None, alone: bool
-) -> int | None:
-    """Return how many candidates score higher than the item; None for one that is not recommendable to the user."""
-    if not learner.history.eligible(user, domain)[item]:
-        return None
-    asked = learner.asked([user], domain)
-    ranked = learner.ranker.recommend(domain, asked, learner.space(domain, asked.vector), ROOM, only, alone)[
-        0
-    ]
-    return int((ranked.scores[ranked.rows != item] >= score).sum())
 
 
 def _why_not(learner: Learner, domain: int, user: int | None, item: int, item_id: str) -> str:

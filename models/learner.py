@@ -16,17 +16,16 @@ from models.event_clock import EventClock
 from models.event_scorer import EventScorer, Models, Resolved
 from models.facts import Facts, ScoredEvent
 from models.item_intake import ItemIntake
+from models.lister import Lister
 from models.network.config import NetworkConfig
 from models.network.network_learner import NetworkLearner
 from models.pending_batch import PendingBatch
 from models.ranking.ranker import Ranker
-from models.ranking.rankings import Ranked, Space
 from models.ranking.recommendation import Recommendation, pool_size, to_list
 from models.rating.events import RatingParts
 from models.rating.model import TASTE_WIDTH, RatingModel
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.signals.signal import Asked
 from models.state.tracked_tables import Live
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done
@@ -281,24 +280,14 @@ class Learner(Live):
         target-only ranker.
         """
         domain = self.index[domain_name]
-        asked = self.asked([None if u is None else self.users.get(u) for u in users], domain)
-        pool = pool_size(k, self.diversity)
-        lists = self.ranker.recommend(domain, asked, self.space(domain, asked.vector), pool, only, alone)
+        rows = [None if u is None else self.users.get(u) for u in users]
+        lists = self.lister(domain, only, alone).best(rows, pool_size(k, self.diversity))
         explained = k if explain is None else explain
         return [to_list(self.catalogues[domain], ranked, k, explained, self.diversity) for ranked in lists]
 
-    def asked(self, users: Sequence[int | None], domain: int) -> Asked:
-        """Return what is known of users (rows) who are to get lists of a domain now."""
-        return self._scorer.ask(users, domain, self.newest[domain])
-
-    def space(self, domain: int, vectors: NDArray[np.float32]) -> Space:
-        """Return the network's space for users with these vectors, (B, D), and a domain's items."""
-        return self._scorer.space(domain, vectors)
-
-    def explain(self, user: int | None, domain: int, item: int, only: str | None, alone: bool) -> Ranked:
-        """Return one item's score and contributions, whether it would be recommended or not. user, item: rows."""
-        asked = self.asked([user], domain)
-        return self.ranker.explain(domain, asked, self.space(domain, asked.vector), item, only, alone)
+    def lister(self, domain: int, only: str | None = None, alone: bool = False) -> Lister:
+        """Return what makes rankings of a domain now. only, alone: as of `recommend`."""
+        return Lister(self._scorer, domain, self.newest[domain], only, alone)
 
     def user_vectors(self, users: Sequence[str]) -> NDArray[np.float32]:
         """(len(users), network dim)"""

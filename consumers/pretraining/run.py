@@ -23,7 +23,7 @@ from consumers.terminal import log
 from consumers.terminal.compiling import compile_first
 from consumers.terminal.plain_text import plain
 from models.state.checkpoint import CheckpointDirectory
-from models.text.encoder import load_encoder
+from models.text.encoder import TextEncoder, load_encoder
 from models.threads import use_one_thread
 
 
@@ -46,10 +46,7 @@ def run_pretrain(
         )
     configured = settings.text_encoder.model
     settings.text_encoder.model = options.encoder or configured
-    try:
-        encoder = load_encoder(settings.text_encoder.model)
-    except ValueError as error:
-        raise Stop(str(error)) from error
+    encoder = _encoder(settings)
     use_one_thread()
     with log.bars(console) as bars:
         history = _read(options, settings, bars)
@@ -78,6 +75,13 @@ def run_pretrain(
     report = _report(history, first, figures, folder, time.monotonic() - begun)
     _show(report, options, configured, console)
     return code, report
+
+
+def _encoder(settings: Settings) -> TextEncoder:
+    try:
+        return load_encoder(settings.text_encoder.model)
+    except ValueError as error:
+        raise Stop(str(error)) from error
 
 
 def _read(options: PretrainOptions, settings: Settings, bars: Progress) -> FileHistory:

@@ -11,7 +11,8 @@ from models.network.numpy_scorer import NumpyScorer
 from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live, Rows
 from models.tables.catalogue import Catalogue
-from models.text.inverted_lists import Lists, VectorIndex
+from models.text.inverted_lists import VectorIndex
+from models.text.nearest import Lists
 
 REFRESH_ROWS = 8
 """Rows of a domain that go through the item tower for each event learned, so that refreshing costs an event a bounded

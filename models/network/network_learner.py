@@ -19,7 +19,7 @@ from models.state.tracked_tables import Live
 from models.tables.catalogue import Catalogue
 from models.tables.replay_buffer import Events, Frequency, ReplayBuffer, age, used
 from models.tables.user_history import History
-from models.text.inverted_lists import Lists
+from models.text.nearest import Lists
 from models.transfer import equations as transfer
 from models.transfer.strategies import UNMEASURED, Judged, Strategy
 

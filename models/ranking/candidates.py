@@ -12,7 +12,7 @@ from models.signals.covisit_scores import SIGNALS
 from models.signals.popularity import EVER, HELD
 from models.signals.signal import Asked, Items, Scratch
 from models.tables.hash_index import row_of
-from models.text.inverted_lists import Searched, dot, nearest
+from models.text.nearest import Searched, dot, nearest
 
 TOP_OF_EACH = 30
 """How many candidates each signal proposes."""

@@ -15,7 +15,7 @@ from models.signals.neighbour_lists import SIZES
 from models.signals.registry import KNOTS, LAYOUT, PLACES, fill
 from models.signals.signal import Asked, Columns, Items, Scratch, Visits
 from models.signals.text_affinity import OWN_LATEST
-from models.text.inverted_lists import best_of
+from models.text.nearest import best_of
 
 PROBES = 256
 """Lists that a search may look into."""

@@ -11,7 +11,7 @@ from models.ranking.conditional_logit import part_rows
 from models.ranking.proposal import Proposed, Ranks
 from models.signals.registry import NAMES
 from models.signals.signal import Asked
-from models.text.inverted_lists import Lists
+from models.text.nearest import Lists
 
 
 class Space(NamedTuple):

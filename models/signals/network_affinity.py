@@ -6,7 +6,7 @@ import numpy as np
 
 from models.kernels import kernel
 from models.signals.signal import Column, Columns
-from models.text.inverted_lists import dot
+from models.text.nearest import dot
 
 
 @kernel

@@ -1,4 +1,7 @@
-"""What a ranking signal is: named columns, and one compiled function that fills them for a user's candidates."""
+"""What a ranking signal is: named columns, and one compiled function that fills them for a user's candidates.
+
+Functions under `@kernel` know the fields of these tuples by their place: this file counts in the hash of their sources.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.text.inverted_lists import Best, Lists
+from models.text.nearest import Best, Lists
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]

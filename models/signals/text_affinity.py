@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.signals.signal import Column, Columns
-from models.text.inverted_lists import dot
+from models.text.nearest import dot
 
 FADE = np.float32(0.8)
 """Weight of the k-th latest item in the profile: FADE^(k-1)."""

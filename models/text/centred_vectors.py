@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.text.inverted_lists import Lists, VectorIndex
+from models.text.inverted_lists import VectorIndex
+from models.text.nearest import Lists
 
 
 class Directions:

@@ -15,7 +15,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from models.text.inverted_lists import Searched, VectorIndex, best_of, nearest
+from models.text.inverted_lists import VectorIndex
+from models.text.nearest import Searched, best_of, nearest
 from models.threads import use_one_thread
 
 DIM, CLUSTERS, QUERIES, TOP = 64, 2000, 300, 30

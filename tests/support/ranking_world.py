@@ -15,7 +15,7 @@ from models.signals.signal import Asked
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done, asking
 from models.tables.user_history import History
-from models.text.inverted_lists import Lists
+from models.text.nearest import Lists
 from tests.support.plain.ranking import Who
 
 DIM, WIDTH = 8, 4

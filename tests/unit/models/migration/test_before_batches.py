@@ -19,7 +19,8 @@ from models.signals.registry import NAMES
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import asking
 from models.tables.user_history import History
-from models.text.inverted_lists import Lists, VectorIndex
+from models.text.inverted_lists import VectorIndex
+from models.text.nearest import Lists
 from tests.support.paths import ROOT
 from tests.support.plain.user_experience import log_density
 from tests.support.ranking_world import NO_LISTS, WIDTH

@@ -15,7 +15,8 @@ from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.state.tracked_tables import whole
 from models.text.encoder import HashingEncoder
-from models.text.inverted_lists import FILLS, LOOSE, NONE, Searched, VectorIndex, best_of, nearest, offer
+from models.text.inverted_lists import FILLS, LOOSE, VectorIndex
+from models.text.nearest import NONE, Searched, best_of, nearest, offer
 from tests.support.states import differences
 
 torch.set_num_threads(1)  # the state law holds for one thread

@@ -1,0 +1,41 @@
+"""Rankings of one domain for some users, outside the stream of events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from models.event_scorer import EventScorer
+from models.ranking.candidates import ROOM
+from models.ranking.rankings import Ranked
+
+
+class Lister(NamedTuple):
+    """Ranks a domain at one time, in seconds. only: the signal that ranks. alone: by the target-only ranker."""
+
+    scorer: EventScorer
+    domain: int
+    time: float
+    only: str | None
+    alone: bool
+
+    def best(self, users: Sequence[int | None], k: int) -> list[Ranked]:
+        """Return the best k items for each user (a row, or None for a new one)."""
+        asked = self.scorer.ask(users, self.domain, self.time)
+        space = self.scorer.space(self.domain, asked.vector)
+        return self.scorer.models.ranker.recommend(self.domain, asked, space, k, self.only, self.alone)
+
+    def one(self, user: int | None, item: int) -> Ranked:
+        """Return one item's score and contributions, whether it would be recommended or not. user, item: rows."""
+        asked = self.scorer.ask([user], self.domain, self.time)
+        space = self.scorer.space(self.domain, asked.vector)
+        return self.scorer.models.ranker.explain(self.domain, asked, space, item, self.only, self.alone)
+
+    def place(self, user: int | None, item: int, score: float) -> int | None:
+        """Return how many candidates score higher than the item; None for one that is not recommendable to the user."""
+        if not self.scorer.history.eligible(user, self.domain)[item]:
+            return None
+        ranked = self.best([user], ROOM)[0]
+        return int(np.count_nonzero(ranked.scores[ranked.rows != item] >= score))
