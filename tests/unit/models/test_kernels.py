@@ -33,7 +33,7 @@ def test_a_changed_kernel_has_another_folder(tmp_path: Path, sources: Path) -> N
     first = use_cache(tmp_path / "cache", sources)
     assert first.is_dir()
     assert Path(numba.config.CACHE_DIR) == first
-    for name in ("signals/log1p.py", "text/inverted_lists.py"):
+    for name in ("signals/log1p.py", "text/nearest.py"):
         path = sources / name
         text = path.read_text()
         path.write_text(text.replace("@kernel\n", "# changed\n@kernel\n", 1))
