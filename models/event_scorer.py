@@ -59,17 +59,18 @@ class EventScorer:
 
     def score(self, resolved: Resolved) -> Facts:
         """Return what is known of each event; change nothing."""
-        return self._facts(resolved, *self._recalled(resolved), learn=False)
+        recalled, _, vectors = self._users_of(resolved.done)
+        return self._facts(resolved, recalled, self._asked(resolved, recalled, vectors), learn=False)
 
     def learn(self, resolved: Resolved) -> Facts:
         """Return what is known of each event before it, and learn the events in their order."""
         done, statistics = resolved.done, self.models.ranker.statistics
         slots = statistics.claim(done)
-        recalled, asked = self._recalled(resolved)
+        recalled, context, vectors = self._users_of(done)
+        asked = self._asked(resolved, recalled, vectors)
         facts = self._facts(resolved, recalled, asked, learn=True)
         statistics.fold(done, slots, asked.recent_slot, recalled)
         self.history.extend(done, contains(asked.seen, asked.seen_at, self.history.hashes(done)))
-        context = recalled.context(self.models.network.config.recent)
         self.pending.add(Pending(done.domain, done.user, done.item, facts.residual, done.time, context))
         self.learned += np.bincount(done.domain, minlength=len(self.domains))
         return facts
@@ -78,8 +79,7 @@ class EventScorer:
         """Return what is known of users (rows) who are to get lists of a domain. time: seconds."""
         done = asking(users, domain)
         done.time[:] = time
-        recalled = self.history.recall(done, together=False)
-        vectors = self.models.network.user_vectors_of(recalled.context(self.models.network.config.recent))
+        recalled, _, vectors = self._users_of(done, together=False)
         seen = self.history.seen_before(done, together=False)
         return self.models.ranker.ask(done, recalled, seen, vectors)
 
@@ -93,8 +93,7 @@ class EventScorer:
         events, done, _ = resolved
         value = np.array([np.nan if event.value is None else event.value for event in events])
         if vectors is None:
-            recalled = self.history.recall(done)
-            vectors = self.models.network.user_vectors_of(recalled.context(self.models.network.config.recent))
+            _, _, vectors = self._users_of(done)
         texts = np.zeros((len(events), self.catalogues[0].dim), np.float32)
         items = np.zeros_like(vectors)
         rated = ~np.isnan(value)
@@ -112,13 +111,20 @@ class EventScorer:
         contexts = [event.context for event in events]
         return RatedBatch(done.domain, done.user, done.item, texts, value, external, done.time, contexts)
 
-    def _recalled(self, resolved: Resolved) -> tuple[Recalled, Asked]:
-        """Return what the events' users did before, and what the ranker is asked of them: nothing of new items."""
+    def _users_of(self, done: Done, together: bool = True) -> tuple[Recalled, Floats, NDArray[np.float32]]:
+        """Return what the events' users did before, that as the network's context, and their vectors, (B, D).
+
+        together: see `History.recall`.
+        """
+        recalled, network = self.history.recall(done, together), self.models.network
+        context = recalled.context(network.config.recent)
+        return recalled, context, network.user_vectors_of(context)
+
+    def _asked(self, resolved: Resolved, recalled: Recalled, vectors: NDArray[np.float32]) -> Asked:
+        """Return what the ranker is asked of the events' users: nothing of new items."""
         done = resolved.done
-        recalled = self.history.recall(done)
-        vectors = self.models.network.user_vectors_of(recalled.context(self.models.network.config.recent))
         asked = self.models.ranker.ask(done, recalled, self.history.seen_before(done), vectors)
-        return recalled, asked._replace(item=np.where(resolved.new, -1, done.item))
+        return asked._replace(item=np.where(resolved.new, -1, done.item))
 
     def _facts(self, resolved: Resolved, recalled: Recalled, asked: Asked, learn: bool) -> Facts:
         done, new = resolved.done, resolved.new

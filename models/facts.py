@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ranking.proposal import FULL, TARGET_ALONE
+from models.ranking.proposal import FULL
 from models.ranking.rankings import Choices, Judged
 from models.rating.events import RatingParts
 from models.tables.event_rings import Done, Recalled
@@ -92,11 +92,6 @@ class ScoredEvent:
     def alone_prediction(self) -> float | None:
         """The prediction of the target alone; None for a click, or without that arm."""
         return _number(float(self.facts.alone_prediction[self.n]))
-
-    @property
-    def alone_rank(self) -> int | None:
-        """The rank by the target alone."""
-        return self.rank_by(TARGET_ALONE)
 
     def rank_by(self, arm: int) -> int | None:
         """Return the rank by one arm: a column of `Ranks.rank`."""

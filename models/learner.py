@@ -334,8 +334,6 @@ class Learner(Live):
             if (held := state.get("alone", {}).get(names[d])) is not None:
                 model.load(held)
         self.ranker.load(state["ranker"])
-        for d, catalogue in enumerate(self.catalogues):
-            self.ranker.statistics.reserve(d, catalogue.size)
         self.network.load(state["network"])
         self.intake.load(state)
         self.evicted = [(d, i, row) for d, i, row in state["evicted"]]

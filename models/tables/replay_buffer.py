@@ -11,7 +11,6 @@ from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live, Rows
 from models.tables.catalogue import grown
 
-DOMAIN_SHIFT = 32
 DAY = 86_400.0
 
 
@@ -23,16 +22,6 @@ def at(array: NDArray[Any], index: NDArray[np.int64]) -> NDArray[Any]:
     out = np.zeros(len(index), array.dtype)
     out[inside] = array[index[inside]]
     return out
-
-
-def item_code(domain: int | NDArray[np.int64], row: NDArray[np.int64]) -> NDArray[np.int64]:
-    """One number for an item of any domain."""
-    return np.asarray((domain << DOMAIN_SHIFT) | row)
-
-
-def coded(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Domain and row of each `item_code`."""
-    return codes >> DOMAIN_SHIFT, codes & ((1 << DOMAIN_SHIFT) - 1)
 
 
 def used(recent: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -78,10 +67,6 @@ class Events(NamedTuple):
     def used(self) -> NDArray[np.bool_]:
         """(B, L): whether there is a recent item."""
         return used(self.recent)
-
-    def recent_codes(self) -> NDArray[np.int64]:
-        """(B, L): the recent items as `item_code`s; arbitrary where not used."""
-        return item_code(self.recent[:, :, 0].astype(np.int64), self.recent[:, :, 1].astype(np.int64))
 
     def had(self, domain: int, pool: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(B, M): which candidates a user had lately and so would not be shown; never the wanted one.

@@ -13,7 +13,6 @@ from models.learner import Learner
 from models.schema import Interaction
 from models.settings import LearningSettings
 from models.state.snapshot import snapshot
-from tests.support import learner_stream
 from tests.support.learner_stream import (
     DOMAINS,
     START,
@@ -29,12 +28,6 @@ from tests.support.learner_stream import (
 from tests.support.states import differences
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def trained() -> Learner:
-    """Treat as read-only."""
-    return learner_stream.trained()
 
 
 # Scoring mutates nothing

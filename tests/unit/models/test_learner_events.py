@@ -11,7 +11,6 @@ from models.item_views import item_views
 from models.learner import VECTOR_DIM, Learner
 from models.schema import Interaction
 from models.signals.registry import PLACES
-from tests.support import learner_stream
 from tests.support.learner_stream import (
     DOMAINS,
     START,
@@ -24,12 +23,6 @@ from tests.support.learner_stream import (
 )
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def trained() -> Learner:
-    """Treat as read-only."""
-    return learner_stream.trained()
 
 
 def test_predictions_stay_in_the_rating_range(trained: Learner) -> None:

@@ -10,7 +10,6 @@ from models.item_views import item_views
 from models.learner import Learner
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from tests.support import learner_stream
 from tests.support.learner_stream import (
     DOMAINS,
     START,
@@ -23,12 +22,6 @@ from tests.support.learner_stream import (
 )
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def trained() -> Learner:
-    """Treat as read-only."""
-    return learner_stream.trained()
 
 
 def ids(model: Learner, user: str | None, domain: str = "movies", k: int = 100) -> list[str]:

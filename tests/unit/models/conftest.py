@@ -1,0 +1,14 @@
+"""Fixtures that several tests of the learner share."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.learner import Learner
+from tests.support import learner_stream
+
+
+@pytest.fixture(scope="module")
+def trained() -> Learner:
+    """Treat as read-only."""
+    return learner_stream.trained()
