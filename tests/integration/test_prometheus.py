@@ -115,6 +115,7 @@ def test_every_panel_has_data_and_every_query_parses(scene: Scene) -> None:
         scene.learned()
     wait_for(lambda: scene.prometheus.query("crosscurrent_dead_letters_total > 3"), why="all scraped")
     wait_for(lambda: scene.prometheus.query("crosscurrent_source_weight"), why="a network step reported")
+    wait_for(lambda: scene.prometheus.query("crosscurrent:transfer_gain:ratio"), why="the rules evaluated")
     assert not {"Down", "NotReady", "LoopStuck", "StoreUnreachable"} & scene.prometheus.firing()
     empty, seen = [], {}
     for board in ("overview", "learning", "drift", "pipeline"):
