@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptation.adaptation_loop import AdaptationLoop, Notice
-from models.arm_selector import Arm, Guard, Task, bucket
+from models.arm_selector import Arm, Guard, Task, bucket, buckets
 from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential
 from models.facts import Facts
 from models.learner import Learner
@@ -52,43 +52,26 @@ class Arms(Live):
             parts = [events[start : start + most] for start in range(0, len(events), most)]
             return [notice for part in parts for notice in self.learn(part)]
         facts = self.latest = self.full.learn(events)
-        self._judge(events, facts)
-        if self.loop is None:
-            return []
-        return [
-            notice
-            for event, scored in zip(events, facts.each(), strict=True)
-            for notice in self.loop.step(event, scored)
-        ]
+        self._judge(facts, "rating", RMSE, rating_losses(facts, self._ranges[facts.done.domain]))
+        self._judge(facts, "ranking", NDCG_LOSS, ranking_losses(facts))
+        return [] if self.loop is None else self.loop.step(events, facts)
 
-    def _judge(self, events: Sequence[Interaction], facts: Facts) -> None:
-        """Count the errors of all arms, and of what the guard followed: measured before it hears of them."""
-        values = np.array([np.nan if event.value is None else event.value for event in events])
-        low, high = self._ranges[facts.done.domain].T
-        compared = [index in self.full.alone for index in range(len(self.full.domains))]
-        rows = zip(
-            events, facts.done.domain.tolist(), facts.recalled.events.tolist(),
-            rating_losses(facts, values, low, high), ranking_losses(facts), strict=True,
-        )  # fmt: skip
-        for event, domain, before, rating, ranking in rows:
-            if rating:
-                self._count(
-                    event.domain, "rating", RMSE, rating, bucket(before) if compared[domain] else None
-                )
-            if ranking:
-                self._count(
-                    event.domain, "ranking", NDCG_LOSS, ranking, bucket(before) if compared[domain] else None
-                )
-
-    def _count(self, name: str, task: Task, metric: str, losses: dict[Arm, float], at: str | None) -> None:
-        """Count one event's losses. at: the bucket of a user of a target with a target-only arm."""
-        self.prequential.add(name, metric, "full", losses["full"])
-        if "target_only" in losses:
-            self.prequential.add(name, metric, "target_only", losses["target_only"])
-        if at is not None:
-            followed = self.guard.choice(name, at, task)
-            self.prequential.add(name, metric, "followed", losses.get(followed, losses["full"]))
-            self.guard.update(name, at, task, losses)
+    def _judge(self, facts: Facts, task: Task, metric: str, losses: NDArray[np.float64]) -> None:
+        """Count the losses (B, arms) of all arms, and of what the guard followed: measured before it hears of them."""
+        judged = ~np.isnan(losses[:, 0])
+        for domain, what in enumerate(self.full.domains):
+            here = np.flatnonzero(judged & (facts.done.domain == domain))
+            if not len(here):
+                continue
+            own = losses[here]
+            self.prequential.add(what.name, metric, "full", own[:, 0])
+            if domain in self.full.alone:
+                alone = own[:, 1][~np.isnan(own[:, 1])]
+                if len(alone):
+                    self.prequential.add(what.name, metric, "target_only", alone)
+                places = buckets(facts.recalled.events[here])
+                lost = self.guard.judge(what.name, task, places, own)
+                self.prequential.add(what.name, metric, "followed", lost)
 
     def end_batch(self) -> None:
         """Take a network step on the events since the last one."""

@@ -140,8 +140,8 @@ class EventScorer:
         residual = rated.value - (total - parts[:, EXTERNAL])
         alone = self._alone(rated, learn)
         return Facts(
-            done, new, recalled, parts, np.clip(total, low, high), np.clip(alone, low, high), residual, rank, rarity,
-            before, judged,
+            done, new, recalled, rated.value, parts, np.clip(total, low, high), np.clip(alone, low, high), residual,
+            rank, rarity, before, judged,
         )  # fmt: skip
 
     def _judged(self, done: Done, new: NDArray[np.bool_], asked: Asked, learn: bool) -> dict[int, Judged]:

@@ -19,15 +19,17 @@ class Facts(NamedTuple):
     """B events of one micro-batch, in their order.
 
     done: domains, rows and times. new: (B,) whether the item had no row before. recalled: the users' latest items
-    before each event. parts: (B, 12) the rating's parts, in the order of `RatingParts`, nan for a click. prediction,
-    alone_prediction: (B,) clipped, by all domains and by the target alone; nan for none. residual: (B,) what the
-    network has to explain, nan for a click. rank: (B, arms), see `Ranks`. rarity: (B,) `-log` of the item's share of
-    events, nan for a new one. learned: (B,) events learned in the domain before. judged: by domain with lists.
+    before each event. value: (B,) ratings, nan for a click. parts: (B, 12) the rating's parts, in the order of
+    `RatingParts`, nan for a click. prediction, alone_prediction: (B,) clipped, by all domains and by the target alone;
+    nan for none. residual: (B,) what the network has to explain, nan for a click. rank: (B, arms), see `Ranks`.
+    rarity: (B,) `-log` of the item's share of events, nan for a new one. learned: (B,) events learned in the domain
+    before. judged: by domain with lists.
     """
 
     done: Done
     new: NDArray[np.bool_]
     recalled: Recalled
+    value: NDArray[np.float64]
     parts: NDArray[np.float64]
     prediction: NDArray[np.float64]
     alone_prediction: NDArray[np.float64]
@@ -46,18 +48,6 @@ class Facts(NamedTuple):
             self, n, _number(float(self.prediction[n])), _rank(int(self.rank[n, FULL])),
             _number(float(self.rarity[n])), int(self.learned[n]),
         )  # fmt: skip
-
-    def each(self) -> list[ScoredEvent]:
-        """Return the events in their order."""
-        predictions, ranks = map(_number, self.prediction.tolist()), map(_rank, self.rank[:, FULL].tolist())
-        columns = (
-            range(len(self)),
-            predictions,
-            ranks,
-            map(_number, self.rarity.tolist()),
-            self.learned.tolist(),
-        )
-        return [ScoredEvent(self, *row) for row in zip(*columns, strict=True)]
 
 
 class ScoredEvent:

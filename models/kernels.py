@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
 from llvmlite import binding
 
 KEPT = 8
@@ -33,6 +34,16 @@ def kernel(function: Function) -> Function:
     compiled: Function = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)(function)
     KERNELS.append(compiled)
     return compiled
+
+
+@kernel
+def finite(x: Any) -> bool:
+    """Return whether x is neither nan nor infinite.
+
+    `np.isfinite` does not say so in a kernel: it looks whether x - x is a number, and a compiler that may reorder sums
+    takes that for 0.
+    """
+    return bool(abs(x) < np.inf)
 
 
 def sources_hash(folder: Path) -> str:

@@ -97,7 +97,9 @@ class Learner(Live):
         """
         domain = self.index[item.domain]
         # A removed item has a row too, so that later interactions with it do not bring it back.
-        return self.intake.put(domain, self._item_row(domain, item.item_id), item)
+        row = self._item_row(domain, item.item_id)
+        self.ranker.statistics.reserve(domain, row + 1)  # scoring must not have to
+        return self.intake.put(domain, row, item)
 
     def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
         """Raw text vectors by (domain, item id), from the encoder; `idle`: it has no more for now."""
@@ -106,7 +108,6 @@ class Learner(Live):
     def _item_row(self, domain: int, item_id: str) -> int:
         catalogue = self.catalogues[domain]
         row, evicted = catalogue.touch(item_id)
-        self.ranker.statistics.reserve(domain, row + 1)  # scoring must not have to
         if evicted is not None:
             self.rating.drop_item(domain, row)
             if domain in self.alone:
@@ -193,23 +194,24 @@ class Learner(Live):
 
     def _resolve(self, events: Sequence[Interaction]) -> Resolved:
         """Give every user and item a row, and every event the time that it is learned with."""
-        count = len(events)
-        domain, user, item = (np.empty(count, np.int64) for _ in range(3))
-        time, new = np.empty(count), np.zeros(count, np.bool_)
-        for n, event in enumerate(events):
-            d = domain[n] = self.index[event.domain]
-            new[n] = event.item not in self.catalogues[d].ids
-            item[n] = self._item_row(d, event.item)
-            user[n] = self._user_row(event.user)
+        domain, user, item, time, new = list[int](), list[int](), list[int](), list[float](), list[bool]()
+        for event in events:
+            d = self.index[event.domain]
+            domain.append(d)
+            new.append(event.item not in self.catalogues[d].ids)
+            item.append(self._item_row(d, event.item))
+            user.append(self._user_row(event.user))
             before = self.newest[d]
-            time[n] = self.clock.move(d, event.timestamp / 1000.0)
-            if time[n] < before:
+            time.append(self.clock.move(d, event.timestamp / 1000.0))
+            if time[-1] < before:
                 self._end_future()
-                time[:n] = np.minimum(time[:n], np.array(self.newest)[domain[:n]])
-        users = int(user.max()) + 1
-        self.history.reserve(users)
-        self.ranker.reserve(users)
-        return Resolved(events, Done(domain, user, item, time), new)
+                time = [min(was, self.newest[of]) for was, of in zip(time, domain, strict=True)]
+        done = Done(np.array(domain), np.array(user), np.array(item), np.array(time))
+        for d in set(domain):
+            self.ranker.statistics.reserve(d, int(done.item[done.domain == d].max()) + 1)
+        self.history.reserve(max(user) + 1)
+        self.ranker.reserve(max(user) + 1)
+        return Resolved(events, done, np.array(new))
 
     def rating_now(self, domain: int, user_id: str, item_id: str) -> RatingParts:
         """Return the parts of the rating that this user would give this item at the domain's newest event time."""

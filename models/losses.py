@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arm_selector import ARMS, Arm
-from models.assessment.prequential import NDCG
+from models.assessment.prequential import ndcg_losses
 from models.facts import Facts
 from models.ranking.proposal import FULL, POPULARITY_ALONE, TARGET_ALONE, TEXT_ALONE
 from models.rating.events import RatingParts
@@ -15,49 +15,28 @@ RANKED_BY: dict[Arm, int] = {
     "full": FULL, "target_only": TARGET_ALONE, "text": TEXT_ALONE, "popularity": POPULARITY_ALONE,
 }  # fmt: skip
 """The column of `Ranks.rank` of each arm."""
+COLUMNS = [RANKED_BY[arm] for arm in ARMS]
 MEAN, DOMAIN, ITEM, TEXT = (
     RatingParts.__struct_fields__.index(name) for name in ("mean", "domain", "item", "text")
 )
-GAINS = np.append(NDCG, 0.0)
-
-Losses = list[dict[Arm, float]]
-"""By event, the losses of the arms that said something of it."""
+Floats = NDArray[np.float64]
 
 
-def rating_losses(
-    facts: Facts, values: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
-) -> Losses:
-    """Return squared errors. `text` and `popularity` know the domain, and the item's text or record.
+def rating_losses(facts: Facts, ranges: Floats) -> Floats:
+    """Return squared errors (B, arms), nan for what an arm did not predict. ranges: (B, 2) ends of the domain's range.
 
-    values: (B,) ratings, nan for clicks. low, high: (B,) ends of the domain's range.
+    `text` and `popularity` know the domain, and the item's text or record.
     """
-    parts = facts.parts
-    base = parts[:, MEAN] + parts[:, DOMAIN]
-    predicted = {
-        "full": facts.prediction,
-        "target_only": facts.alone_prediction,
-        "text": np.clip(base + parts[:, TEXT], low, high),
-        "popularity": np.clip(base + parts[:, ITEM] + parts[:, TEXT], low, high),
-    }
-    return _by_event({arm: (values - predicted[arm]) ** 2 for arm in ARMS})
+    parts, (low, high) = facts.parts, ranges.T
+    text = parts[:, MEAN] + parts[:, DOMAIN] + parts[:, TEXT]
+    predicted = np.empty((len(parts), len(ARMS)))
+    predicted[:, 0], predicted[:, 1] = facts.prediction, facts.alone_prediction
+    predicted[:, 2] = np.clip(text, low, high)
+    predicted[:, 3] = np.clip(text + parts[:, ITEM], low, high)
+    losses: Floats = (facts.value[:, None] - predicted) ** 2
+    return losses
 
 
-def ranking_losses(facts: Facts) -> Losses:
-    """Return 1 - NDCG@10 where the item was ranked. All arms order the full learner's candidates."""
-    losses = {}
-    for arm, column in RANKED_BY.items():
-        rank = facts.rank[:, column]
-        gain = GAINS[np.minimum(rank, len(GAINS) - 1)]
-        losses[arm] = np.where(rank >= 0, 1.0 - gain, np.nan)
-    return _by_event(losses)
-
-
-def _by_event(losses: dict[Arm, NDArray[np.float64]]) -> Losses:
-    """Return the losses by event, without those that are nan."""
-    columns = [(arm, values.tolist()) for arm, values in losses.items() if not np.isnan(values).all()]
-    found: Losses = [{} for _ in next(iter(losses.values()))]
-    for arm, values in columns:
-        for one, value in zip(found, values, strict=True):
-            if value == value:  # noqa: PLR0124  not nan
-                one[arm] = value
-    return found
+def ranking_losses(facts: Facts) -> Floats:
+    """Return 1 - NDCG@10, (B, arms), nan for an item without a rank. All arms order the full learner's candidates."""
+    return ndcg_losses(facts.rank[:, COLUMNS])

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from consumers.config.schema import Settings
@@ -28,10 +29,10 @@ class Kept(Prequential):
         super().__init__()
         self.squares: list[float] = []
 
-    def add(self, domain: str, metric: str, arm: str, value: float) -> None:
-        super().add(domain, metric, arm, value)
+    def add(self, domain: str, metric: str, arm: str, values: NDArray[np.float64]) -> None:
+        super().add(domain, metric, arm, values)
         if (domain, metric, arm) == (TARGET, RMSE, "followed"):
-            self.squares.append(value)
+            self.squares += values.tolist()
 
 
 class Drifted(NamedTuple):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.adaptation.actions import Action, plan
 from models.adaptation.challengers import CHALLENGERS, Challenger, outcome
 from models.adaptation.drift_detectors import Detector, DriftDetectors
 from models.assessment.paired_test import Outcome
-from models.assessment.prequential import ndcg_at_10
-from models.facts import ScoredEvent
+from models.assessment.prequential import ndcg_losses
+from models.facts import Facts
 from models.learner import Learner
+from models.ranking.proposal import FULL
 from models.schema import Interaction
 from models.state.tracked_tables import Live
 
@@ -35,7 +40,7 @@ class Notice(NamedTuple):
 
 
 class AdaptationLoop(Live):
-    """`step` after scoring and before learning, for every event. One challenger a domain and part at a time."""
+    """`step` after every micro-batch. One challenger a domain and part at a time."""
 
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
@@ -44,56 +49,76 @@ class AdaptationLoop(Live):
         """By domain and what it challenges: `bias` or `ranker`."""
         self._waiting: dict[str, list[Action]] = {}
 
-    def step(self, event: Interaction, scored: ScoredEvent) -> list[Notice]:
-        """What happened at this event."""
-        notices: list[Notice] = []
-        domain = self.learner.index[event.domain]
-        detected = [
-            d for d, x in self._measure(event, scored, domain) if self.drift.update(event.domain, d, x)
-        ]
-        for detector in detected:
-            watch = self.drift.watches[event.domain, detector]
-            notices.append(Notice(event.domain, detector, score=watch.score))
-        if detected:
-            self.learner.network.forget_best(domain)  # the best parameters so far are those of another time
-            actions = plan(detected, self.learner.domains[domain].is_target)
-            waiting = self._waiting.setdefault(event.domain, [])
-            waiting += [action for action in actions if action not in waiting]
-        if self.running:
-            notices += self._judge(event, scored)
-        notices += self._network()
-        if self._waiting.get(event.domain):
-            notices += self._begin(event.domain, domain)
+    def step(self, events: Sequence[Interaction], facts: Facts) -> list[Notice]:
+        """Follow a micro-batch that was just learned; return what happened, in the order of the events.
+
+        What drifted at an event is answered there: a challenger that it begins judges the events after it.
+        """
+        notices, begin = self._network(), 0
+        for n, detected in sorted(self._detect(facts).items()):
+            notices += self._judge(events, facts, slice(begin, n + 1))
+            notices += self._answer(int(facts.done.domain[n]), detected)
+            begin = n + 1
+        notices += self._judge(events, facts, slice(begin, len(events)))
+        for name, waiting in self._waiting.items():
+            if waiting:
+                notices += self._begin(name, self.learner.index[name])
         return notices
 
-    def _measure(self, event: Interaction, scored: ScoredEvent, domain: int) -> list[tuple[Detector, float]]:
-        measured: list[tuple[Detector, float]] = []
-        if event.value is not None and scored.prediction is not None:
-            error = (event.value - scored.prediction) / self.learner.rating.unit[domain]
-            measured += [("bias", error), ("rating_error", error * error)]
-        if scored.rank is not None:
-            measured.append(("ranking_error", 1.0 - ndcg_at_10(scored.rank)))
-        if scored.rarity is not None:
-            measured.append(("popularity", scored.rarity))
-        events = scored.learned
-        if self.learner.domains[domain].is_target and events and events % DIVERGENCE_EVENTS == 0:
-            distances = self.learner.network.divergence(domain)
-            measured += [("divergence", math.log1p(max(distances.values())))] if distances else []
-        return measured
+    def _detect(self, facts: Facts) -> dict[int, list[Detector]]:
+        """Show the detectors what was measured before the events were learned; return what drifted, by event."""
+        domain, unit = facts.done.domain, np.array(self.learner.rating.unit)
+        error = (facts.value - facts.prediction) / unit[domain]
+        measured: dict[Detector, NDArray[np.float64]] = {
+            "bias": error,
+            "rating_error": error * error,
+            "ranking_error": ndcg_losses(facts.rank[:, FULL]),
+            "popularity": facts.rarity,
+        }
+        found: dict[int, list[Detector]] = {}
+        for index, what in enumerate(self.learner.domains):
+            here = domain == index
+            for detector, values in measured.items():
+                places = np.flatnonzero(here & ~np.isnan(values))
+                if len(places):
+                    for at in self.drift.update(what.name, detector, values[places]):
+                        found.setdefault(int(places[at]), []).append(detector)
+            if what.is_target:
+                due = np.flatnonzero(here & (facts.learned > 0) & (facts.learned % DIVERGENCE_EVENTS == 0))
+                for place in due.tolist():
+                    if self._diverged(what.name, index):
+                        found.setdefault(place, []).append("divergence")
+        return found
 
-    def _judge(self, event: Interaction, scored: ScoredEvent) -> list[Notice]:
+    def _diverged(self, name: str, domain: int) -> bool:
+        distances = self.learner.network.divergence(domain)
+        if not distances:
+            return False
+        value = math.log1p(max(distances.values()))
+        return bool(self.drift.update(name, "divergence", np.array([value])))
+
+    def _answer(self, domain: int, detected: list[Detector]) -> list[Notice]:
+        """Tell what drifted in a domain, and begin what is to be tried."""
+        what = self.learner.domains[domain]
+        notices = [Notice(what.name, d, score=self.drift.watches[what.name, d].score) for d in detected]
+        self.learner.network.forget_best(domain)  # the best parameters so far are those of another time
+        waiting = self._waiting.setdefault(what.name, [])
+        waiting += [action for action in plan(detected, what.is_target) if action not in waiting]
+        return notices + self._begin(what.name, domain)
+
+    def _judge(self, events: Sequence[Interaction], facts: Facts, places: slice) -> list[Notice]:
+        """Let the challengers judge and learn some of the events; return the verdicts."""
         notices = []
-        for key in [key for key in self.running if key[0] == event.domain]:
-            challenger = self.running[key]
-            challenger.step(event, scored)
+        for (name, part), challenger in list(self.running.items()):
+            challenger.step(events, facts, places)
             verdict = outcome(challenger.test)
             if verdict is None:
                 continue
             if verdict == "promoted":
                 challenger.promote()
             test = challenger.test
-            notices.append(Notice(event.domain, challenger.action, verdict, test.mean, test.count))
-            del self.running[key]
+            notices.append(Notice(name, challenger.action, verdict, test.mean, test.count))
+            del self.running[name, part]
         return notices
 
     def _network(self) -> list[Notice]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,16 +10,15 @@ import numpy as np
 
 from models.adaptation.actions import Action
 from models.assessment.paired_test import Outcome, PairedTest
-from models.assessment.prequential import ndcg_at_10
-from models.facts import ScoredEvent
+from models.assessment.prequential import ndcg_losses
+from models.facts import Facts
 from models.learner import Learner
-from models.ranking.conditional_logit import Signals, gradient, rank_of, score, step, weights_of
 from models.rating.bias import PRIOR_STRENGTH, BiasRegression, inputs, kind
+from models.rating.events import totals
 from models.schema import Interaction
-from models.signals.registry import ALL, KNOTS, NAMES
+from models.signals.registry import NAMES
 from models.state.tracked_tables import Live
 
-NO_SLOPES = np.zeros((2, 0), np.float32)
 LIMIT = 2000
 """Events of the domain after which a challenger that has not won is dropped."""
 FRESH = {
@@ -50,23 +50,25 @@ class FreshBias(Live):
         self.test = PairedTest()
         self.bias = BiasRegression(FRESH[action], MOVING)
 
-    def step(self, event: Interaction, scored: ScoredEvent) -> None:
-        """An event of the domain, before it is learned."""
-        parts, predicted_now = scored.parts, scored.prediction
-        if event.value is None or parts is None or predicted_now is None:
-            return
+    def step(self, events: Sequence[Interaction], facts: Facts, places: slice) -> None:
+        """Judge and learn the domain's ratings among some events of a micro-batch."""
+        rated = (facts.done.domain == self.domain) & ~np.isnan(facts.value) & ~np.isnan(facts.prediction)
+        for n in np.flatnonzero(rated[places]) + places.start:
+            self._step(
+                events[n], float(facts.value[n]), facts.prediction[n], totals(facts.parts[n : n + 1])[0]
+            )
+
+    def _step(self, event: Interaction, value: float, predicted: float, total: float) -> None:
+        """Judge and learn one rating. predicted: by the champion; total: the same, not clipped."""
         unit = self.learner.rating.unit[self.domain]
         low, high = self.learner.domains[self.domain].rating_range
         learned = FRESH[self.action]
-        facts = inputs(event.domain, event.user, event.item).items()
-        x = {name: value for name, value in facts if kind(name) in learned}
-        total = parts.total + unit * self.bias.predict_one(x)
-        prediction = min(max(total, low), high)
-        champion, challenger = (
-            ((event.value - predicted) / unit) ** 2 for predicted in (predicted_now, prediction)
-        )
-        self.test.add(champion, challenger)
-        error = self.learner.rating.censored_residual(self.domain, event.value, total)
+        names = inputs(event.domain, event.user, event.item).items()
+        x = {name: weight for name, weight in names if kind(name) in learned}
+        own = total + unit * self.bias.predict_one(x)
+        errors = [(value - prediction) / unit for prediction in (predicted, min(max(own, low), high))]
+        self.test.add(errors[0] ** 2, errors[1] ** 2)
+        error = self.learner.rating.censored_residual(self.domain, value, own)
         self.bias.learn(x, error, 1.0 + self.bias.predictive_variance(x))
 
     def promote(self) -> None:
@@ -106,22 +108,12 @@ class ShorterMemory(Live):
         weights[:, :, places[0]] += held[:, :, 0]
         weights[:, :, places[-1]] = 0.0
 
-    def step(self, event: Interaction, scored: ScoredEvent) -> None:
-        """An event of the domain, before it is learned."""
-        choices = scored.choices
-        if choices is None or choices.chosen < 0:
-            return
-        champion, count = self.learner.ranker.choices[self.domain], len(choices.rows)
-        known = 0 <= choices.user < len(champion.users)
-        slopes = champion.users[choices.user, 0] if known else np.zeros(champion.signals, np.float32)
-        w, scores = np.empty(champion.weights.shape[1], np.float32), np.empty(count, np.float32)
-        weights_of(self.choice.weights, slopes, choices.bucket, choices.gap, w)
-        signals = Signals(choices.values, ALL, KNOTS, count)
-        score(signals, w, scores)
-        rank = rank_of(scores, count, choices.chosen)
-        self.test.add(1.0 - ndcg_at_10(choices.rank), 1.0 - ndcg_at_10(rank))
-        gradient(signals, choices.chosen, scores, w)
-        step(self.choice.weights, self.choice.squares, NO_SLOPES, choices.bucket, choices.gap, w)
+    def step(self, events: Sequence[Interaction], facts: Facts, places: slice) -> None:
+        """Judge and learn the domain's choices among some events of a micro-batch."""
+        judged = facts.judged.get(self.domain)
+        if judged is not None:
+            champion, own = judged.choose_again(self.choice, self.learner.ranker.choices[self.domain], places)
+            self.test.add_many(ndcg_losses(champion), ndcg_losses(own))
 
     def promote(self) -> None:
         self.learner.ranker.choices[self.domain].take_over(self.choice)

@@ -8,7 +8,11 @@ from __future__ import annotations
 import pickle
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from river.drift import ADWIN, PageHinkley
+
+from models.kernels import kernel
 
 Detector = Literal["bias", "rating_error", "ranking_error", "popularity", "divergence"]
 """What is watched. bias: signed rating errors, in units of a quarter of the range; rating_error: their squares;
@@ -37,6 +41,16 @@ LATELY = 0.95
 """Weight that the mean of the latest values keeps at each new one."""
 
 
+@kernel
+def measured(values: NDArray[Any], total: float, squares: float, lately: float) -> tuple[float, float, float]:
+    """Return the sum of all values, that of their squares, and the mean of the latest, after values (n,)."""
+    for value in values:
+        total += value
+        squares += value * value
+        lately = LATELY * lately + (1 - LATELY) * value
+    return total, squares, lately
+
+
 class Watch:
     """One detector of River's, and the mean of all values since it was told to look.
 
@@ -55,31 +69,44 @@ class Watch:
             return PageHinkley(min_instances=1, delta=TOLERANCE, threshold=THRESHOLD, alpha=1.0)
         return ADWIN(delta=DELTA, clock=CLOCK, grace_period=GRACE)
 
-    def update(self, value: float) -> bool:
-        """True for an alarm: the detector fired, and what came after lies far enough from before.
+    def update(self, values: NDArray[np.float64]) -> list[int]:
+        """Take up values, (n,), in their order; return the places of alarms.
 
-        Only the bias drifts both ways: an error that falls is learning.
+        An alarm: the detector fired, and what came after lies far enough from before. Only the bias drifts both ways:
+        an error that falls is learning.
         """
-        both_ways = self.kind == "bias"
-        if self.quiet and both_ways:
-            self._measure(value)
-            self.quiet -= 1
-            return False
-        deviation = max(self.squares / max(self.number, 1) - self.mean**2, 1e-12) ** 0.5 if both_ways else 1.0
-        self.inner.update(value / deviation)
+        if self.kind == "bias":
+            return [n for n, value in enumerate(values.tolist()) if self._bias_drifted(value)]
+        found, begin, inner = [], 0, self.inner
+        for n, value in enumerate(values.tolist()):
+            inner.update(value)
+            if self.quiet or self.look:
+                begin = n + 1
+                if self._waited():
+                    found.append(n)
+            elif inner.drift_detected:
+                self._measure(values[begin : n + 1])
+                begin, self.look = n + 1, LOOK
+        self._measure(values[begin:])
+        return found
+
+    def _waited(self) -> bool:
+        """Wait one value longer after an alarm or a cut; return whether the wait ends with an alarm."""
         if self.quiet:
             self.quiet -= 1
             return False
-        if self.look:
-            self.look -= 1
-            return not self.look and self._alarm(float(self.inner.estimation) - self.mean)
-        self._measure(value)
-        if not self.inner.drift_detected:
+        self.look -= 1
+        return not self.look and self._alarm(float(self.inner.estimation) - self.mean)
+
+    def _bias_drifted(self, value: float) -> bool:
+        if not self.quiet:
+            deviation = max(self.squares / max(self.number, 1) - self.mean**2, 1e-12) ** 0.5
+            self.inner.update(value / deviation)
+        self._measure(np.array([value]))
+        if self.quiet:
+            self.quiet -= 1
             return False
-        if both_ways:
-            return self._alarm(self.lately - self.mean)
-        self.look = LOOK
-        return False
+        return bool(self.inner.drift_detected) and self._alarm(self.lately - self.mean)
 
     def _alarm(self, shift: float) -> bool:
         if self.kind != "bias" and shift < LEAST[self.kind]:
@@ -92,11 +119,9 @@ class Watch:
     def mean(self) -> float:
         return self.total / self.number if self.number else 0.0
 
-    def _measure(self, value: float) -> None:
-        self.number += 1
-        self.total += value
-        self.squares += value * value
-        self.lately = LATELY * self.lately + (1 - LATELY) * value
+    def _measure(self, values: NDArray[np.float64]) -> None:
+        self.number += len(values)
+        self.total, self.squares, self.lately = measured(values, self.total, self.squares, self.lately)
 
     def state(self) -> list[Any]:
         numbers = [
@@ -145,12 +170,12 @@ class DriftDetectors:
         self.notes: list[str] = []
         """What the last `load` could not take over."""
 
-    def update(self, domain: str, detector: Detector, value: float) -> bool:
-        """One value; True for an alarm."""
+    def update(self, domain: str, detector: Detector, values: NDArray[np.float64]) -> list[int]:
+        """Take up values, (n,), in their order; return the places of alarms."""
         watch = self.watches.get((domain, detector))
         if watch is None:
             watch = self.watches[domain, detector] = Watch(detector)
-        return watch.update(value)
+        return watch.update(values)
 
     def state(self) -> dict[str, Any]:
         return {"\t".join(key): watch.state() for key, watch in self.watches.items()}

@@ -2,14 +2,57 @@
 
 from __future__ import annotations
 
-import math
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.kernels import finite, kernel
 
 Verdict = Literal["better", "worse", "open"]
 Outcome = Literal["promoted", "dropped", "undecided"]
 """What became of a challenger: it took over, it lost, or its time was up."""
+
+
+ALPHA, TUNED_FOR, LEAST = 0.01, 200.0, 30
+"""The usual terms of a test."""
+COUNT, TOTAL, SQUARES, SIZES = range(4)
+"""Sums over pairs: how many, their differences, those squared, and both losses squared."""
+
+
+@kernel
+def fold_pair(sums: NDArray[Any], champion: float, challenger: float) -> None:
+    """Add one pair of losses, not negative, to sums (4,); one that is not finite is left out."""
+    difference = champion - challenger
+    if finite(difference):
+        sums[COUNT] += 1
+        sums[TOTAL] += difference
+        sums[SQUARES] += difference * difference
+        sums[SIZES] += champion * champion + challenger * challenger
+
+
+@kernel
+def fold_pairs(sums: NDArray[Any], champion: NDArray[Any], challenger: NDArray[Any]) -> None:
+    """Add pairs of losses, (n,) each, to sums (4,)."""
+    for n in range(len(champion)):
+        fold_pair(sums, champion[n], challenger[n])
+
+
+@kernel
+def margin_of(sums: NDArray[Any], alpha: float, tuned_for: float, least: int) -> float:
+    """Return half the interval's width, see `PairedTest`; infinite before `least` pairs. sums: (4,)."""
+    t = sums[COUNT]
+    if t < least:
+        return np.inf
+    mean = sums[TOTAL] / t
+    variance = max(sums[SQUARES] / t - mean * mean, 0.0) * t / (t - 1)
+    log_alpha = -2.0 * np.log(alpha)
+    rho2 = (log_alpha + np.log(log_alpha) + 1.0) / tuned_for
+    spread = 2.0 * (t * rho2 + 1.0) / (t * t * rho2) * np.log(np.sqrt(t * rho2 + 1.0) / alpha)
+    unseen = np.sqrt(sums[SIZES] / (2 * t)) * np.log(2.0 / alpha) / t
+    margin: float = np.sqrt(variance * spread) + unseen
+    return margin
 
 
 class PairedTest(msgspec.Struct):
@@ -28,9 +71,9 @@ class PairedTest(msgspec.Struct):
     everything all right?"; such a term in an interval: Maurer and Pontil (2009), "Empirical Bernstein bounds".
     """
 
-    alpha: float = 0.01
-    tuned_for: float = 200.0
-    least: int = 30
+    alpha: float = ALPHA
+    tuned_for: float = TUNED_FOR
+    least: int = LEAST
     """The interval is asymptotic: no verdict before so many pairs."""
     count: int = 0
     total: float = 0.0
@@ -39,13 +82,19 @@ class PairedTest(msgspec.Struct):
     """The sum of both losses' squares."""
 
     def add(self, champion: float, challenger: float) -> None:
-        """One pair of losses, not negative; with one that is not finite it is left out."""
-        difference = champion - challenger
-        if math.isfinite(difference):
-            self.count += 1
-            self.total += difference
-            self.squares += difference * difference
-            self.sizes += champion * champion + challenger * challenger
+        """Add one pair of losses, not negative; one that is not finite is left out."""
+        self.add_many(np.array([champion]), np.array([challenger]))
+
+    def add_many(self, champion: NDArray[Any], challenger: NDArray[Any]) -> None:
+        """Add pairs of losses, (n,) each."""
+        sums = self.sums
+        fold_pairs(sums, champion, challenger)
+        self.count, (self.total, self.squares, self.sizes) = int(sums[COUNT]), sums[TOTAL:].tolist()
+
+    @property
+    def sums(self) -> NDArray[np.float64]:
+        """(4,): a copy of what was added up so far."""
+        return np.array([self.count, self.total, self.squares, self.sizes], np.float64)
 
     @property
     def mean(self) -> float:
@@ -55,18 +104,10 @@ class PairedTest(msgspec.Struct):
     @property
     def margin(self) -> float:
         """Half the interval's width; infinite before `least` pairs."""
-        t = self.count
-        if t < self.least:
-            return math.inf
-        variance = max(self.squares / t - self.mean**2, 0.0) * t / (t - 1)
-        log_alpha = -2.0 * math.log(self.alpha)
-        rho2 = (log_alpha + math.log(log_alpha) + 1.0) / self.tuned_for
-        spread = 2.0 * (t * rho2 + 1.0) / (t * t * rho2) * math.log(math.sqrt(t * rho2 + 1.0) / self.alpha)
-        unseen = math.sqrt(self.sizes / (2 * t)) * math.log(2.0 / self.alpha) / t
-        return math.sqrt(variance * spread) + unseen
+        return float(margin_of(self.sums, self.alpha, self.tuned_for, self.least))
 
     def verdict(self) -> Verdict:
-        """`better`: the challenger errs less; `worse`: it errs more; `open`: not decided yet."""
-        if abs(self.mean) <= self.margin:
+        """Return `better`: the challenger errs less; `worse`: it errs more; `open`: not decided yet."""
+        if self.count < self.least or abs(self.mean) <= self.margin:
             return "open"
         return "better" if self.mean > 0 else "worse"

@@ -5,6 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.kernels import kernel
+
+HALF_LIFE = 1000.0
+FADE = 0.5 ** (1.0 / HALF_LIFE)
+
+
+@kernel
+def fold_values(values: NDArray[Any], weight: float, total: float) -> tuple[float, float]:
+    """Return the weight and the total of a mean that fades by `FADE` at each of the values (n,)."""
+    for value in values:
+        weight = weight * FADE + 1.0
+        total = total * FADE + value
+    return weight, total
 
 
 class Mean(msgspec.Struct):
@@ -15,11 +31,11 @@ class Mean(msgspec.Struct):
     fading_weight: float = 0.0
     fading_total: float = 0.0
 
-    def add(self, value: float) -> None:
-        self.count += 1
-        self.total += value
-        self.fading_weight = self.fading_weight * FADE + 1.0
-        self.fading_total = self.fading_total * FADE + value
+    def add(self, values: NDArray[np.float64]) -> None:
+        """Add values (n,), the latest last."""
+        self.count += len(values)
+        self.total += float(values.sum())
+        self.fading_weight, self.fading_total = fold_values(values, self.fading_weight, self.fading_total)
 
     def overall(self) -> float:
         return self.total / self.count if self.count else 0.0
@@ -27,9 +43,6 @@ class Mean(msgspec.Struct):
     def fading(self) -> float:
         return self.fading_total / self.fading_weight if self.count else 0.0
 
-
-HALF_LIFE = 1000.0
-FADE = 0.5 ** (1.0 / HALF_LIFE)
 
 RMSE = "rmse"
 NDCG_LOSS = "ndcg_loss"
@@ -42,6 +55,13 @@ def ndcg_at_10(rank: int) -> float:
 
 
 NDCG = (1.0, 0.63092975, 0.5, 0.43067656, 0.38685281, 0.35620719, 0.33333333, 0.31546488, 0.30103, 0.28906483)
+GAINS = np.append(NDCG, 0.0)
+
+
+def ndcg_losses(rank: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return 1 - NDCG@10 of ranks (n,), 0 the best; nan where the rank is negative: not ranked."""
+    loss: NDArray[np.float64] = np.where(rank >= 0, 1.0 - GAINS[np.minimum(rank, len(GAINS) - 1)], np.nan)
+    return loss
 
 
 class Prequential:
@@ -50,11 +70,12 @@ class Prequential:
     def __init__(self) -> None:
         self._means: dict[tuple[str, str, str], Mean] = {}
 
-    def add(self, domain: str, metric: str, arm: str, value: float) -> None:
+    def add(self, domain: str, metric: str, arm: str, values: NDArray[np.float64]) -> None:
+        """Count the losses of events, (n,), the latest last."""
         mean = self._means.get((domain, metric, arm))
         if mean is None:
             mean = self._means[domain, metric, arm] = Mean()
-        mean.add(value)
+        mean.add(values)
 
     def measured(self) -> list[tuple[str, str, str]]:
         """(domain, metric, arm) of every error there is."""

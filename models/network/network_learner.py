@@ -14,10 +14,11 @@ from models.network.config import NetworkConfig
 from models.network.embedding_table import Array, Index, ItemRows
 from models.network.strategy_search import StrategySearch
 from models.network.trainer import NetworkTrainer
+from models.network.user_tower import gather
 from models.schema import Domain
 from models.state.tracked_tables import Live
 from models.tables.catalogue import Catalogue
-from models.tables.replay_buffer import Events, Frequency, ReplayBuffer, age, used
+from models.tables.replay_buffer import Events, Frequency, ReplayBuffer
 from models.tables.user_history import History
 from models.text.nearest import Lists
 from models.transfer import equations as transfer
@@ -50,8 +51,6 @@ class NetworkLearner(Live):
         self.buffer = ReplayBuffer(config.replay_capacity, config.recent, len(catalogues))
         self._frequency = [Frequency(config.popularity_half_life) for _ in catalogues]
         self._rng = np.random.default_rng(seed)
-        self._newcomer: Array | None = None
-        """(dim,) the vector of a user without items; None: a step has changed it."""
 
     @property
     def steps(self) -> int:
@@ -92,7 +91,6 @@ class NetworkLearner(Live):
         batch = Events(domain, user, item, residual, time, np.asarray(recent, np.float64))
         parts = np.array_split(np.arange(len(domain)), max(len(domain) // self._step_size(), 1))
         losses = [self._learn(batch.take(part) if len(parts) > 1 else batch) for part in parts]
-        self._forget_vectors()
         return float(np.mean(losses))
 
     def _step_size(self) -> int:
@@ -125,43 +123,19 @@ class NetworkLearner(Live):
 
     # --- vectors ----------------------------------------------------------------------------------
 
-    def _forget_vectors(self) -> None:
-        """The network or what users had has changed: compute users' vectors anew."""
-        self._newcomer = None
-
     def user_vectors_of(self, recent: NDArray[np.float64]) -> Array:
         """Return (n, dim) vectors of users with these recent items, as the item vectors are now.
 
-        recent: (n, L, 3) float64 domain, row and time (s), newest first; domain -1: none. L may be less than
-        `recent` of the config. The result of one row differs by rounding with the rows beside it.
+        recent: (n, L, 3) float64 domain, row and time (s), newest first; domain -1: none. L is at most `recent` of the
+        config. A user's vector does not depend on the users beside them.
         """
-        lengths = used(recent).sum(axis=1)
-        out = np.empty((len(recent), self.dim), np.float32)
-        if not lengths.all():
-            out[:] = self._newcomers_vector()
-        some = np.flatnonzero(lengths)
-        if len(some):
-            out[some] = self._tower(recent[some, : int(lengths.max())])
-        return out
-
-    def _newcomers_vector(self) -> Array:
-        """Return (dim,): the vector of a user without items."""
-        if self._newcomer is None:
-            self._newcomer = self._tower(np.full((1, 1, 3), -1.0))[0]
-        return self._newcomer
-
-    def _tower(self, recent: NDArray[np.float64]) -> Array:
-        """Run the user tower on recent items (n, L, 3). Result: (n, dim)"""
-        near = np.full(recent.shape[:2], -1, np.int64)
-        vectors, count = [np.zeros((1, self.dim - 1), np.float32)], 1
-        for d in range(len(self.domains)):
-            here = recent[:, :, 0] == d
-            if here.any():
-                rows = recent[:, :, 1][here].astype(np.int64)
-                near[here] = np.arange(count, count + len(rows))
-                vectors.append(self.item_vectors(d)[rows, :-1])
-                count += len(rows)
-        return self.trainer.scorer.users(np.concatenate(vectors), near, age(recent))
+        count, length = recent.shape[:2]
+        vectors = np.empty((count * length, self.dim - 1), np.float32)
+        near = np.full((count, length), -1, np.int64)
+        for d, catalogue in enumerate(self.catalogues):
+            if catalogue.size:
+                gather(d, recent, self.item_vectors(d), vectors, near)
+        return self.trainer.scorer.users(vectors, near, recent)
 
     def user_vectors(self, users: list[int | None]) -> Array:
         """Return (n, dim) vectors of user rows (None: unknown), from what `History` holds now."""
@@ -206,7 +180,6 @@ class NetworkLearner(Live):
 
     def touch_item(self, domain: int, row: int) -> None:
         """Compute the item's vector anew when next asked for: its text, or its row, has changed."""
-        self._forget_vectors()
         self.trainer.vectors[domain].touch(row)
         if self.search is not None:
             self.search.touch_item(domain, row)
@@ -288,7 +261,6 @@ class NetworkLearner(Live):
 
     def load(self, state: dict[str, Any]) -> None:
         """Take up what `live` gave. Rows of users, which earlier versions had, are ignored."""
-        self._forget_vectors()
         self.trainer.kappa = list(state["kappa"])
         self._rng.bit_generator.state = json.loads(state["rng"])
         self.items.load(state["items"])

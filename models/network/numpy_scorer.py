@@ -1,4 +1,4 @@
-"""The network's forward passes in numpy: torch's overhead would be most of the time for a few users.
+"""The network's forward passes without torch, whose overhead would be most of the time for a few users.
 
 n users or events, L recent items, D dimensions of the shared space, F = D-1; as in `two_tower.py`.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.network.attention import attend
 from models.network.two_tower import Network
+from models.network.user_tower import UserTower, user_vectors
 
 Array = NDArray[np.float32]
 BLOCK = 1_024
@@ -21,6 +21,11 @@ class NumpyScorer:
 
     def __init__(self, network: Network) -> None:
         self.w: dict[str, Array] = {name: p.detach().numpy() for name, p in network.named_parameters()}
+        w = self.w
+        self._tower = UserTower(
+            w["query"], w["query_bias"], w["key"], w["position"], w["fade"], w["user_mix"], w["user_in"],
+            w["user_bias"], w["user_out"],
+        )  # fmt: skip
 
     def items(self, rows: Array, text: Array, domain: int) -> Array:
         """Return (M, D) vectors of one domain's items. rows: (M, D) of the embedding table. text: (M, T)."""
@@ -40,25 +45,9 @@ class NumpyScorer:
             out[some, :-1] += outside[:, hidden:]
         return out
 
-    def users(self, vectors: Array, near: NDArray[np.int64], age: Array) -> Array:
-        """Return (n, D) user vectors.
-
-        vectors: (M, F) of items. near: (n, L) rows of `vectors`, the recent items newest first, -1 for none.
-        age: (n, L) days before the newest.
-        """
-        w = self.w
-        (heads, free), query = (len(w["fade"]), vectors.shape[1]), w["query"].shape[1] // len(w["fade"])
-        latest = vectors[near[:, 0]] * (near[:, :1] >= 0)  # (n, F)
-        asking = (latest @ w["query"] + w["query_bias"]).reshape(-1, heads, query).swapaxes(0, 1)  # (A, n, Q)
-        key = w["key"].reshape(free, heads, query).transpose(1, 2, 0) * np.float32(query**-0.5)  # (A, Q, F)
-        asked = np.ascontiguousarray((asking @ key).swapaxes(0, 1))  # (A, n, F) → (n, A, F)
-        position = np.ascontiguousarray(w["position"][:, : near.shape[1]])
-        means, _ = attend(asked, vectors, near, position, w["fade"], np.log1p(age))
-        mean = means.reshape(len(near), -1)  # (n, A·F)
-        h = np.maximum(mean @ w["user_in"] + w["user_bias"], 0)
-        out = np.ones((len(near), free + 1), np.float32)
-        out[:, :-1] = mean @ w["user_mix"] + h @ w["user_out"]
-        return out
+    def users(self, vectors: Array, near: NDArray[np.int64], recent: NDArray[np.float64]) -> Array:
+        """Return (n, D) user vectors; see `user_tower.user_vectors`."""
+        return user_vectors(self._tower, vectors, near, recent)
 
     def ratings(self, users: Array, items: Array, domain: NDArray[np.int64]) -> Array:
         """Return (n,) residuals, in units of the rating. users, items: (n, D). domain: (n,)."""

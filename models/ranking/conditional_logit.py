@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.kernels import kernel
+from models.kernels import finite, kernel
 from models.state.dirty_keys import Touched
 from models.state.growing import Growing
 from models.state.tracked_tables import LiveRows, Rows
@@ -143,7 +143,7 @@ def step(weights: Wide, squares: Wide, slopes: Array, bucket: int, gap: int, g: 
     slopes: (2, signals) the user's slopes and their squared gradients, `s ← s - rate · g / √(1 + Σ g²)`; (0, 0): none.
     """
     for f in range(len(g)):
-        if not np.isfinite(g[f]):
+        if not finite(g[f]):
             return
     for part in range(3):
         row = 0 if part == 0 else (bucket if part == 1 else gap)

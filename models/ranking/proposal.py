@@ -211,6 +211,22 @@ def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, rankers: 
                 learn_choice(case, alone, chosen, scores, w)
 
 
+@kernel
+def judge_again(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, weighing: Weighing,
+                chosen: NDArray[np.int64], rank: NDArray[np.int64]) -> None:  # fmt: skip
+    """Rank the chosen candidates (n,) by these weights, -1 for none, and learn each: weights only, no users' slopes."""
+    scores = np.empty(proposed.rows.shape[1], np.float32)
+    w = np.empty(weighing.weights.shape[1], np.float32)
+    shared = Weighing(weighing.weights, weighing.squares, weighing.users[:0], weighing.places)
+    for n in range(len(wanted)):
+        rank[n] = -1
+        if chosen[n] >= 0:
+            case = Case(asked, wanted[n], proposed, n)
+            weigh(case, weighing, scores, w)
+            rank[n] = rank_of(scores, proposed.sizes[n], chosen[n])
+            learn_choice(case, shared, chosen[n], scores, w)
+
+
 class Listed(NamedTuple):
     """The best k of n questions, best first. rows: (n, k) item rows, -1 for none. scores: (n, k). parts:
     (n, k, signals) what each signal adds to the score.

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ranking.conditional_logit import part_rows
-from models.ranking.proposal import Proposed, Ranks
-from models.signals.registry import NAMES
+from models.ranking.conditional_logit import ConditionalLogit
+from models.ranking.proposal import FULL, Proposed, Ranks, Weighing, judge_again
+from models.signals.registry import ALL, NAMES
 from models.signals.signal import Asked
 from models.text.nearest import Lists
 
@@ -35,18 +35,11 @@ class Ranked(NamedTuple):
 
 
 class Choices(NamedTuple):
-    """One event's candidates as a challenger sees them. values: (columns, C). chosen: its place, -1 for none.
-
-    bucket, gap: rows of weights. user: row, -1 for none. rank: of the chosen item.
-    """
+    """One event's candidates. values: (columns, C). rows: (C,). chosen: the item's place, -1 for none."""
 
     values: NDArray[np.float32]
     rows: NDArray[np.int32]
     chosen: int
-    bucket: int
-    gap: int
-    user: int
-    rank: int
 
 
 class Judged(NamedTuple):
@@ -59,10 +52,22 @@ class Judged(NamedTuple):
 
     def choices(self, n: int) -> Choices:
         """Return the candidates of one of the events."""
-        event = self.wanted[n]
         count = int(self.proposed.sizes[n])
-        bucket, gap = part_rows(self.asked.events[event], self.asked.gap[event])
         return Choices(
-            self.proposed.values[n, :, :count], self.proposed.rows[n, :count], int(self.ranks.chosen[n]),
-            bucket, gap, int(self.asked.user[event]), int(self.ranks.rank[n, 0]),
-        )  # fmt: skip
+            self.proposed.values[n, :, :count], self.proposed.rows[n, :count], int(self.ranks.chosen[n])
+        )
+
+    def choose_again(
+        self, challenger: ConditionalLogit, champion: ConditionalLogit, places: slice
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rank the chosen items by other weights, and let these learn; return both ranks of each, (n,).
+
+        champion: whose weights ranked first, and whose slopes both add; only the challenger's weights learn.
+        places: of the events in the batch.
+        """
+        some = slice(*np.searchsorted(self.wanted, (places.start, places.stop)).tolist())
+        chosen, first = self.ranks.chosen[some], self.ranks.rank[some, FULL]
+        again = np.empty(len(chosen), np.int64)
+        weighing = Weighing(challenger.weights, challenger.squares, champion.users, ALL)
+        judge_again(self.asked, self.wanted[some], self.proposed.part(some), weighing, chosen, again)
+        return first[chosen >= 0], again[chosen >= 0]

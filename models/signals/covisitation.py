@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ RATES = np.array([{"60d": 1 / 60, "30d": 1 / 30}.get(kind[-3:], 0.0) for kind in
 REBASE, MOST = 40.0, 80.0
 """Forward-decay growth is taken back after e^40, well inside float32. After years without an event it would be out of
 it: e^80 leaves nothing of a count either."""
+GROWTHS = 3 * (2 * WINDOW + 1)
+"""Lists that may grow at one event, one by three sizes."""
 SWEEP = 1024
 """Dropped slots wait until so many, and a tenth of all, can be swept out of the lists together."""
 
@@ -33,17 +35,30 @@ SWEEP = 1024
 NEXT, NEXT_60D, PREVIOUS, WITH, WITH_30D = range(len(KINDS))
 
 
-@kernel
-def fold(blocks: Blocks, slots: NDArray[np.int64], latest: NDArray[np.int32], counts: NDArray[np.int64],
-         growth: NDArray[np.float64], written: NDArray[np.int64]) -> int:  # fmt: skip
-    """Count events with their users' latest items; return how many places were written, by code, in `written`.
+class Pairs(NamedTuple):
+    """B events and what their users had. slots: (B,) of the items. growth: (B, kinds).
 
-    slots: (B,) of the items. latest: (B, R) slots of the users' latest items before, newest first, -1 for none; counts:
-    (B,) how many. growth: (B, kinds). An ordered count weighs FADE^k for the k-th latest item. The lists must have room
-    for `2 · WINDOW + 1` growths an event.
+    latest: (B, R) slots of the users' latest items before, newest first, -1 for none; counts: (B,) how many.
     """
-    done = 0
-    for b in range(len(slots)):
+
+    slots: NDArray[np.int64]
+    latest: NDArray[np.int32]
+    counts: NDArray[np.int64]
+    growth: NDArray[np.float64]
+
+
+@kernel
+def fold(blocks: Blocks, begin: int, pairs: Pairs, written: NDArray[np.int64]) -> tuple[int, int]:
+    """Count the events from `begin` on with their users' latest items, while there is room for lists to grow.
+
+    Return the first event that was not counted, and how many places were written, by code, in `written`. An ordered
+    count weighs FADE^k for the k-th latest item.
+    """
+    slots, latest, counts, growth = pairs
+    done, room, stack = 0, GROWTHS * blocks.sizes[-1], blocks.left.shape[1] - GROWTHS
+    for b in range(begin, len(slots)):
+        if blocks.end[0] + room > len(blocks.ids) or blocks.left_n.max() > stack:
+            return b, done
         slot, weight = slots[b], np.float32(1)
         sixty, thirty = np.float32(growth[b, NEXT_60D]), np.float32(growth[b, WITH_30D])
         for k in range(min(counts[b], WINDOW)):
@@ -65,7 +80,7 @@ def fold(blocks: Blocks, slots: NDArray[np.int64], latest: NDArray[np.int32], co
                 written[done + 1] = slot * blocks.sizes[-1] + at - blocks.begin[slot]
                 done += 2
             weight *= np.float32(FADE)
-    return done
+    return len(slots), done
 
 
 class CoVisitation(Live):
@@ -128,18 +143,20 @@ class CoVisitation(Live):
     ) -> None:
         """Count events in their order; see `fold`. times: (B,) seconds, by the clock of all domains."""
         self._rebase_if_due(float(times[0]), float(times.max()))
-        self.lists.reserve(len(slots) * (2 * WINDOW + 1))
         growth = np.exp(np.minimum(RATES * (times - self.start)[:, None], MOST))
-        written = np.empty(2 * WINDOW * len(slots), np.int64)
-        done = fold(self.lists.blocks(), slots, latest, counts, growth, written)
-        self.lists.written.update(written[:done].tolist())
+        pairs = Pairs(slots, latest, counts, growth)
+        written, begin = np.empty(2 * WINDOW * len(slots), np.int64), 0
+        while begin < len(slots):
+            self.lists.reserve(GROWTHS)
+            begin, done = fold(self.lists.blocks(), begin, pairs, written)
+            self.lists.written.update(written[:done].tolist())
 
     def _rebase_if_due(self, first: float, last: float) -> None:
         if np.isnan(self.start):
             self.start = first
         if (RATES * (last - self.start)).max() > REBASE:
             self.lists.written.everything()
-            weights = self.lists.weights
+            weights = self.lists.weights[: self.lists.end]
             weights /= self.growth(first).astype(np.float32)
             weights[weights < 1e-30] = 0.0
             self.start = first

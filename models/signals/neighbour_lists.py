@@ -128,13 +128,18 @@ class NeighbourLists(Live):
         self._left = np.zeros((len(self.sizes), 64), np.int64)
         self._left_n = np.zeros(len(self.sizes), np.int64)
 
+    @property
+    def end(self) -> int:
+        """The first place that no block takes."""
+        return int(self._end[0])
+
     def claim(self, slot: int) -> None:
         """Make the slot exist."""
         self._begin, self._room = grown(self._begin, slot + 1), grown(self._room, slot + 1)
 
     def reserve(self, growths: int) -> None:
         """Make room for so many lists to grow."""
-        free = int(self._end[0]) + growths * self.most
+        free = self.end + growths * self.most
         self.ids, self.weights = grown(self.ids, free), grown(self.weights, free)
         if self._left.shape[1] < int(self._left_n.max()) + growths:
             self._left = np.concatenate(
@@ -176,7 +181,7 @@ class NeighbourLists(Live):
 
     def remove(self, gone: NDArray[np.bool_]) -> None:
         """Take these neighbours, (slots,), out of all lists."""
-        end = int(self._end[0])
+        end = self.end
         ids = self.ids[:end]
         flat = np.flatnonzero(gone[ids] & (ids != FREE))
         slots = np.flatnonzero(self._room)

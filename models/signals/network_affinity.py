@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.kernels import kernel
+from models.kernels import finite, kernel
 from models.signals.signal import Column, Columns
 from models.text.nearest import dot
 
@@ -20,7 +20,7 @@ def standardised_affinity(columns: Columns, column: int) -> None:
     total = 0.0
     for c in range(count):
         affinity = dot(vector, vectors[columns.rows[c]])
-        values[c] = affinity if np.isfinite(affinity) else np.float32(0)
+        values[c] = affinity if finite(affinity) else np.float32(0)
         total += values[c]
     mean, squares = total / count, 0.0
     for c in range(count):

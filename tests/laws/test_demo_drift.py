@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -25,10 +26,9 @@ def world(drifts: bool = True) -> WorldSettings:
 def kept(events: int) -> Kept:
     """As if the service had erred by 1 in the first half and by 2 in the second."""
     seen = Kept()
-    for n in range(events):
-        seen.add(TARGET, RMSE, "followed", 1.0 if n < events / 2 else 4.0)
-        seen.add(TARGET, RMSE, "full", 9.0)
-        seen.add("movies", RMSE, "followed", 9.0)
+    seen.add(TARGET, RMSE, "followed", np.where(np.arange(events) < events / 2, 1.0, 4.0))
+    seen.add(TARGET, RMSE, "full", np.full(events, 9.0))
+    seen.add("movies", RMSE, "followed", np.full(events, 9.0))
     return seen
 
 

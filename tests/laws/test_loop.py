@@ -110,10 +110,8 @@ def test_promotion_adds_the_fresh_weights_and_their_uncertainty() -> None:
         learner.learn([rating(n, 0.0)])
     challenger = FreshBias("reset_domain", learner, 1)
     for n in range(50, 90):
-        event = rating(n, 1.0)
-        scored = learner.learn([event]).of(0)
-        if event.domain == "games":
-            challenger.step(event, scored)
+        events = [rating(n, 1.0)]
+        challenger.step(events, learner.learn(events), slice(0, 1))
     bias, fresh = learner.rating.bias, challenger.bias
     names = fresh.cells.names()
     gone = next(name for name in names if name.startswith("item:"))

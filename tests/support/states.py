@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
+
+from models.arm_selector import NAMES, Arm
 
 
 def differences(one: Any, two: Any, ignore: Callable[[str], bool] = lambda _path: False) -> list[str]:
@@ -38,3 +40,8 @@ def _bits(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return (str(value.dtype), value.shape, value.tobytes())
     return struct.pack("d", value) if isinstance(value, float) else value
+
+
+def following(domain: str, arm: Arm, buckets: Iterable[str] = NAMES) -> dict[str, Any]:
+    """Return the state of a guard that follows this arm for the rankings of users in these buckets."""
+    return {f"{domain}\t{bucket}\tranking": {"followed": arm, "events": 1, "tests": {}} for bucket in buckets}

@@ -20,7 +20,7 @@ from consumers.simulator.event_stream import Simulator, item_id, user_id
 from consumers.simulator.world_settings import WorldSettings
 from models.adaptation.adaptation_loop import Notice
 from models.arm_comparison import Arms
-from models.assessment.prequential import NDCG_LOSS, Prequential, ndcg_at_10
+from models.assessment.prequential import NDCG_LOSS, Prequential, ndcg_losses
 from models.learner import Learner
 from models.ranking.proposal import POPULARITY_ALONE
 from models.schema import Domain, Interaction, Item
@@ -89,12 +89,12 @@ class LossRecorder(Prequential):
         self.events, self.at = events, 0
         self.kept: dict[tuple[str, str], Floats] = {}
 
-    def add(self, domain: str, metric: str, arm: str, value: float) -> None:
-        super().add(domain, metric, arm, value)
+    def add(self, domain: str, metric: str, arm: str, values: Floats) -> None:
+        super().add(domain, metric, arm, values)
         if domain == TARGET:
             if (metric, arm) not in self.kept:
                 self.kept[metric, arm] = np.full(self.events, np.nan)
-            self.kept[metric, arm][self.at] = value
+            self.kept[metric, arm][self.at] = values[-1]
 
 
 def run_pass(run: ScenarioPass, tell: Tell) -> Trace:
@@ -128,9 +128,9 @@ def run_pass(run: ScenarioPass, tell: Tell) -> Trace:
             )
         happenings += [Happening(n, at, notice) for notice in arms.learn([event])]
         assert arms.latest is not None
-        popular = arms.latest.of(0).rank_by(POPULARITY_ALONE)
-        if is_target and popular is not None:
-            recorder.add(TARGET, NDCG_LOSS, "popularity", 1.0 - ndcg_at_10(popular))
+        popular = ndcg_losses(arms.latest.rank[:, POPULARITY_ALONE])
+        if is_target and not np.isnan(popular).any():
+            recorder.add(TARGET, NDCG_LOSS, "popularity", popular)
         if arms.full.waiting >= settings.intake.network_events:
             arms.end_batch()
         at += is_target

@@ -13,7 +13,7 @@ from models.assessment.prequential import NDCG_LOSS, RMSE
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.state.snapshot import joined, snapshot
-from tests.support.states import differences
+from tests.support.states import differences, following
 
 torch.set_num_threads(1)  # the state law holds for one thread
 
@@ -186,8 +186,7 @@ def test_lists_are_the_followed_arm_s(arm: Arm) -> None:
     model = arms()
     describe(model)
     feed(model, 0, 200)
-    for name in ("0", "5-19"):
-        model.guard._followed["books", name, "ranking"] = arm
+    model.guard.load(following("books", arm, ("0", "5-19")))
     users = [None, *model.full.users]
     lists = model.recommend(users, "books", 10)
     index = model.full.index["books"]

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from models.arm_comparison import Arms
-from models.arm_selector import ARMS, NAMES, Arm
+from models.arm_selector import ARMS, Arm
 from models.explanation import explain
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings, RankerSettings
 from models.text.encoder import HashingEncoder
 from models.threads import use_one_thread
+from tests.support.states import following
 
 WORDS = ("dark", "merry")
 DOMAINS = [Domain("films"), Domain("books", "target")]
@@ -51,7 +52,7 @@ def diverse() -> Arms:
 
 def follow(arms: Arms, arm: Arm) -> None:
     """Everybody's list of books is this arm's."""
-    arms.guard._followed = {("books", bucket, "ranking"): arm for bucket in NAMES}
+    arms.guard.load(following("books", arm))
 
 
 def test_the_parts_add_up_for_choice_and_rating(learner: Arms) -> None:

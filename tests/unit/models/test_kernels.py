@@ -9,7 +9,7 @@ from pathlib import Path
 import numba
 import pytest
 
-from models.kernels import KEPT, cache_folder, sources_hash, use_cache
+from models.kernels import KEPT, cache_folder, finite, kernel, sources_hash, use_cache
 from tests.support.paths import ROOT
 
 
@@ -87,3 +87,15 @@ def test_a_folder_that_cannot_be_made_is_left_alone(tmp_path: Path, sources: Pat
 )
 def test_where_the_cache_lies(environment: dict[str, str], expected: str) -> None:
     assert cache_folder(environment) == Path(expected)
+
+
+@kernel
+def _finite_difference(left: float, right: float) -> bool:
+    return finite(left - right)
+
+
+def test_finite_is_no_matter_of_sums() -> None:
+    """Of a difference, too, whose own difference with itself the compiler takes for 0."""
+    inf, nan = float("inf"), float("nan")
+    pairs = [(2.0, 1.0), (1e308, 1.0), (inf, 1.0), (1.0, inf), (inf, inf), (nan, 1.0)]
+    assert [_finite_difference(*pair) for pair in pairs] == [True, True, False, False, False, False]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 
 from models.adaptation.drift_detectors import QUIET, WARM_UP, Detector, DriftDetectors
@@ -15,9 +16,14 @@ def values(n: int, mean: float, seed: int, deviation: float = 0.3) -> list[float
 
 
 def run(
-    detectors: DriftDetectors, stream: list[float], domain: str = "d", detector: Detector = "rating_error"
+    detectors: DriftDetectors, stream: list[float], detector: Detector = "rating_error", size: int = 7
 ) -> list[int]:
-    return [n for n, value in enumerate(stream) if detectors.update(domain, detector, value)]
+    """Return where there were alarms, in batches of `size`."""
+    return [
+        begin + n
+        for begin in range(0, len(stream), size)
+        for n in detectors.update("d", detector, np.array(stream[begin : begin + size]))
+    ]
 
 
 @pytest.mark.parametrize("detector", ["bias", "rating_error", "popularity", "divergence", "ranking_error"])
@@ -65,13 +71,26 @@ def test_no_alarm_while_warming_up_and_after_another() -> None:
 def test_domains_and_detectors_are_watched_apart() -> None:
     """A change in one raises no alarm in another."""
     detectors = DriftDetectors()
-    for n, value in enumerate(values(3000, 1.0, 0)):
-        detectors.update("steady", "rating_error", value)
-        detectors.update("d", "ranking_error", value)
-        detectors.update("d", "rating_error", value + (n >= 2000))
+    steady = np.array(values(3000, 1.0, 0))
+    detectors.update("steady", "rating_error", steady)
+    detectors.update("d", "ranking_error", steady)
+    detectors.update("d", "rating_error", steady + (np.arange(3000) >= 2000))
     assert detectors.watches["steady", "rating_error"].count == 0
     assert detectors.watches["d", "ranking_error"].count == 0
     assert detectors.watches["d", "rating_error"].count > 0
+
+
+@pytest.mark.parametrize("detector", ["bias", "rating_error"])
+def test_batches_change_nothing(detector: Detector) -> None:
+    """One value at a time, a few or all: the same alarms of the same size."""
+    stream = values(1500, 1.0, 0) + values(1500, 1.6, 1) + values(1500, 2.4, 2)
+    told, scores = [], []
+    for size in (1, 7, len(stream)):
+        detectors = DriftDetectors()
+        told.append(run(detectors, stream, detector, size))
+        scores.append(detectors.watches["d", detector].score)
+    assert told[0] == told[1] == told[2] != []
+    assert scores == pytest.approx([scores[0]] * 3)
 
 
 @pytest.mark.parametrize("detector", ["bias", "rating_error"])

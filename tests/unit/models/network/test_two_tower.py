@@ -10,6 +10,7 @@ import torch
 from models.network.embedding_table import RowTable
 from models.schema import Domain
 from models.state.dirty_keys import Touched
+from models.tables.replay_buffer import DAY
 from models.transfer.strategies import PLANS, STRATEGIES, Strategy
 from tests.support.network_world import ITEMS, TEXT, USERS, World
 
@@ -307,14 +308,17 @@ def test_numpy_towers_equal_the_torch_ones(trained: World) -> None:
     rows, text = rng.standard_normal((20, 8), np.float32), rng.standard_normal((20, TEXT), np.float32)
     near = rng.integers(0, 20, (5, 30))
     near[1], near[2, 1:], near[3, 7:] = -1, -1, -1
-    age = rng.random((5, 30), np.float32)
+    days = np.sort(rng.random((5, 30)).astype(np.float32), axis=1)
+    recent = np.zeros((5, 30, 3))
+    recent[:, :, 2] = -DAY * days
+    age = np.where(near >= 0, days - days[:, :1], 0).astype(np.float32)
     fixed = trainer.network.fixed_inputs(torch.from_numpy(text), torch.ones(20, dtype=torch.long))
     items = trainer.network.items(torch.from_numpy(rows), fixed).detach()
     np.testing.assert_allclose(trainer.scorer.items(rows, text, 1), items.numpy(), rtol=1e-4, atol=1e-5)
     vectors = items[:, :-1].contiguous()
     users = trainer.network.users(vectors, torch.from_numpy(near), torch.from_numpy(age)).detach()
     np.testing.assert_allclose(
-        trainer.scorer.users(vectors.numpy(), near, age), users.numpy(), rtol=1e-4, atol=1e-5
+        trainer.scorer.users(vectors.numpy(), near, recent), users.numpy(), rtol=1e-4, atol=1e-5
     )
 
 
