@@ -77,17 +77,17 @@ class AdaptationLoop(Live):
         }
         found: dict[int, list[Detector]] = {}
         for index, what in enumerate(self.learner.domains):
-            here = domain == index
+            places = np.flatnonzero(domain == index)
+            if not len(places):
+                continue
             for detector, values in measured.items():
-                places = np.flatnonzero(here & ~np.isnan(values))
-                if len(places):
-                    for at in self.drift.update(what.name, detector, values[places]):
-                        found.setdefault(int(places[at]), []).append(detector)
+                for at in self.drift.update(what.name, detector, values[places]):
+                    found.setdefault(int(places[at]), []).append(detector)
             if what.is_target:
-                due = np.flatnonzero(here & (facts.learned > 0) & (facts.learned % DIVERGENCE_EVENTS == 0))
-                for place in due.tolist():
+                learned = facts.learned[places]
+                for at in np.flatnonzero((learned > 0) & (learned % DIVERGENCE_EVENTS == 0)).tolist():
                     if self._diverged(what.name, index):
-                        found.setdefault(place, []).append("divergence")
+                        found.setdefault(int(places[at]), []).append("divergence")
         return found
 
     def _diverged(self, name: str, domain: int) -> bool:

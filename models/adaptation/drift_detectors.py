@@ -41,14 +41,21 @@ LATELY = 0.95
 """Weight that the mean of the latest values keeps at each new one."""
 
 
+Means = tuple[int, float, float, float]
+"""Of values: how many, their sum, that of their squares, and the mean of the latest."""
+
+
 @kernel
-def measured(values: NDArray[Any], total: float, squares: float, lately: float) -> tuple[float, float, float]:
-    """Return the sum of all values, that of their squares, and the mean of the latest, after values (n,)."""
+def measured(values: NDArray[Any], means: Means) -> Means:
+    """Return the means after values (n,); nan is none."""
+    number, total, squares, lately = means
     for value in values:
-        total += value
-        squares += value * value
-        lately = LATELY * lately + (1 - LATELY) * value
-    return total, squares, lately
+        if not np.isnan(value):
+            number += 1
+            total += value
+            squares += value * value
+            lately = LATELY * lately + (1 - LATELY) * value
+    return number, total, squares, lately
 
 
 class Watch:
@@ -70,15 +77,17 @@ class Watch:
         return ADWIN(delta=DELTA, clock=CLOCK, grace_period=GRACE)
 
     def update(self, values: NDArray[np.float64]) -> list[int]:
-        """Take up values, (n,), in their order; return the places of alarms.
+        """Take up values, (n,), in their order, nan for none; return the places of alarms.
 
         An alarm: the detector fired, and what came after lies far enough from before. Only the bias drifts both ways:
         an error that falls is learning.
         """
         if self.kind == "bias":
-            return [n for n, value in enumerate(values.tolist()) if self._bias_drifted(value)]
+            return [n for n, v in enumerate(values.tolist()) if v == v and self._bias_drifted(v)]  # noqa: PLR0124  nan
         found, begin, inner = [], 0, self.inner
         for n, value in enumerate(values.tolist()):
+            if value != value:  # noqa: PLR0124  nan
+                continue
             inner.update(value)
             if self.quiet or self.look:
                 begin = n + 1
@@ -120,8 +129,8 @@ class Watch:
         return self.total / self.number if self.number else 0.0
 
     def _measure(self, values: NDArray[np.float64]) -> None:
-        self.number += len(values)
-        self.total, self.squares, self.lately = measured(values, self.total, self.squares, self.lately)
+        means = (self.number, self.total, self.squares, self.lately)
+        self.number, self.total, self.squares, self.lately = measured(values, means)
 
     def state(self) -> list[Any]:
         numbers = [
@@ -171,7 +180,7 @@ class DriftDetectors:
         """What the last `load` could not take over."""
 
     def update(self, domain: str, detector: Detector, values: NDArray[np.float64]) -> list[int]:
-        """Take up values, (n,), in their order; return the places of alarms."""
+        """Take up values, (n,), in their order, nan for none; return the places of alarms."""
         watch = self.watches.get((domain, detector))
         if watch is None:
             watch = self.watches[domain, detector] = Watch(detector)

@@ -18,8 +18,9 @@ from models.text.nearest import NONE, Lists
 
 LISTS = 4
 """There are about so many times √n lists."""
-LOOSE = 512
-"""How many changed vectors wait outside the lists, and are looked at by every query, until the lists are made anew."""
+LOOSE, LOOSE_SHARE = 512, 64
+"""How many changed vectors wait outside the lists, and are looked at by every query: at most 512, and one in 64."""
+LEAST_LOOSE = 32
 FILLS = 32
 """The centres are chosen anew when all vectors have changed this often."""
 ASSIGNED = 8
@@ -62,13 +63,14 @@ class VectorIndex:
         """Take note that every vector, (rows, dim), is new."""
         self._lists = None
         held = vectors.any(1)
-        if int(held.sum()) <= self.limit:
+        count = int(held.sum())
+        if count <= self.limit:
             self._centres = self._centres[:0]
             self._loose.clear()
             return
         self._fills += 1
-        if not self.in_use or self._fills > FILLS or len(vectors) > 1.5 * self._rows:
-            self._fills, self._rows = 0, len(vectors)
+        if not self.in_use or self._fills > FILLS or count > 1.5 * self._rows:
+            self._fills, self._rows = 0, count
             self._centres = _chosen(vectors[held])
         elif self._fills % ASSIGNED and len(vectors) == len(self._list_of):
             # What stays has drifted only; what has come or gone since is in the wrong list, or in none.
@@ -94,8 +96,8 @@ class VectorIndex:
 
     def lists(self, vectors: Array, size: int) -> Lists:
         """Return what a kernel searches. vectors: (rows, dim), all; size: how many rows exist."""
-        if len(self._loose) > LOOSE:
-            self._assign(vectors)
+        if len(self._loose) > max(LEAST_LOOSE, min(LOOSE, size // LOOSE_SHARE)):
+            self._assign(vectors, np.fromiter(self._loose, np.int64))
             self._lists = None
         if self._lists is None:
             self._lists = self._made(vectors, size)
@@ -120,15 +122,17 @@ class VectorIndex:
         lists.scale[places] = largest / 127
         lists.packed[places] = np.rint(vectors * (127 / largest)[:, None])
 
-    def _assign(self, vectors: Array) -> None:
-        """Put every vector into the list of its nearest centre."""
-        self._list_of = np.zeros(len(vectors), np.int32)
-        for begin in range(0, len(vectors), 4096):
-            block = vectors[begin : begin + 4096]
+    def _assign(self, vectors: Array, rows: RowIds | None = None) -> None:
+        """Put vectors into the list of their nearest centre: those of `rows`, which hold all loose ones, or all."""
+        if rows is None or len(self._list_of) < len(vectors):
+            rows, self._list_of = np.arange(len(vectors)), np.zeros(len(vectors), np.int32)
+        for begin in range(0, len(rows), 4096):
+            some = rows[begin : begin + 4096]
+            block = vectors[some]
             nearest_centre = (block @ self._centres.T).argmax(1) + 1
-            self._list_of[begin : begin + 4096] = np.where(block.any(1), nearest_centre, 0)
+            self._list_of[some] = np.where(block.any(1), nearest_centre, 0)
         self._loose.clear()
-        self.written.everything()
+        self.written.update(rows.tolist())
 
     def _made(self, vectors: Array, size: int) -> Lists:
         loose = self._loose_rows(size)

@@ -104,13 +104,14 @@ def offer_members(query: Array, searched: Searched, which: int, best: Best) -> N
     lists, eligible, closed, mark = searched.lists, searched.eligible, searched.closed, searched.mark
     members, packed, scale = lists.members, lists.packed, lists.scale
     for place in range(lists.begin[which], lists.begin[which + 1]):
-        row = members[place]
-        if row != NONE and eligible[row] and closed[row] != mark:
-            score = np.float32(0)
-            for k in range(len(query)):
-                score += query[k] * np.float32(packed[place, k])
-            score *= scale[place]
-            if score > best.scores[0]:
+        score = np.float32(0)
+        for k in range(len(query)):
+            score += query[k] * np.float32(packed[place, k])
+        score *= scale[place]
+        # Few get so far: what is known of a row by its number lies far away.
+        if score > best.scores[0]:
+            row = members[place]
+            if row != NONE and eligible[row] and closed[row] != mark:
                 offer(best.scores, best.rows, len(best.scores), score, row)
 
 
@@ -133,7 +134,9 @@ def nearest(query: Array, searched: Searched, best: Best, probes: Best) -> int:
                 score += query[k] * centres[n, k]
             if score > probes.scores[0]:
                 offer(probes.scores, probes.rows, probed, score, n)
-        for p in range(probed):
+        for p in range(
+            probed - 1, -1, -1
+        ):  # the nearest lists stand behind: they raise the bar for the others
             which = probes.rows[p]
             if which != NONE:  # a query that is not finite is near to none
                 offer_members(query, searched, which, best)
