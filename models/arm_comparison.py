@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptation.adaptation_loop import AdaptationLoop, Notice
-from models.arm_selector import Arm, Guard, Task, bucket, buckets
+from models.arm_selector import ARMS, Arm, Guard, Task, bucket, buckets
 from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential
 from models.facts import Facts
 from models.learner import Learner
@@ -28,6 +28,10 @@ class Serving(NamedTuple):
     arm: Arm
     only: str | None
     alone: bool
+
+
+COUNTED = (*ARMS[:2], "followed")
+"""Whose errors are kept: both arms', and those of the arm that the guard followed."""
 
 
 class Arms(Live):
@@ -58,20 +62,20 @@ class Arms(Live):
 
     def _judge(self, facts: Facts, task: Task, metric: str, losses: NDArray[np.float64]) -> None:
         """Count the losses (B, arms) of all arms, and of what the guard followed: measured before it hears of them."""
-        judged = ~np.isnan(losses[:, 0])
-        for domain, what in enumerate(self.full.domains):
-            here = np.flatnonzero(judged & (facts.done.domain == domain))
-            if not len(here):
-                continue
-            own = losses[here]
-            self.prequential.add(what.name, metric, "full", own[:, 0])
-            if domain in self.full.alone:
-                alone = own[:, 1][~np.isnan(own[:, 1])]
-                if len(alone):
-                    self.prequential.add(what.name, metric, "target_only", alone)
+        counted = np.full((len(facts), len(COUNTED)), np.nan)
+        counted[:, :2] = losses[:, :2]
+        for domain in self.full.alone:
+            here = np.flatnonzero((facts.done.domain == domain) & ~np.isnan(losses[:, 0]))
+            if len(here):
                 places = buckets(facts.recalled.events[here])
-                lost = self.guard.judge(what.name, task, places, own)
-                self.prequential.add(what.name, metric, "followed", lost)
+                name = self.full.domains[domain].name
+                counted[here, 2] = self.guard.judge(name, task, places, losses[here])
+        self.prequential.add(self._rows(metric)[facts.done.domain].ravel(), counted.ravel())
+
+    def _rows(self, metric: str) -> NDArray[np.int64]:
+        """Return (domains, counted): where errors are kept."""
+        names = [domain.name for domain in self.full.domains]
+        return np.array([[self.prequential.row(name, metric, arm) for arm in COUNTED] for name in names])
 
     def end_batch(self) -> None:
         """Take a network step on the events since the last one."""

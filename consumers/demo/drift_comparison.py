@@ -29,10 +29,10 @@ class Kept(Prequential):
         super().__init__()
         self.squares: list[float] = []
 
-    def add(self, domain: str, metric: str, arm: str, values: NDArray[np.float64]) -> None:
-        super().add(domain, metric, arm, values)
-        if (domain, metric, arm) == (TARGET, RMSE, "followed"):
-            self.squares += values.tolist()
+    def add(self, rows: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+        super().add(rows, values)
+        followed = rows == self.row(TARGET, RMSE, "followed")
+        self.squares += values[followed & ~np.isnan(values)].tolist()
 
 
 class Drifted(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,34 +13,21 @@ HALF_LIFE = 1000.0
 FADE = 0.5 ** (1.0 / HALF_LIFE)
 
 
+COUNT, TOTAL, FADING_WEIGHT, FADING_TOTAL = range(4)
+"""Of the values of a mean: how many, their sum, and both of the mean that fades."""
+Floats = NDArray[np.float64]
+
+
 @kernel
-def fold_values(values: NDArray[Any], weight: float, total: float) -> tuple[float, float]:
-    """Return the weight and the total of a mean that fades by `FADE` at each of the values (n,)."""
-    for value in values:
-        weight = weight * FADE + 1.0
-        total = total * FADE + value
-    return weight, total
-
-
-class Mean(msgspec.Struct):
-    """A mean over all values and a fading one whose weight halves every `HALF_LIFE` values."""
-
-    count: int = 0
-    total: float = 0.0
-    fading_weight: float = 0.0
-    fading_total: float = 0.0
-
-    def add(self, values: NDArray[np.float64]) -> None:
-        """Add values (n,), the latest last."""
-        self.count += len(values)
-        self.total += float(values.sum())
-        self.fading_weight, self.fading_total = fold_values(values, self.fading_weight, self.fading_total)
-
-    def overall(self) -> float:
-        return self.total / self.count if self.count else 0.0
-
-    def fading(self) -> float:
-        return self.fading_total / self.fading_weight if self.count else 0.0
+def fold_values(sums: NDArray[Any], rows: NDArray[Any], values: NDArray[Any]) -> None:
+    """Add values (n,), the latest last, to the means of their rows, (n,) of sums (rows, 4); nan is left out."""
+    for n in range(len(rows)):
+        if not np.isnan(values[n]):
+            one = sums[rows[n]]
+            one[COUNT] += 1.0
+            one[TOTAL] += values[n]
+            one[FADING_WEIGHT] = one[FADING_WEIGHT] * FADE + 1.0
+            one[FADING_TOTAL] = one[FADING_TOTAL] * FADE + values[n]
 
 
 RMSE = "rmse"
@@ -64,46 +50,75 @@ def ndcg_losses(rank: NDArray[np.int64]) -> NDArray[np.float64]:
     return loss
 
 
+Measured = tuple[str, str, str]
+"""Domain, metric and arm."""
+
+
 class Prequential:
-    """Errors by (domain, metric, arm). Squared errors go in for `rmse`; `error` takes the root."""
+    """Errors by domain, metric and arm: means over all events, and fading ones whose weight halves every `HALF_LIFE`.
+
+    Squared errors go in for `rmse`; `error` takes the root.
+    """
 
     def __init__(self) -> None:
-        self._means: dict[tuple[str, str, str], Mean] = {}
+        self.keys: list[Measured] = []
+        """By row."""
+        self._rows: dict[Measured, int] = {}
+        self._sums = np.zeros((0, 4))
 
-    def add(self, domain: str, metric: str, arm: str, values: NDArray[np.float64]) -> None:
-        """Count the losses of events, (n,), the latest last."""
-        mean = self._means.get((domain, metric, arm))
-        if mean is None:
-            mean = self._means[domain, metric, arm] = Mean()
-        mean.add(values)
+    def row(self, domain: str, metric: str, arm: str) -> int:
+        """Return what stands for these in `add`."""
+        key = domain, metric, arm
+        if key not in self._rows:
+            self._rows[key] = len(self.keys)
+            self.keys.append(key)
+            self._sums = np.concatenate([self._sums, np.zeros((1, 4))])
+        return self._rows[key]
 
-    def measured(self) -> list[tuple[str, str, str]]:
-        """(domain, metric, arm) of every error there is."""
-        return list(self._means)
+    def add(self, rows: NDArray[np.int64], values: Floats) -> None:
+        """Count losses, (n,), the latest last; nan is none. rows: (n,) of `row`."""
+        fold_values(self._sums, rows, values)
+
+    def measured(self) -> list[Measured]:
+        """Return domain, metric and arm of every error there is."""
+        return [key for key, row in self._rows.items() if self._sums[row, COUNT]]
+
+    def _mean(self, domain: str, metric: str, arm: str) -> Floats | None:
+        row = self._rows.get((domain, metric, arm))
+        return None if row is None or not self._sums[row, COUNT] else self._sums[row]
 
     def count(self, domain: str, metric: str, arm: str) -> int:
-        mean = self._means.get((domain, metric, arm))
-        return mean.count if mean else 0
+        """Return how many events there were."""
+        mean = self._mean(domain, metric, arm)
+        return 0 if mean is None else int(mean[COUNT])
 
     def error(self, domain: str, metric: str, arm: str, overall: bool = False) -> float | None:
-        """The fading error (of all events with `overall`), or None before the first event."""
-        mean = self._means.get((domain, metric, arm))
+        """Return the fading error (of all events with `overall`), None before the first event."""
+        mean = self._mean(domain, metric, arm)
         if mean is None:
             return None
-        value = mean.overall() if overall else mean.fading()
-        return float(value**0.5) if metric == RMSE else value
+        above, below = (TOTAL, COUNT) if overall else (FADING_TOTAL, FADING_WEIGHT)
+        value = float(mean[above] / mean[below])
+        return value**0.5 if metric == RMSE else value
 
     def gain(self, domain: str, metric: str, overall: bool = False) -> float | None:
-        """What transfer brings: error of the target-only arm minus error of the full one."""
+        """Return what transfer brings: error of the target-only arm minus error of the full one."""
         full = self.error(domain, metric, "full", overall)
         alone = self.error(domain, metric, "target_only", overall)
         return None if full is None or alone is None else alone - full
 
     def state(self) -> dict[str, Any]:
-        return {"\t".join(key): list(msgspec.structs.astuple(mean)) for key, mean in self._means.items()}
+        """Return what `load` takes."""
+        state = {}
+        for key in self.measured():
+            count, *rest = self._sums[self._rows[key]].tolist()
+            state["\t".join(key)] = [int(count), *rest]
+        return state
 
     def load(self, state: dict[str, Any]) -> None:
-        self._means = {}
+        """Take up what `state` returned; rows stay what they are."""
+        self._sums[:] = 0.0
         for key, values in state.items():
             domain, metric, arm = key.split("\t")
-            self._means[domain, metric, arm] = Mean(*values)
+            row = self.row(domain, metric, arm)
+            self._sums[row] = values

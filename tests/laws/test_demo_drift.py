@@ -26,9 +26,10 @@ def world(drifts: bool = True) -> WorldSettings:
 def kept(events: int) -> Kept:
     """As if the service had erred by 1 in the first half and by 2 in the second."""
     seen = Kept()
-    seen.add(TARGET, RMSE, "followed", np.where(np.arange(events) < events / 2, 1.0, 4.0))
-    seen.add(TARGET, RMSE, "full", np.full(events, 9.0))
-    seen.add("movies", RMSE, "followed", np.full(events, 9.0))
+    squares = np.where(np.arange(events) < events / 2, 1.0, 4.0)
+    seen.add(np.full(events, seen.row(TARGET, RMSE, "followed")), squares)
+    for other in (seen.row(TARGET, RMSE, "full"), seen.row("movies", RMSE, "followed")):
+        seen.add(np.full(events, other), np.full(events, 9.0))
     return seen
 
 

@@ -205,7 +205,7 @@ def test_the_recorder_keeps_what_it_averages() -> None:
     recorder = LossRecorder(3)
     for at, value in enumerate((4.0, 0.0, 1.0)):
         recorder.at = at
-        recorder.add(TARGET, RMSE, "full", np.array([value]))
-        recorder.add("movies", RMSE, "full", np.array([100.0]))
+        rows = [recorder.row(domain, RMSE, "full") for domain in (TARGET, "movies")]
+        recorder.add(np.array(rows), np.array([value, 100.0]))
     assert recorder.kept[RMSE, "full"].tolist() == [4.0, 0.0, 1.0]
     assert recorder.error(TARGET, RMSE, "full", overall=True) == pytest.approx(math.sqrt(5 / 3))

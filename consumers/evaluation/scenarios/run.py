@@ -89,12 +89,14 @@ class LossRecorder(Prequential):
         self.events, self.at = events, 0
         self.kept: dict[tuple[str, str], Floats] = {}
 
-    def add(self, domain: str, metric: str, arm: str, values: Floats) -> None:
-        super().add(domain, metric, arm, values)
-        if domain == TARGET:
-            if (metric, arm) not in self.kept:
-                self.kept[metric, arm] = np.full(self.events, np.nan)
-            self.kept[metric, arm][self.at] = values[-1]
+    def add(self, rows: NDArray[np.int64], values: Floats) -> None:
+        super().add(rows, values)
+        for row, value in zip(rows.tolist(), values.tolist(), strict=True):
+            domain, metric, arm = self.keys[row]
+            if domain == TARGET and not np.isnan(value):
+                if (metric, arm) not in self.kept:
+                    self.kept[metric, arm] = np.full(self.events, np.nan)
+                self.kept[metric, arm][self.at] = value
 
 
 def run_pass(run: ScenarioPass, tell: Tell) -> Trace:
@@ -130,7 +132,7 @@ def run_pass(run: ScenarioPass, tell: Tell) -> Trace:
         assert arms.latest is not None
         popular = ndcg_losses(arms.latest.rank[:, POPULARITY_ALONE])
         if is_target and not np.isnan(popular).any():
-            recorder.add(TARGET, NDCG_LOSS, "popularity", popular)
+            recorder.add(np.array([recorder.row(TARGET, NDCG_LOSS, "popularity")]), popular)
         if arms.full.waiting >= settings.intake.network_events:
             arms.end_batch()
         at += is_target
