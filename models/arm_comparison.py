@@ -88,7 +88,9 @@ class Arms(Live):
     def rowless_users(self) -> set[str]:
         """Users in the state without a row in the full learner: lately evicted, or in a challenger. Seldom many."""
         challenged = set() if self.loop is None else self.loop.users()
-        return {user for user in challenged.union(self.full.evicted_users) if user not in self.full.users}
+        return {
+            user for user in challenged.union(self.full.rows.evicted_users) if user not in self.full.users
+        }
 
     def end_future(self, now: float) -> bool:
         """As `Learner.end_future`."""

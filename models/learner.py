@@ -24,6 +24,7 @@ from models.ranking.ranker import Ranker
 from models.ranking.recommendation import Recommendation, pool_size, to_list
 from models.rating.events import RatingParts
 from models.rating.model import TASTE_WIDTH, RatingModel
+from models.resident_rows import OneDomain, ResidentRows, RowTables
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.state.tracked_tables import Live
@@ -74,12 +75,12 @@ class Learner(Live):
         names = [d.name for d in self.domains]
         self.intake = ItemIntake(names, self.catalogues, TASTE_WIDTH, self.network.touch_item)
         self.clock = EventClock(len(self.domains))
-        self.evicted_users: list[str] = []
-        self.evicted: list[tuple[str, str, int]] = []
-        """(domain, item id, row) of items that lost their row; whoever publishes empties it."""
         self._share_marks()
+        alone = [OneDomain(domain, model) for domain, model in self.alone.items()]
         models = Models(self.rating, self.alone, self.ranker, self.network)
         self._scorer = EventScorer(self.domains, self.catalogues, self.history, models)
+        tables: list[RowTables] = [self.rating, *alone, self.ranker, self.pending, self.network, self.history]
+        self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
 
     def _share_marks(self) -> None:
         """One mark a touched user or item serves all tables with a row for it."""
@@ -97,7 +98,7 @@ class Learner(Live):
         """
         domain = self.index[item.domain]
         # A removed item has a row too, so that later interactions with it do not bring it back.
-        row = self._item_row(domain, item.item_id)
+        row = self.rows.item(domain, item.item_id)
         self.ranker.statistics.reserve(domain, row + 1)  # scoring must not have to
         return self.intake.put(domain, row, item)
 
@@ -105,46 +106,9 @@ class Learner(Live):
         """Raw text vectors by (domain, item id), from the encoder; `idle`: it has no more for now."""
         self.intake.put_text_vectors(vectors, idle)
 
-    def _item_row(self, domain: int, item_id: str) -> int:
-        catalogue = self.catalogues[domain]
-        row, evicted = catalogue.touch(item_id)
-        if evicted is not None:
-            self.rating.drop_item(domain, row)
-            if domain in self.alone:
-                self.alone[domain].drop_item(0, row)
-            self.ranker.drop_item(domain, row)
-            self.intake.evicted(domain, row, evicted)
-            self.evicted.append((self.domains[domain].name, evicted, row))
-            self.pending.drop_item(domain, row)
-            self.network.reset_item(domain, row)
-            self.history.item_reborn(domain, row)
-        return row
-
-    def _user_row(self, user_id: str) -> int:
-        row, evicted = self.users.touch(user_id)
-        if evicted is not None:
-            self._evicted(evicted, row)
-        return row
-
-    def _evicted(self, user_id: str, row: int) -> None:
-        self.evicted_users.append(user_id)
-        self._drop_user(row, user_id)
-
-    def _drop_user(self, row: int, user_id: str) -> None:
-        for model in (self.rating, *self.alone.values()):
-            model.drop_user(row)
-        self.ranker.drop_user(row)
-        self.network.reset_user(row)
-        self.history.drop_user(row)
-        self.pending.drop_user(row)
-
     def forget_user(self, user_id: str) -> int | None:
-        """Leaves no trace of the user but what shared parts learned from them. Gives the row they had, if any."""
-        self.evicted_users = [user for user in self.evicted_users if user != user_id]
-        row = self.users.discard(user_id)
-        if row is not None:
-            self._drop_user(row, user_id)
-        return row
+        """Leave no trace of the user but what shared parts learned from them. Return the row they had, if any."""
+        return self.rows.forget_user(user_id)
 
     # Events
 
@@ -172,7 +136,7 @@ class Learner(Live):
         for _ in range(EVICTIONS * len(events)):
             if self.history.seen_items <= self._seen_items or len(self.users) == 1:
                 break
-            self._evicted(*self.users.evict())
+            self.rows.evict_user()
         return facts
 
     @property
@@ -194,24 +158,21 @@ class Learner(Live):
 
     def _resolve(self, events: Sequence[Interaction]) -> Resolved:
         """Give every user and item a row, and every event the time that it is learned with."""
-        domain, user, item, time, new = list[int](), list[int](), list[int](), list[float](), list[bool]()
-        for event in events:
-            d = self.index[event.domain]
-            domain.append(d)
-            new.append(event.item not in self.catalogues[d].ids)
-            item.append(self._item_row(d, event.item))
-            user.append(self._user_row(event.user))
-            before = self.newest[d]
-            time.append(self.clock.move(d, event.timestamp / 1000.0))
-            if time[-1] < before:
+        rows, times = self.rows.of(events), list[float]()
+        for event, domain in zip(events, rows.domain.tolist(), strict=True):
+            before = self.newest[domain]
+            times.append(self.clock.move(domain, event.timestamp / 1000.0))
+            if times[-1] < before:
                 self._end_future()
-                time = [min(was, self.newest[of]) for was, of in zip(time, domain, strict=True)]
-        done = Done(np.array(domain), np.array(user), np.array(item), np.array(time))
-        for d in set(domain):
-            self.ranker.statistics.reserve(d, int(done.item[done.domain == d].max()) + 1)
-        self.history.reserve(max(user) + 1)
-        self.ranker.reserve(max(user) + 1)
-        return Resolved(events, done, np.array(new))
+                times = [
+                    min(was, self.newest[of]) for was, of in zip(times, rows.domain.tolist(), strict=False)
+                ]
+        done = Done(rows.domain, rows.user, rows.item, np.array(times))
+        for domain in np.unique(rows.domain).tolist():
+            self.ranker.statistics.reserve(domain, int(rows.item[rows.domain == domain].max()) + 1)
+        self.history.reserve(int(rows.user.max()) + 1)
+        self.ranker.reserve(int(rows.user.max()) + 1)
+        return Resolved(events, done, rows.new)
 
     def rating_now(self, domain: int, user_id: str, item_id: str) -> RatingParts:
         """Return the parts of the rating that this user would give this item at the domain's newest event time."""
@@ -250,10 +211,6 @@ class Learner(Live):
         events = self.pending.take()
         if events is not None:
             self.network.learn(*events[:3], events.residual.astype(np.float32), *events[4:])
-
-    def forget_evictions(self) -> None:
-        """Drop what a publisher would have to delete: for a learner of which nothing is published."""
-        self.evicted, self.evicted_users = [], []
 
     @property
     def waiting(self) -> int:
@@ -314,8 +271,7 @@ class Learner(Live):
             "ranker": self.ranker.live(),
             "network": self.network.live(),
             **self.intake.live(),
-            "evicted": [list(entry) for entry in self.evicted],
-            "evicted_users": list(self.evicted_users),
+            **self.rows.state(),
             **self.clock.state(),
             "learned": self.learned,
             **self.pending.state(),
@@ -338,8 +294,7 @@ class Learner(Live):
         self.ranker.load(state["ranker"])
         self.network.load(state["network"])
         self.intake.load(state)
-        self.evicted = [(d, i, row) for d, i, row in state["evicted"]]
-        self.evicted_users = list(state["evicted_users"])
+        self.rows.load(state)
         self.clock.load(state)
         self._scorer.learned[:] = state["learned"]
         self.pending.load(state)

@@ -93,4 +93,4 @@ def _ask(arms: Arms) -> None:
         arms.put_item(Item(domain, "i2", removed=True))
     arms.forget_user(known)
     arms.end_future(START / 1000)
-    arms.full.forget_evictions()
+    arms.full.rows.forget_evictions()

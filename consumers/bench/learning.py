@@ -35,4 +35,4 @@ def learn(arms: Arms, events: Sequence[Interaction], batch: int) -> None:
         arms.learn(events[start : start + batch])
         if arms.full.waiting >= NETWORK_EVENTS:
             arms.end_batch()
-        arms.full.forget_evictions()
+        arms.full.rows.forget_evictions()

@@ -44,7 +44,7 @@ def run_network(
                 outcome.rank[at] = rank_of(scores, eligible, int(known or 0))
                 outcome.recommended.update(best(scores, eligible, TOP).tolist())
             at += 1
-        item, row = learner._item_row(domain, event.item), learner._user_row(event.user)
+        item, row = learner.rows.item(domain, event.item), learner.rows.user(event.user)
         residual = np.nan if event.value is None else event.value - mean
         batch.append((domain, row, item, residual, event.timestamp / 1000))
         contexts.append(network.context(row))

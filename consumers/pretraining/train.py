@@ -39,7 +39,7 @@ def put_items(arms: Arms, items: Sequence[Item], encoder: TextEncoder, bars: Pro
         vectors = encode(encoder, {key: latest[key] for key in chunk})
         arms.put_text_vectors(vectors, idle=start + CHUNK_TEXTS >= len(keys))
         bars.advance(task, len(chunk))
-    arms.full.forget_evictions()  # nothing was published, so nothing has to be deleted
+    arms.full.rows.forget_evictions()  # nothing was published, so nothing has to be deleted
 
 
 def fit(
@@ -68,8 +68,8 @@ def _learn(trainee: Pipeline, events: Sequence[Interaction], name: str, bars: Pr
         done += len(batch)
         if arms.full.waiting >= limit:
             arms.end_batch()
-            arms.full.forget_evictions()
+            arms.full.rows.forget_evictions()
             bars.update(task, completed=done)
     arms.end_batch()
-    arms.full.forget_evictions()
+    arms.full.rows.forget_evictions()
     bars.update(task, completed=len(events))

@@ -55,10 +55,10 @@ class PublishStage:
         """Publish what is due. Lists take about `budget` seconds at most, so that they never starve learning."""
         self._publish_again_if_lost()
         full, outbox = self.parts.arms.full, self.parts.outbox
-        outbox.items_evicted(full.evicted)
-        for user in full.evicted_users:
+        outbox.items_evicted(full.rows.evicted)
+        for user in full.rows.evicted_users:
             outbox.user_evicted(user)
-        full.forget_evictions()
+        full.rows.forget_evictions()
         end = time.perf_counter() + budget
         with self.parts.metrics.stage_seconds.labels("publish").time():
             chunk = [] if self.parts.canaries is None else self.parts.canaries.writes()

@@ -229,7 +229,7 @@ class NetworkLearner(Live):
 
     # --- rows, state ------------------------------------------------------------------------------
 
-    def reset_user(self, row: int) -> None:
+    def drop_user(self, row: int) -> None:
         """Clear what is replayed of a user row: it will belong to someone else."""
         self.buffer.forget_user(row)
 
@@ -237,7 +237,7 @@ class NetworkLearner(Live):
         """Let nothing that is replayed be of a time after `now` (s)."""
         self.buffer.end_future(now)
 
-    def reset_item(self, domain: int, row: int) -> None:
+    def drop_item(self, domain: int, row: int) -> None:
         """Clear an item row and what is replayed of it; until it is learned again, its text represents it."""
         self.items.drop(domain, row)
         self._frequency[domain].forget(row)

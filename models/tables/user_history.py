@@ -170,7 +170,7 @@ class History(LiveRows):
         eligible[self.seen_rows(user, domain)] = False
         return eligible
 
-    def item_reborn(self, domain: int, row: int) -> None:
+    def drop_item(self, domain: int, row: int) -> None:
         """Take note that the row belongs to another item: earlier recent entries no longer mean it."""
         if row >= self._born.shape[1]:
             self._born = np.ascontiguousarray(grown(self._born.T, row + 1).T)

@@ -42,7 +42,7 @@ def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, O
     for d, name in enumerate(DOMAINS):
         catalogue = full.catalogues[d]
         for n in range(items):
-            full._item_row(d, f"{name[0]}{n}")
+            full.rows.item(d, f"{name[0]}{n}")
         catalogue.vectors[:] = rng.standard_normal(catalogue.vectors.shape, np.float32) / 8
         catalogue.has_vector[:items] = True
         catalogue.set_vector(0, catalogue.vectors[0].copy())

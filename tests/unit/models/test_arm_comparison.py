@@ -150,7 +150,7 @@ def test_what_is_evicted_is_forgotten_by_both_arms() -> None:
     assert model.full.score(praised).alone_prediction > model.full.score(other).alone_prediction
     for n in range(40):
         model.put_item(Item("books", f"c{n}"))
-    assert ("books", "b") in [entry[:2] for entry in model.full.evicted]
+    assert ("books", "b") in [entry[:2] for entry in model.full.rows.evicted]
     model.put_item(Item("books", "b"))
     model.put_item(Item("books", "new"))
     for told in (lambda one: one.alone_prediction, lambda one: one.prediction):

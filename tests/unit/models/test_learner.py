@@ -172,10 +172,10 @@ def test_memory_is_bounded() -> None:
     model = learner(users=64, items=12)
     stream = {"users": 5000, "items": 500, "context": False}
     feed(model, 0, 200, **stream)
-    model.forget_evictions()
+    model.rows.forget_evictions()
     before = sizes(model.state())
     feed(model, 200, 450, **stream)
-    model.forget_evictions()
+    model.rows.forget_evictions()
     after = sizes(model.state())
     assert len(model.users) == 64
     assert all(len(c.ids) <= 12 for c in model.catalogues)
@@ -208,9 +208,9 @@ def test_seen_items_are_bounded_together(average: int) -> None:
         user, name = f"u{n % 3 if n < 60 else 9}", f"m{n}"
         one = Interaction("movies", "click", user, name, START + n)
         model.learn([one])
-        for gone in model.evicted_users:
+        for gone in model.rows.evicted_users:
             del had[gone]
-        model.forget_evictions()
+        model.rows.forget_evictions()
         had.setdefault(user, set()).add(name)
         most = max(most, len(had))
         assert set(model.users) == set(had)
@@ -230,7 +230,7 @@ def test_eviction_forgets_and_tells() -> None:
     model = learner(items=2)
     for n in range(3):
         model.put_item(item(n))
-    assert model.evicted == [("movies", "m0", 0)]
+    assert model.rows.evicted == [("movies", "m0", 0)]
     assert item_views(model, "movies", ["m0"]) == [None]
     model.put_item(item(0))
     view = item_views(model, "movies", ["m0"])[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -107,9 +108,9 @@ def test_instances_do_not_share_a_registry() -> None:
 def test_errors_and_gains() -> None:
     """Prequential errors are copied by arm, the gain where there are both."""
     prequential, metrics = Prequential(), Metrics()
-    prequential.add("books", RMSE, "full", 1.0)
-    prequential.add("books", RMSE, "target_only", 4.0)
-    prequential.add("movies", RMSE, "full", 9.0)
+    keys = [("books", "full"), ("books", "target_only"), ("movies", "full")]
+    rows = [prequential.row(domain, RMSE, arm) for domain, arm in keys]
+    prequential.add(np.array(rows), np.array([1.0, 4.0, 9.0]))
     metrics.set_errors(prequential)
     lines = text(metrics)
     assert 'crosscurrent_prequential_error{arm="target_only",domain="books",metric="rmse"} 2.0' in lines

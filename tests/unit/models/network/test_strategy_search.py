@@ -174,8 +174,8 @@ def test_the_better_rival_takes_over(monkeypatch: pytest.MonkeyPatch, resumed: b
         for one in (learner, twin):
             one.trainer.kappa[1] = 7.0 + n
             one.learn(*batch)
-            one.reset_user(n)
-            one.reset_item(1, 2 * n)
+            one.drop_user(n)
+            one.drop_item(1, 2 * n)
             one.touch_item(0, 3)
             one.forget_best(0)
         if resumed and n == 2:
@@ -261,7 +261,7 @@ def test_rows_are_forgotten_by_both() -> None:
     old = table_rows[[row]]
     for one in (learner.items.table, rival._items.table):
         assert one.rows(old).any()
-    learner.reset_item(1, int(row))
+    learner.drop_item(1, int(row))
     learner.touch_item(0, 3)
     learner.forget_best(0)
     learner.reweigh(1)

@@ -123,8 +123,8 @@ def test_resume_is_bit_for_bit() -> None:
     """State after 20 steps, load into a fresh learner, 50 more steps: equal in every array."""
     world = World()
     world.learn(20)
-    world.learner.reset_item(0, 5)
-    world.learner.reset_user(4)
+    world.learner.drop_item(0, 5)
+    world.learner.drop_user(4)
     twin = world.another()
     twin.load(world.learner.state())
     same_state(world.learner.state(), twin.state())
@@ -140,10 +140,10 @@ def test_a_reset_row_is_clean() -> None:
     world = World()
     world.learn(60)
     learner = world.learner
-    learner.reset_user(4)
+    learner.drop_user(4)
     world.history.drop_user(4)
     np.testing.assert_array_equal(learner.user_vectors([4]), learner.user_vectors([None]))
-    learner.reset_item(1, 7)
+    learner.drop_item(1, 7)
     fresh = World(dim=8)
     fresh.learner.trainer.network.load_state_dict(learner.trainer.network.state_dict())
     np.testing.assert_allclose(learner.item_vectors(1)[7], fresh.learner.item_vectors(1)[7], atol=1e-5)

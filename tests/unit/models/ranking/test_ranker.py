@@ -146,7 +146,7 @@ def test_a_dropped_item_starts_from_nothing() -> None:
     user = next(u for u in range(30) if row not in world.history.seen_rows(u, 1))
     assert world.column("popularity_ever", user)[row] > 0
     world.ranker.drop_item(1, row)
-    world.history.item_reborn(1, row)
+    world.history.drop_item(1, row)
     names = [column.name for column in COLUMNS if column.log]
     assert {name: world.column(name, user, include=row)[row] for name in names} == dict.fromkeys(names, 0.0)
     world.run(50)

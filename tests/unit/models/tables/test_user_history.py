@@ -74,7 +74,7 @@ def test_recalls_what_plain_lists_hold(
                 plain.add(user, domain, item, time + n)
             time += len(of)
         elif what == "reborn":
-            history.item_reborn(of[1], of[2])
+            history.drop_item(of[1], of[2])
             plain.reborn(of[1], of[2])
         else:
             history.drop_user(of[0])
@@ -154,7 +154,7 @@ def test_a_reborn_row_is_no_longer_recent() -> None:
     history = history_of()
     history.add(0, 0, 5, 1.0)
     history.add(0, 1, 5, 2.0)
-    history.item_reborn(0, 5)
+    history.drop_item(0, 5)
     assert history.recent(0).domain.tolist() == [1]
     history.add(0, 0, 5, 3.0)
     assert history.recent(0).time.tolist() == [2.0, 3.0]
@@ -207,7 +207,7 @@ def test_state_round_trips() -> None:
     history, other = history_of(), history_of()
     for n in range(20):
         history.add(n % 3, n % 2, n, float(n))
-    history.item_reborn(0, 18)
+    history.drop_item(0, 18)
     other.load(history.state())
     for user in range(3):
         for one, two in zip(history.recent(user), other.recent(user), strict=True):

@@ -49,7 +49,7 @@ class World:
 
     def publish(self, spare: bool = True) -> list[Write]:
         """One round, as the pipeline does it."""
-        evicted, self.arms.full.evicted = self.arms.full.evicted, []
+        evicted, self.arms.full.rows.evicted = self.arms.full.rows.evicted, []
         self.outbox.items_evicted(evicted)
         writes = list(self.outbox.collect(lambda: spare))
         for write in writes:
@@ -332,7 +332,7 @@ def test_lists_with_evicted_items_are_rewritten() -> None:
     for n in range(3):
         world.item(f"m{8 + n}")
         world.item(f"b{8 + n}", "books")
-    gone = {item for _, item, _ in world.arms.full.evicted}
+    gone = {item for _, item, _ in world.arms.full.rows.evicted}
     assert len(gone) == 6
     assert any(gone & set(held) for held in before.values())
     written = {write.key for write in world.publish() if ":rec:" in write.key}
