@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.state.growing import room
+
 
 def widened(table: NDArray[Any], sizes: Sequence[int], rows: int) -> NDArray[Any]:
-    """Return `table` (D, capacity, …) with a capacity of at least `rows`: the same one, or a doubled copy with zeros.
+    """Return `table` (D, capacity, …) with a capacity of at least `rows`: the same one, or a larger copy with zeros.
 
     sizes: (D,), the rows in use of each domain; the others are zero and take no memory until they are written.
     """
     capacity = table.shape[1]
     if rows <= capacity:
         return table
-    bigger = np.zeros((len(table), max(rows, 2 * capacity, 64), *table.shape[2:]), table.dtype)
+    bigger = np.zeros((len(table), room(rows, capacity), *table.shape[2:]), table.dtype)
     for domain, size in enumerate(sizes):
         bigger[domain, :size] = table[domain, :size]
     return bigger

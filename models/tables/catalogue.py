@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.state.growing import room
 from models.state.tracked_tables import Live, Rows, Texts
 from models.tables.hash_index import HashIndex
 from models.tables.id_table import IdTable
@@ -27,10 +28,10 @@ def words_hash(words: str) -> int:
 
 
 def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
-    """`array` with at least `rows` rows: the same one, or a doubled copy padded with zeros."""
+    """Return `array` with at least `rows` rows: the same one, or a larger copy padded with zeros."""
     if rows <= len(array):
         return array
-    bigger = np.zeros((max(rows, 2 * len(array), 64), *array.shape[1:]), array.dtype)
+    bigger = np.zeros((room(rows, len(array)), *array.shape[1:]), array.dtype)
     bigger[: len(array)] = array
     return bigger
 
