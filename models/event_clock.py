@@ -50,8 +50,12 @@ class EventClock:
 
     def move(self, domain: int, time: float) -> float:
         """Counts one event; gives what the clock shows then: the time that the event is learned with."""
+        newest, latest = self.newest[domain], self._latest[domain]
+        if len(latest) == AGREE and newest <= time <= newest + STEP:  # as nearly always
+            self.newest[domain] = time
+            latest.append(time)
+            return time
         self.newest[domain] = now = self.at(domain, time)
-        latest = self._latest[domain]
         if not latest and now < time:  # compared with other domains: as sure as they are
             latest.extend([now] * AGREE)
         latest.append(time)

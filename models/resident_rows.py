@@ -67,14 +67,17 @@ class ResidentRows:
 
     def of(self, events: Sequence[Interaction]) -> Rows:
         """Give every user and item of the events a row."""
-        index = self._intake.index
+        index, users_seen = self._intake.index, self.users.seen
+        items_seen = [catalogue.ids.seen for catalogue in self.catalogues]
         domains, users, items, new = list[int](), list[int](), list[int](), list[bool]()
         for event in events:
             domain = index[event.domain]
+            item = items_seen[domain](event.item)
             domains.append(domain)
-            new.append(event.item not in self.catalogues[domain].ids)
-            items.append(self.item(domain, event.item))
-            users.append(self.user(event.user))
+            new.append(item is None)
+            items.append(self.item(domain, event.item) if item is None else item)
+            user = users_seen(event.user)
+            users.append(self.user(event.user) if user is None else user)
         return Rows(np.array(domains), np.array(users), np.array(items), np.array(new))
 
     def item(self, domain: int, item_id: str) -> int:

@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from river.drift import ADWIN, PageHinkley
 
-from models.kernels import kernel
-
 Detector = Literal["bias", "rating_error", "ranking_error", "popularity", "divergence"]
 """What is watched. bias: signed rating errors, in units of a quarter of the range; rating_error: their squares;
 ranking_error: 1 - NDCG@10; popularity: surprise about which item it is; divergence: of a target from its sources."""
@@ -41,23 +39,6 @@ LATELY = 0.95
 """Weight that the mean of the latest values keeps at each new one."""
 
 
-Means = tuple[int, float, float, float]
-"""Of values: how many, their sum, that of their squares, and the mean of the latest."""
-
-
-@kernel
-def measured(values: NDArray[Any], means: Means) -> Means:
-    """Return the means after values (n,); nan is none."""
-    number, total, squares, lately = means
-    for value in values:
-        if not np.isnan(value):
-            number += 1
-            total += value
-            squares += value * value
-            lately = LATELY * lately + (1 - LATELY) * value
-    return number, total, squares, lately
-
-
 class Watch:
     """One detector of River's, and the mean of all values since it was told to look.
 
@@ -82,22 +63,18 @@ class Watch:
         An alarm: the detector fired, and what came after lies far enough from before. Only the bias drifts both ways:
         an error that falls is learning.
         """
-        if self.kind == "bias":
-            return [n for n, v in enumerate(values.tolist()) if v == v and self._bias_drifted(v)]  # noqa: PLR0124  nan
-        found, begin, inner = [], 0, self.inner
-        for n, value in enumerate(values.tolist()):
-            if value != value:  # noqa: PLR0124  nan
-                continue
-            inner.update(value)
-            if self.quiet or self.look:
-                begin = n + 1
-                if self._waited():
-                    found.append(n)
-            elif inner.drift_detected:
-                self._measure(values[begin : n + 1])
-                begin, self.look = n + 1, LOOK
-        self._measure(values[begin:])
-        return found
+        take = self._bias_drifted if self.kind == "bias" else self._error_rose
+        return [n for n, value in enumerate(values.tolist()) if value == value and take(value)]  # noqa: PLR0124  nan
+
+    def _error_rose(self, value: float) -> bool:
+        inner = self.inner
+        inner.update(value)
+        if self.quiet or self.look:
+            return self._waited()
+        self._measure(value)
+        if inner.drift_detected:
+            self.look = LOOK
+        return False
 
     def _waited(self) -> bool:
         """Wait one value longer after an alarm or a cut; return whether the wait ends with an alarm."""
@@ -111,7 +88,7 @@ class Watch:
         if not self.quiet:
             deviation = max(self.squares / max(self.number, 1) - self.mean**2, 1e-12) ** 0.5
             self.inner.update(value / deviation)
-        self._measure(np.array([value]))
+        self._measure(value)
         if self.quiet:
             self.quiet -= 1
             return False
@@ -128,9 +105,11 @@ class Watch:
     def mean(self) -> float:
         return self.total / self.number if self.number else 0.0
 
-    def _measure(self, values: NDArray[np.float64]) -> None:
-        means = (self.number, self.total, self.squares, self.lately)
-        self.number, self.total, self.squares, self.lately = measured(values, means)
+    def _measure(self, value: float) -> None:
+        self.number += 1
+        self.total += value
+        self.squares += value * value
+        self.lately += (1 - LATELY) * (value - self.lately)
 
     def state(self) -> list[Any]:
         numbers = [

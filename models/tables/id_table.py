@@ -60,23 +60,33 @@ class IdTable(Live):
         """One past the largest row ever given out: arrays need this many rows."""
         return len(self.id_of)
 
-    def touch(self, key: str) -> tuple[int, str | None]:
-        """The row of `key`, made the most recently seen, and the id that had to go for it (or None)."""
+    def seen(self, key: str) -> int | None:
+        """Return the row of `key`, made the most recently seen; None without one."""
         row = self._rows.pop(key, None)
+        if row is not None:
+            self._rows[key] = row  # not `move_to_end`: the order of the plain dict, which `ids` reads, would stay
+            self._seen.add(key, row)
+            self.written.add(row)
+        return row
+
+    def touch(self, key: str) -> tuple[int, str | None]:
+        """Return the row of `key`, made the most recently seen, and the id that had to go for it (or None)."""
+        row = self.seen(key)
+        if row is not None:
+            return row, None
         evicted: str | None = None
-        if row is None:
-            if self._free:
-                row = self._free.pop()
-            elif len(self._rows) < self.capacity:
-                row = len(self._rows)
-                self.id_of.append("")
-            else:
-                evicted = next(iter(self._rows))
-                row = self._rows.pop(evicted)
-                self.evictions += 1
-                self._seen.drop(evicted)
-                self.written.drop(row)
-            self._name(row, key)
+        if self._free:
+            row = self._free.pop()
+        elif len(self._rows) < self.capacity:
+            row = len(self._rows)
+            self.id_of.append("")
+        else:
+            evicted = next(iter(self._rows))
+            row = self._rows.pop(evicted)
+            self.evictions += 1
+            self._seen.drop(evicted)
+            self.written.drop(row)
+        self._name(row, key)
         self._rows[key] = row
         self._seen.add(key, row)
         self.written.add(row)

@@ -17,7 +17,7 @@ from serving.store.store import Store
 
 SLOW_SECONDS = 2.0
 """Time between two writes of popular lists, domains and meta while anything changes."""
-USERS_AT_ONCE = 16
+USERS_AT_ONCE = 32
 """Users whose lists are made in one call of the learners."""
 REFRESH_USERS = 200
 """Users per periodic round whose lists are renewed before they expire."""
