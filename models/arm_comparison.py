@@ -65,7 +65,8 @@ class Arms(Live):
         counted = np.full((len(facts), len(COUNTED)), np.nan)
         counted[:, :2] = losses[:, :2]
         for domain in self.full.alone:
-            here = np.flatnonzero((facts.done.domain == domain) & ~np.isnan(losses[:, 0]))
+            here = facts.places[domain]
+            here = here[~np.isnan(losses[here, 0])]
             if len(here):
                 places = buckets(facts.recalled.events[here])
                 name = self.full.domains[domain].name

@@ -26,11 +26,20 @@ Floats = NDArray[np.float64]
 
 
 class Resolved(NamedTuple):
-    """A micro-batch by rows. events: as they came. done: see `Done`. new: (B,) items without a row before."""
+    """A micro-batch by rows. events: as they came. done: see `Done`. new: (B,) items without a row before.
+
+    places: by domain, which events are of it.
+    """
 
     events: Sequence[Interaction]
     done: Done
     new: NDArray[np.bool_]
+    places: list[NDArray[np.int64]]
+
+
+def resolved(events: Sequence[Interaction], done: Done, new: NDArray[np.bool_], domains: int) -> Resolved:
+    """Return the events with their places by domain."""
+    return Resolved(events, done, new, [np.flatnonzero(done.domain == domain) for domain in range(domains)])
 
 
 class Models(NamedTuple):
@@ -69,10 +78,10 @@ class EventScorer:
         recalled, context, vectors = self._users_of(done)
         asked = self._asked(resolved, recalled, vectors)
         facts = self._facts(resolved, recalled, asked, learn=True)
-        statistics.fold(done, slots, asked.recent_slot, recalled)
+        statistics.fold(done, resolved.places, slots, asked.recent_slot, recalled)
         self.history.extend(done, contains(asked.seen, asked.seen_at, self.history.hashes(done)))
         self.pending.add(Pending(done.domain, done.user, done.item, facts.residual, done.time, context))
-        self.learned += np.bincount(done.domain, minlength=len(self.domains))
+        self.learned += [len(here) for here in resolved.places]
         return facts
 
     def ask(self, users: Sequence[int | None], domain: int, time: float) -> Asked:
@@ -90,24 +99,19 @@ class EventScorer:
 
     def rated(self, resolved: Resolved, vectors: NDArray[np.float32] | None = None) -> RatedBatch:
         """Return the events as a rating model sees them; a click has no value. vectors: (B, D) of the users."""
-        events, done, _ = resolved
+        events, done, _, places = resolved
         value = np.array([np.nan if event.value is None else event.value for event in events])
         if vectors is None:
             _, _, vectors = self._users_of(done)
         texts = np.zeros((len(events), self.catalogues[0].dim), np.float32)
-        items = np.zeros_like(vectors)
-        rated = ~np.isnan(value)
-        for d, catalogue in enumerate(self.catalogues):
-            here = np.flatnonzero((done.domain == d) & rated)
+        items = np.empty_like(vectors)
+        for d, (catalogue, here) in enumerate(zip(self.catalogues, places, strict=True)):
             if len(here):
                 rows = done.item[here]
-                texts[here[rows >= 0]] = catalogue.vectors[rows[rows >= 0]]
+                some = slice(None) if rows.min() >= 0 else rows >= 0
+                texts[here[some]] = catalogue.vectors[rows[some]]
                 items[here] = self.models.network.vectors_of_items(d, rows)
-        external = np.zeros(len(events))
-        if rated.any():
-            external[rated] = self.models.network.rating_residuals(
-                vectors[rated], items[rated], done.domain[rated]
-            )
+        external = self.models.network.rating_residuals(vectors, items, done.domain).astype(np.float64)
         contexts = [event.context for event in events]
         return RatedBatch(done.domain, done.user, done.item, texts, value, external, done.time, contexts)
 
@@ -129,44 +133,45 @@ class EventScorer:
     def _facts(self, resolved: Resolved, recalled: Recalled, asked: Asked, learn: bool) -> Facts:
         done, new = resolved.done, resolved.new
         rated = self.rated(resolved, asked.vector)
-        judged = self._judged(done, new, asked, learn)
+        known = [here[~new[here]] for here in resolved.places]
+        judged = self._judged(known, asked, learn)
         rank = np.full((len(new), len(ARMS)), NOT_RANKED, np.int64)
         for one in judged.values():
             rank[one.wanted] = one.ranks.rank
-        rarity, before = self._rarity(done, new), self._learned_before(done)
+        rarity, before = self._rarity(done, known), self._learned_before(resolved.places)
         parts = _parts(self.models.rating, rated, learn)
         total = totals(parts)
         low, high = self._ranges[done.domain].T
         residual = rated.value - (total - parts[:, EXTERNAL])
         alone = self._alone(rated, learn)
         return Facts(
-            done, new, recalled, rated.value, parts, np.clip(total, low, high), np.clip(alone, low, high), residual,
-            rank, rarity, before, judged,
+            done, new, resolved.places, recalled, rated.value, parts, np.clip(total, low, high),
+            np.clip(alone, low, high), residual, rank, rarity, before, judged,
         )  # fmt: skip
 
-    def _judged(self, done: Done, new: NDArray[np.bool_], asked: Asked, learn: bool) -> dict[int, Judged]:
-        """Return, by domain with lists, what the ranker says of its events: nobody reads lists of the others."""
+    def _judged(self, known: list[NDArray[np.int64]], asked: Asked, learn: bool) -> dict[int, Judged]:
+        """Return, by domain with lists, what the ranker says of its events: nobody reads lists of the others.
+
+        known: by domain, the places of events whose item had a row.
+        """
         judged = {}
-        for domain, what in enumerate(self.domains):
-            wanted = np.flatnonzero((done.domain == domain) & ~new)
+        for domain, (what, wanted) in enumerate(zip(self.domains, known, strict=True)):
             if what.recommend and len(wanted):
                 space = self.space(domain, asked.vector)
                 judged[domain] = self.models.ranker.score(domain, asked, space, wanted, learn)
         return judged
 
-    def _rarity(self, done: Done, new: NDArray[np.bool_]) -> Floats:
-        rarity = np.full(len(new), np.nan)
-        for domain, popularity in enumerate(self.models.ranker.statistics.popularity):
-            here = np.flatnonzero((done.domain == domain) & ~new)
+    def _rarity(self, done: Done, known: list[NDArray[np.int64]]) -> Floats:
+        rarity = np.full(len(done.item), np.nan)
+        for popularity, here in zip(self.models.ranker.statistics.popularity, known, strict=True):
             if len(here):
                 rarity[here] = popularity.negative_log_shares(done.item[here])
         return rarity
 
-    def _learned_before(self, done: Done) -> NDArray[np.int64]:
-        before = np.empty(len(done.domain), np.int64)
-        for domain, count in enumerate(self.learned.tolist()):
-            here = done.domain == domain
-            before[here] = count + np.arange(here.sum())
+    def _learned_before(self, places: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+        before = np.empty(sum(map(len, places)), np.int64)
+        for count, here in zip(self.learned.tolist(), places, strict=True):
+            before[here] = np.arange(count, count + len(here))
         return before
 
     def _alone(self, rated: RatedBatch, learn: bool) -> Floats:

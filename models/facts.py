@@ -18,16 +18,17 @@ NOT_RANKED = -1
 class Facts(NamedTuple):
     """B events of one micro-batch, in their order.
 
-    done: domains, rows and times. new: (B,) whether the item had no row before. recalled: the users' latest items
-    before each event. value: (B,) ratings, nan for a click. parts: (B, 12) the rating's parts, in the order of
-    `RatingParts`, nan for a click. prediction, alone_prediction: (B,) clipped, by all domains and by the target alone;
-    nan for none. residual: (B,) what the network has to explain, nan for a click. rank: (B, arms), see `Ranks`.
-    rarity: (B,) `-log` of the item's share of events, nan for a new one. learned: (B,) events learned in the domain
-    before. judged: by domain with lists.
+    done: domains, rows and times. new: (B,) whether the item had no row before. places: by domain, which events are of
+    it. recalled: the users' latest items before each event. value: (B,) ratings, nan for a click. parts: (B, 12) the
+    rating's parts, in the order of `RatingParts`, nan for a click. prediction, alone_prediction: (B,) clipped, by all
+    domains and by the target alone; nan for none. residual: (B,) what the network has to explain, nan for a click.
+    rank: (B, arms), see `Ranks`. rarity: (B,) `-log` of the item's share of events, nan for a new one. learned: (B,)
+    events learned in the domain before. judged: by domain with lists.
     """
 
     done: Done
     new: NDArray[np.bool_]
+    places: list[NDArray[np.int64]]
     recalled: Recalled
     value: NDArray[np.float64]
     parts: NDArray[np.float64]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.event_clock import EventClock
-from models.event_scorer import EventScorer, Models, Resolved
+from models.event_scorer import EventScorer, Models, Resolved, resolved
 from models.facts import Facts, ScoredEvent
 from models.item_intake import ItemIntake
 from models.lister import Lister
@@ -172,14 +172,14 @@ class Learner(Live):
             self.ranker.statistics.reserve(domain, int(rows.item[rows.domain == domain].max()) + 1)
         self.history.reserve(int(rows.user.max()) + 1)
         self.ranker.reserve(int(rows.user.max()) + 1)
-        return Resolved(events, done, rows.new)
+        return resolved(events, done, rows.new, len(self.domains))
 
     def rating_now(self, domain: int, user_id: str, item_id: str) -> RatingParts:
         """Return the parts of the rating that this user would give this item at the domain's newest event time."""
         value = self.domains[domain].rating_range[0]
         event = Interaction(self.domains[domain].name, "rating", user_id, item_id, 0, value)
-        resolved = self._resident(event, self.newest[domain])
-        return RatingParts(*self.rating.predict_batch(self._scorer.rated(resolved))[0].tolist())
+        rated = self._scorer.rated(self._resident(event, self.newest[domain]))
+        return RatingParts(*self.rating.predict_batch(rated)[0].tolist())
 
     def _resident(self, event: Interaction, time: float) -> Resolved:
         """Return an event by the rows that there are."""
@@ -187,7 +187,7 @@ class Learner(Live):
         user, item = self.users.get(event.user), self.catalogues[domain].ids.get(event.item)
         user_row, item_row = (np.array([-1 if row is None else row]) for row in (user, item))
         done = Done(np.array([domain]), user_row, item_row, np.array([time]))
-        return Resolved([event], done, done.item < 0)
+        return resolved([event], done, done.item < 0, len(self.domains))
 
     def end_future(self, now: float) -> bool:
         """Ends what a wrong time did: no clock and no time in a table lies after `now` (s). True if one did."""

@@ -67,8 +67,8 @@ class AdaptationLoop(Live):
 
     def _detect(self, facts: Facts) -> dict[int, list[Detector]]:
         """Show the detectors what was measured before the events were learned; return what drifted, by event."""
-        domain, unit = facts.done.domain, np.array(self.learner.rating.unit)
-        error = (facts.value - facts.prediction) / unit[domain]
+        unit = np.array(self.learner.rating.unit)
+        error = (facts.value - facts.prediction) / unit[facts.done.domain]
         measured: dict[Detector, NDArray[np.float64]] = {
             "bias": error,
             "rating_error": error * error,
@@ -76,8 +76,7 @@ class AdaptationLoop(Live):
             "popularity": facts.rarity,
         }
         found: dict[int, list[Detector]] = {}
-        for index, what in enumerate(self.learner.domains):
-            places = np.flatnonzero(domain == index)
+        for index, (what, places) in enumerate(zip(self.learner.domains, facts.places, strict=True)):
             if not len(places):
                 continue
             for detector, values in measured.items():

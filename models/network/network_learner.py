@@ -130,7 +130,7 @@ class NetworkLearner(Live):
         config. A user's vector does not depend on the users beside them.
         """
         count, length = recent.shape[:2]
-        vectors = np.empty((count * length, self.dim - 1), np.float32)
+        vectors = np.empty((count * length, self.dim), np.float32)
         near = np.full((count, length), -1, np.int64)
         for d, catalogue in enumerate(self.catalogues):
             if catalogue.size:
@@ -158,11 +158,13 @@ class NetworkLearner(Live):
     def vectors_of_items(self, domain: int, rows: Index) -> Array:
         """Return (n, dim): the vectors of a domain's items; of an item without a row (-1), that of no text."""
         vectors = self.trainer.vectors[domain]
+        if rows.min(initial=0) >= 0:
+            known: Array = vectors.get()[rows]
+            return known
         there = rows >= 0
         out = np.empty((len(rows), self.dim), np.float32)
         out[there] = vectors.get()[rows[there]]
-        if not there.all():
-            out[~there] = vectors.of_text(np.zeros(self.catalogues[domain].dim, np.float32))
+        out[~there] = vectors.of_text(np.zeros(self.catalogues[domain].dim, np.float32))
         return out
 
     def rating_residuals(self, vectors: Array, items: Array, domain: Index) -> Array:

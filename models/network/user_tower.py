@@ -1,6 +1,7 @@
 """The user tower, compiled: a user's vector from the vectors of their recent items, whatever users stand beside.
 
 n users, L recent items, A heads, Q dimensions of a query, F = D-1, H hidden; the equations are in `two_tower.py`.
+Vectors of items keep their D places, the last one 0: sums over a power of two of numbers leave no remainder.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class UserTower(NamedTuple):
 def gather(domain: int, recent: NDArray[np.float64], items: Array, vectors: Array, near: Index) -> None:
     """Copy the vectors of the recent items of one domain, and say where they are.
 
-    recent: (n, L, 3) domain, row and time. items: (rows, D) of the domain. vectors: (n · L, F). near: (n, L), left as
-    it is for other domains.
+    recent: (n, L, 3) domain, row and time. items: (rows, D) of the domain. vectors: (n · L, D), the last number 0.
+    near: (n, L), left as it is for other domains.
     """
     users, length = near.shape
     for b in range(users):
@@ -50,6 +51,7 @@ def gather(domain: int, recent: NDArray[np.float64], items: Array, vectors: Arra
                 near[b, k] = at
                 for f in range(vectors.shape[1]):
                     vectors[at, f] = items[row, f]
+                vectors[at, vectors.shape[1] - 1] = 0
 
 
 @kernel
@@ -66,11 +68,11 @@ def pauses(recent: NDArray[np.float64], near: Index) -> Array:
 
 @kernel
 def questions(tower: UserTower, vectors: Array, near: Index) -> Array:
-    """Return (n, A, F): `K' q / √Q` with `q = W w_latest + b`, what each head looks for among the items themselves."""
-    users, free, heads = len(near), vectors.shape[1], len(tower.fade)
+    """Return (n, A, D): `K' q / √Q` with `q = W w_latest + b`, what each head looks for among the items themselves."""
+    users, free, heads = len(near), vectors.shape[1] - 1, len(tower.fade)
     width = len(tower.query_bias) // heads
     scale = np.float32(1.0 / np.sqrt(width))
-    asked, query = np.empty((users, heads, free), np.float32), np.empty(heads * width, np.float32)
+    asked, query = np.zeros((users, heads, free + 1), np.float32), np.empty(heads * width, np.float32)
     for b in range(users):
         query[:] = tower.query_bias
         if near[b, 0] >= 0:
@@ -93,7 +95,7 @@ def user_vectors(tower: UserTower, vectors: Array, near: Index, recent: NDArray[
     position = np.ascontiguousarray(tower.position[:, : near.shape[1]])
     asked = questions(tower, vectors, near)
     means, _ = attend(asked, vectors, near, position, tower.fade, pauses(recent, near))
-    users, heads, free = means.shape
+    users, heads, free = len(means), means.shape[1], means.shape[2] - 1
     out, hidden = np.ones((users, free + 1), np.float32), np.empty(len(tower.bias), np.float32)
     for b in range(users):
         u = out[b]

@@ -149,13 +149,14 @@ class RatingModel(Live):
         self._reserve_items(events, learned)
 
     def _reserve_items(self, events: RatedBatch, learned: NDArray[np.bool_]) -> None:
-        for domain, item in zip(events.domain[learned].tolist(), events.item[learned].tolist(), strict=True):
-            self.items.written[domain].add(item)
-        rows = np.zeros(len(self.domains), np.int64)
-        np.maximum.at(rows, events.domain[learned], events.item[learned] + 1)
-        for domain, count in enumerate(rows.tolist()):
-            self.cells.reserve_items(domain, count)
-            self.items.reserve(domain, count)
+        domains, items = events.domain[learned], events.item[learned]
+        for domain, written in enumerate(self.items.written):
+            rows = items[domains == domain]
+            if len(rows):
+                written.update(rows.tolist())
+                count = int(rows.max()) + 1
+                self.cells.reserve_items(domain, count)
+                self.items.reserve(domain, count)
 
     def _compiled(self, events: RatedBatch, learned: NDArray[np.bool_] | None) -> batch.Events:
         """Return the batch for compiled functions. learned: whose contexts get a slot where they have none."""

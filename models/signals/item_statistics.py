@@ -66,15 +66,23 @@ class ItemStatistics(Live):
         )
 
     def fold(
-        self, done: Done, slots: NDArray[np.int64], recent_slots: NDArray[np.int32], recalled: Recalled
+        self,
+        done: Done,
+        places: list[NDArray[np.int64]],
+        slots: NDArray[np.int64],
+        recent_slots: NDArray[np.int32],
+        recalled: Recalled,
     ) -> None:
-        """Fold events in, in their order. slots: of their items; recent_slots: (B, R) of the users' latest items."""
-        for domain in np.unique(done.domain).tolist():
-            here = done.domain == domain
-            rows = done.item[here]
-            self.popularity[domain].fold(rows, done.time[here])
-            if self.listed[domain]:
-                self.experience[domain].fold(rows, recalled.events[here])
+        """Fold events in, in their order. places: by domain, which of them are of it.
+
+        slots: (B,) of their items; recent_slots: (B, R) of the users' latest items.
+        """
+        for domain, here in enumerate(places):
+            if len(here):
+                rows = done.item[here]
+                self.popularity[domain].fold(rows, done.time[here])
+                if self.listed[domain]:
+                    self.experience[domain].fold(rows, recalled.events[here])
         times = np.maximum.accumulate(self.shared_clock(done.time))
         self.visits.fold(slots, recent_slots, recalled.n, times)
 

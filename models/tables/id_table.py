@@ -64,7 +64,9 @@ class IdTable(Live):
         """Return the row of `key`, made the most recently seen; None without one."""
         row = self._rows.pop(key, None)
         if row is not None:
-            self._rows[key] = row  # not `move_to_end`: the order of the plain dict, which `ids` reads, would stay
+            self._rows[key] = (
+                row  # not `move_to_end`: the order of the plain dict, which `ids` reads, would stay
+            )
             self._seen.add(key, row)
             self.written.add(row)
         return row

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from models.arm_comparison import Arms
-from models.event_scorer import Resolved
+from models.event_scorer import resolved
 from models.facts import Facts
 from models.learner import Learner
 from models.schema import Domain, Interaction, Item
@@ -109,7 +109,9 @@ def test_a_batch_is_scored_as_each_of_its_events_alone(trained: Learner) -> None
     time = np.array([one.timestamp / 1000 for one in events])
     assert (item[:-1] >= 0).all()
     before = trained.state()
-    together = trained._scorer.score(Resolved(events, Done(domain, user, item, time), item < 0))
+    together = trained._scorer.score(
+        resolved(events, Done(domain, user, item, time), item < 0, len(trained.domains))
+    )
     told = [(together.of(n).rank, together.of(n).top, together.of(n).prediction) for n in range(len(events))]
     assert sum(rank is not None for rank, _, _ in told) > 10
     for one, (rank, top, prediction), rarity in zip(events, told, together.rarity.tolist(), strict=True):

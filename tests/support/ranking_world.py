@@ -69,7 +69,8 @@ class World:
         for d in np.unique(done.domain).tolist():
             wanted = np.flatnonzero(done.domain == d)
             ranks[wanted] = self.ranker.score(d, asked, self.space(d), wanted, learn=True).ranks.rank[:, 0]
-        self.ranker.statistics.fold(done, slots, asked.recent_slot, recalled)
+        places = [np.flatnonzero(done.domain == domain) for domain in range(len(self.catalogues))]
+        self.ranker.statistics.fold(done, places, slots, asked.recent_slot, recalled)
         self.history.extend(done)
         self.time = float(done.time[-1])
         found: list[int] = ranks.tolist()
