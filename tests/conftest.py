@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -12,6 +13,8 @@ import redis
 
 from consumers.demo.embedded_servers import Broker, NotInstalledError, Server, Store
 from models.warm_up import warm
+from tests.support.apache_kafka import ApacheKafka, started_kafka
+from tests.support.shared_kafka import Shared, shared_kafka
 
 _COUNTER = itertools.count()
 
@@ -74,8 +77,35 @@ def broker(missing: Missing) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def apache(tmp_path_factory: pytest.TempPathFactory, missing: Missing) -> Iterator[Shared]:
+    """Apache Kafka, one for the whole session, with listeners for every way to connect."""
+    base = tmp_path_factory.getbasetemp()
+    worker = "PYTEST_XDIST_WORKER" in os.environ  # then the folder is the worker's own, within that of the session
+    try:
+        with shared_kafka((base.parent if worker else base) / "apache") as running:
+            yield running
+    except NotInstalledError as error:
+        missing(error)
+
+
+@pytest.fixture(scope="session", params=["embedded", "apache"])
 def bootstrap(request: pytest.FixtureRequest) -> str:
-    """`HOST:PORT` of the broker to use: `--kafka-bootstrap`, else the embedded one."""
+    """`HOST:PORT` of a broker. The test runs on the embedded one and on Apache Kafka.
+
+    With `--kafka-bootstrap` it runs on that one.
+    """
+    given: str | None = request.config.getoption("--kafka-bootstrap")
+    if given is not None:
+        if request.param == "apache":
+            pytest.skip("--kafka-bootstrap names the one broker to test")
+        return given
+    name = {"embedded": "broker", "apache": "apache"}[request.param]
+    return str(request.getfixturevalue(name).bootstrap)
+
+
+@pytest.fixture(scope="session")
+def one_bootstrap(request: pytest.FixtureRequest) -> str:
+    """As `bootstrap`, for tests that take long and show nothing of the broker: the embedded one."""
     given: str | None = request.config.getoption("--kafka-bootstrap")
     return given or str(request.getfixturevalue("broker").bootstrap)
 
@@ -84,6 +114,16 @@ def bootstrap(request: pytest.FixtureRequest) -> str:
 def own_broker(missing: Missing) -> Iterator[Server]:
     """A broker of this test's own, to stop and start at will; a stop loses its log."""
     yield from _running(Broker, missing)
+
+
+@pytest.fixture
+def own_apache(tmp_path: Path, missing: Missing) -> Iterator[ApacheKafka]:
+    """An Apache Kafka of this test's own, of one broker, to stop, pause and start at will; it keeps its log."""
+    try:
+        with started_kafka(tmp_path) as cluster:
+            yield cluster
+    except NotInstalledError as error:
+        missing(error)
 
 
 @pytest.fixture(scope="session")
