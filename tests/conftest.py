@@ -14,6 +14,7 @@ import redis
 from consumers.demo.embedded_servers import Broker, NotInstalledError, Server, Store
 from models.warm_up import warm
 from tests.support.apache_kafka import ApacheKafka, started_kafka
+from tests.support.brokers import BROKERS, bootstrap_of
 from tests.support.shared_kafka import Shared, shared_kafka
 
 _COUNTER = itertools.count()
@@ -80,7 +81,9 @@ def broker(missing: Missing) -> Iterator[Server]:
 def apache(tmp_path_factory: pytest.TempPathFactory, missing: Missing) -> Iterator[Shared]:
     """Apache Kafka, one for the whole session, with listeners for every way to connect."""
     base = tmp_path_factory.getbasetemp()
-    worker = "PYTEST_XDIST_WORKER" in os.environ  # then the folder is the worker's own, within that of the session
+    worker = (
+        "PYTEST_XDIST_WORKER" in os.environ
+    )  # then the folder is the worker's own, within that of the session
     try:
         with shared_kafka((base.parent if worker else base) / "apache") as running:
             yield running
@@ -88,26 +91,16 @@ def apache(tmp_path_factory: pytest.TempPathFactory, missing: Missing) -> Iterat
         missing(error)
 
 
-@pytest.fixture(scope="session", params=["embedded", "apache"])
+@pytest.fixture(scope="session", params=list(BROKERS))
 def bootstrap(request: pytest.FixtureRequest) -> str:
-    """`HOST:PORT` of a broker. The test runs on the embedded one and on Apache Kafka.
-
-    With `--kafka-bootstrap` it runs on that one.
-    """
-    given: str | None = request.config.getoption("--kafka-bootstrap")
-    if given is not None:
-        if request.param == "apache":
-            pytest.skip("--kafka-bootstrap names the one broker to test")
-        return given
-    name = {"embedded": "broker", "apache": "apache"}[request.param]
-    return str(request.getfixturevalue(name).bootstrap)
+    """`HOST:PORT` of a broker. The test runs on each kind; with `--kafka-bootstrap` on that one."""
+    return bootstrap_of(request, request.param)
 
 
 @pytest.fixture(scope="session")
 def one_bootstrap(request: pytest.FixtureRequest) -> str:
     """As `bootstrap`, for tests that take long and show nothing of the broker: the embedded one."""
-    given: str | None = request.config.getoption("--kafka-bootstrap")
-    return given or str(request.getfixturevalue("broker").bootstrap)
+    return bootstrap_of(request, "embedded")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from consumers.config.schema import KafkaConfig
+from consumers.kafka_client import last_words  # noqa: F401  it changes how kafka-python reads
 from consumers.kafka_client.tls import TlsContext
 
 

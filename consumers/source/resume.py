@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import structlog
@@ -57,17 +57,22 @@ def of_this_log(
     """
     other = {key for key, value in identity.items() if own.get(key, value) != value}
     if other and not accept_gap:
-        raise Stop(
-            f"the checkpoint belongs to another log ({', '.join(sorted(other))} differ). Point "
-            "kafka.bootstrap_servers at the log it was made from, or start with an empty checkpoint directory; "
-            "--accept-gap reads the new log from its beginning.",
-            STATE_UNUSABLE,
-        )
+        raise another_log(other)
     if "cluster" in other:
         return Known({}, frozenset(), complete)
     topics = {key.removeprefix("topic:") for key in set(identity) - other if key.startswith("topic:")}
     kept = {place: offset for place, offset in offsets.items() if f"topic:{place[0]}" not in other}
     return Known(kept, frozenset(topics), complete)
+
+
+def another_log(other: Iterable[str]) -> Stop:
+    """Make the error for a log that is not the one of the checkpoint. other: the keys of the identity that differ."""
+    return Stop(
+        f"the checkpoint belongs to another log ({', '.join(sorted(other))} differ). Point "
+        "kafka.bootstrap_servers at the log it was made from, or start with an empty checkpoint directory; "
+        "--accept-gap reads the new log from its beginning.",
+        STATE_UNUSABLE,
+    )
 
 
 def gone(place: TopicPartition, first: int, earliest: int) -> Stop:

@@ -43,6 +43,7 @@ POLL = {
         UnstableOffsetCommitError
     """,
     "gap": "OffsetOutOfRangeError",
+    "log_in": "SaslAuthenticationFailedError",
     "no_right": "TopicAuthorizationFailedError",
     "no_codec": "UnsupportedCodecError",
     "stop": """
@@ -69,7 +70,7 @@ POLL = {
         OperationNotAttemptedError OutOfOrderSequenceNumberError PolicyViolationError
         PositionOutOfRangeError PrincipalDeserializationFailureError ProducerFencedError
         QuotaViolationError ReassignmentInProgressError RebalanceInProgressError RecordListTooLargeError
-        RecordTooLargeError ResourceNotFoundError SaslAuthenticationFailedError SecurityDisabledError
+        RecordTooLargeError ResourceNotFoundError SecurityDisabledError
         SnapshotNotFoundError StaleBrokerEpochError StaleControllerEpochError StaleMemberEpochError
         TelemetryTooLargeError TopicAlreadyExistsError TopicDeletionDisabledError
         TransactionAbortableError TransactionAbortedError TransactionCoordinatorFencedError

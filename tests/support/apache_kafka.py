@@ -1,4 +1,4 @@
-"""Start Apache Kafka (KRaft; each process is broker and controller) from the jars that CROSSCURRENT_KAFKA_LIBS names."""
+"""Start Apache Kafka from the jars that CROSSCURRENT_KAFKA_LIBS names; each process is broker and controller."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def class_path() -> str:
     """Return where Java finds Kafka. Raises NotInstalledError."""
     libs = os.environ.get(VARIABLE)
     if not libs or not list(Path(libs).glob("kafka-server-*.jar")):
-        raise NotInstalledError(f"{VARIABLE} names no folder with the jars of Apache Kafka: make kafka says how to get them")
+        raise NotInstalledError(
+            f"{VARIABLE} names no folder with the jars of Apache Kafka: make kafka says how to get them"
+        )
     if shutil.which("java") is None:
         raise NotInstalledError("java is not on PATH: apt-get install openjdk-17-jre-headless")
     return f"{Path(libs).resolve()}/*"
@@ -43,7 +45,9 @@ def kafka_tool(name: str, *words: str, text: str | None = None) -> str:
 class ApacheBroker(Server):
     """One broker. After `kill`, `start` brings it back with its log."""
 
-    def __init__(self, folder: Path, node: int, nodes: dict[int, Ports], settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, node: int, nodes: dict[int, Ports], settings: dict[str, str] | None = None
+    ) -> None:
         super().__init__(nodes[node].of["CLIENT"], folder, timeout=60.0)
         self.name = f"kafka-{node}"
         self.ports, self.number = nodes[node].of, node
@@ -58,7 +62,9 @@ class ApacheBroker(Server):
     def format(self, cluster: str) -> None:
         """Prepare the folder of the log."""
         scram = f"SCRAM-SHA-256=[name={ADMIN},password={ADMIN_PASSWORD}]"
-        kafka_tool("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.file), "--add-scram", scram)
+        kafka_tool(
+            "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.file), "--add-scram", scram
+        )
 
     def command(self) -> Sequence[str]:
         return ["java", *JAVA, "-cp", class_path(), "kafka.Kafka", str(self.file)]
@@ -83,7 +89,9 @@ class ApacheBroker(Server):
 class ApacheKafka:
     """One cluster: its brokers by number, and the authority that signed their certificates."""
 
-    def __init__(self, folder: Path, brokers: int = 1, secure: bool = False, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, brokers: int = 1, secure: bool = False, settings: dict[str, str] | None = None
+    ) -> None:
         self.folder = folder
         nodes = {number: Ports.free(secure) for number in range(1, brokers + 1)}
         self.authority = Authority(folder)
@@ -107,29 +115,33 @@ class ApacheKafka:
             broker.stop()
 
 
+def start_kafka(
+    folder: Path, brokers: int = 1, secure: bool = False, settings: dict[str, str] | None = None
+) -> ApacheKafka:
+    """Start a cluster whose files are in `folder`. Raises EmbeddedError."""
+    class_path()
+    for attempt in range(TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        cluster = ApacheKafka(folder, brokers, secure, settings)
+        try:
+            cluster.start()
+            break
+        except EmbeddedError:  # another process may have taken one of the free ports
+            cluster.stop()
+            if attempt == TRIES - 1:
+                raise
+    return cluster
+
+
 @contextlib.contextmanager
 def started_kafka(
     folder: Path, brokers: int = 1, secure: bool = False, settings: dict[str, str] | None = None
 ) -> Iterator[ApacheKafka]:
     """Start a cluster of this test's own; its files are deleted at the end."""
-    cluster = None
+    cluster = start_kafka(folder / "kafka", brokers, secure, settings)
     try:
-        for attempt in range(TRIES):
-            own = folder / f"kafka{attempt}"
-            own.mkdir(parents=True)
-            cluster = ApacheKafka(own, brokers, secure, settings)
-            try:
-                cluster.start()
-                break
-            except NotInstalledError:
-                raise
-            except EmbeddedError:  # another process may have taken one of the free ports
-                cluster.stop()
-                if attempt == TRIES - 1:
-                    raise
-        assert cluster is not None
         yield cluster
     finally:
-        if cluster is not None:
-            cluster.stop()
-            shutil.rmtree(cluster.folder, ignore_errors=True)
+        cluster.stop()
+        shutil.rmtree(cluster.folder, ignore_errors=True)

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 CURVE = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-NAMES = {"broker": "DNS:localhost,IP:127.0.0.1", "elsewhere": "DNS:kafka.example.org", "expired": "IP:127.0.0.1"}
+NAMES = {
+    "broker": "DNS:localhost,IP:127.0.0.1",
+    "elsewhere": "DNS:kafka.example.org",
+    "expired": "IP:127.0.0.1",
+}
 """Certificates of brokers, and the names that each one is valid for."""
 
 
@@ -27,7 +31,19 @@ class Authority:
 
     def make(self) -> None:
         """Make the authority itself, certificates of brokers as PEM stores, and one of a client."""
-        self._openssl("req", "-x509", *CURVE, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test-ca")
+        self._openssl(
+            "req",
+            "-x509",
+            *CURVE,
+            "-keyout",
+            "ca.key",
+            "-out",
+            "ca.pem",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=test-ca",
+        )
         for name, valid_for in NAMES.items():
             made = self.sign(name, valid_for, days=-1 if name == "expired" else 2)
             self.store(name).write_text(made.key.read_text() + made.cert.read_text())

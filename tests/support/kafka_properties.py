@@ -23,15 +23,14 @@ SECURE = {
 
 `CLIENT`, the plain one, is open to all, and who comes there may do everything.
 """
+OAUTH = "org.apache.kafka.common.security.oauthbearer"
 MECHANISMS = {
     "plain": f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{PLAIN_USER}="{PLAIN_PASSWORD}";',
     "scram-sha-256": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
     "scram-sha-512": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
-    "oauthbearer": "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;",
+    "oauthbearer": f"{OAUTH}.OAuthBearerLoginModule required;",
 }
-UNSIGNED_TOKENS = (
-    "org.apache.kafka.common.security.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler"
-)
+UNSIGNED_TOKENS = f"{OAUTH}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler"
 
 
 class Ports(NamedTuple):
@@ -55,10 +54,14 @@ def properties(folder: Path, node: int, nodes: dict[int, Ports], settings: dict[
     values = {
         "process.roles": "broker,controller",
         "node.id": str(node),
-        "controller.quorum.voters": ",".join(f"{n}@{HOST}:{ports.of['CONTROLLER']}" for n, ports in nodes.items()),
+        "controller.quorum.voters": ",".join(
+            f"{n}@{HOST}:{ports.of['CONTROLLER']}" for n, ports in nodes.items()
+        ),
         "listeners": ",".join(f"{name}://{HOST}:{port}" for name, port in own.items()),
         "advertised.listeners": ",".join(f"{name}://{HOST}:{port}" for name, port in clients.items()),
-        "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
+        "listener.security.protocol.map": ",".join(
+            f"{name}:{protocol}" for name, protocol in protocols.items()
+        ),
         "inter.broker.listener.name": "CLIENT",
         "controller.listener.names": "CONTROLLER",
         "log.dirs": str(folder / str(node)),
@@ -76,7 +79,9 @@ def properties(folder: Path, node: int, nodes: dict[int, Ports], settings: dict[
         "log.cleaner.dedupe.buffer.size": "4194304",
         "log.index.size.max.bytes": "65536",
     }
-    return "".join(f"{key}={value}\n" for key, value in (values | _security(folder, clients) | settings).items())
+    return "".join(
+        f"{key}={value}\n" for key, value in (values | _security(folder, clients) | settings).items()
+    )
 
 
 def _security(folder: Path, clients: dict[str, int]) -> dict[str, str]:
@@ -93,7 +98,9 @@ def _security(folder: Path, clients: dict[str, int]) -> dict[str, str]:
         protocol, certificate, client_auth = SECURE[name]
         begin = f"listener.name.{name.lower()}"
         if protocol.startswith("SASL"):
-            values |= {f"{begin}.{mechanism}.sasl.jaas.config": line for mechanism, line in MECHANISMS.items()}
+            values |= {
+                f"{begin}.{mechanism}.sasl.jaas.config": line for mechanism, line in MECHANISMS.items()
+            }
             values[f"{begin}.oauthbearer.sasl.server.callback.handler.class"] = UNSIGNED_TOKENS
         if protocol.endswith("SSL"):
             values |= {

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from consumers.demo.embedded_servers import HOST
-from tests.support.apache_kafka import ApacheKafka
+from tests.support.apache_kafka import start_kafka
 from tests.support.certificates import Authority
 
 GUARD = 'flock --exclusive "$1" true; kill -9 -"$2"; rm -rf "$3"'
@@ -62,13 +62,13 @@ def _running(folder: Path) -> Shared | None:
 
 def _started(folder: Path) -> Shared:
     home = folder / "kafka"
-    home.mkdir()
-    cluster = ApacheKafka(home, secure=True)
-    cluster.start()
+    cluster = start_kafka(home, secure=True)
     (broker,) = cluster.brokers.values()
     ports, pid = broker.ports, broker.pid
     broker.detach()
     line = ["/bin/sh", "-c", GUARD, "sh", str(folder / "users.lock"), str(pid), str(home)]
-    subprocess.Popen(line, stdin=subprocess.DEVNULL, start_new_session=True).returncode = 0  # it outlives this process
+    subprocess.Popen(
+        line, stdin=subprocess.DEVNULL, start_new_session=True
+    ).returncode = 0  # it outlives this process
     (folder / "address.json").write_text(json.dumps({"ports": ports, "pid": pid}))
     return Shared(ports, pid, cluster.authority)
