@@ -8,6 +8,7 @@ from kafka.errors import (
     InvalidRecordError,
     InvalidTimestampError,
     KafkaError,
+    LogTruncationError,
     MessageSizeTooLargeError,
     OffsetOutOfRangeError,
     RecordListTooLargeError,
@@ -16,14 +17,17 @@ from kafka.errors import (
     UnsupportedCodecError,
 )
 
+from consumers.events.record import TopicPartition
+
 Reading = Literal["retry", "log_in", "gap", "no_right", "no_codec", "stop"]
 """retry: back off and poll again. log_in: back off and make a new consumer, which reads the password's file again.
-gap: records are gone; stop with exit 4, or go on with --accept-gap. no_right: go on with the other topics, and ask for
-this one from time to time. no_codec: stop with exit 2. stop: stop with exit 4.
+gap: records are gone, or the log is another one; stop with exit 4, or go on with --accept-gap. no_right: go on with
+the other topics, and ask for this one from time to time. no_codec: stop with exit 2. stop: stop with exit 4.
 """
 
 READING: dict[type[KafkaError], Reading] = {
     OffsetOutOfRangeError: "gap",
+    LogTruncationError: "gap",
     TopicAuthorizationFailedError: "no_right",
     UnsupportedCodecError: "no_codec",
     SaslAuthenticationFailedError: "log_in",
@@ -63,3 +67,12 @@ def denied_topics(error: KafkaError) -> set[str]:
     """Return the topics that a TopicAuthorizationFailedError names: kafka-python gives one, or a set of them."""
     named = error.args[0] if error.args else ()
     return {named} if isinstance(named, str) else set(named)
+
+
+def misplaced(error: KafkaError) -> dict[TopicPartition, int | None]:
+    """Return the partitions whose log lacks what comes next, and where it differs from what was read, if known."""
+    if isinstance(error, LogTruncationError):
+        ends = error.divergent_offsets.items()
+        return {(tp.topic, tp.partition): None if end is None else int(end.offset) for tp, end in ends}
+    named = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+    return {(tp.topic, tp.partition): None for tp in named}

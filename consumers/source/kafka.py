@@ -16,7 +16,7 @@ from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import advice, unreadable_topics
 from consumers.kafka_client.diagnostics import why_unreachable
-from consumers.kafka_client.errors import denied_topics, on_poll
+from consumers.kafka_client.errors import denied_topics, misplaced, on_poll
 from consumers.kafka_client.topics import Described, canary_partitions, describe
 from consumers.source.commits import Commits
 from consumers.source.log_consumer import CHUNK_RECORDS, LogConsumer
@@ -191,7 +191,10 @@ class KafkaSource:
         """Return where reading goes on at once. Raises Unavailable or Stop; see `kafka_client.errors`."""
         behaviour = on_poll(error)
         if behaviour == "gap":
-            self._out_of_range(error)
+            try:
+                self._gone_on(error)
+            except KafkaError as second:
+                raise Unavailable(why_unreachable(self._config, second)) from second
         elif behaviour == "no_right":
             self._no_right(denied_topics(error))
         elif behaviour == "no_codec":
@@ -247,10 +250,10 @@ class KafkaSource:
             self._assign()
         self._deny(denied - canaries)
 
-    def _out_of_range(self, error: Exception) -> None:
-        bad = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-        places = {(tp.topic, tp.partition) for tp in bad}
-        if places and places <= self.canaries:  # old canaries are worthless
+    def _gone_on(self, error: KafkaError) -> None:
+        """Go on where the log lacks what comes next. Raises Stop (exit 4) without --accept-gap, and KafkaError."""
+        places = misplaced(error)
+        if places and places.keys() <= self.canaries:  # old canaries are worthless
             self._consumer.seek_to_end(places)
             return
         with KafkaAdminClient(**client_options(self._config)) as admin:
@@ -259,8 +262,8 @@ class KafkaSource:
         jumps = {p: begins[p] for p in self._places if at(p) < begins[p]}
         if not jumps:
             if not self._accept_gap:
-                raise truncated(error) from error
-            jumps = {place: begins[place] for place in places}
+                raise truncated({place: at(place) for place in places}) from error
+            jumps = {place: begins[place] if end is None else end for place, end in places.items()}
         for place, earliest in jumps.items():
             self._gap(place, min(at(place), earliest), earliest)
             self._positions.jump(place, earliest)

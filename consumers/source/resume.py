@@ -84,10 +84,13 @@ def gone(place: TopicPartition, first: int, earliest: int) -> Stop:
     )
 
 
-def truncated(error: Exception) -> Stop:
-    """Make the error for a log that ends before what was read."""
+def truncated(positions: Offsets) -> Stop:
+    """Make the error for partitions whose log ends before, or differs from, what was read up to these offsets."""
+    named = ", ".join(
+        f"{topic} partition {number} (read up to {at})" for (topic, number), at in sorted(positions.items())
+    )
     return Stop(
-        f"offset out of range: {error}. The log ends before the checkpoint does: it was "
-        "truncated or replaced. --accept-gap reads it from its beginning.",
+        f"the log no longer has what was read from it: {named}. It was truncated or replaced; what was learned may "
+        "not be in it. --accept-gap goes on with what it has.",
         STATE_UNUSABLE,
     )

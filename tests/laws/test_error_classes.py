@@ -42,7 +42,7 @@ POLL = {
         UnknownLeaderEpochError UnknownTopicIdError UnknownTopicOrPartitionError
         UnstableOffsetCommitError
     """,
-    "gap": "OffsetOutOfRangeError",
+    "gap": "OffsetOutOfRangeError LogTruncationError",
     "log_in": "SaslAuthenticationFailedError",
     "no_right": "TopicAuthorizationFailedError",
     "no_codec": "UnsupportedCodecError",
@@ -64,7 +64,7 @@ POLL = {
         InvalidRequestError InvalidRequiredAcksError InvalidSessionTimeoutError InvalidTimestampError
         InvalidTopicError InvalidTransactionTimeoutError InvalidTxnStateError InvalidUpdateVersionError
         InvalidVoterKeyError KafkaConfigurationError KafkaProtocolError LogDirNotFoundError
-        LogTruncationError MemberIdRequiredError MessageSizeTooLargeError MismatchedEndpointTypeError
+        MemberIdRequiredError MessageSizeTooLargeError MismatchedEndpointTypeError
         NewLeaderElectedError NoError NoOffsetForPartitionError NoReassignmentInProgressError
         NonEmptyGroupError OffsetMetadataTooLargeError OffsetMovedToTieredStorageError
         OperationNotAttemptedError OutOfOrderSequenceNumberError PolicyViolationError
