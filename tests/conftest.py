@@ -6,16 +6,16 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 import redis
 
 from consumers.demo.embedded_servers import Broker, NotInstalledError, Server, Store
 from models.warm_up import warm
-from tests.support.apache_kafka import ApacheKafka, started_kafka
+from tests.support.apache_kafka import Address, ApacheKafka, started_kafka
 from tests.support.brokers import BROKERS, bootstrap_of
-from tests.support.shared_kafka import Shared, shared_kafka
+from tests.support.shared_kafka import shared_kafka
 
 _COUNTER = itertools.count()
 
@@ -78,7 +78,7 @@ def broker(missing: Missing) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def apache(tmp_path_factory: pytest.TempPathFactory, missing: Missing) -> Iterator[Shared]:
+def apache(tmp_path_factory: pytest.TempPathFactory, missing: Missing) -> Iterator[Address]:
     """Apache Kafka, one for the whole session, with listeners for every way to connect."""
     base = tmp_path_factory.getbasetemp()
     worker = (
@@ -112,8 +112,18 @@ def own_broker(missing: Missing) -> Iterator[Server]:
 @pytest.fixture
 def own_apache(tmp_path: Path, missing: Missing) -> Iterator[ApacheKafka]:
     """An Apache Kafka of this test's own, of one broker, to stop, pause and start at will; it keeps its log."""
+    yield from _running_kafka(tmp_path, missing)
+
+
+@pytest.fixture
+def secure_apache(tmp_path: Path, missing: Missing) -> Iterator[ApacheKafka]:
+    """As `own_apache`, with the listeners of `apache`."""
+    yield from _running_kafka(tmp_path, missing, secure=True)
+
+
+def _running_kafka(folder: Path, missing: Missing, **options: Any) -> Iterator[ApacheKafka]:
     try:
-        with started_kafka(tmp_path) as cluster:
+        with started_kafka(folder, **options) as cluster:
             yield cluster
     except NotInstalledError as error:
         missing(error)

@@ -19,10 +19,10 @@ from kafka.errors import (
 
 from consumers.events.record import TopicPartition
 
-Reading = Literal["retry", "log_in", "gap", "no_right", "no_codec", "stop"]
-"""retry: back off and poll again. log_in: back off and make a new consumer, which reads the password's file again.
-gap: records are gone, or the log is another one; stop with exit 4, or go on with --accept-gap. no_right: go on with
-the other topics, and ask for this one from time to time. no_codec: stop with exit 2. stop: stop with exit 4.
+Reading = Literal["retry", "gap", "no_right", "no_codec", "stop"]
+"""retry: back off and poll again. gap: records are gone, or the log is another one; stop with exit 4, or go on with
+--accept-gap. no_right: go on with the other topics, and ask for this one from time to time. no_codec: stop with exit 2.
+stop: stop with exit 4.
 """
 
 READING: dict[type[KafkaError], Reading] = {
@@ -30,7 +30,7 @@ READING: dict[type[KafkaError], Reading] = {
     LogTruncationError: "gap",
     TopicAuthorizationFailedError: "no_right",
     UnsupportedCodecError: "no_codec",
-    SaslAuthenticationFailedError: "log_in",
+    SaslAuthenticationFailedError: "retry",
 }
 """A class that is not here, nor a base of it, is retried if kafka-python calls it retriable; else it stops."""
 

@@ -42,6 +42,10 @@ class FetchAnswers:
 
         fetcher._parse_fetched_data, fetcher._handle_fetch_response = listen, note
 
+    def may_wait(self, millis: int) -> None:
+        """Let brokers wait so long for records before they answer the fetches to come."""
+        self._consumer._fetcher.config["fetch_max_wait_ms"] = millis
+
     def take_ends(self) -> dict[Any, int]:
         """Return the first offset that cannot be read yet, of each partition that has told it since the last call."""
         ends, self._ends = self._ends, {}

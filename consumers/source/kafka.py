@@ -15,7 +15,7 @@ from consumers.events.decode import Topics
 from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import advice, unreadable_topics
-from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.diagnostics import latest_refusal, why_unreachable
 from consumers.kafka_client.errors import denied_topics, misplaced, on_poll
 from consumers.kafka_client.topics import Described, canary_partitions, describe
 from consumers.source.commits import Commits
@@ -28,6 +28,7 @@ from consumers.source.time_merge import Patience, TimeMerge
 from consumers.source.topic_watch import TopicWatch, at_start, no_right
 from consumers.source.trouble import Trouble
 
+REFUSED_SECONDS = 10.0
 log = structlog.get_logger()
 
 
@@ -51,9 +52,7 @@ class KafkaSource:
         self._watch: TopicWatch | None = None
         self._commits: Commits | None = None
         self._watch_seconds = options.watch_seconds
-        self._topics = topics
-        self._poll_records = options.poll_records
-        self._accept_gap = options.accept_gap
+        self._topics, self._poll_records, self._accept_gap = topics, options.poll_records, options.accept_gap
         self._lost = 0
         self._positions = Positions()
         self._merge = TimeMerge(options.buffer_bytes, Patience(options.patience_seconds))
@@ -112,9 +111,8 @@ class KafkaSource:
             return
         self._stop_if_anew(seen)
         gone = {topic for topic in self._topics if f"topic:{topic}" in self._identity}
-        for topic in self._trouble.miss(gone - set(seen.ids) - seen.hidden):
-            log.error("a topic is gone; the others go on", topic=topic)
-        self._deny(seen.hidden | seen.unreadable)
+        self._trouble.miss(gone - set(seen.ids) - seen.hidden)
+        self._trouble.deny(seen.hidden | seen.unreadable)
         new = sorted(seen.places - self._places)
         if not new:
             return
@@ -130,10 +128,6 @@ class KafkaSource:
         ids = {f"topic:{topic}": number for topic, number in seen.ids.items()}
         if other := {key for key, number in ids.items() if self._identity.get(key, number) != number}:
             raise another_log(other)
-
-    def _deny(self, topics: set[str]) -> None:
-        for topic in self._trouble.deny(topics):
-            log.error("may not read a topic any more; the others go on", topic=topic)
 
     def problem(self) -> str | None:
         return self._trouble.problem()
@@ -181,7 +175,6 @@ class KafkaSource:
         try:
             polled = self._consumer.poll(timeout)
             self._note(polled)
-            self._trouble.unavailable = ""
         except KafkaError as error:
             self._refused(error)
             return 0
@@ -199,12 +192,8 @@ class KafkaSource:
             self._no_right(denied_topics(error))
         elif behaviour == "no_codec":
             raise Stop(advice(self._config, self._positions.all(), error)) from error
-        elif behaviour in ("retry", "log_in"):
+        elif behaviour == "retry":
             self._trouble.unavailable = why_unreachable(self._config, error)
-            if behaviour == "log_in":
-                with contextlib.suppress(KafkaError, OSError, ValueError):
-                    self._consumer.connect_again(self._positions.all())
-                    self._chosen = None
             raise Unavailable(self._trouble.unavailable) from error
         else:
             raise Stop(f"Kafka: {type(error).__name__}: {error}", STATE_UNUSABLE) from error
@@ -219,11 +208,23 @@ class KafkaSource:
             positions.ends_at(place, told[place])
         for place in positions.behind() - polled.keys():
             positions.skipped(place, self._consumer.position(place))
-        self._trouble.allow({topic for topic, _ in told})
+        if told:
+            self._trouble.answered({topic for topic, _ in told})
         if polled:
             self._trouble.came()
         elif self._trouble.look_due():
             self._trouble.look(self._consumer.unanswered)
+            self._connect_again_if_refused()
+
+    def _connect_again_if_refused(self) -> None:
+        """Try a new consumer where the silent brokers refuse the old one: a password may have changed in its file."""
+        refusal = latest_refusal(self._config, REFUSED_SECONDS) if self._trouble.silent() else None
+        if refusal is None:
+            return
+        self._trouble.unavailable = refusal
+        with contextlib.suppress(KafkaError, OSError, ValueError):
+            self._consumer.connect_again(self._positions.all())
+            self._chosen = None
 
     def _choose(self) -> None:
         """Let the consumer fetch what may be read now. Partitions that hold enough wait, and those that are refused."""
@@ -248,7 +249,7 @@ class KafkaSource:
             log.warning("may not read canaries; the service runs without them", topics=sorted(canaries))
             self.canaries = set()
             self._assign()
-        self._deny(denied - canaries)
+        self._trouble.deny(denied - canaries)
 
     def _gone_on(self, error: KafkaError) -> None:
         """Go on where the log lacks what comes next. Raises Stop (exit 4) without --accept-gap, and KafkaError."""

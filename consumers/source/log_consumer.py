@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +19,14 @@ CHUNK_RECORDS = 2_000
 MIN_FETCH_BYTES, MAX_FETCH_BYTES = 64 * 1024, 256 * 1024
 """Bytes of one fetch of a partition. With many partitions it is small, but a record batch should still fit."""
 
+CONNECT_AGAIN_MS = 2_000
+"""The loop waits for it."""
+BUSY_WAIT_MS, REST_WAIT_MS = 20, 250
+"""How long a broker may wait for records before it answers a fetch. It answers at once where there are some. Each
+broker gets one fetch at a time, so that of a quiet partition holds up the next of a busy one. At rest it saves work.
+"""
+REST_SECONDS = 1.0
+
 
 class LogConsumer:
     """Reads partitions that are assigned by hand. It has no group: `Commits` publishes offsets.
@@ -33,10 +42,10 @@ class LogConsumer:
         """The partitions that are not paused."""
         self._connect()
 
-    def _connect(self) -> None:
+    def _connect(self, **options: Any) -> None:
         each = self._fetched_bytes // max(1, self._partitions)  # each partition has at most one fetch
         self.consumer: Any = KafkaConsumer(
-            **client_options(self._config),
+            **client_options(self._config) | options,
             group_id=None,
             max_poll_records=CHUNK_RECORDS,
             max_partition_fetch_bytes=min(MAX_FETCH_BYTES, max(MIN_FETCH_BYTES, each)),
@@ -45,19 +54,21 @@ class LogConsumer:
             auto_offset_reset="none",
             allow_auto_create_topics=False,
             isolation_level="read_committed",
-            fetch_max_wait_ms=20,
+            fetch_max_wait_ms=BUSY_WAIT_MS,
             reconnect_backoff_max_ms=1000,
             metrics_enabled=False,
         )
         self._answers = FetchAnswers(self.consumer)
+        self._came = time.monotonic()
 
     def connect_again(self, positions: Offsets) -> None:
         """Go on at `positions` with a new consumer, the other partitions at their end.
 
-        A consumer whose login was refused never tries it again.
+        A consumer keeps the password that it began with. Without an answer the old one stays.
         """
-        self.close(0.5)
-        self._connect()
+        old = self.consumer
+        self._connect(bootstrap_timeout_ms=CONNECT_AGAIN_MS)
+        old.close(autocommit=False, timeout_ms=500)
         self.assign(self._tps)
         self.seek(positions)
         self.seek_to_end(set(self._tps) - set(positions))
@@ -96,6 +107,10 @@ class LogConsumer:
     def poll(self, timeout: float) -> dict[TopicPartition, list[Record]]:
         """Return at most CHUNK_RECORDS records; none after `timeout` seconds."""
         polled = self.consumer.poll(timeout_ms=int(timeout * 1000))
+        now = time.monotonic()
+        if polled:
+            self._came = now
+        self._answers.may_wait(REST_WAIT_MS if now - self._came > REST_SECONDS else BUSY_WAIT_MS)
         return {
             (tp.topic, tp.partition): [
                 Record(m.topic, m.partition, m.offset, m.timestamp, m.key, m.value) for m in messages

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
+import structlog
+
 from consumers.config.schema import KafkaConfig
 from consumers.events.record import TopicPartition
 from consumers.source.topic_watch import no_right
@@ -14,6 +16,7 @@ SILENT_SECONDS = 4.0
 RETRY_SECONDS = 2.0
 """Seconds after which a topic is asked for again whose reading was refused."""
 LOOK_SECONDS = 1.0
+log = structlog.get_logger()
 
 
 class Trouble:
@@ -33,21 +36,23 @@ class Trouble:
         """Seconds for which partitions were asked in vain."""
         self._looked = clock()
 
-    def deny(self, topics: Iterable[str]) -> set[str]:
-        """Note that these may not be read. Return those of them for which that is new."""
-        new = set(topics) - set(self._denied)
+    def deny(self, topics: set[str]) -> None:
+        """Note that these may not be read."""
+        for topic in topics - self._denied.keys():
+            log.error("may not read a topic any more; the others go on", topic=topic)
         self._denied |= dict.fromkeys(topics, self._clock() + RETRY_SECONDS)
-        return new
 
-    def allow(self, topics: Iterable[str]) -> None:
-        """Note that these were read."""
+    def answered(self, topics: Iterable[str]) -> None:
+        """Note that brokers have let these be read."""
+        self.unavailable = ""
         for topic in topics:
             self._denied.pop(topic, None)
 
-    def miss(self, topics: Iterable[str]) -> frozenset[str]:
-        """Note which topics are gone, and no others. Return those for which that is new."""
-        before, self._missing = self._missing, frozenset(topics)
-        return self._missing - before
+    def miss(self, topics: set[str]) -> None:
+        """Note which topics are gone, and no others."""
+        for topic in topics - self._missing:
+            log.error("a topic is gone; the others go on", topic=topic)
+        self._missing = frozenset(topics)
 
     @property
     def missing(self) -> frozenset[str]:

@@ -15,16 +15,16 @@ from kafka import KafkaAdminClient
 from consumers.errors import STATE_UNUSABLE
 from consumers.kafka_client.topics import create_topics
 from tests.integration.test_end_to_end import World
-from tests.support.apache_kafka import ApacheKafka
+from tests.support.apache_kafka import Address, ApacheKafka
+from tests.support.kafka_worlds import UserWorld, listed_rights
 from tests.support.running import wait_for
-from tests.support.shared_kafka import Shared
 
 UNREADY_SECONDS, READY_SECONDS = 10.0, 5.0
 """How soon /readyz must tell of a fault, and of its end."""
 
 
 @pytest.fixture
-def world(tmp_path: Path, apache: Shared, redis_store: Any, topic_prefix: str) -> Iterator[World]:
+def world(tmp_path: Path, apache: Address, redis_store: Any, topic_prefix: str) -> Iterator[World]:
     """A service that has learned 30 events and is ready."""
     with started(World(tmp_path, apache.bootstrap, redis_store.url, topic_prefix)) as running:
         yield running
@@ -42,9 +42,9 @@ def started(world: World) -> Iterator[World]:
         world.close()
 
 
-def unready(world: World, reason: str) -> None:
+def unready(world: World, reason: str, seconds: float = UNREADY_SECONDS) -> None:
     """Wait until /readyz says so, as long as it may take."""
-    wait_for(lambda: reason in world.service.get("/readyz")[1], UNREADY_SECONDS, why=f"not ready: {reason}")
+    wait_for(lambda: reason in world.service.get("/readyz")[1], seconds, why=f"not ready: {reason}")
     assert world.service.get("/readyz")[0] == 503
 
 
@@ -77,6 +77,32 @@ def test_a_paused_broker(
         rate(world, "movies", 10)
         wait_for(lambda: world.learned() == 40, why="what came after is learned")
         assert world.service.stop() == 0
+
+
+def test_a_password_that_is_changed_while_it_runs(
+    tmp_path: Path,
+    secure_apache: ApacheKafka,
+    redis_store: Any,
+    topic_prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once connections end the old one is refused: not ready, naming it. The new one is read from its file."""
+    made = UserWorld(tmp_path, secure_apache.address(), redis_store.url, topic_prefix, monkeypatch)
+    made.rights.give(*listed_rights(topic_prefix))
+    (broker,) = secure_apache.brokers.values()
+    with started(made.world) as world:
+        made.set_password("another-password", tell=False)
+        broker.kill()
+        broker.start()
+        unready(world, f"refuses the user {made.user} or the password", 30)
+        rate(world, "movies", 10)
+        made.set_password("another-password")
+        wait_for(lambda: world.learned() == 40, 30, why="it goes on where it was")
+        world.service.wait_until_ready()
+        assert world.service.stop() == 0
+        said = world.service.log.read_text()
+        assert "another-password" not in said
+        assert "Traceback" not in said
 
 
 def test_a_topic_that_is_deleted_while_it_runs(world: World) -> None:

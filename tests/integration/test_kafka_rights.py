@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from tests.support.apache_kafka import Address
 from tests.support.kafka_rights import Right
 from tests.support.kafka_worlds import UserWorld, listed_rights
 from tests.support.running import wait_for
-from tests.support.shared_kafka import Shared
 
 
 @pytest.fixture
 def made(
-    tmp_path: Path, apache: Shared, redis_store: Any, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, apache: Address, redis_store: Any, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[UserWorld]:
     """A service whose user has every right that the documentation lists."""
     one = UserWorld(tmp_path, apache, redis_store.url, topic_prefix, monkeypatch)

@@ -37,13 +37,12 @@ POLL = {
         NetworkExceptionError NodeNotReadyError NotControllerError NotCoordinatorError
         NotEnoughReplicasAfterAppendError NotEnoughReplicasError NotLeaderForPartitionError
         OffsetNotAvailableError PreferredLeaderNotAvailableError ReplicaNotAvailableError
-        RequestTimedOutError RetriableError ShareSessionNotFoundError StaleMetadata
+        RequestTimedOutError RetriableError SaslAuthenticationFailedError ShareSessionNotFoundError StaleMetadata
         ThrottlingQuotaExceededError TooManyInFlightRequests UnjoinedGroupException
         UnknownLeaderEpochError UnknownTopicIdError UnknownTopicOrPartitionError
         UnstableOffsetCommitError
     """,
     "gap": "OffsetOutOfRangeError LogTruncationError",
-    "log_in": "SaslAuthenticationFailedError",
     "no_right": "TopicAuthorizationFailedError",
     "no_codec": "UnsupportedCodecError",
     "stop": """

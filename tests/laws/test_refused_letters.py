@@ -11,7 +11,7 @@ from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.kafka_sink import KafkaSink
 from consumers.dead_letters.sink import DeadLetter
 from tests.laws.test_sink import delivered, letter, read
-from tests.support.shared_kafka import Shared
+from tests.support.apache_kafka import Address
 
 
 class Refusing:
@@ -41,7 +41,7 @@ class Refusing:
 
 
 @pytest.fixture
-def limit(apache: Shared, topic_prefix: str) -> Any:
+def limit(apache: Address, topic_prefix: str) -> Any:
     return lambda **configs: Refusing(apache.bootstrap, topic_prefix, **configs)
 
 

@@ -13,10 +13,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from consumers.demo.embedded_servers import HOST, EmbeddedError, NotInstalledError, Server
 from tests.support.certificates import Authority
-from tests.support.kafka_properties import ADMIN, ADMIN_PASSWORD, Ports, properties
+from tests.support.kafka_properties import PASSWORD, USER, Ports, properties
 
 VARIABLE = "CROSSCURRENT_KAFKA_LIBS"
 JAVA = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
@@ -61,10 +62,10 @@ class ApacheBroker(Server):
 
     def format(self, cluster: str) -> None:
         """Prepare the folder of the log."""
-        scram = f"SCRAM-SHA-256=[name={ADMIN},password={ADMIN_PASSWORD}]"
-        kafka_tool(
-            "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.file), "--add-scram", scram
-        )
+        scram = []
+        for kind in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            scram += ["--add-scram", f"{kind}=[name={USER},password={PASSWORD}]"]
+        kafka_tool("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.file), *scram)
 
     def command(self) -> Sequence[str]:
         return ["java", *JAVA, "-cp", class_path(), "kafka.Kafka", str(self.file)]
@@ -86,6 +87,22 @@ class ApacheBroker(Server):
         os.kill(self.pid, signal.SIGCONT)
 
 
+class Address(NamedTuple):
+    """A broker that runs: its ports by listener, its process, and the authority that signed its certificates."""
+
+    ports: dict[str, int]
+    pid: int
+    authority: Authority
+
+    def at(self, listener: str) -> str:
+        """Return the value for `bootstrap_servers`."""
+        return f"{HOST}:{self.ports[listener]}"
+
+    @property
+    def bootstrap(self) -> str:
+        return self.at("CLIENT")
+
+
 class ApacheKafka:
     """One cluster: its brokers by number, and the authority that signed their certificates."""
 
@@ -102,6 +119,11 @@ class ApacheKafka:
     @property
     def bootstrap(self) -> str:
         return ",".join(broker.bootstrap for broker in self.brokers.values())
+
+    def address(self) -> Address:
+        """Return where its only broker listens."""
+        (broker,) = self.brokers.values()
+        return Address(broker.ports, broker.pid, self.authority)
 
     def start(self) -> None:
         """Start every broker. Raises EmbeddedError."""

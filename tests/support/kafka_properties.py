@@ -8,9 +8,8 @@ from typing import NamedTuple
 from consumers.demo.embedded_servers import HOST, free_port
 from tests.support.certificates import Authority
 
-ADMIN, ADMIN_PASSWORD = "admin", "admin-secret"
-PLAIN_USER, PLAIN_PASSWORD = "plain-user", "correct-horse-battery"
-"""Who may log in by PLAIN; users of SCRAM are made by tests."""
+USER, PASSWORD = "crosscurrent", "correct-horse-battery"
+"""Who may log in by PLAIN and SCRAM, and may do everything. Tests make other users of SCRAM."""
 SECURE = {
     "SASL": ("SASL_PLAINTEXT", "broker", "none"),
     "SASLTLS": ("SASL_SSL", "broker", "none"),
@@ -25,12 +24,14 @@ SECURE = {
 """
 OAUTH = "org.apache.kafka.common.security.oauthbearer"
 MECHANISMS = {
-    "plain": f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{PLAIN_USER}="{PLAIN_PASSWORD}";',
+    "plain": f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";',
     "scram-sha-256": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
     "scram-sha-512": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
     "oauthbearer": f"{OAUTH}.OAuthBearerLoginModule required;",
 }
 UNSIGNED_TOKENS = f"{OAUTH}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler"
+
+NOT_ENABLED = {"SASLTLS": ("scram-sha-256",)}
 
 
 class Ports(NamedTuple):
@@ -91,13 +92,14 @@ def _security(folder: Path, clients: dict[str, int]) -> dict[str, str]:
     authority = Authority(folder)
     values = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "super.users": f"User:{ADMIN};User:ANONYMOUS",
-        "sasl.enabled.mechanisms": ",".join(name.upper() for name in MECHANISMS),
+        "super.users": f"User:{USER};User:CN=client;User:ANONYMOUS",
     }
     for name in clients.keys() & SECURE:
         protocol, certificate, client_auth = SECURE[name]
         begin = f"listener.name.{name.lower()}"
         if protocol.startswith("SASL"):
+            enabled = [mechanism for mechanism in MECHANISMS if mechanism not in NOT_ENABLED.get(name, ())]
+            values[f"{begin}.sasl.enabled.mechanisms"] = ",".join(enabled).upper()
             values |= {
                 f"{begin}.{mechanism}.sasl.jaas.config": line for mechanism, line in MECHANISMS.items()
             }

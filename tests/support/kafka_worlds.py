@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_end_to_end import DOMAINS, World
+from tests.support.apache_kafka import Address
 from tests.support.kafka_rights import Right, Rights, parsed, set_password
 from tests.support.paths import ROOT
-from tests.support.shared_kafka import Shared
 
 PASSWORD = "correct-horse-battery"
 LISTED = ROOT / "deploy" / "docs" / "kafka.md"
@@ -38,7 +38,7 @@ class UserWorld:
     """`world`, whose service logs in by SCRAM as a user of its own; `rights` are this user's."""
 
     def __init__(
-        self, folder: Path, kafka: Shared, url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+        self, folder: Path, kafka: Address, url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.kafka, self.user = kafka, f"{prefix}-{os.getpid()}"
         self.password_file = folder / "password"

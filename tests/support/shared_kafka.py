@@ -13,33 +13,16 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from consumers.demo.embedded_servers import HOST
-from tests.support.apache_kafka import start_kafka
+from tests.support.apache_kafka import Address, start_kafka
 from tests.support.certificates import Authority
 
 GUARD = 'flock --exclusive "$1" true; kill -9 -"$2"; rm -rf "$3"'
 
 
-class Shared(NamedTuple):
-    """A broker that runs: its ports by listener, its process, and the authority that signed its certificates."""
-
-    ports: dict[str, int]
-    pid: int
-    authority: Authority
-
-    def at(self, listener: str) -> str:
-        """Return the value for `bootstrap_servers`."""
-        return f"{HOST}:{self.ports[listener]}"
-
-    @property
-    def bootstrap(self) -> str:
-        return self.at("CLIENT")
-
-
 @contextlib.contextmanager
-def shared_kafka(folder: Path) -> Iterator[Shared]:
+def shared_kafka(folder: Path) -> Iterator[Address]:
     """Use the broker whose files are in `folder`. Raises EmbeddedError."""
     folder.mkdir(exist_ok=True)
     with (folder / "start.lock").open("w") as gate, (folder / "users.lock").open("w") as users:
@@ -51,24 +34,24 @@ def shared_kafka(folder: Path) -> Iterator[Shared]:
         yield running
 
 
-def _running(folder: Path) -> Shared | None:
+def _running(folder: Path) -> Address | None:
     with contextlib.suppress(FileNotFoundError):
         told = json.loads((folder / "address.json").read_text())
-        found = Shared(told["ports"], told["pid"], Authority(folder / "kafka"))
+        found = Address(told["ports"], told["pid"], Authority(folder / "kafka"))
         with contextlib.suppress(OSError), socket.create_connection((HOST, found.ports["CLIENT"]), timeout=5):
             return found
     return None
 
 
-def _started(folder: Path) -> Shared:
+def _started(folder: Path) -> Address:
     home = folder / "kafka"
     cluster = start_kafka(home, secure=True)
     (broker,) = cluster.brokers.values()
-    ports, pid = broker.ports, broker.pid
+    address = cluster.address()
     broker.detach()
-    line = ["/bin/sh", "-c", GUARD, "sh", str(folder / "users.lock"), str(pid), str(home)]
+    line = ["/bin/sh", "-c", GUARD, "sh", str(folder / "users.lock"), str(address.pid), str(home)]
     subprocess.Popen(
         line, stdin=subprocess.DEVNULL, start_new_session=True
     ).returncode = 0  # it outlives this process
-    (folder / "address.json").write_text(json.dumps({"ports": ports, "pid": pid}))
-    return Shared(ports, pid, cluster.authority)
+    (folder / "address.json").write_text(json.dumps({"ports": address.ports, "pid": address.pid}))
+    return address
