@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test unit soak lint format docs clean
+.PHONY: help setup demo bench test unit soak kafka lint format docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -33,6 +33,16 @@ unit: setup ## Run the unit tests only (no sockets)
 soak: setup ## Kill the service fifty times while events come, ten times more users than rows, a million hostile payloads, ten minutes among troubles (many minutes)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fuzz]'
 	$(BIN)/python -m pytest -m soak -s tests/soak
+
+kafka: ## Say which Apache Kafka the tests run on, and how to get one
+	@if ls $(CROSSCURRENT_KAFKA_LIBS)/kafka-server-*.jar >/dev/null 2>&1; then \
+	  echo "The tests run on the embedded broker and on $$(ls $(CROSSCURRENT_KAFKA_LIBS)/kafka-clients-*.jar)"; \
+	else \
+	  echo "CROSSCURRENT_KAFKA_LIBS names no folder with the jars of Apache Kafka: tests that need it are skipped."; \
+	  echo "Download and unpack a binary release, 4.0 or later, from https://kafka.apache.org/downloads, then"; \
+	  echo "  export CROSSCURRENT_KAFKA_LIBS=/path/to/kafka_2.13-4.x.y/libs"; \
+	  echo "Java 17 or later must be on PATH: apt-get install openjdk-17-jre-headless"; \
+	fi
 
 lint: setup ## ruff, mypy --strict and the layering
 	$(BIN)/ruff check .

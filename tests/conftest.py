@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import redis
 
 from consumers.demo.embedded_servers import Broker, NotInstalledError, Server, Store
 from models.warm_up import warm
+from tests.support.apache_kafka import Address, ApacheKafka, started_kafka
+from tests.support.brokers import BROKERS, bootstrap_of
+from tests.support.shared_kafka import shared_kafka
 
 _COUNTER = itertools.count()
 
@@ -74,16 +78,55 @@ def broker(missing: Missing) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def apache(tmp_path_factory: pytest.TempPathFactory, missing: Missing) -> Iterator[Address]:
+    """Apache Kafka, one for the whole session, with listeners for every way to connect."""
+    base = tmp_path_factory.getbasetemp()
+    worker = (
+        "PYTEST_XDIST_WORKER" in os.environ
+    )  # then the folder is the worker's own, within that of the session
+    try:
+        with shared_kafka((base.parent if worker else base) / "apache") as running:
+            yield running
+    except NotInstalledError as error:
+        missing(error)
+
+
+@pytest.fixture(scope="session", params=list(BROKERS))
 def bootstrap(request: pytest.FixtureRequest) -> str:
-    """`HOST:PORT` of the broker to use: `--kafka-bootstrap`, else the embedded one."""
-    given: str | None = request.config.getoption("--kafka-bootstrap")
-    return given or str(request.getfixturevalue("broker").bootstrap)
+    """`HOST:PORT` of a broker. The test runs on each kind; with `--kafka-bootstrap` on that one."""
+    return bootstrap_of(request, request.param)
+
+
+@pytest.fixture(scope="session")
+def one_bootstrap(request: pytest.FixtureRequest) -> str:
+    """As `bootstrap`, for tests that take long and show nothing of the broker: the embedded one."""
+    return bootstrap_of(request, "embedded")
 
 
 @pytest.fixture
 def own_broker(missing: Missing) -> Iterator[Server]:
     """A broker of this test's own, to stop and start at will; a stop loses its log."""
     yield from _running(Broker, missing)
+
+
+@pytest.fixture
+def own_apache(tmp_path: Path, missing: Missing) -> Iterator[ApacheKafka]:
+    """An Apache Kafka of this test's own, of one broker, to stop, pause and start at will; it keeps its log."""
+    yield from _running_kafka(tmp_path, missing)
+
+
+@pytest.fixture
+def secure_apache(tmp_path: Path, missing: Missing) -> Iterator[ApacheKafka]:
+    """As `own_apache`, with the listeners of `apache`."""
+    yield from _running_kafka(tmp_path, missing, secure=True)
+
+
+def _running_kafka(folder: Path, missing: Missing, **options: Any) -> Iterator[ApacheKafka]:
+    try:
+        with started_kafka(folder, **options) as cluster:
+            yield cluster
+    except NotInstalledError as error:
+        missing(error)
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,12 @@ from consumers.config.schema import Settings
 from consumers.connections import connect_store
 from consumers.errors import Stop
 from consumers.events.record import Kind
+from consumers.kafka_client import acls
+from consumers.kafka_client.acls import Operation
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import unreadable_topics
 from consumers.kafka_client.diagnostics import why_unreachable
-from consumers.kafka_client.topics import create_canary_topic, create_topics, partition_counts
+from consumers.kafka_client.topics import create_canary_topic, create_topics, describe, partition_counts
 from serving.contract import Write
 from serving.store.errors import STORE_ERRORS
 from serving.store.store_info import eviction_policy, may_throw_away
@@ -59,9 +61,14 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
     letters: tuple[str, Kind] = (settings.kafka.dead_letter_topic, "interactions")
     client = client_options(settings.kafka)
     created = create_topics(client, kinds) + create_topics(client, [letters], 1) if create else []
-    counts = partition_counts(admin, [name for name, _ in (*kinds, letters)])
-    for name, _ in (*kinds, letters):
-        if name in counts:
+    names = [name for name, _ in (*kinds, letters)]
+    counts, rights = partition_counts(admin, names), describe(admin, names)
+    for name in names:
+        operation: Operation = "Write" if name == letters[0] else "Read"
+        if name in rights.hidden or (name in rights.unreadable and operation == "Read"):
+            give = acls.give(settings.kafka, acls.topics(operation, [name]))
+            yield Finding(f"topic {name}", False, f"no right to it, if it exists. {give}")
+        elif name in counts:
             how = "created with " if name in created else ""
             yield Finding(f"topic {name}", True, f"{how}{counts[name]} partitions")
         elif name == settings.kafka.forget_topic:

@@ -22,6 +22,7 @@ from consumers.cli.simulate import simulate
 from consumers.config.loader import load
 from consumers.errors import BUG, USAGE, Stop
 from consumers.terminal import log, output
+from consumers.terminal.leaving import leave
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -175,7 +176,7 @@ def main() -> None:
             click.echo(f"crosscurrent: {stop}", err=True)
             code = stop.code
     output.drop()
-    sys.exit(code)
+    leave(code)
 
 
 def _run(command: Callable[..., Any]) -> int:  # noqa: PLR0911  one line an outcome

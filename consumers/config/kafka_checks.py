@@ -9,6 +9,7 @@ from consumers.config.schema import KafkaConfig
 
 ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\s:/@\[\]]+):(?P<port>\d+)")
 SASL = ("sasl_mechanism", "sasl_username", "sasl_password")
+OAUTH = ("sasl_oauth_token_file",)
 TLS = ("ssl_cafile", "ssl_certfile", "ssl_keyfile")
 
 
@@ -22,7 +23,7 @@ def problems(kafka: KafkaConfig) -> Iterator[str]:
     """Yield a line for each problem, which begins with its key."""
     yield from _addresses(kafka.bootstrap_servers)
     if kafka.security_protocol.startswith("SASL"):
-        for key in SASL:
+        for key in OAUTH if kafka.sasl_mechanism == "OAUTHBEARER" else SASL:
             if not getattr(kafka, key):
                 yield f"kafka.{key}: needed with this security_protocol"
     if kafka.ssl_keyfile and not kafka.ssl_certfile:
@@ -52,7 +53,7 @@ def unused_credentials(kafka: KafkaConfig) -> str:
 
     A user who sets a password or an authority does not want the plain connection that they would get.
     """
-    sasl, tls = _given(kafka, SASL), _given(kafka, TLS)
+    sasl, tls = _given(kafka, SASL + OAUTH), _given(kafka, TLS)
     if not sasl and not tls:
         return ""
     if not sasl:

@@ -29,14 +29,16 @@ class KafkaConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Seconds between two canaries."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """How to connect."""
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
     """How to log in, with `SASL_…`."""
     sasl_username: str | None = None
-    """User to log in as."""
+    """User to log in as; with `OAUTHBEARER` the token names it."""
     sasl_password: str | None = None
     """Its password."""
     sasl_password_file: str | None = None
-    """File that holds the password."""
+    """File that holds the password. It is read again with every new connection, so it may change."""
+    sasl_oauth_token_file: str | None = None
+    """File that holds the token of `OAUTHBEARER`, read again with every new connection."""
     ssl_cafile: str | None = None
     """Certificates of the authorities to trust, PEM."""
     ssl_certfile: str | None = None

@@ -10,13 +10,15 @@ from typing import Any
 
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.sink import DeadLetter, cut
 from consumers.errors import Stop
+from consumers.kafka_client import acls
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.errors import OF_THE_RECORD, on_letter
+from consumers.kafka_client.producer import MAX_REQUEST_BYTES
 from serving.worker import Worker
 
 CHUNK_LETTERS = 500
@@ -42,6 +44,7 @@ def make_producer(config: KafkaConfig) -> Any:
         acks="all",
         enable_idempotence=False,
         linger_ms=5,
+        max_request_size=MAX_REQUEST_BYTES,
         delivery_timeout_ms=10_000,
         request_timeout_ms=5_000,
         max_block_ms=5_000,
@@ -79,6 +82,9 @@ class KafkaSink:
         self._closing = False
         try:
             self._new_producer().partitions_for(self._topic)
+        except TopicAuthorizationFailedError as error:
+            self._end_producer()
+            raise Stop(self._words(error)) from error
         except KafkaError as error:
             self._end_producer()
             raise Stop(
@@ -218,11 +224,17 @@ class KafkaSink:
 
     def _pause(self, problem: Exception) -> None:
         """Wait, then use a new producer: the old one may never find the broker again."""
-        self._why = type(problem).__name__
+        self._why = self._words(problem)
         log.warning("dead letters not acknowledged, will send them again", error=self._why)
         self._end_producer()
         with self._changed:
             self._changed.wait_for(lambda: self._closing, RETRY_SECONDS)
+
+    def _words(self, error: Exception) -> str:
+        if isinstance(error, TopicAuthorizationFailedError):
+            give = acls.give(self._config, acls.topics("Write", [self._topic]))
+            return f"no right to write to {self._topic}. {give}"
+        return type(error).__name__
 
     def _new_producer(self) -> Any:
         self._producer = self._connect(self._config)

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from kafka.net.sasl.oauth import AbstractTokenProvider
+
 from consumers.config.schema import KafkaConfig
+from consumers.kafka_client import last_words  # noqa: F401  it changes how kafka-python reads
 from consumers.kafka_client.tls import TlsContext
 
 
+class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python has no types
+    """The token of OAUTHBEARER, from a file that something else renews."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+
+    def token(self) -> str:
+        """Return the token. Raises OSError."""
+        return self._path.read_text(encoding="utf-8").strip()
+
+
 def client_options(kafka: KafkaConfig) -> dict[str, Any]:
-    """Return the keyword arguments that every Kafka client takes: addresses, security, patience at the start."""
+    """Return the keyword arguments that every Kafka client takes: addresses, security, patience at the start.
+
+    A password's file is read again, because the password may have changed. Raises OSError or ValueError if that fails.
+    """
     options: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap_servers,
         "security_protocol": kafka.security_protocol,
         "bootstrap_timeout_ms": 6000,  # a broker that is away is reported within 10 s
     }
     if kafka.sasl_mechanism:
-        options |= {
-            "sasl_mechanism": kafka.sasl_mechanism,
-            "sasl_plain_username": kafka.sasl_username,
-            "sasl_plain_password": kafka.sasl_password,
-        }
+        options["sasl_mechanism"] = kafka.sasl_mechanism
+        if kafka.sasl_oauth_token_file:
+            options["sasl_oauth_token_provider"] = TokenFile(kafka.sasl_oauth_token_file)
+        else:
+            file = kafka.sasl_password_file
+            options["sasl_plain_username"] = kafka.sasl_username
+            options["sasl_plain_password"] = (
+                Path(file).read_text(encoding="utf-8").strip() if file else kafka.sasl_password
+            )
     if kafka.security_protocol.endswith("SSL"):
         options["ssl_context"] = TlsContext(kafka.ssl_cafile, kafka.ssl_certfile, kafka.ssl_keyfile)
     return options

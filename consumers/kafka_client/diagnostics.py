@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from kafka.errors import (
     KafkaTimeoutError,
@@ -14,18 +15,36 @@ from kafka.errors import (
 from consumers.config.schema import KafkaConfig
 from consumers.kafka_client.tls import TlsFileError
 
+OWN_CERTIFICATE = (
+    "It wants a client's certificate that it trusts: set kafka.ssl_certfile and kafka.ssl_keyfile to one that its "
+    "authority has signed."
+)
+CERTIFICATE = {
+    "certificate has expired": "Its certificate has expired: have a new one made for the broker.",
+    "ismatch, certificate is not valid for": "Its certificate is for another name: set kafka.bootstrap_servers (and "
+    "the broker its advertised.listeners) to the name in it.",
+    "CERTIFICATE_VERIFY_FAILED": "Its certificate is not trusted: set kafka.ssl_cafile to the authority that signed "
+    "it.",
+    "certificate required": OWN_CERTIFICATE,
+    "ALERT_CERTIFICATE": OWN_CERTIFICATE,
+    "ALERT_BAD_CERTIFICATE": OWN_CERTIFICATE,
+    "ALERT_UNKNOWN_CA": OWN_CERTIFICATE,
+}
+"""What a failed handshake says, and what to do; the first that fits."""
+
 
 def _refusal(error: BaseException | None) -> str | None:
     """Return what to do about a definite refusal, or None if the error is no such refusal."""
     if isinstance(error, SaslAuthenticationFailedError):
-        return "It refuses the user or the password: kafka.sasl_username, kafka.sasl_password or sasl_password_file."
+        return (
+            "It refuses {who}: see kafka.sasl_username and kafka.sasl_password or sasl_password_file, with OAUTHBEARER "
+            "sasl_oauth_token_file."
+        )
     if isinstance(error, UnsupportedSaslMechanismError):
-        return "Set kafka.sasl_mechanism to one that it has enabled: {config.sasl_mechanism} is not."
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "Its certificate is not trusted: set kafka.ssl_cafile to the authority that signed it."
+        return "Set kafka.sasl_mechanism to one that it has enabled: {mechanism} is not."
     if isinstance(error, TlsFileError):
         return "Give PEM files that this user can read, with a key that is not encrypted and fits its certificate."
-    return None
+    return next((cure for said, cure in CERTIFICATE.items() if said in str(error)), None)
 
 
 def _informativeness(error: BaseException | None) -> int:
@@ -41,27 +60,41 @@ def _informativeness(error: BaseException | None) -> int:
 
 
 class _MostInformativeError(logging.Handler):
-    """Keep the most informative error of failed connections; among equals the last."""
+    """Keep the most informative error of failed connections, among equals the last, and when a refusal was heard."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.error: BaseException | None = None
+        self.refusal: tuple[BaseException, float] | None = None
+        """The last definite refusal, and when it came, seconds (monotonic)."""
 
     def emit(self, record: logging.LogRecord) -> None:
         for arg in record.args if isinstance(record.args, tuple) else ():
-            if isinstance(arg, BaseException) and _informativeness(arg) >= _informativeness(self.error):
-                self.error = arg
+            if isinstance(arg, BaseException):
+                if _informativeness(arg) >= _informativeness(self.error):
+                    self.error = arg
+                if _refusal(arg):
+                    self.refusal = arg, time.monotonic()
 
 
-# kafka-python tries again until its time is over. Its exception then says only that; only its log says why.
+# kafka-python tries again until its time is over, or for ever. Only its log says why.
 _heard = _MostInformativeError()
-_manager = logging.getLogger("kafka.net.manager")
-_manager.addHandler(_heard)
-_manager.setLevel(logging.WARNING)
-_manager.propagate = False
+for _name in ("kafka.net.manager", "kafka.net.connection"):
+    _logger = logging.getLogger(_name)
+    _logger.addHandler(_heard)
+    _logger.setLevel(logging.WARNING)
+    _logger.propagate = False
 
 
-def why_unreachable(config: KafkaConfig, error: Exception) -> str:
+def latest_refusal(config: KafkaConfig, seconds: float) -> str | None:
+    """Return why a broker has refused a connection within the last `seconds`; None if none has."""
+    heard = _heard.refusal
+    if heard is None or time.monotonic() - heard[1] > seconds:
+        return None
+    return why_unreachable(config, heard[0])
+
+
+def why_unreachable(config: KafkaConfig, error: BaseException) -> str:
     """Say in one line why a broker does not answer, or does not let us in."""
     cause: BaseException = error
     if _heard.error is not None and "bootstrap" in str(error):
@@ -73,7 +106,8 @@ def why_unreachable(config: KafkaConfig, error: Exception) -> str:
 
 def _advice(config: KafkaConfig, cause: BaseException) -> str:
     if refusal := _refusal(cause):
-        return refusal.format(config=config)
+        user = f"the user {config.sasl_username} or the password" if config.sasl_username else "the token"
+        return refusal.format(who=user, mechanism=config.sasl_mechanism)
     if "disconnected" in str(cause):
         # A missing certificate and another protocol both look like this.
         certificate = ", and a client's certificate if it wants one (kafka.ssl_certfile, kafka.ssl_keyfile)"

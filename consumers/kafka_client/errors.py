@@ -8,23 +8,29 @@ from kafka.errors import (
     InvalidRecordError,
     InvalidTimestampError,
     KafkaError,
+    LogTruncationError,
     MessageSizeTooLargeError,
     OffsetOutOfRangeError,
     RecordListTooLargeError,
+    SaslAuthenticationFailedError,
     TopicAuthorizationFailedError,
     UnsupportedCodecError,
 )
 
+from consumers.events.record import TopicPartition
+
 Reading = Literal["retry", "gap", "no_right", "no_codec", "stop"]
-"""retry: back off and poll again. gap: records are gone; stop with exit 4, or go on with --accept-gap.
-no_right: go on without canaries where it is their topic, else stop with exit 2. no_codec: stop with exit 2.
+"""retry: back off and poll again. gap: records are gone, or the log is another one; stop with exit 4, or go on with
+--accept-gap. no_right: go on with the other topics, and ask for this one from time to time. no_codec: stop with exit 2.
 stop: stop with exit 4.
 """
 
 READING: dict[type[KafkaError], Reading] = {
     OffsetOutOfRangeError: "gap",
+    LogTruncationError: "gap",
     TopicAuthorizationFailedError: "no_right",
     UnsupportedCodecError: "no_codec",
+    SaslAuthenticationFailedError: "retry",
 }
 """A class that is not here, nor a base of it, is retried if kafka-python calls it retriable; else it stops."""
 
@@ -55,3 +61,18 @@ def on_poll(error: KafkaError) -> Reading:
 def on_letter(error: Exception) -> Letter:
     """Return what the sink does about an error of one dead letter that was sent by itself."""
     return next((LETTER[kind] for kind in type(error).__mro__ if kind in LETTER), "send_again")
+
+
+def denied_topics(error: KafkaError) -> set[str]:
+    """Return the topics that a TopicAuthorizationFailedError names: kafka-python gives one, or a set of them."""
+    named = error.args[0] if error.args else ()
+    return {named} if isinstance(named, str) else set(named)
+
+
+def misplaced(error: KafkaError) -> dict[TopicPartition, int | None]:
+    """Return the partitions whose log lacks what comes next, and where it differs from what was read, if known."""
+    if isinstance(error, LogTruncationError):
+        ends = error.divergent_offsets.items()
+        return {(tp.topic, tp.partition): None if end is None else int(end.offset) for tp, end in ends}
+    named = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+    return {(tp.topic, tp.partition): None for tp in named}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient
-from kafka import TopicPartition as KafkaPartition
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError
 
 from consumers.events.record import Kind, TopicPartition
+from consumers.kafka_client.acls import HIDDEN
 
 CANARY_TOPIC: dict[str, Any] = {
     "num_partitions": 1,
@@ -54,15 +54,32 @@ def partition_counts(admin: Any, topics: Iterable[str]) -> dict[str, int]:
     }
 
 
-def places(admin: Any, topics: Iterable[str]) -> tuple[set[TopicPartition], dict[str, str]]:
-    """Return every partition of the topics that exist, and the topics' ids. Raises KafkaError."""
-    found: set[TopicPartition] = set()
-    ids: dict[str, str] = {}
+class Described(NamedTuple):
+    """What a broker tells of some topics."""
+
+    places: set[TopicPartition]
+    """Every partition of the topics that it shows."""
+    ids: dict[str, str]
+    """Their ids: a topic that is made anew gets another one."""
+    hidden: set[str]
+    """Topics that this user may not describe; they may exist or not."""
+    unreadable: set[str]
+    """Topics that this user may describe, but not read, where the broker tells the user's rights."""
+
+
+def describe(admin: Any, topics: Iterable[str]) -> Described:
+    """Ask for partitions, ids and rights. Topics that do not exist are left out. Raises KafkaError."""
+    described = Described(set(), {}, set(), set())
     for topic in admin.describe_topics(list(topics)):
-        if not topic["error_code"] and topic["partitions"]:
-            ids[topic["name"]] = str(topic.get("topic_id"))
-            found |= {(topic["name"], int(p["partition_index"])) for p in topic["partitions"]}
-    return found, ids
+        name, rights = topic["name"], topic.get("authorized_operations") or ()
+        if topic["error_code"] == HIDDEN:
+            described.hidden.add(name)
+        elif not topic["error_code"] and topic["partitions"]:
+            described.ids[name] = str(topic.get("topic_id"))
+            described.places.update((name, int(p["partition_index"])) for p in topic["partitions"])
+            if "DESCRIBE" in rights and not {"READ", "ALL"} & set(rights):
+                described.unreadable.add(name)
+    return described
 
 
 def create_canary_topic(admin: Any, topic: str) -> None:
@@ -71,7 +88,7 @@ def create_canary_topic(admin: Any, topic: str) -> None:
         admin.create_topics({topic: CANARY_TOPIC}, wait_for_metadata=True)
 
 
-def canary_partitions(admin: Any, topic: str) -> tuple[dict[TopicPartition, Any], str]:
+def canary_partitions(admin: Any, topic: str) -> tuple[set[TopicPartition], str]:
     """Return the partitions of the canaries' topic, or why there are none. A missing topic is created.
 
     A refusal is no error: it must not stop the events.
@@ -82,9 +99,10 @@ def canary_partitions(admin: Any, topic: str) -> tuple[dict[TopicPartition, Any]
             create_canary_topic(admin, topic)
             (described,) = admin.describe_topics([topic])
     except KafkaError as error:
-        return {}, f"{topic}: {type(error).__name__}"
-    numbers = [int(partition["partition_index"]) for partition in described["partitions"]]
-    found = {(topic, number): KafkaPartition(topic, number) for number in numbers}
+        rights = ", ".join(f"{operation} on Topic:{topic}" for operation in ("Read", "Write", "Create"))
+        denied = isinstance(error, TopicAuthorizationFailedError)
+        return set(), f"{topic}: {f'they need {rights}' if denied else type(error).__name__}"
+    found = {(topic, int(partition["partition_index"])) for partition in described["partitions"]}
     return found, "" if found else f"{topic} cannot be described"
 
 

@@ -129,9 +129,14 @@ class Canaries:
                 break
             except (KafkaError, OSError) as error:
                 log.warning("canary not sent; the next one will be tried", error=type(error).__name__)
+                self._end_producer()  # a new one reads the password's file again
             self._ending.wait(self._config.canary_seconds)
-        if self._producer is not None:
-            self._producer.close(timeout=1)
+        self._end_producer()
+
+    def _end_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.close(timeout=1)
 
     def _send(self) -> None:
         """Send a canary. It counts as sent before that, so one that the broker refuses is lost in the end."""

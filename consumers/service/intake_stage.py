@@ -57,7 +57,8 @@ class IntakeStage:
         if self.parts.blocked():
             time.sleep(PAUSE_SECONDS)
             return []
-        wait = min(self.batcher.wait(), self._longest_wait)
+        # With an empty batch nothing is due before the next round of publishing; a record ends the wait.
+        wait = min(self.batcher.wait(), self._longest_wait) if len(self.batcher) else self._longest_wait
         try:
             with self.parts.metrics.stage_seconds.labels("poll").time():
                 records = self.parts.source.poll(wait)

@@ -38,6 +38,9 @@ class EmptyLog:
     def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:
         return {}
 
+    def problem(self) -> str | None:
+        return None
+
     def waiting(self) -> list[Record]:
         return []
 

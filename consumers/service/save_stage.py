@@ -12,7 +12,7 @@ from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
 from consumers.events.record import Offsets
 from consumers.service.checkpoint_writer import Checkpointer
-from consumers.source.protocol import Source, Unavailable
+from consumers.source.protocol import Source
 from serving.metrics import Metrics
 
 log = structlog.get_logger()
@@ -62,10 +62,7 @@ class SaveStage:
         erased = offsets if self.checkpointer is None else self.checkpointer.erased
         done = {place: n for place, n in offsets.items() if place[0] != self._forget_topic}
         done |= {place: n for place, n in erased.items() if place[0] == self._forget_topic}
-        try:
-            self._source.commit(done)
-        except Unavailable as error:
-            log.warning("offsets not committed to Kafka; the checkpoint holds them", error=str(error))
+        self._source.commit(done)
 
     def finish(
         self, learned: int, live: Callable[[], dict[str, Any]], offsets: Callable[[], Offsets], timeout: float

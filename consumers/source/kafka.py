@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from typing import Any
 
 import structlog
-from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata
-from kafka import TopicPartition as KafkaPartition
-from kafka.errors import KafkaError
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from consumers.config.schema import KafkaConfig
 from consumers.errors import STATE_UNUSABLE, Stop
@@ -16,23 +15,21 @@ from consumers.events.decode import Topics
 from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import advice, unreadable_topics
-from consumers.kafka_client.diagnostics import why_unreachable
-from consumers.kafka_client.errors import on_poll
-from consumers.kafka_client.topics import canary_partitions
+from consumers.kafka_client.diagnostics import latest_refusal, why_unreachable
+from consumers.kafka_client.errors import denied_topics, misplaced, on_poll
+from consumers.kafka_client.topics import Described, canary_partitions, describe
+from consumers.source.commits import Commits
+from consumers.source.log_consumer import CHUNK_RECORDS, LogConsumer
 from consumers.source.options import SourceOptions
-from consumers.source.partition_discovery import PartitionWatch, described
 from consumers.source.positions import Positions
 from consumers.source.protocol import Unavailable
-from consumers.source.resume import gone, of_this_log, truncated
-from consumers.source.stable_ends import StableEnds
+from consumers.source.resume import another_log, gone, of_this_log, truncated
 from consumers.source.time_merge import Patience, TimeMerge
+from consumers.source.topic_watch import TopicWatch, at_start, no_right
+from consumers.source.trouble import Trouble
 
+REFUSED_SECONDS = 10.0
 log = structlog.get_logger()
-
-CHUNK_RECORDS = 2_000
-"""Most records of one poll of the consumer. After each, partitions that hold enough are paused."""
-MIN_FETCH_BYTES, MAX_FETCH_BYTES = 64 * 1024, 256 * 1024
-"""Bytes of one fetch of a partition. With many partitions it is small, but a record batch should still fit."""
 
 
 class KafkaSource:
@@ -52,93 +49,88 @@ class KafkaSource:
         topics: Topics,
         options: SourceOptions = SourceOptions(),  # noqa: B008  it never changes
     ) -> None:
-        self._watch: PartitionWatch | None = None
+        self._watch: TopicWatch | None = None
+        self._commits: Commits | None = None
         self._watch_seconds = options.watch_seconds
-        self._topics = topics
-        self._poll_records = options.poll_records
-        self._accept_gap = options.accept_gap
+        self._topics, self._poll_records, self._accept_gap = topics, options.poll_records, options.accept_gap
         self._lost = 0
         self._positions = Positions()
         self._merge = TimeMerge(options.buffer_bytes, Patience(options.patience_seconds))
+        self._trouble = Trouble(config)
+        self._chosen: object = None
         self._reading_items = True
-        self.canaries: dict[TopicPartition, Any] = {}
+        self.canaries: set[TopicPartition] = set()
         self.canary_problem = ""
         self._config = config
-        self._consumer: Any = None
         try:
             with KafkaAdminClient(**client_options(config)) as admin:
-                found, self._identity = described(admin, topics)
-                self._tps: dict[TopicPartition, Any] = {
-                    place: KafkaPartition(*place) for place in sorted(found)
-                }
+                found, self._identity = at_start(config, admin, topics)
+                self._places = set(found.places)
                 if options.canary_topic:
                     self.canaries, self.canary_problem = canary_partitions(admin, options.canary_topic)
-            self._consumer = self._connect(options.buffer_bytes // 4)
-            self._ends = StableEnds(self._consumer)
-            unreadable = unreadable_topics(config, self._tps)
+            if unreadable := unreadable_topics(config, self._places):
+                raise Stop("; ".join(unreadable.values()))
+            self._consumer = LogConsumer(config, options.buffer_bytes // 4, len(self._places))
         except (KafkaError, OSError, ValueError) as error:
-            self.close()
             raise Stop(why_unreachable(config, error)) from error
-        if unreadable:
-            self.close()
-            raise Stop("; ".join(unreadable.values()))
 
-    def _connect(self, fetched_bytes: int) -> Any:
-        """Connect the consumer.
-
-        fetched_bytes: memory for bytes that were fetched and not unpacked yet; each partition has at most one fetch.
-        """
-        each = fetched_bytes // max(1, len(self._tps))
-        return KafkaConsumer(
-            **client_options(self._config),
-            group_id=self._config.group_id,
-            max_poll_records=CHUNK_RECORDS,
-            max_partition_fetch_bytes=min(MAX_FETCH_BYTES, max(MIN_FETCH_BYTES, each)),
-            fetch_max_bytes=fetched_bytes,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            allow_auto_create_topics=False,
-            isolation_level="read_committed",
-            fetch_max_wait_ms=20,
-            reconnect_backoff_max_ms=1000,
-        )
+    def _assign(self) -> None:
+        self._consumer.assign([*sorted(self._places), *sorted(self.canaries)])
+        self._chosen = None
 
     def start(self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True) -> Offsets:
         known = of_this_log(self._identity, offsets, identity, complete, self._accept_gap)
-        consumer, tps = self._consumer, self._tps
         try:
-            consumer.assign([*tps.values(), *self.canaries.values()])
-            begins = consumer.beginning_offsets(list(tps.values()))
-            ends = consumer.end_offsets(list(tps.values()))
+            self._assign()
+            begins, ends = self._consumer.begins(), self._consumer.ends()
+        except TopicAuthorizationFailedError as error:
+            raise Stop(no_right(self._config, denied_topics(error))) from error
         except KafkaError as error:
             raise Stop(why_unreachable(self._config, error)) from error
-        for place, tp in tps.items():
-            first = known.first(place, begins[tp])
-            if first < begins[tp]:
-                self._gap(place, first, begins[tp])
-                first = begins[tp]
-            self._positions.start(place, first, max(first, ends[tp]), empty=ends[tp] <= begins[tp])
-            consumer.seek(tp, first)
-        if self.canaries:
-            consumer.seek_to_end(*self.canaries.values())
-        self._watch = PartitionWatch(self._config, self._topics, self._watch_seconds)
+        positions: Offsets = {}
+        for place in self._places:
+            first = known.first(place, begins[place])
+            if first < begins[place]:
+                self._gap(place, first, begins[place])
+                first = begins[place]
+            self._positions.start(place, first, max(first, ends[place]), empty=ends[place] <= begins[place])
+            positions[place] = first
+        self._consumer.seek(positions)
+        self._consumer.seek_to_end(self.canaries)
+        self._watch = TopicWatch(self._config, self._topics, self._watch_seconds)
+        self._commits = Commits(self._config)
         return self._positions.next({})
 
-    def _adopt_new(self) -> None:
-        """Read partitions that were added since the start from their beginning."""
+    def _take_up_topics(self) -> None:
+        """Take up what the last look at the topics saw, if there was one since.
+
+        Partitions that were added are read from their beginning. Raises Stop (exit 4) for a topic that was made anew.
+        """
         seen = self._watch.latest() if self._watch is not None else None
-        new = sorted(seen[0] - set(self._tps)) if seen is not None else []
-        if seen is None or not new:
+        if seen is None:
+            return
+        self._stop_if_anew(seen)
+        gone = {topic for topic in self._topics if f"topic:{topic}" in self._identity}
+        self._trouble.miss(gone - set(seen.ids) - seen.hidden)
+        self._trouble.deny(seen.hidden | seen.unreadable)
+        new = sorted(seen.places - self._places)
+        if not new:
             return
         log.info("partitions were added", partitions=[f"{topic}:{number}" for topic, number in new])
         for place in new:
-            self._identity.setdefault(f"topic:{place[0]}", seen[1][place[0]])
-            self._tps[place] = KafkaPartition(*place)
+            self._identity.setdefault(f"topic:{place[0]}", seen.ids[place[0]])
             self._positions.start(place, 0, 0)
-        # The other partitions keep their positions.
-        self._consumer.assign([*self._tps.values(), *self.canaries.values()])
-        for place in new:
-            self._consumer.seek(self._tps[place], 0)
+        self._places.update(new)
+        self._assign()
+        self._consumer.seek(dict.fromkeys(new, 0))
+
+    def _stop_if_anew(self, seen: Described) -> None:
+        ids = {f"topic:{topic}": number for topic, number in seen.ids.items()}
+        if other := {key for key, number in ids.items() if self._identity.get(key, number) != number}:
+            raise another_log(other)
+
+    def problem(self) -> str | None:
+        return self._trouble.problem()
 
     def items_read(self) -> bool:
         return not self._reading_items
@@ -152,7 +144,7 @@ class KafkaSource:
         return topic in self._topics and self._topics[topic][1] != "interactions"
 
     def poll(self, timeout: float) -> list[Record]:
-        self._adopt_new()
+        self._take_up_topics()
         if self._reading_items:
             return self._poll_items(timeout)
         busy, holding = False, len(self._merge) > 0
@@ -181,7 +173,7 @@ class KafkaSource:
         """Take in one chunk. Return its number of records."""
         self._choose()
         try:
-            polled = self._consumer.poll(timeout_ms=int(timeout * 1000))
+            polled = self._consumer.poll(timeout)
             self._note(polled)
         except KafkaError as error:
             self._refused(error)
@@ -192,77 +184,96 @@ class KafkaSource:
         """Return where reading goes on at once. Raises Unavailable or Stop; see `kafka_client.errors`."""
         behaviour = on_poll(error)
         if behaviour == "gap":
-            self._out_of_range(error)
+            try:
+                self._gone_on(error)
+            except KafkaError as second:
+                raise Unavailable(why_unreachable(self._config, second)) from second
         elif behaviour == "no_right":
-            self._drop_canaries(error)
+            self._no_right(denied_topics(error))
         elif behaviour == "no_codec":
-            positions = {place: self._positions.position(place) for place in self._tps}
-            raise Stop(advice(self._config, positions, error)) from error
+            raise Stop(advice(self._config, self._positions.all(), error)) from error
         elif behaviour == "retry":
-            raise Unavailable(str(error)) from error
+            self._trouble.unavailable = why_unreachable(self._config, error)
+            raise Unavailable(self._trouble.unavailable) from error
         else:
             raise Stop(f"Kafka: {type(error).__name__}: {error}", STATE_UNUSABLE) from error
 
-    def _note(self, polled: dict[Any, list[Any]]) -> None:
-        positions = self._positions
-        for tp, messages in polled.items():
-            place = (tp.topic, tp.partition)
-            self._merge.add(place, [Record(*place, m.offset, m.timestamp, m.key, m.value) for m in messages])
-            if place in self._tps:
-                positions.took(place, messages[-1].offset + 1)
-        for place, tp in self._tps.items():
-            if (end := self._ends.get(tp)) is not None:
-                positions.ends_at(place, end)
-                if tp not in polled and positions.is_behind(place):
-                    positions.skipped(place, self._consumer.position(tp, timeout_ms=0) or 0)
+    def _note(self, polled: dict[TopicPartition, list[Record]]) -> None:
+        positions, told = self._positions, self._consumer.take_ends()
+        for place, records in polled.items():
+            self._merge.add(place, records)
+            if place in self._places:
+                positions.took(place, records[-1].offset + 1)
+        for place in told.keys() & self._places:
+            positions.ends_at(place, told[place])
+        for place in positions.behind() - polled.keys():
+            positions.skipped(place, self._consumer.position(place))
+        if told:
+            self._trouble.answered({topic for topic, _ in told})
+        if polled:
+            self._trouble.came()
+        elif self._trouble.look_due():
+            self._trouble.look(self._consumer.unanswered)
+            self._connect_again_if_refused()
+
+    def _connect_again_if_refused(self) -> None:
+        """Try a new consumer where the silent brokers refuse the old one: a password may have changed in its file."""
+        refusal = latest_refusal(self._config, REFUSED_SECONDS) if self._trouble.silent() else None
+        if refusal is None:
+            return
+        self._trouble.unavailable = refusal
+        with contextlib.suppress(KafkaError, OSError, ValueError):
+            self._consumer.connect_again(self._positions.all())
+            self._chosen = None
 
     def _choose(self) -> None:
-        """Let the consumer fetch what may be read now; partitions that hold enough wait."""
-        everything = self._tps | self.canaries
-        full = self._merge.full(len(everything))
-        wanted = {
-            tp
-            for place, tp in everything.items()
-            if place not in full and (not self._reading_items or self._is_first(place[0]))
-        }
-        paused = self._consumer.paused()
-        self._consumer.resume(*(paused & wanted))
-        self._consumer.pause(*(set(everything.values()) - wanted - paused))
-
-    def _drop_canaries(self, error: Exception) -> None:
-        """Handle a refusal to read. For the canaries' topic: go on without canaries. For any other topic: stop."""
-        denied = error.args[0] if error.args else ()
-        if not self.canaries or set(denied) - {topic for topic, _ in self.canaries}:
-            raise Stop(f"Kafka: {type(error).__name__}: {error}") from error
-        log.warning("may not read canaries; the service runs without them", topics=sorted(denied))
-        self._consumer.assign(list(self._tps.values()))
-        self.canaries = {}
-
-    def _out_of_range(self, error: Exception) -> None:
-        if self.canaries and set(error.args[0]) <= set(self.canaries.values()):  # old canaries are worthless
-            self._consumer.seek_to_end(*error.args[0])
+        """Let the consumer fetch what may be read now. Partitions that hold enough wait, and those that are refused."""
+        everything = self._places | self.canaries
+        full, refused = self._merge.full(len(everything)), self._trouble.wait()
+        chosen = (full, refused, self._reading_items, len(everything))
+        if chosen == self._chosen:
             return
-        begins = self._consumer.beginning_offsets(list(self._tps.values()))
-        at = self._positions.position
-        jumps = {p: begins[tp] for p, tp in self._tps.items() if at(p) < begins[tp]}
+        self._chosen = chosen
+        self._consumer.fetch_only(
+            {
+                place
+                for place in everything - full
+                if place[0] not in refused and (not self._reading_items or self._is_first(place[0]))
+            }
+        )
+
+    def _no_right(self, denied: set[str]) -> None:
+        """Go on without a topic that may not be read, and ask for it again from time to time."""
+        canaries = {topic for topic, _ in self.canaries} & denied
+        if canaries:
+            log.warning("may not read canaries; the service runs without them", topics=sorted(canaries))
+            self.canaries = set()
+            self._assign()
+        self._trouble.deny(denied - canaries)
+
+    def _gone_on(self, error: KafkaError) -> None:
+        """Go on where the log lacks what comes next. Raises Stop (exit 4) without --accept-gap, and KafkaError."""
+        places = misplaced(error)
+        if places and places.keys() <= self.canaries:  # old canaries are worthless
+            self._consumer.seek_to_end(places)
+            return
+        with KafkaAdminClient(**client_options(self._config)) as admin:
+            self._stop_if_anew(describe(admin, self._topics))
+        begins, at = self._consumer.begins(), self._positions.position
+        jumps = {p: begins[p] for p in self._places if at(p) < begins[p]}
         if not jumps:
             if not self._accept_gap:
-                raise truncated(error) from error
-            bad = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-            jumps = {(tp.topic, tp.partition): begins[tp] for tp in bad}
+                raise truncated({place: at(place) for place in places}) from error
+            jumps = {place: begins[place] if end is None else end for place, end in places.items()}
         for place, earliest in jumps.items():
             self._gap(place, min(at(place), earliest), earliest)
             self._positions.jump(place, earliest)
-            self._consumer.seek(self._tps[place], earliest)
+        self._consumer.seek(jumps)
 
     def commit(self, offsets: Offsets) -> None:
-        try:
-            self._consumer.commit(
-                {self._tps[p]: OffsetAndMetadata(o) for p, o in offsets.items() if p in self._tps},
-                timeout_ms=2000,
-            )
-        except KafkaError as error:
-            raise Unavailable(f"{type(error).__name__}: {error}") from error
+        known = {place: offset for place, offset in offsets.items() if place in self._places}
+        if self._commits is not None:
+            self._commits.hand_over({p: o for p, o in known.items() if p[0] not in self._trouble.missing})
 
     def identity(self) -> dict[str, str]:
         return dict(self._identity)
@@ -274,7 +285,7 @@ class KafkaSource:
         return self._positions.lag(offsets)
 
     def waiting(self) -> list[Record]:
-        return [head for head in self._merge.heads() if (head.topic, head.partition) in self._tps]
+        return [head for head in self._merge.heads() if (head.topic, head.partition) in self._places]
 
     def reached_start_end(self, offsets: Offsets) -> bool:
         return not self._reading_items and self._positions.reached_start_end(offsets)
@@ -285,5 +296,6 @@ class KafkaSource:
     def close(self) -> None:
         if self._watch is not None:
             self._watch.close()
-        if self._consumer is not None:
-            self._consumer.close(autocommit=False, timeout_ms=2000)
+        if self._commits is not None:
+            self._commits.close()
+        self._consumer.close()

@@ -31,24 +31,30 @@ class Positions:
 
     def __init__(self) -> None:
         self._partitions: dict[TopicPartition, _Partition] = {}
+        self._behind: set[TopicPartition] = set()
+        """Kept up to date with every change: it is asked for at every poll, and partitions may be many."""
 
     def start(self, place: TopicPartition, offset: int, end: int, empty: bool = False) -> None:
         """Begin to read at `offset`. `end`: the log reaches at least so far; `empty`: and no further."""
         self._partitions[place] = _Partition(offset, offset, offset, end, end if empty else None)
+        self._update(place)
 
     def took(self, place: TopicPartition, next_offset: int) -> None:
         """Note that records up to `next_offset` came."""
         partition = self._partitions[place]
         partition.position = partition.polled = next_offset
+        self._update(place)
 
     def skipped(self, place: TopicPartition, position: int) -> None:
         """Note that the next offset to fetch is `position`, and that nothing before it is a record."""
         self._partitions[place].position = max(self._partitions[place].position, position)
+        self._update(place)
 
     def jump(self, place: TopicPartition, offset: int) -> None:
         """Go on at `offset`: the log has lost what was before, or (`offset` is smaller) everything."""
         partition = self._partitions[place]
         partition.position, partition.polled = offset, min(partition.polled, offset)
+        self._update(place)
 
     def ends_at(self, place: TopicPartition, end: int) -> None:
         """Note the partition's answer: it can be read up to `end`."""
@@ -56,17 +62,25 @@ class Positions:
         partition.end = end
         if partition.start_end is None:
             partition.start_end = end
+        self._update(place)
+
+    def _update(self, place: TopicPartition) -> None:
+        partition = self._partitions[place]
+        if partition.start_end is None or partition.position < partition.end:
+            self._behind.add(place)
+        else:
+            self._behind.discard(place)
 
     def position(self, place: TopicPartition) -> int:
         return self._partitions[place].position
 
-    def is_behind(self, place: TopicPartition) -> bool:
-        """Return whether there may be more to fetch; always true for a partition that has not answered."""
-        partition = self._partitions[place]
-        return partition.start_end is None or partition.position < partition.end
+    def all(self) -> Offsets:
+        """Return the next offset to fetch of every partition."""
+        return {place: partition.position for place, partition in self._partitions.items()}
 
     def behind(self) -> set[TopicPartition]:
-        return {place for place in self._partitions if self.is_behind(place)}
+        """Return where there may be more to fetch; a partition that has not answered is always among them."""
+        return self._behind
 
     def fetched_to_start_end(self, which: Callable[[str], bool]) -> bool:
         """Return whether everything was fetched that these topics held when they first answered."""

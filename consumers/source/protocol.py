@@ -9,14 +9,14 @@ from consumers.events.record import Offsets, Record, TopicPartition
 
 
 class Unavailable(Exception):
-    """The log did not answer; the next try may succeed. Only `poll` and `commit` raise it."""
+    """The log did not answer; the next try may succeed. Only `poll` raises it."""
 
 
 class Source(Protocol):
     """What the pipeline needs of a log.
 
-    It is not thread-safe: one thread calls everything, and passes on what other threads need (`Reporter.lag`,
-    `Pipeline.caught_up`).
+    It is not thread-safe: one thread calls everything but `problem`, and passes on what other threads need
+    (`Reporter.lag`, `Pipeline.caught_up`).
     """
 
     def start(self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True) -> Offsets:
@@ -36,7 +36,7 @@ class Source(Protocol):
         """
 
     def commit(self, offsets: Offsets) -> None:
-        """Publish the next offsets for lag tools. The checkpoint remains the truth. May raise Unavailable."""
+        """Publish the next offsets for lag tools, some time later. The checkpoint remains the truth."""
 
     def identity(self) -> dict[str, str]:
         """Return what tells this log from another; it goes into the checkpoint."""
@@ -50,6 +50,9 @@ class Source(Protocol):
 
     def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:
         """Return the number of records behind the end of the log, per partition, given the next offsets to learn."""
+
+    def problem(self) -> str | None:
+        """Return what cannot be read now, and what to do; None if all can. Any thread may ask."""
 
     def waiting(self) -> list[Record]:
         """Return the next record that `poll` has yet to hand out, of each partition where it is known."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import structlog
@@ -57,17 +57,22 @@ def of_this_log(
     """
     other = {key for key, value in identity.items() if own.get(key, value) != value}
     if other and not accept_gap:
-        raise Stop(
-            f"the checkpoint belongs to another log ({', '.join(sorted(other))} differ). Point "
-            "kafka.bootstrap_servers at the log it was made from, or start with an empty checkpoint directory; "
-            "--accept-gap reads the new log from its beginning.",
-            STATE_UNUSABLE,
-        )
+        raise another_log(other)
     if "cluster" in other:
         return Known({}, frozenset(), complete)
     topics = {key.removeprefix("topic:") for key in set(identity) - other if key.startswith("topic:")}
     kept = {place: offset for place, offset in offsets.items() if f"topic:{place[0]}" not in other}
     return Known(kept, frozenset(topics), complete)
+
+
+def another_log(other: Iterable[str]) -> Stop:
+    """Make the error for a log that is not the one of the checkpoint. other: the keys of the identity that differ."""
+    return Stop(
+        f"the checkpoint belongs to another log ({', '.join(sorted(other))} differ). Point "
+        "kafka.bootstrap_servers at the log it was made from, or start with an empty checkpoint directory; "
+        "--accept-gap reads the new log from its beginning.",
+        STATE_UNUSABLE,
+    )
 
 
 def gone(place: TopicPartition, first: int, earliest: int) -> Stop:
@@ -79,10 +84,13 @@ def gone(place: TopicPartition, first: int, earliest: int) -> Stop:
     )
 
 
-def truncated(error: Exception) -> Stop:
-    """Make the error for a log that ends before what was read."""
+def truncated(positions: Offsets) -> Stop:
+    """Make the error for partitions whose log ends before, or differs from, what was read up to these offsets."""
+    named = ", ".join(
+        f"{topic} partition {number} (read up to {at})" for (topic, number), at in sorted(positions.items())
+    )
     return Stop(
-        f"offset out of range: {error}. The log ends before the checkpoint does: it was "
-        "truncated or replaced. --accept-gap reads it from its beginning.",
+        f"the log no longer has what was read from it: {named}. It was truncated or replaced; what was learned may "
+        "not be in it. --accept-gap goes on with what it has.",
         STATE_UNUSABLE,
     )

@@ -98,8 +98,9 @@ class TimeMerge:
             self._bytes[place] -= _bytes(out[-1])
             if held:
                 heapq.heapreplace(heads, (held[0].timestamp, place))
-            elif place in behind:
+                continue
+            del self._held[place], self._bytes[place]  # partitions may be many, and most of them quiet
+            if place in behind:
                 break
-            else:
-                heapq.heappop(heads)
+            heapq.heappop(heads)
         return out

@@ -132,7 +132,7 @@ def test_a_source_goes_on_without_a_topic_it_may_not_read(
     with KafkaProducer(bootstrap_servers=bootstrap) as producer:
         producer.send(events, key=b"k", value=b"one")
         producer.send(own, key=b"k", value=b"a canary")
-    poll, refused = source._consumer.poll, []
+    poll, refused = source._consumer.consumer.poll, []
 
     def refuse_once(**options: Any) -> Any:
         if not refused:
@@ -140,9 +140,9 @@ def test_a_source_goes_on_without_a_topic_it_may_not_read(
             raise TopicAuthorizationFailedError({own})
         return poll(**options)
 
-    monkeypatch.setattr(source._consumer, "poll", refuse_once)
+    monkeypatch.setattr(source._consumer.consumer, "poll", refuse_once)
     found: list[bytes | None] = []
     wait_for(lambda: found.extend(r.value for r in source.poll(0.1)) or found)
     assert found == [b"one"]
-    assert source.canaries == {}
+    assert source.canaries == set()
     source.close()

@@ -53,11 +53,11 @@ class Disk:
 
 @pytest.fixture
 def full(
-    request: pytest.FixtureRequest, tmp_path: Path, bootstrap: str, topic_prefix: str
+    request: pytest.FixtureRequest, tmp_path: Path, one_bootstrap: str, topic_prefix: str
 ) -> Iterator[tuple[Watch, Disk]]:
     """The service is about to start; its checkpoints are on the disk."""
     disk = Disk(tmp_path / "disk")
-    world = World(tmp_path, bootstrap, request.getfixturevalue("redis_store").url, topic_prefix)
+    world = World(tmp_path, one_bootstrap, request.getfixturevalue("redis_store").url, topic_prefix)
     config = world.service.config
     config.write_text(config.read_text().replace(str(tmp_path / "checkpoints"), str(disk.folder / "c")))
     yield Watch(world), disk

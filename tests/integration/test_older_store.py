@@ -183,9 +183,9 @@ class Older(Watch):
 
 
 @pytest.fixture
-def older(tmp_path: Path, bootstrap: str) -> Iterator[Older]:
+def older(tmp_path: Path, one_bootstrap: str) -> Iterator[Older]:
     with SavedStore(tmp_path / "store") as store:
-        world = World(tmp_path, bootstrap, store.url, f"os{os.getpid()}")
+        world = World(tmp_path, one_bootstrap, store.url, f"os{os.getpid()}")
         try:
             made = Older(world, store)
             made.start()

@@ -40,11 +40,11 @@ def run(how: str, *words: str, error: str = "") -> tuple[int, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory, bootstrap: str, redis_store: Server) -> str:
+def config(tmp_path_factory: pytest.TempPathFactory, one_bootstrap: str, redis_store: Server) -> str:
     """Of a service that was never started; its topics are there."""
-    service = Running(tmp_path_factory.mktemp("output"), bootstrap, redis_store.url, "output", DOMAINS)
+    service = Running(tmp_path_factory.mktemp("output"), one_bootstrap, redis_store.url, "output", DOMAINS)
     names = [(f"{kind}.output.{d}", kind) for d in DOMAINS for kind in ("interactions", "items")]
-    create_topics({"bootstrap_servers": bootstrap}, [*names, ("output.dead", "interactions")], 1)
+    create_topics({"bootstrap_servers": one_bootstrap}, [*names, ("output.dead", "interactions")], 1)
     return str(service.config)
 
 

@@ -74,12 +74,12 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(
-    tmp_path_factory: pytest.TempPathFactory, bootstrap: str, missing: Callable[[object], NoReturn]
+    tmp_path_factory: pytest.TempPathFactory, one_bootstrap: str, missing: Callable[[object], NoReturn]
 ) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("scene")
     try:
         with Store() as store:
-            world = World(folder, bootstrap, store.url, f"t{os.getpid()}-prometheus")
+            world = World(folder, one_bootstrap, store.url, f"t{os.getpid()}-prometheus")
             world.service.start()
             try:
                 world.service.wait_until_ready()

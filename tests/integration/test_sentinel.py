@@ -26,13 +26,13 @@ RATE = 200.0
 
 
 def test_a_master_is_killed_under_200_events_a_second(
-    tmp_path: Path, bootstrap: str, topic_prefix: str, redis_store: object
+    tmp_path: Path, one_bootstrap: str, topic_prefix: str, redis_store: object
 ) -> None:
     """Every event of every user is in the next master, lists too, and it is where a reader finds them."""
     del redis_store  # skips where there is no Redis
     with Group(tmp_path / "group") as group:
         plain = group.servers[0].url
-        world = World(tmp_path, bootstrap, plain, topic_prefix)
+        world = World(tmp_path, one_bootstrap, plain, topic_prefix)
         config = world.service.config
         config.write_text(config.read_text().replace(plain, group.url))
         world.store.close()

@@ -44,10 +44,10 @@ class Faults(Watch):
 
 
 @pytest.fixture(scope="module")
-def faults(tmp_path_factory: pytest.TempPathFactory, bootstrap: str) -> Iterator[Faults]:
+def faults(tmp_path_factory: pytest.TempPathFactory, one_bootstrap: str) -> Iterator[Faults]:
     with Store() as store, Proxy(store.port) as proxy:
         folder = tmp_path_factory.mktemp("store-faults")
-        world = World(folder, bootstrap, f"redis://127.0.0.1:{proxy.port}/0", f"sf{os.getpid()}")
+        world = World(folder, one_bootstrap, f"redis://127.0.0.1:{proxy.port}/0", f"sf{os.getpid()}")
         try:
             made = Faults(world, store, proxy)
             made.start()

@@ -17,5 +17,4 @@ def kafka_log(bootstrap: str, topic_prefix: str) -> Iterator[KafkaLog]:
 
     log = KafkaLog(bootstrap, topic_prefix)
     yield log
-    for source in log.opened:
-        source.close()
+    log.close()

@@ -37,12 +37,12 @@ POLL = {
         NetworkExceptionError NodeNotReadyError NotControllerError NotCoordinatorError
         NotEnoughReplicasAfterAppendError NotEnoughReplicasError NotLeaderForPartitionError
         OffsetNotAvailableError PreferredLeaderNotAvailableError ReplicaNotAvailableError
-        RequestTimedOutError RetriableError ShareSessionNotFoundError StaleMetadata
+        RequestTimedOutError RetriableError SaslAuthenticationFailedError ShareSessionNotFoundError StaleMetadata
         ThrottlingQuotaExceededError TooManyInFlightRequests UnjoinedGroupException
         UnknownLeaderEpochError UnknownTopicIdError UnknownTopicOrPartitionError
         UnstableOffsetCommitError
     """,
-    "gap": "OffsetOutOfRangeError",
+    "gap": "OffsetOutOfRangeError LogTruncationError",
     "no_right": "TopicAuthorizationFailedError",
     "no_codec": "UnsupportedCodecError",
     "stop": """
@@ -63,13 +63,13 @@ POLL = {
         InvalidRequestError InvalidRequiredAcksError InvalidSessionTimeoutError InvalidTimestampError
         InvalidTopicError InvalidTransactionTimeoutError InvalidTxnStateError InvalidUpdateVersionError
         InvalidVoterKeyError KafkaConfigurationError KafkaProtocolError LogDirNotFoundError
-        LogTruncationError MemberIdRequiredError MessageSizeTooLargeError MismatchedEndpointTypeError
+        MemberIdRequiredError MessageSizeTooLargeError MismatchedEndpointTypeError
         NewLeaderElectedError NoError NoOffsetForPartitionError NoReassignmentInProgressError
         NonEmptyGroupError OffsetMetadataTooLargeError OffsetMovedToTieredStorageError
         OperationNotAttemptedError OutOfOrderSequenceNumberError PolicyViolationError
         PositionOutOfRangeError PrincipalDeserializationFailureError ProducerFencedError
         QuotaViolationError ReassignmentInProgressError RebalanceInProgressError RecordListTooLargeError
-        RecordTooLargeError ResourceNotFoundError SaslAuthenticationFailedError SecurityDisabledError
+        RecordTooLargeError ResourceNotFoundError SecurityDisabledError
         SnapshotNotFoundError StaleBrokerEpochError StaleControllerEpochError StaleMemberEpochError
         TelemetryTooLargeError TopicAlreadyExistsError TopicDeletionDisabledError
         TransactionAbortableError TransactionAbortedError TransactionCoordinatorFencedError

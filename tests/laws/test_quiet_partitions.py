@@ -98,7 +98,7 @@ def test_a_partition_added_while_running_has_an_offset(kafka_log: KafkaLog) -> N
     """From when it is seen on, without a record."""
     added = (kafka_log.interactions, 1)
     source = kafka_log.open(watch_seconds=0.2)
-    del source._tps[added]  # as if it came after the start: the embedded broker cannot add one
+    source._places.remove(added)  # as if it came after the start: the embedded broker cannot add one
     assert added not in source.start({}, {})
     read(source, lambda _: added in source.next_offsets({}))
     assert source.next_offsets({})[added] == 0

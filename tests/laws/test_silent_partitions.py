@@ -91,7 +91,7 @@ def test_a_silent_partition_is_waited_for_once(kafka_log: KafkaLog) -> None:
 
 def _silence(source: Any, place: TopicPartition) -> None:
     """As if the partition had no leader: it is never fetched from."""
-    consumer, tp = source._consumer, KafkaPartition(*place)
+    consumer, tp = source._consumer.consumer, KafkaPartition(*place)
     assign, resume = consumer.assign, consumer.resume
 
     def assigned(tps: list[Any]) -> None:

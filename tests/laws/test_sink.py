@@ -13,9 +13,10 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.kafka_sink import KafkaSink
-from consumers.dead_letters.sink import CUT_BYTES, DeadLetter, Sink, dead_letter
+from consumers.dead_letters.sink import DeadLetter, Sink, dead_letter
 from consumers.demo.embedded_servers import Broker
 from consumers.events.record import Record
+from tests.support.brokers import BROKERS, bootstrap_of
 from tests.support.doubles import ListSink
 from tests.support.running import wait_for
 
@@ -54,14 +55,14 @@ def kafka_sink(bootstrap: str, topic: str, **options: Any) -> KafkaSink:
     return KafkaSink(KafkaConfig([bootstrap], dead_letter_topic=topic), **options)
 
 
-@pytest.fixture(params=["list", "kafka"])
+@pytest.fixture(params=["list", *BROKERS])
 def sink(request: pytest.FixtureRequest, topic_prefix: str) -> Iterator[tuple[Sink, Any]]:
     """A sink, and what reads at least n letters back from it."""
     if request.param == "list":
         kept = ListSink()
         yield kept, lambda _n: kept.letters
         return
-    bootstrap = request.getfixturevalue("bootstrap")
+    bootstrap = bootstrap_of(request, request.param)
     made = kafka_sink(bootstrap, topic_prefix)
     yield made, lambda n: read(bootstrap, topic_prefix, n)
     made.close()
@@ -118,45 +119,6 @@ def test_the_same_letter_twice_is_two_equal_letters(sink: tuple[Sink, Any]) -> N
 
 
 # Kafka
-
-
-def test_a_value_that_is_too_large_is_cut(bootstrap: str, topic_prefix: str) -> None:
-    """What does not fit into a record is shortened, with its length in a header; its neighbours are whole."""
-    out = kafka_sink(bootstrap, topic_prefix)
-    out.send(letter(1))
-    out.send(letter(2, value=b"v" * 2_000_000))
-    out.send(letter(3, key=b"k" * 2_000_000, value=b"v"))
-    out.send(letter(4))
-    assert delivered(out)
-    out.close()
-    first, second, third, fourth = sorted(
-        read(bootstrap, topic_prefix, 4), key=lambda one: dict(one.headers)["offset"]
-    )
-    assert (first, fourth) == (letter(1), letter(4))
-    assert (second.key, second.value) == (b"k", b"v" * CUT_BYTES)
-    assert (third.key, third.value) == (b"k" * CUT_BYTES, b"v")
-    assert second.headers == [*letter(2).headers, ("truncated", b"true"), ("length", b"2000000")]
-    assert dict(third.headers)["truncated"] == b"true"
-
-
-def test_a_letter_over_the_limit_of_the_topic(request: pytest.FixtureRequest, topic_prefix: str) -> None:
-    """It is cut until it fits, and its neighbours arrive whole, though they were in one batch with it."""
-    bootstrap = request.config.getoption("--kafka-bootstrap")
-    if bootstrap is None:
-        pytest.skip("the embedded broker has no max.message.bytes: --kafka-bootstrap names one that has")
-    limit = {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": "1000"}}
-    with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
-        admin.create_topics({topic_prefix: limit}, wait_for_metadata=True)
-    out = KafkaSink(KafkaConfig([bootstrap], dead_letter_topic=topic_prefix))
-    sent = [letter(n, value=b"v" * (100_000 if n == 20 else 50)) for n in range(40)]
-    for one in sent:
-        out.send(one)
-    assert delivered(out)
-    out.close()
-    found = {dict(one.headers)["offset"]: one for one in read(bootstrap, topic_prefix, 40)}
-    assert [found[b"%d" % n] for n in range(40) if n != 20] == [one for one in sent if one != sent[20]]
-    assert 100 < len(found[b"20"].value or b"") < 1000
-    assert found[b"20"].headers[-2:] == [("truncated", b"true"), ("length", b"100000")]
 
 
 def test_after_close_nobody_waits(bootstrap: str, topic_prefix: str) -> None:

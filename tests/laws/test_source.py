@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -11,6 +12,7 @@ from consumers.config.schema import KafkaConfig
 from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.events.record import Offsets
 from consumers.source.kafka import KafkaSource
+from tests.support.brokers import BROKERS, bootstrap_of
 from tests.support.doubles import Abort, ListSource
 from tests.support.logs import (
     KEPT,
@@ -27,12 +29,17 @@ from tests.support.logs import (
     read_all,
     some,
 )  # fmt: skip
+from tests.support.running import wait_for
 
 
-@pytest.fixture(params=["list", "kafka"])
-def log(request: pytest.FixtureRequest) -> Log:
-    made: Log = ListLog() if request.param == "list" else request.getfixturevalue("kafka_log")
-    return made
+@pytest.fixture(params=["list", *BROKERS])
+def log(request: pytest.FixtureRequest, topic_prefix: str) -> Iterator[Log]:
+    if request.param == "list":
+        yield ListLog()
+        return
+    made = KafkaLog(bootstrap_of(request, request.param), topic_prefix)
+    yield made
+    made.close()
 
 
 # Every source
@@ -245,7 +252,7 @@ def test_commit_is_seen_by_lag_tools(kafka_log: KafkaLog) -> None:
         bootstrap_servers=kafka_log.config.bootstrap_servers, group_id=kafka_log.config.group_id
     ) as tool:
         for (topic, partition), offset in ends(sent).items():
-            assert tool.committed(TopicPartition(topic, partition)) == offset
+            wait_for(lambda: tool.committed(TopicPartition(topic, partition)) == offset, why="the commit")  # noqa: B023
     fresh = kafka_log.open()
     fresh.start({}, {})
     assert len(read_all(fresh, len(sent))) == len(sent)
@@ -333,7 +340,7 @@ def test_partitions_added_while_running(kafka_log: KafkaLog) -> None:
     added, canaries = (kafka_log.interactions, PARTITIONS - 1), f"canary.{kafka_log.interactions}"
     first = kafka_log.fill([(kafka_log.interactions, 0, k, b"e") for k in range(10)])
     source = kafka_log.open(watch_seconds=1.0, canary_topic=canaries)
-    del source._tps[added]  # as if it came after the start: the embedded broker cannot add one
+    source._places.remove(added)  # as if it came after the start: the embedded broker cannot add one
     source.start({}, {})
     got = read_all(source, len(first))
     assert added not in source.lag({})

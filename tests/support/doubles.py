@@ -78,6 +78,9 @@ class ListSource:
     def next_offsets(self, offsets: Offsets) -> Offsets:
         return self._offsets | offsets
 
+    def problem(self) -> str | None:
+        return None
+
     def waiting(self) -> list[Record]:
         first: dict[TopicPartition, Record] = {}
         for record in self.records[self._position :]:

@@ -73,7 +73,7 @@ class KafkaLog:
                 {topic: KEPT | {"num_partitions": PARTITIONS} for topic in self.topics},
                 wait_for_metadata=True,
             )
-        self.opened: list[KafkaSource] = []
+        self._opened: list[KafkaSource] = []
         self._oldest: dict[KafkaPartition, int] = {}
 
     def fill(self, records: list[Sent], **producer: Any) -> list[Record]:
@@ -109,12 +109,18 @@ class KafkaLog:
 
     def open(self, **options: Any) -> KafkaSource:
         source = KafkaSource(self.config, self.topics, SourceOptions(**options))
-        self.opened.append(source)
-        told = source._consumer.beginning_offsets
-        source._consumer.beginning_offsets = lambda tps: (
+        self._opened.append(source)
+        consumer = source._consumer.consumer
+        told = consumer.beginning_offsets
+        consumer.beginning_offsets = lambda tps: (
             told(tps) | {tp: offset for tp, offset in self._oldest.items() if tp in tps}
         )
         return source
+
+    def close(self) -> None:
+        """Close every source that was opened."""
+        for source in self._opened:
+            source.close()
 
 
 def read(source: Source, until: Callable[[list[Record]], bool], settle: float = 0.0) -> list[Record]:

@@ -105,7 +105,12 @@ class Running:
         """Sends the signal and gives the exit code."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE)
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # faulthandler: every thread's stack goes to the log
+            self.process.wait(PATIENCE)
+            raise AssertionError(f"it does not stop: {self.log.read_text()[-5000:]}") from None
 
     def kill(self) -> None:
         if self.process is not None and self.process.poll() is None:

@@ -9,9 +9,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumers.config.schema import KafkaConfig
+from consumers.kafka_client.topics import Described
 from consumers.report.writer import Writer
 from consumers.service.canary import Canaries
-from consumers.source.partition_discovery import PartitionWatch
+from consumers.source.topic_watch import TopicWatch
 from serving.contract import Keys
 from serving.store.key_scan import UserKeyScan
 from serving.worker import ThreadFailed, Worker
@@ -115,7 +116,7 @@ class Whole(Broken):
 def test_the_watch_for_partitions_goes_on() -> None:
     """After an answer that cannot be read it asks again, and sees what was added."""
 
-    class Watch(PartitionWatch):
+    class Watch(TopicWatch):
         admins = iter([Broken()])
 
         def _admin(self) -> Any:
@@ -124,7 +125,7 @@ def test_the_watch_for_partitions_goes_on() -> None:
     watch = Watch(KafkaConfig(), ["t"], 0.01)
     seen = wait_for(watch.latest, PATIENCE, "partitions seen")
     watch.close()
-    assert seen == ({("t", 0), ("t", 1)}, {"t": "id"})
+    assert seen == Described({("t", 0), ("t", 1)}, {"t": "id"}, set(), set())
 
 
 class Store:

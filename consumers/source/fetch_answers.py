@@ -1,0 +1,57 @@
+"""Listen to what brokers say with every fetch: how far a partition can be read, and that they answer at all.
+
+Committed records can be read up to the last stable offset. Behind it an open transaction has records. Whether they
+count is open, so Kafka hands out nothing that follows. kafka-python keeps only the high watermark, which lies further.
+A reader that waits to reach the high watermark waits as long as a transaction is open.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class FetchAnswers:
+    """Listens to the fetches of one consumer. `answered`: when each broker last answered one, seconds (monotonic)."""
+
+    def __init__(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self._ends: dict[Any, int] = {}
+        self.answered: dict[int, float] = {}
+        fetcher = consumer._fetcher
+        # Private methods: kafka-python has no public way. A version without them fails here, at the start.
+        parse, handle = fetcher._parse_fetched_data, fetcher._handle_fetch_response
+
+        def listen(fetch: Any) -> Any:
+            told = fetch.partition_data
+            if not told.error_code and told.high_watermark >= 0:
+                stable = told.last_stable_offset
+                known = stable is not None and stable >= 0
+                self._ends[fetch.topic_partition] = (
+                    min(stable, told.high_watermark) if known else told.high_watermark
+                )
+            return parse(fetch)
+
+        def note(node: int, *details: Any) -> Any:
+            self.answered[node] = time.monotonic()
+            return handle(node, *details)
+
+        fetcher._parse_fetched_data, fetcher._handle_fetch_response = listen, note
+
+    def may_wait(self, millis: int) -> None:
+        """Let brokers wait so long for records before they answer the fetches to come."""
+        self._consumer._fetcher.config["fetch_max_wait_ms"] = millis
+
+    def take_ends(self) -> dict[Any, int]:
+        """Return the first offset that cannot be read yet, of each partition that has told it since the last call."""
+        ends, self._ends = self._ends, {}
+        return ends
+
+    def leader(self, tp: Any) -> int | None:
+        """Return the broker that leads partition `tp`; None if there is none."""
+        leader: int | None = self._consumer._fetcher._manager.cluster.leader_for_partition(tp)
+        return leader

@@ -1,0 +1,137 @@
+"""The consumer that reads the log: its partitions, which of them are fetched, and whether their brokers answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from kafka import KafkaConsumer
+from kafka import TopicPartition as KafkaPartition
+
+from consumers.config.schema import KafkaConfig
+from consumers.events.record import Offsets, Record, TopicPartition
+from consumers.kafka_client.client import client_options
+from consumers.source.fetch_answers import FetchAnswers
+
+CHUNK_RECORDS = 2_000
+"""Most records of one poll of the consumer. After each, partitions that hold enough are paused."""
+MIN_FETCH_BYTES, MAX_FETCH_BYTES = 64 * 1024, 256 * 1024
+"""Bytes of one fetch of a partition. With many partitions it is small, but a record batch should still fit."""
+
+CONNECT_AGAIN_MS = 2_000
+"""The loop waits for it."""
+BUSY_WAIT_MS, REST_WAIT_MS = 20, 250
+"""How long a broker may wait for records before it answers a fetch. It answers at once where there are some. Each
+broker gets one fetch at a time, so that of a quiet partition holds up the next of a busy one. At rest it saves work.
+"""
+REST_SECONDS = 1.0
+
+
+class LogConsumer:
+    """Reads partitions that are assigned by hand. It has no group: `Commits` publishes offsets.
+
+    Every method may raise KafkaError.
+    """
+
+    def __init__(self, config: KafkaConfig, fetched_bytes: int, partitions: int) -> None:
+        """Connect. fetched_bytes: memory for bytes that were fetched and not unpacked yet."""
+        self._config, self._fetched_bytes, self._partitions = config, fetched_bytes, partitions
+        self._tps: dict[TopicPartition, Any] = {}
+        self._fetched: set[TopicPartition] = set()
+        """The partitions that are not paused."""
+        self._connect()
+
+    def _connect(self, **options: Any) -> None:
+        each = self._fetched_bytes // max(1, self._partitions)  # each partition has at most one fetch
+        self.consumer: Any = KafkaConsumer(
+            **client_options(self._config) | options,
+            group_id=None,
+            max_poll_records=CHUNK_RECORDS,
+            max_partition_fetch_bytes=min(MAX_FETCH_BYTES, max(MIN_FETCH_BYTES, each)),
+            fetch_max_bytes=self._fetched_bytes,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+            isolation_level="read_committed",
+            fetch_max_wait_ms=BUSY_WAIT_MS,
+            reconnect_backoff_max_ms=1000,
+            metrics_enabled=False,
+        )
+        self._answers = FetchAnswers(self.consumer)
+        self._came = time.monotonic()
+
+    def connect_again(self, positions: Offsets) -> None:
+        """Go on at `positions` with a new consumer, the other partitions at their end.
+
+        A consumer keeps the password that it began with. Without an answer the old one stays.
+        """
+        old = self.consumer
+        self._connect(bootstrap_timeout_ms=CONNECT_AGAIN_MS)
+        old.close(autocommit=False, timeout_ms=500)
+        self.assign(self._tps)
+        self.seek(positions)
+        self.seek_to_end(set(self._tps) - set(positions))
+
+    def assign(self, places: Iterable[TopicPartition]) -> None:
+        """Read these, and no others. Those that were read before keep their position."""
+        self._tps = {place: KafkaPartition(*place) for place in places}
+        self.consumer.assign(list(self._tps.values()))
+        self._fetched = {place for place, tp in self._tps.items() if tp not in self.consumer.paused()}
+
+    def begins(self) -> Offsets:
+        return self._offsets(self.consumer.beginning_offsets)
+
+    def ends(self) -> Offsets:
+        return self._offsets(self.consumer.end_offsets)
+
+    def _offsets(self, ask: Any) -> Offsets:
+        return {(tp.topic, tp.partition): offset for tp, offset in ask(list(self._tps.values())).items()}
+
+    def seek(self, positions: Offsets) -> None:
+        for place, offset in positions.items():
+            self.consumer.seek(self._tps[place], offset)
+
+    def seek_to_end(self, places: Iterable[TopicPartition]) -> None:
+        if tps := [self._tps[place] for place in places]:
+            self.consumer.seek_to_end(*tps)
+
+    def fetch_only(self, places: set[TopicPartition]) -> None:
+        """Fetch from these, and pause the others."""
+        if places == self._fetched:
+            return
+        self.consumer.resume(*(self._tps[place] for place in places - self._fetched))
+        self.consumer.pause(*(self._tps[place] for place in self._fetched - places))
+        self._fetched = set(places)
+
+    def poll(self, timeout: float) -> dict[TopicPartition, list[Record]]:
+        """Return at most CHUNK_RECORDS records; none after `timeout` seconds."""
+        polled = self.consumer.poll(timeout_ms=int(timeout * 1000))
+        now = time.monotonic()
+        if polled:
+            self._came = now
+        self._answers.may_wait(REST_WAIT_MS if now - self._came > REST_SECONDS else BUSY_WAIT_MS)
+        return {
+            (tp.topic, tp.partition): [
+                Record(m.topic, m.partition, m.offset, m.timestamp, m.key, m.value) for m in messages
+            ]
+            for tp, messages in polled.items()
+        }
+
+    def position(self, place: TopicPartition) -> int:
+        """Return the next offset to fetch."""
+        return int(self.consumer.position(self._tps[place], timeout_ms=0) or 0)
+
+    def take_ends(self) -> Offsets:
+        """Return the first offset that cannot be read yet, of each partition that has told it since the last call."""
+        told = self._answers.take_ends()
+        return {place: end for tp, end in told.items() if (place := (tp.topic, tp.partition)) in self._tps}
+
+    def unanswered(self, since: float) -> set[TopicPartition]:
+        """Return the partitions that are fetched and whose broker has not answered since a (monotonic) time."""
+        answered, leader = self._answers.answered, self._answers.leader
+        heard = {node for node, at in answered.items() if at >= since}
+        return {place for place in self._fetched if leader(self._tps[place]) not in heard}
+
+    def close(self, seconds: float = 2.0) -> None:
+        self.consumer.close(autocommit=False, timeout_ms=int(seconds * 1000))

@@ -1,0 +1,111 @@
+"""Keep what cannot be read now, and say it in words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from consumers.config.schema import KafkaConfig
+from consumers.events.record import TopicPartition
+from consumers.source.topic_watch import no_right
+
+SILENT_SECONDS = 4.0
+"""Seconds without an answer after which a partition counts as silent."""
+RETRY_SECONDS = 2.0
+"""Seconds after which a topic is asked for again whose reading was refused."""
+LOOK_SECONDS = 1.0
+log = structlog.get_logger()
+
+
+class Trouble:
+    """What cannot be read. One thread changes it; any thread may ask for `problem`.
+
+    clock: seconds.
+    """
+
+    def __init__(self, config: KafkaConfig, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config, self._clock = config, clock
+        self.unavailable = ""
+        """Why nothing can be read at all."""
+        self._denied: dict[str, float] = {}
+        """Topics that may not be read, and when to ask again."""
+        self._missing: frozenset[str] = frozenset()
+        self._silent: dict[TopicPartition, float] = {}
+        """Seconds for which partitions were asked in vain."""
+        self._looked = clock()
+
+    def deny(self, topics: set[str]) -> None:
+        """Note that these may not be read."""
+        for topic in topics - self._denied.keys():
+            log.error("may not read a topic any more; the others go on", topic=topic)
+        self._denied |= dict.fromkeys(topics, self._clock() + RETRY_SECONDS)
+
+    def answered(self, topics: Iterable[str]) -> None:
+        """Note that brokers have let these be read."""
+        self.unavailable = ""
+        for topic in topics:
+            self._denied.pop(topic, None)
+
+    def miss(self, topics: set[str]) -> None:
+        """Note which topics are gone, and no others."""
+        for topic in topics - self._missing:
+            log.error("a topic is gone; the others go on", topic=topic)
+        self._missing = frozenset(topics)
+
+    @property
+    def missing(self) -> frozenset[str]:
+        return self._missing
+
+    def wait(self) -> frozenset[str]:
+        """Return the topics that should not be asked for just now."""
+        now = self._clock()
+        return (
+            frozenset(topic for topic, until in self._denied.items() if now < until)
+            if self._denied
+            else frozenset()
+        )
+
+    def look_due(self) -> bool:
+        return self._clock() - self._looked >= LOOK_SECONDS
+
+    def look(self, unanswered: Callable[[float], Iterable[TopicPartition]]) -> None:
+        """Count for how long each partition was silent. Call it about once a second, while it is polled in vain.
+
+        unanswered: the partitions that were asked and have not answered since a time.
+        """
+        now, since = self._clock(), self._looked
+        passed = min(now - since, 2 * LOOK_SECONDS)  # nobody was asked while nobody polled
+        away = self._missing | self._denied.keys()
+        self._silent = {p: self._silent.get(p, 0.0) + passed for p in unanswered(since) if p[0] not in away}
+        self._looked = now
+
+    def came(self) -> None:
+        """Note that records came: whoever is silent now may only have to wait for its turn."""
+        self._looked = self._clock()
+
+    def silent(self) -> set[TopicPartition]:
+        return {place for place, seconds in self._silent.items() if seconds >= SILENT_SECONDS}
+
+    def problem(self) -> str | None:
+        """Return what cannot be read and what to do, causes before their effects; None if all can."""
+        if self.unavailable:
+            return self.unavailable
+        denied = set(self._denied)
+        if denied:
+            return no_right(self._config, denied)
+        if missing := self._missing:
+            return (
+                f"missing topics: {', '.join(sorted(missing))}. They were deleted; their events cannot come"
+            )
+        return self._silence()
+
+    def _silence(self) -> str | None:
+        longest = dict(self._silent)
+        silent = sorted(place for place, seconds in longest.items() if seconds >= SILENT_SECONDS)
+        if not silent:
+            return None
+        named = ", ".join(f"{topic}:{number}" for topic, number in silent[:3])
+        more = f" and {len(silent) - 3} more" if len(silent) > 3 else ""
+        return f"Kafka has not answered for {max(longest.values()):.0f} s for {named}{more}"

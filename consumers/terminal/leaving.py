@@ -1,0 +1,24 @@
+"""End the process in time, whatever its threads do."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from typing import NoReturn
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with `code`, after what is registered with atexit.
+
+    While daemon threads run, the interpreter is not taken apart: that has been seen to hang for good where a thread of
+    kafka-python was inside OpenSSL.
+    """
+    if threading.active_count() == 1:
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+    os._exit(code)
