@@ -21,6 +21,7 @@ class Keys:
         self.prefix = prefix
         self.meta = f"{prefix}:meta"
         self.canary = f"{prefix}:canary"
+        self._of_users = (f"{prefix}:user:{{", f"{prefix}:rec:{{")
 
     def recommendations(self, user: str, domain: str) -> str:
         return f"{self.prefix}:rec:{{{user}}}:{domain}"
@@ -43,10 +44,11 @@ class Keys:
 
     def owner(self, key: str) -> str | None:
         """Return the user whose key this is; None for other keys."""
-        kind, _, rest = key.removeprefix(f"{self.prefix}:").partition(":")
-        if kind not in ("user", "rec") or not rest.startswith("{") or "}" not in rest:
-            return None
-        return rest[1 : rest.rindex("}")]
+        for head in self._of_users:
+            if key.startswith(head):
+                end = key.rfind("}")
+                return None if end < len(head) else key[len(head) : end]
+        return None
 
     def item_of(self, key: str) -> tuple[str, str] | None:
         """Return the domain and the item whose key this is; None for other keys."""
@@ -168,12 +170,13 @@ def decode_list(data: bytes) -> RecommendationList:
 
 def encode_vector(vector: NDArray[np.float32]) -> bytes:
     """Return FLOAT32 little-endian bytes, as FT.CREATE … TYPE FLOAT32 expects them."""
-    return np.ascontiguousarray(vector, "<f4").tobytes()
+    return vector.astype("<f4", copy=False).tobytes()
 
 
 def number(value: float) -> str:
     """Return decimal text that reads back to the same float; whole numbers have no point."""
-    return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(float(value))
+    text = repr(float(value))
+    return str(int(value)) if text.endswith(".0") and abs(value) < 2**53 else text
 
 
 def hash_write(key: str, fields: Mapping[str, Any], ttl_seconds: int | None = None) -> Write:

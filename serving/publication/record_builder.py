@@ -50,15 +50,10 @@ class RecordBuilder:
         full = self._arms.full
         users = [u for u in touched if u in full.users]
         vectors = full.user_vectors(users) if users else ()
+        shared = self._of_vectors() | {"published_ts": str(now_ms)}
         for user, vector in zip(users, vectors, strict=True):
-            counts = {f"events:{name}": n for name, n in full.events_of(user).items() if n}
-            fields = {
-                "vector": encode_vector(vector),
-                "dim": len(vector),
-                "model": full.model,
-                "published_ts": now_ms,
-                **counts,
-            }
+            counts = {f"events:{name}": str(n) for name, n in full.events_of(user).items() if n}
+            fields = {"vector": encode_vector(vector), **shared, **counts}
             times, domains = touched[user]
             write = hash_write(self._keys.user(user), fields, self._ttl)
             yield write._replace(record_times_ms=tuple(times), domains=tuple(domains))
@@ -68,6 +63,7 @@ class RecordBuilder:
         by_domain: dict[str, list[str]] = {}
         for domain, item in touched:
             by_domain.setdefault(domain, []).append(item)
+        shared = self._of_vectors()
         for domain, items in by_domain.items():
             views = item_views(self._arms.full, domain, items)
             for item, view in zip(items, views, strict=True):
@@ -76,13 +72,16 @@ class RecordBuilder:
                 else:
                     fields = {
                         "vector": encode_vector(view.vector),
-                        "dim": len(view.vector),
                         "title": view.title,
                         "bias": view.bias,
                         "popularity": view.popularity,
-                        "model": self._arms.full.model,
+                        **shared,
                     }
                     yield hash_write(self._keys.item(domain, item), fields)
+
+    def _of_vectors(self) -> dict[str, str]:
+        """Return what every record with a vector holds."""
+        return {"dim": str(self._arms.full.network.dim), "model": str(self._arms.full.model)}
 
     def lists(
         self, domain: str, users: Sequence[str], now_ms: int
