@@ -1,4 +1,4 @@
-"""Hand out records in time order, from Kafka or from a list.
+"""Hand out records in time order, from Kafka.
 
-Called by the service; touches Kafka's consumer.
+The service calls it. It touches Kafka's consumer.
 """

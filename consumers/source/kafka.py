@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata
+from kafka import OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 from kafka.errors import KafkaError
 
@@ -19,7 +19,7 @@ from consumers.kafka_client.codecs import advice, unreadable_topics
 from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.errors import on_poll
 from consumers.kafka_client.topics import canary_partitions
-from consumers.source.options import SourceOptions
+from consumers.source.options import Clients, SourceOptions
 from consumers.source.partition_discovery import PartitionWatch, described
 from consumers.source.positions import Positions
 from consumers.source.protocol import Unavailable
@@ -51,6 +51,7 @@ class KafkaSource:
         config: KafkaConfig,
         topics: Topics,
         options: SourceOptions = SourceOptions(),  # noqa: B008  it never changes
+        clients: Clients = Clients(),  # noqa: B008  it never changes
     ) -> None:
         self._watch: PartitionWatch | None = None
         self._watch_seconds = options.watch_seconds
@@ -63,10 +64,10 @@ class KafkaSource:
         self._reading_items = True
         self.canaries: dict[TopicPartition, Any] = {}
         self.canary_problem = ""
-        self._config = config
+        self._config, self._clients = config, clients
         self._consumer: Any = None
         try:
-            with KafkaAdminClient(**client_options(config)) as admin:
+            with self._admin() as admin:
                 found, self._identity = described(admin, topics)
                 self._tps: dict[TopicPartition, Any] = {
                     place: KafkaPartition(*place) for place in sorted(found)
@@ -83,13 +84,16 @@ class KafkaSource:
             self.close()
             raise Stop("; ".join(unreadable.values()))
 
+    def _admin(self) -> Any:
+        return self._clients.admin(**client_options(self._config))
+
     def _connect(self, fetched_bytes: int) -> Any:
         """Connect the consumer.
 
         fetched_bytes: memory for bytes that were fetched and not unpacked yet; each partition has at most one fetch.
         """
         each = fetched_bytes // max(1, len(self._tps))
-        return KafkaConsumer(
+        return self._clients.consumer(
             **client_options(self._config),
             group_id=self._config.group_id,
             max_poll_records=CHUNK_RECORDS,
@@ -121,7 +125,7 @@ class KafkaSource:
             consumer.seek(tp, first)
         if self.canaries:
             consumer.seek_to_end(*self.canaries.values())
-        self._watch = PartitionWatch(self._config, self._topics, self._watch_seconds)
+        self._watch = PartitionWatch(self._admin, self._topics, self._watch_seconds)
         return self._positions.next({})
 
     def _adopt_new(self) -> None:
@@ -142,6 +146,11 @@ class KafkaSource:
 
     def items_read(self) -> bool:
         return not self._reading_items
+
+    @property
+    def waited_for(self) -> set[TopicPartition]:
+        """The partitions for which the last poll held back the records of others."""
+        return self._merge.waited_for
 
     def _gap(self, place: TopicPartition, first: int, earliest: int) -> None:
         if not self._accept_gap:
@@ -170,7 +179,7 @@ class KafkaSource:
         return records
 
     def _fetch(self, timeout: float) -> bool:
-        """Take in what the consumer has. Return whether that was much."""
+        """Take in what the consumer has. Return whether it had at least one full chunk."""
         taken = self._take_in(timeout)
         busy = taken >= CHUNK_RECORDS
         while taken >= CHUNK_RECORDS:
@@ -189,7 +198,7 @@ class KafkaSource:
         return sum(map(len, polled.values()))
 
     def _refused(self, error: KafkaError) -> None:
-        """Return where reading goes on at once. Raises Unavailable or Stop; see `kafka_client.errors`."""
+        """Handle an error of a poll; return if reading can go on at once. Raises Unavailable or Stop."""
         behaviour = on_poll(error)
         if behaviour == "gap":
             self._out_of_range(error)

@@ -1,10 +1,21 @@
-"""How the log is read."""
+"""Define how the log is read."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import msgspec
+from kafka import KafkaAdminClient, KafkaConsumer
 
 from consumers.source.time_merge import BUFFER_BYTES
+
+
+class Clients(NamedTuple):
+    """Functions that make the source's clients, from the options of kafka-python."""
+
+    consumer: Callable[..., Any] = KafkaConsumer
+    admin: Callable[..., Any] = KafkaAdminClient
 
 
 class SourceOptions(msgspec.Struct, frozen=True):

@@ -1,23 +1,20 @@
 """Find the log's partitions: those at the start, and in a thread those that are added while the service runs.
 
-Thanks to the thread, a slow broker holds up nothing.
+On a thread, a slow broker delays nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from consumers.config.schema import KafkaConfig
 from consumers.errors import Stop
 from consumers.events.decode import Topics
 from consumers.events.record import TopicPartition
-from consumers.kafka_client.client import client_options
 from consumers.kafka_client.topics import places
 from serving.worker import Worker
 
@@ -39,10 +36,13 @@ def described(admin: Any, topics: Topics) -> tuple[set[TopicPartition], dict[str
 
 
 class PartitionWatch:
-    """Looks for partitions every `seconds`. `latest` returns what the last look saw, once."""
+    """Looks for partitions every `seconds`. `latest` returns what the last look saw, once.
 
-    def __init__(self, config: KafkaConfig, topics: Iterable[str], seconds: float) -> None:
-        self._config, self._topics, self._seconds = config, list(topics), seconds
+    connect: makes a Kafka admin client.
+    """
+
+    def __init__(self, connect: Callable[[], Any], topics: Iterable[str], seconds: float) -> None:
+        self._connect, self._topics, self._seconds = connect, list(topics), seconds
         self._seen: tuple[set[TopicPartition], dict[str, str]] | None = None
         self._closing = threading.Event()
         self._thread = Worker("partitions", self._run, again=seconds)
@@ -59,11 +59,8 @@ class PartitionWatch:
 
     def _run(self) -> None:
         while not self._closing.wait(self._seconds):
-            with contextlib.suppress(KafkaError, OSError, ValueError), self._admin() as admin:
+            with contextlib.suppress(KafkaError, OSError, ValueError), self._connect() as admin:
                 while True:
                     self._seen = places(admin, self._topics)
                     if self._closing.wait(self._seconds):
                         return
-
-    def _admin(self) -> Any:
-        return KafkaAdminClient(**client_options(self._config))

@@ -1,4 +1,4 @@
-"""Keep how far each partition was read, and how far it can be read: numbers only, no Kafka."""
+"""Keep how far each partition was read and how far it can be read, in numbers only, without Kafka."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Positions:
         self._partitions: dict[TopicPartition, _Partition] = {}
 
     def start(self, place: TopicPartition, offset: int, end: int, empty: bool = False) -> None:
-        """Begin to read at `offset`. `end`: the log reaches at least so far; `empty`: and no further."""
+        """Begin to read at `offset`. `end`: the log reaches at least this offset. `empty`: it holds nothing."""
         self._partitions[place] = _Partition(offset, offset, offset, end, end if empty else None)
 
     def took(self, place: TopicPartition, next_offset: int) -> None:
@@ -46,7 +46,7 @@ class Positions:
         self._partitions[place].position = max(self._partitions[place].position, position)
 
     def jump(self, place: TopicPartition, offset: int) -> None:
-        """Go on at `offset`: the log has lost what was before, or (`offset` is smaller) everything."""
+        """Go on at `offset`: the log has lost what was before; or everything, if `offset` is smaller."""
         partition = self._partitions[place]
         partition.position, partition.polled = offset, min(partition.polled, offset)
 

@@ -1,4 +1,4 @@
-"""The protocol of a log of records."""
+"""Define the protocol of a log of records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from consumers.events.record import Offsets, Record, TopicPartition
 
 
 class Unavailable(Exception):
-    """The log did not answer; the next try may succeed. Only `poll` and `commit` raise it."""
+    """The log did not answer. The next try may succeed. Only `poll` and `commit` raise this."""
 
 
 class Source(Protocol):
@@ -44,8 +44,8 @@ class Source(Protocol):
     def next_offsets(self, offsets: Offsets) -> Offsets:
         """Return where a restart would go on reading, for every partition, given the next offsets to learn.
 
-        This includes partitions from which nothing was learned. Offsets after the last learned record that hold no
-        record are passed.
+        This includes partitions from which nothing was learned. Offsets without a record that
+        follow the last learned record are skipped.
         """
 
     def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:

@@ -53,7 +53,7 @@ def of_this_log(
 ) -> Known:
     """Return what the checkpoint knows of this log, whose identity is `own`.
 
-    With `accept_gap`, nothing is known of another cluster or topic; without, raises Stop (exit 4).
+    For another cluster or topic, raises Stop (exit 4); with `accept_gap` the checkpoint then knows nothing of it.
     """
     other = {key for key, value in identity.items() if own.get(key, value) != value}
     if other and not accept_gap:

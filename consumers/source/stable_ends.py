@@ -1,8 +1,8 @@
 """Find how far committed records of a partition can be read: to its last stable offset.
 
-Behind that offset an open transaction has records. Whether they count is open, so Kafka hands out nothing that
-follows. The broker sends the offset with every fetch, but kafka-python keeps only the high watermark, which lies
-further. A reader that waits to reach the high watermark waits as long as a transaction is open.
+From that offset on, an open transaction has records. It may still be aborted, so Kafka hands out nothing that follows.
+The broker sends the offset with every fetch, but kafka-python keeps only the high watermark, which lies further. A
+reader that waits to reach the high watermark waits as long as a transaction is open.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ class StableEnds:
         self._consumer = consumer
         self._ends: dict[Any, int] = {}
         fetcher = consumer._fetcher
-        parse = getattr(
-            fetcher, "_parse_fetched_data", None
-        )  # a private method: kafka-python has no public way
+        # The method is private: kafka-python has no public one.
+        parse = getattr(fetcher, "_parse_fetched_data", None)
         if parse is None:
             log.warning("this kafka-python does not tell last stable offsets: open transactions count as lag")
             return

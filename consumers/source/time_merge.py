@@ -11,9 +11,9 @@ from collections.abc import Callable
 from consumers.events.record import Record, TopicPartition
 
 BUFFER_BYTES = 64_000_000
-"""Memory for the records that are held, over all partitions."""
+"""Bytes of memory for the held records of all partitions."""
 RECORD_BYTES = 250
-"""Bytes that Python needs for a record besides key and value, measured."""
+"""Measured bytes that Python needs for a record besides key and value."""
 
 
 def _bytes(record: Record) -> int:
@@ -21,10 +21,10 @@ def _bytes(record: Record) -> int:
 
 
 class Patience:
-    """Decides for which starving partitions the others still wait: for each `seconds` since it began to starve.
+    """Decides for which starving partitions the others wait: for each, `seconds` from when it began to starve.
 
-    So a partition that delivers nothing is waited for once, not again for every record of the others. It is waited for
-    anew after it has delivered something.
+    So the others wait once for a partition that delivers nothing, not again for each of their records. After it has
+    delivered something, they wait for it again.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +36,7 @@ class Patience:
         """Return the partitions to wait for.
 
         starving: all partitions that have more to read and hold no record. busy: so much came from others that the
-        silence of these proves nothing; their time begins anew.
+        silence of these proves nothing. Their time begins anew.
         """
         now = self._clock()
         since = {place: self._since.get(place, now) for place in starving}
@@ -46,7 +46,7 @@ class Patience:
 
 
 class TimeMerge:
-    """Holds polled records per partition and hands out those whose turn it is, oldest record time first.
+    """Holds polled records per partition and hands them out, oldest record time first.
 
     The order within a partition is kept. A record waits while another partition has more to read and holds no record,
     because its next one may be older; `patience` ends the wait. `buffer_bytes`: memory for the records of all

@@ -17,11 +17,11 @@ import pytest
 from kafka import KafkaProducer
 
 from consumers.demo.embedded_servers import HOST, NotInstalledError, Server
-from tests.integration.test_end_to_end import DOMAINS
 from tests.support.running import Running, wait_for
 from tests.support.sasl import DeniedError, Scram
 from tests.support.secure_broker import SecureBroker
 from tests.support.secure_store import PASSWORD, USER
+from tests.support.service_world import DOMAINS
 
 WRONG = "wrong-horse-of-another"
 SILENT = "a port that takes connections and says nothing"

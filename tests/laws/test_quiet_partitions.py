@@ -6,7 +6,7 @@ import pytest
 
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.record import Offsets
-from tests.support.logs import KafkaLog, read, read_all
+from tests.support.logs import KafkaLog, added_later, read, read_all
 
 
 def learned(log: KafkaLog, offsets: Offsets, identity: dict[str, str]) -> tuple[Offsets, dict[str, str]]:
@@ -97,8 +97,7 @@ def test_the_end_of_a_transaction_may_expire_like_the_records_before_it(kafka_lo
 def test_a_partition_added_while_running_has_an_offset(kafka_log: KafkaLog) -> None:
     """From when it is seen on, without a record."""
     added = (kafka_log.interactions, 1)
-    source = kafka_log.open(watch_seconds=0.2)
-    del source._tps[added]  # as if it came after the start: the embedded broker cannot add one
+    source = kafka_log.open(added_later(added), watch_seconds=0.2)
     assert added not in source.start({}, {})
     read(source, lambda _: added in source.next_offsets({}))
     assert source.next_offsets({})[added] == 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as KafkaPartition
 
 from consumers.events.record import Record, TopicPartition
+from consumers.source.options import Clients
 from tests.support.logs import PATIENCE, KafkaLog, by_place, ends, read_all
 
 
@@ -66,8 +66,19 @@ def test_a_silent_partition_is_waited_for_once(kafka_log: KafkaLog) -> None:
     """It does not answer: the others wait for it at first, and for none of their records after that, though something
     of them comes all the time."""
     kafka_log.fill([(kafka_log.interactions, 1, 0, b"never given")])
-    source = kafka_log.open()
-    _silence(source, (kafka_log.interactions, 1))
+    silent = KafkaPartition(kafka_log.interactions, 1)
+
+    class Silent(KafkaConsumer):
+        """Never fetches from one partition, as if that had no leader."""
+
+        def assign(self, partitions: list[KafkaPartition]) -> None:
+            super().assign(partitions)
+            self.pause(silent)
+
+        def resume(self, *partitions: KafkaPartition) -> None:
+            super().resume(*(set(partitions) - {silent}))
+
+    source = kafka_log.open(Clients(consumer=Silent))
     source.start({}, {})
     sent, got, deadline = 0, list[Record](), time.monotonic() + PATIENCE
     with KafkaProducer(bootstrap_servers=kafka_log.config.bootstrap_servers) as producer:
@@ -85,18 +96,5 @@ def test_a_silent_partition_is_waited_for_once(kafka_log: KafkaLog) -> None:
             sent += 1
             while len(got) < sent:
                 got += source.poll(0.05)
-                assert source._merge.waited_for == set()
+                assert source.waited_for == set()
     assert [r.value for r in got] == [b"%d" % k for k in range(sent)]
-
-
-def _silence(source: Any, place: TopicPartition) -> None:
-    """As if the partition had no leader: it is never fetched from."""
-    consumer, tp = source._consumer, KafkaPartition(*place)
-    assign, resume = consumer.assign, consumer.resume
-
-    def assigned(tps: list[Any]) -> None:
-        assign(tps)
-        consumer.pause(tp)
-
-    consumer.assign = assigned
-    consumer.resume = lambda *tps: resume(*(set(tps) - {tp}))

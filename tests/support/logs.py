@@ -1,4 +1,4 @@
-"""Logs to test sources against: a list, and topics of their own on a real broker."""
+"""Make logs to test sources with: a list, and new topics on a real broker."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as KafkaPartition
 from kafka.errors import KafkaConnectionError
 
 from consumers.config.schema import KafkaConfig
 from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.source.kafka import KafkaSource
-from consumers.source.options import SourceOptions
+from consumers.source.options import Clients, SourceOptions
 from consumers.source.protocol import Source
 from tests.support.doubles import ListSource
 
@@ -21,14 +21,14 @@ START = 1_700_000_000_000
 PATIENCE = 30.0
 PARTITIONS = 2
 KEPT: dict[str, Any] = {"replication_factor": 1, "configs": {"retention.ms": "-1"}}
-"""Of a topic whose records do not expire by themselves: their times lie years back."""
+"""Settings of a topic whose records do not expire, although their times lie years back."""
 
 Sent = tuple[str, int, int, bytes | None]
 """(topic, partition, seconds after START, value); keys are b"k"."""
 
 
 class Log(Protocol):
-    """A log to test against: filled once, then opened as often as wanted."""
+    """A log that is filled once and opened as often as wanted."""
 
     interactions: str
     items: str
@@ -39,7 +39,7 @@ class Log(Protocol):
 
 
 class ListLog:
-    """The list; the order of filling is its order."""
+    """A log in a list, in the order of filling."""
 
     interactions, items = "interactions.movies", "items.movies"
 
@@ -59,7 +59,7 @@ class ListLog:
 
 
 class KafkaLog:
-    """Topics of their own on a real broker."""
+    """A log in new topics on a real broker."""
 
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self.config = KafkaConfig([bootstrap], group_id=prefix)
@@ -100,25 +100,50 @@ class KafkaLog:
         return [(topic, partition) for topic in self.topics for partition in range(PARTITIONS)]
 
     def expire(self, place: TopicPartition, before: int) -> None:
-        """Deletes the records before an offset. The embedded broker cannot: there the oldest offset is made up."""
+        """Delete the records before an offset. The embedded broker cannot: there the oldest offset is made up."""
         with KafkaAdminClient(bootstrap_servers=self.config.bootstrap_servers) as admin:
             try:
                 admin.delete_records({KafkaPartition(*place): before})
             except KafkaConnectionError:
                 self._oldest[KafkaPartition(*place)] = before
 
-    def open(self, **options: Any) -> KafkaSource:
-        source = KafkaSource(self.config, self.topics, SourceOptions(**options))
+    def open(self, clients: Clients = Clients(), **options: Any) -> KafkaSource:  # noqa: B008  it never changes
+        def consumer(**words: Any) -> KafkaConsumer:
+            made = clients.consumer(**words)
+            told = made.beginning_offsets
+            made.beginning_offsets = lambda tps: (
+                told(tps) | {tp: offset for tp, offset in self._oldest.items() if tp in tps}
+            )
+            return made
+
+        made = clients._replace(consumer=consumer)
+        source = KafkaSource(self.config, self.topics, SourceOptions(**options), made)
         self.opened.append(source)
-        told = source._consumer.beginning_offsets
-        source._consumer.beginning_offsets = lambda tps: (
-            told(tps) | {tp: offset for tp, offset in self._oldest.items() if tp in tps}
-        )
         return source
 
 
+def added_later(place: TopicPartition) -> Clients:
+    """Return clients that do not show a partition at the start. The embedded broker cannot add one."""
+    made: list[KafkaAdminClient] = []
+
+    def admin(**words: Any) -> KafkaAdminClient:
+        client = KafkaAdminClient(**words)
+        if not made:
+            describe = client.describe_topics
+            client.describe_topics = lambda topics: [_without(place, topic) for topic in describe(topics)]
+        made.append(client)
+        return client
+
+    return Clients(admin=admin)
+
+
+def _without(place: TopicPartition, topic: dict[str, Any]) -> dict[str, Any]:
+    left = [p for p in topic["partitions"] if (topic["name"], p["partition_index"]) != place]
+    return topic | {"partitions": left}
+
+
 def read(source: Source, until: Callable[[list[Record]], bool], settle: float = 0.0) -> list[Record]:
-    """Polls until it holds, and for `settle` seconds more, in which nothing more should come."""
+    """Poll until `until` holds, then for `settle` seconds more, in which nothing should come."""
     records: list[Record] = []
     deadline = time.monotonic() + PATIENCE
     while not until(records):
@@ -146,7 +171,7 @@ def ends(records: list[Record]) -> Offsets:
 
 
 def some(log: Log, n: int = 40) -> list[Sent]:
-    """Interactions over both partitions with a few items, in time order."""
+    """Return interactions in both partitions with a few items, in time order."""
     return [
         (log.items if k % 10 == 0 else log.interactions, k // 2 % PARTITIONS, k, b"%d" % k) for k in range(n)
     ]

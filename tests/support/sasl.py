@@ -1,4 +1,4 @@
-"""The server's side of SASL in the Kafka protocol: PLAIN (RFC 4616) and SCRAM (RFC 5802, 7677)."""
+"""Answer SASL logins as a Kafka server does: PLAIN (RFC 4616) and SCRAM (RFC 5802, 7677)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ PLAIN, SCRAM = "PLAIN", {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
 
 
 class DeniedError(Exception):
-    """Not who they say."""
+    """The login is refused."""
 
 
 class Plain:
-    """One login: `answer` takes the client's message and gives the server's; `done` after the last."""
+    """One login. `answer` takes the client's message and returns the server's; `done` is set after the last."""
 
     def __init__(self, users: dict[str, str]) -> None:
         self._users, self.done = users, False
@@ -29,7 +29,7 @@ class Plain:
 
 
 class Scram:
-    """As `Plain`, for one of the hashes; `nonce` and `salt` are drawn unless given."""
+    """One login as in `Plain`, for one of the hashes. `nonce` and `salt` are drawn unless given."""
 
     def __init__(
         self, users: dict[str, str], mechanism: str, nonce: str | None = None, salt: bytes | None = None
@@ -70,5 +70,5 @@ class Scram:
 
 
 def begin(users: dict[str, str], mechanism: str) -> Plain | Scram:
-    """A login."""
+    """Begin a login."""
     return Plain(users) if mechanism == PLAIN else Scram(users, mechanism)

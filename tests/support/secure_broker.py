@@ -1,4 +1,4 @@
-"""The embedded broker behind TLS and SASL: it has neither, so clients reach it through a front that ends both."""
+"""Put TLS and SASL before the embedded broker, which has neither: clients reach it through a front."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ LARGEST = 104_857_600
 
 
 class Front:
-    """Takes connections on `port` and passes what they say to a plain `target` port, from a thread of its own.
+    """Takes connections on `port` and passes their bytes to a plain `target` port, on its own thread.
 
-    `context`: for TLS. `mechanisms`: who does not log in by one of them is let through to nothing but the versions.
+    `context`: for TLS. `mechanisms`: until a client has logged in by one of them, it may only ask for API versions.
     """
 
     def __init__(self, target: int, context: ssl.SSLContext | None, mechanisms: list[str]) -> None:
@@ -50,7 +50,7 @@ class Front:
         self._thread.join(5.0)
 
     def _run(self) -> None:
-        self._loop.set_exception_handler(lambda *_: None)  # clients that give up in the middle
+        self._loop.set_exception_handler(lambda *_: None)  # clients may give up in the middle
         self._loop.run_until_complete(self._listen())
         self._loop.run_forever()
         if self._server is not None:
@@ -71,7 +71,7 @@ class Front:
 
     @contextlib.contextmanager
     def silence(self) -> Iterator[list[socket.socket]]:
-        """All connections end; new ones are taken and hear nothing. Gives those: later too nobody answers them."""
+        """End all connections; accept new ones and answer nothing. Yield those: they are never answered."""
         asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(5.0)
         taken: list[socket.socket] = []
 
@@ -91,7 +91,8 @@ class Front:
         self._open.add(writer)
         try:
             if self.mechanisms and not await self._log_in(reader, writer, there, back):
-                await asyncio.sleep(0.1)  # as long as Kafka waits (connection.failed.authentication.delay.ms)
+                # Kafka waits this long, too (connection.failed.authentication.delay.ms).
+                await asyncio.sleep(0.1)
                 return
             await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
         except asyncio.IncompleteReadError:
@@ -147,7 +148,7 @@ class Front:
 
 async def _frame(reader: asyncio.StreamReader) -> bytes:
     (size,) = struct.unpack(">i", await reader.readexactly(4))
-    if size > LARGEST:  # no frame, but the beginning of TLS for one
+    if size > LARGEST:  # this is no frame: it may be the beginning of TLS
         raise asyncio.IncompleteReadError(b"", size)
     return await reader.readexactly(size)
 
@@ -158,7 +159,7 @@ def _send(writer: asyncio.StreamWriter, request: Any, response: Any) -> None:
 
 
 class SecureBroker(Broker):
-    """Tells its clients to come through the front.
+    """An embedded broker whose clients come through the front.
 
     protocol: SSL, SASL_PLAINTEXT or SASL_SSL. client_certificates: TLS clients must show one that `cert` signed.
     """
@@ -187,7 +188,7 @@ class SecureBroker(Broker):
         return f"{HOST}:{self.front.port}"
 
     def client(self) -> dict[str, Any]:
-        """What a Kafka client needs."""
+        """Return the options of a Kafka client."""
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap,
             "security_protocol": self.protocol,

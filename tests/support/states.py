@@ -1,4 +1,4 @@
-"""Comparing states bit by bit. Not a test: `from tests.states import differences`."""
+"""Compare states bit by bit, and read them as a checkpoint would."""
 
 from __future__ import annotations
 
@@ -6,12 +6,26 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 
+from models.state.snapshot import Snapshot, joined, snapshot
+
+
+def decoded(taken: Snapshot) -> dict[str, Any]:
+    """Return the state as it is read from a checkpoint."""
+    state: dict[str, Any] = joined(msgspec.msgpack.decode(taken.body), taken.tensors)
+    return state
+
+
+def read_back(state: Any, increment: bool = False) -> Any:
+    """Return what a checkpoint of this state, or of what has changed in it, holds."""
+    return decoded(snapshot(state, increment))
+
 
 def differences(one: Any, two: Any, ignore: Callable[[str], bool] = lambda _path: False) -> list[str]:
-    """Paths at which two nested states differ in type, order of keys, shape or a single bit; empty if nowhere."""
+    """Return the paths at which two nested states differ in type, order of keys, shape or a single bit."""
     return [path for path in _differences(one, two, "") if not ignore(path)]
 
 

@@ -88,7 +88,7 @@ def test_canaries_go_on() -> None:
         return False
 
     nothing: Any = None
-    canaries = Canaries(KafkaConfig(canary_seconds=0.01), "cc:canary", nothing, nothing, may_send)
+    canaries = Canaries(KafkaConfig(canary_seconds=0.01), "cc:canary", nothing, may_send)
     canaries.start()
     assert asked_again.wait(PATIENCE)
     canaries.close()
@@ -114,14 +114,8 @@ class Whole(Broken):
 
 def test_the_watch_for_partitions_goes_on() -> None:
     """After an answer that cannot be read it asks again, and sees what was added."""
-
-    class Watch(PartitionWatch):
-        admins = iter([Broken()])
-
-        def _admin(self) -> Any:
-            return next(self.admins, Whole())
-
-    watch = Watch(KafkaConfig(), ["t"], 0.01)
+    admins = iter([Broken()])
+    watch = PartitionWatch(lambda: next(admins, Whole()), ["t"], 0.01)
     seen = wait_for(watch.latest, PATIENCE, "partitions seen")
     watch.close()
     assert seen == ({("t", 0), ("t", 1)}, {"t": "id"})
