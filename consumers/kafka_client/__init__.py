@@ -1,4 +1,4 @@
-"""Speak to a Kafka cluster: TLS, codecs, and errors in words.
+"""Connect to a Kafka cluster: TLS, codecs, and errors in words.
 
-Called by everything that connects to Kafka.
+Everything that connects to Kafka calls it.
 """

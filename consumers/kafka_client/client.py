@@ -1,4 +1,4 @@
-"""Options that every Kafka client takes."""
+"""Make the options that every Kafka client takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from consumers.kafka_client.tls import TlsContext
 
 
 def client_options(kafka: KafkaConfig) -> dict[str, Any]:
-    """Return the keyword arguments that every Kafka client takes: addresses, security, patience at the start."""
+    """Return the keyword arguments of every Kafka client: addresses, security, time limits at the start."""
     options: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap_servers,
         "security_protocol": kafka.security_protocol,

@@ -1,4 +1,4 @@
-"""Compressed topics: which packages decompress them, and which topic needs one that is not installed."""
+"""Find out which compressed topics need a package that is not installed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POLL_MS = 100
 
 
 def missing_codecs() -> list[str]:
-    """Return the codecs that cannot be read here."""
+    """Return the codecs whose packages are not installed."""
     there = {"snappy": codec.has_snappy, "lz4": codec.has_lz4, "zstd": codec.has_zstd}
     return [name for name, has in there.items() if not has()]
 
@@ -44,7 +44,7 @@ def advice(config: KafkaConfig, positions: Offsets, error: UnsupportedCodecError
 
     The topic is looked for at `positions`, the next offsets to fetch.
     """
-    # It has a consumer of its own: polling the one that raised this again never returns (kafka-python 3.0.12).
+    # It opens another consumer: polling the one that raised this again never returns (kafka-python 3.0.12).
     with contextlib.suppress(KafkaError), _consumer(config) as consumer:
         for _, line in _unreadable(consumer, {KafkaPartition(*p): at for p, at in positions.items()}):
             return line

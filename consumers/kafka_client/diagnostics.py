@@ -1,4 +1,4 @@
-"""Say why Kafka cannot be reached, in one line without secrets that says what to do."""
+"""Say in one line, without secrets, why Kafka cannot be reached and what to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from consumers.kafka_client.tls import TlsFileError
 
 
 def _refusal(error: BaseException | None) -> str | None:
-    """Return what to do about a definite refusal, or None if the error is no such refusal."""
+    """Return what to do about a refusal; None if the error is no refusal."""
     if isinstance(error, SaslAuthenticationFailedError):
         return "It refuses the user or the password: kafka.sasl_username, kafka.sasl_password or sasl_password_file."
     if isinstance(error, UnsupportedSaslMechanismError):
@@ -29,9 +29,9 @@ def _refusal(error: BaseException | None) -> str | None:
 
 
 def _informativeness(error: BaseException | None) -> int:
-    """Rank what an error tells, from 0 to 3.
+    """Rate how much an error tells, from 0 to 3.
 
-    The last try says least: the end of the time cuts it off, or it sees only that a connection ended.
+    The last try tells least: the time limit cuts it off, or it sees only that a connection ended.
     """
     if error is None:
         return 0
@@ -53,7 +53,7 @@ class _MostInformativeError(logging.Handler):
                 self.error = arg
 
 
-# kafka-python tries again until its time is over. Its exception then says only that; only its log says why.
+# kafka-python tries again until its time is over. Its exception says only that; its log says why.
 _heard = _MostInformativeError()
 _manager = logging.getLogger("kafka.net.manager")
 _manager.addHandler(_heard)
@@ -62,7 +62,7 @@ _manager.propagate = False
 
 
 def why_unreachable(config: KafkaConfig, error: Exception) -> str:
-    """Say in one line why a broker does not answer, or does not let us in."""
+    """Say in one line why a broker does not answer, or refuses us."""
     cause: BaseException = error
     if _heard.error is not None and "bootstrap" in str(error):
         cause, _heard.error = _heard.error, None
@@ -75,7 +75,7 @@ def _advice(config: KafkaConfig, cause: BaseException) -> str:
     if refusal := _refusal(cause):
         return refusal.format(config=config)
     if "disconnected" in str(cause):
-        # A missing certificate and another protocol both look like this.
+        # A missing certificate and a wrong protocol both look like this.
         certificate = ", and a client's certificate if it wants one (kafka.ssl_certfile, kafka.ssl_keyfile)"
         more = certificate if config.security_protocol.endswith("SSL") else ""
         return (

@@ -17,7 +17,7 @@ from kafka.errors import (
 
 Reading = Literal["retry", "gap", "no_right", "no_codec", "stop"]
 """retry: back off and poll again. gap: records are gone; stop with exit 4, or go on with --accept-gap.
-no_right: go on without canaries where it is their topic, else stop with exit 2. no_codec: stop with exit 2.
+no_right: on the canary topic go on without canaries, else stop with exit 2. no_codec: stop with exit 2.
 stop: stop with exit 4.
 """
 
@@ -26,12 +26,12 @@ READING: dict[type[KafkaError], Reading] = {
     TopicAuthorizationFailedError: "no_right",
     UnsupportedCodecError: "no_codec",
 }
-"""A class that is not here, nor a base of it, is retried if kafka-python calls it retriable; else it stops."""
+"""For other classes without a base here: retry if kafka-python calls the error retriable, else stop."""
 
 Letter = Literal["cut", "leave_out", "send_again"]
 """cut: send less of the value, until it fits.
-leave_out: the broker has something against this record; log and count it.
-send_again: it lasts until it is over; make a new producer after a pause.
+leave_out: the broker refuses this record; log and count it.
+send_again: the cause may pass; make a new producer after a pause.
 """
 
 LETTER: dict[type[KafkaError], Letter] = {
@@ -40,10 +40,10 @@ LETTER: dict[type[KafkaError], Letter] = {
     InvalidRecordError: "leave_out",
     InvalidTimestampError: "leave_out",
 }
-"""A class that is not here, nor a base of it, is sent again."""
+"""For other classes without a base here: send again."""
 
 OF_THE_RECORD = tuple(LETTER)
-"""What a broker has against a record itself, or against another one of the same batch."""
+"""Errors by which a broker refuses a record, or another one of the same batch."""
 
 
 def on_poll(error: KafkaError) -> Reading:

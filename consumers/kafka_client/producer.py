@@ -1,4 +1,4 @@
-"""Producers, and the partition that a key goes to."""
+"""Make producers, and find the partition of a key."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from kafka import KafkaProducer
 from kafka.partitioner.default import murmur2
 
 BATCH_BYTES = 900_000
-"""Just below the size of record batches that brokers take by default."""
+"""Bytes, just below the largest record batch that brokers take by default."""
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
-"""The client's own limit. The broker decides what it takes."""
+"""The client's own limit, in bytes. The broker's limit decides."""
 DELIVERY_SECONDS = 60.0
 
 
@@ -31,7 +31,7 @@ def make_producer(client: Mapping[str, Any], live: bool = False, **options: Any)
         "request_timeout_ms": 15_000,
         "delivery_timeout_ms": int(DELIVERY_SECONDS * 1000),
         "bootstrap_timeout_ms": 6000,
-        "max_block_ms": 10_000,  # how long a missing topic may hold up its first record
+        "max_block_ms": 10_000,  # the longest that a missing topic may delay its first record
         "allow_auto_create_topics": False,  # the broker, not we, would choose its number of partitions
         "metrics_enabled": False,
     }

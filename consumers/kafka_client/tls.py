@@ -1,4 +1,4 @@
-"""TLS to Kafka as kafka-python makes it, but with a time limit on the handshake."""
+"""Make TLS connections to Kafka as kafka-python does, with a time limit on the handshake."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import threading
 from typing import Any
 
 PATIENCE_SECONDS = 2.5
-"""Seconds for which a server may say nothing in a handshake; then the connection ends, and the client tries again."""
+"""Seconds for which a server may be silent in a handshake. Then the connection ends, and the client tries again."""
 LONGEST_SECONDS = 10.0
-"""The limit doubles with each try up to this, for slow brokers. A start has some 6 s, and other servers to try."""
+"""The limit doubles with each try up to this, for slow brokers. A start takes about 6 s and may try other servers."""
 
 
 class TlsFileError(OSError):
@@ -59,11 +59,11 @@ class TlsContext:
 
 
 class _Connection(ssl.SSLSocket):
-    """A connection that is shut down unless its handshake ends in time; kafka-python would wait for ever."""
+    """A connection that is shut down unless its handshake ends in time; kafka-python alone would wait for ever."""
 
     _owner: TlsContext | None = None
     _waited = 0.0
-    """Seconds that the handshake was waited for; 0 as long as it is not too late."""
+    """Seconds that the handshake took when it was cut off; 0 if it was not."""
 
     def limit(self, owner: TlsContext) -> None:
         """Start the clock of the handshake."""

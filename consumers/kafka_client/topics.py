@@ -1,4 +1,4 @@
-"""Topics: their partitions, how they are created, and how large a record they take."""
+"""Create topics, and ask for their partitions and for the largest record that they take."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def create_canary_topic(admin: Any, topic: str) -> None:
 def canary_partitions(admin: Any, topic: str) -> tuple[dict[TopicPartition, Any], str]:
     """Return the partitions of the canaries' topic, or why there are none. A missing topic is created.
 
-    A refusal is no error: it must not stop the events.
+    A refusal is no error: events go on without canaries.
     """
     try:
         (described,) = admin.describe_topics([topic])
@@ -89,7 +89,7 @@ def canary_partitions(admin: Any, topic: str) -> tuple[dict[TopicPartition, Any]
 
 
 def message_limits(admin: Any, topics: Iterable[str]) -> dict[str, int]:
-    """Return `max.message.bytes` of each topic for which the broker tells it; it may refuse."""
+    """Return `max.message.bytes` of each topic, as far as the broker tells it."""
     limits = {}
     for topic in topics:
         try:

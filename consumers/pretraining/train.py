@@ -1,4 +1,4 @@
-"""Learn history into a first checkpoint, with the learners of `run` and as `run` learns.
+"""Learn history into a first checkpoint, with the learners of `run`, in the way of `run`.
 
 Items come first, then every event in time order, with a network step every `intake.network_events`. The state holds no
 offsets, so `run` reads its log from the beginning: history is for what is NOT in the log. An event in both is
@@ -39,7 +39,7 @@ def put_items(arms: Arms, items: Sequence[Item], encoder: TextEncoder, bars: Pro
         vectors = encode(encoder, {key: latest[key] for key in chunk})
         arms.put_text_vectors(vectors, idle=start + CHUNK_TEXTS >= len(keys))
         bars.advance(task, len(chunk))
-    arms.full.forget_evictions()  # nothing was published, so nothing has to be deleted
+    arms.full.forget_evictions()  # nothing was published, so there is nothing to delete
 
 
 def fit(
