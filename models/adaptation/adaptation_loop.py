@@ -1,4 +1,4 @@
-"""The adaptation loop: what drifts is detected, an action is tried as a challenger, a test says what it was worth."""
+"""Run the adaptation loop: detect drift, try an action as a challenger, and judge it by a test."""
 
 from __future__ import annotations
 
@@ -20,32 +20,35 @@ DIVERGENCE_EVENTS = 256
 
 
 class Notice(NamedTuple):
-    """One line of the loop's story: a detection, the start of an action, or its verdict."""
+    """What the loop tells: a detection, the start of an action, or its verdict."""
 
     domain: str
     event: str
-    """The detector, the action, or `strategy_<name>`: a strategy that the network tried."""
+    """The detector, the action, or `strategy_<name>` for a strategy that the network tried."""
     outcome: Outcome | None = None
     """None for a detection."""
     score: float = 0.0
-    """Detection: the size of the shift. Verdict: how much less the challenger erred, per event."""
+    """Of a detection, the size of the shift. Of a verdict, champion's minus challenger's mean loss an event."""
     events: int = 0
-    """Verdict: after so many events."""
+    """Of a verdict, the number of events before it."""
     started: bool = False
 
 
 class AdaptationLoop(Live):
-    """`step` after scoring and before learning, for every event. One challenger a domain and part at a time."""
+    """Detects drift and runs challengers, at most one for each domain and part at a time.
+
+    Call `step` for every event, after scoring and before learning.
+    """
 
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
         self.drift = DriftDetectors()
         self.running: dict[tuple[str, str], Challenger] = {}
-        """By domain and what it challenges: `bias` or `ranker`."""
+        """Running challengers by domain and by the part that they challenge: `bias` or `ranker`."""
         self._waiting: dict[str, list[Action]] = {}
 
     def step(self, event: Interaction, scored: ScoredEvent) -> list[Notice]:
-        """What happened at this event."""
+        """Measure one event, judge challengers and begin new ones. Return what happened."""
         notices: list[Notice] = []
         domain = self.learner.index[event.domain]
         detected = [
@@ -55,7 +58,8 @@ class AdaptationLoop(Live):
             watch = self.drift.watches[event.domain, detector]
             notices.append(Notice(event.domain, detector, score=watch.score))
         if detected:
-            self.learner.network.forget_best(domain)  # the best parameters so far are those of another time
+            # The best parameters so far belong to the time before the drift.
+            self.learner.network.forget_best(domain)
             actions = plan(detected, self.learner.domains[domain].is_target)
             waiting = self._waiting.setdefault(event.domain, [])
             waiting += [action for action in actions if action not in waiting]
@@ -97,7 +101,7 @@ class AdaptationLoop(Live):
         return notices
 
     def _network(self) -> list[Notice]:
-        """What the network's own trials of strategies came to."""
+        """Return the verdicts of the network's own trials of strategies."""
         return [
             Notice(
                 self.learner.domains[v.target].name, f"strategy_{v.candidate}", v.outcome, v.mean, v.events
@@ -122,7 +126,7 @@ class AdaptationLoop(Live):
         return notices
 
     def users(self) -> set[str]:
-        """The ids that challengers hold."""
+        """Return the ids that challengers hold."""
         return {user for challenger in self.running.values() for user in challenger.users()}
 
     def drop_user(self, user_id: str) -> None:
