@@ -1,4 +1,4 @@
-"""Reach the broker and the store before anything heavy is loaded. Say in one clear line if they are away."""
+"""Reach the broker and the store before heavy libraries are loaded. Say in one clear line if one is away."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from serving.store.store import Store
 
 
 def connect_store(settings: Settings, opened: Callable[..., Store] = open_store) -> Store:
-    """Return a store that has just answered, and takes writes as far as it says. Raises Stop (exit 2)."""
+    """Return a store that has just answered and, by its own account, takes writes. Raises Stop (exit 2)."""
     url = settings.redis.url
     if (why := problem(url)) is not None:
         raise Stop(f"redis.url {redacted(url)}: {why}")
@@ -39,7 +39,7 @@ def connect_store(settings: Settings, opened: Callable[..., Store] = open_store)
 def _check_is_master(settings: Settings, store: Store) -> None:
     """Raise Stop for a server that takes no writes.
 
-    A client that finds its master by itself is not asked: the master may just be another one.
+    A client that finds its master by itself is not checked: the master may change at any moment.
     """
     url = settings.redis.url
     if settings.redis.cluster or uses_sentinel(url):
@@ -59,7 +59,7 @@ def _check_is_master(settings: Settings, store: Store) -> None:
 
 
 def _check_is_ours(settings: Settings, store: Store) -> None:
-    """Raise Stop where `cc:meta` is no hash: at a start an operator can decide; a running service replaces it."""
+    """Raise Stop if `cc:meta` is no hash: at a start an operator can decide. A running service would replace it."""
     meta = Keys(settings.redis.prefix).meta
     (found,) = store.write((), [(meta, "started_ts")]).found
     if not isinstance(found, Exception):
@@ -73,7 +73,7 @@ def _check_is_ours(settings: Settings, store: Store) -> None:
 
 
 def _kind(url: str, error: Exception) -> str:
-    """Return the error's name, or what to look at where starting the server would not help."""
+    """Return the error's name, or what to look at if starting the server would not help."""
     if isinstance(error, NoMasterError):
         parts = sentinel_parts(url)
         hosts = ", ".join(f"{host}:{port}" for host, port in parts.hosts)
@@ -99,6 +99,6 @@ def _told(error: Exception, keys: str) -> str | None:
 
 
 def connect_source(settings: Settings, accept_gap: bool = False) -> KafkaSource:
-    """Return the log, after its topics were found. Raises Stop."""
+    """Return the log, once its topics are found. Raises Stop."""
     options = SourceOptions(accept_gap, settings.kafka.canary_topic)
     return KafkaSource(settings.kafka, settings.topics(), options)

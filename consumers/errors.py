@@ -1,4 +1,4 @@
-"""The three behaviours of an error: reject this record, retry later, stop. Only `Stop` ends the process.
+"""Name the three behaviours of an error: reject this record, retry later, stop. Only `Stop` ends the process.
 
 reject   Rejection           a value, not an exception: the record goes to the dead letters
 retry    source.Unavailable  back off and try the same thing again
@@ -12,7 +12,7 @@ BUG, USAGE, DEAD_LETTER_LIMIT, STATE_UNUSABLE = 1, 2, 3, 4
 
 
 class Stop(Exception):
-    """End the process with `code` after the message, which says what to do, was printed."""
+    """Ends the process with `code`, after its message is printed. The message says what to do."""
 
     def __init__(self, message: str, code: int = USAGE) -> None:
         super().__init__(message)

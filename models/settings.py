@@ -1,50 +1,54 @@
-"""What can be set of the learners."""
+"""Define the settings of the learners."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
+Strategy = Literal["none", "share", "correct", "adversarial", "coral"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+"""The adaptation strategies; `models/transfer/strategies.py` says what each does."""
+
 
 class LearnerSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """Sizes and seed. Rows past a capacity go to the most recently seen; about 4 KB a user."""
+    """Sizes and seed. If a table is full, the least recently seen user or item is evicted; a user takes about 4 KB."""
 
     users: int = 100_000
-    """Users with a row; the least recently seen give way."""
+    """Most users with a row."""
     seen_items: int = 256
-    """Items that users have had, on average over all rows of `users`, 8 bytes each: one may have 2,000 a domain.
-    Past that the least recently seen users give way too."""
+    """Items that users have had, on average over all rows of `users`, 8 bytes each. One user may have 2,000 a domain.
+    With more, the least recently seen users are evicted, too."""
     items_per_domain: int = 200_000
-    """Items with a row, in each domain; the least recently seen give way."""
+    """Most items with a row, in each domain."""
     seed: int = 0
     """Seed of all random draws."""
     compare: bool = True
     """Run a target-only learner beside the full one for every target: transfer gain needs it."""
     threads: int = 2
-    """Computing threads of the ranker; what is learned does not depend on their number."""
+    """Computing threads of the ranker. The result does not depend on their number."""
     exact_items: int = 1000
-    """In a domain with more items, an approximate index finds the nearest ones to a user; scores stay exact."""
+    """In a domain with more items, an approximate index finds the items nearest to a user. Scores stay exact."""
 
 
 class RankerSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """How lists are put together from the ranker's scores."""
+    """How lists are made from the ranker's scores."""
 
     diversity: float = 0.0
-    """0: by score alone; up to 1: items unlike those above them come first."""
+    """0: lists are ordered by score alone. Up to 1: items unlike those above them come first."""
 
 
 class AdaptationSettings(msgspec.Struct, forbid_unknown_fields=True):
     """How targets are adapted to their sources, and to drift."""
 
-    strategy: Literal["auto", "none", "share", "correct", "adversarial", "coral"] = "auto"
-    """What carries sources into targets; `auto` begins by measured divergence and goes on by prequential evidence."""
+    strategy: Literal["auto", Strategy] = "auto"
+    """How sources help targets. `auto` begins by measured divergence and goes on by prequential evidence."""
     enabled: bool = True
-    """Answer drifts."""
+    """Whether drifts lead to actions."""
 
 
 class LearningSettings(LearnerSettings, forbid_unknown_fields=True):
-    """All that is set of a learner: one value, so that learners side by side cannot differ in part of it."""
+    """All settings of a learner, in one value, so that learners side by side cannot differ in a part of it."""
 
     ranker: RankerSettings = msgspec.field(default_factory=RankerSettings)
     adaptation: AdaptationSettings = msgspec.field(default_factory=AdaptationSettings)

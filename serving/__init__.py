@@ -1,4 +1,4 @@
-"""Let results out: Redis for services, Prometheus for operators.
+"""Publish results: to Redis for services, to Prometheus for operators.
 
-Imports models; knows no Kafka and no command line.
+This package imports models. It knows no Kafka and no command line.
 """

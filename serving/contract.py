@@ -72,10 +72,10 @@ class Write(NamedTuple):
     domains: tuple[str, ...] = ()
     """The domain of each of `record_times_ms`."""
     fresh: bool = False
-    """Whether the hash takes the place of a deleted one, so that none of its old fields may stay."""
+    """Whether the hash replaces a deleted one, so that none of its old fields may stay."""
 
     def superseding(self, older: Write) -> Write:
-        """Return this write, which also makes readable what an older, unacknowledged one would have."""
+        """Return this write with the events of an older, unacknowledged one: it makes them readable too."""
         return self._replace(
             record_times_ms=older.record_times_ms + self.record_times_ms,
             domains=older.domains + self.domains,
@@ -121,8 +121,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "vector": "FLOAT32, little-endian bytes, in the space of the users' vectors",
         "dim": "numbers in the vector",
         "title": "from the latest item event",
-        "bias": "how much better than the average it is rated",
-        "popularity": "count of its events, an event counts half after 30 days",
+        "bias": "how far its ratings lie above the average",
+        "popularity": "count of its events; an event counts half after 30 days",
         "model": "network steps when it was written",
     },
     "domain": {

@@ -1,4 +1,4 @@
-"""List every metric that the service exports. Units are in the names; a user or an item is never a label."""
+"""Define every metric that the service exports. Units are in the names. Users and items are never labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FRESHNESS_BUCKETS = (
 
 
 class Metrics:
-    """One instance a process; counters count since process start. Prefix `crosscurrent_`."""
+    """All metrics of a process, with the prefix `crosscurrent_`. Counters count since the process started."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
@@ -53,7 +53,7 @@ class Metrics:
             "key_mismatches", "Records whose key is not their id; still learned."
         )
         self.lost_records = self._counter(
-            "lost_records", "Records gone from the log, passed by with --accept-gap."
+            "lost_records", "Records gone from the log, skipped with --accept-gap."
         )
 
     def _count_results(self) -> None:
@@ -119,7 +119,7 @@ class Metrics:
     def _show_tables(self) -> None:
         self.table_rows = self._gauge("table_rows", "Resident rows.", "table")
         self.table_capacity = self._gauge(
-            "table_capacity", "Most rows; past it the least recently seen goes.", "table"
+            "table_capacity", "Most rows; with more, the least recently seen one is evicted.", "table"
         )
         self.publish_backlog = self._gauge("publish_backlog", "Values that the store has not acknowledged.")
         self.checkpoint_age = self._gauge("checkpoint_age_seconds", "Since the last good checkpoint.")

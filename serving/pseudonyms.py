@@ -10,13 +10,13 @@ import hmac
 
 LENGTH = 32
 PUBLIC_KEY = "crosscurrent"
-"""Key of requests to forget where no other is set. Anybody who guesses an id can then test the guess."""
+"""Key of requests to forget if no other is set. Anybody who guesses an id can then test the guess."""
 
 
 class Pseudonyms:
     """Hashes of user ids. Without a key ids stay as they are.
 
-    `replace = False`: ids stay as they are, and the key serves requests to forget only.
+    `replace = False`: ids stay as they are, and only requests to forget use the key.
     """
 
     def __init__(self, key: str | None = None, replace: bool = True) -> None:

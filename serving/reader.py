@@ -25,7 +25,7 @@ class Unreachable(Exception):
 
 
 class Recommended(NamedTuple):
-    """A list. `origin` says which one it is, `age_seconds` how old it is (None for an empty one)."""
+    """A list. `origin` says which list it is, `age_seconds` how old it is (None for an empty one)."""
 
     items: list[ListedItem]
     origin: Origin
@@ -36,8 +36,8 @@ class Recommended(NamedTuple):
 class Reader:
     """Reads what the service published. Any thread may call it; it has one connection pool.
 
-    key: the service's `privacy.key`. options: those of `serving.store.connection.connect`. Raises Unreachable where
-    a cluster does not answer.
+    key: the service's `privacy.key`. options: those of `serving.store.connection.connect`. Raises Unreachable if a
+    cluster does not answer.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Reader:
         return Recommended([], "empty", None, None)
 
     def titles(self, domain: str, items: list[str]) -> dict[str, str]:
-        """Return titles by item, empty where none is known. Raises Unreachable."""
+        """Return titles by item; "" for an item without a known title. Raises Unreachable."""
         pipeline = self._client.pipeline(transaction=False)
         for item in items:
             pipeline.hget(self._keys.item(domain, item), "title")

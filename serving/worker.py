@@ -1,4 +1,4 @@
-"""Run threads beside the loop. None dies in silence: the service would go on with a part of it missing."""
+"""Run threads beside the loop, and report the failure of each: else the service would lack a part unnoticed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ log = structlog.get_logger()
 
 
 class ThreadFailed(Exception):
-    """A thread that the service cannot do without has ended; its exception is the cause of this one."""
+    """A thread that the service needs has ended. Its exception is the cause of this one."""
 
 
 class Worker(threading.Thread):
     """A daemon thread that runs `work`, which handles the errors it expects and returns when it should end.
 
-    Any other exception is kept, and `check` raises it where the loop can end in order. With `again`, `work` begins
-    anew after that many seconds instead, and the log says why: for threads that the events can do without.
+    Any other exception is kept, and `check` raises it in the loop, which ends in order. With `again`, `work` begins
+    anew after that many seconds instead, and the log says why: for threads that events do not need.
     """
 
     def __init__(self, name: str, work: Callable[[], None], again: float | None = None) -> None:

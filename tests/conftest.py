@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 import redis
@@ -16,6 +16,10 @@ from models.warm_up import warm
 from tests.support.apache_kafka import Address, ApacheKafka, started_kafka
 from tests.support.brokers import BROKERS, bootstrap_of
 from tests.support.shared_kafka import shared_kafka
+
+if TYPE_CHECKING:
+    from tests.support.publishing import Watched
+    from tests.support.service_world import World
 
 _COUNTER = itertools.count()
 
@@ -37,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def missing() -> Callable[[object], NoReturn]:
-    """Skips the test for something not on this machine; in CI (CROSSCURRENT_CI=1) that is a failure."""
+    """Skip the test if something is not on this machine; in CI (CROSSCURRENT_CI=1) that is a failure."""
 
     def skip_or_fail(what: object) -> NoReturn:
         if os.environ.get("CROSSCURRENT_CI") == "1":
@@ -159,3 +163,40 @@ def redis_url(request: pytest.FixtureRequest) -> str:
 def own_store(missing: Missing) -> Iterator[Server]:
     """A store of this test's own, to stop and start at will (Redis where there is one, else Valkey)."""
     yield from _running(Store, missing)
+
+
+@pytest.fixture
+def watched(redis_url: str) -> Iterator[Watched]:
+    """A publisher on a real store, which tells what it wrote."""
+    from tests.support.publishing import Watched
+
+    made = Watched(redis_url)
+    made.publisher.start()
+    yield made
+    made.close()
+
+
+# A service between them
+
+
+@pytest.fixture
+def world_on_each_store(tmp_path: Path, bootstrap: str, redis_url: str, topic_prefix: str) -> Iterator[World]:
+    """A service on Redis and on Valkey, stopped after the test."""
+    yield from _world(tmp_path, bootstrap, redis_url, topic_prefix)
+
+
+@pytest.fixture
+def world(
+    request: pytest.FixtureRequest, tmp_path: Path, bootstrap: str, topic_prefix: str
+) -> Iterator[World]:
+    """A service on one store, for tests that do not depend on the store's make."""
+    url = request.config.getoption("--redis-url") or request.getfixturevalue("redis_store").url
+    yield from _world(tmp_path, bootstrap, url, topic_prefix)
+
+
+def _world(folder: Path, bootstrap: str, url: str, prefix: str) -> Iterator[World]:
+    from tests.support.service_world import World  # kafka-python warns before the filters are set
+
+    made = World(folder, bootstrap, url, prefix)
+    yield made
+    made.close()

@@ -1,4 +1,4 @@
-"""Contestant: a bare redis-py `GET` of the same values, not decoded.
+"""Measure a contestant: a bare redis-py `GET` of the same values, not decoded.
 
 Fields of the task: `url` of a store, `seconds`.
 """

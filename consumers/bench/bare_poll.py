@@ -1,4 +1,4 @@
-"""Contestant: a bare kafka-python consumer over the same topics; it decodes nothing.
+"""Measure a contestant: a bare kafka-python consumer over the same topics. It decodes nothing.
 
 Fields of the task: `bootstrap`, `events`, `seconds`. The topics are those that `drain` reads.
 """
@@ -14,11 +14,11 @@ from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed
 
 LEAST_SECONDS = 1.0
-"""The log is read again from its beginning until so much time has passed."""
+"""Seconds for which the log is read, again and again from its beginning."""
 
 
 def measure(task: Task) -> dict[str, Any]:
-    """Poll until `events` interactions came, again and again; a first pass is not timed."""
+    """Poll until `events` interactions came, again and again. The first pass is not timed."""
     consumer = KafkaConsumer(
         bootstrap_servers=task.bootstrap,
         auto_offset_reset="earliest",
@@ -43,7 +43,7 @@ def measure(task: Task) -> dict[str, Any]:
 
 
 def _pass(consumer: Any, events: int, deadline: float) -> int:
-    """Poll until so many records came; return how many did."""
+    """Poll until this many records came; return how many did."""
     done = 0
     while done < events and time.perf_counter() < deadline:
         done += sum(map(len, consumer.poll(100).values()))

@@ -1,4 +1,4 @@
-"""Contestant: River's `reco.BiasedMF` alone, predicting and learning the same events.
+"""Measure a contestant: River's `reco.BiasedMF` alone, which predicts and learns the same events.
 
 A click counts as the best rating. It ranks nothing, reads no log, writes no store.
 Fields of the task: `data`, `events`, `seconds`.

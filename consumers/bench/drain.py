@@ -1,4 +1,4 @@
-"""Contestant: a `crosscurrent run` process that drains a backlog from a broker into a store.
+"""Measure a contestant: a `crosscurrent run` process that drains a backlog from a broker into a store.
 
 Fields of the task: `data`, `events`, `seconds`, `bootstrap`, `url`. The topics hold the stream already.
 """
@@ -20,7 +20,7 @@ EVERY_SECONDS = 0.1
 
 
 def measure(task: Task) -> dict[str, Any]:
-    """Watch how fast events are learned and lists written, from the first learned event on.
+    """Measure how fast events are learned and lists written, from the first learned event on.
 
     The time ends with the backlog, or after `seconds`. A start is not part of it.
     """

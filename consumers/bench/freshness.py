@@ -1,7 +1,8 @@
-"""Contestant: a `crosscurrent run` process that learns a steady stream; how soon it is readable in the store.
+"""Measure a contestant: a `crosscurrent run` process that learns a steady stream, and how soon it is readable.
 
-Fields of the task: `rate`, `seconds`, `users`, `items`. Broker and store are its own. The service counts the time from
-each Kafka record to the acknowledged write of its user. A watcher looks in the store when some events' lists are there.
+Fields of the task: `rate`, `seconds`, `users`, `items`. It starts a broker and a store of its own. The service measures
+the time from each Kafka record to the acknowledged write of its user. A watcher sees in the store when the lists
+of some events are there.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from consumers.replay.delivery import send
 from consumers.simulator.event_stream import Simulator
 
 WARM_UP = 0.25
-"""Share of the time that is not judged."""
+"""Share of the time, at the beginning, that is not measured."""
 WATCHED_A_SECOND = 50
 GRACE = 0.5
-"""Lists that are missing at the end may take this share of the time more."""
+"""Share of the time for which lists that are missing at the end are still awaited."""
 EVENTS, HISTOGRAM = "crosscurrent_events_total", "freshness_seconds"
 
 
@@ -102,7 +103,7 @@ def _difference(before: Metrics, after: Metrics) -> dict[float, float]:
 
 
 def quantile(cumulative: Mapping[float, float], share: float) -> float:
-    """Return the quantile of a histogram, linear within its bucket, as Prometheus does; nan without observations.
+    """Return the quantile of a histogram, linear within its bucket as in Prometheus; nan without observations.
 
     cumulative: counts by upper bound, ascending. Beyond the last finite bound it is that bound.
     """

@@ -1,7 +1,7 @@
-"""Contestant: what an event costs with more users and with more items.
+"""Measure a contestant: what an event costs with more users and with more items.
 
-Fields of the task: `sizes` (pairs of users and items over all domains), `events`, `seconds`. At each size learners are
-filled anew; users of the events are drawn evenly from all, so that no table stays in the processor's cache.
+Fields of the task: `sizes` (pairs of users and items over all domains), `events`, `seconds`. At each size
+learners are filled anew. Users of the events are drawn evenly from all, so no table stays in the processor's cache.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHUNK = 256
 
 
 def measure(task: Task) -> dict[str, Any]:
-    """Return CPU microseconds an event, lists not made, for each size."""
+    """Return CPU microseconds an event for each size, without the making of lists."""
     use_one_thread()
     return {"points": [_point(users, items, task) for users, items in task.sizes]}
 

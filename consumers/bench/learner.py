@@ -1,6 +1,6 @@
-"""Contestant: the learner in process, all domains ranked, the target-only arm on, in micro-batches.
+"""Measure a contestant: the learner in process, with all domains ranked and the target-only arm on.
 
-Fields of the task: `data`, `events`, `seconds`, `batch`, `threads`. The first tenth is warm-up.
+Fields of the task: `data`, `events`, `seconds`, `batch`, `threads`. The first tenth of the events is warm-up.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHUNK = 256
 
 
 def measure(task: Task) -> dict[str, Any]:
-    """Learn the stream; `events_per_cpu_second` is of the whole process."""
+    """Learn the stream in micro-batches. `events_per_cpu_second` counts the CPU of the whole process."""
     stream = load(task.data, task.events)
     arms = make_arms(stream, task.threads)
     warm = _learn_some(arms, stream.events[: len(stream.events) // 10], task, task.seconds / 3)
@@ -35,7 +35,7 @@ def measure(task: Task) -> dict[str, Any]:
 
 
 def _learn_some(arms: Any, events: list[Any], task: Task, seconds: float) -> int:
-    """Learn events for so many seconds of CPU; return how many."""
+    """Learn events for this many seconds of CPU; return how many were learned."""
     end, done, step = time.process_time() + seconds, 0, max(CHUNK, task.batch)
     while done < len(events) and time.process_time() < end:
         learn(arms, events[done : done + step], task.batch)

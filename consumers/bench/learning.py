@@ -1,4 +1,4 @@
-"""The one place where contestants touch the learner's API: make it, feed it, set its threads."""
+"""Make a learner, feed it, set its threads: the one place where contestants use the learner's API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXTS_AT_ONCE = 1_024
 
 
 def make_arms(stream: Stream, threads: int = 1) -> Arms:
-    """Return learners that know every item and its text, with a target-only arm. threads: of the ranker."""
+    """Return learners that know every item and its text, with a target-only arm. threads: those of the ranker."""
     use_one_thread()
     arms = Arms(stream.domains, LearningSettings(threads=threads))
     words = {(item.domain, item.item_id): item.words() for item in stream.items if arms.put_item(item)}

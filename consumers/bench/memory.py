@@ -1,4 +1,4 @@
-"""Contestant: what a resident user and a resident item take after a stream, by table.
+"""Measure a contestant: the bytes of a resident user and of a resident item after a stream, by table.
 
 Fields of the task: `data`, `events`. Every user is given a list in every domain, as `run` would.
 """
@@ -20,11 +20,11 @@ from serving.publication.publication_queue import Outbox
 
 BATCH, TOP = 256, 50
 WHOLE = 100_000
-"""Events of a stream, of which every n-th is learned: so all its users are there, as after the whole of it."""
+"""Events of a stream, of which every n-th is learned: then all its users are there, as after the whole stream."""
 
 
 def measure(task: Task) -> dict[str, Any]:
-    """Learn the stream, then count the bytes of all tables, the target-only arm's too."""
+    """Learn the stream, then count the bytes of all tables, with those of the target-only arm."""
     use_one_thread()
     stream = load(task.data, WHOLE)
     arms = make_arms(stream)
@@ -61,7 +61,7 @@ def _with_lists(arms: Arms) -> Outbox:
     for domain in arms.full.domains:
         size = min(TOP, len(arms.full.catalogues[arms.full.index[domain.name]].ids))
         for _, row in sorted(arms.full.users.items()):
-            outbox._index.write(domain.name, row, list(range(size)), time.time())
+            outbox.index.write(domain.name, row, list(range(size)), time.time())
     return outbox
 
 

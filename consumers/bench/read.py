@@ -1,4 +1,4 @@
-"""Contestant: `Reader.recommend`, a list of 50 decoded, with the fallback fetched in the same round trip.
+"""Measure a contestant: `Reader.recommend` of a list of 50, which fetches the fallback in the same round trip.
 
 Fields of the task: `url` of a store, `seconds`.
 """

@@ -1,4 +1,4 @@
-"""Contestant: reading the bytes of a checkpoint, and nothing else. Field of the task: `folder`."""
+"""Measure a contestant that reads the bytes of a checkpoint and does nothing else. Field of the task: `folder`."""
 
 from __future__ import annotations
 

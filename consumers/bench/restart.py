@@ -1,4 +1,4 @@
-"""Contestant: a new process takes up a checkpoint of many users. Fields of the task: `users`, `items`, `folder`."""
+"""Measure a contestant: a new process loads a checkpoint of many users. Fields: `users`, `items`, `folder`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.threads import use_one_thread
 
 
 def measure(task: Task) -> dict[str, Any]:
-    """Return how long each part took; imports are not counted."""
+    """Return the seconds that each part took, without imports."""
     use_one_thread()
     arms, outbox = made(task.users, task.items // len(DOMAINS))
     with Timed() as whole:

@@ -1,4 +1,4 @@
 """Connect the parts for each command.
 
-The only place that may know all of them; nothing imports it.
+Only this package may know all of them. Nothing imports it.
 """

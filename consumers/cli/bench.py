@@ -1,4 +1,4 @@
-"""`bench`: how fast it is on this machine, beside what others would use."""
+"""`crosscurrent bench`: measure speed on this machine, beside other software."""
 
 from __future__ import annotations
 
@@ -35,12 +35,11 @@ def bench(
     plot: Path | None,
     json_file: Path | None,
 ) -> int:
-    """Measure speed, freshness and memory on this machine. Starts a broker and a store of its own.
+    """Measure speed, freshness and memory on this machine. It starts a broker and a store of its own.
 
-    Each contestant runs in a fresh process, one after the other: the service and parts of it, and beside them a bare
-    Kafka consumer, River's BiasedMF, a bare Redis GET. Leave the machine alone for this
-    quarter of an hour.
-    Exit code 1 if a contestant failed.
+    Each contestant runs in a fresh process, one after the other. Contestants are the service, parts of it, a bare Kafka
+    consumer, River's BiasedMF and a bare Redis GET. It takes a quarter of an hour, in which the machine should do
+    nothing else. Exit code 1 if a contestant failed.
 
     \b
     Rows: learner, threads, drain, biased_mf, freshness, lists, read, growth, memory, restart.

@@ -1,4 +1,4 @@
-"""`crosscurrent check`: look at everything a start needs, one by one. Each failure says what to do."""
+"""`crosscurrent check`: look at each thing that a start needs. Each failure says what to do."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
 
 
 def _check_canary(admin: Any, topic: str, create: bool) -> Finding:
-    """Look at the topic of canaries. Without it the service creates it or runs without canaries, so nothing fails."""
+    """Look at the canary topic. A missing topic is no failure: the service creates it or runs without canaries."""
     there = bool(partition_counts(admin, [topic]))
     if not there and create:
         try:

@@ -1,4 +1,4 @@
-"""`crosscurrent demo`: the whole service on one machine."""
+"""`crosscurrent demo`: run the whole service on one machine."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def demo(options: DemoOptions, json_file: Path | None) -> int:
       crosscurrent demo --keep
       crosscurrent demo --replay ratings.csv.gz --replay items.csv.gz --target comedy --rate 500
     """
-    log.configure(quiet=True)  # the live view tells the story
+    log.configure(quiet=True)  # the live view shows the same
     from consumers.demo.demo import run_demo  # noqa: PLC0415  (loads torch)
 
     code, figures = run_demo(options)

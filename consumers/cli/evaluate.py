@@ -12,6 +12,7 @@ from consumers.config.loader import load
 from consumers.datasets.options import ReadOptions
 from consumers.evaluation.options import EvaluateOptions
 from consumers.evaluation.scenarios.kinds import SCENARIOS, Scenario
+from models.settings import STRATEGIES
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -52,8 +53,8 @@ class _Asked(msgspec.Struct, frozen=True):
 )
 @click.option(
     "--strategies", default="", metavar="LIST",
-    help="More adaptation strategies to run, as arms full_<strategy>: some of none, share, correct, "
-    "adversarial, coral, separated by commas; or `all`.",
+    help=f"More adaptation strategies to run, as arms full_<strategy>: some of {', '.join(STRATEGIES)}, "
+    "separated by commas; or `all`.",
 )  # fmt: skip
 @JSON
 @gathered(_Asked, "asked")
@@ -96,7 +97,7 @@ def evaluate(asked: _Asked, json_file: Path | None) -> int:
 
 
 def _refuse_files(asked: _Asked) -> None:
-    """Refuse options that say something of files. Raises UsageError."""
+    """Refuse options about files. Raises UsageError."""
     given = {
         "--interactions": asked.interactions,
         "--items": asked.items,

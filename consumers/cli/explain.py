@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -56,17 +56,28 @@ def run_explain(
         found = explain(load_arms(settings), inside, item, domain, settings.publish.top)
     except KeyError as error:
         raise Stop(str(error.args[0])) from error
-    _show(found, user, item, domain, settings.publish.top, console or log.console())
+    show_explanation(found, Asked(user, item, domain, settings.publish.top), console or log.console())
     return found._asdict() | {"past": [p._asdict() for p in found.past]}
 
 
-def _show(found: Explanation, user: str, item: str, domain: str, top: int, console: Console) -> None:
+class Asked(NamedTuple):
+    """Which item of which list is explained. top: the length of lists."""
+
+    user: str
+    item: str
+    domain: str
+    top: int
+
+
+def show_explanation(found: Explanation, asked: Asked, console: Console) -> None:
+    """Print an explanation: place on the list, parts of the score, past items that matter."""
+    user, domain = asked.user, asked.domain
     console.print(
         joined(
-            (found.title or item, "bold"),
-            f" ({item}, {domain}) for ",
+            (found.title or asked.item, "bold"),
+            f" ({asked.item}, {domain}) for ",
             (user, "bold"),
-            f": {_place(found, top)}",
+            f": {_place(found, asked.top)}",
         )
     )
     console.print(f"their list is made by {MADE_BY[found.arm]}", highlight=False)

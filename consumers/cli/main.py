@@ -66,7 +66,7 @@ def run(config: Path, accept_gap: bool, report: Path | None, debug: bool) -> int
     except Stop as stop:
         if sys.stderr.isatty():
             raise
-        # A program that collects the log must not miss its last line, so it is written like the others.
+        # A program that collects the log must get this last line too, so it is written like the others.
         structlog.get_logger().error(str(stop), exit_code=stop.code)
         return stop.code
 
@@ -163,7 +163,7 @@ for command in (demo, simulate, replay, pretrain, evaluate, bench, dead_letters,
 
 
 def main() -> None:
-    """Run a command; turn its outcome into an exit code."""
+    """Run a command and turn its outcome into an exit code."""
     output.guard()
     code = 0
     try:

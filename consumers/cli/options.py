@@ -1,4 +1,4 @@
-"""Options that several commands share, and the file that `--json` names."""
+"""Define options that several commands share, and write the file of `--json`."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def gathered(struct: type[msgspec.Struct], name: str = "options") -> Callable[[C
 
 
 def table_options(command: Command) -> Command:
-    """Add the options of how files are read, which are equal in all commands: `reading`, a `ReadOptions`."""
+    """Add the options for reading files, which are the same in all commands, as `reading`: a `ReadOptions`."""
 
     @functools.wraps(command)
     def with_reading(**given: Any) -> Any:
@@ -98,7 +98,7 @@ def table_options(command: Command) -> Command:
 
 
 def asking_options(command: Command) -> Command:
-    """Add `--dry-run` and `--yes`, which decide on the question whether the files were understood."""
+    """Add `--dry-run` and `--yes`, which answer the question whether the files were understood."""
     command = click.option("--yes", "-y", is_flag=True, help="Do not ask whether the files were understood.")(
         command
     )

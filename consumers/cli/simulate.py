@@ -13,7 +13,7 @@ from consumers.simulator.presets import WorldOptions, world_settings
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """Where the events go: a folder, or Kafka as the config says."""
+    """Where the events go: into a folder, or to the Kafka of the config."""
 
     config: Path | None
     out: Path | None

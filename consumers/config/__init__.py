@@ -1,4 +1,4 @@
 """Read and check the config.
 
-May be called by everything in consumers; touches files and the environment only.
+Everything in consumers may call it. It touches files and the environment only.
 """

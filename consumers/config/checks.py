@@ -1,4 +1,4 @@
-"""What is wrong with a config as a whole: values out of range, topics used twice, keys left empty."""
+"""Check the config as a whole: values out of range, topics used twice, keys left empty."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _number_problems(settings: Settings) -> Iterator[str]:
 
 
 def _empty_keys(table: Any, path: str) -> Iterator[str]:
-    """Yield the keys that hold "", except those where it has a meaning: no canaries, the default name of a topic."""
+    """Yield the keys that hold "", except those where "" means no canaries or the default name of a topic."""
     for field in msgspec.structs.fields(table):
         value = getattr(table, field.name)
         if isinstance(value, msgspec.Struct):

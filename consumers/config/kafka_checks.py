@@ -1,4 +1,4 @@
-"""Check the keys of `[kafka]` together: addresses that can be right, and security settings that are in effect."""
+"""Check the keys of `[kafka]` together: the form of addresses, and security settings without an effect."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _addresses(servers: list[str]) -> Iterator[str]:
     if not servers:
         yield "kafka.bootstrap_servers: name at least one"
     for number, server in enumerate(servers, 1):
-        shown = server.rpartition("@")[2]  # the part before it may be a password
+        shown = server.rpartition("@")[2]  # what stands before it may be a password
         good = ADDRESS.fullmatch(server)
         if good is None:
             without_port = ADDRESS.fullmatch(f"{server}:9092") is not None
@@ -49,7 +49,7 @@ def _addresses(servers: list[str]) -> Iterator[str]:
 
 
 def unused_credentials(kafka: KafkaConfig) -> str:
-    """Return what is set but not used because `security_protocol` is missing; "" if nothing is.
+    """Return which keys are not used because `security_protocol` is missing; "" if there are none.
 
     A user who sets a password or an authority does not want the plain connection that they would get.
     """
@@ -59,7 +59,7 @@ def unused_credentials(kafka: KafkaConfig) -> str:
     if not sasl:
         wanted = '"SSL"'
     elif not tls:
-        wanted = '"SASL_SSL" (or "SASL_PLAINTEXT": the password is then open to whoever listens)'
+        wanted = '"SASL_SSL" (or "SASL_PLAINTEXT": anybody on the network can then read the password)'
     else:
         wanted = '"SASL_SSL"'
     return (
@@ -69,6 +69,6 @@ def unused_credentials(kafka: KafkaConfig) -> str:
 
 
 def _given(kafka: KafkaConfig, keys: tuple[str, ...]) -> list[str]:
-    """Return the keys that are set, each by the name under which it was set."""
+    """Return the keys that are set, each with the name under which it was set."""
     names = {key: f"{key}_file" if getattr(kafka, f"{key}_file", None) else key for key in keys}
     return [f"kafka.{name}" for key, name in names.items() if getattr(kafka, key)]

@@ -45,7 +45,7 @@ def build(
     """Make settings from a plain dict and environment overrides; see `load`."""
     raw = copy.deepcopy(raw)
     from_environment: dict[str, str] = {}
-    """The variable that set a key, by the key."""
+    """By key, the environment variable that set it."""
     for name, text in (environ or {}).items():
         if name.startswith(PREFIX) and "__" in name:
             from_environment[_override(raw, name, text)] = name
@@ -67,7 +67,7 @@ def build(
 
 
 def _bad_domain(raw: dict[str, Any]) -> str:
-    """Return the name of the first domain that is not well-formed: msgspec's path says `[...]` for it."""
+    """Return the name of the first domain that is not well-formed. msgspec's path shows `[...]` instead of it."""
     domains = raw.get("domains")
     for name, domain in domains.items() if isinstance(domains, dict) else ():
         try:
@@ -108,7 +108,7 @@ def _kind(path: list[str]) -> Any:
 
 
 def _override(raw: dict[str, Any], name: str, text: str) -> str:
-    """Set what the variable says; return the key's path. Raises Stop."""
+    """Set the value of the variable; return the key's path. Raises Stop."""
     path = name.removeprefix(PREFIX).lower().split("__")
     if (kind := _kind(path)) is None:
         raise Stop(f"environment {name}: {'.'.join(path)}: unknown key")
@@ -150,8 +150,8 @@ def _is_list(kind: Any) -> bool:
 def _tidy(table: dict[str, Any], path: list[str]) -> None:
     """Split `"a, b"` into `["a", "b"]` if a list is wanted, and `"1, 5"` into numbers if a list of numbers is.
 
-    An empty string removes an optional key: so the environment can take back what the file says. It does not remove
-    `privacy.key`: without the key, user ids would be kept as they are.
+    An empty string removes an optional key, so that the environment can undo what the file sets. It does not remove
+    `privacy.key`: without the key, user ids would stay as they are.
     """
     for key, value in table.items():
         kind = _kind([*path, key])
@@ -167,7 +167,7 @@ def _tidy(table: dict[str, Any], path: list[str]) -> None:
 def _read_secret_files(
     settings: Settings, raw: Mapping[str, Any], origin: str, from_environment: Mapping[str, str]
 ) -> None:
-    """Put the content of each `<key>_file` in its key's place. Raises Stop where both are set."""
+    """Put the content of each `<key>_file` in its key's place. Raises Stop if both are set."""
     for section, owner, key in (
         ("kafka", settings.kafka, "sasl_password"),
         ("redis", settings.redis, "url"),
@@ -198,7 +198,7 @@ def _fill_topics(settings: Settings) -> None:
 
 
 def _check(settings: Settings, origin: str, from_environment: Mapping[str, str], need_domains: bool) -> None:
-    """Raises Stop for the first problem, with the file or the variable that it comes from."""
+    """Raise Stop for the first problem, with the file or the variable that it comes from."""
     for message in problems(settings, need_domains):
         variable = from_environment.get(message.partition(":")[0])
         raise Stop(f"{f'environment {variable}' if variable else origin}: {message}")

@@ -1,4 +1,4 @@
-"""What is wrong with the [redis] section of a config."""
+"""Check the [redis] section of a config."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from serving.store.connection import problem, uses_sentinel, uses_tls
 
 
 def problems(store: RedisConfig) -> Iterator[str]:
-    """Yield a message for each fault, beginning with its key. None shows the URL: it may hold a password."""
+    """Yield a message for each fault, which begins with its key. No message shows the URL: it may hold a password."""
     if (wrong := problem(store.url)) is not None:
         yield f"redis.url: {wrong}"
         return

@@ -1,4 +1,4 @@
-"""The config: every key that can be set, typed, with its default. `loader` fills them in."""
+"""Define every key of the config, with its type and its default. `loader` fills them in."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class KafkaConfig(msgspec.Struct, forbid_unknown_fields=True):
     bootstrap_servers: list[str] = msgspec.field(default_factory=lambda: ["localhost:9092"])
     """Brokers to ask first, `host:port` each."""
     dead_letter_topic: str = "crosscurrent.dead-letters"
-    """Where records go that cannot be used."""
+    """Topic for records that cannot be used."""
     forget_topic: str = "crosscurrent.forget"
-    """Where requests to forget a user come from; compacted, made if it is missing."""
+    """Topic of requests to forget a user. It is compacted, and created if it is missing."""
     group_id: str = "crosscurrent"
     """Name under which offsets are committed, for lag tools only."""
     canary_topic: str = "crosscurrent.canary"
-    """Where the service sends records of its own, to time them; "" for none."""
+    """Topic of canaries, the service's own records, which it times; "" for none."""
     canary_seconds: float = 5.0
     """Seconds between two canaries."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -79,7 +79,7 @@ class RedisConfig(msgspec.Struct, forbid_unknown_fields=True):
     ssl_keyfile: str | None = None
     """Key of that certificate, PEM."""
     cluster: bool = False
-    """The URL names one node of a Redis Cluster; the others are found out."""
+    """The URL names one node of a Redis Cluster. The client finds the others."""
 
     def client(self) -> dict[str, Any]:
         """Return what `serving.store.connection.connect` takes besides the URL."""
@@ -122,11 +122,11 @@ class CheckpointConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Where and how often the state is saved."""
 
     directory: str = "./checkpoints"
-    """Folder of the checkpoints; one process a folder."""
+    """Folder of the checkpoints. Only one process may use it."""
     interval_seconds: float = 10.0
     """Seconds between two checkpoints."""
     whole_mb: float = 32.0
-    """Megabytes of tables past which checkpoints are increments."""
+    """Megabytes. With larger tables, checkpoints are increments."""
 
 
 class TextEncoderConfig(msgspec.Struct, forbid_unknown_fields=True):
@@ -142,9 +142,9 @@ class IntakeConfig(msgspec.Struct, forbid_unknown_fields=True):
     batch_events: int = 256
     """Most records in a micro-batch."""
     batch_ms: float = 20.0
-    """Oldest age of a micro-batch, in milliseconds. It is learned and published then."""
+    """Milliseconds after which a micro-batch is learned and published even if it is not full."""
     network_events: int = 1024
-    """Events after which the network takes a step, or several of up to as many events as it learns well from."""
+    """Events after which the network takes a step, or several steps if one would be larger than it learns well from."""
     network_ms: float = 1000.0
     """Milliseconds after which the network takes a step, if any event waits."""
     dedup_events: int = 100_000
@@ -152,9 +152,9 @@ class IntakeConfig(msgspec.Struct, forbid_unknown_fields=True):
     max_record_bytes: int = 524_288
     """Longest value of a record, in bytes."""
     max_invalid_ratio: float = 0.5
-    """Largest share of invalid records among a partition's last 1,000; past it the service stops with exit code 3."""
+    """Largest share of invalid records among a partition's last 1,000. Above it the service stops with exit code 3."""
     max_consecutive_invalid: int = 1000
-    """Most invalid records of a partition in a row; past it the service stops with exit code 3."""
+    """Most invalid records of a partition in a row. After more the service stops with exit code 3."""
 
 
 class PublishConfig(msgspec.Struct, forbid_unknown_fields=True):
@@ -167,12 +167,12 @@ class PublishConfig(msgspec.Struct, forbid_unknown_fields=True):
     explain_top: int = 10
     """How many of them carry `why`."""
     ttl_seconds: int = 604_800
-    """Seconds after which a list expires; lists of resident users are renewed before."""
+    """Seconds after which a list expires. Lists of resident users are renewed before."""
     lists_within_ms: float = 1000.0
     """Milliseconds after which the list of a user who did something is overdue. While records wait to be learned, lists
-    get a quarter of the time that learning takes, and half of all time once one is overdue."""
+    get a quarter of the time that learning takes. Once a list is overdue, they get half of all time."""
     max_backlog: int = 200_000
-    """Values waiting for the store; past it the service stops reading events until the store catches up."""
+    """Most values that wait for the store. With more, the service reads no events until the store catches up."""
 
 
 class DomainConfig(msgspec.Struct, forbid_unknown_fields=True):
@@ -197,7 +197,7 @@ class DomainConfig(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True):
-    """The whole config. Every key has a default but `domains`."""
+    """The whole config. Every key but `domains` has a default."""
 
     kafka: KafkaConfig = msgspec.field(default_factory=KafkaConfig)
     redis: RedisConfig = msgspec.field(default_factory=RedisConfig)
@@ -238,7 +238,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
         return topics
 
     def topic_of(self, kind: Literal["interactions", "items"], domain: str) -> str:
-        """Return the topic of a domain's interactions or items. Raises Stop for a domain that the config lacks."""
+        """Return the topic of a domain's interactions or items. Raises Stop if the config lacks the domain."""
         if domain not in self.domains:
             raise Stop(
                 f"domain {domain!r} is not in the config, which has {', '.join(self.domains)}. Add "

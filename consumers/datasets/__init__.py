@@ -1,4 +1,4 @@
 """Read tables of users as contract records.
 
-Called by replay, pretraining, evaluation and demo; touches files only.
+Replay, pretraining, evaluation and demo call it. It touches files only.
 """

@@ -18,7 +18,7 @@ from serving.pseudonyms import Pseudonyms
 
 
 class Refused(NamedTuple):
-    """Why a record would be a dead letter. `why` says what to do."""
+    """The reason why a record would be a dead letter. `why` says what to do."""
 
     reason: Reason
     why: str
@@ -32,7 +32,7 @@ class Check:
     """Decodes records as `run` does, with the config's limits.
 
     `rating_range` narrows the config's; a domain that the config lacks has none. `ranged`: whether ratings outside the
-    range are refused. Rows without a time get the time `now` (ms; None: this moment), one after the other.
+    range are refused. Rows without a time get the time `now` (ms; None: the present), in their order.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Check:
             domains = [Domain(sent.domain, rating_range=self.range_of(sent.domain))]
             decoder = Decoder(topics, domains, self.limit, self._pseudonyms)  # type: ignore[arg-type]
             self._decoders[sent.domain] = decoder
-        arrived = -1  # the time of the event itself is checked anyway
+        arrived = -1  # the event's own time is checked in any case
         if sent.timestamp is None:
             self._now += 1
             arrived = self._now

@@ -22,13 +22,13 @@ from consumers.events.deduplication import DedupWindow
 from models.schema import Interaction, Item
 
 ByteProgress = Callable[[int, int], object]
-"""Called now and then with (bytes read, bytes in all)."""
+"""A function that is called now and then with (bytes read, bytes in all)."""
 
 
 class FileHistory(NamedTuple):
-    """The events in time order, complete, each event_id once; the items; what was left out.
+    """Complete events in time order with each event_id once, the items, and what was left out.
 
-    scans: of the events, then of the items.
+    scans: those of the event file, then of the item file.
     """
 
     events: list[Interaction]

@@ -1,4 +1,4 @@
-"""Open several files of one person together: what was said about columns holds for all of them."""
+"""Open several files together: the options for columns hold for all of them."""
 
 from __future__ import annotations
 

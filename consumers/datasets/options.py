@@ -1,4 +1,4 @@
-"""What the command line says about how a table is read."""
+"""Parse the options that say how a table is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIELDS = (
     "user_id", "item_id", "domain", "rating", "timestamp", "type", "event_id", "context",
     "title", "text", "genres", "categories", "features", "description", "available", "vectors",
 )  # fmt: skip
-"""What `--map` can name."""
+"""The fields that `--map` can name."""
 
 
 class Meaning(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ class Meaning(msgspec.Struct, frozen=True):
 
 
 class ReadOptions(msgspec.Struct, frozen=True):
-    """What was said about the files. What was not said is found in them, or asked for."""
+    """Options about the files. What they leave open is found in the files, or asked for."""
 
     columns: dict[str, str] = {}
     """From our field to the file's column: a name, or a number from 0; "" leaves the field out."""

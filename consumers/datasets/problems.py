@@ -1,4 +1,4 @@
-"""What can be wrong with a table: one row of it, or the whole file."""
+"""Define what can be wrong with a table: one row, or the whole file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from consumers.errors import Stop
 
 
 class BadRow(msgspec.Struct, frozen=True):
-    """A row that is no record. `line` counts from 1 (rows of Parquet, objects of a JSON array)."""
+    """A row that is no record. `line` counts from 1; it is the row in Parquet and the object in a JSON array."""
 
     file: str
     line: int

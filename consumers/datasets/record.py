@@ -1,4 +1,4 @@
-"""One record for Kafka, from any origin."""
+"""Define a record for Kafka, from any origin."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ class Sent(msgspec.Struct, gc=False):
     line: int = 0
     """The line of the table that it was read from."""
     implicit: bool = False
-    """It was taken for a click only because it has no rating."""
+    """Whether it counts as a click only because it has no rating."""

@@ -18,7 +18,7 @@ from models.schema import Interaction, Item
 
 SHOW_BAD = 20
 _FIRST = 3
-_REPEATED = 0.2  # share of item rows with an earlier id; above it the rows are no items
+_REPEATED = 0.2  # share of item rows that repeat an id; with more the rows are no items
 _PROGRESS_EVERY = 10_000
 
 
@@ -35,7 +35,7 @@ class DomainScan(msgspec.Struct):
 
 
 class _Implicit(msgspec.Struct):
-    """Rows taken for clicks only because they have no rating; bad rows if their domain turns out to have ratings."""
+    """Rows that count as clicks only because they have no rating. They are bad rows if their domain has ratings."""
 
     count: int = 0
     lines: list[int] = []
@@ -49,7 +49,7 @@ class _Implicit(msgspec.Struct):
 
 
 class Scan(msgspec.Struct):
-    """A table's content in figures; `events` and `items` are filled only on request."""
+    """Figures of a table's content. `events` and `items` are filled only on request."""
 
     table: TableFile
     kind: Kind
@@ -58,7 +58,7 @@ class Scan(msgspec.Struct):
     bad: list[BadRow] = []
     """The first bad rows."""
     refused: int = 0
-    """Bad rows that are records; `run` would make dead letters of them."""
+    """Bad rows that are records. `run` would make dead letters of them."""
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
     """Bad rows by the field that is wrong, or by `row` if the row itself is."""
     first: list[Sent] = []
@@ -103,7 +103,7 @@ def scan(
 
 
 class _Scanner:
-    """The state of a scan that goes on."""
+    """The state of a scan while it reads."""
 
     def __init__(self, table: TableFile, keep: bool) -> None:
         self._table, self._keep = table, keep
@@ -219,7 +219,7 @@ def _settle_ratings(found: Scan, implicit: dict[str, _Implicit], on_bad: Callabl
 
 
 def _refuse_useless(found: Scan) -> None:
-    """Raises TableError if there is no good row, or if the rows of an item table are no items."""
+    """Raise TableError if there is no good row, or if the rows of an item table are no items."""
     table = found.table
     if not found.good:
         if table.skipped and not found.bad_rows:

@@ -1,4 +1,4 @@
-"""One file of a user: its kind, the column of each field, and its rows as contract records."""
+"""Read one file of a user: its kind, the column of each field, and its rows as contract records."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NO_RATING = (
 )
 _HEAD = 1 << 16  # characters from which the layout is recognised
 _DOMAIN = re.compile(r"[a-z0-9_-]+")
-_AHEAD_MS = 300_000  # the contract allows clocks that are so much ahead
+_AHEAD_MS = 300_000  # the contract allows clocks that are this much ahead
 
 
 class _Rows(Protocol):
@@ -138,7 +138,7 @@ class TableFile:
                     if isinstance(error, UndecodableError) and self.kind == "items":
                         raise TableError(f"{file}:{line}: {error}") from None
                     on_bad(BadRow(file, line, str(error)))
-        except UNREADABLE as error:  # it was deleted or changed while it was read
+        except UNREADABLE as error:  # the file was deleted or changed while it was read
             self._rows.cut = str(error)
             on_bad(BadRow(file, line + 1, f"unreadable from here on: {error}"))
 

@@ -45,9 +45,8 @@ def show_understanding(scans: Sequence[Scan], check: Check, console: Console) ->
 
 def confirm(question: str, yes: bool) -> bool:
     """Ask on a terminal, unless `yes`. Without a terminal the answer is yes."""
-    return (
-        yes or sys.stdin is None or not sys.stdin.isatty() or click.confirm(question, default=False, err=True)
-    )
+    terminal = sys.stdin is not None and sys.stdin.isatty()
+    return yes or not terminal or click.confirm(question, default=False, err=True)
 
 
 def strangers(scans: Sequence[Scan]) -> Iterator[str]:

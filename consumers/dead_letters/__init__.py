@@ -1,4 +1,4 @@
 """Keep records that cannot be used, list them and send them back.
 
-Called by the service and the command line; touches one Kafka topic.
+The service and the command line call it. It touches one Kafka topic.
 """

@@ -1,4 +1,4 @@
-"""Send dead letters to a topic from a thread of its own: a missing broker stops neither reading nor learning."""
+"""Send dead letters to a topic from another thread: a missing broker stops neither reading nor learning."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from serving.worker import Worker
 CHUNK_LETTERS = 500
 """Letters that are sent together. They are acknowledged before the next ones are sent."""
 MAX_LETTERS, MAX_BYTES = 10_000, 64 * 1024 * 1024
-"""When this much waits for the broker, reading should pause."""
+"""When this many letters or bytes wait for the broker, reading should pause."""
 SILENT_SECONDS = 5.0
 """Seconds without an acknowledgement after which there is a problem."""
 PATIENCE_SECONDS = 12.0
-"""Seconds to wait for a letter; longer than the client takes to give it up."""
+"""Seconds to wait for a letter. The client gives it up sooner."""
 RETRY_SECONDS = 0.5
 
 log = structlog.get_logger()
@@ -54,9 +54,9 @@ def make_producer(config: KafkaConfig) -> Any:
 class KafkaSink:
     """A `Sink` that keeps letters until they are acknowledged: none is lost, and after a crash one may come twice.
 
-    A letter that is too large is cut in half until it fits. One that is refused even then, sent separately, is given
-    up: `refused` counts it, and the log names its record. Any other failure is waited for: a broker that is away, a
-    topic that was deleted, a right that was withdrawn.
+    A letter that is too large is cut in half until it fits. If the broker refuses it even then, sent by itself, it is
+    given up: `refused` counts it, and the log names its record. After any other failure the sink tries again until it
+    works: the broker may be away, the topic deleted, or a right withdrawn.
     """
 
     def __init__(
@@ -148,12 +148,12 @@ class KafkaSink:
                 self._deliver(chunk)
         finally:
             with self._changed:
-                self._closing = True  # letters will no longer be acknowledged: wake all who wait
+                self._closing = True  # letters will no longer be acknowledged: wake all waiting threads
                 self._changed.notify_all()
             self._end_producer()
 
     def _next_chunk(self) -> dict[int, DeadLetter]:
-        """Return the oldest letters that wait, as soon as there are any; empty at the end."""
+        """Return the oldest waiting letters as soon as there are any; none at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._waiting)
             return {} if self._closing else dict(islice(self._waiting.items(), CHUNK_LETTERS))

@@ -1,4 +1,4 @@
-"""`dead-letters list` and `show`: what is in the dead-letter topic, as tables for people and as figures."""
+"""Show what is in the dead-letter topic, as tables and as figures, for `dead-letters list` and `show`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dead-letters replay`: after a fix, send raw keys and values back to where they came from, each record once."""
+"""Send raw keys and values back to where they came from, each record once, for `dead-letters replay`."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ PRODUCER = {
     "enable_idempotence": False,
     "max_in_flight_requests_per_connection": 1,
 }
-"""Not an idempotent one: after one letter that the broker refuses for its size, that would send no other."""
+"""The producer is not idempotent: such a one sends nothing more after the broker refused a letter for its size."""
 
 
 class Replayed(msgspec.Struct):
-    """What became of the letters that were asked for. `refused`: id and reason of those that could not be sent."""
+    """The outcome for the selected letters. `refused`: id and reason of those that could not be sent."""
 
     sent: int = 0
     replayed_before: int = 0

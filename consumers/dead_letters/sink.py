@@ -19,9 +19,9 @@ HEADERS = {
     "topic": "where the record came from",
     "partition": "where the record came from, in decimal",
     "offset": "where the record came from, in decimal",
-    "timestamp": "the record's own time in ms, in decimal; -1 where it has none",
-    "null_record": "`true` where the record had neither key nor value; the letter's value is then empty",
-    "truncated": "`true` where the value was cut, because the broker refused it as too large",
+    "timestamp": "the record's own time in ms, in decimal; -1 if it has none",
+    "null_record": "`true` if the record had neither key nor value; the letter's value is then empty",
+    "truncated": "`true` if the value was cut, because the broker refused it as too large",
     "length": "bytes of the value before it was cut, in decimal; only with `truncated`",
 }
 """What each header of a dead letter says."""
@@ -52,7 +52,10 @@ def dead_letter(record: Record, reason: Reason, detail: str = "") -> DeadLetter:
 
 
 class Sink(Protocol):
-    """Where dead letters go. One thread calls `send`, `full` and `close`, any thread the others; only `wait` blocks."""
+    """Where dead letters go. One thread calls `send`, `full` and `close`; any thread may call the others.
+
+    Only `wait` blocks.
+    """
 
     def send(self, letter: DeadLetter) -> None:
         """Hand a letter over. It is safe once `wait` says so."""
@@ -68,7 +71,7 @@ class Sink(Protocol):
         """
 
     def full(self) -> bool:
-        """Return whether so many letters wait that reading should pause."""
+        """Return whether too many letters wait, so that reading should pause."""
 
     def problem(self) -> str | None:
         """Return why letters are not acknowledged; None while they are."""

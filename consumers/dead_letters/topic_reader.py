@@ -73,7 +73,7 @@ def parse_id(text: str) -> LetterId:
 
 
 class LetterLog:
-    """The dead-letter topic as it was when it was opened. Later records are not read, so reading ends.
+    """Reads the dead-letter topic as it was at the opening. Later records are not read, so reading ends.
 
     Raises Stop (exit 2) without a broker or topic, and Stop (exit 1) if the broker falls silent meanwhile.
     """

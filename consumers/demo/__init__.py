@@ -1,4 +1,4 @@
 """Show the whole service on one machine.
 
-Called by the command line and, for its servers, by tests; starts processes.
+The command line calls it, and tests use its servers. It starts processes.
 """

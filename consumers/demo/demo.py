@@ -1,4 +1,4 @@
-"""`crosscurrent demo`: broker, store, producer and service on one machine, watched live."""
+"""Run `crosscurrent demo`: broker, store, producer and service on one machine, shown live."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from models.assessment.prequential import NDCG_LOSS, RMSE
 from serving.reader import Reader
 
 SETTLE_SECONDS = 60.0
-"""Seconds without learning, after everything is sent, until the missing events are called lost."""
+"""Seconds without learning, after everything is sent, until missing events count as lost."""
 
 
 def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int, dict[str, Any]]:
@@ -135,14 +135,14 @@ def _watch(
                 return
         except (
             BaseException
-        ) as error:  # also when the reader of the output has gone: it is raised again below
+        ) as error:  # also if the reader of the output has gone: that is raised again below
             outcome["error"] = error
         service.stopping = True
 
     watcher = threading.Thread(target=watch, name="demo", daemon=True)
     watcher.start()
     code = service.run()
-    service.stopping = True  # whatever has ended the service must end the watcher too
+    service.stopping = True  # the watcher must end with the service, for any reason
     watcher.join(5.0)
     if error := outcome.get("error"):
         raise error

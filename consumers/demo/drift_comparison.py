@@ -1,4 +1,4 @@
-"""Compare what the demo's drift did to the target with the adaptation loop and, on the same events, without."""
+"""Compare the target's error after the demo's drift, with the adaptation loop and without, on the same events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a broker and a store in processes of their own, for the demo and the tests. Nothing here survives a stop.
+"""Run a broker and a store as other processes, for the demo and the tests. They keep nothing after a stop.
 
 `Broker` is Tansu (Kafka protocol, log in memory), `Store` a Redis or Valkey without persistence. Both listen
 on loopback only and die with the process that started them, however that ends, unless `detach()` was called.
@@ -21,7 +21,7 @@ from typing import Literal, Self
 HOST = "127.0.0.1"
 INSTALL = "pip install 'crosscurrent[embedded]'"
 
-# The guard outlives a killed parent: its stdin is a pipe from us, so our death is its end of file. Unlike
+# The guard outlives a killed parent: its stdin is a pipe from us, so it reads the end of file when we die. Unlike
 # PDEATHSIG it works outside Linux, does not fire when a mere thread ends, and can be called off.
 _GUARD = 'read -r _ || kill -9 -"$1"'
 

@@ -23,7 +23,7 @@ STORY_LINES = 4
 
 
 class View:
-    """Reads a running service's figures; changes nothing."""
+    """Reads the figures of a running service. It changes nothing."""
 
     def __init__(self, service: Service, console: Console) -> None:
         self._service = service

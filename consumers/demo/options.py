@@ -1,4 +1,4 @@
-"""What `crosscurrent demo` was asked for."""
+"""Define the options of `crosscurrent demo`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class DemoOptions(msgspec.Struct, frozen=True):
     """Events a second."""
     seed: int
     files: tuple[Path, ...] = ()
-    """The user's own files; none: a simulated world."""
+    """The user's own files. Without any, a simulated world is used."""
     target: str | None = None
     keep: bool = False
-    """Whether broker, store and service go on until Ctrl-C."""
+    """Whether broker, store and service stay up until Ctrl-C."""
     report: Path = Path("report")
     reading: ReadOptions = ReadOptions()
     """How `files` are read."""

@@ -1,4 +1,4 @@
-"""Run the demo's producer: items, then on `go` the events, with a few malformed and repeated ones among them."""
+"""Run the demo's producer: items, then on `go` the events, with some malformed and repeated ones among them."""
 
 from __future__ import annotations
 

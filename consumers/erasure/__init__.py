@@ -1,4 +1,4 @@
 """Forget users who ask for it.
 
-Called by the service and the command line; touches the state, the store and one Kafka topic.
+The service and the command line call it. It touches the state, the store and one Kafka topic.
 """

@@ -37,10 +37,10 @@ YOURS = (
 
 
 class Receipt(msgspec.Struct):
-    """What was done. It does not name the user."""
+    """Says what was done. It does not name the user."""
 
     mark: str
-    """Stands for the user in the topic of requests, and in the state."""
+    """The hash that stands for the user in the topic of requests and in the state."""
     requested_ms: int
     topic: str
     partition: int
@@ -58,7 +58,7 @@ class Receipt(msgspec.Struct):
 
 
 def forget_user(settings: Settings, user: str, wait: float) -> Receipt:
-    """Request it, and wait at most `wait` seconds for it to be done. A repeated request does no harm.
+    """Request that a user be forgotten; wait at most `wait` seconds until it is done. A repeated request does no harm.
 
     The request goes to the log even if the store is away. Raises Stop if broker or store do not answer.
     """
@@ -92,7 +92,7 @@ def _send(settings: Settings, key: bytes, value: bytes) -> tuple[int, int]:
 
 
 def _delete_keys(settings: Settings, users: set[str]) -> int:
-    """Delete the keys of these ids, among them the raw id: its keys may be older than privacy.key. Raises Stop."""
+    """Delete the keys of these ids. The raw id is one: its keys may be older than privacy.key. Raises Stop."""
     keys, names = Keys(settings.redis.prefix), list(settings.domains)
     try:
         with contextlib.closing(connect_store(settings)) as store:
@@ -102,7 +102,7 @@ def _delete_keys(settings: Settings, users: set[str]) -> int:
                 for key in (keys.user(user), *(keys.recommendations(user, name) for name in names))
             )
     except (Stop, *STORE_ERRORS) as error:
-        # The text of a store's error is not shown: it may hold the URL with its password.
+        # The text of a store's error may hold the URL with its password, so it is not shown.
         why = str(error) if isinstance(error, Stop) else f"The store failed ({type(error).__name__})."
         older = ", and those from before there was a privacy.key" if len(users) > 1 else ""
         raise Stop(

@@ -26,7 +26,7 @@ RETRY_SECONDS = 10.0
 
 
 class Forgetting:
-    """Carries out the requests that `forgotten` collects. One thread calls it."""
+    """Carries out the requests that `ErasureRequests` collects. One thread calls it."""
 
     def __init__(
         self,
@@ -56,7 +56,8 @@ class Forgetting:
     def erase(self) -> None:
         """Erase the users of all requests that wait."""
         users = self.index.users(self.forgotten.due(), self._outbox.evicted_users())
-        for user in sorted(users):  # rows must become free in one order, also when read again after a crash
+        # Sorted: rows must become free in the same order when requests are read again after a crash.
+        for user in sorted(users):
             self._delete(user, self._arms.forget_user(user))
         self._dedup.forget_users(users)
         log.info("users forgotten", users=len(users), requests=len(self.forgotten))
@@ -88,7 +89,7 @@ class Forgetting:
             self._sweep = None
 
     def search_again(self) -> None:
-        """Search for everyone ever forgotten: the store has lost writes, perhaps deletions."""
+        """Search for every user who was ever forgotten: the store has lost writes, perhaps deletions."""
         self.forgotten.unsweep()
         self._sweep, self._searched = None, frozenset()
 

@@ -1,4 +1,4 @@
-"""Find the users that a request to forget means: an index of the marks of all ids in the state."""
+"""Find the users of a request to forget, by an index of the marks of all ids in the state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from models.arm_comparison import Arms
 from models.state.tracked_tables import Live
 
 Mark = Callable[[str], str]
-"""From a user id, as it is learned, to the hash that stands for it (`serving.pseudonyms`)."""
+"""Maps a user id, as it is learned, to the hash that stands for it (`serving.pseudonyms`)."""
 
 
 def mark_number(mark: str) -> int:
@@ -20,8 +20,8 @@ def mark_number(mark: str) -> int:
 class MarkIndex(Live):
     """The marks of the rows of every arm's user table. `users` finds ids by marks without hashing every id.
 
-    A new user costs one hash, a request one pass over 8 bytes a row. The marks are part of the state, because hashing a
-    million ids at a start takes seconds.
+    A new user costs one hash. A request costs one pass over 8 bytes a row. The marks are part of the state, because
+    hashing a million ids at a start takes seconds.
     """
 
     def __init__(self, mark: Mark, arms: Arms) -> None:

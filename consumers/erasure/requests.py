@@ -1,4 +1,4 @@
-"""Who asked to be forgotten, and when: a keyed hash and a time each, never an id."""
+"""Keep who asked to be forgotten, and when: a keyed hash and a time each, never an id."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ErasureRequests:
         return due
 
     def unsweep(self) -> None:
-        """Search for everyone again: keys of any forgotten user may be back in the store."""
+        """Mark every forgotten user for a new search: their keys may be back in the store."""
         self.unswept = set(self._since)
 
     def drops(self, user: str, *times: int) -> bool:

@@ -1,4 +1,4 @@
-"""Measure the learner on recorded events beside simpler ones.
+"""Measure the learner on recorded events, beside simpler learners.
 
-Called by the command line; touches files only.
+The command line calls it. It touches files only.
 """

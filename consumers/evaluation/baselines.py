@@ -1,4 +1,4 @@
-"""Run what others would use: a batch item-KNN with trending, refitted now and then, and River's BiasedMF."""
+"""Run the usual alternatives: a batch item-KNN with trending, refitted now and then, and River's BiasedMF."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NEIGHBOURS = 100
 def run_item_knn(data: Data, seed: int, progress: Tell) -> list[ArmOutcome]:
     """Rank with implicit's BM25 item-KNN on the target, refitted every fiftieth of its stream, plus 3-day trending.
 
-    Both parts are scaled to a maximum of 1 for each user. Items that a user had are left out at once, not at the next
-    refit.
+    Both parts are scaled to a maximum of 1 for each user. Items that a user had are left out at once, not only
+    from the next refit on.
     """
     try:
         from implicit.nearest_neighbours import BM25Recommender  # noqa: PLC0415  (extra `dev`)
@@ -74,15 +74,14 @@ def _fit(model: Any, had: list[dict[int, None]], items: int) -> Any:
     columns = np.array([i for mine in had for i in mine], np.int64)
     matrix = csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), (len(had), items))
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # implicit warns each time that it converts its own intermediate matrix
+        # implicit warns each time that it converts its own intermediate matrix
+        warnings.simplefilter("ignore")
         model.fit(matrix, show_progress=False)
     return model.similarity.tocsr()
 
 
 def run_river(data: Data, seed: int, everywhere: bool, progress: Tell) -> list[ArmOutcome]:
-    """Rate with `river.reco.BiasedMF` as it is, on the target's or all domains' ratings; clipped like every arm."""
+    """Rate with River's own `BiasedMF`, on ratings of the target or of all domains. Clip as for all arms."""
     total = sum(e.domain == data.target for e in data.events)
     outcome = ArmOutcome("river_biased_mf_all" if everywhere else "river_biased_mf_target", seed, total)
     model = reco.BiasedMF(seed=seed)

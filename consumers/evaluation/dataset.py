@@ -1,4 +1,4 @@
-"""Prepare what is evaluated: the events in time order, the items, and the domains as `run` would have them."""
+"""Prepare what is evaluated: events in time order, items, and the domains as `run` would see them."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def data_of(scanned: Scan, listed: Scan, target: str, settings: Settings) -> Dat
 
 
 def _placed(items: list[Item], events: list[Interaction]) -> list[Item]:
-    """Give items of a file without domains to each domain in which they have events; else leave them where they are."""
+    """Put items of a file without domains into each domain in which they have events. Other items stay."""
     domains: dict[str, dict[str, None]] = {}
     for event in events:
         domains.setdefault(event.item, {})[event.domain] = None

@@ -1,4 +1,4 @@
-"""Encode all items' text once for all arms, in two processes, which is faster than two threads."""
+"""Encode the text of all items once for all arms. Two processes are faster than two threads."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _encode_all(model: str, texts: list[str], bars: Progress) -> NDArray[np.floa
     if len(texts) <= FEW_TEXTS or model == "hashing":
         task = bars.add_task(name, total=len(texts))
         return _encode(model, texts, lambda done: bars.update(task, completed=done))
-    shares = [texts[n::WORKERS] for n in range(WORKERS)]  # each gets long and short texts
+    shares = [texts[n::WORKERS] for n in range(WORKERS)]  # each process gets long and short texts
     names = [f"{name} {n + 1}/{WORKERS}" for n in range(WORKERS)]
     parts = run_all(partial(_encode, model), shares, names, len(shares[0]), bars)
     raw = np.empty((len(texts), parts[0].shape[1]), np.float32)

@@ -1,4 +1,4 @@
-"""Run our own arms: the learner on all domains or on the target alone, and single signals."""
+"""Run the learner's arms: all domains, the target alone, and single signals."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def run_learner(
 
 
 def _note(outcome: ArmOutcome, signals: list[ArmOutcome], scored: ScoredEvent, at: int, warm: bool) -> None:
-    """Write down what the arm, and the signals beside it, said of the target's event number `at`."""
+    """Record what the arm and the single signals predict for the target's event number `at`."""
     if scored.prediction is not None:
         outcome.prediction[at] = scored.prediction
     if not warm or scored.rank is None:
@@ -85,7 +85,7 @@ def _note(outcome: ArmOutcome, signals: list[ArmOutcome], scored: ScoredEvent, a
     assert choices is not None
     for one in signals:
         values = choices.values[PLACES[one.arm]]
-        # A signal's ten highest are among the candidates; an item that is none ranks after them.
+        # A signal's ten highest items are candidates. An item that is no candidate ranks after them.
         one.rank[at] = (
             len(values) if choices.chosen < 0 else int((values >= values[choices.chosen]).sum()) - 1
         )

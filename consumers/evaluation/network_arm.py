@@ -16,7 +16,7 @@ from models.text.top_k import best
 def run_network(
     data: Data, vectors: Vectors, settings: Settings, seed: int, progress: Tell
 ) -> list[ArmOutcome]:
-    """Learn with tables, history and network only. Ratings reach the network as the distance to the running mean."""
+    """Learn with tables, history and network only. The network gets ratings as distances to the running mean."""
     learner = make_learner(data, vectors, settings, seed, False)
     network, history = learner.network, learner.history
     total = sum(e.domain == data.target for e in data.events)

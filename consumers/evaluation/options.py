@@ -1,4 +1,4 @@
-"""What `crosscurrent evaluate` was asked for on files."""
+"""Define the options of `crosscurrent evaluate` on files."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ class EvaluateOptions(msgspec.Struct, frozen=True):
     plot: Path | None = None
     seeds: int = 1
     strategies: tuple[str, ...] = ()
-    """Adaptation strategies that get an arm `full_<strategy>` each."""
+    """Adaptation strategies. Each gets an arm `full_<strategy>`."""
     dry_run: bool = False
     yes: bool = False

@@ -1,4 +1,4 @@
-"""What one arm said of each target event before learning it."""
+"""Hold what one arm predicted for each target event before learning it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from models.transfer.strategies import STRATEGIES
 
 TOP = 10
 WARM_UP_SHARE = 0.3
-"""First share of the target's events that is learned and not ranked."""
+"""Share of the target's events, at the beginning, that is learned and not ranked."""
 
 
 STRATEGY_ARMS = tuple(f"full_{strategy}" for strategy in STRATEGIES)
-"""The full learner with one fixed adaptation strategy each."""
+"""Arms of the full learner with one fixed adaptation strategy each."""
 
 
 class ArmOutcome:
@@ -28,7 +28,7 @@ class ArmOutcome:
         self.recommended: set[int] = set()
         """Rows or positions of the items that were in a top 10."""
         self.catalogue = 0
-        """How many items could have been in one."""
+        """How many items could have been in a top 10."""
 
     def of_seed(self, seed: int) -> ArmOutcome:
         """Return the same outcome under another seed, for an arm without randomness."""

@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 WORKERS = 2
 Tell = Callable[[int], None]
-"""Called with the number of steps that are done."""
+"""A function that is called with the number of steps that are done."""
 Run = TypeVar("Run")
 Result = TypeVar("Result")
 
@@ -26,7 +26,7 @@ def run_all(
     """Run `work(run, tell)` for each run in a worker process, on one thread; return the results in order.
 
     work: a function of a module's top level, or a `partial` of one. It imports large packages itself, so that the
-    parent need not. names, steps: of the bars. Raises what the first failing run raised.
+    parent need not. names, steps: those of the bars. Raises what the first failing run raised.
     """
     # spawn: a forked child would inherit torch's and BLAS's thread pools in an unusable state
     context = multiprocessing.get_context("spawn")
@@ -49,7 +49,7 @@ def run_all(
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent ends: a killed parent cleans up nothing, and workers would go on for hours."""
+    """End this process when its parent ends. A killed parent cleans up nothing, and workers would run for hours."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -1,4 +1,4 @@
 """Decide what a record is: an event, an item, a request, or a rejection with its reason.
 
-Called by everything that has bytes; touches nothing.
+Everything that has bytes calls it. It touches nothing.
 """

@@ -1,4 +1,4 @@
-"""Decode bytes into one `Interaction`, `Item` or `Forget`, or into the reason why not. Nothing else can come out."""
+"""Decode bytes into one `Interaction`, `Item` or `Forget`, or into the reason for a rejection."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Forget(msgspec.Struct, frozen=True):
 
 Decoded = Interaction | Item | Forget | Rejection
 Topics = Mapping[str, tuple[str, Literal["interactions", "items", "forget"]]]
-"""From a topic to (domain, kind of its records); requests to forget have no domain."""
+"""Maps a topic to (domain, kind of its records). Requests to forget have no domain."""
 
 
 class _Interaction(msgspec.Struct):

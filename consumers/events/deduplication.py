@@ -16,7 +16,7 @@ class DedupWindow(Live):
     """The latest event_ids of each domain. A repeated id keeps its place in the window.
 
     The window holds 64-bit hashes, because an event_id may name its user. Two of 100,000 hashes collide once in 4
-    billion windows. They lie in a ring, so that a checkpoint copies arrays, or only the places that are new.
+    billion windows. They lie in a ring, so that a checkpoint copies arrays, or only the new places.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -41,7 +41,7 @@ class DedupWindow(Live):
             return True
         place = self._oldest
         if len(self._seen) < self._capacity:
-            place = len(self._seen)  # the ring has not been full since it was last put in order
+            place = len(self._seen)  # the ring has not been full since it was last rewritten
             self._events, self._users = self._grown(self._events), self._grown(self._users)
         else:
             self._seen.discard(int(self._events[place]))
@@ -83,9 +83,8 @@ class DedupWindow(Live):
         self._oldest, count = int(state["oldest"]), int(state["count"])
         self._seen = set(self._events[:count].tolist())
         self._written.everything()
-        if count > self._capacity or (
-            self._oldest and count < self._capacity
-        ):  # the config now has another size
+        resized = count > self._capacity or (self._oldest and count < self._capacity)
+        if resized:
             latest = slice(max(count - self._capacity, 0), count)
             self._put(self._in_order(self._events)[latest], self._in_order(self._users)[latest])
             self._seen = set(self._events.tolist())

@@ -1,4 +1,4 @@
-"""One record of the log: raw bytes, topic, partition and offset."""
+"""Define a record of the log: raw bytes, topic, partition and offset."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ class Record(NamedTuple):
 
 
 TopicPartition = tuple[str, int]
-"""(topic, partition)"""
+"""Topic and partition."""
 Offsets = dict[TopicPartition, int]
 """The next offset to read, by partition."""

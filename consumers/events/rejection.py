@@ -1,4 +1,4 @@
-"""Why a record is rejected: the closed list of reasons, and the words that tell a producer what to change."""
+"""Define the closed list of reasons for a rejection, and the words that tell a producer what to change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Reason = Literal[
     "bad_vectors",
     "other_key",
 ]
-"""The closed list of dead-letter reasons; the documentation says what each means."""
+"""The closed list of reasons. The documentation says what each means."""
 
 MEANINGS: dict[Reason, str] = {
     "null_value": "an interaction without value, or an item record without key and value",
@@ -87,7 +87,7 @@ _EXPECTED = re.compile(r"got `(\w+)`(?: - at `\$\.?(.*)`)?$")
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """A record that is not learned. It becomes a dead letter with this reason.
+    """The verdict that a record is not learned. It becomes a dead letter with this reason.
 
     detail: the field, what was found and what is allowed; equal for equal records. It never holds an id.
     """
@@ -98,7 +98,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 class Rejected(Exception):
-    """Raised where the fault is found; `Decoder.decode` turns it into a `Rejection`."""
+    """Raised where a fault is found. `Decoder.decode` turns it into a `Rejection`."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(reason)
@@ -122,7 +122,7 @@ def word(text: str) -> str:
 
 
 def of_validation(message: str, entries: Callable[[str], Mapping[str, Any]]) -> Rejected:
-    """Say in our words what msgspec says of a field.
+    """Turn msgspec's message about a field into ours.
 
     entries: the entries of a field of the record, to name the wrong one.
     """

@@ -1,4 +1,4 @@
-"""Look again at a record that the fast decoder refuses: drop what is not needed, or name what is wrong."""
+"""Look again at a record that the fast decoder refuses: drop what is not needed, or say what is wrong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LARGEST = 308
 
 
 def needed(value: bytes, fields: Collection[str], why: Exception) -> bytes:
-    """Return the record without what is not used. So NaN in an unused column loses no event.
+    """Return the record without unused parts, so that NaN in an unused column loses no event.
 
     Dropped are unknown fields, a click's `value`, and numbers of the context that are not finite.
 
@@ -64,7 +64,7 @@ def _is_nonfinite(value: Any) -> bool:
 
 def _nonfinite(value: Any) -> float | None:
     """Return the first number inside that is not finite."""
-    waiting = [value]  # a list instead of recursion: json.loads bears deeper nesting than Python's stack
+    waiting = [value]  # a list instead of recursion: json.loads allows deeper nesting than Python's stack
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):

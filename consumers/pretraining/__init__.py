@@ -1,4 +1,4 @@
-"""Learn historic files into a first checkpoint.
+"""Learn historical files into a first checkpoint.
 
-Called by the command line; touches files only.
+The command line calls it. It touches files only.
 """

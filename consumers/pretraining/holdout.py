@@ -1,8 +1,8 @@
-"""Measure how well a frozen learner foresees later events: it scores them and learns none of them.
+"""Measure how well a frozen learner predicts later events: it scores them and learns none of them.
 
 mse          loss of the rating part: mean squared error of the predicted rating, clipped to the domain's range
 rmse         its root
-accuracy     share of ratings that the prediction meets, rounded to the nearest rating seen while learning
+accuracy     share of ratings that equal the prediction, rounded to the nearest rating seen while learning
 ndcg_loss    loss of the ranking part, as in `prequential_error`: 1 − NDCG@10
 ndcg@10      mean over events of 1 / log2(rank + 2), 0 from rank 10 on; the item is the only relevant one
 recall@10    share of events whose item was among the ten best

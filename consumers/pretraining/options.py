@@ -1,4 +1,4 @@
-"""What `crosscurrent pretrain` was asked for."""
+"""Define the options of `crosscurrent pretrain`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`crosscurrent pretrain`: learn files into a checkpoint, and report."""
+"""Run `crosscurrent pretrain`: learn files into a checkpoint, and report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Send historic files into Kafka.
+"""Send historical files to Kafka.
 
-Called by the command line, demo and simulator.
+The command line, demo and simulator call it.
 """

@@ -81,7 +81,7 @@ def _show(report: ReplayReport, console: Console) -> None:
 
 
 def _check_range(configured: tuple[float, float], domain: str, options: ReadOptions) -> None:
-    """Raises Stop for a range wider than the config's: `run` would make dead letters of the values in between."""
+    """Raise Stop for a range wider than the config's: `run` would make dead letters of the values in between."""
     low, high = options.rating_range or configured
     if low < configured[0] or high > configured[1]:
         raise Stop(

@@ -1,4 +1,4 @@
-"""Send a stream of records to Kafka: paced, each to the partition of its key, counted when acknowledged."""
+"""Send a stream of records to Kafka at a rate, each to the partition of its key. Count acknowledged ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from consumers.events.record import Kind
 from consumers.kafka_client.producer import DELIVERY_SECONDS, partition_of
 
 TopicOf = Callable[[Kind, str], str]
-"""The topic for a kind of record and a domain."""
+"""Maps a kind of record and a domain to a topic."""
 
 IN_FLIGHT = 50_000
 """Most records that are sent and not acknowledged yet.
@@ -32,7 +32,7 @@ class DeliveryError(Stop):
 
 
 class SendCounts(msgspec.Struct):
-    """What was acknowledged. `sent` counts interactions, `items` item records."""
+    """Counts of acknowledged records. `sent` counts interactions, `items` item records."""
 
     sent: int = 0
     items: int = 0
@@ -45,7 +45,7 @@ def default_topic(kind: Kind, domain: str) -> str:
 
 
 class Outsized(NamedTuple):
-    """How records are sent that may be too large for the broker: each alone, so that only it can be refused.
+    """How records are sent that may be too large for the broker: one by one, so that no other is refused with them.
 
     They have a producer of their own, because an idempotent producer cannot go on after a refusal.
     """
@@ -57,7 +57,7 @@ class Outsized(NamedTuple):
 
 
 class Hooks(NamedTuple):
-    """What `send` calls on its way."""
+    """Functions that `send` calls while it sends."""
 
     on_sent: Callable[[SendCounts], object] = lambda _: None
     """Called now and then with what was sent so far."""
@@ -104,7 +104,7 @@ def send(
 
 
 class _InFlight(msgspec.Struct, gc=False):
-    """A record on its way, and where it came from."""
+    """A record that is not acknowledged yet, and its origin."""
 
     file: str
     line: int

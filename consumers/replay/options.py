@@ -1,4 +1,4 @@
-"""What `crosscurrent replay` was asked for."""
+"""Define the options of `crosscurrent replay`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from consumers.datasets.record import Sent
 from consumers.datasets.scan import Scan
 
 _BLOCK = 500  # records of a run that are written and read together
-_RUN = 200_000  # rows sorted in memory at a time
+RUN_ROWS = 200_000
+"""Rows that are sorted in memory at a time."""
 
 
 def in_time_order(
@@ -24,7 +25,7 @@ def in_time_order(
 ) -> tuple[Iterator[Sent], Iterator[Sent], list[str]]:
     """Return (items, interactions of all tables by time, names of the files that had to be sorted).
 
-    Memory is bounded: temporary files take what does not fit. `show` is called now and then meanwhile. Interactions
+    Memory is bounded: temporary files hold what does not fit. `show` is called now and then. Interactions
     without a time come first. Bad rows are left out; the scan has reported them.
     """
     items: list[Iterator[Sent]] = []
@@ -37,7 +38,7 @@ def in_time_order(
             continue
         if not found.in_order:
             disordered.append(str(found.table.path))
-        events.append(records if found.in_order else _sorted(records, show))
+        events.append(records if found.in_order else sorted_by_time(records, show))
     merged = events[0] if len(events) == 1 else heapq.merge(*events, key=_time)
     return itertools.chain(*items), merged, disordered
 
@@ -46,12 +47,14 @@ def _time(record: Sent) -> int:
     return record.timestamp or 0
 
 
-def _sorted(records: Iterator[Sent], show: Callable[[], object]) -> Iterator[Sent]:
-    """Sort by timestamp; equal timestamps keep their order. Runs after the first go to temporary files."""
+def sorted_by_time(
+    records: Iterator[Sent], show: Callable[[], object] = lambda: None, run_rows: int = RUN_ROWS
+) -> Iterator[Sent]:
+    """Yield the records by timestamp; equal timestamps keep their order. Runs after the first go to temporary files."""
     with contextlib.ExitStack() as files:
         runs: list[Iterator[Sent]] = []
-        run = sorted(itertools.islice(records, _RUN), key=_time)
-        while following := sorted(itertools.islice(records, _RUN), key=_time):
+        run = sorted(itertools.islice(records, run_rows), key=_time)
+        while following := sorted(itertools.islice(records, run_rows), key=_time):
             file = files.enter_context(tempfile.TemporaryFile(prefix="crosscurrent-replay-"))
             for start in range(0, len(run), _BLOCK):
                 block = msgspec.msgpack.encode(run[start : start + _BLOCK])

@@ -61,6 +61,9 @@ class KafkaDestination(NamedTuple):
     create: bool = False
     partitions: int = 4
     """Partitions of interaction topics that are created."""
+    admin: Callable[..., Any] = KafkaAdminClient
+    """Makes an admin client, from the options of kafka-python."""
+    producer: Callable[..., Any] = make_producer
 
 
 def replay(
@@ -128,7 +131,7 @@ def _deliver(
         elif topic not in there:
             raise DeliveryError(f"topic {topic} does not exist; create it first, or let replay create it")
 
-    with KafkaAdminClient(**client) as admin:
+    with to.admin(**client) as admin:
         there = set(admin.list_topics())
         limits = message_limits(admin, there.intersection(topics))
     # A broker refuses a batch as a whole, so batches stay below what every topic takes.
@@ -138,11 +141,11 @@ def _deliver(
         @functools.cache
         def plain_producer() -> KafkaProducer:
             options = {"max_request_size": MAX_REQUEST_BYTES, "enable_idempotence": False}
-            made = make_producer(client, live=True, **options)
+            made = to.producer(client, live=True, **options)
             opened.callback(made.close, timeout=2)
             return made
 
-        producer = make_producer(client, live=to.rate is not None, batch_size=batch)
+        producer = to.producer(client, live=to.rate is not None, batch_size=batch)
         outsized = Outsized(batch - _BATCH_OVERHEAD, plain_producer, on_refused)
         try:
             counts = send(records, producer, to.topic_of, to.rate, Hooks(on_sent, prepare), outsized)

@@ -1,4 +1,4 @@
 """Draw what happened as one HTML page.
 
-Called by the service and the demo; touches one folder.
+The service and the demo call it. It touches one folder.
 """

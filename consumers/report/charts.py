@@ -46,7 +46,7 @@ def rows(settings: Settings, recorder: MetricHistory) -> list[DomainRow]:
 
 
 def headlines(settings: Settings, recorder: MetricHistory) -> list[tuple[str, str]]:
-    """Return (what, value) of the few figures that come first."""
+    """Return (name, value) of the few figures at the top of the page."""
     fresh = [recorder.overall_quantile(share, "freshness_seconds") for share in (0.5, 0.99)]
     canary = recorder.overall_quantile(0.5, "canary_seconds")
     found = [("events learned", f"{recorder.total('events_total'):,.0f}")]
@@ -88,7 +88,7 @@ def _freshness(recorder: MetricHistory) -> Chart:
     ]
     return Chart(
         "Freshness: from Kafka to readable in Redis",
-        "Half and 99 % of the records are readable sooner. Canaries are the service's own records, which come "
+        "Half of the records, and 99 %, are readable sooner. Canaries are the service's own records, which come "
         "without events, too.",
         lines, seconds, seconds, log=True,
     )  # fmt: skip
@@ -152,7 +152,7 @@ def _averaged(points: Points, width: int = 3) -> Points:
 
 
 def marks(domain: str, recorder: MetricHistory) -> list[ChartMark]:
-    """Return marks for the drifts and verdicts of a domain; trials are only in the story."""
+    """Return marks for the drifts and verdicts of a domain. Trials are only in the story."""
     return [
         ChartMark(told.seconds, line(told.events, told.notice), told.notice.outcome or "drift")
         for told in recorder.told
@@ -175,7 +175,7 @@ def _kind(told: Told) -> str:
 
 
 def in_words(settings: Settings, recorder: MetricHistory) -> list[str]:
-    """Return a few sentences for each domain: what transfer brings, and what became of drifts."""
+    """Return a few sentences for each domain: what transfer brings, and the verdicts on drifts."""
     found = []
     for row in rows(settings, recorder):
         said = [f"{row.domain} ({row.role}): {row.events:,} events learned."]

@@ -1,4 +1,4 @@
-"""Record the metrics of a service over time, in bounded memory, and the story of its drifts."""
+"""Record the metrics of a service over time in bounded memory, with the notices of its drifts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.adaptation.adaptation_loop import Notice
 from serving.metrics import Metrics
 
 MAX_SAMPLES = 720
-"""Most samples. Beyond, every second one is dropped, and new ones are taken half as often."""
+"""Most samples. With more, every second one is dropped, and new ones are taken half as often."""
 MAX_NOTICES = 500
 QUANTILE_SAMPLES = 5
 """Samples whose observations make one quantile: a 99 % quantile needs more than a few observations."""
@@ -19,7 +19,7 @@ QUANTILE_SAMPLES = 5
 Key = tuple[str, ...]
 """A metric's name without prefix, then its label values."""
 Points = list[tuple[float, float]]
-"""(seconds since the start, value)."""
+"""Seconds since the start, and the value then."""
 
 
 class Sample(NamedTuple):

@@ -1,4 +1,4 @@
-"""Write the page: one file that loads no scripts or fonts, light or dark as the reader's system is."""
+"""Write the page: one file that loads no scripts or fonts, light or dark like the reader's system."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ Format = Callable[[float], str]
 
 
 class ChartLine(NamedTuple):
-    """A line. `color`: 0 to 5, a colour of the page. `dashed`: what the other lines are compared with."""
+    """A line. `color`: 0 to 5, a colour of the page. `dashed`: the other lines are compared with it."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -24,7 +24,7 @@ class ChartLine(NamedTuple):
 
 
 class ChartMark(NamedTuple):
-    """A moment: a thin upright line. `kind` decides its colour (drift, promoted, dropped, undecided)."""
+    """A moment, drawn as a thin upright line. `kind` decides its colour (drift, promoted, dropped, undecided)."""
 
     x: float
     text: str
@@ -196,7 +196,7 @@ def time_ticks(low: float, high: float, about: int = 6) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> Iterator[float]:
-    """Yield the logarithms of 1, 2, 5 times powers of ten within [low, high]; of the powers alone if they are many."""
+    """Yield the logarithms of 1, 2, 5 times powers of ten within [low, high]; of the powers alone if there are many."""
     steps = (1, 2, 5) if high - low < 2.5 else (1,)
     for power in range(math.floor(low), math.ceil(high) + 1):
         for step in steps:

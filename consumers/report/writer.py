@@ -1,4 +1,4 @@
-"""Keep `index.html` in a folder up to date while a service runs, without changing the service."""
+"""Keep `index.html` in a folder up to date while a service runs. The service does not change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 def of_service(folder: Path, title: str, service: Service) -> Writer:
-    """Return the writer of a service that was made and not started yet."""
+    """Return the writer of a service that is made and not started yet."""
     return Writer(
         folder, title, service.settings, MetricHistory(service.metrics, service.pipeline.reporter.story)
     )

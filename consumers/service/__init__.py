@@ -1,4 +1,4 @@
 """Run the loop: poll, decode, learn, publish, checkpoint, commit.
 
-Called by the command line.
+The command line calls it.
 """

@@ -1,4 +1,4 @@
-"""Send canaries: records of the service's own, timed until the store has acknowledged their key.
+"""Send canaries: the service's own records, each timed until the store has acknowledged its key.
 
 A canary takes the whole way of an event: log, consumer, micro-batch, publisher. Nothing is learned from it, and no
 metric of events counts it. Its offsets are not in the checkpoint. Reading begins at the topic's end, because a canary
@@ -17,12 +17,12 @@ import msgspec
 import structlog
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
-from prometheus_client import Counter, Histogram
 
 from consumers.config.schema import KafkaConfig
 from consumers.events.record import Record
 from consumers.kafka_client.client import client_options
 from serving.contract import Write, hash_write
+from serving.metrics import Metrics
 from serving.worker import Worker
 
 LOST_SECONDS = 60.0
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class Canary(msgspec.Struct, frozen=True):
-    """What a record of the topic says. `sent_ms`: Unix time, ms."""
+    """The value of a canary record. `sent_ms`: Unix time, ms."""
 
     process: str
     number: int
@@ -38,7 +38,7 @@ class Canary(msgspec.Struct, frozen=True):
 
 
 def canary(record: Record) -> Canary:
-    """Return the record's canary. Anything that does not parse becomes one of no process, which is ignored."""
+    """Return the record's canary. A record that does not parse becomes a canary of no process, which is ignored."""
     try:
         return msgspec.json.decode(record.value or b"", type=Canary)
     except msgspec.DecodeError:
@@ -46,27 +46,28 @@ def canary(record: Record) -> Canary:
 
 
 class Canaries:
-    """Sends canaries from a thread of its own and follows each one. `close` ends the thread.
+    """Sends canaries from its own thread and follows each one. `close` ends the thread.
 
-    may_send: while False, no canary is sent. key: written for the newest canary that was learned. seconds: observes the
-    time of each. lost: counts canaries that are not readable `lost_after` seconds after they were sent.
+    may_send: while False, no canary is sent. key: written for the newest canary that was learned. metrics: get the time
+    of each, and the number of those that are not readable `lost_after` seconds after they were sent. connect: makes the
+    producer, from the options of kafka-python.
     """
 
     def __init__(
         self,
         config: KafkaConfig,
         key: str,
-        seconds: Histogram,
-        lost: Counter,
+        metrics: Metrics,
         may_send: Callable[[], bool],
         lost_after: float = LOST_SECONDS,
+        connect: Callable[..., Any] = KafkaProducer,
     ) -> None:
         self._config = config
         self._key = key
-        self._seconds = seconds
-        self._lost = lost
+        self._metrics = metrics
         self._may_send = may_send
         self._lost_after = lost_after
+        self._connect = connect
         self._process = uuid.uuid4().hex
         self._number = 0
         self._lock = threading.Lock()
@@ -112,13 +113,13 @@ class Canaries:
             readable = [number for number in self._learned if number <= int(write.value["number"])]
             for number in readable:
                 self._learned.discard(number)
-                self._seconds.observe(now - self._sent.pop(number))
+                self._metrics.canary_seconds.observe(now - self._sent.pop(number))
 
     # Its own thread
 
     def _run(self) -> None:
         while not self._ending.is_set():
-            self._count_lost()
+            self.count_lost()
             try:
                 if self._may_send():
                     self._send()
@@ -139,11 +140,11 @@ class Canaries:
             producer.close(timeout=1)
 
     def _send(self) -> None:
-        """Send a canary. It counts as sent before that, so one that the broker refuses is lost in the end."""
+        """Send a canary. It counts as sent first, so that a canary which the broker refuses becomes a lost one."""
         self._number += 1
         canary = Canary(self._process, self._number, int(time.time() * 1000))
         if self._producer is None:
-            self._producer = KafkaProducer(
+            self._producer = self._connect(
                 **client_options(self._config), enable_idempotence=False, acks=1, retries=0, linger_ms=0,
                 delivery_timeout_ms=10_000, request_timeout_ms=5_000, max_block_ms=5_000,
                 allow_auto_create_topics=False,
@@ -159,10 +160,11 @@ class Canaries:
                 self._sent.clear()
             raise
 
-    def _count_lost(self) -> None:
+    def count_lost(self) -> None:
+        """Count, once, the canaries that should be readable by now. Its own thread calls this before each one."""
         long_ago = time.monotonic() - self._lost_after
         with self._lock:
             for number in [n for n, sent in self._sent.items() if sent < long_ago]:
                 del self._sent[number]
                 self._learned.discard(number)
-                self._lost.inc()
+                self._metrics.canary_lost.inc()

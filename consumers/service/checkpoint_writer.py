@@ -1,10 +1,8 @@
-"""Take checkpoints, write them in a thread while the stream goes on, and have them compacted."""
+"""Take checkpoints, and write them in a thread while the stream goes on."""
 
 from __future__ import annotations
 
 import errno
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +13,8 @@ import structlog
 
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.record import Offsets
+from consumers.service.checkpoint_policy import CheckpointPolicy
+from consumers.service.compactor import Compaction, Compactor
 from consumers.service.directory_lock import locked
 from models.memory import give_back
 from models.state.checkpoint import KEEP, CheckpointDirectory, UnusableError, snapshot, versions
@@ -23,20 +23,11 @@ from models.state.snapshot import Snapshot, settle, table_bytes
 log = structlog.get_logger()
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""A full disk, quota or file size limit: an operator may make room while the service waits."""
-RETRY_SECONDS = 2.0
-WHOLE_MB = 32.0
-"""Megabytes. Smaller states are copied whole every time, which takes a few milliseconds."""
-MIN_INCREMENTS, MAX_INCREMENTS = 16, 128
-"""Increments are compacted from the first number on if they outgrow the whole state, and at the second anyway."""
-MAX_EVENTS = 10_000
-"""A checkpoint is due after this many events: what they touched is copied while the stream waits."""
-TRIES = 3
-"""Failed compactions after which the stream waits for a whole checkpoint, if one is needed to erase a user."""
+"""Errors of a full disk, quota or file size limit. An operator may make room while the service waits."""
 
 
 class _Running(NamedTuple):
-    """A write that goes on.
+    """A write in progress.
 
     cut: it is the first checkpoint without users who must be forgotten. standalone: it is whole, and all others are
     deleted after it. purged: a finished compaction; what is older than that is deleted before the write.
@@ -47,15 +38,7 @@ class _Running(NamedTuple):
     offsets: Offsets
     cut: bool
     standalone: bool
-    purged: _Compaction | None
-
-
-class _Compaction(NamedTuple):
-    """The checkpoint that is being made whole, and its offsets."""
-
-    process: subprocess.Popen[bytes]
-    sequence: int
-    offsets: Offsets
+    purged: Compaction | None
 
 
 class Checkpointer:
@@ -76,16 +59,14 @@ class Checkpointer:
         interval: float,
         written: Callable[[Offsets, float], None],
         clock: Callable[[], float] = time.monotonic,
-        whole_mb: float = WHOLE_MB,
+        policy: CheckpointPolicy = CheckpointPolicy(),  # noqa: B008  it never changes
     ) -> None:
-        """Lock and open the directory. Raises Stop.
-
-        whole_mb: states of larger tables are written as increments, and made whole by another process.
-        """
+        """Lock and open the directory. Raises Stop. interval: seconds."""
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = locked(path / "LOCK")
-            self._directory = CheckpointDirectory(path)  # it deletes leftovers, so the lock comes first
+            # It deletes leftovers, so the lock comes first.
+            self._directory = CheckpointDirectory(path, write_file=policy.write_file)
         except BlockingIOError as error:
             raise Stop(
                 f"checkpoint.directory {path}: another process uses it. Stop that one, or set another directory.",
@@ -96,20 +77,18 @@ class Checkpointer:
         self._interval = interval
         self._written = written
         self._clock = clock
-        self._whole_bytes, self._large = whole_mb * 1e6, False
-        self._compacting: _Compaction | None = None
-        self._made_whole: _Compaction | None = None
-        """A finished compaction. Older checkpoints are deleted with the next write: deleting gigabytes takes time."""
-        self._failures = 0
+        self._policy = policy
+        self._large = False
+        self._compactor = Compactor(self._directory, policy)
         self._offsets: Offsets = {}
         """The offsets of the newest checkpoint on disk."""
         self._pool = ThreadPoolExecutor(1, "checkpoint")
         self._running: _Running | None = None
         self._purge_older = False
         self._cuts: list[int] = []
-        """Checkpoints on disk whose predecessors must go, and are not all gone."""
+        """Numbers of checkpoints whose predecessors must be deleted and are not all deleted yet."""
         self.erased: Offsets = {}
-        """Users whose requests lie before these offsets are in no checkpoint any more."""
+        """No checkpoint holds users whose requests lie before these offsets."""
         self.last_good = clock()
         self._started = clock()
         self.problem: str | None = None
@@ -129,8 +108,13 @@ class Checkpointer:
         self._purge_older = state is not None and bool(state.pop("alone", False))
         return state
 
+    @property
+    def compaction(self) -> Compaction | None:
+        """The compaction that runs, if one does."""
+        return self._compactor.running
+
     def age(self) -> float:
-        """Return the seconds since the last good checkpoint (or the start)."""
+        """Return the seconds since the last good checkpoint, or since the start."""
         return self._clock() - self.last_good
 
     def settled(self, live: dict[str, Any], loaded: dict[str, Any]) -> None:
@@ -141,8 +125,8 @@ class Checkpointer:
         """Return whether a checkpoint is due. events: learned since the last one was taken."""
         if self._running is not None:
             return False
-        interval = min(self._interval, RETRY_SECONDS) if self.problem else self._interval
-        early = events >= MAX_EVENTS and not self.problem
+        interval = min(self._interval, self._policy.retry_seconds) if self.problem else self._interval
+        early = events >= self._policy.max_events and not self.problem
         return early or self._clock() - self._started >= interval
 
     def take(
@@ -154,16 +138,18 @@ class Checkpointer:
     ) -> None:
         """Copy the (live) state, or what has changed in it, and write that in the background.
 
-        safe: asked in the background before anything is written, and may wait; if False, this checkpoint is not
-        written. last: the stream has ended, so a whole copy, if one is needed to delete older ones, holds up nothing.
+        safe: called in the background before anything is written. It may wait. If it returns False, this checkpoint is
+        not written. last: the stream has ended, so a whole copy that is needed to delete older ones delays nothing.
         """
         self._started = self._clock()
         begun = time.perf_counter()
-        self._large = self._large or table_bytes(state) >= self._whole_bytes
+        self._large = self._large or table_bytes(state) >= self._policy.whole_mb * 1e6
         cut, self._purge_older = self._purge_older, False
-        purging, purged = cut or bool(self._cuts), self._made_whole
+        purging, purged = cut or bool(self._cuts), self._compactor.made_whole
         increment = self._large and self._directory.newest is not None
-        standalone = purging and (last or not increment or self._failures >= TRIES)
+        standalone = purging and (
+            last or not increment or self._compactor.failures >= self._policy.max_failures
+        )
         taken = snapshot(state | {"alone": purging}, increment and not standalone)
         copied = time.perf_counter() - begun
 
@@ -172,7 +158,7 @@ class Checkpointer:
                 return None
             begun = time.perf_counter()
             if standalone:
-                self._end_compaction()
+                self._compactor.end()
             elif purged is not None:
                 self._directory.purge(purged.sequence)
             self._directory.save(taken, keep=1 if standalone else KEEP)
@@ -190,7 +176,7 @@ class Checkpointer:
 
         One that found no room sets `problem`. Raises Stop (exit 4) for any other failure.
         """
-        self._compacted_if_done()
+        self._compactor.collect(self._cuts)
         if self._running is None:
             return
         running = self._running
@@ -220,58 +206,21 @@ class Checkpointer:
         self.last_good, self._offsets = self._clock(), running.offsets
         self._count_off(running)
         self._written(running.offsets, seconds)
-        self._compact_if_due()
+        self._compactor.start_if_due(self._cuts, self._offsets)
 
     def _count_off(self, running: _Running) -> None:
-        """Update what has still to be deleted, now that this checkpoint is on disk."""
+        """Note what this checkpoint, now on disk, has deleted and what is still to be deleted."""
         if running.standalone:
-            self._cuts, self._made_whole, self._failures = [], None, 0
+            self._cuts = []
+            self._compactor.reset()
         elif running.cut and self._directory.newest is not None:
             self._cuts.append(self._directory.newest)
         if running.purged is not None and not running.standalone:
-            if self._made_whole is running.purged:
-                self._made_whole = None
+            self._compactor.purged(running.purged)
             self._cuts = [cut for cut in self._cuts if cut > running.purged.sequence]
             self.erased = running.purged.offsets
         if not self._cuts:
             self.erased = running.offsets
-
-    def _compacted_if_done(self) -> None:
-        compacting = self._compacting
-        if compacting is None or (code := compacting.process.poll()) is None:
-            return
-        self._compacting = None
-        if code:
-            self._failures += 1
-            log.warning("checkpoints could not be compacted; increments go on", code=code, purging=self._cuts)
-            return
-        self._failures = 0
-        if any(cut <= compacting.sequence for cut in self._cuts):
-            self._made_whole = compacting
-
-    def _compact_if_due(self) -> None:
-        newest = self._directory.newest
-        if self._compacting is not None or newest is None:
-            return
-        grown, whole = self._directory.growth(), self._made_whole
-        many = grown.increments >= MIN_INCREMENTS and grown.bytes > grown.whole
-        purging = any(whole is None or cut > whole.sequence for cut in self._cuts)
-        if purging or many or grown.increments >= MAX_INCREMENTS:
-            line = [sys.executable, "-m", "models.state.compact", str(self._directory.path), str(newest)]
-            process = subprocess.Popen(  # noqa: S603  our own
-                line,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C must not end it
-            )
-            self._compacting = _Compaction(process, newest, self._offsets)
-
-    def _end_compaction(self) -> None:
-        """Stop a running compaction and remove what it has written: it holds an older state."""
-        compacting, self._compacting = self._compacting, None
-        if compacting is not None:
-            compacting.process.kill()
-            compacting.process.wait()
-        self._directory.clear()
 
     def finish(self) -> None:
         """Wait for the last write, at the end of the process. Raises Stop (exit 4) if it found no room."""
@@ -287,8 +236,9 @@ class Checkpointer:
             raise _unwritable(error.strerror) from error
 
     def close(self) -> None:
+        """Wait for a running write, stop a compaction, and unlock the directory."""
         self._pool.shutdown()
-        self._end_compaction()
+        self._compactor.end()
         self._lock.close()
 
 

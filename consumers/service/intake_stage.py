@@ -1,4 +1,4 @@
-"""The first three stages: read records, decode them, and collect micro-batches."""
+"""Run the first three stages: read records, decode them, collect micro-batches."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ LEAST_BACKOFF, MOST_BACKOFF = 0.1, 5.0
 
 
 class Intake(NamedTuple):
-    """What the intake works with. limits: judges how many records are invalid. blocked: whether reading on would only
-    grow memory, or nothing can be saved.
+    """What the intake works with. limits: stops the service at too many invalid records. blocked: returns whether
+    reading must pause, because memory would only grow, or nothing can be saved.
     """
 
     source: Source
@@ -51,7 +51,7 @@ class IntakeStage:
         self._backoff = 0.0
 
     def poll(self) -> list[Record]:
-        """Return what the log has now; nothing while a whole batch waits, or while reading is blocked."""
+        """Return what the log has now; nothing while a full batch waits, or while reading is blocked."""
         if len(self.batcher) >= self._full_batch:
             return []
         if self.parts.blocked():
@@ -82,5 +82,5 @@ class IntakeStage:
         self.parts.limits.count(record, isinstance(decoded, Rejection))
 
     def batch(self) -> Batch | None:
-        """Return the next micro-batch, None while none is due."""
+        """Return the next micro-batch; None while none is due."""
         return self.batcher.take()

@@ -28,13 +28,13 @@ class LagWatch:
         self._topics = topics
         self._clock = clock
         self._seen: dict[TopicPartition, tuple[int, float]] = {}
-        """For partitions where records wait: an end of the log, and when it was first seen."""
+        """For partitions with waiting records: an end of the log, and when it was first seen."""
 
     def look(self, records: Mapping[TopicPartition, int], offsets: Offsets, waiting: Iterable[Record]) -> Lag:
         """Return the lag.
 
-        records: behind the end, by partition. offsets: the next ones to learn. waiting: records that are known, in
-        order within each partition.
+        records: number behind the end, by partition. offsets: the next to learn. waiting: known records, in order
+        within each partition.
         """
         now = self._clock()
         first: dict[TopicPartition, Record] = {}

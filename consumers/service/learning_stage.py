@@ -1,4 +1,4 @@
-"""The learning stage: what becomes of each decoded record of a batch, in order."""
+"""Run the learning stage: learn, put or erase for each decoded record of a batch, in order."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from serving.publication.publication_queue import Outbox
 log = structlog.get_logger()
 
 LIVE_EVENTS = 16
-"""Events that are scored together, at most: items stand still meanwhile."""
+"""Most events that are scored together. Items do not change while they are scored."""
 BACKLOG_EVENTS = 256
-"""The same while a backlog is read: twice as fast, and a little less precise."""
+"""Most events that are scored together while a backlog is read: twice as fast, and a little less precise."""
 
 
 class Learned(NamedTuple):
-    """What the learning stage works with. changed: is called where a request to forget was carried out."""
+    """What the learning stage works with. changed: is called after a request to forget was carried out."""
 
     arms: Arms
     encoding: Encoding
@@ -48,9 +48,9 @@ class Learned(NamedTuple):
 
 
 class LearningStage:
-    """Learns a batch's events, puts its items, erases whom its requests name. One thread calls it.
+    """Learns the events of a batch, puts its items, and erases users of its requests. One thread calls it.
 
-    Interactions that follow each other are learned together. Anything else first waits until they are.
+    Interactions that follow each other are learned together. They are learned before any other record is handled.
     """
 
     def __init__(self, settings: Settings, parts: Learned, totals: Counter[str]) -> None:
@@ -96,7 +96,7 @@ class LearningStage:
         self.parts.metrics.dead_letter_last.labels(rejection.domain).set_to_current_time()
 
     def _is_new(self, record: Record, event: Interaction) -> bool:
-        """Return whether the event is to be learned: its user was not forgotten since, and it did not come before."""
+        """Return whether to learn the event: its user was not forgotten since, and its event_id is new."""
         parts = self.parts
         self.totals["interactions"] += 1
         if parts.forgetting.waiting:
@@ -139,7 +139,7 @@ class LearningStage:
             self.parts.outbox.event(event.user, event.domain, event.item, record.timestamp)
 
     def _forget(self) -> None:
-        """Carry out the requests that have come, before anything of their users is looked at."""
+        """Carry out the pending requests, before any later record of their users."""
         if self.parts.forgetting.waiting:
             self.parts.forgetting.erase()
             self.parts.forgotten()
@@ -149,6 +149,6 @@ class LearningStage:
         if record.key is None or record.key != item.item_id.encode():
             self.parts.metrics.key_mismatches.inc()
         needed = self.parts.arms.put_item(item)
-        # No text cancels what is pending: it is of words that the item no longer has.
+        # Without a text, cancel the pending one: the item no longer has those words.
         self.parts.encoding.submit((item.domain, item.item_id), item.words() if needed else "")
         self.parts.outbox.item(item.domain, item.item_id, item.removed, item.available)

@@ -1,9 +1,9 @@
-"""How long the making of lists may take, so that neither learning nor lists starve."""
+"""Decide how long the making of lists may take, so that neither learning nor lists starve."""
 
 from __future__ import annotations
 
 LATE_SECONDS = 0.1
-"""A record that is learned this long after it was written has waited behind others."""
+"""Seconds. A record that is learned this long after it was written has waited behind others."""
 SHARE = 0.25
 """While records wait, lists take at most this part of the time that learning takes."""
 
@@ -13,7 +13,7 @@ class ListBudget:
 
     Lists may take as long as learning did since the last round. While records wait, they may take only a quarter of
     that, unless a list has waited for too long. Records wait if at least `batch_events` of them are in the process, or
-    if those that were learned last were already late: then others wait in the log, where nobody counts them.
+    if those that were learned last were already late: then others wait in the log, where they are not counted.
     """
 
     def __init__(self, interval: float, batch_events: int) -> None:

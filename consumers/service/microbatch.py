@@ -11,7 +11,7 @@ from consumers.service.canary import Canary
 
 
 class Batch(NamedTuple):
-    """Decoded records in order, and the next offset to read of every partition in it, without canaries."""
+    """Decoded records in order, and the next offset of each of their partitions, canaries left out."""
 
     entries: list[tuple[Record, Decoded | Canary]]
     offsets: Offsets
@@ -46,7 +46,7 @@ class Batcher:
         return max(0.0, self._since + self._max_age - self._clock())
 
     def take(self, flush: bool = False) -> Batch | None:
-        """Return the next full batch; with `flush` or past the age limit the partial one; else None."""
+        """Return the next full batch; with `flush` or after the age limit the partial one; else None."""
         due = len(self._entries) >= self._max_events
         if not due and not (self._entries and (flush or self.wait() <= 0.0)):
             return None

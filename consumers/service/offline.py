@@ -14,7 +14,7 @@ from serving.metrics import Metrics
 
 
 def offline_pipeline(settings: Settings) -> Pipeline:
-    """Return what `run` starts with, to be taught by hand."""
+    """Return a pipeline as `run` starts with, to be fed by hand."""
     return wired(settings, Ends(EmptyLog(), NoLetters(), NoTexts()), Metrics())
 
 
@@ -57,7 +57,7 @@ class EmptyLog:
 
 
 class NoLetters:
-    """A `Sink` for records that were checked before: none is a dead letter."""
+    """A `Sink` for records that were checked before, so none is a dead letter."""
 
     sent = 0
 
@@ -76,7 +76,7 @@ class NoLetters:
 
 
 class NoTexts:
-    """An `Encoding` that nothing is given to: vectors are put into the learners at once."""
+    """An `Encoding` without texts: vectors are put into the learners at once."""
 
     def submit(self, key: Key, text: str) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The loop's body: one event's way from the log to the store, stage by stage."""
+"""Run the loop's body: take events from the log to the store, stage by stage."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ REPORT_SECONDS = 2.0
 
 
 class Parts(NamedTuple):
-    """What a pipeline is made of. publisher, checkpointer, canaries: None for a pipeline without."""
+    """What a pipeline is made of. publisher, checkpointer, canaries: None in a pipeline without them."""
 
     source: Source
     sink: Sink
@@ -52,16 +52,16 @@ class Parts(NamedTuple):
     canaries: Canaries | None
     metrics: Metrics
     clock: Callable[[], float] = time.monotonic
-    """Seconds, for what is due."""
+    """Seconds of a steady clock, to find what is due."""
     wall_clock: Callable[[], float] = time.time
-    """Seconds since the epoch, for what events are held against."""
+    """Seconds since the epoch, to compare with the times of events."""
 
 
 class Pipeline(Live):
-    """The loop's body. Everything it uses is handed in; one thread calls it.
+    """The loop's body. It is given everything it uses; one thread calls it.
 
     `offsets` holds, for each partition, the next record to learn; `totals` counts since the start. Other threads may
-    read `caught_up`, whether all is learned that was in the log at the start, and `reporter.lag`.
+    read `reporter.lag`, and `caught_up`: whether all is learned that was in the log at the start.
     """
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
@@ -80,7 +80,7 @@ class Pipeline(Live):
         )
         self.limits = Limits(settings.intake.max_invalid_ratio, settings.intake.max_consecutive_invalid)
         self.learned_limits = Limits(1.0, 0)
-        """The windows of `limits` as of `offsets`: a restart judges what is read again as before."""
+        """The windows of `limits` at `offsets`: after a restart, records that are read again are judged as before."""
         self.reporter = Reporter(settings, self.metrics, self.arms, self.source)
         self._make_stages()
         self._reported_at = self._network_since = self.clock()
@@ -106,25 +106,24 @@ class Pipeline(Live):
         self.saving = SaveStage(settings, self.source, self.sink, self.checkpointer, metrics)
 
     def step(self, stopping: Callable[[], bool] = lambda: False) -> None:
-        """Take one turn: what is there now goes through the stages."""
+        """Take one turn: send the records that are there through the stages."""
         for record in self.intake.poll():  # 1 poll
             self.intake.decode(record)  # 2 decode and validate
         while (batch := self.intake.batch()) is not None:  # 3 micro-batch
             self._learn(batch)  # 4 score, 5 learn, 6 adapt
             self._publish_if_due()  # 7 publish
-            self._report_if_due()  # a poll may hold many batches: lag must show meanwhile
+            self._report_if_due()  # a poll may hold many batches, and lag must be shown between them
             if stopping():
                 break
-        self._network_step_if_due()  # 5 learn: what waits for the network
+        self._network_step_if_due()  # 5 learn: events that wait for the network
         self._publish_if_due()
-        self.saving.save_if_due(
-            self.totals["learned"], self.live, self._next_offsets
-        )  # 9 checkpoint, then commit
+        learned = self.totals["learned"]
+        self.saving.save_if_due(learned, self.live, self._next_offsets)  # 9 checkpoint, commit
         self._report_if_due()
         self.caught_up = self.caught_up or self.source.reached_start_end(self.offsets)
 
     def _blocked(self) -> bool:
-        """Return whether the store or the dead letters are too far behind to read on, or nothing can be saved."""
+        """Return whether reading must pause: store or dead letters are too far behind, or nothing can be saved."""
         backlog = self.publisher.backlog() if self.publisher else 0
         unsaved = self.checkpointer is not None and self.checkpointer.problem is not None
         return backlog >= self.settings.publish.max_backlog or unsaved or self.sink.full()
@@ -195,10 +194,10 @@ class Pipeline(Live):
         self._start_publisher(as_known(state["store"]))
 
     def _end_future(self) -> None:
-        """Let no time lie ahead: a state from before times were checked may have stopped in a year to come."""
+        """Move future times of the state to the present: early versions did not check times."""
         now = self._wall_clock() + FUTURE_LIMIT_MS / 1000
         if self.arms.end_future(now):
-            log.warning("the checkpoint held event times to come; they count as of now")
+            log.warning("the checkpoint held future event times; they count as the present")
         self.forgetting.forgotten.end_future(int(1000 * now))
 
     def _start_publisher(self, known: Known | None) -> None:
@@ -206,7 +205,7 @@ class Pipeline(Live):
             self.publisher.start(known)
 
     def finish(self, timeout: float = 5.0) -> bool:
-        """Publish, save and commit once the batch is done. Return False if the store did not take all of it in time."""
+        """Publish, save and commit once the batch is done. Return whether the store took everything in time."""
         done = True
         if self.publishing is not None and self.publisher is not None:
             if self.source.items_read():
@@ -240,13 +239,13 @@ class Pipeline(Live):
         }
 
     def _store(self) -> Known | None:
-        """Return how the store is recognised at the next start: not at all while it still lacks something."""
+        """Return how the store is recognised at the next start. While it lacks something, it must not be recognised."""
         if self.outbox.again.active:
             return UNKNOWN
         return self.publisher.known_store() if self.publisher else None
 
     def load(self, state: dict[str, Any]) -> list[str]:
-        """Take up a state; return what is not as it was, a sentence each.
+        """Load a state. Return a sentence for each difference to it.
 
         Raises ValueError if the state was made with another text encoder or none of the domains.
         """

@@ -1,4 +1,4 @@
-"""The publishing stage: what learning has touched becomes writes, in rounds."""
+"""Run the publishing stage: turn what learning has touched into writes, in rounds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from serving.store.redis_writer import Publisher
 log = structlog.get_logger()
 
 HAND_OVER = 64
-"""Writes that are handed to the publisher together: the first are on their way while the rest are made."""
+"""Writes that are handed to the publisher together. The first are sent while the others are made."""
 
 
 class Published(NamedTuple):
@@ -52,7 +52,7 @@ class PublishStage:
             self.parts.forgetting.sweep_if_due()
 
     def publish(self, budget: float) -> None:
-        """Publish what is due. Lists take about `budget` seconds at most, so that they never starve learning."""
+        """Publish what is due. Lists take about `budget` seconds at most, so that learning goes on."""
         self._publish_again_if_lost()
         full, outbox = self.parts.arms.full, self.parts.outbox
         outbox.items_evicted(full.rows.evicted)

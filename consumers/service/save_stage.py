@@ -1,4 +1,4 @@
-"""The last stage: a checkpoint, and once it is on disk, a commit."""
+"""Run the last stage: take a checkpoint, and commit once it is on disk."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SaveStage:
             self.save(learned, live(), offsets())
 
     def save(self, learned: int, live: dict[str, Any], offsets: Offsets, last: bool = False) -> None:
-        """Take a checkpoint now. It is written once the dead letters of what it covers are acknowledged."""
+        """Take a checkpoint now. It is written once the dead letters that it covers are acknowledged."""
         assert self.checkpointer is not None
         self._saved = learned
         with self._metrics.stage_seconds.labels("checkpoint").time():
@@ -56,7 +56,7 @@ class SaveStage:
     def committed(self, offsets: Offsets, seconds: float) -> None:
         """Commit the offsets of a checkpoint that is on disk, for lag tools.
 
-        Of requests to forget, only those are committed that are carried out on disk. seconds: the writing took so long.
+        A request to forget is committed only when it is carried out on disk. seconds: how long the writing took.
         """
         self._metrics.checkpoint_seconds.observe(seconds)
         erased = offsets if self.checkpointer is None else self.checkpointer.erased
@@ -67,14 +67,14 @@ class SaveStage:
     def finish(
         self, learned: int, live: Callable[[], dict[str, Any]], offsets: Callable[[], Offsets], timeout: float
     ) -> None:
-        """Take the last checkpoint and wait until it is on disk. timeout: seconds for dead letters."""
+        """Take the last checkpoint and wait until it is on disk. timeout: seconds to wait for dead letters."""
         if self.checkpointer is None:
             return
         if not self._sink.wait(self._sink.sent, timeout):
             log.warning(
                 "dead letters are not acknowledged: what came since the last checkpoint is read again"
             )
-            self._sink.close()  # a checkpoint that waits for them is given up
+            self._sink.close()  # give up a checkpoint that waits for them
         self.checkpointer.poll(wait=True)
         self.save(learned, live(), offsets(), last=True)
         self.checkpointer.finish()

@@ -18,7 +18,7 @@ def check_owner(state: dict[str, Any], settings: Settings) -> None:
 
 
 def of_domains(state: dict[str, Any], domains: Collection[str]) -> dict[str, Any]:
-    """Return the state without what waits to be published or encoded for domains that the config lacks."""
+    """Return the state without pending writes and texts of domains that the config lacks."""
     outbox = state["outbox"]
     items = [pair for pair in outbox["items"] if pair[0] in domains]
     lists = {name: held for name, held in outbox["on_lists"].items() if name in domains}

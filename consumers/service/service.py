@@ -15,6 +15,7 @@ from consumers.config.schema import Settings
 from consumers.dead_letters.kafka_sink import KafkaSink
 from consumers.errors import BUG, Stop
 from consumers.service.canary import Canaries
+from consumers.service.checkpoint_policy import CheckpointPolicy
 from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.text_encoding import ThreadEncoding
 from consumers.service.wiring import Ends, wired
@@ -44,9 +45,9 @@ PUBLISH_TROUBLE: dict[Behaviour, str] = {
 
 
 class Service:
-    """Everything that `crosscurrent run` holds. `startup` raises Stop; `run` returns the exit code.
+    """Holds everything of `crosscurrent run`. `startup` raises Stop; `run` returns the exit code.
 
-    `source` and `store` are connected already: their makers report a broker or store that is away.
+    `source` and `store` are connected already. `consumers.connections` reports a broker or store that is away.
     """
 
     def __init__(self, settings: Settings, source: KafkaSource, store: Store) -> None:
@@ -67,7 +68,7 @@ class Service:
             Path(settings.checkpoint.directory),
             settings.checkpoint.interval_seconds,
             self._on_checkpoint,
-            whole_mb=settings.checkpoint.whole_mb,
+            policy=CheckpointPolicy(whole_mb=settings.checkpoint.whole_mb),
         )
         self.canaries = self._canaries() if source.canaries else None
         self.sink = KafkaSink(settings.kafka, self.metrics.dead_letters_refused.inc)
@@ -80,7 +81,7 @@ class Service:
         self.metrics.loop_idle.set_function(self._idle)
         self._freshness = {name: self.metrics.freshness_seconds.labels(name) for name in settings.domains}
         self.freshness_ms: list[float] | None = None
-        """Every observation, if set to a list: the demo's percentiles need it."""
+        """If a list, it gets every observation: the demo's percentiles need them."""
         self.health: HealthServer | None = None
 
     def _publisher(self, store: Store, started_ts: int) -> Publisher:
@@ -92,9 +93,9 @@ class Service:
         return Canaries(
             self.settings.kafka,
             Keys(self.settings.redis.prefix).canary,
-            self.metrics.canary_seconds,
-            self.metrics.canary_lost,
-            lambda: self.pipeline.caught_up,  # before, a canary would wait for what was there already
+            self.metrics,
+            # Before that, a canary would wait for records that were there already.
+            lambda: self.pipeline.caught_up,
         )
 
     def startup(self) -> None:
@@ -140,10 +141,9 @@ class Service:
         log.info("compiled", seconds=round(time.monotonic() - begun))
 
     def run(self, install_signals: bool = True) -> int:
-        """Run until a signal; then finish the batch, publish, save and commit. Return 0.
+        """Run until a signal. Then finish the batch, publish, save and commit. Return 0.
 
-        A thread that fails in an unforeseen way ends the service, too. What was learned is saved, and the exit code
-        is 1.
+        An unforeseen failure of a thread ends the service too. What was learned is saved, and the exit code is 1.
         """
         if install_signals:
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -168,10 +168,10 @@ class Service:
             self._close()
 
     def _check_threads(self) -> None:
-        """Raise ThreadFailed where the service would go on with a part of it missing.
+        """Raise ThreadFailed if a thread that the service needs has ended.
 
-        Other threads begin again by themselves: canaries, the watch for partitions, the report. The loop itself sees
-        how the writing of a checkpoint and the search of the store end.
+        Other threads begin again by themselves: canaries, the watch for partitions, the report. The loop itself looks
+        at the result of a checkpoint write and of a search of the store.
         """
         self.publisher.check()
         self.pipeline.encoding.check()
@@ -180,11 +180,12 @@ class Service:
             self.health.check()
 
     def _between_batches(self) -> bool:
-        """Give a sign of life in a step of many batches. Return whether to stop after this one."""
+        """Show that the loop is alive in a step of many batches. Return whether to stop after this batch."""
         self._turned = time.monotonic()
         return self.stopping
 
     def shutdown(self) -> int:
+        """Finish the batch, publish, save, commit, and close everything. Return the exit code."""
         log.info("stopping: publishing and saving")
         if not self.pipeline.finish():
             log.warning(
@@ -196,7 +197,7 @@ class Service:
         return 0
 
     def _stop_early(self) -> None:
-        """Save what was learned, if that is possible, after a Stop from the loop. That Stop stays the reason."""
+        """Save what was learned, if possible, after a Stop from the loop. That Stop stays the reason for the end."""
         if self.health is not None:
             try:
                 self.pipeline.finish()
@@ -217,6 +218,7 @@ class Service:
     # Called by other threads
 
     def alive(self) -> str | None:
+        """Return why the service is not alive; None if it is."""
         idle = self._idle()
         return f"the loop has not turned for {idle:.0f} s" if idle > ALIVE_SECONDS else None
 

@@ -1,4 +1,4 @@
-"""Tell operators what the loop does: metrics that change slowly, and the story of drifts, actions and verdicts."""
+"""Tell operators what the loop does: slowly changing metrics, and notices of drifts, actions and verdicts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def line(events: int, notice: Notice) -> str:
 class Reporter:
     """Copies what arms, source and tables know into the metrics. One thread calls it.
 
-    `lag`: the latest look, which any thread may read.
+    `lag`: the latest measurement, which any thread may read.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, arms: Arms, source: Source) -> None:
@@ -105,7 +105,7 @@ class Reporter:
     def report(self, offsets: Offsets, read: Iterable[Record] = ()) -> None:
         """Update all gauges and counters.
 
-        offsets: the next record to learn, by partition. read: records that were read and are to be learned next.
+        offsets: the next record to learn, by partition. read: records that are read and not learned yet.
         """
         self._lag(offsets, read)
         metrics = self.metrics

@@ -1,4 +1,4 @@
-"""Encode item texts into raw vectors off the event path, so that a slow encoder never holds up an interaction."""
+"""Encode item texts into raw vectors on another thread, so that a slow encoder never delays an interaction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.text.encoder import TextEncoder
 from serving.worker import Worker
 
 Key = tuple[str, str]
-"""(domain, item id)"""
+"""Domain and item id."""
 Vectors = dict[Key, NDArray[np.float32]]
 CHUNK_TEXTS = 64
 
@@ -33,7 +33,7 @@ class Encoding(Protocol):
         """Return the texts whose vectors were not drained yet; they belong in a checkpoint."""
 
     def check(self) -> None:
-        """Raises ThreadFailed if nothing will be encoded any more."""
+        """Raise ThreadFailed if nothing will be encoded any more."""
 
     def close(self) -> None: ...
 
@@ -100,7 +100,7 @@ class ThreadEncoding:
                 if not waiting:
                     continue
                 chunk = {key: waiting.pop(key) for key in list(waiting)[:CHUNK_TEXTS]}
-                self._waiting[domain] = waiting  # goes last: the next turn is another domain's
+                self._waiting[domain] = waiting  # this domain goes last: the next turn is another one's
                 self._taken |= chunk
                 return chunk
             self._work.clear()
@@ -115,7 +115,7 @@ class ThreadEncoding:
             vectors = self._encode(chunk)
             with self._lock:
                 for key, text in chunk.items():
-                    if self._taken.get(key) == text:  # otherwise a newer text came meanwhile
+                    if self._taken.get(key) == text:  # otherwise a newer text has come
                         if key in vectors:
                             self._ready[key] = vectors[key]
                         else:
@@ -124,7 +124,7 @@ class ThreadEncoding:
     def _encode(self, chunk: dict[Key, str]) -> Vectors:
         try:
             return encode(self._encoder, chunk)
-        except Exception as error:  # the model itself failed: these items stay without text
+        except Exception as error:  # the model itself failed, so these items get no text vector
             log.error("text encoder failed; these items go without text", items=len(chunk), error=repr(error))
             return {}
 

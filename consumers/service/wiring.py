@@ -22,7 +22,7 @@ from serving.store.redis_writer import Publisher
 
 
 class Ends(NamedTuple):
-    """Where records come from, and where results go."""
+    """The ends of a pipeline: where records come from, and where results go."""
 
     source: Source
     sink: Sink
@@ -35,23 +35,23 @@ class Ends(NamedTuple):
 
 
 class Clocks(NamedTuple):
-    """Seconds, by two clocks."""
+    """Two clocks; both return seconds."""
 
     steady: Callable[[], float] = time.monotonic
-    """For what is due."""
+    """A steady clock, to find what is due."""
     wall: Callable[[], float] = time.time
-    """Since the epoch: for what events and lists are held against."""
+    """Time since the epoch, to compare with events and lists."""
 
 
 def learners(settings: Settings) -> Arms:
-    """Return learners as the config wants them, which know nothing yet."""
+    """Return new learners for this config."""
     return Arms(settings.domain_list(), settings.learning())
 
 
 def wired(
     settings: Settings, ends: Ends, metrics: Metrics, clocks: Clocks | None = None, started_ts: int = 0
 ) -> Pipeline:
-    """Return a pipeline with learners and an outbox of its own. started_ts: of this process, Unix time in ms."""
+    """Return a pipeline with new learners and a new outbox. started_ts: start of this process, Unix time in ms."""
     clocks, publish = clocks or Clocks(), settings.publish
     arms = learners(settings)
     lists = ListOptions(publish.top, publish.explain_top, publish.ttl_seconds, publish.lists_within_ms / 1000)

@@ -1,4 +1,4 @@
-"""Make up worlds with a known truth and their events.
+"""Simulate worlds with a known truth, and their events.
 
-Called by the command line, demo and evaluation.
+The command line, demo and evaluation call it.
 """

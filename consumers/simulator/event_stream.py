@@ -1,4 +1,4 @@
-"""A simulated world's items and events as contract records, and its truth."""
+"""Yield a simulated world's items and events as contract records, and its truth."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def item_id(domain: str, row: int) -> str:
 
 
 class Simulator:
-    """What happens in a `World`, as contract records: `items()`, then `events()`; `records()` is both.
+    """Yields what happens in a `World` as contract records: `items()`, then `events()`; `records()` yields both.
 
     Equal settings give equal records, except for timestamps with `start_ms=None`. Memory does not grow with the number
     of events. Each call starts from the beginning.
@@ -96,7 +96,7 @@ class Simulator:
         return who, np.array([row])
 
     def truth(self) -> dict[str, Any]:
-        """Return everything that is true of this world, ready for JSON. Its `settings` alone rebuild the world."""
+        """Return the whole truth of this world, ready for JSON. Its `settings` alone rebuild the world."""
         real, last = self.world, self.settings.events
         domains: dict[str, Any] = {}
         for d in real.domains:

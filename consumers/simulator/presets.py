@@ -1,4 +1,4 @@
-"""Worlds to simulate: the default one, one of a TOML file, and the changes that options make."""
+"""Choose the world to simulate: the default one or one of a TOML file, changed by options."""
 
 from __future__ import annotations
 

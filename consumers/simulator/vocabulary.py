@@ -1,4 +1,4 @@
-"""Words of simulated items: titles and texts that tell what an item is about."""
+"""Make titles and texts of simulated items from words that tell what an item is about."""
 
 from __future__ import annotations
 

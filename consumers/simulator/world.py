@@ -1,7 +1,7 @@
-"""A simulated world with a known truth: people with tastes, domains with items, and drift at a known point.
+"""Simulate a world with a known truth: people with tastes, domains with items, drift at a known point.
 
 A rating is `clip(domain mean + drift + user bias + item bias + taste · item + noise)`, rounded to the domain's
-grid. Tastes and user biases belong to the person, so what a user shows in one domain helps in the next. Item
+grid. Tastes and user biases belong to the person, so events of a user in one domain help in the next. Item
 factors come from two topics each, and so do the words of the title: text predicts taste everywhere.
 """
 
@@ -23,10 +23,10 @@ CHUNK_EVENTS = 1024
 """Events drawn at a time, so that memory does not depend on their number."""
 
 CANDIDATES = 12
-"""Items that a user looks at before choosing; drawn by popularity, chosen by taste."""
+"""Items among which a user chooses. They are drawn by popularity; taste chooses."""
 
 SEEN_LIMIT_BITS = 2**31
-"""Most pairs of user and item for which the world remembers who had what in a domain (256 MiB)."""
+"""Most pairs of user and item in a domain for which the world remembers who had what (256 MiB)."""
 
 
 class Draw(NamedTuple):
@@ -39,7 +39,7 @@ class Draw(NamedTuple):
 
 
 class _Domain:
-    """The fixed truth of one domain: who is in it and what its items are like."""
+    """The fixed truth of one domain: its users, and the properties of its items."""
 
     def __init__(
         self, spec: DomainSpec, people: Ints, shuffles: int, world: WorldSettings, rng: np.random.Generator
@@ -64,7 +64,7 @@ class _Domain:
 
 
 class _Seen:
-    """Who had what in one domain, one bit a pair. It remembers nothing if that would be too large."""
+    """Which user had which item in one domain: one bit a pair. It remembers nothing if that would be too large."""
 
     def __init__(self, users: int, items: int) -> None:
         fits = users * items <= SEEN_LIMIT_BITS
@@ -81,7 +81,7 @@ class _Seen:
             np.bitwise_or.at(self.bits, (user, item >> 3), (1 << (item & 7)).astype(np.uint8))
 
     def choose(self, user: Ints, offered: Ints, score: Floats) -> Ints:
-        """Return the best of what is offered to each user [n]; items the user had only if nothing else is offered."""
+        """Return the best of what is offered to each user [n]; an item the user had only if nothing else is offered."""
         item = np.zeros(len(user), np.int64)
         left = np.arange(len(user))
         for last in (False, False, False, True):  # a user may occur several times in a chunk

@@ -1,4 +1,4 @@
-"""The settings of a simulated world, and what is wrong with them."""
+"""Define the settings of a simulated world, and check them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Drift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     domain: str
     kind: Literal["sudden", "gradual", "recurring"] = "sudden"
     at: float = 0.5
-    """Where it begins: below 1 a share of all events, from 1 on an event index (over all domains)."""
+    """Where it begins. Below 1: a share of all events. From 1 on: an event index over all domains."""
     span: float = 0.1
     """How long it takes, counted as `at`; `sudden` does not use it."""
     bias: float = 1.0
@@ -43,7 +43,7 @@ class Drift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reshuffle: bool = True
     """Whether other items become the popular ones."""
     rotate: float = 0.0
-    """Degrees by which tastes in this domain turn: at 90, lovers of one theme love another."""
+    """Degrees by which tastes in this domain turn. At 90, users who loved one theme love another."""
 
 
 class Poison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,11 +57,11 @@ class Poison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WorldSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything a world is made from; equal settings give equal worlds and equal events."""
+    """Everything that makes a world. Equal settings make equal worlds and equal events."""
 
     domains: tuple[DomainSpec, ...]
     events: int = 20_000
-    """Interactions in all, over all domains."""
+    """Interactions of all domains together."""
     overlap: float = 0.8
     """Share of each domain's users who come from the common pool; 0 = none, 1 = all.
 

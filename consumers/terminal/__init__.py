@@ -1,4 +1,4 @@
-"""Write to the terminal and the log, whatever they are connected to.
+"""Write to terminal and log, also if they are files, pipes or closed.
 
-May be called by everything in consumers.
+Everything in consumers may call it.
 """

@@ -1,4 +1,4 @@
-"""Say that the numeric code is being compiled, where a command would else seem to hang at its first start."""
+"""Say that the numeric code is being compiled: else a command would seem to hang at its first start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WHY = "compiling the numeric code for this processor, once; this takes about a m
 
 
 def compile_first(console: Console) -> None:
-    """Compile what is not compiled yet, with a line and a bar on the console; say nothing if all is."""
+    """Compile what is not compiled yet, with a line and a bar on the console. Say nothing if all is compiled."""
     if is_warm():
         return
     console.print(f"{WHY} …", style="dim")

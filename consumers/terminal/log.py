@@ -1,4 +1,4 @@
-"""Log for people in a terminal, as JSON elsewhere; always to stderr, which drops what it cannot write (`output`)."""
+"""Log to stderr: for people in a terminal, as JSON elsewhere. What cannot be written is dropped (`output`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WIDE = 140
 def console(stderr: bool = False) -> Console:
     """Return a console for results on stdout (or stderr). In a file or a pipe it does not fold lines to 80 characters.
 
-    It takes nothing for markup: titles, ids and paths contain [brackets] and :words:.
+    It reads nothing as markup, because titles, ids and paths contain [brackets] and :words:.
     """
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
     return Console(

@@ -1,4 +1,4 @@
-"""Standard output and error of the commands: when a reader goes away, a disk is full, or the stream is missing."""
+"""Protect stdout and stderr of the commands against a reader that goes away, a full disk, or a missing stream."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Output(io.FileIO):
     """A stream that raises ReaderGone for a closed pipe, and Stop for any other failure to write."""
 
     missing = False
-    """The process was started without this stream (`>&-`)."""
+    """Whether the process was started without this stream (`>&-`)."""
 
     def write(self, data: Any, /) -> int:
         try:

@@ -1,4 +1,4 @@
-"""Show text of users on a terminal: never as markup, never as a command to the terminal."""
+"""Show users' text on a terminal, never as markup and never as a command to the terminal."""
 
 from __future__ import annotations
 

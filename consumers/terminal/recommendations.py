@@ -24,8 +24,8 @@ def show_recommendations(
     age = "" if got.age_seconds is None else f", written {_ago(got.age_seconds)} ago by model {got.model}"
     meaning = {
         "personal": "their own list",
-        "popular": "no list of their own: what is popular",
-        "empty": "nothing known of this domain",
+        "popular": "no list of their own: popular items",
+        "empty": "nothing is known of this domain",
     }[got.origin]
     console.print(joined((domain, "bold"), " for ", (user, "bold"), f": {meaning}{age}"))
     if got.items:

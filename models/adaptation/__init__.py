@@ -1,4 +1,4 @@
-"""Notice drift, try answers beside the model in use, and judge them.
+"""Detect drift, try actions beside the model in use, and judge them.
 
-Called by the arm comparison.
+The arm comparison calls it.
 """

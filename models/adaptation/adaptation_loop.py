@@ -1,4 +1,4 @@
-"""The adaptation loop: what drifts is detected, an action is tried as a challenger, a test says what it was worth."""
+"""Run the adaptation loop: detect drift, try an action as a challenger, and judge it by a test."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ DIVERGENCE_EVENTS = 256
 
 
 class Notice(NamedTuple):
-    """One line of the loop's story: a detection, the start of an action, or its verdict."""
+    """What the loop tells: a detection, the start of an action, or its verdict."""
 
     domain: str
     event: str
-    """The detector, the action, or `strategy_<name>`: a strategy that the network tried."""
+    """The detector, the action, or `strategy_<name>` for a strategy that the network tried."""
     outcome: Outcome | None = None
     """None for a detection."""
     score: float = 0.0
-    """Detection: the size of the shift. Verdict: how much less the challenger erred, per event."""
+    """Of a detection, the size of the shift. Of a verdict, champion's minus challenger's mean loss an event."""
     events: int = 0
-    """Verdict: after so many events."""
+    """Of a verdict, the number of events before it."""
     started: bool = False
 
 
@@ -46,7 +46,7 @@ class AdaptationLoop(Live):
         self.learner = learner
         self.drift = DriftDetectors()
         self.running: dict[tuple[str, str], Challenger] = {}
-        """By domain and what it challenges: `bias` or `ranker`."""
+        """Running challengers by domain and by the part that they challenge: `bias` or `ranker`."""
         self._waiting: dict[str, list[Action]] = {}
 
     def step(self, events: Sequence[Interaction], facts: Facts) -> list[Notice]:
@@ -121,7 +121,7 @@ class AdaptationLoop(Live):
         return notices
 
     def _network(self) -> list[Notice]:
-        """What the network's own trials of strategies came to."""
+        """Return the verdicts of the network's own trials of strategies."""
         return [
             Notice(
                 self.learner.domains[v.target].name, f"strategy_{v.candidate}", v.outcome, v.mean, v.events
@@ -146,7 +146,7 @@ class AdaptationLoop(Live):
         return notices
 
     def users(self) -> set[str]:
-        """The ids that challengers hold."""
+        """Return the ids that challengers hold."""
         return {user for challenger in self.running.values() for user in challenger.users()}
 
     def drop_user(self, user_id: str) -> None:

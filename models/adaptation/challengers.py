@@ -1,4 +1,4 @@
-"""Challengers: an action tried beside the champion on the same events, until a test says which errs less."""
+"""Try actions as challengers beside the champion on the same events, until a test says which has the lower error."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ FRESH = {
     "raise_rate": {"domain": 1.0},
     "reset_domain": {"domain": 1.0, "item": PRIOR_STRENGTH["item"], "user@domain": 4.0},
 }
-"""By action: the kinds of bias learned anew, and how many events the belief "no change" is worth."""
+"""By action, the kinds of bias that are learned anew, and the events that the prior of "no change" counts for."""
 MOVING = {"domain": 1e-3}
-"""What a fresh weight's variance gains at each use: the champion moves underneath."""
+"""Variance that a fresh weight gains at each use, because the champion changes meanwhile."""
 FADING = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever")
 
 
 def outcome(test: PairedTest) -> Outcome | None:
-    """None: go on."""
+    """Return the outcome of a test; None while it is undecided."""
     verdict = test.verdict()
     if verdict == "open":
         return "undecided" if test.count >= LIMIT else None
@@ -40,9 +40,9 @@ def outcome(test: PairedTest) -> Outcome | None:
 
 
 class FreshBias(Live):
-    """A fresh bias model of a domain on top of the champion: it learns what the champion leaves over.
+    """A fresh bias model of a domain, which learns the residuals of the champion.
 
-    Promotion adds its weights to the champion's, with their uncertainty: those weights move fast from then on.
+    Promotion adds its weights to the champion's, with their uncertainty, so that those weights then learn fast.
     """
 
     def __init__(self, action: Action, learner: Learner, domain: int) -> None:
@@ -75,7 +75,7 @@ class FreshBias(Live):
         self.learner.rating.bias.absorb(self.bias)
 
     def users(self) -> set[str]:
-        """The ids it holds; of users without a row in the learner, too."""
+        """Return the ids that it holds, also of users without a row in the learner."""
         return self.bias.users()
 
     def drop_user(self, user_id: str) -> None:
@@ -90,9 +90,9 @@ class FreshBias(Live):
 
 
 class ShorterMemory(Live):
-    """The domain's choice weights, where each popularity hands its weight to the next shorter half-life.
+    """The domain's choice weights, with the weight of each popularity moved to the next shorter half-life.
 
-    They learn with the large steps of a start; each user's own slopes stay the champion's.
+    They learn with the large steps of a start. Each user's own slopes stay those of the champion.
     """
 
     action: Action = "shorten_half_lives"
@@ -122,7 +122,7 @@ class ShorterMemory(Live):
         return set()
 
     def drop_user(self, user_id: str) -> None:
-        """It learns nothing of single users."""
+        """Do nothing: it learns nothing about single users."""
 
     def live(self) -> dict[str, Any]:
         return {"test": msgspec.to_builtins(self.test), "choice": self.choice.live()}
@@ -138,4 +138,4 @@ CHALLENGERS: dict[Action, type[FreshBias] | type[ShorterMemory]] = {
     "reset_domain": FreshBias,
     "shorten_half_lives": ShorterMemory,
 }
-"""The other actions are tried by the network's own contest."""
+"""The network's own search tries the other actions."""

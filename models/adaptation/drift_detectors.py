@@ -1,4 +1,4 @@
-"""Change detection, by domain, on what is measured before an event is learned.
+"""Detect changes, by domain, in what is measured before an event is learned.
 
 ADWIN: Bifet and Gavaldà (2007). Page-Hinkley: Page (1954), "Continuous inspection schemes".
 """
@@ -13,36 +13,37 @@ from numpy.typing import NDArray
 from river.drift import ADWIN, PageHinkley
 
 Detector = Literal["bias", "rating_error", "ranking_error", "popularity", "divergence"]
-"""What is watched. bias: signed rating errors, in units of a quarter of the range; rating_error: their squares;
-ranking_error: 1 - NDCG@10; popularity: surprise about which item it is; divergence: of a target from its sources."""
+"""What is watched. bias: signed rating errors, in units of a quarter of the range. rating_error: their squares.
+ranking_error: 1 - NDCG@10. popularity: -log of the item's share of all events. divergence: of a target from its
+sources."""
 DELTA = 1e-6
-"""ADWIN's bound on a false cut at one check; small, since every domain is checked for as long as it lives."""
+"""ADWIN's bound on a false cut at one check. It is small, because every domain is checked for ever."""
 LEAST: dict[str, float] = {
     "rating_error": 0.25,
     "ranking_error": 0.05,
     "popularity": 0.2,
     "divergence": 0.25,
 }
-"""The smallest shift worth acting on: a long stream makes any change significant."""
+"""The smallest shift that leads to an action: in a long stream any change becomes significant."""
 TOLERANCE, THRESHOLD = 0.25, 30.0
-"""Page-Hinkley, in deviations of the errors. A false alarm every exp(2 · 0.25 · 30) / (2 · 0.25²) = 26 million
-independent events; a shift by one deviation is seen after 30 / (1 - 0.25) = 40."""
+"""Page-Hinkley, in standard deviations of the errors. There is a false alarm every exp(2 · 0.25 · 30) / (2 · 0.25²) =
+26 million independent events. A shift by one deviation is seen after 30 / (1 - 0.25) = 40 events."""
 WARM_UP = 300
-"""A domain's first values are learning, not drift …"""
+"""Values ignored at the start of a domain: they change because of learning, not of drift."""
 QUIET = 500
-"""… and those after an alarm are what it is followed by."""
+"""Values ignored after an alarm."""
 CLOCK, GRACE = 8, 16
-"""ADWIN's values between checks, and before the first: a shift should be seen within a few dozen events."""
+"""Values between ADWIN's checks, and before the first: a shift should be seen within a few dozen events."""
 LOOK = 256
-"""Values after ADWIN's cut whose mean says how large the shift is; River starts a new window there."""
+"""Values after ADWIN's cut whose mean gives the size of the shift. River starts a new window there."""
 LATELY = 0.95
-"""Weight that the mean of the latest values keeps at each new one."""
+"""Share of its weight that the mean of the latest values keeps at each new value."""
 
 
 class Watch:
-    """One detector of River's, and the mean of all values since it was told to look.
+    """One detector of River, and the mean of all values since it began.
 
-    The bias is watched by Page-Hinkley: the fast learner would have made up for half a shift before ADWIN cuts.
+    Page-Hinkley watches the bias: the learner is fast and would correct half of a shift before ADWIN cuts.
     """
 
     def __init__(self, detector: Detector) -> None:
@@ -103,6 +104,7 @@ class Watch:
 
     @property
     def mean(self) -> float:
+        """Return the mean of all values; 0 before the first."""
         return self.total / self.number if self.number else 0.0
 
     def _measure(self, value: float) -> None:
@@ -125,15 +127,15 @@ class Watch:
         return [pickle.dumps(self.inner), *numbers]
 
     def load(self, state: list[Any]) -> bool:
-        """False if River's detector could not be read, as may be after an upgrade: it begins anew then, and warms up.
+        """Load a state. Return whether River's detector could be read; if not, it begins anew and warms up.
 
-        Its pickle is the one part of a state that depends on a library's version.
+        It may fail after an upgrade: River's pickle is the only part of a state that depends on a library's version.
         """
         self.quiet, self.look, self.count, self.score, *means = state[1:]
         self.number, self.total, self.squares, self.lately = means
         try:
             self.inner = _usable(state[0])
-        except Exception:  # whatever another version's bytes lead to
+        except Exception:  # bytes of another version may lead to any error
             self.inner, self.quiet, self.look = self._new(), WARM_UP, 0
             self.number, self.total, self.squares = 0, 0.0, 0.0
             return False
@@ -141,8 +143,8 @@ class Watch:
 
 
 def _usable(pickled: bytes) -> Any:
-    """River's detector, after a try on a copy: what is read without an error may still lack what is asked of it."""
-    # Safe: models/checkpoint.py hands out bytes only after their checksum matched the manifest.
+    """Return River's detector after a try on a copy: one that reads without an error may still lack a field."""
+    # This is safe: models/state/checkpoint.py returns bytes only if their checksum matches the manifest.
     tried, inner = pickle.loads(pickled), pickle.loads(pickled)  # noqa: S301
     for value in (0.0, 1.0) * CLOCK:
         tried.update(value)
@@ -151,12 +153,12 @@ def _usable(pickled: bytes) -> Any:
 
 
 class DriftDetectors:
-    """A watch for every domain and detector."""
+    """One `Watch` for every domain and detector."""
 
     def __init__(self) -> None:
         self.watches: dict[tuple[str, Detector], Watch] = {}
         self.notes: list[str] = []
-        """What the last `load` could not take over."""
+        """What the last `load` could not read, a sentence each."""
 
     def update(self, domain: str, detector: Detector, values: NDArray[np.float64]) -> list[int]:
         """Take up values, (n,), in their order, nan for none; return the places of alarms."""

@@ -1,4 +1,4 @@
 """Judge predictions and compare learners with stated confidence.
 
-May be called by everything in models.
+Everything in models may call it.
 """

@@ -1,4 +1,4 @@
-"""Which of two arms errs less, decided while the stream runs: a test that may be looked at after every event."""
+"""Decide which of two arms has the lower error, by a test that may be read after every event."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.kernels import finite, kernel
 
 Verdict = Literal["better", "worse", "open"]
 Outcome = Literal["promoted", "dropped", "undecided"]
-"""What became of a challenger: it took over, it lost, or its time was up."""
+"""The end of a challenger: it took over, it lost, or its time was up."""
 
 
 ALPHA, TUNED_FOR, LEAST = 0.01, 200.0, 30
@@ -60,14 +60,14 @@ class PairedTest(msgspec.Struct):
 
         CS_t = mean_t ± [σ_t sqrt(2 (t ρ² + 1) / (t² ρ²) · log(sqrt(t ρ² + 1) / α)) + s_t log(2 / α) / t]
 
-    covers the true mean at all t together with probability 1 - α, so that looking often costs nothing. ρ makes the
-    interval tightest near `tuned_for` pairs. Source of the first part: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas
-    (2024), "Time-uniform central limit theory and asymptotic confidence sequences", theorem 2.2 and appendix B.2.
+    covers the true mean at all t together with probability 1 - α, so the test may be read as often as wanted. ρ makes
+    the interval tightest near `tuned_for` pairs. Source of the first part: Waudby-Smith, Arbour, Sinha, Kennedy and
+    Ramdas (2024), "Time-uniform central limit theory and asymptotic confidence sequences", theorem 2.2, appendix B.2.
 
-    That part is asymptotic: it trusts the variance σ_t² seen so far, and of 30 equal differences that is 0. The second
-    part is a floor by the losses' own scale s_t, their root mean square. What did not happen in t pairs may still
-    have a probability p of log(2 / α) / t, as (1 - p)^t ≥ α / 2, and may make a difference as large as a loss: the mean
-    is then off by s p. Source: the rule of three, Hanley and Lippman-Hand (1983), "If nothing goes wrong, is
+    That part is asymptotic: it trusts the variance σ_t² seen so far, which is 0 after 30 equal differences. The second
+    part is a floor by the losses' own scale s_t, their root mean square. An outcome that did not occur in t pairs may
+    still have a probability p of log(2 / α) / t, as (1 - p)^t ≥ α / 2, and may make a difference as large as a loss.
+    The mean is then off by s p. Source: the rule of three, Hanley and Lippman-Hand (1983), "If nothing goes wrong, is
     everything all right?"; such a term in an interval: Maurer and Pontil (2009), "Empirical Bernstein bounds".
     """
 
@@ -79,7 +79,7 @@ class PairedTest(msgspec.Struct):
     total: float = 0.0
     squares: float = 0.0
     sizes: float = 0.0
-    """The sum of both losses' squares."""
+    """The sum of the squares of all losses."""
 
     def add(self, champion: float, challenger: float) -> None:
         """Add one pair of losses, not negative; one that is not finite is left out."""
@@ -98,7 +98,7 @@ class PairedTest(msgspec.Struct):
 
     @property
     def mean(self) -> float:
-        """How much less the challenger errs, per pair."""
+        """Mean of champion's loss minus challenger's loss, a pair."""
         return self.total / self.count if self.count else 0.0
 
     @property

@@ -1,4 +1,4 @@
-"""Test-then-learn error: each event is predicted before it is learned (Dawid, 1984; Gama et al., 2013)."""
+"""Measure the prequential error: each event is predicted before it is learned (Dawid, 1984; Gama et al., 2013)."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def fold_values(sums: NDArray[Any], rows: NDArray[Any], values: NDArray[Any]) ->
 
 RMSE = "rmse"
 NDCG_LOSS = "ndcg_loss"
-"""1 − NDCG@10 of the chosen item among all that could have been recommended; 0 is perfect."""
+"""Metric: 1 − NDCG@10 of the chosen item among all that could have been recommended; 0 is perfect."""
 
 
 def ndcg_at_10(rank: int) -> float:
-    """NDCG@10 of a single relevant item at `rank` (0 is the top): 1 / log2(rank + 2), 0 from rank 10 on."""
+    """Return NDCG@10 of a single relevant item at `rank` (0 is the top): 1 / log2(rank + 2), 0 from rank 10 on."""
     return NDCG[rank] if rank < len(NDCG) else 0.0
 
 

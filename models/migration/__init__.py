@@ -1,4 +1,4 @@
 """Fit a checkpoint to another config: domains, roles, sizes.
 
-Called when a state is loaded.
+It is called when a state is loaded.
 """

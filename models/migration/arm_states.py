@@ -1,4 +1,4 @@
-"""A state of other domains, roles or arms, made to fit: what both have goes on, what is new starts new."""
+"""Make a state of other domains, roles or arms fit: what both have goes on, what is new starts new."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from models.schema import Domain
 from models.state.tracked_tables import whole
 
 WHOLE_LEARNERS = "alone"
-"""Where a state of before has a whole second learner a target: nothing of it is in today's target-only arms."""
+"""The key under which early states have a second learner for each target. Today's arms use nothing of it."""
 
 
 class Fitted(NamedTuple):
-    """`notes`: what was done, a sentence each, for the operator. `moved`: whether anything is in another place now."""
+    """A state that fits. notes: what was done, a sentence each. moved: whether anything is in another place now."""
 
     state: State
     notes: list[str]
@@ -23,7 +23,7 @@ class Fitted(NamedTuple):
 
 
 def fitted(state: State, fresh: State, domains: Sequence[Domain]) -> Fitted:
-    """The state of `Arms` for these domains. fresh: what they begin with. Raises ValueError if no domain is in both."""
+    """Return the state of `Arms` for these domains. fresh: a new state. Raises ValueError if no domain is in both."""
     full, names = state["full"], [d.name for d in domains]
     moves = Moves(domains, full["domains"])
     if not set(names) & set(moves.old):
@@ -48,21 +48,21 @@ def fitted(state: State, fresh: State, domains: Sequence[Domain]) -> Fitted:
 
 
 class Alone(NamedTuple):
-    """Target-only arms: rating models by name, weights of signals by the domain's number as a string."""
+    """Target-only arms: rating models by domain name, weights of signals by the domain's number as a string."""
 
     rating: State
     weights: State
 
 
 def _same_arms(full: State, fresh: State) -> bool:
-    """Whether both have the same target-only arms."""
+    """Return whether both have the same target-only arms."""
     held, new = full["ranker"].get("alone", {}), fresh["ranker"]["alone"]
     same: bool = full.get("alone", {}).keys() == fresh["alone"].keys() and held.keys() == new.keys()
     return same
 
 
 def _alone(full: State, fresh: State, moves: Moves) -> tuple[Alone, list[str]]:
-    """The target-only arms that go on, and what is to be told. One that is left out begins anew."""
+    """Return the target-only arms that go on, and notes. An arm that is left out begins anew."""
     ratings, weights = full.get("alone", {}), full["ranker"].get("alone", {})
     if len(moves.old) == 1:  # it knew no other domain either
         ratings, weights = {moves.old[0]: whole(full["rating"])}, {"0": whole(full["ranker"]["choices"][0])}
@@ -81,7 +81,7 @@ def _alone(full: State, fresh: State, moves: Moves) -> tuple[Alone, list[str]]:
 
 
 def _fits(full: State, fresh: State) -> bool:
-    """Same domains in the same order, with the same roles. States of before did not tell roles, but targets."""
+    """Return whether domains, order and roles are the same. Early states name targets, not roles."""
     if full["domains"] != fresh["domains"]:
         return False
     if "roles" in full:
@@ -96,7 +96,7 @@ def _fits(full: State, fresh: State) -> bool:
 
 
 def _domains(full: State, moves: Moves) -> list[str]:
-    """What has become of each domain."""
+    """Return a note for each domain that came, went, moved or changed its role."""
     kept = [d.name for d in moves.domains if d.name in moves.old]
     notes = [f"what was learned of {', '.join(kept)} is taken over"]
     notes += [f"{d.name} is new and starts new" for d in moves.domains if d.name not in moves.old]
@@ -112,7 +112,7 @@ def _domains(full: State, moves: Moves) -> list[str]:
 
 
 def _ranges(full: State, fresh: State) -> list[str]:
-    """Of each domain whose rating_range has changed, what that means."""
+    """Return a note for each domain whose rating_range has changed."""
     before = dict(zip(full["domains"], full.get("rating_ranges", ()), strict=False))
     notes = []
     for name, (low, high) in zip(fresh["domains"], fresh["rating_ranges"], strict=True):
@@ -128,7 +128,7 @@ def _ranges(full: State, fresh: State) -> list[str]:
 
 
 def _errors(state: State, names: list[str], begun: list[str]) -> State:
-    """Prequential errors, by domain, metric and arm: an arm that starts anew has none."""
+    """Return the prequential errors by domain, metric and arm; an arm that starts anew has none."""
     kept = {}
     for key, held in state.items():
         domain, _, arm = key.split("\t")
@@ -138,7 +138,7 @@ def _errors(state: State, names: list[str], begun: list[str]) -> State:
 
 
 def _guard(state: State, judged: list[str], begun: list[str]) -> State:
-    """Of domains that have a target-only arm to be judged; one that starts anew is not followed before it is."""
+    """Return the arm selector's state for domains with a target-only arm. A new arm is not followed before it wins."""
     kept = {}
     for key, held in state.items():
         domain = key.split("\t")[0]
@@ -153,7 +153,7 @@ def _guard(state: State, judged: list[str], begun: list[str]) -> State:
 
 
 def _loop(state: State, domains: Sequence[Domain]) -> State:
-    """Detectors, waiting actions and challengers of domains that are still there."""
+    """Return detectors, waiting actions and challengers of domains that are still there."""
     names, targets = [d.name for d in domains], [d.name for d in domains if d.is_target]
     kept = {
         part: {key: held for key, held in state[part].items() if key.split("\t")[0] in names}

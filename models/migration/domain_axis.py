@@ -1,8 +1,8 @@
-"""A learner's state on other domains: every table with a domain axis, and how it is made to fit.
+"""Move a learner's state to other domains: every table with a domain axis is made to fit.
 
-That is one entry a domain in a list or dict, an axis of an array, or domain numbers as values; each table is named
-below, once. A domain is known by its name. What belongs to it goes to its new place, what is new is as in a fresh
-learner, and what belongs to one that is gone is dropped.
+A table has one entry a domain in a list or dict, an axis of an array, or domain numbers as values. Each table is named
+below, once. A domain is known by its name. Its entries go to their new place, entries of a new domain are those of a
+fresh learner, and entries of a removed domain are dropped.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LISTS: tuple[Path, ...] = (
     ("network", "kappa"),
     ("network", "contest", "strategy"),
 )
-"""One entry a domain, in a list."""
+"""Tables with one entry a domain, in a list."""
 KEYED: tuple[Path, ...] = (
     ("history", "born"),
     ("history", "seen"),
@@ -46,7 +46,7 @@ KEYED: tuple[Path, ...] = (
     ("network", "vectors"),
     ("network", "adapter", "best"),
 )
-"""In a dict, by the domain's number as a string."""
+"""Tables in a dict, by the domain's number as a string."""
 LAYERS = {
     "item_bias_in": 0,
     "item_bias_out": 0,
@@ -56,7 +56,7 @@ LAYERS = {
     "critic_out": 1,
     "critic_out_bias": 0,
 }
-"""Parameters of the network with the axis of their domains; Adam's moments have the same."""
+"""Parameters of the network, and the axis of their domains. Adam's moments have the same axis."""
 AXES: dict[Path, int] = {
     ("rating", "sums"): 0,
     ("rating", "counts"): 0,
@@ -69,39 +69,40 @@ AXES: dict[Path, int] = {
     **{("network", "network", name): axis for name, axis in LAYERS.items()},
     **{("network", "adam", n, m): axis for n, axis in LAYERS.items() for m in ("exp_avg", "exp_avg_sq")},
 }
-"""Arrays and tensors with the axis of their domains."""
+"""Arrays and tensors, and the axis of their domains."""
 NUMBERS: tuple[Path, ...] = (
     ("history", "_domain"),
     ("ranker", "signals", "visits", "domain_of"),
     ("network", "buffer", "events", "domain"),
 )
-"""Arrays whose values are numbers of domains, -1 for none."""
+"""Arrays whose values are numbers of domains; -1 for none."""
 RECENT: tuple[Path, ...] = (("network", "buffer", "events", "recent"), ("slow_recent",))
-"""(…, 3) domain, row and time of what users had."""
+"""Arrays (…, 3) with domain, row and time of users' items."""
 RINGS = ("_domain", "_row", "_time", "_seq")
 
 
 class Moves(NamedTuple):
-    """domains: of now; old: the names that the state has, in its order."""
+    """How domains move. domains: the present ones. old: the names of the state, in its order."""
 
     domains: Sequence[Domain]
     old: list[str]
 
     def came_from(self) -> list[int | None]:
-        """By domain of now: its number in the state; None for a new one."""
+        """By present domain, its number in the state; None for a new one."""
         return [self.old.index(d.name) if d.name in self.old else None for d in self.domains]
 
     def goes_to(self) -> NDArray[np.int64]:
-        """By number in the state: the number of now, -1 for one that is gone; -1 at the end, for none."""
+        """By number in the state, the present number; -1 for a removed domain, and in one more place for none."""
         names = [d.name for d in self.domains]
         return np.array([names.index(n) if n in names else -1 for n in self.old] + [-1], np.int64)
 
     def gone(self) -> list[str]:
+        """Return the names of removed domains."""
         return [name for name, to in zip(self.old, self.goes_to().tolist(), strict=False) if to < 0]
 
 
 def learner(state: State, fresh: State, moves: Moves) -> State:
-    """The state of a learner on other domains, for one on those of now. fresh: the state that one begins with."""
+    """Return a learner's state for the present domains. fresh: the state that a new learner begins with."""
     state, came_from, goes_to = _containers(state), moves.came_from(), moves.goes_to()
     _drop_item_rows(state["network"]["items"], moves)
     _drop_from_rings(state["history"], goes_to)
@@ -117,7 +118,7 @@ def learner(state: State, fresh: State, moves: Moves) -> State:
         for place, key, new in _found(state, fresh, [path]):
             place[key] = _along(axis, place[key], new, came_from)
     history = state["history"]
-    never = (history["_seq"] == 0) & (history["_domain"] == 0)  # places that no event has come to yet
+    never = (history["_seq"] == 0) & (history["_domain"] == 0)  # places that no event has reached yet
     for place, key, _ in _found(state, fresh, NUMBERS):
         place[key] = goes_to[place[key]].astype(place[key].dtype)
     history["_domain"][never] = 0
@@ -133,12 +134,12 @@ def learner(state: State, fresh: State, moves: Moves) -> State:
 
 
 def _containers(tree: Any) -> Any:
-    """The same with dicts of its own, so that they can be changed."""
+    """Copy the dicts and lists, so that they can be changed."""
     return {key: _containers(value) for key, value in tree.items()} if isinstance(tree, dict) else tree
 
 
 def _found(state: State, fresh: State, paths: Iterable[Path]) -> Iterator[tuple[State, str, Any]]:
-    """Of each path that the state has: the dict that holds it, its key there, and its value in the fresh state."""
+    """Yield, for each path in the state, the dict that holds it, its key there, and its value in the fresh state."""
     for *above, key in paths:
         place: Any = state
         new: Any = fresh
@@ -150,7 +151,7 @@ def _found(state: State, fresh: State, paths: Iterable[Path]) -> Iterator[tuple[
 
 
 def _along(axis: int, held: Any, new: Any, came_from: list[int | None]) -> Any:
-    """An array or tensor with its entries along the axis in their new places; new ones as in `new`, else 0."""
+    """Return an array or tensor with its entries moved along the axis. New entries are those of `new`, else 0."""
     values = np.moveaxis(np.asarray(held), axis, 0)
     out = np.zeros((len(came_from), *values.shape[1:]), values.dtype)
     if new is not None and np.moveaxis(np.asarray(new), axis, 0).shape == out.shape:
@@ -169,7 +170,7 @@ def _of_recent(recent: NDArray[np.float64], goes_to: NDArray[np.int64]) -> NDArr
 
 
 def _drop_item_rows(items: State, moves: Moves) -> None:
-    """The network's rows of items of domains that are gone are free."""
+    """Free the network's rows of items of removed domains."""
     held = [items["row"][str(moves.old.index(name))] for name in moves.gone()]
     free = np.concatenate([row[row > 0] - 1 for row in held]) if held else np.zeros(0, np.int64)
     table = {name: values.copy() for name, values in items["table"].items()}
@@ -179,8 +180,9 @@ def _drop_item_rows(items: State, moves: Moves) -> None:
 
 
 def _drop_from_rings(history: State, goes_to: NDArray[np.int64]) -> None:
-    """Users' latest items, without those of domains that are gone: the others close up, what is left open is of no
-    domain. A user's next place in the ring is their number of events modulo its length."""
+    """Remove items of removed domains from the rings of users' latest items.
+
+    The others close up; free places have no domain. A user's next place is their count of events modulo the length."""
     before = history["events"].sum(1)
     after = history["events"][:, goes_to[:-1] >= 0].sum(1)
     users = np.flatnonzero(before != after)
@@ -194,7 +196,7 @@ def _drop_from_rings(history: State, goes_to: NDArray[np.int64]) -> None:
     closed_up = users[:, None], (after - 1 - back) % length
     for name in RINGS:
         values = np.take_along_axis(history[name][places], order, 1)
-        nothing = len(goes_to) - 1 if name == "_domain" else 0  # which goes to -1
+        nothing = len(goes_to) - 1 if name == "_domain" else 0  # the last place, which stands for -1
         values[back >= kept.sum(1, keepdims=True)] = nothing
         values[back >= np.minimum(after, length)] = 0
         history[name] = history[name].copy()
@@ -202,7 +204,7 @@ def _drop_from_rings(history: State, goes_to: NDArray[np.int64]) -> None:
 
 
 def _drop_slots(visits: State) -> None:
-    """Of items without a domain now: they are nobody's neighbours, and their slots are free."""
+    """Free the slots of items without a domain, and remove them from the neighbours of others."""
     taken = np.zeros(len(visits["domain_of"]), np.bool_)
     taken[[*visits["free"], *visits["dropped"]]] = True
     gone = (visits["domain_of"] < 0) & ~taken
@@ -213,7 +215,7 @@ def _drop_slots(visits: State) -> None:
 
 
 def _search(network: State, fresh: State, moves: Moves) -> None:
-    """Divergences go along, and the strategies that were found; the search for others begins anew."""
+    """Move divergences and the strategies that were found. The search for others begins anew."""
     goes_to = moves.goes_to().tolist()
     sources = {n for n, d in enumerate(moves.domains) if d.is_source}
     measured = {str(goes_to[int(t)]): pairs for t, pairs in network["adapter"]["divergence"].items()}
@@ -231,15 +233,15 @@ def _search(network: State, fresh: State, moves: Moves) -> None:
 
 
 def _drop_names(state: State, gone: list[str]) -> None:
-    """What is known by a domain's name, of those that are gone."""
+    """Drop what is kept by the name of a removed domain."""
     if not gone:
         return
     rating, bias = state["rating"], state["rating"]["bias"]
-    if "names" in bias:  # before biases lay by row
+    if "names" in bias:  # early states: before biases lay by row
         rating["bias"] = _of_others(bias, gone)
     else:
         bias["context"] = _of_others(bias["context"], gone)
-    for table in ("named", "item_parts"):  # the first: before text parts were kept apart
+    for table in ("named", "item_parts"):  # early states: before text parts were kept apart
         if table in state:
             state[table] = _without(state[table], gone)
     state["projection"] = _projection_without(state["projection"], gone)
@@ -247,14 +249,16 @@ def _drop_names(state: State, gone: list[str]) -> None:
 
 
 def _without(columns: State, gone: list[str]) -> State:
-    """Columns by `domain TAB item`, without the items of domains that are gone."""
+    """Return columns by `domain TAB item`, without items of removed domains."""
     kept = [name.split("\t")[0] not in gone for name in columns["names"]]
     return _kept(columns, np.array(kept, np.bool_))
 
 
 def _projection_without(projection: State, gone: list[str]) -> State:
-    """Texts that wait to be projected, without those of domains that are gone. Their columns stay taken: others were
-    fitted beside them."""
+    """Return the texts that wait to be projected, without those of removed domains.
+
+    Columns of removed domains stay taken, because others were fitted beside them.
+    """
     if "basis" in projection:
         new = {name: count for name, count in projection["new"].items() if name not in gone}
         claims = {name: claim for name, claim in projection["basis"]["claims"].items() if name not in gone}
@@ -268,13 +272,13 @@ def _projection_without(projection: State, gone: list[str]) -> State:
 
 
 def _of_others(weights: State, gone: list[str]) -> State:
-    """Weights of the bias model by name, without those of domains that are gone."""
+    """Return the weights of the bias model by name, without those of removed domains."""
     kept = [not any(_is_of(name, domain) for domain in gone) for name in weights["names"]]
     return _kept(weights, np.array(kept, np.bool_))
 
 
 def _is_of(name: str, domain: str) -> bool:
-    """Whether a weight of the bias model is the domain's alone."""
+    """Return whether a weight of the bias model belongs to the domain alone."""
     kind, _, rest = name.partition(":")
     if kind in ("domain", "external@domain"):
         return rest == domain
@@ -282,6 +286,6 @@ def _is_of(name: str, domain: str) -> bool:
 
 
 def _kept(columns: State, kept: NDArray[np.bool_]) -> State:
-    """Columns by name, of some of the names."""
+    """Return the columns of some of the names."""
     names = [name for name, keep in zip(columns["names"], kept.tolist(), strict=True) if keep]
     return {"names": names, **{key: column[kept] for key, column in columns.items() if key != "names"}}

@@ -1,4 +1,4 @@
 """Copy, write, merge and read states.
 
-May be called by everything in models; touches the checkpoint folder.
+Everything in models may call it. It touches the checkpoint folder.
 """

@@ -1,4 +1,4 @@
-"""State on disk: atomic, checksummed, versioned. Tensors in safetensors, the rest in MessagePack.
+"""Keep the state on disk: atomic, checksummed, versioned. Tensors in safetensors, the rest in MessagePack.
 
 One checkpoint is one folder `<sequence>/`, which gets its name by a rename once everything in it is on disk. It holds
 
@@ -6,9 +6,9 @@ One checkpoint is one folder `<sequence>/`, which gets its name by a rename once
     increment.json  increment.safetensors   increment.msgpack     what has changed since the checkpoint it `follows`.
 
 The `.json` holds the checksums of the other two and is written last. `models/state/compact.py`, a process of its own,
-adds the whole state to a folder with an increment, from what is on disk. Such a folder can be read in both ways, so a
-damaged whole state costs nothing as long as the one before it is there. Kept are the last three whole states and all
-that follows the oldest of them; nothing from before users were forgotten.
+reads a folder with an increment and adds the whole state to it. Such a folder can be read in both ways, so a damaged
+whole state costs nothing as long as the one before it is there. The last three whole states stay, with all that follows
+the oldest of them. Nothing from before users were forgotten stays.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +35,10 @@ SCHEMA = 4
 KEEP = 3
 
 
+WriteFile = Callable[[Path, bytes], None]
+"""Writes one file; on return it is on disk. Raises OSError."""
+
+
 class Files(NamedTuple):
     """Names in a checkpoint's folder."""
 
@@ -48,7 +53,7 @@ DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, msgspec.MsgspecE
 
 
 class Manifest(msgspec.Struct):
-    """What a checkpoint says of itself. follows: the checkpoint that an increment adds to."""
+    """Describes a checkpoint. follows: the checkpoint that an increment adds to."""
 
     sequence: int
     schema: int
@@ -58,7 +63,7 @@ class Manifest(msgspec.Struct):
 
 
 class UnusableError(Exception):
-    """No checkpoint in the folder can be used; the message says why and what to do."""
+    """No checkpoint in the folder can be used. The message says why and what to do."""
 
 
 class Growth(NamedTuple):
@@ -70,18 +75,20 @@ class Growth(NamedTuple):
 
 
 def versions() -> dict[str, str]:
+    """Return the versions of the libraries that a state may depend on."""
     return {"river": version("river"), "torch": version("torch").split("+")[0]}
 
 
 class CheckpointDirectory:
-    """Writes and reads checkpoints of one folder. `read_only` leaves it as it is.
+    """Writes and reads checkpoints of one folder. With `read_only` the folder stays as it is.
 
-    `newest`: the checkpoint that the next increment follows, the one written or loaded last. `written_by`: the
-    libraries that wrote what was loaded.
+    newest: the checkpoint that the next increment follows, which is the one written or loaded last. written_by:
+    versions of the libraries that wrote the loaded state, by name.
     """
 
-    def __init__(self, path: Path, read_only: bool = False) -> None:
+    def __init__(self, path: Path, read_only: bool = False, write_file: WriteFile | None = None) -> None:
         self.path = path
+        self._write_file = write_file or write_durably
         self.newest: int | None = None
         self.written_by: dict[str, str] = versions()
         if read_only:
@@ -97,20 +104,21 @@ class CheckpointDirectory:
         return self.path / f"{sequence:012d}"
 
     def clear(self) -> None:
-        """Removes what is half-written, by whomever."""
+        """Remove half-written checkpoints, of this process and of others."""
         for leftover in self.path.glob("writing-*"):
-            shutil.rmtree(leftover, ignore_errors=True)  # a killed process' compaction may still write there
+            # A compaction of a killed process may still write there.
+            shutil.rmtree(leftover, ignore_errors=True)
 
     @property
     def empty(self) -> bool:
-        """True where there is no checkpoint, or no folder."""
+        """True if there is no checkpoint, or no folder."""
         return not self.path.is_dir() or not self._folders()
 
     def save(self, taken: Snapshot, keep: int = KEEP) -> Path:
-        """Writes one checkpoint; on return it is on disk under its final name.
+        """Write one checkpoint and return its folder. On return it is on disk under its final name.
 
-        Afterwards all older than the last `keep` whole ones are removed. Raises OSError, and leaves nothing
-        half-written then: on a full disk that would be the room it lacks.
+        Then remove all that is older than the last `keep` whole ones. Raises ValueError for an increment that follows
+        nothing, and OSError. After an error nothing half-written is left: on a full disk it would take the room.
         """
         if taken.increment and self.newest is None:
             raise ValueError("there is nothing that an increment could follow")
@@ -120,9 +128,9 @@ class CheckpointDirectory:
         try:
             folder.mkdir()
             if taken.increment:
-                _write_into(folder, INCREMENT, taken, sequence, self.newest)
+                self._write_into(folder, INCREMENT, taken, sequence, self.newest)
             else:
-                _write_into(folder, WHOLE, taken, sequence)
+                self._write_into(folder, WHOLE, taken, sequence)
             folder.rename(final)
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)
@@ -140,8 +148,10 @@ class CheckpointDirectory:
                 shutil.rmtree(old)
 
     def purge(self, sequence: int) -> None:
-        """Removes what is older than a checkpoint with a whole state, and the increment beside that, which names what
-        is gone. Raises OSError; to do it again does no harm."""
+        """Remove what is older than a checkpoint with a whole state, and that checkpoint's own increment.
+
+        The increment names what was deleted. Raises OSError. A second call does no harm.
+        """
         folder = self._folder(sequence)
         for old in self._folders():
             if old < folder:
@@ -152,7 +162,7 @@ class CheckpointDirectory:
         _sync_folder(self.path)
 
     def growth(self) -> Growth:
-        """How far increments have led away from the newest whole state."""
+        """Return how much has been added since the newest whole state."""
         increments = total = 0
         for folder in reversed(self._folders()):
             if (folder / WHOLE.manifest).exists():
@@ -161,9 +171,9 @@ class CheckpointDirectory:
         return Growth(increments, total, 0)
 
     def compact(self, sequence: int) -> None:
-        """Adds the whole state to a checkpoint that holds an increment. Raises as `load`, or OSError.
+        """Add the whole state to a checkpoint that holds an increment. Raises as `load`, or OSError.
 
-        For another process than the one that saves: it reads and writes nothing that the other touches.
+        Another process may save meanwhile: this reads and writes nothing that `save` touches.
         """
         folder, problems = self._folder(sequence), list[str]()
         taken = snapshot(self._restored(folder, problems), copy=False)
@@ -171,7 +181,7 @@ class CheckpointDirectory:
         shutil.rmtree(writing, ignore_errors=True)
         try:
             writing.mkdir()
-            _write_into(writing, WHOLE, taken, sequence)
+            self._write_into(writing, WHOLE, taken, sequence)
             for name in reversed(WHOLE):  # the manifest last
                 (writing / name).rename(folder / name)
                 _sync_folder(folder)
@@ -179,10 +189,10 @@ class CheckpointDirectory:
             shutil.rmtree(writing, ignore_errors=True)
 
     def load(self) -> tuple[dict[str, Any] | None, list[str]]:
-        """The newest usable state (None where there is none at all) and what was passed over for being damaged.
+        """Return the newest usable state, or None without a checkpoint, and a line for each damaged one.
 
-        Raises UnusableError if checkpoints exist and none can be used, or if the newest is of another schema. Other
-        versions of River and torch are taken up: tensors and numbers are the same in all of them.
+        Raises UnusableError if checkpoints exist and none can be used, or if the newest is of another schema. A state
+        that other versions of River and torch wrote is used: tensors and numbers are the same in all of them.
         """
         problems: list[str] = []
         folders = self._folders()
@@ -204,7 +214,7 @@ class CheckpointDirectory:
         return None, problems
 
     def _restored(self, folder: Path, problems: list[str]) -> dict[str, Any]:
-        """The state as of one checkpoint. A damaged whole state is passed over if increments lead there too."""
+        """Return the state of one checkpoint. A damaged whole state is skipped if increments lead there too."""
         changes = []
         while True:
             increment = (folder / INCREMENT.manifest).exists()
@@ -228,21 +238,20 @@ class CheckpointDirectory:
             raise ValueError(f"{WHOLE.body} holds no table")
         return state
 
-
-def _write_into(
-    folder: Path, files: Files, taken: Snapshot, sequence: int, follows: int | None = None
-) -> None:
-    checksums = {}
-    for name, made in (
-        (files.tensors, lambda: save_tensors(taken.tensors)),
-        (files.body, lambda: taken.body),
-    ):
-        data = made()
-        _write(folder / name, data)
-        checksums[name] = hashlib.blake2b(data, digest_size=32).hexdigest()
-    manifest = Manifest(sequence, SCHEMA, versions(), checksums, follows)
-    _write(folder / files.manifest, msgspec.json.encode(manifest))
-    _sync_folder(folder)
+    def _write_into(
+        self, folder: Path, files: Files, taken: Snapshot, sequence: int, follows: int | None = None
+    ) -> None:
+        checksums = {}
+        for name, made in (
+            (files.tensors, lambda: save_tensors(taken.tensors)),
+            (files.body, lambda: taken.body),
+        ):
+            data = made()
+            self._write_file(folder / name, data)
+            checksums[name] = hashlib.blake2b(data, digest_size=32).hexdigest()
+        manifest = Manifest(sequence, SCHEMA, versions(), checksums, follows)
+        self._write_file(folder / files.manifest, msgspec.json.encode(manifest))
+        _sync_folder(folder)
 
 
 def _manifest(folder: Path, files: Files) -> Manifest:
@@ -272,7 +281,8 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file and return once it is on disk. Raises OSError."""
     with path.open("wb") as file:
         file.write(data)
         file.flush()

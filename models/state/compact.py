@@ -1,7 +1,7 @@
-"""`python -m models.state.compact DIRECTORY SEQUENCE`: makes one whole state of it and its increments.
+"""Make one whole state of a checkpoint and its increments: `python -m models.state.compact DIRECTORY SEQUENCE`.
 
-A process of its own, at low priority: merging large tables would hold the stream up. It needs about twice the memory of
-the state. Whoever starts it may end it at any moment: nothing counts before the manifest is there.
+This runs as another process, at low priority, because merging large tables would hold up the stream. It needs about
+twice the memory of the state. It may be ended at any moment: nothing counts before the manifest is written.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from models.state.checkpoint import CheckpointDirectory
 
 
 def main() -> None:
+    """Compact the checkpoint of the command line. Exit with a message if that fails."""
     os.nice(10)
     directory, sequence = sys.argv[1:]
     try:
         CheckpointDirectory(Path(directory), read_only=True).compact(int(sequence))
-    except Exception as error:  # whatever it is, the increments are still there
+    except Exception as error:  # after any error the increments are still there
         sys.exit(f"checkpoint {sequence} was not made whole: {error!r}")
 
 

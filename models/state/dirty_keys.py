@@ -1,4 +1,4 @@
-"""Which rows or keys of a table were written since they were last saved."""
+"""Mark which rows or keys of a table were written since they were last saved."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 
 class Marks(msgspec.Struct):
-    """What has to be saved: `keys`, in the order of their first mark, and `gone`, which lost what they held first.
+    """What has to be saved. keys: written since the last save, in the order of their first mark, with marked values.
 
-    A key may be in both: gone, and there again. `all`: everything. The values of `keys` are what was marked with them.
+    gone: deleted keys. A key that was deleted and created again is in both. all: everything has to be saved.
     """
 
     all: bool = True
@@ -22,7 +22,7 @@ class Marks(msgspec.Struct):
     _rows: NDArray[np.int64] | None = None
 
     def rows(self) -> NDArray[np.int64]:
-        """Keys and those gone, ascending, where they are numbers. Of marks that were taken: many tables ask."""
+        """Return written and deleted keys, which are numbers, ascending. Cached, because several tables share them."""
         if self._rows is None:
             keys = self.keys.keys() | self.gone.keys() if self.gone else self.keys
             self._rows = np.fromiter(keys, np.int64, len(keys))
@@ -31,10 +31,10 @@ class Marks(msgspec.Struct):
 
 
 class Touched:
-    """Marks of one table, made by whoever writes to it; the tables of one class of rows may share them.
+    """Marks of one table, set by the code that writes to it. Tables with the same rows may share them.
 
-    It begins with everything marked: nothing of a new table is saved yet. Nothing is noted down as long as that is so,
-    so it costs nothing where nothing is saved.
+    At first everything is marked, because nothing of a new table is saved. Until the first `take` no key is noted, so
+    marks cost nothing if nothing is saved.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Touched:
         self._taken = Marks()
 
     def everything(self) -> None:
-        """The whole table is new."""
+        """Mark the whole table."""
         self._marks = Marks()
 
     def add(self, key: Any, value: Any = None) -> None:
@@ -50,23 +50,23 @@ class Touched:
             self._marks.keys[key] = value
 
     def update(self, keys: Iterable[Any]) -> None:
-        """Many at once; a mapping's values are kept with them. A dict or list is fastest."""
+        """Mark many keys. A mapping's values are kept with its keys. A dict or list is fastest."""
         if not self._marks.all:
             self._marks.keys.update(keys if isinstance(keys, Mapping) else dict.fromkeys(keys))
 
     def drop(self, key: Any) -> None:
-        """The key holds nothing any more."""
+        """Mark a key as deleted."""
         if not self._marks.all:
             self._marks.keys.pop(key, None)
             self._marks.gone[key] = None
 
     def take(self) -> Marks:
-        """All marks since the last time; from now on there are none. Until `lost`, they count as saved."""
+        """Return all marks and clear them. They count as saved unless `lost` is called."""
         self._taken, self._marks = self._marks, Marks(all=False)
         return self._taken
 
     def lost(self) -> None:
-        """What was taken last could not be saved: it is marked again."""
+        """Restore the marks taken last, which could not be saved."""
         taken, now = self._taken, self._marks
         for key in now.gone:
             taken.keys.pop(key, None)
@@ -75,9 +75,9 @@ class Touched:
             self.everything()
 
     def saved(self) -> None:
-        """What was taken last is saved: nobody asks for it again."""
+        """Discard the marks taken last, which are saved."""
         self._taken = Marks()
 
     def settled(self) -> None:
-        """All that there is has just been loaded from where it is saved."""
+        """Clear all marks: everything was just loaded from a checkpoint."""
         self._marks = Marks(all=False)

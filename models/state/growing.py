@@ -1,4 +1,4 @@
-"""Arrays by row that grow together."""
+"""Keep arrays by row that grow together."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Growing:
     def __init__(
         self, types: Mapping[str, DTypeLike] | None = None, **columns: tuple[tuple[int, ...], Any]
     ) -> None:
-        """columns: by name the shape of a row and its fill value. types: dtypes that are not the fill value's."""
+        """columns: by name, the shape of a row and its fill value. types: dtypes that differ from the fill value's."""
         self._fill = {name: fill for name, (_, fill) in columns.items()}
         types = types or {}
         self.arrays: dict[str, NDArray[Any]] = {
@@ -59,6 +59,6 @@ class Growing:
             self.arrays[name] = bigger
 
     def load(self, **arrays: NDArray[Any]) -> None:
-        """Take copies of these arrays, one for each name, equally long."""
+        """Load copies of these arrays, one for each name, equally long."""
         for name, array in arrays.items():
             self.arrays[name] = array.astype(self.arrays[name].dtype, copy=True)

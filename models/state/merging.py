@@ -1,5 +1,4 @@
-"""A state and the changes since, made one state again: each table is taken apart and put together once, however many
-changes there are."""
+"""Merge a state and the changes since into one state. Each table is rebuilt once, for any number of changes."""
 
 from __future__ import annotations
 
@@ -13,12 +12,14 @@ from numpy.typing import NDArray
 from models.state.tracked_tables import Changed, packed, unpacked
 
 Changes = Sequence[dict[str, Any]]
-"""What a table's `changes` gave, oldest first."""
+"""Results of a table's `changes`, oldest first."""
 
 
 def merged(base: Any, changes: Sequence[Any]) -> Any:
-    """The state after all changes, oldest first, from the one before them, which is used up. Raises KeyError,
-    ValueError or IndexError where they do not fit."""
+    """Return the state after all changes, oldest first. `base`, the state before them, must not be used afterwards.
+
+    Raises KeyError, ValueError or IndexError if they do not fit.
+    """
     if not changes:
         return base
     last = changes[-1]
@@ -38,13 +39,13 @@ def merged(base: Any, changes: Sequence[Any]) -> Any:
 
 
 def _split(changes: Sequence[Any], alike: Callable[[Any], bool]) -> tuple[Sequence[Any], Sequence[Any]]:
-    """The changes before the last run of alike ones, and that run."""
+    """Return the changes before the last run of similar ones, and that run."""
     run = sum(1 for _ in takewhile(alike, reversed(changes)))
     return changes[: len(changes) - run], changes[len(changes) - run :]
 
 
 def _at(held: dict[Any, Any], changes: Sequence[dict[Any, Any]], key: Any) -> Any:
-    """What stands at a key: of the state before only if it was there all along."""
+    """Return the value at a key. The state before counts only if every change has the key."""
     missing, tail = _split(changes, lambda one: key in one)
     return merged(None if missing else held.get(key), [one[key] for one in tail])
 

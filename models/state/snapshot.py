@@ -1,4 +1,4 @@
-"""A state as it is written: copied in moments, while learning waits, and encoded by whoever writes it."""
+"""Copy a state quickly while learning waits, and encode the copy when it is written."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Tensors = dict[str, np.ndarray[Any, Any]]
 
 
 class Snapshot(msgspec.Struct):
-    """State split for writing; holds copies, so learning may go on while it is written.
+    """A state that is split for writing. It holds copies, so learning may go on meanwhile.
 
-    increment: of the parts of the state only what was touched since the snapshot before.
+    increment: tables hold only what has changed since the snapshot before.
     """
 
     tensors: Tensors
@@ -32,23 +32,26 @@ class Snapshot(msgspec.Struct):
         return msgspec.msgpack.encode(self.tree)
 
     def saved(self) -> None:
-        """It was written. For the learning thread."""
+        """Note that it was written. The learning thread calls this."""
         for touched in self.taken:
             touched.saved()
 
     def lost(self) -> None:
-        """It could not be written: the next one has to hold what it holds. For the learning thread."""
+        """Mark again what it holds, because it could not be written. The learning thread calls this."""
         for touched in self.taken:
             touched.lost()
 
 
 def snapshot(state: dict[str, Any], increment: bool = False, copy: bool = True) -> Snapshot:
-    """Copies a nested dict of arrays, tensors, plain values and parts. Without `copy` it points at their arrays."""
+    """Copy a nested dict of arrays, tensors, plain values and parts. Without `copy` the result shares their arrays.
+
+    increment: of parts, copy only what has changed. Raises TypeError for other values.
+    """
     return _Split(increment, copy).run(state)
 
 
 class _Split:
-    """Splits one state; parts may share their marks, which can be taken once only."""
+    """Splits one state. Parts may share marks, which can be taken only once."""
 
     def __init__(self, increment: bool, copy: bool) -> None:
         self.increment, self.copy = increment, copy
@@ -97,9 +100,8 @@ class _Split:
 
 
 def _plain(values: Sequence[Any]) -> bool:
-    kinds = set(
-        map(type, values)
-    )  # exactly: numpy's float64 and str_ are subclasses that MessagePack does not take
+    # Exact types: numpy's float64 and str_ are subclasses that MessagePack does not take.
+    kinds = set(map(type, values))
     if int in kinds:
         whole = [value for value in values if type(value) is int] if len(kinds) > 1 else values
         if min(whole) < -(2**63) or max(whole) >= 2**63:
@@ -111,7 +113,7 @@ _PLAIN = frozenset({type(None), bool, int, str, bytes, float})
 
 
 def joined(value: Any, tensors: Tensors) -> Any:  # noqa: PLR0911
-    """The state again, from what was split; the tensors belong to it from then on. Raises ValueError."""
+    """Return the state from its split form. It shares the tensors. Raises ValueError."""
     if not isinstance(value, dict):
         return value
     ((tag, content),) = value.items()
@@ -134,7 +136,7 @@ def joined(value: Any, tensors: Tensors) -> Any:  # noqa: PLR0911
 
 
 def table_bytes(state: dict[str, Any]) -> int:
-    """About how much a full snapshot of a live state copies."""
+    """Return about how many bytes a full snapshot of a live state copies."""
     return sum(part.values.nbytes for _, part in parts(state) if isinstance(part, Rows))
 
 
@@ -148,7 +150,7 @@ def _at(tree: Any, path: tuple[Any, ...]) -> Any:
 
 
 def settle(live: dict[str, Any], loaded: dict[str, Any]) -> None:
-    """`live` was just loaded from the saved state `loaded`: where the two fit, nothing is left to save."""
+    """Clear the marks of tables of `live` that fit the saved state `loaded`, from which they were just loaded."""
     fitting: dict[int, tuple[Touched, bool]] = {}
     for path, part in parts(live):
         held = _at(loaded, path)

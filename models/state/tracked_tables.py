@@ -1,8 +1,8 @@
-"""Large tables inside a state: copied as a whole, or only what was touched.
+"""Copy large tables of a state as a whole, or only their changes.
 
-`live()` of a learner's parts gives a nested state that points at their tables; a `Part` stands for each table that is
-too large to be copied at every checkpoint. `whole` makes of it the state that `load` takes. What `changes` gives, and
-a state from before them, make up the state of now: `models/merging.py`.
+`live()` of a learner's parts returns a nested state that refers to their tables. A `Part` stands for each table that
+is too large to be copied at every checkpoint. `whole` turns this state into the one that `load` takes. The results of
+`changes`, merged into an earlier state, make the present state: `models/state/merging.py`.
 """
 
 from __future__ import annotations
@@ -23,48 +23,48 @@ Rows_ = NDArray[np.int64]
 
 
 class Part(msgspec.Struct):
-    """One table. `kind` names the function of `merging.MERGE` that takes its changes up."""
+    """One table. `kind` names the function in `merging.MERGE` that applies its changes."""
 
     touched: Touched
     kind: ClassVar[str] = ""
 
     def whole(self) -> Any:
-        """What a state holds of it; may point at the table itself."""
+        """Return what a state holds of the table. It may share the table's memory."""
         raise NotImplementedError
 
     def changes(self, marks: Marks) -> Any:
-        """What is marked, with nothing of the table itself in it."""
+        """Return the marked rows or keys as copies."""
         raise NotImplementedError
 
 
 class Changed(NamedTuple):
-    """Changes of a table, in a state that was read."""
+    """Changes of a table, as read from a checkpoint."""
 
     kind: str
     what: Any
 
 
 class Live:
-    """Something with large tables in its state."""
+    """An object with large tables in its state."""
 
     def live(self) -> Any:
-        """The same with parts, and pointing at the tables: to be used up before anything is learned."""
+        """Return the state with references to tables, not copies. Use it before the next event is learned."""
         raise NotImplementedError
 
     def state(self) -> dict[str, Any]:
-        """Everything that a later event can read, copied."""
+        """Return a copy of everything that a later event can read."""
         state: dict[str, Any] = whole(self.live())
         return state
 
 
 class LiveRows(Live):
-    """The same, where `written` marks the rows of all its parts; whoever gives out the rows may hand in its own."""
+    """An object whose tables share one set of marks, `written`. The owner of the rows may replace it."""
 
     written: Touched
 
 
 def whole(value: Any) -> Any:
-    """The state without parts, nothing in it shared with the tables."""
+    """Return the state without parts. It shares no memory with the tables."""
     if isinstance(value, dict):
         return {key: whole(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -77,7 +77,7 @@ def whole(value: Any) -> Any:
 
 
 def parts(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Part]]:
-    """Every part of a live state, with its path."""
+    """Return every part of a live state, with its path."""
     if isinstance(value, dict):
         return [found for key, item in value.items() for found in parts(item, (*path, key))]
     if isinstance(value, list):
@@ -118,7 +118,7 @@ class Texts(Part):
 
 
 class Order(Part):
-    """An id table: what was touched since are the last keys of the dict. touched: ids, marked with their rows."""
+    """An id table: the keys touched last are the last ones of the dict. touched: ids, marked with their rows."""
 
     rows: dict[str, int]
     free: list[int]
@@ -134,7 +134,7 @@ class Order(Part):
 
 
 class Named(Part):
-    """Columns by name, in the order in which names came. columns: the values of some names, as arrays."""
+    """Columns by name, in the order in which names came. columns: returns the values of some names, as arrays."""
 
     names: Callable[[], list[str]]
     columns: Callable[[list[str]], dict[str, NDArray[Any]]]
@@ -150,7 +150,7 @@ class Named(Part):
 
 
 class Lists(Part):
-    """A list of int64 for some users' rows."""
+    """Lists of int64 for some user rows."""
 
     values: dict[int, array[int]]
     kind: ClassVar[str] = "lists"
@@ -164,8 +164,11 @@ class Lists(Part):
 
 
 class Places(Part):
-    """A large table of mostly empty places. filled: the numbers of those that are not, ascending; columns: what is at
-    some of them, the first column negative where there is nothing. touched: numbers of places."""
+    """A large table of mostly empty places. touched: numbers of places.
+
+    filled: returns the numbers of filled places, ascending. columns: returns the values of some places; the first
+    column is negative at an empty place.
+    """
 
     filled: Callable[[], Rows_]
     columns: Callable[[Rows_], dict[str, NDArray[Any]]]
@@ -187,7 +190,7 @@ def _rows(marks: Marks, length: int) -> Rows_:
 
 
 def packed(values: dict[int, array[int]], users: list[int]) -> dict[str, NDArray[np.int64]]:
-    """Those of `users` who have a list: users (n,), lengths (n,), and their hashes one after the other."""
+    """Return the lists of `users` as arrays: users with a list (n,), their lengths (n,), and all hashes in a row."""
     held = [user for user in users if user in values]
     lists = [values[user] for user in held]
     return {
@@ -198,6 +201,7 @@ def packed(values: dict[int, array[int]], users: list[int]) -> dict[str, NDArray
 
 
 def unpacked(state: dict[str, NDArray[np.int64]]) -> dict[int, array[int]]:
+    """Return the lists by user from the arrays of `packed`."""
     ends, data = np.cumsum(state["lengths"]) * 8, state["hashes"].tobytes()
     return {
         user: array("q", data[end - 8 * length : end])

@@ -1,4 +1,4 @@
 """Turn item text into vectors and find near ones.
 
-Called by the learner; may load an encoder.
+The learner calls it. It may load an encoder.
 """

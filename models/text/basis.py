@@ -1,4 +1,4 @@
-"""The directions that texts are measured along: one orthonormal basis for all domains, which grows with them."""
+"""Keep one orthonormal basis of text directions for all domains, which grows with them."""
 
 from __future__ import annotations
 
@@ -14,37 +14,38 @@ from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live, Rows
 
 SETTLED_TEXTS = 256
-"""From so many texts on, a domain has all its columns. Principal directions of fewer texts say little of later ones."""
+"""Texts from which on a domain has all its columns. Principal directions of fewer say little about later texts."""
 LEAST_SHARE = 1 / 3
-"""A domain that comes gets at least this share of the free columns."""
+"""Smallest share of the free columns that a new domain gets."""
 SPARE_DOMAINS = 0.25
-"""How many domains more than the config names the columns have to last for."""
+"""Domains beyond those of the config for which columns are reserved."""
 LEAST_LENGTH = 1e-3
-"""A direction along which the texts differ by less, all together, is rounding."""
+"""A direction along which all texts together differ by less is a rounding error."""
 MOST_DIRECTIONS = 0.8
-"""A randomized decomposition is right for at most this share of all directions."""
+"""Largest share of all directions for which a randomized decomposition is accurate."""
 
 Array = NDArray[np.float32]
 
 
 class Claim(msgspec.Struct):
-    """What one domain has of the basis. leading, trailing: columns granted; took_…: of these, taken so far."""
+    """A domain's part of the basis. leading, trailing: granted columns. took_…: how many of them it has used."""
 
     leading: int
     trailing: int
     took_leading: int = 0
     took_trailing: int = 0
     texts: int = 0
-    """How many texts the latest fit saw."""
+    """Texts that the latest fit saw."""
     columns: list[bool] = []
-    """(dim,) those its vectors use. Columns that other domains add later stay zero in them."""
+    """(dim,) columns that its vectors use. Columns that other domains add later stay zero in them."""
 
     @property
     def settled(self) -> bool:
+        """Return whether the domain has enough texts for all its columns."""
         return self.texts >= SETTLED_TEXTS
 
     def open(self, texts: int) -> tuple[int, int]:
-        """Leading and trailing columns it may take now, with so many texts: half of all until it has enough."""
+        """Return the leading and trailing columns that it may take with this many texts: half until it has enough."""
         few = texts < SETTLED_TEXTS
         leading, trailing = (-(-n // 2) if few else n for n in (self.leading, self.trailing))
         return max(0, leading - self.took_leading), max(0, trailing - self.took_trailing)
@@ -53,13 +54,13 @@ class Claim(msgspec.Struct):
 class TextBasis(Live):
     """Up to `dim` orthonormal columns over raw text vectors (width D), about the mean of the first texts.
 
-    A column never changes once it is there: users' tastes and shared weights are learned on it. A domain that comes
-    gets a share of the free ones, for the principal directions of what the columns so far leave over of its texts.
-    It uses the earlier columns too, so domains that speak alike share directions, and those that do not are
-    orthogonal: what is learned of one is no noise in the other. Of the `leading` columns, the ones that tastes are
-    learned on, and of the others it gets the same share.
+    A column never changes, because users' tastes and shared weights are learned on it. A new domain gets a share of the
+    free columns, for the principal directions of what the present columns leave over of its texts. It uses the earlier
+    columns too. So domains with similar texts share directions, and the others are orthogonal: what is learned in one
+    is no noise in the other. It gets the same share of the `leading` columns, on which tastes are learned, and of the
+    others.
 
-    domains: the names in the config, for sharing out the columns; others may come.
+    domains: the names in the config, among which columns are shared out. Others may come.
     """
 
     def __init__(self, dim: int, leading: int, domains: Sequence[str]) -> None:
@@ -67,16 +68,16 @@ class TextBasis(Live):
         self.claims: dict[str, Claim] = {}
         self.mean: Array | None = None
         self._columns = np.zeros((dim, 0), np.float32)
-        """(dim, D), one column of the basis a row."""
+        """(dim, D): each row is a column of the basis."""
         self._written = Touched()
 
     @property
     def used(self) -> NDArray[np.bool_]:
-        """(dim,) which columns are there."""
+        """(dim,): which columns exist."""
         return np.asarray(self._columns.any(axis=1))
 
     def due(self, domain: str, texts: int) -> bool:
-        """Whether a fit with so many texts could add to what the domain has."""
+        """Return whether a fit with this many texts could add columns of the domain."""
         claim = self.claims.get(domain)
         return claim is None or (
             not claim.settled
@@ -84,9 +85,9 @@ class TextBasis(Live):
         )
 
     def fit(self, texts: Mapping[str, Array]) -> None:
-        """Adds columns for the domains of these raw vectors, (n, D) each: all that wait of them."""
+        """Add columns for the domains of these waiting raw vectors, (n, D) each."""
         self._grant([name for name in texts if name not in self.claims])
-        # A domain counts by its texts, but a large one no more than one that has enough.
+        # A domain counts by its texts, up to the number that is enough.
         weighted, weights = np.concatenate(list(texts.values())), []
         for raw in texts.values():
             weights += [math.sqrt(min(len(raw), SETTLED_TEXTS) / len(raw))] * len(raw)
@@ -95,7 +96,7 @@ class TextBasis(Live):
             self.mean = np.average(weighted, axis=0, weights=scale[:, 0] ** 2).astype(np.float32)
             self._columns = np.zeros((self.dim, weighted.shape[1]), np.float32)
         left = (weighted - self.mean) * scale
-        for _ in range(2):  # once more against rounding
+        for _ in range(2):  # a second time, against rounding errors
             left -= left @ self._columns.T @ self._columns
         self._add(left, {name: len(raw) for name, raw in texts.items()})
         for name, raw in texts.items():
@@ -103,7 +104,7 @@ class TextBasis(Live):
         self._written.everything()
 
     def project(self, domain: str, raw: Array) -> Array:
-        """(n, D) to (n, dim). A domain without a fit uses every column that is there."""
+        """Return the (n, dim) projections of (n, D) raw vectors. A domain without a fit uses every column."""
         assert self.mean is not None
         projected = (raw - self.mean) @ self._columns.T
         claim = self.claims.get(domain)
@@ -112,7 +113,7 @@ class TextBasis(Live):
         return np.asarray(projected, np.float32)
 
     def _free(self) -> tuple[int, int]:
-        """Leading and trailing columns that are neither there nor granted."""
+        """Return the numbers of leading and trailing columns that neither exist nor are granted."""
         used = self.used
         granted = np.zeros(2, int)
         for claim in self.claims.values():
@@ -121,7 +122,7 @@ class TextBasis(Live):
         return leading, self.dim - self.leading - int(used[self.leading :].sum()) - int(granted[1])
 
     def _grant(self, newcomers: Sequence[str]) -> None:
-        """Shares the free columns out to these domains and those that may still come."""
+        """Share the free columns among these domains and those that may still come."""
         if not newcomers:
             return
         to_come = sum(name not in self.claims and name not in newcomers for name in self.domains)
@@ -132,7 +133,7 @@ class TextBasis(Live):
             self.claims[name] = Claim(_part(leading, n, count), _part(trailing, n, count))
 
     def _add(self, left: Array, texts: Mapping[str, int]) -> None:
-        """Principal directions of `left` (n, D), which is orthogonal to all columns, into free columns."""
+        """Put the principal directions of `left` (n, D), which is orthogonal to all columns, into free columns."""
         used = self.used
         open_ = {name: self.claims[name].open(count) for name, count in texts.items()}
         groups = (range(self.leading), range(self.leading, self.dim))
@@ -166,21 +167,21 @@ class TextBasis(Live):
         self._written.everything()
 
     def load_frozen(self, mean: Array, components: Array) -> None:
-        """From a state of before, (D, dim): its columns stay; what it left free is for those that come."""
+        """Load the basis (D, dim) of an early state. Its columns stay; its free columns are for new domains."""
         self.mean, self._columns, self.claims = mean, np.ascontiguousarray(components.T), {}
         self._written.everything()
 
 
 def _part(whole: int, n: int, parts: int) -> int:
-    """The n-th of so many nearly equal whole parts."""
+    """Return the n-th of several nearly equal whole parts."""
     return (n + 1) * whole // parts - n * whole // parts
 
 
 def principal(left: Array, count: int) -> Array:
-    """(up to count, D) orthonormal rows: the directions in which the rows of `left` are longest, longest first.
+    """Return (up to count, D) orthonormal rows: the directions in which the rows of `left` are longest, longest first.
 
-    Where many are equally long, any mix of them is as good, but an exact decomposition tends to give each to a single
-    text and leaves nothing to the others. A randomized one shares them (Halko, Martinsson and Tropp, 2011).
+    If many are equally long, any mix of them is as good, but an exact decomposition tends to give each to one text and
+    none to the others. A randomized decomposition shares them (Halko, Martinsson and Tropp, 2011).
     """
     if count > MOST_DIRECTIONS * min(left.shape):
         _, lengths, found = np.linalg.svd(left, full_matrices=False)

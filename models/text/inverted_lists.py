@@ -1,8 +1,8 @@
-"""An approximate index of item vectors by dot product, so that a search costs much the same in any catalogue.
+"""Index item vectors by dot product, approximately, so that a search costs about the same in any catalogue.
 
-Inverted lists (Sivic and Zisserman, 2003): vectors lie in the list of the nearest of about 4√n centres, and a query
-looks only into the lists whose centres have the highest dot product with it. Lists rather than a graph (HNSW): vectors
-can move and go, and on dot products of unequal lengths a graph finds less.
+Inverted lists (Sivic and Zisserman, 2003): each vector lies in the list of the nearest of about 4√n centres. A query
+searches only the lists whose centres have the highest dot product with it. Lists suit this better than a graph (HNSW):
+vectors can move and be removed, and for dot products of unequal lengths a graph finds less.
 """
 
 from __future__ import annotations
@@ -22,45 +22,45 @@ LOOSE, LOOSE_SHARE = 512, 64
 """How many changed vectors wait outside the lists, and are looked at by every query: at most 512, and one in 64."""
 LEAST_LOOSE = 32
 FILLS = 32
-"""The centres are chosen anew when all vectors have changed this often."""
+"""Changes of all vectors after which the centres are chosen anew."""
 ASSIGNED = 8
-"""The lists are made anew at every eighth change of all vectors: they drift slowly."""
+"""Changes of all vectors after which the lists are made anew: vectors drift slowly."""
 POINTS = 16
-"""How many vectors a centre, at most, the choice of centres looks at."""
+"""Most vectors for each centre from which the centres are chosen."""
 ROUNDS = 6
-"""Of k-means."""
+"""Rounds of k-means."""
 
 Array = NDArray[np.float32]
 RowIds = NDArray[np.int64]
 
 
 class VectorIndex:
-    """Inverted lists of more than `limit` vectors; below that a search looks at all of them.
+    """Inverted lists of more than `limit` vectors. With fewer, a search looks at all of them.
 
-    Its owner has the vectors, and says which have changed. A zero vector is not held. The lists are part of the state:
-    which rows a list holds depends on when they were made. Memory: `dim + 16` bytes a row, and the centres.
+    Its owner holds the vectors and says which have changed. It does not hold zero vectors. The lists are part of the
+    state, because their rows depend on when they were made. Memory: `dim + 16` bytes a row, and the centres.
     """
 
     def __init__(self, dim: int, limit: int) -> None:
         self.dim, self.limit = dim, limit
         self._centres = np.zeros((0, dim), np.float32)
         self._list_of = np.zeros(0, np.int32)
-        """(rows,): 1 + the list, 0 for none."""
+        """(rows,): 1 + the number of the row's list; 0 for none."""
         self.written = Touched()
         self._loose: dict[int, None] = {}
         self._drifted: list[RowIds] = []
         self._place = np.zeros(0, np.int32)
-        """(rows,): where a row stands among the members, NONE for nowhere."""
+        """(rows,): place of the row among the members; NONE for no place."""
         self._fills = self._rows = 0
         self._lists: Lists | None = None
 
     @property
     def in_use(self) -> bool:
-        """Whether there are lists."""
+        """Return whether there are lists."""
         return len(self._centres) > 0
 
     def all_changed(self, vectors: Array) -> None:
-        """Take note that every vector, (rows, dim), is new."""
+        """Note that every vector, (rows, dim), is new."""
         self._lists = None
         held = vectors.any(1)
         count = int(held.sum())
@@ -73,13 +73,13 @@ class VectorIndex:
             self._fills, self._rows = 0, count
             self._centres = _chosen(vectors[held])
         elif self._fills % ASSIGNED and len(vectors) == len(self._list_of):
-            # What stays has drifted only; what has come or gone since is in the wrong list, or in none.
+            # Other rows have drifted only. A row that came or went since is in the wrong list, or in none.
             self.changed(np.flatnonzero(held != (self._list_of > 0)))
             return
         self._assign(vectors)
 
     def changed(self, rows: RowIds) -> None:
-        """Take note that these vectors are new or gone: they leave their lists."""
+        """Note that these vectors are new or removed: they leave their lists."""
         if not self.in_use:
             return
         self._loose.update(dict.fromkeys(rows.tolist()))
@@ -90,7 +90,7 @@ class VectorIndex:
             self._lists = self._lists._replace(loose=self._loose_rows(self._lists.size))
 
     def drifted(self, rows: RowIds) -> None:
-        """Take note that these vectors have moved a little: they stay in their lists."""
+        """Note that these vectors have moved a little: they stay in their lists."""
         if self.in_use and self._lists is not None:
             self._drifted.append(rows)
 
@@ -161,7 +161,7 @@ class VectorIndex:
         }
 
     def load(self, state: dict[str, Any], vectors: Array) -> None:
-        """Take up a state. vectors: (rows, dim), all, as they were when it was taken."""
+        """Load a state. vectors: all, (rows, dim), as they were when the state was taken."""
         self._lists = None
         self._fills, self._rows = int(state["fills"]), int(state["rows"])
         few = state.get("limit") != self.limit and int(vectors.any(1).sum()) <= self.limit

@@ -1,4 +1,4 @@
-"""Raw text vectors of any width to item vectors of one width; the raw ones wait until their domain is well known."""
+"""Project raw text vectors of any width to item vectors of one width, once their domain is known well enough."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from models.state.tracked_tables import Live, Named
 from models.text.basis import TextBasis
 
 FIT_ITEMS = 5000
-"""Enough new raw vectors to fit on at once …"""
+"""New raw vectors, of all domains, from which on a fit comes at once."""
 FIT_FIRST = 8
-"""… and the fewest of a domain to fit on when no more are coming for now."""
+"""Fewest raw vectors of a domain for a fit when no more are coming for now."""
 NAMED_SCALE = 0.5
-"""Length of a projected image or audio vector; text vectors come out between 0.3 and 0.9 long."""
+"""Length of a projected image or audio vector. Projected text vectors are between 0.3 and 0.9 long."""
 
 Key = tuple[str, str]
-"""(domain, item id)"""
+"""Domain and item id."""
 Array = NDArray[np.float32]
 
 
 class Projection(Live):
     """Projects on a `TextBasis`, and keeps the raw vectors that it may still be fitted on.
 
-    A domain's raw vectors wait until it is settled: at most `FIT_ITEMS` new ones of all domains, and `SETTLED_TEXTS`
-    a domain beside them. With each fit those that wait get their new coordinates; the earlier ones stay.
+    A domain's raw vectors wait until it has enough texts: at most `FIT_ITEMS` new ones of all domains, and
+    `SETTLED_TEXTS` for each domain. At each fit the waiting ones get new coordinates; the others stay.
     """
 
     def __init__(self, dim: int, leading: int, domains: Sequence[str]) -> None:
@@ -38,14 +38,14 @@ class Projection(Live):
         self.basis = TextBasis(dim, leading, domains)
         self._waiting: dict[Key, Array] = {}
         self._new: dict[str, int] = {}
-        """How many raw vectors of a domain have come that no fit, and no rest of the encoder, has seen."""
+        """By domain, its raw vectors that came after the last fit and after the last pause of the encoder."""
         self._width = 0
         self._written = Touched()
 
     def take(self, raw: dict[Key, Array], idle: bool) -> dict[Key, Array]:
-        """More raw vectors (of a key the latest counts); gives all item vectors that are new or changed.
+        """Add raw vectors by key; return all item vectors that are new or changed.
 
-        idle: the encoder has no more for now.
+        idle: the encoder has no more texts for now.
         """
         projected: dict[Key, Array] = {}
         for key, vector in raw.items():
@@ -59,7 +59,7 @@ class Projection(Live):
         return projected
 
     def drop(self, key: Key) -> None:
-        """The item has no text any more, or no row."""
+        """Note that the item has no text any more, or no row."""
         if self._waiting.pop(key, None) is not None:
             self._written.drop(flat(key))
 
@@ -86,7 +86,7 @@ class Projection(Live):
         for name, texts in raw.items():
             claim = basis.claims.get(name)
             if basis.mean is None or (name not in due and claim is not None):
-                continue  # with a claim they were projected when they came
+                continue  # a domain with a claim was projected when its vectors came
             projected |= zip(waiting[name], basis.project(name, texts), strict=True)
             if claim is not None and claim.settled:
                 for key in waiting[name]:
@@ -94,7 +94,7 @@ class Projection(Live):
         return projected
 
     def project_named(self, vectors: dict[str, tuple[float, ...]]) -> Array | None:
-        """Vectors made elsewhere, by a fixed random projection per name and width (Johnson and Lindenstrauss)."""
+        """Return vectors made elsewhere, by a random projection fixed by name and width (Johnson and Lindenstrauss)."""
         if not vectors:
             return None
         total = np.zeros(self.dim, np.float32)
@@ -102,7 +102,9 @@ class Projection(Live):
             vector = np.asarray(values, np.float64)
             largest = float(np.abs(vector).max())
             if largest > 0:
-                vector /= largest  # first, else the squares of huge or tiny values leave the range of a float
+                vector /= (
+                    largest  # scale first, else the squares of huge or tiny values leave the range of a float
+                )
                 unit = (vector / np.linalg.norm(vector)).astype(np.float32)
                 rng = np.random.default_rng([zlib.crc32(name.encode()), len(values)])
                 matrix = rng.standard_normal((len(values), self.dim), np.float32) / np.sqrt(self.dim)
@@ -127,7 +129,7 @@ class Projection(Live):
             self._new, self._width = dict(state["new"]), int(state["width"])
             names, rows = state["waiting"]["names"], state["waiting"]["raw"]
             keys = [unflat(name) for name in names]
-        else:  # from before a domain had columns of its own
+        else:  # an early state: before a domain had its own columns
             keys, rows = [(domain, item) for domain, item in state["pending_keys"]], state["pending"]
             rows = np.zeros((0, 0), np.float32) if rows is None else rows
             self._new, self._width = dict(Counter(domain for domain, _ in keys)), rows.shape[1]
@@ -139,11 +141,11 @@ class Projection(Live):
 
 
 def flat(key: Key) -> str:
-    """The key as one string: states name their rows so."""
+    """Return the key as one string, by which states name rows."""
     return "\t".join(key)
 
 
 def unflat(name: str) -> Key:
-    """The key that `flat` made one string of. No domain's name holds a tab."""
+    """Return the key from its string. No domain's name contains a tab."""
     domain, _, item_id = name.partition("\t")
     return domain, item_id

@@ -1,4 +1,4 @@
-"""The highest of many numbers."""
+"""Find the highest of many numbers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 
 def best(scores: NDArray[Any], allowed: NDArray[np.bool_], k: int) -> NDArray[np.int64]:
-    """Places of the k highest allowed scores (all that are allowed, if fewer), in any order."""
+    """Return the places of the k highest allowed scores (of all allowed ones, if fewer), in any order."""
     if len(scores) > 4096:
-        # every 16th score tells where about 3k begin: a full selection costs ten times as much
+        # every 16th score gives a bound above which about 3k lie: a full selection costs ten times as much
         sample = scores[::16]
         bound = np.partition(sample, len(sample) - 1 - 3 * k // 16)[len(sample) - 1 - 3 * k // 16]
         places = np.flatnonzero(scores >= bound)
@@ -27,9 +27,9 @@ def best(scores: NDArray[Any], allowed: NDArray[np.bool_], k: int) -> NDArray[np
 
 
 def leading(scores: NDArray[Any], k: int) -> NDArray[np.int64]:
-    """Places of the k highest scores (all, if fewer), highest first and the earlier first among equals."""
+    """Return the places of the k highest scores (of all, if fewer), highest first; equals in their order."""
     if len(scores) <= k:
         return np.argsort(-scores, kind="stable")
-    # What reaches the k-th is little, as a rule: sorting only that costs a twentieth of sorting all.
+    # Few scores reach the k-th, as a rule: sorting only those costs a twentieth of sorting all.
     places = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
     return places[np.argsort(-scores[places], kind="stable")[:k]]

@@ -1,4 +1,4 @@
-"""Carry what sources know into targets: equations, strategies, trials.
+"""Carry knowledge of sources into targets: equations, strategies, trials.
 
-Called by the network.
+The network calls it.
 """

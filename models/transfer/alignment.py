@@ -1,8 +1,8 @@
-"""Alignment of a target's item vectors with its sources': by gradient reversal, and by moments.
+"""Align a target's item vectors with those of its sources, by gradient reversal or by moments.
 
-What is aligned is the output of the *item* tower, of the items in the micro-batch: a domain's own parameters are there,
-while the user tower is shared and reads item vectors, so users follow. The popularity component stays out of it:
-it is compared inside one domain only.
+This aligns the output of the *item* tower for the items of the micro-batch. That tower has parameters of each domain.
+The user tower is shared and reads item vectors, so users follow. The popularity component is left out, because it is
+compared inside one domain only.
 
 N vectors, F = D-1 of their dimensions.
 """
@@ -19,7 +19,7 @@ HIDDEN = 16
 
 
 def ramp(progress: float) -> float:
-    """λ_p = 2 / (1 + exp(-10 p)) - 1, p in [0, 1]: no alignment until the critic knows something.
+    """Return λ_p = 2 / (1 + exp(-10 p)) - 1 for p in [0, 1]: alignment grows as the critic learns.
 
     Source: Ganin et al., "Domain-adversarial training of neural networks" (2016), section 5.2.2.
     """
@@ -40,13 +40,13 @@ class GradientReversal(torch.autograd.Function):
 
 
 def reversed_gradient(x: Tensor, strength: float) -> Tensor:
-    """x itself; the gradient that comes back is multiplied by -strength."""
+    """Return x; its gradient is multiplied by -strength on the way back."""
     out: Tensor = GradientReversal.apply(x, strength)  # type: ignore[no-untyped-call]
     return out
 
 
 class Critic(nn.Module):
-    """Tells a target's items from its sources': relu(v A + a) B + b, one logit a domain."""
+    """Tells a target's items from those of its sources: relu(v A + a) B + b, one logit a domain."""
 
     def __init__(self, domains: int, dim: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -56,16 +56,16 @@ class Critic(nn.Module):
         self.out_bias = nn.Parameter(torch.zeros(domains))
 
     def forward(self, vectors: Tensor, target: int) -> Tensor:
-        """(N, F) → (N,): the logit of belonging to `target`."""
+        """Return (N,) logits of belonging to `target`, for (N, F) vectors."""
         h = torch.relu(vectors @ self.hidden + self.hidden_bias)
         return h @ self.out[:, target] + self.out_bias[target]
 
 
 def adversarial_loss(critic: Critic, target: int, own: Tensor, source: Tensor, strength: float) -> Tensor:
-    """½ mean -log σ(c(R(v_t))) + ½ mean -log σ(-c(R(v_s))): what the critic learns by, and the tower against.
+    """Return ½ mean -log σ(c(R(v_t))) + ½ mean -log σ(-c(R(v_s))). The critic lowers it, the tower raises it.
 
-    own, source: (N, F) item vectors of the target and of its sources; 0 if there are none of either. Both sides weigh
-    the same however many there are. Source: Ganin et al. (2016), eq. 9, with cross entropy as domain loss.
+    own, source: (N, F) item vectors of the target and of its sources. The loss is 0 without either. Both sides weigh
+    the same for any numbers of vectors. Source: Ganin et al. (2016), eq. 9, with cross entropy as domain loss.
     """
     if not len(own) or not len(source):
         return own.new_zeros(())
@@ -75,13 +75,13 @@ def adversarial_loss(critic: Critic, target: int, own: Tensor, source: Tensor, s
 
 
 def covariance(vectors: Tensor) -> Tensor:
-    """(N, F) → (F, F), divided by N - 1."""
+    """Return the (F, F) covariance of (N, F) vectors, with divisor N - 1."""
     centred = vectors - vectors.mean(dim=0)
     return centred.T @ centred / (len(vectors) - 1)
 
 
 def coral_loss(own: Tensor, source: Tensor) -> Tensor:
-    """‖C_s - C_t‖²_F / (4 F²); 0 with fewer than two vectors of either.
+    """Return ‖C_s - C_t‖²_F / (4 F²) of (N, F) vectors each; 0 with fewer than two vectors of either.
 
     Source: Sun and Saenko, "Deep CORAL" (2016), eq. 1.
     """

@@ -1,4 +1,4 @@
-"""θ_s*: the domain-layer parameters with which a source has lately been predicted best."""
+"""Keep θ_s*: the domain-layer parameters with which a source was lately predicted best."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 BLOCK = 256
-"""Source events whose mean loss judges one set of parameters: the noise of fewer would choose."""
+"""Source events whose mean loss judges one set of parameters. With fewer, noise would decide."""
 WINDOW = 4096
-"""W: source events looked back on."""
+"""W: latest source events that count."""
 
 
 class BestSource:
     """Prequential loss of a source in blocks of at least 256 events, each with the parameters it began with.
 
-    At most W/256 sets of parameters are kept. A drift of the source ends comparability: `forget`.
+    At most W/256 sets of parameters are kept. After a drift of the source losses cannot be compared: call `forget`.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class BestSource:
         """The newest block is open while it has fewer than 256 events."""
 
     def add(self, theta: Tensor, losses: NDArray[np.float32]) -> None:
-        """Losses of events, measured with θ_s = `theta` (P,) before learning them."""
+        """Add losses (B,) of events, measured with θ_s = `theta` (P,) before they were learned."""
         if not len(losses):
             return
         if not self._events or self._events[-1] >= BLOCK:
@@ -43,11 +43,12 @@ class BestSource:
                 part.popleft()
 
     def best(self) -> Tensor | None:
-        """θ_s*, (P,); None before the first full block."""
+        """Return θ_s*, (P,); None before the first full block."""
         means = [t / n for t, n in zip(self._loss, self._events, strict=True) if n >= BLOCK]
         return self._theta[means.index(min(means))] if means else None
 
     def forget(self) -> None:
+        """Forget all parameters: after a drift, losses cannot be compared."""
         for part in (self._theta, self._events, self._loss):
             part.clear()
 

@@ -1,4 +1,4 @@
-"""How far apart two domains are, from the moments of their item vectors."""
+"""Measure how far apart two domains are, from the moments of their item vectors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def divergence(source: NDArray[np.float32], target: NDArray[np.float32]) -> float:
-    """‖μ_s − μ_t‖² + ‖C_s − C_t‖²_F / (4 D²): first and second moments of (n, D) vectors.
+    """Return ‖μ_s − μ_t‖² + ‖C_s − C_t‖²_F / (4 D²), from first and second moments of (n, D) vectors.
 
     The second term is the CORAL loss of Sun and Saenko (2016); 0 for equal moments or fewer than two vectors.
     """
@@ -20,7 +20,7 @@ def divergence(source: NDArray[np.float32], target: NDArray[np.float32]) -> floa
 
 
 def relative_divergence(source: NDArray[np.float32], target: NDArray[np.float32]) -> float:
-    """`divergence` of the vectors divided by their root mean square length: the same in any unit, about 0 to 4."""
+    """Return `divergence` of the vectors divided by their root mean square length: free of units, about 0 to 4."""
     if min(len(source), len(target)) < 2:
         return 0.0
     square = 0.5 * sum(float(np.square(v, dtype=np.float64).sum(axis=1).mean()) for v in (source, target))

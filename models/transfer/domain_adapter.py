@@ -1,4 +1,4 @@
-"""Carries the targets' strategies out on the network's domain layers, and keeps what they need of the sources.
+"""Apply the targets' strategies to the network's domain layers, and keep what they need of the sources.
 
 K domains, P parameters of one domain's layers, B events, F dimensions of an item vector without its popularity.
 """
@@ -21,13 +21,12 @@ from models.transfer.divergence import relative_divergence
 from models.transfer.strategies import PLANS, Strategy
 
 SHARED_EVENTS = transfer.STEP_EVENTS
-"""For so many of its own events a target that shares has its sources' layers; one micro-batch says nothing of its own
-yet."""
+"""Target events up to which a sharing target has its sources' layers: one micro-batch tells nothing of its own yet."""
 RAMP_EVENTS = 10_000
-"""Target events from none to full strength of the gradient reversal."""
+"""Target events until the gradient reversal has its full strength."""
 SAMPLE_ITEMS = 2000
 ADVERSARIAL_WEIGHT = 0.1
-"""Beside a cross entropy of several nats: enough to move vectors, too little to give up what they say of items."""
+"""Weight beside a cross entropy of several nats: it moves vectors, and keeps what they say about items."""
 CORAL_WEIGHT = 1.0
 
 
@@ -41,27 +40,27 @@ class DomainAdapter:
             for t, domain in enumerate(domains)
             if domain.is_target
         }
-        """By target."""
+        """The sources of each target."""
         self.divergence: dict[int, dict[int, float]] = {t: {} for t in self.sources}
-        """By target and source, as last measured."""
+        """Divergences by target and source, as last measured."""
         self.events = np.zeros(len(domains), np.int64)
-        """Learned, by domain."""
+        """Learned events by domain."""
         self._sharing_from = np.zeros(len(domains), np.int64)
-        """By target: how many events it had when its sharing began; 0, or more in a trial of sharing."""
+        """By target, its number of events when sharing began: 0, or more in a trial of sharing."""
         self._best = [BestSource() for _ in domains]
 
     def theta(self) -> Tensor:
-        """(K, P), every domain's parameters in a row."""
+        """Return (K, P): the parameters of every domain, one row each."""
         return torch.cat(list(self._layers.values()), dim=1)
 
     def weights(self, target: int) -> dict[int, float]:
-        """w_s of each source that has learned anything; equal before the first measurement."""
+        """Return w_s of each source with learned events. All are equal before the first measurement."""
         known = self.divergence.get(target, {})
         learned = [s for s in self.sources.get(target, []) if self.events[s]]
         return transfer.source_weights({s: known.get(s, 0.0) for s in learned})
 
     def measured(self, vectors: Sequence[NDArray[np.float32]]) -> dict[int, dict[int, float]]:
-        """Divergence by target and source, from the item vectors of each domain."""
+        """Measure divergences by target and source, from the item vectors of each domain."""
         some = [v[:: max(1, len(v) // SAMPLE_ITEMS)] for v in vectors]
         return {
             t: {s: relative_divergence(some[s], some[t]) for s in sources}
@@ -69,20 +68,20 @@ class DomainAdapter:
         }
 
     def share_anew(self, target: int) -> None:
-        """The target's layers begin with its sources' again, as those of one without events."""
+        """Let the target's layers begin with those of its sources again, as without events."""
         self._sharing_from[target] = self.events[target]
 
     # --- a step -----------------------------------------------------------------------------------
 
     def correction(self, strategy: Sequence[Strategy], share: NDArray[np.float64]) -> Tensor:
-        """Σ_t (m_t / B) ½ ‖θ_t - sg(θ_t - Δ/‖Δ‖)‖²; share: (K,) m_t / B, so that load does not matter."""
+        """Return Σ_t (m_t / B) ½ ‖θ_t - sg(θ_t - Δ/‖Δ‖)‖². share: (K,) m_t / B, so that the load does not matter."""
         theta = self.theta()
         total = theta.new_zeros(())
         for t in self._active(share):
             weights = self.weights(t)
             if PLANS[strategy[t]].correct and weights:
                 now = theta.detach()
-                best = now.clone()  # a source without a best so far: Δ = 0
+                best = now.clone()  # a source without a best yet: Δ = 0
                 for s in weights:
                     found = self._best[s].best()
                     best[s] = now[s] if found is None else found
@@ -98,7 +97,7 @@ class DomainAdapter:
         domain: NDArray[np.int64],
         vectors: Tensor,
     ) -> Tensor:
-        """Σ_t (m_t / B) of the weighted alignment loss. domain: (B,). vectors: (B, F) of the events' items."""
+        """Return Σ_t (m_t / B) of the weighted alignment loss. domain: (B,). vectors: (B, F) of the events' items."""
         total = vectors.new_zeros(())
         for t in self._active(share):
             kind = PLANS[strategy[t]].align
@@ -120,7 +119,7 @@ class DomainAdapter:
     def learned(
         self, before: Tensor, domain: NDArray[np.int64], losses: NDArray[np.float32]
     ) -> NDArray[np.int64]:
-        """A step was taken; gives its (K,) new events. before: (K, P) parameters from which the (B,) losses are."""
+        """Note a step; return its (K,) new events. before: (K, P) parameters that gave the (B,) losses."""
         counts = np.bincount(domain, minlength=len(self.events))
         self.events += counts
         for s in set().union(*self.sources.values()):
@@ -131,7 +130,7 @@ class DomainAdapter:
     def settle(
         self, strategy: Sequence[Strategy], counts: NDArray[np.int64], rate: Callable[[int], float]
     ) -> None:
-        """Shares and corrects the layers of targets with new events; all from the values before any of it."""
+        """Share and correct the layers of targets with new events. All read the values from before this step."""
         before = {name: layer.detach().clone() for name, layer in self._layers.items()}
         for t in self._active(counts.astype(np.float64)):
             weights, plan = self.weights(t), PLANS[strategy[t]]
@@ -144,6 +143,7 @@ class DomainAdapter:
                 layer[t] = transfer.adapted(before[name][t], source, share, fraction)
 
     def forget_best(self, source: int) -> None:
+        """Forget the best parameters of a source, which has drifted."""
         self._best[source].forget()
 
     def state(self) -> dict[str, Any]:

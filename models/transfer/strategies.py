@@ -1,36 +1,36 @@
-"""Which strategy a target uses: what each does, which to begin with, and when to try another.
+"""Choose the strategy of a target: what each does, which to begin with, and when to try another.
 
-A *trial* lets a rival with one other strategy for one target learn the same events; see
+In a *trial* a shadow network, with another strategy for one target, learns the same events. See
 `models/network/strategy_search.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.assessment.paired_test import Outcome, PairedTest, Verdict
+from models.settings import STRATEGIES, Strategy
 
-Strategy = Literal["none", "share", "correct", "adversarial", "coral"]
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+__all__ = ["PLANS", "STRATEGIES", "Strategy"]
 
 
 class Plan(NamedTuple):
-    """What is done for a target, beside training it."""
+    """What a strategy does for a target, beside training it."""
 
     share: bool
-    """Its domain layers are its sources' for its first events."""
+    """Whether its domain layers are those of its sources for its first events."""
     correct: bool
-    """Shrinkage toward the sources, and the correction loss."""
+    """Whether it is shrunk towards the sources and has the correction loss."""
     align: Literal["adversarial", "coral"] | None = None
 
     @property
     def only_shares(self) -> bool:
-        """It does nothing but at the beginning, so a trial of it has to begin anew."""
+        """Whether it acts only at the beginning, so that a trial of it has to begin anew."""
         return self.share and not self.correct and self.align is None
 
 
@@ -43,22 +43,22 @@ PLANS: dict[Strategy, Plan] = {
 }
 UNMEASURED: Strategy = "correct"
 FAR = 0.5
-"""Relative divergence from which domains are aligned: their means are as far apart as vectors are long, squared."""
+"""Relative divergence (`divergence.relative_divergence`) from which on domains are aligned."""
 READY_EVENTS = 1024
-"""Of a target, before its divergence counts and trials begin."""
+"""Events of a target before its divergence counts and trials begin."""
 TRIAL_EVENTS, TRIAL_STEPS = 1024, 256
-"""A trial ends without a verdict after so many target events, or network steps."""
+"""Most target events, and most network steps, of a trial. After them it ends without a verdict."""
 LEAST_STEPS = 4
-"""Network steps of a trial before it ends for its number of events: few large steps show little of a strategy."""
+"""Fewest network steps before a trial ends by its number of events: few large steps show little of a strategy."""
 LEAST_EVENTS = 512
-"""Of the target, before a verdict: what a strategy does takes time, and what its predecessor did wears off."""
+"""Fewest target events of a trial: a shorter one would measure the after-effects of the earlier strategy."""
 REST = 9
-"""Rest after a trial, in multiples of its events: a rival learns at most a tenth of all events, whatever the size of
-steps, and so costs at most a tenth of the champion."""
+"""Rest after a trial, in multiples of its events. So a shadow network learns at most a tenth of all events, for any
+size of steps, and costs at most a tenth of the network in use."""
 
 
 def candidates(current: Strategy) -> list[Strategy]:
-    """What can err otherwise than `current` from now on: once a target is past its first events, sharing is `none`."""
+    """Return strategies that may err otherwise than `current`. After a target's first events, sharing is `none`."""
     lasting = PLANS[current]._replace(share=False)
     return [
         s
@@ -68,36 +68,36 @@ def candidates(current: Strategy) -> list[Strategy]:
 
 
 def first_choice(divergence: float) -> Strategy:
-    """By the weighted relative divergence of a target from its sources: near ones correct, far ones align."""
+    """Return a strategy by the weighted relative divergence of a target from its sources: near: correct, far: align."""
     return "adversarial" if divergence >= FAR else "correct"
 
 
 class Trial(msgspec.Struct):
-    """A rival with `candidate` for `target`, and the evidence so far."""
+    """A trial of `candidate` for `target`, and the evidence so far."""
 
     target: int
     candidate: Strategy
     own: PairedTest
     """Losses of the target's events."""
     others: PairedTest
-    """Losses of all other events: a strategy may not help its target at their cost."""
+    """Losses of all other events. A strategy must not help its target at their cost."""
     steps: int = 0
     events: int = 0
-    """Of all domains, learned since the trial began."""
+    """Events of all domains, learned since the trial began."""
 
     def learned(self, events: int) -> None:
-        """Count a step on so many events that gives no evidence: before the first, both networks are the same."""
+        """Count a step on this many events without evidence: before the first step, both networks are equal."""
         self.steps += 1
         self.events += events
 
     def add(self, domain: NDArray[np.int64], champion: NDArray[Any], rival: NDArray[Any]) -> None:
-        """Take up the losses of the same new events, (B,) each, from before both learned them."""
+        """Add both networks' losses of the same new events, (B,) each, from before they learned them."""
         self.learned(len(domain))
         for d, *losses in zip(domain.tolist(), champion.tolist(), rival.tolist(), strict=True):
             (self.own if d == self.target else self.others).add(*losses)
 
     def verdict(self) -> Verdict:
-        """`better`: the rival takes over; `worse`: it goes; `open`: go on."""
+        """Return `better` if the shadow takes over, `worse` if it is dropped, `open` to go on."""
         own = self.own.verdict()
         if own == "better" and self.others.verdict() != "worse":
             return "better"
@@ -106,7 +106,7 @@ class Trial(msgspec.Struct):
         return "worse" if own == "worse" or over else "open"
 
     def judged(self) -> Judged:
-        """What there is to tell once the verdict is no longer open."""
+        """Return the verdict to report, once it is no longer open."""
         outcome: Outcome = "promoted"
         if self.verdict() == "worse":
             outcome = "undecided" if self.own.verdict() == "open" else "dropped"
@@ -114,7 +114,7 @@ class Trial(msgspec.Struct):
 
 
 class Judged(NamedTuple):
-    """A trial that is over. mean: how much less the rival erred, per event of the target."""
+    """A finished trial. mean: loss of the network in use minus loss of the shadow, an event of the target."""
 
     target: int
     candidate: Strategy
@@ -124,7 +124,7 @@ class Judged(NamedTuple):
 
 
 class Search:
-    """Takes targets and candidates in turn, one trial at a time, with a long rest after each."""
+    """Tries targets and candidates in turn, one trial at a time, with a long rest after each."""
 
     def __init__(self, targets: Sequence[int]) -> None:
         self.targets = list(targets)
@@ -134,17 +134,17 @@ class Search:
         self._turn = 0
         self._next = dict.fromkeys(self.targets, 0)
         self._wanted: list[int] = []
-        """Targets that drifted away from their sources: they go first, with a strategy that aligns."""
+        """Targets that drifted away from their sources. They are tried first, with a strategy that aligns."""
 
     def want(self, target: int) -> None:
-        """Aligning this target is tried next, once the rest is over: drifts must not raise the cost."""
+        """Try to align this target next, after the rest: drifts must not raise the cost."""
         if target in self.targets and target not in self._wanted:
             self._wanted.append(target)
 
     def begin(self, current: Sequence[Strategy], events: NDArray[np.int64], step: int) -> Trial | None:
-        """Call once a step without a trial; return the next one, if it is time.
+        """Return the next trial if it is time. Call it once for each step without a trial.
 
-        events: (K,) learned, by domain. step: events of this step.
+        events: (K,) learned events by domain. step: number of events in this step.
         """
         self._rest = max(self._rest - step, 0)
         ready = [t for t in self.targets if events[t] >= READY_EVENTS]
@@ -164,7 +164,7 @@ class Search:
         return self.trial
 
     def end(self) -> None:
-        """The trial is over, whatever its verdict."""
+        """Note that the trial is over, with any verdict."""
         if self.trial is not None:
             self._rest, self.trial = REST * self.trial.events, None
 

@@ -1,4 +1,4 @@
 """Serve metrics and health over HTTP.
 
-Called by the service.
+The service calls it.
 """

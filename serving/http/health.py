@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from serving.http.server import HttpServer
 
 Check = Callable[[], str | None]
-"""Returns None while all is well, else what is wrong."""
+"""A function that returns None if all is well, else what is wrong."""
 
 
 class HealthServer(HttpServer):

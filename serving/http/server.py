@@ -1,7 +1,7 @@
-"""Serve a few small pages over HTTP that no client can hold up: one thread, and limits on all that a client takes.
+"""Serve a few small pages over HTTP on one thread, with limits, so that no client can block the others.
 
-It runs on asyncio. A server with one thread for each connection, or a pool of threads, is held up by a client that
-connects and says nothing. WSGI servers with a loop of their own time a client from its last byte, and refuse all
+It runs on asyncio. In a server with one thread for each connection, or with a pool of threads, a client that connects
+and sends nothing blocks a thread. WSGI servers with their own loop time a client from its last byte, and refuse all
 clients once their connections are used up.
 """
 
@@ -26,8 +26,7 @@ log = structlog.get_logger()
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]
 """A WSGI application; its only method is GET."""
 SECONDS = 10.0
-"""Longest life of a connection, from its first moment to the last byte of the answer. Prometheus waits no longer
-by default."""
+"""Seconds that a connection may live, up to the last byte of the answer. By default Prometheus waits no longer."""
 CONNECTIONS = 256
 """Most connections at a time. One more ends the one that has waited longest without a whole request."""
 BACKLOG = 128
@@ -46,7 +45,7 @@ class HttpServer:
         """seconds: longest life of a connection; connections: most at a time."""
         self._app, self.seconds, self._most = app, seconds, connections
         self._open: dict[_Connection, None] = {}
-        """In the order in which they were opened."""
+        """Connections in the order in which they were opened."""
         family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
@@ -58,7 +57,7 @@ class HttpServer:
         self._started.wait()
 
     def connections(self) -> int:
-        """Return how many connections are open."""
+        """Return the number of open connections."""
         return len(self._open)
 
     def check(self) -> None:
@@ -99,7 +98,7 @@ class HttpServer:
         while True:
             try:
                 accepted, _ = await self._loop.sock_accept(self._socket)
-            except OSError as error:  # no more descriptors, or a client that is gone already
+            except OSError as error:  # no more descriptors, or the client has gone already
                 log.warning("a connection for metrics was not accepted", error=error.strerror)
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
@@ -166,7 +165,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.answered:
-            return  # a body: no page needs one
+            return  # a request with a body, which no page needs
         self._received += data
         head, end, _ = self._received.replace(b"\r\n", b"\n").partition(b"\n\n")
         if not end and len(head) <= HEAD_BYTES:

@@ -1,4 +1,4 @@
 """Know what must be published next and build its records.
 
-Called by the service.
+The service calls it.
 """

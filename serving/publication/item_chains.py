@@ -1,4 +1,4 @@
-"""Know which users' lists hold an item, in one domain: the places on lists, linked item by item."""
+"""Keep which users' lists hold an item, in one domain: the places of each item on lists, linked."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from models.tables.catalogue import grown
 
 
 class ItemChains:
-    """A doubly linked list in flat arrays for each item: from `first` over all places on users' lists that hold it.
+    """A doubly linked list in flat arrays for each item: it starts at `first` and joins its places on users' lists.
 
-    `held`: (user rows, top) chain + 1 at each place, 0 where there is nothing. A chain stands for one stay of an item
-    on lists. `drop_items` takes the chain from its item; the row may then be another item's, or the item may come
+    `held`: (user rows, top) chain + 1 at each place, 0 if it is empty. A chain stands for one stay of an item on
+    lists. `drop_items` takes the chain from its item; the row may then be another item's, or the item may come
     back and begin a new chain. `due` returns users who still have a place in such a chain. Both cost nothing per
     list; `write` costs about 50 µs. Memory: 4 bytes a place for `held`, 8 for the links (16 beyond 2^31 places), 12
     bytes an item.

@@ -1,4 +1,4 @@
-"""Know what the store lists: which users' lists hold an item, and when lists were written."""
+"""Keep which users' lists in the store hold an item, and when lists were written."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ListIndex:
             self._chains[domain].drop_items(items)
 
     def due(self, limit: int) -> tuple[str, list[int]] | None:
-        """Return a domain, and up to `limit` user rows whose lists in it hold a dropped item; None without any.
+        """Return a domain, and up to `limit` user rows whose lists in it hold a dropped item; None if there is none.
 
         They are due until they are written, or their users are dropped.
         """
@@ -56,7 +56,7 @@ class ListIndex:
         return None if name is None or not rows else (name, rows)
 
     def expiring(self, before: float, limit: int) -> list[int]:
-        """Return up to `limit` user rows whose lists were written before then, oldest first; each only once."""
+        """Return up to `limit` user rows whose lists were written before that time, oldest first, each once."""
         old = np.flatnonzero((self._written_at > 0) & (self._written_at < before))
         if len(old) > limit:
             old = old[np.argpartition(self._written_at[old], limit)[:limit]]
@@ -73,7 +73,7 @@ class ListIndex:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state. Lists of another length than are written now stay unknown."""
+        """Load a state. Lists of another length than the present one stay unknown."""
         for name, held in state["on_lists"].items():
             if name in self._chains and held.shape[1] == self._chains[name].top:
                 self._chains[name].load(held, state.get("chains", {}).get(name))

@@ -1,4 +1,4 @@
-"""Queue lists to rewrite: the domain of the event first, the user's other domains when there is time."""
+"""Queue lists to rewrite: in the domain of the event first, in the user's other domains when there is time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from itertools import islice
 class ListQueue:
     """(user, domain) pairs in two classes, urgent and later; a pair is in at most one of them.
 
-    The users who did something last are served first: they are the ones who look. Once the pair at the other end has
-    waited longer than `within` seconds, it is served first instead.
+    The users who did something last are served first, because they are about to look. Once the pair at the other end
+    has waited longer than `within` seconds, it is served first instead.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class ListQueue:
         return sum(len(queue) for queues in (self._urgent, self._later) for queue in queues.values())
 
     def add(self, user: str, domain: str | None = None) -> None:
-        """Add all of the user's lists: the one of `domain` is urgent, the others (all, without it) can wait."""
+        """Add all lists of the user. The list of `domain` is urgent, the others can wait."""
         for name, urgent in self._urgent.items():
             if name == domain:
                 self.add_one(user, name)
@@ -55,7 +55,7 @@ class ListQueue:
         return bool(queue) and self._clock() - next(iter(queue.values())) > self._within
 
     def take(self, limit: int) -> tuple[str, list[str]] | None:
-        """Take up to `limit` users of one domain: the one with most urgent ones, else with most that wait; or None."""
+        """Take up to `limit` users of the domain with most urgent lists, else with most waiting ones; None if empty."""
         for queues in (self._urgent, self._later):
             name = max(queues, key=lambda n: (self._is_overdue(queues[n]), len(queues[n])), default=None)
             if name is not None and queues[name]:
@@ -67,5 +67,5 @@ class ListQueue:
         return None
 
     def users(self) -> set[str]:
-        """Return everyone with a list to rewrite."""
+        """Return every user with a list to rewrite."""
         return {u for queues in (self._urgent, self._later) for queue in queues.values() for u in queue}

@@ -1,4 +1,4 @@
-"""Know what must be published next: touched users and items, lists to rewrite, and now and then domains."""
+"""Keep what must be published next: touched users and items, lists to rewrite, and periodic records."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Outbox:
         self._deleted_items: dict[tuple[str, str], None] = {}
         self._evicted_users: dict[str, None] = {}
         self._forgotten: dict[str, list[str]] = {}
-        self._index = ListIndex(self._listing, lists.top, arms.full.users.capacity)
+        self.index = ListIndex(self._listing, lists.top, arms.full.users.capacity)
         self._periodic_at = self._refreshed_at = 0.0
         self._changed = True
         self._meta_written = False
@@ -72,7 +72,7 @@ class Outbox:
     def item(self, domain: str, item: str, removed: bool, recommendable: bool) -> None:
         """Note one item event: the item is written or deleted.
 
-        Where it may not be recommended any more, lists that hold it are rewritten.
+        If it may not be recommended any more, lists that hold it are rewritten.
         """
         self._changed = True
         if removed:
@@ -84,7 +84,7 @@ class Outbox:
         if not recommendable:
             row = self._arms.full.catalogues[self._arms.full.index[domain]].ids.get(item)
             if row is not None:
-                self._index.drop_items(domain, [row])
+                self.index.drop_items(domain, [row])
                 self._periodic_at = 0.0
 
     def items_evicted(self, evicted: Iterable[tuple[str, str, int]]) -> None:
@@ -93,7 +93,7 @@ class Outbox:
         Lists that hold them are rewritten. Their keys are deleted, unless the item has been seen again since.
         """
         for domain, item, row in evicted:
-            self._index.drop_items(domain, [row])
+            self.index.drop_items(domain, [row])
             self._periodic_at = 0.0
             if item not in self._arms.full.catalogues[self._arms.full.index[domain]].ids:
                 self._items.pop((domain, item), None)
@@ -113,14 +113,14 @@ class Outbox:
         """Delete all keys of a user, and forget their lists. Return the keys.
 
         row: the row that they had. found: more keys of theirs, seen in the store.
-        A user who is resident, because they have come back since, is written anew.
+        A user who has come back since, and so is resident, is written anew.
         """
         self._evicted_users.pop(user, None)
         self._users.pop(user, None)
         self._lists.discard(user)
         self._forgotten[user] = keys = [*dict.fromkeys([*self._keys_of(user), *found])]
         if row is not None:
-            self._index.drop_user(row)
+            self.index.drop_user(row)
         if user in self._arms.full.users:
             self._users[user] = ([], [])
             self._lists.add(user)
@@ -141,7 +141,7 @@ class Outbox:
     def publish_again(self, since: int = 0, store: Store | None = None) -> None:
         """Publish again what a store that lost writes may lack, a part of it each round.
 
-        That is what it acknowledged with a mark above `since`; with 0, all that is resident.
+        These are its acknowledged writes with a mark above `since`; with 0, all that is resident.
         store: it is searched for keys that were deleted since.
         """
         self._meta_written = False
@@ -150,7 +150,7 @@ class Outbox:
         self._changed = True
 
     def _take_again(self) -> None:
-        """Queue the next part of what is due again, once the lists of the part before are nearly done.
+        """Queue the next part to publish again, once the lists of the part before are nearly done.
 
         So newer events come first, and nothing piles up.
         """
@@ -170,7 +170,7 @@ class Outbox:
     def backlog(self) -> int:
         """Return how many values and lists are due."""
         users = len(self._users) + len(self._lists) + len(self._evicted_users) + len(self._forgotten)
-        return users + len(self._items) + len(self._deleted_items) + len(self._index) + len(self.again)
+        return users + len(self._items) + len(self._deleted_items) + len(self.index) + len(self.again)
 
     def overdue(self) -> bool:
         """Return whether the list of a user who did something has waited for too long."""
@@ -179,9 +179,9 @@ class Outbox:
     # What to write
 
     def collect(self, spare: Callable[[], bool]) -> Iterable[Write]:
-        """Yield writes, most urgent first. Lists are built for as long as `spare()` says that there is time.
+        """Yield writes, most urgent first. Lists are built while `spare()` returns True.
 
-        `cc:meta` comes first: by it, a store that is emptied while the rest is on its way is noticed.
+        `cc:meta` comes first: it shows if the store is emptied while the rest is written.
         """
         if not self._meta_written:
             self._meta_written = True
@@ -198,9 +198,9 @@ class Outbox:
             self._periodic_at, self._changed = now, False
             yield from self._periodic_records(int(now * 1000))
         if now - self._refreshed_at >= SLOW_SECONDS:
-            self._refreshed_at = now  # lists expire in a quiet stream too
+            self._refreshed_at = now  # lists expire in a quiet stream, too
             self._refresh(now)
-        while len(self._lists) or len(self._index):
+        while len(self._lists) or len(self.index):
             yield from self._some_lists()
             if not spare():
                 break
@@ -215,18 +215,18 @@ class Outbox:
                 for domain in self._listing:
                     yield Write(self.keys.recommendations(user, domain), "delete", None)
         forgotten, self._forgotten = self._forgotten, {}
-        for keys in forgotten.values():  # also of a user who came back: no old field may stay in their hash
+        for keys in forgotten.values():  # also for a user who came back: no old field may stay in their hash
             yield from (Write(key, "delete", None) for key in keys)
 
     def _some_lists(self) -> Iterable[Write]:
         """Yield lists of active users, and as many lists that hold a dropped item: neither kind waits for the other."""
         if (taken := self._lists.take(USERS_AT_ONCE)) is not None:
             yield from self._written(*taken)
-        if (due := self._index.due(USERS_AT_ONCE)) is not None:
+        if (due := self.index.due(USERS_AT_ONCE)) is not None:
             domain, rows = due
             users = self._users_at(rows)
             for row in set(rows) - users.keys():
-                self._index.drop_user(row)
+                self.index.drop_user(row)
             yield from self._written(domain, list(users.values()))
 
     def _users_at(self, rows: Iterable[int]) -> dict[int, str]:
@@ -240,12 +240,12 @@ class Outbox:
         for user, items, write in self._builder.lists(domain, resident, int(now * 1000)):
             row = full.users.get(user)
             assert row is not None
-            self._index.write(domain, row, [item.row for item in items], now)
+            self.index.write(domain, row, [item.row for item in items], now)
             yield write
 
     def _refresh(self, now: float) -> None:
         """Queue users whose lists are in the second half of their life, oldest first."""
-        rows = self._index.expiring(now - self._ttl / 2, REFRESH_USERS)
+        rows = self.index.expiring(now - self._ttl / 2, REFRESH_USERS)
         for user in self._users_at(rows).values():
             self._users.setdefault(user, ([], []))
             self._lists.add(user)
@@ -259,12 +259,12 @@ class Outbox:
     # State
 
     def state(self, unconfirmed: list[str]) -> dict[str, Any]:
-        """Return a copy of everything that a later call can read."""
+        """Return a copy of the state: everything that a later call can read."""
         state: dict[str, Any] = whole(self.live(unconfirmed))
         return state
 
     def live(self, unconfirmed: list[str]) -> dict[str, Any]:
-        """Return the state by reference. It has no users without a row: the id of a forgotten one must not stay.
+        """Return the state by reference. It has no users without a row: the id of a forgotten user must not stay.
 
         unconfirmed: keys that the store has not acknowledged; their owners are published first at the next start.
         """
@@ -280,7 +280,7 @@ class Outbox:
             "users": sorted(user for user in users if user in self._arms.full.users),
             "items": [list(pair) for pair in sorted(items)],
             "left": list(self._evicted_users),
-            **self._index.live(),
+            **self.index.live(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -292,4 +292,4 @@ class Outbox:
             row = full.catalogues[full.index[domain]].ids.get(item)
             (self._deleted_items if row is None else self._items)[domain, item] = None
         self._evicted_users = dict.fromkeys(state["left"])
-        self._index.load(state)
+        self.index.load(state)

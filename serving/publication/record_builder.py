@@ -1,4 +1,4 @@
-"""Make records of users, items, lists and domains from what the learners know now."""
+"""Make records of users, items, lists and domains from the present learners."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RecordTimes = tuple[list[int], list[str]]
 
 
 class ListOptions(NamedTuple):
-    """How lists are made; see `[publish]` of the config."""
+    """Options for making lists; see `[publish]` of the config."""
 
     top: int = 50
     """Items on a list."""
@@ -93,7 +93,7 @@ class RecordBuilder:
             yield user, items, list_write(self._keys.recommendations(user, domain), record, self._ttl)
 
     def popular(self, domain: str, now_ms: int) -> Write:
-        """Return the write of the list for users without one of their own."""
+        """Return the write of the list for users without their own list."""
         items = self._arms.recommend([None], domain, self._top, self._explain_top)[0]
         return list_write(self._keys.popular(domain), self._record(domain, items, now_ms), None)
 

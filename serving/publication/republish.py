@@ -1,7 +1,7 @@
 """Publish again what a store that lost writes may lack, in small parts: the newest users and items first.
 
-Each row of a user or an item remembers the mark (`serving.store.store_mark`) of its newest acknowledged write. Where
-the store is known to hold everything up to some mark, only rows with a larger one are due.
+Each row of a user or an item remembers the mark (`serving.store.store_mark`) of its newest acknowledged write. If
+the store holds everything up to some mark, only rows with a larger mark are due.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOOKS_AT_ONCE = 8_192
 
 
 class Republish:
-    """One thread calls it. `users`, `items` and `leftovers` return the next part of each while `active`."""
+    """Finds what is due again. `users`, `items` and `leftovers` return the next part of each. One thread calls it."""
 
     def __init__(self, arms: Arms, keys: Keys, looks_at_once: int = LOOKS_AT_ONCE) -> None:
         self._arms, self._keys = arms, keys
@@ -38,7 +38,7 @@ class Republish:
         self.active = False
 
     def __len__(self) -> int:
-        """Return how many rows were not looked at yet, plus 1 while the store is still searched."""
+        """Return how many rows were not looked at yet, plus 1 while the store is being searched."""
         rows = len(self._users) + sum(map(len, self._items.values()))
         return rows + (self._scan is not None)
 
@@ -57,9 +57,9 @@ class Republish:
                 self._items[domain].note(mark, names)
 
     def begin(self, since: int = 0, store: Store | None = None) -> None:
-        """Begin with what was acknowledged with a larger mark than `since`; with 0, with all that is resident.
+        """Begin with rows that were acknowledged with a larger mark than `since`; with 0, with all resident rows.
 
-        store: it is searched for keys that were deleted since and are there again.
+        store: it is searched for deleted keys that are there again.
         """
         for rows in (self._users, *self._items.values()):
             rows.begin(since, self.active)
@@ -126,7 +126,7 @@ class _Rows:
             self._marks[rows] = mark
 
     def begin(self, since: int, running: bool) -> None:
-        """Begin with the newest ids. running: an earlier call is not through; what it made due stays due."""
+        """Begin with the newest ids. running: an earlier call is not done; its rows stay due."""
         self._since = min(since, self._since) if running else since
         self._waiting = self._ids.ids()
 

@@ -1,4 +1,4 @@
 """Write to the store, scan it, and notice when it lost something.
 
-Called by the service and commands.
+The service and commands call it.
 """

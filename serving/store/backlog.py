@@ -9,11 +9,11 @@ from itertools import islice
 from serving.contract import Write
 
 TIMES_LIMIT = 200_000
-"""Events whose freshness is measured, among those that wait: the store may be away for hours."""
+"""Most waiting events whose freshness is measured: the store may be away for hours."""
 
 
 class Backlog:
-    """Any thread may call it. Memory is bounded by the number of keys and by `TIMES_LIMIT`."""
+    """Writes that wait. Any thread may call it. Memory is bounded by the number of keys and by `TIMES_LIMIT`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -27,7 +27,7 @@ class Backlog:
     def add(self, writes: Iterable[Write]) -> None:
         """Queue writes; a newer value replaces an unsent older one of the same key.
 
-        Past `TIMES_LIMIT`, freshness of new events goes unmeasured.
+        Above `TIMES_LIMIT`, freshness of new events is not measured.
         """
         with self._lock:
             for new in writes:
@@ -47,19 +47,19 @@ class Backlog:
             return list(self._writes)
 
     def among(self, keys: Iterable[str]) -> set[str]:
-        """Return those of these keys that wait."""
+        """Return which of these keys wait."""
         with self._lock:
             return {key for key in keys if key in self._writes}
 
     def confirm(self, written: Iterable[Write]) -> None:
-        """Take out what is done; a newer value of the same key stays."""
+        """Remove writes that are done. A newer value of the same key stays."""
         with self._lock:
             for write in written:
                 self._times -= len(write.record_times_ms)
                 current = self._writes.get(write.key)
                 if current is write:
                     del self._writes[write.key]
-                elif current is not None:  # replaced meanwhile: these events are readable already
+                elif current is not None:  # replaced since: these events are readable already
                     self._writes[write.key] = current._replace(
                         record_times_ms=current.record_times_ms[len(write.record_times_ms) :],
                         domains=current.domains[len(write.domains) :],
@@ -72,7 +72,7 @@ class Backlog:
                 self._writes[write.key] = self._writes[write.key]._replace(fresh=True)
 
     def move_to_end(self, refused: Iterable[Write]) -> None:
-        """Try these again after everything else, so that they hold up nothing."""
+        """Try these again after everything else, so that they delay nothing."""
         with self._lock:
             for write in refused:
                 if self._writes.get(write.key) is write:

@@ -101,7 +101,7 @@ def sentinel_parts(url: str) -> Parts:
 
 
 def connect(url: str, timeout: float = 5.0, cluster: bool = False, **options: Any) -> redis.Redis:
-    """Return a client that fails soon; its users do the retrying.
+    """Return a client that fails soon and does not retry: its callers do.
 
     timeout: seconds for an answer. cluster: the URL names one node of a Redis Cluster, which names the others.
     options: `sentinel_username` and `sentinel_password` are for the sentinels. The others go to redis-py: username,
@@ -117,7 +117,7 @@ def connect(url: str, timeout: float = 5.0, cluster: bool = False, **options: An
     if not cluster:
         return redis.Redis.from_url(url, **limits, retry=Retry(NoBackoff(), 0), **given)
     nodes: Any = redis.RedisCluster.from_url(url, **limits, retry=Retry(NoBackoff(), 1), **given)
-    client: redis.Redis = nodes  # for what is used here they are alike
+    client: redis.Redis = nodes  # the methods that are used here are the same
     return client
 
 

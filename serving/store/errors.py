@@ -1,4 +1,4 @@
-"""Say what an error of the store means: one behaviour for each class that redis-py may raise or answer with."""
+"""Say what an error of the store means: one behaviour for each class that redis-py raises or returns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import redis
 from redis.exceptions import InvalidResponse, PubSubError, RedisClusterException, WatchError
 
 STORE_ERRORS = (redis.RedisError, RedisClusterException, OSError)
-"""Everything that a store which is away, or refuses, may raise."""
+"""All errors of a store that is away or refuses."""
 
 Behaviour = Literal["reconnect", "refused", "leave_out"]
 """reconnect: the store is away or its answer is unreadable; the writes wait and are sent again.
@@ -26,13 +26,13 @@ BEHAVIOUR: dict[type[Exception], Behaviour] = {
     redis.exceptions.ClusterError: "reconnect",
     redis.exceptions.ClusterDownError: "reconnect",
     RedisClusterException: "reconnect",
-    # Of commands that the service does not send.
+    # These belong to commands that the service does not send.
     PubSubError: "reconnect",
     WatchError: "reconnect",
     redis.exceptions.LockError: "reconnect",
     OSError: "reconnect",
 }
-"""A class that is not here behaves like the first of its bases that is."""
+"""Another class behaves like the first of its bases that is here."""
 
 
 class NoMasterError(redis.ConnectionError):

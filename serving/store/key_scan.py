@@ -1,4 +1,4 @@
-"""Find which users of a set still have keys in the store, or on their way to it: one scan, on its own thread."""
+"""Find which users of a set have keys in the store or in waiting writes, by one scan on its own thread."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class UserKeyScan:
             for user, key in chain(waiting, _owned(self._store, self._keys)):
                 if user is not None and self._mark(user) in self.wanted:
                     self.found.setdefault(user, []).append(key)
-        except Exception as error:  # whatever it is: half a search must not count as a whole one
+        except Exception as error:  # after any error: half a search must not count as a whole one
             self.failure = type(error).__name__
             if not isinstance(error, STORE_ERRORS):
                 log.error("the search of the store failed", exc_info=error)

@@ -1,4 +1,4 @@
-"""Scan the store for keys of users and items: an older store has those again that were deleted since."""
+"""Scan the store for keys of users and items: an older copy of a store holds keys that were deleted since."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from serving.worker import Worker
 
 AGAIN_SECONDS = 10.0
 WAITING = 4
-"""Batches of keys that wait to be taken; the scan goes on when one is."""
+"""Most batches of keys that wait to be taken. The scan goes on when one is taken."""
 BATCH_KEYS = 1000
 
 
 class Leftovers:
-    """Scans the store from the start on, on a thread of its own. `done` when all was taken.
+    """Scans the store on its own thread, once it is made. `done` when everything was taken.
 
-    A store that is away is asked again until it was searched to its end.
+    If the store is away, the scan tries again until it has searched everything.
     """
 
     def __init__(self, store: Store, keys: Keys) -> None:

@@ -1,4 +1,4 @@
-"""Write to the store with marks: one round trip compares them, writes a chunk and marks it."""
+"""Write to the store with marks: one round trip compares the marks, writes a chunk and marks it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ STARTED = "started_ts"
 
 
 class MarkedStore:
-    """One thread uses it. Every method raises redis.RedisError where the store is away or does not let us look.
+    """A store with marks, for one thread. Every method raises redis.RedisError if the store is away or refuses.
 
-    `replaced(key)` is called where a key of ours holds a value of another type, which gives way.
+    `replaced(key)` is called if a key of ours holds a value of another type, which is replaced.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class MarkedStore:
         self.mark = StoreMark(meta_key, started_ts)
 
     def begin(self, known: Known | None) -> None:
-        """Compare the store with what the process before this one knew of it (`StoreMark.known`)."""
+        """Compare the store with what the earlier process knew of it (`StoreMark.known`)."""
         places = dict.fromkeys((*self._places(), *(known["marks"] if known else ())))
         self.mark.begin(known, *self._look(list(places)))
 
@@ -54,7 +54,7 @@ class MarkedStore:
     def write(self, writes: Sequence[Write]) -> tuple[int, list[Exception | None]]:
         """Send all, in this order. Return their mark, and for each write why it was not taken, or None.
 
-        A write whose mark was not taken counts as not taken: nobody could tell later whether it is there.
+        A write whose mark was not taken counts as not taken: later it would not be clear whether it is there.
         """
         of = [self._place(self._store.part_of(write.key)) for write in writes]
         places = list(dict.fromkeys(of))
@@ -106,6 +106,6 @@ class MarkedStore:
 def _not_marked(error: Exception | None) -> Exception | None:
     """Return why a mark was not taken.
 
-    Not as a wrong type: it is the mark's key that had it, not the key of a write.
+    It is not reported as a wrong type: that would mean the key of a write, and this is the key of the mark.
     """
     return redis.ResponseError("the key of the mark held another type") if wrong_type(error) else error

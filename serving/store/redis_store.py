@@ -21,9 +21,9 @@ SCAN_KEYS = 1000
 
 
 def open_store(url: str, timeout: float = 5.0, cluster: bool = False, **options: Any) -> Store:
-    """Return a store that fails soon; its users do the retrying. The arguments are those of `connect`.
+    """Return a store that fails soon and does not retry. The arguments are those of `connect`.
 
-    Raises ValueError for a URL that cannot be read, and STORE_ERRORS where a cluster does not answer.
+    Raises ValueError for a URL that cannot be read, and STORE_ERRORS if a cluster does not answer.
     """
     client = connect(url, timeout, cluster, **options)
     return ClusterStore(client) if cluster else RedisStore(client)
@@ -84,7 +84,7 @@ class RedisStore:
             yield raw.decode(errors="surrogateescape")
 
     def servers(self) -> list[Server]:
-        """Return none where INFO is refused: the user may not ask, or a proxy does not know it."""
+        """Return none if INFO is refused: the user may lack the right, or a proxy does not know the command."""
         try:
             return [_server(info) for info in self._infos()]
         except redis.ResponseError:
@@ -113,7 +113,7 @@ class ClusterStore(RedisStore):
         super().__init__(client)
         self._nodes = client.nodes_manager
         self._firsts: dict[str, int] = {}
-        """By primary: its first slot when last looked."""
+        """By primary, its first slot at the last look."""
         self._tags: dict[int, str] = {}
 
     def _infos(self) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ class ClusterStore(RedisStore):
         return [self._tag(slot) for slot in self._firsts.values()]
 
     def part_of(self, key: str) -> str:
-        """Return the tag of the primary. Raises redis.RedisError where no node holds the key's slot."""
+        """Return the tag of the primary. Raises redis.RedisError if no node holds the key's slot."""
         name = self._nodes.get_node_from_slot(key_slot(key.encode())).name
         first = self._firsts.get(name)
         if first is None or self._nodes.slots_cache[first][0].name != name:

@@ -1,4 +1,4 @@
-"""Write to the store off the learning thread: newest value per key, pipelines of plain commands, bounded retry."""
+"""Write to the store on another thread than learning: the newest value of each key, in pipelines, with retries."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ HEALTHY_SECONDS = 3.0
 
 
 class Listeners(NamedTuple):
-    """Who hears of what the publisher does, on its thread."""
+    """Functions that the publisher calls, on its thread."""
 
     written: Callable[[Write, float], object] = lambda _write, _now_ms: None
-    """Each acknowledged write, and when (Unix time in ms)."""
+    """Gets each acknowledged write, and the time (Unix time in ms)."""
     failed: Callable[[Exception], object] = lambda _error: None
-    """Each error; `serving.store.errors.behaviour` says what became of the write."""
+    """Gets each error. `serving.store.errors.behaviour` says what happens to the write."""
     replaced: Callable[[str], object] = lambda _key: None
-    """A key of ours that held a value of another type."""
+    """Gets each key of ours that held a value of another type."""
     answered: Callable[[Store], object] = lambda _store: None
-    """The store, about every second while it answers."""
+    """Gets the store, about every second while it answers."""
 
 
 class Publisher:
-    """A thread that empties a backlog of writes.
+    """Writes a backlog to the store, on its own thread.
 
     `store_lost` is set when the store answers but does not hold all that it acknowledged: emptied, replaced, or older.
     """
@@ -54,7 +54,7 @@ class Publisher:
         self._idle = threading.Event()
         self._idle.set()
         self._lock = threading.Lock()
-        """Of the two events: they say whether anything waits."""
+        """Guards the two events that say whether anything waits."""
         self._stopping = False
         self._refusal: str | None = None
         self._last_answer = self._probed = 0.0
@@ -65,8 +65,8 @@ class Publisher:
     def start(self, known: Known | None = None) -> None:
         """Start the thread. Raises redis.RedisError if the store does not answer now.
 
-        `known`: the `known_store()` of the process before this one. A store that holds another, or less, is a lost
-        one.
+        `known`: the `known_store()` of the process before this one. If the store is another one or holds less, it has
+        lost writes.
         """
         self._marked.begin(known)
         self._last_answer = time.monotonic()
@@ -81,13 +81,13 @@ class Publisher:
                 self._work.set()
 
     def known_store(self) -> Known | None:
-        """Return by what the store is known again; None before anything was written."""
+        """Return how to recognise the store at the next start; None before anything was written."""
         return self._marked.mark.known()
 
     def take_loss(self) -> int | None:
         """Return None if the store holds all that it acknowledged.
 
-        Else it may lack what has a larger mark than the one returned; with 0, all.
+        Else return a mark: the store may lack writes with a larger mark; with 0, all writes.
         """
         return self._marked.mark.take_loss()
 
@@ -119,7 +119,7 @@ class Publisher:
         return self._refusal and f"the store refuses writes: {self._refusal}"
 
     def flush(self, timeout: float) -> bool:
-        """Wait until the backlog is written; False after `timeout` seconds, or at once where no thread writes."""
+        """Wait until the backlog is written; False after `timeout` seconds, or at once if no thread writes."""
         return self._idle.wait(timeout if self._thread.is_alive() else 0.0)
 
     def check(self) -> None:
@@ -177,13 +177,13 @@ class Publisher:
             return chunk
 
     def _replace(self, writes: list[Write]) -> None:
-        """Let keys of ours with a value of another type give way at the next try."""
+        """Have keys of ours that hold a value of another type replaced at the next try."""
         self.waiting.replace_whole(writes)
         for write in writes:
             self._listeners.replaced(write.key)
 
     def _refused(self, outcome: list[tuple[Write, Exception]]) -> None:
-        """Leave out what can never be written; raise the first error of what is tried again."""
+        """Leave out writes that can never succeed. Raise the first error of writes that are tried again."""
         hopeless = [(write, error) for write, error in outcome if behaviour(error) == "leave_out"]
         self.waiting.confirm(write for write, _ in hopeless)
         for _, error in hopeless:
@@ -200,7 +200,7 @@ class Publisher:
         raise error
 
     def _probe(self) -> None:
-        """Look for a sign of life, and whether the store holds what it acknowledged."""
+        """Check that the store answers, and that it holds what it acknowledged."""
         self._marked.probe()
         self._probed = self._last_answer = time.monotonic()
         self._listeners.answered(self.store)

@@ -1,4 +1,4 @@
-"""Say what the service needs of a store of keys. Redis, Valkey and Redis Cluster stand behind it."""
+"""Define what the service needs of a store of keys. Redis, Valkey and Redis Cluster implement it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Server(NamedTuple):
     """One server of the store that takes writes."""
 
     run_id: str
-    """Another one after each start of the server."""
+    """Changes with each start of the server."""
     mode: str
     """standalone, cluster or sentinel."""
     policy: str
-    """Which keys it throws away when it is full; `noeviction` for none."""
+    """Its eviction policy: which keys it deletes when it is full; `noeviction` for none."""
     evicted: int
     """Keys thrown away since its start."""
     replica_of: str | None
@@ -27,10 +27,10 @@ class Server(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """What one round trip brought."""
+    """The answers of one round trip."""
 
     found: list[bytes | Exception | None]
-    """The fields that were asked for, in order: the value, None where there is none, or why it cannot be read."""
+    """For each field, in order: its value, None if there is none, or why it cannot be read."""
     errors: list[Exception | None]
     """For each write, in order, why it was not taken; None if it was."""
 
@@ -38,26 +38,26 @@ class Answers(NamedTuple):
 class Store(Protocol):
     """A store of strings and hashes. Any thread may call it.
 
-    Every method raises one of `serving.store.errors.STORE_ERRORS` where the store is away.
+    Every method raises one of `serving.store.errors.STORE_ERRORS` if the store is away.
     """
 
     def ping(self) -> None:
-        """Return once the store has answered. Raises NoMasterError where no sentinel names a master."""
+        """Return once the store has answered. Raises NoMasterError if no sentinel names a master."""
 
     def write(self, writes: Sequence[Write], read_first: Iterable[FieldOf] = ()) -> Answers:
         """Read some fields, then carry out the writes in order: one round trip on a single server.
 
-        An error of one write holds up no other. A write that cannot be encoded is not sent.
+        An error of one write does not stop the others. A write that cannot be encoded is not sent.
         """
 
     def delete(self, keys: Iterable[str]) -> int:
-        """Delete keys and return how many were there. Raises redis.ResponseError where that is not allowed."""
+        """Delete keys and return how many were there. Raises redis.ResponseError if that is not allowed."""
 
     def scan(self, pattern: str) -> Iterator[str]:
         """Yield the keys that a glob pattern matches; some may come twice."""
 
     def servers(self) -> list[Server]:
-        """Return every server that takes writes; none where the store does not tell."""
+        """Return every server that takes writes; none if the store does not tell."""
 
     def parts(self) -> list[str]:
         """Return a hash tag for each part of the store that may lose writes by itself.

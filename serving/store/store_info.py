@@ -1,4 +1,4 @@
-"""Ask a store about itself: whose replica it is, whether it throws keys away, and how many so far."""
+"""Ask a store whose replica it is, whether it evicts keys, and how many it has evicted."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ LOOK_SECONDS = 5.0
 
 
 def masters(store: Store) -> list[str]:
-    """Return host:port of those whose replicas these servers are. Raises redis.RedisError."""
+    """Return host:port of the masters of these servers. Raises redis.RedisError."""
     return [server.replica_of for server in store.servers() if server.replica_of]
 
 
 def eviction_policy(found: list[Server]) -> str | None:
-    """Return the policy by which a server of these throws keys away when it is full; None if none does."""
+    """Return the policy by which one of these servers evicts keys when it is full; None if none does."""
     return next((server.policy for server in found if server.policy != KEEPS_ALL), None)
 
 
@@ -30,10 +30,10 @@ def may_throw_away(policy: str) -> str:
 
 
 class EvictionWatch:
-    """Counts the keys that a store throws away from the first look on, and tells of a policy that lets it.
+    """Counts the keys that a store evicts from the first look on, and reports a policy that allows it.
 
-    `evicted(keys)` and `policy_set(policy)` are called by `look`, on the caller's thread. `policy`: the one that was
-    seen last, None if it keeps all.
+    `evicted(keys)` and `policy_set(policy)` are called by `look`, on the caller's thread. `policy`: the last
+    one seen; None if the store keeps all keys.
     """
 
     def __init__(

@@ -1,13 +1,13 @@
-"""Notice lost writes by marks in the store. A mark grows with every chunk; a smaller one than before tells of a loss.
+"""Notice lost writes by marks in the store. It grows with every chunk; a smaller one tells of a loss.
 
-One server takes a chunk's commands in their order, and so do its snapshot, its log and its replicas. So a store that
-comes back with the mark of a chunk holds that chunk and all before it, and may lack all after it.
+A server carries out the commands of a chunk in order, and so do its snapshot, its log and its replicas. So a store
+that comes back with the mark of a chunk holds that chunk and all before it. It may lack all after it.
 
 The mark is the field `written` of `cc:meta`. In a cluster each primary may lose writes by itself, so each has a mark of
 its own, in a key `cc:meta:{tag}` with the tag of that part of the store (`Store.parts`).
 
-With a loss `started_ts` changes, too. Else a process that is killed before it has published everything again would
-leave a store with a large mark: the checkpoint from before the loss would take it for whole.
+After a loss `started_ts` changes, too. Otherwise a process that is killed before it has published everything again
+would leave a store with a large mark, and by the checkpoint from before the loss that store would seem complete.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any
 FIELD = "written"
 
 Known = dict[str, Any]
-"""By what a store is known again: {"started_ts": that of the process that wrote, "marks": {key: number}}."""
+"""How a store is recognised: {"started_ts": that of the process that wrote, "marks": {key: number}}."""
 UNKNOWN: Known = {"started_ts": 0, "marks": {}}
-"""Stands in a checkpoint while the store may lack something: a start from there publishes everything."""
+"""Is in a checkpoint while the store may lack something: a start from it publishes everything."""
 
 
 def as_known(stored: Any) -> Known | None:
@@ -31,9 +31,9 @@ def as_known(stored: Any) -> Known | None:
 
 
 class StoreMark:
-    """Compares what the store must hold with what it holds. `lost` is set where it holds less.
+    """Compares what the store must hold with what it holds. `lost` is set if it holds less.
 
-    One thread compares and writes. Another may take the loss, and ask by what the store is known.
+    One thread compares and writes. Another may take the loss, and ask how the store is recognised.
     """
 
     def __init__(self, meta_key: str, started_ts: int) -> None:
@@ -47,7 +47,7 @@ class StoreMark:
         """The least mark that each place must hold."""
         self._predecessor: int | None = None
         self._lineage = {started_ts}
-        """Every `started_ts` with which a store of ours may come back."""
+        """Every `started_ts` that a store of ours may have when it comes back."""
         self._introduced = False
         """Whether the store holds `started_ts`, as far as we know."""
         self._since = 0
@@ -75,12 +75,12 @@ class StoreMark:
         return self._number
 
     def compare(self, started: int | None, held: Mapping[str, int]) -> bool:
-        """Return False if the store holds less than it acknowledged; it is then known by another `started_ts`.
+        """Return whether the store holds all that it acknowledged. If not, it gets another `started_ts`.
 
         held: the marks of some places, 0 where there is none.
         """
         before = self.started_ts
-        if self._introduced and started != before:  # older, if it is of ours; else emptied or replaced
+        if self._introduced and started != before:  # ours: an older copy; else: emptied or replaced
             self._lose(held.get(self._meta_key, 0) if started in self._lineage else 0)
         for place, mark in held.items():
             if mark < self._least.get(place, 0):
@@ -113,7 +113,7 @@ class StoreMark:
             return self._since
 
     def known(self) -> Known | None:
-        """Return by what the store is known again; None before anything was written."""
+        """Return how to recognise the store at the next start; None before anything was written."""
         with self._lock:
             if self.lost.is_set():
                 return UNKNOWN

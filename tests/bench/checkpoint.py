@@ -31,6 +31,7 @@ from consumers.events.deduplication import DedupWindow
 from consumers.service.checkpoint_writer import Checkpointer
 from models.arm_comparison import Arms
 from models.network.strategy_search import StrategySearch
+from models.schema import Interaction
 from models.state.checkpoint import CheckpointDirectory
 from models.state.snapshot import settle
 from models.threads import use_one_thread
@@ -102,6 +103,29 @@ def start(folder: Path, users: int) -> None:
     print(f"  in all {whole}")
 
 
+def learn(
+    events: list[Interaction], number: int, parts: tuple[Arms, Outbox, DedupWindow, Checkpointer]
+) -> tuple[list[Timed], list[Timed]]:
+    """Learn a round of events; return the times of its micro-batches and of its network steps."""
+    arms, outbox, dedup, checkpointer = parts
+    steps, networks = list[Timed](), list[Timed]()
+    for n in range(0, len(events), BATCH):
+        batch = events[n : n + BATCH]
+        with Timed() as step:
+            arms.learn(batch)
+            for event in batch:
+                dedup.repeated(event.domain, f"{number}-{event.timestamp}", event.user)
+                row = arms.full.users.get(event.user) or 0
+                outbox.index.write("books", row, list(range(50)), START)
+        steps.append(step)
+        if n % NETWORK_EVENTS == NETWORK_EVENTS - BATCH:
+            with Timed() as step:
+                arms.end_batch()
+            networks.append(step)
+        checkpointer.poll()
+    return steps, networks
+
+
 def main() -> None:
     use_one_thread()
     users, rounds = (int(given) for given in [*sys.argv[1:], 1_000_000, ROUNDS][:2])
@@ -119,22 +143,8 @@ def main() -> None:
     assert arms.full.network.search is not None
     beginnings = timing_beginnings(arms.full.network.search)
     for number in range(rounds + 1):
-        steps, networks = [], []
         events = some_events(users, EVENTS if number else 100, rng)
-        for n in range(0, len(events), BATCH):
-            batch = events[n : n + BATCH]
-            with Timed() as step:
-                arms.learn(batch)
-                for event in batch:
-                    dedup.repeated(event.domain, f"{number}-{event.timestamp}", event.user)
-                    row = arms.full.users.get(event.user) or 0
-                    outbox._index.write("books", row, list(range(50)), START)
-            steps.append(step)
-            if n % NETWORK_EVENTS == NETWORK_EVENTS - BATCH:
-                with Timed() as step:
-                    arms.end_batch()
-                networks.append(step)
-            checkpointer.poll()
+        steps, networks = learn(events, number, (arms, outbox, dedup, checkpointer))
         checkpointer.poll(wait=True)
         with Timed() as stop:
             checkpointer.take(live(arms, outbox, forgetting) | {"dedup": dedup.live()}, {})

@@ -13,10 +13,10 @@ import pytest
 from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.topic_reader import LetterLog
 from consumers.demo.embedded_servers import Broker, NotInstalledError
-from tests.integration.test_end_to_end import World
-from tests.support.faults import Watch
+from tests.support.faults import Watch, watched
 from tests.support.proxy import Proxy
 from tests.support.running import wait_for
+from tests.support.service_world import World
 
 pytestmark = pytest.mark.timeout(400)  # several starts, on a machine that may be busy
 
@@ -78,13 +78,8 @@ def faults(
         folder, prefix = tmp_path_factory.mktemp("broker-faults"), f"bf{os.getpid()}"
         world = World(folder, f"127.0.0.1:{proxy.port}", redis_store.url, prefix)  # type: ignore[attr-defined]
         try:
-            made = Faults(world, broker, proxy)
-            made.start()
-            yield made
-            assert world.service.stop() == 0
-            assert "Traceback" not in world.service.log.read_text()
+            yield from watched(world, lambda world: Faults(world, broker, proxy))
         finally:
-            world.close()
             broker.stop()
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_end_to_end import World
 from tests.support.faults import Watch
 from tests.support.running import wait_for
+from tests.support.service_world import World
 
 pytestmark = pytest.mark.timeout(400)  # several starts, on a machine that may be busy
 

@@ -162,19 +162,19 @@ def test_clicks_only_and_no_text_run_too(tmp_path: Path) -> None:
     assert report["ranking"]["full"]["ndcg@10"] > 0
 
 
-def test_a_wrong_target_names_the_domains(evaluated: tuple[Path, dict[str, Any]]) -> None:
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--target", "books"), "games, movies"),
+        (("--strategies", "share,best"), "best is none of none, share, correct, adversarial, coral, all"),
+    ],
+)
+def test_a_wrong_option_names_the_choices(
+    evaluated: tuple[Path, dict[str, Any]], words: tuple[str, str], said: str
+) -> None:
     """One clear line and exit code 2."""
     folder, _ = evaluated
-    done = evaluate(folder, "--target", "books")
+    done = evaluate(folder, *words)
     assert done.returncode == 2
-    assert "games, movies" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-
-
-def test_a_wrong_strategy_names_the_others(evaluated: tuple[Path, dict[str, Any]]) -> None:
-    """One clear line and exit code 2."""
-    folder, _ = evaluated
-    done = evaluate(folder, "--strategies", "share,best")
-    assert done.returncode == 2
-    assert "best is none of none, share, correct, adversarial, coral, all" in done.stderr
+    assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

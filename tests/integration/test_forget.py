@@ -7,13 +7,13 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
+import pytest
 import redis
 
-from tests.integration.test_end_to_end import World, world
 from tests.support.running import wait_for
-
-__all__ = ["world"]
+from tests.support.service_world import World
 
 USER = "forget-me-please"
 
@@ -36,10 +36,14 @@ def in_files(folder: Path) -> list[str]:
             return [str(path) for path in paths if USER.encode() in path.read_bytes()]
 
 
-def test_forget_a_user_while_run_is_up_and_when_it_is_not(world: World, tmp_path: Path) -> None:
-    """The topic does not exist at first: the command makes it, and the running service finds it. Later starts read
-    it before any event. What the user does after the request is learned as of someone new."""
-    checkpoints = tmp_path / "checkpoints"
+def asked_to_forget(world: World, *words: str, env: dict[str, str] | None = None) -> Any:
+    """Run `crosscurrent forget` for the user."""
+    return world.service.command("forget", USER, "--config", str(world.service.config), *words, env=env)
+
+
+@pytest.fixture
+def known(world: World, tmp_path: Path) -> World:
+    """A service that has learned, published and saved events of the user."""
     world.fill(40)
     for n in range(12):
         world.rate("movies" if n % 2 else "books", USER, f"{'mb'[n % 2 == 0]}{n}", 4, event_id=f"{USER}/{n}")
@@ -47,15 +51,17 @@ def test_forget_a_user_while_run_is_up_and_when_it_is_not(world: World, tmp_path
     world.service.start()
     world.service.wait_until_ready()
     wait_for(lambda: world.learned() == 52 and world.counts(USER) == 12, why="learned and published")
-    wait_for(lambda: in_files(checkpoints), why="a checkpoint with the user")
-    # a key that nothing in the state knows of, as one of a user who was evicted
-    stale = f"{world.prefix}:rec:{{{USER}}}:domain-of-old"
-    world.store.set(stale, b"{}")
+    wait_for(lambda: in_files(tmp_path / "checkpoints"), why="a checkpoint with the user")
+    return world
 
-    receipt_file = tmp_path / "receipt.json"
-    done = world.service.command(
-        "forget", USER, "--config", str(world.service.config), "--json", str(receipt_file), "--wait", "40"
-    )
+
+def test_forget_a_user_while_run_is_up(known: World, tmp_path: Path) -> None:
+    """The topic does not exist at first: the command makes it, and the running service finds it. What the user does
+    after the request is learned as of someone new."""
+    world, receipt_file = known, tmp_path / "receipt.json"
+    # a key that nothing in the state knows of, as one of a user who was evicted
+    world.store.set(f"{world.prefix}:rec:{{{USER}}}:domain-of-old", b"{}")
+    done = asked_to_forget(world, "--json", str(receipt_file), "--wait", "40")
     assert done.returncode == 0, done.stderr
     receipt = json.loads(receipt_file.read_bytes())
     assert receipt["state"] == "erased", done.stdout
@@ -64,7 +70,7 @@ def test_forget_a_user_while_run_is_up_and_when_it_is_not(world: World, tmp_path
     assert f"{world.prefix}.dead" in receipt["expire_yourself"]
     assert USER not in done.stdout + receipt_file.read_text()
     wait_for(lambda: not in_store(world.store), why="the store without the user")
-    assert not in_files(checkpoints)
+    assert not in_files(tmp_path / "checkpoints")
     assert USER not in world.service.log.read_text()
 
     before = int(time.time() * 1000) - 60_000
@@ -77,18 +83,21 @@ def test_forget_a_user_while_run_is_up_and_when_it_is_not(world: World, tmp_path
     assert set(world.store.hgetall(f"{world.prefix}:user:{{{USER}}}")) >= {b"vector", b"events:books"}
     assert b"events:movies" not in world.store.hgetall(f"{world.prefix}:user:{{{USER}}}")
 
+
+def test_forget_a_user_while_nothing_runs(known: World, tmp_path: Path) -> None:
+    """The request waits in the log, and the next start reads it before any event."""
+    world = known
     assert world.service.stop() == 0
-    away = os.environ | {"CROSSCURRENT_REDIS__URL": "redis://127.0.0.1:1"}
-    done = world.service.command("forget", USER, "--config", str(world.service.config), env=away)
+    done = asked_to_forget(world, env=os.environ | {"CROSSCURRENT_REDIS__URL": "redis://127.0.0.1:1"})
     assert done.returncode == 2
     assert "the request is in the log" in done.stderr
     assert in_store(world.store)
-    done = world.service.command("forget", USER, "--config", str(world.service.config), "--wait", "0")
+    done = asked_to_forget(world, "--wait", "0")
     assert "has not read the request yet" in done.stdout
     assert not in_store(world.store)
     world.service.start()
     world.service.wait_until_ready()
-    wait_for(lambda: not in_files(checkpoints), why="a checkpoint without the user")
+    wait_for(lambda: not in_files(tmp_path / "checkpoints"), why="a checkpoint without the user")
     assert not in_store(world.store)
     assert world.learned() == 0
     assert world.service.stop() == 0

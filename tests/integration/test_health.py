@@ -7,14 +7,13 @@ import gzip
 import socket
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from consumers.bench.parts.service_process import fetch
 from consumers.config.loader import build
 from serving.http.health import HealthServer
 from serving.metrics import Metrics
@@ -45,12 +44,7 @@ class Service:
         return status, dict(line.split(": ", 1) for line in lines), body
 
     def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.server.port}{path}", timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
+        return fetch(self.server.port, path)
 
 
 def rest(connection: socket.socket) -> bytes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.test_end_to_end import World, world  # noqa: F401  (a fixture)
 from tests.support.killing import Storm
+from tests.support.service_world import World
 
 pytestmark = pytest.mark.timeout(400)  # several starts, on a machine that may be busy
 
 
-def test_kill_9_loses_nothing_and_learns_nothing_twice(world: World) -> None:  # noqa: F811
+def test_kill_9_loses_nothing_and_learns_nothing_twice(world: World) -> None:
     """Killed inside a checkpoint write, while starting and while stopping: every event counts exactly once."""
     Storm(world, seed=1).run(3)

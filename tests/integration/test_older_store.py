@@ -14,9 +14,9 @@ from consumers.demo.embedded_servers import Store
 from serving.contract import Keys, Write, hash_write
 from serving.store.redis_store import open_store
 from serving.store.redis_writer import Publisher
-from tests.integration.test_end_to_end import World
 from tests.support.faults import USERS, Watch
 from tests.support.running import wait_for
+from tests.support.service_world import World
 
 pytestmark = pytest.mark.timeout(400)  # several starts, on a machine that may be busy
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import threading
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,9 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from rich.console import Console
 
+from consumers.bench.parts.service_process import fetch
 from consumers.config.loader import build
+from consumers.config.schema import Settings
 from consumers.connections import connect_source, connect_store
 from consumers.demo.live_view import View
 from consumers.service.service import Service
@@ -40,54 +40,52 @@ class Watched:
         return call
 
 
+def settings_of(bootstrap: str, redis_url: str, prefix: str, folder: Path) -> Settings:
+    """Return a config whose topics and keys have this prefix."""
+    domain = {"interactions_topic": f"{prefix}.i", "items_topic": f"{prefix}.t"}
+    return build(
+        {
+            "kafka": {
+                "bootstrap_servers": [bootstrap], "group_id": prefix, "forget_topic": f"{prefix}.f",
+                "dead_letter_topic": f"{prefix}.d", "canary_topic": f"{prefix}.c",
+                "canary_seconds": 0.1,
+            },
+            "redis": {"url": redis_url, "prefix": prefix},
+            "metrics": {"port": 0},
+            "checkpoint": {"directory": str(folder)},
+            "learner": {"users": 64, "items_per_domain": 64},
+            "domains": {"movies": domain},
+        }
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("redis_url", ["valkey"], indirect=True)
 def test_only_the_loop_asks_the_log(
     bootstrap: str, redis_url: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     """While /readyz and /metrics are read, a view is drawn and canaries are sent, until lag is seen and gone."""
-    domain = {"interactions_topic": f"{topic_prefix}.i", "items_topic": f"{topic_prefix}.t"}
-    settings = build(
-        {
-            "kafka": {
-                "bootstrap_servers": [bootstrap], "group_id": topic_prefix, "forget_topic": f"{topic_prefix}.f",
-                "dead_letter_topic": f"{topic_prefix}.d", "canary_topic": f"{topic_prefix}.c",
-                "canary_seconds": 0.1,
-            },
-            "redis": {"url": redis_url, "prefix": topic_prefix},
-            "metrics": {"port": 0},
-            "checkpoint": {"directory": str(tmp_path)},
-            "learner": {"users": 64, "items_per_domain": 64},
-            "domains": {"movies": domain},
-        }
-    )  # fmt: skip
+    settings = settings_of(bootstrap, redis_url, topic_prefix, tmp_path)
+    domain = settings.domains["movies"]
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
-        topics = [*domain.values(), settings.kafka.dead_letter_topic]
+        topics = [domain.interactions_topic, domain.items_topic, settings.kafka.dead_letter_topic]
         made = {name: {"num_partitions": 1, "replication_factor": 1} for name in topics}
         admin.create_topics(made, wait_for_metadata=True)
     with KafkaProducer(bootstrap_servers=bootstrap) as producer:
         for n in range(200):
             event = {"type": "click", "user_id": f"u{n % 20}", "item_id": f"i{n % 30}"}
-            producer.send(domain["interactions_topic"], json.dumps(event).encode(), b"k")
+            producer.send(domain.interactions_topic, json.dumps(event).encode(), b"k")
     source = Watched(connect_source(settings))
     service = Service(settings, source, connect_store(settings))  # type: ignore[arg-type]
     view = View(service, Console(file=io.StringIO()))
     loop = threading.Thread(target=service.run, args=[False], name="loop")
     loop.start()
     try:
-        wait_for(lambda: service.health)
-
-        def get(path: str) -> int:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{service.health.port}{path}") as answer:  # type: ignore[union-attr]
-                    return int(answer.status)
-            except urllib.error.HTTPError as error:
-                with error:
-                    return error.code
+        port = wait_for(lambda: service.health).port
 
         def looked() -> bool:
             view.refresh()
-            assert get("/metrics") == 200
-            status = get("/readyz")
+            assert fetch(port, "/metrics")[0] == 200
+            status = fetch(port, "/readyz")[0]
             assert status in {200, 503}
             return status == 200 and bool(service.pipeline.reporter.lag.records)
 

@@ -13,8 +13,8 @@ import pytest
 from consumers.demo.embedded_servers import Server
 from consumers.errors import USAGE
 from consumers.kafka_client.topics import create_topics
-from tests.integration.test_end_to_end import DOMAINS
 from tests.support.running import PATIENCE, Running
+from tests.support.service_world import DOMAINS
 
 NOBODY_READS, FULL_DISK, NONE = "nobody reads", "full disk", "none"
 

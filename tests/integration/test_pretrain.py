@@ -5,27 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from consumers.simulator.event_stream import Simulator
 from consumers.simulator.output import write_files
 from consumers.simulator.world_settings import DomainSpec, WorldSettings
-from tests.integration.test_end_to_end import World
 from tests.support.running import wait_for
-
-
-@pytest.fixture
-def world(
-    request: pytest.FixtureRequest, tmp_path: Path, bootstrap: str, topic_prefix: str
-) -> Iterator[World]:
-    url = request.config.getoption("--redis-url") or request.getfixturevalue("redis_store").url
-    made = World(tmp_path, bootstrap, url, topic_prefix)
-    yield made
-    made.close()
+from tests.support.service_world import World
 
 
 def history(folder: Path) -> list[dict[str, str]]:

@@ -3,82 +3,24 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import redis
 
 from consumers.demo.embedded_servers import Server
-from serving.contract import Keys, Write, hash_write
+from serving.contract import Write, hash_write
 from serving.store.backlog import TIMES_LIMIT, Backlog
 from serving.store.connection import redacted
 from serving.store.redis_store import open_store
-from serving.store.redis_writer import Listeners, Publisher
-from serving.store.store_mark import UNKNOWN
-
-PATIENCE = 20.0
-KEYS = Keys("cc")
-STARTED = 1_700_000_000_000
+from serving.store.redis_writer import Publisher
+from tests.support.publishing import KEYS, PATIENCE, STARTED, Watched, eventually, meta, text
 
 
-def eventually(what: Callable[[], Any]) -> Any:
-    """The first truthy value within the patience."""
-    deadline = time.monotonic() + PATIENCE
-    while not (value := what()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return value
-
-
-def text(key: str, value: bytes, ttl: int | None = 100, born: tuple[int, ...] = ()) -> Write:
-    return Write(key, "set", value, ttl, born, ("d",) * len(born))
-
-
-def meta() -> Write:
-    return hash_write(KEYS.meta, {"started_ts": STARTED, "schema": 1})
-
-
-class Watched:
-    """A started publisher, what it reported, and a client of our own."""
-
-    def __init__(self, url: str) -> None:
-        self.written: list[Write] = []
-        self.errors: list[Exception] = []
-        self.replaced: list[str] = []
-        self.answers: list[object] = []
-        listeners = Listeners(
-            lambda write, _ms: self.written.append(write),
-            self.errors.append,
-            self.replaced.append,
-            self.answers.append,
-        )
-        self.publisher = Publisher(open_store(url, 0.5), KEYS.meta, STARTED, listeners)
-        self.client = redis.Redis.from_url(url)
-
-    def close(self) -> None:
-        self.publisher.close(0.0)
-        self.client.close()
-
-    def publish(self, *writes: Write) -> None:
-        self.publisher.submit(writes)
-        assert self.publisher.flush(PATIENCE)
-
-
-@pytest.fixture
-def store(redis_url: str) -> Iterator[Watched]:
-    watched = Watched(redis_url)
-    watched.publisher.start()
-    yield watched
-    watched.close()
-
-
-def test_every_kind_of_write(store: Watched) -> None:
+def test_every_kind_of_write(watched: Watched) -> None:
     """A string with its expiry, a hash with and without one, a deletion: each is what the contract says."""
-    store.client.set("old", b"1")
+    watched.client.set("old", b"1")
     vector = bytes(range(16))
-    store.publish(
+    watched.publish(
         text("list", b"[]", ttl=50),
         Write("forever", "set", b"x"),
         hash_write("hash", {"vector": vector, "dim": 4, "bias": 0.1, "title": "ü"}),
@@ -86,7 +28,7 @@ def test_every_kind_of_write(store: Watched) -> None:
         Write("old", "delete", None),
         Write("never-was", "delete", None),
     )
-    client = store.client
+    client = watched.client
     assert client.get("list") == b"[]"
     assert 0 < client.ttl("list") <= 50
     assert (client.get("forever"), client.ttl("forever")) == (b"x", -1)
@@ -116,11 +58,11 @@ def test_newest_value_wins(redis_url: str) -> None:
     store.close()
 
 
-def test_a_deletion_and_a_value_supersede_each_other(store: Watched) -> None:
+def test_a_deletion_and_a_value_supersede_each_other(watched: Watched) -> None:
     """Whichever came last holds."""
-    store.publish(text("a", b"1"), Write("a", "delete", None), text("b", b"1"))
-    store.publish(Write("b", "delete", None), text("b", b"2"))
-    assert (store.client.get("a"), store.client.get("b")) == (None, b"2")
+    watched.publish(text("a", b"1"), Write("a", "delete", None), text("b", b"1"))
+    watched.publish(Write("b", "delete", None), text("b", b"2"))
+    assert (watched.client.get("a"), watched.client.get("b")) == (None, b"2")
 
 
 def test_freshness_is_counted_once_per_event(redis_url: str) -> None:
@@ -139,81 +81,27 @@ def test_freshness_is_counted_once_per_event(redis_url: str) -> None:
     store.close()
 
 
-def test_flush_waits_for_the_store(store: Watched) -> None:
+def test_flush_waits_for_the_store(watched: Watched) -> None:
     """After `flush` everything submitted before is readable, ten thousand keys too."""
-    store.publish(*[text(f"k{n}", b"%d" % n) for n in range(10_000)])
-    assert store.client.dbsize() == 10_000 + 1  # and the mark
-    assert store.client.get("k9999") == b"9999"
+    watched.publish(*[text(f"k{n}", b"%d" % n) for n in range(10_000)])
+    assert watched.client.dbsize() == 10_000 + 1  # and the mark
+    assert watched.client.get("k9999") == b"9999"
 
 
-def test_submit_from_many_threads(store: Watched) -> None:
+def test_submit_from_many_threads(watched: Watched) -> None:
     """Nothing is lost when several threads submit at once."""
 
     def submit(name: int) -> None:
         for n in range(200):
-            store.publisher.submit([text(f"{name}:{n}", b"1")])
+            watched.publisher.submit([text(f"{name}:{n}", b"1")])
 
     threads = [threading.Thread(target=submit, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert store.publisher.flush(PATIENCE)
-    assert store.client.dbsize() == 800 + 1  # and the mark
-
-
-def test_an_emptied_store_is_noticed(store: Watched) -> None:
-    """After FLUSHALL `store_lost` is set within seconds, in a quiet stream."""
-    store.publish(meta(), text("a", b"1"))
-    store.publisher.store_lost.clear()
-    store.client.flushall()
-    assert store.publisher.store_lost.wait(PATIENCE)
-
-
-def test_an_emptied_store_is_noticed_under_load(store: Watched) -> None:
-    """Steady writes, our own `cc:meta` among them, do not hide it."""
-    store.publish(meta())
-    store.publisher.store_lost.clear()
-    store.client.flushall()
-    deadline = time.monotonic() + PATIENCE
-    while not store.publisher.store_lost.is_set():
-        assert time.monotonic() < deadline
-        store.publisher.submit([meta(), text("a", b"1")])
-        time.sleep(0.01)
-
-
-def test_a_replaced_store_is_noticed(store: Watched) -> None:
-    """A `cc:meta` of another start: this is not the store we wrote to."""
-    store.publish(meta())
-    store.publisher.store_lost.clear()
-    store.client.hset(KEYS.meta, "started_ts", STARTED - 1)
-    assert store.publisher.store_lost.wait(PATIENCE)
-
-
-def test_an_intact_store_is_not_lost(store: Watched) -> None:
-    """Neither before our first write of it nor after is our own `cc:meta` taken for a loss."""
-    store.publisher.store_lost.clear()
-    store.publish(meta(), text("a", b"1"))
-    looked = len(store.answers)
-    eventually(lambda: len(store.answers) > looked + 1)  # the next one may have begun before the write
-    assert not store.publisher.store_lost.is_set()
-
-
-def test_a_store_emptied_or_replaced_while_we_were_away(redis_url: str) -> None:
-    """A store that is not the one our predecessor wrote to is a lost one; at a first start there is none to lose."""
-    one = Watched(redis_url)
-    one.publisher.start()
-    assert not one.publisher.store_lost.is_set()
-    assert one.publisher.known_store() is None
-    one.publish(meta())
-    known = one.publisher.known_store()
-    assert known is not None
-    one.close()
-    for before, lost in ((known, False), (known | {"started_ts": STARTED + 1}, True), (UNKNOWN, True)):
-        two = Watched(redis_url)
-        two.publisher.start(before)
-        assert two.publisher.store_lost.is_set() == lost
-        two.close()
+    assert watched.publisher.flush(PATIENCE)
+    assert watched.client.dbsize() == 800 + 1  # and the mark
 
 
 def limited(url: str) -> str:
@@ -244,21 +132,21 @@ def test_a_refused_write_holds_up_nothing(redis_url: str) -> None:
     store.close()
 
 
-def test_a_key_of_another_type_is_replaced(store: Watched) -> None:
+def test_a_key_of_another_type_is_replaced(watched: Watched) -> None:
     """Whatever somebody put under a key of ours gives way, `cc:meta` and its mark too; each is told once, and nothing
     waits for ever."""
-    store.publish(meta(), hash_write("hash", {"dim": 1}, 60))
+    watched.publish(meta(), hash_write("hash", {"dim": 1}, 60))
     for key in ("hash", "new", KEYS.meta):
-        store.client.delete(key)
-        store.client.rpush(key, "alien")
-    store.publish(hash_write("hash", {"dim": 2}), hash_write("new", {"dim": 3}), meta(), text("a", b"1"))
-    assert [store.client.hget(key, "dim") for key in ("hash", "new")] == [b"2", b"3"]
-    assert store.client.hget(KEYS.meta, "started_ts") is not None
-    assert store.client.get("a") == b"1"
-    assert {"hash", "new", KEYS.meta} == set(store.replaced)
-    assert store.publisher.store_lost.is_set()  # a mark that is gone says nothing of the rest
-    store.publish(text("a", b"2"))
-    assert store.publisher.problem() is None
+        watched.client.delete(key)
+        watched.client.rpush(key, "alien")
+    watched.publish(hash_write("hash", {"dim": 2}), hash_write("new", {"dim": 3}), meta(), text("a", b"1"))
+    assert [watched.client.hget(key, "dim") for key in ("hash", "new")] == [b"2", b"3"]
+    assert watched.client.hget(KEYS.meta, "started_ts") is not None
+    assert watched.client.get("a") == b"1"
+    assert {"hash", "new", KEYS.meta} == set(watched.replaced)
+    assert watched.publisher.store_lost.is_set()  # a mark that is gone says nothing of the rest
+    watched.publish(text("a", b"2"))
+    assert watched.publisher.problem() is None
 
 
 def test_a_store_that_is_away_and_comes_back(own_store: Server) -> None:
@@ -283,20 +171,20 @@ def test_a_store_that_is_away_and_comes_back(own_store: Server) -> None:
     store.close()
 
 
-def test_a_store_that_refuses_says_why(store: Watched) -> None:
+def test_a_store_that_refuses_says_why(watched: Watched) -> None:
     """Out of memory is a problem with its reason until a write is taken."""
-    store.publish(text("a", b"1"))
-    store.client.config_set("maxmemory-policy", "noeviction")
-    store.client.config_set("maxmemory", 1)
+    watched.publish(text("a", b"1"))
+    watched.client.config_set("maxmemory-policy", "noeviction")
+    watched.client.config_set("maxmemory", 1)
     try:
-        store.publisher.submit([text("b", b"1")])
-        why = eventually(store.publisher.problem)
+        watched.publisher.submit([text("b", b"1")])
+        why = eventually(watched.publisher.problem)
         assert why.startswith("the store refuses writes: OutOfMemoryError")
-        assert store.publisher.healthy()
+        assert watched.publisher.healthy()
     finally:
-        store.client.config_set("maxmemory", 0)
-    eventually(lambda: store.publisher.problem() is None)
-    assert store.client.get("b") == b"1"
+        watched.client.config_set("maxmemory", 0)
+    eventually(lambda: watched.publisher.problem() is None)
+    assert watched.client.get("b") == b"1"
 
 
 def test_memory_is_bounded_while_the_store_is_away() -> None:
@@ -311,15 +199,6 @@ def test_memory_is_bounded_while_the_store_is_away() -> None:
     waiting.confirm(writes)
     waiting.add([text("k", b"x", born=(1,))])
     assert [write.record_times_ms for write in waiting.first(1000)] == [(1,)]
-
-
-def test_a_checkpoint_after_a_loss_does_not_know_the_store(store: Watched) -> None:
-    """Emptied and not yet filled again: a process that starts from there finds the store lost, and fills it."""
-    store.publish(meta())
-    store.publisher.store_lost.clear()
-    store.client.flushall()
-    assert store.publisher.store_lost.wait(PATIENCE)
-    assert store.publisher.known_store() == UNKNOWN
 
 
 def test_start_needs_the_store(own_store: Server) -> None:

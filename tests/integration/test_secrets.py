@@ -12,14 +12,30 @@ import redis
 from consumers.demo.embedded_servers import free_port
 from serving.pseudonyms import Pseudonyms
 from serving.reader import Reader
-from tests.integration.test_end_to_end import World
 from tests.support.running import wait_for
 from tests.support.secure_store import PASSWORD, USER, SecureStore
+from tests.support.service_world import World
 
 KEY = "the-owners-own-privacy-key"
 WRONG = "wrong-horse-of-another"
 SASL = "sasl-password-of-the-broker"
 SECRETS = (PASSWORD, KEY, WRONG, SASL)
+
+
+FAILURES = {
+    "AuthenticationError": {"REDIS__PASSWORD_FILE": "", "REDIS__PASSWORD": WRONG},
+    "not trusted": {"REDIS__SSL_CAFILE": ""},
+    "cannot be reached": {
+        "REDIS__URL": f"rediss://{USER}:{WRONG}@127.0.0.1:{free_port()}/0?password={WRONG}"
+    },
+    "Kafka at": {
+        "KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",
+        "KAFKA__SASL_USERNAME": USER,
+        "KAFKA__SASL_PASSWORD": SASL,
+    },
+}
+"""What the service says, by the settings that are wrong."""
 
 
 @pytest.fixture
@@ -32,10 +48,11 @@ def told(*texts: str) -> list[str]:
     return [secret for secret in SECRETS for text in texts if secret in text]
 
 
-def test_no_secret_is_told(
+@pytest.fixture
+def secret_world(
     tmp_path: Path, bootstrap: str, topic_prefix: str, store: SecureStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not in logs, metrics, health, checkpoints, --json, keys or values, nor by any failure."""
+) -> Iterator[World]:
+    """A service whose secrets are in the environment and in a file. It is not started."""
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
     for name, value in {
         "REDIS__USERNAME": USER,
@@ -46,70 +63,65 @@ def test_no_secret_is_told(
         monkeypatch.setenv(f"CROSSCURRENT_{name}", value)
     world = World(tmp_path, bootstrap, store.url, topic_prefix)
     world.store.close()
-    admin = redis.Redis.from_url(
+    yield world
+    world.service.kill()
+    world.producer.close()
+
+
+@pytest.fixture
+def admin(store: SecureStore) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(
         store.url,
         username="admin",
         password="administrator",
         ssl_ca_certs=str(store.cert),
         legacy_responses=False,
-    )
-    config, environ = str(world.service.config), dict(os.environ)
-    inside = Pseudonyms(KEY).inside("u1")
-    try:
-        world.fill(30)
-        world.service.start("--debug")
-        world.service.wait_until_ready()
-        wait_for(
-            lambda: admin.exists(f"{topic_prefix}:rec:{{{inside}}}:books"), why="published, under a pseudonym"
-        )
-        reader = Reader(
-            store.url, topic_prefix, key=KEY, username=USER, password=PASSWORD, ssl_ca_certs=str(store.cert)
-        )
-        assert reader.recommend("u1", "books").origin == "personal"
-        figures = tmp_path / "figures.json"
-        words = ("recommend", "-c", config, "-u", "u1", "-d", "books", "--json", str(figures))
-        shown = world.service.command(*words)
-        assert shown.returncode == 0, shown.stderr
-        checked = world.service.command("check", "-c", config)
-        assert "ok   store" in checked.stdout, checked.stdout
-        answers = [world.service.get(path)[1] for path in ("/metrics", "/healthz", "/readyz")]
-        assert "crosscurrent_events_total" in answers[0]
-        keys = list(admin.scan_iter(count=1000))
-        held = [key + (admin.dump(key) or b"") for key in keys]
-        assert keys
-        assert not any(b"{u1}" in key for key in keys)
-        assert world.service.stop() == 0
-        log = world.service.log.read_text()
-        assert '"started"' in log
-        files = [p for p in (tmp_path / "checkpoints").rglob("*") if p.is_file()]
-        assert files
-        assert b"u1" not in next(p for p in files if p.name == "state.msgpack").read_bytes().replace(
-            b"u10", b""
-        )
-        assert told(log, *answers, shown.stdout, shown.stderr, checked.stdout, checked.stderr) == []
-        assert told(figures.read_text(), *(p.read_bytes().decode("latin-1") for p in files)) == []
-        assert told(*(one.decode("latin-1") for one in held)) == []
+    ) as client:
+        yield client
 
-        away = f"rediss://{USER}:{WRONG}@127.0.0.1:{free_port()}/0?password={WRONG}"
-        failures = {
-            "AuthenticationError": {"REDIS__PASSWORD_FILE": "", "REDIS__PASSWORD": WRONG},
-            "not trusted": {"REDIS__SSL_CAFILE": ""},
-            "cannot be reached": {"REDIS__URL": away},
-            "Kafka at": {
-                "KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-                "KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",
-                "KAFKA__SASL_USERNAME": USER,
-                "KAFKA__SASL_PASSWORD": SASL,
-            },
-        }
-        for why, changed in failures.items():
-            changes = {f"CROSSCURRENT_{name}": value for name, value in changed.items()}
-            env = {name: value for name, value in (environ | changes).items() if value or name not in changes}
-            failed = world.service.command("run", "-c", config, "--debug", env=env)
-            assert failed.returncode == 2, failed.stderr
-            assert why in failed.stderr, failed.stderr
-            assert told(failed.stdout, failed.stderr) == []
-    finally:
-        admin.close()
-        world.service.kill()
-        world.producer.close()
+
+def test_no_secret_is_told(
+    secret_world: World, admin: redis.Redis, store: SecureStore, tmp_path: Path
+) -> None:
+    """Not in logs, metrics, health, checkpoints, --json, keys or values."""
+    world, config, figures = secret_world, str(secret_world.service.config), tmp_path / "figures.json"
+    world.fill(30)
+    world.service.start("--debug")
+    world.service.wait_until_ready()
+    key = f"{world.prefix}:rec:{{{Pseudonyms(KEY).inside('u1')}}}:books"
+    wait_for(lambda: admin.exists(key), why="published, under a pseudonym")
+    tls = {"username": USER, "password": PASSWORD, "ssl_ca_certs": str(store.cert)}
+    assert Reader(store.url, world.prefix, key=KEY, **tls).recommend("u1", "books").origin == "personal"
+    words = ("recommend", "-c", config, "-u", "u1", "-d", "books", "--json", str(figures))
+    shown = world.service.command(*words)
+    assert shown.returncode == 0, shown.stderr
+    checked = world.service.command("check", "-c", config)
+    assert "ok   store" in checked.stdout, checked.stdout
+    answers = [world.service.get(path)[1] for path in ("/metrics", "/healthz", "/readyz")]
+    assert "crosscurrent_events_total" in answers[0]
+    keys = list(admin.scan_iter(count=1000))
+    held = [key + (admin.dump(key) or b"") for key in keys]
+    assert keys
+    assert not any(b"{u1}" in key for key in keys)
+    assert world.service.stop() == 0
+    log = world.service.log.read_text()
+    assert '"started"' in log
+    files = [p for p in (tmp_path / "checkpoints").rglob("*") if p.is_file()]
+    assert files
+    state = next(p for p in files if p.name == "state.msgpack").read_bytes()
+    assert b"u1" not in state.replace(b"u10", b"")
+    assert told(log, *answers, shown.stdout, shown.stderr, checked.stdout, checked.stderr) == []
+    assert told(figures.read_text(), *(p.read_bytes().decode("latin-1") for p in files)) == []
+    assert told(*(one.decode("latin-1") for one in held)) == []
+
+
+@pytest.mark.parametrize("why", FAILURES)
+def test_no_failure_tells_a_secret(secret_world: World, why: str) -> None:
+    """A start with a wrong setting ends with exit code 2 and says what is wrong."""
+    changes = {f"CROSSCURRENT_{name}": value for name, value in FAILURES[why].items()}
+    env = {name: value for name, value in (os.environ | changes).items() if value or name not in changes}
+    service = secret_world.service
+    failed = service.command("run", "-c", str(service.config), "--debug", env=env)
+    assert failed.returncode == 2, failed.stderr
+    assert why in failed.stderr, failed.stderr
+    assert told(failed.stdout, failed.stderr) == []

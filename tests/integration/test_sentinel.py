@@ -14,11 +14,11 @@ from consumers.errors import USAGE, Stop
 from serving.contract import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
 from serving.reader import Reader, Unreachable
 from serving.store.redis_writer import Publisher
-from tests.integration.test_end_to_end import DOMAINS, World
 from tests.support.killing import Feed
 from tests.support.running import wait_for
 from tests.support.secure_store import PASSWORD
 from tests.support.sentinels import NAME, WATCHWORD, Group
+from tests.support.service_world import DOMAINS, World
 
 pytestmark = pytest.mark.timeout(400)  # a failover and several starts, on a machine that may be busy
 

@@ -11,10 +11,10 @@ import pytest
 import redis
 
 from consumers.demo.embedded_servers import Store
-from tests.integration.test_end_to_end import DOMAINS, World
 from tests.support.faults import Watch
 from tests.support.proxy import Proxy
 from tests.support.running import wait_for
+from tests.support.service_world import DOMAINS, World
 
 pytestmark = pytest.mark.timeout(400)  # several starts, on a machine that may be busy
 

@@ -14,7 +14,7 @@ from consumers.errors import BUG
 from consumers.service.service import Service
 from consumers.service.text_encoding import ThreadEncoding
 from models.state.checkpoint import CheckpointDirectory
-from tests.integration.test_end_to_end import World, world  # noqa: F401  (a fixture)
+from tests.support.service_world import World
 
 EVENTS = 60
 PATIENCE = 40.0
@@ -55,7 +55,7 @@ BROKEN = {"publisher": (break_publisher, "ZeroDivisionError"), "encoder": (break
 
 
 @pytest.mark.parametrize("thread", list(BROKEN))
-def test_a_failed_thread_ends_the_service_and_loses_nothing(world: World, thread: str) -> None:  # noqa: F811
+def test_a_failed_thread_ends_the_service_and_loses_nothing(world: World, thread: str) -> None:
     """Exit code 1, the traceback in the log, not ready, and all that was learned in the checkpoint."""
     world.fill(EVENTS)
     settings = load(world.service.config)

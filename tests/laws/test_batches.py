@@ -18,9 +18,9 @@ from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.signals.registry import PLACES
 from models.state.merging import merged
-from models.state.snapshot import Snapshot, joined, snapshot
+from models.state.snapshot import snapshot
 from models.tables.event_rings import Done
-from tests.support.states import differences
+from tests.support.states import decoded, differences
 
 torch.set_num_threads(1)
 
@@ -205,11 +205,6 @@ def test_threads_change_no_bit() -> None:
 
 
 # States
-
-
-def decoded(taken: Snapshot) -> dict[str, Any]:
-    state: dict[str, Any] = joined(msgspec.msgpack.decode(taken.body), taken.tensors)
-    return state
 
 
 def crowded() -> Arms:

@@ -12,11 +12,12 @@ from structlog.testing import capture_logs
 from consumers.config.loader import build
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.record import Record
+from consumers.service.checkpoint_policy import CheckpointPolicy
 from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.pipeline import Pipeline
-from tests.laws.test_state_law import BATCH, LOG, run_out
 from tests.support.clock import Clock
 from tests.support.doubles import ListSource
+from tests.support.one_log import BATCH, LOG, run_out
 from tests.support.pipelines import list_pipeline
 from tests.support.states import differences
 
@@ -55,7 +56,7 @@ def running(
         }
     )
     source = ListSource([record for record in records if record.topic in settings.topics()])
-    checkpointer = Checkpointer(path, 10.0, lambda *_: None, CLOCK, whole_mb)
+    checkpointer = Checkpointer(path, 10.0, lambda *_: None, CLOCK, CheckpointPolicy(whole_mb=whole_mb))
     return list_pipeline(settings, source, checkpointer=checkpointer), source
 
 

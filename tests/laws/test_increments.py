@@ -12,9 +12,9 @@ import models.network.strategy_search
 import models.transfer.strategies
 from models.state.checkpoint import INCREMENT, WHOLE, CheckpointDirectory
 from models.state.snapshot import settle, snapshot
-from tests.laws.test_state_law import LOG, decoded, pipeline, run_out
 from tests.support.doubles import ListSource
-from tests.support.states import differences
+from tests.support.one_log import LOG, pipeline, run_out
+from tests.support.states import decoded, differences
 
 
 @pytest.fixture

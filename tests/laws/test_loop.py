@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 import pytest
 import torch
@@ -15,8 +14,7 @@ from models.learner import Learner
 from models.schema import Domain, Interaction
 from models.settings import AdaptationSettings, LearningSettings
 from models.signals.registry import NAMES
-from models.state.snapshot import joined, snapshot
-from tests.support.states import differences
+from tests.support.states import differences, read_back
 
 torch.set_num_threads(1)
 
@@ -96,8 +94,7 @@ def test_a_restored_loop_goes_on_alike(cut: int) -> None:
     plain, first, second = arms(), arms(), arms()
     for model in (plain, first):
         feed(model, 2000, cut)
-    taken = snapshot(first.state())
-    second.load(joined(msgspec.msgpack.decode(taken.body), taken.tensors))
+    second.load(read_back(first.state()))
     told = [feed(model, cut, cut + 200) for model in (plain, second)]
     assert told[0] == told[1]
     assert differences(plain.state(), second.state()) == []

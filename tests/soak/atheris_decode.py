@@ -1,4 +1,4 @@
-"""The decoder under atheris: `python -m tests.soak.atheris_decode -runs=1000000 CORPUS_FOLDER`."""
+"""Fuzz the decoder with atheris: `python -m tests.soak.atheris_decode -runs=1000000 CORPUS_FOLDER`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOPICS = [*SETTINGS.topics(), "elsewhere"]
 
 
 def one(data: bytes) -> None:
-    """The first byte chooses the topic."""
+    """Decode one input. Its first byte chooses the topic."""
     topic = TOPICS[data[0] % len(TOPICS)] if data else TOPICS[0]
     check(DECODER.decode(Record(topic, 0, 0, NOW, b"k", data[1:])))
 

@@ -1,11 +1,11 @@
-"""A service among troubles that must not show: `python -m tests.soak.calm [--minutes 10] [--rate 200] [--out FILE]`.
+"""Run a service among troubles that must not show: `python -m tests.soak.calm [--minutes 10] [--rate 200]`.
 
 A real `crosscurrent run` between a real broker and a real store learns a steady stream. Beside it: a partition that
 nobody writes to, transactions that are never committed, records from the far future, a nightly push of the whole
-catalogue, sold-out items, a kill -9, and requests to forget, in this order. Exit code 1 unless freshness stays below
-a second for 99 of 100 events, the service stays ready, no record is lost or learned twice, and what the last
-checkpoint and the store hold is what was sent. `--kafka HOST:PORT` takes another broker than the embedded one,
-`--without TROUBLE` leaves one out (see `TROUBLES`), to find out which of them it was.
+catalogue, sold-out items, a kill -9, and requests to forget, in this order. The exit code is 0 only if freshness stays
+below a second for 99 of 100 events, the service stays ready, no record is lost or learned twice, and the last
+checkpoint and the store hold what was sent. `--kafka HOST:PORT` uses another broker than the embedded one.
+`--without TROUBLE` leaves one trouble out (see `TROUBLES`), to find the cause of a failure.
 """
 
 # ruff: noqa: T201  a script
@@ -39,18 +39,18 @@ LEAVING = 20
 FAR_FUTURE = 6
 TROUBLES = ("transactions", "future", "push", "kill", "sold-out", "forget")
 START_SECONDS = 300.0
-"""A start reads the whole catalogue first; the machine may be busy."""
+"""Seconds for a start, which reads the whole catalogue first. The machine may be busy."""
 BEHIND_SECONDS = 60.0
-"""A start is given so long to learn what came meanwhile; that was not fresh, and is not judged."""
+"""Seconds for a start to learn what came meanwhile. These events were not fresh, and are not judged."""
 
 
 class Soak:
-    """One run. `verdicts` says what held, `figures` what was measured."""
+    """One run. `verdicts` says what held; `figures` are the measurements."""
 
     def __init__(
         self, folder: Path, bootstrap: str, url: str, seconds: float, rate: float, troubles: Collection[str]
     ) -> None:
-        """seconds: of the stream. rate: events a second. troubles: some of `TROUBLES`."""
+        """seconds: length of the stream. rate: events a second. troubles: some of `TROUBLES`."""
         self.seconds, self.troubles = seconds, troubles
         self.prefix = f"calm{int(time.time())}"
         self.bootstrap = bootstrap
@@ -72,12 +72,12 @@ class Soak:
         with contextlib.ExitStack() as open_ones:
             troubles, saved = self.troubles, {}
             self.feed.push_catalogue()
-            if "transactions" in troubles:  # one that the start meets …
+            if "transactions" in troubles:  # a transaction that is open at the start
                 open_ones.enter_context(self._open_transaction("movies"))
             self._start()
             self.feed.start()
             self._judged(0.1)
-            if "transactions" in troubles:  # … and one that is begun later
+            if "transactions" in troubles:  # and one that is begun later
                 open_ones.enter_context(self._open_transaction("books"))
             self._judged(0.1)
             if "future" in troubles:
@@ -107,7 +107,7 @@ class Soak:
 
     @contextlib.contextmanager
     def _open_transaction(self, domain: str) -> Iterator[None]:
-        """A record that no reader may see, in a partition of its own: whatever follows it there would wait, too."""
+        """Send a record that no reader may see, in its own partition: later records there would wait, too."""
         producer = KafkaProducer(
             bootstrap_servers=self.bootstrap,
             transactional_id=f"{self.prefix}.{domain}",
@@ -130,25 +130,25 @@ class Soak:
         self.figures.setdefault("seconds_to_ready", []).append(round(time.monotonic() - begun, 1))
 
     def _taken(self) -> int:
-        """Records that this process has done with."""
+        """Return the number of records that this process has handled."""
         names = ("events", "duplicates", "dead_letters", "forgotten")
         counts = {name: int(self.service.metric(f"crosscurrent_{name}_total")) for name in names}
         self.figures["taken_since_the_kill"] = counts
         return sum(counts.values())
 
     def _catch_up(self, before: int) -> None:
-        """before: records that the process does not see again."""
+        """Wait until the process has caught up. before: records that it does not see again."""
         begun = time.monotonic()
 
         def caught_up() -> bool:
             return self._taken() >= self.feed.records() - before - self.feed.rate
 
-        with contextlib.suppress(AssertionError):  # then what is not fresh yet does count
+        with contextlib.suppress(AssertionError):  # from then on, events that are not fresh count
             wait_for(caught_up, BEHIND_SECONDS)
         self.figures["seconds_to_catch_up"] = round(time.monotonic() - begun, 1)
 
     def _judged(self, share: float) -> None:
-        """Lets that share of the time pass; what becomes fresh, or not, and whether the service is ready counts."""
+        """Wait for this share of the time. Meanwhile freshness and readiness are judged."""
         within, total = self._freshness()
         end = time.monotonic() + share * self.seconds
         while time.monotonic() < end:
@@ -162,7 +162,7 @@ class Soak:
         self._learned += more_total - total
 
     def _freshness(self) -> tuple[float, float]:
-        """Events readable within `FRESH_SECONDS`, and all of them, as the histogram has counted."""
+        """Return the events readable within `FRESH_SECONDS`, and all events, as the histogram counts them."""
         name = "crosscurrent_freshness_seconds"
         within = total = 0.0
         for line in self.service.get("/metrics")[1].splitlines():
@@ -173,7 +173,7 @@ class Soak:
         return within, total
 
     def _forget(self) -> None:
-        """The requests, one after the other, of people who do nothing after."""
+        """Send requests to forget, one after the other, for users without later events."""
         begun = time.monotonic()
         for user in self.feed.leave(LEAVING):
             forget_user(self.settings, user, wait=0)
@@ -193,7 +193,9 @@ class Soak:
             self._soon(lambda: self._taken() >= records - before) and self._taken() == records - before
         )
         self.figures["records_since_the_kill"] = records - before
-        verdicts["the store holds every user's counts, and nothing of who left"] = self._soon(every_count)
+        verdicts["the store holds every user's counts, and nothing of users who left"] = self._soon(
+            every_count
+        )
         self._freshness_verdict()
         verdicts["ready all the time"] = not self._unready
         self.figures["not_ready"] = self._unready
@@ -219,7 +221,7 @@ class Soak:
         self.verdicts[f"p99 of freshness is below {FRESH_SECONDS:g} s"] = share >= FRESH_SHARE
 
     def _soon(self, holds: Any) -> bool:
-        """Whether it comes to hold: lists are written within a minute."""
+        """Return whether it becomes true: lists are written within a minute."""
         try:
             return bool(wait_for(holds, 90.0))
         except AssertionError:
@@ -234,7 +236,7 @@ def run(
     rate: float,
     troubles: Collection[str] = TROUBLES,
 ) -> dict[str, Any]:
-    """The report: verdicts and figures."""
+    """Run, and return the report: verdicts and figures."""
     soak = Soak(folder, bootstrap, url, 60 * minutes, rate, troubles)
     try:
         soak.run()

@@ -1,4 +1,4 @@
-"""What the store, the dead letters and the checkpoints hold of what a `Feed` has sent. Not a test: see `calm.py`."""
+"""Compare store, dead letters and checkpoints with what a `Feed` has sent; see `calm.py`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from serving.reader import Reader
 from tests.soak.steady_feed import Feed
 
 SAMPLE = 100
-"""Users whose lists are looked at."""
+"""Users whose lists are checked."""
 
 
 def counts(settings: Settings, feed: Feed) -> dict[tuple[str, str], int]:
-    """(user, domain) to events ever learned, as published."""
+    """Return the events ever learned by (user, domain), as published."""
     found: dict[tuple[str, str], int] = {}
     with (
         redis.Redis.from_url(settings.redis.url, legacy_responses=False) as store,
@@ -36,7 +36,7 @@ def counts(settings: Settings, feed: Feed) -> dict[tuple[str, str], int]:
 
 
 def lists_are_right(settings: Settings, feed: Feed) -> bool:
-    """For some users: a list of their own, with nothing that is sold out and nothing they had."""
+    """Return whether some users have their own list, without sold-out items and items that they had."""
     reader = Reader(settings.redis.url, settings.redis.prefix)
     for user, domain in sorted(feed.learned)[:SAMPLE]:
         got = reader.recommend(user, domain, 50)
@@ -47,7 +47,7 @@ def lists_are_right(settings: Settings, feed: Feed) -> bool:
 
 
 def letters_are_right(settings: Settings, feed: Feed) -> bool:
-    """Each bad record is there, and nothing else; copies, after a crash, name one place."""
+    """Return whether the letters are the bad records. Copies, after a crash, name the same place."""
     places: dict[bytes, set[tuple[str, str, str]]] = {}
     with LetterLog(settings.kafka) as log:
         for letter in log.letters():
@@ -57,14 +57,14 @@ def letters_are_right(settings: Settings, feed: Feed) -> bool:
 
 
 def saved_offsets(settings: Settings) -> dict[tuple[str, int], int]:
-    """Next offsets of the interactions, as the newest checkpoint holds them."""
+    """Return the next offsets of the interactions, as in the newest checkpoint."""
     state, _ = CheckpointDirectory(Path(settings.checkpoint.directory), read_only=True).load()
     offsets = state["offsets"] if state is not None else []
     return {(t, p): offset for t, p, offset in offsets if t.startswith("interactions.")}
 
 
 def state_is_right(settings: Settings, feed: Feed) -> bool:
-    """Every user's counts and seen sets in the newest checkpoint are those of the events sent."""
+    """Return whether all users' counts and seen sets in the newest checkpoint are those of the events sent."""
     learner = load_arms(settings).full
     users = set(feed.users())
     known = {user: row for user, row in learner.users.items() if user in users}

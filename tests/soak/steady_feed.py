@@ -1,4 +1,4 @@
-"""Events at a steady rate, and what a service must make of them. Not a test: what the soak of `calm.py` sends."""
+"""Send events at a steady rate, and know what a service must make of them; see `calm.py`."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from kafka.errors import InvalidTimestampError
 DOMAINS: dict[str, dict[str, Any]] = {"movies": {"role": "source"}, "books": {"role": "target"}}
 PARTITIONS = 4
 OPEN = 2
-"""The partition of transactions that are never committed; nothing at all goes to the last one."""
+"""The partition of transactions that are never committed. The last partition stays empty."""
 USERS = 2_000
 CATALOGUE = 20_000
 """Items of all domains together."""
 REPEATED, BAD = 0.05, 0.025
 """Shares of events that repeat an earlier `event_id`, and of records that are no events."""
 LATEST = 1_000
-"""A repeat is of one of so many latest events."""
+"""Latest events among which a repeat is chosen."""
 WORDS = ("dark", "red", "happy", "sad", "old", "new", "sea", "star", "love", "road", "night", "king", "ghost")
 
 
 def item_id(number: int) -> tuple[str, str]:
-    """(domain, id) of an item of the catalogue."""
+    """Return the domain and id of an item of the catalogue."""
     domain = list(DOMAINS)[number % len(DOMAINS)]
     return domain, f"{domain[0]}{number}"
 
 
 class Feed(threading.Thread):
-    """Sends for as long as it lives. Whoever asks, asks after `end`."""
+    """Sends until `end`. Its counts are complete after that."""
 
     def __init__(self, bootstrap: str, prefix: str, rate: float) -> None:
         """rate: interactions a second."""
         super().__init__(name="feed", daemon=True)
         self.learned: Counter[tuple[str, str]] = Counter()
-        """(user, domain) to events that must have been learned, of those who did not leave."""
+        """Events by (user, domain) that must have been learned, without users who left."""
         self.seen: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        """(user, domain) to items."""
+        """Items by (user, domain)."""
         self.bad: set[bytes] = set()
         """Records that must be dead letters; each is sent once."""
         self.sold_out: set[str] = set()
@@ -64,7 +64,7 @@ class Feed(threading.Thread):
                     sent += 1
 
     def end(self) -> None:
-        """Everything is in the log when it returns."""
+        """Stop sending; return once everything is in the log."""
         if not self._ended.is_set():
             self._ended.set()
             if self.is_alive():
@@ -73,7 +73,7 @@ class Feed(threading.Thread):
             self._producer.close()
 
     def records(self) -> int:
-        """Records in all partitions of the interactions, those of transactions left out."""
+        """Return the number of records in all partitions of the interactions, without those of transactions."""
         return self._sent
 
     def users(self) -> list[str]:
@@ -82,20 +82,20 @@ class Feed(threading.Thread):
     # What happens beside the stream
 
     def push_catalogue(self) -> None:
-        """Every item, as it was; what is sold out stays so."""
+        """Send every item again. Sold-out items stay sold out."""
         for number in range(CATALOGUE):
             self._item(number)
         self._producer.flush()
 
     def sell_out(self, count: int) -> None:
-        """The first so many items are not available any more."""
+        """Make this many items, the first ones, unavailable."""
         for number in range(count):
             self.sold_out.add(item_id(number)[1])
             self._item(number)
         self._producer.flush()
 
     def send_far_future(self, count: int) -> None:
-        """Microseconds where milliseconds belong: the event's time, and in every second one the record's own, too."""
+        """Send times in microseconds instead of milliseconds: of each event, and of every second record, too."""
         with self._lock:
             for n in range(count):
                 micros = time.time_ns() // 1000
@@ -106,11 +106,11 @@ class Feed(threading.Thread):
                 try:
                     sent.get(30)
                     self.bad.add(value)
-                except InvalidTimestampError:  # Apache Kafka takes no record from the future
+                except InvalidTimestampError:  # Apache Kafka accepts no record from the future
                     self._sent -= 1
 
     def leave(self, count: int) -> list[str]:
-        """Users who do nothing from now on; what they did is in the log."""
+        """Choose users who do nothing from now on. Their events are in the log."""
         with self._lock:
             leaving = [f"u{n}" for n in range(count)]
             self._left.update(leaving)
@@ -166,7 +166,7 @@ class Feed(threading.Thread):
 
     def _send(self, domain: str, user: str, value: bytes, timestamp_ms: int | None = None) -> Any:
         self._sent += 1
-        partition = sum(user.encode()) % 2  # neither the open nor the silent one
+        partition = sum(user.encode()) % 2  # neither the open nor the empty partition
         topic = f"interactions.{self._prefix}.{domain}"
         return self._producer.send(
             topic, value, user.encode(), partition=partition, timestamp_ms=timestamp_ms

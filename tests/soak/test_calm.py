@@ -1,4 +1,4 @@
-"""Ten minutes among troubles that must not show. Not part of `make test`: `make soak`; see `calm.py`."""
+"""Run `calm.py` for ten minutes. Only `make soak` runs it."""
 
 from __future__ import annotations
 

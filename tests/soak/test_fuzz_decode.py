@@ -1,4 +1,4 @@
-"""A million hostile payloads on the decoder: each gives one of its answers, soon, and memory does not grow."""
+"""Give the decoder a million hostile payloads: it answers each, soon, and memory does not grow."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(7200)]
 
 PAYLOADS = 1_000_000
 SLOW_SECONDS = 1.0
-"""Of its own work: the machine may be busy with other things."""
+"""Most seconds of CPU for a payload: the machine may be busy with other work."""
 GROWTH_KB = 20_000
 TOKENS = [
     b'"', b"{", b"}", b"[", b"]", b",", b":", b"\\", b"\\u0000", b"\\ud800", b"\xff", b"\xc3", b"\x00", b"NaN", b"-0",
@@ -51,7 +51,7 @@ SEEDS = [
 
 
 def damaged(rng: random.Random) -> bytes:
-    """A valid payload after up to eight cuts, repeats, flips, and insertions of what parsers stumble on."""
+    """Return a valid payload after up to eight cuts, repeats, flips, and insertions that break parsers."""
     value = bytearray(rng.choice(SEEDS))
     for _ in range(rng.randrange(9)):
         at, length = rng.randrange(len(value) + 1), rng.randrange(8)
@@ -68,7 +68,7 @@ def damaged(rng: random.Random) -> bytes:
 
 
 def test_a_million_damaged_payloads() -> None:
-    """No exception, none slower than a second, and what the process holds does not grow after the first tenth."""
+    """There is no exception, none takes a second, and memory does not grow after the first tenth."""
     rng, topics = random.Random(0), [*SETTINGS.topics(), "elsewhere"]
     slowest, after_warm_up = 0.0, 0
     for n in range(PAYLOADS):
@@ -89,13 +89,13 @@ def test_a_million_damaged_payloads() -> None:
 @settings(max_examples=20_000, deadline=None)
 @given(st.binary(max_size=400) | FIELDS.map(lambda fields: json.dumps(fields).encode()), TOPICS, KEYS, TIMES)
 def test_many_built_payloads(value: bytes, topic: str, key: bytes | None, timestamp: int) -> None:
-    """As in the unit tests, two hundred times as many."""
+    """The law of the unit tests holds for two hundred times as many payloads."""
     check(DECODER.decode(Record(topic, 0, 0, timestamp, key, value)))
 
 
 @pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is not installed: pip install atheris")
 def test_atheris_finds_nothing(tmp_path: Path) -> None:
-    """Coverage-guided: a million runs from the valid payloads, each within 5 s and 2 GB."""
+    """A million coverage-guided runs from the valid payloads end within 5 s and 2 GB each."""
     for n, seed in enumerate(SEEDS):
         (tmp_path / str(n)).write_bytes(seed)
     limits = [f"-runs={PAYLOADS}", "-timeout=5", "-rss_limit_mb=2048", "-max_len=4096"]

@@ -1,18 +1,18 @@
-"""kill -9 at fifty moments, in every stage. Not part of `make test`: `make soak`."""
+"""Kill the service with -9 at fifty moments, in every stage. Only `make soak` runs it."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.integration.test_end_to_end import World, world  # noqa: F401  (a fixture)
 from tests.support.killing import Storm
+from tests.support.service_world import World
 
 KILLS = 50
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_fifty_kills_lose_nothing_and_learn_nothing_twice(world: World) -> None:  # noqa: F811
+def test_fifty_kills_lose_nothing_and_learn_nothing_twice(world: World) -> None:
     """Every event counts exactly once, every dead letter appears at least once with equal headers."""
     storm = Storm(world, seed=50)
     storm.run(KILLS)

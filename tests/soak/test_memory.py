@@ -1,4 +1,4 @@
-"""Bounded memory, smaller than the command of `memory.py` does it. Not part of `make test`: `make soak`."""
+"""Run `memory.py` with few users. Only `make soak` runs it."""
 
 from __future__ import annotations
 

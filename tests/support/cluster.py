@@ -17,7 +17,7 @@ AGREED = {"cluster_state": "ok", "cluster_known_nodes": 3, "cluster_slots_ok": S
 
 
 class Node(Store):
-    """One node; its bus listens on a port of its own. It comes back with its last snapshot."""
+    """One node, whose bus listens on a second port. It comes back with its last snapshot."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__("redis", log_dir=folder)

@@ -1,6 +1,6 @@
 """Learn, save, load and go on, as a service does, and print which kernels had to be compiled for it.
 
-`python -m tests.support.compiled_later`: the cache is what is looked at, so it needs a process of its own.
+Run it as `python -m tests.support.compiled_later`: it looks at the cache, so it needs a fresh process.
 """
 
 # ruff: noqa: T201  a script

@@ -1,4 +1,4 @@
-"""A decoder of two domains, records for it, and the law of what it returns."""
+"""Make a decoder of two domains and records for it, and check the law of its answers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def decode(
 
 
 def event(**fields: Any) -> bytes:
-    """A valid rating with these fields changed; `...` leaves a field out."""
+    """Return a valid rating with these fields changed; `...` leaves a field out."""
     whole = {"type": "rating", "user_id": "u", "item_id": "i", "value": 3} | fields
     return json.dumps({k: v for k, v in whole.items() if v is not ...}).encode()
 
@@ -83,7 +83,7 @@ def reason(value: bytes | None, **where: Any) -> str:
 
 
 def check(decoded: object) -> None:
-    """The whole law: one of three, and whatever passes is inside every limit of the contract."""
+    """Check the whole law: the answer is one of three, and an accepted record is inside every limit of the contract."""
     if isinstance(decoded, Rejection):
         assert decoded.reason in REASONS
         assert 0 < len(decoded.detail.encode().decode()) <= DETAIL_LIMIT

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from consumers.dead_letters.sink import DeadLetter
 from consumers.events.record import Offsets, Record, TopicPartition
+from consumers.service.offline import NoLetters
 from consumers.service.text_encoding import Key, Vectors, encode
 from models.text.encoder import TextEncoder
 
@@ -103,7 +104,7 @@ class ListSource:
         self._position = len(self.records)
 
 
-class ListSink:
+class ListSink(NoLetters):
     """Dead letters in a list."""
 
     def __init__(self) -> None:
@@ -111,25 +112,11 @@ class ListSink:
 
     def send(self, letter: DeadLetter) -> None:
         self.letters.append(letter)
-
-    @property
-    def sent(self) -> int:
-        return len(self.letters)
-
-    def wait(self, count: int, timeout: float | None = None) -> bool:
-        return True
-
-    def full(self) -> bool:
-        return False
-
-    def problem(self) -> str | None:
-        return None
-
-    def close(self) -> None: ...
+        self.sent += 1
 
 
 class SyncEncoding:
-    """Encodes when drained, so that what is learned does not depend on a thread."""
+    """Encodes when it is drained, so that the result does not depend on a thread."""
 
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder

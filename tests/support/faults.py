@@ -1,12 +1,13 @@
-"""A service that learns while something near it fails. Not a test: what the fault tests share."""
+"""Watch a service that learns while something near it fails."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-from tests.integration.test_end_to_end import World
 from tests.support.running import wait_for
+from tests.support.service_world import World
 
 USERS = 5
 
@@ -39,14 +40,14 @@ class Watch:
         return Counter({user: self.world.counts(user) for user in self.expected})
 
     def learned(self) -> int:
-        """Events of ours that this process has learned."""
+        """Return how many of the events sent here this process has learned."""
         return self.world.learned() - 60
 
     def wait_until_learned(self) -> None:
         wait_for(lambda: self.learned() == self.expected.total(), why=f"{self.expected.total()} learned")
 
     def wait_until_caught_up(self) -> None:
-        """Everything is learned and in the store, and the service is ready."""
+        """Wait until everything is learned and in the store, and the service is ready."""
         wait_for(lambda: self.counts() == self.expected, why=f"{self.expected} published")
         self.world.service.wait_until_ready()
         assert self.learned() == self.expected.total()
@@ -57,3 +58,18 @@ class Watch:
             return status == 503 and reason in why
 
         wait_for(says, why=f"not ready: {reason}")
+
+
+Made = TypeVar("Made", bound=Watch)
+
+
+def watched(world: World, make: Callable[[World], Made]) -> Iterator[Made]:
+    """Start a service for all faults of a module. At the end it must stop in order, without a traceback in its log."""
+    try:
+        made = make(world)
+        made.start()
+        yield made
+        assert world.service.stop() == 0
+        assert "Traceback" not in world.service.log.read_text()
+    finally:
+        world.close()

@@ -1,4 +1,4 @@
-"""A `crosscurrent run` process that is killed again and again while events keep coming, and what must hold after."""
+"""Kill a `crosscurrent run` process again and again while events come, and check what must hold afterwards."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from collections.abc import Sequence
 
 from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.topic_reader import LetterLog
-from tests.integration.test_end_to_end import DOMAINS, World
 from tests.support.running import wait_for
+from tests.support.service_world import DOMAINS, World
 
 STAGES = ("start", "checkpoint", "stop", "stream", "burst")
 USERS = 20
 START_SECONDS = 8.0
-"""About what a start takes on a busy machine; kills meant for the start come within it."""
+"""Seconds of a start on a busy machine. Kills that should hit a start come within them."""
 START_PATIENCE = 240.0
 
 
 class Feed(threading.Thread):
-    """Produces for as long as it lives, about `rate` records a second, and knows what must have been learned.
+    """Produces about `rate` records a second until it ends, and knows what must have been learned.
 
     Clicks, ratings and item events; one in twenty repeats an earlier `event_id`, one in forty is poison.
     """
@@ -30,7 +30,7 @@ class Feed(threading.Thread):
     def __init__(self, world: World, rate: float, seed: int) -> None:
         super().__init__(name="feed", daemon=True)
         self.learned: Counter[tuple[str, str]] = Counter()
-        """(user, domain) to events, repeats not counted."""
+        """Events by (user, domain), without repeats."""
         self.poison: set[bytes] = set()
         self.sent = 0
         self._world = world
@@ -50,7 +50,7 @@ class Feed(threading.Thread):
         self._world.producer.flush()
 
     def some(self, n: int) -> None:
-        """That many records at once."""
+        """Send this many records at once."""
         with self._lock:
             for _ in range(n):
                 self._one()
@@ -77,7 +77,7 @@ class Feed(threading.Thread):
 
 
 class Storm:
-    """Kills the service at moments drawn at random in every stage; `hits` tells what each kill met."""
+    """Kills the service at random moments of every stage. `hits` says what each kill interrupted."""
 
     def __init__(self, world: World, seed: int = 0, rate: float = 50.0) -> None:
         self.world = world
@@ -90,7 +90,7 @@ class Storm:
         self._checkpoints = world.service.config.parent / "checkpoints"
 
     def run(self, kills: int, stages: Sequence[str] = STAGES) -> None:
-        """That many kills, then one last start that catches up. Raises AssertionError if anything was lost."""
+        """Kill this many times, then start once more and catch up. Raises AssertionError if anything was lost."""
         self.world.fill(0)
         self.feed.start()
         try:
@@ -104,7 +104,7 @@ class Storm:
         self.check()
 
     def _wait_until_ready(self) -> None:
-        """Patiently: a start competes with whatever else the machine does. Tells where it hangs if it does."""
+        """Wait long enough for a busy machine. If the start hangs, show where."""
         service = self.world.service
         try:
             service.wait_until_ready(START_PATIENCE)
@@ -137,7 +137,7 @@ class Storm:
         self.hits[f"{stage}: {met}"] += 1
 
     def _await_writing(self) -> None:
-        """Until a checkpoint is just being written, and a few moments of its making more."""
+        """Wait until a checkpoint is being written, and some moments more."""
         deadline = time.monotonic() + 20
         while not any(self._checkpoints.glob("writing-*")):
             assert time.monotonic() < deadline, "no checkpoint is written"
@@ -145,25 +145,25 @@ class Storm:
         time.sleep(self._random.choice((0, 0.002, 0.005, 0.01, 0.03)))
 
     def _written(self) -> str:
-        """What the kill left of a checkpoint."""
+        """Say what the kill left of a checkpoint."""
         for folder in self._checkpoints.glob("writing-*"):
             return "half a checkpoint: " + ", ".join(sorted(p.name for p in folder.iterdir()) or ["empty"])
         return "no half checkpoint"
 
     def check(self) -> None:
-        """Counts per user and domain are what was produced; each poison is a dead letter, with equal headers."""
+        """Check the counts by user and domain, and that each bad record is a dead letter, with equal headers."""
         feed, world = self.feed, self.world
         wait_for(
             lambda: self.counts().total() >= feed.learned.total(), why="everything learned and published"
         )
-        time.sleep(1.0)  # one too many would come now
+        time.sleep(1.0)  # an event that is learned twice would show now
         assert self.counts() == feed.learned
         self._check_letters()
         assert world.service.stop() == 0
         assert "Traceback" not in world.service.log.read_text()
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """(user, domain) to events ever learned, as published."""
+        """Return the events ever learned by (user, domain), as published."""
         found: Counter[tuple[str, str]] = Counter()
         for user in {user for user, _ in self.feed.learned}:
             fields = self.world.store.hgetall(f"{self.world.prefix}:user:{{{user}}}")

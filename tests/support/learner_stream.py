@@ -1,16 +1,15 @@
-"""A learner of three domains, and a fixed stream of events, items and texts for it."""
+"""Make a learner of three domains, and a fixed stream of events, items and texts."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from models.learner import Learner
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.state.snapshot import joined, snapshot
+from tests.support.states import read_back
 
 DOMAINS = [
     Domain("movies", "source"),
@@ -26,7 +25,7 @@ def learner(seed: int = 0, users: int = 64, items: int = 60) -> Learner:
 
 
 def raw(n: int) -> np.ndarray:
-    """What an encoder would give for the n-th text."""
+    """Return a raw vector for the n-th text, as an encoder would."""
     return np.random.default_rng(n).standard_normal(WIDTH).astype(np.float32)
 
 
@@ -35,7 +34,7 @@ def item(n: int, domain: str = "movies", **fields: Any) -> Item:
 
 
 def event(n: int, users: int = 30, items: int = 40, context: bool = True) -> Interaction:
-    """The n-th event of a fixed stream."""
+    """Return the n-th event of a fixed stream."""
     rng = np.random.default_rng([7, n])
     domain = DOMAINS[int(rng.integers(3))]
     low, high = domain.rating_range
@@ -52,7 +51,7 @@ def event(n: int, users: int = 30, items: int = 40, context: bool = True) -> Int
 
 
 def describe(model: Learner, items: int = 40) -> None:
-    """Item events for every item of every domain, the text vectors of most."""
+    """Give the learner every item of every domain, and the text vectors of most."""
     for domain in DOMAINS:
         for n in range(items):
             model.put_item(item(n, domain.name, vectors={"image": (1.0, float(n))} if n % 5 == 0 else {}))
@@ -62,7 +61,7 @@ def describe(model: Learner, items: int = 40) -> None:
 
 
 def feed(model: Learner, start: int, end: int, step: int = 32, size: int = 8, **stream: Any) -> list[Any]:
-    """Learns these events of the stream in micro-batches of `size`; gives what was predicted before each."""
+    """Learn these events of the stream in micro-batches of `size`; return the predictions made before each event."""
     predicted = []
     for n in range(start, end, size):
         facts = model.learn([event(k, **stream) for k in range(n, min(n + size, end))])
@@ -73,22 +72,21 @@ def feed(model: Learner, start: int, end: int, step: int = 32, size: int = 8, **
 
 
 def restored(state: dict[str, Any], **settings: Any) -> Learner:
-    """A new learner with a state that went through the checkpoint's encoding."""
-    taken = snapshot(state)
+    """Return a new learner with a state that went through the encoding of a checkpoint."""
     model = learner(**settings)
-    model.load(joined(msgspec.msgpack.decode(taken.body), taken.tensors))
+    model.load(read_back(state))
     return model
 
 
 def cache(path: str) -> bool:
-    """Item vectors that the network computed on demand: a cache of what the rest of the state says."""
+    """Return the cached item vectors of the network, which follow from the rest of the state."""
     return (path.startswith(".network.vectors.") and path.rsplit(".", 1)[-1] in ("_vectors", "stale")) or (
         ".stale." in path
     )
 
 
 def trained() -> Learner:
-    """A learner of 200 events."""
+    """Return a learner that has learned 200 events."""
     model = learner()
     describe(model)
     feed(model, 0, 200)

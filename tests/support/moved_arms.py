@@ -1,19 +1,17 @@
-"""Arms of several domains that learned a stream, and states of them under another config."""
+"""Make arms of several domains that learned a stream, and load their states under another config."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from models.arm_comparison import Arms
 from models.micro_batches import micro_batches
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.state.snapshot import joined, snapshot
 from models.text.encoder import HashingEncoder
-from tests.support.states import differences
+from tests.support.states import differences, read_back
 
 START = 1_700_000_000_000
 MOVIES, BOOKS, GAMES = Domain("movies"), Domain("books", "target"), Domain("games", "both")
@@ -21,8 +19,10 @@ SIZES: dict[str, Any] = {"users": 24, "items_per_domain": 40}
 
 
 def events(domains: list[Domain], start: int, end: int) -> list[Interaction]:
-    """Clicks and ratings of 20 users, some of whom do more than is remembered of them, and 45 items a domain, of which
-    some lose their rows. The same in any order of the domains."""
+    """Return clicks and ratings of 20 users and 45 items a domain, equal for any order of the domains.
+
+    Some users have more events than are remembered, and some items lose their rows.
+    """
     made, by_name = [], sorted(d.name for d in domains)
     for n in range(start, end):
         rng = np.random.default_rng([5, n])
@@ -37,7 +37,7 @@ def events(domains: list[Domain], start: int, end: int) -> list[Interaction]:
 
 
 def describe(arms: Arms, domains: list[Domain]) -> None:
-    """Items with text, in the order of their names: the projection is fitted on the same vectors."""
+    """Put items with text in the order of their names, so that the projection is fitted on the same vectors."""
     items = [
         Item(name, f"{name[0]}{n}", f"{name} {n % 7} tale {n % 5}", vectors={"image": (1.0, float(n))})
         for name in sorted(d.name for d in domains)
@@ -68,10 +68,8 @@ def taught(domains: list[Domain], **settings: Any) -> Arms:
 
 
 def saved(arms: Arms) -> dict[str, Any]:
-    """The state as it comes from disk."""
-    taken = snapshot(arms.state())
-    state: dict[str, Any] = joined(msgspec.msgpack.decode(taken.body), taken.tensors)
-    return state
+    """Return the state as it is read from disk."""
+    return read_back(arms.state())
 
 
 def taken_up(arms: Arms, domains: list[Domain], **settings: Any) -> tuple[Arms, list[str]]:
@@ -80,10 +78,11 @@ def taken_up(arms: Arms, domains: list[Domain], **settings: Any) -> tuple[Arms, 
 
 
 def goes_on(arms: Arms, domains: list[Domain]) -> None:
-    """Learns, lists and saves as any other: its state has the shape of one that was never moved."""
+    """Check that it learns, lists and saves, and that its state has the shape of one that was never moved."""
     learn(arms, events(domains, 400, 560))
     for domain in domains:
-        for lines in arms.recommend([None, *(f"u{n}" for n in range(1, 20))], domain.name, 8):  # u0 had all
+        users = [None, *(f"u{n}" for n in range(1, 20))]  # u0 has had all items
+        for lines in arms.recommend(users, domain.name, 8):
             assert lines
             assert np.isfinite([line.score for line in lines]).all()
     again = made(domains)

@@ -1,4 +1,4 @@
-"""A synthetic stream for the network alone: users of two tastes, recorded as the pipeline does."""
+"""Make a synthetic stream for the network alone, recorded as the pipeline does."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class World:
         self.clock = 0.0
 
     def another(self, seed: int = 5, **settings: Any) -> NetworkLearner:
-        """A fresh learner over the same catalogues and history."""
+        """Return a new learner over the same catalogues and history."""
         config = msgspec.structs.replace(self.config, **settings)
         return NetworkLearner(self.domains, self.catalogues, self.history, config, seed)
 

@@ -1,4 +1,4 @@
-"""Make pipelines over a list of records: real but for the log, the clocks and the store."""
+"""Make pipelines over a list of records. All parts but log, clocks and store are real."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def list_pipeline(
     encoding: Encoding | None = None,
     clocks: Clocks = STILL,
 ) -> Pipeline:
-    """Return a pipeline without a store, wired as that of `run`."""
+    """Return a pipeline without a store, wired as in `run`."""
     ends = Ends(source, sink or ListSink(), encoding or SyncEncoding(HashingEncoder()), None, checkpointer)
     return wired(settings, ends, Metrics(), clocks)
 

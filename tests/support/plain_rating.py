@@ -1,4 +1,4 @@
-"""The rating model in plain numpy, one event at a time: what the compiled one must say."""
+"""Compute the rating model in plain numpy, one event at a time. The compiled one must agree."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 
 class PlainRating:
-    """Users and items are known by their rows; -1 is an unknown one."""
+    """The rating model. Users and items are known by their rows; -1 is an unknown one."""
 
     def __init__(self, domains: Sequence[Domain], dim: int, forget: bool = True) -> None:
         self.ranges = [d.rating_range for d in domains]
@@ -76,11 +76,11 @@ class PlainRating:
         known = self.items.get((domain, item))
         return np.zeros(self.width, np.float32) if known is None else known["offset"]
 
-    def predict(
+    def predict(  # noqa: PLR0913  the columns of an event
         self, domain: int, user: int, item: int, vector: NDArray[np.float32], time: float,
         context: Iterable[str] = (), external: float = 0.0,
     ) -> Array:  # fmt: skip
-        """The columns of `RatingParts` (12,)."""
+        """Return the columns of `RatingParts` (12,)."""
         unit, bias = self.unit(domain), dict.fromkeys(STRENGTH, 0.0)
         for name, x in self.inputs(domain, user, item, context, external).items():
             bias[name[0]] += self.weights.get(name, 0.0) * x
@@ -102,11 +102,11 @@ class PlainRating:
             external,
         ])  # fmt: skip
 
-    def learn(
+    def learn(  # noqa: PLR0913  the columns of an event
         self, domain: int, user: int, item: int, vector: NDArray[np.float32], time: float, value: float,
         context: Iterable[str] = (), external: float = 0.0,
     ) -> Array:  # fmt: skip
-        """Predict, then learn; the parts (12,)."""
+        """Predict, then learn. Return the parts (12,)."""
         parts = self.predict(domain, user, item, vector, time, context, external)
         unit, (low, high), total = self.unit(domain), self.ranges[domain], parts[:11].sum()
         censored = (value >= high and total > high) or (value <= low and total < low)

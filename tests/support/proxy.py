@@ -1,4 +1,4 @@
-"""A TCP proxy for faults between a client and a server: late answers, cut connections, nobody there."""
+"""Put a TCP proxy between client and server that delays answers, cuts connections, or reaches no server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HOST = "127.0.0.1"
 
 
 class Proxy:
-    """Passes everything on to `port` on this machine; `delay` seconds late on the way back."""
+    """Passes everything on to `port` on this machine. Answers come `delay` seconds late."""
 
     def __init__(self, port: int = 0) -> None:
         self.target = port
@@ -36,7 +36,7 @@ class Proxy:
         self.cut()
 
     def cut(self) -> None:
-        """Breaks every connection that is open now."""
+        """Break every open connection."""
         with self._lock:
             broken, self._open = self._open, set()
         for end in broken:

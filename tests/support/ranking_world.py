@@ -1,4 +1,4 @@
-"""A ranker with its tables, on a synthetic stream of two domains: no learner around it."""
+"""Make a ranker with its tables, without a learner, on a synthetic stream of two domains."""
 
 from __future__ import annotations
 
@@ -100,14 +100,14 @@ class World:
         return self.ranker.ask(done, recalled, seen, self.vectors_of(done.user))
 
     def who(self, user: int | None, domain: int = 1) -> Who:
-        """The same for the plain rules."""
+        """Return the user for the plain rules."""
         recent = self.history.recent(user)
         latest = list(zip(recent.domain.tolist(), recent.row.tolist(), strict=True))[::-1]
         vector = self.vectors_of(np.array([-1 if user is None else user]))[0]
         return Who(latest, self.history.count(user, domain), self.time, vector, self.network[domain])
 
     def rank(self, user: int | None, item: int, domain: int = 1) -> int | None:
-        """The rank of an item; None without."""
+        """Return the rank of an item; None without one."""
         asked = self.asked([user], domain, item)
         rank = int(
             self.ranker.score(
@@ -124,14 +124,14 @@ class World:
     def proposed(
         self, user: int | None, domain: int = 1, include: int = -1
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Candidates' rows (C,) and their columns (columns, C)."""
+        """Return the candidates' rows (C,) and their columns (columns, C)."""
         asked = self.asked([user], domain)
         found = self.ranker._propose(domain, asked, self.space(domain), np.zeros(1, np.int64), include)
         count = int(found.sizes[0])
         return found.rows[0, :count].copy(), found.values[0, : len(LAYOUT), :count].copy()
 
     def column(self, name: str, user: int | None, domain: int = 1, include: int = -1) -> dict[int, float]:
-        """One column, by item row."""
+        """Return one column by item row."""
         rows, values = self.proposed(user, domain, include)
         place = [column.name for column in LAYOUT].index(name)
         return dict(zip(rows.tolist(), values[place].tolist(), strict=True))

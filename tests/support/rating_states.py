@@ -1,4 +1,4 @@
-"""A state of the rating model as it was written when every bias had a name and covariances were whole."""
+"""Write a state of the rating model in the early format, with named biases and whole covariances."""
 
 from __future__ import annotations
 

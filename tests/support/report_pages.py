@@ -1,4 +1,4 @@
-"""A recorder fed with a service's metrics of some minutes, made up: for tests of the report."""
+"""Feed a recorder with made-up metrics of some minutes, for tests of the report."""
 
 from __future__ import annotations
 

@@ -1,25 +1,24 @@
-"""A `crosscurrent run` process under test: config, start, wait until ready, stop."""
+"""Run a `crosscurrent run` process under test: config, start, wait until ready, stop."""
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from consumers.bench.parts.service_config import write_config
+from consumers.bench.parts.service_process import fetch
 from consumers.demo.embedded_servers import free_port
 
 PATIENCE = 90.0
 
 
 def wait_for(what: Callable[[], Any], seconds: float = PATIENCE, why: str = "") -> Any:
-    """The first truthy value of `what()`; fails after `seconds`."""
+    """Return the first truthy value of `what()`. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := what():
@@ -29,62 +28,51 @@ def wait_for(what: Callable[[], Any], seconds: float = PATIENCE, why: str = "") 
 
 
 class Running:
-    """One process of the real command. `topics` maps (kind, domain) to topic names."""
+    """One process of the real command. `domains` holds the config keys of each domain."""
 
     def __init__(
         self, folder: Path, bootstrap: str, redis_url: str, prefix: str, domains: dict[str, dict[str, Any]]
     ) -> None:
         self.port = free_port()
-        self.config = folder / "config.toml"
         self.log = folder / "log"
-        lines = [
-            f'[kafka]\nbootstrap_servers = ["{bootstrap}"]\ndead_letter_topic = "{prefix}.dead"',
-            f'canary_topic = "{prefix}.canary"\ncanary_seconds = 1.0',
-            f'forget_topic = "{prefix}.forget"',
-            f'group_id = "{prefix}"\n[redis]\nurl = "{redis_url}"\nprefix = "{prefix}"',
-            f'[metrics]\nport = {self.port}\n[checkpoint]\ndirectory = "{folder / "checkpoints"}"',
-            "interval_seconds = 0.5",
-        ]
-        for name, domain in domains.items():
-            lines.append(f"[domains.{name}]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in domain.items()]
-            lines.append(f'interactions_topic = "interactions.{prefix}.{name}"')
-            lines.append(f'items_topic = "items.{prefix}.{name}"')
-        self.config.write_text("\n".join(lines))
+        tables = {
+            "kafka": {
+                "bootstrap_servers": [bootstrap],
+                "dead_letter_topic": f"{prefix}.dead",
+                "canary_topic": f"{prefix}.canary",
+                "canary_seconds": 1.0,
+                "forget_topic": f"{prefix}.forget",
+                "group_id": prefix,
+            },
+            "redis": {"url": redis_url, "prefix": prefix},
+            "metrics": {"port": self.port},
+            "checkpoint": {"interval_seconds": 0.5},
+        }
+        topics = ("interactions", "items")
+        with_topics = {
+            name: domain | {f"{kind}_topic": f"{kind}.{prefix}.{name}" for kind in topics}
+            for name, domain in domains.items()
+        }
+        self.config = write_config(folder, tables, with_topics)
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Runs another command of the CLI to its end."""
+        """Run another command of the CLI to its end."""
         line = [sys.executable, "-m", "consumers.cli", *words]
         return subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, check=False, **options)
 
     def start(self, *words: str) -> None:
+        command = [sys.executable, "-X", "faulthandler", "-m", "consumers.cli"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-X",
-                    "faulthandler",
-                    "-m",
-                    "consumers.cli",
-                    "run",
-                    "--config",
-                    str(self.config),
-                    *words,
-                ],
+                [*command, "run", "--config", str(self.config), *words],
                 stdout=log,
                 stderr=log,
             )
 
     def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError as error:
-            return 0, str(error)
+        """Return status and text of the answer; if there is no answer, 0 and the reason."""
+        return fetch(self.port, path, timeout=2.0)
 
     def wait_until_ready(self, seconds: float = PATIENCE) -> None:
         def ready() -> bool:
@@ -95,14 +83,14 @@ class Running:
         wait_for(ready, seconds, why=f"ready; {self.get('/readyz')}; {self.log.read_text()[-2000:]}")
 
     def metric(self, name: str) -> float:
-        """Sum over all label sets of one metric, 0 if it is not there."""
+        """Return the sum of one metric over all label sets; 0 if it is not there."""
         lines = self.get("/metrics")[1].splitlines()
         return sum(
             float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name}{{", f"{name} "))
         )
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Sends the signal and gives the exit code."""
+        """Send the signal and return the exit code."""
         assert self.process is not None
         self.process.send_signal(number)
         try:

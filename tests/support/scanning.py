@@ -1,4 +1,4 @@
-"""Files as `replay` has them before it sends: opened and scanned; what it would send, and what is bad."""
+"""Open and scan files as `replay` does: what it would send, and which rows are bad."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sent_of(scans: list[Scan], check: Check) -> list[Sent]:
 def read(
     path: Path, text: str | bytes, domain: str | None = "movies", **options: Any
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """The decoded values, and the bad rows as `line: reason`, after the file was scanned."""
+    """Scan a file; return the decoded values, and the bad rows as `line: reason`."""
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     table = TableFile(path, domain, ReadOptions(**options))
     scan(table, Check(Settings(), ranged=False))

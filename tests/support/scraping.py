@@ -1,4 +1,4 @@
-"""A real Prometheus under test: it scrapes one service each second and evaluates the rules that are shipped."""
+"""Run a real Prometheus that scrapes one service each second and evaluates the shipped rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RULES = Path(__file__).parents[2] / "deploy" / "prometheus"
 
 
 def shortened(rules: str) -> str:
-    """The rules as they are, but that nothing has to last for minutes before it fires."""
+    """Return the rules, changed so that an alert fires after a second instead of minutes."""
     return re.sub(r"for: \d+[mh]$", "for: 1s", rules, flags=re.MULTILINE)
 
 
@@ -55,7 +55,7 @@ class Prometheus(Server):
             return False
 
     def get(self, path: str, **parameters: str) -> Any:
-        """An answer of the API; raises ValueError with Prometheus' words for a query that does not parse."""
+        """Return an answer of the API. Raises ValueError with Prometheus' words for a query that does not parse."""
         url = f"http://{HOST}:{self.port}{path}?{urllib.parse.urlencode(parameters)}"
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:
@@ -65,10 +65,10 @@ class Prometheus(Server):
                 raise ValueError(f"{parameters}: {error.read().decode()}") from error
 
     def query(self, expr: str) -> list[Any]:
-        """The series of an instant query."""
+        """Return the series of an instant query."""
         return list(self.get("/api/v1/query", query=expr)["result"])
 
     def firing(self) -> set[str]:
-        """Names of the alerts that fire, without their prefix."""
+        """Return the names of the alerts that fire, without their prefix."""
         found = self.query('ALERTS{alertstate="firing"}')
         return {series["metric"]["alertname"].removeprefix("Crosscurrent") for series in found}

@@ -1,4 +1,4 @@
-"""A redis-server with TLS and one ACL user, on a certificate of its own."""
+"""Run a redis-server with TLS, one ACL user, and its own certificate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USER, PASSWORD = "crosscurrent", "correct-horse-battery"
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """(certificate, key) for 127.0.0.1, signed by itself."""
+    """Make a self-signed certificate and key for 127.0.0.1; return their paths."""
     cert, key = folder / "cert.pem", folder / "key.pem"
     line = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     line += ["-days", "2", "-subj", "/CN=localhost", "-addext", f"subjectAltName=IP:{HOST},DNS:localhost"]
@@ -24,7 +24,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 class SecureStore(Store):
-    """The user may do what deploy/docs/security.md names, on keys under `prefix`, and nothing else."""
+    """A server whose user has only the rights of deploy/docs/security.md, on keys under `prefix`."""
 
     def __init__(self, folder: Path, prefix: str) -> None:
         super().__init__("redis")
@@ -55,7 +55,7 @@ class SecureStore(Store):
         return self.speaks(self.port, seconds)
 
     def speaks(self, port: int, seconds: float) -> bool:
-        """Whether a server with our certificate asks for a user at this port."""
+        """Return whether a server with our certificate asks for a user at this port."""
         context = ssl.create_default_context(cafile=str(self.cert))
         try:
             with (

@@ -1,4 +1,4 @@
-"""Real servers under real sentinels: one master, replicas, and who watches them. Not a test."""
+"""Run real servers under real sentinels: a master, its replicas, and the sentinels that watch them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Replicated(Store):
 
 
 class SecureReplicated(SecureStore):
-    """The same with TLS and ACL users, between the servers too."""
+    """A server with TLS and ACL users that may be a replica, also between the servers."""
 
     def __init__(self, folder: Path, prefix: str, master: SecureStore | None = None) -> None:
         folder.mkdir(parents=True)
@@ -94,7 +94,7 @@ class SentinelServer(Store):
 
 
 class Group(contextlib.ExitStack):
-    """Starts all of it; `url` names the sentinels."""
+    """Starts servers and sentinels. `url` names the sentinels."""
 
     def __init__(
         self, folder: Path, replicas: int = 2, sentinels: int = 3, prefix: str | None = None
@@ -139,7 +139,7 @@ class Group(contextlib.ExitStack):
             )
 
     def options(self) -> dict[str, str]:
-        """What a client needs beside the URL."""
+        """Return what a client needs beside the URL."""
         if self.secure is None:
             return {}
         return {
@@ -165,21 +165,20 @@ class Group(contextlib.ExitStack):
         with self._sentinel(one) as client, contextlib.suppress(redis.RedisError):
             seen = client.sentinel_masters()[NAME]
             known = (seen["num-slaves"], seen["num-other-sentinels"])
-            linked = all(
-                replica["master-link-status"] == "ok" for replica in client.sentinel_slaves(NAME)
-            )  # one that never was linked cannot take over
+            # A replica that was never linked cannot take over.
+            linked = all(replica["master-link-status"] == "ok" for replica in client.sentinel_slaves(NAME))
             return known == (len(self.servers) - 1, len(self.sentinels) - 1) and linked
         return False
 
     def master_port(self) -> int:
-        """By the first sentinel that answers."""
+        """Return the master's port, by the first sentinel that answers."""
         for one in self.sentinels:
             with self._sentinel(one) as client, contextlib.suppress(redis.RedisError):
                 return int(client.sentinel_masters()[NAME]["port"])
         raise AssertionError("no sentinel answers")
 
     def kill_master(self) -> None:
-        """Returns once the sentinels name another."""
+        """Kill the master; return once the sentinels name another."""
         port = self.master_port()
         next(server for server in self.servers if server.port == port).stop()
         wait_for(lambda: self.master_port() != port, 60, why="another master")

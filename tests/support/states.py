@@ -1,19 +1,31 @@
-"""Comparing states bit by bit. Not a test: `from tests.states import differences`."""
+"""Compare states bit by bit, and read them as a checkpoint would."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 
-from models.arm_selector import NAMES, Arm
+from models.state.snapshot import Snapshot, joined, snapshot
+
+
+def decoded(taken: Snapshot) -> dict[str, Any]:
+    """Return the state as it is read from a checkpoint."""
+    state: dict[str, Any] = joined(msgspec.msgpack.decode(taken.body), taken.tensors)
+    return state
+
+
+def read_back(state: Any, increment: bool = False) -> Any:
+    """Return what a checkpoint of this state, or of what has changed in it, holds."""
+    return decoded(snapshot(state, increment))
 
 
 def differences(one: Any, two: Any, ignore: Callable[[str], bool] = lambda _path: False) -> list[str]:
-    """Paths at which two nested states differ in type, order of keys, shape or a single bit; empty if nowhere."""
+    """Return the paths at which two nested states differ in type, order of keys, shape or a single bit."""
     return [path for path in _differences(one, two, "") if not ignore(path)]
 
 
@@ -40,8 +52,3 @@ def _bits(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return (str(value.dtype), value.shape, value.tobytes())
     return struct.pack("d", value) if isinstance(value, float) else value
-
-
-def following(domain: str, arm: Arm, buckets: Iterable[str] = NAMES) -> dict[str, Any]:
-    """Return the state of a guard that follows this arm for the rankings of users in these buckets."""
-    return {f"{domain}\t{bucket}\tranking": {"followed": arm, "events": 1, "tests": {}} for bucket in buckets}

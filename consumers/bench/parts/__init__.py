@@ -1,1 +1,1 @@
-"""What contestants share: their task, the events, learners that are filled already, a service in a process."""
+"""Hold what contestants share: their task, the events, filled learners, a service in a process."""

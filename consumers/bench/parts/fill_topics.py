@@ -1,4 +1,4 @@
-"""Before `bare_poll` and `drain`: write a stream into the topics of a broker. Fields: `data`, `events`, `bootstrap`."""
+"""Write a stream into a broker's topics, for `bare_poll` and `drain`. Fields: `data`, `events`, `bootstrap`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learners with large tables, filled directly: a stream of as many users would take hours."""
+"""Fill the large tables of learners directly: a stream of as many users would take hours."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from serving.contract import Keys
 from serving.publication.publication_queue import Outbox
 
 ITEMS = 50_000
-"""In a domain, by default."""
+"""Items in a domain, by default."""
 DOMAINS = ("movies", "books")
 NEIGHBOURS, SEEN, TOP, POPULAR = 64, 10, 50, 1_000
 START = 1_700_000_000.0
 
 
 def made(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, Outbox]:
-    """Return empty learners of two domains with room for `users` users, and `items` items a domain.
+    """Return empty learners of two domains, with room for `users` users and for `items` items a domain.
 
-    lists: for the source domain, too.
+    lists: whether lists are made for the source domain too.
     """
     domains = [Domain("movies", "source", recommend=lists), Domain("books", "target")]
     arms = Arms(domains, LearningSettings(users=users, items_per_domain=items, compare=False))
@@ -33,7 +33,7 @@ def made(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, Out
 
 
 def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, Outbox]:
-    """Return full ones: every user with ten seen items a domain, a taste, biases and a published list.
+    """Return full learners: each user has ten seen items a domain, a taste, biases and a published list.
 
     Every item has 64 neighbours.
     """
@@ -80,11 +80,11 @@ def _fill_history(full: Learner, users: int) -> None:
 
 
 def _fill_lists(outbox: Outbox, users: int, items: int) -> None:
-    """Everybody's list holds 50 of the most popular items."""
+    """Give every user a list of 50 of the most popular items."""
     last = min(POPULAR, items) - TOP
     starts = np.random.default_rng(3).integers(0, last, (users, 1), dtype=np.int32)
     held = starts + np.arange(1, TOP + 1, dtype=np.int32)
-    outbox._index.load({"on_lists": {"books": held}, "written_at": np.full(users, START)})
+    outbox.index.load({"on_lists": {"books": held}, "written_at": np.full(users, START)})
 
 
 def _fill_visits(visits: CoVisitation, items: int) -> None:
@@ -101,7 +101,7 @@ def _fill_visits(visits: CoVisitation, items: int) -> None:
 
 
 def some_events(users: int, count: int, rng: np.random.Generator, items: int = ITEMS) -> list[Interaction]:
-    """Return ratings by users at random, of items by a power law."""
+    """Return ratings. Their users are uniform at random; their items follow a power law."""
     rows = np.minimum(rng.zipf(1.2, count) - 1, items - 1)
     return [
         Interaction(

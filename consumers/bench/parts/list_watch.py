@@ -1,4 +1,4 @@
-"""How long after an event its user's list is readable: watched in the store, as a reader would see it."""
+"""Watch in the store how long after an event its user's list is readable."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import redis
 from serving.contract import Keys
 
 WATCHED = 64
-"""Events that are watched at a time; others are not looked at."""
+"""Events that are watched at a time. Others are not watched."""
 EVERY_SECONDS = 0.005
 HEAD_BYTES = 120
-"""The beginning of a list, with its times; the whole one would cost the watcher more than the store."""
+"""The beginning of a list, with its times. To decode whole lists would cost more than the store does."""
 _EVENT_TS = re.compile(rb'"event_ts":(\d+)')
 
 
@@ -27,7 +27,7 @@ class ListWatch(threading.Thread):
     def __init__(self, url: str) -> None:
         super().__init__(name="lists", daemon=True)
         self.seconds: list[float] = []
-        """Of each watched event, until its list was read."""
+        """When each watched event was sent. It is removed once its list was read."""
         self._client = redis.Redis.from_url(url, legacy_responses=False)
         self._keys = Keys()
         self._waiting: dict[str, int] = {}
@@ -35,13 +35,13 @@ class ListWatch(threading.Thread):
         self._ended = threading.Event()
 
     def sent(self, user: str, domain: str, at_ms: int) -> None:
-        """Watch an event that is being sent, unless enough are."""
+        """Watch an event that is being sent, unless enough are watched."""
         with self._lock:
             if len(self._waiting) < WATCHED:
                 self._waiting.setdefault(self._keys.recommendations(user, domain), at_ms)
 
     def end(self, seconds: float) -> int:
-        """Give the lists so long to come, then stop. Return how many did not: they count with their age so far."""
+        """Wait this long for lists, then stop. Return how many are missing; each counts with its age so far."""
         deadline = time.monotonic() + seconds
         while self._waiting and time.monotonic() < deadline:
             time.sleep(EVERY_SECONDS)

@@ -1,8 +1,7 @@
-"""A `crosscurrent run` process between a broker and a store, and what its metrics say."""
+"""Run a `crosscurrent run` process between a broker and a store, and read its metrics."""
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from consumers.bench.parts.service_config import write_config
 from consumers.demo.embedded_servers import free_port
 from models.schema import Domain
 
@@ -37,21 +37,18 @@ class Metrics(dict[str, float]):
 
 
 class ServiceProcess:
-    """A context: the service runs within it, with a config of its own in `folder`. Raises RuntimeError at a failure."""
+    """Runs the service within a context, with a config in `folder`. Raises RuntimeError at a failure."""
 
     def __init__(self, folder: Path, bootstrap: str, url: str, domains: Sequence[Domain]) -> None:
         self._port = free_port()
         self._log = folder / "service.log"
-        self._config = folder / "crosscurrent.toml"
-        lines = [
-            f'[kafka]\nbootstrap_servers = ["{bootstrap}"]\ncanary_topic = ""',
-            f'[redis]\nurl = "{url}"\n[metrics]\nport = {self._port}',
-            f"[checkpoint]\ndirectory = {json.dumps(str(folder / 'checkpoints'))}",
-        ]
-        for domain in domains:
-            limits = list(domain.rating_range)
-            lines.append(f'[domains.{domain.name}]\nrole = "{domain.role}"\nrating_range = {limits}')
-        self._config.write_text("\n".join(lines) + "\n")
+        tables: dict[str, dict[str, object]] = {
+            "kafka": {"bootstrap_servers": [bootstrap], "canary_topic": ""},
+            "redis": {"url": url},
+            "metrics": {"port": self._port},
+        }
+        kinds = {d.name: {"role": d.role, "rating_range": list(d.rating_range)} for d in domains}
+        self._config = write_config(folder, tables, kinds)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -72,7 +69,7 @@ class ServiceProcess:
             self._process.wait()
 
     def metrics(self) -> Metrics:
-        """Return the metrics of now, once the service answers. Raises RuntimeError if it does not."""
+        """Return the present metrics, once the service answers. Raises RuntimeError if it does not."""
         deadline = time.monotonic() + START_SECONDS
         while (answer := self._get("/metrics"))[0] != 200:
             self.check()
@@ -102,11 +99,16 @@ class ServiceProcess:
             raise RuntimeError(f"the service ended: {self._log.read_text()[-2000:]}")
 
     def _get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://{HOST}:{self._port}{path}", timeout=10) as got:
-                return got.status, got.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, ""
-        except OSError:
-            return 0, ""
+        return fetch(self._port, path)
+
+
+def fetch(port: int, path: str, timeout: float = 10.0) -> tuple[int, str]:
+    """Return status and text of the service's answer; if there is no answer, 0 and the reason."""
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=timeout) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)

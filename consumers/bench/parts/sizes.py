@@ -1,4 +1,4 @@
-"""Bytes of a learner's tables, by what they hold: everything that is reachable from them, each object once."""
+"""Count the bytes of a learner's tables, by what they hold. Every reachable object counts once."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ KINDS: dict[str, tuple[Owner, str]] = {
     "on_lists": ("user", "index of lists"),
     "written_at": ("user", "index of lists"),
 }
-"""What a table holds, and whose row it has, by the beginning of its path in the live state; the longest one counts."""
+"""Owner of a table's rows, and what it holds, by the beginning of its path in the live state. The longest counts."""
 _LAST: tuple[type[Part], ...] = (Named, Places)
-"""Parts that reach their whole owner: what has a part of its own is counted there first."""
+"""Parts that reach their whole owner. What has a part of its own is counted there first."""
 _SKIPPED = (type, ModuleType, BuiltinFunctionType)
 
 
 def kind_of(path: Iterable[Any]) -> tuple[Owner, str]:
-    """Return whose table it is, and what it holds; `shared`, with the path's first word, for all others."""
+    """Return the owner of a table's rows, and what it holds; for others `shared` and the path's first word."""
     names = list(map(str, path))
     if names[0] == "alone":  # the rating model of a target alone has the same tables
         names = ["rating", *names[2:]]
@@ -58,16 +58,16 @@ def table_bytes(lives: Iterable[Any]) -> Counter[tuple[Owner, str]]:
     visited: set[int] = set()
     every = [pair for live in lives for pair in parts(live)]
     for path, part in sorted(every, key=lambda pair: isinstance(pair[1], _LAST)):
-        visited |= {id(part), id(part.touched)}  # marks are of what changed since the last checkpoint
+        visited |= {id(part), id(part.touched)}  # marks name what changed since the last checkpoint
         fields = [getattr(part, name) for name in part.__struct_fields__ if name != "touched"]
         found[kind_of(path)] += reachable_bytes(fields, visited)
     return found
 
 
 def reachable_bytes(roots: list[Any], visited: set[int]) -> int:
-    """Return the bytes of all that can be reached from the roots and was not visited; adds it to `visited`.
+    """Return the bytes of all that can be reached from the roots and is not in `visited`; add it there.
 
-    Classes and modules are left out, and of functions all but what they enclose: they are the program's.
+    Classes and modules are left out, because they belong to the program. Of a function, only what it encloses counts.
     """
     total, waiting = 0, list(roots)
     while waiting:
@@ -87,7 +87,7 @@ def reachable_bytes(roots: list[Any], visited: set[int]) -> int:
 
 
 def _referents(one: Any) -> list[Any]:
-    if isinstance(one, dict):  # the collector passes over keys that are strings
+    if isinstance(one, dict):  # the collector skips keys that are strings
         return [*one.keys(), *one.values()]
     if isinstance(one, MethodType):
         return [one.__self__, one.__func__]

@@ -1,4 +1,4 @@
-"""Lists in a store, for those who read them, and the latency of reading."""
+"""Fill a store with lists, and measure the latency of reading them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def user(number: int) -> str:
 
 
 def a_list() -> bytes:
-    """Return a list as the service writes it: 50 items, the first ten explained; about 4 KB."""
+    """Return a list as the service writes it: 50 items, of which ten are explained; about 4 KB."""
     why = {name: 0.123456789 * n for n, name in enumerate(SIGNALS, 1)}
     items = [ListedItem(f"{DOMAIN}-{n:08}", 3.0 - n / 37, why if n < EXPLAINED else None) for n in range(TOP)]
     now = int(time.time() * 1000)
@@ -29,7 +29,7 @@ def a_list() -> bytes:
 
 
 def fill(url: str) -> None:
-    """Write a list for every user, and the popular one."""
+    """Write a list for every user, and the popular list."""
     keys, value = Keys(), a_list()
     with redis.Redis.from_url(url, legacy_responses=False) as client:
         for n in range(USERS):
@@ -40,7 +40,7 @@ def fill(url: str) -> None:
 def latency(call: Callable[[str], object], seconds: float) -> dict[str, float]:
     """Call once for user after user; return the medians over blocks of each block's p50 and p99, in microseconds.
 
-    A block has 1,000 calls, the first is warm-up. There are 20, or as many as begin within `seconds`.
+    A block has 1,000 calls. The first block is warm-up. There are 20 blocks, or as many as begin within `seconds`.
     """
     random = np.random.default_rng(0)
     found: list[NDArray[np.float64]] = []

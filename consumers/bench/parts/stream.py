@@ -1,4 +1,4 @@
-"""The events that are learned: generated ones of MovieLens-like shape, or a set in a folder."""
+"""Make the events that are learned: generated ones shaped like MovieLens, or those of a set in a folder."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from models.schema import Domain, Interaction, Item, Kind
 
 INTERACTIONS, ITEMS = "interactions.csv.gz", "items.csv.gz"
 VISIT = 16_384
-"""Events among which those of one user come close together."""
+"""Events within which those of one user are brought close together."""
 AT_ONCE = 16
-"""Users who are active at the same time, about."""
+"""About how many users are active at the same time."""
 SPACING_MS = 500
-"""Between two generated events."""
+"""Milliseconds between two generated events."""
 
 
 class Stream(NamedTuple):
-    """`events` in time order. The domain with fewest events is the target; lists are made for all."""
+    """Events in time order. The domain with fewest events is the target; lists are made for all domains."""
 
     events: list[Interaction]
     items: list[Item]
@@ -43,16 +43,16 @@ class _Event(msgspec.Struct):
 
 
 def load(folder: str, events: int) -> Stream:
-    """Return the first `events` events of the set in `folder`; of generated ones without a folder. Raises Stop."""
+    """Return the first `events` events of the set in `folder`, or of generated ones without a folder. Raises Stop."""
     return of_folder(Path(folder), events) if folder else generated(events)
 
 
 def world(
     events: int, users: int = 2_000, items: int = 10_000, start_ms: int | None = 1_704_067_200_000
 ) -> WorldSettings:
-    """Return a world of three domains: ratings and clicks, items and users by a power law.
+    """Return a world of three domains with ratings and clicks. Items and users follow a power law.
 
-    items: over all domains. start_ms: None for the clock's time at each event.
+    items: those of all domains together. start_ms: None for the present time at each event.
     """
     domains = (("movies", 0.40, 3.6, 0.5), ("books", 0.35, 3.9, 0.3), ("games", 0.25, 3.0, 0.2))
     return WorldSettings(
@@ -68,7 +68,7 @@ def world(
 
 
 def generated(events: int, users: int = 2_000) -> Stream:
-    """Return generated events in which a user's come in bursts, as in MovieLens: a user rates much in one visit."""
+    """Return generated events that come in bursts, as in MovieLens: a user rates many items in one visit."""
     simulator = Simulator(world(max(events, VISIT), users))
     found = list(_in_visits(list(map(interaction, simulator.events()))))[:events]
     catalogue = [item(record) for record in simulator.items()]
@@ -76,7 +76,7 @@ def generated(events: int, users: int = 2_000) -> Stream:
 
 
 def _in_visits(events: list[Interaction]) -> Iterator[Interaction]:
-    """Reorder events so that a user's come together, among those of a few others; their times follow the order."""
+    """Reorder events so that a user's come together, mixed with those of a few others. Times follow the order."""
     random, at = np.random.default_rng(0), events[0].timestamp
     for start in range(0, len(events), VISIT):
         some = events[start : start + VISIT]
@@ -101,7 +101,7 @@ def of_folder(folder: Path, events: int) -> Stream:
 def roles(
     names: list[str], events: Iterable[Interaction], limits: tuple[float, float] = (1.0, 5.0)
 ) -> list[Domain]:
-    """Return the domains: the one with fewest events is the target, the others are its sources."""
+    """Return the domains. The one with fewest events is the target; the others are its sources."""
     counts = Counter(dict.fromkeys(names, 0))
     counts.update(event.domain for event in events)
     target = min(names, key=lambda name: counts[name])

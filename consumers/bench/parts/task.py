@@ -1,4 +1,4 @@
-"""What a contestant is asked for, and how it answers."""
+"""Define what a contestant is asked for, and how it answers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import msgspec
 
 
 class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The order to one contestant; each reads the fields that it needs."""
+    """What one contestant is asked for. It reads the fields that it needs."""
 
     data: str = ""
-    """Folder with interactions.csv.gz and items.csv.gz; empty for generated events."""
+    """Folder with interactions.csv.gz and items.csv.gz. Empty: events are generated."""
     events: int = 2_000
-    """Events of the stream, warm-up included."""
+    """Events of the stream, with the warm-up."""
     seconds: float = 10.0
-    """Longest time to measure, for parts in process of CPU; fewer events are measured if they take longer."""
+    """Longest time to measure; CPU time for contestants in process. Fewer events are measured if they take longer."""
     batch: int = 16
     """Events in a micro-batch."""
     threads: int = 1
@@ -25,7 +25,7 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Events a second that are sent."""
     users: int = 10_000
     items: int = 10_000
-    """Over all domains."""
+    """Items of all domains together."""
     sizes: tuple[tuple[int, int], ...] = ()
     """Pairs of users and items."""
     bootstrap: str = ""
@@ -33,7 +33,7 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = ""
     """The store."""
     folder: str = ""
-    """Where a checkpoint is."""
+    """Folder of a checkpoint."""
 
 
 def answer(measure: Callable[[Task], dict[str, Any]]) -> None:

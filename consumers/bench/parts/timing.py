@@ -1,4 +1,4 @@
-"""Time that passes, and time of CPU."""
+"""Measure wall time, CPU time and memory."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ class Timed:
 
 
 def peak_gb() -> float:
-    """Return the most memory that this process has had resident, in GB."""
+    """Return the peak resident memory of this process, in GB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

@@ -1,4 +1,4 @@
-"""Before `restart` and `read_bytes`: write a checkpoint of filled learners. Fields: `users`, `items`, `folder`."""
+"""Write a checkpoint of filled learners, for `restart` and `read_bytes`. Fields: `users`, `items`, `folder`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from serving.publication.publication_queue import Outbox
 
 
 def live(arms: Arms, outbox: Outbox) -> dict[str, Any]:
-    """Return the tables of learners and lists, as a checkpoint of `run` has them."""
+    """Return the tables of learners and lists, as they are in a checkpoint of `run`."""
     return {"arms": arms.live(), "outbox": outbox.live([])}
 
 
 def measure(task: Task) -> dict[str, Any]:
-    """Return the bytes that were written, and how long it took."""
+    """Return the bytes that were written, and the seconds it took."""
     use_one_thread()
     arms, outbox = filled(task.users, task.items // len(DOMAINS))
     with Timed() as timed:

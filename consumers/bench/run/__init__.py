@@ -1,1 +1,1 @@
-"""The command: start contestants, make rows of their figures, show them."""
+"""Start contestants, make rows of their figures, and show the rows."""

@@ -1,4 +1,4 @@
-"""`crosscurrent bench`: rows one after the other; a contestant that fails leaves the others be."""
+"""Run `crosscurrent bench`: measure row after row. A contestant that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from consumers.terminal.compiling import compile_first
 
 
 class Options(NamedTuple):
-    """What `crosscurrent bench` was asked for. rows: some of `NAMES`, or none for all of them."""
+    """Options of `crosscurrent bench`. rows: some of `NAMES`; empty for all."""
 
     rows: Sequence[str] = ()
     quick: bool = False
@@ -31,7 +31,7 @@ class Options(NamedTuple):
 
 
 class Failed(msgspec.Struct):
-    """A row without figures, because of a contestant."""
+    """A row without figures, because a contestant failed."""
 
     row: str
     contestant: str
@@ -39,7 +39,7 @@ class Failed(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """All that is known of a run: what was measured where, and what each contestant said."""
+    """Everything about a run: machine, rows, and the answer of each contestant."""
 
     date: str
     machine: dict[str, Any]
@@ -52,7 +52,7 @@ class Report(msgspec.Struct):
 
 
 def run_bench(options: Options) -> Report:
-    """Measure what was asked for, and draw the plot. Raises Stop."""
+    """Measure the rows of the options, and draw the plot. Raises Stop."""
     begun, wanted = time.monotonic(), [name for name in NAMES if not options.rows or name in options.rows]
     if options.plot is not None and "growth" not in wanted:
         raise Stop("--plot draws the row growth: name it too, or no row at all")
@@ -72,7 +72,7 @@ def run_bench(options: Options) -> Report:
 def _fill(report: Report, wanted: Sequence[str], chosen: Plan) -> None:
     """Measure the rows, and say on stderr what is measured now."""
     console = log.console(stderr=True)
-    compile_first(console)  # else it would be in what is measured
+    compile_first(console)  # else its time would be measured
     with log.bars(console) as bars:
         bar = bars.add_task("starting", total=len(wanted))
         now = ""

@@ -1,4 +1,4 @@
-"""The machine, the versions and the day: a figure means nothing without them."""
+"""Describe the machine, the versions and the day: a figure means nothing without them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACKAGES = ("numpy", "numba", "torch", "river", "kafka-python", "redis", "calfki
 
 
 def machine() -> dict[str, Any]:
-    """Return CPU, cores, memory and how busy the machine is now, so that other work beside a run shows."""
+    """Return CPU, cores, memory and the present load, which shows other work beside the run."""
     return {
         "cpu": _field("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
@@ -26,7 +26,7 @@ def machine() -> dict[str, Any]:
 
 
 def free_bytes() -> float:
-    """Return the memory that a process may take without pushing others out."""
+    """Return the bytes that a process may take without pushing others out of memory."""
     return 1e3 * _kilobytes("MemAvailable")
 
 
@@ -52,7 +52,7 @@ def _kilobytes(name: str) -> float:
 
 
 def _field(path: str, name: str) -> str | None:
-    """Return the first value of a field in a file of the kernel; None where there is none."""
+    """Return the first value of a field in a file of the kernel; None if it is not there."""
     try:
         lines = Path(path).read_text().splitlines()
     except OSError:

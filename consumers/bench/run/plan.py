@@ -1,4 +1,4 @@
-"""How much is measured: in full within a quarter of an hour on two cores, quickly within two minutes."""
+"""Set how much is measured: on two cores within a quarter of an hour, or quickly within two minutes."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ GENERATED = "generated"
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Events and seconds of each contestant; whichever ends first ends it."""
+    """Events and seconds of each contestant. The first of the two limits ends it."""
 
     sets: tuple[tuple[str, str], ...] = ((GENERATED, ""),)
-    """(name, folder) of the streams; no folder for generated events."""
+    """Name and folder of each stream. An empty folder: events are generated."""
     events: int = 100_000
     learn_seconds: float = 25.0
     drain_seconds: float = 60.0
     fresh_seconds: float = 30.0
     rate: float = 2_000.0
-    """Of freshness, events a second."""
+    """Events a second for the row freshness."""
     list_rate: float = 1_000.0
-    """Of lists, events a second."""
+    """Events a second for the row lists."""
     fresh_users: int = 20_000
-    """So many that most events of a second are of different ones: nearly every event makes a list due."""
+    """Most events of a second belong to different users, so nearly every event makes a list due."""
     fresh_items: int = 10_000
     read_seconds: float = 15.0
     growth_events: int = 4_000
     growth_seconds: float = 5.0
     growth_users: Sizes = ((10_000, 10_000), (100_000, 10_000), (1_000_000, 10_000))
     growth_items: Sizes = ((10_000, 1_000), (10_000, 10_000), (10_000, 100_000))
-    """(users, items) each."""
+    """Pairs of (users, items)."""
     memory_events: int = 10_000
     restart_users: int = 1_000_000
     restart_items: int = 20_000
@@ -55,13 +55,13 @@ QUICK = Plan(
 
 
 def plan(quick: bool, data: Path | None, rate: float) -> Plan:
-    """Return the plan that a call asks for. Raises Stop for a folder without a set."""
+    """Return the plan for these options. Raises Stop for a folder without a set."""
     chosen = msgspec.structs.replace(QUICK if quick else Plan(), rate=rate)
     return chosen if data is None else msgspec.structs.replace(chosen, sets=sets_in(data))
 
 
 def sets_in(folder: Path) -> tuple[tuple[str, str], ...]:
-    """Return the sets in a folder: itself, or those of its folders that hold both files. Raises Stop for none."""
+    """Return the sets in a folder: itself, or its folders that hold both files. Raises Stop if there are none."""
     places = [folder, *sorted(path for path in folder.glob("*") if path.is_dir())]
     found = [path for path in places if all((path / name).is_file() for name in (INTERACTIONS, ITEMS))]
     if not found:

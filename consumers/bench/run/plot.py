@@ -1,6 +1,6 @@
-"""A picture of what an event costs against the size of the tables.
+"""Draw what an event costs against the size of the tables.
 
-matplotlib is imported only when one is asked for.
+matplotlib is imported only when a plot is asked for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from consumers.errors import Stop
 
 
 def write_plot(path: Path, runs: Sequence[Sequence[dict[str, Any]]]) -> None:
-    """Draw a line for each run, on logarithmic axes; `path` ends in .svg or .png. Raises Stop.
+    """Draw a line for each run, on logarithmic axes. `path` ends in .svg or .png. Raises Stop.
 
     runs: points with `users`, `items` and `cpu_us` each.
     """

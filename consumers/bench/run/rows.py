@@ -1,4 +1,4 @@
-"""The rows of the table: which contestants each needs, and what is made of their figures."""
+"""Make the rows of the table: run the contestants that each needs, and compute its figures."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from consumers.bench.run.slope import exponent
 from consumers.demo.embedded_servers import Broker, Store
 
 RESTART_BYTES = 20_000
-"""Memory that a user takes while a checkpoint is written, and a quarter more."""
+"""Bytes that a user takes while a checkpoint is written, plus a quarter."""
 USERS_STEP = 50_000
 
 
 class Figure(msgspec.Struct):
-    """One line of the table. `set`: the stream, where there can be several."""
+    """One line of the table. set: the name of the stream, if there can be several."""
 
     row: str
     name: str
     value: float | None
-    """None where nothing was observed."""
+    """None if nothing was observed."""
     unit: str
     better: Literal["higher", "lower"]
     set: str = ""
@@ -34,7 +34,7 @@ class Figure(msgspec.Struct):
 
 
 class Rows:
-    """Makes rows; contestants that several rows need run once."""
+    """Makes rows. A contestant that several rows need runs once."""
 
     def __init__(self, runner: Runner, plan: Plan) -> None:
         self._runner, self._plan = runner, plan
@@ -185,14 +185,14 @@ class Rows:
         return [Figure("restart", name, ours["seconds"] / bare["seconds"], "ratio", "lower", note=note)]
 
     def all(self) -> dict[str, Callable[[], list[Figure]]]:
-        """Return what makes each row, by its name, in the order of the table."""
+        """Return the maker of each row by the row's name, in the order of the table."""
         return {name: getattr(self, name) for name in NAMES}
 
 
 NAMES = (
     "learner", "threads", "drain", "biased_mf", "freshness", "lists", "read", "growth", "memory", "restart",
 )  # fmt: skip
-"""A row of foreign facts, read and folded, belongs after `memory` once several shards can be run."""
+"""Once several shards can be run, a row of facts from other shards belongs after `memory`."""
 
 
 def _some(got: dict[str, Any]) -> str:
@@ -205,7 +205,7 @@ def _threads(got: dict[str, Any]) -> str:
 
 
 def _pace(got: dict[str, Any]) -> str:
-    """Say whether the service kept up: what it has not learned yet counts nowhere."""
+    """Say whether the service kept up: events that it has not learned yet are in no other figure."""
     pace = f"{got['learned_per_second']:,.0f} events/s learned"
     return f"{pace}: falls behind" if got["behind"] > got["rate"] else pace
 

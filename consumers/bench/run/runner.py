@@ -1,4 +1,4 @@
-"""Contestants in processes of their own, one after the other."""
+"""Run contestants in fresh processes, one after the other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOLD_LINES = 5
 
 
 class ContestantFailed(Exception):
-    """A contestant ended without figures; the message has the end of what it wrote."""
+    """A contestant ended without figures. The message has the end of its output."""
 
     def __init__(self, contestant: str, why: str) -> None:
         super().__init__(f"{contestant}: {why}")
@@ -38,7 +38,7 @@ class Ran(msgspec.Struct):
 
 
 class Runner:
-    """Starts contestants and keeps what they answered. tell: what starts now, for people who wait."""
+    """Starts contestants and keeps their answers. tell: gets the name of each that starts, for people who wait."""
 
     def __init__(self, tell: Callable[[str], object], package: str = "consumers.bench") -> None:
         self.ran: list[Ran] = []

@@ -1,4 +1,4 @@
-"""How cost grows with size, as one number."""
+"""Say in one number how cost grows with size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
     """Return b of cost = a · size^b by least squares on the logarithms: 0 for constant cost, 1 for linear.
 
-    Raises ValueError for fewer than two different sizes, or for what has no logarithm.
+    Raises ValueError for fewer than two different sizes, and for values without a logarithm.
     """
     if len(set(sizes)) < 2 or min(*sizes, *costs) <= 0:
         raise ValueError(f"no slope through sizes {list(sizes)} and costs {list(costs)}")

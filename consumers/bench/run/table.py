@@ -1,4 +1,4 @@
-"""The report for people."""
+"""Print the report for people."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from consumers.bench.run.command import Report
 from consumers.terminal.plain_text import plain
 
 FINE = 100.0
-"""Below this, digits after the point count."""
+"""Smaller figures get digits after the point."""
 
 
 def number(value: float | None) -> str:
-    """Return a figure with about three digits that count; a dash where nothing was observed."""
+    """Return a figure with about three significant digits; a dash if nothing was observed."""
     if value is None:
         return "–"
     if abs(value) >= FINE:

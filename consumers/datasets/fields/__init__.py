@@ -1,4 +1,4 @@
 """Turn the cells of one row into fields.
 
-Called by datasets; touches nothing outside.
+Datasets call it. It touches nothing outside.
 """

@@ -44,7 +44,7 @@ def as_id(value: Any, field: str, columns: Mapping[str, str]) -> str:
     if not isinstance(value, str):
         value = _id_text(value, field, columns)
     value = value.strip()
-    if value.isalnum() and len(value) <= 256:  # the fast way, for nearly all ids
+    if value.isalnum() and len(value) <= 256:  # a short cut for nearly all ids
         return str(value)
     _refuse_odd(value, field)
     if value[-1:] == "0" and (whole := _WHOLE.fullmatch(value)) is not None:
@@ -106,14 +106,14 @@ def as_flag(value: Any, field: str) -> bool:
 
 
 def as_object(value: Any, field: str) -> dict[str, Any]:
-    """Return an object, or the object that its JSON stands for; without its nulls."""
+    """Return an object, or the object in a JSON text, without its nulls."""
     if isinstance(value, str | bytes):
         try:
             value = msgspec.json.decode(value)
         except (msgspec.MsgspecError, UnicodeError):
             raise BadRowError(f"{field} {short(value)} is not a JSON object") from None
     if isinstance(value, list) and all(isinstance(pair, tuple) for pair in value):
-        value = dict(value)  # a map of Parquet
+        value = dict(value)  # a Parquet map
     if not isinstance(value, dict):
         raise BadRowError(f"{field} is {kind_of(value)} ({short(value)}), not an object")
     return {str(name): inner for name, inner in value.items() if inner is not None}

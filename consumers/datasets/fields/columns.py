@@ -73,7 +73,7 @@ Sample = Mapping[str, Sequence[Any]]
 
 
 class Columns(NamedTuple):
-    """What a table holds, and the column of each field. `doubtful`: items that may be events without a user."""
+    """What a table holds, and the column of each field. `doubtful`: they may be events without a user."""
 
     kind: Kind
     fields: dict[str, str]
@@ -195,7 +195,7 @@ def _refuse_doubt(path: Path, doubtful: Mapping[str, list[str]], options: ReadOp
 def _of_interactions(
     path: Path, fields: dict[str, str], names: Sequence[str], options: ReadOptions, sample: Sample
 ) -> list[str]:
-    """Decide on rating and time, the two fields that matter most; return what to say about them. Raises TableError."""
+    """Decide on rating and time, the fields that matter most. Return what to say about them. Raises TableError."""
     notes = []
     left = [name for name in names if name not in fields.values()]
     if options.no_time:

@@ -1,4 +1,4 @@
-"""Recognise a column that may hold ratings although no option names it: its rows must not become clicks unasked."""
+"""Recognise a column that may hold ratings although no option names it: else its rows would become clicks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turn one row of a table into a record in contract JSON, or into the reason why not."""
+"""Turn one row of a table into a record in contract JSON, or say why it is none."""
 
 from __future__ import annotations
 

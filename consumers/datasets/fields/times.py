@@ -122,7 +122,7 @@ def _of_date(when: datetime) -> float:
 
 
 def _date(text: str, order: DateOrder | None) -> datetime:
-    """Raises ValueError for a text that is no date, or one of two readings."""
+    """Return the date of a text. Raises ValueError if it is no date, or has two readings."""
     text = re.sub(r"\[[^\]]*\]$", "", text)  # 2011-12-03T10:15:30+01:00[Europe/Paris]: the offset is enough
     if numeric := _NUMERIC_DATE.fullmatch(text):
         if order is None:

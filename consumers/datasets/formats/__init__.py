@@ -1,4 +1,4 @@
 """Turn the bytes of a file into rows.
 
-Called by datasets; touches files only.
+Datasets call it. It touches files only.
 """

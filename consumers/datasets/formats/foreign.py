@@ -32,7 +32,7 @@ _STARTS: tuple[tuple[bytes, str, str], ...] = (
 
 
 def refuse_foreign(path: Path, head: bytes) -> None:
-    """Raises TableError for a file that begins like one of them."""
+    """Raise TableError for a file that begins like one of these."""
     for start, name, command in _STARTS:
         if head.startswith(start):
             raise TableError(
@@ -50,7 +50,7 @@ def refuse_foreign(path: Path, head: bytes) -> None:
 
 
 def refuse_office(path: Path, names: list[str]) -> None:
-    """Raises TableError for a zip archive whose `names` are those of a spreadsheet."""
+    """Raise TableError for a zip archive whose `names` are those of a spreadsheet."""
     for inside, name in (("xl/workbook.xml", "an Excel workbook"), ("content.xml", "an OpenDocument file")):
         if inside in names:
             raise TableError(

@@ -211,7 +211,7 @@ def _kind(value: Any) -> str:
 
 
 def _refuse_wrapped(path: Path, found: Object) -> None:
-    """Raises TableError for a table inside one object: by key, or by column as pandas writes it."""
+    """Raise TableError for a table inside one object: by key, or by column as pandas writes it."""
     for key, value in found.items():
         rows = isinstance(value, list) and value and isinstance(value[0], dict)
         if rows and not any(map(names_an_id, found)):

@@ -38,10 +38,7 @@ class ParquetRows:
         return int(self._done * self._path.stat().st_size)
 
     def rows(self, wanted: Sequence[str | None]) -> Iterator[tuple[int, Row | str]]:
-        """Yield (row, values of the `wanted` columns;
-
-        None for a column that is missing). `user.id`: inside a struct.
-        """
+        """Yield (row, values of the `wanted` columns). A missing column has None. `user.id` is inside a struct."""
         line, self.cut = 0, None
         outer = {name: name if name in self.names else name.partition(".")[0] for name in wanted if name}
         read = None if any("#" in name for name in self.names) else list(dict.fromkeys(outer.values()))

@@ -10,7 +10,7 @@ from pathlib import Path
 from consumers.datasets.formats.unpacking import UNREADABLE, Unpacked
 
 UNDECODABLE = "\ufdd0"
-"""Replaces bytes that are no text in the file's encoding. No text has it: Unicode reserves it for programs."""
+"""Stands for bytes that are no text in the file's encoding. No text holds it: Unicode reserves it for programs."""
 
 _BLOCK = 1 << 18
 _LONGEST_LINE = 1 << 26  # characters; a file with a longer line does not consist of lines

@@ -20,7 +20,7 @@ UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
 """The errors of a file that is missing, damaged or cut off."""
 
 _HEAD = 512
-_PACKINGS = 3  # a .csv.gz in a .zip is two
+_PACKINGS = 3  # a .csv.gz in a .zip is packed twice
 
 
 class Unpacked:
@@ -105,5 +105,5 @@ def _only_member(path: Path, file: io.BufferedReader) -> IO[bytes]:
         raise TableError(f"{path}: the archive holds {held}; unpack it and name the tables: unzip {path}")
     try:
         return archive.open(names[0])
-    except (RuntimeError, NotImplementedError) as error:  # it has a password or an unknown packing
+    except (RuntimeError, NotImplementedError) as error:  # it has a password, or an unknown kind of packing
         raise TableError(f"{path}: {error}; unpack it first: unzip {path}") from None

@@ -1,4 +1,4 @@
 """Measure the learner in simulated worlds whose truth is known.
 
-Called by the command line; touches files only.
+The command line calls it. It touches files only.
 """

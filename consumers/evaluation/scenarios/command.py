@@ -1,4 +1,4 @@
-"""`crosscurrent evaluate --scenario`: learn a simulated world with adaptation on and off, side by side."""
+"""Run `crosscurrent evaluate --scenario`: learn a simulated world with adaptation on and off."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run_scenario(
 ) -> dict[str, Any]:
     """Run every seed with adaptation and without, print the table, return the figures. Raises Stop.
 
-    settings: the learner's; its seed is that of the first world. world_of: makes the world of a seed.
+    settings: those of the learner. Their seed is that of the first world. world_of: makes the world of a seed.
     """
     console = console or log.console()
     begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""The names of the scenarios: what can happen in a simulated world."""
+"""Name the scenarios: what can happen in a simulated world."""
 
 from __future__ import annotations
 

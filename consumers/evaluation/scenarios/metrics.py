@@ -1,4 +1,4 @@
-"""Compute the figures of `evaluate --scenario` from what the arms said of a simulated world."""
+"""Compute the figures of `evaluate --scenario` from what the arms predicted in a simulated world."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from models.adaptation.drift_detectors import Detector
 from models.assessment.prequential import NDCG_LOSS, RMSE
 
 ROLLING_EVENTS = 500
-"""Latest events of the target over which the rolling error is taken."""
+"""Latest events of the target over which the rolling error is computed."""
 RECOVERED = 1.05
 """The rolling error has recovered when it is at most this many times the floor."""
 WARM_UP_EVENTS = 5_000
-"""First events of the stream, where no alarm counts as false: new learning may look like drift."""
+"""Events at the beginning of the stream, where no alarm counts as false: new learning may look like drift."""
 ROWS = {"on": "followed", "off": "full", "target_only": "target_only"}
-"""Rows of the report, and the arm whose error each one is. `on` is the arm that the arm selector follows."""
+"""Rows of the report, and the arm whose error each row shows. `on` is the arm that the arm selector follows."""
 RANKED = ("full", "popularity", "target_only")
 
 
@@ -39,12 +39,12 @@ class Pair(NamedTuple):
         return (self.off if row == "off" else self.on).losses[RMSE, ROWS[row]]
 
     def since(self) -> int:
-        """Return how many of the target's events come before what is measured."""
+        """Return how many of the target's events come before the measured ones."""
         return first_measured(World(self.world), self.on.position)
 
 
 def rolling(squared: Floats) -> Floats:
-    """Return the root mean square of the last `ROLLING_EVENTS` values at each of (n,); of all so far where fewer."""
+    """Return, at each of the n values, the root mean square of the last `ROLLING_EVENTS`, or of all so far."""
     total = np.cumsum(np.insert(squared, 0, 0.0))
     first = np.maximum(np.arange(len(squared)) - ROLLING_EVENTS + 1, 0)
     means = (total[1:] - total[first]) / (np.arange(len(squared)) + 1 - first)
@@ -52,10 +52,10 @@ def rolling(squared: Floats) -> Floats:
 
 
 def recovery_events(squared: Floats, since: int, floor: float) -> int:
-    """Count the events from `since` on until the error has recovered; all that are left if it never does.
+    """Count the events from `since` on until the error has recovered. If it never does, count all that are left.
 
     It has recovered once the root mean square of the last `ROLLING_EVENTS` errors is at most `RECOVERED` times the
-    floor. A window that reaches back before the shift holds errors from there too.
+    floor. A window that begins before the shift holds errors from before it too.
     """
     recovered = np.flatnonzero(rolling(squared)[since:] <= RECOVERED * floor)
     return int(recovered[0]) + 1 if len(recovered) else len(squared) - since
@@ -98,7 +98,7 @@ def scenario_figures(scenario: str, pairs: Sequence[Pair]) -> dict[str, Any]:
 def _ranking(traces: Sequence[Trace]) -> dict[str, Any]:
     """Return NDCG@10 over all ranked events of the target, and over those of new or cold users and cold items.
 
-    Of a new user nothing is known: no order can be better than the items' true popularity.
+    The learner has no events of a new user, so no order can be better than the items' true popularity.
     """
     groups = {
         "all": [np.ones(len(t.position), np.bool_) for t in traces],

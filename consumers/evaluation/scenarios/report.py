@@ -14,7 +14,7 @@ from consumers.evaluation.scenarios.metrics import ROWS, Pair, rolling
 from consumers.terminal.plain_text import joined, plain
 
 SHOWN = 20
-"""Actions of the first seed that are printed; the JSON file has all actions of every seed."""
+"""Most actions of the first seed that are printed. The JSON file has all actions of every seed."""
 
 
 def print_scenario(figures: dict[str, Any], console: Console) -> None:

@@ -1,4 +1,4 @@
-"""Run a simulated world through the learner of `run`, and keep what every arm said of the target's events."""
+"""Run a simulated world through the learner of `run`, and keep every arm's predictions of the target's events."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ BIAS_EVENTS = 2_000
 PAIRS = 3_000
 """Random pairs of user and item of the target on which the bias is measured too.
 
-Users choose what they like, and no rating tells about what they leave. A learner that knows only part of a taste may
-be right about chosen items and too high about the rest.
+Users choose what they like, and no rating tells about items that they do not choose. A learner that knows only part of
+a taste may be right about chosen items and too high about the others.
 """
 EARLY = 5
 """A user or an item with fewer earlier events in the target is cold."""
 
 
 class ScenarioPass(NamedTuple):
-    """What one process runs."""
+    """Defines what one process runs."""
 
     world: WorldSettings
     settings: bytes
-    """The config as JSON; the learner's seed is that of the world."""
+    """The config as JSON. The learner's seed is that of the world."""
     adapt: bool
     """Whether the adaptation loop and the target-only learner run."""
     ranked: bool
@@ -75,14 +75,14 @@ class Trace(NamedTuple):
     bias: float
     """Mean of (learned minus true) over the target's `BIAS_EVENTS` events, each before it is learned.
 
-    The truth is the mean of the ratings that users give: values beyond the scale are given as its ends.
+    The truth is the mean of the ratings that users give. Values beyond the scale are cut to its ends.
     """
     bias_all: float
     """The bias at the end of the stream, over `PAIRS` random pairs."""
 
 
 class LossRecorder(Prequential):
-    """Keeps every loss of the target besides the means. `at`: the row of the event that is judged."""
+    """Keeps every loss of the target beside the means. `at`: the row of the event that is judged."""
 
     def __init__(self, events: int) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ def _decoded(records: Iterator[Sent], world: WorldSettings) -> Iterator[Interact
         f"{kind}.{d.name}": (d.name, kind) for d in world.domains for kind in ("interactions", "items")
     }
     domains = [Domain(d.name, rating_range=d.rating_range) for d in world.domains]
-    decoder = Decoder(topics, domains, clock=lambda: math.inf)  # the world has a time of its own
+    decoder = Decoder(topics, domains, clock=lambda: math.inf)  # the world has its own time
     for sent in records:
         decoded = decoder.decode(Record(f"{sent.kind}.{sent.domain}", 0, 0, -1, sent.key, sent.value))
         assert isinstance(decoded, Interaction | Item), decoded

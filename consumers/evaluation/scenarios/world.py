@@ -1,7 +1,7 @@
-"""The worlds of `evaluate --scenario`: a known truth, and what happens to it.
+"""Make the worlds of `evaluate --scenario`: a known truth, and how it changes.
 
-Domains are small and the stream is long: the target has 100 users with 120 ratings each. So before the shift the
-learner is within a few per cent of the floor, and its learning does not hide how it recovers.
+Domains are small and the stream is long: the target has 100 users with 120 ratings each. So the learner
+is within a few per cent of the floor before the shift, and its learning does not hide how it recovers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from consumers.simulator.world_settings import DomainSpec, Drift, Poison, WorldS
 
 TARGET = "games"
 SETTLED = 5_000
-"""First events of the target that are not measured if a source is poisoned: its lies must be seen first."""
+"""Events of the target that are not measured first if a source is poisoned: the learner must see its lies before."""
 
 
 def scenario_world(name: Scenario, seed: int) -> WorldSettings:
@@ -61,7 +61,7 @@ def drift_begins(world: World) -> int | None:
 def first_measured(world: World, positions: NDArray[np.int64]) -> int:
     """Return how many of the target's events, at these ascending `positions` of the stream, are not measured.
 
-    Those before the shift; without a shift, those before the middle; with a poisoned source, the first `SETTLED`.
+    They are those before the shift; without a shift, those before the middle; with a poisoned source, `SETTLED`.
     """
     if world.settings.poison:
         return min(SETTLED, len(positions) // 2)

@@ -1,4 +1,4 @@
-"""The conditional logit in plain numpy: bent signals, gradient and AdaGrad steps, one choice at a time."""
+"""Compute the conditional logit in plain numpy: bent signals, gradient and AdaGrad steps, one choice at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Co-visits in dictionaries, with growth that is never taken back."""
+"""Keep co-visits in dictionaries, whose growth is never taken back."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Counts = dict[int, NDArray[Any]]
 
 
 class PlainVisits:
-    """Per slot its neighbours' counts; a full list gives the place of the lowest `with_30d` away."""
+    """Counts of each slot's neighbours. A full list replaces the neighbour with the lowest `with_30d`."""
 
     def __init__(self, most: int, start: float = 0.0, kind: DTypeLike = np.float64) -> None:
-        """start: time when an event weighs one. kind: of the weights; rounding decides who is weakest of equals."""
+        """start: time at which an event weighs 1. kind: dtype of weights; rounding decides among equals."""
         self.most, self.start, self.kind = most, start, kind
         self.places: dict[int, list[int]] = {}
         self.weights: dict[tuple[int, int], NDArray[Any]] = {}

@@ -1,4 +1,4 @@
-"""Popularity as its definition says it: every event is kept, and every count is a sum over all of them."""
+"""Compute popularity by its definition: every event is kept, and every count is a sum over all events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Candidates and their columns in plain numpy, for one user: what the kernels must say."""
+"""Compute candidates and their columns in plain numpy, for one user. The kernels must agree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.plain.user_experience import log_density
 LATEST, SEQUENCE, FADE, TOP, FEWEST = 20, 10, 0.8, 30, 100
 PROPOSING = [0, 1, 2, 3, 4, 5, 6, 9]
 CLOSE = 0.002
-"""Co-visit sums are told apart to one part in 2,000."""
+"""Co-visit sums are compared to one part in 2,000."""
 Array = NDArray[np.float64]
 
 

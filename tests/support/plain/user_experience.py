@@ -1,4 +1,4 @@
-"""The experience of an item's users in plain numpy, one event at a time."""
+"""Compute the experience of an item's users in plain numpy, one event at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users did, in lists that are never cut."""
+"""Keep the events of users in lists that are never cut."""
 
 from __future__ import annotations
 

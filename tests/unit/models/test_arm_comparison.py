@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 import pytest
 import torch
@@ -12,8 +11,8 @@ from models.arm_selector import Arm, bucket
 from models.assessment.prequential import NDCG_LOSS, RMSE
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.state.snapshot import joined, snapshot
-from tests.support.states import differences, following
+from tests.support.following import follow
+from tests.support.states import differences, read_back
 
 torch.set_num_threads(1)  # the state law holds for one thread
 
@@ -164,8 +163,7 @@ def test_a_restored_state_continues_identically(cut: int) -> None:
     for model in (plain, first):
         describe(model)
         feed(model, 0, cut)
-    taken = snapshot(first.state())
-    second.load(joined(msgspec.msgpack.decode(taken.body), taken.tensors))
+    second.load(read_back(first.state()))
     for model in (plain, second):
         feed(model, cut, 70)
     assert differences(plain.state(), second.state()) == []
@@ -186,7 +184,7 @@ def test_lists_are_the_followed_arm_s(arm: Arm) -> None:
     model = arms()
     describe(model)
     feed(model, 0, 200)
-    model.guard.load(following("books", arm, ("0", "5-19")))
+    follow(model, "books", arm, ["0", "5-19"])
     users = [None, *model.full.users]
     lists = model.recommend(users, "books", 10)
     index = model.full.index["books"]

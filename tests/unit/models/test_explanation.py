@@ -12,7 +12,7 @@ from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings, RankerSettings
 from models.text.encoder import HashingEncoder
 from models.threads import use_one_thread
-from tests.support.states import following
+from tests.support.following import follow
 
 WORDS = ("dark", "merry")
 DOMAINS = [Domain("films"), Domain("books", "target")]
@@ -50,11 +50,6 @@ def diverse() -> Arms:
     return taught(0.7)
 
 
-def follow(arms: Arms, arm: Arm) -> None:
-    """Everybody's list of books is this arm's."""
-    arms.guard.load(following("books", arm))
-
-
 def test_the_parts_add_up_for_choice_and_rating(learner: Arms) -> None:
     """Contributions sum to the score, rating parts to the rating."""
     found = explain(learner, "u2", "b38", "books")
@@ -68,7 +63,7 @@ def test_what_is_explained_is_what_is_published(learner: Arms, diverse: Arms, ar
     """By whichever arm, with diversity or without: every line has its place, score and parts; the rest follow."""
     top, orders = 6, []
     for arms in (learner, diverse):
-        follow(arms, arm)
+        follow(arms, "books", arm)
         lines = arms.recommend([user], "books", top)[0]
         orders.append([line.item_id for line in lines])
         assert len(lines) == top
@@ -82,19 +77,19 @@ def test_what_is_explained_is_what_is_published(learner: Arms, diverse: Arms, ar
         by_rank = sorted(others, key=lambda found: (found.rank, -found.score))
         assert by_rank[0].rank >= top
         assert (np.diff([found.score for found in by_rank]) <= 1e-5).all()
-        follow(arms, "full")
+        follow(arms, "books", "full")
     assert orders[0] != orders[1]
 
 
 def test_the_arm_that_serves_explains_by_what_it_knows(learner: Arms) -> None:
     """The target-only arm gives nothing for what films and the network say; a single signal is the whole score."""
-    follow(learner, "target_only")
+    follow(learner, "books", "target_only")
     why = explain(learner, "u2", "b38", "books").why
     assert max(abs(why["co_visitation_sources"]), abs(why["affinity"])) < 1e-5
     assert max(why.values()) > 0.1
-    follow(learner, "text")
+    follow(learner, "books", "text")
     assert {name for name, part in explain(learner, "u2", "b38", "books").why.items() if part} == {"text"}
-    follow(learner, "full")
+    follow(learner, "books", "full")
 
 
 def test_of_a_domain_without_lists_that_is_said() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 import numpy as np
 
 from consumers.service.text_encoding import encode
@@ -13,9 +10,8 @@ from models.rating.model import TASTE_WIDTH
 from models.schema import Domain, Item
 from models.settings import LearningSettings
 from models.state.merging import merged
-from models.state.snapshot import joined, snapshot
 from models.text.encoder import HashingEncoder
-from tests.support.states import differences
+from tests.support.states import differences, read_back
 
 DOMAINS = [Domain("movies"), Domain("books", "target")]
 IMAGE = {"image": (1.0, 2.0, 3.0)}
@@ -34,19 +30,14 @@ def described() -> Learner:
     return model
 
 
-def decoded(state: Any, increment: bool = False) -> Any:
-    taken = snapshot(state, increment)
-    return joined(msgspec.msgpack.decode(taken.body), taken.tensors)
-
-
 def test_hashes_and_parts_are_in_the_state() -> None:
     """After a restart the same words need no encoding; increments hold what item events changed."""
     model, second = described(), learner()
-    state = decoded(model.live())
+    state = read_back(model.live())
     assert not model.put_item(Item("books", "i1", "title 1", vectors=OTHER))
     assert model.put_item(Item("books", "i2", "other words"))
     model.put_item(Item("books", "i3", "title 3"))
-    state = merged(state, [decoded(model.live(), increment=True)])
+    state = merged(state, [read_back(model.live(), increment=True)])
     assert differences(state, model.state()) == []
     second.load(state)
     for each in (model, second):
@@ -58,7 +49,7 @@ def test_hashes_and_parts_are_in_the_state() -> None:
 def test_a_state_without_hashes_encodes_once() -> None:
     """One from before: vectors stay, each item's first event has its words encoded, the second does not."""
     model = described()
-    state = decoded(model.live())
+    state = read_back(model.live())
     state["named"] = {name: state["item_parts"][name] for name in ("names", "vectors")}
     del state["item_parts"]
     for catalogue in state["catalogues"]:

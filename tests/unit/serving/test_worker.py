@@ -89,7 +89,7 @@ def test_canaries_go_on() -> None:
         return False
 
     nothing: Any = None
-    canaries = Canaries(KafkaConfig(canary_seconds=0.01), "cc:canary", nothing, nothing, may_send)
+    canaries = Canaries(KafkaConfig(canary_seconds=0.01), "cc:canary", nothing, may_send)
     canaries.start()
     assert asked_again.wait(PATIENCE)
     canaries.close()

@@ -13,7 +13,6 @@ import pytest
 from consumers.cli.main import _run, cli
 from consumers.config.loader import load
 from consumers.datasets.options import ReadOptions, parse_columns, parse_range, parse_types
-from consumers.datasets.understanding import confirm
 from tests.support.paths import USER_FILES
 from tests.support.scanning import scanned, sent_of
 
@@ -286,17 +285,3 @@ def test_a_file_that_was_cut_off_is_told_by_the_exit_code_of_every_command(
     assert run(["pretrain", *both, "-c", str(config), "-d", "shop", "--out", str(tmp_path / "out")]) == 1
     assert run(["evaluate", *both, "--target", "shop"]) == 1
     assert capsys.readouterr().out.count("NOT READ TO ITS END") == 2
-
-
-def test_rows_are_asked_about_on_a_terminal_only(
-    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """No: nothing is sent, exit code 1. With `--yes` and without a terminal nobody is asked."""
-    words = ["replay", str(FILES / "f19" / "r.zip"), "-c", str(config), "-d", "shop"]
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
-    assert run(words) == 1
-    assert "nothing was sent" in capsys.readouterr().err
-    assert confirm("?", yes=True)
-    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
-    assert confirm("?", yes=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import threading
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 from consumers.config.loader import build
 from consumers.events.record import Offsets, Record
-from consumers.service.checkpoint_writer import Checkpointer
+from tests.support.checkpointers import always_due
 from tests.support.doubles import ListSink, ListSource
 from tests.support.pipelines import clocks_of, list_pipeline
 
@@ -59,11 +58,8 @@ class Running:
     def __init__(
         self, folder: Path, sink: SilentSink, log: list[Record], wall_clock: float = T0 / 1000 + 60
     ) -> None:
-        ticks = itertools.count(0, 100)
         self.written: list[Offsets] = []
-        self.checkpointer = Checkpointer(
-            folder, 10.0, lambda offsets, _: self.written.append(offsets), lambda: float(next(ticks))
-        )
+        self.checkpointer = always_due(folder, lambda offsets, _: self.written.append(offsets))
         self.source = ListSource(log, poll_records=10)
         self.pipeline = list_pipeline(
             SETTINGS, self.source, sink, self.checkpointer, clocks=clocks_of(lambda: 0.0, wall_clock)

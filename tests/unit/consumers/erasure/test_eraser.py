@@ -2,100 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
-import msgspec
+import numpy as np
 import pytest
 
-from consumers.config.loader import build
 from consumers.erasure.eraser import Forgetting
 from consumers.events.record import Record
-from consumers.service.checkpoint_writer import Checkpointer
-from models.adaptation.challengers import FreshBias
-from models.network.shadow_network import ShadowNetwork
-from models.state.checkpoint import CheckpointDirectory
-from models.state.snapshot import joined, snapshot
+from models.state.snapshot import snapshot
 from serving.pseudonyms import Pseudonyms
-from tests.support.doubles import ListSource
-from tests.support.pipelines import clocks_of, list_pipeline
-from tests.support.states import differences
-
-START = 1_700_000_000_000
-USER = "u-forget-me"
-MARK = Pseudonyms().mark(USER)
-
-
-def settings(**more: Any) -> Any:
-    return build(
-        {
-            "domains": {"movies": {}, "books": {"role": "target"}},
-            "intake": {"batch_events": 8, "network_events": 16, "dedup_events": 100},
-            "learner": {"users": 12, "items_per_domain": 40},
-            "kafka": {"forget_topic": "forget"},
-            **more,
-        }
-    )
-
-
-def event(n: int, user: str = USER, **fields: Any) -> tuple[str, str, dict[str, Any]]:
-    """Ratings in both domains in turn; the event_id names the user."""
-    domain = ("movies", "books")[n % 2]
-    value = {"type": "rating", "user_id": user, "item_id": f"{domain[0]}{n % 12}", "value": 1 + n % 5}
-    return f"interactions.{domain}", user, value | {"event_id": f"{user}/{n}"} | fields
-
-
-def forget(mark: str, when: int) -> tuple[str, str, dict[str, Any]]:
-    return "forget", mark, {"timestamp": when}
-
-
-class World:
-    """A pipeline on a list that grows."""
-
-    def __init__(self, config: Any = None, checkpointer: Checkpointer | None = None) -> None:
-        self.config = config or settings()
-        self.records: list[Record] = []
-        self.source = ListSource(self.records)
-        self.now = 0.0
-        clocks = clocks_of(lambda: self.now)
-        self.pipeline = list_pipeline(self.config, self.source, checkpointer=checkpointer, clocks=clocks)
-        self.arms, self.outbox = self.pipeline.arms, self.pipeline.outbox
-
-    def put(self, *sent: tuple[str, str, dict[str, Any]]) -> None:
-        for topic, key, value in sent:
-            n = len(self.records)
-            data = json.dumps(value).encode()
-            self.records.append(Record(topic, 0, n, START + 1000 * n, key.encode(), data))
-
-    def run(self) -> None:
-        """Learns all there is."""
-        self.pipeline.step()
-        self.now += 10.0
-        self.pipeline.step()
-        assert not len(self.pipeline.batcher)
-
-    def live(self) -> None:
-        """Everything on that holds ids: rows of both arms, evictions, a rival, challengers, waiting events."""
-        others = [event(n, f"v{n % 20}") for n in range(100)]
-        self.put(*others[:50], *(event(n) for n in range(30)))
-        self.run()
-        for domain in ("movies", "books"):
-            index = self.arms.full.index[domain]
-            assert self.arms.loop is not None
-            self.arms.loop.running[domain, "bias"] = FreshBias("reset_domain", self.arms.full, index)
-        network = self.arms.full.network
-        assert network.search is not None
-        network.search.shadow = ShadowNetwork(network.trainer, network.items)
-        self.put(*others[50:], *(event(n) for n in range(30, 41)))
-        self.run()
-        assert self.arms.full.waiting
-        assert USER in self.arms.full.users
-
-    def bytes(self) -> bytes:
-        """The whole state as a checkpoint holds it."""
-        taken = snapshot(self.pipeline.state())
-        return taken.body + b"".join(array.tobytes() for array in taken.tensors.values())
+from tests.support.erasure_world import MARK, START, USER, World, event, forget, settings
+from tests.support.states import decoded
 
 
 def test_no_byte_of_the_state_names_a_forgotten_user() -> None:
@@ -121,8 +38,11 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
     learner = world.arms.full
     row = learner.users.get(USER)
     assert row is not None
-    buffer = learner.network.buffer
-    theirs = (buffer._events.user[: len(buffer)] == row).nonzero()[0]
+
+    def replayed() -> dict[str, np.ndarray]:
+        return {name: rows.values for name, rows in learner.network.buffer.live()["events"].items()}
+
+    theirs = (replayed()["user"] == row).nonzero()[0]
     assert len(theirs)
     world.put(forget(MARK, START + 1000 * len(world.records)))
     world.run()
@@ -136,13 +56,13 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
     assert not any(choice.users[row].any() for choice in choices)
     rings = learner.history.rings()
     assert not any(held[row].any() for held in (rings.events, rings.time, rings.row, rings.seq))
-    assert all(row not in seen for seen in learner.history._seen)
+    assert not any(learner.history.seen_rows(row, domain).any() for domain in learner.index.values())
     waiting = learner.pending.take()
     assert waiting is None or (waiting.user != row).all()
-    events = buffer._events
-    assert not events.time[theirs].any()
-    assert not events.residual[theirs].any()
-    assert (events.recent[theirs] == -1).all()
+    events = replayed()
+    assert not events["time"][theirs].any()
+    assert not events["residual"][theirs].any()
+    assert (events["recent"][theirs] == -1).all()
     on_lists = world.outbox.live([])["on_lists"]
     assert not any(part.values[row : row + 1].any() for part in on_lists.values())
 
@@ -194,104 +114,6 @@ def test_a_request_that_cannot_be_used_is_a_dead_letter(value: bytes | None) -> 
     assert USER in world.arms.full.users
 
 
-def test_checkpoints_from_before_are_deleted(tmp_path: Path) -> None:
-    """Older ones are deleted once one without the user is on disk; no byte of the folder names them then."""
-    ticks = iter(range(0, 100_000, 100))
-    checkpointer = Checkpointer(tmp_path, 10.0, lambda *_: None, lambda: float(next(ticks)))
-    world = World(checkpointer=checkpointer)
-    for n in range(4):
-        world.put(event(n))
-        world.run()
-        checkpointer.poll(wait=True)
-    found = [p for p in tmp_path.rglob("state.msgpack") if USER.encode() in p.read_bytes()]
-    assert len(found) == 3
-    world.put(forget(MARK, START + 1000 * 50))
-    world.run()
-    checkpointer.poll(wait=True)  # one of before may still have been on its way
-    world.pipeline.step()
-    checkpointer.poll(wait=True)
-    checkpointer.close()
-    assert list(tmp_path.glob("0*"))
-    assert naming_the_user(tmp_path) == []
-
-
-def test_checkpoints_with_increments(tmp_path: Path) -> None:
-    """Increments name the user, in every table there is: once the next has been made whole by the other process and
-    the one after it is written, no byte of the folder does. What was erased stays so in the increments that follow,
-    and in a whole state made of them."""
-    ticks = iter(range(0, 100_000, 100))
-    checkpointer = Checkpointer(tmp_path, 10.0, lambda *_: None, lambda: float(next(ticks)), whole_mb=0.001)
-    world = World(checkpointer=checkpointer)
-
-    def save() -> None:
-        world.pipeline.step()
-        checkpointer.poll(wait=True)
-
-    world.live()
-    save()
-    world.put(*(event(n) for n in range(50, 58)))
-    world.run()
-    save()
-    assert [p for p in naming_the_user(tmp_path) if p.name == "increment.msgpack"]
-    world.put(forget(MARK, START + 1000 * len(world.records)), *(event(n, f"v{n}") for n in range(8)))
-    world.run()
-    checkpointer.poll(wait=True)  # one of before may still have been on its way
-    save()
-    assert naming_the_user(tmp_path)
-    compacting = checkpointer._compacting
-    assert compacting is not None
-    assert compacting.process.wait(120) == 0
-    save()
-    assert naming_the_user(tmp_path) == []
-    assert len(list(tmp_path.glob("*/manifest.json"))) == 1
-    world.put(*(event(n, f"v{n % 9}") for n in range(60, 92)))
-    world.run()
-    save()
-    increments = sorted(p.parent.name for p in tmp_path.glob("*/increment.json"))
-    CheckpointDirectory(tmp_path, read_only=True).compact(int(increments[-1]))
-    assert len(list(tmp_path.glob("*/manifest.json"))) == 2
-    assert naming_the_user(tmp_path) == []
-    state, problems = CheckpointDirectory(tmp_path, read_only=True).load()
-    assert problems == []
-    assert state is not None
-    assert not state.pop("alone")
-    taken = snapshot(world.pipeline.state())
-    assert differences(joined(msgspec.msgpack.decode(taken.body), taken.tensors), state) == []
-    checkpointer.close()
-
-
-def naming_the_user(folder: Path) -> list[Path]:
-    return [p for p in folder.rglob("*") if p.is_file() and USER.encode() in p.read_bytes()]
-
-
-def test_a_crash_before_older_checkpoints_are_deleted(tmp_path: Path) -> None:
-    """The one that was to be alone says so: the first checkpoint of the next life deletes what is left."""
-    ticks = iter(range(0, 100_000, 100))
-
-    def checkpointer() -> Checkpointer:
-        return Checkpointer(tmp_path, 10.0, lambda *_: None, lambda: float(next(ticks)))
-
-    first = checkpointer()
-    first.take({"n": 1}, {})
-    first.poll(wait=True)
-    older = next(tmp_path.glob("0*"))
-    held = {p.name: p.read_bytes() for p in older.iterdir()}
-    first.purge_older()
-    first.take({"n": 2}, {})
-    first.poll(wait=True)
-    first.close()
-    older.mkdir()
-    for name, data in held.items():
-        (older / name).write_bytes(data)
-    second = checkpointer()
-    assert second.load() == {"n": 2}
-    assert second.erased == {}
-    second.take({"n": 3}, {})
-    second.poll(wait=True)
-    second.close()
-    assert [p.name for p in tmp_path.glob("0*")] == ["000000000003"]
-
-
 def test_a_request_hashes_as_much_whatever_the_number_of_users() -> None:
     """Neither the ids of all users, nor of those who joined since: a hash for each who joins, and a few a request."""
     hashed: list[str] = []
@@ -326,7 +148,7 @@ def test_a_request_is_carried_out_whatever_table_its_user_is_in() -> None:
     world.live()
     world.put(*(event(2 * n, f"w{n}") for n in range(12)))
     world.run()
-    state = decoded(world)
+    state = state_of(world)
     assert set(state["marks"]) == {"full"}
     assert world.arms.loop is not None
     challenged = {u for c in world.arms.loop.running.values() for u in c.users()} - {*world.arms.full.users}
@@ -342,10 +164,8 @@ def test_a_request_is_carried_out_whatever_table_its_user_is_in() -> None:
         assert len(again.arms.full.users) == 11
 
 
-def decoded(world: World) -> dict[str, Any]:
-    taken = snapshot(world.pipeline.state())
-    state: dict[str, Any] = joined(msgspec.msgpack.decode(taken.body), taken.tensors)
-    return state
+def state_of(world: World) -> dict[str, Any]:
+    return decoded(snapshot(world.pipeline.state()))
 
 
 def test_pseudonyms_keep_raw_ids_out_of_state_and_keys() -> None:

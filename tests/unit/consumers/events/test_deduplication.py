@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.events.deduplication import DedupWindow
 from models.state.merging import merged
-from models.state.snapshot import Snapshot, joined, settle, snapshot
-from tests.support.states import differences
-
-
-def decoded(taken: Snapshot) -> Any:
-    return joined(msgspec.msgpack.decode(taken.body), taken.tensors)
+from models.state.snapshot import settle, snapshot
+from tests.support.states import decoded, differences
 
 
 @settings(max_examples=100, deadline=None)

@@ -2,90 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import math
 import random
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from rich.console import Console
 
-from consumers.config.loader import build
-from consumers.config.schema import Settings
 from consumers.datasets.history import holdout_start
-from consumers.errors import STATE_UNUSABLE, USAGE, Stop
+from consumers.errors import Stop
 from consumers.events.record import Record
 from consumers.pretraining.holdout import measure
-from consumers.pretraining.options import PretrainOptions
-from consumers.pretraining.run import run_pretrain
-from consumers.service.offline import offline_pipeline
-from consumers.service.pipeline import Pipeline
-from consumers.simulator.event_stream import Simulator
-from consumers.simulator.output import write_files
-from consumers.simulator.world_settings import DomainSpec, WorldSettings
 from models.schema import Interaction
 from models.state.checkpoint import CheckpointDirectory
 from serving.store.store_mark import UNKNOWN
-from tests.support.doubles import ListSource
-from tests.support.pipelines import list_pipeline
+from tests.support.pretrained import START, Row, config, make_world, pretrain, restored, rows_of, write_rows
 from tests.support.states import differences
-
-Row = dict[str, str]
-START = 1_700_000_000
-
-
-def config(**learner: Any) -> Settings:
-    return build(
-        {
-            "domains": {"movies": {}, "games": {"role": "target"}},
-            "learner": {"users": 200, "items_per_domain": 100, **learner},
-            "intake": {"network_events": 64},
-        }
-    )
-
-
-def pretrain(folder: Path, out: str = "out", **options: Any) -> tuple[dict[str, Any], str]:
-    """(report, what was printed)"""
-    files = {"interactions": folder / "interactions.csv.gz", "items": folder / "items.csv.gz"}
-    said = io.StringIO()
-    made = PretrainOptions(**(files | {"out": folder / out} | options))
-    return run_pretrain(made, config(), Console(file=said, width=200))[1], said.getvalue()
-
-
-def restored(folder: Path, out: str = "out", log: Sequence[Record] = ()) -> Pipeline:
-    """What `run` would have after its start on this log."""
-    state, problems = CheckpointDirectory(folder / out, read_only=True).load()
-    assert not problems
-    assert state is not None
-    pipeline = list_pipeline(config(), ListSource(log))
-    pipeline.load(state)
-    pipeline.source.start(pipeline.offsets, {})
-    return pipeline
-
-
-def rows_of(folder: Path) -> list[Row]:
-    with gzip.open(folder / "interactions.csv.gz", "rt") as file:
-        return list(csv.DictReader(file))
-
-
-def write_rows(folder: Path, rows: list[Row]) -> None:
-    with gzip.open(folder / "interactions.csv.gz", "wt") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def make_world(folder: Path, events: int) -> Path:
-    domains = (DomainSpec("movies", users=40, items=50), DomainSpec("games", users=40, items=30, share=0.6))
-    write_files(Simulator(WorldSettings(domains, events=events)), folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +29,6 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     """A world of 400 events, 320 of them learned; and the report."""
     folder = make_world(tmp_path_factory.mktemp("measured"), 400)
     return folder, pretrain(folder, final_fit=False)[0]
-
-
-@pytest.fixture
-def small(tmp_path: Path) -> Path:
-    """A world of 100 events."""
-    return make_world(tmp_path, 100)
 
 
 def test_the_figures_follow_from_what_the_saved_learner_predicts_and_recommends(
@@ -293,59 +223,3 @@ def test_run_starts_from_it(small: Path) -> None:
         config().intake.batch_events - 1,
         1,
     )
-
-
-def test_a_folder_with_a_checkpoint_is_refused_unless_forced(small: Path) -> None:
-    """Exit code 2 before anything is read; with `force` the new checkpoint is the only one. Other files stay."""
-    (small / "out").mkdir()
-    (small / "out" / "notes.txt").write_text("mine")
-    first = Path(pretrain(small)[0]["checkpoint"])
-    with pytest.raises(Stop, match="--force") as stopped:
-        pretrain(small, interactions=small / "none.csv")
-    assert stopped.value.code == USAGE
-    second = Path(pretrain(small, force=True)[0]["checkpoint"])
-    assert second != first
-    assert [p for p in (small / "out").iterdir() if p.is_dir()] == [second]
-    assert (small / "out" / "notes.txt").exists()
-
-
-def test_another_text_encoder_is_for_a_config_that_names_it(small: Path) -> None:
-    """The checkpoint says which encoder made its vectors; `run` with another one is refused."""
-    settings = config()
-    settings.text_encoder.model = "some-model"
-    options = PretrainOptions(
-        small / "interactions.csv.gz", small / "items.csv.gz", small / "out", encoder="hashing"
-    )
-    said = io.StringIO()
-    run_pretrain(options, settings, Console(file=said, width=200))
-    assert "CROSSCURRENT_TEXT_ENCODER__MODEL=hashing" in said.getvalue()
-    state, _ = CheckpointDirectory(small / "out", read_only=True).load()
-    assert state is not None
-    other = config()
-    other.text_encoder.model = "some-model"
-    with pytest.raises(ValueError, match="hashing"):
-        offline_pipeline(other).load(state)
-
-
-def test_what_cannot_be_used_is_one_line(small: Path) -> None:
-    """Missing or swapped files, no event of any domain of the config, and a folder that another process holds."""
-    with pytest.raises(Stop, match=r"none\.csv: No such file") as stopped:
-        pretrain(small, interactions=small / "none.csv")
-    assert stopped.value.code == USAGE
-    with pytest.raises(Stop, match="this file holds items"):
-        pretrain(small, interactions=small / "items.csv.gz")
-    write_rows(small, [r | {"domain": "music"} for r in rows_of(small)])
-    with pytest.raises(Stop, match=r"no usable event .*movies, games.*it has music"):
-        pretrain(small)
-    assert not (small / "out").exists()
-
-
-def test_a_folder_in_use_is_refused(small: Path) -> None:
-    """Exit code 4: a service holds the lock."""
-    from consumers.service.checkpoint_writer import Checkpointer
-
-    holder = Checkpointer(small / "out", 1.0, lambda *_: None)
-    with pytest.raises(Stop, match="another process") as stopped:
-        pretrain(small)
-    assert stopped.value.code == STATE_UNUSABLE
-    holder.close()

@@ -19,9 +19,8 @@ from consumers.datasets.problems import BadRow, TableError
 from consumers.datasets.record import Sent
 from consumers.events.record import Kind
 from consumers.kafka_client.producer import partition_of
-from consumers.replay import time_sort as time_order
-from consumers.replay import to_kafka as module
 from consumers.replay.delivery import DeliveryError, Hooks, Outsized, SendCounts, send
+from consumers.replay.time_sort import sorted_by_time
 from consumers.replay.to_kafka import KafkaDestination, ReplayReport, replay
 from tests.support.scanning import scanned
 
@@ -116,16 +115,15 @@ def test_a_failed_delivery_is_an_error(at: int) -> None:
         sending(Producer(fails_at=at), [event(n) for n in range(2101)])
 
 
-def test_a_refused_record_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_record_is_an_error() -> None:
     """The producer itself may refuse, for instance what is too large."""
-    producer = Producer()
 
-    def refuse(*_: object, **__: object) -> Done:
-        raise MessageSizeTooLargeError("2 MB")
+    class Refusing(Producer):
+        def send(self, *_: object, **__: object) -> Done:
+            raise MessageSizeTooLargeError("2 MB")
 
-    monkeypatch.setattr(producer, "send", refuse)
     with pytest.raises(DeliveryError, match="2 MB"):
-        sending(producer, [event(1)])
+        sending(Refusing(), [event(1)])
 
 
 def test_a_record_too_large_goes_alone_and_may_be_refused() -> None:
@@ -156,32 +154,30 @@ def test_rate_paces_interactions_only() -> None:
     assert 0.28 < time.monotonic() - started < 2.0
 
 
-@pytest.fixture
-def kafka(monkeypatch: pytest.MonkeyPatch) -> Producer:
-    """A broker that has every topic of movies, books and food, and a producer that remembers."""
+class Admin:
+    """A broker that has every topic of movies, books and food."""
 
-    class Admin:
-        def __init__(self, **_: object) -> None: ...
-        def __enter__(self) -> Admin:
-            return self
+    def __init__(self, **_: object) -> None: ...
+    def __enter__(self) -> Admin:
+        return self
 
-        def __exit__(self, *_: object) -> None: ...
-        def describe_configs(self, *_: object, **__: object) -> dict[str, object]:
-            return {}
+    def __exit__(self, *_: object) -> None: ...
+    def describe_configs(self, *_: object, **__: object) -> dict[str, object]:
+        return {}
 
-        def list_topics(self) -> list[str]:
-            return [f"{k}.{d}" for k in ("interactions", "items") for d in ("movies", "books", "food")]
-
-    producer = Producer()
-    monkeypatch.setattr(module, "KafkaAdminClient", Admin)
-    monkeypatch.setattr(module, "make_producer", lambda *_, **__: producer)
-    return producer
+    def list_topics(self) -> list[str]:
+        return [f"{k}.{d}" for k in ("interactions", "items") for d in ("movies", "books", "food")]
 
 
-def replaying(files: list[Path], domain: str | None = None) -> ReplayReport:
+def replaying(files: list[Path], producer: Producer, domain: str | None = None) -> ReplayReport:
     scans, check = scanned(files, domain)
-    to = KafkaDestination({"bootstrap_servers": "nowhere"})
+    to = KafkaDestination({"bootstrap_servers": "nowhere"}, admin=Admin, producer=lambda *_, **__: producer)
     return replay(scans, check, to, Console(file=io.StringIO()))
+
+
+@pytest.fixture
+def kafka() -> Producer:
+    return Producer()
 
 
 def write(path: Path, header: str, rows: list[str]) -> Path:
@@ -200,7 +196,7 @@ def test_items_go_first_then_events_in_time_order_over_files(kafka: Producer, tm
     }
     files = [write(tmp_path / f"{d}.csv", EVENTS, r) for d, r in rows.items()]
     files.append(write(tmp_path / "items.csv", "item_id,domain,title", ["i,movies,A", "i,books,B"]))
-    report = replaying(files)
+    report = replaying(files, kafka)
     assert (report.sent, report.items, report.bad_rows, report.sorted_files) == (100, 2, 0, [])
     assert [topic for topic, *_ in kafka.sent[:2]] == ["items.movies", "items.books"]
     users = [key.decode() for _, _, key, _ in kafka.sent[2:]]
@@ -208,23 +204,20 @@ def test_items_go_first_then_events_in_time_order_over_files(kafka: Producer, tm
     assert kafka.closed
 
 
-@pytest.mark.parametrize("run", [7, 100_000])
-def test_a_file_out_of_order_is_sorted(
-    kafka: Producer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: int
-) -> None:
-    """As MovieLens is, which lies user by user; also when the runs do not fit in memory."""
-    monkeypatch.setattr(time_order, "_RUN", run)
+def test_a_file_out_of_order_is_sorted(kafka: Producer, tmp_path: Path) -> None:
+    """As MovieLens is, which lies user by user."""
     order = random.Random(1).sample(range(100), 100)
     path = write(tmp_path / "r.csv", EVENTS, [f"u{n},i,movies,3,{1_500_000_000 + n}" for n in order])
-    report = replaying([path])
+    report = replaying([path], kafka)
     assert report.sorted_files == [str(path)]
     assert [key for _, _, key, _ in kafka.sent] == [b"u%d" % n for n in range(100)]
 
 
-def test_equal_times_keep_their_order() -> None:
-    """Day-level data: the file's order is the best there is."""
+@pytest.mark.parametrize("run_rows", [7, 100_000])
+def test_equal_times_keep_their_order(run_rows: int) -> None:
+    """Day-level data: the file's order is the best there is, also where the rows do not fit in memory."""
     records = [Sent("interactions", "movies", b"%d" % n, b"{}", 5 - n % 2) for n in range(20)]
-    got = [r.key for r in time_order._sorted(iter(records), lambda: None)]
+    got = [r.key for r in sorted_by_time(iter(records), run_rows=run_rows)]
     assert got == [b"%d" % n for n in itertools.chain(range(1, 20, 2), range(0, 20, 2))]
 
 
@@ -232,7 +225,7 @@ def test_bad_rows_are_counted_and_the_first_are_named(kafka: Producer, tmp_path:
     """They are not fatal."""
     rows = ["u,i,movies,3,1500000000", *["u,i,movies,x,1500000000"] * 50, "u,i,movies,4,1500000000"]
     path = write(tmp_path / "r.csv", EVENTS, rows)
-    report = replaying([path])
+    report = replaying([path], kafka)
     assert (report.sent, report.bad_rows) == (len(kafka.sent), 50) == (2, 50)
     assert [str(bad) for bad in report.bad] == [
         f"{path}:{n}: rating 'x' is not a number" for n in range(3, 23)
@@ -251,7 +244,7 @@ def test_nothing_readable_is_an_error_before_anything_is_sent(kafka: Producer, t
         ([tmp_path / "missing.csv"], None, "No such file"),
     ):
         with pytest.raises(TableError, match=message):
-            replaying(files, domain)
+            replaying(files, kafka, domain)
     assert kafka.sent == []
 
 
@@ -259,7 +252,7 @@ def test_a_missing_topic_is_named(kafka: Producer, tmp_path: Path) -> None:
     """Unless it may be created."""
     path = write(tmp_path / "r.csv", EVENTS, ["u,i,music,3,1500000000"])
     with pytest.raises(DeliveryError, match=r"interactions\.music does not exist"):
-        replaying([path])
+        replaying([path], kafka)
     assert kafka.sent == []
     assert kafka.closed
 
@@ -267,6 +260,6 @@ def test_a_missing_topic_is_named(kafka: Producer, tmp_path: Path) -> None:
 def test_rows_of_other_domains_are_counted(kafka: Producer, tmp_path: Path) -> None:
     """`domain` picks from a table that has several."""
     path = write(tmp_path / "r.csv", EVENTS, ["u,i,movies,3,1500000000", "u,i,food,3,1500000001"])
-    report = replaying([path], "food")
+    report = replaying([path], kafka, "food")
     assert (report.sent, report.skipped_rows, report.bad_rows) == (1, 1, 0)
     assert [topic for topic, *_ in kafka.sent] == ["interactions.food"]

@@ -13,15 +13,15 @@ import pytest
 
 from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.events.record import Offsets
-from consumers.service import checkpoint_writer as checkpointer_module
+from consumers.service.checkpoint_policy import CheckpointPolicy
 from models.state.checkpoint import CheckpointDirectory
 from models.state.snapshot import snapshot
-from tests.support.checkpointers import Counts, Kept
+from tests.support.checkpointers import MEGABYTE, Counts, Disk, Kept, wait_for_compaction
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Kept]:
-    checkpointer = Kept(tmp_path / "c")
+def kept(tmp_path: Path, disk: Disk) -> Iterator[Kept]:
+    checkpointer = Kept(tmp_path / "c", disk.policy)
     yield checkpointer
     checkpointer.close()
 
@@ -72,11 +72,9 @@ def test_a_failed_write_stops_and_reports_nothing(kept: Kept, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_no_room_is_a_problem_until_there_is(
-    kept: Kept, tmp_path: Path, disk: dict[str, int], number: int
-) -> None:
+def test_no_room_is_a_problem_until_there_is(kept: Kept, tmp_path: Path, disk: Disk, number: int) -> None:
     """Nothing is reported, nothing half-written stays, tries come every 2 s; the first that succeeds ends it."""
-    disk["errno"] = number
+    disk.errno = number
     kept.take({"n": 1}, {("t", 0): 5})
     kept.poll(wait=True)
     assert kept.problem == f"checkpoint cannot be written: {os.strerror(number)}"
@@ -86,7 +84,7 @@ def test_no_room_is_a_problem_until_there_is(
     assert not kept.due()
     kept.clock.now = 2.0
     assert kept.due()
-    disk["errno"] = 0
+    disk.errno = 0
     kept.take({"n": 2}, {("t", 0): 6})
     kept.poll(wait=True)
     assert kept.problem is None
@@ -95,9 +93,9 @@ def test_no_room_is_a_problem_until_there_is(
     kept.finish()
 
 
-def test_no_room_at_the_end_stops(kept: Kept, disk: dict[str, int]) -> None:
+def test_no_room_at_the_end_stops(kept: Kept, disk: Disk) -> None:
     """There is no later try: exit code 4, nothing committed, and the line says what to do."""
-    disk["errno"] = errno.ENOSPC
+    disk.errno = errno.ENOSPC
     kept.take({"n": 1}, {("t", 0): 5})
     with pytest.raises(Stop, match=r"No space left.*nothing was committed\. Make room") as caught:
         kept.finish()
@@ -105,9 +103,9 @@ def test_no_room_at_the_end_stops(kept: Kept, disk: dict[str, int]) -> None:
     assert kept.written == []
 
 
-def test_another_failure_stops(kept: Kept, disk: dict[str, int]) -> None:
+def test_another_failure_stops(kept: Kept, disk: Disk) -> None:
     """An error of the disk itself does not pass by waiting."""
-    disk["errno"] = errno.EIO
+    disk.errno = errno.EIO
     kept.take({"n": 1}, {})
     with pytest.raises(Stop, match="nothing was committed"):
         kept.poll(wait=True)
@@ -157,7 +155,7 @@ def test_no_checkpoint_is_none(kept: Kept) -> None:
 
 def test_only_what_was_touched_is_written(tmp_path: Path) -> None:
     """After the first, a large table's checkpoints are small; one that found no room is made up for by the next."""
-    kept, counts = Kept(tmp_path, whole_mb=1.0), Counts()
+    kept, counts = Kept(tmp_path, MEGABYTE), Counts()
     sizes = []
     for row in (3, 5, 7):
         counts.add(row)
@@ -172,7 +170,7 @@ def test_only_what_was_touched_is_written(tmp_path: Path) -> None:
     assert sizes[0] > 8_000_000
     assert sizes[1] < 2_000
     kept.close()
-    again = Kept(tmp_path, whole_mb=1.0)
+    again = Kept(tmp_path, MEGABYTE)
     loaded = again.load()
     assert loaded is not None
     assert np.flatnonzero(loaded["counts"]).tolist() == [3, 5, 6, 7]
@@ -186,16 +184,14 @@ def test_only_what_was_touched_is_written(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("0*/manifest.json"))) == 1
 
 
-def test_increments_are_compacted_by_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_increments_are_compacted_by_another_process(tmp_path: Path) -> None:
     """Past a number of them the newest gets a whole state of its own, and nothing that was written is lost."""
-    monkeypatch.setattr(checkpointer_module, "MAX_INCREMENTS", 3)
-    kept, counts = Kept(tmp_path, whole_mb=1.0), Counts()
+    kept, counts = Kept(tmp_path, CheckpointPolicy(whole_mb=1.0, max_increments=3)), Counts()
     for row in range(4):
         counts.add(row)
         kept.take(counts.live(), {})
         kept.poll(wait=True)
-    assert kept._compacting is not None
-    assert kept._compacting.process.wait(120) == 0
+    assert wait_for_compaction(kept) == 0
     counts.add(4)
     kept.take(counts.live(), {})
     kept.poll(wait=True)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-import pytest
-
-from models.state import checkpoint
 from serving.contract import Write
 from serving.store.redis_store import open_store
 from serving.store.redis_writer import Publisher
-from tests.laws.test_state_law import LOG, SETTINGS, checkpointer_in, pipeline, run_out
+from tests.support.checkpointers import Disk, always_due
 from tests.support.doubles import ListSource
+from tests.support.one_log import LOG, SETTINGS, pipeline, run_out
 
 
 def test_a_store_too_far_behind_pauses_reading() -> None:
@@ -29,18 +27,11 @@ def test_a_store_too_far_behind_pauses_reading() -> None:
     assert len(running.batcher) == 7
 
 
-def test_no_room_for_a_checkpoint_pauses_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_a_checkpoint_pauses_reading(tmp_path: Path, disk: Disk) -> None:
     """Nothing is read while none can be written; after it all is learned, as often as without the pause."""
-    real, full = checkpoint._write, [True]
-
-    def write(path: Path, data: bytes) -> None:
-        if full[0]:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        real(path, data)
-
-    monkeypatch.setattr(checkpoint, "_write", write)
+    disk.errno = errno.ENOSPC
     source = ListSource(LOG, poll_records=7)
-    checkpointer = checkpointer_in(tmp_path)
+    checkpointer = always_due(tmp_path, policy=disk.policy)
     running = pipeline(source, checkpointer=checkpointer)
     running.step()
     checkpointer.poll(wait=True)
@@ -48,7 +39,7 @@ def test_no_room_for_a_checkpoint_pauses_reading(tmp_path: Path, monkeypatch: py
     before = running.totals.copy()
     running.step()
     assert running.totals == before
-    full[0] = False
+    disk.errno = 0
     running.step()
     checkpointer.poll(wait=True)
     assert checkpointer.problem is None

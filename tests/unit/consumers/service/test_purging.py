@@ -9,23 +9,23 @@ from pathlib import Path
 import pytest
 
 from models.state import checkpoint
-from tests.support.checkpointers import Kept, Large
+from tests.support.checkpointers import Disk, Kept, Large
 
 
-def test_alone_after_what_is_to_be_forgotten(tmp_path: Path, disk: dict[str, int]) -> None:
+def test_alone_after_what_is_to_be_forgotten(tmp_path: Path, disk: Disk) -> None:
     """A small state: whole, and the only one. Where there is no room for it, the next is."""
-    kept = Kept(tmp_path)
+    kept = Kept(tmp_path, disk.policy)
     for n in range(3):
         kept.take({"n": n}, {("t", 0): n})
         kept.poll(wait=True)
         assert kept.erased == {("t", 0): n}
-    disk["errno"] = errno.ENOSPC
+    disk.errno = errno.ENOSPC
     kept.purge_older()
     kept.take({"n": 3}, {("t", 0): 3})
     kept.poll(wait=True)
     assert kept.problem is not None
     assert names(tmp_path) == ["1", "2", "3"]
-    disk["errno"] = 0
+    disk.errno = 0
     kept.take({"n": 4}, {("t", 0): 4})
     kept.poll(wait=True)
     assert names(tmp_path) == ["4"]
@@ -62,7 +62,7 @@ def test_a_large_state_is_not_copied_whole_to_forget(large: Large) -> None:
     assert large.kept.erased == {("t", 0): 12}
     assert large.wholes == 1
     assert large.rows() == [0, 2, 10, 11, 12]
-    assert large.kept._compacting is None
+    assert large.kept.compaction is None
 
 
 def test_requests_that_keep_coming_do_not_put_each_other_off(large: Large) -> None:
@@ -70,11 +70,11 @@ def test_requests_that_keep_coming_do_not_put_each_other_off(large: Large) -> No
     others."""
     large.forget(0)
     large.save(10)
-    first = large.kept._compacting
+    first = large.kept.compaction
     for row in (1, 2):
         large.forget(row)
         large.save(10 + row)
-        assert large.kept._compacting is first
+        assert large.kept.compaction is first
     assert large.compacted() == 0
     large.save(13)
     assert names(large.path) == ["4", "5", "6", "7"]
@@ -104,7 +104,7 @@ def test_a_restart_goes_on_deleting(large: Large) -> None:
     large.save(14)
     large.restart()
     large.save(15)
-    assert large.kept._compacting is None
+    assert large.kept.compaction is None
     assert large.wholes == 1
     assert large.rows() == [0, 2, 10, 11, 12, 13, 14, 15]
 
@@ -113,7 +113,7 @@ def test_at_the_end_of_the_stream_older_ones_go_at_once(large: Large) -> None:
     """Nothing waits for a whole copy any more, and the next start may be far; a running compaction is ended."""
     large.forget(1)
     large.save(10)
-    running = large.kept._compacting
+    running = large.kept.compaction
     assert running is not None
     large.save(11, last=True)
     assert running.process.poll() is not None

@@ -7,8 +7,8 @@ from typing import Any
 
 from consumers.events.record import Offsets, Record
 from consumers.service.checkpoint_writer import Checkpointer
-from tests.laws.test_state_law import LOG, pipeline, run_out
 from tests.support.doubles import ListSource
+from tests.support.one_log import LOG, pipeline, run_out
 
 QUIET = ("interactions.movies", 7)
 

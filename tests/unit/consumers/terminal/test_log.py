@@ -63,11 +63,13 @@ def test_repeats_are_held_back_and_counted() -> None:
 
 
 def test_memory_of_repeats_is_bounded() -> None:
-    """However many different warnings there are, no more than `MAX_REMEMBERED` are remembered."""
+    """The last `MAX_REMEMBERED` different warnings are held back; the one before them is told anew."""
     repeats = Repeats()
-    for n in range(2 * MAX_REMEMBERED):
+    for n in range(MAX_REMEMBERED + 1):
         repeats(None, "warning", {"event": str(n)})
-    assert len(repeats._told) == MAX_REMEMBERED
+    with pytest.raises(structlog.DropEvent):
+        repeats(None, "warning", {"event": "1"})
+    assert repeats(None, "warning", {"event": "0"})
 
 
 def test_json_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:

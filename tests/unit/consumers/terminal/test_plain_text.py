@@ -8,13 +8,10 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from consumers.cli import explain as explaining
-from consumers.cli.explain import run_explain
-from consumers.config.schema import Settings
+from consumers.cli.explain import Asked, show_explanation
 from consumers.dead_letters.overview import Group, LetterLine, Overview, print_overview
 from consumers.terminal import log
 from consumers.terminal.recommendations import show_recommendations
-from models.arm_comparison import Arms
 from models.explanation import Explanation, PastItem
 from serving.contract import ListedItem
 from serving.reader import Reader, Recommended
@@ -61,14 +58,12 @@ def test_recommend(console: Console) -> None:
     assert "\x1b" not in said(console)
 
 
-def test_explain(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_explain(console: Console) -> None:
     past = [PastItem("movies", title, title, 1.0, 0.5) for title in TITLES]
     found = Explanation(
         "[/b] t", "full", True, 0, "", False, 1.0, {"[x]": 1.0}, 3.0, {"[y]": 3.0}, {"[z]": 1.0}, past
     )
-    monkeypatch.setattr(explaining, "load_arms", lambda _: cast(Arms, None))
-    monkeypatch.setattr(explaining, "explain", lambda *_: found)
-    run_explain(Settings(), "[u]", "[i]", "movies", console)
+    show_explanation(found, Asked("[u]", "[i]", "movies", 10), console)
     for text in (
         "[/b] t ([i], movies) for [u]: number 1",
         "no user [u] is known",

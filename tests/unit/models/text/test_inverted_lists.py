@@ -9,20 +9,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.learner import Learner
-from models.micro_batches import micro_batches
-from models.schema import Domain, Interaction, Item
-from models.settings import LearningSettings
 from models.state.tracked_tables import whole
-from models.text.encoder import HashingEncoder
 from models.text.inverted_lists import FILLS, LOOSE, VectorIndex
 from models.text.nearest import NONE, Searched, best_of, nearest, offer
+from tests.support.nearest import top
 from tests.support.states import differences
 
 torch.set_num_threads(1)  # the state law holds for one thread
 
 ROWS, DIM = 3000, 16
-WORDS = ("dark", "merry", "sad")
 
 
 def clustered(rows: int = ROWS, seed: int = 0) -> NDArray[np.float32]:
@@ -42,21 +37,6 @@ def filled(vectors: NDArray[np.float32], limit: int = 100) -> VectorIndex:
 
 def everything(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.ones(len(vectors), np.bool_)
-
-
-def top(
-    index: VectorIndex,
-    vectors: NDArray[np.float32],
-    query: NDArray[np.float32],
-    allowed: NDArray[np.bool_],
-    k: int,
-) -> list[int]:
-    """The rows that a search finds."""
-    best, closed = best_of(k), np.zeros(len(vectors), np.int32)
-    lists = index.lists(vectors, len(vectors))
-    found = nearest(query, Searched(vectors, lists, allowed, closed, 1), best, best_of(256))
-    rows: list[int] = best.rows[:found].tolist()
-    return rows
 
 
 def exact(scores: NDArray[np.float32], allowed: NDArray[np.bool_], k: int) -> set[int]:
@@ -229,84 +209,3 @@ def test_a_state_with_few_vectors_left_is_taken_as_it_was() -> None:
 
 
 # In the learner
-
-
-def learner(exact_items: int) -> Learner:
-    made = Learner([Domain("films"), Domain("books", "target")], LearningSettings(exact_items=exact_items))
-    items = [Item(d, f"{d[0]}{n}", f"{WORDS[n % 3]} tale {n}") for d in made.index for n in range(300)]
-    for item in items:
-        made.put_item(item)
-    raw = HashingEncoder().encode([i.words() for i in items])
-    made.put_text_vectors({(i.domain, i.item_id): v for i, v in zip(items, raw, strict=True)}, idle=True)
-    return made
-
-
-def stream(start: int, events: int) -> list[Interaction]:
-    random = np.random.default_rng(start)
-    made = []
-    for n in range(start, start + events):
-        user, domain = int(random.integers(20)), "films" if n % 2 else "books"
-        item = f"{domain[0]}{(3 * int(random.zipf(1.4)) + user % 3) % 300}"
-        made.append(Interaction(domain, "click", f"u{user}", item, 1_700_000_000_000 + n * 60_000, None))
-    return made
-
-
-def run(one: Learner, events: list[Interaction]) -> list[int | None]:
-    ranks = []
-    for batch in micro_batches(events, 8, 10**9):
-        facts = one.learn(batch)
-        ranks += [facts.of(n).rank for n in range(len(batch))]
-        if one.waiting >= 64:
-            one.end_batch()
-    return ranks
-
-
-@pytest.fixture(scope="module")
-def large() -> Learner:
-    made = learner(exact_items=100)
-    run(made, stream(0, 800))
-    return made
-
-
-def test_a_large_catalogue_is_ranked_through_the_index(large: Learner) -> None:
-    """Text and network are in use; lists explain themselves, and resemble the exact ones of the same state."""
-    assert large.catalogues[1].directions.index.in_use
-    assert large.network.trainer.vectors[1].index.in_use
-    exact = learner(exact_items=10_000)
-    exact.load(large.state())
-    assert not exact.catalogues[1].directions.index.in_use
-    users = [f"u{n}" for n in range(20)]
-    for one, two in zip(
-        large.recommend(users, "books", 10), exact.recommend(users, "books", 10), strict=True
-    ):
-        assert len({r.item_id for r in one} & {r.item_id for r in two}) >= 8
-        for line in one:
-            assert sum(line.why.values()) == pytest.approx(line.score, abs=1e-5)
-
-
-def test_going_on_from_a_state_ranks_the_same(large: Learner) -> None:
-    """The state law with an index: the same ranks event by event, and the same state after them."""
-    other = learner(exact_items=100)
-    run(other, stream(5_000, 50))  # whatever it was before
-    other.load(large.state())
-    events = list(itertools.chain(stream(800, 300)))
-    assert run(large, events) == run(other, events)
-    assert not differences(large.state(), other.state())
-
-
-def test_an_evicted_items_row_is_found_as_its_next_item() -> None:
-    """The row's old vector has left the index with the old item."""
-    made = Learner([Domain("books", "target")], LearningSettings(items_per_domain=150, exact_items=100))
-    catalogue, random = made.catalogues[0], np.random.default_rng(0)
-    for n in range(150):
-        row, _ = catalogue.touch(f"b{n}")
-        catalogue.set_vector(row, random.normal(size=64).astype(np.float32))
-    directions = catalogue.directions
-    directions.refresh(catalogue.vectors, catalogue.has_vector)
-    directions.index.all_changed(directions.units)
-    query = directions.units[0].copy()
-    allowed = np.arange(len(directions.units)) < 150
-    assert 0 in top(directions.index, directions.units, query, allowed, 5)
-    row, evicted = catalogue.touch("new")
-    assert (row, evicted) == (0, "b0")
-    assert 0 not in top(directions.index, directions.units, query, allowed, 150)

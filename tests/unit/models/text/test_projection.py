@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
 from models.state.merging import merged
-from models.state.snapshot import joined, snapshot
 from models.text.basis import SETTLED_TEXTS
 from models.text.encoder import HashingEncoder
 from models.text.projection import FIT_FIRST, FIT_ITEMS, Projection
-from tests.support.states import differences
+from tests.support.states import differences, read_back
 
 DIM, LEADING = 32, 8
 Key = tuple[str, str]
@@ -234,17 +231,12 @@ def test_equal_texts() -> None:
 # State
 
 
-def decoded(state: Any, increment: bool = False) -> Any:
-    taken = snapshot(state, increment)
-    return joined(msgspec.msgpack.decode(taken.body), taken.tensors)
-
-
 @pytest.mark.parametrize("n", [0, 5, 10, 100, 600])
 def test_state_round_trips(n: int) -> None:
     """Nothing, waiting, growing or settled: the copy goes on to the same bits."""
     one, two = projection(), projection()
     one.take(keyed(vectors(n)), idle=True)
-    two.load(decoded(one.live()))
+    two.load(read_back(one.live()))
     assert differences(one.state(), two.state()) == []
     more = keyed(vectors(200, seed=1), "b")
     first, second = one.take(more, idle=True), two.take(more, idle=True)
@@ -255,12 +247,12 @@ def test_state_round_trips(n: int) -> None:
 def test_increments_add_up() -> None:
     """A whole state and what changed since, through first vectors, drops, fits and a settled domain."""
     made = projection()
-    state = decoded(made.live())
+    state = read_back(made.live())
     steps: list[tuple[str, int, bool]] = [("a", 5, False), ("a", 30, True), ("b", 7, True), ("a", 600, True)]
     for n, (domain, count, idle) in enumerate(steps):
         made.take(keyed(vectors(count, seed=n), domain, 1000 * n), idle)
         made.drop((domain, str(1000 * n + 1)))
-        state = merged(state, [decoded(made.live(), increment=True)])
+        state = merged(state, [read_back(made.live(), increment=True)])
         assert differences(state, made.state()) == []
 
 

@@ -1,0 +1,72 @@
+"""What `pretrain` refuses, and how it says so."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from consumers.errors import STATE_UNUSABLE, USAGE, Stop
+from consumers.pretraining.options import PretrainOptions
+from consumers.pretraining.run import run_pretrain
+from consumers.service.offline import offline_pipeline
+from models.state.checkpoint import CheckpointDirectory
+from tests.support.pretrained import config, pretrain, rows_of, write_rows
+
+
+def test_a_folder_with_a_checkpoint_is_refused_unless_forced(small: Path) -> None:
+    """Exit code 2 before anything is read; with `force` the new checkpoint is the only one. Other files stay."""
+    (small / "out").mkdir()
+    (small / "out" / "notes.txt").write_text("mine")
+    first = Path(pretrain(small)[0]["checkpoint"])
+    with pytest.raises(Stop, match="--force") as stopped:
+        pretrain(small, interactions=small / "none.csv")
+    assert stopped.value.code == USAGE
+    second = Path(pretrain(small, force=True)[0]["checkpoint"])
+    assert second != first
+    assert [p for p in (small / "out").iterdir() if p.is_dir()] == [second]
+    assert (small / "out" / "notes.txt").exists()
+
+
+def test_another_text_encoder_is_for_a_config_that_names_it(small: Path) -> None:
+    """The checkpoint says which encoder made its vectors; `run` with another one is refused."""
+    settings = config()
+    settings.text_encoder.model = "some-model"
+    options = PretrainOptions(
+        small / "interactions.csv.gz", small / "items.csv.gz", small / "out", encoder="hashing"
+    )
+    said = io.StringIO()
+    run_pretrain(options, settings, Console(file=said, width=200))
+    assert "CROSSCURRENT_TEXT_ENCODER__MODEL=hashing" in said.getvalue()
+    state, _ = CheckpointDirectory(small / "out", read_only=True).load()
+    assert state is not None
+    other = config()
+    other.text_encoder.model = "some-model"
+    with pytest.raises(ValueError, match="hashing"):
+        offline_pipeline(other).load(state)
+
+
+def test_what_cannot_be_used_is_one_line(small: Path) -> None:
+    """Missing or swapped files, no event of any domain of the config, and a folder that another process holds."""
+    with pytest.raises(Stop, match=r"none\.csv: No such file") as stopped:
+        pretrain(small, interactions=small / "none.csv")
+    assert stopped.value.code == USAGE
+    with pytest.raises(Stop, match="this file holds items"):
+        pretrain(small, interactions=small / "items.csv.gz")
+    write_rows(small, [r | {"domain": "music"} for r in rows_of(small)])
+    with pytest.raises(Stop, match=r"no usable event .*movies, games.*it has music"):
+        pretrain(small)
+    assert not (small / "out").exists()
+
+
+def test_a_folder_in_use_is_refused(small: Path) -> None:
+    """Exit code 4: a service holds the lock."""
+    from consumers.service.checkpoint_writer import Checkpointer
+
+    holder = Checkpointer(small / "out", 1.0, lambda *_: None)
+    with pytest.raises(Stop, match="another process") as stopped:
+        pretrain(small)
+    assert stopped.value.code == STATE_UNUSABLE
+    holder.close()
