@@ -12,6 +12,7 @@ import redis
 
 from consumers.demo.embedded_servers import Broker, NotInstalledError, Server, Store
 from models.warm_up import warm
+from tests.support.registry import registry  # noqa: F401  a fixture
 
 _COUNTER = itertools.count()
 

@@ -235,6 +235,7 @@ class Service:
             self.checkpointer.problem
             or self.publisher.problem()
             or self.sink.problem()
+            or self.pipeline.intake.problem
             or self._behind()
             or self._unsaved()
         )
