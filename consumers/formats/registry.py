@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ssl
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -115,8 +116,8 @@ class Registry:
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/vnd.schemaregistry.v1+json, application/json"}
         if self._config.username:
-            secret = f"{self._config.username}:{self._config.password}"
-            headers |= urllib3.make_headers(basic_auth=secret)
+            secret = f"{self._config.username}:{self._config.password}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(secret).decode()}"
         return headers
 
     def _unavailable(self, why: str) -> SchemaUnavailable:
@@ -134,7 +135,8 @@ def _why(error: Exception) -> str:
     """Name the error in words that hold no header."""
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "its certificate is not trusted (schema_registry.ssl_cafile)"
-    if isinstance(error, urllib3.exceptions.TimeoutError):
+    late = isinstance(error, urllib3.exceptions.TimeoutError)
+    if late and not isinstance(error, urllib3.exceptions.NewConnectionError):  # which is a subclass
         return "it does not answer in time"
     return f"it cannot be reached ({type(error).__name__})"
 

@@ -23,8 +23,8 @@ from consumers.demo.embedded_servers import HOST, EmbeddedError, NotInstalledErr
 from tests.support.secure_store import certificate
 
 PREFIX = "/apis/ccompat/v7"
-PATIENCE = 60.0
-"""Seconds that it may take to start on a busy machine; 2.5 on a free one."""
+PATIENCE = 120.0
+"""Seconds that it may take to start on a busy machine; 2.5 s on a free one."""
 
 
 class SchemaRegistry(Server):

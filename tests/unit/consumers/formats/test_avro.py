@@ -58,9 +58,14 @@ def test_ids(kind: Any, given: Any, wanted: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "given"),
-    [("int", 4), ("long", 4), ("float", 4.0), (["null", "int"], 4),
-     ({"type": "bytes", "logicalType": "decimal", "precision": 3, "scale": 1}, decimal.Decimal("4.0"))],
-)  # fmt: skip
+    [
+        ("int", 4),
+        ("long", 4),
+        ("float", 4.0),
+        (["null", "int"], 4),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 3, "scale": 1}, decimal.Decimal("4.0")),
+    ],
+)
 def test_values(kind: Any, given: Any) -> None:
     """Any number is a rating."""
     assert (

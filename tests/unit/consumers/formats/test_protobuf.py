@@ -97,8 +97,15 @@ def test_every_kind_of_field() -> None:
         blob=b"x",
     )
     plain = body.compiled(schema)(framed(1, value, SECOND))
-    assert plain == {"type": "KIND_UNKNOWN", "context": {}, "timestamp": 0, "at": 5007, "wrapped": 0.5,
-                     "friends": [{"number": 0, "mail": "a@b"}], "blob": b"x"}  # fmt: skip
+    assert plain == {
+        "type": "KIND_UNKNOWN",
+        "context": {},
+        "timestamp": 0,
+        "at": 5007,
+        "wrapped": 0.5,
+        "friends": [{"number": 0, "mail": "a@b"}],
+        "blob": b"x",
+    }
 
 
 def test_the_message_index() -> None:
