@@ -6,7 +6,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,10 +21,10 @@ from consumers.events.rejection import (
     Rejected,
     Rejection,
     found,
-    json_type,
     when,
     word,
 )
+from consumers.events.second_look import json_name
 from models.schema import Domain, Interaction, Item, Kind
 from serving.pseudonyms import LENGTH, Pseudonyms
 
@@ -71,7 +71,6 @@ class Decoder:
         self._pseudonyms = pseudonyms or Pseudonyms()
         self._forget = json_reader(ForgetFields, no_value)
         self._max_bytes = max_record_bytes
-        self._number = msgspec.json.Decoder(float)
         self._domain_of = {topic: domain for topic, (domain, _) in topics.items()}
         self._ways = self._ways_of(topics, {d.name: d for d in domains}, readers or {})
 
@@ -124,19 +123,19 @@ class Decoder:
             _context(raw.context) if raw.context else (),
         )
 
-    def _rating(self, raw: msgspec.Raw, limits: tuple[float, float]) -> float:
-        data = bytes(raw)
-        if data in (b"", b"null"):
+    def _rating(self, value: Any, limits: tuple[float, float]) -> float:
+        kind = type(value)
+        if value is None:
             raise Rejected("missing_field", f"value: missing, allowed: {_within(limits)}")
+        if kind is not float and kind is not int:
+            raise Rejected("wrong_type", found("value", json_name(value), _within(limits)))
         try:
-            value = self._number.decode(data)
-        except msgspec.DecodeError as error:
-            if "out of range" in str(error):
-                raise Rejected("not_finite", found("value", "inf", _within(limits))) from None
-            raise Rejected("wrong_type", found("value", json_type(str(error)), _within(limits))) from None
-        if not limits[0] <= value <= limits[1]:
-            raise Rejected("out_of_range", found("value", f"{value:g}", _within(limits)))
-        return value
+            number = float(value)
+        except OverflowError:
+            raise Rejected("not_finite", found("value", "inf", _within(limits))) from None
+        if not limits[0] <= number <= limits[1]:
+            raise Rejected("out_of_range", found("value", f"{number:g}", _within(limits)))
+        return number
 
     def _timestamp(self, own: int | float | None, of_record: int) -> int:
         """Return the event's time in ms: its own, else the record's."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 
@@ -14,7 +16,7 @@ class InteractionFields(msgspec.Struct):
     """Who. Also the record's key, as it is: that keeps a user's events in order."""
     item_id: str
     """What."""
-    value: msgspec.Raw = msgspec.Raw()
+    value: Any = None
     """The rating, within the domain's rating_range. Needed for a rating, ignored for a click."""
     timestamp: int | float | None = None
     """When it happened; without it the record's own time counts."""

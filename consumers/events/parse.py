@@ -84,12 +84,7 @@ def _again(decoder: msgspec.json.Decoder[Any], value: bytes, error: Exception) -
 
 def of_plain(kind: type[_Fields], plain: dict[str, Any]) -> _Fields:
     """Make the fields of the contract from plain values by name. Raises Rejected."""
-    kept = usable(plain)
-    value = kept.pop("value", None)
     try:
-        fields = msgspec.convert(kept, kind)
+        return msgspec.convert(usable(plain), kind)
     except msgspec.ValidationError as wrong:
         raise of_validation(str(wrong), partial(entries_of, plain)) from None
-    if value is not None and isinstance(fields, InteractionFields):
-        fields.value = msgspec.Raw(msgspec.json.encode(value))  # so that a rating is judged in one place
-    return fields

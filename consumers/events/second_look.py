@@ -46,10 +46,13 @@ def usable(kept: dict[str, Any]) -> dict[str, Any]:
     """Drop a click's `value`, and numbers of the context that are not finite. Others are Rejected."""
     if kept.get("type") == "click":
         kept.pop("value", None)
-    if isinstance(context := kept.get("context"), dict):
-        kept["context"] = {name: x for name, x in context.items() if not _is_nonfinite(x)}
     for name, x in kept.items():
-        if not isinstance(x, str) and (bad := _nonfinite(x)) is not None:
+        kind = type(x)
+        if kind is str or kind is int:
+            continue
+        if kind is dict and name == "context" and any(map(_is_nonfinite, x.values())):
+            kept[name] = {key: value for key, value in x.items() if not _is_nonfinite(value)}
+        if (bad := _nonfinite(kept[name])) is not None:
             raise Rejected("not_finite", found(name, str(bad)))
     return kept
 
@@ -80,6 +83,8 @@ def _is_nonfinite(value: Any) -> bool:
 
 def _nonfinite(value: Any) -> float | None:
     """Return the first number inside that is not finite."""
+    if type(value) is float:
+        return None if math.isfinite(value) else value
     waiting = [value]  # a list instead of recursion: json.loads bears deeper nesting than Python's stack
     while waiting:
         value = waiting.pop()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import fastavro
+from fastavro import schemaless_reader
 from fastavro.types import Schema as ParsedSchema
 
 from consumers.events.rejection import Rejected
@@ -16,6 +17,7 @@ from consumers.formats.registry import Schema
 from consumers.formats.schemas import Body, UnusableSchema
 
 WHOLE = "whole"
+PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
 MILLISECONDS = ("timestamp-millis", "local-timestamp-millis")
 Renamed = tuple[tuple[str, ...], str, list[str]]
 """Of a field with aliases: the names above it, its name, and its aliases."""
@@ -34,10 +36,10 @@ def compiled(schema: Schema) -> Body:
     renamed = list(_renamed(written, ()))
 
     def body(value: bytes) -> Any:
-        stream = io.BytesIO(value)
+        stream = BytesIO(value)
         stream.seek(HEAD)
         try:
-            found: Any = fastavro.schemaless_reader(stream, parsed, None)
+            found: Any = schemaless_reader(stream, parsed, None)
         except Exception as error:  # the library has no class for bytes that do not fit
             raise Rejected("malformed_body", f"Avro: {type(error).__name__}: {error}") from None
         if left := len(value) - stream.tell():
@@ -52,24 +54,29 @@ def compiled(schema: Schema) -> Body:
 def _parsed(written: Any, references: list[Any]) -> ParsedSchema:
     named: dict[str, Any] = {}
     for reference in references:
-        fastavro.parse_schema(_in_milliseconds(reference), named)
+        fastavro.parse_schema(_plain(reference), named)
     if not isinstance(written, dict):
         # A record of one field has the same bytes; the library keeps the names of other schemas for records only.
         written = {"type": "record", "name": WHOLE, "fields": [{"name": WHOLE, "type": written}]}
-    return fastavro.parse_schema(_in_milliseconds(written), named)
+    return fastavro.parse_schema(_plain(written), named)
 
 
-def _in_milliseconds(schema: Any) -> Any:
-    """Return the schema with times in milliseconds as the numbers that they are: dates would only be turned back."""
+def _plain(schema: Any) -> Any:
+    """Return the schema without what only costs time.
+
+    Times in milliseconds stay the numbers that they are: as dates they would only be turned back. A basic type with
+    notes, such as `avro.java.string`, is read more slowly than its name alone.
+    """
     if isinstance(schema, list):
-        return [_in_milliseconds(one) for one in schema]
+        return [_plain(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
     kept = {name: value for name, value in schema.items() if (name, value) not in _DROPPED}
     for name in ("type", "items", "values", "fields"):
         if name in kept:
-            kept[name] = _in_milliseconds(kept[name])
-    return kept
+            kept[name] = _plain(kept[name])
+    is_basic = "name" not in kept and "logicalType" not in kept and kept.get("type") in PRIMITIVES
+    return kept["type"] if is_basic else kept
 
 
 _DROPPED = [("logicalType", name) for name in MILLISECONDS]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from types import NoneType
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -18,6 +20,7 @@ OUTSIDE = "$."
 """Begins a path that starts at the whole value."""
 Path = tuple[str, ...]
 Convert = Callable[[Any], Any]
+Check = Callable[[Any], bool]
 
 
 class FieldMapping:
@@ -27,8 +30,10 @@ class FieldMapping:
         """names: of the fields to pick. unwrap: where they are."""
         self._unwrap = unwrap
         self._types: Mapping[str, str] = config.types
-        self._plan: list[tuple[str, str | None, tuple[Path, ...], Convert | None, Any]] = []
-        """Name, key (None for several paths, or a longer one), paths, converter, default."""
+        self._plan: list[
+            tuple[str, str | None, tuple[Path, ...], type, Convert | None, Check | None, Any]
+        ] = []
+        """Name, key (None for several paths or a longer one), paths, what it holds (`_Kind`), default."""
         self._places: dict[str, str] = {}
         for name in names:
             given = config.fields.get(name, name)
@@ -36,8 +41,7 @@ class FieldMapping:
             paths = tuple(self._path(text) for text in texts)
             (first, *others) = paths
             key = first[-1] if not others and first == (*unwrap, first[-1]) else None
-            default = config.defaults.get(name)
-            self._plan.append((name, key, paths, CONVERTERS.get(name), default))
+            self._plan.append((name, key, paths, *_KINDS[name], config.defaults.get(name)))
             self._places[name] = ", ".join(texts)
 
     def _path(self, text: str) -> Path:
@@ -48,6 +52,8 @@ class FieldMapping:
 
     def part(self, value: Any) -> dict[str, Any] | None:
         """Return the part that holds the fields; None where it is null. Raises Rejected."""
+        if not self._unwrap and type(value) is dict:
+            return value
         inner = value
         for n, step in enumerate(self._unwrap):
             if not isinstance(inner, dict):
@@ -61,22 +67,29 @@ class FieldMapping:
             raise Rejected("wrong_type", _not_an_object(self._unwrap, inner))
         return inner
 
-    def fields(self, value: Any, part: dict[str, Any]) -> dict[str, Any]:
-        """Return the fields of the contract, by name; those that are missing or null are left out.
+    def fields(self, value: Any, part: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """Return the fields of the contract, by name, and whether each certainly has the type that it must have.
 
-        value: the whole value. part: what `part` returned for it. Raises Rejected.
+        Those that are missing or null are left out. value: the whole value. part: what `part` returned for it. Raises
+        Rejected.
         """
-        picked = {}
-        for name, key, paths, convert, default in self._plan:
-            x = part.get(key) if key is not None else _first(value, paths)
-            if x is None:
-                x = default
+        picked, typed = {}, True
+        for name, key, paths, usual, convert, check, default in self._plan:
+            x = _first(value, paths) if key is None else part.get(key)
+            if type(x) is not usual:
                 if x is None:
-                    continue
-            picked[name] = x if convert is None else convert(x)
+                    x = default
+                    if x is None:
+                        continue
+                if convert is not None:
+                    x = convert(x)
+                typed = typed and type(x) is usual
+            if check is not None and typed:
+                typed = check(x)
+            picked[name] = x
         if self._types and isinstance(kind := picked.get("type"), str):
             picked["type"] = self._types.get(kind, kind)
-        return picked
+        return picked, typed
 
     def place(self, name: str) -> str:
         """Return where a field is looked for."""
@@ -155,11 +168,31 @@ def _number(x: Any) -> Any:
     return float(x) if isinstance(x, Decimal) else x
 
 
-CONVERTERS: dict[str, Convert] = {
-    "user_id": _text,
-    "item_id": _text,
-    "event_id": _text,
-    "type": _utf8,
-    "value": _number,
-    "timestamp": _milliseconds,
+def _is_plain(context: dict[Any, Any]) -> bool:
+    for name, value in context.items():  # noqa: SIM110  all() costs more than what is in it
+        if type(name) is not str or type(value) is not str:
+            return False
+    return True
+
+
+class _Kind(NamedTuple):
+    """What a field holds as a rule; what makes it of something else; what must hold besides for it to be good."""
+
+    usual: type
+    convert: Convert | None = None
+    check: Check | None = None
+
+
+_KINDS = {
+    "type": _Kind(str, _utf8),
+    "user_id": _Kind(str, _text),
+    "item_id": _Kind(str, _text),
+    "value": _Kind(float, _number, math.isfinite),
+    "timestamp": _Kind(int, _milliseconds),
+    "event_id": _Kind(str, _text),
+    "context": _Kind(dict, None, _is_plain),
+    "title": _Kind(str),
+    "text": _Kind(str),
+    "available": _Kind(bool),
+    "vectors": _Kind(NoneType),  # always looked into
 }

@@ -14,8 +14,6 @@ from consumers.config.formats import SchemaRegistryConfig
 
 CONNECT_SECONDS, READ_SECONDS = 2.0, 5.0
 """Seconds to wait for a connection, and for an answer."""
-UNKNOWN = (40401, 40402, 40403)
-"""The registry's own codes for a subject, version or schema that it does not have."""
 
 
 class SchemaUnavailable(Exception):
@@ -45,7 +43,7 @@ class Schema(NamedTuple):
 class _Answer(msgspec.Struct):
     schema: str
     schemaType: str = "AVRO"  # noqa: N815  the registry's word
-    references: list[Reference] = []
+    references: list[Reference] | None = None
 
 
 class Registry:
@@ -59,12 +57,14 @@ class Registry:
         """Return the schema with this id. Raises UnknownSchema or SchemaUnavailable."""
         answer = self._get(f"/schemas/ids/{number}")
         references: dict[str, str] = {}
-        self._collect(answer.references, references)
+        self._collect(answer.references or [], references)
         return Schema(answer.schemaType, answer.schema, references)
 
     def ping(self) -> None:
         """Raises SchemaUnavailable where the registry does not answer as one."""
-        body = self._ask("/subjects")
+        body = self._ask("/schemas/types")
+        if body is None:
+            raise self._unavailable("404: see the path of schema_registry.url")
         try:
             msgspec.json.decode(body, type=list[str])
         except msgspec.DecodeError:
@@ -77,12 +77,15 @@ class Registry:
             if one.name not in found:
                 found[one.name] = ""  # a schema that uses itself is asked for once
                 answer = self._get(f"/subjects/{quote(one.subject, safe='')}/versions/{one.version}")
-                self._collect(answer.references, found)
+                self._collect(answer.references or [], found)
                 del found[one.name]  # to the end: after what it uses
                 found[one.name] = answer.schema
 
     def _get(self, path: str) -> _Answer:
         body = self._ask(path)
+        if body is None:
+            self.ping()  # else the path of the URL is wrong, and any id would seem to be unknown
+            raise UnknownSchema
         try:
             return msgspec.json.decode(body, type=_Answer)
         except msgspec.DecodeError:
@@ -90,8 +93,8 @@ class Registry:
                 "its answer is not of a schema registry: see the path of the URL"
             ) from None
 
-    def _ask(self, path: str) -> bytes:
-        """Return the body of the answer. Raises UnknownSchema or SchemaUnavailable."""
+    def _ask(self, path: str) -> bytes | None:
+        """Return the body of the answer; None where it is that there is no such thing. Raises SchemaUnavailable."""
         options: dict[str, Any] = {}
         try:
             if self.url.startswith("https"):
@@ -109,8 +112,8 @@ class Registry:
             raise self._unavailable(_why(error)) from None
         if answer.status == 200:
             return answer.data
-        if answer.status == 404 and _code(answer.data) in UNKNOWN:
-            raise UnknownSchema
+        if answer.status == 404:
+            return None
         raise self._unavailable(_refusal(answer.status))
 
     def _headers(self) -> dict[str, str]:
@@ -122,13 +125,6 @@ class Registry:
 
     def _unavailable(self, why: str) -> SchemaUnavailable:
         return SchemaUnavailable(f"the schema registry at {self.url} gives no schema: {why}")
-
-
-def _code(body: bytes) -> int:
-    try:
-        return int(msgspec.json.decode(body)["error_code"])
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
-        return 0
 
 
 def _why(error: Exception) -> str:
@@ -144,6 +140,4 @@ def _why(error: Exception) -> str:
 def _refusal(status: int) -> str:
     if status in (401, 403):
         return f"it refuses us with {status} (schema_registry.username, schema_registry.password)"
-    if status == 404:
-        return "404: see the path of schema_registry.url"
     return f"it answers {status}"

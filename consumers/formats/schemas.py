@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from consumers.events.rejection import Reason, Rejected
+from consumers.formats.framing import HEAD, schema_id
 from consumers.formats.registry import Registry, Schema, UnknownSchema
 
 Body = Callable[[bytes], Any]
@@ -32,16 +33,17 @@ class Schemas:
     ) -> None:
         """kind: the registry's word for it. compiled: raises UnusableSchema. clock: seconds."""
         self._registry, self._kind, self._compiled, self._clock = registry, kind, compiled, clock
-        self._bodies: dict[int, Body] = {}
+        self._bodies: dict[bytes, Body] = {}
+        """By the bytes before the body."""
         self._refused: dict[int, tuple[float, Reason, str]] = {}
         """When an id may be asked for again, and why it was refused."""
 
-    def body(self, number: int) -> Body:
-        """Return what reads values of this schema. Raises Rejected or SchemaUnavailable."""
-        body = self._bodies.get(number)
+    def read(self, value: bytes) -> Any:
+        """Return the plain values of a framed value. Raises Rejected or SchemaUnavailable."""
+        body = self._bodies.get(value[:HEAD])
         if body is None:
-            body = self._bodies[number] = self._get(number)
-        return body
+            body = self._bodies[value[:HEAD]] = self._get(schema_id(value))
+        return body(value)
 
     def _get(self, number: int) -> Body:
         refused = self._refused.get(number)

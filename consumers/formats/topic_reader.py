@@ -45,13 +45,9 @@ def bodies_of(registry: Registry) -> dict[str, Body]:
     return {
         "json": json_body.parse,
         "json_schema": _framed_json,
-        "avro": _framed(Schemas(registry, "AVRO", avro.compiled)),
-        "protobuf": _framed(Schemas(registry, "PROTOBUF", protobuf.compiled)),
+        "avro": Schemas(registry, "AVRO", avro.compiled).read,
+        "protobuf": Schemas(registry, "PROTOBUF", protobuf.compiled).read,
     }
-
-
-def _framed(schemas: Schemas) -> Body:
-    return lambda value: schemas.body(framing.schema_id(value))(value)
 
 
 def _framed_json(value: bytes) -> Any:
@@ -83,18 +79,26 @@ class TopicReader:
         part = self._mapping.part(value)
         if part is None:
             return self._gone(record, value)
-        picked = self._mapping.fields(value, part)
+        picked, typed = self._mapping.fields(value, part)
         if self._drop_zero_time and not picked.get("timestamp", 1):
             del picked["timestamp"]  # in Protobuf 0 may stand for a field that was not set
+        if typed:
+            try:
+                return self._fields(**picked)
+            except TypeError:  # a needed field is missing
+                pass
+        return self._checked(picked)
+
+    def _checked(self, picked: dict[str, Any]) -> InteractionFields | ItemFields:
+        """Return the fields after a look at their types. Raises Rejected."""
         try:
             return of_plain(self._fields, picked)
         except Rejected as rejected:
-            if rejected.reason == "missing_field":
-                name = rejected.detail.partition(":")[0]
-                raise Rejected(
-                    "missing_field", f"{rejected.detail}; looked for at {self._mapping.place(name)}"
-                ) from None
-            raise
+            if rejected.reason != "missing_field":
+                raise
+            name = rejected.detail.partition(":")[0]
+            place = self._mapping.place(name)
+            raise Rejected("missing_field", f"{rejected.detail}; looked for at {place}") from None
 
     def _gone(self, record: Record, value: Any) -> NoReturn:
         """Say what is gone. Raises RowDeleted, Rejected or SchemaUnavailable.
@@ -115,7 +119,7 @@ class TopicReader:
             part = self._deleted.part(value)
         except Rejected:
             return None
-        return None if part is None else self._deleted.fields(value, part).get("item_id")
+        return None if part is None else self._deleted.fields(value, part)[0].get("item_id")
 
     def _id_of_key(self, record: Record) -> str:
         """Return the item's id from the key: text, or a record of its own. Raises Rejected or SchemaUnavailable."""
@@ -130,7 +134,7 @@ class TopicReader:
         else:
             return text_key(record)
         if isinstance(value, dict):
-            value = self._of_key.fields(value, value).get("item_id")
+            value = self._of_key.fields(value, value)[0].get("item_id")
         if not isinstance(value, str):
             raise Rejected("bad_id", found("the record's key", "no item_id", KEY))
         return value

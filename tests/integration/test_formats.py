@@ -204,7 +204,8 @@ def test_schemas_with_references(shop: Shop) -> None:
     assert shop.read(shop.settings(config)) == [rating(0, "7")]
 
     inner = f'syntax = "proto3"; package {name}; message Title {{ string text = 1; }}'
-    outer = f'syntax = "proto3"; package {name}; import "title.proto"; message Item {{ string sku = 1; Title title = 2; }}'
+    fields = "string sku = 1; Title title = 2;"
+    outer = f'syntax = "proto3"; package {name}; import "title.proto"; message Item {{ {fields} }}'
     registry.register(f"{name}-title", inner, "PROTOBUF")
     number = registry.register(
         f"{shop.items}-value", outer, "PROTOBUF", {"title.proto": (f"{name}-title", 1)}
@@ -222,10 +223,13 @@ def test_schemas_with_references(shop: Shop) -> None:
 def test_ids_that_cannot_be_used(shop: Shop) -> None:
     """An id that the registry does not have, one of another kind, and no framing at all: dead letters that say so."""
     number = shop.registry.register(f"{shop.events}-value", JSON_SCHEMA, "JSON")
-    for value in (framed(2**31, b"x"), framed(number, b"x"), b'{"uid": 7}'):
+    ids = (2**31 - 1, 2**31, 2**32 - 1)
+    for value in (*(framed(one, b"x") for one in ids), framed(number, b"x"), b'{"uid": 7}'):
         shop.send(value)
-    unknown, other, bare = shop.read(shop.settings({"format": "avro"}))
-    assert unknown == Rejection("unknown_schema", "shop", f"schema {2**31}: the registry does not have it")
+    *unknown, other, bare = shop.read(shop.settings({"format": "avro"}))
+    assert unknown == [
+        Rejection("unknown_schema", "shop", f"schema {one}: the registry does not have it") for one in ids
+    ]
     assert other == Rejection(
         "unusable_schema", "shop", f"schema {number}: it is JSON, and the topic's format is AVRO"
     )

@@ -78,7 +78,7 @@ def shop(
 
 
 def test_a_registry_that_comes_and_goes(shop: Shop) -> None:
-    """Away at the start: not ready, nothing is lost. There: all is learned. Away again: known schemas need it no more."""
+    """Away at the start: not ready, nothing is lost. There: all is learned. Away again: known schemas do without."""
     service, proxy = shop.service, shop.proxy
     proxy.refusing = True
     for n in range(5):
