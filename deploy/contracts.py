@@ -9,7 +9,7 @@ import msgspec
 from consumers.config.schema import Settings
 from consumers.dead_letters.sink import CUT_BYTES, HEADERS
 from consumers.dead_letters.topic_reader import REPLAYED
-from consumers.events import decode, rejection
+from consumers.events import decode, fields, rejection
 from deploy.markdown import NOTE, attribute_docs, table
 from serving.contract import FIELDS, Keys, ListedItem, RecommendationList
 from serving.publication.publication_queue import SLOW_SECONDS
@@ -30,14 +30,14 @@ def kafka_page() -> str:
             "## Interaction\n",
             "The record's key is the user_id. Producers keep their default partitioner (murmur2). All domains have",
             "the same number of partitions. A record with another key is counted and still learned.\n",
-            *_fields(decode._Interaction),
+            *_fields(fields.InteractionFields),
             "## Item\n",
             "The record's key is the item_id. An item event replaces the one before it whole. A null value removes",
             "the item.\n",
-            *_fields(decode._Item),
+            *_fields(fields.ItemFields),
             "## Request to forget\n",
             "Written by `crosscurrent forget`. The record's key is the hash that stands for the user.\n",
-            *_fields(decode._Forget),
+            *_fields(fields.ForgetFields),
             *_limits(),
             *_dead_letters(),
         ]
@@ -181,10 +181,10 @@ def _hashes(keys: Keys) -> list[str]:
         "canary": keys.canary,
     }
     lines = []
-    for kind, fields in FIELDS.items():
+    for kind, texts in FIELDS.items():
         lines += [
             f"## `{names[kind]}`\n",
-            *table(("field", "holds"), [(f"`{n}`", t) for n, t in fields.items()]),
+            *table(("field", "holds"), [(f"`{n}`", t) for n, t in texts.items()]),
         ]
     lines += ["User and item vectors share one space: their dot product is the affinity, between vectors whose",
               "`model` is close.\n"]  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import click
 import msgspec
@@ -46,10 +46,10 @@ def config_page() -> str:
         "The config is TOML. An unknown key is an error that names its path.\n",
         "Every key can also be set in the environment: `redis.url` is `CROSSCURRENT_REDIS__URL`.\n",
     ]
-    for section, struct in _sections(Settings):
+    for sections, struct in _sections(Settings):
         text = inspect.cleandoc(struct.__doc__) if "__doc__" in vars(struct) and struct.__doc__ else ""
         lines += [
-            f"## `[{section}]`\n",
+            f"## {', '.join(f'`[{section}]`' for section in sections)}\n",
             f"{text}\n",
             "| key | type | default | meaning |",
             "|---|---|---|---|",
@@ -57,6 +57,8 @@ def config_page() -> str:
         meanings = attribute_docs(struct)
         hints = get_type_hints(struct)
         for field in msgspec.structs.fields(struct):
+            if _is_struct(hints[field.name]):
+                continue
             kind = _type_name(hints[field.name])
             lines.append(
                 f"| `{field.name}` | {kind} | {_default(field)} | {cell(meanings.get(field.name, ''))} |"
@@ -65,19 +67,33 @@ def config_page() -> str:
     return "\n".join(lines)
 
 
-def _sections(settings: type[msgspec.Struct]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
-    hints = get_type_hints(settings)
-    for name, kind in hints.items():
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            yield name, kind
+def _sections(settings: type[msgspec.Struct]) -> list[tuple[list[str], type[msgspec.Struct]]]:
+    """Return the tables of the config: under which names a table may stand, and its struct."""
+    found: dict[type[msgspec.Struct], list[str]] = {}
+
+    def add(name: str, struct: type[msgspec.Struct]) -> None:
+        found.setdefault(struct, []).append(name)
+        for inner, kind in get_type_hints(struct).items():
+            if _is_struct(kind):
+                add(f"{name}.{inner}", kind)
+
+    for name, kind in get_type_hints(settings).items():
+        if _is_struct(kind):
+            add(name, kind)
         else:  # a table of tables: [domains.<name>]
-            for struct in get_args(kind):
-                if isinstance(struct, type) and issubclass(struct, msgspec.Struct):
-                    yield f"{name}.<name>", struct
+            for struct in filter(_is_struct, get_args(kind)):
+                add(f"{name}.<name>", struct)
+    return [(names, struct) for struct, names in found.items()]
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _type_name(hint: Any) -> str:
     text = hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
+    if get_origin(hint) is dict:
+        return f"table of {_type_name(get_args(hint)[1])}"
     if get_args(hint) and "Literal" in text:
         options = [a for a in get_args(hint) if a is not type(None)]
         flat = [o for a in options for o in (get_args(a) or (a,))]

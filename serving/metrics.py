@@ -43,6 +43,9 @@ class Metrics:
         self.forgotten = self._counter(
             "forgotten", "Events from before their user asked to be forgotten; dropped.", "domain"
         )
+        self.deleted_rows = self._counter(
+            "deleted_rows", "Records that say that a row of interactions was deleted; skipped.", "domain"
+        )
         self.dead_letters = self._counter(
             "dead_letters", "Records that could not be used.", "domain", "reason"
         )

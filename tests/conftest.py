@@ -15,6 +15,7 @@ from consumers.demo.embedded_servers import Broker, NotInstalledError, Server, S
 from models.warm_up import warm
 from tests.support.apache_kafka import Address, ApacheKafka, started_kafka
 from tests.support.brokers import BROKERS, bootstrap_of
+from tests.support.registry import registry  # noqa: F401  a fixture
 from tests.support.shared_kafka import shared_kafka
 
 if TYPE_CHECKING:

@@ -7,11 +7,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from consumers.cli.finding import Finding
+from consumers.cli.look import check_records, check_registry
 from consumers.config.schema import Settings
 from consumers.connections import connect_store
 from consumers.errors import Stop
@@ -27,19 +29,10 @@ from serving.store.errors import STORE_ERRORS
 from serving.store.store_info import eviction_policy, may_throw_away
 
 
-class Finding(NamedTuple):
-    """One line of the report."""
-
-    what: str
-    good: bool
-    detail: str
-    warns: bool = False
-    """A start would succeed, but something will go wrong later."""
-
-
 def check(settings: Settings, create_topics: bool = False) -> Iterator[Finding]:
     """Yield a finding after each look. `create_topics`: create the missing topics first."""
     yield Finding("config", True, f"{len(settings.domains)} domains: {', '.join(settings.domains)}")
+    yield from check_registry(settings)
     yield from _check_kafka(settings, create_topics)
     yield _check_store(settings)
     yield _check_checkpoints(settings)
@@ -78,10 +71,12 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
                 f"topic {name}", False, "missing: create it, or run crosscurrent check --create-topics"
             )
     there = [(name, number) for name, _ in kinds for number in range(counts.get(name, 0))]
-    for name, line in unreadable_topics(settings.kafka, there).items():
+    unreadable = unreadable_topics(settings.kafka, there)
+    for name, line in unreadable.items():
         yield Finding(f"topic {name}", False, line)
     if canary := settings.kafka.canary_topic:
         yield _check_canary(admin, canary, create)
+    yield from check_records(settings, counts.keys() - unreadable.keys())
 
 
 def _check_canary(admin: Any, topic: str, create: bool) -> Finding:

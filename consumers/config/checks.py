@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from consumers.config import kafka_checks, redis_checks
+from consumers.config import format_checks, kafka_checks, redis_checks
 from consumers.config.schema import DomainConfig, Settings
 
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
@@ -38,9 +38,11 @@ def problems(settings: Settings, need_domains: bool) -> Iterator[str]:
         owners[topic] = f"kafka.{key}"
     for name, domain in settings.domains.items():
         yield from _domain_problems(name, domain, owners)
+        yield from format_checks.problems(f"domains.{name}", domain, settings.schema_registry)
     yield from _number_problems(settings)
     yield from kafka_checks.problems(settings.kafka)
     yield from redis_checks.problems(settings.redis)
+    yield from format_checks.registry_problems(settings.schema_registry)
     for key in _empty_keys(settings, ""):
         yield f"{key}: it is empty; give it a value or leave it out"
 
@@ -83,6 +85,7 @@ def _empty_keys(table: Any, path: str) -> Iterator[str]:
             yield from _empty_keys(value, f"{path}{field.name}.")
         elif isinstance(value, dict):
             for name, one in value.items():
-                yield from _empty_keys(one, f"{path}{field.name}.{name}.")
+                if isinstance(one, msgspec.Struct):
+                    yield from _empty_keys(one, f"{path}{field.name}.{name}.")
         elif value == "" and field.default != "" and field.name != "canary_topic":
             yield f"{path}{field.name}"

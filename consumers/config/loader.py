@@ -173,6 +173,7 @@ def _read_secret_files(
         ("redis", settings.redis, "url"),
         ("redis", settings.redis, "password"),
         ("redis", settings.redis, "sentinel_password"),
+        ("schema_registry", settings.schema_registry, "password"),
         ("privacy", settings.privacy, "key"),
     ):
         if file := getattr(owner, f"{key}_file"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
 
+from consumers.config.formats import SchemaRegistryConfig, TopicConfig
 from consumers.errors import Stop
 from models.schema import Domain, Role
 from models.settings import AdaptationSettings, LearnerSettings, LearningSettings, RankerSettings
@@ -194,12 +196,17 @@ class DomainConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Topic of its events; by default `interactions.<name>`."""
     items_topic: str = ""
     """Topic of its items; by default `items.<name>`."""
+    interactions: TopicConfig = msgspec.field(default_factory=TopicConfig)
+    """How the events are read."""
+    items: TopicConfig = msgspec.field(default_factory=TopicConfig)
+    """How the items are read."""
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """The whole config. Every key but `domains` has a default."""
 
     kafka: KafkaConfig = msgspec.field(default_factory=KafkaConfig)
+    schema_registry: SchemaRegistryConfig = msgspec.field(default_factory=SchemaRegistryConfig)
     redis: RedisConfig = msgspec.field(default_factory=RedisConfig)
     privacy: PrivacyConfig = msgspec.field(default_factory=PrivacyConfig)
     metrics: MetricsConfig = msgspec.field(default_factory=MetricsConfig)
@@ -237,14 +244,28 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
             topics[domain.items_topic] = (name, "items")
         return topics
 
+    def topic_formats(self) -> Iterator[tuple[str, Literal["interactions", "items"], TopicConfig]]:
+        """Yield each topic of interactions or items, its kind, and how it is read."""
+        for domain in self.domains.values():
+            yield domain.interactions_topic, "interactions", domain.interactions
+            yield domain.items_topic, "items", domain.items
+
     def topic_of(self, kind: Literal["interactions", "items"], domain: str) -> str:
-        """Return the topic of a domain's interactions or items. Raises Stop if the config lacks the domain."""
+        """Return the topic to write a domain's interactions or items to, as JSON.
+
+        Raises Stop for a domain that the config lacks, and for a topic that holds something else.
+        """
         if domain not in self.domains:
             raise Stop(
                 f"domain {domain!r} is not in the config, which has {', '.join(self.domains)}. Add "
                 f"[domains.{domain}], or name one of these with --domain."
             )
         entry = self.domains[domain]
+        if not (entry.interactions if kind == "interactions" else entry.items).is_contract:
+            raise Stop(
+                f"domains.{domain}.{kind} says that this topic is read in another way than what this command "
+                f"writes. Give it a config with another {kind}_topic and without [domains.{domain}.{kind}]."
+            )
         return entry.interactions_topic if kind == "interactions" else entry.items_topic
 
     def topic_kinds(self) -> list[tuple[str, Literal["interactions", "items"]]]:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from consumers.events.fields import ForgetFields, InteractionFields, ItemFields
+from consumers.events.parse import KEY, Read, RowDeleted, json_reader, key_is_gone, no_value
 from consumers.events.record import Record
 from consumers.events.rejection import (
     CONTEXT_LIMIT,
@@ -19,12 +21,10 @@ from consumers.events.rejection import (
     Rejected,
     Rejection,
     found,
-    json_type,
-    of_validation,
     when,
     word,
 )
-from consumers.events.second_look import entries, needed
+from consumers.events.second_look import json_name
 from models.schema import Domain, Interaction, Item, Kind
 from serving.pseudonyms import LENGTH, Pseudonyms
 
@@ -40,52 +40,22 @@ class Forget(msgspec.Struct, frozen=True):
     timestamp: int
 
 
-Decoded = Interaction | Item | Forget | Rejection
+class Skipped(msgspec.Struct, frozen=True):
+    """A record that says that a row of interactions was deleted: what it taught stays."""
+
+    domain: str
+
+
+Decoded = Interaction | Item | Forget | Skipped | Rejection
 Topics = Mapping[str, tuple[str, Literal["interactions", "items", "forget"]]]
 """Maps a topic to (domain, kind of its records). Requests to forget have no domain."""
 
 
-class _Interaction(msgspec.Struct):
-    type: str
-    """A click, or a rating with a value."""
-    user_id: str
-    """Who. Also the record's key, as it is: that keeps a user's events in order."""
-    item_id: str
-    """What."""
-    value: msgspec.Raw = msgspec.Raw()
-    """The rating, within the domain's rating_range. Needed for a rating, ignored for a click."""
-    timestamp: int | float | None = None
-    """When it happened; without it the record's own time counts."""
-    event_id: str | None = None
-    """Tells a repeated record: the same id among the latest `intake.dedup_events` is counted and skipped."""
-    context: dict[str, float | str] | None = None
-    """Circumstances, such as {"device": "tv"}. They are hashed into a bounded space."""
-
-
-class _Item(msgspec.Struct):
-    item_id: str
-    """What. Also the record's key, as it is; with a null value the key alone names the item that is removed."""
-    title: str | None = None
-    """Its name. May be missing or empty."""
-    text: str | None = None
-    """What describes it; title and text are encoded together."""
-    available: bool | None = None
-    """false: it is not recommended for now. Missing or null: it is available."""
-    vectors: dict[str, list[float]] | None = None
-    """Embeddings made elsewhere, by name, such as {"cover": [0.1, 0.2]}."""
-
-
-class _Forget(msgspec.Struct):
-    timestamp: int | float
-    """When the request was made; the user's events up to then are dropped."""
-    key: str = ""
-    """The fingerprint of the key with which the mark was made."""
-
-
 class Decoder:
-    """Knows the domains of topics and the limits of the contract; it keeps no state.
+    """Knows how to read each topic, and the limits of the contract; it keeps no state.
 
-    clock: seconds since the epoch. No event may be more than 5 minutes ahead of it.
+    clock: seconds since the epoch. No event may be more than 5 minutes ahead of it. readers: of the topics that are
+    not JSON as the contract has it (`consumers.formats`).
     """
 
     def __init__(
@@ -95,36 +65,49 @@ class Decoder:
         max_record_bytes: int = 524_288,
         pseudonyms: Pseudonyms | None = None,
         clock: Callable[[], float] = time.time,
+        readers: Mapping[str, Read] | None = None,
     ) -> None:
         self._clock = clock
         self._pseudonyms = pseudonyms or Pseudonyms()
-        self._forget = msgspec.json.Decoder(_Forget)
-        self._topics = topics
-        self._domains = {d.name: d for d in domains}
+        self._forget = json_reader(ForgetFields, no_value)
         self._max_bytes = max_record_bytes
-        self._interaction = msgspec.json.Decoder(_Interaction)
-        self._item = msgspec.json.Decoder(_Item)
-        self._number = msgspec.json.Decoder(float)
+        self._domain_of = {topic: domain for topic, (domain, _) in topics.items()}
+        self._ways = self._ways_of(topics, {d.name: d for d in domains}, readers or {})
+
+    def _ways_of(
+        self, topics: Topics, domains: Mapping[str, Domain], readers: Mapping[str, Read]
+    ) -> dict[str, Callable[[Record], Decoded]]:
+        """Return what decodes the records of each topic."""
+        ways: dict[str, Callable[[Record], Decoded]] = {}
+        interaction, item = json_reader(InteractionFields, no_value), json_reader(ItemFields, key_is_gone)
+        for topic, (domain, kind) in topics.items():
+            if kind == "forget":
+                ways[topic] = self._decode_forget
+            elif kind == "items":
+                ways[topic] = partial(self._decode_item, domain, readers.get(topic, item))
+            else:
+                ways[topic] = partial(
+                    self._decode_interaction, domains[domain], readers.get(topic, interaction)
+                )
+        return ways
 
     def decode(self, record: Record) -> Decoded:
-        """Decode one record; never raises."""
-        domain, kind = self._topics.get(record.topic, ("", "interactions"))
+        """Decode one record. Raises nothing but what a reader raises where it must be asked again later."""
+        way = self._ways.get(record.topic)
         try:
             if record.value is not None and len(record.value) > self._max_bytes:
                 allowed = f"{self._max_bytes:,} (intake.max_record_bytes)"
                 raise Rejected("too_large", found("the value", f"{len(record.value):,} bytes", allowed))
-            if kind == "forget":
-                return self._decode_forget(record)
-            if not domain:
+            if way is None:
                 raise Rejected("unknown_domain", "topic: it belongs to no domain of the config")
-            if kind == "items":
-                return self._decode_item(domain, record)
-            return self._decode_interaction(self._domains[domain], record)
+            return way(record)
         except Rejected as rejected:
-            return Rejection(rejected.reason, domain, rejected.detail)
+            return Rejection(rejected.reason, self._domain_of.get(record.topic, ""), rejected.detail)
+        except RowDeleted:
+            return Skipped(self._domain_of[record.topic])
 
-    def _decode_interaction(self, domain: Domain, record: Record) -> Interaction:
-        raw = _parse(self._interaction, record.value)
+    def _decode_interaction(self, domain: Domain, read: Read, record: Record) -> Interaction:
+        raw: InteractionFields = read(record)
         kind = _kind(raw.type)
         inside = self._pseudonyms.inside
         return Interaction(
@@ -140,19 +123,19 @@ class Decoder:
             _context(raw.context) if raw.context else (),
         )
 
-    def _rating(self, raw: msgspec.Raw, limits: tuple[float, float]) -> float:
-        data = bytes(raw)
-        if data in (b"", b"null"):
+    def _rating(self, value: Any, limits: tuple[float, float]) -> float:
+        kind = type(value)
+        if value is None:
             raise Rejected("missing_field", f"value: missing, allowed: {_within(limits)}")
+        if kind is not float and kind is not int:
+            raise Rejected("wrong_type", found("value", json_name(value), _within(limits)))
         try:
-            value = self._number.decode(data)
-        except msgspec.DecodeError as error:
-            if "out of range" in str(error):
-                raise Rejected("not_finite", found("value", "inf", _within(limits))) from None
-            raise Rejected("wrong_type", found("value", json_type(str(error)), _within(limits))) from None
-        if not limits[0] <= value <= limits[1]:
-            raise Rejected("out_of_range", found("value", f"{value:g}", _within(limits)))
-        return value
+            number = float(value)
+        except OverflowError:
+            raise Rejected("not_finite", found("value", "inf", _within(limits))) from None
+        if not limits[0] <= number <= limits[1]:
+            raise Rejected("out_of_range", found("value", f"{number:g}", _within(limits)))
+        return number
 
     def _timestamp(self, own: int | float | None, of_record: int) -> int:
         """Return the event's time in ms: its own, else the record's."""
@@ -176,7 +159,7 @@ class Decoder:
         return ms
 
     def _decode_forget(self, record: Record) -> Forget:
-        raw = _parse(self._forget, record.value)
+        raw: ForgetFields = self._forget(record)
         try:
             mark = (record.key or b"").decode()
         except UnicodeDecodeError:
@@ -189,18 +172,11 @@ class Decoder:
             raise Rejected("other_key", "key: of another privacy.key than this service's")
         return Forget(mark, self._timestamp(raw.timestamp, record.timestamp))
 
-    def _decode_item(self, domain: str, record: Record) -> Item:
-        if record.value is None:
-            if record.key is None:
-                raise Rejected("null_value", "the record: it has neither key nor value")
-            try:
-                removed = record.key.decode()
-            except UnicodeDecodeError:
-                raise Rejected(
-                    "bad_id", found("the record's key", "bytes that are not UTF-8", _KEY)
-                ) from None
-            return Item(domain, _id("the record's key", removed), removed=True, available=False)
-        raw = _parse(self._item, record.value)
+    def _decode_item(self, domain: str, read: Read, record: Record) -> Item:
+        try:
+            raw: ItemFields = read(record)
+        except RowDeleted as row:
+            return Item(domain, _id("the record's key", row.item_id), removed=True, available=False)
         vectors = raw.vectors or {}
         _check_vectors(vectors)
         return Item(
@@ -211,30 +187,6 @@ class Decoder:
             raw.available is not False,
             vectors={name: tuple(v) for name, v in vectors.items()},
         )
-
-
-def _parse(decoder: msgspec.json.Decoder[Any], value: bytes | None) -> Any:
-    if value is None:
-        raise Rejected("null_value", "the record: it has no value")
-    try:
-        value.decode()  # msgspec does not check the strings that it skips
-        return decoder.decode(value)
-    except UnicodeDecodeError as error:
-        raise Rejected("not_utf8", f"byte {error.start}: not UTF-8") from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        return _parse_again(decoder, value, error)
-
-
-def _parse_again(decoder: msgspec.json.Decoder[Any], value: bytes, error: Exception) -> Any:
-    """Decode a record that the fast way refuses."""
-    try:
-        if isinstance(error, msgspec.ValidationError) and "out of range" not in str(error):
-            raise error
-        return decoder.decode(needed(value, decoder.type.__struct_fields__, error))
-    except msgspec.ValidationError as wrong:
-        raise of_validation(str(wrong), partial(entries, value)) from None
-    except (msgspec.DecodeError, RecursionError) as malformed:
-        raise Rejected("malformed_json", str(malformed)) from None
 
 
 def _kind(name: str) -> Kind:
@@ -252,16 +204,13 @@ def _within(limits: tuple[float, float]) -> str:
     return f"a number from {limits[0]:g} to {limits[1]:g}"
 
 
-_KEY = f"1 to {ID_LIMIT} characters"
-
-
 def _id(field: str, text: str) -> str:
     if not 1 <= len(text) <= ID_LIMIT:
-        raise Rejected("bad_id", found(field, f"{len(text):,} characters", _KEY))
+        raise Rejected("bad_id", found(field, f"{len(text):,} characters", KEY))
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise Rejected("bad_id", found(field, "a lone surrogate", _KEY)) from None
+        raise Rejected("bad_id", found(field, "a lone surrogate", KEY)) from None
     return text
 
 

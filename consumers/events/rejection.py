@@ -27,6 +27,10 @@ Reason = Literal[
     "bad_context",
     "bad_vectors",
     "other_key",
+    "not_framed",
+    "unknown_schema",
+    "unusable_schema",
+    "malformed_body",
 ]
 """The closed list of reasons. The documentation says what each means."""
 
@@ -48,6 +52,10 @@ MEANINGS: dict[Reason, str] = {
     "bad_context": "too many entries in context",
     "bad_vectors": "too many vectors, an empty one, or one that is too long",
     "other_key": "a request to forget that was made with another privacy.key",
+    "not_framed": "a value that does not begin with a zero byte and a schema's id, in a topic of such a format",
+    "unknown_schema": "the id of a schema that the registry does not have",
+    "unusable_schema": "the id of a schema of another kind than the topic's format, or of one that cannot be used",
+    "malformed_body": "bytes that do not fit their schema",
 }
 """What each reason says of the record."""
 

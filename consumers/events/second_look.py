@@ -17,39 +17,58 @@ LARGEST = 308
 def needed(value: bytes, fields: Collection[str], why: Exception) -> bytes:
     """Return the record without unused parts, so that NaN in an unused column loses no event.
 
-    Dropped are unknown fields, a click's `value`, and numbers of the context that are not finite.
+    Dropped are unknown fields, and what `usable` drops.
 
     fields: the fields of the contract. why: the fast decoder's error. Raises Rejected.
     """
-    try:
-        parsed = json.loads(value.decode(), parse_int=_integer)
-    except (ValueError, RecursionError):
-        raise Rejected("malformed_json", str(why)) from None
+    parsed = parse_leniently(value, why)
     if not isinstance(parsed, dict):
-        raise Rejected("wrong_type", found("the record", _named(parsed), "an object"))
+        raise Rejected("wrong_type", found("the record", json_name(parsed), "an object"))
     kept = {name: parsed[name] for name in fields if name in parsed}
-    if kept.get("type") == "click":
-        kept.pop("value", None)
-    if isinstance(context := kept.get("context"), dict):
-        kept["context"] = {name: x for name, x in context.items() if not _is_nonfinite(x)}
     for name, x in kept.items():
         if name in IDS and isinstance(x, str) and any("\ud800" <= c <= "\udfff" for c in x):
             raise Rejected("bad_id", found(name, "a lone surrogate"))
-    for name, x in kept.items():
-        if (bad := _nonfinite(x)) is not None:
-            raise Rejected("not_finite", found(name, str(bad)))
     try:
-        return json.dumps(kept).encode()
+        return json.dumps(usable(kept)).encode()
     except RecursionError:
         raise Rejected("malformed_json", str(why)) from None
+
+
+def parse_leniently(value: bytes, why: Exception) -> Any:
+    """Parse JSON with NaN, infinities and integers of any length. Raises Rejected with `why`."""
+    try:
+        return json.loads(value.decode(), parse_int=_integer)
+    except (ValueError, RecursionError):
+        raise Rejected("malformed_json", str(why)) from None
+
+
+def usable(kept: dict[str, Any]) -> dict[str, Any]:
+    """Drop a click's `value`, and numbers of the context that are not finite. Others are Rejected."""
+    if kept.get("type") == "click":
+        kept.pop("value", None)
+    for name, x in kept.items():
+        kind = type(x)
+        if kind is str or kind is int:
+            continue
+        if kind is dict and name == "context" and any(map(_is_nonfinite, x.values())):
+            kept[name] = {key: value for key, value in x.items() if not _is_nonfinite(value)}
+        if (bad := _nonfinite(kept[name])) is not None:
+            raise Rejected("not_finite", found(name, str(bad)))
+    return kept
 
 
 def entries(value: bytes, field: str) -> dict[str, Any]:
     """Return the entries of one field of a refused record; empty if it has none."""
     try:
-        found_there = json.loads(value.decode(), parse_int=_integer).get(field)
-    except (ValueError, RecursionError, AttributeError):
+        parsed = json.loads(value.decode(), parse_int=_integer)
+    except (ValueError, RecursionError):
         return {}
+    return entries_of(parsed, field)
+
+
+def entries_of(parsed: Any, field: str) -> dict[str, Any]:
+    """Return the entries of one field of a record; empty if it has none."""
+    found_there = parsed.get(field) if isinstance(parsed, dict) else None
     return found_there if isinstance(found_there, dict) else {}
 
 
@@ -64,6 +83,8 @@ def _is_nonfinite(value: Any) -> bool:
 
 def _nonfinite(value: Any) -> float | None:
     """Return the first number inside that is not finite."""
+    if type(value) is float:
+        return None if math.isfinite(value) else value
     waiting = [value]  # a list instead of recursion: json.loads allows deeper nesting than Python's stack
     while waiting:
         value = waiting.pop()
@@ -76,14 +97,19 @@ def _nonfinite(value: Any) -> float | None:
     return None
 
 
-def _named(value: Any) -> str:
+def json_name(value: Any) -> str:
+    """Name the JSON type of a parsed value, in words."""
     if value is None:
         return "null"
-    names = {
-        list: "an array",
-        str: "a string",
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number",
-    }
-    return names[type(value)]
+    return next((name for kind, name in _NAMES.items() if isinstance(value, kind)), "another type")
+
+
+_NAMES: dict[type, str] = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+}
+"""In this order: true is an int, too."""

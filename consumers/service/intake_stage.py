@@ -13,6 +13,7 @@ from consumers.dead_letters.sink import Limits, Sink, dead_letter
 from consumers.events.decode import Decoder
 from consumers.events.record import Record
 from consumers.events.rejection import Rejection
+from consumers.formats.registry import SchemaUnavailable
 from consumers.service.canary import canary
 from consumers.service.microbatch import Batch, Batcher
 from consumers.source.protocol import Source, Unavailable
@@ -23,6 +24,8 @@ log = structlog.get_logger()
 PAUSE_SECONDS = 0.05
 LEAST_BACKOFF, MOST_BACKOFF = 0.1, 5.0
 """Seconds between two tries to read from a log that is unavailable."""
+MOST_SCHEMA_BACKOFF = 1.0
+"""The same of a schema registry. It is asked for little, and what waits for it is in memory."""
 
 
 class Intake(NamedTuple):
@@ -48,9 +51,41 @@ class IntakeStage:
         self._full_batch = settings.intake.batch_events
         self._longest_wait = settings.publish.interval_ms / 1000
         self._canary_topic = settings.kafka.canary_topic
-        self._backoff = 0.0
+        self._backoff = self._schema_backoff = 0.0
+        self._held: list[Record] = []
+        """Records that wait for a schema, in order."""
+        self.problem: str | None = None
+        """Why records wait for a schema; None while none does. Any thread may read it."""
 
-    def poll(self) -> list[Record]:
+    def take_in(self) -> None:
+        """Poll and decode. Raises Stop past the limit of invalid records.
+
+        Records whose schema cannot be had for now wait here, with those after them: their order is kept, and nothing
+        more is read. Schemas that are known need no registry.
+        """
+        records = self._held or self._poll()
+        self._held = []
+        for n, record in enumerate(records):
+            try:
+                self._decode(record)
+            except SchemaUnavailable as error:
+                self._hold(records[n:], error)
+                return
+        if records:
+            self.problem, self._schema_backoff = None, 0.0
+
+    def _hold(self, records: list[Record], error: SchemaUnavailable) -> None:
+        self._held = records
+        self.problem = f"{error}; {records[0].topic} waits"
+        self._schema_backoff = min(max(LEAST_BACKOFF, 2 * self._schema_backoff), MOST_SCHEMA_BACKOFF)
+        log.warning("schema unavailable, will ask again", error=str(error), topic=records[0].topic)
+        time.sleep(self._schema_backoff)
+
+    def records(self) -> list[Record]:
+        """Return the records that were polled and are in no batch yet, in order."""
+        return [*self.batcher.records(), *self._held]
+
+    def _poll(self) -> list[Record]:
         """Return what the log has now; nothing while a full batch waits, or while reading is blocked."""
         if len(self.batcher) >= self._full_batch:
             return []
@@ -70,8 +105,8 @@ class IntakeStage:
             return []
         return records
 
-    def decode(self, record: Record) -> None:
-        """Decode a record into the batch that is being collected. Raises Stop past the limit of invalid records."""
+    def _decode(self, record: Record) -> None:
+        """Decode a record into the batch that is being collected. Raises SchemaUnavailable or Stop."""
         if record.topic == self._canary_topic:
             self.batcher.add(record, canary(record))
             return

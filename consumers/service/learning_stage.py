@@ -11,7 +11,7 @@ import structlog
 from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Limits
 from consumers.erasure.eraser import Forgetting
-from consumers.events.decode import Forget
+from consumers.events.decode import Forget, Skipped
 from consumers.events.deduplication import DedupWindow
 from consumers.events.record import Record
 from consumers.events.rejection import Rejection
@@ -59,6 +59,8 @@ class LearningStage:
         self._ids = settings.privacy.ids()
         self._full_batch = settings.intake.batch_events
         self._waiting: list[tuple[Record, Interaction]] = []
+        self._other_keys = {topic for topic, _, how in settings.topic_formats() if not how.is_contract}
+        """Topics whose keys may be records, which say nothing of the order of a user's events."""
 
     def learn(self, batch: Batch) -> None:
         """Learn a batch."""
@@ -76,7 +78,7 @@ class LearningStage:
         self._flush()
         self._forget()
 
-    def _other(self, record: Record, event: Item | Canary | Forget | Rejection) -> None:
+    def _other(self, record: Record, event: Item | Canary | Forget | Skipped | Rejection) -> None:
         if isinstance(event, Item):
             self._item(record, event)
         elif isinstance(event, Canary):
@@ -85,6 +87,9 @@ class LearningStage:
         elif isinstance(event, Forget):
             self.totals["forget_requests"] += 1
             self.parts.forgetting.take(event)
+        elif isinstance(event, Skipped):
+            self.totals["deleted_rows"] += 1
+            self.parts.metrics.deleted_rows.labels(event.domain).inc()
         else:
             self._rejected(record, event)
 
@@ -118,12 +123,18 @@ class LearningStage:
 
     def _count_mismatch(self, record: Record, event: Interaction) -> None:
         """Count a record whose key is not its user."""
+        if self._is_record(record):
+            return
         try:
             owner = None if record.key is None else self._ids.inside(record.key.decode())
         except UnicodeDecodeError:
             owner = None
         if owner != event.user:
             self.parts.metrics.key_mismatches.inc()
+
+    def _is_record(self, record: Record) -> bool:
+        """Return whether the key holds fields, or a schema's id before it, as those of Debezium do."""
+        return record.topic in self._other_keys and (record.key or b"")[:1] in (b"{", b"\0")
 
     def _flush(self) -> None:
         """Learn the interactions that wait."""
@@ -146,7 +157,7 @@ class LearningStage:
 
     def _item(self, record: Record, item: Item) -> None:
         self.totals["items"] += 1
-        if record.key is None or record.key != item.item_id.encode():
+        if (record.key is None or record.key != item.item_id.encode()) and not self._is_record(record):
             self.parts.metrics.key_mismatches.inc()
         needed = self.parts.arms.put_item(item)
         # Without a text, cancel the pending one: the item no longer has those words.

@@ -13,9 +13,10 @@ from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Limits, Sink
 from consumers.erasure.eraser import Forgetting
 from consumers.errors import STATE_UNUSABLE, Stop
-from consumers.events.decode import FUTURE_LIMIT_MS, Decoder
+from consumers.events.decode import FUTURE_LIMIT_MS
 from consumers.events.deduplication import DedupWindow
 from consumers.events.record import Offsets
+from consumers.formats.topic_reader import decoder_of
 from consumers.service.canary import Canaries
 from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.intake_stage import Intake, IntakeStage
@@ -87,8 +88,7 @@ class Pipeline(Live):
 
     def _make_stages(self) -> None:
         settings, metrics, clock = self.settings, self.metrics, self.clock
-        limit = settings.intake.max_record_bytes
-        decoder = Decoder(settings.topics(), settings.domain_list(), limit, self.ids, self._wall_clock)
+        decoder = decoder_of(settings, self._wall_clock)
         intake = Intake(self.source, self.sink, decoder, self.limits, metrics, self._blocked)
         self.intake = IntakeStage(settings, intake, clock)
         self.batcher = self.intake.batcher
@@ -107,8 +107,7 @@ class Pipeline(Live):
 
     def step(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Take one turn: send the records that are there through the stages."""
-        for record in self.intake.poll():  # 1 poll
-            self.intake.decode(record)  # 2 decode and validate
+        self.intake.take_in()  # 1 poll, 2 decode and validate
         while (batch := self.intake.batch()) is not None:  # 3 micro-batch
             self._learn(batch)  # 4 score, 5 learn, 6 adapt
             self._publish_if_due()  # 7 publish
@@ -273,7 +272,7 @@ class Pipeline(Live):
 
     def report(self) -> None:
         """Copy what changes slowly into the gauges."""
-        self.reporter.report(self.offsets, self.batcher.records())
+        self.reporter.report(self.offsets, self.intake.records())
         self.totals["lost"] = self.reporter.lost
         backlog = self.outbox.backlog() + (self.publisher.backlog() if self.publisher else 0)
         self.metrics.publish_backlog.set(backlog)

@@ -238,6 +238,7 @@ class Service:
             or self.publisher.problem()
             or self.source.problem()
             or self.sink.problem()
+            or self.pipeline.intake.problem
             or self._behind()
             or self._unsaved()
         )

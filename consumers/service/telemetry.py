@@ -67,6 +67,7 @@ class Reporter:
         for domain in self.settings.domains:
             metrics.duplicates.labels(domain)
             metrics.forgotten.labels(domain)
+            metrics.deleted_rows.labels(domain)
             for kind in get_args(Kind):
                 metrics.events.labels(domain, kind)
             for reason in get_args(Reason):

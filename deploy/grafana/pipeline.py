@@ -79,6 +79,7 @@ IN: list[Builder] = [
         "too small; skipped steps: numbers ran away, runbook, CrosscurrentNetworkSkips.",
         Query(f"sum(rate(crosscurrent_duplicates_total{{{DOMAIN}}}[{RATE}]))", "repeated events"),
         Query(f"sum(rate(crosscurrent_forgotten_total{{{DOMAIN}}}[{RATE}]))", "events of the forgotten"),
+        Query(f"sum(rate(crosscurrent_deleted_rows_total{{{DOMAIN}}}[{RATE}]))", "deleted rows"),
         Query(f"sum(rate(crosscurrent_key_mismatches_total{{{JOB}}}[{RATE}]))", "records with a wrong key"),
         Query(f"sum(rate(crosscurrent_lost_records_total{{{JOB}}}[{RATE}]))", "lost records"),
         Query(f"sum(rate(crosscurrent_dead_letters_refused_total{{{JOB}}}[{RATE}]))", "refused dead letters"),

@@ -34,7 +34,15 @@ def test_secrets_from_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["kafka.sasl_password", "redis.url", "redis.password", "redis.sentinel_password", "privacy.key"]
+    "key",
+    [
+        "kafka.sasl_password",
+        "schema_registry.password",
+        "redis.url",
+        "redis.password",
+        "redis.sentinel_password",
+        "privacy.key",
+    ],
 )
 def test_a_secret_and_its_file(key: str, tmp_path: Path) -> None:
     """Both set: an error that names both, and the variable that set one, but not what it says."""
@@ -71,6 +79,8 @@ def test_unreadable_secret_file(tmp_path: Path, key: str) -> None:
         {"kafka": {"sasl_password": ["hunter2"]}},
         {"kafka": {"sasl_password": "hunter2", "security_protocol": "SASL_SSL"}},
         {"redis": {"url": {"hunter2": 1}}},
+        {"schema_registry": {"url": "http://me:hunter2@h"}},
+        {"schema_registry": {"password": "hunter2"}},
         {"redis": {"url": "redis://:hunter2@h"}, "domains": {}},
     ],
 )

@@ -225,7 +225,13 @@ def test_rejections_name_the_domain() -> None:
 
 def test_every_reason_is_tested() -> None:
     """The closed list holds no reason that these tests never saw."""
-    tested = {"unknown_domain", "no_timestamp"}
+    of_formats = {
+        "not_framed",
+        "unknown_schema",
+        "unusable_schema",
+        "malformed_body",
+    }  # see unit/consumers/formats
+    tested = {"unknown_domain", "no_timestamp"} | of_formats
     for test in (test_rejected_interaction, test_rejected_item, test_rejected_request_to_forget):
         for mark in test.pytestmark:
             tested |= {case[-1] for case in mark.args[1]}

@@ -1,0 +1,74 @@
+"""Look at one record of each topic as `run` would: what is understood, and what would be a dead letter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from consumers.cli.finding import Finding
+from consumers.config.schema import Settings
+from consumers.events.decode import Decoded
+from consumers.events.record import Record
+from consumers.events.rejection import Rejection, when, word
+from consumers.formats.registry import Registry, SchemaUnavailable
+from consumers.formats.topic_reader import decoder_of
+from consumers.kafka_client.newest import newest_records
+from consumers.terminal.plain_text import harmless
+from models.schema import Interaction, Item
+
+
+def check_registry(settings: Settings) -> Iterator[Finding]:
+    """Find out whether the registry answers, if there is one."""
+    if not settings.schema_registry.url:
+        return
+    try:
+        Registry(settings.schema_registry).ping()
+    except SchemaUnavailable as error:
+        yield Finding("schema registry", False, str(error))
+    else:
+        yield Finding("schema registry", True, f"{settings.schema_registry.url} answers")
+
+
+def check_records(settings: Settings, there: Iterable[str]) -> Iterator[Finding]:
+    """Show the newest record of each topic of interactions or items that is there. Raises KafkaError."""
+    decoder = decoder_of(settings)
+    formats = {topic: how.format for topic, _, how in settings.topic_formats()}
+    for topic, record in newest_records(settings.kafka, [name for name in formats if name in there]):
+        what = f"newest record of {topic}"
+        if record is None:
+            yield Finding(what, True, "there is none yet")
+            continue
+        where = f"{formats[topic]}, partition {record.partition}, offset {record.offset}"
+        try:
+            decoded = decoder.decode(record)
+        except SchemaUnavailable as error:
+            yield Finding(what, False, f"{where}: {error}")
+            continue
+        text = harmless(f"{where}: {told(decoded, record)}").replace("\n", " ")
+        yield Finding(what, True, text, warns=isinstance(decoded, Rejection))
+
+
+def told(decoded: Decoded, record: Record) -> str:
+    """Say what a record was understood as."""
+    if isinstance(decoded, Rejection):
+        return f"would be a dead letter: {decoded.reason}: {decoded.detail}"
+    if isinstance(decoded, Interaction):
+        value = "" if decoded.value is None else f", value {decoded.value:g}"
+        own = "" if decoded.timestamp != record.timestamp else ", the record's own"
+        context = f", {len(decoded.context)} of context" if decoded.context else ""
+        event = "" if decoded.event_id is None else f", event_id {word(decoded.event_id)}"
+        return (
+            f"{decoded.kind}, user_id {word(decoded.user)}, item_id {word(decoded.item)}{value}{event}{context}, "
+            f"timestamp {when(decoded.timestamp)}{own}"
+        )
+    if isinstance(decoded, Item):
+        return _told_item(decoded)
+    return "says that a row was deleted: skipped"
+
+
+def _told_item(item: Item) -> str:
+    if item.removed:
+        return f"removes item_id {word(item.item_id)}"
+    texts = f"title {word(item.title)}, text of {len(item.text):,} characters"
+    vectors = f", vectors {', '.join(map(word, item.vectors))}" if item.vectors else ""
+    gone = "" if item.available else ", not available"
+    return f"item_id {word(item.item_id)}, {texts}{vectors}{gone}"

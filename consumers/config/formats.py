@@ -1,0 +1,54 @@
+"""How the records of a topic are written, and where their schemas are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+FIELDS = {
+    "interactions": ("type", "user_id", "item_id", "value", "timestamp", "event_id", "context"),
+    "items": ("item_id", "title", "text", "available", "vectors"),
+}
+"""The fields of the contract, by kind of topic."""
+
+
+class TopicConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """How the records of a topic of interactions or items are read. Without it they are JSON as the contract has it."""
+
+    format: Literal["json", "avro", "protobuf", "json_schema"] = "json"
+    """`json`: plain. The others have the framing of Confluent's serializers: a zero byte and the schema's id."""
+    unwrap: str = ""
+    """Dotted path to the part that holds the fields: `payload.after` (Debezium), `data` (CloudEvents)."""
+    fields: dict[str, str | list[str]] = {}
+    """Where fields of the contract are found, if not under their own name: `{user_id = "uid"}`. Dotted paths; of a list
+    the first that is there counts. A path that begins with `$.` starts outside of `unwrap`."""
+    types: dict[str, Literal["click", "rating"]] = {}
+    """What the producer's own names of types mean: `{purchase = "click"}`. For interactions."""
+    defaults: dict[str, str | int | float | bool] = {}
+    """Values of fields that a record does not have: `{type = "click"}`."""
+
+    @property
+    def renames(self) -> bool:
+        """Whether the fields are elsewhere or otherwise than in the contract."""
+        return bool(self.unwrap or self.fields or self.types or self.defaults)
+
+    @property
+    def is_contract(self) -> bool:
+        """Whether the values are JSON as the contract has it."""
+        return self.format == "json" and not self.renames
+
+
+class SchemaRegistryConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """Where schemas are, by a REST API like Confluent's. Needed for `avro` and `protobuf`."""
+
+    url: str | None = None
+    """Its address with the path prefix, if it has one: `http://registry:8081`."""
+    username: str | None = None
+    """User of HTTP Basic."""
+    password: str | None = None
+    """Its password."""
+    password_file: str | None = None
+    """File that holds the password."""
+    ssl_cafile: str | None = None
+    """Certificates of the authorities to trust, PEM."""

@@ -1,0 +1,90 @@
+"""Parse the value of a record into the fields of the contract: from JSON bytes, or from what another format held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+
+from consumers.events.fields import InteractionFields, ItemFields
+from consumers.events.record import Record
+from consumers.events.rejection import ID_LIMIT, Rejected, found, of_validation
+from consumers.events.second_look import entries, entries_of, needed, usable
+
+Read = Callable[[Record], Any]
+"""Reads the fields of the contract from a record: `InteractionFields` or `ItemFields`, as its topic holds.
+
+Raises Rejected, RowDeleted, or what says that it cannot be read for now.
+"""
+KEY = f"1 to {ID_LIMIT} characters"
+_Fields = TypeVar("_Fields", bound=InteractionFields | ItemFields)
+
+
+class RowDeleted(Exception):
+    """The record says that something is gone. item_id: which item, in a topic of items."""
+
+    def __init__(self, item_id: str = "") -> None:
+        super().__init__(item_id)
+        self.item_id = item_id
+
+
+def json_reader(kind: type[Any], null: Callable[[Record], Any]) -> Read:
+    """Return what reads a value that is JSON as the contract has it. null: is called for a record without a value."""
+    decoder = msgspec.json.Decoder(kind)
+    decode = decoder.decode
+
+    def read(record: Record) -> Any:
+        value = record.value
+        if value is None:
+            return null(record)
+        try:
+            value.isascii() or value.decode()  # msgspec does not check the strings that it skips
+            return decode(value)
+        except UnicodeDecodeError as error:
+            raise Rejected("not_utf8", f"byte {error.start}: not UTF-8") from None
+        except (msgspec.DecodeError, RecursionError) as error:
+            return _again(decoder, value, error)
+
+    return read
+
+
+def no_value(_record: Record) -> NoReturn:
+    """Refuse a record without a value."""
+    raise Rejected("null_value", "the record: it has no value")
+
+
+def key_is_gone(record: Record) -> NoReturn:
+    """Say that the item is gone whose id is the record's key."""
+    raise RowDeleted(text_key(record))
+
+
+def text_key(record: Record) -> str:
+    """Return a key that is text. Raises Rejected."""
+    if record.key is None:
+        raise Rejected("null_value", "the record: it has neither key nor value")
+    try:
+        return record.key.decode()
+    except UnicodeDecodeError:
+        raise Rejected("bad_id", found("the record's key", "bytes that are not UTF-8", KEY)) from None
+
+
+def _again(decoder: msgspec.json.Decoder[Any], value: bytes, error: Exception) -> Any:
+    """Decode a record that the fast way refuses."""
+    try:
+        if isinstance(error, msgspec.ValidationError) and "out of range" not in str(error):
+            raise error
+        return decoder.decode(needed(value, decoder.type.__struct_fields__, error))
+    except msgspec.ValidationError as wrong:
+        raise of_validation(str(wrong), partial(entries, value)) from None
+    except (msgspec.DecodeError, RecursionError) as malformed:
+        raise Rejected("malformed_json", str(malformed)) from None
+
+
+def of_plain(kind: type[_Fields], plain: dict[str, Any]) -> _Fields:
+    """Make the fields of the contract from plain values by name. Raises Rejected."""
+    try:
+        return msgspec.convert(usable(plain), kind)
+    except msgspec.ValidationError as wrong:
+        raise of_validation(str(wrong), partial(entries_of, plain)) from None

@@ -1,0 +1,5 @@
+"""Read topics that are not JSON as the contract has it.
+
+A value goes through `framing` (which schema), `schemas` (that schema, compiled once), a body (`avro`, `protobuf`,
+`json_body`: bytes to plain values) and `mapping` (where the fields are). `topic_reader` puts these together.
+"""

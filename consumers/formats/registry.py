@@ -1,0 +1,143 @@
+"""Ask a schema registry for schemas, by the REST API of Confluent's."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+import urllib3
+
+from consumers.config.formats import SchemaRegistryConfig
+
+CONNECT_SECONDS, READ_SECONDS = 2.0, 5.0
+"""Seconds to wait for a connection, and for an answer."""
+
+
+class SchemaUnavailable(Exception):
+    """The registry did not give the schema that the next record needs; a later try may succeed."""
+
+
+class UnknownSchema(Exception):
+    """The registry says that it does not have it."""
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """Another schema that a schema uses under `name`."""
+
+    name: str
+    subject: str
+    version: int
+
+
+class Schema(NamedTuple):
+    """A schema as the registry has it. references: those that it uses by their names, what is used before its user."""
+
+    kind: str
+    text: str
+    references: dict[str, str]
+
+
+class _Answer(msgspec.Struct):
+    schema: str
+    schemaType: str = "AVRO"  # noqa: N815  the registry's word
+    references: list[Reference] | None = None
+
+
+class Registry:
+    """Gets schemas over HTTP, each time by a new connection: it is asked once for each schema."""
+
+    def __init__(self, config: SchemaRegistryConfig) -> None:
+        self._config = config
+        self.url = (config.url or "").rstrip("/")
+
+    def schema(self, number: int) -> Schema:
+        """Return the schema with this id. Raises UnknownSchema or SchemaUnavailable."""
+        answer = self._get(f"/schemas/ids/{number}")
+        references: dict[str, str] = {}
+        self._collect(answer.references or [], references)
+        return Schema(answer.schemaType, answer.schema, references)
+
+    def ping(self) -> None:
+        """Raises SchemaUnavailable where the registry does not answer as one."""
+        body = self._ask("/schemas/types")
+        if body is None:
+            raise self._unavailable("404: see the path of schema_registry.url")
+        try:
+            msgspec.json.decode(body, type=list[str])
+        except msgspec.DecodeError:
+            raise self._unavailable(
+                "its answer is not of a schema registry: see the path of the URL"
+            ) from None
+
+    def _collect(self, references: list[Reference], found: dict[str, str]) -> None:
+        for one in references:
+            if one.name not in found:
+                found[one.name] = ""  # a schema that uses itself is asked for once
+                answer = self._get(f"/subjects/{quote(one.subject, safe='')}/versions/{one.version}")
+                self._collect(answer.references or [], found)
+                del found[one.name]  # to the end: after what it uses
+                found[one.name] = answer.schema
+
+    def _get(self, path: str) -> _Answer:
+        body = self._ask(path)
+        if body is None:
+            self.ping()  # else the path of the URL is wrong, and any id would seem to be unknown
+            raise UnknownSchema
+        try:
+            return msgspec.json.decode(body, type=_Answer)
+        except msgspec.DecodeError:
+            raise self._unavailable(
+                "its answer is not of a schema registry: see the path of the URL"
+            ) from None
+
+    def _ask(self, path: str) -> bytes | None:
+        """Return the body of the answer; None where it is that there is no such thing. Raises SchemaUnavailable."""
+        options: dict[str, Any] = {}
+        try:
+            if self.url.startswith("https"):
+                options["ssl_context"] = ssl.create_default_context(cafile=self._config.ssl_cafile)
+            with urllib3.PoolManager(**options) as pool:
+                answer = pool.request(
+                    "GET",
+                    self.url + path,
+                    headers=self._headers(),
+                    timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+                    retries=False,
+                    redirect=False,  # a password is for this server alone
+                )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._unavailable(_why(error)) from None
+        if answer.status == 200:
+            return answer.data
+        if answer.status == 404:
+            return None
+        raise self._unavailable(_refusal(answer.status))
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept": "application/vnd.schemaregistry.v1+json, application/json"}
+        if self._config.username:
+            secret = f"{self._config.username}:{self._config.password}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(secret).decode()}"
+        return headers
+
+    def _unavailable(self, why: str) -> SchemaUnavailable:
+        return SchemaUnavailable(f"the schema registry at {self.url} gives no schema: {why}")
+
+
+def _why(error: Exception) -> str:
+    """Name the error in words that hold no header."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "its certificate is not trusted (schema_registry.ssl_cafile)"
+    late = isinstance(error, urllib3.exceptions.TimeoutError)
+    if late and not isinstance(error, urllib3.exceptions.NewConnectionError):  # which is a subclass
+        return "it does not answer in time"
+    return f"it cannot be reached ({type(error).__name__})"
+
+
+def _refusal(status: int) -> str:
+    if status in (401, 403):
+        return f"it refuses us with {status} (schema_registry.username, schema_registry.password)"
+    return f"it answers {status}"

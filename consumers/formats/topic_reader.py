@@ -1,0 +1,140 @@
+"""Put together what reads each topic: framing, body, mapping, fields of the contract."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Literal, NoReturn
+
+from consumers.config.formats import TopicConfig
+from consumers.config.schema import Settings
+from consumers.events.decode import Decoder
+from consumers.events.fields import InteractionFields, ItemFields
+from consumers.events.parse import KEY, Read, RowDeleted, no_value, of_plain, text_key
+from consumers.events.record import Record
+from consumers.events.rejection import Rejected, found
+from consumers.formats import avro, framing, json_body, mapping, protobuf
+from consumers.formats.registry import Registry
+from consumers.formats.schemas import Body, Schemas
+
+Kind = Literal["interactions", "items"]
+FIELDS: dict[Kind, type[InteractionFields] | type[ItemFields]] = {
+    "interactions": InteractionFields,
+    "items": ItemFields,
+}
+
+
+def topic_readers(settings: Settings) -> dict[str, Read]:
+    """Return what reads the topics that are not JSON as the contract has it. No registry is asked yet."""
+    bodies = bodies_of(Registry(settings.schema_registry))
+    return {
+        topic: TopicReader(config, kind, bodies[config.format])
+        for topic, kind, config in settings.topic_formats()
+        if not config.is_contract
+    }
+
+
+def decoder_of(settings: Settings, clock: Callable[[], float] = time.time) -> Decoder:
+    """Return what decodes every topic of the config. clock: seconds since the epoch."""
+    limit, ids = settings.intake.max_record_bytes, settings.privacy.ids()
+    return Decoder(settings.topics(), settings.domain_list(), limit, ids, clock, topic_readers(settings))
+
+
+def bodies_of(registry: Registry) -> dict[str, Body]:
+    """Return what makes plain values of a value, by format. Topics of one format share their schemas."""
+    return {
+        "json": json_body.parse,
+        "json_schema": _framed_json,
+        "avro": Schemas(registry, "AVRO", avro.compiled).read,
+        "protobuf": Schemas(registry, "PROTOBUF", protobuf.compiled).read,
+    }
+
+
+def _framed_json(value: bytes) -> Any:
+    """Parse framed JSON. Its schema describes it but is not needed to read it, so no registry is asked."""
+    framing.schema_id(value)
+    return json_body.parse(value[framing.HEAD :])
+
+
+class TopicReader:
+    """Reads the records of one topic into the fields of the contract (`Read`).
+
+    It raises SchemaUnavailable where a schema is needed that the registry does not give for now.
+    """
+
+    def __init__(self, config: TopicConfig, kind: Kind, body: Body) -> None:
+        self._fields, self._body = FIELDS[kind], body
+        self._is_items, self._unwraps = kind == "items", bool(config.unwrap)
+        self._mapping = mapping.mapping_of(config, kind)
+        self._deleted = mapping.mapping_of_deleted(config)
+        self._of_key = mapping.mapping_of_key(config)
+        self._framed = config.format != "json"
+        self._drop_zero_time = config.format == "protobuf"
+
+    def __call__(self, record: Record) -> InteractionFields | ItemFields:
+        """Return the fields. Raises Rejected, RowDeleted or SchemaUnavailable."""
+        if record.value is None:
+            return self._gone(record, None)
+        value = self._body(record.value)
+        part = self._mapping.part(value)
+        if part is None:
+            return self._gone(record, value)
+        picked, typed = self._mapping.fields(value, part)
+        if self._drop_zero_time and not picked.get("timestamp", 1):
+            del picked["timestamp"]  # in Protobuf 0 may stand for a field that was not set
+        if typed:
+            try:
+                return self._fields(**picked)
+            except TypeError:  # a needed field is missing
+                pass
+        return self._checked(picked)
+
+    def _checked(self, picked: dict[str, Any]) -> InteractionFields | ItemFields:
+        """Return the fields after a look at their types. Raises Rejected."""
+        try:
+            return of_plain(self._fields, picked)
+        except Rejected as rejected:
+            if rejected.reason != "missing_field":
+                raise
+            name = rejected.detail.partition(":")[0]
+            place = self._mapping.place(name)
+            raise Rejected("missing_field", f"{rejected.detail}; looked for at {place}") from None
+
+    def _gone(self, record: Record, value: Any) -> NoReturn:
+        """Say what is gone. Raises RowDeleted, Rejected or SchemaUnavailable.
+
+        value: None for a record without one.
+        """
+        if self._is_items:
+            raise RowDeleted(self._row_deleted(value) or self._id_of_key(record))
+        if self._unwraps:
+            raise RowDeleted
+        no_value(record)
+
+    def _row_deleted(self, value: Any) -> str | None:
+        """Return the id of the row as it was; None where the value does not tell."""
+        if value is None:
+            return None
+        try:
+            part = self._deleted.part(value)
+        except Rejected:
+            return None
+        return None if part is None else self._deleted.fields(value, part)[0].get("item_id")
+
+    def _id_of_key(self, record: Record) -> str:
+        """Return the item's id from the key: text, or a record of its own. Raises Rejected or SchemaUnavailable."""
+        if record.key is None:
+            raise Rejected(
+                "null_value", "the record: it says that an item is gone, but not which, and has no key"
+            )
+        if self._framed and framing.is_framed(record.key):
+            value = self._body(record.key)
+        elif record.key.startswith(b"{"):
+            value = json_body.parse(record.key)
+        else:
+            return text_key(record)
+        if isinstance(value, dict):
+            value = self._of_key.fields(value, value)[0].get("item_id")
+        if not isinstance(value, str):
+            raise Rejected("bad_id", found("the record's key", "no item_id", KEY))
+        return value
