@@ -13,12 +13,12 @@ from consumers.events.record import Record
 from consumers.formats.registry import Registry, Schema, SchemaUnavailable
 from consumers.service.pipeline import Pipeline
 from models.state.snapshot import snapshot
-from tests.laws.test_state_law import BATCH, START, decoded
 from tests.support.doubles import ListSink, ListSource
 from tests.support.formats import avro
+from tests.support.one_log import BATCH, START
 from tests.support.pipelines import list_pipeline
 from tests.support.registry import avro_body, framed, record
-from tests.support.states import differences
+from tests.support.states import decoded, differences
 
 SETTINGS = build(
     {

@@ -44,7 +44,7 @@ class World:
 
     def publish(self, spare: bool = True) -> list[Write]:
         """Publish one round, as the pipeline does."""
-        evicted, self.arms.full.rows.evicted = self.arms.full.evicted, []
+        evicted, self.arms.full.rows.evicted = self.arms.full.rows.evicted, []
         self.outbox.items_evicted(evicted)
         writes = list(self.outbox.collect(lambda: spare))
         for write in writes:

@@ -15,6 +15,7 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "events": ("counter", {"domain", "type"}),
     "duplicates": ("counter", {"domain"}),
     "forgotten": ("counter", {"domain"}),
+    "deleted_rows": ("counter", {"domain"}),
     "dead_letters": ("counter", {"domain", "reason"}),
     "consumer_lag_records": ("gauge", {"topic", "partition"}),
     "consumer_lag_seconds": ("gauge", {"domain"}),
