@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import ascii_uppercase
 from typing import NamedTuple, TypeVar
 
 from grafana_foundation_sdk.builders import common as part
@@ -108,7 +109,7 @@ def _filled(
     """Return the panel with its queries. labels: title, unit, text; size: width and height."""
     (title, unit, text), (width, height) = labels, size
     panel = panel.title(title).description(text).unit(unit).datasource(SOURCE).span(width).height(height)
-    for letter, (expr, legend) in zip("ABCDEF", queries, strict=False):
+    for letter, (expr, legend) in zip(ascii_uppercase, queries, strict=False):
         target = prometheus.Dataquery().ref_id(letter).expr(expr).legend_format(legend).datasource(SOURCE)
         target = target.format(form)
         panel = panel.with_target(target.instant() if form is PromQueryFormat.TABLE else target.range())

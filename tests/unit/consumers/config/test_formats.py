@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from consumers.config.formats import FIELDS, TopicConfig
 from consumers.config.loader import build, load
 from consumers.errors import USAGE, Stop
 from consumers.events.fields import InteractionFields, ItemFields
+from tests.support.paths import ROOT
 
 REGISTRY = {"url": "http://registry:8081"}
 
@@ -54,6 +57,17 @@ def test_a_whole_example(tmp_path: Path) -> None:
         ("shop.ratings", "interactions", events),
         ("items.movies", "items", TopicConfig("json_schema")),
     ]
+
+
+def test_the_examples_of_the_documentation() -> None:
+    """Each block of formats.md is a config by itself, but for files that are not here."""
+    text = (ROOT / "deploy" / "docs" / "formats.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.+?)```", text, re.DOTALL)
+    assert len(blocks) == 4
+    for block in blocks:
+        lines = [line for line in block.splitlines() if "file =" not in line and "username" not in line]
+        settings = build(tomllib.loads("\n".join(lines)))
+        assert not settings.domains["books"].interactions.is_contract
 
 
 def test_the_fields_are_those_of_the_contract() -> None:
