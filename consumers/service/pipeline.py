@@ -61,7 +61,8 @@ class Pipeline(Live):
     """The loop's body. Everything it uses is handed in; one thread calls it.
 
     `offsets` holds, for each partition, the next record to learn; `totals` counts since the start. Other threads may
-    read `caught_up`, whether all is learned that was in the log at the start, and `reporter.lag`.
+    read `caught_up`, whether all is learned that was in the log at the start, `log_problem`, what of the log cannot be
+    read now, and `reporter.lag`.
     """
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
@@ -73,6 +74,7 @@ class Pipeline(Live):
         self.offsets: Offsets = {}
         self.totals: Counter[str] = Counter()
         self.caught_up = False
+        self.log_problem: str | None = None
         self.ids = settings.privacy.ids()
         self.dedup = DedupWindow(settings.intake.dedup_events)
         self.forgetting = Forgetting(
@@ -107,7 +109,9 @@ class Pipeline(Live):
 
     def step(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Take one turn: what is there now goes through the stages."""
-        for record in self.intake.poll():  # 1 poll
+        records = self.intake.poll()  # 1 poll
+        self.log_problem = self.source.problem()
+        for record in records:
             self.intake.decode(record)  # 2 decode and validate
         while (batch := self.intake.batch()) is not None:  # 3 micro-batch
             self._learn(batch)  # 4 score, 5 learn, 6 adapt
