@@ -74,6 +74,7 @@ class Pipeline(Live):
         self.offsets: Offsets = {}
         self.totals: Counter[str] = Counter()
         self.caught_up = False
+        self.log_problem: str | None = None
         self.ids = settings.privacy.ids()
         self.dedup = DedupWindow(settings.intake.dedup_events)
         self.forgetting = Forgetting(

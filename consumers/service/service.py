@@ -236,7 +236,7 @@ class Service:
         return (
             self.checkpointer.problem
             or self.publisher.problem()
-            or self.source.problem()
+            or self.pipeline.log_problem
             or self.sink.problem()
             or self.pipeline.intake.problem
             or self._behind()

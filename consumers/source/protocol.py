@@ -15,8 +15,8 @@ class Unavailable(Exception):
 class Source(Protocol):
     """What the pipeline needs of a log.
 
-    It is not thread-safe: one thread calls everything but `problem`, and passes on what other threads need
-    (`Reporter.lag`, `Pipeline.caught_up`).
+    It is not thread-safe: one thread calls everything, and passes on what other threads need (`Reporter.lag`,
+    `Pipeline.caught_up`, `Pipeline.log_problem`).
     """
 
     def start(self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True) -> Offsets:
@@ -52,7 +52,7 @@ class Source(Protocol):
         """Return the number of records behind the end of the log, per partition, given the next offsets to learn."""
 
     def problem(self) -> str | None:
-        """Return what cannot be read now, and what to do; None if all can. Any thread may ask."""
+        """Return what cannot be read now, and what to do; None if all can."""
 
     def waiting(self) -> list[Record]:
         """Return the next record that `poll` has yet to hand out, of each partition where it is known."""

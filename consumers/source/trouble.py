@@ -20,10 +20,7 @@ log = structlog.get_logger()
 
 
 class Trouble:
-    """What cannot be read. One thread changes it; any thread may ask for `problem`.
-
-    clock: seconds.
-    """
+    """What cannot be read. clock: seconds."""
 
     def __init__(self, config: KafkaConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._config, self._clock = config, clock
@@ -102,10 +99,9 @@ class Trouble:
         return self._silence()
 
     def _silence(self) -> str | None:
-        longest = dict(self._silent)
-        silent = sorted(place for place, seconds in longest.items() if seconds >= SILENT_SECONDS)
+        silent = sorted(self.silent())
         if not silent:
             return None
         named = ", ".join(f"{topic}:{number}" for topic, number in silent[:3])
         more = f" and {len(silent) - 3} more" if len(silent) > 3 else ""
-        return f"Kafka has not answered for {max(longest.values()):.0f} s for {named}{more}"
+        return f"Kafka has not answered for {max(self._silent.values()):.0f} s for {named}{more}"

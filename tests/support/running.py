@@ -80,7 +80,10 @@ class Running:
             assert self.process.poll() is None, self.log.read_text()
             return self.get("/readyz")[0] == 200
 
-        wait_for(ready, seconds, why=f"ready; {self.get('/readyz')}; {self.log.read_text()[-2000:]}")
+        try:
+            wait_for(ready, seconds, why="ready")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.get('/readyz')}; {self.log.read_text()[-2000:]}") from None
 
     def metric(self, name: str) -> float:
         """Return the sum of one metric over all label sets; 0 if it is not there."""

@@ -1,0 +1,77 @@
+"""What cannot be read is said in words: causes before effects, named, and only once it lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from consumers.config.schema import KafkaConfig
+from consumers.events.record import TopicPartition
+from consumers.source.trouble import RETRY_SECONDS, SILENT_SECONDS, Trouble
+from tests.support.clock import Clock
+
+A, B = ("events", 0), ("events", 1)
+
+
+def unanswered(*places: TopicPartition) -> Callable[[float], Iterable[TopicPartition]]:
+    return lambda _since: places
+
+
+def made() -> tuple[Trouble, Clock]:
+    clock = Clock(1000.0)
+    return Trouble(KafkaConfig(), clock), clock
+
+
+def look(trouble: Trouble, clock: Clock, times: int, *places: TopicPartition) -> None:
+    for _ in range(times):
+        clock.now += 1.0
+        assert trouble.look_due()
+        trouble.look(unanswered(*places))
+
+
+def test_silence_is_told_once_it_lasts() -> None:
+    """With the partitions and the seconds; an answer ends it."""
+    trouble, clock = made()
+    look(trouble, clock, int(SILENT_SECONDS) - 1, A, B)
+    assert trouble.problem() is None
+    look(trouble, clock, 2, B)
+    assert trouble.problem() == "Kafka has not answered for 5 s for events:1"
+    look(trouble, clock, 1)
+    assert trouble.problem() is None
+
+
+def test_time_in_which_nobody_polled_is_no_silence() -> None:
+    """While the store holds up reading, no broker is asked."""
+    trouble, clock = made()
+    clock.now += 60.0
+    trouble.look(unanswered(A))
+    assert trouble.problem() is None
+
+
+def test_records_that_come_put_the_look_off() -> None:
+    """A broker that is not heard may only have to wait until what came is taken in."""
+    trouble, clock = made()
+    clock.now += 5.0
+    trouble.came()
+    assert not trouble.look_due()
+
+
+def test_a_topic_that_is_refused_is_asked_for_again() -> None:
+    """After a pause; it counts as refused until an answer comes."""
+    trouble, clock = made()
+    trouble.deny({"items"})
+    assert trouble.wait() == {"items"}
+    clock.now += RETRY_SECONDS
+    assert trouble.wait() == frozenset()
+    assert "Read on Topic:items" in str(trouble.problem())
+    trouble.answered({"items"})
+    assert trouble.problem() is None
+
+
+def test_topics_without_a_right_or_gone_are_not_called_silent() -> None:
+    """Their own reason is told instead."""
+    trouble, clock = made()
+    trouble.miss({"events"})
+    look(trouble, clock, 9, A, B)
+    assert str(trouble.problem()).startswith("missing topics: events.")
+    trouble.miss(set())
+    assert trouble.problem() is None
