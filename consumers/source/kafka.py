@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, KafkaConsumer
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from consumers.config.schema import KafkaConfig
@@ -40,7 +41,8 @@ class KafkaSource:
     committed records count: an open transaction is the end of its partition.
 
     Records of `canary_topic` come among the others, from the topic's end at the start. Nothing waits for a canary, and
-    offsets, lag and identity leave canaries out. `canary_problem` says why there are none.
+    offsets, lag and identity leave canaries out. `canary_problem` says why there are none. `client` makes the
+    consumer.
     """
 
     def __init__(
@@ -48,20 +50,19 @@ class KafkaSource:
         config: KafkaConfig,
         topics: Topics,
         options: SourceOptions = SourceOptions(),  # noqa: B008  it never changes
+        client: Callable[..., Any] = KafkaConsumer,
     ) -> None:
         self._watch: TopicWatch | None = None
         self._commits: Commits | None = None
         self._watch_seconds = options.watch_seconds
         self._topics, self._poll_records, self._accept_gap = topics, options.poll_records, options.accept_gap
-        self._lost = 0
-        self._positions = Positions()
+        self._lost, self._positions = 0, Positions()
         self._merge = TimeMerge(options.buffer_bytes, Patience(options.patience_seconds))
-        self._trouble = Trouble(config)
+        self._config, self._trouble = config, Trouble(config)
         self._chosen: object = None
         self._reading_items = True
         self.canaries: set[TopicPartition] = set()
         self.canary_problem = ""
-        self._config = config
         try:
             with KafkaAdminClient(**client_options(config)) as admin:
                 found, self._identity = at_start(config, admin, topics)
@@ -70,7 +71,7 @@ class KafkaSource:
                     self.canaries, self.canary_problem = canary_partitions(admin, options.canary_topic)
             if unreadable := unreadable_topics(config, self._places):
                 raise Stop("; ".join(unreadable.values()))
-            self._consumer = LogConsumer(config, options.buffer_bytes // 4, len(self._places))
+            self._consumer = LogConsumer(config, options.buffer_bytes // 4, len(self._places), client)
         except (KafkaError, OSError, ValueError) as error:
             raise Stop(why_unreachable(config, error)) from error
 
@@ -89,8 +90,7 @@ class KafkaSource:
             raise Stop(why_unreachable(self._config, error)) from error
         positions: Offsets = {}
         for place in self._places:
-            first = known.first(place, begins[place])
-            if first < begins[place]:
+            if (first := known.first(place, begins[place])) < begins[place]:
                 self._gap(place, first, begins[place])
                 first = begins[place]
             self._positions.start(place, first, max(first, ends[place]), empty=ends[place] <= begins[place])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -34,8 +34,18 @@ class LogConsumer:
     Every method may raise KafkaError.
     """
 
-    def __init__(self, config: KafkaConfig, fetched_bytes: int, partitions: int) -> None:
-        """Connect. fetched_bytes: memory for bytes that were fetched and not unpacked yet."""
+    def __init__(
+        self,
+        config: KafkaConfig,
+        fetched_bytes: int,
+        partitions: int,
+        client: Callable[..., Any] = KafkaConsumer,
+    ) -> None:
+        """Connect. client: makes the consumer.
+
+        fetched_bytes: memory for bytes that were fetched and not unpacked yet.
+        """
+        self._client = client
         self._config, self._fetched_bytes, self._partitions = config, fetched_bytes, partitions
         self._tps: dict[TopicPartition, Any] = {}
         self._fetched: set[TopicPartition] = set()
@@ -44,7 +54,7 @@ class LogConsumer:
 
     def _connect(self, **options: Any) -> None:
         each = self._fetched_bytes // max(1, self._partitions)  # each partition has at most one fetch
-        self.consumer: Any = KafkaConsumer(
+        self.consumer: Any = self._client(
             **client_options(self._config) | options,
             group_id=None,
             max_poll_records=CHUNK_RECORDS,

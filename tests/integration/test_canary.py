@@ -21,8 +21,8 @@ from consumers.source.kafka import KafkaSource
 from consumers.source.options import SourceOptions
 from models.state.checkpoint import CheckpointDirectory
 from serving.metrics import Metrics
-from tests.integration.test_end_to_end import World
 from tests.support.running import wait_for
+from tests.support.service_world import World
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_check_creates_its_topic(world: World) -> None:
 def canaries(bootstrap: str, topic: str, **options: Any) -> tuple[Canaries, Metrics]:
     metrics = Metrics(CollectorRegistry())
     config = KafkaConfig(bootstrap_servers=[bootstrap], canary_topic=topic, canary_seconds=0.1)
-    made = Canaries(config, "cc:canary", metrics.canary_seconds, metrics.canary_lost, lambda: True, **options)
+    made = Canaries(config, "cc:canary", metrics, lambda: True, **options)
     return made, metrics
 
 
@@ -101,46 +101,43 @@ def test_what_is_never_readable_is_lost_and_late_ones_do_not_count_twice(
     assert watched.writes() == []
 
 
-def test_a_denied_topic_ends_canaries_and_nothing_else(
-    bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_denied_topic_ends_canaries_and_nothing_else(bootstrap: str, topic_prefix: str) -> None:
     """Where an ACL forbids writing they end, and none is lost. (The embedded broker has no ACLs.)"""
 
-    def denied(*_: Any, **__: Any) -> None:
-        raise TopicAuthorizationFailedError
+    class Denied(KafkaProducer):
+        def send(self, *_: Any, **__: Any) -> None:
+            raise TopicAuthorizationFailedError
 
-    monkeypatch.setattr(KafkaProducer, "send", denied)
-    watched, metrics = canaries(bootstrap, f"{topic_prefix}.canary", lost_after=0.0)
+    watched, metrics = canaries(bootstrap, f"{topic_prefix}.canary", lost_after=0.0, connect=Denied)
     watched.start()
     wait_for(lambda: "canaries" not in {t.name for t in threading.enumerate()}, why="its thread has ended")
-    watched._count_lost()
+    watched.count_lost()
     assert value(metrics, "canary_lost_total") == 0
     watched.close()
 
 
-def test_a_source_goes_on_without_a_topic_it_may_not_read(
-    bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_goes_on_without_a_topic_it_may_not_read(bootstrap: str, topic_prefix: str) -> None:
     """Events still come after the broker has refused the canaries' topic."""
     config = KafkaConfig(bootstrap_servers=[bootstrap])
     events, own = f"{topic_prefix}.events", f"{topic_prefix}.canary"
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
         create_canary_topic(admin, events)
-    source = KafkaSource(config, {events: ("d", "interactions")}, SourceOptions(canary_topic=own))
+    refused = []
+
+    class RefusesOnce(KafkaConsumer):
+        def poll(self, **options: Any) -> Any:
+            if not refused:
+                refused.append(True)
+                raise TopicAuthorizationFailedError({own})
+            return super().poll(**options)
+
+    options = SourceOptions(canary_topic=own)
+    source = KafkaSource(config, {events: ("d", "interactions")}, options, RefusesOnce)
     assert source.canaries
     source.start({}, {})
     with KafkaProducer(bootstrap_servers=bootstrap) as producer:
         producer.send(events, key=b"k", value=b"one")
         producer.send(own, key=b"k", value=b"a canary")
-    poll, refused = source._consumer.consumer.poll, []
-
-    def refuse_once(**options: Any) -> Any:
-        if not refused:
-            refused.append(True)
-            raise TopicAuthorizationFailedError({own})
-        return poll(**options)
-
-    monkeypatch.setattr(source._consumer.consumer, "poll", refuse_once)
     found: list[bytes | None] = []
     wait_for(lambda: found.extend(r.value for r in source.poll(0.1)) or found)
     assert found == [b"one"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import message_factory
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 
 from consumers.config.formats import SchemaRegistryConfig
 from consumers.config.loader import build
@@ -20,11 +20,10 @@ from consumers.events.rejection import Rejection
 from consumers.formats import protobuf
 from consumers.formats.registry import Registry, Schema, SchemaUnavailable, UnknownSchema
 from consumers.formats.topic_reader import decoder_of
-from consumers.kafka_client.topics import create_topics
 from consumers.source.kafka import KafkaSource
 from models.schema import Interaction, Item
 from tests.support.formats import NOW
-from tests.support.logs import read_all
+from tests.support.logs import KEPT, read_all
 from tests.support.registry import GuardedRegistry, SchemaRegistry, avro_body, framed, record
 
 FIELDS = {"user_id": "uid", "item_id": "sku", "value": "stars"}
@@ -38,9 +37,9 @@ class Shop:
     def __init__(self, bootstrap: str, registry: SchemaRegistry, prefix: str) -> None:
         self.bootstrap, self.registry, self.prefix = bootstrap, registry, prefix
         self.events, self.items = f"interactions.{prefix}", f"items.{prefix}"
-        create_topics(
-            {"bootstrap_servers": bootstrap}, [(self.events, "interactions"), (self.items, "items")], 1
-        )
+        with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
+            made = dict.fromkeys((self.events, self.items), KEPT | {"num_partitions": 1})
+            admin.create_topics(made, wait_for_metadata=True)
         self.producer = KafkaProducer(bootstrap_servers=bootstrap)
         self.sent = 0
 
