@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
 from tests.support.running import wait_for
 from tests.support.service_world import World
@@ -18,11 +17,11 @@ from tests.support.service_world import World
 USER = "forget-me-please"
 
 
-def in_store(store: redis.Redis) -> list[bytes]:
-    """Every key that names the user, or whose value does."""
+def in_store(world: World) -> list[bytes]:
+    """Return every key of this world that names the user, or whose value does."""
     found = []
-    for key in store.scan_iter(count=1000):
-        held = store.dump(key)
+    for key in world.store.scan_iter(f"{world.prefix}:*", count=1000):
+        held = world.store.dump(key)
         if USER.encode() in key or USER.encode() in (held or b""):
             found.append(key)
     return found
@@ -69,7 +68,7 @@ def test_forget_a_user_while_run_is_up(known: World, tmp_path: Path) -> None:
     assert f"interactions.{world.prefix}.movies" in receipt["expire_yourself"]
     assert f"{world.prefix}.dead" in receipt["expire_yourself"]
     assert USER not in done.stdout + receipt_file.read_text()
-    wait_for(lambda: not in_store(world.store), why="the store without the user")
+    wait_for(lambda: not in_store(world), why="the store without the user")
     assert not in_files(tmp_path / "checkpoints")
     assert USER not in world.service.log.read_text()
 
@@ -91,13 +90,13 @@ def test_forget_a_user_while_nothing_runs(known: World, tmp_path: Path) -> None:
     done = asked_to_forget(world, env=os.environ | {"CROSSCURRENT_REDIS__URL": "redis://127.0.0.1:1"})
     assert done.returncode == 2
     assert "the request is in the log" in done.stderr
-    assert in_store(world.store)
+    assert in_store(world)
     done = asked_to_forget(world, "--wait", "0")
     assert "has not read the request yet" in done.stdout
-    assert not in_store(world.store)
+    assert not in_store(world)
     world.service.start()
     world.service.wait_until_ready()
     wait_for(lambda: not in_files(tmp_path / "checkpoints"), why="a checkpoint without the user")
-    assert not in_store(world.store)
+    assert not in_store(world)
     assert world.learned() == 0
     assert world.service.stop() == 0
