@@ -109,6 +109,7 @@ class Pipeline(Live):
     def step(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Take one turn: send the records that are there through the stages."""
         self.intake.take_in()  # 1 poll, 2 decode and validate
+        self.log_problem = self.source.problem()
         while (batch := self.intake.batch()) is not None:  # 3 micro-batch
             self._learn(batch)  # 4 score, 5 learn, 6 adapt
             self._publish_if_due()  # 7 publish
