@@ -54,16 +54,23 @@ class Commits:
 
     def _run(self) -> None:
         admin: Any = None
+        failed = False
         while offsets := self._taken():
             try:
                 admin = admin or KafkaAdminClient(**client_options(self._config))
                 self._tell(self._commit(admin, offsets))
             except (KafkaError, OSError, ValueError) as error:
-                self._tell(self._words(error))
+                if failed or not getattr(
+                    error, "retriable", True
+                ):  # once is no news: a group may just be moving
+                    self._tell(self._words(error))
+                failed = True
                 if admin is not None:
                     admin.close()
                 admin = None
                 self._later(offsets)
+            else:
+                failed = False
         if admin is not None:
             admin.close()
 

@@ -214,10 +214,9 @@ def test_no_topic_and_no_broker_are_usage_errors(desk: Desk) -> None:
     assert (code, len(said.splitlines()), "127.0.0.1:1 cannot be reached" in said) == (2, 1, True)
 
 
-def test_a_letter_that_its_topic_refuses_for_its_size(desk: Desk, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("bootstrap", ["apache"], indirect=True)  # the embedded one has no max.message.bytes
+def test_a_letter_that_its_topic_refuses_for_its_size(desk: Desk) -> None:
     """It is refused with a line; the others are sent back once, those of the same chunk and of later ones."""
-    if request.config.getoption("--kafka-bootstrap") is None:
-        pytest.skip("the embedded broker has no max.message.bytes: --kafka-bootstrap names one that has")
     source = f"{desk.source}.small"
     desk.create(source, **{"max.message.bytes": "1000"})
     large = {7, 300, 301, 650}

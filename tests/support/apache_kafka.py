@@ -49,7 +49,7 @@ class ApacheBroker(Server):
     def __init__(
         self, folder: Path, node: int, nodes: dict[int, Ports], settings: dict[str, str] | None = None
     ) -> None:
-        super().__init__(nodes[node].of["CLIENT"], folder, timeout=60.0)
+        super().__init__(nodes[node].of["CLIENT"], folder, timeout=180.0)
         self.name = f"kafka-{node}"
         self.ports, self.number = nodes[node].of, node
         self.file = folder / f"{node}.properties"
