@@ -113,8 +113,7 @@ class KafkaSource:
         gone = {topic for topic in self._topics if f"topic:{topic}" in self._identity}
         self._trouble.miss(gone - set(seen.ids) - seen.hidden)
         self._trouble.deny(seen.hidden | seen.unreadable)
-        new = sorted(seen.places - self._places)
-        if not new:
+        if not (new := sorted(seen.places - self._places)):
             return
         log.info("partitions were added", partitions=[f"{topic}:{number}" for topic, number in new])
         for place in new:
@@ -271,9 +270,9 @@ class KafkaSource:
         self._consumer.seek(jumps)
 
     def commit(self, offsets: Offsets) -> None:
-        known = {place: offset for place, offset in offsets.items() if place in self._places}
         if self._commits is not None:
-            self._commits.hand_over({p: o for p, o in known.items() if p[0] not in self._trouble.missing})
+            there = {p for p in self._places if p[0] not in self._trouble.missing}
+            self._commits.hand_over({place: offset for place, offset in offsets.items() if place in there})
 
     def identity(self) -> dict[str, str]:
         return dict(self._identity)
