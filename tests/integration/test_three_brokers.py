@@ -86,7 +86,7 @@ def test_two_of_three_brokers_are_away(world: World, cluster: ApacheKafka) -> No
     world.producer.flush()
     for broker in away:
         broker.kill()
-    why = wait_for(lambda: (got := world.service.get("/readyz"))[0] == 503 and got[1], 10, why="not ready")
+    why = wait_for(lambda: (got := world.service.get("/readyz"))[0] == 503 and got[1], 30, why="not ready")
     assert "Kafka" in why or "dead letters" in why
     assert world.service.get("/healthz")[0] == 200
     rate(world, 20)
