@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from models.ranking.proposal import FULL
 from models.ranking.rankings import Choices, Judged
-from models.rating.events import RatingParts
 from models.tables.event_rings import Done, Recalled
 
 NOT_RANKED = -1
@@ -74,19 +73,9 @@ class ScoredEvent:
         self.prediction, self.rank, self.rarity = prediction, rank, rarity
 
     @property
-    def parts(self) -> RatingParts | None:
-        """The parts of the predicted rating; None for a click."""
-        row = self.facts.parts[self.n]
-        return None if np.isnan(row[0]) else RatingParts(*row.tolist())
-
-    @property
     def alone_prediction(self) -> float | None:
         """The prediction of the target alone; None for a click, or without that arm."""
         return _number(float(self.facts.alone_prediction[self.n]))
-
-    def rank_by(self, arm: int) -> int | None:
-        """Return the rank by one arm: a column of `Ranks.rank`."""
-        return _rank(int(self.facts.rank[self.n, arm]))
 
     @property
     def choices(self) -> Choices | None:

@@ -168,11 +168,13 @@ class Learner(Live):
                     min(was, self.newest[of]) for was, of in zip(times, rows.domain.tolist(), strict=False)
                 ]
         done = Done(rows.domain, rows.user, rows.item, np.array(times))
-        for domain in np.unique(rows.domain).tolist():
-            self.ranker.statistics.reserve(domain, int(rows.item[rows.domain == domain].max()) + 1)
-        self.history.reserve(int(rows.user.max()) + 1)
-        self.ranker.reserve(int(rows.user.max()) + 1)
-        return resolved(events, done, rows.new, len(self.domains))
+        found, users = resolved(events, done, rows.new, len(self.domains)), int(rows.user.max()) + 1
+        for domain, places in enumerate(found.places):
+            if len(places):
+                self.ranker.statistics.reserve(domain, int(rows.item[places].max()) + 1)
+        self.history.reserve(users)
+        self.ranker.reserve(users)
+        return found
 
     def rating_now(self, domain: int, user_id: str, item_id: str) -> RatingParts:
         """Return the parts of the rating that this user would give this item at the domain's newest event time."""

@@ -55,7 +55,8 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
     client = client_options(settings.kafka)
     created = create_topics(client, kinds) + create_topics(client, [letters], 1) if create else []
     names = [name for name, _ in (*kinds, letters)]
-    counts, rights = partition_counts(admin, names), describe(admin, names)
+    rights = describe(admin, names)
+    counts = rights.counts()
     for name in names:
         operation: Operation = "Write" if name == letters[0] else "Read"
         if name in rights.hidden or (name in rights.unreadable and operation == "Read"):

@@ -27,11 +27,10 @@ def _topic_problems(key: str, topic: TopicConfig, kind: str, registry: SchemaReg
         for name in getattr(topic, table):
             if name not in FIELDS[kind]:
                 yield f"{key}.{table}.{name}: no field of {kind}, which has {', '.join(FIELDS[kind])}"
-    for name, given in topic.fields.items():
-        paths = [given] if isinstance(given, str) else given
-        if not paths:
+    for name in topic.fields:
+        if not topic.paths(name):
             yield f"{key}.fields.{name}: name at least one path"
-        for path in paths:
+        for path in topic.paths(name):
             if not _is_path(path.removeprefix("$.")):
                 yield f"{key}.fields.{name}: {path!r} is no path: write names with dots between them, as in user.id"
     if topic.types and kind == "items":

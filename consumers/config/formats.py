@@ -28,6 +28,11 @@ class TopicConfig(msgspec.Struct, forbid_unknown_fields=True):
     defaults: dict[str, str | int | float | bool] = {}
     """Values of fields that a record does not have: `{type = "click"}`."""
 
+    def paths(self, field: str) -> list[str]:
+        """Return where a field is looked for: the first that is there counts."""
+        given = self.fields.get(field, field)
+        return [given] if isinstance(given, str) else given
+
     @property
     def renames(self) -> bool:
         """Whether the fields are elsewhere or otherwise than in the contract."""

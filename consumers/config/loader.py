@@ -15,6 +15,7 @@ import msgspec
 from consumers.config.checks import problems
 from consumers.config.kafka_checks import split_addresses, unused_credentials
 from consumers.config.schema import DomainConfig, Settings
+from consumers.config.secret_file import read_secret
 from consumers.errors import Stop
 
 PREFIX = "CROSSCURRENT_"
@@ -184,11 +185,11 @@ def _read_secret_files(
                     f"{origin}{where}: {section}.{key} and {section}.{key}_file are both set: keep one"
                 )
             try:
-                setattr(owner, key, Path(file).read_text(encoding="utf-8").strip())
+                setattr(owner, key, read_secret(file))
             except OSError as error:
                 raise Stop(f"{section}.{key}_file {file}: {error.strerror}") from error
-            except UnicodeDecodeError:  # the error's own text would show the secret
-                raise Stop(f"{section}.{key}_file {file}: not UTF-8 text") from None
+            except ValueError as error:
+                raise Stop(f"{section}.{key}_file {file}: {error}") from None
 
 
 def _fill_topics(settings: Settings) -> None:

@@ -36,8 +36,7 @@ class FieldMapping:
         """Name, key (None for several paths or a longer one), paths, what it holds (`_Kind`), default."""
         self._places: dict[str, str] = {}
         for name in names:
-            given = config.fields.get(name, name)
-            texts = [given] if isinstance(given, str) else given
+            texts = config.paths(name)
             paths = tuple(self._path(text) for text in texts)
             (first, *others) = paths
             key = first[-1] if not others and first == (*unwrap, first[-1]) else None
@@ -108,8 +107,7 @@ def mapping_of_deleted(config: TopicConfig) -> FieldMapping:
 
 def mapping_of_key(config: TopicConfig) -> FieldMapping:
     """Return where the id is in a record's key. A key has no `after`: its fields are one level up, or at the top."""
-    given = config.fields.get("item_id", "item_id")
-    paths = [given] if isinstance(given, str) else given
+    paths = config.paths("item_id")
     above = [".".join((*_steps(config.unwrap)[:-1], path)) for path in paths]
     return FieldMapping(TopicConfig(fields={"item_id": [*above, *paths]}), ("item_id",), ())
 

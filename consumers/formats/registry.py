@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import ssl
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -12,6 +12,7 @@ import urllib3
 
 from consumers.config.formats import SchemaRegistryConfig
 
+_Kind = TypeVar("_Kind")
 CONNECT_SECONDS, READ_SECONDS = 2.0, 5.0
 """Seconds to wait for a connection, and for an answer."""
 
@@ -65,12 +66,7 @@ class Registry:
         body = self._ask("/schemas/types")
         if body is None:
             raise self._unavailable("404: see the path of schema_registry.url")
-        try:
-            msgspec.json.decode(body, type=list[str])
-        except msgspec.DecodeError:
-            raise self._unavailable(
-                "its answer is not of a schema registry: see the path of the URL"
-            ) from None
+        self._decoded(body, list[str])
 
     def _collect(self, references: list[Reference], found: dict[str, str]) -> None:
         for one in references:
@@ -86,8 +82,11 @@ class Registry:
         if body is None:
             self.ping()  # else the path of the URL is wrong, and any id would seem to be unknown
             raise UnknownSchema
+        return self._decoded(body, _Answer)
+
+    def _decoded(self, body: bytes, kind: type[_Kind]) -> _Kind:
         try:
-            return msgspec.json.decode(body, type=_Answer)
+            return msgspec.json.decode(body, type=kind)
         except msgspec.DecodeError:
             raise self._unavailable(
                 "its answer is not of a schema registry: see the path of the URL"

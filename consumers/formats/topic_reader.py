@@ -24,9 +24,9 @@ FIELDS: dict[Kind, type[InteractionFields] | type[ItemFields]] = {
 }
 
 
-def topic_readers(settings: Settings) -> dict[str, Read]:
+def topic_readers(settings: Settings, registry: Registry) -> dict[str, Read]:
     """Return what reads the topics that are not JSON as the contract has it. No registry is asked yet."""
-    bodies = bodies_of(Registry(settings.schema_registry))
+    bodies = bodies_of(registry)
     return {
         topic: TopicReader(config, kind, bodies[config.format])
         for topic, kind, config in settings.topic_formats()
@@ -34,10 +34,16 @@ def topic_readers(settings: Settings) -> dict[str, Read]:
     }
 
 
-def decoder_of(settings: Settings, clock: Callable[[], float] = time.time) -> Decoder:
-    """Return what decodes every topic of the config. clock: seconds since the epoch."""
+def decoder_of(
+    settings: Settings, clock: Callable[[], float] = time.time, registry: Registry | None = None
+) -> Decoder:
+    """Return what decodes every topic of the config.
+
+    clock: seconds since the epoch. registry: by default that of the config.
+    """
     limit, ids = settings.intake.max_record_bytes, settings.privacy.ids()
-    return Decoder(settings.topics(), settings.domain_list(), limit, ids, clock, topic_readers(settings))
+    readers = topic_readers(settings, registry or Registry(settings.schema_registry))
+    return Decoder(settings.topics(), settings.domain_list(), limit, ids, clock, readers)
 
 
 def bodies_of(registry: Registry) -> dict[str, Body]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from consumers.config.schema import KafkaConfig
+from consumers.config.secret_file import read_secret
 from consumers.kafka_client import last_words  # noqa: F401  it changes how kafka-python reads
 from consumers.kafka_client.tls import TlsContext
 
@@ -16,11 +16,11 @@ class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python ha
     """The token of OAUTHBEARER, from a file that something else renews."""
 
     def __init__(self, path: str) -> None:
-        self._path = Path(path)
+        self._path = path
 
     def token(self) -> str:
-        """Return the token. Raises OSError."""
-        return self._path.read_text(encoding="utf-8").strip()
+        """Return the token. Raises OSError or ValueError."""
+        return read_secret(self._path)
 
 
 def client_options(kafka: KafkaConfig) -> dict[str, Any]:
@@ -40,9 +40,7 @@ def client_options(kafka: KafkaConfig) -> dict[str, Any]:
         else:
             file = kafka.sasl_password_file
             options["sasl_plain_username"] = kafka.sasl_username
-            options["sasl_plain_password"] = (
-                Path(file).read_text(encoding="utf-8").strip() if file else kafka.sasl_password
-            )
+            options["sasl_plain_password"] = read_secret(file) if file else kafka.sasl_password
     if kafka.security_protocol.endswith("SSL"):
         options["ssl_context"] = TlsContext(kafka.ssl_cafile, kafka.ssl_certfile, kafka.ssl_keyfile)
     return options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -45,15 +46,6 @@ def create_topics(
         return list(missing)
 
 
-def partition_counts(admin: Any, topics: Iterable[str]) -> dict[str, int]:
-    """Return the number of partitions of each topic that exists."""
-    return {
-        t["name"]: len(t["partitions"])
-        for t in admin.describe_topics(list(topics))
-        if not t["error_code"] and t["partitions"]
-    }
-
-
 class Described(NamedTuple):
     """What a broker tells of some topics."""
 
@@ -65,6 +57,15 @@ class Described(NamedTuple):
     """Topics that this user may not describe; they may exist or not."""
     unreadable: set[str]
     """Topics that this user may describe, but not read, where the broker tells the user's rights."""
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of partitions of each topic that it shows."""
+        return dict(Counter(topic for topic, _ in self.places))
+
+
+def partition_counts(admin: Any, topics: Iterable[str]) -> dict[str, int]:
+    """Return the number of partitions of each topic that exists."""
+    return describe(admin, topics).counts()
 
 
 def describe(admin: Any, topics: Iterable[str]) -> Described:

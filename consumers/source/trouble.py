@@ -28,7 +28,8 @@ class Trouble:
         """Why nothing can be read at all."""
         self._denied: dict[str, float] = {}
         """Topics that may not be read, and when to ask again."""
-        self._missing: frozenset[str] = frozenset()
+        self.missing: frozenset[str] = frozenset()
+        """Topics that are gone."""
         self._silent: dict[TopicPartition, float] = {}
         """Seconds for which partitions were asked in vain."""
         self._looked = clock()
@@ -47,22 +48,14 @@ class Trouble:
 
     def miss(self, topics: set[str]) -> None:
         """Note which topics are gone, and no others."""
-        for topic in topics - self._missing:
+        for topic in topics - self.missing:
             log.error("a topic is gone; the others go on", topic=topic)
-        self._missing = frozenset(topics)
-
-    @property
-    def missing(self) -> frozenset[str]:
-        return self._missing
+        self.missing = frozenset(topics)
 
     def wait(self) -> frozenset[str]:
         """Return the topics that should not be asked for just now."""
         now = self._clock()
-        return (
-            frozenset(topic for topic, until in self._denied.items() if now < until)
-            if self._denied
-            else frozenset()
-        )
+        return frozenset(topic for topic, until in self._denied.items() if now < until)
 
     def look_due(self) -> bool:
         return self._clock() - self._looked >= LOOK_SECONDS
@@ -74,7 +67,7 @@ class Trouble:
         """
         now, since = self._clock(), self._looked
         passed = min(now - since, 2 * LOOK_SECONDS)  # nobody was asked while nobody polled
-        away = self._missing | self._denied.keys()
+        away = self.missing | self._denied.keys()
         self._silent = {p: self._silent.get(p, 0.0) + passed for p in unanswered(since) if p[0] not in away}
         self._looked = now
 
@@ -89,13 +82,11 @@ class Trouble:
         """Return what cannot be read and what to do, causes before their effects; None if all can."""
         if self.unavailable:
             return self.unavailable
-        denied = set(self._denied)
-        if denied:
-            return no_right(self._config, denied)
-        if missing := self._missing:
-            return (
-                f"missing topics: {', '.join(sorted(missing))}. They were deleted; their events cannot come"
-            )
+        if self._denied:
+            return no_right(self._config, self._denied)
+        if self.missing:
+            names = ", ".join(sorted(self.missing))
+            return f"missing topics: {names}. They were deleted; their events cannot come"
         return self._silence()
 
     def _silence(self) -> str | None:

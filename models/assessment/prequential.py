@@ -35,12 +35,8 @@ NDCG_LOSS = "ndcg_loss"
 """Metric: 1 − NDCG@10 of the chosen item among all that could have been recommended; 0 is perfect."""
 
 
-def ndcg_at_10(rank: int) -> float:
-    """Return NDCG@10 of a single relevant item at `rank` (0 is the top): 1 / log2(rank + 2), 0 from rank 10 on."""
-    return NDCG[rank] if rank < len(NDCG) else 0.0
-
-
 NDCG = (1.0, 0.63092975, 0.5, 0.43067656, 0.38685281, 0.35620719, 0.33333333, 0.31546488, 0.30103, 0.28906483)
+"""NDCG@10 of one relevant item at each of the first ten ranks: 1 / log2(rank + 2)."""
 GAINS = np.append(NDCG, 0.0)
 
 

@@ -93,8 +93,9 @@ class Trial(msgspec.Struct):
     def add(self, domain: NDArray[np.int64], champion: NDArray[Any], rival: NDArray[Any]) -> None:
         """Add both networks' losses of the same new events, (B,) each, from before they learned them."""
         self.learned(len(domain))
-        for d, *losses in zip(domain.tolist(), champion.tolist(), rival.tolist(), strict=True):
-            (self.own if d == self.target else self.others).add(*losses)
+        wide = champion.astype(np.float64), rival.astype(np.float64)
+        for test, places in ((self.own, domain == self.target), (self.others, domain != self.target)):
+            test.add_many(*(losses[places] for losses in wide))
 
     def verdict(self) -> Verdict:
         """Return `better` if the shadow takes over, `worse` if it is dropped, `open` to go on."""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_end_to_end import World
 from tests.support.proxy import Proxy
 from tests.support.registry import PREFIX, SchemaRegistry, avro_body, framed, record
 from tests.support.running import wait_for
+from tests.support.service_world import World
 
 EVENT = record("Event", ("uid", "int"), ("sku", "string"), ("stars", "int"))
 NEXT = record(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -14,13 +13,13 @@ from kafka import KafkaAdminClient
 
 from consumers.errors import STATE_UNUSABLE
 from consumers.kafka_client.topics import create_topics
-from tests.integration.test_end_to_end import World
 from tests.support.apache_kafka import Address, ApacheKafka
 from tests.support.kafka_worlds import UserWorld, listed_rights
 from tests.support.running import wait_for
+from tests.support.service_world import World, started
 
-UNREADY_SECONDS, READY_SECONDS = 30.0, 30.0
-"""How soon /readyz must tell of a fault, and of its end. On a free machine 10 and 5 s; tests share theirs."""
+UNREADY_SECONDS, READY_SECONDS = 10.0, 5.0
+"""How soon /readyz must tell of a fault, and of its end."""
 
 
 @pytest.fixture
@@ -28,18 +27,6 @@ def world(tmp_path: Path, apache: Address, redis_store: Any, topic_prefix: str) 
     """A service that has learned 30 events and is ready."""
     with started(World(tmp_path, apache.bootstrap, redis_store.url, topic_prefix)) as running:
         yield running
-
-
-@contextlib.contextmanager
-def started(world: World) -> Iterator[World]:
-    try:
-        world.fill(30)
-        world.service.start()
-        world.service.wait_until_ready()
-        wait_for(lambda: world.learned() == 30, why="30 learned")
-        yield world
-    finally:
-        world.close()
 
 
 def unready(world: World, reason: str, seconds: float = UNREADY_SECONDS) -> None:
@@ -73,6 +60,8 @@ def test_a_paused_broker(
             assert world.service.get("/healthz")[0] == 200
         finally:
             broker.go_on()
+        with KafkaAdminClient(bootstrap_servers=world.bootstrap) as admin:
+            admin.describe_cluster()  # from here on the broker answers
         wait_for(lambda: world.service.get("/readyz")[0] == 200, READY_SECONDS, why="ready")
         rate(world, "movies", 10)
         wait_for(lambda: world.learned() == 40, why="what came after is learned")
@@ -124,14 +113,20 @@ def test_a_topic_that_is_deleted_while_it_runs(world: World) -> None:
     assert world.service.log.read_text().count("a topic is gone") == 1
 
 
-def test_a_topic_that_is_made_anew_while_it_runs(world: World) -> None:
-    """Its offsets mean nothing there: exit code 4 and one line, the one that a restart would give."""
+def stopped_by_a_topic_made_anew(world: World, records: int) -> str:
+    """Make a topic anew under a running service. Return its name once the service has ended for that (exit code 4)."""
     topic = f"interactions.{world.prefix}.books"
     delete(world, topic)
     create_topics({"bootstrap_servers": world.bootstrap}, [(topic, "interactions")], 2)
-    rate(world, "books", 3)
+    rate(world, "books", records)
     assert world.service.process is not None
     assert world.service.process.wait(60) == STATE_UNUSABLE
+    return topic
+
+
+def test_a_topic_that_is_made_anew_while_it_runs(world: World) -> None:
+    """Its offsets mean nothing there: exit code 4 and one line, the one that a restart would give."""
+    topic = stopped_by_a_topic_made_anew(world, records=3)
     told = json.loads(world.service.log.read_text().strip().splitlines()[-1])["event"]
     assert f"the checkpoint belongs to another log (topic:{topic} differ)" in told
     again = world.service.command("run", "-c", str(world.service.config))
@@ -141,10 +136,5 @@ def test_a_topic_that_is_made_anew_while_it_runs(world: World) -> None:
 
 def test_another_topic_under_the_same_name_with_as_many_records(world: World) -> None:
     """Offsets are in its range, so no fetch fails. It is told all the same."""
-    topic = f"interactions.{world.prefix}.books"
-    delete(world, topic)
-    create_topics({"bootstrap_servers": world.bootstrap}, [(topic, "interactions")], 2)
-    rate(world, "books", 200)
-    assert world.service.process is not None
-    assert world.service.process.wait(60) == STATE_UNUSABLE
+    topic = stopped_by_a_topic_made_anew(world, records=200)
     assert f"topic:{topic} differ" in world.service.log.read_text()

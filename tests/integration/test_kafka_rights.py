@@ -125,14 +125,14 @@ def test_a_right_that_is_taken_away_while_it_runs(made: UserWorld) -> None:
     taken: Right = ("Read", "Topic", f"interactions.{world.prefix}.books")
     made.rights.take(taken)
     acl = f"Read on Topic:{taken[2]}"
-    wait_for(lambda: acl in service.get("/readyz")[1], 30, why="not ready")
+    wait_for(lambda: acl in service.get("/readyz")[1], 10, why="not ready within 10 s")
     for n in range(20):
         world.rate("books" if n % 2 else "movies", "ann", f"{'b' if n % 2 else 'm'}{n}", 4)
     world.producer.flush()
     wait_for(lambda: world.learned() == 40, why="the other topic's events are learned")
     assert service.get("/readyz")[0] == 503
     made.rights.give(taken)
-    wait_for(lambda: world.learned() == 50, 60, why="it goes on where it was")
+    wait_for(lambda: world.learned() == 50, 20, why="it goes on where it was")
     service.wait_until_ready()
     assert service.stop() == 0
 
@@ -148,7 +148,7 @@ def test_dead_letters_without_the_right_to_write_them(made: UserWorld) -> None:
     world.raw("movies", "bad", b"{oops")
     world.rate("movies", "ann", "m1", 4)
     world.producer.flush()
-    wait_for(lambda: f"Write on Topic:{right[2]}" in service.get("/readyz")[1], 30, why="not ready, and why")
+    wait_for(lambda: f"Write on Topic:{right[2]}" in service.get("/readyz")[1], 12, why="not ready, and why")
     wait_for(lambda: world.learned() == 31, why="learning goes on")
     made.rights.give(right)
     service.wait_until_ready()

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from consumers.demo.embedded_servers import HOST, Server
-from tests.integration.test_end_to_end import DOMAINS, World
 from tests.support.apache_kafka import Address
 from tests.support.certificates import Authority
 from tests.support.kafka_properties import PASSWORD, USER
 from tests.support.running import Running, wait_for
+from tests.support.service_world import DOMAINS, World
 
 WRONG = "wrong-horse-of-another"
 SILENT = "a port that takes connections and says nothing"

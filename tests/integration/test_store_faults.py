@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from consumers.demo.embedded_servers import Store
-from tests.support.faults import Watch
+from tests.support.faults import Watch, watched
 from tests.support.proxy import Proxy
 from tests.support.running import wait_for
 from tests.support.service_world import DOMAINS, World
@@ -48,14 +48,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory, one_bootstrap: str) -> Iter
     with Store() as store, Proxy(store.port) as proxy:
         folder = tmp_path_factory.mktemp("store-faults")
         world = World(folder, one_bootstrap, f"redis://127.0.0.1:{proxy.port}/0", f"sf{os.getpid()}")
-        try:
-            made = Faults(world, store, proxy)
-            made.start()
-            yield made
-            assert world.service.stop() == 0
-            assert "Traceback" not in world.service.log.read_text()
-        finally:
-            world.close()
+        yield from watched(world, lambda world: Faults(world, store, proxy))
 
 
 def test_a_frozen_store(faults: Faults) -> None:

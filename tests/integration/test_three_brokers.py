@@ -12,9 +12,9 @@ import pytest
 from kafka import KafkaProducer
 
 from consumers.demo.embedded_servers import NotInstalledError
-from tests.integration.test_end_to_end import World
 from tests.support.apache_kafka import ApacheBroker, ApacheKafka, started_kafka
 from tests.support.running import wait_for
+from tests.support.service_world import World, started
 
 pytestmark = pytest.mark.timeout(400)  # three brokers and several deaths, on a machine that may be busy
 
@@ -41,14 +41,8 @@ def world(tmp_path: Path, cluster: ApacheKafka, redis_store: Any, topic_prefix: 
     made.producer = KafkaProducer(
         bootstrap_servers=cluster.bootstrap, acks="all", enable_idempotence=True, delivery_timeout_ms=120_000
     )
-    try:
-        made.fill(30)
-        made.service.start()
-        made.service.wait_until_ready()
-        wait_for(lambda: made.learned() == 30, why="30 learned")
-        yield made
-    finally:
-        made.close()
+    with started(made) as running:
+        yield running
 
 
 def rate(world: World, events: int) -> None:
@@ -86,7 +80,7 @@ def test_two_of_three_brokers_are_away(world: World, cluster: ApacheKafka) -> No
     world.producer.flush()
     for broker in away:
         broker.kill()
-    why = wait_for(lambda: (got := world.service.get("/readyz"))[0] == 503 and got[1], 30, why="not ready")
+    why = wait_for(lambda: (got := world.service.get("/readyz"))[0] == 503 and got[1], 10, why="not ready")
     assert "Kafka" in why or "dead letters" in why
     assert world.service.get("/healthz")[0] == 200
     rate(world, 20)

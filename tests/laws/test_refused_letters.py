@@ -10,8 +10,8 @@ from kafka import KafkaAdminClient
 from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.kafka_sink import KafkaSink
 from consumers.dead_letters.sink import DeadLetter
-from tests.laws.test_sink import delivered, letter, read
 from tests.support.apache_kafka import Address
+from tests.support.letters import delivered, letter, read
 
 
 class Refusing:

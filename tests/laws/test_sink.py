@@ -4,49 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient
 
 from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.kafka_sink import KafkaSink
-from consumers.dead_letters.sink import DeadLetter, Sink, dead_letter
+from consumers.dead_letters.sink import DeadLetter, Sink
 from consumers.demo.embedded_servers import Broker
-from consumers.events.record import Record
 from tests.support.brokers import BROKERS, bootstrap_of
 from tests.support.doubles import ListSink
+from tests.support.letters import PATIENCE, delivered, letter, read
 from tests.support.running import wait_for
 
-PATIENCE = 30.0
 Letters = Callable[[], list[DeadLetter]]
-
-
-def letter(n: int, key: bytes | None = b"k", value: bytes | None = b"{") -> DeadLetter:
-    record = Record("interactions.movies", 1, n, 1_700_000_000_000 + n, key, value)
-    return dead_letter(record, "malformed_json", "Input data was truncated")
-
-
-def delivered(sink: Sink) -> bool:
-    """Whether all letters are acknowledged in the end."""
-    return sink.wait(sink.sent, PATIENCE)
-
-
-def read(bootstrap: str, topic: str, n: int) -> list[DeadLetter]:
-    """The topic's letters, in order; waits for at least `n`."""
-    with KafkaConsumer(
-        bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=20
-    ) as consumer:
-        consumer.assign([TopicPartition(topic, 0)])
-        found: list[DeadLetter] = []
-        deadline = time.monotonic() + PATIENCE
-        while len(found) < n:
-            assert time.monotonic() < deadline, f"only {len(found)} of {n} letters"
-            for messages in consumer.poll(timeout_ms=100).values():
-                found += [DeadLetter(m.key, m.value, list(m.headers)) for m in messages]
-        return found
 
 
 def kafka_sink(bootstrap: str, topic: str, **options: Any) -> KafkaSink:

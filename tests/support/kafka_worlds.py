@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_end_to_end import DOMAINS, World
 from tests.support.apache_kafka import Address
 from tests.support.kafka_rights import Right, Rights, parsed, set_password
 from tests.support.paths import ROOT
+from tests.support.service_world import DOMAINS, World
 
 PASSWORD = "correct-horse-battery"
 LISTED = ROOT / "deploy" / "docs" / "kafka.md"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +86,16 @@ class World:
 
             wait_for(read, why=f"{count} dead letters")
             return found
+
+
+@contextlib.contextmanager
+def started(world: World) -> Iterator[World]:
+    """Start a service that has learned 30 events and is ready; close its world at the end."""
+    try:
+        world.fill(30)
+        world.service.start()
+        world.service.wait_until_ready()
+        wait_for(lambda: world.learned() == 30, why="30 learned")
+        yield world
+    finally:
+        world.close()

@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 from consumers.events.decode import Decoded, Skipped
 from consumers.events.rejection import Rejection
 from models.schema import Interaction, Item
-from tests.support.formats import Topic, avro, protobuf
+from tests.support.formats import AVRO_EVENT, PROTOBUF_EVENT, Topic, avro, protobuf
 from tests.support.registry import framed
-from tests.unit.consumers.formats.test_avro import EVENT
-from tests.unit.consumers.formats.test_protobuf import EVENT as MESSAGE
 
 ROW: dict[str, Any] = {
     "fields": {"user_id": "uid", "item_id": "sku", "value": "stars"},
@@ -21,8 +19,8 @@ ROW: dict[str, Any] = {
 }
 BARE: dict[str, Any] = {"fields": {"item_id": "sku"}}
 TOPICS = [
-    Topic({1: avro(EVENT)}, ROW | {"format": "avro"}, BARE | {"format": "avro"}),
-    Topic({1: protobuf(MESSAGE)}, ROW | {"format": "protobuf"}, BARE | {"format": "protobuf"}),
+    Topic({1: avro(AVRO_EVENT)}, ROW | {"format": "avro"}, BARE | {"format": "avro"}),
+    Topic({1: protobuf(PROTOBUF_EVENT)}, ROW | {"format": "protobuf"}, BARE | {"format": "protobuf"}),
     Topic(
         {},
         ROW | {"format": "json_schema", "unwrap": "a.b"},

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from models.schema import Interaction, Item
-from tests.support.formats import NOW, KnownSchemas, Topic, avro
+from tests.support.formats import AVRO_EVENT, NOW, KnownSchemas, Topic, avro
 from tests.support.registry import avro_body, framed, record
 
 FIELDS = {"user_id": "uid", "item_id": "sku", "value": "stars"}
 CONFIG: dict[str, Any] = {"format": "avro", "fields": FIELDS, "defaults": {"type": "rating"}}
 ITEMS: dict[str, Any] = {"format": "avro", "fields": {"item_id": "sku"}}
-EVENT = record("Event", ("uid", "string"), ("sku", "string"), ("stars", ["null", "double"]))
 ROW = {"uid": "u", "sku": "i", "stars": 4.0}
 RATING = Interaction("movies", "rating", "u", "i", NOW, 4.0)
 
@@ -27,9 +26,9 @@ def read(schema: Any, value: Any, **config: Any) -> Any:
 
 def test_a_record() -> None:
     """Fields by name, from the schema that the value was written with."""
-    assert read(EVENT, ROW) == RATING
-    assert read(EVENT, ROW | {"stars": None}).reason == "missing_field"
-    assert read(EVENT, ROW | {"stars": None}, defaults={"type": "click"}) == Interaction(
+    assert read(AVRO_EVENT, ROW) == RATING
+    assert read(AVRO_EVENT, ROW | {"stars": None}).reason == "missing_field"
+    assert read(AVRO_EVENT, ROW | {"stars": None}, defaults={"type": "click"}) == Interaction(
         "movies", "click", "u", "i", NOW
     )
 
@@ -83,7 +82,7 @@ def test_times(logical: str) -> None:
     kind = {"type": "long", "logicalType": logical} if logical else "long"
     utc = None if logical.startswith("local") else dt.UTC
     given: Any = dt.datetime(2023, 11, 14, 22, 13, 20, 123_000, utc) if logical else NOW + 123
-    schema = record("Event", *EVENT["fields"], ("timestamp", kind))
+    schema = record("Event", *AVRO_EVENT["fields"], ("timestamp", kind))
     assert read(schema, ROW | {"timestamp": given}).timestamp == NOW + 123
 
 
@@ -150,8 +149,8 @@ def test_numbers_that_are_not_finite() -> None:
     """Unlike JSON, Avro holds NaN: refused as a rating and in a vector, dropped from a context."""
     nan = float("nan")
     context = {"type": "map", "values": "double"}
-    schema = record("Event", *EVENT["fields"], ("context", context))
-    assert read(EVENT, ROW | {"stars": nan}).reason == "not_finite"
+    schema = record("Event", *AVRO_EVENT["fields"], ("context", context))
+    assert read(AVRO_EVENT, ROW | {"stars": nan}).reason == "not_finite"
     assert read(schema, ROW | {"context": {"a": nan, "b": 1.0}}) == read(
         schema, ROW | {"context": {"b": 1.0}}
     )
@@ -166,7 +165,7 @@ def test_numbers_that_are_not_finite() -> None:
 
 def test_bytes_that_do_not_fit() -> None:
     """Cut anywhere, or with something behind: a dead letter, never half a record."""
-    topic, body = Topic({1: avro(EVENT)}, CONFIG), avro_body(EVENT, ROW)
+    topic, body = Topic({1: avro(AVRO_EVENT)}, CONFIG), avro_body(AVRO_EVENT, ROW)
     assert topic.event(framed(1, body)) == RATING
     wrong = [*(body[:n] for n in range(len(body))), body + b"x"]
     assert {topic.event(framed(1, one)).reason for one in wrong} == {"malformed_body"}  # type: ignore[union-attr]

@@ -10,35 +10,9 @@ from google.protobuf import message_factory
 from consumers.formats import protobuf as body
 from consumers.formats.schemas import UnusableSchema
 from models.schema import Interaction, Item
-from tests.support.formats import NOW, Topic, protobuf
+from tests.support.formats import NOW, PROTOBUF_EVENT, Topic, protobuf
 from tests.support.registry import framed
 
-EVENT = """
-syntax = "proto3";
-package shop.v1;
-import "google/protobuf/timestamp.proto";
-import "google/protobuf/wrappers.proto";
-option java_package = "com.shop";
-// what happened
-enum Kind { option allow_alias = true; KIND_UNKNOWN = 0; rating = 1; click = 2; tap = 2; reserved 9; }
-message Other { string x = 1; }
-message Event {
-  reserved 20 to 30; reserved "old";
-  message User { int64 number = 1; oneof login { string mail = 2; string phone = 3; } message Deep { int32 x = 1; } }
-  User user = 1;
-  string sku = 2 [deprecated = true];
-  optional double stars = 3;
-  Kind type = 4;
-  map<string, string> context = 5;
-  int64 timestamp = 6;
-  string event_id = 7;
-  google.protobuf.Timestamp at = 8;
-  google.protobuf.DoubleValue wrapped = 9;
-  repeated Event.User friends = 10;
-  bytes blob = 11;
-}
-service Shop { rpc Get (Event) returns (stream Other); }
-"""
 CONFIG: dict[str, Any] = {
     "format": "protobuf",
     "fields": {"user_id": "user.number", "item_id": "sku", "value": "stars"},
@@ -55,7 +29,7 @@ def message(schema: Any, name: str, **fields: Any) -> bytes:
 
 
 def read(**fields: Any) -> Any:
-    schema = protobuf(EVENT)
+    schema = protobuf(PROTOBUF_EVENT)
     return Topic({1: schema}, CONFIG).event(framed(1, message(schema, "Event", **fields), SECOND))
 
 
@@ -87,7 +61,7 @@ def test_a_rating_of_zero_is_one() -> None:
 
 def test_every_kind_of_field() -> None:
     """Times and wrapped values as what they stand for."""
-    schema = protobuf(EVENT)
+    schema = protobuf(PROTOBUF_EVENT)
     value = message(
         schema,
         "Event",
@@ -110,7 +84,7 @@ def test_every_kind_of_field() -> None:
 
 def test_the_message_index() -> None:
     """The first message by a single zero, others by their place in the file, maps' entries not counted."""
-    schema = protobuf(EVENT)
+    schema = protobuf(PROTOBUF_EVENT)
     compiled = body.compiled(schema)
     assert compiled(framed(1, message(schema, "Other", x="a"), b"\0")) == {"x": "a"}
     assert compiled(framed(1, b"\x08\x07", b"\4\2\0")) == {"number": 7}
