@@ -7,10 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.network.embedding_table import RowTable
 from models.schema import Domain
-from models.state.dirty_keys import Touched
-from models.tables.replay_buffer import DAY
 from models.transfer.strategies import PLANS, STRATEGIES, Strategy
 from tests.support.network_world import ITEMS, TEXT, USERS, World
 
@@ -28,13 +25,6 @@ def same_state(a: dict[str, Any], b: dict[str, Any]) -> None:
     assert left.keys() == right.keys()
     for key, value in left.items():
         np.testing.assert_array_equal(value, right[key], key)
-
-
-@pytest.fixture(scope="module")
-def trained() -> World:
-    world = World()
-    world.learn(150)
-    return world
 
 
 def test_the_choice_head_learns_tastes_in_both_domains(trained: World) -> None:
@@ -194,28 +184,6 @@ def test_a_young_target_starts_from_its_source() -> None:
     assert near.learner.domain_bias(1)["item_in_gap"] < 0.2 * far.learner.domain_bias(1)["item_in_gap"]
 
 
-def test_row_table_grows_by_a_quarter_and_keeps_to_its_capacity() -> None:
-    table = RowTable(200, 4, 0.1, Touched())
-    table.reserve(65)
-    table.reserve(66)
-    assert len(table.values) == 81
-    with pytest.raises(ValueError, match="capacity"):
-        table.reserve(201)
-
-
-def test_row_adagrad_by_hand() -> None:
-    """g = [3, 4]: s = 12.5, step = 0.1 · g / √12.5; a second equal step halves the squared rate."""
-    table = RowTable(10, 2, 0.1, Touched())
-    table.reserve(3)
-    gradient = np.array([[3.0, 4.0]], np.float32)
-    table.descend(np.array([1]), torch.from_numpy(gradient))
-    np.testing.assert_allclose(table.values[1], -0.1 * gradient[0] / 12.5**0.5, rtol=1e-5)
-    table.descend(np.array([1]), torch.from_numpy(gradient))
-    expected = -0.1 * gradient[0] * (1 / 12.5**0.5 + 1 / 25**0.5)
-    np.testing.assert_allclose(table.values[1], expected, rtol=1e-5)
-    assert not table.values[[0, 2]].any()
-
-
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_learns_and_resumes(strategy: Strategy) -> None:
     """Two targets, one of them a source too: finite losses, the rate that belongs to it, and the state law."""
@@ -300,27 +268,6 @@ def test_a_state_with_user_rows_still_loads(trained: World) -> None:
     twin = trained.another()
     twin.load(old)
     same_state(twin.state(), state)
-
-
-def test_numpy_towers_equal_the_torch_ones(trained: World) -> None:
-    """Items of one domain, and users with many, few and no recent items; with and without gradients."""
-    trainer, rng = trained.learner.trainer, np.random.default_rng(0)
-    rows, text = rng.standard_normal((20, 8), np.float32), rng.standard_normal((20, TEXT), np.float32)
-    near = rng.integers(0, 20, (5, 30))
-    near[1], near[2, 1:], near[3, 7:] = -1, -1, -1
-    days = np.sort(rng.random((5, 30)).astype(np.float32), axis=1)
-    recent = np.zeros((5, 30, 3))
-    recent[:, :, 2] = -DAY * days
-    age = np.where(near >= 0, days - days[:, :1], 0).astype(np.float32)
-    fixed = trainer.network.fixed_inputs(torch.from_numpy(text), torch.ones(20, dtype=torch.long))
-    items = trainer.network.items(torch.from_numpy(rows), fixed).detach()
-    np.testing.assert_allclose(trainer.scorer.items(rows, text, 1), items.numpy(), rtol=1e-4, atol=1e-5)
-    vectors = items[:, :-1].contiguous()
-    padded = np.pad(vectors.numpy(), ((0, 0), (0, 1)))
-    users = trainer.network.users(vectors, torch.from_numpy(near), torch.from_numpy(age)).detach()
-    np.testing.assert_allclose(
-        trainer.scorer.users(padded, near, recent), users.numpy(), rtol=1e-4, atol=1e-5
-    )
 
 
 def test_many_waiting_events_are_learned_in_several_steps() -> None:

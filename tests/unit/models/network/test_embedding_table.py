@@ -1,0 +1,32 @@
+"""The rows of the embedding table: room, and Adagrad by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.network.embedding_table import RowTable
+from models.state.dirty_keys import Touched
+
+torch.set_num_threads(1)
+
+
+def test_row_table_grows_by_a_quarter_and_keeps_to_its_capacity() -> None:
+    table = RowTable(200, 4, 0.1, Touched())
+    table.reserve(65)
+    table.reserve(66)
+    assert len(table.values) == 81
+    with pytest.raises(ValueError, match="capacity"):
+        table.reserve(201)
+
+
+def test_row_adagrad_by_hand() -> None:
+    """g = [3, 4]: s = 12.5, step = 0.1 · g / √12.5; a second equal step halves the squared rate."""
+    table = RowTable(10, 2, 0.1, Touched())
+    table.reserve(3)
+    gradient = np.array([[3.0, 4.0]], np.float32)
+    table.descend(np.array([1]), torch.from_numpy(gradient))
+    np.testing.assert_allclose(table.values[1], -0.1 * gradient[0] / 12.5**0.5, rtol=1e-5)
+    table.descend(np.array([1]), torch.from_numpy(gradient))
+    expected = -0.1 * gradient[0] * (1 / 12.5**0.5 + 1 / 25**0.5)
+    np.testing.assert_allclose(table.values[1], expected, rtol=1e-5)
+    assert not table.values[[0, 2]].any()
