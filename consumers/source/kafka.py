@@ -209,9 +209,7 @@ class KafkaSource:
             positions.skipped(place, self._consumer.position(place))
         if told:
             self._trouble.answered({topic for topic, _ in told})
-        if polled:
-            self._trouble.came()
-        elif self._trouble.look_due():
+        if self._trouble.look_due():
             self._trouble.look(self._consumer.unanswered)
             self._connect_again_if_refused()
 

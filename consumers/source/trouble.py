@@ -61,7 +61,7 @@ class Trouble:
         return self._clock() - self._looked >= LOOK_SECONDS
 
     def look(self, unanswered: Callable[[float], Iterable[TopicPartition]]) -> None:
-        """Count for how long each partition was silent. Call it about once a second, while it is polled in vain.
+        """Count for how long each partition was silent. Call it about once a second while the log is polled.
 
         unanswered: the partitions that were asked and have not answered since a time.
         """
@@ -70,10 +70,6 @@ class Trouble:
         away = self.missing | self._denied.keys()
         self._silent = {p: self._silent.get(p, 0.0) + passed for p in unanswered(since) if p[0] not in away}
         self._looked = now
-
-    def came(self) -> None:
-        """Note that records came: whoever is silent now may only have to wait for its turn."""
-        self._looked = self._clock()
 
     def silent(self) -> set[TopicPartition]:
         return {place for place, seconds in self._silent.items() if seconds >= SILENT_SECONDS}

@@ -26,7 +26,7 @@ RATES = np.array([{"60d": 1 / 60, "30d": 1 / 30}.get(kind[-3:], 0.0) for kind in
 REBASE, MOST = 40.0, 80.0
 """Forward-decay growth is taken back after e^40, well inside float32. After years without an event it would be out of
 it: e^80 leaves nothing of a count either."""
-GROWTHS = 3 * (2 * WINDOW + 1)
+GROWTHS = len(SIZES) * (2 * WINDOW + 1)
 """Lists that may grow at one event, one by three sizes."""
 SWEEP = 1024
 """Dropped slots wait until so many, and a tenth of all, can be swept out of the lists together."""

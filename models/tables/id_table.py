@@ -64,9 +64,8 @@ class IdTable(Live):
         """Return the row of `key`, made the most recently seen; None without one."""
         row = self._rows.pop(key, None)
         if row is not None:
-            self._rows[key] = (
-                row  # not `move_to_end`: the order of the plain dict, which `ids` reads, would stay
-            )
+            # `move_to_end` would not do: it leaves the order of the plain dict, which `ids` reads, as it was.
+            self._rows[key] = row
             self._seen.add(key, row)
             self.written.add(row)
         return row

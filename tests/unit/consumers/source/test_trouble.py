@@ -47,14 +47,6 @@ def test_time_in_which_nobody_polled_is_no_silence() -> None:
     assert trouble.problem() is None
 
 
-def test_records_that_come_put_the_look_off() -> None:
-    """A broker that is not heard may only have to wait until what came is taken in."""
-    trouble, clock = made()
-    clock.now += 5.0
-    trouble.came()
-    assert not trouble.look_due()
-
-
 def test_a_topic_that_is_refused_is_asked_for_again() -> None:
     """After a pause; it counts as refused until an answer comes."""
     trouble, clock = made()
