@@ -4,7 +4,8 @@ A real `crosscurrent run` between a real broker and a real store learns a steady
 nobody writes to, transactions that are never committed, records from the far future, a nightly push of the whole
 catalogue, sold-out items, a kill -9, and requests to forget, in this order. The exit code is 0 only if freshness stays
 below a second for 99 of 100 events, the service stays ready, no record is lost or learned twice, and the last
-checkpoint and the store hold what was sent. `--kafka HOST:PORT` uses another broker than the embedded one.
+checkpoint and the store hold what was sent. It starts Apache Kafka if CROSSCURRENT_KAFKA_LIBS is set, else
+the embedded broker; `--kafka HOST:PORT` uses another.
 `--without TROUBLE` leaves one trouble out (see `TROUBLES`), to find the cause of a failure.
 """
 
@@ -26,11 +27,12 @@ from typing import Any
 from kafka import KafkaProducer
 
 from consumers.config.loader import load
-from consumers.demo.embedded_servers import Broker, Store
+from consumers.demo.embedded_servers import Store
 from consumers.erasure.command import forget_user
 from consumers.kafka_client.topics import create_topics
 from tests.soak import held
 from tests.soak.steady_feed import DOMAINS, OPEN, PARTITIONS, Feed
+from tests.support.brokers import started_broker
 from tests.support.running import Running, wait_for
 
 FRESH_SECONDS, FRESH_SHARE = 1.0, 0.99
@@ -250,15 +252,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--minutes", type=float, default=10.0, help="of the stream")
     parser.add_argument("--rate", type=float, default=200.0, help="events a second")
-    parser.add_argument("--kafka", help="HOST:PORT of a broker; default: the embedded one")
+    parser.add_argument("--kafka", help="HOST:PORT of a broker that runs; default: one that is started")
     parser.add_argument("--without", action="append", default=[], choices=TROUBLES, metavar="TROUBLE")
     parser.add_argument("--out", type=Path, help="write the report here, as JSON")
     options = parser.parse_args()
     troubles = [trouble for trouble in TROUBLES if trouble not in options.without]
     with contextlib.ExitStack() as stack:
-        bootstrap = options.kafka or stack.enter_context(Broker()).bootstrap
-        store = stack.enter_context(Store())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        store = stack.enter_context(Store())
+        bootstrap = options.kafka or stack.enter_context(started_broker(folder)).bootstrap
         report = run(folder, bootstrap, store.url, options.minutes, options.rate, troubles)
     for what, holds in report["verdicts"].items():
         print("yes" if holds else "NO ", what)

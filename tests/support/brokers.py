@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+
 import pytest
+
+from consumers.demo.embedded_servers import Broker
+from tests.support.apache_kafka import VARIABLE, ApacheKafka, started_kafka
 
 BROKERS = {"embedded": "broker", "apache": "apache"}
 """Kinds of brokers, and the fixture of each."""
@@ -16,3 +23,8 @@ def bootstrap_of(request: pytest.FixtureRequest, kind: str) -> str:
     if kind != "embedded":
         pytest.skip("--kafka-bootstrap names the one broker to test")
     return given
+
+
+def started_broker(folder: Path) -> AbstractContextManager[ApacheKafka | Broker]:
+    """Start Apache Kafka where its jars are named, else the embedded broker. folder: for the log of the former."""
+    return started_kafka(folder) if os.environ.get(VARIABLE) else Broker()
