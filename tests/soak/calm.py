@@ -191,6 +191,7 @@ class Soak:
         def every_count() -> bool:
             return held.counts(self.settings, feed) == feed.learned
 
+        verdicts["the broker took every record"] = not feed.refused
         verdicts["every record since the kill is learned, a duplicate, a dead letter or forgotten"] = (
             self._soon(lambda: self._taken() >= records - before) and self._taken() == records - before
         )
