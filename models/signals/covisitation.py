@@ -145,11 +145,12 @@ class CoVisitation(Live):
         self._rebase_if_due(float(times[0]), float(times.max()))
         growth = np.exp(np.minimum(RATES * (times - self.start)[:, None], MOST))
         pairs = Pairs(slots, latest, counts, growth)
-        written, begin = np.empty(2 * WINDOW * len(slots), np.int64), 0
+        begin = 0
         while begin < len(slots):
             self.lists.reserve(GROWTHS)
+            written = np.empty(2 * WINDOW * len(slots), np.int64)
             begin, done = fold(self.lists.blocks(), begin, pairs, written)
-            self.lists.written.update(written[:done].tolist())
+            self.lists.written.note(written[:done])
 
     def _rebase_if_due(self, first: float, last: float) -> None:
         if np.isnan(self.start):

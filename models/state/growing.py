@@ -42,14 +42,16 @@ class Growing:
             for name, (shape, fill) in columns.items()
         }
 
+        self._rows = 0
+
     def __len__(self) -> int:
-        return len(next(iter(self.arrays.values())))
+        return self._rows
 
     def reserve(self, rows: int) -> None:
         """Make rows 0 … rows - 1 exist."""
-        if rows <= len(self):
+        if rows <= self._rows:
             return
-        size = room(rows, len(self))
+        size = self._rows = room(rows, self._rows)
         for name, array in self.arrays.items():
             fill = self._fill[name]
             shape = (size, *array.shape[1:])
@@ -62,3 +64,4 @@ class Growing:
         """Load copies of these arrays, one for each name, equally long."""
         for name, array in arrays.items():
             self.arrays[name] = array.astype(self.arrays[name].dtype, copy=True)
+            self._rows = len(array)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.tracked_tables import Changed, packed, unpacked
+from models.state.tracked_tables import Changed
 
 Changes = Sequence[dict[str, Any]]
 """Results of a table's `changes`, oldest first."""
@@ -100,12 +100,25 @@ def _merge_named(base: dict[str, Any], changes: Changes) -> dict[str, Any]:
 
 
 def _merge_lists(base: dict[str, Any], changes: Changes) -> dict[str, Any]:
-    values = unpacked(base)
-    for change in changes:
-        for user in change["touched"].tolist():
-            values.pop(user, None)
-        values |= unpacked(change)
-    return packed(values, sorted(values))
+    """Take each row's list from the last part that touched it."""
+    parts = [base, *changes]
+    touched = [part.get("touched", part["users"]) for part in parts]
+    rows, part_of = np.concatenate(touched), np.repeat(np.arange(len(parts)), list(map(len, touched)))
+    latest = np.zeros(int(rows.max(initial=-1)) + 1, np.int64)
+    np.maximum.at(latest, rows, part_of)
+    users, lengths = (np.concatenate([part[name] for part in parts]) for name in ("users", "lengths"))
+    of = np.repeat(np.arange(len(parts)), [len(part["users"]) for part in parts])
+    begins = np.cumsum(lengths) - lengths
+    kept = np.flatnonzero(latest[users] == of)
+    kept = kept[np.argsort(users[kept], kind="stable")]
+    lengths = lengths[kept]
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    hashes = np.concatenate([part["hashes"] for part in parts])
+    return {
+        "users": users[kept],
+        "lengths": lengths,
+        "hashes": hashes[np.repeat(begins[kept], lengths) + within],
+    }
 
 
 def _merge_places(base: dict[str, Any], changes: Changes) -> dict[str, Any]:

@@ -149,18 +149,23 @@ class Named(Part):
         return {"gone": list(marks.gone), "names": names, **self.columns(names)}
 
 
-class Lists(Part):
-    """Lists of int64 for some user rows."""
+class Ragged(Part):
+    """Lists of numbers by row. touched: rows.
 
-    values: dict[int, array[int]]
+    filled: returns the rows with a list, ascending. columns: returns, of those of some rows that have a list, the rows
+    as `users`, `lengths`, and all lists in a row as `hashes`.
+    """
+
+    filled: Callable[[], Rows_]
+    columns: Callable[[Rows_], dict[str, NDArray[Any]]]
     kind: ClassVar[str] = "lists"
 
-    def whole(self) -> dict[str, NDArray[np.int64]]:
-        return packed(self.values, sorted(self.values))
+    def whole(self) -> dict[str, NDArray[Any]]:
+        return self.columns(self.filled())
 
     def changes(self, marks: Marks) -> dict[str, Any]:
-        touched = sorted(marks.keys.keys() | marks.gone.keys())
-        return {"touched": np.array(touched, np.int64), **packed(self.values, touched)}
+        rows = marks.rows()
+        return {"touched": rows, **self.columns(rows)}
 
 
 class Places(Part):
@@ -187,25 +192,3 @@ class Places(Part):
 def _rows(marks: Marks, length: int) -> Rows_:
     rows = marks.rows()
     return rows[: np.searchsorted(rows, length)]
-
-
-def packed(values: dict[int, array[int]], users: list[int]) -> dict[str, NDArray[np.int64]]:
-    """Return the lists of `users` as arrays: users with a list (n,), their lengths (n,), and all hashes in a row."""
-    held = [user for user in users if user in values]
-    lists = [values[user] for user in held]
-    return {
-        "users": np.array(held, np.int64),
-        "lengths": np.fromiter(map(len, lists), np.int64, len(lists)),
-        "hashes": np.frombuffer(b"".join(lists), np.int64),
-    }
-
-
-def unpacked(state: dict[str, NDArray[np.int64]]) -> dict[int, array[int]]:
-    """Return the lists by user from the arrays of `packed`."""
-    ends, data = np.cumsum(state["lengths"]) * 8, state["hashes"].tobytes()
-    return {
-        user: array("q", data[end - 8 * length : end])
-        for user, length, end in zip(
-            state["users"].tolist(), state["lengths"].tolist(), ends.tolist(), strict=True
-        )
-    }

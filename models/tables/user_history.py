@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,9 +9,10 @@ from numpy.typing import NDArray
 
 from models.state.dirty_keys import Touched
 from models.state.growing import Growing
-from models.state.tracked_tables import Lists, LiveRows, Rows, unpacked
+from models.state.tracked_tables import LiveRows, Rows
 from models.tables.catalogue import Catalogue, grown, item_hash
 from models.tables.event_rings import Done, Recalled, Rings, Seen, append, asking, contains, recall
+from models.tables.seen_items import SeenItems, gather, lengths
 
 SEEN_LIMIT = 2000
 
@@ -33,15 +33,19 @@ class History(LiveRows):
     Seen entries are hashes of item ids, so they outlive an item's eviction.
     """
 
-    def __init__(self, catalogues: list[Catalogue], length: int = 50, written: Touched | None = None) -> None:
-        """length: of a ring. written: marks of user rows."""
+    def __init__(
+        self,
+        catalogues: list[Catalogue],
+        length: int = 50,
+        written: Touched | None = None,
+        seen_limit: int = SEEN_LIMIT,
+    ) -> None:
+        """length: of a ring. written: marks of user rows. seen_limit: items kept of a user's in a domain."""
         self.catalogues = catalogues
         self.written = written or Touched()
         self.length = length
         self.sequence = 0
         """Events so far."""
-        self.seen_items = 0
-        """Of all users together."""
         types = {
             "events": np.int64,
             "_domain": np.int8,
@@ -52,9 +56,13 @@ class History(LiveRows):
         shapes = dict.fromkeys(types, (length,)) | {"events": (len(catalogues),)}
         self._rings = Growing(types, **{name: (shape, 0) for name, shape in shapes.items()})
         self._born = np.zeros((len(catalogues), 0), np.int64)
-        self._seen: list[dict[int, array[int]]] = [{} for _ in catalogues]
-        self._seen_written = [Touched() for _ in catalogues]
+        self._seen = [SeenItems(seen_limit) for _ in catalogues]
         self._births = 0
+
+    @property
+    def seen_items(self) -> int:
+        """Items that users had, of all users together."""
+        return sum(seen.total for seen in self._seen)
 
     @property
     def events(self) -> NDArray[np.int64]:
@@ -79,26 +87,14 @@ class History(LiveRows):
 
     def seen_before(self, done: Done, together: bool = True) -> Seen:
         """Return the items that users had in the events' domains before each event. together: see `recall`."""
-        parts, at = [], [0]
-        batch: dict[tuple[int, int], array[int]] = {}
-        for domain, user, item in zip(
-            done.domain.tolist(), done.user.tolist(), done.item.tolist(), strict=True
-        ):
-            held = self._seen[domain].get(user)
-            length = at[-1]
-            if held is not None:
-                parts.append(held.tobytes())
-                length += len(held)
-            if together and user >= 0:
-                if (more := batch.get((user, domain))) is not None:
-                    parts.append(more.tobytes())
-                    length += len(more)
-                if item >= 0:
-                    batch.setdefault((user, domain), array("q")).append(
-                        int(self.catalogues[domain].hash_of[item])
-                    )
-            at.append(length)
-        return Seen(np.frombuffer(b"".join(parts), np.int64), np.array(at, np.int64))
+        count = np.zeros(len(done.user), np.int64)
+        for domain, seen in enumerate(self._seen):
+            lengths(seen.arrays, domain, done.domain, done.user, together, count)
+        at = np.concatenate([[0], np.cumsum(count)])
+        found, hashes = np.empty(at[-1], np.int64), self.hashes(done)
+        for domain, seen in enumerate(self._seen):
+            gather(seen.arrays, domain, done.domain, done.user, hashes, at, found)
+        return Seen(found, at)
 
     def reserve(self, users: int) -> None:
         """Make room for this many users."""
@@ -111,17 +107,11 @@ class History(LiveRows):
         self.reserve(int(done.user.max()) + 1)
         append(self.rings(), done, self.sequence)
         self.sequence += len(done.user)
-        for n in np.flatnonzero(~had).tolist():
-            domain, user = int(done.domain[n]), int(done.user[n])
-            seen = self._seen[domain].get(user)
-            if seen is None:
-                seen = self._seen[domain][user] = array("q")
-            self._seen_written[domain].add(user)
-            seen.append(int(self.catalogues[domain].hash_of[done.item[n]]))
-            self.seen_items += 1
-            if len(seen) > SEEN_LIMIT:
-                del seen[0]
-                self.seen_items -= 1
+        hashes = self.hashes(done)
+        for domain, seen in enumerate(self._seen):
+            new = ~had & (done.domain == domain)
+            if new.any():
+                seen.add(done.user[new], hashes[new])
 
     def hashes(self, done: Done) -> NDArray[np.int64]:
         """Return the hash of each event's item, (B,); 0 without a row."""
@@ -154,13 +144,13 @@ class History(LiveRows):
 
     def has_seen(self, user: int | None, domain: int, item_id: str) -> bool:
         """Return whether the user has had the item."""
-        return user is not None and item_hash(item_id) in self._seen[domain].get(user, ())
+        return user is not None and item_hash(item_id) in self._seen[domain].of(user)
 
     def seen_rows(self, user: int | None, domain: int) -> NDArray[np.int64]:
         """Return the rows, in this domain's catalogue, of resident items that the user has had."""
-        if user is None or user not in self._seen[domain]:
+        if user is None:
             return np.zeros(0, np.int64)
-        found = map(self.catalogues[domain].row_by_hash.get, self._seen[domain][user])
+        found = map(self.catalogues[domain].row_by_hash.get, self._seen[domain].of(user).tolist())
         return np.array([row for row in found if row is not None], np.int64)
 
     def eligible(self, user: int | None, domain: int) -> NDArray[np.bool_]:
@@ -191,10 +181,8 @@ class History(LiveRows):
             for rows in self._rings.arrays.values():
                 rows[user] = 0
         self._births += 1
-        for seen, written in zip(self._seen, self._seen_written, strict=True):
-            if (gone := seen.pop(user, None)) is not None:
-                self.seen_items -= len(gone)
-                written.drop(user)
+        for seen in self._seen:
+            seen.drop(user)
 
     def live(self) -> dict[str, Any]:
         """Return what `load` takes."""
@@ -203,10 +191,7 @@ class History(LiveRows):
             "births": self._births,
             **{name: Rows(self.written, array) for name, array in self._rings.arrays.items()},
             "born": {str(d): born for d, born in enumerate(self._born)},
-            "seen": {
-                str(d): Lists(written, seen)
-                for d, (written, seen) in enumerate(zip(self._seen_written, self._seen, strict=True))
-            },
+            "seen": {str(d): seen.live() for d, seen in enumerate(self._seen)},
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -217,7 +202,5 @@ class History(LiveRows):
         self._born = np.zeros((len(born), max(map(len, born), default=0)), np.int64)
         for mine, held in zip(self._born, born, strict=True):
             mine[: len(held)] = held
-        self._seen = [unpacked(state["seen"][str(d)]) for d in range(len(self.catalogues))]
-        self.seen_items = sum(len(items) for seen in self._seen for items in seen.values())
-        for written in self._seen_written:
-            written.everything()
+        for d, seen in enumerate(self._seen):
+            seen.load(state["seen"][str(d)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from array import array
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from models.state.checkpoint import CheckpointDirectory
 from models.state.dirty_keys import Touched
 from models.state.merging import MERGE, merged
 from models.state.snapshot import joined, snapshot
-from models.state.tracked_tables import Lists, Live, Named, Places, Rows, Texts
+from models.state.tracked_tables import Live, Named, Places, Ragged, Rows, Texts
 from models.tables.id_table import IdTable
 from tests.support.states import differences
 
@@ -32,7 +31,7 @@ class Tables(Live):
         self.ids = IdTable(9)
         self.rows, self.texts = np.zeros(0), list[str]()
         self.names: dict[str, float] = {}
-        self.lists: dict[int, array[int]] = {}
+        self.lists: dict[int, list[int]] = {}
         self.places = {"ids": np.full(6, -1, np.int32), "weights": np.zeros(6, np.float32)}
         self.marks = {name: Touched() for name in ("rows", "names", "lists", "places", "rival")}
         self.rival: np.ndarray[Any, Any] | None = None
@@ -62,7 +61,7 @@ class Tables(Live):
                 self.marks["names"].drop(name)
             self.names[name] = rng.random()
             self.marks["names"].add(name)
-            self.lists.setdefault(user, array("q")).append(rng.randrange(100))
+            self.lists.setdefault(user, []).append(rng.randrange(100))
             self.marks["lists"].add(user)
             self.places["ids"][place], self.places["weights"][place] = rng.randrange(9), rng.random()
         self.marks["places"].add(place)
@@ -80,7 +79,10 @@ class Tables(Live):
         return {
             "ids": self.ids.live(),
             "rows": Rows(marks["rows"], self.rows),
-            "nested": [Texts(marks["rows"], self.texts), {"lists": Lists(marks["lists"], self.lists)}],
+            "nested": [
+                Texts(marks["rows"], self.texts),
+                {"lists": Ragged(marks["lists"], self._listed, self._list_columns)},
+            ],
             "names": Named(marks["names"], lambda: list(self.names), self.columns),
             "places": Places(
                 marks["places"],
@@ -94,6 +96,18 @@ class Tables(Live):
 
     def columns(self, names: list[str]) -> dict[str, Any]:
         return {"values": np.array([self.names[name] for name in names])}
+
+    def _listed(self) -> NDArray[np.int64]:
+        return np.array(sorted(self.lists), np.int64)
+
+    def _list_columns(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        held = [row for row in rows.tolist() if row in self.lists]
+        lists = [self.lists[row] for row in held]
+        return {
+            "users": np.array(held, np.int64),
+            "lengths": np.array([len(one) for one in lists], np.int64),
+            "hashes": np.array([item for one in lists for item in one], np.int64),
+        }
 
 
 def taken(tables: Tables, increment: bool = True) -> Any:
@@ -131,7 +145,7 @@ def test_a_restart_puts_each_table_together_once(tmp_path: Path, monkeypatch: py
         tables.ids.touch(str(n % 7))
         tables.names[str(row)] = n
         tables.marks["names"].add(str(row))
-        tables.lists[row] = array("q", [n])
+        tables.lists[row] = [n]
         tables.marks["lists"].add(row)
     state, problems = CheckpointDirectory(tmp_path).load()
     assert problems == []

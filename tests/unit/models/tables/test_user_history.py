@@ -9,21 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.tables import user_history as module
 from models.tables.catalogue import Catalogue
-from models.tables.event_rings import Done, asking, contains
+from models.tables.event_rings import Done, Recalled, asking, contains
 from models.tables.user_history import History
 from tests.support.plain.user_history import Entry, PlainHistory
 from tests.support.states import differences
 
 
-def history_of(length: int = 4, items: int = 40) -> History:
+def history_of(length: int = 4, items: int = 40, seen_limit: int = 2_000) -> History:
     """Of two domains with items i0, i1 … in their rows."""
     catalogues = [Catalogue(100, 2), Catalogue(100, 2)]
     for catalogue in catalogues:
         for n in range(items):
             catalogue.touch(f"i{n}")
-    return History(catalogues, length)
+    return History(catalogues, length, seen_limit=seen_limit)
 
 
 def done(events: list[tuple[int, int, int]], time: float = 0.0) -> Done:
@@ -53,7 +52,7 @@ STEP = st.one_of(
 )
 
 
-def told(found: module.Recalled, b: int) -> list[Entry]:
+def told(found: Recalled, b: int) -> list[Entry]:
     n = int(found.n[b])
     return list(
         zip(*(values[b, :n].tolist() for values in (found.domain, found.row, found.time)), strict=True)
@@ -184,9 +183,8 @@ def test_who_is_eligible() -> None:
     assert np.flatnonzero(history.eligible(None, 0)).tolist() == [0, 1, 3]
 
 
-def test_seen_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SEEN_LIMIT", 3)
-    history = history_of()
+def test_seen_is_bounded() -> None:
+    history = history_of(seen_limit=3)
     for n in range(5):
         history.add(0, 0, n, float(n))
     assert [history.has_seen(0, 0, f"i{n}") for n in range(5)] == [False, False, True, True, True]

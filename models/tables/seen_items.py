@@ -1,0 +1,221 @@
+"""The items that each user had in one domain, as hashes: lists in blocks of flat arrays, as long as they are filled."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.kernels import kernel
+from models.state.dirty_keys import Touched
+from models.state.tracked_tables import Live, Ragged
+from models.tables.catalogue import grown
+
+LEAST = 4
+"""Places of the smallest block; each larger size has twice as many."""
+MARGIN = 64
+"""Room for blocks that growing lists leave behind, before the next `reserve`."""
+
+
+class SeenArrays(NamedTuple):
+    """The lists as a kernel sees them. Those of user u are hashes[begin[u] : begin[u] + count[u]], oldest first.
+
+    hashes: (places,). begin, count: (users,). size: (users,) number of the block's size, 0 for none: LEAST · 2^(size-1)
+    places. left: (sizes, stack) blocks left behind; left_n: (sizes,) how many. end: (1,) the first place of no block.
+    """
+
+    hashes: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    count: NDArray[np.int32]
+    size: NDArray[np.int8]
+    left: NDArray[np.int64]
+    left_n: NDArray[np.int64]
+    end: NDArray[np.int64]
+
+
+@kernel
+def grow(seen: SeenArrays, user: int) -> None:
+    """Give the user a block of the next size. There must be room."""
+    old = seen.size[user]
+    if seen.left_n[old] > 0:
+        seen.left_n[old] -= 1
+        begin = seen.left[old, seen.left_n[old]]
+    else:
+        begin = seen.end[0]
+        seen.end[0] += LEAST << np.int64(old)
+    was = seen.begin[user]
+    for n in range(seen.count[user]):
+        seen.hashes[begin + n] = seen.hashes[was + n]
+    if old > 0:
+        seen.left[old - 1, seen.left_n[old - 1]] = was
+        seen.left_n[old - 1] += 1
+    seen.begin[user], seen.size[user] = begin, old + 1
+
+
+@kernel
+def note(seen: SeenArrays, limit: int, users: NDArray[np.int64], items: NDArray[np.int64], begin: int) -> int:
+    """Append items, from `begin` on, to their users' lists, while there is room; return the first that was not.
+
+    A list of `limit` items loses its oldest.
+    """
+    most = LEAST << np.int64(len(seen.left_n) - 1)
+    for n in range(begin, len(users)):
+        if seen.end[0] + most > len(seen.hashes) or seen.left_n.max() >= seen.left.shape[1]:
+            return n
+        user = users[n]
+        if seen.count[user] == limit:
+            first = seen.begin[user]
+            for place in range(first, first + limit - 1):
+                seen.hashes[place] = seen.hashes[place + 1]
+            seen.count[user] -= 1
+        size = np.int64(seen.size[user])
+        if size == 0 or seen.count[user] == LEAST << (size - 1):
+            grow(seen, user)
+        seen.hashes[seen.begin[user] + seen.count[user]] = items[n]
+        seen.count[user] += 1
+    return len(users)
+
+
+@kernel
+def lengths(seen: SeenArrays, domain: int, domains: NDArray[np.int64], users: NDArray[np.int64],
+            together: bool, out: NDArray[np.int64]) -> None:  # fmt: skip
+    """Write how many items each event's user had before it, (B,), for the events of one domain; see `gather`."""
+    for b in range(len(users)):
+        if domains[b] != domain or users[b] < 0:
+            continue
+        if users[b] < len(seen.count):
+            out[b] = seen.count[users[b]]
+        if together:
+            for earlier in range(b):
+                out[b] += domains[earlier] == domain and users[earlier] == users[b]
+
+
+@kernel
+def gather(seen: SeenArrays, domain: int, domains: NDArray[np.int64], users: NDArray[np.int64],
+           hashes: NDArray[np.int64], at: NDArray[np.int64], out: NDArray[np.int64]) -> None:  # fmt: skip
+    """Write the items that each event's user had before it, from at[b] to at[b + 1], for the events of one domain.
+
+    hashes: (B,) of the events' items. Where `at` leaves room for them, those of earlier events in the batch come last.
+    """
+    for b in range(len(users)):
+        if domains[b] != domain or users[b] < 0:
+            continue
+        place = at[b]
+        if users[b] < len(seen.count):
+            first = seen.begin[users[b]]
+            for n in range(seen.count[users[b]]):
+                out[place] = seen.hashes[first + n]
+                place += 1
+        earlier = 0
+        while place < at[b + 1]:
+            if domains[earlier] == domain and users[earlier] == users[b]:
+                out[place] = hashes[earlier]
+                place += 1
+            earlier += 1
+
+
+class SeenItems(Live):
+    """Lists by user row. Memory: 8 bytes an item, in blocks of 4, 8, 16, … items, and 13 bytes a user row."""
+
+    def __init__(self, limit: int) -> None:
+        """limit: items of a list."""
+        self.limit = limit
+        self.written = Touched()
+        """User rows."""
+        self._clear()
+
+    def _clear(self) -> None:
+        sizes = 1
+        while LEAST << (sizes - 1) < self.limit:
+            sizes += 1
+        self.total = 0
+        """Items of all lists."""
+        self.arrays = SeenArrays(
+            np.zeros(0, np.int64),
+            np.zeros(0, np.int64),
+            np.zeros(0, np.int32),
+            np.zeros(0, np.int8),
+            np.zeros((sizes, 2 * MARGIN), np.int64),
+            np.zeros(sizes, np.int64),
+            np.zeros(1, np.int64),
+        )
+
+    def of(self, user: int) -> NDArray[np.int64]:
+        """Return the user's list, oldest first."""
+        seen = self.arrays
+        if user >= len(seen.count):
+            return seen.hashes[:0]
+        return seen.hashes[seen.begin[user] : seen.begin[user] + seen.count[user]]
+
+    def add(self, users: NDArray[np.int64], hashes: NDArray[np.int64]) -> None:
+        """Append items to their users' lists, in this order. users, hashes: (n,)."""
+        if not len(users):
+            return
+        self._reserve_users(int(users.max()) + 1)
+        self.written.update(users.tolist())
+        before, done = int(self.arrays.count[np.unique(users)].sum()), 0
+        while done < len(users):
+            self._reserve_places()
+            done = note(self.arrays, self.limit, users, hashes, done)
+        self.total += int(self.arrays.count[np.unique(users)].sum()) - before
+
+    def _reserve_users(self, rows: int) -> None:
+        held = self.arrays
+        if rows > len(held.count):
+            begin, count, size = (grown(table, rows) for table in (held.begin, held.count, held.size))
+            self.arrays = held._replace(begin=begin, count=count, size=size)
+
+    def _reserve_places(self) -> None:
+        """Make room for some lists to grow."""
+        held, most = self.arrays, LEAST << (len(self.arrays.left_n) - 1)
+        stack = held.left.shape[1]
+        self.arrays = held._replace(hashes=grown(held.hashes, int(held.end[0]) + 4 * most))
+        if int(held.left_n.max()) + MARGIN > stack:
+            left = np.concatenate([held.left, np.zeros((len(held.left), stack), np.int64)], 1)
+            self.arrays = self.arrays._replace(left=left)
+
+    def drop(self, user: int) -> None:
+        """Empty the user's list."""
+        held = self.arrays
+        if user >= len(held.count) or not held.size[user]:
+            return
+        self._reserve_places()
+        held = self.arrays
+        which = int(held.size[user]) - 1
+        held.left[which, held.left_n[which]] = held.begin[user]
+        held.left_n[which] += 1
+        self.total -= int(held.count[user])
+        held.count[user] = held.size[user] = 0
+        self.written.drop(user)
+
+    def live(self) -> Ragged:
+        return Ragged(self.written, lambda: np.flatnonzero(self.arrays.count), self._columns)
+
+    def _columns(self, users: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """Return the lists of users, those that have one: users (n,), lengths (n,), and all hashes in a row."""
+        held = self.arrays
+        users = users[users < len(held.count)]
+        users = users[held.count[users] > 0]
+        count = held.count[users].astype(np.int64)
+        within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        hashes = held.hashes[np.repeat(held.begin[users], count) + within]
+        return {"users": users, "lengths": count, "hashes": hashes}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Replace all lists."""
+        self._clear()
+        self.written.everything()
+        users, count, hashes = state["users"], state["lengths"], state["hashes"]
+        if not len(users):
+            return
+        self._reserve_users(int(users.max()) + 1)
+        size = np.ceil(np.log2(np.maximum(count, LEAST) / LEAST)).astype(np.int64) + 1
+        rooms = LEAST << (size - 1)
+        held = self.arrays
+        held.begin[users], held.count[users], held.size[users] = np.cumsum(rooms) - rooms, count, size
+        held.end[0] = rooms.sum()
+        within = np.arange(len(hashes)) - np.repeat(np.cumsum(count) - count, count)
+        self.arrays = held._replace(hashes=np.zeros(int(held.end[0]), np.int64))
+        self.arrays.hashes[np.repeat(held.begin[users], count) + within] = hashes
+        self.total = int(count.sum())
