@@ -7,7 +7,6 @@ is too large to be copied at every checkpoint. `whole` turns this state into the
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable
 from itertools import islice
 from typing import Any, ClassVar, NamedTuple

@@ -11,6 +11,7 @@ from models.kernels import kernel
 from models.state.dirty_keys import Touched
 from models.state.tracked_tables import Live, Ragged
 from models.tables.catalogue import grown
+from models.tables.event_rings import Done, Seen
 
 LEAST = 4
 """Places of the smallest block; each larger size has twice as many."""
@@ -19,15 +20,15 @@ MARGIN = 64
 
 
 class SeenArrays(NamedTuple):
-    """The lists as a kernel sees them. Those of user u are hashes[begin[u] : begin[u] + count[u]], oldest first.
+    """The lists as a kernel sees them. Those of user u are hashes[begin[u] : begin[u] + used[u]], oldest first.
 
-    hashes: (places,). begin, count: (users,). size: (users,) number of the block's size, 0 for none: LEAST · 2^(size-1)
+    hashes: (places,). begin, used: (users,). size: (users,) number of the block's size, 0 for none: LEAST · 2^(size-1)
     places. left: (sizes, stack) blocks left behind; left_n: (sizes,) how many. end: (1,) the first place of no block.
     """
 
     hashes: NDArray[np.int64]
     begin: NDArray[np.int64]
-    count: NDArray[np.int32]
+    used: NDArray[np.int32]
     size: NDArray[np.int8]
     left: NDArray[np.int64]
     left_n: NDArray[np.int64]
@@ -45,7 +46,7 @@ def grow(seen: SeenArrays, user: int) -> None:
         begin = seen.end[0]
         seen.end[0] += LEAST << np.int64(old)
     was = seen.begin[user]
-    for n in range(seen.count[user]):
+    for n in range(seen.used[user]):
         seen.hashes[begin + n] = seen.hashes[was + n]
     if old > 0:
         seen.left[old - 1, seen.left_n[old - 1]] = was
@@ -64,53 +65,53 @@ def note(seen: SeenArrays, limit: int, users: NDArray[np.int64], items: NDArray[
         if seen.end[0] + most > len(seen.hashes) or seen.left_n.max() >= seen.left.shape[1]:
             return n
         user = users[n]
-        if seen.count[user] == limit:
+        if seen.used[user] == limit:
             first = seen.begin[user]
             for place in range(first, first + limit - 1):
                 seen.hashes[place] = seen.hashes[place + 1]
-            seen.count[user] -= 1
+            seen.used[user] -= 1
         size = np.int64(seen.size[user])
-        if size == 0 or seen.count[user] == LEAST << (size - 1):
+        if size == 0 or seen.used[user] == LEAST << (size - 1):
             grow(seen, user)
-        seen.hashes[seen.begin[user] + seen.count[user]] = items[n]
-        seen.count[user] += 1
+        seen.hashes[seen.begin[user] + seen.used[user]] = items[n]
+        seen.used[user] += 1
     return len(users)
 
 
 @kernel
-def lengths(seen: SeenArrays, domain: int, domains: NDArray[np.int64], users: NDArray[np.int64],
-            together: bool, out: NDArray[np.int64]) -> None:  # fmt: skip
+def lengths(seen: SeenArrays, domain: int, done: Done, together: bool, out: NDArray[np.int64]) -> None:
     """Write how many items each event's user had before it, (B,), for the events of one domain; see `gather`."""
+    domains, users = done.domain, done.user
     for b in range(len(users)):
         if domains[b] != domain or users[b] < 0:
             continue
-        if users[b] < len(seen.count):
-            out[b] = seen.count[users[b]]
+        if users[b] < len(seen.used):
+            out[b] = seen.used[users[b]]
         if together:
             for earlier in range(b):
                 out[b] += domains[earlier] == domain and users[earlier] == users[b]
 
 
 @kernel
-def gather(seen: SeenArrays, domain: int, domains: NDArray[np.int64], users: NDArray[np.int64],
-           hashes: NDArray[np.int64], at: NDArray[np.int64], out: NDArray[np.int64]) -> None:  # fmt: skip
-    """Write the items that each event's user had before it, from at[b] to at[b + 1], for the events of one domain.
+def gather(seen: SeenArrays, domain: int, done: Done, hashes: NDArray[np.int64], out: Seen) -> None:
+    """Write the items that each event's user had before it, for the events of one domain; `out.at` says where.
 
-    hashes: (B,) of the events' items. Where `at` leaves room for them, those of earlier events in the batch come last.
+    hashes: (B,) of the events' items. Where there is room for them, those of earlier events in the batch come last.
     """
+    domains, users, at = done.domain, done.user, out.at
     for b in range(len(users)):
         if domains[b] != domain or users[b] < 0:
             continue
         place = at[b]
-        if users[b] < len(seen.count):
+        if users[b] < len(seen.used):
             first = seen.begin[users[b]]
-            for n in range(seen.count[users[b]]):
-                out[place] = seen.hashes[first + n]
+            for n in range(seen.used[users[b]]):
+                out.hashes[place] = seen.hashes[first + n]
                 place += 1
         earlier = 0
         while place < at[b + 1]:
             if domains[earlier] == domain and users[earlier] == users[b]:
-                out[place] = hashes[earlier]
+                out.hashes[place] = hashes[earlier]
                 place += 1
             earlier += 1
 
@@ -144,9 +145,9 @@ class SeenItems(Live):
     def of(self, user: int) -> NDArray[np.int64]:
         """Return the user's list, oldest first."""
         seen = self.arrays
-        if user >= len(seen.count):
+        if user >= len(seen.used):
             return seen.hashes[:0]
-        return seen.hashes[seen.begin[user] : seen.begin[user] + seen.count[user]]
+        return seen.hashes[seen.begin[user] : seen.begin[user] + seen.used[user]]
 
     def add(self, users: NDArray[np.int64], hashes: NDArray[np.int64]) -> None:
         """Append items to their users' lists, in this order. users, hashes: (n,)."""
@@ -154,17 +155,17 @@ class SeenItems(Live):
             return
         self._reserve_users(int(users.max()) + 1)
         self.written.update(users.tolist())
-        before, done = int(self.arrays.count[np.unique(users)].sum()), 0
+        before, done = int(self.arrays.used[np.unique(users)].sum()), 0
         while done < len(users):
             self._reserve_places()
             done = note(self.arrays, self.limit, users, hashes, done)
-        self.total += int(self.arrays.count[np.unique(users)].sum()) - before
+        self.total += int(self.arrays.used[np.unique(users)].sum()) - before
 
     def _reserve_users(self, rows: int) -> None:
         held = self.arrays
-        if rows > len(held.count):
-            begin, count, size = (grown(table, rows) for table in (held.begin, held.count, held.size))
-            self.arrays = held._replace(begin=begin, count=count, size=size)
+        if rows > len(held.used):
+            begin, used, size = (grown(table, rows) for table in (held.begin, held.used, held.size))
+            self.arrays = held._replace(begin=begin, used=used, size=size)
 
     def _reserve_places(self) -> None:
         """Make room for some lists to grow."""
@@ -178,26 +179,26 @@ class SeenItems(Live):
     def drop(self, user: int) -> None:
         """Empty the user's list."""
         held = self.arrays
-        if user >= len(held.count) or not held.size[user]:
+        if user >= len(held.used) or not held.size[user]:
             return
         self._reserve_places()
         held = self.arrays
         which = int(held.size[user]) - 1
         held.left[which, held.left_n[which]] = held.begin[user]
         held.left_n[which] += 1
-        self.total -= int(held.count[user])
-        held.count[user] = held.size[user] = 0
+        self.total -= int(held.used[user])
+        held.used[user] = held.size[user] = 0
         self.written.drop(user)
 
     def live(self) -> Ragged:
-        return Ragged(self.written, lambda: np.flatnonzero(self.arrays.count), self._columns)
+        return Ragged(self.written, lambda: np.flatnonzero(self.arrays.used), self._columns)
 
     def _columns(self, users: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
         """Return the lists of users, those that have one: users (n,), lengths (n,), and all hashes in a row."""
         held = self.arrays
-        users = users[users < len(held.count)]
-        users = users[held.count[users] > 0]
-        count = held.count[users].astype(np.int64)
+        users = users[users < len(held.used)]
+        users = users[held.used[users] > 0]
+        count = held.used[users].astype(np.int64)
         within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         hashes = held.hashes[np.repeat(held.begin[users], count) + within]
         return {"users": users, "lengths": count, "hashes": hashes}
@@ -213,7 +214,7 @@ class SeenItems(Live):
         size = np.ceil(np.log2(np.maximum(count, LEAST) / LEAST)).astype(np.int64) + 1
         rooms = LEAST << (size - 1)
         held = self.arrays
-        held.begin[users], held.count[users], held.size[users] = np.cumsum(rooms) - rooms, count, size
+        held.begin[users], held.used[users], held.size[users] = np.cumsum(rooms) - rooms, count, size
         held.end[0] = rooms.sum()
         within = np.arange(len(hashes)) - np.repeat(np.cumsum(count) - count, count)
         self.arrays = held._replace(hashes=np.zeros(int(held.end[0]), np.int64))

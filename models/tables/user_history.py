@@ -89,12 +89,12 @@ class History(LiveRows):
         """Return the items that users had in the events' domains before each event. together: see `recall`."""
         count = np.zeros(len(done.user), np.int64)
         for domain, seen in enumerate(self._seen):
-            lengths(seen.arrays, domain, done.domain, done.user, together, count)
+            lengths(seen.arrays, domain, done, together, count)
         at = np.concatenate([[0], np.cumsum(count)])
-        found, hashes = np.empty(at[-1], np.int64), self.hashes(done)
+        found, hashes = Seen(np.empty(at[-1], np.int64), at), self.hashes(done)
         for domain, seen in enumerate(self._seen):
-            gather(seen.arrays, domain, done.domain, done.user, hashes, at, found)
-        return Seen(found, at)
+            gather(seen.arrays, domain, done, hashes, found)
+        return found
 
     def reserve(self, users: int) -> None:
         """Make room for this many users."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-
 import numpy as np
 
 from models.arm_comparison import Arms
@@ -76,7 +74,9 @@ def _fill_history(full: Learner, users: int) -> None:
     for array_ in history.rings()[:-1]:
         array_[:users] = 1
     history.events[:users] = SEEN
-    history._seen = [{n: array("q", range(n, n + SEEN)) for n in range(users)} for _ in DOMAINS]
+    hashes = (np.arange(users)[:, None] + np.arange(SEEN)).reshape(-1)
+    for seen in history._seen:
+        seen.load({"users": np.arange(users), "lengths": np.full(users, SEEN), "hashes": hashes})
 
 
 def _fill_lists(outbox: Outbox, users: int, items: int) -> None:
