@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptation.adaptation_loop import AdaptationLoop, Notice
-from models.arm_selector import ARMS, Arm, Guard, Task, bucket, buckets
+from models.arm_selector import ARMS, Arm, Guard, Task, buckets
+from models.arm_selector import NAMES as BUCKET_NAMES
 from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential
 from models.facts import Facts
 from models.learner import Learner
@@ -113,16 +114,25 @@ class Arms(Live):
 
     def serving(self, user: str | None, domain: str) -> Serving:
         """Return who makes this user's list (None or unknown: a new one's): what is followed for users like them."""
+        return self._servings([user], domain)[0]
+
+    def _servings(self, users: Sequence[str | None], domain: str) -> list[Serving]:
         full, index = self.full, self.full.index[domain]
-        row = None if user is None else full.users.get(user)
-        arm = self.guard.choice(domain, bucket(full.history.count(row, index)), "ranking")
-        return Serving(arm, SINGLE.get(arm), arm == "target_only" and index in full.ranker.alone)
+        rows = [None if user is None else full.users.get(user) for user in users]
+        places = buckets(np.array([full.history.count(row, index) for row in rows])).tolist()
+        found = {place: self._serving(place, domain, index) for place in set(places)}
+        return [found[place] for place in places]
+
+    def _serving(self, place: int, domain: str, index: int) -> Serving:
+        """Return who makes the lists of a bucket of users."""
+        arm = self.guard.choice(domain, BUCKET_NAMES[place], "ranking")
+        return Serving(arm, SINGLE.get(arm), arm == "target_only" and index in self.full.ranker.alone)
 
     def recommend(
         self, users: Sequence[str | None], domain: str, k: int, explain: int | None = None
     ) -> list[list[Recommendation]]:
         """As `Learner.recommend`, each user's list by the arm that the guard follows for them."""
-        serving = [self.serving(user, domain) for user in users]
+        serving = self._servings(users, domain)
         lists: list[list[Recommendation]] = [[] for _ in users]
         for one in dict.fromkeys(serving):
             places = [n for n, other in enumerate(serving) if other == one]

@@ -13,6 +13,7 @@ from models.explanation import explain
 from models.schema import Domain, Interaction, Item, Kind
 from models.settings import LearningSettings
 from models.state.snapshot import snapshot
+from models.tables.chained_lists import Links, link, unlink
 from models.text.encoder import HashingEncoder
 from models.threads import use_one_thread
 
@@ -38,6 +39,15 @@ def learn_it() -> None:
         again.load(arms.state())
         snapshot(again.live())
         _ask(again)
+    _chain()
+
+
+def _chain() -> None:
+    """Hold items on lists, as those who publish them do."""
+    held = [np.zeros((2, 3), np.int32) for _ in range(3)]
+    links = Links(*held, np.zeros(3, np.int32), np.zeros(3, np.int32))
+    link(links, 1, np.arange(3))
+    unlink(links, 1)
 
 
 def _put_items(arms: Arms) -> None:

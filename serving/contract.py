@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -194,11 +194,18 @@ def list_write(key: str, record: RecommendationList, ttl_seconds: int | None) ->
     return Write(key, "set", encode_list(record), ttl_seconds)
 
 
-def to_listed_items(
-    items: Sequence[tuple[str, float, dict[str, float]]], explain_top: int
-) -> list[ListedItem]:
-    """Return the items of a list from (id, score, why) triples; the first `explain_top` keep their `why`."""
-    return [
-        ListedItem(item_id, score, why if place < explain_top else None)
-        for place, (item_id, score, why) in enumerate(items)
-    ]
+class Listable(Protocol):
+    """What a list says of an item."""
+
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def why(self) -> dict[str, float]: ...
+
+
+def to_listed_items(items: Sequence[Listable], explain_top: int) -> list[ListedItem]:
+    """Return the items of a list; the first `explain_top` keep their `why`."""
+    explained = [ListedItem(item.item_id, item.score, item.why) for item in items[:explain_top]]
+    return explained + [ListedItem(item.item_id, item.score) for item in items[explain_top:]]

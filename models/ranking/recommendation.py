@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.ranking.diversity import diversified
 from models.ranking.rankings import Ranked
 from models.tables.catalogue import Catalogue
@@ -34,13 +37,12 @@ def to_list(
 
     diversity: 0 by score alone; up to 1 items unlike those above them come first.
     """
-    order = list(range(min(k, len(ranked.rows))))
+    some: slice | NDArray[np.int64] = slice(k)
     if diversity > 0:
-        order = diversified(ranked.scores, catalogue.vectors[ranked.rows], k, diversity).tolist()
-    rows, scores = ranked.rows.tolist(), ranked.scores.tolist()
-    why = [dict(zip(ranked.names, ranked.contributions[n].tolist(), strict=True)) for n in order[:explained]]
-    why += [{}] * (len(order) - len(why))
-    return [
-        Recommendation(catalogue.id_of[rows[n]], catalogue.title_of[rows[n]], scores[n], parts, rows[n])
-        for n, parts in zip(order, why, strict=True)
-    ]
+        some = diversified(ranked.scores, catalogue.vectors[ranked.rows], k, diversity)
+    rows = ranked.rows[some].tolist()
+    parts = ranked.contributions[some][:explained].tolist()
+    why = [dict(zip(ranked.names, values, strict=True)) for values in parts]
+    why += [{}] * (len(rows) - len(why))
+    ids, titles = ([of[row] for row in rows] for of in (catalogue.id_of, catalogue.title_of))
+    return list(map(Recommendation, ids, titles, ranked.scores[some].tolist(), why, rows))

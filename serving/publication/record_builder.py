@@ -104,7 +104,7 @@ class RecordBuilder:
             full.model,
             int(full.newest[full.index[domain]] * 1000),
             now_ms,
-            to_listed_items([(i.item_id, i.score, i.why) for i in items], self._explain_top),
+            to_listed_items(items, self._explain_top),
         )
 
     def domains(self, now_ms: int) -> Iterable[Write]:

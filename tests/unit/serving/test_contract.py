@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.ranking.recommendation import Recommendation
 from serving.contract import (
     Keys,
     ListedItem,
@@ -91,8 +92,18 @@ JSON = st.recursive(
         | st.dictionaries(st.sampled_from(["v", "model", "items", "id"]), inner, max_size=3)
     ),
 )
+
+
+def listed(item_id: str, score: float, why: dict[str, float]) -> Recommendation:
+    return Recommendation(item_id, "", score, why, 0)
+
+
 LIST = RecommendationList(
-    1, 7, 11, 12, to_listed_items([("a", 2.0, {"text": 1.5, "fresh": 0.5}), ("b", 1.0, {"x": 1.0})], 1)
+    1,
+    7,
+    11,
+    12,
+    to_listed_items([listed("a", 2.0, {"text": 1.5, "fresh": 0.5}), listed("b", 1.0, {"x": 1.0})], 1),
 )
 
 
@@ -116,7 +127,10 @@ def test_list_write() -> None:
 
 def test_an_explanation_may_be_empty() -> None:
     """Within `explain_top` even an empty `why` is there: readers can tell it from a line that is not explained."""
-    assert [item.why for item in to_listed_items([("a", 0.0, {}), ("b", 0.0, {})], 1)] == [{}, None]
+    assert [item.why for item in to_listed_items([listed("a", 0.0, {}), listed("b", 0.0, {})], 1)] == [
+        {},
+        None,
+    ]
     assert "why" in json.loads(msgspec.json.encode(ListedItem("a", 0.0, {})))
 
 

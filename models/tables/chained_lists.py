@@ -1,0 +1,59 @@
+"""Short lists of each user, with a chain through all places that hold the same item: doubly linked, in flat arrays."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.kernels import kernel
+
+
+class Links(NamedTuple):
+    """All lists and chains. A place is `row · top + k`; places and chains are kept one higher, 0 for none.
+
+    held: (rows, top) chain of each place. following, preceding: (rows, top) the next places of its chain. first:
+    (chains,) a chain's first place. length: (chains,) its places.
+    """
+
+    held: NDArray[np.int32]
+    following: NDArray[Any]
+    preceding: NDArray[Any]
+    first: NDArray[Any]
+    length: NDArray[np.int32]
+
+
+@kernel
+def unlink(links: Links, row: int) -> None:
+    """Empty the list of a row."""
+    held, following, preceding, first, length = links
+    top = held.shape[1]
+    for k in range(top):
+        chain = held[row, k] - 1
+        if chain < 0:
+            continue
+        after, before = following[row, k], preceding[row, k]
+        if before > 0:
+            following[(before - 1) // top, (before - 1) % top] = after
+        else:
+            first[chain] = after
+        if after > 0:
+            preceding[(after - 1) // top, (after - 1) % top] = before
+        length[chain] -= 1
+        held[row, k] = following[row, k] = preceding[row, k] = 0
+
+
+@kernel
+def link(links: Links, row: int, chains: NDArray[np.int64]) -> None:
+    """Let the empty list of a row hold these chains, numbered from 0."""
+    held, following, preceding, first, length = links
+    top = held.shape[1]
+    for k in range(len(chains)):
+        chain, place = chains[k], row * top + k + 1
+        after = first[chain]
+        held[row, k], following[row, k], preceding[row, k] = chain + 1, after, 0
+        if after > 0:
+            preceding[(after - 1) // top, (after - 1) % top] = place
+        first[chain] = place
+        length[chain] += 1
