@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +14,7 @@ DIVERSE_POOL = 3
 """Diversity chooses among this many times the items that are wanted."""
 
 
-class Recommendation(NamedTuple):
+class Recommendation(msgspec.Struct, frozen=True):
     """One line of a list; `why` holds the contributions of the signals, which add up to `score`."""
 
     item_id: str
