@@ -64,18 +64,21 @@ class Watch:
         An alarm: the detector fired, and what came after lies far enough from before. Only the bias drifts both ways:
         an error that falls is learning.
         """
-        take = self._bias_drifted if self.kind == "bias" else self._error_rose
-        return [n for n, value in enumerate(values.tolist()) if value == value and take(value)]  # noqa: PLR0124  nan
+        taken = [(n, value) for n, value in enumerate(values.tolist()) if value == value]  # noqa: PLR0124  nan
+        return self._bias_drifted(taken) if self.kind == "bias" else self._error_rose(taken)
 
-    def _error_rose(self, value: float) -> bool:
-        inner = self.inner
-        inner.update(value)
-        if self.quiet or self.look:
-            return self._waited()
-        self._measure(value)
-        if inner.drift_detected:
-            self.look = LOOK
-        return False
+    def _error_rose(self, values: list[tuple[int, float]]) -> list[int]:
+        alarms, inner = [], self.inner
+        for n, value in values:
+            inner.update(value)
+            if self.quiet or self.look:
+                if self._waited():
+                    alarms.append(n)
+                continue
+            self._measure(value)
+            if inner.drift_detected:
+                self.look = LOOK
+        return alarms
 
     def _waited(self) -> bool:
         """Wait one value longer after an alarm or a cut; return whether the wait ends with an alarm."""
@@ -85,15 +88,18 @@ class Watch:
         self.look -= 1
         return not self.look and self._alarm(float(self.inner.estimation) - self.mean)
 
-    def _bias_drifted(self, value: float) -> bool:
-        if not self.quiet:
-            deviation = max(self.squares / max(self.number, 1) - self.mean**2, 1e-12) ** 0.5
-            self.inner.update(value / deviation)
-        self._measure(value)
-        if self.quiet:
-            self.quiet -= 1
-            return False
-        return bool(self.inner.drift_detected) and self._alarm(self.lately - self.mean)
+    def _bias_drifted(self, values: list[tuple[int, float]]) -> list[int]:
+        alarms, inner = [], self.inner
+        for n, value in values:
+            if not self.quiet:
+                deviation = max(self.squares / max(self.number, 1) - self.mean**2, 1e-12) ** 0.5
+                inner.update(value / deviation)
+            self._measure(value)
+            if self.quiet:
+                self.quiet -= 1
+            elif inner.drift_detected and self._alarm(self.lately - self.mean):
+                alarms.append(n)
+        return alarms
 
     def _alarm(self, shift: float) -> bool:
         if self.kind != "bias" and shift < LEAST[self.kind]:

@@ -15,8 +15,6 @@ from models.tables.event_rings import Done, Seen
 
 LEAST = 4
 """Places of the smallest block; each larger size has twice as many."""
-MARGIN = 64
-"""Room for blocks that growing lists leave behind, before the next `reserve`."""
 
 
 class SeenArrays(NamedTuple):
@@ -24,6 +22,7 @@ class SeenArrays(NamedTuple):
 
     hashes: (places,). begin, used: (users,). size: (users,) number of the block's size, 0 for none: LEAST · 2^(size-1)
     places. left: (sizes, stack) blocks left behind; left_n: (sizes,) how many. end: (1,) the first place of no block.
+    total: (1,) items of all lists.
     """
 
     hashes: NDArray[np.int64]
@@ -33,6 +32,7 @@ class SeenArrays(NamedTuple):
     left: NDArray[np.int64]
     left_n: NDArray[np.int64]
     end: NDArray[np.int64]
+    total: NDArray[np.int64]
 
 
 @kernel
@@ -70,11 +70,13 @@ def note(seen: SeenArrays, limit: int, users: NDArray[np.int64], items: NDArray[
             for place in range(first, first + limit - 1):
                 seen.hashes[place] = seen.hashes[place + 1]
             seen.used[user] -= 1
+            seen.total[0] -= 1
         size = np.int64(seen.size[user])
         if size == 0 or seen.used[user] == LEAST << (size - 1):
             grow(seen, user)
         seen.hashes[seen.begin[user] + seen.used[user]] = items[n]
         seen.used[user] += 1
+        seen.total[0] += 1
     return len(users)
 
 
@@ -130,17 +132,21 @@ class SeenItems(Live):
         sizes = 1
         while LEAST << (sizes - 1) < self.limit:
             sizes += 1
-        self.total = 0
-        """Items of all lists."""
         self.arrays = SeenArrays(
             np.zeros(0, np.int64),
             np.zeros(0, np.int64),
             np.zeros(0, np.int32),
             np.zeros(0, np.int8),
-            np.zeros((sizes, 2 * MARGIN), np.int64),
+            np.zeros((sizes, 64), np.int64),
             np.zeros(sizes, np.int64),
             np.zeros(1, np.int64),
+            np.zeros(1, np.int64),
         )
+
+    @property
+    def total(self) -> int:
+        """Return the items of all lists."""
+        return int(self.arrays.total[0])
 
     def of(self, user: int) -> NDArray[np.int64]:
         """Return the user's list, oldest first."""
@@ -155,11 +161,10 @@ class SeenItems(Live):
             return
         self._reserve_users(int(users.max()) + 1)
         self.written.update(users.tolist())
-        before, done = int(self.arrays.used[np.unique(users)].sum()), 0
+        done = 0
         while done < len(users):
             self._reserve_places()
             done = note(self.arrays, self.limit, users, hashes, done)
-        self.total += int(self.arrays.used[np.unique(users)].sum()) - before
 
     def _reserve_users(self, rows: int) -> None:
         held = self.arrays
@@ -170,11 +175,11 @@ class SeenItems(Live):
     def _reserve_places(self) -> None:
         """Make room for some lists to grow."""
         held, most = self.arrays, LEAST << (len(self.arrays.left_n) - 1)
-        stack = held.left.shape[1]
-        self.arrays = held._replace(hashes=grown(held.hashes, int(held.end[0]) + 4 * most))
-        if int(held.left_n.max()) + MARGIN > stack:
-            left = np.concatenate([held.left, np.zeros((len(held.left), stack), np.int64)], 1)
-            self.arrays = self.arrays._replace(left=left)
+        if int(held.end[0]) + most > len(held.hashes):
+            self.arrays = held = held._replace(hashes=grown(held.hashes, int(held.end[0]) + 4 * most))
+        if held.left_n.max() >= held.left.shape[1]:
+            left = np.concatenate([held.left, np.zeros_like(held.left)], 1)
+            self.arrays = held._replace(left=left)
 
     def drop(self, user: int) -> None:
         """Empty the user's list."""
@@ -186,7 +191,7 @@ class SeenItems(Live):
         which = int(held.size[user]) - 1
         held.left[which, held.left_n[which]] = held.begin[user]
         held.left_n[which] += 1
-        self.total -= int(held.used[user])
+        held.total[0] -= held.used[user]
         held.used[user] = held.size[user] = 0
         self.written.drop(user)
 
@@ -219,4 +224,4 @@ class SeenItems(Live):
         within = np.arange(len(hashes)) - np.repeat(np.cumsum(count) - count, count)
         self.arrays = held._replace(hashes=np.zeros(int(held.end[0]), np.int64))
         self.arrays.hashes[np.repeat(held.begin[users], count) + within] = hashes
-        self.total = int(count.sum())
+        held.total[0] = count.sum()
