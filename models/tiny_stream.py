@@ -44,8 +44,8 @@ def learn_it() -> None:
 
 def _chain() -> None:
     """Hold items on lists, as those who publish them do."""
-    held = [np.zeros((2, 3), np.int32) for _ in range(3)]
-    links = Links(*held, np.zeros(3, np.int32), np.zeros(3, np.int32))
+    held, following, preceding = (np.zeros((2, 3), np.int32) for _ in range(3))
+    links = Links(held, following, preceding, np.zeros(3, np.int32), np.zeros(3, np.int32))
     link(links, 1, np.arange(3))
     unlink(links, 1)
 

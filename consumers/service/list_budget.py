@@ -4,27 +4,37 @@ from __future__ import annotations
 
 LATE_SECONDS = 0.1
 """Seconds. A record that is learned this long after it was written has waited behind others."""
-SHARE = 0.25
+SHARE = 0.125
 """While records wait, lists take at most this part of the time that learning takes."""
+BACKLOG_SECONDS = 30.0
+"""Where records are learned late, lists may wait as long as those records did, but not longer than this."""
 
 
 class ListBudget:
     """A budget for each round of publishing. Times are seconds.
 
-    Lists may take as long as learning did since the last round. While records wait, they may take only a quarter of
+    Lists may take as long as learning did since the last round. While records wait, they may take only an eighth of
     that, unless a list has waited for too long. Records wait if at least `batch_events` of them are in the process, or
     if those that were learned last were already late: then others wait in the log, where they are not counted.
     """
 
-    def __init__(self, interval: float, batch_events: int) -> None:
-        """interval: between two rounds; the least budget while nothing waits."""
-        self._interval, self._batch_events = interval, batch_events
+    def __init__(self, interval: float, batch_events: int, within: float) -> None:
+        """interval: between two rounds; the least budget while nothing waits. within: how long a list may wait."""
+        self._interval, self._batch_events, self._within = interval, batch_events, within
         self._learning = self._age = 0.0
 
     def learned(self, seconds: float, age: float) -> None:
         """Note a micro-batch that took `seconds` to learn, and the age of its last record."""
         self._learning += seconds
         self._age = age
+
+    @property
+    def patience(self) -> float:
+        """How long a list may wait now.
+
+        A backlog is drained before its lists are made: they would be old again before anybody looks.
+        """
+        return max(self._within, min(self._age, BACKLOG_SECONDS))
 
     def take(self, waiting: int, overdue: bool) -> float:
         """Return the budget of this round, and begin the next.

@@ -41,6 +41,9 @@ class EmptyLog:
     def problem(self) -> str | None:
         return None
 
+    def behind(self) -> bool:
+        return False
+
     def waiting(self) -> list[Record]:
         return []
 

@@ -141,10 +141,18 @@ class Pipeline(Live):
         if self.arms.full.waiting >= self.settings.intake.network_events:
             self._network_step()
         seconds = time.perf_counter() - begun
-        age = self._wall_clock() - batch.entries[-1][0].timestamp / 1000 if batch.entries else 0.0
         if self.publishing is not None:
-            self.publishing.budget.learned(seconds, age)
+            self.publishing.budget.learned(seconds, self._late(batch))
         log.debug("batch learned", records=len(batch.entries), seconds=round(seconds, 4))
+
+    def _late(self, batch: Batch) -> float:
+        """Return how long ago, in seconds, the batch's last record was written, if others wait behind it in the log.
+
+        Where none wait, the time may be that of an archive.
+        """
+        if not batch.entries or not self.source.behind():
+            return 0.0
+        return self._wall_clock() - batch.entries[-1][0].timestamp / 1000
 
     def _users_forgotten(self) -> None:
         if self.checkpointer is not None:

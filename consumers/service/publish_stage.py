@@ -40,7 +40,10 @@ class PublishStage:
     def __init__(self, settings: Settings, parts: Published, clock: Callable[[], float]) -> None:
         """clock: seconds."""
         self.parts = parts
-        self.budget = ListBudget(settings.publish.interval_ms / 1000, settings.intake.batch_events)
+        publish = settings.publish
+        self.budget = ListBudget(
+            publish.interval_ms / 1000, settings.intake.batch_events, publish.lists_within_ms / 1000
+        )
         self._interval = settings.publish.interval_ms / 1000
         self._clock = clock
         self._published_at = clock()
@@ -48,7 +51,9 @@ class PublishStage:
     def publish_if_due(self, waiting: int) -> None:
         """Publish once the interval is over. waiting: records that are not learned yet."""
         if self._clock() - self._published_at >= self._interval:
-            self.publish(self.budget.take(waiting, self.parts.outbox.overdue()))
+            outbox = self.parts.outbox
+            outbox.let_lists_wait(self.budget.patience)
+            self.publish(self.budget.take(waiting, outbox.overdue()))
             self.parts.forgetting.sweep_if_due()
 
     def publish(self, budget: float) -> None:

@@ -281,6 +281,9 @@ class KafkaSource:
     def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:
         return self._positions.lag(offsets)
 
+    def behind(self) -> bool:
+        return len(self._merge) > 0 or bool(self._positions.behind())
+
     def waiting(self) -> list[Record]:
         return [head for head in self._merge.heads() if (head.topic, head.partition) in self._places]
 

@@ -54,6 +54,9 @@ class Source(Protocol):
     def problem(self) -> str | None:
         """Return what cannot be read now, and what to do; None if all can."""
 
+    def behind(self) -> bool:
+        """Return whether there are records, as far as is known, that `poll` has yet to hand out."""
+
     def waiting(self) -> list[Record]:
         """Return the next record that `poll` has yet to hand out, of each partition where it is known."""
 

@@ -48,17 +48,23 @@ class Pairs(NamedTuple):
 
 
 @kernel
-def fold(blocks: Blocks, begin: int, pairs: Pairs, written: NDArray[np.int64]) -> tuple[int, int]:
+def mark(bits: NDArray[np.uint8], number: int) -> None:
+    """Set the bit of a number, the lowest of a byte first."""
+    bits[number >> 3] |= np.uint8(1 << (number & 7))
+
+
+@kernel
+def fold(blocks: Blocks, begin: int, pairs: Pairs, written: NDArray[np.uint8]) -> int:
     """Count the events from `begin` on with their users' latest items, while there is room for lists to grow.
 
-    Return the first event that was not counted, and how many places were written, by code, in `written`. An ordered
-    count weighs FADE^k for the k-th latest item.
+    Return the first event that was not counted. written: gets a bit for the code of each place that is written. An
+    ordered count weighs FADE^k for the k-th latest item.
     """
     slots, latest, counts, growth = pairs
-    done, room, stack = 0, GROWTHS * blocks.sizes[-1], blocks.left.shape[1] - GROWTHS
+    room, stack = GROWTHS * blocks.sizes[-1], blocks.left.shape[1] - GROWTHS
     for b in range(begin, len(slots)):
         if blocks.end[0] + room > len(blocks.ids) or blocks.left_n.max() > stack:
-            return b, done
+            return b
         slot, weight = slots[b], np.float32(1)
         sixty, thirty = np.float32(growth[b, NEXT_60D]), np.float32(growth[b, WITH_30D])
         for k in range(min(counts[b], WINDOW)):
@@ -72,15 +78,14 @@ def fold(blocks: Blocks, begin: int, pairs: Pairs, written: NDArray[np.int64]) -
                 blocks.weights[at, NEXT_60D] += weight * sixty
                 blocks.weights[at, WITH] += np.float32(1)
                 blocks.weights[at, WITH_30D] += thirty
-                written[done] = other * blocks.sizes[-1] + at - blocks.begin[other]
+                mark(written, other * blocks.sizes[-1] + at - blocks.begin[other])
                 at = seat(blocks, slot, other)
                 blocks.weights[at, PREVIOUS] += weight
                 blocks.weights[at, WITH] += np.float32(1)
                 blocks.weights[at, WITH_30D] += thirty
-                written[done + 1] = slot * blocks.sizes[-1] + at - blocks.begin[slot]
-                done += 2
+                mark(written, slot * blocks.sizes[-1] + at - blocks.begin[slot])
             weight *= np.float32(FADE)
-    return len(slots), done
+    return len(slots)
 
 
 class CoVisitation(Live):
@@ -148,9 +153,8 @@ class CoVisitation(Live):
         begin = 0
         while begin < len(slots):
             self.lists.reserve(GROWTHS)
-            written = np.empty(2 * WINDOW * len(slots), np.int64)
-            begin, done = fold(self.lists.blocks(), begin, pairs, written)
-            self.lists.written.note(written[:done])
+            written = self.lists.written.bits(len(self.domain_of) * self.lists.most)
+            begin = fold(self.lists.blocks(), begin, pairs, written)
 
     def _rebase_if_due(self, first: float, last: float) -> None:
         if np.isnan(self.start):

@@ -9,8 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_NOTES = 4_096
-"""Notes after which repeated numbers are thrown out: nothing grows without bound while saving fails."""
+from models.state.growing import room
 
 
 class Marks(msgspec.Struct):
@@ -22,8 +21,8 @@ class Marks(msgspec.Struct):
     all: bool = True
     keys: dict[Any, Any] = {}
     gone: dict[Any, None] = {}
-    numbers: list[NDArray[np.int64]] = []
-    """More written keys, which are numbers, as they were noted: the same one often."""
+    bits: NDArray[np.uint8] | None = None
+    """More written keys, which are numbers: a bit each, the lowest of a byte first."""
     _rows: NDArray[np.int64] | None = None
 
     def rows(self) -> NDArray[np.int64]:
@@ -31,10 +30,11 @@ class Marks(msgspec.Struct):
         if self._rows is None:
             keys = self.keys.keys() | self.gone.keys() if self.gone else self.keys
             self._rows = np.fromiter(keys, np.int64, len(keys))
-            if self.numbers:
-                self._rows = np.unique(np.concatenate([self._rows, *self.numbers]))
-            else:
+            if self.bits is None:
                 self._rows.sort()
+            else:
+                written = np.flatnonzero(np.unpackbits(self.bits, bitorder="little"))
+                self._rows = np.union1d(self._rows, written) if len(self._rows) else written
         return self._rows
 
 
@@ -62,14 +62,17 @@ class Touched:
         if not self._marks.all:
             self._marks.keys.update(keys if isinstance(keys, Mapping) else dict.fromkeys(keys))
 
-    def note(self, numbers: NDArray[np.int64]) -> None:
-        """Mark many keys, which are numbers: cheaper than `update` where most are marked again and again."""
-        marks = self._marks
-        if marks.all:
-            return
-        marks.numbers.append(numbers)
-        if len(marks.numbers) >= MOST_NOTES:
-            marks.numbers = [np.unique(np.concatenate(marks.numbers))]
+    def bits(self, keys: int) -> NDArray[np.uint8]:
+        """Return a bit for each of so many keys, which are numbers: compiled code marks a key by setting its bit.
+
+        The array is good until the next `take`.
+        """
+        marks, size = self._marks, (keys + 7) // 8
+        if marks.bits is None or len(marks.bits) < size:
+            held = np.zeros(0, np.uint8) if marks.bits is None else marks.bits
+            marks.bits = np.zeros(room(size, len(held)), np.uint8)
+            marks.bits[: len(held)] = held
+        return marks.bits
 
     def drop(self, key: Any) -> None:
         """Mark a key as deleted."""
@@ -91,7 +94,7 @@ class Touched:
             taken.all or now.all,
             taken.keys | now.keys,
             taken.gone | now.gone,
-            taken.numbers + now.numbers,
+            _either(taken.bits, now.bits),
         )
         if self._marks.all:
             self.everything()
@@ -103,3 +106,13 @@ class Touched:
     def settled(self) -> None:
         """Clear all marks: everything was just loaded from a checkpoint."""
         self._marks = Marks(all=False)
+
+
+def _either(one: NDArray[np.uint8] | None, other: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+    """Return the bits that are set in one of two arrays."""
+    if one is None or other is None:
+        return other if one is None else one
+    short, long = sorted((one, other), key=len)
+    bits = long.copy()
+    bits[: len(short)] |= short
+    return bits

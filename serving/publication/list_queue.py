@@ -11,7 +11,7 @@ class ListQueue:
     """(user, domain) pairs in two classes, urgent and later; a pair is in at most one of them.
 
     The users who did something last are served first, because they are about to look. Once the pair at the other end
-    has waited longer than `within` seconds, it is served first instead.
+    has waited longer than `within` seconds, which may be set at any time, it is served first instead.
     """
 
     def __init__(
@@ -20,7 +20,7 @@ class ListQueue:
         """clock: seconds. within: how long an urgent list may wait."""
         self._urgent: dict[str, dict[str, float]] = {name: {} for name in domains}
         self._later: dict[str, dict[str, float]] = {name: {} for name in domains}
-        self._clock, self._within = clock, within
+        self._clock, self.within = clock, within
 
     def __len__(self) -> int:
         return sum(len(queue) for queues in (self._urgent, self._later) for queue in queues.values())
@@ -52,7 +52,7 @@ class ListQueue:
         return any(self._is_overdue(queue) for queue in self._urgent.values())
 
     def _is_overdue(self, queue: dict[str, float]) -> bool:
-        return bool(queue) and self._clock() - next(iter(queue.values())) > self._within
+        return bool(queue) and self._clock() - next(iter(queue.values())) > self.within
 
     def take(self, limit: int) -> tuple[str, list[str]] | None:
         """Take up to `limit` users of the domain with most urgent lists, else with most waiting ones; None if empty."""

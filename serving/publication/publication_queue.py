@@ -172,6 +172,10 @@ class Outbox:
         users = len(self._users) + len(self._lists) + len(self._evicted_users) + len(self._forgotten)
         return users + len(self._items) + len(self._deleted_items) + len(self.index) + len(self.again)
 
+    def let_lists_wait(self, seconds: float) -> None:
+        """Set how long the list of a user who did something may wait."""
+        self._lists.within = seconds
+
     def overdue(self) -> bool:
         """Return whether the list of a user who did something has waited for too long."""
         return self._lists.overdue()

@@ -82,6 +82,9 @@ class ListSource:
     def problem(self) -> str | None:
         return None
 
+    def behind(self) -> bool:
+        return not self.exhausted
+
     def waiting(self) -> list[Record]:
         first: dict[TopicPartition, Record] = {}
         for record in self.records[self._position :]:
