@@ -43,8 +43,6 @@ class Arms(Live):
         self.full = Learner(domains, settings)
         self._ranges = np.array([domain.rating_range for domain in domains])
         self.prequential = Prequential()
-        self._rows: dict[str, NDArray[np.int64]] = {}
-        """By metric (domains, counted): where errors are kept."""
         self.guard = Guard()
         self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled else None
         self.latest: Facts | None = None
@@ -74,14 +72,8 @@ class Arms(Live):
                 places = buckets(facts.recalled.events[here])
                 name = self.full.domains[domain].name
                 counted[here, 2] = self.guard.judge(name, task, places, losses[here])
-        if metric not in self._rows:
-            self._rows[metric] = self._rows_of(metric)
-        self.prequential.add(self._rows[metric][facts.done.domain].ravel(), counted.ravel())
-
-    def _rows_of(self, metric: str) -> NDArray[np.int64]:
-        """Return (domains, counted): where errors are kept."""
-        names = [domain.name for domain in self.full.domains]
-        return np.array([[self.prequential.row(name, metric, arm) for arm in COUNTED] for name in names])
+        rows = self.prequential.rows(tuple(self.full.index), metric, COUNTED)
+        self.prequential.add(rows[facts.done.domain].ravel(), counted.ravel())
 
     def end_batch(self) -> None:
         """Take a network step on the events since the last one."""
@@ -189,7 +181,6 @@ class Arms(Live):
             if rows > wanted[name]
         ]
         self.prequential.load(state["prequential"])
-        self._rows.clear()
         self.guard.load(state["guard"])
         if self.loop is not None and state["loop"] is not None:
             self.loop.load(state["loop"])

@@ -13,9 +13,15 @@ from consumers.terminal import log
 
 @click.command()
 @click.option(
-    "--events", default=8_000, show_default=True, type=click.IntRange(1000), help="Simulated events."
+    "--events",
+    default=12_000,
+    show_default=True,
+    type=click.IntRange(1000),
+    help="Events, simulated or of your files.",
 )
-@click.option("--rate", default=120.0, show_default=True, type=RATE, help="Events per second.")
+@click.option(
+    "--rate", type=RATE, help="Events per second, from first to last (default: thousands at first, then 120)."
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the simulated world.")
 @click.option(
     "--replay", "files", multiple=True, type=click.Path(exists=True, path_type=Path),
@@ -35,7 +41,9 @@ from consumers.terminal import log
 def demo(options: DemoOptions, json_file: Path | None) -> int:
     """Stream three simulated domains end to end, with nothing else running, and show what transfer brings.
 
-    It starts its own broker and store, in memory. There are two source domains, and a target with a drift halfway.
+    It starts its own broker and store, in memory. There are two source domains, and a target that drifts. Most events
+    come at thousands a second, to show how fast they are learned; then the stream slows down, to show how soon each is
+    readable.
 
     \b
     Examples:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -129,7 +129,7 @@ def _watch(
 
     def watch() -> None:
         try:
-            outcome.update(_follow(service, feed, view))
+            outcome.update(_follow(service, feed, view, options.burst()))
             if options.keep:
                 _say_where(service, console, addresses)
                 return
@@ -164,15 +164,27 @@ def _say_where(service: Service, console: Console, addresses: str) -> None:
     )  # fmt: skip
 
 
-def _follow(service: Service, feed: Feed, view: View) -> dict[str, Any]:
+class Burst(NamedTuple):
+    """What happened until the events that come first were learned. fresh: how many of them were published by then."""
+
+    events: int
+    seconds: float
+    fresh: int
+
+
+def _follow(service: Service, feed: Feed, view: View, burst: int) -> dict[str, Any]:
+    """Draw until everything is learned and published. burst: how many events come first, fast."""
     while service.ready() is not None and not service.stopping:
         time.sleep(0.05)
     feed.go()
-    begun = time.monotonic()
+    begun, first = time.monotonic(), Burst(0, 0.0, 0)
     with view:
         while not feed.finished() and not service.stopping:
+            learned = service.pipeline.totals["learned"]
+            if not first.events and 0 < burst <= learned:
+                first = Burst(learned, time.monotonic() - begun, len(service.freshness_ms or ()))
             view.refresh()
-            time.sleep(0.25)
+            time.sleep(0.1)
         counts = feed.counts()
         known, deadline = -1, 0.0
         while not _settled(service, counts) and not service.stopping:
@@ -184,7 +196,7 @@ def _follow(service: Service, feed: Feed, view: View) -> dict[str, Any]:
             view.refresh()
             time.sleep(0.1)
         view.refresh()
-    return {"sent": counts["interactions"], "seconds": time.monotonic() - begun}
+    return {"sent": counts["interactions"], "seconds": time.monotonic() - begun, "burst": first}
 
 
 def _settled(service: Service, counts: dict[str, int]) -> bool:
@@ -197,7 +209,8 @@ def _settled(service: Service, counts: dict[str, int]) -> bool:
 
 def _summary(service: Service, outcome: dict[str, Any]) -> dict[str, Any]:
     totals = service.pipeline.totals
-    fresh = np.array(service.freshness_ms or [0.0])
+    burst: Burst = outcome["burst"]
+    fresh = np.array((service.freshness_ms or [])[burst.fresh :] or [0.0])
     target, metric = headline(service)
     prequential = service.arms.prequential
     seconds = outcome["seconds"]
@@ -210,6 +223,8 @@ def _summary(service: Service, outcome: dict[str, Any]) -> dict[str, Any]:
         "lost": outcome["sent"] - taken,
         "seconds": round(seconds, 2),
         "events_per_second": round(taken / seconds, 1),
+        "burst_events": burst.events,
+        "burst_events_per_second": round(burst.events / burst.seconds, 1) if burst.events else None,
         "freshness_p50_ms": round(float(np.percentile(fresh, 50)), 1),
         "freshness_p99_ms": round(float(np.percentile(fresh, 99)), 1),
         "target": target,
@@ -245,6 +260,11 @@ def _show(
             (f"{summary['lost']:,} lost", "bold"),
         )
     )
+    if summary["burst_events"]:
+        console.print(
+            f"the first {summary['burst_events']:,} learned at {summary['burst_events_per_second']:,.0f} a second; "
+            "from then on:"
+        )
     console.print(
         f"fresh in the store after {summary['freshness_p50_ms']:.0f} ms (median), "
         f"{summary['freshness_p99_ms']:.0f} ms (99th percentile)"

@@ -8,13 +8,18 @@ import msgspec
 
 from consumers.datasets.options import ReadOptions
 
+BURST_SHARE = 0.6
+"""Share of the events that comes first, fast."""
+BURST_RATE, STEADY_RATE = 3_000.0, 120.0
+"""Events a second: about as many as two cores learn, and few enough to see how fresh what is published is."""
+
 
 class DemoOptions(msgspec.Struct, frozen=True):
     """The options of `demo`."""
 
     events: int
-    rate: float
-    """Events a second."""
+    rate: float | None
+    """Events a second. None: most of them at `BURST_RATE`, the others at `STEADY_RATE`."""
     seed: int
     files: tuple[Path, ...] = ()
     """The user's own files. Without any, a simulated world is used."""
@@ -24,3 +29,7 @@ class DemoOptions(msgspec.Struct, frozen=True):
     report: Path = Path("report")
     reading: ReadOptions = ReadOptions()
     """How `files` are read."""
+
+    def burst(self) -> int:
+        """Return how many events come first, fast."""
+        return int(BURST_SHARE * self.events) if self.rate is None else 0

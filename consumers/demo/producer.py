@@ -9,7 +9,7 @@ import sys
 
 import msgspec
 
-from consumers.demo.options import DemoOptions
+from consumers.demo.options import BURST_RATE, STEADY_RATE, DemoOptions
 from consumers.errors import BUG, Stop
 
 
@@ -20,7 +20,9 @@ class Feed:
         orders = {
             "bootstrap": bootstrap,
             "events": options.events,
-            "rate": options.rate,
+            "burst": options.burst(),
+            "burst_rate": BURST_RATE,
+            "rate": options.rate or STEADY_RATE,
             "seed": options.seed,
             "files": [str(f) for f in options.files],
             "domains": domains,

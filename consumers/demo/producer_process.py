@@ -24,6 +24,8 @@ from consumers.simulator.event_stream import Simulator
 from consumers.simulator.presets import three_domains
 from consumers.simulator.world_settings import WorldSettings
 
+DRIFT_AT = 0.65
+"""Share of the events before the target's drift."""
 POISON_EVERY, DOUBLE_EVERY = 500, 200
 POISON = (
     b"{not json",
@@ -34,8 +36,10 @@ POISON = (
 
 
 def world_of(events: int, seed: int) -> WorldSettings:
-    """Return the demo's world."""
-    return msgspec.structs.replace(three_domains(events, seed), event_ids=True)
+    """Return the demo's world. Its drift comes after the burst, so that one sees what answers it."""
+    world = three_domains(events, seed)
+    drift = [msgspec.structs.replace(one, at=DRIFT_AT) for one in world.drift]
+    return msgspec.structs.replace(world, event_ids=True, drift=tuple(drift))
 
 
 def streams(orders: dict[str, Any]) -> tuple[Iterable[Sent], Iterable[Sent]]:
@@ -70,8 +74,10 @@ def main() -> None:
         print(json.dumps({"items": sent.items}), flush=True)  # noqa: T201  the parent reads it
         if not sys.stdin.readline():
             return
-        counts = send(events, producer, rate=orders["rate"])
-        print(json.dumps({"interactions": counts.sent}), flush=True)  # noqa: T201
+        stream = iter(events)
+        first = send(itertools.islice(stream, orders["burst"]), producer, rate=orders["burst_rate"])
+        counts = send(stream, producer, rate=orders["rate"])
+        print(json.dumps({"interactions": first.sent + counts.sent}), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ class Prequential:
         self.keys: list[Measured] = []
         """By row."""
         self._rows: dict[Measured, int] = {}
+        self._grids: dict[tuple[tuple[str, ...], str, tuple[str, ...]], NDArray[np.int64]] = {}
         self._sums = np.zeros((0, 4))
 
     def row(self, domain: str, metric: str, arm: str) -> int:
@@ -70,6 +71,13 @@ class Prequential:
             self.keys.append(key)
             self._sums = np.concatenate([self._sums, np.zeros((1, 4))])
         return self._rows[key]
+
+    def rows(self, domains: tuple[str, ...], metric: str, arms: tuple[str, ...]) -> NDArray[np.int64]:
+        """Return `row` of each domain and arm, (domains, arms)."""
+        key = domains, metric, arms
+        if key not in self._grids:
+            self._grids[key] = np.array([[self.row(name, metric, arm) for arm in arms] for name in domains])
+        return self._grids[key]
 
     def add(self, rows: NDArray[np.int64], values: Floats) -> None:
         """Count losses, (n,), the latest last; nan is none. rows: (n,) of `row`."""
