@@ -17,6 +17,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -265,11 +266,20 @@ def _read(folder: Path, files: Files) -> tuple[Manifest, Any]:
             f"{folder} is of schema {manifest.schema}, this version reads schema {SCHEMA}. Install the version of "
             "Crosscurrent that wrote it, or move the folder away to learn again from the log."
         )
+    with ThreadPoolExecutor(1) as pool:  # computing a checksum takes as long as reading
+        checked = pool.submit(_check, folder, files, manifest)
+        try:
+            tensors = load_file(folder / files.tensors)
+        finally:
+            checked.result()  # a damaged file is told by its checksum
+    return manifest, joined(msgspec.msgpack.decode((folder / files.body).read_bytes()), tensors)
+
+
+def _check(folder: Path, files: Files, manifest: Manifest) -> None:
+    """Raise ValueError if a file is not the one that was written."""
     for name in (files.tensors, files.body):
         if _checksum(folder / name) != manifest.checksums[name]:
             raise ValueError(f"{name}: checksum differs from the manifest")
-    tensors = load_file(folder / files.tensors)
-    return manifest, joined(msgspec.msgpack.decode((folder / files.body).read_bytes()), tensors)
 
 
 def _size(folder: Path, files: Files) -> int:

@@ -57,3 +57,21 @@ def link(links: Links, row: int, chains: NDArray[np.int64]) -> None:
             preceding[(after - 1) // top, (after - 1) % top] = place
         first[chain] = place
         length[chain] += 1
+
+
+@kernel
+def link_all(links: Links) -> None:
+    """Link the chains of all places that are held: each in the order of its places. No chain may have a place yet."""
+    held, following, preceding, first, length = links
+    top = held.shape[1]
+    for row in range(held.shape[0] - 1, -1, -1):
+        for k in range(top - 1, -1, -1):
+            chain, place = held[row, k] - 1, row * top + k + 1
+            if chain < 0:
+                continue
+            after = first[chain]
+            following[row, k], preceding[row, k] = after, 0
+            if after > 0:
+                preceding[(after - 1) // top, (after - 1) % top] = place
+            first[chain] = place
+            length[chain] += 1

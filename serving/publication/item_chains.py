@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from models.tables.catalogue import grown
-from models.tables.chained_lists import Links, link, unlink
+from models.tables.chained_lists import Links, link, link_all, unlink
 
 
 class ItemChains:
@@ -115,24 +114,9 @@ class ItemChains:
         self.following, self.preceding = np.zeros(self.held.shape, link), np.zeros(self.held.shape, link)
         self.first = np.zeros(self.chains, link)
         self.length = np.zeros(self.chains, np.int32)
-        if most:
-            self._link()
+        link_all(self._links())
         ownerless = np.ones(self.chains, np.bool_)
         ownerless[self.chain_of[self.chain_of > 0] - 1] = False
         self._taken = dict.fromkeys(np.flatnonzero(ownerless & (self.length > 0)).tolist())
         self.waiting = int(self.length[ownerless].sum())
         self.free = np.flatnonzero(ownerless & (self.length == 0)).tolist()  # ascending, so a heap
-
-    def _link(self) -> None:
-        """Link all chains from `held`: a counting sort of places by chain, as a sparse matrix is transposed."""
-        flat, following, before = (a.reshape(-1) for a in (self.held, self.following, self.preceding))
-        places = np.flatnonzero(flat).astype(self.first.dtype)
-        ends = np.cumsum(np.count_nonzero(self.held, axis=1))
-        by_user = (places + 1, flat[places] - 1, np.concatenate([[0], ends]))
-        by_chain = csr_matrix(by_user, shape=(len(self.held), self.chains)).tocsc()
-        order, self.length = by_chain.data, np.diff(by_chain.indptr).astype(np.int32)
-        used = self.length > 0
-        first, last = (by_chain.indptr[some][used] for some in (slice(-1), slice(1, None)))
-        following[order[:-1] - 1], before[order[1:] - 1] = order[1:], order[:-1]
-        following[order[last - 1] - 1] = before[order[first] - 1] = 0
-        self.first[used] = order[first]
