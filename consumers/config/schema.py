@@ -163,7 +163,8 @@ class PublishConfig(msgspec.Struct, forbid_unknown_fields=True):
     """How results are published."""
 
     interval_ms: float = 50.0
-    """Milliseconds between two rounds of publishing."""
+    """Milliseconds between two rounds of publishing, at most. Each micro-batch has one of its own, as long as records
+    are learned as soon as they come."""
     top: int = 50
     """Items on a list."""
     explain_top: int = 10

@@ -30,7 +30,8 @@ MOST_SCHEMA_BACKOFF = 1.0
 
 class Intake(NamedTuple):
     """What the intake works with. limits: stops the service at too many invalid records. blocked: returns whether
-    reading must pause, because memory would only grow, or nothing can be saved.
+    reading must pause, because memory would only grow, or nothing can be saved. publish_in: returns the seconds until
+    there may be something to publish.
     """
 
     source: Source
@@ -39,6 +40,7 @@ class Intake(NamedTuple):
     limits: Limits
     metrics: Metrics
     blocked: Callable[[], bool]
+    publish_in: Callable[[], float]
 
 
 class IntakeStage:
@@ -49,7 +51,6 @@ class IntakeStage:
         self.parts = parts
         self.batcher = Batcher(settings.intake.batch_events, settings.intake.batch_ms / 1000, clock)
         self._full_batch = settings.intake.batch_events
-        self._longest_wait = settings.publish.interval_ms / 1000
         self._canary_topic = settings.kafka.canary_topic
         self._backoff = self._schema_backoff = 0.0
         self._held: list[Record] = []
@@ -92,11 +93,9 @@ class IntakeStage:
         if self.parts.blocked():
             time.sleep(PAUSE_SECONDS)
             return []
-        # With an empty batch nothing is due before the next round of publishing; a record ends the wait.
-        wait = min(self.batcher.wait(), self._longest_wait) if len(self.batcher) else self._longest_wait
         try:
             with self.parts.metrics.stage_seconds.labels("poll").time():
-                records = self.parts.source.poll(wait)
+                records = self.parts.source.poll(self._wait())
             self._backoff = 0.0
         except Unavailable as error:
             self._backoff = min(max(LEAST_BACKOFF, 2 * self._backoff), MOST_BACKOFF)
@@ -104,6 +103,11 @@ class IntakeStage:
             time.sleep(self._backoff)
             return []
         return records
+
+    def _wait(self) -> float:
+        """Return how long, in seconds, to wait for a record: until a batch or a round of publishing may be due."""
+        longest = self.parts.publish_in()
+        return min(self.batcher.wait(), longest) if len(self.batcher) else longest
 
     def _decode(self, record: Record) -> None:
         """Decode a record into the batch that is being collected. Raises SchemaUnavailable or Stop."""

@@ -6,6 +6,8 @@ LATE_SECONDS = 0.1
 """Seconds. A record that is learned this long after it was written has waited behind others."""
 SHARE = 0.125
 """While records wait, lists take at most this part of the time that learning takes."""
+SLICE_SECONDS, LONGEST_SECONDS = 0.02, 0.05
+"""Least and most of a round, unless records wait: the next record should be learned soon."""
 BACKLOG_SECONDS = 30.0
 """Where records are learned late, lists may wait as long as those records did, but not longer than this."""
 
@@ -18,9 +20,9 @@ class ListBudget:
     if those that were learned last were already late: then others wait in the log, where they are not counted.
     """
 
-    def __init__(self, interval: float, batch_events: int, within: float) -> None:
-        """interval: between two rounds; the least budget while nothing waits. within: how long a list may wait."""
-        self._interval, self._batch_events, self._within = interval, batch_events, within
+    def __init__(self, batch_events: int, within: float) -> None:
+        """batch_events: of a full micro-batch. within: how long a list may wait."""
+        self._batch_events, self._within = batch_events, within
         self._learning = self._age = 0.0
 
     def learned(self, seconds: float, age: float) -> None:
@@ -36,13 +38,23 @@ class ListBudget:
         """
         return max(self._within, min(self._age, BACKLOG_SECONDS))
 
+    @property
+    def prompt(self) -> bool:
+        """Whether records were learned since the last round, and none of them had waited behind others."""
+        return self._learning > 0 and not self.late
+
+    @property
+    def late(self) -> bool:
+        """Whether what was learned since the last round had waited behind other records."""
+        return self._learning > 0 and self._age > LATE_SECONDS
+
     def take(self, waiting: int, overdue: bool) -> float:
         """Return the budget of this round, and begin the next.
 
         waiting: records in the process, not learned yet. overdue: whether a list has waited for too long.
         """
+        late = self.late
         learning, self._learning = self._learning, 0.0
-        late = learning > 0 and self._age > LATE_SECONDS
         if not late and waiting < self._batch_events:
-            return max(self._interval, learning)
+            return min(max(SLICE_SECONDS, learning), LONGEST_SECONDS)
         return learning if overdue else SHARE * learning

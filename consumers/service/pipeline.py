@@ -90,7 +90,9 @@ class Pipeline(Live):
     def _make_stages(self) -> None:
         settings, metrics, clock = self.settings, self.metrics, self.clock
         decoder = decoder_of(settings, self._wall_clock)
-        intake = Intake(self.source, self.sink, decoder, self.limits, metrics, self._blocked)
+        intake = Intake(
+            self.source, self.sink, decoder, self.limits, metrics, self._blocked, self._publish_in
+        )
         self.intake = IntakeStage(settings, intake, clock)
         self.batcher = self.intake.batcher
         learned = Learned(
@@ -167,10 +169,15 @@ class Pipeline(Live):
         with self.metrics.stage_seconds.labels("network").time():
             self.arms.end_batch()
 
+    def _publish_in(self) -> float:
+        if self.publishing is None or not self.source.items_read():
+            return self.settings.publish.interval_ms / 1000
+        return self.publishing.due_in()
+
     def _publish_if_due(self) -> None:
         # Before the item topics are read, a removed item could still be on a list.
         if self.publishing is not None and self.source.items_read():
-            self.publishing.publish_if_due(len(self.batcher))
+            self.publishing.publish_if_due(len(self.batcher), self.batcher.wait())
 
     def committed(self, offsets: Offsets, seconds: float) -> None:
         """See `SaveStage.committed`."""

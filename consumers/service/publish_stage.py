@@ -35,25 +35,33 @@ class Published(NamedTuple):
 
 
 class PublishStage:
-    """Hands writes to the publisher every `publish.interval_ms`. One thread calls it."""
+    """Hands writes to the publisher every `publish.interval_ms` at least. One thread calls it."""
 
     def __init__(self, settings: Settings, parts: Published, clock: Callable[[], float]) -> None:
         """clock: seconds."""
         self.parts = parts
         publish = settings.publish
-        self.budget = ListBudget(
-            publish.interval_ms / 1000, settings.intake.batch_events, publish.lists_within_ms / 1000
-        )
+        self.budget = ListBudget(settings.intake.batch_events, publish.lists_within_ms / 1000)
         self._interval = settings.publish.interval_ms / 1000
         self._clock = clock
         self._published_at = clock()
 
-    def publish_if_due(self, waiting: int) -> None:
-        """Publish once the interval is over. waiting: records that are not learned yet."""
-        if self._clock() - self._published_at >= self._interval:
-            outbox = self.parts.outbox
+    def due_in(self) -> float:
+        """Return the seconds until a round may be due if no record comes: lists that wait are made meanwhile."""
+        outbox = self.parts.outbox
+        return 0.0 if outbox.lists() and not self.budget.late else self._interval
+
+    def publish_if_due(self, waiting: int, spare: float) -> None:
+        """Publish what was learned at once, while there is time for lists, and in any case once the interval is over.
+
+        waiting: records that are not learned yet. spare: seconds until they are due.
+        """
+        outbox = self.parts.outbox
+        idle = spare > 0 and outbox.lists() > 0 and not self.budget.late
+        if idle or self.budget.prompt or self._clock() - self._published_at >= self._interval:
             outbox.let_lists_wait(self.budget.patience)
-            self.publish(self.budget.take(waiting, outbox.overdue()))
+            budget = self.budget.take(waiting, outbox.overdue())
+            self.publish(min(budget, spare) if waiting and spare > 0 else budget)
             self.parts.forgetting.sweep_if_due()
 
     def publish(self, budget: float) -> None:

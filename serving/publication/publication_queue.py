@@ -167,10 +167,14 @@ class Outbox:
             (self._deleted_items if row is None else self._items)[domain, item] = None
         self.again.end_if_done()
 
+    def lists(self) -> int:
+        """Return how many lists are due."""
+        return len(self._lists) + len(self.index)
+
     def backlog(self) -> int:
         """Return how many values and lists are due."""
-        users = len(self._users) + len(self._lists) + len(self._evicted_users) + len(self._forgotten)
-        return users + len(self._items) + len(self._deleted_items) + len(self.index) + len(self.again)
+        users = len(self._users) + len(self._evicted_users) + len(self._forgotten)
+        return users + self.lists() + len(self._items) + len(self._deleted_items) + len(self.again)
 
     def let_lists_wait(self, seconds: float) -> None:
         """Set how long the list of a user who did something may wait."""
