@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LATE_SECONDS = 0.1
+LATE_SECONDS = 0.25
 """Seconds. A record that is learned this long after it was written has waited behind others."""
 SHARE = 0.125
 """While records wait, lists take at most this part of the time that learning takes."""
