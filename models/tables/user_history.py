@@ -1,4 +1,4 @@
-"""What each user did: a short ring of recent items over all domains, and every item had per domain."""
+"""Keep what each user did: a short ring of recent items over all domains, and the items that they had in each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEEN_LIMIT = 2000
 
 
 class Recent(NamedTuple):
-    """A user's latest items, oldest first. All arrays have one entry an item."""
+    """A user's latest items, oldest first: domain, item row and time, (n,) each."""
 
     domain: NDArray[np.int8]
     row: NDArray[np.int32]
@@ -27,21 +27,21 @@ class Recent(NamedTuple):
 
 
 class History(LiveRows):
-    """Per user row: the last `length` events of any domain, and `seen` items (exact, latest 2,000 a domain).
+    """For each user row: the last `length` events of any domain, and the latest 2,000 items seen in each domain.
 
-    Recent entries point at item rows; a row that was given to another item since is left out (`born`).
+    Recent entries point at item rows. `born` tells which rows were given to another item since; these are left out.
     Seen entries are hashes of item ids, so they outlive an item's eviction.
     """
 
     def __init__(self, catalogues: list[Catalogue], length: int = 50, written: Touched | None = None) -> None:
-        """length: of a ring. written: marks of user rows."""
+        """Begin without events. length: places of a ring. written: dirty user rows, shared with the rows' owner."""
         self.catalogues = catalogues
         self.written = written or Touched()
         self.length = length
         self.sequence = 0
-        """Events so far."""
+        """The number of events so far."""
         self.seen_items = 0
-        """Of all users together."""
+        """The number of seen items of all users."""
         types = {
             "events": np.int64,
             "_domain": np.int8,
@@ -58,7 +58,7 @@ class History(LiveRows):
 
     @property
     def events(self) -> NDArray[np.int64]:
-        """(user rows, domains): events since the row was given to the user."""
+        """(user rows, domains): the number of events since the row was given to the user."""
         return self._rings.arrays["events"]
 
     def rings(self) -> Rings:
@@ -67,7 +67,7 @@ class History(LiveRows):
         return Rings(held["events"], held["_domain"], held["_row"], held["_time"], held["_seq"], self._born)
 
     def recall(self, done: Done, together: bool = True) -> Recalled:
-        """Return what is known of each event's user before it; see `recall`. Changes nothing."""
+        """Return what each event's user did before it, and change nothing. together: see `recall`."""
         count = len(done.user)
         shape = (count, self.length)
         found = Recalled(
@@ -105,7 +105,7 @@ class History(LiveRows):
         self._rings.reserve(users)
 
     def extend(self, done: Done, had: NDArray[np.bool_] | None = None) -> None:
-        """Record events in their order. had: (B,) whether the user had the item before, if that is known."""
+        """Record events in their order. had: (B,) whether the user had the item before; None: look it up."""
         if had is None:
             had = contains(*self.seen_before(done), self.hashes(done))
         self.reserve(int(done.user.max()) + 1)
@@ -124,7 +124,7 @@ class History(LiveRows):
                 self.seen_items -= 1
 
     def hashes(self, done: Done) -> NDArray[np.int64]:
-        """Return the hash of each event's item, (B,); 0 without a row."""
+        """Return the hash of each event's item, (B,); 0 for an event without an item row."""
         found = np.zeros(len(done.item), np.int64)
         for domain, catalogue in enumerate(self.catalogues):
             here = (done.domain == domain) & (done.item >= 0)
@@ -132,11 +132,11 @@ class History(LiveRows):
         return found
 
     def add(self, user: int, domain: int, item: int, time: float) -> None:
-        """Record one event. time: seconds."""
+        """Record one event. user, item: rows. time: seconds."""
         self.extend(Done(np.array([domain]), np.array([user]), np.array([item]), np.array([time])))
 
     def count(self, user: int | None, domain: int) -> int:
-        """Return the events of this user in this domain, since the row was given to them."""
+        """Return the number of the user's events in this domain, since the row was given to them."""
         return int(self.events[user, domain]) if user is not None and user < len(self.events) else 0
 
     def recent(self, user: int | None) -> Recent:
@@ -146,47 +146,47 @@ class History(LiveRows):
         return Recent(found.domain[0, :n][::-1], found.row[0, :n][::-1], found.time[0, :n][::-1])
 
     def newest(self, users: list[int | None], length: int) -> NDArray[np.float64]:
-        """Return (n, length, 3): domain, row and time of each user's latest items, newest first; domain -1: none.
+        """Return (n, length, 3): domain, row and time of each user's latest items, newest first.
 
-        length: at most that of the ring.
+        The domain is -1 where there is no item. length: at most that of the ring.
         """
         return self.recall(asking(users), together=False).context(length)
 
     def has_seen(self, user: int | None, domain: int, item_id: str) -> bool:
-        """Return whether the user has had the item."""
+        """Return whether the item is among those that the user has seen in this domain."""
         return user is not None and item_hash(item_id) in self._seen[domain].get(user, ())
 
     def seen_rows(self, user: int | None, domain: int) -> NDArray[np.int64]:
-        """Return the rows, in this domain's catalogue, of resident items that the user has had."""
+        """Return the rows, in this domain's catalogue, of the resident items that the user has seen."""
         if user is None or user not in self._seen[domain]:
             return np.zeros(0, np.int64)
         found = map(self.catalogues[domain].row_by_hash.get, self._seen[domain][user])
         return np.array([row for row in found if row is not None], np.int64)
 
     def eligible(self, user: int | None, domain: int) -> NDArray[np.bool_]:
-        """Return (rows,): which items of the domain may be recommended and were not had by the user."""
+        """Return (rows,): whether each item of the domain may be recommended and the user has not seen it."""
         catalogue = self.catalogues[domain]
         eligible = catalogue.recommendable[: catalogue.size].copy()
         eligible[self.seen_rows(user, domain)] = False
         return eligible
 
     def drop_item(self, domain: int, row: int) -> None:
-        """Take note that the row belongs to another item: earlier recent entries no longer mean it."""
+        """Forget the row in all rings: it is free, or stands for another item, from now on."""
         if row >= self._born.shape[1]:
             self._born = np.ascontiguousarray(grown(self._born.T, row + 1).T)
         self._born[domain, row] = self.sequence + 1
         self._births += 1
 
     def end_future(self, now: float) -> None:
-        """Let no event be of a time after `now` (s)."""
+        """Set every time after `now` (seconds) to `now`."""
         times = self._rings.arrays["_time"]
         wrong = np.flatnonzero((times > now).any(1))
         times[wrong] = np.minimum(times[wrong], now)
         self.written.update(wrong.tolist())
-        self._births += 1  # what was asked for before is not so any more
+        self._births += 1  # answers that were given before no longer hold
 
     def drop_user(self, user: int) -> None:
-        """Forget the row: it stands for another user from now on."""
+        """Forget the row: it is free, or stands for another user, from now on."""
         if user < len(self.events):
             for rows in self._rings.arrays.values():
                 rows[user] = 0
