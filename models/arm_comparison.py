@@ -1,4 +1,4 @@
-"""The full learner, and what it measures itself against on the same events: the target alone, text, popularity."""
+"""Compare the full learner on the same events with simpler arms: the target alone, text, popularity."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from models.tables.id_table import IdTable
 
 
 class Serving(NamedTuple):
-    """Who makes a user's list: the arm, the one signal that ranks (None: all), and whether sources are left out."""
+    """How a user's list is made: by which arm, by which one signal (None: all), and whether without sources."""
 
     arm: Arm
     only: str | None
@@ -31,13 +31,14 @@ class Serving(NamedTuple):
 
 
 COUNTED = (*ARMS[:2], "followed")
-"""Whose errors are kept: both arms', and those of the arm that the guard followed."""
+"""The arms whose errors are kept: full, target-only, and the arm that the selector followed."""
 
 
 class Arms(Live):
-    """Learns events, keeps all arms' prequential errors, and follows the arm that errs least."""
+    """The full learner with the prequential errors of all arms. Users get the arm with the lowest error."""
 
     def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
+        """Begin with a learner that has learned nothing. settings: default `LearningSettings()`."""
         settings = settings or LearningSettings()
         self.full = Learner(domains, settings)
         self._ranges = np.array([domain.rating_range for domain in domains])
@@ -45,12 +46,12 @@ class Arms(Live):
         self.guard = Guard()
         self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled else None
         self.latest: Facts | None = None
-        """Of the latest micro-batch."""
+        """The facts of the latest micro-batch."""
         self.moved = False
-        """Whether the last `load` put anything in another place than where it is saved."""
+        """Whether the last `load` had to move or rename any part of the saved state."""
 
     def learn(self, events: Sequence[Interaction]) -> list[Notice]:
-        """Score, judge and learn a micro-batch of events; return what the adaptation loop has to say of it."""
+        """Score and learn a micro-batch of events; return the notices of the adaptation loop."""
         most = self.full.most_events
         if len(events) > most:
             parts = [events[start : start + most] for start in range(0, len(events), most)]
@@ -61,7 +62,7 @@ class Arms(Live):
         return [] if self.loop is None else self.loop.step(events, facts)
 
     def _judge(self, facts: Facts, task: Task, metric: str, losses: NDArray[np.float64]) -> None:
-        """Count the losses (B, arms) of all arms, and of what the guard followed: measured before it hears of them."""
+        """Count the losses (B, arms) of all arms, and of the arm that was followed before this batch was known."""
         counted = np.full((len(facts), len(COUNTED)), np.nan)
         counted[:, :2] = losses[:, :2]
         for domain in self.full.alone:
@@ -74,12 +75,12 @@ class Arms(Live):
         self.prequential.add(self._rows(metric)[facts.done.domain].ravel(), counted.ravel())
 
     def _rows(self, metric: str) -> NDArray[np.int64]:
-        """Return (domains, counted): where errors are kept."""
+        """Return (domains, counted): the rows of `prequential` for this metric."""
         names = [domain.name for domain in self.full.domains]
         return np.array([[self.prequential.row(name, metric, arm) for arm in COUNTED] for name in names])
 
     def end_batch(self) -> None:
-        """Take a network step on the events since the last one."""
+        """Take a network step on the events since the last step."""
         self.full.end_batch()
 
     def user_tables(self) -> dict[str, IdTable]:
@@ -87,7 +88,10 @@ class Arms(Live):
         return {"full": self.full.users}
 
     def rowless_users(self) -> set[str]:
-        """Users in the state without a row in the full learner: lately evicted, or in a challenger. Seldom many."""
+        """Return the users that the state holds without a row of the full learner.
+
+        They were evicted a moment ago, or only a challenger knows them. There are few.
+        """
         challenged = set() if self.loop is None else self.loop.users()
         return {
             user for user in challenged.union(self.full.rows.evicted_users) if user not in self.full.users
@@ -98,7 +102,7 @@ class Arms(Live):
         return self.full.end_future(now)
 
     def forget_user(self, user_id: str) -> int | None:
-        """As `Learner.forget_user`, in challengers too. Return the row they had."""
+        """Forget the user here and in challengers; see `Learner.forget_user`. Return the row they had, or None."""
         if self.loop is not None:
             self.loop.drop_user(user_id)
         return self.full.forget_user(user_id)
@@ -112,7 +116,10 @@ class Arms(Live):
         self.full.put_text_vectors(vectors, idle)
 
     def serving(self, user: str | None, domain: str) -> Serving:
-        """Return who makes this user's list (None or unknown: a new one's): what is followed for users like them."""
+        """Return how this user's list is made: by the arm that is followed for users with as many events.
+
+        user: None or an unknown id stands for a new user.
+        """
         full, index = self.full, self.full.index[domain]
         row = None if user is None else full.users.get(user)
         arm = self.guard.choice(domain, bucket(full.history.count(row, index)), "ranking")
@@ -121,7 +128,7 @@ class Arms(Live):
     def recommend(
         self, users: Sequence[str | None], domain: str, k: int, explain: int | None = None
     ) -> list[list[Recommendation]]:
-        """As `Learner.recommend`, each user's list by the arm that the guard follows for them."""
+        """Make each user's list by the arm that is followed for them; see `Learner.recommend`."""
         serving = [self.serving(user, domain) for user in users]
         lists: list[list[Recommendation]] = [[] for _ in users]
         for one in dict.fromkeys(serving):
@@ -132,7 +139,7 @@ class Arms(Live):
         return lists
 
     def report(self, domain: str) -> dict[str, float]:
-        """What is known of a domain, by the field names of `cc:domain:<domain>`."""
+        """Return the figures of a domain, by the field names of `cc:domain:<domain>`."""
         full, prequential = self.full, self.prequential
         index = full.index[domain]
         fields = {"mean": full.rating.mean(index)}
@@ -154,6 +161,7 @@ class Arms(Live):
         return fields
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "full": self.full.live(),
             "prequential": self.prequential.state(),
@@ -162,9 +170,9 @@ class Arms(Live):
         }
 
     def load(self, state: dict[str, Any]) -> list[str]:
-        """For arms that have learned nothing yet. Gives what is not as it was, a sentence each; see `models/migration`.
+        """Take up a state, before anything is learned. Return a sentence for each difference; see `models/migration`.
 
-        Raises ValueError if no domain is in both.
+        Raises ValueError if the state and the config have no domain in common.
         """
         state, notes, self.moved = fitted(state, self.state(), self.full.domains)
         wanted = self._capacities()
@@ -182,7 +190,7 @@ class Arms(Live):
         return notes
 
     def _capacities(self) -> dict[str, int]:
-        """Of the full learner's tables, by the key that sets it."""
+        """Return the capacities of the full learner's tables, by the config key that sets them."""
         full = self.full
         items = {
             f"learner.items_per_domain of {name}": full.catalogues[n].ids.capacity
@@ -192,4 +200,4 @@ class Arms(Live):
 
 
 SINGLE: dict[Arm, str] = {"text": "text", "popularity": "popularity_3d"}
-"""The signal that ranks alone, by arm."""
+"""The one signal of each arm that ranks by one signal only."""
