@@ -1,4 +1,4 @@
-"""Diversity of a list: maximal marginal relevance (Carbonell and Goldstein, 1998) on item vectors."""
+"""Make a list diverse: maximal marginal relevance (Carbonell and Goldstein, 1998) on item vectors."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from numpy.typing import NDArray
 def diversified(
     scores: NDArray[np.float64], vectors: NDArray[np.float32], k: int, diversity: float
 ) -> NDArray[np.int64]:
-    """Positions of the `k` picks, in order: each maximises (1 − d) · relevance − d · similarity to earlier picks.
+    """Return the positions of the k picks, in order, each of which maximises (1 − d) · relevance − d · similarity.
 
-    scores (n,), best first or not; vectors (n, dim). Relevance is the score scaled to 0 … 1 over the n, similarity
-    the largest cosine with a pick (0 for an item without vector). d = 0 is the order of the scores.
+    Relevance is the score scaled to 0 … 1 over the n. Similarity is the largest cosine with an earlier pick, 0 for an
+    item without a vector. scores: (n,) in any order. vectors: (n, dim). diversity: d; 0 is the order of the scores.
+
+    The second item is a copy of the first, so the third takes its place:
+
+    >>> vectors = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
+    >>> diversified(np.array([3.0, 2.0, 1.0]), vectors, k=2, diversity=0.5).tolist()
+    [0, 2]
     """
     n = len(scores)
     if diversity <= 0.0 or n == 0:
