@@ -1,4 +1,4 @@
-"""A copy of a network, the champion, that learns the champion's batches with a strategy of its own."""
+"""Train a copy of a network, the champion, on the same batches with another strategy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from models.transfer.strategies import PLANS, Strategy
 
 
 class ShadowNetwork(Live):
-    """Begins as the champion is. Of the item rows it holds only those learned since; see `CopyOnWriteTable`."""
+    """A challenger of the network, which begins as a copy of the champion.
+
+    It holds only the item rows that were learned since; see `CopyOnWriteTable`.
+    """
 
     def __init__(self, champion: NetworkTrainer, items: ItemRows) -> None:
         self._champion, self._items = champion, CopyOnWriteItems(items)
@@ -30,7 +33,7 @@ class ShadowNetwork(Live):
             self.trainer.adapter.share_anew(target)
 
     def train(self, batch: Events, layout: BatchLayout) -> float:
-        """Take the step that the champion has just taken; return the loss (nan: skipped)."""
+        """Take the step that the champion has just taken. Return the loss, nan if the step was skipped."""
         self.trainer.kappa = list(self._champion.kappa)
         return self.trainer.train(batch, layout)
 
@@ -41,13 +44,14 @@ class ShadowNetwork(Live):
         self._champion.strategy = list(self.trainer.strategy)
 
     def end(self) -> None:
-        """Leave the champion's table alone again."""
+        """Detach this network from the champion's table."""
         self._items.table.detach()
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return self.trainer.live() | {"items": self._items.table.live()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up what `live` gave. Rows of users, which earlier versions had, are ignored."""
+        """Take up a state. Rows of users, which earlier versions had, are ignored."""
         self.trainer.load(state)
         self._items.table.load(state["items"])
