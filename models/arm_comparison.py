@@ -98,7 +98,7 @@ class Arms(Live):
         }
 
     def end_future(self, now: float) -> bool:
-        """As `Learner.end_future`."""
+        """Set every clock and every stored time after `now` (seconds) to `now`; see `Learner.end_future`."""
         return self.full.end_future(now)
 
     def forget_user(self, user_id: str) -> int | None:
@@ -108,11 +108,11 @@ class Arms(Live):
         return self.full.forget_user(user_id)
 
     def put_item(self, item: Item) -> bool:
-        """As `Learner.put_item`."""
+        """Replace what is known of the item by its latest item event; see `Learner.put_item`."""
         return self.full.put_item(item)
 
     def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
-        """As `Learner.put_text_vectors`."""
+        """Take in raw text vectors by domain and item id; see `Learner.put_text_vectors`."""
         self.full.put_text_vectors(vectors, idle)
 
     def serving(self, user: str | None, domain: str) -> Serving:

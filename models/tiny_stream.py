@@ -1,4 +1,4 @@
-"""A stream of some hundred events, learned by small learners: every kernel runs, with the types that it has in use."""
+"""Learn a stream of some hundred events with small learners, so that every kernel runs with the types of production."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.text.encoder import HashingEncoder
 from models.threads import use_one_thread
 
 BATCHES = (1, 16, 5)
-"""Events of a micro-batch, in turn: one alone takes other ways."""
+"""Sizes of the micro-batches, in turn. A single event takes other branches than several."""
 USERS, ITEMS, EVENTS = 16, 60, 300
 START = 1_700_000_000_000
 DOMAINS = (Domain("source"), Domain("target", "target"))
@@ -27,7 +27,7 @@ TITLES = ("red sea", "old road", "night king", "ghost star", "happy war")
 def learn_it() -> None:
     """Learn, recommend, explain, forget, save and load."""
     use_one_thread()
-    # With few items lists are searched whole, else by an index. Few rows, so that some are given away.
+    # A small catalogue is searched without an index, a large one with it. The few rows lead to evictions.
     for exact in (1_000, 4):
         settings = LearningSettings(users=USERS - 4, items_per_domain=ITEMS - 4, exact_items=exact)
         arms = Arms(DOMAINS, settings)
@@ -82,7 +82,7 @@ def _kind(value: float | None) -> Kind:
 
 
 def _ask(arms: Arms) -> None:
-    """Read as publisher and commands do, then forget a user and remove an item."""
+    """Read like the publisher and the commands, then forget a user and remove an item."""
     known = next(iter(arms.full.users))
     for domain in arms.full.index:
         arms.recommend([known, "nobody", None], domain, 5, explain=2)

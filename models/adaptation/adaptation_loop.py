@@ -40,7 +40,7 @@ class Notice(NamedTuple):
 
 
 class AdaptationLoop(Live):
-    """`step` after every micro-batch. One challenger a domain and part at a time."""
+    """The adaptation loop. Call `step` after every micro-batch. Each domain and part has one challenger at a time."""
 
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
@@ -150,10 +150,12 @@ class AdaptationLoop(Live):
         return {user for challenger in self.running.values() for user in challenger.users()}
 
     def drop_user(self, user_id: str) -> None:
+        """Forget the user in all challengers."""
         for challenger in self.running.values():
             challenger.drop_user(user_id)
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "drift": self.drift.state(),
             "waiting": self._waiting,
@@ -161,6 +163,7 @@ class AdaptationLoop(Live):
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.drift.load(state["drift"])
         self._waiting = {name: list(actions) for name, actions in state["waiting"].items()}
         self.running = {}

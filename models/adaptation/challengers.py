@@ -72,6 +72,7 @@ class FreshBias(Live):
         self.bias.learn(x, error, 1.0 + self.bias.predictive_variance(x))
 
     def promote(self) -> None:
+        """Add the weights to the champion's."""
         self.learner.rating.bias.absorb(self.bias)
 
     def users(self) -> set[str]:
@@ -79,12 +80,15 @@ class FreshBias(Live):
         return self.bias.users()
 
     def drop_user(self, user_id: str) -> None:
+        """Forget the user's weights."""
         self.bias.drop_user(user_id, [self.learner.domains[self.domain].name])
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {"test": msgspec.to_builtins(self.test), "bias": self.bias.live()}
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.test = msgspec.convert(state["test"], PairedTest)
         self.bias.load(state["bias"])
 
@@ -116,18 +120,22 @@ class ShorterMemory(Live):
             self.test.add_many(ndcg_losses(champion), ndcg_losses(own))
 
     def promote(self) -> None:
+        """Replace the champion's weights by these."""
         self.learner.ranker.choices[self.domain].take_over(self.choice)
 
     def users(self) -> set[str]:
+        """Return no ids, because it learns nothing about single users."""
         return set()
 
     def drop_user(self, user_id: str) -> None:
         """Do nothing: it learns nothing about single users."""
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {"test": msgspec.to_builtins(self.test), "choice": self.choice.live()}
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.test = msgspec.convert(state["test"], PairedTest)
         self.choice.load(state["choice"])
 

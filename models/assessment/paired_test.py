@@ -69,6 +69,16 @@ class PairedTest(msgspec.Struct):
     still have a probability p of log(2 / α) / t, as (1 - p)^t ≥ α / 2, and may make a difference as large as a loss.
     The mean is then off by s p. Source: the rule of three, Hanley and Lippman-Hand (1983), "If nothing goes wrong, is
     everything all right?"; such a term in an interval: Maurer and Pontil (2009), "Empirical Bernstein bounds".
+
+    With equal differences only the floor is left, here 1 · log(200) / 30:
+
+    >>> test = PairedTest()
+    >>> test.add_many(np.full(30, 1.0), np.full(30, 1.0))
+    >>> round(test.margin, 6) == round(float(np.log(200) / 30), 6), test.verdict()
+    (True, 'open')
+    >>> test.add_many(np.full(30, 1.0), np.full(30, 0.0))
+    >>> test.mean, test.verdict()
+    (0.5, 'better')
     """
 
     alpha: float = ALPHA

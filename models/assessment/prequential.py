@@ -41,7 +41,11 @@ GAINS = np.append(NDCG, 0.0)
 
 
 def ndcg_losses(rank: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return 1 - NDCG@10 of ranks (n,), 0 the best; nan where the rank is negative: not ranked."""
+    """Return 1 - NDCG@10 of ranks (n,), 0 the best; nan where the rank is negative: not ranked.
+
+    >>> ndcg_losses(np.array([0, 2, 10, -1])).tolist()  # 1 / log2(2 + 2) = 0.5
+    [0.0, 0.5, 1.0, nan]
+    """
     loss: NDArray[np.float64] = np.where(rank >= 0, 1.0 - GAINS[np.minimum(rank, len(GAINS) - 1)], np.nan)
     return loss
 

@@ -35,6 +35,15 @@ class Touched:
 
     At first everything is marked, because nothing of a new table is saved. Until the first `take` no key is noted, so
     marks cost nothing if nothing is saved.
+
+    >>> marks = Touched()
+    >>> marks.take().all
+    True
+    >>> marks.add("a"), marks.add("b"), marks.drop("a")
+    (None, None, None)
+    >>> taken = marks.take()
+    >>> list(taken.keys), list(taken.gone)
+    (['b'], ['a'])
     """
 
     def __init__(self) -> None:
@@ -46,6 +55,7 @@ class Touched:
         self._marks = Marks()
 
     def add(self, key: Any, value: Any = None) -> None:
+        """Mark a key as written. value: kept with the mark."""
         if not self._marks.all:
             self._marks.keys[key] = value
 

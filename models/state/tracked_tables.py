@@ -96,9 +96,11 @@ class Rows(Part):
     kind: ClassVar[str] = "rows"
 
     def whole(self) -> NDArray[Any]:
+        """Return what a state holds of the table."""
         return self.values
 
     def changes(self, marks: Marks) -> dict[str, Any]:
+        """Return the marked rows or keys as copies."""
         rows = _rows(marks, len(self.values))
         return {"rows": rows, "values": self.values[rows], "length": len(self.values)}
 
@@ -110,9 +112,11 @@ class Texts(Part):
     kind: ClassVar[str] = "texts"
 
     def whole(self) -> list[str]:
+        """Return what a state holds of the table."""
         return list(self.values)
 
     def changes(self, marks: Marks) -> dict[str, Any]:
+        """Return the marked rows or keys as copies."""
         rows = _rows(marks, len(self.values)).tolist()
         return {"rows": rows, "values": [self.values[n] for n in rows], "length": len(self.values)}
 
@@ -125,9 +129,11 @@ class Order(Part):
     kind: ClassVar[str] = "order"
 
     def whole(self) -> dict[str, Any]:
+        """Return what a state holds of the table."""
         return {"ids": list(self.rows), "rows": list(self.rows.values()), "free": list(self.free)}
 
     def changes(self, marks: Marks) -> dict[str, Any]:
+        """Return the marked rows or keys as copies."""
         ids = list(islice(reversed(self.rows), len(marks.keys)))[::-1]
         rows = [marks.keys[key] for key in ids]
         return {"ids": ids, "rows": rows, "free": list(self.free), "gone": list(marks.gone)}
@@ -141,10 +147,12 @@ class Named(Part):
     kind: ClassVar[str] = "named"
 
     def whole(self) -> dict[str, Any]:
+        """Return what a state holds of the table."""
         names = self.names()
         return {"names": names, **self.columns(names)}
 
     def changes(self, marks: Marks) -> dict[str, Any]:
+        """Return the marked rows or keys as copies."""
         names = list(marks.keys)
         return {"gone": list(marks.gone), "names": names, **self.columns(names)}
 
@@ -156,9 +164,11 @@ class Lists(Part):
     kind: ClassVar[str] = "lists"
 
     def whole(self) -> dict[str, NDArray[np.int64]]:
+        """Return what a state holds of the table."""
         return packed(self.values, sorted(self.values))
 
     def changes(self, marks: Marks) -> dict[str, Any]:
+        """Return the marked rows or keys as copies."""
         touched = sorted(marks.keys.keys() | marks.gone.keys())
         return {"touched": np.array(touched, np.int64), **packed(self.values, touched)}
 
@@ -175,9 +185,11 @@ class Places(Part):
     kind: ClassVar[str] = "places"
 
     def whole(self) -> dict[str, NDArray[Any]]:
+        """Return what a state holds of the table."""
         return self._at(self.filled())
 
     def changes(self, marks: Marks) -> dict[str, Any]:
+        """Return the marked rows or keys as copies."""
         return self._at(marks.rows())
 
     def _at(self, at: Rows_) -> dict[str, Any]:

@@ -155,6 +155,7 @@ class TextBasis(Live):
             trailing -= min(may_trail, trailing)
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "mean": self.mean,
             "columns": Rows(self._written, self._columns),
@@ -162,6 +163,7 @@ class TextBasis(Live):
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.mean, self._columns = state["mean"], state["columns"].copy()
         self.claims = {name: msgspec.convert(claim, Claim) for name, claim in state["claims"].items()}
         self._written.everything()
@@ -182,6 +184,10 @@ def principal(left: Array, count: int) -> Array:
 
     If many are equally long, any mix of them is as good, but an exact decomposition tends to give each to one text and
     none to the others. A randomized decomposition shares them (Halko, Martinsson and Tropp, 2011).
+
+    >>> print(np.abs(principal(np.array([[3, 0], [0, 1]], np.float32), 2)))  # the signs are free
+    [[1. 0.]
+     [0. 1.]]
     """
     if count > MOST_DIRECTIONS * min(left.shape):
         _, lengths, found = np.linalg.svd(left, full_matrices=False)

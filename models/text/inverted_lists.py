@@ -39,6 +39,14 @@ class VectorIndex:
 
     Its owner holds the vectors and says which have changed. It does not hold zero vectors. The lists are part of the
     state, because their rows depend on when they were made. Memory: `dim + 16` bytes a row, and the centres.
+
+    Two kinds of vectors come into lists of their own:
+
+    >>> index, vectors = VectorIndex(dim=2, limit=2), np.array([[1, 0], [0, 1], [1, 0], [0, 1]], np.float32)
+    >>> index.all_changed(vectors)
+    >>> lists = index.lists(vectors, size=4)
+    >>> [lists.members[a:b].tolist() for a, b in zip(lists.begin, lists.begin[1:]) if a < b]
+    [[0, 2], [1, 3]]
     """
 
     def __init__(self, dim: int, limit: int) -> None:

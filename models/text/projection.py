@@ -112,6 +112,7 @@ class Projection(Live):
         return total
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "basis": self.basis.live(),
             "new": dict(self._new),
@@ -124,6 +125,7 @@ class Projection(Live):
         return {"raw": np.stack(rows) if rows else np.zeros((0, self._width), np.float32)}
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         if "basis" in state:
             self.basis.load(state["basis"])
             self._new, self._width = dict(state["new"]), int(state["width"])

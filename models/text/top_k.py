@@ -27,7 +27,11 @@ def best(scores: NDArray[Any], allowed: NDArray[np.bool_], k: int) -> NDArray[np
 
 
 def leading(scores: NDArray[Any], k: int) -> NDArray[np.int64]:
-    """Return the places of the k highest scores (of all, if fewer), highest first; equals in their order."""
+    """Return the places of the k highest scores (of all, if fewer), highest first; equals in their order. scores: (n,).
+
+    >>> leading(np.array([1.0, 3.0, 2.0, 3.0]), 3).tolist()
+    [1, 3, 2]
+    """
     if len(scores) <= k:
         return np.argsort(-scores, kind="stable")
     # Few scores reach the k-th, as a rule: sorting only those costs a twentieth of sorting all.

@@ -147,6 +147,7 @@ class DomainAdapter:
         self._best[source].forget()
 
     def state(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "events": self.events.copy(),
             "sharing_from": self._sharing_from.copy(),
@@ -157,6 +158,7 @@ class DomainAdapter:
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.events = state["events"].copy()
         self._sharing_from = state.get("sharing_from", np.zeros_like(self.events)).copy()
         self.divergence = {int(t): {int(s): d for s, d in pairs} for t, pairs in state["divergence"].items()}

@@ -170,6 +170,7 @@ class Search:
             self._rest, self.trial = REST * self.trial.events, None
 
     def state(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "trial": None if self.trial is None else msgspec.to_builtins(self.trial),
             "rest_events": self._rest,
@@ -179,6 +180,7 @@ class Search:
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.trial = None if state["trial"] is None else msgspec.convert(state["trial"], Trial)
         self._rest, self._turn = rest_events(state), state["turn"]
         self._wanted = list(state["wanted"])
