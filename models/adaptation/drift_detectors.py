@@ -45,12 +45,18 @@ class Watch:
 
     Page-Hinkley watches the bias: the learner is fast and would correct half of a shift before ADWIN cuts.
 
-    Errors of ±1 shift by 2 after 600 values. Each then adds 2 - 0.25 - its part of the mean, until 30 is reached:
+    Errors of ±1 shift by 2 after 600 values. Page-Hinkley needs 30 / (2 - 0.25) = 17 of them, or one or two more:
 
-    >>> watch, errors = Watch("bias"), np.tile([1.0, -1.0], 400)
+    >>> errors = np.tile([1.0, -1.0], 400)
     >>> errors[600:] += 2.0
-    >>> watch.update(errors), round(watch.score, 1)
-    ([619], 1.3)
+    >>> Watch("bias").update(errors)
+    [618]
+
+    Squared errors rise from 0 to 1. ADWIN cuts after a few values, and the alarm comes `LOOK` values later:
+
+    >>> alarms = Watch("rating_error").update(np.repeat([0.0, 1.0], 600))
+    >>> len(alarms), 600 + LOOK < alarms[0] < 600 + LOOK + 64
+    (1, True)
     """
 
     def __init__(self, detector: Detector) -> None:

@@ -27,7 +27,6 @@ PARTS = len(BUCKETS) + len(GAPS) + 4
 FIRST_GAP = len(BUCKETS) + 2
 RATE = 0.02
 FORGET = 0.9995
-NOT_CHOSEN = -1
 
 
 class Signals(NamedTuple):
@@ -207,14 +206,6 @@ class ConditionalLogit(LiveRows):
     def reserve(self, users: int) -> None:
         """Make room for this many users."""
         self._users.reserve(users)
-
-    def weights_for(self, user: int | None, events: int, gap: float | None) -> Array:
-        """Return all parts added up, (5 · signals,). gap: seconds since the user's last event, None without one."""
-        out = np.zeros(self.weights.shape[1], np.float32)
-        known = user is not None and 0 <= user < len(self.users)
-        slopes = self.users[user, 0] if known else np.zeros(self.signals, np.float32)
-        weights_of(self.weights, slopes, *part_rows(events, -1.0 if gap is None else gap), out)
-        return out
 
     def fresh(self) -> ConditionalLogit:
         """Return a copy of the shared weights without users' slopes, which takes large steps as at the start."""

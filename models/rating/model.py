@@ -208,12 +208,6 @@ class RatingModel(Live):
         biases: Floats = self.unit[domain] * (own + self.text.predict_all(vectors))
         return biases
 
-    def item_bias(self, domain: int, item: int | None, vector: NDArray[np.float32]) -> float:
-        """Return how far from the mean this item lies for users at large: its text and its own record."""
-        held = self.cells.sizes[domain]
-        own = 0.0 if item is None or item >= held else float(self.cells.arrays.item[domain, item, 0])
-        return self.unit[domain] * (own + self.text.predict(vector))
-
     def domain_terms(self, domain: int) -> dict[str, float]:
         """Return the domain's running bias correction, by name, in rating units (`external`: a factor)."""
         unit = self.unit[domain]

@@ -99,14 +99,8 @@ class TextPrior:
         """Begin with β = 0. width: k, length of an item vector."""
         self.arrays = TextArrays(np.zeros(2), np.zeros(width), np.eye(width) / PRIOR_STRENGTH)
 
-    def predict(self, vector: NDArray[np.float32]) -> float:
-        """Return β · x of one item vector (k,), in quarters of the rating range."""
-        x = np.empty(len(vector))
-        scale_vector(self.arrays, vector, x)
-        return text_rating(self.arrays, x)
-
     def predict_all(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return `predict` of each item vector, (n,). vectors: (n, k)."""
+        """Return β · x of each item vector, (n,), in quarters of the rating range. vectors: (n, k)."""
         squares, count = self.arrays.tally
         scale = (count / squares) ** 0.5 if squares > 0 else 0.0
         ratings: NDArray[np.float64] = vectors.astype(np.float64) @ self.arrays.mean * scale

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.signals import (
@@ -71,8 +70,3 @@ def fill(columns: Columns) -> None:
     network_affinity.standardised_affinity(columns, NETWORK)
     for n in LOGS:
         log1p(columns.values[n, : columns.size])
-
-
-def matrix(values: NDArray[np.float32], places: NDArray[np.int64] = ALL) -> NDArray[np.float32]:
-    """Return (C, signals): the columns at these places of (columns, C) values, a row a candidate."""
-    return np.ascontiguousarray(values[places].T)

@@ -1,12 +1,36 @@
-"""A network that has learned something."""
+"""Fixtures that several tests of the network share."""
+
+from __future__ import annotations
 
 import pytest
+import torch
 
+from models.network import strategy_search
+from models.transfer.strategies import Trial
 from tests.support.network_world import World
+
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
 def trained() -> World:
+    """A network that has learned something."""
     world = World()
     world.learn(150)
     return world
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials begin at once and are short."""
+    monkeypatch.setattr("models.transfer.strategies.READY_EVENTS", 1)
+    monkeypatch.setattr("models.transfer.strategies.REST", 1)
+    monkeypatch.setattr("models.transfer.strategies.TRIAL_STEPS", 3)
+    monkeypatch.setattr(strategy_search, "READY_EVENTS", 1)
+
+
+@pytest.fixture
+def undecided(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """As `eager`, and no shadow is ever better."""
+    request.getfixturevalue("eager")
+    monkeypatch.setattr(Trial, "verdict", lambda trial: "open" if trial.steps < 3 else "worse")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.signals.covisit_scores import OWN_COLUMNS
-from models.signals.registry import ALL, LAYOUT, LEFT_OUT, NAMES, PLACES, TARGET_ONLY, matrix
+from models.signals.registry import ALL, LAYOUT, LEFT_OUT, NAMES, PLACES, TARGET_ONLY
 from tests.support.plain import ranking as plain
 from tests.support.ranking_world import World
 
@@ -48,8 +48,3 @@ def test_names_and_places_fit() -> None:
     assert without == {"co_visitation_sources", "affinity"}
     moved = {LAYOUT[place].name for place in TARGET_ONLY if place != LEFT_OUT} - set(NAMES)
     assert moved == {"own_sequence", "own_sequence_60d", "own_sequence_reversed", "own_co_visitation_30d"}
-
-
-def test_the_matrix_has_a_row_a_candidate() -> None:
-    values = np.arange(3 * len(LAYOUT), dtype=np.float32).reshape(len(LAYOUT), 3)
-    assert matrix(values).tolist() == values[ALL].T.tolist()
