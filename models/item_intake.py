@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.schema import Item
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Live, Named
 from models.tables.catalogue import Catalogue, words_hash
 from models.text.projection import Key, Projection, flat, unflat
@@ -52,7 +52,7 @@ class ItemIntake(Live):
         self.projection = Projection(self.dim, leading, names)
         self._parts: dict[str, Parts] = {}
         """The parts of items with vectors made elsewhere, by `flat` key."""
-        self._parts_written = Touched()
+        self._parts_written = DirtyKeys()
         self._removed: list[set[int]] = [set() for _ in names]
 
     def removed(self, domain: int, row: int) -> bool:

@@ -10,7 +10,7 @@ from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed, peak_gb
 from consumers.bench.parts.write_checkpoint import live
 from models.state.checkpoint import CheckpointDirectory
-from models.state.snapshot import settle
+from models.state.snapshot import mark_clean
 from models.threads import use_one_thread
 
 
@@ -28,7 +28,7 @@ def measure(task: Task) -> dict[str, Any]:
         with Timed() as lists:
             outbox.load(state["outbox"])
         with Timed() as compared:
-            settle(live(arms, outbox), state)
+            mark_clean(live(arms, outbox), state)
     return {
         "users": len(arms.full.users),
         "seconds": whole.wall,

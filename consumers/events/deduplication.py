@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Live, Rows
 from models.tables.catalogue import grown, item_hash
 
@@ -23,7 +23,7 @@ class DedupWindow(Live):
         self._capacity = max(capacity, 0)
         self._seen: set[int] = set()
         self._oldest = 0
-        self._written = Touched()
+        self._written = DirtyKeys()
         """Places of the ring that were written."""
         self._events = np.zeros(0, np.int64)
         self._users = np.zeros(0, np.int64)

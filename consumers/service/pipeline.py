@@ -190,7 +190,7 @@ class Pipeline(Live):
         complete = state.get("complete_offsets", False)
         self.offsets = self.source.start(self.offsets, state["identity"], complete)
         if self.checkpointer is not None and not self.arms.moved:
-            self.checkpointer.settled(self.live(), state)
+            self.checkpointer.mark_clean(self.live(), state)
         self._end_future()
         self._start_publisher(as_known(state["store"]))
 

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from models.network.embedding_table import Array, Index, ItemRows, RowTable
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Live, Rows
 from models.tables.catalogue import grown
 
@@ -24,7 +24,7 @@ class CopyOnWriteTable(Live):
         self._base, self.dim = base, base.dim
         self._place = np.zeros(base.capacity, np.int32)  # by row: 1 + its place here; 0: it is base's
         self._row = np.zeros(0, np.int64)  # by place
-        self._written = Touched()
+        self._written = DirtyKeys()
         self._own = RowTable(base.capacity, base.dim, base.rate, self._written)
         self._used = 0
         base.attach(self)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Live, Rows
 from models.tables.catalogue import grown
 from models.tables.replay_buffer import at
@@ -60,14 +60,14 @@ class RowTable(Live):
     Row-wise Adagrad: s ← s + mean(g²), row ← row - η g / (√s + ε)  (Duchi 2011; torchrec's rowwise variant).
 
     >>> import torch
-    >>> table = RowTable(capacity=10, dim=2, rate=0.1, written=Touched())
+    >>> table = RowTable(capacity=10, dim=2, rate=0.1, written=DirtyKeys())
     >>> table.reserve(1)
     >>> table.descend(np.array([0]), torch.tensor([[3.0, 4.0]]))  # mean(g²) = 12.5
     >>> print(table.values[0].round(4))
     [-0.0849 -0.1131]
     """
 
-    def __init__(self, capacity: int, dim: int, rate: float, written: Touched) -> None:
+    def __init__(self, capacity: int, dim: int, rate: float, written: DirtyKeys) -> None:
         self.capacity, self.dim, self.rate = capacity, dim, rate
         self.values = np.zeros((0, dim), np.float32)
         self.sums = np.zeros(0, np.float32)
@@ -145,7 +145,7 @@ class ItemRows(Live):
     """One table of embedding rows for the items of all domains. An item gets a row when it is first learned."""
 
     def __init__(self, capacities: list[int], dim: int, rate: float) -> None:
-        self.table = RowTable(sum(capacities), dim, rate, Touched())
+        self.table = RowTable(sum(capacities), dim, rate, DirtyKeys())
         self._row = [np.zeros(0, np.int64) for _ in capacities]
         """By domain and catalogue row: 1 + the table's row, or 0 for none."""
         self._free: list[int] = []

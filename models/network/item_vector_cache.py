@@ -8,7 +8,7 @@ import numpy as np
 
 from models.network.embedding_table import Array, Index, ItemTable
 from models.network.numpy_scorer import NumpyScorer
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Live, Rows
 from models.tables.catalogue import Catalogue
 from models.text.inverted_lists import VectorIndex
@@ -29,7 +29,7 @@ class ItemVectors(Live):
     def __init__(self, domain: int, catalogue: Catalogue, scorer: NumpyScorer, rows: ItemTable) -> None:
         self._domain, self._catalogue, self._scorer, self._rows = domain, catalogue, scorer, rows
         self._values = np.zeros((0, rows.table.dim), np.float32)
-        self._written = Touched()
+        self._written = DirtyKeys()
         self._stale: set[int] = set()
         self._age = 0  # events learned since all were computed
         self.index = VectorIndex(rows.table.dim, catalogue.exact_items)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import finite, kernel
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
 from models.state.tracked_tables import LiveRows, Rows
 
@@ -182,7 +182,7 @@ class ConditionalLogit(LiveRows):
         prior: Wide,
         knots: NDArray[np.floating[Any]],
         names: tuple[str, ...],
-        written: Touched | None = None,
+        written: DirtyKeys | None = None,
     ) -> None:
         """Begin with the prior as the shared weights.
 
@@ -190,7 +190,7 @@ class ConditionalLogit(LiveRows):
         owner.
         """
         self.names = names
-        self.written = written or Touched()
+        self.written = written or DirtyKeys()
         self.knots = knots.astype(np.float32)
         self.signals = len(prior)
         self.weights = np.zeros((PARTS, self.signals * (1 + BENDS)))

@@ -32,7 +32,7 @@ from models.signals.item_statistics import ItemStatistics
 from models.signals.registry import ALL, KNOTS, NAMES, PRIOR, TARGET_ONLY
 from models.signals.signal import Asked, Items, Scratch
 from models.signals.text_affinity import add_to_profiles, normalise
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Live
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done, Recalled, Seen
@@ -57,7 +57,7 @@ class Ranker(Live):
         catalogues: list[Catalogue],
         compare: bool = True,
         threads: int = 1,
-        users: Touched | None = None,
+        users: DirtyKeys | None = None,
     ) -> None:
         """Begin without events. compare: whether targets get a target-only ranker. users: dirty user rows."""
         self.catalogues = catalogues

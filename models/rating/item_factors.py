@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.rating.domain_tables import stacked, widened
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Live, Rows
 
 OFFSET_STRENGTH = 12.0
@@ -116,7 +116,7 @@ class ItemFactors(Live):
 
     def __init__(self, domains: int, width: int) -> None:
         """Begin without ratings. domains: D, their number. width: k, axes of an item's vector."""
-        self.written = [Touched() for _ in range(domains)]
+        self.written = [DirtyKeys() for _ in range(domains)]
         """Dirty item rows, by domain."""
         self.sizes = [0] * domains
         """The number of rows in use, by domain."""

@@ -17,7 +17,7 @@ from models.rating.row_cells import Ids, RowCells
 from models.rating.text_prior import TextPrior
 from models.rating.user_taste import UserTaste
 from models.schema import Domain
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Live
 
 TASTE_WIDTH = 16
@@ -71,9 +71,9 @@ class RatingModel(Live):
         self.text = TextPrior(dim)
         self.items = ItemFactors(count, width)
         self.taste = UserTaste(width)
-        self.share_marks(Touched(), [Touched() for _ in domains])
+        self.share_marks(DirtyKeys(), [DirtyKeys() for _ in domains])
 
-    def share_marks(self, users: Touched, items: Sequence[Touched]) -> None:
+    def share_marks(self, users: DirtyKeys, items: Sequence[DirtyKeys]) -> None:
         """Mark written rows here from now on. Other tables may share these marks. items: one a domain."""
         self.taste.written = self.cells.user_rows = users
         self.items.written, self.cells.item_rows = list(items), list(items)

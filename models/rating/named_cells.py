@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Named
 from models.tables.catalogue import grown
 
@@ -45,7 +45,7 @@ class NamedCells:
     """Cells by name. Each name has a slot, and slots of forgotten names are used again."""
 
     def __init__(self) -> None:
-        self.written = Touched()
+        self.written = DirtyKeys()
         """Dirty names."""
         self.slots: dict[Any, int] = {}
         self.free: list[int] = []

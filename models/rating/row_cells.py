@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.rating.domain_tables import stacked, widened
 from models.rating.named_cells import VARIANCE, Cell, NamedCells
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Rows
 from models.tables.catalogue import grown
 
@@ -62,8 +62,8 @@ class RowCells:
     def __init__(self, domains: Sequence[str], users: Ids, items: Sequence[Ids]) -> None:
         """Begin without weights. domains: names. users: table of user ids. items: one table of item ids a domain."""
         self.domains, self.users, self.items = list(domains), users, list(items)
-        self.user_rows = Touched()
-        self.item_rows = [Touched() for _ in domains]
+        self.user_rows = DirtyKeys()
+        self.item_rows = [DirtyKeys() for _ in domains]
         self.contexts = NamedCells()
         self._empty()
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import LiveRows, Rows
 from models.tables.catalogue import grown
 
@@ -164,7 +164,7 @@ class UserTaste(LiveRows):
     def __init__(self, width: int) -> None:
         """Begin without users. width: k, weights on the item vector."""
         size = LEADING + width
-        self.written = Touched()
+        self.written = DirtyKeys()
         """Dirty user rows."""
         self.arrays = TasteArrays(
             np.zeros(0, np.bool_),

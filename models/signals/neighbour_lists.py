@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Live, Places
 from models.tables.catalogue import grown
 
@@ -122,7 +122,7 @@ class NeighbourLists(Live):
     def __init__(self, kinds: int, sizes: tuple[int, ...] = SIZES) -> None:
         """Begin without lists. kinds: the number of weights of a neighbour. sizes: lengths of lists, multiples of 8."""
         self.sizes, self.most = sizes, sizes[-1]
-        self.written = Touched()
+        self.written = DirtyKeys()
         self._clear(kinds)
 
     def _clear(self, kinds: int) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.signals.signal import Column, Columns
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
 from models.state.tracked_tables import LiveRows, Rows
 from models.text.top_k import leading
@@ -119,9 +119,9 @@ class Popularity(LiveRows):
     0.75
     """
 
-    def __init__(self, listed: bool = True, written: Touched | None = None) -> None:
+    def __init__(self, listed: bool = True, written: DirtyKeys | None = None) -> None:
         """Begin without events. listed: whether the domain has lists and needs top lists. written: dirty item rows."""
-        self.written = written or Touched()
+        self.written = written or DirtyKeys()
         self.clock = np.array([np.nan, -np.inf, 0.0, 0.0, 0.0, 0.0])
         self.rows = Growing(counts=((len(HALF_LIVES),), 0.0), first=((), 0.0))
         self.top_rows = np.zeros((len(HALF_LIVES), TOP if listed else 0), np.int32)

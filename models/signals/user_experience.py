@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.signals.signal import Column, Columns
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
 from models.state.tracked_tables import LiveRows, Rows
 
@@ -51,9 +51,9 @@ class UserExperience(LiveRows):
     [1.97 0.   0.  ]
     """
 
-    def __init__(self, written: Touched | None = None) -> None:
+    def __init__(self, written: DirtyKeys | None = None) -> None:
         """Begin without events. written: dirty item rows, shared with the rows' owner."""
-        self.written = written or Touched()
+        self.written = written or DirtyKeys()
         self.rows = Growing(moments=((3,), 0.0))
         self.total = np.zeros(3)
 

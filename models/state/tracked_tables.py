@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Marks, Touched
+from models.state.dirty_keys import DirtyKeys, Marks
 
 Rows_ = NDArray[np.int64]
 
@@ -25,7 +25,7 @@ Rows_ = NDArray[np.int64]
 class Part(msgspec.Struct):
     """One table. `kind` names the function in `merging.MERGE` that applies its changes."""
 
-    touched: Touched
+    touched: DirtyKeys
     kind: ClassVar[str] = ""
 
     def whole(self) -> Any:
@@ -60,7 +60,7 @@ class Live:
 class LiveRows(Live):
     """An object whose tables share one set of marks, `written`. The owner of the rows may replace it."""
 
-    written: Touched
+    written: DirtyKeys
 
 
 def whole(value: Any) -> Any:
@@ -136,7 +136,7 @@ class Order(Part):
         """Return the marked rows or keys as copies."""
         ids = list(islice(reversed(self.rows), len(marks.keys)))[::-1]
         rows = [marks.keys[key] for key in ids]
-        return {"ids": ids, "rows": rows, "free": list(self.free), "gone": list(marks.gone)}
+        return {"ids": ids, "rows": rows, "free": list(self.free), "gone": list(marks.deleted)}
 
 
 class Named(Part):
@@ -154,7 +154,7 @@ class Named(Part):
     def changes(self, marks: Marks) -> dict[str, Any]:
         """Return the marked rows or keys as copies."""
         names = list(marks.keys)
-        return {"gone": list(marks.gone), "names": names, **self.columns(names)}
+        return {"gone": list(marks.deleted), "names": names, **self.columns(names)}
 
 
 class Lists(Part):
@@ -169,7 +169,7 @@ class Lists(Part):
 
     def changes(self, marks: Marks) -> dict[str, Any]:
         """Return the marked rows or keys as copies."""
-        touched = sorted(marks.keys.keys() | marks.gone.keys())
+        touched = sorted(marks.keys.keys() | marks.deleted.keys())
         return {"touched": np.array(touched, np.int64), **packed(self.values, touched)}
 
 

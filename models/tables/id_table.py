@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Live, Order, Rows
 
 
@@ -36,10 +36,10 @@ class IdTable(Live):
         """The id of each row, empty for a free row."""
         self._rows: OrderedDict[str, int] = OrderedDict()
         self._free: list[int] = []
-        self._seen, self.written = Touched(), Touched()
+        self._seen, self.written = DirtyKeys(), DirtyKeys()
         self._number: Callable[[str], int] | None = None
         self._numbers = np.zeros(0, np.int64)
-        self._numbered = Touched()
+        self._numbered = DirtyKeys()
 
     def __len__(self) -> int:
         return len(self._rows)

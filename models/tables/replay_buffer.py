@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Live, Rows
 from models.tables.catalogue import grown
 
@@ -108,8 +108,8 @@ class ReplayBuffer(Live):
         self._item_born = [np.zeros(0, np.int64) for _ in range(domains)]
         self._held = np.zeros(0, np.int64)
         """The number of events of each user row. A row without events needs no search."""
-        self._slots, self._users = Touched(), Touched()
-        self._items = [Touched() for _ in range(domains)]
+        self._slots, self._users = DirtyKeys(), DirtyKeys()
+        self._items = [DirtyKeys() for _ in range(domains)]
         self._events = Events(
             domain=np.zeros(capacity, np.int64),
             user=np.zeros(capacity, np.int64),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
 from models.state.tracked_tables import Lists, LiveRows, Rows, unpacked
 from models.tables.catalogue import Catalogue, grown, item_hash
@@ -33,10 +33,12 @@ class History(LiveRows):
     Seen entries are hashes of item ids, so they outlive an item's eviction.
     """
 
-    def __init__(self, catalogues: list[Catalogue], length: int = 50, written: Touched | None = None) -> None:
+    def __init__(
+        self, catalogues: list[Catalogue], length: int = 50, written: DirtyKeys | None = None
+    ) -> None:
         """Begin without events. length: places of a ring. written: dirty user rows, shared with the rows' owner."""
         self.catalogues = catalogues
-        self.written = written or Touched()
+        self.written = written or DirtyKeys()
         self.length = length
         self.sequence = 0
         """The number of events so far."""
@@ -53,7 +55,7 @@ class History(LiveRows):
         self._rings = Growing(types, **{name: (shape, 0) for name, shape in shapes.items()})
         self._born = np.zeros((len(catalogues), 0), np.int64)
         self._seen: list[dict[int, array[int]]] = [{} for _ in catalogues]
-        self._seen_written = [Touched() for _ in catalogues]
+        self._seen_written = [DirtyKeys() for _ in catalogues]
         self._births = 0
 
     @property

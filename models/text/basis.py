@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Live, Rows
 
 SETTLED_TEXTS = 256
@@ -69,7 +69,7 @@ class TextBasis(Live):
         self.mean: Array | None = None
         self._columns = np.zeros((dim, 0), np.float32)
         """(dim, D): each row is a column of the basis."""
-        self._written = Touched()
+        self._written = DirtyKeys()
 
     @property
     def used(self) -> NDArray[np.bool_]:

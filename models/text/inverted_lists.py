@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Rows
 from models.text.nearest import NONE, Lists
 
@@ -54,7 +54,7 @@ class VectorIndex:
         self._centres = np.zeros((0, dim), np.float32)
         self._list_of = np.zeros(0, np.int32)
         """(rows,): 1 + the number of the row's list; 0 for none."""
-        self.written = Touched()
+        self.written = DirtyKeys()
         self._loose: dict[int, None] = {}
         self._drifted: list[RowIds] = []
         self._place = np.zeros(0, np.int32)

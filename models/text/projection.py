@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Live, Named
 from models.text.basis import TextBasis
 
@@ -40,7 +40,7 @@ class Projection(Live):
         self._new: dict[str, int] = {}
         """By domain, its raw vectors that came after the last fit and after the last pause of the encoder."""
         self._width = 0
-        self._written = Touched()
+        self._written = DirtyKeys()
 
     def take(self, raw: dict[Key, Array], idle: bool) -> dict[Key, Array]:
         """Add raw vectors by key; return all item vectors that are new or changed.

@@ -33,7 +33,7 @@ from models.arm_comparison import Arms
 from models.network.strategy_search import StrategySearch
 from models.schema import Interaction
 from models.state.checkpoint import CheckpointDirectory
-from models.state.snapshot import settle
+from models.state.snapshot import mark_clean
 from models.threads import use_one_thread
 from serving.pseudonyms import Pseudonyms
 from serving.publication.publication_queue import Outbox
@@ -98,7 +98,7 @@ def start(folder: Path, users: int) -> None:
             outbox.load(state["outbox"])
         print(f"  lists in {part}")
         with Timed() as part:
-            settle(live(arms, outbox, forgetting), state)
+            mark_clean(live(arms, outbox, forgetting), state)
         print(f"  compared in {part}")
     print(f"  in all {whole}")
 

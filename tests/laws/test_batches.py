@@ -251,7 +251,7 @@ def test_increments_after_batches_add_up_to_the_state() -> None:
         live_on(arms, first, first + 16)
         taken = snapshot(arms.live(), increment=True)
         if n % 5 == 2:
-            taken.lost()
+            taken.restore_dirty()
             continue
         changes.append(decoded(taken))
         if n % 6 == 0:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from models.state import merging
 from models.state.checkpoint import CheckpointDirectory
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.merging import MERGE, merged
 from models.state.snapshot import joined, snapshot
 from models.state.tracked_tables import Lists, Live, Named, Places, Rows, Texts
@@ -34,7 +34,7 @@ class Tables(Live):
         self.names: dict[str, float] = {}
         self.lists: dict[int, array[int]] = {}
         self.places = {"ids": np.full(6, -1, np.int32), "weights": np.zeros(6, np.float32)}
-        self.marks = {name: Touched() for name in ("rows", "names", "lists", "places", "rival")}
+        self.marks = {name: DirtyKeys() for name in ("rows", "names", "lists", "places", "rival")}
         self.rival: np.ndarray[Any, Any] | None = None
         self.waiting: list[list[int]] = []
 

@@ -13,7 +13,7 @@ from tests.support.states import decoded, differences
 # The records
 
 
-# Touched users
+# DirtyKeys users
 
 
 def test_touched_users_and_items_are_written(world: World) -> None:
