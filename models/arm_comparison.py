@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptation.adaptation_loop import AdaptationLoop, Notice
-from models.arm_selector import ARMS, Arm, Guard, Task, bucket, buckets
+from models.arm_selector import ARMS, Arm, ArmSelector, Task, bucket, buckets
 from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential
 from models.facts import Facts
 from models.learner import Learner
@@ -43,7 +43,7 @@ class Arms(Live):
         self.full = Learner(domains, settings)
         self._ranges = np.array([domain.rating_range for domain in domains])
         self.prequential = Prequential()
-        self.guard = Guard()
+        self.selector = ArmSelector()
         self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled else None
         self.latest: Facts | None = None
         """The facts of the latest micro-batch."""
@@ -71,7 +71,7 @@ class Arms(Live):
             if len(here):
                 places = buckets(facts.recalled.events[here])
                 name = self.full.domains[domain].name
-                counted[here, 2] = self.guard.judge(name, task, places, losses[here])
+                counted[here, 2] = self.selector.judge(name, task, places, losses[here])
         self.prequential.add(self._rows(metric)[facts.done.domain].ravel(), counted.ravel())
 
     def _rows(self, metric: str) -> NDArray[np.int64]:
@@ -122,7 +122,7 @@ class Arms(Live):
         """
         full, index = self.full, self.full.index[domain]
         row = None if user is None else full.users.get(user)
-        arm = self.guard.choice(domain, bucket(full.history.count(row, index)), "ranking")
+        arm = self.selector.choice(domain, bucket(full.history.count(row, index)), "ranking")
         return Serving(arm, SINGLE.get(arm), arm == "target_only" and index in full.ranker.alone)
 
     def recommend(
@@ -165,7 +165,7 @@ class Arms(Live):
         return {
             "full": self.full.live(),
             "prequential": self.prequential.state(),
-            "guard": self.guard.state(),
+            "guard": self.selector.state(),
             "loop": None if self.loop is None else self.loop.live(),
         }
 
@@ -183,7 +183,7 @@ class Arms(Live):
             if rows > wanted[name]
         ]
         self.prequential.load(state["prequential"])
-        self.guard.load(state["guard"])
+        self.selector.load(state["guard"])
         if self.loop is not None and state["loop"] is not None:
             self.loop.load(state["loop"])
             notes += self.loop.drift.notes

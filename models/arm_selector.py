@@ -95,7 +95,7 @@ def follow(tests: Tests, places: Index, losses: Floats, lost: Floats) -> None:
             sums[at] = 0.0
 
 
-class Guard:
+class ArmSelector:
     """The selector of arms. It follows `full` until a test finds a better arm, then that arm on the same terms.
 
     Every other arm is tested against the followed arm on each event that both have judged. A switch needs the lower end
@@ -103,7 +103,7 @@ class Guard:
     on losses of deviation σ, is left after O(σ²/δ² log) events, and following it costs O(σ²/δ log) in all. An arm that
     is as good as another is left in 1 % of the epochs.
 
-    >>> selector = Guard()
+    >>> selector = ArmSelector()
     >>> losses = np.tile([1.0, 0.1, np.nan, np.nan], (300, 1))  # `full` loses 1 an event, `target_only` 0.1
     >>> lost = selector.judge("books", "ranking", buckets(np.zeros(300, np.int64)), losses)
     >>> selector.choice("books", bucket(0), "ranking"), float(lost[0]), float(lost[-1])

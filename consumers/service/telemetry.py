@@ -113,7 +113,7 @@ class Reporter:
         for domain in self.settings.domains:
             metrics.set_report(domain, self.arms.report(domain))
         metrics.set_errors(self.arms.prequential)
-        metrics.set_guard(self.arms.guard)
+        metrics.set_guard(self.arms.selector)
         self._tables()
         self._challenged()
         skipped = self.arms.full.network.skipped

@@ -13,4 +13,4 @@ def follow(arms: Arms, domain: str, arm: Arm, buckets: Iterable[str] = NAMES) ->
     decided = {
         f"{domain}\t{bucket}\tranking": {"followed": arm, "events": 0, "tests": {}} for bucket in buckets
     }
-    arms.guard.load(arms.guard.state() | decided)
+    arms.selector.load(arms.selector.state() | decided)

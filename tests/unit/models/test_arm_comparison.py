@@ -170,7 +170,7 @@ def test_a_restored_state_continues_identically(cut: int) -> None:
 
 
 def test_what_is_followed_is_measured() -> None:
-    """Beside the arms themselves, the error of whatever the guard followed at each event."""
+    """Besides the arms themselves, the error of the arm that the selector followed at each event."""
     model = arms()
     feed(model, 0, 60)
     followed = model.prequential.error("books", RMSE, "followed", overall=True)

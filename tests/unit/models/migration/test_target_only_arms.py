@@ -132,7 +132,7 @@ def test_a_state_of_before_in_another_order(three: Arms) -> None:
 
 
 def test_nobody_is_served_by_an_arm_that_has_just_begun(three: Arms) -> None:
-    """The guard had followed the target-only arm; without one, and with a new one later, it begins with the full."""
+    """The selector had followed the target-only arm; without one, and with a new one later, it begins with the full."""
     followed = saved(three)
     for bucket in NAMES:
         followed["guard"][f"books\t{bucket}\tranking"] = {
