@@ -17,7 +17,7 @@ from models.threads import use_one_thread
 def measure(task: Task) -> dict[str, Any]:
     """Return the seconds that each part took, without imports."""
     use_one_thread()
-    arms, outbox = made(task.users, task.items // len(DOMAINS))
+    arms, queue = made(task.users, task.items // len(DOMAINS))
     with Timed() as whole:
         with Timed() as read:
             state, problems = CheckpointDirectory(Path(task.folder), read_only=True).load()
@@ -26,9 +26,9 @@ def measure(task: Task) -> dict[str, Any]:
         with Timed() as learners:
             arms.load(state["arms"])
         with Timed() as lists:
-            outbox.load(state["outbox"])
+            queue.load(state["outbox"])
         with Timed() as compared:
-            mark_clean(live(arms, outbox), state)
+            mark_clean(live(arms, queue), state)
     return {
         "users": len(arms.full.users),
         "seconds": whole.wall,

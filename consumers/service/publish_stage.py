@@ -14,7 +14,7 @@ from consumers.service.canary import Canaries
 from consumers.service.list_budget import ListBudget
 from models.arm_comparison import Arms
 from serving.metrics import Metrics
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 from serving.store.redis_writer import Publisher
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ class Published(NamedTuple):
     """What the publishing stage works with."""
 
     arms: Arms
-    outbox: Outbox
+    queue: PublicationQueue
     publisher: Publisher
     forgetting: Forgetting
     metrics: Metrics
@@ -48,21 +48,21 @@ class PublishStage:
     def publish_if_due(self, waiting: int) -> None:
         """Publish once the interval is over. waiting: records that are not learned yet."""
         if self._clock() - self._published_at >= self._interval:
-            self.publish(self.budget.take(waiting, self.parts.outbox.overdue()))
+            self.publish(self.budget.take(waiting, self.parts.queue.overdue()))
             self.parts.forgetting.sweep_if_due()
 
     def publish(self, budget: float) -> None:
         """Publish what is due. Lists take about `budget` seconds at most, so that learning goes on."""
         self._publish_again_if_lost()
-        full, outbox = self.parts.arms.full, self.parts.outbox
-        outbox.items_evicted(full.rows.evicted)
+        full, queue = self.parts.arms.full, self.parts.queue
+        queue.items_evicted(full.rows.evicted)
         for user in full.rows.evicted_users:
-            outbox.user_evicted(user)
+            queue.user_evicted(user)
         full.rows.forget_evictions()
         end = time.perf_counter() + budget
         with self.parts.metrics.stage_seconds.labels("publish").time():
             chunk = [] if self.parts.canaries is None else self.parts.canaries.writes()
-            for write in outbox.collect(lambda: time.perf_counter() < end):
+            for write in queue.collect(lambda: time.perf_counter() < end):
                 chunk.append(write)
                 if len(chunk) == HAND_OVER:
                     self.parts.publisher.submit(chunk)
@@ -71,12 +71,12 @@ class PublishStage:
         self._published_at = self._clock()
 
     def _publish_again_if_lost(self) -> None:
-        publisher, outbox = self.parts.publisher, self.parts.outbox
+        publisher, queue = self.parts.publisher, self.parts.queue
         for mark, keys in publisher.acknowledged():
-            outbox.again.acknowledged(mark, keys)
+            queue.again.acknowledged(mark, keys)
         since = publisher.take_loss()
         if since is not None:
             what = "what it may lack" if since else "everything"
             log.warning(f"the store does not hold all that it acknowledged; publishing {what} again")
-            outbox.publish_again(since, publisher.store)
+            queue.publish_again(since, publisher.store)
             self.parts.forgetting.search_again()

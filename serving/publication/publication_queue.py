@@ -23,7 +23,7 @@ REFRESH_USERS = 200
 """Users per periodic round whose lists are renewed before they expire."""
 
 
-class Outbox:
+class PublicationQueue:
     """Knows what the store does not hold yet. `collect` turns it into writes; one thread calls everything.
 
     `clock` returns seconds since the epoch.

@@ -57,7 +57,7 @@ class World:
         self.now = 0.0
         clocks = clocks_of(lambda: self.now)
         self.pipeline = list_pipeline(self.config, self.source, checkpointer=checkpointer, clocks=clocks)
-        self.arms, self.outbox = self.pipeline.arms, self.pipeline.outbox
+        self.arms, self.queue = self.pipeline.arms, self.pipeline.queue
 
     def put(self, *sent: tuple[str, str, dict[str, Any]]) -> None:
         for topic, key, value in sent:
