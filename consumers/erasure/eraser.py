@@ -1,4 +1,4 @@
-"""Erase users who asked for it: from the learners, the publication queue and the dedup window at once, then from the store.
+"""Erase users who asked for it: from learners, publication queue and dedup window at once, then from the store.
 
 Requests name users by a hash. An index of hashes finds those in the state at once. A scan in the background finds those
 in the store's keys, and in keys on their way to it, which may outlive the row of an evicted user.

@@ -51,7 +51,7 @@ def learners(settings: Settings) -> Arms:
 def wired(
     settings: Settings, ends: Ends, metrics: Metrics, clocks: Clocks | None = None, started_ts: int = 0
 ) -> Pipeline:
-    """Return a pipeline with new learners and a new publication queue. started_ts: start of this process, Unix time in ms."""
+    """Return a pipeline with new learners and a new publication queue. started_ts: start of this process, Unix ms."""
     clocks, publish = clocks or Clocks(), settings.publish
     arms = learners(settings)
     lists = ListOptions(publish.top, publish.explain_top, publish.ttl_seconds, publish.lists_within_ms / 1000)

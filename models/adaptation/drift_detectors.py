@@ -18,7 +18,7 @@ ranking_error: 1 - NDCG@10. popularity: -log of the item's share of all events. 
 sources."""
 DELTA = 1e-6
 """ADWIN's bound on a false cut at one check. It is small, because every domain is checked for ever."""
-LEAST: dict[str, float] = {
+MIN_SHIFT: dict[str, float] = {
     "rating_error": 0.25,
     "ranking_error": 0.05,
     "popularity": 0.2,
@@ -30,13 +30,13 @@ TOLERANCE, THRESHOLD = 0.25, 30.0
 26 million independent events. A shift by one deviation is seen after 30 / (1 - 0.25) = 40 events."""
 WARM_UP = 300
 """Values ignored at the start of a domain: they change because of learning, not of drift."""
-QUIET = 500
+COOLDOWN = 500
 """Values ignored after an alarm."""
 CLOCK, GRACE = 8, 16
 """Values between ADWIN's checks, and before the first: a shift should be seen within a few dozen events."""
-LOOK = 256
+CONFIRM_WINDOW = 256
 """Values after ADWIN's cut whose mean gives the size of the shift. River starts a new window there."""
-LATELY = 0.95
+EWMA_DECAY = 0.95
 """Share of its weight that the mean of the latest values keeps at each new value."""
 
 
@@ -52,10 +52,10 @@ class Watch:
     >>> Watch("bias").update(errors)
     [618]
 
-    Squared errors rise from 0 to 1. ADWIN cuts after a few values, and the alarm comes `LOOK` values later:
+    Squared errors rise from 0 to 1. ADWIN cuts after a few values, and the alarm comes `CONFIRM_WINDOW` values later:
 
     >>> alarms = Watch("rating_error").update(np.repeat([0.0, 1.0], 600))
-    >>> len(alarms), 600 + LOOK < alarms[0] < 600 + LOOK + 64
+    >>> len(alarms), 600 + CONFIRM_WINDOW < alarms[0] < 600 + CONFIRM_WINDOW + 64
     (1, True)
     """
 
@@ -87,7 +87,7 @@ class Watch:
             return self._waited()
         self._measure(value)
         if inner.drift_detected:
-            self.look = LOOK
+            self.look = CONFIRM_WINDOW
         return False
 
     def _waited(self) -> bool:
@@ -109,9 +109,9 @@ class Watch:
         return bool(self.inner.drift_detected) and self._alarm(self.lately - self.mean)
 
     def _alarm(self, shift: float) -> bool:
-        if self.kind != "bias" and shift < LEAST[self.kind]:
+        if self.kind != "bias" and shift < MIN_SHIFT[self.kind]:
             return False
-        self.quiet, self.number, self.total, self.squares = QUIET, 0, 0.0, 0.0
+        self.quiet, self.number, self.total, self.squares = COOLDOWN, 0, 0.0, 0.0
         self.count, self.score = self.count + 1, shift
         return True
 
@@ -124,7 +124,7 @@ class Watch:
         self.number += 1
         self.total += value
         self.squares += value * value
-        self.lately += (1 - LATELY) * (value - self.lately)
+        self.lately += (1 - EWMA_DECAY) * (value - self.lately)
 
     def state(self) -> list[Any]:
         """Return what `load` takes."""

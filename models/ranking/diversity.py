@@ -28,12 +28,12 @@ def diversified(
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.where(lengths > 0, lengths, 1.0)
     nearest = np.zeros(n)
-    open_ = np.ones(n, np.bool_)
+    eligible = np.ones(n, np.bool_)
     picks: list[int] = []
     for _ in range(min(k, n)):
-        value = np.where(open_, (1.0 - diversity) * relevance - diversity * nearest, -np.inf)
+        value = np.where(eligible, (1.0 - diversity) * relevance - diversity * nearest, -np.inf)
         pick = int(value.argmax())
         picks.append(pick)
-        open_[pick] = False
+        eligible[pick] = False
         nearest = np.maximum(nearest, unit @ unit[pick])
     return np.array(picks, np.int64)

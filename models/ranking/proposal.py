@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.kernels import kernel
 from models.ranking.candidates import PROPOSING, ROOM, TOP_OF_EACH, choose, close_seen
 from models.ranking.conditional_logit import Signals, gradient, part_rows, rank_of, score, step, weights_of
-from models.signals.covisit_scores import LATEST, SUMS, spread
+from models.signals.covisit_scores import LATEST, SUMS, sum_covisits
 from models.signals.neighbour_lists import SIZES
 from models.signals.registry import KNOTS, LAYOUT, PLACES, fill
 from models.signals.signal import Asked, Columns, Items, Scratch, Visits
@@ -112,7 +112,7 @@ def propose(known: Known, scratch: Scratch, wanted: NDArray[np.int64], include: 
         out.sizes[n] = 0
         if item >= 0 and (not items.open[item] or scratch.stamp[item] == 2 * scratch.epoch[0]):
             continue  # the user has had the item, or it may not be recommended, so it has no rank
-        met = spread(event, asked, items, visits, scratch)
+        met = sum_covisits(event, asked, items, visits, scratch)
         count = choose(event, met, asked, items, scratch, rows)
         if include >= 0 and scratch.stamp[include] != 2 * scratch.epoch[0] + 1:
             rows[count] = include

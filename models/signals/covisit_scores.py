@@ -96,7 +96,7 @@ def add_list(
 
 
 @kernel
-def spread(event: int, asked: Asked, items: Items, visits: Visits, scratch: Scratch) -> Any:
+def sum_covisits(event: int, asked: Asked, items: Items, visits: Visits, scratch: Scratch) -> Any:
     """Add up, in `scratch.sums`, the co-visits of eligible items with the user's latest items.
 
     The sum of item i is `10 · Σ_j a_j count(j → i) / √n_j` over the latest items j, where n_j is the number of events

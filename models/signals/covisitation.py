@@ -208,11 +208,11 @@ class CoVisitation(Live):
         )
 
     def neighbours(
-        self, domain: int, slots: NDArray[np.int64], open_: NDArray[np.bool_]
+        self, domain: int, slots: NDArray[np.int64], eligible: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
         """Return the eligible neighbours of these slots in one domain: index in `slots`, row, weights (n, kinds).
 
-        open_: (rows of the domain,) whether each item is eligible.
+        eligible: (rows of the domain,) whether each item is eligible.
         """
         if not len(slots) or not self.used:
             return np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros((0, len(KINDS)), np.float32)
@@ -221,7 +221,7 @@ class CoVisitation(Live):
         # Free places hold -1, which would index the last slot, so they need a test of their own.
         here = (ids >= 0) & (self.domain_of[ids] == domain)
         at, flat, rows = at[here], flat[here], self.row_of[ids[here]]
-        kept = open_[rows]
+        kept = eligible[rows]
         return at[kept], rows[kept], self.lists.weights[flat[kept]]
 
     def end_future(self, now: float) -> None:

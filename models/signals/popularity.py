@@ -12,7 +12,7 @@ from models.signals.signal import Column, Columns
 from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
 from models.state.tracked_tables import LiveRows, Rows
-from models.text.top_k import leading
+from models.text.top_k import top_k_sorted
 
 DAY = 86400.0
 TIMES = {"1d": DAY, "3d": 3 * DAY, "30d": 30 * DAY, "ever": np.inf}
@@ -258,7 +258,7 @@ class Popularity(LiveRows):
         known = np.flatnonzero(self.counts[:, EVER])[: None if self.top_rows.shape[1] else 0]
         self.clock[HELD] = min(len(known), TOP)
         for h, top in enumerate(self.top_rows):
-            top[: self.held] = known[leading(self.counts[known, h], TOP)]
+            top[: self.held] = known[top_k_sorted(self.counts[known, h], TOP)]
 
 
 def _from_logs(state: dict[str, Any]) -> dict[str, Any]:

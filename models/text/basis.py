@@ -135,19 +135,19 @@ class TextBasis(Live):
     def _add(self, left: Array, texts: Mapping[str, int]) -> None:
         """Put the principal directions of `left` (n, D), which is orthogonal to all columns, into free columns."""
         used = self.used
-        open_ = {name: self.claims[name].open(count) for name, count in texts.items()}
+        allowed = {name: self.claims[name].open(count) for name, count in texts.items()}
         groups = (range(self.leading), range(self.leading, self.dim))
         places = []
         for group, columns in enumerate(groups):
             free = [column for column in columns if not used[column]]
-            places += free[: sum(found[group] for found in open_.values())]
+            places += free[: sum(found[group] for found in allowed.values())]
         if not places or not len(left):
             return
         directions = principal(left, len(places))
         self._columns[places[: len(directions)]] = directions
         leading = sum(column < self.leading for column in places[: len(directions)])
         trailing = len(directions) - leading
-        for name, (may_lead, may_trail) in open_.items():
+        for name, (may_lead, may_trail) in allowed.items():
             claim = self.claims[name]
             claim.took_leading += min(may_lead, leading)
             claim.took_trailing += min(may_trail, trailing)

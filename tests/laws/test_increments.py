@@ -22,8 +22,8 @@ def many_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rivals come and go within a few steps."""
     monkeypatch.setattr(models.network.strategy_search, "READY_EVENTS", 8)
     monkeypatch.setattr(models.transfer.strategies, "READY_EVENTS", 8)
-    monkeypatch.setattr(models.transfer.strategies, "TRIAL_STEPS", 2)
-    monkeypatch.setattr(models.transfer.strategies, "REST", 1)
+    monkeypatch.setattr(models.transfer.strategies, "MAX_TRIAL_STEPS", 2)
+    monkeypatch.setattr(models.transfer.strategies, "COOLDOWN_FACTOR", 1)
 
 
 def loaded(path: Path) -> dict[str, Any]:

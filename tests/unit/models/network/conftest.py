@@ -24,8 +24,8 @@ def trained() -> World:
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials begin at once and are short."""
     monkeypatch.setattr("models.transfer.strategies.READY_EVENTS", 1)
-    monkeypatch.setattr("models.transfer.strategies.REST", 1)
-    monkeypatch.setattr("models.transfer.strategies.TRIAL_STEPS", 3)
+    monkeypatch.setattr("models.transfer.strategies.COOLDOWN_FACTOR", 1)
+    monkeypatch.setattr("models.transfer.strategies.MAX_TRIAL_STEPS", 3)
     monkeypatch.setattr(strategy_search, "READY_EVENTS", 1)
 
 
