@@ -34,7 +34,7 @@ COUNTED = (*ARMS[:2], "followed")
 """The arms whose errors are kept: full, target-only, and the arm that the selector followed."""
 
 
-class Arms(Live):
+class ArmComparison(Live):
     """The full learner with the prequential errors of all arms. Users get the arm with the lowest error."""
 
     def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.arm_selector import Arm
 from models.learner import Learner
 from models.signals.covisitation import KINDS
@@ -53,7 +53,7 @@ class Explanation(NamedTuple):
 
 
 def explain(
-    arms: Arms, user_id: str, item_id: str, domain_name: str, top: int = 50, past: int = 5
+    arms: ArmComparison, user_id: str, item_id: str, domain_name: str, top: int = 50, past: int = 5
 ) -> Explanation:
     """Explain an item's place on the user's present list of `top` items, or why it is not on the list.
 

@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from models.adaptation.challengers import CHALLENGERS
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.explanation import explain
 from models.schema import Domain, Interaction, Item, Kind
 from models.settings import LearningSettings
@@ -30,17 +30,17 @@ def learn_it() -> None:
     # A small catalogue is searched without an index, a large one with it. The few rows lead to evictions.
     for exact in (1_000, 4):
         settings = LearningSettings(users=USERS - 4, items_per_domain=ITEMS - 4, exact_items=exact)
-        arms = Arms(DOMAINS, settings)
+        arms = ArmComparison(DOMAINS, settings)
         _put_items(arms)
         _learn(arms)
         _ask(arms)
-        again = Arms(DOMAINS, settings)
+        again = ArmComparison(DOMAINS, settings)
         again.load(arms.state())
         snapshot(again.live())
         _ask(again)
 
 
-def _put_items(arms: Arms) -> None:
+def _put_items(arms: ArmComparison) -> None:
     items = [Item(d.name, f"i{n}", TITLES[n % len(TITLES)]) for d in DOMAINS for n in range(ITEMS)]
     raw = HashingEncoder().encode([item.words() for item in items])
     wanted = [arms.put_item(item) for item in items]
@@ -48,7 +48,7 @@ def _put_items(arms: Arms) -> None:
     arms.put_text_vectors({key: raw[n] for n, key in enumerate(known) if wanted[n]}, idle=True)
 
 
-def _learn(arms: Arms) -> None:
+def _learn(arms: ArmComparison) -> None:
     events, batches = _events(), 0
     while some := list(islice(events, BATCHES[batches % len(BATCHES)])):
         batches += 1
@@ -81,7 +81,7 @@ def _kind(value: float | None) -> Kind:
     return "click" if value is None else "rating"
 
 
-def _ask(arms: Arms) -> None:
+def _ask(arms: ArmComparison) -> None:
     """Read like the publisher and the commands, then forget a user and remove an item."""
     known = next(iter(arms.full.users))
     for domain in arms.full.index:

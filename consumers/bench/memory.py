@@ -13,7 +13,7 @@ from consumers.bench.learning import learn, make_arms
 from consumers.bench.parts.sizes import table_bytes
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.threads import use_one_thread
 from serving.contract import Keys
 from serving.publication.publication_queue import PublicationQueue
@@ -33,7 +33,7 @@ def measure(task: Task) -> dict[str, Any]:
     return {"events": len(events), **figures(arms, _with_lists(arms))}
 
 
-def figures(arms: Arms, queue: PublicationQueue) -> dict[str, Any]:
+def figures(arms: ArmComparison, queue: PublicationQueue) -> dict[str, Any]:
     """Return rows, bytes a row in all and by table, and the bytes that no row owns."""
     found = table_bytes([arms.full.live(), queue.live([])])
     users, items = len(arms.full.users), sum(len(catalogue.ids) for catalogue in arms.full.catalogues)
@@ -55,7 +55,7 @@ def figures(arms: Arms, queue: PublicationQueue) -> dict[str, Any]:
     }
 
 
-def _with_lists(arms: Arms) -> PublicationQueue:
+def _with_lists(arms: ArmComparison) -> PublicationQueue:
     """Return a publication queue that has published 50 items to every user in every domain."""
     queue = PublicationQueue(arms, Keys(), time.time)
     for domain in arms.full.domains:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.state.tracked_tables import Live
 
 Mark = Callable[[str], str]
@@ -24,7 +24,7 @@ class MarkIndex(Live):
     hashing a million ids at a start takes seconds.
     """
 
-    def __init__(self, mark: Mark, arms: Arms) -> None:
+    def __init__(self, mark: Mark, arms: ArmComparison) -> None:
         self._mark, self._arms = mark, arms
         self._index({})
 

@@ -19,7 +19,7 @@ from consumers.service.canary import Canaries, Canary
 from consumers.service.microbatch import Batch
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Interaction, Item
 from serving.metrics import Metrics
 from serving.publication.publication_queue import PublicationQueue
@@ -35,7 +35,7 @@ BACKLOG_EVENTS = 256
 class Learned(NamedTuple):
     """What the learning stage works with. changed: is called after a request to forget was carried out."""
 
-    arms: Arms
+    arms: ArmComparison
     encoding: Encoding
     queue: PublicationQueue
     forgetting: Forgetting

@@ -28,7 +28,7 @@ from consumers.service.saved_state import check_owner, of_domains
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding, restore
 from consumers.source.protocol import Source
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.state.tracked_tables import Live
 from serving.metrics import Metrics
 from serving.publication.publication_queue import PublicationQueue
@@ -45,7 +45,7 @@ class Parts(NamedTuple):
 
     source: Source
     sink: Sink
-    arms: Arms
+    arms: ArmComparison
     encoding: Encoding
     queue: PublicationQueue
     publisher: Publisher | None

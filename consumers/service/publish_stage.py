@@ -12,7 +12,7 @@ from consumers.config.schema import Settings
 from consumers.erasure.eraser import Forgetting
 from consumers.service.canary import Canaries
 from consumers.service.list_budget import ListBudget
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from serving.metrics import Metrics
 from serving.publication.publication_queue import PublicationQueue
 from serving.store.redis_writer import Publisher
@@ -26,7 +26,7 @@ HAND_OVER = 64
 class Published(NamedTuple):
     """What the publishing stage works with."""
 
-    arms: Arms
+    arms: ArmComparison
     queue: PublicationQueue
     publisher: Publisher
     forgetting: Forgetting

@@ -13,7 +13,7 @@ from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.pipeline import Parts, Pipeline
 from consumers.service.text_encoding import Encoding
 from consumers.source.protocol import Source
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from serving.contract import Keys
 from serving.metrics import Metrics
 from serving.publication.publication_queue import PublicationQueue
@@ -43,9 +43,9 @@ class Clocks(NamedTuple):
     """Time since the epoch, to compare with events and lists."""
 
 
-def learners(settings: Settings) -> Arms:
+def learners(settings: Settings) -> ArmComparison:
     """Return new learners for this config."""
-    return Arms(settings.domain_list(), settings.learning())
+    return ArmComparison(settings.domain_list(), settings.learning())
 
 
 def wired(

@@ -23,7 +23,7 @@ class Fitted(NamedTuple):
 
 
 def fitted(state: State, fresh: State, domains: Sequence[Domain]) -> Fitted:
-    """Return the state of `Arms` for these domains. fresh: a new state. Raises ValueError if no domain is in both."""
+    """Return the state of `ArmComparison` for these domains. fresh: a new state. Raises ValueError if no domain is in both."""
     full, names = state["full"], [d.name for d in domains]
     moves = Moves(domains, full["domains"])
     if not set(names) & set(moves.old):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.state.tracked_tables import whole
 from serving.contract import Keys, Write
 from serving.publication.list_index import ListIndex
@@ -31,7 +31,7 @@ class PublicationQueue:
 
     def __init__(
         self,
-        arms: Arms,
+        arms: ArmComparison,
         keys: Keys,
         clock: Callable[[], float],
         lists: ListOptions | None = None,

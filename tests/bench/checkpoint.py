@@ -29,7 +29,7 @@ from consumers.erasure.eraser import Forgetting
 from consumers.events.decode import Forget
 from consumers.events.deduplication import DedupWindow
 from consumers.service.checkpoint_writer import Checkpointer
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.network.strategy_search import StrategySearch
 from models.schema import Interaction
 from models.state.checkpoint import CheckpointDirectory
@@ -56,12 +56,12 @@ def timing_beginnings(search: StrategySearch) -> list[Timed]:
     return taken
 
 
-def live(arms: Arms, queue: PublicationQueue, forgetting: Forgetting) -> dict[str, Any]:
+def live(arms: ArmComparison, queue: PublicationQueue, forgetting: Forgetting) -> dict[str, Any]:
     return {"arms": arms.live(), "outbox": queue.live([]), "marks": forgetting.index.live()}
 
 
 def forget_and_sell_out(
-    arms: Arms, queue: PublicationQueue, forgetting: Forgetting, checkpointer: Checkpointer
+    arms: ArmComparison, queue: PublicationQueue, forgetting: Forgetting, checkpointer: Checkpointer
 ) -> None:
     stops = []
     for n in range(20):
@@ -104,7 +104,9 @@ def start(folder: Path, users: int) -> None:
 
 
 def learn(
-    events: list[Interaction], number: int, parts: tuple[Arms, PublicationQueue, DedupWindow, Checkpointer]
+    events: list[Interaction],
+    number: int,
+    parts: tuple[ArmComparison, PublicationQueue, DedupWindow, Checkpointer],
 ) -> tuple[list[Timed], list[Timed]]:
     """Learn a round of events; return the times of its micro-batches and of its network steps."""
     arms, queue, dedup, checkpointer = parts

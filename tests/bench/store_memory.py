@@ -16,7 +16,7 @@ from collections.abc import Iterable
 import redis
 
 from consumers.demo.embedded_servers import Store
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.threads import use_one_thread
@@ -32,7 +32,7 @@ KINDS = {"item": "an item", "user": "a user's vector and counts", "rec": "a list
 
 def writes(users: int) -> list[Write]:
     """All that is published of so many users and their items."""
-    arms = Arms([Domain(name) for name in DOMAINS], LearningSettings(users=users, compare=False))
+    arms = ArmComparison([Domain(name) for name in DOMAINS], LearningSettings(users=users, compare=False))
     queue = PublicationQueue(arms, Keys(), time.time)
     for domain in DOMAINS:
         for n in range(ITEMS):

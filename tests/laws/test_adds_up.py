@@ -13,7 +13,7 @@ import pytest
 from consumers.cli.explain import run_explain
 from consumers.cli.main import write_json
 from consumers.config.schema import CheckpointConfig, DomainConfig, Settings
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction, Item
 from models.settings import LearnerSettings, LearningSettings, RankerSettings
 from models.state.checkpoint import CheckpointDirectory, snapshot
@@ -31,10 +31,10 @@ CONFIG = {
 ADJECTIVES = ("dark", "merry", "slow")
 
 
-def taught(diversity: float = 0.0) -> tuple[Arms, PublicationQueue]:
+def taught(diversity: float = 0.0) -> tuple[ArmComparison, PublicationQueue]:
     """Arms after 500 events of 15 users on three domains with text, and their queue."""
     domains = [Domain(name, c.role, c.rating_range) for name, c in CONFIG.items()]
-    arms = Arms(domains, LearningSettings(compare=False, ranker=RankerSettings(diversity)))
+    arms = ArmComparison(domains, LearningSettings(compare=False, ranker=RankerSettings(diversity)))
     queue = PublicationQueue(arms, Keys("cc"), lambda: 1_700_000_000.0, ListOptions(20, 20))
     items = [
         Item(d.name, f"{d.name[0]}{n}", f"{ADJECTIVES[n % 3]} tale {n} {ADJECTIVES[n % 3]}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.learner import Learner
 from models.schema import Interaction, Item
 from models.state.snapshot import table_bytes
@@ -10,7 +10,7 @@ from models.text.encoder import HashingEncoder
 from tests.soak.endless_stream import START
 
 
-def scoring_creates_nothing(arms: Arms) -> bool:
+def scoring_creates_nothing(arms: ArmComparison) -> bool:
     """Return whether scores and lists of unknown users and items leave all tables as they are."""
 
     def sizes() -> tuple[int, ...]:

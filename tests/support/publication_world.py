@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.state.snapshot import snapshot
@@ -29,7 +29,9 @@ class World:
         self, users: int = 64, items: int = 60, domains: list[Domain] = DOMAINS, top: int = 5
     ) -> None:
         self.now = START / 1000
-        self.arms = Arms(domains, LearningSettings(users=users, items_per_domain=items, compare=False))
+        self.arms = ArmComparison(
+            domains, LearningSettings(users=users, items_per_domain=items, compare=False)
+        )
         self.queue = PublicationQueue(
             self.arms, Keys("cc"), lambda: self.now, ListOptions(top, 2, TTL), START
         )

@@ -6,7 +6,7 @@ from array import array
 
 import numpy as np
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.learner import Learner
 from models.rating.user_taste import advance_taste
 from models.schema import Domain, Interaction
@@ -22,17 +22,17 @@ NEIGHBOURS, SEEN, TOP, POPULAR = 64, 10, 50, 1_000
 START = 1_700_000_000.0
 
 
-def made(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, PublicationQueue]:
+def made(users: int, items: int = ITEMS, lists: bool = False) -> tuple[ArmComparison, PublicationQueue]:
     """Return empty learners of two domains, with room for `users` users and for `items` items a domain.
 
     lists: whether lists are made for the source domain too.
     """
     domains = [Domain("movies", "source", recommend=lists), Domain("books", "target")]
-    arms = Arms(domains, LearningSettings(users=users, items_per_domain=items, compare=False))
+    arms = ArmComparison(domains, LearningSettings(users=users, items_per_domain=items, compare=False))
     return arms, PublicationQueue(arms, Keys(), lambda: START)
 
 
-def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, PublicationQueue]:
+def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[ArmComparison, PublicationQueue]:
     """Return full learners: each user has ten seen items a domain, a taste, biases and a published list.
 
     Every item has 64 neighbours.

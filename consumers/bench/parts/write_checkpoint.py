@@ -8,13 +8,13 @@ from typing import Any
 from consumers.bench.parts.filled import DOMAINS, filled
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed, peak_gb
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.state.checkpoint import CheckpointDirectory, snapshot
 from models.threads import use_one_thread
 from serving.publication.publication_queue import PublicationQueue
 
 
-def live(arms: Arms, queue: PublicationQueue) -> dict[str, Any]:
+def live(arms: ArmComparison, queue: PublicationQueue) -> dict[str, Any]:
     """Return the tables of learners and lists, as they are in a checkpoint of `run`."""
     return {"arms": arms.live(), "outbox": queue.live([])}
 

@@ -9,16 +9,16 @@ import numpy as np
 from consumers.bench.learning import learn
 from consumers.bench.memory import figures
 from consumers.bench.parts.sizes import KINDS, kind_of, reachable_bytes, table_bytes
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction
 from models.state.tracked_tables import parts
 from serving.contract import Keys
 from serving.publication.publication_queue import PublicationQueue
 
 
-def learned(events: int = 300) -> Arms:
+def learned(events: int = 300) -> ArmComparison:
     """Two domains, 20 users, 30 items."""
-    arms = Arms([Domain("movies", "source"), Domain("games", "target")])
+    arms = ArmComparison([Domain("movies", "source"), Domain("games", "target")])
     learn(
         arms,
         [

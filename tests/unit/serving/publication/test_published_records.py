@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Interaction
 from models.settings import LearningSettings
 from serving.contract import FIELDS, Keys
@@ -27,7 +27,7 @@ def test_everything_of_the_contract_is_there(world: World) -> None:
 def test_the_fields_are_those_of_the_contract() -> None:
     """Every field of every hash is documented, and every documented one is written, in a world where all is known."""
     world = World()
-    world.arms = Arms(DOMAINS, LearningSettings(users=64, items_per_domain=60))
+    world.arms = ArmComparison(DOMAINS, LearningSettings(users=64, items_per_domain=60))
     world.queue = PublicationQueue(world.arms, Keys("cc"), lambda: world.now)
     for n in range(20):
         world.item(f"m{n}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from serving.contract import Keys
@@ -22,7 +22,7 @@ class World:
 
     def __init__(self, users: int, **settings: int) -> None:
         limits = {"users": max(64, users), "items_per_domain": 64} | settings
-        self.arms = Arms([Domain("movies")], LearningSettings(compare=False, **limits))  # type: ignore[arg-type]
+        self.arms = ArmComparison([Domain("movies")], LearningSettings(compare=False, **limits))  # type: ignore[arg-type]
         self.queue = PublicationQueue(self.arms, KEYS, lambda: START / 1000, ListOptions(3, 1, 1000), START)
         self.mark = 0
         for n in range(4):
