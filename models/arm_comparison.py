@@ -18,7 +18,7 @@ from models.migration.arm_states import fitted
 from models.ranking.recommendation import Recommendation
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.id_table import IdTable
 
 
@@ -34,7 +34,7 @@ COUNTED = (*ARMS[:2], "followed")
 """The arms whose errors are kept: full, target-only, and the arm that the selector followed."""
 
 
-class ArmComparison(Live):
+class ArmComparison(Checkpointed):
     """The full learner with the prequential errors of all arms. Users get the arm with the lowest error."""
 
     def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.schema import Item
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live, Named
+from models.state.tracked_tables import Checkpointed, Named
 from models.tables.catalogue import Catalogue, words_hash
 from models.text.projection import Key, Projection, flat, unflat
 
@@ -27,7 +27,7 @@ class Parts(NamedTuple):
     text: Vector
 
 
-class ItemIntake(Live):
+class ItemIntake(Checkpointed):
     """The intake of item events and raw text vectors into the catalogues.
 
     When an item's words change, its old text vector stays until the encoder has the new one. Most edits are small, so

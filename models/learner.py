@@ -27,7 +27,7 @@ from models.rating.model import TASTE_WIDTH, RatingModel
 from models.resident_rows import OneDomain, ResidentRows, RowTables
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done
 from models.tables.id_table import IdTable
@@ -39,7 +39,7 @@ EVICTIONS = 8
 """The most users that are evicted at one event because of the bound on seen items, so that no event takes long."""
 
 
-class Learner(Live):
+class Learner(Checkpointed):
     """One learner of its domains. Events and items of other domains raise KeyError."""
 
     def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:

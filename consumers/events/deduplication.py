@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live, Rows
+from models.state.tracked_tables import Checkpointed, Rows
 from models.tables.catalogue import grown, item_hash
 
 
-class DedupWindow(Live):
+class DedupWindow(Checkpointed):
     """The latest event_ids of each domain. A repeated id keeps its place in the window.
 
     The window holds 64-bit hashes, because an event_id may name its user. Two of 100,000 hashes collide once in 4

@@ -29,7 +29,7 @@ from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding, restore
 from consumers.source.protocol import Source
 from models.arm_comparison import ArmComparison
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from serving.metrics import Metrics
 from serving.publication.publication_queue import PublicationQueue
 from serving.store.redis_writer import Publisher
@@ -58,7 +58,7 @@ class Parts(NamedTuple):
     """Seconds since the epoch, to compare with the times of events."""
 
 
-class Pipeline(Live):
+class Pipeline(Checkpointed):
     """The loop's body. It is given everything it uses; one thread calls it.
 
     `offsets` holds, for each partition, the next record to learn; `totals` counts since the start. Other threads may

@@ -18,7 +18,7 @@ from models.facts import Facts
 from models.learner import Learner
 from models.ranking.proposal import FULL
 from models.schema import Interaction
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 
 DIVERGENCE_EVENTS = 256
 """Events of a target between two looks at its divergence."""
@@ -39,7 +39,7 @@ class Notice(NamedTuple):
     started: bool = False
 
 
-class AdaptationLoop(Live):
+class AdaptationLoop(Checkpointed):
     """The adaptation loop. Call `step` after every micro-batch. Each domain and part has one challenger at a time."""
 
     def __init__(self, learner: Learner) -> None:

@@ -17,7 +17,7 @@ from models.rating.bias import PRIOR_STRENGTH, BiasRegression, inputs, kind
 from models.rating.events import totals
 from models.schema import Interaction
 from models.signals.registry import NAMES
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 
 LIMIT = 2000
 """Events of the domain after which a challenger that has not won is dropped."""
@@ -39,7 +39,7 @@ def outcome(test: PairedTest) -> Outcome | None:
     return "promoted" if verdict == "better" else "dropped"
 
 
-class FreshBias(Live):
+class FreshBias(Checkpointed):
     """A fresh bias model of a domain, which learns the residuals of the champion.
 
     Promotion adds its weights to the champion's, with their uncertainty, so that those weights then learn fast.
@@ -93,7 +93,7 @@ class FreshBias(Live):
         self.bias.load(state["bias"])
 
 
-class ShorterMemory(Live):
+class ShorterMemory(Checkpointed):
     """The domain's choice weights, with the weight of each popularity moved to the next shorter half-life.
 
     They learn with the large steps of a start. Each user's own slopes stay those of the champion.

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from models.network.embedding_table import Array, Index, ItemRows, RowTable
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live, Rows
+from models.state.tracked_tables import Checkpointed, Rows
 from models.tables.catalogue import grown
 
 
-class CopyOnWriteTable(Live):
+class CopyOnWriteTable(Checkpointed):
     """The rows of `base` as they were when this version began, and its own steps since.
 
     A full copy of a large table would hold the stream up. So `base` copies each row here before it takes a step on it.

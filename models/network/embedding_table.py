@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live, Rows
+from models.state.tracked_tables import Checkpointed, Rows
 from models.tables.catalogue import grown
 from models.tables.replay_buffer import at
 
@@ -53,7 +53,7 @@ class Copy(Protocol):
         """Follow `RowTable.reset`."""
 
 
-class RowTable(Live):
+class RowTable(Checkpointed):
     """Embedding rows with one Adagrad sum a row. The table grows up to `capacity`.
 
     Gradients come for touched rows, and a step writes only those rows.
@@ -141,7 +141,7 @@ class RowTable(Live):
         self._written.everything()
 
 
-class ItemRows(Live):
+class ItemRows(Checkpointed):
     """One table of embedding rows for the items of all domains. An item gets a row when it is first learned."""
 
     def __init__(self, capacities: list[int], dim: int, rate: float) -> None:

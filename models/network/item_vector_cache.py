@@ -9,7 +9,7 @@ import numpy as np
 from models.network.embedding_table import Array, Index, ItemTable
 from models.network.numpy_scorer import NumpyScorer
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live, Rows
+from models.state.tracked_tables import Checkpointed, Rows
 from models.tables.catalogue import Catalogue
 from models.text.inverted_lists import VectorIndex
 from models.text.nearest import Lists
@@ -18,7 +18,7 @@ REFRESH_ROWS = 8
 """Rows of a domain that are computed anew for each learned event, on average. This bounds the cost of an event."""
 
 
-class ItemVectors(Live):
+class ItemVectors(Checkpointed):
     """The item tower's output for all catalogue rows of one domain.
 
     A step computes the touched rows anew. It computes all rows anew once `size / REFRESH_ROWS` events were learned

@@ -16,7 +16,7 @@ from models.network.strategy_search import StrategySearch
 from models.network.trainer import NetworkTrainer
 from models.network.user_tower import gather
 from models.schema import Domain
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.replay_buffer import Events, Frequency, ReplayBuffer
 from models.tables.user_history import History
@@ -25,7 +25,7 @@ from models.transfer import equations as transfer
 from models.transfer.strategies import UNMEASURED, Judged, Strategy
 
 
-class NetworkLearner(Live):
+class NetworkLearner(Checkpointed):
     """The network with its trainer, item rows, replay buffer and random draws.
 
     Call `context(user)` before each event is learned, and give `learn` the contexts of a micro-batch. Scoring draws no

@@ -8,12 +8,12 @@ from models.network.batch_loss import BatchLayout
 from models.network.copy_on_write_table import CopyOnWriteItems
 from models.network.embedding_table import ItemRows
 from models.network.trainer import NetworkTrainer
-from models.state.tracked_tables import Live, whole
+from models.state.tracked_tables import Checkpointed, full_state
 from models.tables.replay_buffer import Events
 from models.transfer.strategies import PLANS, Strategy
 
 
-class ShadowNetwork(Live):
+class ShadowNetwork(Checkpointed):
     """A challenger of the network, which begins as a copy of the champion.
 
     It holds only the item rows that were learned since; see `CopyOnWriteTable`.
@@ -24,7 +24,7 @@ class ShadowNetwork(Live):
         self.trainer = NetworkTrainer(
             champion.domains, champion.catalogues, self._items, champion.config, champion.strategy
         )
-        self.trainer.load(whole(champion.live()))
+        self.trainer.load(full_state(champion.live()))
 
     def try_out(self, target: int, strategy: Strategy) -> None:
         """Use this strategy for the target from now on."""
@@ -40,7 +40,7 @@ class ShadowNetwork(Live):
     def take_over(self) -> None:
         """Give the champion this network's rows, parameters and strategies. κ stays the champion's."""
         self._items.table.take_over()
-        self._champion.load(whole(self.trainer.live()))
+        self._champion.load(full_state(self.trainer.live()))
         self._champion.strategy = list(self.trainer.strategy)
 
     def end(self) -> None:

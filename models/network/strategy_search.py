@@ -10,12 +10,12 @@ from models.network.batch_loss import BatchLayout
 from models.network.embedding_table import ItemRows
 from models.network.shadow_network import ShadowNetwork
 from models.network.trainer import NetworkTrainer
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.replay_buffer import Events
 from models.transfer.strategies import READY_EVENTS, Judged, Search, first_choice
 
 
-class StrategySearch(Live):
+class StrategySearch(Checkpointed):
     """A search for strategies: at times a shadow of the network tries another strategy for one target.
 
     A target begins with `correct`. Once it has 1,024 events, its measured divergence chooses. From then on prequential

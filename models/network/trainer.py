@@ -16,7 +16,7 @@ from models.network.item_vector_cache import ItemVectors
 from models.network.numpy_scorer import NumpyScorer
 from models.network.two_tower import Network
 from models.schema import Domain
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.replay_buffer import Events
 from models.transfer import equations as transfer
@@ -30,7 +30,7 @@ MEASURE_STEPS = 16
 """The number of steps between two measurements of divergence, which take a few milliseconds each."""
 
 
-class NetworkTrainer(Live):
+class NetworkTrainer(Checkpointed):
     """Network, optimizer, domain adapter and cached item vectors, over a table of item rows.
 
     It draws no random numbers. A step on m events has √(m / 256) times the rates of a step on 256, so that larger steps

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.kernels import finite, kernel
 from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
-from models.state.tracked_tables import LiveRows, Rows
+from models.state.tracked_tables import CheckpointedRows, Rows
 
 Array = NDArray[np.float32]
 Wide = NDArray[np.float64]
@@ -166,7 +166,7 @@ def step(weights: Wide, squares: Wide, slopes: Array, bucket: int, gap: int, g: 
         slopes[0, f] -= np.float32(RATE) * g[f] / np.sqrt(np.float32(1) + slopes[1, f])
 
 
-class ConditionalLogit(LiveRows):
+class ConditionalLogit(CheckpointedRows):
     """`P(i | candidates C) = exp(s_i) / Σ_{j∈C} exp(s_j)`, `s = w·x + Σ_b w_b·max(x - knot_b, 0)`.
 
     The score is a sum over signals, so the contribution of each can be told. `w` is the sum of four parts: shared, of

@@ -33,7 +33,7 @@ from models.signals.registry import ALL, KNOTS, NAMES, PRIOR, TARGET_ONLY
 from models.signals.signal import Asked, Items, Scratch
 from models.signals.text_affinity import add_to_profiles, normalise
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done, Recalled, Seen
 
@@ -44,7 +44,7 @@ BLOCK = 64
 NO_PLACES = np.zeros(0, np.int64)
 
 
-class Ranker(Live):
+class Ranker(Checkpointed):
     """The ranker of all domains. For every batch call `ask`, then `score`, then `statistics.fold`. Times are seconds.
 
     A target among several domains has two conditional logits over the same columns: one with all signals, and a

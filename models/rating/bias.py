@@ -10,7 +10,7 @@ from river.base import Regressor
 
 from models.kernels import kernel
 from models.rating.named_cells import VARIANCE, WEIGHT, Cells, NamedCells
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 
 PRIOR_STRENGTH = {
     "everywhere": 2.0,
@@ -96,7 +96,7 @@ def inputs(
     return named
 
 
-class BiasRegression(Regressor, Live):  # type: ignore[misc]
+class BiasRegression(Regressor, Checkpointed):  # type: ignore[misc]
     """ŷ = Σ w_j x_j, where each weight is a Gaussian belief of its own: a Kalman filter with a diagonal covariance.
 
     A feature's name says its kind before a colon (`user:42`); prior strength and drift go by kind.

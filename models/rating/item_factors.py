@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.kernels import kernel
 from models.rating.domain_tables import stacked, widened
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live, Rows
+from models.state.tracked_tables import Checkpointed, Rows
 
 OFFSET_STRENGTH = 12.0
 """The number of events that the belief "this item is as its text says" counts as, on each axis."""
@@ -107,7 +107,7 @@ def count_rating(items: ItemArrays, domain: int, item: int) -> None:
     items.ratings[domain, item] += 1
 
 
-class ItemFactors(Live):
+class ItemFactors(Checkpointed):
     """Item factors with the text as their prior: x_i = text_i + δ_i, with δ_i ~ N(0, 1 / OFFSET_STRENGTH).
 
     δ_i is learned from the ratings of the item, with the tastes θ_u of its raters as inputs. So an item begins as good

@@ -18,14 +18,14 @@ from models.rating.text_prior import TextPrior
 from models.rating.user_taste import UserTaste
 from models.schema import Domain
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 
 TASTE_WIDTH = 16
 """Leading components of the item vector that a user's taste is learned on. The text prior uses all components."""
 Floats = NDArray[np.float64]
 
 
-class RatingModel(Live):
+class RatingModel(Checkpointed):
     """The rating model: rating = biases + text prior + θ_u · [1, mood, popularity, crowd, item vector] + noise.
 
     Each block keeps its own Gaussian belief, and blocks count as independent (assumed-density filtering). An error e

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import LiveRows, Rows
+from models.state.tracked_tables import CheckpointedRows, Rows
 from models.tables.catalogue import grown
 
 BIAS_STRENGTH = 8.0
@@ -147,7 +147,7 @@ def learn_taste(taste: TasteArrays, user: int, gain: NDArray[Any], error: float,
         start += row + 1
 
 
-class UserTaste(LiveRows):
+class UserTaste(CheckpointedRows):
     """Users' tastes, shared by all domains: residual ≈ θ_u · φ with φ = [1, 1, popularity, crowd, x]. θ_u holds
 
     - the user's bias,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.kernels import kernel
 from models.signals.neighbour_lists import SIZES, Blocks, NeighbourLists, seat
 from models.signals.signal import Visits
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import grown
 
 WINDOW = 20
@@ -84,7 +84,7 @@ def fold(blocks: Blocks, begin: int, pairs: Pairs, written: NDArray[np.int64]) -
     return len(slots), done
 
 
-class CoVisitation(Live):
+class CoVisitation(Checkpointed):
     """Counts of pairs of items that one user had within 20 events, in any domain.
 
     An item takes a *slot* at its first event. Its neighbours are slots too, at most 256. In a full list the neighbour

@@ -11,7 +11,7 @@ from models.kernels import kernel
 from models.signals.covisitation import CoVisitation
 from models.signals.popularity import EVER, Popularity
 from models.signals.user_experience import UserExperience
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done, Recalled
 
@@ -36,7 +36,7 @@ def describe_recent(
                     recent_slot[b, k] = slot_of[row] - 1
 
 
-class ItemStatistics(Live):
+class ItemStatistics(Checkpointed):
     """The item state that learns from every event.
 
     `popularity` and `experience` have one entry a domain. `visits` spans all domains.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live, Places
+from models.state.tracked_tables import Checkpointed, SparsePlaces
 from models.tables.catalogue import grown
 
 SIZES = (16, 64, 256)
@@ -110,7 +110,7 @@ def find(ids: NDArray[np.int32], begin: int, room: int, wanted: int) -> int:
     return -1
 
 
-class NeighbourLists(Live):
+class NeighbourLists(Checkpointed):
     """Lists of up to `SIZES[-1]` neighbours (int32), each with a row of float32 weights, in blocks of flat arrays.
 
     The *code* of a place is `slot · SIZES[-1] + place in the list`. Marks and states use codes, because blocks move. A
@@ -220,9 +220,9 @@ class NeighbourLists(Live):
         ids[there], weights[there] = self.ids[flat], self.weights[flat]
         return {"ids": ids, "weights": weights}
 
-    def live(self) -> Places:
+    def live(self) -> SparsePlaces:
         """Return what `load` takes."""
-        return Places(self.written, self.filled, self.columns)
+        return SparsePlaces(self.written, self.filled, self.columns)
 
     def load(self, state: dict[str, Any], slots: int) -> None:
         """Take up a state. slots: the number of lists."""

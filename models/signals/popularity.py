@@ -11,7 +11,7 @@ from models.kernels import kernel
 from models.signals.signal import Column, Columns
 from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
-from models.state.tracked_tables import LiveRows, Rows
+from models.state.tracked_tables import CheckpointedRows, Rows
 from models.text.top_k import top_k_sorted
 
 DAY = 86400.0
@@ -106,7 +106,7 @@ def fold(counts: NDArray[np.float64], first: NDArray[np.float64], clock: NDArray
                 promote(top[half_life], np.int64(clock[HELD]), counts, half_life, row)
 
 
-class Popularity(LiveRows):
+class Popularity(CheckpointedRows):
     """Counts of one domain's events, `c_i(t) = Σ 2^(-(t - t_event) / half-life)`.
 
     Forward decay (Cormode et al., ICDE 2009): `c_i(t) = C_i / growth(t)`, where an event only changes its own `C_i`.

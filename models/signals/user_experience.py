@@ -11,7 +11,7 @@ from models.kernels import kernel
 from models.signals.signal import Column, Columns
 from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
-from models.state.tracked_tables import LiveRows, Rows
+from models.state.tracked_tables import CheckpointedRows, Rows
 
 MEMORY = 0.97
 """Factor of the weight of an item's earlier users at each new one, so that about the last 33 count."""
@@ -39,7 +39,7 @@ def fold(moments: NDArray[np.float64], total: NDArray[np.float64], rows: NDArray
         moments[row, 2] = MEMORY * moments[row, 2] + (x - mean) ** 2
 
 
-class UserExperience(LiveRows):
+class UserExperience(CheckpointedRows):
     """The running mean and variance, for each item, of `x = log(1 + events of the user in the domain so far)`.
 
     The signal is the log density of the user's own x under the item's normal distribution. Both moments are shrunk to

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from models.state.dirty_keys import DirtyKeys, Marks
-from models.state.tracked_tables import Changed, Part, Rows, parts
+from models.state.tracked_tables import Changed, Rows, TrackedTable, parts
 
 Tensors = dict[str, np.ndarray[Any, Any]]
 
@@ -71,7 +71,7 @@ class _Split:
             if _plain(value):
                 return {"p": list(value)}
             return {"l": [self.split(item) for item in value]}
-        if isinstance(value, Part):
+        if isinstance(value, TrackedTable):
             return self.part(value)
         if isinstance(value, torch.Tensor):
             return {"torch": self.array(value.detach().cpu().numpy())}
@@ -90,12 +90,12 @@ class _Split:
         self.tensors[name] = value.copy(order="C") if self.copy else np.asarray(value, order="C")
         return name
 
-    def part(self, value: Part) -> Any:
+    def part(self, value: TrackedTable) -> Any:
         if id(value.touched) not in self.marks:
             self.marks[id(value.touched)] = (value.touched, value.touched.take())
         marks = self.marks[id(value.touched)][1]
         if marks.all or not self.increment:
-            return self.split(value.whole())
+            return self.split(value.full())
         return {"c": [value.kind, self.split(value.changes(marks))]}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state.growing import room
-from models.state.tracked_tables import Live, Rows, Texts
+from models.state.tracked_tables import Checkpointed, Rows, Texts
 from models.tables.hash_index import HashIndex
 from models.tables.id_table import IdTable
 from models.text.centred_vectors import Directions
@@ -36,7 +36,7 @@ def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
     return bigger
 
 
-class Catalogue(Live):
+class Catalogue(Checkpointed):
     """The items of one domain. Arrays are valid up to `size`, and an unused row is never `recommendable`.
 
     vectors: (rows, dim) float32, zero where `has_vector` is False. `directions` are computed from them. required:

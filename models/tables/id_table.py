@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live, Order, Rows
+from models.state.tracked_tables import Checkpointed, Order, Rows
 
 
-class IdTable(Live):
+class IdTable(Checkpointed):
     """Rows 0 … capacity-1 of ids. `touch` creates and refreshes a row, `get` only reads, `id_of` maps back.
 
     The order of the dict is the order in which ids were last seen, so its first key is evicted. It is an OrderedDict:

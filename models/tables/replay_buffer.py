@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live, Rows
+from models.state.tracked_tables import Checkpointed, Rows
 from models.tables.catalogue import grown
 
 DAY = 86_400.0
@@ -91,7 +91,7 @@ class Events(NamedTuple):
         return out
 
 
-class ReplayBuffer(Live):
+class ReplayBuffer(Checkpointed):
     """A ring of the latest `capacity` events, sampled uniformly, so that memory is bounded and replay follows drift.
 
     The number of an event is the count of events before it. When a row gets another owner, the buffer keeps the number

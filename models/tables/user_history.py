@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
-from models.state.tracked_tables import Lists, LiveRows, Rows, unpacked
+from models.state.tracked_tables import CheckpointedRows, Lists, Rows, unpacked
 from models.tables.catalogue import Catalogue, grown, item_hash
 from models.tables.event_rings import Done, Recalled, Rings, Seen, append, asking, contains, recall
 
@@ -26,7 +26,7 @@ class Recent(NamedTuple):
     """Seconds since the epoch."""
 
 
-class History(LiveRows):
+class History(CheckpointedRows):
     """For each user row: the last `length` events of any domain, and the latest 2,000 items seen in each domain.
 
     Recent entries point at item rows. `born` tells which rows were given to another item since; these are left out.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live, Rows
+from models.state.tracked_tables import Checkpointed, Rows
 
 SETTLED_TEXTS = 256
 """Texts from which on a domain has all its columns. Principal directions of fewer say little about later texts."""
@@ -51,7 +51,7 @@ class Claim(msgspec.Struct):
         return max(0, leading - self.took_leading), max(0, trailing - self.took_trailing)
 
 
-class TextBasis(Live):
+class TextBasis(Checkpointed):
     """Up to `dim` orthonormal columns over raw text vectors (width D), about the mean of the first texts.
 
     A column never changes, because users' tastes and shared weights are learned on it. A new domain gets a share of the

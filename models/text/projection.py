@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live, Named
+from models.state.tracked_tables import Checkpointed, Named
 from models.text.basis import TextBasis
 
 FIT_ITEMS = 5000
@@ -26,7 +26,7 @@ Key = tuple[str, str]
 Array = NDArray[np.float32]
 
 
-class Projection(Live):
+class Projection(Checkpointed):
     """Projects on a `TextBasis`, and keeps the raw vectors that it may still be fitted on.
 
     A domain's raw vectors wait until it has enough texts: at most `FIT_ITEMS` new ones of all domains, and

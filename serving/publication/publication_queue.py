@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from models.arm_comparison import ArmComparison
-from models.state.tracked_tables import whole
+from models.state.tracked_tables import full_state
 from serving.contract import Keys, Write
 from serving.publication.list_index import ListIndex
 from serving.publication.list_queue import ListQueue
@@ -260,7 +260,7 @@ class PublicationQueue:
 
     def state(self, unconfirmed: list[str]) -> dict[str, Any]:
         """Return a copy of the state: everything that a later call can read."""
-        state: dict[str, Any] = whole(self.live(unconfirmed))
+        state: dict[str, Any] = full_state(self.live(unconfirmed))
         return state
 
     def live(self, unconfirmed: list[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from consumers.service.checkpoint_policy import CheckpointPolicy
 from consumers.service.checkpoint_writer import Checkpointer
 from models.state.checkpoint import INCREMENT, CheckpointDirectory, write_durably
 from models.state.dirty_keys import DirtyKeys
-from models.state.tracked_tables import Live, Rows
+from models.state.tracked_tables import Checkpointed, Rows
 from tests.support.clock import Clock
 
 INCREMENTS = CheckpointPolicy(whole_mb=0.0)
@@ -57,7 +57,7 @@ class Kept(Checkpointer):
         )
 
 
-class Counts(Live):
+class Counts(Checkpointed):
     """One table of a million numbers."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from models.signals.neighbour_lists import FREE, SIZES, NeighbourLists, find, seat
 from models.state.merging import merged
 from models.state.snapshot import joined, mark_clean, snapshot
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from tests.support.states import differences
 
 SLOTS, SMALL = 20, (8, 16)
@@ -39,7 +39,7 @@ def decoded(taken: Any) -> Any:
     return joined(msgspec.msgpack.decode(taken.body), taken.tensors)
 
 
-class Whole(Live):
+class Whole(Checkpointed):
     """What a checkpoint takes."""
 
     def __init__(self, lists: NeighbourLists) -> None:

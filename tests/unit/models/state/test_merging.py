@@ -19,12 +19,12 @@ from models.state.checkpoint import CheckpointDirectory
 from models.state.dirty_keys import DirtyKeys
 from models.state.merging import MERGE, merged
 from models.state.snapshot import joined, snapshot
-from models.state.tracked_tables import Lists, Live, Named, Places, Rows, Texts
+from models.state.tracked_tables import Checkpointed, Lists, Named, Rows, SparsePlaces, Texts
 from models.tables.id_table import IdTable
 from tests.support.states import differences
 
 
-class Tables(Live):
+class Tables(Checkpointed):
     """One table of each kind, and parts that come and go, changed at random."""
 
     def __init__(self, seed: int) -> None:
@@ -82,7 +82,7 @@ class Tables(Live):
             "rows": Rows(marks["rows"], self.rows),
             "nested": [Texts(marks["rows"], self.texts), {"lists": Lists(marks["lists"], self.lists)}],
             "names": Named(marks["names"], lambda: list(self.names), self.columns),
-            "places": Places(
+            "places": SparsePlaces(
                 marks["places"],
                 lambda: np.flatnonzero(self.places["ids"] >= 0),
                 lambda at: {name: column[at] for name, column in self.places.items()},
