@@ -93,10 +93,7 @@ class Learner(Checkpointed):
     # Items
 
     def put_item(self, item: Item) -> bool:
-        """Replace what is known of the item by its latest item event. A removed item is not recommended from now on.
-
-        Return whether its words have to be encoded, because it has no vector or one of other words.
-        """
+        """Replace what is known of the item by its latest item event. Return whether its words have to be encoded."""
         domain = self.index[item.domain]
         # A removed item has a row too, so that later interactions with it do not bring it back.
         row = self.rows.item(domain, item.item_id)
@@ -119,19 +116,15 @@ class Learner(Checkpointed):
         return self.clock.newest
 
     def score(self, event: Interaction, clock: EventClock | None = None) -> ScoredEvent:
-        """Return prediction and rank of an event as if it came now. Create no row and change nothing.
-
-        clock: used instead of the learner's own, for events that are scored long before they are learned.
-        """
+        """Return prediction and rank of an event as if it came now; change nothing. clock: used instead of the own."""
         domain = self.index[event.domain]
         time = (clock or self.clock).at(domain, event.timestamp / 1000.0)
         return self._scorer.score(self._resident(event, time)).of(0)
 
     def learn(self, events: Sequence[Interaction]) -> Facts:
-        """Score each event of a micro-batch, then learn it: the fast path. Return the facts of the events.
+        """Score each event of a micro-batch, then learn it: the fast path. A batch has at most `most_events` events.
 
-        A user's event counts for the same user's next event. It counts for other users from the next batch on. A batch
-        has at most `most_events` events.
+        A user's event counts for the same user's next event. It counts for other users from the next batch on.
         """
         facts = self._scorer.learn(self._resolve(events))
         for _ in range(EVICTIONS * len(events)):

@@ -1,7 +1,4 @@
-"""Find the candidates of each question, fill their columns, weigh them, and learn the choices: the ranker's kernels.
-
-A *question* is an event whose item is ranked, or a user who gets a list.
-"""
+"""Find the candidates of each question, weigh their columns, and learn the choices: the ranker's kernels."""
 
 from __future__ import annotations
 
@@ -32,10 +29,7 @@ TOP = 10
 
 
 class Proposed(NamedTuple):
-    """The candidates of n questions.
-
-    values: (n, columns, room) signals. rows: (n, room) item rows. sizes: (n,) the number of candidates.
-    """
+    """The candidates of n questions. values: (n, columns, room). rows: (n, room) items. sizes: (n,) their number."""
 
     values: NDArray[np.float32]
     rows: NDArray[np.int32]
@@ -77,10 +71,7 @@ def room_for(questions: int) -> Proposed:
 
 
 def scratch_for(slots: int, rows: int, dim: int) -> Scratch:
-    """Allocate the working memory of one thread.
-
-    slots: the number of co-visit slots. rows: items of the largest domain. dim: length of a text direction.
-    """
+    """Allocate the working memory of one thread. slots: of co-visits. rows: items of a domain. dim: of text."""
     return Scratch(
         np.zeros(1, np.int64), np.zeros(slots, np.int64), np.zeros(rows, np.int64), np.zeros(rows, np.int32),
         np.zeros((MET, SUMS), np.float32), np.zeros(MET, np.int32), np.zeros((len(PROPOSING), MET), np.int32),
@@ -174,10 +165,7 @@ def weigh(case: Case, weighing: Weighing, scores: NDArray[np.float32], w: NDArra
 def learn_choice(
     case: Case, weighing: Weighing, chosen: int, scores: NDArray[np.float32], g: NDArray[np.float32]
 ) -> None:
-    """Take one gradient step towards the chosen candidate.
-
-    scores: written by `weigh`; this function overwrites them. g: (5 · signals,) working memory for the gradient.
-    """
+    """Take one gradient step towards the chosen candidate. scores: of `weigh`, overwritten. g: working memory, as w."""
     asked, event, proposed, n = case
     user, users = asked.user[event], weighing.users
     bucket, gap = part_rows(asked.events[event], asked.gap[event])
@@ -196,10 +184,7 @@ class Rankers(NamedTuple):
 @kernel
 def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, rankers: Rankers, learn: bool,
           out: Ranks) -> None:  # fmt: skip
-    """Rank the item of each event by every arm, then learn the choice if `learn`, one event after the other.
-
-    wanted: (n,) places of the events in `asked`. out: written.
-    """
+    """Rank the items of the events `wanted`, (n,), by every arm; learn each choice if `learn`. out: written."""
     full, alone = rankers
     scores = np.empty(proposed.rows.shape[1], np.float32)
     w = np.empty(full.weights.shape[1], np.float32)
@@ -251,10 +236,7 @@ def judge_again(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, wei
 
 
 class Listed(NamedTuple):
-    """The best k candidates of n questions, best first.
-
-    rows: (n, k) item rows, -1 for none. scores: (n, k). parts: (n, k, signals) what each signal adds to the score.
-    """
+    """The best k candidates of n questions: item rows (n, k), -1 for none; scores (n, k); parts (n, k, signals)."""
 
     rows: NDArray[np.int32]
     scores: NDArray[np.float64]

@@ -1,9 +1,8 @@
 """Predict and learn a batch of ratings in order, compiled: the equations of all blocks, one after the other.
 
-A *block* is a part of the prediction with its own weights: biases, text, taste, item factors. An error e has the
-variance S = 1 + Σ (variances of the blocks), in units of the noise. Each block moves by its share of S. Learning an
-error has two halves, which may run in two processes: `learn_user` changes the user's own state; `fold` changes the
-item's state and all shared state.
+An error e has the variance S = 1 + Σ (variances of the blocks), in units of the noise. Each block moves by its share of
+S. Learning an error has two halves, which may run in two processes: `learn_user` changes the user's own state, and
+`fold` changes the item's state and all shared state.
 """
 
 from __future__ import annotations
@@ -57,10 +56,7 @@ class Rates(NamedTuple):
 
 
 class Domains(NamedTuple):
-    """Scales and ratings by domain, (D,) each.
-
-    unit: a quarter of the range [low, high]. sums, counts: the sum and the number of the ratings so far.
-    """
+    """Scales and ratings of D domains. unit: a quarter of the range [low, high]. sums, counts: of ratings so far."""
 
     unit: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -124,8 +120,8 @@ def make_work(tables: Tables) -> Work:
 def censored_residual(value: float, total: float, low: float, high: float) -> float:
     """Return the observed value minus the predicted one, in quarters of the range [low, high].
 
-    The residual is 0 where both lie at or beyond the same end of the scale, because the true value of a censored
-    rating may be anywhere beyond it (Tobin 1958, "Estimation of relationships for limited dependent variables").
+    It is 0 where both lie at or beyond the same end of the scale: the value is censored (Tobin 1958, "Estimation of
+    relationships for limited dependent variables"). Here 4 - 3, and 5 where 5.5 was predicted:
 
     >>> censored_residual(4.0, 3.0, 1.0, 5.0), censored_residual(5.0, 5.5, 1.0, 5.0)
     (1.0, 0.0)
@@ -143,10 +139,7 @@ def weight_at(cells: NDArray[Any], slot: int) -> float:
 
 @kernel
 def predict_event(tables: Tables, events: Events, n: int, work: Work, parts: NDArray[Any]) -> None:
-    """Predict event n and change no table.
-
-    parts: (12,), written in rating units; see `RatingParts`. work: written; `learn_event` reads it.
-    """
+    """Predict event n and change no table. parts: (12,), written in rating units. work: written for `learn_event`."""
     domain, user, item = events.domain[n], events.user[n], events.item[n]
     bias, domains, theta, phi = tables.bias, tables.domains, work.theta, work.phi
     unit = domains.unit[domain]
@@ -202,10 +195,7 @@ def bias_variance(tables: Tables, events: Events, n: int) -> float:
 
 @kernel
 def learn_user(tables: Tables, events: Events, n: int, work: Work, error: float, innovation: float) -> None:
-    """Move the user's own biases and taste by their share of an error.
-
-    work: `taste_gain` of the event. error, innovation: see `learn_event`.
-    """
+    """Move the user's own biases and taste by their share of an error; see `learn_event`. work: `taste_gain`."""
     bias, prior, drift = tables.bias, tables.rates.prior, tables.rates.drift
     domain, user = events.domain[n], events.user[n]
     learn_weight(bias.user[user], 1.0, prior[USER], drift[USER], error, innovation)
@@ -216,9 +206,9 @@ def learn_user(tables: Tables, events: Events, n: int, work: Work, error: float,
 
 @kernel
 def fold(tables: Tables, events: Events, n: int, work: Work, error: float, innovation: float) -> None:
-    """Move the item's state and all shared state by their share of an error, without reading the user's tables.
+    """Move the item's state and all shared state by their share of an error; see `learn_event`.
 
-    work: `x`, `text_gain` and `theta` of the event. error, innovation: see `learn_event`.
+    work: `x`, `text_gain` and `theta` of the event. The user's tables are not read.
     """
     bias, prior, drift = tables.bias, tables.rates.prior, tables.rates.drift
     domain, item = events.domain[n], events.item[n]
@@ -295,10 +285,7 @@ def learn_events(tables: Tables, events: Events, parts: NDArray[Any], lessons: N
 
 @kernel
 def fold_events(tables: Tables, events: Events, lessons: NDArray[Any]) -> None:
-    """Learn the items' state and all shared state from events whose users another process has learned.
-
-    lessons: (B, 2 + k), written by `learn_events` there. This neither reads nor writes users' tables.
-    """
+    """Learn items and shared state from events whose users another process has learned. lessons: of `learn_events`."""
     work = make_work(tables)
     for n in range(len(events.domain)):
         if not np.isnan(lessons[n, ERROR]) and events.item[n] >= 0:
