@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.network.batch_loss import BatchLayout, Pools
 from models.network.config import NetworkConfig
 from models.network.embedding_table import Array, Index, ItemRows
-from models.network.strategy_search import StrategySearch
+from models.network.search.strategy_search import StrategySearch
 from models.network.trainer import NetworkTrainer
 from models.network.user_tower import gather
 from models.schema import Domain

@@ -30,7 +30,7 @@ from consumers.events.decode import Forget
 from consumers.events.deduplication import DedupWindow
 from consumers.service.checkpoint_writer import Checkpointer
 from models.arm_comparison import ArmComparison
-from models.network.strategy_search import StrategySearch
+from models.network.search.strategy_search import StrategySearch
 from models.schema import Interaction
 from models.state.checkpoint import CheckpointDirectory
 from models.state.snapshot import mark_clean

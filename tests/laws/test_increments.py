@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import models.network.strategy_search
+import models.network.search.strategy_search
 import models.transfer.strategies
 from models.state.checkpoint import INCREMENT, WHOLE, CheckpointDirectory
 from models.state.snapshot import mark_clean, snapshot
@@ -20,7 +20,7 @@ from tests.support.states import decoded, differences
 @pytest.fixture
 def many_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rivals come and go within a few steps."""
-    monkeypatch.setattr(models.network.strategy_search, "READY_EVENTS", 8)
+    monkeypatch.setattr(models.network.search.strategy_search, "READY_EVENTS", 8)
     monkeypatch.setattr(models.transfer.strategies, "READY_EVENTS", 8)
     monkeypatch.setattr(models.transfer.strategies, "MAX_TRIAL_STEPS", 2)
     monkeypatch.setattr(models.transfer.strategies, "COOLDOWN_FACTOR", 1)

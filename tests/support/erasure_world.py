@@ -9,7 +9,7 @@ from consumers.config.loader import build
 from consumers.events.record import Record
 from consumers.service.checkpoint_writer import Checkpointer
 from models.adaptation.challengers import FreshBias
-from models.network.shadow_network import ShadowNetwork
+from models.network.search.shadow_network import ShadowNetwork
 from models.state.snapshot import snapshot
 from serving.pseudonyms import Pseudonyms
 from tests.support.doubles import ListSource

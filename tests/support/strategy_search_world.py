@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from models.network.network_learner import NetworkLearner
-from models.network.shadow_network import ShadowNetwork
-from models.network.strategy_search import StrategySearch
+from models.network.search.shadow_network import ShadowNetwork
+from models.network.search.strategy_search import StrategySearch
 from models.schema import Domain
 from tests.support.network_world import World
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.network.shadow_network import ShadowNetwork
+from models.network.search.shadow_network import ShadowNetwork
 from models.network.trainer import NetworkTrainer
 from models.schema import Domain
 from models.tables.replay_buffer import Events

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.network.batch_loss import BatchLayout
 from models.network.embedding_table import ItemRows
-from models.network.shadow_network import ShadowNetwork
+from models.network.search.shadow_network import ShadowNetwork
 from models.network.trainer import NetworkTrainer
 from models.state.tracked_tables import Checkpointed
 from models.tables.replay_buffer import Events
