@@ -20,7 +20,7 @@ from models.assessment.paired_test import (
     TUNED_FOR,
     PairedTest,
     fold_pair,
-    margin_of,
+    half_width_of,
 )
 from models.kernels import kernel
 from models.ranking.conditional_logit import BUCKETS
@@ -88,7 +88,7 @@ def follow(tests: Tests, places: Index, losses: Floats, lost: Floats) -> None:
             if test[TOTAL] <= 0:
                 continue
             mean = test[TOTAL] / test[COUNT]
-            if mean > highest and mean > margin_of(test, ALPHA, TUNED_FOR, LEAST):
+            if mean > highest and mean > half_width_of(test, ALPHA, TUNED_FOR, LEAST):
                 best, highest = arm, mean
         if best >= 0:
             followed[at] = best

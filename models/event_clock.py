@@ -54,7 +54,7 @@ class EventClock:
     def move(self, domain: int, time: float) -> float:
         """Count one event of this time. Return what the clock then shows, which is the time for learning the event."""
         newest, latest = self.newest[domain], self._latest[domain]
-        if len(latest) == AGREE and newest <= time <= newest + STEP:  # as nearly always
+        if len(latest) == AGREE and newest <= time <= newest + STEP:  # the usual case
             self.newest[domain] = time
             latest.append(time)
             return time

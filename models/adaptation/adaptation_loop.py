@@ -33,9 +33,9 @@ class Notice(NamedTuple):
     outcome: Outcome | None = None
     """None for a detection."""
     score: float = 0.0
-    """Of a detection, the size of the shift. Of a verdict, champion's minus challenger's mean loss an event."""
+    """The size of the shift for a detection. For a verdict, the champion's mean loss minus the challenger's."""
     events: int = 0
-    """Of a verdict, the number of events before it."""
+    """For a verdict, the number of events before it."""
     started: bool = False
 
 

@@ -31,7 +31,7 @@ class Choices(NamedTuple):
     candidates: Tensor  # (M_d,) places among the batch's items
     wanted: Tensor  # (B_d,) places among the candidates
     log_q: Tensor  # (M_d,)
-    had: Tensor  # (B_d, M_d) whether the user had the candidate lately
+    had: Tensor  # (B_d, M_d) whether the candidate is a recent item of the user
 
 
 class BatchLayout:

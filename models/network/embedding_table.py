@@ -41,7 +41,7 @@ class ItemTable(Protocol):
 
 
 class Copy(Protocol):
-    """A second version of a table, which hears of every change; see `copy_on_write_table.py`."""
+    """A second version of a table, which is told of every change; see `copy_on_write_table.py`."""
 
     def copy_before_write(self, index: Index) -> None:
         """Copy these distinct rows, (n,), which are about to change."""
@@ -75,11 +75,11 @@ class RowTable(Checkpointed):
         self._copy: Copy | None = None
 
     def attach(self, copy: Copy) -> None:
-        """Let this second version hear of every change from now on."""
+        """Tell this second version of every change from now on."""
         self._copy = copy
 
     def detach(self) -> None:
-        """Let the second version hear of no more changes."""
+        """Tell the second version of no more changes."""
         self._copy = None
 
     def reserve(self, rows: int) -> None:

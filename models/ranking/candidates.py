@@ -136,7 +136,10 @@ def take_highest(
 
 @kernel
 def take_popular(rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch) -> int:
-    """Add the first eligible rows of the top list of each half-life, and return the number of candidates."""
+    """Add the first eligible rows of the top list of each half-life, and return the number of candidates.
+
+    rows: (ROOM,) the candidates, `count` of them so far.
+    """
     eligible, stamp, closed, top = items.open, scratch.stamp, 2 * scratch.epoch[0], items.top
     for half_life in range(top.shape[0]):
         found = 0
@@ -152,7 +155,10 @@ def take_popular(rows: NDArray[np.int32], count: int, items: Items, scratch: Scr
 
 @kernel
 def fill_up(rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch) -> int:
-    """Add the most popular items until there are `FEWEST` candidates, and return the number of candidates."""
+    """Add the most popular items until there are `FEWEST` candidates, and return the number of candidates.
+
+    rows: (ROOM,) the candidates, `count` of them so far.
+    """
     eligible, stamp, closed = items.open, scratch.stamp, 2 * scratch.epoch[0]
     for place in range(np.int64(items.clock[HELD])):
         if count >= FEWEST:

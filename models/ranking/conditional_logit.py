@@ -104,7 +104,10 @@ def score(signals: Signals, w: Array, scores: Array) -> None:
 
 @kernel
 def rank_of(scores: Array, count: int, chosen: int) -> int:
-    """Return the number of other candidates that score at least as high as the chosen one; 0 is the best rank."""
+    """Return the number of other candidates that score at least as high as the chosen one; 0 is the best rank.
+
+    scores: (room,), of which the first `count` hold.
+    """
     above, own = -1, scores[chosen]
     for c in range(count):
         above += scores[c] >= own

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 def diversified(
     scores: NDArray[np.float64], vectors: NDArray[np.float32], k: int, diversity: float
 ) -> NDArray[np.int64]:
-    """Return the positions of the k picks, in order, each of which maximises (1 − d) · relevance − d · similarity.
+    """Return the positions of the k picks, in order. Each maximises (1 − d) · relevance − d · similarity.
 
     Relevance is the score scaled to 0 … 1 over the n. Similarity is the largest cosine with an earlier pick, 0 for an
     item without a vector. scores: (n,) in any order. vectors: (n, dim). diversity: d; 0 is the order of the scores.

@@ -114,7 +114,7 @@ def propose(known: Known, scratch: Scratch, wanted: NDArray[np.int64], include: 
 
 @kernel
 def place_of(rows: NDArray[np.int32], count: int, row: int) -> int:
-    """Return the place of an item row among the candidates, or -1."""
+    """Return the place of an item row among the candidates, (room,), or -1."""
     found = -1
     for c in range(count):
         if rows[c] == row:
@@ -126,7 +126,7 @@ def place_of(rows: NDArray[np.int32], count: int, row: int) -> int:
 def write_top(
     rows: NDArray[np.int32], scores: NDArray[np.float32], count: int, out: NDArray[np.int32]
 ) -> None:
-    """Write the rows of the highest scores, highest first, and fill up with -1. Among equals the earlier is first."""
+    """Write the rows of the highest scores to `out`, (k,), highest first, then -1. Equals keep their order."""
     held = 0
     best = np.zeros(len(out), np.float32)
     out[:] = -1

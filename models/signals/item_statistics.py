@@ -42,15 +42,15 @@ class ItemStatistics(Checkpointed):
     `popularity` and `experience` have one entry a domain. `visits` spans all domains.
     """
 
-    def __init__(self, catalogues: list[Catalogue], listed: list[bool] | None = None) -> None:
+    def __init__(self, catalogues: list[Catalogue], has_lists: list[bool] | None = None) -> None:
         """Begin without events.
 
-        listed: for each domain, whether lists are published (default: all). A domain that gets lists later starts
+        has_lists: for each domain, whether lists are published (default: all). A domain that gets lists later starts
         without experience.
         """
-        self.listed = listed or [True for _ in catalogues]
+        self.has_lists = has_lists or [True for _ in catalogues]
         marks = [catalogue.ids.written for catalogue in catalogues]
-        self.popularity = [Popularity(lists, mark) for lists, mark in zip(self.listed, marks, strict=True)]
+        self.popularity = [Popularity(lists, mark) for lists, mark in zip(self.has_lists, marks, strict=True)]
         self.experience = [UserExperience(mark) for mark in marks]
         self.visits = CoVisitation(len(catalogues))
 
@@ -92,13 +92,13 @@ class ItemStatistics(Checkpointed):
             if len(here):
                 rows = done.item[here]
                 self.popularity[domain].fold(rows, done.time[here])
-                if self.listed[domain]:
+                if self.has_lists[domain]:
                     self.experience[domain].fold(rows, recalled.events[here])
         times = np.maximum.accumulate(self.shared_clock(done.time))
         self.visits.fold(slots, recent_slots, recalled.n, times)
 
     def shared_clock(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the newest of all domains' clocks and each `time`, in seconds.
+        """Return the newest of all domains' clocks and each `time`, (n,), in seconds.
 
         One clock counts the co-visits of all domains. With separate clocks, the counts of a domain that is years ahead
         would look huge in another.

@@ -201,7 +201,7 @@ class NeighbourLists(Checkpointed):
         self.written.update((of * self.most + flat - self._begin[of]).tolist())
 
     def filled(self) -> Index:
-        """Return the codes of all places with a neighbour, ascending."""
+        """Return the codes of all places with a neighbour, (n,) ascending."""
         slots = np.arange(len(self._room))
         of, flat = self.places(slots)
         used = self.ids[flat] != FREE
@@ -212,7 +212,7 @@ class NeighbourLists(Checkpointed):
         return self._begin[codes // self.most] + codes % self.most
 
     def columns(self, codes: Index) -> dict[str, NDArray[Any]]:
-        """Return the neighbours and weights at these codes: -1 and zeros where there is no neighbour."""
+        """Return neighbours (n,) and weights (n, kinds) at these codes, (n,): -1 and zeros without a neighbour."""
         there = codes % self.most < self._room[codes // self.most]
         flat = self._flat(codes[there])
         ids = np.full(len(codes), FREE, np.int32)

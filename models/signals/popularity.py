@@ -37,7 +37,7 @@ SCALE = 10.0
 def growth(clock: NDArray[np.float64], time: float, half_life: int) -> Any:
     """Return the weight of an event now relative to one at the start, `exp((t - t_0) ln 2 / half-life)`.
 
-    clock: `Popularity.clock`. time: seconds; one before the newest counts as the newest.
+    clock: (6,) `Popularity.clock`. time: seconds; a time before the newest event counts as the newest.
     """
     if half_life == BY_EVENTS:
         return np.exp(RATES[half_life] * (clock[SEEN] - clock[SEEN_START]))
@@ -46,7 +46,10 @@ def growth(clock: NDArray[np.float64], time: float, half_life: int) -> Any:
 
 @kernel
 def rebase(counts: NDArray[np.float64], clock: NDArray[np.float64], time: float) -> None:
-    """Make `time` the start if the growth has become too large. Decayed counts `c = C / growth` keep their values."""
+    """Make `time` the start if the growth has become too large. Decayed counts `c = C / growth` keep their values.
+
+    counts: (rows, half-lives). clock: (6,) `Popularity.clock`. time: seconds.
+    """
     far = RATES[0] * (max(time, clock[NEWEST]) - clock[START]) > REBASE
     if not far and RATES[BY_EVENTS] * (clock[SEEN] - clock[SEEN_START]) <= REBASE:
         return
@@ -119,12 +122,12 @@ class Popularity(CheckpointedRows):
     0.75
     """
 
-    def __init__(self, listed: bool = True, written: DirtyKeys | None = None) -> None:
-        """Begin without events. listed: whether the domain has lists and needs top lists. written: dirty item rows."""
+    def __init__(self, has_lists: bool = True, written: DirtyKeys | None = None) -> None:
+        """Begin without events. has_lists: whether the domain has lists, which need tops. written: dirty item rows."""
         self.written = written or DirtyKeys()
         self.clock = np.array([np.nan, -np.inf, 0.0, 0.0, 0.0, 0.0])
         self.rows = Growing(counts=((len(HALF_LIVES),), 0.0), first=((), 0.0))
-        self.top_rows = np.zeros((len(HALF_LIVES), TOP if listed else 0), np.int32)
+        self.top_rows = np.zeros((len(HALF_LIVES), TOP if has_lists else 0), np.int32)
 
     @property
     def counts(self) -> NDArray[np.float64]:
@@ -193,7 +196,7 @@ class Popularity(CheckpointedRows):
         return shares
 
     def top(self, name: str) -> NDArray[np.int32]:
-        """Return up to 512 rows by falling count; among equals the latest is first. name: the half-life's."""
+        """Return up to 512 rows by falling count, (n,); among equals the latest is first. name: the half-life's."""
         return self.top_rows[list(HALF_LIVES).index(name), : self.held]
 
     def drop(self, row: int) -> None:

@@ -28,7 +28,11 @@ def words_hash(words: str) -> int:
 
 
 def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
-    """Return `array` with at least `rows` rows: the same array, or a larger copy padded with zeros."""
+    """Return `array`, (n, …), with at least `rows` rows: the same array, or a larger copy padded with zeros.
+
+    >>> grown(np.array([1, 2]), 2).tolist(), len(grown(np.array([1, 2]), 3))  # room for 64 at least
+    ([1, 2], 64)
+    """
     if rows <= len(array):
         return array
     bigger = np.zeros((room(rows, len(array)), *array.shape[1:]), array.dtype)

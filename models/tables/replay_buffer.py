@@ -78,7 +78,7 @@ class Events(NamedTuple):
         return used(self.recent)
 
     def had(self, domain: int, pool: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which candidates the user had lately, (B, M), which a list would leave out; never the wanted one.
+        """Return which candidates are recent items of the user, (B, M), without the wanted one: no list shows them.
 
         pool: (M,) ascending item rows of `domain`. wanted: (B,) places in it.
         """
@@ -179,7 +179,7 @@ class ReplayBuffer(Checkpointed):
                 column[theirs] = -1 if name == "recent" else 0
 
     def forget_item(self, domain: int, row: int) -> None:
-        """Forget the row's events, and the row as a recent item: it is free, or stands for another item, now."""
+        """Forget the row's events, and the row as a recent item of users, because it is free or another item's now."""
         self._item_born[domain] = grown(self._item_born[domain], row + 1)
         self._item_born[domain][row] = self.added
         self._items[domain].add(row)

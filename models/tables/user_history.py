@@ -159,7 +159,7 @@ class History(CheckpointedRows):
         return user is not None and item_hash(item_id) in self._seen[domain].get(user, ())
 
     def seen_rows(self, user: int | None, domain: int) -> NDArray[np.int64]:
-        """Return the rows, in this domain's catalogue, of the resident items that the user has seen."""
+        """Return the rows, (n,), of the resident items of this domain that the user has seen."""
         if user is None or user not in self._seen[domain]:
             return np.zeros(0, np.int64)
         found = map(self.catalogues[domain].row_by_hash.get, self._seen[domain][user])

@@ -59,7 +59,7 @@ class Directions:
             self.index.changed(np.array([row]))
 
     def refresh(self, vectors: NDArray[np.float32], known: NDArray[np.bool_]) -> None:
-        """Compute every direction again from the vectors and their mean."""
+        """Compute every direction again. vectors: (rows, dim). known: (rows,) whether a row has a vector."""
         self.units = self._unit(vectors, known)
 
     def _unit(self, vectors: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -17,9 +17,9 @@ from models.state.tracked_tables import Rows
 from models.text.nearest import NONE, Lists
 
 LISTS = 4
-"""There are about so many times √n lists."""
+"""The number of lists is about this many times √n."""
 LOOSE, LOOSE_SHARE = 512, 64
-"""How many changed vectors wait outside the lists, and are looked at by every query: at most 512, and one in 64."""
+"""Most changed vectors that wait outside the lists, where every query reads them: 512, and one in 64 of all."""
 LEAST_LOOSE = 32
 FILLS = 32
 """Changes of all vectors after which the centres are chosen anew."""
@@ -35,7 +35,7 @@ RowIds = NDArray[np.int64]
 
 
 class VectorIndex:
-    """Inverted lists of more than `limit` vectors. With fewer, a search looks at all of them.
+    """Inverted lists of more than `limit` vectors. With fewer, a search reads all of them.
 
     Its owner holds the vectors and says which have changed. It does not hold zero vectors. The lists are part of the
     state, because their rows depend on when they were made. Memory: `dim + 16` bytes a row, and the centres.

@@ -1,4 +1,4 @@
-"""Keep θ_s*: the domain-layer parameters with which a source was lately predicted best."""
+"""Keep θ_s*, the domain-layer parameters of a source with the lowest error over its latest events."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def divergence(source: NDArray[np.float32], target: NDArray[np.float32]) -> floa
 
 
 def relative_divergence(source: NDArray[np.float32], target: NDArray[np.float32]) -> float:
-    """Return `divergence` of the vectors divided by their root mean square length: free of units, about 0 to 4."""
+    """Return `divergence` of vectors, (n, D), divided by their root mean square length: without unit, about 0 to 4."""
     if min(len(source), len(target)) < 2:
         return 0.0
     square = 0.5 * sum(float(np.square(v, dtype=np.float64).sum(axis=1).mean()) for v in (source, target))

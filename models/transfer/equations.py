@@ -73,7 +73,7 @@ def source_mean(parameters: Tensor, weights: Mapping[int, float]) -> Tensor:
 
 
 def shared(target: Tensor, source: Tensor) -> Tensor:
-    """Return θ_s in the shape of θ_t: parameter sharing, where the target takes the source's values."""
+    """Return θ_s in the shape of θ_t, (P,): parameter sharing, where the target takes the source's values."""
     return source.expand_as(target).clone()
 
 
@@ -101,7 +101,7 @@ def step_fraction(rate: float, m: float) -> float:
 
 
 def corrected(target: Tensor, source: Tensor, fraction: float) -> Tensor:
-    """Return b_t - (b_t - b_s) · fraction, the bias correction of one domain layer: shrinkage of b_t toward b_s."""
+    """Return b_t - (b_t - b_s) · fraction, (P,), the bias correction of one domain layer: b_t shrinks toward b_s."""
     return target - (target - source) * fraction
 
 
@@ -120,7 +120,7 @@ def bias_direction(source: Tensor, best: Tensor, fade: float = FADE) -> Tensor:
 
 
 def bias_corrected(target: Tensor, direction: Tensor) -> Tensor:
-    """Return θ_t - Δ/‖Δ‖, the domain bias correction: the target after one step along the source's way."""
+    """Return θ_t - Δ/‖Δ‖, (P,), the domain bias correction: the target after one step along the source's way."""
     return target - direction
 
 
@@ -132,7 +132,7 @@ def correction_loss(target: Tensor, direction: Tensor) -> Tensor:
 
 @torch.no_grad()
 def bias_terms(layers: Mapping[str, Tensor], domain: int, weights: Mapping[int, float]) -> dict[str, float]:
-    """Return ‖b‖ for each layer, and as `<layer>_gap` ‖b - b_s‖, the distance to the weighted mean of the sources'."""
+    """Return ‖b‖ for each layer, (K, ·), and as `<layer>_gap` ‖b - b_s‖, the distance to the sources' weighted mean."""
     terms = {name: float(biases[domain].norm()) for name, biases in layers.items()}
     if weights:
         for name, biases in layers.items():

@@ -69,7 +69,7 @@ def forget_and_sell_out(
             forgetting.take(Forget(Pseudonyms().mark(f"user-{7 * n}"), 1))
             forgetting.erase()
         stops.append(stop)
-    checkpointer.drop_older()
+    checkpointer.purge_older()
     print(f"20 requests to forget: the longest stops the stream for {max(stops, key=lambda one: one.thread)}")
     with Timed() as stop:
         checkpointer.take(live(arms, queue, forgetting), {})
