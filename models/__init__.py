@@ -1,4 +1,4 @@
-"""Learn and rank.
+"""Learn from events, and rank items.
 
-Knows no Kafka, no Redis, no Prometheus, no clock, and no files but checkpoints.
+This package knows no Kafka, Redis, Prometheus or clock, and no files but checkpoints. Start at `arm_comparison.py`.
 """

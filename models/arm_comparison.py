@@ -1,4 +1,4 @@
-"""The full learner, and what it measures itself against on the same events: the target alone, text, popularity."""
+"""Compare the full learner on the same events with simpler arms: the target alone, text, popularity."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptation.adaptation_loop import AdaptationLoop, Notice
-from models.arm_selector import ARMS, Arm, Guard, Task, buckets
+from models.arm_selector import ARMS, Arm, ArmSelector, Task, buckets
 from models.arm_selector import NAMES as BUCKET_NAMES
 from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential
 from models.facts import Facts
@@ -19,12 +19,12 @@ from models.migration.arm_states import fitted
 from models.ranking.recommendation import Recommendation
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.id_table import IdTable
 
 
 class Serving(NamedTuple):
-    """Who makes a user's list: the arm, the one signal that ranks (None: all), and whether sources are left out."""
+    """How a user's list is made: by which arm, by which one signal (None: all), and whether without sources."""
 
     arm: Arm
     only: str | None
@@ -32,26 +32,27 @@ class Serving(NamedTuple):
 
 
 COUNTED = (*ARMS[:2], "followed")
-"""Whose errors are kept: both arms', and those of the arm that the guard followed."""
+"""The arms whose errors are kept: full, target-only, and the arm that the selector followed."""
 
 
-class Arms(Live):
-    """Learns events, keeps all arms' prequential errors, and follows the arm that errs least."""
+class ArmComparison(Checkpointed):
+    """The full learner with the prequential errors of all arms. Users get the arm with the lowest error."""
 
     def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
+        """Begin with a learner that has learned nothing. settings: default `LearningSettings()`."""
         settings = settings or LearningSettings()
         self.full = Learner(domains, settings)
         self._ranges = np.array([domain.rating_range for domain in domains])
         self.prequential = Prequential()
-        self.guard = Guard()
+        self.selector = ArmSelector()
         self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled else None
         self.latest: Facts | None = None
-        """Of the latest micro-batch."""
+        """The facts of the latest micro-batch."""
         self.moved = False
-        """Whether the last `load` put anything in another place than where it is saved."""
+        """Whether the last `load` had to move or rename any part of the saved state."""
 
     def learn(self, events: Sequence[Interaction]) -> list[Notice]:
-        """Score, judge and learn a micro-batch of events; return what the adaptation loop has to say of it."""
+        """Score and learn a micro-batch of events; return the notices of the adaptation loop."""
         most = self.full.most_events
         if len(events) > most:
             parts = [events[start : start + most] for start in range(0, len(events), most)]
@@ -62,7 +63,7 @@ class Arms(Live):
         return [] if self.loop is None else self.loop.step(events, facts)
 
     def _judge(self, facts: Facts, task: Task, metric: str, losses: NDArray[np.float64]) -> None:
-        """Count the losses (B, arms) of all arms, and of what the guard followed: measured before it hears of them."""
+        """Count the losses (B, arms) of all arms, and of the arm that was followed before this batch was known."""
         counted = np.full((len(facts), len(COUNTED)), np.nan)
         counted[:, :2] = losses[:, :2]
         for domain in self.full.alone:
@@ -71,12 +72,12 @@ class Arms(Live):
             if len(here):
                 places = buckets(facts.recalled.events[here])
                 name = self.full.domains[domain].name
-                counted[here, 2] = self.guard.judge(name, task, places, losses[here])
+                counted[here, 2] = self.selector.judge(name, task, places, losses[here])
         rows = self.prequential.rows(tuple(self.full.index), metric, COUNTED)
         self.prequential.add(rows[facts.done.domain].ravel(), counted.ravel())
 
     def end_batch(self) -> None:
-        """Take a network step on the events since the last one."""
+        """Take a network step on the events since the last step."""
         self.full.end_batch()
 
     def user_tables(self) -> dict[str, IdTable]:
@@ -84,28 +85,31 @@ class Arms(Live):
         return {"full": self.full.users}
 
     def rowless_users(self) -> set[str]:
-        """Users in the state without a row in the full learner: lately evicted, or in a challenger. Seldom many."""
+        """Return the users that the state holds without a row of the full learner.
+
+        They were evicted a moment ago, or only a challenger knows them. There are few.
+        """
         challenged = set() if self.loop is None else self.loop.users()
         return {
             user for user in challenged.union(self.full.rows.evicted_users) if user not in self.full.users
         }
 
     def end_future(self, now: float) -> bool:
-        """As `Learner.end_future`."""
+        """Set every clock and every stored time after `now` (seconds) to `now`; see `Learner.end_future`."""
         return self.full.end_future(now)
 
     def forget_user(self, user_id: str) -> int | None:
-        """As `Learner.forget_user`, in challengers too. Return the row they had."""
+        """Forget the user here and in challengers; see `Learner.forget_user`. Return the row they had, or None."""
         if self.loop is not None:
             self.loop.drop_user(user_id)
         return self.full.forget_user(user_id)
 
     def put_item(self, item: Item) -> bool:
-        """As `Learner.put_item`."""
+        """Replace what is known of the item by its latest item event; see `Learner.put_item`."""
         return self.full.put_item(item)
 
     def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
-        """As `Learner.put_text_vectors`."""
+        """Take in raw text vectors by domain and item id; see `Learner.put_text_vectors`."""
         self.full.put_text_vectors(vectors, idle)
 
     def serving(self, user: str | None, domain: str) -> Serving:
@@ -121,7 +125,7 @@ class Arms(Live):
 
     def _serving(self, place: int, domain: str, index: int) -> Serving:
         """Return who makes the lists of a bucket of users."""
-        arm = self.guard.choice(domain, BUCKET_NAMES[place], "ranking")
+        arm = self.selector.choice(domain, BUCKET_NAMES[place], "ranking")
         return Serving(arm, SINGLE.get(arm), arm == "target_only" and index in self.full.ranker.alone)
 
     def recommend(
@@ -138,7 +142,7 @@ class Arms(Live):
         return lists
 
     def report(self, domain: str) -> dict[str, float]:
-        """What is known of a domain, by the field names of `cc:domain:<domain>`."""
+        """Return the figures of a domain, by the field names of `cc:domain:<domain>`."""
         full, prequential = self.full, self.prequential
         index = full.index[domain]
         fields = {"mean": full.rating.mean(index)}
@@ -160,17 +164,18 @@ class Arms(Live):
         return fields
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "full": self.full.live(),
             "prequential": self.prequential.state(),
-            "guard": self.guard.state(),
+            "guard": self.selector.state(),
             "loop": None if self.loop is None else self.loop.live(),
         }
 
     def load(self, state: dict[str, Any]) -> list[str]:
-        """For arms that have learned nothing yet. Gives what is not as it was, a sentence each; see `models/migration`.
+        """Take up a state, before anything is learned. Return a sentence for each difference; see `models/migration`.
 
-        Raises ValueError if no domain is in both.
+        Raises ValueError if the state and the config have no domain in common.
         """
         state, notes, self.moved = fitted(state, self.state(), self.full.domains)
         wanted = self._capacities()
@@ -181,14 +186,14 @@ class Arms(Live):
             if rows > wanted[name]
         ]
         self.prequential.load(state["prequential"])
-        self.guard.load(state["guard"])
+        self.selector.load(state["guard"])
         if self.loop is not None and state["loop"] is not None:
             self.loop.load(state["loop"])
             notes += self.loop.drift.notes
         return notes
 
     def _capacities(self) -> dict[str, int]:
-        """Of the full learner's tables, by the key that sets it."""
+        """Return the capacities of the full learner's tables, by the config key that sets them."""
         full = self.full
         items = {
             f"learner.items_per_domain of {name}": full.catalogues[n].ids.capacity
@@ -198,4 +203,4 @@ class Arms(Live):
 
 
 SINGLE: dict[Arm, str] = {"text": "text", "popularity": "popularity_3d"}
-"""The signal that ranks alone, by arm."""
+"""The one signal of each arm that ranks by one signal only."""

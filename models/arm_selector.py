@@ -1,4 +1,7 @@
-"""Negative-transfer guard: per target, history bucket and task the arm that is followed, by prequential evidence."""
+"""Select the arm that users get, for each target, history bucket and task, by prequential evidence.
+
+This guards against negative transfer: if sources hurt a target, its users get an arm without them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from models.assessment.paired_test import (
     TUNED_FOR,
     PairedTest,
     fold_pair,
-    margin_of,
+    half_width_of,
 )
 from models.kernels import kernel
 from models.ranking.conditional_logit import BUCKETS
@@ -26,9 +29,9 @@ Arm = Literal["full", "target_only", "text", "popularity"]
 Task = Literal["rating", "ranking"]
 ARMS: tuple[Arm, ...] = ("full", "target_only", "text", "popularity")
 NAMES = ("0", *(f"{a}-{b - 1}" for a, b in itertools.pairwise(BUCKETS)), f"{BUCKETS[-1]}+")
-"""Of the history buckets: earlier events of the user in the target."""
+"""Names of the history buckets: numbers of earlier events of the user in the target."""
 EPOCH = 2000
-"""Events after which the tests begin anew, so that old merits cannot hide a new fault for long."""
+"""Events after which the tests begin anew, so that early events cannot hide a later change for long."""
 
 
 FULL = ARMS.index("full")
@@ -37,20 +40,21 @@ Floats = NDArray[np.float64]
 
 
 def buckets(events: Index) -> Index:
-    """Return the places in `NAMES` of the buckets of users with so many events (n,) in the target."""
+    """Return the places of buckets in `NAMES`, (n,). events: (n,) the users' events in the target."""
     places: Index = np.searchsorted(BUCKETS, events, side="right")
     return places
 
 
 def bucket(events: int) -> str:
-    """Return the name of the bucket of a user with so many events in the target."""
+    """Return the name of a user's bucket. events: the number of their events in the target."""
     return NAMES[int(buckets(np.array([events]))[0])]
 
 
 class Tests(NamedTuple):
-    """The tests of one target and task, by bucket H. followed: (H,) places in `ARMS`. events: (H,) judged so far.
+    """The tests of one target and task, for H buckets.
 
-    sums: (H, arms, 4) of each arm's test against the followed one, see `PairedTest`.
+    followed: (H,) places in `ARMS`. events: (H,) the number of judged events. sums: (H, arms, 4) the sums of each arm's
+    test against the followed arm, see `PairedTest`.
     """
 
     followed: Index
@@ -60,9 +64,10 @@ class Tests(NamedTuple):
 
 @kernel
 def follow(tests: Tests, places: Index, losses: Floats, lost: Floats) -> None:
-    """Judge events in their order: write what the followed arm lost, (n,), then test the others against it.
+    """Judge events in their order: write the loss of the followed arm, then test the other arms against it.
 
-    places: (n,) buckets. losses: (n, arms), nan for what an arm did not judge; then `full` stands for it in `lost`.
+    places: (n,) buckets. losses: (n, arms), nan where an arm has no prediction. lost: (n,), written; where the followed
+    arm has no prediction it gets the loss of `full`.
     """
     followed, sums = tests.followed, tests.sums
     for n in range(len(places)):
@@ -83,20 +88,26 @@ def follow(tests: Tests, places: Index, losses: Floats, lost: Floats) -> None:
             if test[TOTAL] <= 0:
                 continue
             mean = test[TOTAL] / test[COUNT]
-            if mean > highest and mean > margin_of(test, ALPHA, TUNED_FOR, LEAST):
+            if mean > highest and mean > half_width_of(test, ALPHA, TUNED_FOR, LEAST):
                 best, highest = arm, mean
         if best >= 0:
             followed[at] = best
             sums[at] = 0.0
 
 
-class Guard:
-    """Follows `full` until another arm is better beyond doubt, and then that one on the same terms.
+class ArmSelector:
+    """The selector of arms. It follows `full` until a test finds a better arm, then that arm on the same terms.
 
-    Every other arm is tested against the followed one on each event that both have judged. A switch needs the lower end
-    of an anytime-valid interval of the paired difference above zero (`PairedTest`, 1 %): an arm that is
-    worse by δ on losses of deviation σ is left after O(σ²/δ² log) events, so what is lost by following it is
-    O(σ²/δ log) in all; an arm that is as good is left in 1 % of the epochs.
+    Every other arm is tested against the followed arm on each event that both have judged. A switch needs the lower end
+    of an anytime-valid interval of the paired difference above zero (`PairedTest`, 1 %). So an arm that is worse by δ,
+    on losses of deviation σ, is left after O(σ²/δ² log) events, and following it costs O(σ²/δ log) in all. An arm that
+    is as good as another is left in 1 % of the epochs.
+
+    >>> selector = ArmSelector()
+    >>> losses = np.tile([1.0, 0.1, np.nan, np.nan], (300, 1))  # `full` loses 1 an event, `target_only` 0.1
+    >>> lost = selector.judge("books", "ranking", buckets(np.zeros(300, np.int64)), losses)
+    >>> selector.choice("books", bucket(0), "ranking"), float(lost[0]), float(lost[-1])
+    ('target_only', 1.0, 0.1)
     """
 
     def __init__(self) -> None:
@@ -116,7 +127,7 @@ class Guard:
         return ARMS[FULL if tests is None else tests.followed[NAMES.index(bucket)]]
 
     def judge(self, domain: str, task: Task, places: Index, losses: Floats) -> Floats:
-        """Return what the followed arm lost at each event of a target, (n,), and let the losses choose.
+        """Return the loss of the followed arm at each event of a target, (n,), and update the tests.
 
         places: (n,) of `buckets`. losses: (n, arms), from before the events were learned; nan for none.
         """
@@ -125,7 +136,7 @@ class Guard:
         return lost
 
     def choices(self) -> dict[tuple[str, str, Task], Arm]:
-        """Return what is followed, of all that was ever judged."""
+        """Return the followed arm of every domain, bucket and task with a judged event."""
         return {
             (domain, NAMES[at], task): ARMS[tests.followed[at]]
             for (domain, task), tests in self._tests.items()
@@ -152,7 +163,7 @@ class Guard:
         return {arm: msgspec.to_builtins(test) for arm, test in tests.items()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up what `state` returned."""
+        """Take up a state."""
         self._tests = {}
         for name, held in state.items():
             domain, bucket, task = name.split("\t")

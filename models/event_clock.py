@@ -1,4 +1,4 @@
-"""The clock of each domain: the newest event time seen, so that one wrong time cannot stop it for good."""
+"""Keep a clock for each domain: the newest event time, protected against single events with a wrong time."""
 
 from __future__ import annotations
 
@@ -6,28 +6,31 @@ from collections import deque
 from typing import Any
 
 STEP = 7 * 86400.0
-"""How far ahead one event alone may move its domain's clock, seconds."""
+"""The most seconds by which one event alone may move its domain's clock."""
 AGREE = 5
-"""So many events in a row that lie beyond `STEP` move it on."""
+"""The number of events in a row beyond `STEP` that move the clock together."""
 
 
 class EventClock:
-    """Per domain the newest event time, seconds since the epoch: what decay counts from. 0 before the first event.
+    """The newest event time of each domain, in seconds since the epoch; 0 before the first event. Decay counts from it.
 
-    Late events leave it where it is. An event at most `STEP` ahead moves it to its own time. One further ahead does
-    not move it, for its time may be wrong; once `AGREE` events in a row are ahead of it, it goes to the earliest of
-    them. The first few events have no clock to be compared with: one of a domain that comes later than the clocks of
-    other domains is compared with those, and until `AGREE` events were seen, one that lies more than `STEP` before the
-    clock takes it back.
+    A late event does not move the clock. An event at most `STEP` ahead moves it to its own time. An event further ahead
+    does not move it, because its time may be wrong. Once `AGREE` events in a row are ahead of the clock, it moves to
+    the earliest of them. The first event of a domain is compared with the clocks of other domains. Until a domain has
+    `AGREE` events, an event more than `STEP` before its clock takes the clock back.
+
+    >>> clock = EventClock(domains=1)
+    >>> [clock.move(0, day * 86400.0) / 86400.0 for day in (1, 1, 1, 1, 1, 2, 99, 3)]  # day 99 is a wrong time
+    [1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 3.0]
     """
 
     def __init__(self, domains: int) -> None:
         self.newest = [0.0] * domains
         self._latest: list[deque[float]] = [deque(maxlen=AGREE) for _ in range(domains)]
-        """Per domain the times of its last events, in the order they came."""
+        """The times of each domain's last events, in the order in which they came."""
 
     def at(self, domain: int, time: float) -> float:
-        """What the clock will show once an event of this time has come. Changes nothing."""
+        """Return what the clock would show after an event of this time, and change nothing. Times are seconds."""
         newest, latest = self.newest[domain], self._latest[domain]
         if len(latest) < AGREE:
             return self._at_start(newest, latest, time)
@@ -41,7 +44,7 @@ class EventClock:
             others = [
                 other
                 for other, seen in zip(self.newest, self._latest, strict=True)
-                if len(seen) == AGREE  # a clock that is not sure itself is no measure
+                if len(seen) == AGREE  # a clock with fewer events may itself be wrong
             ]
             return min(time, max(others)) if others and time > max(others) + STEP else time
         if time < newest - STEP:
@@ -49,20 +52,20 @@ class EventClock:
         return max(newest, time) if time <= newest + STEP else newest
 
     def move(self, domain: int, time: float) -> float:
-        """Counts one event; gives what the clock shows then: the time that the event is learned with."""
+        """Count one event of this time. Return what the clock then shows, which is the time for learning the event."""
         newest, latest = self.newest[domain], self._latest[domain]
-        if len(latest) == AGREE and newest <= time <= newest + STEP:  # as nearly always
+        if len(latest) == AGREE and newest <= time <= newest + STEP:  # the usual case
             self.newest[domain] = time
             latest.append(time)
             return time
         self.newest[domain] = now = self.at(domain, time)
-        if not latest and now < time:  # compared with other domains: as sure as they are
+        if not latest and now < time:  # taken from other domains' clocks, and as certain as they are
             latest.extend([now] * AGREE)
         latest.append(time)
         return now
 
     def end_future(self, now: float) -> bool:
-        """No clock shows more than `now` from here on. True if one did."""
+        """Set every clock that shows more than `now` (seconds) to `now`. Return whether there was one."""
         wrong = [domain for domain, newest in enumerate(self.newest) if newest > now]
         for domain in wrong:
             self.newest[domain] = now
@@ -70,16 +73,17 @@ class EventClock:
         return bool(wrong)
 
     def copy(self) -> EventClock:
-        """One that goes on from here by itself."""
+        """Return an independent copy."""
         other = EventClock(len(self.newest))
         other.load(self.state())
         return other
 
     def state(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {"newest": list(self.newest), "latest": [list(latest) for latest in self._latest]}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Takes states from before `latest` was kept too: a clock in them is sure of itself."""
+        """Take up a state. A state of an earlier version has no `latest`: its clocks count as certain."""
         self.newest = list(state["newest"])
         latest = state.get("latest") or [[time] * AGREE if time else [] for time in self.newest]
         self._latest = [deque(times, AGREE) for times in latest]

@@ -1,4 +1,4 @@
-"""Score a micro-batch of events with all parts of a learner, and let each part learn what concerns it."""
+"""Score a micro-batch of events with all parts of a learner, and let each part learn from it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ Floats = NDArray[np.float64]
 
 
 class Resolved(NamedTuple):
-    """A micro-batch by rows. events: as they came. done: see `Done`. new: (B,) items without a row before.
+    """A micro-batch of B events by rows.
 
-    places: by domain, which events are of it.
+    events: as they came. done: their rows and times. new: (B,) whether the item had no row before. places: for each
+    domain, the places of its events.
     """
 
     events: Sequence[Interaction]
@@ -38,12 +39,12 @@ class Resolved(NamedTuple):
 
 
 def resolved(events: Sequence[Interaction], done: Done, new: NDArray[np.bool_], domains: int) -> Resolved:
-    """Return the events with their places by domain."""
+    """Return the micro-batch with the places of its events by domain. domains: their number."""
     return Resolved(events, done, new, [np.flatnonzero(done.domain == domain) for domain in range(domains)])
 
 
 class Models(NamedTuple):
-    """What scores and learns. alone: by target, the rating model that knows nothing of other domains."""
+    """The parts that score and learn. alone: for each target, the rating model that knows no other domain."""
 
     rating: RatingModel
     alone: Mapping[int, RatingModel]
@@ -52,9 +53,9 @@ class Models(NamedTuple):
 
 
 class EventScorer:
-    """Scores events, and learns them except for the network, whose events wait in `pending`.
+    """A learner's way of scoring and learning events. The network's events wait in `pending`.
 
-    The order matters: users and items are looked at as they are before the batch; then item state is folded in.
+    The order matters: users and items are read as they were before the batch, and then item state learns the batch.
     """
 
     def __init__(
@@ -63,16 +64,16 @@ class EventScorer:
         self.domains, self.catalogues, self.history, self.models = domains, catalogues, history, models
         self.pending = PendingBatch()
         self.learned = np.zeros(len(domains), np.int64)
-        """(domains,): events learned so far."""
+        """(domains,): the number of events learned so far."""
         self._ranges = np.array([domain.rating_range for domain in domains])
 
     def score(self, resolved: Resolved) -> Facts:
-        """Return what is known of each event; change nothing."""
+        """Return the facts of the events, and change nothing."""
         recalled, _, vectors = self._users_of(resolved.done)
         return self._facts(resolved, recalled, self._asked(resolved, recalled, vectors), learn=False)
 
     def learn(self, resolved: Resolved) -> Facts:
-        """Return what is known of each event before it, and learn the events in their order."""
+        """Return the facts of the events from before each is learned, and learn them in their order."""
         done, statistics = resolved.done, self.models.ranker.statistics
         slots = statistics.claim(done)
         recalled, context, vectors = self._users_of(done)
@@ -85,7 +86,10 @@ class EventScorer:
         return facts
 
     def ask(self, users: Sequence[int | None], domain: int, time: float) -> Asked:
-        """Return what is known of users (rows) who are to get lists of a domain. time: seconds."""
+        """Return what the ranker knows of users who get lists of a domain. users: rows, None for a new user.
+
+        time: seconds.
+        """
         done = asking(users, domain)
         done.time[:] = time
         recalled, _, vectors = self._users_of(done, together=False)
@@ -93,12 +97,15 @@ class EventScorer:
         return self.models.ranker.ask(done, recalled, seen, vectors)
 
     def space(self, domain: int, vectors: NDArray[np.float32]) -> Space:
-        """Return the network's space for users with these vectors, (B, D), and a domain's items."""
+        """Return the network's vectors of users, (B, D), and of a domain's items."""
         network = self.models.network
         return Space(vectors, network.item_vectors(domain), network.item_lists(domain))
 
     def rated(self, resolved: Resolved, vectors: NDArray[np.float32] | None = None) -> RatedBatch:
-        """Return the events as a rating model sees them; a click has no value. vectors: (B, D) of the users."""
+        """Return the events as input of a rating model. The value of a click is nan.
+
+        vectors: (B, D) of the users; None: compute them.
+        """
         events, done, _, places = resolved
         value = np.array([np.nan if event.value is None else event.value for event in events])
         if vectors is None:
@@ -116,16 +123,16 @@ class EventScorer:
         return RatedBatch(done.domain, done.user, done.item, texts, value, external, done.time, contexts)
 
     def _users_of(self, done: Done, together: bool = True) -> tuple[Recalled, Floats, NDArray[np.float32]]:
-        """Return what the events' users did before, that as the network's context, and their vectors, (B, D).
+        """Return what the events' users did before, the same as the network's context, and their vectors, (B, D).
 
-        together: see `History.recall`.
+        together: see `recall`.
         """
         recalled, network = self.history.recall(done, together), self.models.network
         context = recalled.context(network.config.recent)
         return recalled, context, network.user_vectors_of(context)
 
     def _asked(self, resolved: Resolved, recalled: Recalled, vectors: NDArray[np.float32]) -> Asked:
-        """Return what the ranker is asked of the events' users: nothing of new items."""
+        """Return what the ranker knows of the events' users. A new item is not ranked."""
         done = resolved.done
         asked = self.models.ranker.ask(done, recalled, self.history.seen_before(done), vectors)
         return asked._replace(item=np.where(resolved.new, -1, done.item))
@@ -150,9 +157,9 @@ class EventScorer:
         )  # fmt: skip
 
     def _judged(self, known: list[NDArray[np.int64]], asked: Asked, learn: bool) -> dict[int, Judged]:
-        """Return, by domain with lists, what the ranker says of its events: nobody reads lists of the others.
+        """Return the rankings of events by domain. A domain without lists needs none.
 
-        known: by domain, the places of events whose item had a row.
+        known: for each domain, the places of events whose item had a row before.
         """
         judged = {}
         for domain, (what, wanted) in enumerate(zip(self.domains, known, strict=True)):
@@ -175,7 +182,7 @@ class EventScorer:
         return before
 
     def _alone(self, rated: RatedBatch, learn: bool) -> Floats:
-        """Return what the target-only rating models predict, (B,) before clipping, nan for none."""
+        """Return the predictions of the target-only rating models before clipping, (B,), nan for none."""
         predicted = np.full(len(rated.value), np.nan)
         for domain, model in self.models.alone.items():
             here = np.flatnonzero((rated.domain == domain) & ~np.isnan(rated.value))
@@ -185,7 +192,7 @@ class EventScorer:
 
 
 def _parts(model: RatingModel, rated: RatedBatch, learn: bool) -> Floats:
-    """Return the parts of the predicted ratings, (B, 12), nan for clicks."""
+    """Return the parts of the predicted ratings, (B, 12), nan for clicks, and learn the ratings if `learn`."""
     parts = model.learn_batch(rated) if learn else model.predict_batch(rated)
     parts[np.isnan(rated.value)] = np.nan
     return parts

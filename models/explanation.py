@@ -1,4 +1,4 @@
-"""Why this item for this user: the parts of its score and rating, and the past items that speak for it."""
+"""Explain why a user gets an item: the parts of its score and rating, and the past items that led to it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.arm_selector import Arm
 from models.learner import Learner
 from models.signals.covisitation import KINDS
@@ -15,8 +15,11 @@ WITH = KINDS.index("with")
 
 
 class PastItem(NamedTuple):
-    """An item the user had. `together`: how often others had both within a short sequence; `similarity`: cosine of
-    the two texts, 0 without text."""
+    """An item that the user had.
+
+    together: how often users had both items within a short sequence. similarity: the cosine of the two texts, 0 without
+    text.
+    """
 
     domain: str
     item_id: str
@@ -26,12 +29,14 @@ class PastItem(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """`arm` makes the user's list; `score` (the sum of `why`), `rank` and `past` are its own.
+    """An item's score, rank and rating for one user, with their parts.
 
-    `rank`: the place on that list, 0 the best, and `listed` whether the item is on it; the items that are not follow by
-    score. None if the item is not recommendable to them now, for the reason `why_not`. `known`: whether the user has a
-    row; another is as a new one. `rating`: the full learner's, the unclipped sum of `rating_parts`. `domain_terms`: the
-    domain's bias terms, named as they are published."""
+    arm: the arm that makes the user's list; `score`, `rank` and `past` are by this arm. listed: whether the item is on
+    the list. rank: the item's place, 0 the best, where items that are not on the list follow it by score; None if the
+    item may not be recommended to the user now. why_not: the reason for that. known: whether the user has a row; others
+    count as new users. why: the parts of the score, which add up to it. rating: of the full learner, the unclipped sum
+    of `rating_parts`. domain_terms: the domain's bias terms by their published names.
+    """
 
     title: str
     arm: Arm
@@ -48,11 +53,11 @@ class Explanation(NamedTuple):
 
 
 def explain(
-    arms: Arms, user_id: str, item_id: str, domain_name: str, top: int = 50, past: int = 5
+    arms: ArmComparison, user_id: str, item_id: str, domain_name: str, top: int = 50, past: int = 5
 ) -> Explanation:
-    """Explains as of now what is published: the place on the user's list of `top` items, or why it is not on it.
+    """Explain an item's place on the user's present list of `top` items, or why it is not on the list.
 
-    Raises KeyError, naming what is unknown, for a domain or an item without a row.
+    past: the most past items to name. Raises KeyError for an unknown domain, and for an item without a row.
     """
     full = arms.full
     if domain_name not in full.index:
@@ -72,7 +77,7 @@ def explain(
         ranked = lister.one(user, item)
         score, why = float(ranked.scores[0]), dict(zip(ranked.names, ranked.contributions[0], strict=True))
         found = lister.place(user, item, score)
-        lower = sum(line.score < score for line in lines)  # which diversity has put before it
+        lower = sum(line.score < score for line in lines)  # diversity has put these before the item
         rank = max(found + lower, len(lines)) if found is not None and lines else None
     of, row = full.index[domain_name], full.users.get(user_id)
     parts = full.rating_now(of, user_id, item_id)
@@ -93,7 +98,7 @@ def explain(
 
 
 def _why_not(learner: Learner, domain: int, user: int | None, item: int, item_id: str) -> str:
-    """Why the item is not recommendable to the user."""
+    """Return the reason why the item may not be recommended to the user."""
     catalogue, what = learner.catalogues[domain], learner.domains[domain]
     if not what.recommend:
         return "no lists are made of this domain (recommend = false)"
@@ -107,7 +112,10 @@ def _why_not(learner: Learner, domain: int, user: int | None, item: int, item_id
 
 
 def past_items(learner: Learner, user: int | None, domain: int, item: int) -> list[PastItem]:
-    """The user's recent items that have something to do with the item, the most telling first."""
+    """Return the user's recent items that users had together with the item, or whose text is like its text.
+
+    The order is that of `together`, scaled to 0 … 1, plus `similarity`. domain, item: the index and the row.
+    """
     recent = learner.history.recent(user)
     visits = learner.ranker.statistics.visits
     slots = visits.slots_of(recent.domain, recent.row)

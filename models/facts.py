@@ -1,4 +1,4 @@
-"""What a micro-batch of events brought to light: rows, predictions and ranks from before each event was learned."""
+"""Hold the facts of a micro-batch: rows, predictions and ranks from before each event was learned."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ NOT_RANKED = -1
 class Facts(NamedTuple):
     """B events of one micro-batch, in their order.
 
-    done: domains, rows and times. new: (B,) whether the item had no row before. places: by domain, which events are of
-    it. recalled: the users' latest items before each event. value: (B,) ratings, nan for a click. parts: (B, 12) the
-    rating's parts, in the order of `RatingParts`, nan for a click. prediction, alone_prediction: (B,) clipped, by all
-    domains and by the target alone; nan for none. residual: (B,) what the network has to explain, nan for a click.
-    rank: (B, arms), see `Ranks`. rarity: (B,) `-log` of the item's share of events, nan for a new one. learned: (B,)
-    events learned in the domain before. judged: by domain with lists.
+    done: domains, rows and times. new: (B,) whether the item had no row before. places: for each domain, the places of
+    its events. recalled: the users' latest items before each event. value: (B,) ratings, nan for a click. parts:
+    (B, 12) the rating's parts in the order of `RatingParts`, nan for a click. prediction: (B,) of the full learner,
+    clipped to the domain's range, nan for a click. alone_prediction: (B,) of the target-only model, nan for none.
+    residual: (B,) the rating minus the prediction without the network, nan for a click. rank: (B, arms), see `Ranks`.
+    rarity: (B,) `-log` of the item's share of events, nan for a new item. learned: (B,) the number of events learned in
+    the domain before. judged: the rankings of each domain with lists.
     """
 
     done: Done
@@ -51,11 +52,11 @@ class Facts(NamedTuple):
 
 
 class ScoredEvent:
-    """One event of a batch, as it was seen before it was learned.
+    """The facts of one event of a batch, from before it was learned.
 
-    prediction: the rating, clipped to the domain's range; None for a click. rank: the item's place among what could
-    have been recommended, 0 the best; None for one that was not ranked. rarity: `-log` of the item's share of events,
-    None for a new one. learned: events learned in the domain before.
+    prediction: the rating, clipped to the domain's range; None for a click. rank: the item's place among the items that
+    could have been recommended, 0 the best; None if it was not ranked. rarity: `-log` of the item's share of events,
+    None for a new item. learned: the number of events learned in the domain before.
     """
 
     __slots__ = ("facts", "learned", "n", "prediction", "rank", "rarity")
@@ -74,12 +75,12 @@ class ScoredEvent:
 
     @property
     def alone_prediction(self) -> float | None:
-        """The prediction of the target alone; None for a click, or without that arm."""
+        """The prediction of the target-only model; None for a click, or without that arm."""
         return _number(float(self.facts.alone_prediction[self.n]))
 
     @property
     def choices(self) -> Choices | None:
-        """The candidates; None where the item was not ranked. Valid until the next batch is scored."""
+        """The candidates; None if the item was not ranked. They are valid until the next batch is scored."""
         judged = self.facts.judged.get(int(self.facts.done.domain[self.n]))
         if judged is None or self.rank is None:
             return None
@@ -87,7 +88,7 @@ class ScoredEvent:
 
     @property
     def top(self) -> list[int]:
-        """Rows of the ten best candidates, best first; empty where the item was not ranked."""
+        """Rows of the ten best candidates, best first; empty if the item was not ranked."""
         judged = self.facts.judged.get(int(self.facts.done.domain[self.n]))
         if judged is None or self.rank is None:
             return []

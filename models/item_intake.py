@@ -1,4 +1,4 @@
-"""What item events and the text encoder say of items, kept in the rows of their catalogues."""
+"""Take in item events and text vectors, and keep titles, availability and item vectors in the catalogues."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.schema import Item
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live, Named
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed, Named
 from models.tables.catalogue import Catalogue, words_hash
 from models.text.projection import Key, Projection, flat, unflat
 
@@ -18,20 +18,20 @@ Vector = NDArray[np.float32]
 
 
 class Parts(NamedTuple):
-    """The two parts of the vector of an item that has vectors made elsewhere, (dim,) each; `text` may be zero."""
+    """The two parts of the vector of an item with vectors made elsewhere, (dim,) each.
+
+    named: of the vectors made elsewhere. text: of its text, zero without text.
+    """
 
     named: Vector
     text: Vector
 
 
-class ItemIntake(Live):
-    """Item events and raw text vectors in; titles, availability and item vectors of the catalogues out.
+class ItemIntake(Checkpointed):
+    """The intake of item events and raw text vectors into the catalogues.
 
-    An item's text vector stays while its words stay the same, and when they change, until the new one is there. A text
-    that was edited says more of the item than none, and most edits are small; an item whose words changed wholly is
-    ranked by its old ones for as long as the encoder takes.
-
-    changed: is told of each (domain, row) whose vector is new or gone.
+    When an item's words change, its old text vector stays until the encoder has the new one. Most edits are small, so
+    an old vector is better than none.
     """
 
     def __init__(
@@ -41,22 +41,26 @@ class ItemIntake(Live):
         leading: int,
         changed: Callable[[int, int], None],
     ) -> None:
-        """leading: the components that users' tastes are learned on."""
+        """Begin without items.
+
+        names: of the domains. leading: the number of components on which users' tastes are learned. changed: called
+        with domain and row when an item's vector is new or removed.
+        """
         self.names, self.catalogues, self.changed = list(names), catalogues, changed
         self.index = {name: n for n, name in enumerate(names)}
         self.dim = catalogues[0].dim
         self.projection = Projection(self.dim, leading, names)
         self._parts: dict[str, Parts] = {}
-        """Of items with vectors made elsewhere, by `flat` key."""
-        self._parts_written = Touched()
+        """The parts of items with vectors made elsewhere, by `flat` key."""
+        self._parts_written = DirtyKeys()
         self._removed: list[set[int]] = [set() for _ in names]
 
     def removed(self, domain: int, row: int) -> bool:
-        """Whether the latest item event of the row's item removed it."""
+        """Return whether the latest item event of the row's item removed it."""
         return row in self._removed[domain]
 
     def put(self, domain: int, row: int, item: Item) -> bool:
-        """The latest item event: replaces what was known of the item. True if its words have to be encoded."""
+        """Replace what is known of the item by an item event. Return whether its words have to be encoded."""
         catalogue = self.catalogues[domain]
         catalogue.describe(row, item.title, item.available and not item.removed)
         (self._removed[domain].add if item.removed else self._removed[domain].discard)(row)
@@ -70,7 +74,7 @@ class ItemIntake(Live):
         return bool(words) and words != catalogue.encoded[row]
 
     def put_text_vectors(self, vectors: dict[Key, Vector], idle: bool) -> None:
-        """Raw text vectors by (domain, item id), from the encoder; `idle`: it has no more for now."""
+        """Take in raw text vectors, (width,), by domain and item id. idle: the encoder has no more texts for now."""
         known = {key: raw for key, raw in vectors.items() if self._row(key) is not None}
         for key in known:
             catalogue, row = self.catalogues[self.index[key[0]]], self._row(key)
@@ -83,7 +87,7 @@ class ItemIntake(Live):
                 self._put_vector(domain, row, key[1], None if held is None else held.named, vector)
 
     def evicted(self, domain: int, row: int, item_id: str) -> None:
-        """The row belongs to another item from now on."""
+        """Forget an item that has lost its row."""
         self._removed[domain].discard(row)
         key = (self.names[domain], item_id)
         self.projection.drop(key)
@@ -93,7 +97,7 @@ class ItemIntake(Live):
         return self.catalogues[self.index[key[0]]].ids.get(key[1])
 
     def _text(self, domain: int, row: int) -> Vector | None:
-        """What the item's text adds to its vector; None without."""
+        """Return the text's part of the item's vector, None without text."""
         catalogue = self.catalogues[domain]
         if not catalogue.has_vector[row]:
             return None
@@ -105,7 +109,7 @@ class ItemIntake(Live):
     def _put_vector(
         self, domain: int, row: int, item_id: str, named: Vector | None, text: Vector | None
     ) -> None:
-        """Writes the sum of both parts, if it differs from what is there."""
+        """Write the sum of both parts to the catalogue, if it differs from the present vector."""
         name = flat((self.names[domain], item_id))
         if named is None:
             self._drop_parts(name)
@@ -129,6 +133,7 @@ class ItemIntake(Live):
     # State
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "projection": self.projection.live(),
             "item_parts": Named(self._parts_written, lambda: list(self._parts), self._part_columns),
@@ -144,7 +149,7 @@ class ItemIntake(Live):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """The catalogues must be loaded before: a state from before text parts were kept has only the sums."""
+        """Take up a state. Load the catalogues first, because an early state has only the sums of the parts."""
         self.projection.load(state["projection"])
         held = state.get("item_parts") or state["named"]
         named, names = held["vectors"], held["names"]
@@ -154,12 +159,12 @@ class ItemIntake(Live):
         self._removed = [set(rows) for rows in state["removed"]]
 
     def _texts(self, names: list[str], named: NDArray[np.float32]) -> list[Vector]:
-        """The text parts, as what the vectors of the catalogues have beyond the named ones."""
+        """Return the text parts: the vectors of the catalogues minus the named parts."""
         texts = []
         for name, vector in zip(names, named, strict=True):
             domain, item_id = unflat(name)
             catalogue = self.catalogues[self.index[domain]]
             row = catalogue.ids.get(item_id)
-            # Without a text the sum is the named vector itself, and the rest exactly zero.
+            # Without a text the sum is the named part itself, so the difference is exactly zero.
             texts.append(np.zeros_like(vector) if row is None else catalogue.vectors[row] - vector)
         return texts

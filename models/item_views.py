@@ -1,4 +1,4 @@
-"""What is published of items."""
+"""Collect what is published of items: vector, title, bias and popularity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MONTH = list(HALF_LIVES).index("30d")
 
 
 class ItemView(NamedTuple):
-    """What is published of an item."""
+    """The published fields of an item. bias: in units of the rating. popularity: events with a half-life of 30 days."""
 
     vector: NDArray[np.float32]
     title: str
@@ -24,7 +24,7 @@ class ItemView(NamedTuple):
 
 
 def item_views(learner: Learner, domain_name: str, item_ids: Sequence[str]) -> list[ItemView | None]:
-    """Return what is published of each item; None for one that was removed or has no row."""
+    """Return the published fields of each item, None for an item that was removed or has no row."""
     domain = learner.index[domain_name]
     catalogue = learner.catalogues[domain]
     vectors = learner.network.item_vectors(domain)

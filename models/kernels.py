@@ -1,8 +1,8 @@
 """Compile numeric functions (`@kernel`), and keep what was compiled on disk.
 
-A kernel is a plain Python function over arrays and numbers. It allocates little, calls other kernels only, and runs
-without the interpreter's lock. Its compiled form lies in a folder that is named by a hash of all kernel sources:
-numba looks at a kernel's own file only, and would go on with an old version of a function that it calls.
+A kernel is a plain Python function over arrays and numbers. It allocates little, calls only other kernels, and runs
+without the interpreter's lock. The compiled code is kept in a folder that is named by a hash of all kernel sources.
+Numba alone checks only the kernel's own file, and would keep using an old version of a function that it calls.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ import numpy as np
 from llvmlite import binding
 
 KEPT = 8
-"""How many folders of earlier sources stay: another checkout may use them."""
+"""The number of folders of other sources that stay, because another checkout may use them."""
 FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
-"""What the compiler may change in sums: their order, but not what inf and nan mean."""
+"""Freedoms of the compiler: it may reorder sums, but inf and nan keep their meaning."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 KERNELS: list[Any] = []
-"""All kernels of the modules that are imported, as numba has them."""
+"""The compiled functions of all kernels in imported modules."""
 SOURCES = Path(__file__).parent
-"""Where the modules with kernels lie."""
+"""The folder of the modules with kernels."""
 
 
 def kernel(function: Function) -> Function:
-    """Compile the function at its first call, for the types of its arguments; from then on it is read from disk."""
+    """Return the function as a kernel, compiled at its first call with given types, and read from disk afterwards."""
     compiled: Function = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)(function)
     KERNELS.append(compiled)
     return compiled
@@ -40,8 +40,7 @@ def kernel(function: Function) -> Function:
 def finite(x: Any) -> bool:
     """Return whether x is neither nan nor infinite.
 
-    `np.isfinite` does not say so in a kernel: it looks whether x - x is a number, and a compiler that may reorder sums
-    takes that for 0.
+    `np.isfinite` fails in a kernel: it tests x - x, which a compiler that may reorder sums replaces by 0.
     """
     return bool(abs(x) < np.inf)
 
@@ -65,9 +64,9 @@ def _with_kernels(folder: Path) -> Iterator[tuple[Path, bytes]]:
 
 
 def complete_mark(cache: Path, sources: Path = SOURCES) -> Path:
-    """Return the file in a cache folder that says: every kernel of these sources is in it.
+    """Return the file that marks a cache folder as complete for these sources.
 
-    Numba finds a compiled kernel by its source's place and time; where one of them differs, it compiles again.
+    Numba finds a compiled kernel by the path and the time of its source, and compiles again if one of them differs.
     """
     digest = hashlib.blake2b(digest_size=8)
     for path, _ in _with_kernels(sources):
@@ -76,7 +75,7 @@ def complete_mark(cache: Path, sources: Path = SOURCES) -> Path:
 
 
 def cache_folder(environment: dict[str, str] | os._Environ[str] = os.environ) -> Path:
-    """Return where compiled kernels lie: `$CROSSCURRENT_CACHE`, else `$XDG_CACHE_HOME`, else `~/.cache`."""
+    """Return the folder of compiled kernels: in `$CROSSCURRENT_CACHE`, else `$XDG_CACHE_HOME`, else `~/.cache`."""
     if given := environment.get("CROSSCURRENT_CACHE"):
         return Path(given) / "kernels"
     home = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
@@ -84,9 +83,9 @@ def cache_folder(environment: dict[str, str] | os._Environ[str] = os.environ) ->
 
 
 def use_cache(folder: Path, sources: Path = SOURCES) -> Path:
-    """Let numba keep the kernels of these sources in a folder of their own; remove the oldest of other sources.
+    """Let numba keep the kernels of these sources in their own folder, and remove the oldest folders of other sources.
 
-    A folder that cannot be written to is left alone: numba then looks for one itself.
+    Return that folder. If it cannot be written to, numba chooses one itself.
     """
     own = folder / sources_hash(sources)
     try:

@@ -1,7 +1,7 @@
-"""One learner: rating model, ranker and network over shared id tables. Score first, then learn.
+"""Learn from the events of several domains: rating model, ranker and network over shared id tables.
 
 facts = learner.learn(events)      # a micro-batch: each event is scored before it is learned
-learner.end_batch()                # slow path: one network step on what waits
+learner.end_batch()                # slow path: one network step on the events that wait
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from models.rating.model import TASTE_WIDTH, RatingModel
 from models.resident_rows import OneDomain, ResidentRows, RowTables
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done
 from models.tables.id_table import IdTable
@@ -36,13 +36,14 @@ from models.tables.user_history import History
 VECTOR_DIM = 64
 NETWORK_DIM = 32
 EVICTIONS = 8
-"""Users who give way at one event for what others have seen: a state far over its bound shrinks by and by."""
+"""The most users that are evicted at one event because of the bound on seen items, so that no event takes long."""
 
 
-class Learner(Live):
-    """Learns from the events of its domains; events and items of other domains are not for it."""
+class Learner(Checkpointed):
+    """One learner of its domains. Events and items of other domains raise KeyError."""
 
     def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
+        """Begin with nothing learned. settings: default `LearningSettings()`."""
         settings = settings or LearningSettings()
         self.diversity = settings.ranker.diversity
         self.domains = list(domains)
@@ -68,7 +69,7 @@ class Learner(Live):
             for n, d in enumerate(self.domains)
             if compare and d.is_target
         }
-        """By target, a rating model that knows nothing of other domains: what transfer is measured against."""
+        """For each target, a rating model that knows no other domain. Transfer gain is measured against it."""
         self.ranker = Ranker(self.domains, self.catalogues, compare, settings.threads, self.users.written)
         chosen = NetworkConfig(dim=NETWORK_DIM, strategy=settings.adaptation.strategy)
         self.network = NetworkLearner(self.domains, self.catalogues, self.history, chosen, settings.seed)
@@ -83,7 +84,7 @@ class Learner(Live):
         self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
 
     def _share_marks(self) -> None:
-        """One mark a touched user or item serves all tables with a row for it."""
+        """Let all tables with a row a user or item share the marks of dirty rows."""
         marks = [catalogue.ids.written for catalogue in self.catalogues]
         self.rating.share_marks(self.users.written, marks)
         for domain, model in self.alone.items():
@@ -92,45 +93,38 @@ class Learner(Live):
     # Items
 
     def put_item(self, item: Item) -> bool:
-        """The latest item event: replaces what was known of the item; a removed one goes at once.
-
-        True if its words have to be encoded: the vector that is there is of other words, or there is none.
-        """
+        """Replace what is known of the item by its latest item event. Return whether its words have to be encoded."""
         domain = self.index[item.domain]
         # A removed item has a row too, so that later interactions with it do not bring it back.
         row = self.rows.item(domain, item.item_id)
-        self.ranker.statistics.reserve(domain, row + 1)  # scoring must not have to
+        self.ranker.statistics.reserve(domain, row + 1)  # so that scoring allocates nothing
         return self.intake.put(domain, row, item)
 
     def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
-        """Raw text vectors by (domain, item id), from the encoder; `idle`: it has no more for now."""
+        """Take in raw text vectors, (width,), by domain and item id. idle: the encoder has no more texts for now."""
         self.intake.put_text_vectors(vectors, idle)
 
     def forget_user(self, user_id: str) -> int | None:
-        """Leave no trace of the user but what shared parts learned from them. Return the row they had, if any."""
+        """Erase the user from every table; shared weights keep what they learned. Return the freed row, or None."""
         return self.rows.forget_user(user_id)
 
     # Events
 
     @property
     def newest(self) -> list[float]:
-        """Newest event time, seconds, per domain: what decay counts from (`EventClock`)."""
+        """The newest event time of each domain in seconds, from which decay counts; see `EventClock`."""
         return self.clock.newest
 
     def score(self, event: Interaction, clock: EventClock | None = None) -> ScoredEvent:
-        """Return prediction and rank of an event as if it came now; creates no row and changes nothing.
-
-        clock: another than the learner's own, for events that are scored far ahead of what is learned.
-        """
+        """Return prediction and rank of an event as if it came now; change nothing. clock: used instead of the own."""
         domain = self.index[event.domain]
         time = (clock or self.clock).at(domain, event.timestamp / 1000.0)
         return self._scorer.score(self._resident(event, time)).of(0)
 
     def learn(self, events: Sequence[Interaction]) -> Facts:
-        """The fast path: score each event of a micro-batch, then learn it.
+        """Score each event of a micro-batch, then learn it: the fast path. A batch has at most `most_events` events.
 
-        What a user did counts for their very next event; what others did to an item counts from the next batch on.
-        There may be `most_events` of them.
+        A user's event counts for the same user's next event. It counts for other users from the next batch on.
         """
         facts = self._scorer.learn(self._resolve(events))
         for _ in range(EVICTIONS * len(events)):
@@ -141,13 +135,13 @@ class Learner(Live):
 
     @property
     def most_events(self) -> int:
-        """How many events may be learned together: no row may change hands within a batch."""
+        """The most events of a batch, so that no row gets another owner within a batch."""
         capacities = [self.users.capacity, *(catalogue.ids.capacity for catalogue in self.catalogues)]
         return max(1, min(capacities) // 2)
 
     @property
     def learned(self) -> list[int]:
-        """Events learned so far, by domain."""
+        """The number of events learned so far, by domain."""
         counts: list[int] = self._scorer.learned.tolist()
         return counts
 
@@ -157,7 +151,7 @@ class Learner(Live):
         return self._scorer.pending
 
     def _resolve(self, events: Sequence[Interaction]) -> Resolved:
-        """Give every user and item a row, and every event the time that it is learned with."""
+        """Give every user and item a row, and every event the time for learning it; return the batch by rows."""
         rows, times = self.rows.of(events), list[float]()
         for event, domain in zip(events, rows.domain.tolist(), strict=True):
             before = self.newest[domain]
@@ -184,7 +178,7 @@ class Learner(Live):
         return RatingParts(*self.rating.predict_batch(rated)[0].tolist())
 
     def _resident(self, event: Interaction, time: float) -> Resolved:
-        """Return an event by the rows that there are."""
+        """Return an event by the rows that exist, without creating one."""
         domain = self.index[event.domain]
         user, item = self.users.get(event.user), self.catalogues[domain].ids.get(event.item)
         user_row, item_row = (np.array([-1 if row is None else row]) for row in (user, item))
@@ -192,14 +186,14 @@ class Learner(Live):
         return resolved([event], done, done.item < 0, len(self.domains))
 
     def end_future(self, now: float) -> bool:
-        """Ends what a wrong time did: no clock and no time in a table lies after `now` (s). True if one did."""
+        """Set every clock and every stored time after `now` (seconds) to `now`. Return whether a clock was ahead."""
         wrong = self.clock.end_future(now)
         if wrong:
             self._end_future()
         return wrong
 
     def _end_future(self) -> None:
-        """A clock was put back: no table holds a time after it."""
+        """Set every time in a table that lies after the clocks to the clocks' time."""
         self.ranker.end_future(self.newest)
         latest = max(self.newest)
         self.history.end_future(latest)
@@ -209,21 +203,21 @@ class Learner(Live):
         self.pending.end_future(latest)
 
     def end_batch(self) -> None:
-        """The slow path: one network step on the events since the last one."""
+        """Take one network step on the events since the last step: the slow path."""
         events = self.pending.take()
         if events is not None:
             self.network.learn(*events[:3], events.residual.astype(np.float32), *events[4:])
 
     @property
     def waiting(self) -> int:
-        """Events since the last network step."""
+        """The number of events since the last network step."""
         return len(self.pending)
 
     # What is published
 
     @property
     def model(self) -> int:
-        """Network steps so far: the `model` field of everything published."""
+        """The number of network steps so far, which is the `model` field of everything published."""
         return self.network.steps
 
     def recommend(
@@ -235,10 +229,10 @@ class Learner(Live):
         only: str | None = None,
         alone: bool = False,
     ) -> list[list[Recommendation]]:
-        """Return the best `k` items for each user (None or unknown: as for a new one), best first.
+        """Return the best `k` items for each user, best first. users: ids; None or an unknown id stands for a new user.
 
-        The first `explain` of them (all by default) carry `why`. only: the one signal that ranks. alone: by the
-        target-only ranker.
+        explain: the number of items with `why`, all by default. only: the one signal that ranks, None for all. alone:
+        use the target-only ranker.
         """
         domain = self.index[domain_name]
         rows = [None if u is None else self.users.get(u) for u in users]
@@ -247,20 +241,22 @@ class Learner(Live):
         return [to_list(self.catalogues[domain], ranked, k, explained, self.diversity) for ranked in lists]
 
     def lister(self, domain: int, only: str | None = None, alone: bool = False) -> Lister:
-        """Return what makes rankings of a domain now. only, alone: as of `recommend`."""
+        """Return what ranks a domain at its present time. only, alone: see `recommend`."""
         return Lister(self._scorer, domain, self.newest[domain], only, alone)
 
     def user_vectors(self, users: Sequence[str]) -> NDArray[np.float32]:
-        """(len(users), network dim)"""
+        """Return the users' vectors, (len(users), network dim). An unknown id has that of a new user."""
         return self.network.user_vectors([self.users.get(u) for u in users])
 
     def events_of(self, user_id: str) -> dict[str, int]:
+        """Return the number of the user's events in each domain, since the user got a row."""
         row = self.users.get(user_id)
         return {d.name: self.history.count(row, n) for n, d in enumerate(self.domains)}
 
     # State
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "domains": [d.name for d in self.domains],
             "roles": [d.role for d in self.domains],
@@ -280,7 +276,7 @@ class Learner(Live):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Raises ValueError if the state belongs to other domains: `models/migration` makes such a one fit."""
+        """Take up a state. Raises ValueError if it has other domains; `models/migration` makes such a state fit."""
         names = [d.name for d in self.domains]
         if state["domains"] != names:
             raise ValueError(f"the state holds the domains {state['domains']}, the config {names}")

@@ -1,4 +1,4 @@
-"""Rankings of one domain for some users, outside the stream of events."""
+"""Rank one domain for some users, outside the stream of events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from models.ranking.rankings import Ranked
 
 
 class Lister(NamedTuple):
-    """Ranks a domain at one time, in seconds. only: the signal that ranks. alone: by the target-only ranker."""
+    """A ranking of one domain at one time, in seconds.
+
+    only: the one signal that ranks, None for all. alone: use the target-only ranker.
+    """
 
     scorer: EventScorer
     domain: int
@@ -22,19 +25,19 @@ class Lister(NamedTuple):
     alone: bool
 
     def best(self, users: Sequence[int | None], k: int) -> list[Ranked]:
-        """Return the best k items for each user (a row, or None for a new one)."""
+        """Return the best k items for each user. users: rows, None for a new user."""
         asked = self.scorer.ask(users, self.domain, self.time)
         space = self.scorer.space(self.domain, asked.vector)
         return self.scorer.models.ranker.recommend(self.domain, asked, space, k, self.only, self.alone)
 
     def one(self, user: int | None, item: int) -> Ranked:
-        """Return one item's score and contributions, whether it would be recommended or not. user, item: rows."""
+        """Return one item's score and contributions, even if it is not eligible. user, item: rows."""
         asked = self.scorer.ask([user], self.domain, self.time)
         space = self.scorer.space(self.domain, asked.vector)
         return self.scorer.models.ranker.explain(self.domain, asked, space, item, self.only, self.alone)
 
     def place(self, user: int | None, item: int, score: float) -> int | None:
-        """Return how many candidates score higher than the item; None for one that is not recommendable to the user."""
+        """Return the number of candidates with at least this score; None if the item is not eligible for the user."""
         if not self.scorer.history.eligible(user, self.domain)[item]:
             return None
         ranked = self.best([user], ROOM)[0]

@@ -1,4 +1,4 @@
-"""What each arm lost at each event of a micro-batch, before it was learned."""
+"""Compute the loss of each arm at each event of a micro-batch, from before the event was learned."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Floats = NDArray[np.float64]
 
 
 def rating_losses(facts: Facts, ranges: Floats) -> Floats:
-    """Return squared errors (B, arms), nan for what an arm did not predict. ranges: (B, 2) ends of the domain's range.
+    """Return squared errors, (B, arms), nan where an arm has no prediction. ranges: (B, 2) ends of the domain's range.
 
-    `text` and `popularity` know the domain, and the item's text or record.
+    The arm `text` predicts from the domain and the item's text, and `popularity` from the item's ratings too.
     """
     parts, (low, high) = facts.parts, ranges.T
     text = parts[:, MEAN] + parts[:, DOMAIN] + parts[:, TEXT]
@@ -38,5 +38,5 @@ def rating_losses(facts: Facts, ranges: Floats) -> Floats:
 
 
 def ranking_losses(facts: Facts) -> Floats:
-    """Return 1 - NDCG@10, (B, arms), nan for an item without a rank. All arms order the full learner's candidates."""
+    """Return 1 - NDCG@10, (B, arms), nan for an item without a rank. All arms rank the full learner's candidates."""
     return ndcg_losses(facts.rank[:, COLUMNS])

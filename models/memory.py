@@ -1,4 +1,4 @@
-"""Memory that is free again goes back to the system."""
+"""Return free memory to the operating system."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import ctypes
 
 
 def give_back() -> None:
-    """What is free inside malloc's heaps, with glibc; elsewhere nothing happens.
+    """Return the free memory in malloc's heaps to the system, with glibc. Elsewhere do nothing.
 
-    Large copies that come and go, of a checkpoint or of a rival network, leave holes between what stays; glibc keeps
-    them, and resident memory creeps up to twice of what is in use.
+    Large copies, of a checkpoint or of a shadow network, leave free blocks behind. Glibc keeps them, and resident
+    memory grows to twice the memory in use.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from models.schema import Interaction
 
 SPAN_MS = 20
-"""A micro-batch spans at most so much event time, as it would live."""
+"""The most event time of a micro-batch in ms, about as in a live stream."""
 EVENTS = 16
-"""It holds at most so many events: archives pack a whole day into one instant."""
+"""The most events of a micro-batch, because archives may give all events of a day the same time."""
 
 
 def micro_batches(

@@ -1,4 +1,4 @@
-"""Events that wait for the next network step."""
+"""Collect events for the next network step."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from models.tables.replay_buffer import capped
 
 
 class Pending(NamedTuple):
-    """Learned events, in their order: rows, the rating's residual (nan for a click), time (s), and context.
+    """Events in their order, which all parts but the network have learned.
 
-    domain, user, item, residual, time: (n,). recent: (n, L, 3) domain, row and time of the user's latest items before.
+    domain, user, item: (n,) index and rows. residual: (n,) see `Facts`. time: (n,) seconds. recent: (n, L, 3) domain,
+    row and time of the user's latest items before the event.
     """
 
     domain: NDArray[np.int64]
@@ -44,7 +45,7 @@ class PendingBatch:
         self._items.update(zip(events.domain.tolist(), events.item.tolist(), strict=True))
 
     def take(self) -> Pending | None:
-        """Return all events, None without any; none waits afterwards."""
+        """Return all events and forget them; None if there are none."""
         taken = self._whole()
         self._replace([])
         return taken
@@ -78,7 +79,7 @@ class PendingBatch:
         self._replace(kept)
 
     def end_future(self, now: float) -> None:
-        """Let no time lie after `now`, in seconds."""
+        """Set every time after `now` (seconds) to `now`."""
         self._chunks = [
             chunk._replace(time=np.minimum(chunk.time, now), recent=capped(chunk.recent, now))
             for chunk in self._chunks
@@ -93,7 +94,7 @@ class PendingBatch:
         return {"slow": [list(row) for row in zip(*columns, strict=True)], "slow_recent": events.recent}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up what `state` returned."""
+        """Take up a state."""
         self._replace([])
         if state["slow"]:
             domain, user, item, residual, time = map(np.array, zip(*state["slow"], strict=True))

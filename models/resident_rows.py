@@ -1,4 +1,4 @@
-"""Who has which row: users and items get rows, and every table forgets a row that changes hands."""
+"""Give rows to users and items, and let every table forget a row that gets another owner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.tables.id_table import IdTable
 
 
 class RowTables(Protocol):
-    """Tables with a row a user or an item."""
+    """Tables with one row for each user or item."""
 
     def drop_user(self, row: int) -> None:
         """Forget the row: it is free, or stands for another user, from now on."""
@@ -42,7 +42,7 @@ class OneDomain(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The rows of B events. new: whether the item had none before."""
+    """The rows of B events, (B,) each. new: whether the item had no row before."""
 
     domain: NDArray[np.int64]
     user: NDArray[np.int64]
@@ -51,10 +51,10 @@ class Rows(NamedTuple):
 
 
 class ResidentRows:
-    """Rows of users and items; the least recently seen id gives way.
+    """The rows of users and items. The least recently seen id gives way to a new one.
 
-    `evicted_users`: ids that lost their row; `evicted`: (domain, item id, row) of items that did. Whoever publishes
-    empties both by `forget_evictions`.
+    evicted_users: ids of users that lost their row. evicted: (domain, item id, row) of items that lost their row. The
+    publisher reads both and then calls `forget_evictions`.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ResidentRows:
         self.evicted: list[tuple[str, str, int]] = []
 
     def of(self, events: Sequence[Interaction]) -> Rows:
-        """Give every user and item of the events a row."""
+        """Return the rows of the users and items of events; give a row to each id without one."""
         index, users_seen = self._intake.index, self.users.seen
         items_seen = [catalogue.ids.seen for catalogue in self.catalogues]
         domains, users, items, new = list[int](), list[int](), list[int](), list[bool]()
@@ -81,7 +81,7 @@ class ResidentRows:
         return Rows(np.array(domains), np.array(users), np.array(items), np.array(new))
 
     def item(self, domain: int, item_id: str) -> int:
-        """Return the item's row, a new one if it has none."""
+        """Return the item's row; give it one if it has none."""
         row, evicted = self.catalogues[domain].touch(item_id)
         if evicted is not None:
             for table in self._tables:
@@ -91,7 +91,7 @@ class ResidentRows:
         return row
 
     def user(self, user_id: str) -> int:
-        """Return the user's row, a new one if they have none."""
+        """Return the user's row; give them one if they have none."""
         row, evicted = self.users.touch(user_id)
         if evicted is not None:
             self._evicted(evicted, row)
@@ -110,7 +110,7 @@ class ResidentRows:
             table.drop_user(row)
 
     def forget_user(self, user_id: str) -> int | None:
-        """Free the row of a user who asked to be forgotten. Return it; None for a user without one."""
+        """Free the row of a user who asked to be forgotten. Return the row, or None if they had none."""
         self.evicted_users = [user for user in self.evicted_users if user != user_id]
         row = self.users.discard(user_id)
         if row is not None:
@@ -118,7 +118,7 @@ class ResidentRows:
         return row
 
     def forget_evictions(self) -> None:
-        """Forget who lost their rows: it is published."""
+        """Forget which ids lost their rows, because that is published."""
         self.evicted, self.evicted_users = [], []
 
     def state(self) -> dict[str, Any]:
@@ -129,6 +129,6 @@ class ResidentRows:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up what `state` returned; the tables of ids are loaded by their owner."""
+        """Take up a state. The owner of the id tables loads these."""
         self.evicted = [(d, i, row) for d, i, row in state["evicted"]]
         self.evicted_users = list(state["evicted_users"])

@@ -1,4 +1,4 @@
-"""What the learners see: one interaction, one item, one domain. Already validated, no transport."""
+"""Define what the learners see: interactions, items and domains, validated, and independent of the transport."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Item(msgspec.Struct, frozen=True):
     vectors: dict[str, tuple[float, ...]] = {}
 
     def words(self) -> str:
-        """The text to encode: the title once, then the text unless it repeats the title."""
+        """Return the text to encode: the title, then the text, unless the text begins with the title."""
         if not self.text or self.text.startswith(self.title):
             return self.text or self.title
         return f"{self.title}. {self.text}" if self.title else self.text
 
 
 class Domain(msgspec.Struct, frozen=True):
-    """What the learners must know of a domain."""
+    """The part of a domain's config that the learners need."""
 
     name: str
     role: Role = "source"
@@ -56,12 +56,15 @@ class Domain(msgspec.Struct, frozen=True):
     """These item ids are never recommended."""
 
     def permits(self, item_id: str) -> bool:
+        """Return whether the allow and deny lists let the item be recommended."""
         return item_id not in self.deny and (not self.allow or item_id in self.allow)
 
     @property
     def is_target(self) -> bool:
+        """Whether sources help this domain."""
         return self.role in ("target", "both")
 
     @property
     def is_source(self) -> bool:
+        """Whether this domain helps targets."""
         return self.role in ("source", "both")

@@ -15,12 +15,12 @@ class LearnerSettings(msgspec.Struct, forbid_unknown_fields=True):
     """Sizes and seed. If a table is full, the least recently seen user or item is evicted; a user takes about 4 KB."""
 
     users: int = 100_000
-    """Most users with a row."""
+    """The most users with a row."""
     seen_items: int = 256
-    """Items that users have had, on average over all rows of `users`, 8 bytes each. One user may have 2,000 a domain.
-    With more, the least recently seen users are evicted, too."""
+    """The most seen items that are kept, on average over all rows of `users`, 8 bytes each. With more, the least
+    recently seen users are evicted too. One user may have 2,000 a domain."""
     items_per_domain: int = 200_000
-    """Most items with a row, in each domain."""
+    """The most items with a row, in each domain."""
     seed: int = 0
     """Seed of all random draws."""
     compare: bool = True
@@ -35,20 +35,20 @@ class RankerSettings(msgspec.Struct, forbid_unknown_fields=True):
     """How lists are made from the ranker's scores."""
 
     diversity: float = 0.0
-    """0: lists are ordered by score alone. Up to 1: items unlike those above them come first."""
+    """0 orders lists by score alone. The nearer to 1, the more an item must differ from those above it."""
 
 
 class AdaptationSettings(msgspec.Struct, forbid_unknown_fields=True):
     """How targets are adapted to their sources, and to drift."""
 
     strategy: Literal["auto", Strategy] = "auto"
-    """How sources help targets. `auto` begins by measured divergence and goes on by prequential evidence."""
+    """How sources help targets. `auto` chooses first by measured divergence, then by prequential evidence."""
     enabled: bool = True
-    """Whether drifts lead to actions."""
+    """Whether drift leads to actions."""
 
 
 class LearningSettings(LearnerSettings, forbid_unknown_fields=True):
-    """All settings of a learner, in one value, so that learners side by side cannot differ in a part of it."""
+    """All settings of a learner in one value, so that two learners that are compared cannot differ in a part."""
 
     ranker: RankerSettings = msgspec.field(default_factory=RankerSettings)
     adaptation: AdaptationSettings = msgspec.field(default_factory=AdaptationSettings)

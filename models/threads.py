@@ -1,4 +1,4 @@
-"""One computing thread: the same sums in the same order every time, and a core left for the rest."""
+"""Compute with one thread, so that sums have the same order every time and a core is free for other work."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from threadpoolctl import threadpool_limits
 
 
 def use_one_thread() -> None:
-    """For torch, BLAS and OpenMP alike. Small matrices gain nothing from a second thread, and lose to its waiting."""
+    """Limit torch, BLAS and OpenMP to one thread each. For small matrices a second thread costs more than it saves."""
     torch.set_num_threads(1)
     threadpool_limits(1)

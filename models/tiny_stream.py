@@ -1,4 +1,4 @@
-"""A stream of some hundred events, learned by small learners: every kernel runs, with the types that it has in use."""
+"""Learn a stream of some hundred events with small learners, so that every kernel runs with the types of production."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from models.adaptation.challengers import CHALLENGERS
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.explanation import explain
 from models.schema import Domain, Interaction, Item, Kind
 from models.settings import LearningSettings
@@ -18,7 +18,7 @@ from models.text.encoder import HashingEncoder
 from models.threads import use_one_thread
 
 BATCHES = (1, 16, 5)
-"""Events of a micro-batch, in turn: one alone takes other ways."""
+"""Sizes of the micro-batches, in turn. A single event takes other branches than several."""
 USERS, ITEMS, EVENTS = 16, 60, 300
 START = 1_700_000_000_000
 DOMAINS = (Domain("source"), Domain("target", "target"))
@@ -28,14 +28,14 @@ TITLES = ("red sea", "old road", "night king", "ghost star", "happy war")
 def learn_it() -> None:
     """Learn, recommend, explain, forget, save and load."""
     use_one_thread()
-    # With few items lists are searched whole, else by an index. Few rows, so that some are given away.
+    # A small catalogue is searched without an index, a large one with it. The few rows lead to evictions.
     for exact in (1_000, 4):
         settings = LearningSettings(users=USERS - 4, items_per_domain=ITEMS - 4, exact_items=exact)
-        arms = Arms(DOMAINS, settings)
+        arms = ArmComparison(DOMAINS, settings)
         _put_items(arms)
         _learn(arms)
         _ask(arms)
-        again = Arms(DOMAINS, settings)
+        again = ArmComparison(DOMAINS, settings)
         again.load(arms.state())
         snapshot(again.live())
         _ask(again)
@@ -51,7 +51,7 @@ def _chain() -> None:
     unlink(links, 1)
 
 
-def _put_items(arms: Arms) -> None:
+def _put_items(arms: ArmComparison) -> None:
     items = [Item(d.name, f"i{n}", TITLES[n % len(TITLES)]) for d in DOMAINS for n in range(ITEMS)]
     raw = HashingEncoder().encode([item.words() for item in items])
     wanted = [arms.put_item(item) for item in items]
@@ -59,7 +59,7 @@ def _put_items(arms: Arms) -> None:
     arms.put_text_vectors({key: raw[n] for n, key in enumerate(known) if wanted[n]}, idle=True)
 
 
-def _learn(arms: Arms) -> None:
+def _learn(arms: ArmComparison) -> None:
     events, batches = _events(), 0
     while some := list(islice(events, BATCHES[batches % len(BATCHES)])):
         batches += 1
@@ -92,8 +92,8 @@ def _kind(value: float | None) -> Kind:
     return "click" if value is None else "rating"
 
 
-def _ask(arms: Arms) -> None:
-    """Read as publisher and commands do, then forget a user and remove an item."""
+def _ask(arms: ArmComparison) -> None:
+    """Read like the publisher and the commands, then forget a user and remove an item."""
     known = next(iter(arms.full.users))
     for domain in arms.full.index:
         arms.recommend([known, "nobody", None], domain, 5, explain=2)

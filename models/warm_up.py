@@ -12,9 +12,9 @@ from numba.core import event
 from models import kernels
 
 Progress = Callable[[int, int], object]
-"""Called with the number of kernels that are ready, and of all."""
+"""A function that is called with the number of compiled kernels and the number of all kernels."""
 READY = "ready"
-"""Begins the lines by which the compiling process tells how far it is."""
+"""First word of the lines in which the compiling process reports its progress."""
 
 
 def is_warm() -> bool:
@@ -23,11 +23,11 @@ def is_warm() -> bool:
 
 
 def warm(progress: Progress = lambda _ready, _all: None) -> None:
-    """Compile what is not compiled yet: about a minute once, nothing from then on.
+    """Compile the kernels that are not compiled yet. It takes about a minute the first time.
 
-    Another process does it, because compiling takes memory that this one would keep. Where the cache cannot be written
-    to, this one does it. What `progress` raises ends it. Raises RuntimeError, with the last that the other process
-    said, if that fails.
+    Another process compiles, because compiling takes memory that this process would keep. If the cache cannot be
+    written to, this process compiles. An exception of `progress` ends the work. Raises RuntimeError with the last line
+    of the other process if it fails.
     """
     if is_warm():
         return
@@ -41,7 +41,7 @@ def warm(progress: Progress = lambda _ready, _all: None) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         env=os.environ | {"PYTHONPATH": path},
-        start_new_session=True,  # Ctrl-C is for this process, which ends the other
+        start_new_session=True,  # Ctrl-C reaches this process only, which then ends the other
     ) as child:
         try:
             last = _follow(child, progress)
@@ -53,7 +53,7 @@ def warm(progress: Progress = lambda _ready, _all: None) -> None:
 
 
 def _follow(child: subprocess.Popen[str], progress: Progress) -> str:
-    """Hand on how far the other process is; return the last line of another kind."""
+    """Report the other process's progress, and return its last line that is no report."""
     assert child.stdout is not None
     last = ""
     for line in child.stdout:
@@ -66,16 +66,16 @@ def _follow(child: subprocess.Popen[str], progress: Progress) -> str:
 
 
 class _Count(event.Listener):  # type: ignore[misc]  # numba has no types
-    """Counts what is compiled."""
+    """A counter of compiled kernels."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress, self._ready = progress, set[int]()
 
     def on_start(self, event: event.Event) -> None:
-        """Nothing is ready yet."""
+        """Do nothing: the kernel is not compiled yet."""
 
     def on_end(self, event: event.Event) -> None:
-        """A function is compiled, for one combination of types."""
+        """Count a function that was compiled for one combination of types."""
         dispatcher = event.data["dispatcher"]
         if any(dispatcher is kernel for kernel in kernels.KERNELS):  # and no function of numba's own
             self._ready.add(id(dispatcher))
@@ -83,7 +83,7 @@ class _Count(event.Listener):  # type: ignore[misc]  # numba has no types
 
 
 def compile_all(progress: Progress) -> None:
-    """Compile every kernel in this process, and note in the cache that it is done."""
+    """Compile every kernel in this process, and mark the cache as complete."""
     from models.tiny_stream import learn_it  # noqa: PLC0415  (loads torch)
 
     with event.install_listener("numba:compile", _Count(progress)):
@@ -93,8 +93,8 @@ def compile_all(progress: Progress) -> None:
 
 
 def main() -> None:
-    """Compile, and tell whoever reads how far it is."""
-    compile_all(lambda ready, count: print(READY, ready, count, flush=True))  # noqa: T201  the parent hears of it
+    """Compile every kernel, and report the progress on standard output."""
+    compile_all(lambda ready, count: print(READY, ready, count, flush=True))  # noqa: T201  the parent reads it
 
 
 if __name__ == "__main__":

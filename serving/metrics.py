@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from models.arm_selector import ARMS, Guard
+from models.arm_selector import ARMS, ArmSelector
 from models.assessment.prequential import Prequential
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -153,7 +153,7 @@ class Metrics:
             if gain is not None:
                 self.gain.labels(domain, metric).set(gain)
 
-    def set_guard(self, guard: Guard) -> None:
+    def set_guard(self, guard: ArmSelector) -> None:
         """Show which arm is followed, for each history bucket of each target."""
         for (domain, history, task), followed in guard.choices().items():
             for arm in ARMS:

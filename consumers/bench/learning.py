@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from consumers.bench.parts.stream import Stream
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Interaction
 from models.settings import LearningSettings
 from models.text.encoder import load_encoder
@@ -17,10 +17,10 @@ NETWORK_EVENTS = 1024
 TEXTS_AT_ONCE = 1_024
 
 
-def make_arms(stream: Stream, threads: int = 1) -> Arms:
+def make_arms(stream: Stream, threads: int = 1) -> ArmComparison:
     """Return learners that know every item and its text, with a target-only arm. threads: those of the ranker."""
     use_one_thread()
-    arms = Arms(stream.domains, LearningSettings(threads=threads))
+    arms = ArmComparison(stream.domains, LearningSettings(threads=threads))
     words = {(item.domain, item.item_id): item.words() for item in stream.items if arms.put_item(item)}
     encoder, texts = load_encoder("hashing"), iter(words.items())
     while some := dict(islice(texts, TEXTS_AT_ONCE)):
@@ -29,7 +29,7 @@ def make_arms(stream: Stream, threads: int = 1) -> Arms:
     return arms
 
 
-def learn(arms: Arms, events: Sequence[Interaction], batch: int) -> None:
+def learn(arms: ArmComparison, events: Sequence[Interaction], batch: int) -> None:
     """Score and learn all events in micro-batches of `batch`, with a network step when one is due."""
     for start in range(0, len(events), batch):
         arms.learn(events[start : start + batch])

@@ -13,10 +13,10 @@ from consumers.bench.learning import learn, make_arms
 from consumers.bench.parts.sizes import table_bytes
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.threads import use_one_thread
 from serving.contract import Keys
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 
 BATCH, TOP = 256, 50
 WHOLE = 100_000
@@ -33,9 +33,9 @@ def measure(task: Task) -> dict[str, Any]:
     return {"events": len(events), **figures(arms, _with_lists(arms))}
 
 
-def figures(arms: Arms, outbox: Outbox) -> dict[str, Any]:
+def figures(arms: ArmComparison, queue: PublicationQueue) -> dict[str, Any]:
     """Return rows, bytes a row in all and by table, and the bytes that no row owns."""
-    found = table_bytes([arms.full.live(), outbox.live([])])
+    found = table_bytes([arms.full.live(), queue.live([])])
     users, items = len(arms.full.users), sum(len(catalogue.ids) for catalogue in arms.full.catalogues)
     by_user, by_item, shared = Counter[str](), Counter[str](), 0
     for (owner, name), size in found.items():
@@ -55,14 +55,14 @@ def figures(arms: Arms, outbox: Outbox) -> dict[str, Any]:
     }
 
 
-def _with_lists(arms: Arms) -> Outbox:
-    """Return an outbox that has published 50 items to every user in every domain."""
-    outbox = Outbox(arms, Keys(), time.time)
+def _with_lists(arms: ArmComparison) -> PublicationQueue:
+    """Return a publication queue that has published 50 items to every user in every domain."""
+    queue = PublicationQueue(arms, Keys(), time.time)
     for domain in arms.full.domains:
         size = min(TOP, len(arms.full.catalogues[arms.full.index[domain.name]].ids))
         for _, row in sorted(arms.full.users.items()):
-            outbox.index.write(domain.name, row, list(range(size)), time.time())
-    return outbox
+            queue.index.write(domain.name, row, list(range(size)), time.time())
+    return queue
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed, peak_gb
 from consumers.bench.parts.write_checkpoint import live
 from models.state.checkpoint import CheckpointDirectory
-from models.state.snapshot import settle
+from models.state.snapshot import mark_clean
 from models.threads import use_one_thread
 
 
 def measure(task: Task) -> dict[str, Any]:
     """Return the seconds that each part took, without imports."""
     use_one_thread()
-    arms, outbox = made(task.users, task.items // len(DOMAINS))
+    arms, queue = made(task.users, task.items // len(DOMAINS))
     with Timed() as whole:
         with Timed() as read:
             state, problems = CheckpointDirectory(Path(task.folder), read_only=True).load()
@@ -26,9 +26,9 @@ def measure(task: Task) -> dict[str, Any]:
         with Timed() as learners:
             arms.load(state["arms"])
         with Timed() as lists:
-            outbox.load(state["outbox"])
+            queue.load(state["outbox"])
         with Timed() as compared:
-            settle(live(arms, outbox), state)
+            mark_clean(live(arms, queue), state)
     return {
         "users": len(arms.full.users),
         "seconds": whole.wall,

@@ -144,7 +144,7 @@ def _check_checkpoints(settings: Settings) -> Finding:
             "checkpoints", False, f"{path.resolve()}: {error.strerror}: make it writable or set another"
         )
     from consumers.service.saved_state import check_owner  # noqa: PLC0415  (loads torch)
-    from models.arm_comparison import Arms  # noqa: PLC0415
+    from models.arm_comparison import ArmComparison  # noqa: PLC0415
     from models.state.checkpoint import CheckpointDirectory, UnusableError  # noqa: PLC0415
 
     try:
@@ -152,7 +152,7 @@ def _check_checkpoints(settings: Settings) -> Finding:
         if state is None:
             return Finding("checkpoints", True, f"{path.resolve()} is writable; none is there yet")
         check_owner(state, settings)
-        arms = Arms(settings.domain_list(), settings.learning())
+        arms = ArmComparison(settings.domain_list(), settings.learning())
         notes = arms.load(state["arms"])
     except UnusableError as error:
         return Finding("checkpoints", False, f"{path.resolve()}: {error}")

@@ -15,7 +15,7 @@ from consumers.events.decode import FUTURE_LIMIT_MS
 from consumers.service.saved_state import check_owner
 from consumers.terminal import log
 from consumers.terminal.plain_text import joined, plain
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.arm_selector import Arm
 from models.explanation import Explanation, explain
 from models.state.checkpoint import CheckpointDirectory, UnusableError
@@ -28,7 +28,7 @@ MADE_BY: dict[Arm, str] = {
 }
 
 
-def load_arms(settings: Settings) -> Arms:
+def load_arms(settings: Settings) -> ArmComparison:
     """Load all learners from the newest checkpoint; the directory is only read. Raises Stop."""
     path = Path(settings.checkpoint.directory)
     try:
@@ -37,7 +37,7 @@ def load_arms(settings: Settings) -> Arms:
         raise Stop(f"checkpoint.directory {path}: {error}", STATE_UNUSABLE) from error
     if state is None:
         raise Stop(f"checkpoint.directory {path}: there is no checkpoint yet; crosscurrent run writes them")
-    arms = Arms(settings.domain_list(), settings.learning())
+    arms = ArmComparison(settings.domain_list(), settings.learning())
     try:
         check_owner(state, settings)
         arms.load(state["arms"])

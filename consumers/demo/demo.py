@@ -203,7 +203,7 @@ def _settled(service: Service, counts: dict[str, int]) -> bool:
     totals = service.pipeline.totals
     taken = totals["learned"] + totals["duplicates"] + totals["dead_letters"]
     return taken >= counts["interactions"] and not (
-        service.publisher.backlog() or service.pipeline.outbox.backlog()
+        service.publisher.backlog() or service.pipeline.queue.backlog()
     )
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from consumers.service.service import Service
 from consumers.service.telemetry import line
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.assessment.prequential import NDCG_LOSS, RMSE
 
 LINE_SECONDS = 5.0
@@ -95,7 +95,7 @@ class View:
         return table
 
 
-def _alarms(arms: Arms, domain: str) -> int:
+def _alarms(arms: ArmComparison, domain: str) -> int:
     """Count the drifts that any detector has seen in this domain."""
     watches = arms.loop.drift.watches if arms.loop is not None else {}
     # The loop's thread may add one meanwhile, so a copy is read.

@@ -1,4 +1,4 @@
-"""Erase users who asked for it: from the learners, the outbox and the dedup window at once, then from the store.
+"""Erase users who asked for it: from learners, publication queue and dedup window at once, then from the store.
 
 Requests name users by a hash. An index of hashes finds those in the state at once. A scan in the background finds those
 in the store's keys, and in keys on their way to it, which may outlive the row of an evicted user.
@@ -14,8 +14,8 @@ from consumers.erasure.mark_index import Mark, MarkIndex
 from consumers.erasure.requests import ErasureRequests
 from consumers.events.decode import Forget
 from consumers.events.deduplication import DedupWindow
-from models.arm_comparison import Arms
-from serving.publication.publication_queue import Outbox
+from models.arm_comparison import ArmComparison
+from serving.publication.publication_queue import PublicationQueue
 from serving.store.key_scan import UserKeyScan
 from serving.store.redis_writer import Publisher
 
@@ -31,8 +31,8 @@ class Forgetting:
     def __init__(
         self,
         mark: Mark,
-        arms: Arms,
-        outbox: Outbox,
+        arms: ArmComparison,
+        queue: PublicationQueue,
         dedup: DedupWindow,
         publisher: Publisher | None,
         clock: Callable[[], float],
@@ -41,7 +41,7 @@ class Forgetting:
         self.index = MarkIndex(mark, arms)
         self.take: Callable[[Forget], None] = self.forgotten.take
         self.drops = self.forgotten.drops
-        self._mark, self._arms, self._outbox, self._dedup = mark, arms, outbox, dedup
+        self._mark, self._arms, self._queue, self._dedup = mark, arms, queue, dedup
         self._publisher, self._clock = publisher, clock
         self._sweep: UserKeyScan | None = None
         self._awaited: set[str] = set()
@@ -55,7 +55,7 @@ class Forgetting:
 
     def erase(self) -> None:
         """Erase the users of all requests that wait."""
-        users = self.index.users(self.forgotten.due(), self._outbox.evicted_users())
+        users = self.index.users(self.forgotten.due(), self._queue.evicted_users())
         # Sorted: rows must become free in the same order when requests are read again after a crash.
         for user in sorted(users):
             self._delete(user, self._arms.forget_user(user))
@@ -63,7 +63,7 @@ class Forgetting:
         log.info("users forgotten", users=len(users), requests=len(self.forgotten))
 
     def _delete(self, user: str, row: int | None, found: Iterable[str] = ()) -> None:
-        self._awaited.update(self._outbox.forget_user(user, row, found))
+        self._awaited.update(self._queue.forget_user(user, row, found))
 
     def sweep_if_due(self) -> None:
         """Search the store for keys of forgotten users while there may be any. Call it often."""
@@ -72,7 +72,7 @@ class Forgetting:
         if self._sweep is None:
             # Writes on their way to the store must arrive first: a scan would miss them.
             self._awaited = self._publisher.unconfirmed_among(self._awaited) | (
-                self._awaited & set(self._outbox.forgotten_keys())
+                self._awaited & set(self._queue.forgotten_keys())
             )
             if self._awaited:
                 return
@@ -82,7 +82,7 @@ class Forgetting:
                 wanted = frozenset(self.forgotten.unswept)
                 backlog = self._publisher.unconfirmed()
                 self._sweep = UserKeyScan(
-                    self._publisher.store, self._outbox.keys, self._mark, wanted, backlog
+                    self._publisher.store, self._queue.keys, self._mark, wanted, backlog
                 )
         elif self._sweep.done():
             self._swept(self._sweep)

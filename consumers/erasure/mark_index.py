@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from models.arm_comparison import Arms
-from models.state.tracked_tables import Live
+from models.arm_comparison import ArmComparison
+from models.state.tracked_tables import Checkpointed
 
 Mark = Callable[[str], str]
 """Maps a user id, as it is learned, to the hash that stands for it (`serving.pseudonyms`)."""
@@ -17,14 +17,14 @@ def mark_number(mark: str) -> int:
     return int.from_bytes(mark.encode(errors="surrogatepass")[:8], "little", signed=True)
 
 
-class MarkIndex(Live):
+class MarkIndex(Checkpointed):
     """The marks of the rows of every arm's user table. `users` finds ids by marks without hashing every id.
 
     A new user costs one hash. A request costs one pass over 8 bytes a row. The marks are part of the state, because
     hashing a million ids at a start takes seconds.
     """
 
-    def __init__(self, mark: Mark, arms: Arms) -> None:
+    def __init__(self, mark: Mark, arms: ArmComparison) -> None:
         self._mark, self._arms = mark, arms
         self._index({})
 

@@ -14,7 +14,7 @@ from consumers.evaluation.dataset import Data
 from consumers.evaluation.metrics import rank_of
 from consumers.evaluation.predictions import TOP, WARM_UP_SHARE, ArmOutcome
 from consumers.evaluation.workers import Tell
-from models.text.top_k import best
+from models.text.top_k import top_k_unordered
 
 RETRAININGS = 50
 TRENDING_DAYS = 3.0
@@ -62,7 +62,7 @@ def run_item_knn(data: Data, seed: int, progress: Tell) -> list[ArmOutcome]:
             eligible[list(mine)] = False
             scores = scores.astype(np.float32)
             outcome.rank[at] = rank_of(scores, eligible, item)
-            outcome.recommended.update(best(scores, eligible, TOP).tolist())
+            outcome.recommended.update(top_k_unordered(scores, eligible, TOP).tolist())
         trending[item] += 1.0
         mine[item] = None
     progress(len(events))

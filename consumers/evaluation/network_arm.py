@@ -10,7 +10,7 @@ from consumers.evaluation.learner_arms import make_learner
 from consumers.evaluation.metrics import rank_of
 from consumers.evaluation.predictions import TOP, WARM_UP_SHARE, ArmOutcome
 from consumers.evaluation.workers import Tell
-from models.text.top_k import best
+from models.text.top_k import top_k_unordered
 
 
 def run_network(
@@ -42,7 +42,7 @@ def run_network(
                 eligible = history.eligible(user, domain)
                 scores = network.affinity(domain, [user])[0]
                 outcome.rank[at] = rank_of(scores, eligible, int(known or 0))
-                outcome.recommended.update(best(scores, eligible, TOP).tolist())
+                outcome.recommended.update(top_k_unordered(scores, eligible, TOP).tolist())
             at += 1
         item, row = learner.rows.item(domain, event.item), learner.rows.user(event.user)
         residual = np.nan if event.value is None else event.value - mean

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live, Rows
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed, Rows
 from models.tables.catalogue import grown, item_hash
 
 
-class DedupWindow(Live):
+class DedupWindow(Checkpointed):
     """The latest event_ids of each domain. A repeated id keeps its place in the window.
 
     The window holds 64-bit hashes, because an event_id may name its user. Two of 100,000 hashes collide once in 4
@@ -23,7 +23,7 @@ class DedupWindow(Live):
         self._capacity = max(capacity, 0)
         self._seen: set[int] = set()
         self._oldest = 0
-        self._written = Touched()
+        self._written = DirtyKeys()
         """Places of the ring that were written."""
         self._events = np.zeros(0, np.int64)
         self._users = np.zeros(0, np.int64)

@@ -68,7 +68,7 @@ def run_pretrain(
             trainee = offline_pipeline(settings)
             put_items(trainee.arms, history.items, encoder, bars)
             figures = fit(trainee, history.events, first, options.final_fit, bars)
-            trainee.outbox.publish_again()
+            trainee.queue.publish_again()
             folder = checkpointer.replace(trainee.live())
         finally:
             checkpointer.close()

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from consumers.pretraining.holdout import Figures, grid_of, measure
 from consumers.service.pipeline import Pipeline
 from consumers.service.text_encoding import encode
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.micro_batches import micro_batches
 from models.schema import Interaction, Item
 from models.text.encoder import TextEncoder
@@ -23,7 +23,7 @@ from models.text.encoder import TextEncoder
 CHUNK_TEXTS = 256
 
 
-def put_items(arms: Arms, items: Sequence[Item], encoder: TextEncoder, bars: Progress) -> None:
+def put_items(arms: ArmComparison, items: Sequence[Item], encoder: TextEncoder, bars: Progress) -> None:
     """Put all items and encode their text, domains in turn: the projection is fitted on the first few thousand."""
     for item in items:
         arms.put_item(item)

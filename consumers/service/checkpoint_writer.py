@@ -18,7 +18,7 @@ from consumers.service.compactor import Compaction, Compactor
 from consumers.service.directory_lock import locked
 from models.memory import give_back
 from models.state.checkpoint import KEEP, CheckpointDirectory, UnusableError, snapshot, versions
-from models.state.snapshot import Snapshot, settle, table_bytes
+from models.state.snapshot import Snapshot, mark_clean, table_bytes
 
 log = structlog.get_logger()
 
@@ -117,9 +117,9 @@ class Checkpointer:
         """Return the seconds since the last good checkpoint, or since the start."""
         return self._clock() - self.last_good
 
-    def settled(self, live: dict[str, Any], loaded: dict[str, Any]) -> None:
+    def mark_clean(self, live: dict[str, Any], loaded: dict[str, Any]) -> None:
         """Note that `live` is the state `loaded`: the next checkpoint holds what has changed since."""
-        settle(live, loaded)
+        mark_clean(live, loaded)
 
     def due(self, events: int = 0) -> bool:
         """Return whether a checkpoint is due. events: learned since the last one was taken."""
@@ -186,7 +186,7 @@ class Checkpointer:
         try:
             seconds = running.future.result()
         except OSError as error:
-            running.taken.lost()
+            running.taken.restore_dirty()
             self._purge_older |= running.cut
             if error.errno not in NO_ROOM:
                 raise _unwritable(error.strerror) from error
@@ -196,13 +196,13 @@ class Checkpointer:
             self._failure = error.strerror
             return
         if seconds is None:
-            running.taken.lost()
+            running.taken.restore_dirty()
             self._purge_older |= running.cut
             return
         if self.problem is not None:
             log.info("checkpoint written again: reading goes on")
             self.problem = None
-        running.taken.saved()
+        running.taken.discard_dirty()
         self.last_good, self._offsets = self._clock(), running.offsets
         self._count_off(running)
         self._written(running.offsets, seconds)

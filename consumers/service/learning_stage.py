@@ -19,10 +19,10 @@ from consumers.service.canary import Canaries, Canary
 from consumers.service.microbatch import Batch
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Interaction, Item
 from serving.metrics import Metrics
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 
 log = structlog.get_logger()
 
@@ -35,9 +35,9 @@ BACKLOG_EVENTS = 256
 class Learned(NamedTuple):
     """What the learning stage works with. changed: is called after a request to forget was carried out."""
 
-    arms: Arms
+    arms: ArmComparison
     encoding: Encoding
-    outbox: Outbox
+    queue: PublicationQueue
     forgetting: Forgetting
     dedup: DedupWindow
     limits: Limits
@@ -147,7 +147,7 @@ class LearningStage:
         for (domain, kind), count in Counter((event.domain, event.kind) for event in events).items():
             self.parts.metrics.events.labels(domain, kind).inc(count)
         for record, event in waiting:
-            self.parts.outbox.event(event.user, event.domain, event.item, record.timestamp)
+            self.parts.queue.event(event.user, event.domain, event.item, record.timestamp)
 
     def _forget(self) -> None:
         """Carry out the pending requests, before any later record of their users."""
@@ -162,4 +162,4 @@ class LearningStage:
         needed = self.parts.arms.put_item(item)
         # Without a text, cancel the pending one: the item no longer has those words.
         self.parts.encoding.submit((item.domain, item.item_id), item.words() if needed else "")
-        self.parts.outbox.item(item.domain, item.item_id, item.removed, item.available)
+        self.parts.queue.item(item.domain, item.item_id, item.removed, item.available)

@@ -28,10 +28,10 @@ from consumers.service.saved_state import check_owner, of_domains
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding, restore
 from consumers.source.protocol import Source
-from models.arm_comparison import Arms
-from models.state.tracked_tables import Live
+from models.arm_comparison import ArmComparison
+from models.state.tracked_tables import Checkpointed
 from serving.metrics import Metrics
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 from serving.store.redis_writer import Publisher
 from serving.store.store_mark import UNKNOWN, Known, as_known
 
@@ -45,9 +45,9 @@ class Parts(NamedTuple):
 
     source: Source
     sink: Sink
-    arms: Arms
+    arms: ArmComparison
     encoding: Encoding
-    outbox: Outbox
+    queue: PublicationQueue
     publisher: Publisher | None
     checkpointer: Checkpointer | None
     canaries: Canaries | None
@@ -58,7 +58,7 @@ class Parts(NamedTuple):
     """Seconds since the epoch, to compare with the times of events."""
 
 
-class Pipeline(Live):
+class Pipeline(Checkpointed):
     """The loop's body. It is given everything it uses; one thread calls it.
 
     `offsets` holds, for each partition, the next record to learn; `totals` counts since the start. Other threads may
@@ -68,7 +68,7 @@ class Pipeline(Live):
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self.settings, self.metrics, self.clock = settings, parts.metrics, parts.clock
         self.source, self.sink, self.arms = parts.source, parts.sink, parts.arms
-        self.encoding, self.outbox = parts.encoding, parts.outbox
+        self.encoding, self.queue = parts.encoding, parts.queue
         self.publisher, self.checkpointer, self.canaries = parts.publisher, parts.checkpointer, parts.canaries
         self._wall_clock = parts.wall_clock
         self.offsets: Offsets = {}
@@ -78,7 +78,7 @@ class Pipeline(Live):
         self.ids = settings.privacy.ids()
         self.dedup = DedupWindow(settings.intake.dedup_events)
         self.forgetting = Forgetting(
-            self.ids.mark, self.arms, self.outbox, self.dedup, self.publisher, parts.clock
+            self.ids.mark, self.arms, self.queue, self.dedup, self.publisher, parts.clock
         )
         self.limits = Limits(settings.intake.max_invalid_ratio, settings.intake.max_consecutive_invalid)
         self.learned_limits = Limits(1.0, 0)
@@ -96,14 +96,14 @@ class Pipeline(Live):
         self.intake = IntakeStage(settings, intake, clock)
         self.batcher = self.intake.batcher
         learned = Learned(
-            self.arms, self.encoding, self.outbox, self.forgetting, self.dedup, self.learned_limits,
+            self.arms, self.encoding, self.queue, self.forgetting, self.dedup, self.learned_limits,
             self.reporter, metrics, self.canaries, self._users_forgotten,
         )  # fmt: skip
         self.learning = LearningStage(settings, learned, self.totals)
         self.publishing: PublishStage | None = None
         if self.publisher is not None:
             published = Published(
-                self.arms, self.outbox, self.publisher, self.forgetting, metrics, self.canaries
+                self.arms, self.queue, self.publisher, self.forgetting, metrics, self.canaries
             )
             self.publishing = PublishStage(settings, published, clock)
         self.saving = SaveStage(settings, self.source, self.sink, self.checkpointer, metrics)
@@ -205,7 +205,7 @@ class Pipeline(Live):
         complete = state.get("complete_offsets", False)
         self.offsets = self.source.start(self.offsets, state["identity"], complete)
         if self.checkpointer is not None and not self.arms.moved:
-            self.checkpointer.settled(self.live(), state)
+            self.checkpointer.mark_clean(self.live(), state)
         self._end_future()
         self._start_publisher(as_known(state["store"]))
 
@@ -240,7 +240,7 @@ class Pipeline(Live):
         offsets = self._next_offsets()
         return {
             "arms": self.arms.live(),
-            "outbox": self.outbox.live(unconfirmed),
+            "outbox": self.queue.live(unconfirmed),
             "dedup": self.dedup.live(),
             "limits": self.learned_limits.state(),
             "forgotten": self.forgetting.forgotten.state(),
@@ -256,7 +256,7 @@ class Pipeline(Live):
 
     def _store(self) -> Known | None:
         """Return how the store is recognised at the next start. While it lacks something, it must not be recognised."""
-        if self.outbox.again.active:
+        if self.queue.again.active:
             return UNKNOWN
         return self.publisher.known_store() if self.publisher else None
 
@@ -268,14 +268,14 @@ class Pipeline(Live):
         check_owner(state, self.settings)
         state = of_domains(state, self.settings.domains)
         notes = self.arms.load(state["arms"])
-        self.outbox.load(state["outbox"])
+        self.queue.load(state["outbox"])
         self.dedup.load(state["dedup"])
         for limits in (self.limits, self.learned_limits):
             limits.load(state["limits"])
         self.forgetting.forgotten.load(state["forgotten"])
         self.forgetting.index.load(state.get("marks", {}))
         if as_known(state["store"]) == UNKNOWN:
-            self.outbox.publish_again()
+            self.queue.publish_again()
         restore(self.encoding, state["encoding"])
         self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
         return notes
@@ -291,5 +291,5 @@ class Pipeline(Live):
         """Copy what changes slowly into the gauges."""
         self.reporter.report(self.offsets, self.intake.records())
         self.totals["lost"] = self.reporter.lost
-        backlog = self.outbox.backlog() + (self.publisher.backlog() if self.publisher else 0)
+        backlog = self.queue.backlog() + (self.publisher.backlog() if self.publisher else 0)
         self.metrics.publish_backlog.set(backlog)

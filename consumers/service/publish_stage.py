@@ -12,9 +12,9 @@ from consumers.config.schema import Settings
 from consumers.erasure.eraser import Forgetting
 from consumers.service.canary import Canaries
 from consumers.service.list_budget import ListBudget
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from serving.metrics import Metrics
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 from serving.store.redis_writer import Publisher
 
 log = structlog.get_logger()
@@ -26,8 +26,8 @@ HAND_OVER = 64
 class Published(NamedTuple):
     """What the publishing stage works with."""
 
-    arms: Arms
-    outbox: Outbox
+    arms: ArmComparison
+    queue: PublicationQueue
     publisher: Publisher
     forgetting: Forgetting
     metrics: Metrics
@@ -48,34 +48,34 @@ class PublishStage:
 
     def due_in(self) -> float:
         """Return the seconds until a round may be due if no record comes: lists that wait are made meanwhile."""
-        outbox = self.parts.outbox
-        return 0.0 if outbox.lists() and not self.budget.late else self._interval
+        queue = self.parts.queue
+        return 0.0 if queue.lists() and not self.budget.late else self._interval
 
     def publish_if_due(self, waiting: int, spare: float) -> None:
         """Publish what was learned at once, while there is time for lists, and in any case once the interval is over.
 
         waiting: records that are not learned yet. spare: seconds until they are due.
         """
-        outbox = self.parts.outbox
-        idle = spare > 0 and outbox.lists() > 0 and not self.budget.late
+        queue = self.parts.queue
+        idle = spare > 0 and queue.lists() > 0 and not self.budget.late
         if idle or self.budget.prompt or self._clock() - self._published_at >= self._interval:
-            outbox.let_lists_wait(self.budget.patience)
-            budget = self.budget.take(waiting, outbox.overdue())
+            queue.let_lists_wait(self.budget.patience)
+            budget = self.budget.take(waiting, queue.overdue())
             self.publish(min(budget, spare) if waiting and spare > 0 else budget)
             self.parts.forgetting.sweep_if_due()
 
     def publish(self, budget: float) -> None:
         """Publish what is due. Lists take about `budget` seconds at most, so that learning goes on."""
         self._publish_again_if_lost()
-        full, outbox = self.parts.arms.full, self.parts.outbox
-        outbox.items_evicted(full.rows.evicted)
+        full, queue = self.parts.arms.full, self.parts.queue
+        queue.items_evicted(full.rows.evicted)
         for user in full.rows.evicted_users:
-            outbox.user_evicted(user)
+            queue.user_evicted(user)
         full.rows.forget_evictions()
         end = time.perf_counter() + budget
         with self.parts.metrics.stage_seconds.labels("publish").time():
             chunk = [] if self.parts.canaries is None else self.parts.canaries.writes()
-            for write in outbox.collect(lambda: time.perf_counter() < end):
+            for write in queue.collect(lambda: time.perf_counter() < end):
                 chunk.append(write)
                 if len(chunk) == HAND_OVER:
                     self.parts.publisher.submit(chunk)
@@ -84,12 +84,12 @@ class PublishStage:
         self._published_at = self._clock()
 
     def _publish_again_if_lost(self) -> None:
-        publisher, outbox = self.parts.publisher, self.parts.outbox
+        publisher, queue = self.parts.publisher, self.parts.queue
         for mark, keys in publisher.acknowledged():
-            outbox.again.acknowledged(mark, keys)
+            queue.again.acknowledged(mark, keys)
         since = publisher.take_loss()
         if since is not None:
             what = "what it may lack" if since else "everything"
             log.warning(f"the store does not hold all that it acknowledged; publishing {what} again")
-            outbox.publish_again(since, publisher.store)
+            queue.publish_again(since, publisher.store)
             self.parts.forgetting.search_again()

@@ -19,10 +19,10 @@ def check_owner(state: dict[str, Any], settings: Settings) -> None:
 
 def of_domains(state: dict[str, Any], domains: Collection[str]) -> dict[str, Any]:
     """Return the state without pending writes and texts of domains that the config lacks."""
-    outbox = state["outbox"]
-    items = [pair for pair in outbox["items"] if pair[0] in domains]
-    lists = {name: held for name, held in outbox["on_lists"].items() if name in domains}
+    queue = state["outbox"]
+    items = [pair for pair in queue["items"] if pair[0] in domains]
+    lists = {name: held for name, held in queue["on_lists"].items() if name in domains}
     return state | {
-        "outbox": outbox | {"items": items, "on_lists": lists},
+        "outbox": queue | {"items": items, "on_lists": lists},
         "encoding": [entry for entry in state["encoding"] if entry[0] in domains],
     }

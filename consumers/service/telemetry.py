@@ -16,7 +16,7 @@ from consumers.source.protocol import Source
 from models.adaptation.actions import Action
 from models.adaptation.adaptation_loop import Notice
 from models.adaptation.drift_detectors import Detector
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.assessment.paired_test import Outcome
 from models.schema import Kind
 from models.transfer.strategies import STRATEGIES
@@ -43,7 +43,7 @@ class Reporter:
     `lag`: the latest measurement, which any thread may read.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, arms: Arms, source: Source) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, arms: ArmComparison, source: Source) -> None:
         self.settings = settings
         self.metrics = metrics
         self.arms = arms
@@ -113,7 +113,7 @@ class Reporter:
         for domain in self.settings.domains:
             metrics.set_report(domain, self.arms.report(domain))
         metrics.set_errors(self.arms.prequential)
-        metrics.set_guard(self.arms.guard)
+        metrics.set_guard(self.arms.selector)
         self._tables()
         self._challenged()
         skipped = self.arms.full.network.skipped

@@ -13,10 +13,10 @@ from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.pipeline import Parts, Pipeline
 from consumers.service.text_encoding import Encoding
 from consumers.source.protocol import Source
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from serving.contract import Keys
 from serving.metrics import Metrics
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 from serving.publication.record_builder import ListOptions
 from serving.store.redis_writer import Publisher
 
@@ -43,21 +43,21 @@ class Clocks(NamedTuple):
     """Time since the epoch, to compare with events and lists."""
 
 
-def learners(settings: Settings) -> Arms:
+def learners(settings: Settings) -> ArmComparison:
     """Return new learners for this config."""
-    return Arms(settings.domain_list(), settings.learning())
+    return ArmComparison(settings.domain_list(), settings.learning())
 
 
 def wired(
     settings: Settings, ends: Ends, metrics: Metrics, clocks: Clocks | None = None, started_ts: int = 0
 ) -> Pipeline:
-    """Return a pipeline with new learners and a new outbox. started_ts: start of this process, Unix time in ms."""
+    """Return a pipeline with new learners and a new publication queue. started_ts: start of this process, Unix ms."""
     clocks, publish = clocks or Clocks(), settings.publish
     arms = learners(settings)
     lists = ListOptions(publish.top, publish.explain_top, publish.ttl_seconds, publish.lists_within_ms / 1000)
-    outbox = Outbox(arms, Keys(settings.redis.prefix), clocks.wall, lists, started_ts)
+    queue = PublicationQueue(arms, Keys(settings.redis.prefix), clocks.wall, lists, started_ts)
     parts = Parts(
-        ends.source, ends.sink, arms, ends.encoding, outbox, ends.publisher, ends.checkpointer, ends.canaries,
+        ends.source, ends.sink, arms, ends.encoding, queue, ends.publisher, ends.checkpointer, ends.canaries,
         metrics, clocks.steady, clocks.wall,
     )  # fmt: skip
     return Pipeline(settings, parts)

@@ -18,7 +18,7 @@ from models.facts import Facts
 from models.learner import Learner
 from models.ranking.proposal import FULL
 from models.schema import Interaction
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 
 DIVERGENCE_EVENTS = 256
 """Events of a target between two looks at its divergence."""
@@ -33,14 +33,14 @@ class Notice(NamedTuple):
     outcome: Outcome | None = None
     """None for a detection."""
     score: float = 0.0
-    """Of a detection, the size of the shift. Of a verdict, champion's minus challenger's mean loss an event."""
+    """The size of the shift for a detection. For a verdict, the champion's mean loss minus the challenger's."""
     events: int = 0
-    """Of a verdict, the number of events before it."""
+    """For a verdict, the number of events before it."""
     started: bool = False
 
 
-class AdaptationLoop(Live):
-    """`step` after every micro-batch. One challenger a domain and part at a time."""
+class AdaptationLoop(Checkpointed):
+    """The adaptation loop. Call `step` after every micro-batch. Each domain and part has one challenger at a time."""
 
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
@@ -150,10 +150,12 @@ class AdaptationLoop(Live):
         return {user for challenger in self.running.values() for user in challenger.users()}
 
     def drop_user(self, user_id: str) -> None:
+        """Forget the user in all challengers."""
         for challenger in self.running.values():
             challenger.drop_user(user_id)
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "drift": self.drift.state(),
             "waiting": self._waiting,
@@ -161,6 +163,7 @@ class AdaptationLoop(Live):
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.drift.load(state["drift"])
         self._waiting = {name: list(actions) for name, actions in state["waiting"].items()}
         self.running = {}

@@ -17,7 +17,7 @@ from models.rating.bias import PRIOR_STRENGTH, BiasRegression, inputs, kind
 from models.rating.events import totals
 from models.schema import Interaction
 from models.signals.registry import NAMES
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 
 LIMIT = 2000
 """Events of the domain after which a challenger that has not won is dropped."""
@@ -39,7 +39,7 @@ def outcome(test: PairedTest) -> Outcome | None:
     return "promoted" if verdict == "better" else "dropped"
 
 
-class FreshBias(Live):
+class FreshBias(Checkpointed):
     """A fresh bias model of a domain, which learns the residuals of the champion.
 
     Promotion adds its weights to the champion's, with their uncertainty, so that those weights then learn fast.
@@ -72,6 +72,7 @@ class FreshBias(Live):
         self.bias.learn(x, error, 1.0 + self.bias.predictive_variance(x))
 
     def promote(self) -> None:
+        """Add the weights to the champion's."""
         self.learner.rating.bias.absorb(self.bias)
 
     def users(self) -> set[str]:
@@ -79,17 +80,20 @@ class FreshBias(Live):
         return self.bias.users()
 
     def drop_user(self, user_id: str) -> None:
+        """Forget the user's weights."""
         self.bias.drop_user(user_id, [self.learner.domains[self.domain].name])
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {"test": msgspec.to_builtins(self.test), "bias": self.bias.live()}
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.test = msgspec.convert(state["test"], PairedTest)
         self.bias.load(state["bias"])
 
 
-class ShorterMemory(Live):
+class ShorterMemory(Checkpointed):
     """The domain's choice weights, with the weight of each popularity moved to the next shorter half-life.
 
     They learn with the large steps of a start. Each user's own slopes stay those of the champion.
@@ -116,18 +120,22 @@ class ShorterMemory(Live):
             self.test.add_many(ndcg_losses(champion), ndcg_losses(own))
 
     def promote(self) -> None:
+        """Replace the champion's weights by these."""
         self.learner.ranker.choices[self.domain].take_over(self.choice)
 
     def users(self) -> set[str]:
+        """Return no ids, because it learns nothing about single users."""
         return set()
 
     def drop_user(self, user_id: str) -> None:
         """Do nothing: it learns nothing about single users."""
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {"test": msgspec.to_builtins(self.test), "choice": self.choice.live()}
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.test = msgspec.convert(state["test"], PairedTest)
         self.choice.load(state["choice"])
 

@@ -18,7 +18,7 @@ ranking_error: 1 - NDCG@10. popularity: -log of the item's share of all events. 
 sources."""
 DELTA = 1e-6
 """ADWIN's bound on a false cut at one check. It is small, because every domain is checked for ever."""
-LEAST: dict[str, float] = {
+MIN_SHIFT: dict[str, float] = {
     "rating_error": 0.25,
     "ranking_error": 0.05,
     "popularity": 0.2,
@@ -30,13 +30,13 @@ TOLERANCE, THRESHOLD = 0.25, 30.0
 26 million independent events. A shift by one deviation is seen after 30 / (1 - 0.25) = 40 events."""
 WARM_UP = 300
 """Values ignored at the start of a domain: they change because of learning, not of drift."""
-QUIET = 500
+COOLDOWN = 500
 """Values ignored after an alarm."""
 CLOCK, GRACE = 8, 16
 """Values between ADWIN's checks, and before the first: a shift should be seen within a few dozen events."""
-LOOK = 256
+CONFIRM_WINDOW = 256
 """Values after ADWIN's cut whose mean gives the size of the shift. River starts a new window there."""
-LATELY = 0.95
+EWMA_DECAY = 0.95
 """Share of its weight that the mean of the latest values keeps at each new value."""
 
 
@@ -44,6 +44,19 @@ class Watch:
     """One detector of River, and the mean of all values since it began.
 
     Page-Hinkley watches the bias: the learner is fast and would correct half of a shift before ADWIN cuts.
+
+    Errors of ±1 shift by 2 after 600 values. Page-Hinkley needs 30 / (2 - 0.25) = 17 of them, or one or two more:
+
+    >>> errors = np.tile([1.0, -1.0], 400)
+    >>> errors[600:] += 2.0
+    >>> Watch("bias").update(errors)
+    [618]
+
+    Squared errors rise from 0 to 1. ADWIN cuts after a few values, and the alarm comes `CONFIRM_WINDOW` values later:
+
+    >>> alarms = Watch("rating_error").update(np.repeat([0.0, 1.0], 600))
+    >>> len(alarms), 600 + CONFIRM_WINDOW < alarms[0] < 600 + CONFIRM_WINDOW + 64
+    (1, True)
     """
 
     def __init__(self, detector: Detector) -> None:
@@ -77,7 +90,7 @@ class Watch:
                 continue
             self._measure(value)
             if inner.drift_detected:
-                self.look = LOOK
+                self.look = CONFIRM_WINDOW
         return alarms
 
     def _waited(self) -> bool:
@@ -102,9 +115,9 @@ class Watch:
         return alarms
 
     def _alarm(self, shift: float) -> bool:
-        if self.kind != "bias" and shift < LEAST[self.kind]:
+        if self.kind != "bias" and shift < MIN_SHIFT[self.kind]:
             return False
-        self.quiet, self.number, self.total, self.squares = QUIET, 0, 0.0, 0.0
+        self.quiet, self.number, self.total, self.squares = COOLDOWN, 0, 0.0, 0.0
         self.count, self.score = self.count + 1, shift
         return True
 
@@ -117,9 +130,10 @@ class Watch:
         self.number += 1
         self.total += value
         self.squares += value * value
-        self.lately += (1 - LATELY) * (value - self.lately)
+        self.lately += (1 - EWMA_DECAY) * (value - self.lately)
 
     def state(self) -> list[Any]:
+        """Return what `load` takes."""
         numbers = [
             self.quiet,
             self.look,
@@ -174,9 +188,11 @@ class DriftDetectors:
         return watch.update(values)
 
     def state(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {"\t".join(key): watch.state() for key, watch in self.watches.items()}
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.watches, self.notes = {}, []
         for name, held in state.items():
             domain, detector = name.split("\t")

@@ -18,12 +18,12 @@ Outcome = Literal["promoted", "dropped", "undecided"]
 ALPHA, TUNED_FOR, LEAST = 0.01, 200.0, 30
 """The usual terms of a test."""
 COUNT, TOTAL, SQUARES, SIZES = range(4)
-"""Sums over pairs: how many, their differences, those squared, and both losses squared."""
+"""Columns of the sums over pairs: number, differences, squared differences, squares of both losses."""
 
 
 @kernel
 def fold_pair(sums: NDArray[Any], champion: float, challenger: float) -> None:
-    """Add one pair of losses, not negative, to sums (4,); one that is not finite is left out."""
+    """Add one pair of losses, which are not negative, to `sums`, (4,). Skip a pair that is not finite."""
     difference = champion - challenger
     if finite(difference):
         sums[COUNT] += 1
@@ -40,7 +40,7 @@ def fold_pairs(sums: NDArray[Any], champion: NDArray[Any], challenger: NDArray[A
 
 
 @kernel
-def margin_of(sums: NDArray[Any], alpha: float, tuned_for: float, least: int) -> float:
+def half_width_of(sums: NDArray[Any], alpha: float, tuned_for: float, least: int) -> float:
     """Return half the interval's width, see `PairedTest`; infinite before `least` pairs. sums: (4,)."""
     t = sums[COUNT]
     if t < least:
@@ -51,8 +51,8 @@ def margin_of(sums: NDArray[Any], alpha: float, tuned_for: float, least: int) ->
     rho2 = (log_alpha + np.log(log_alpha) + 1.0) / tuned_for
     spread = 2.0 * (t * rho2 + 1.0) / (t * t * rho2) * np.log(np.sqrt(t * rho2 + 1.0) / alpha)
     unseen = np.sqrt(sums[SIZES] / (2 * t)) * np.log(2.0 / alpha) / t
-    margin: float = np.sqrt(variance * spread) + unseen
-    return margin
+    half_width: float = np.sqrt(variance * spread) + unseen
+    return half_width
 
 
 class PairedTest(msgspec.Struct):
@@ -69,12 +69,22 @@ class PairedTest(msgspec.Struct):
     still have a probability p of log(2 / α) / t, as (1 - p)^t ≥ α / 2, and may make a difference as large as a loss.
     The mean is then off by s p. Source: the rule of three, Hanley and Lippman-Hand (1983), "If nothing goes wrong, is
     everything all right?"; such a term in an interval: Maurer and Pontil (2009), "Empirical Bernstein bounds".
+
+    With equal differences only the floor is left, here 1 · log(200) / 30:
+
+    >>> test = PairedTest()
+    >>> test.add_many(np.full(30, 1.0), np.full(30, 1.0))
+    >>> round(test.half_width, 6) == round(float(np.log(200) / 30), 6), test.verdict()
+    (True, 'open')
+    >>> test.add_many(np.full(30, 1.0), np.full(30, 0.0))
+    >>> test.mean, test.verdict()
+    (0.5, 'better')
     """
 
     alpha: float = ALPHA
     tuned_for: float = TUNED_FOR
     least: int = LEAST
-    """The interval is asymptotic: no verdict before so many pairs."""
+    """The least number of pairs for a verdict, because the interval is asymptotic."""
     count: int = 0
     total: float = 0.0
     squares: float = 0.0
@@ -82,7 +92,7 @@ class PairedTest(msgspec.Struct):
     """The sum of the squares of all losses."""
 
     def add(self, champion: float, challenger: float) -> None:
-        """Add one pair of losses, not negative; one that is not finite is left out."""
+        """Add one pair of losses, which are not negative. Skip a pair that is not finite."""
         self.add_many(np.array([champion]), np.array([challenger]))
 
     def add_many(self, champion: NDArray[Any], challenger: NDArray[Any]) -> None:
@@ -102,12 +112,12 @@ class PairedTest(msgspec.Struct):
         return self.total / self.count if self.count else 0.0
 
     @property
-    def margin(self) -> float:
+    def half_width(self) -> float:
         """Half the interval's width; infinite before `least` pairs."""
-        return float(margin_of(self.sums, self.alpha, self.tuned_for, self.least))
+        return float(half_width_of(self.sums, self.alpha, self.tuned_for, self.least))
 
     def verdict(self) -> Verdict:
         """Return `better`: the challenger errs less; `worse`: it errs more; `open`: not decided yet."""
-        if self.count < self.least or abs(self.mean) <= self.margin:
+        if self.count < self.least or abs(self.mean) <= self.half_width:
             return "open"
         return "better" if self.mean > 0 else "worse"

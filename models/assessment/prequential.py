@@ -14,7 +14,7 @@ FADE = 0.5 ** (1.0 / HALF_LIFE)
 
 
 COUNT, TOTAL, FADING_WEIGHT, FADING_TOTAL = range(4)
-"""Of the values of a mean: how many, their sum, and both of the mean that fades."""
+"""Columns of the sums of a mean: number and total of all values, then weight and total of the fading mean."""
 Floats = NDArray[np.float64]
 
 
@@ -41,7 +41,11 @@ GAINS = np.append(NDCG, 0.0)
 
 
 def ndcg_losses(rank: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return 1 - NDCG@10 of ranks (n,), 0 the best; nan where the rank is negative: not ranked."""
+    """Return 1 - NDCG@10 of ranks (n,), 0 the best; nan where the rank is negative: not ranked.
+
+    >>> ndcg_losses(np.array([0, 2, 10, -1])).tolist()  # 1 / log2(2 + 2) = 0.5
+    [0.0, 0.5, 1.0, nan]
+    """
     loss: NDArray[np.float64] = np.where(rank >= 0, 1.0 - GAINS[np.minimum(rank, len(GAINS) - 1)], np.nan)
     return loss
 
@@ -58,13 +62,13 @@ class Prequential:
 
     def __init__(self) -> None:
         self.keys: list[Measured] = []
-        """By row."""
+        """Domain, metric and arm of each row."""
         self._rows: dict[Measured, int] = {}
         self._grids: dict[tuple[tuple[str, ...], str, tuple[str, ...]], NDArray[np.int64]] = {}
         self._sums = np.zeros((0, 4))
 
     def row(self, domain: str, metric: str, arm: str) -> int:
-        """Return what stands for these in `add`."""
+        """Return the row of this domain, metric and arm for `add`."""
         key = domain, metric, arm
         if key not in self._rows:
             self._rows[key] = len(self.keys)
@@ -92,7 +96,7 @@ class Prequential:
         return None if row is None or not self._sums[row, COUNT] else self._sums[row]
 
     def count(self, domain: str, metric: str, arm: str) -> int:
-        """Return how many events there were."""
+        """Return the number of events."""
         mean = self._mean(domain, metric, arm)
         return 0 if mean is None else int(mean[COUNT])
 
@@ -120,7 +124,7 @@ class Prequential:
         return state
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up what `state` returned; rows stay what they are."""
+        """Take up a state. Rows that were given out stay valid."""
         self._sums[:] = 0.0
         for key, values in state.items():
             domain, metric, arm = key.split("\t")

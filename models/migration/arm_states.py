@@ -8,7 +8,7 @@ from typing import NamedTuple
 from models.adaptation.actions import FOR_TARGETS
 from models.migration.domain_axis import Moves, State, learner
 from models.schema import Domain
-from models.state.tracked_tables import whole
+from models.state.tracked_tables import full_state
 
 WHOLE_LEARNERS = "alone"
 """The key under which early states have a second learner for each target. Today's arms use nothing of it."""
@@ -23,7 +23,7 @@ class Fitted(NamedTuple):
 
 
 def fitted(state: State, fresh: State, domains: Sequence[Domain]) -> Fitted:
-    """Return the state of `Arms` for these domains. fresh: a new state. Raises ValueError if no domain is in both."""
+    """Return the state of the arms for these domains. fresh: a new state. Raises ValueError if no domain is in both."""
     full, names = state["full"], [d.name for d in domains]
     moves = Moves(domains, full["domains"])
     if not set(names) & set(moves.old):
@@ -65,7 +65,10 @@ def _alone(full: State, fresh: State, moves: Moves) -> tuple[Alone, list[str]]:
     """Return the target-only arms that go on, and notes. An arm that is left out begins anew."""
     ratings, weights = full.get("alone", {}), full["ranker"].get("alone", {})
     if len(moves.old) == 1:  # it knew no other domain either
-        ratings, weights = {moves.old[0]: whole(full["rating"])}, {"0": whole(full["ranker"]["choices"][0])}
+        ratings, weights = (
+            {moves.old[0]: full_state(full["rating"])},
+            {"0": full_state(full["ranker"]["choices"][0])},
+        )
     kept, notes = Alone({}, {}), []
     for name in fresh["alone"]:
         number, old = fresh["domains"].index(name), moves.old.index(name) if name in moves.old else None

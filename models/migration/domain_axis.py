@@ -88,11 +88,14 @@ class Moves(NamedTuple):
     old: list[str]
 
     def came_from(self) -> list[int | None]:
-        """By present domain, its number in the state; None for a new one."""
+        """Return, for each present domain, its number in the state, None for a new domain."""
         return [self.old.index(d.name) if d.name in self.old else None for d in self.domains]
 
     def goes_to(self) -> NDArray[np.int64]:
-        """By number in the state, the present number; -1 for a removed domain, and in one more place for none."""
+        """Return, (old + 1,), the present number of each number in the state, -1 for a removed domain.
+
+        The last entry is -1 too, so that an index of -1 stays -1.
+        """
         names = [d.name for d in self.domains]
         return np.array([names.index(n) if n in names else -1 for n in self.old] + [-1], np.int64)
 

@@ -1,11 +1,11 @@
-"""Attention of several heads over a user's recent items, and its gradients, without a copy of each item's vector.
+"""Compute multi-head attention over a user's recent items, and its gradients, without copies of the items' vectors.
 
 B users, L recent items, A heads, M items, F dimensions. With w_l the vector of recent item l and q_a the query:
 
     s_al = q_a · w_l + p_al - f_a t_l,    p = softmax_l(s),    m_a = Σ_l p_al w_l
 
-Backward, with g_a the gradient of m_a: ∂s_al = p_al (g_a · w_l - Σ_k p_ak g_a · w_k), and from it those of q, w, p, f.
-Source: Vaswani et al., "Attention is all you need" (2017), for one query.
+Backward, with g_a the gradient of m_a: ∂s_al = p_al (g_a · w_l - Σ_k p_ak g_a · w_k). The gradients of q, w, p and f
+follow from it. Source: Vaswani et al., "Attention is all you need" (2017), for one query.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Index = NDArray[np.int64]
 def attend(
     queries: Array, vectors: Array, near: Index, position: Array, fade: Array, pause: Array
 ) -> tuple[Array, Array]:
-    """Return m (B, A, F) and p (B, A, L); zeros for a user without items.
+    """Return the means m (B, A, F) and the weights p (B, A, L); zeros for a user without items.
 
-    queries: (B, A, F). vectors: (M, F). near: (B, L) rows of `vectors`, -1 for none. position: (A, L). fade: (A,).
-    pause: (B, L) t, the log of one and the item's age.
+    queries: (B, A, F). vectors: (M, F). near: (B, L) rows of `vectors`, -1 for none. position: (A, L) the bias of each
+    place. fade: (A,). pause: (B, L) t = log(1 + age of the item in days).
 
     >>> vectors, even = np.array([[2.0], [4.0]], np.float32), np.zeros((1, 2), np.float32)
     >>> means, weights = attend(even[:, None, :1], vectors, np.array([[1, 0]]), even, even[0, :1], even)
@@ -73,7 +73,10 @@ def attend_backward(
     near: Index,
     pause: Array,
 ) -> tuple[Array, Array, Array, Array]:
-    """Return the gradients of queries, vectors, position and fade. gradient: (B, A, F), of m. Others as in `attend`."""
+    """Return the gradients of queries, vectors, position and fade.
+
+    gradient: (B, A, F) of m. weights: p of `attend`. The others are the inputs of `attend`.
+    """
     users, heads, free = queries.shape
     length = near.shape[1]
     of_queries, of_vectors = np.zeros(queries.shape, np.float32), np.zeros(vectors.shape, np.float32)
@@ -103,10 +106,11 @@ def attend_backward(
 
 
 class Attention(torch.autograd.Function):
-    """`attend` for torch, with its gradients: `Attention.apply(queries, vectors, near, position, fade, pause)` → m."""
+    """`attend` as a function of torch: `Attention.apply(queries, vectors, near, position, fade, pause)` returns m."""
 
     @staticmethod
     def forward(context: Any, *inputs: Tensor) -> Tensor:
+        """Return m, (B, A, F). inputs: of `attend`."""
         queries, vectors, near, position, fade, pause = (x.detach().contiguous() for x in inputs)
         means, weights = attend(*(x.numpy() for x in (queries, vectors, near, position, fade, pause)))
         context.save_for_backward(queries, vectors, near, pause)
@@ -115,6 +119,7 @@ class Attention(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradient of each input. gradient: (B, A, F) of m."""
         saved = (x.numpy() for x in context.saved_tensors)
         queries, vectors, near, pause = saved
         found = attend_backward(gradient.contiguous().numpy(), context.weights, queries, vectors, near, pause)

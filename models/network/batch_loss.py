@@ -1,4 +1,4 @@
-"""One batch through both towers, and the loss of each of its events.
+"""Run one batch through both towers, and compute the loss of each of its events.
 
 B events, M distinct items, L recent items, D dimensions of the shared space, K domains; as in `two_tower.py`.
 """
@@ -19,7 +19,7 @@ from models.tables.replay_buffer import Events, age
 from models.transfer import equations as transfer
 
 Pools = dict[int, tuple[Index, Array]]
-"""By domain: (M_d,) ascending candidate rows, and log Q of each; see `Frequency.pool`."""
+"""For each domain, its candidate rows, (M_d,) ascending, and the log Q of each; see `Frequency.pool`."""
 
 NO_POOL = (np.zeros(0, np.int64), np.zeros(0, np.float32))
 
@@ -31,16 +31,16 @@ class Choices(NamedTuple):
     candidates: Tensor  # (M_d,) places among the batch's items
     wanted: Tensor  # (B_d,) places among the candidates
     log_q: Tensor  # (M_d,)
-    had: Tensor  # (B_d, M_d) whether the user had the candidate lately
+    had: Tensor  # (B_d, M_d) whether the candidate is a recent item of the user
 
 
 class BatchLayout:
-    """What a batch needs besides parameters: its distinct items and where they occur. Champion and shadow share it."""
+    """The distinct items of a batch, and where they occur. A network and its shadow share it."""
 
     def __init__(
         self, events: Events, fresh: int, pools: Pools, items: ItemTable, catalogues: list[Catalogue]
     ) -> None:
-        """events: the micro-batch, which is the first `fresh` of them, and the replay sample behind it."""
+        """Lay out a batch. events: `fresh` new events, then the replay sample. pools: candidates by domain."""
         self.domain, self.fresh = events.domain, fresh
         recent_row = events.recent[:, :, 1].astype(np.int64)  # (B, L)
         near = np.full(recent_row.shape, -1, np.int64)  # (B, L) places among the batch's items, -1 for none
@@ -68,7 +68,7 @@ class BatchLayout:
             counts[d] = len(rows)
             count += len(rows)
         self.slots = np.concatenate(slots)
-        """(M,) rows of the embedding table, -1 for items without."""
+        """(M,) rows of the embedding table, -1 for an item without one."""
         self.item_domain = torch.from_numpy(np.repeat(np.arange(len(catalogues)), counts))  # (M,)
         self.text = torch.from_numpy(np.concatenate(texts))  # (M, T)
         self.near, self.own = torch.from_numpy(near), torch.from_numpy(own)  # (B, L), (B,)
@@ -79,19 +79,19 @@ class BatchLayout:
 
 
 class BatchForward:
-    """Every item named anywhere in the batch goes through the item tower once: v (M, D); users: u (B, D)."""
+    """The vectors of a batch: of its distinct items, v (M, D), and of its users, u (B, D)."""
 
     def __init__(self, layout: BatchLayout, network: Network, items: ItemTable) -> None:
         self._layout, self._network, self._items = layout, network, items
         self.leaf = torch.from_numpy(items.table.rows(layout.slots)).requires_grad_()
-        """(M, D) the table rows that took part; their gradients go to `descend`."""
+        """(M, D) the table rows of the items. `descend` applies their gradients."""
         self._v = network.items(self.leaf, network.fixed_inputs(layout.text, layout.item_domain))  # (M, D)
         self._u = network.users(self._v[:, :-1], layout.near, layout.age)  # (B, D)
         self.own = self._v.index_select(0, layout.own)
         """(B, D) vectors of the events' items."""
 
     def choice(self) -> Tensor:
-        """Return (B,): cross entropy of the softmax over the pool, without what the user had lately; in nats."""
+        """Return (B,): the cross entropy of the softmax over the pool in nats, without the user's recent items."""
         losses = torch.zeros(len(self._layout.domain))
         for one in self._layout.choices:
             users = self._u.index_select(0, one.events)  # (B_d, D)
@@ -103,7 +103,7 @@ class BatchForward:
         return losses
 
     def rating(self) -> Tensor:
-        """Return (ratings,): half the squared error of the residual."""
+        """Return half the squared error of the residual of each rating, (ratings,)."""
         some = torch.from_numpy(self._layout.rated)
         domain = torch.from_numpy(self._layout.domain[self._layout.rated])
         users, items = self._u.index_select(0, some), self.own.index_select(0, some)
@@ -111,9 +111,9 @@ class BatchForward:
         return 0.5 * (predicted - self._layout.residual) ** 2
 
     def by_role(self, choice: Tensor, rating: Tensor, is_target: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
-        """Return L_source and L_target: means over a task's events, summed over tasks with their learned weights.
+        """Return L_source and L_target: means over each task's events, summed over tasks with their learned weights.
 
-        is_target: (K,), by domain. A task's s / 2 stands with the source, as it does not depend on λ.
+        is_target: (K,) by domain. A task's term s / 2 belongs to L_source, so that it does not depend on λ.
         """
         source = target = torch.zeros(())
         domain = self._layout.domain
@@ -125,5 +125,5 @@ class BatchForward:
         return source, target
 
     def descend(self, scale: float) -> None:
-        """Take one step on the table rows at `scale` times their rate, once gradients are there."""
+        """Take one step on the table rows at `scale` times their rate. Call it after the backward pass."""
         self._items.table.descend(self._layout.slots, self.leaf.grad, scale)

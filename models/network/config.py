@@ -1,4 +1,4 @@
-"""What can be chosen of a network and of how it learns."""
+"""Define the sizes, rates and weights of a network."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from models.transfer.strategies import Strategy
 
 
 class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Sizes, rates and weights; the same for a champion and its shadow."""
+    """Sizes, rates and weights, the same for a network and its shadow."""
 
     dim: int = 32
     """Components of a user's or an item's vector."""
     hidden: int = 64
     """Width of the hidden layers."""
     recent: int = 30
-    """A user's latest items that the user tower reads."""
+    """The number of a user's latest items that the user tower reads."""
     replay: int = 128
-    """Earlier events that are learned again in each step."""
+    """The number of earlier events that each step learns again."""
     replay_capacity: int = 20_000
-    """Latest events that replay draws from."""
+    """The number of latest events that replay draws from."""
     negatives: int = 128
-    """Items of each domain drawn as competitors in each step."""
+    """The number of items of each domain that each step draws as competitors."""
     item_rate: float = 0.2
     """Adagrad's rate for the rows of items, in a step of 256 events; see `NetworkTrainer`."""
     dense_rate: float = 4e-3
     """Adam's rate for all other parameters, in a step of 256 events."""
     least_step: int = 256
-    """Events of a step, at least, if more wait."""
+    """The least number of events of a step, if more wait."""
     largest_step: int = 1_024
-    """Bound of the events of a step; up to twice as many go together rather than in two halves."""
+    """The number of events to which steps grow. Up to twice as many go into one step, rather than into two halves."""
     growth: int = 32
-    """Steps grow with what was learned: one event in a step for so many before it, between the two bounds."""
+    """Between the two bounds, a step takes one event for this many events learned before it."""
     strategy: Strategy | Literal["auto"] = "correct"
-    """What carries sources into targets; `auto` looks for the best one while it learns."""
+    """How sources help targets; `auto` searches for the best strategy while it learns."""
     target_weight: float = 0.5
     """λ: weight of the targets' loss beside the sources'."""
     correction_weight: float = 0.2

@@ -1,4 +1,4 @@
-"""Embedding rows that are learned: one Adagrad sum a row, gradients for touched rows only."""
+"""Learn embedding rows with one Adagrad sum a row, and with gradients for touched rows only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live, Rows
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed, Rows
 from models.tables.catalogue import grown
 from models.tables.replay_buffer import at
 
@@ -33,37 +33,41 @@ class ItemTable(Protocol):
     """What a training step needs of the embedding table of items."""
 
     @property
-    def table(self) -> Table: ...
+    def table(self) -> Table:
+        """The rows."""
 
     def find(self, domain: int, rows: Index) -> Index:
-        """Return table rows (n,) of catalogue rows (n,); -1 for those without."""
+        """Return table rows (n,) of catalogue rows (n,), -1 for an item without one."""
 
 
 class Copy(Protocol):
-    """A second version of a table, told of every change before it happens; see `copy_on_write_table.py`."""
+    """A second version of a table, which is told of every change; see `copy_on_write_table.py`."""
 
-    def copy_before_write(self, index: Index) -> None: ...
+    def copy_before_write(self, index: Index) -> None:
+        """Copy these distinct rows, (n,), which are about to change."""
 
-    def put(self, row: int, values: Array) -> None: ...
+    def put(self, row: int, values: Array) -> None:
+        """Follow `RowTable.put`."""
 
-    def reset(self, row: int) -> None: ...
+    def reset(self, row: int) -> None:
+        """Follow `RowTable.reset`."""
 
 
-class RowTable(Live):
-    """Embedding rows with one Adagrad sum a row; grows by doubling up to `capacity`.
+class RowTable(Checkpointed):
+    """Embedding rows with one Adagrad sum a row. The table grows up to `capacity`.
 
-    Gradients come per touched row and only those rows are written: no pass over the whole table.
+    Gradients come for touched rows, and a step writes only those rows.
     Row-wise Adagrad: s ← s + mean(g²), row ← row - η g / (√s + ε)  (Duchi 2011; torchrec's rowwise variant).
 
     >>> import torch
-    >>> table = RowTable(capacity=10, dim=2, rate=0.1, written=Touched())
+    >>> table = RowTable(capacity=10, dim=2, rate=0.1, written=DirtyKeys())
     >>> table.reserve(1)
     >>> table.descend(np.array([0]), torch.tensor([[3.0, 4.0]]))  # mean(g²) = 12.5
     >>> print(table.values[0].round(4))
     [-0.0849 -0.1131]
     """
 
-    def __init__(self, capacity: int, dim: int, rate: float, written: Touched) -> None:
+    def __init__(self, capacity: int, dim: int, rate: float, written: DirtyKeys) -> None:
         self.capacity, self.dim, self.rate = capacity, dim, rate
         self.values = np.zeros((0, dim), np.float32)
         self.sums = np.zeros(0, np.float32)
@@ -71,21 +75,21 @@ class RowTable(Live):
         self._copy: Copy | None = None
 
     def attach(self, copy: Copy) -> None:
-        """Tell this second version of the rows before any of them changes."""
+        """Tell this second version of every change from now on."""
         self._copy = copy
 
     def detach(self) -> None:
-        """Forget the second version."""
+        """Tell the second version of no more changes."""
         self._copy = None
 
     def reserve(self, rows: int) -> None:
-        """Make rows 0 … rows-1 exist, zero where new. Raises ValueError beyond the capacity."""
+        """Make rows 0 … rows-1 exist; new ones are zero. Raises ValueError beyond the capacity."""
         if rows > self.capacity:
             raise ValueError(f"row {rows - 1} is beyond the table's capacity {self.capacity}")
         self.values, self.sums = (grown(a, rows)[: self.capacity] for a in (self.values, self.sums))
 
     def put(self, row: int, values: Array) -> None:
-        """Begin a row with `values`, (dim - 1,), and a last 0."""
+        """Begin a row with `values`, (dim - 1,), and 0 as the last component."""
         self._written.add(row)
         self.values[row, :-1] = values
         if self._copy is not None:
@@ -100,16 +104,16 @@ class RowTable(Live):
                 self._copy.reset(row)
 
     def rows(self, index: Index) -> Array:
-        """Return (n, dim) for row numbers (n,); a row that is not there (or -1) is zero."""
+        """Return (n, dim) for row numbers (n,). A row that does not exist, such as -1, is zero."""
         out = np.zeros((len(index), self.dim), np.float32)
         known = (index >= 0) & (index < len(self.values))
         out[known] = self.values[index[known]]
         return out
 
     def descend(self, index: Index, gradient: Tensor | None, scale: float = 1.0) -> None:
-        """Take one Adagrad step on distinct rows (n,), at `scale` times the rate; -1 is left out.
+        """Take one Adagrad step on distinct rows (n,), at `scale` times the rate, without -1.
 
-        gradient: (n, dim); None: no row took part.
+        gradient: (n, dim), or None if no row took part.
         """
         if gradient is None:
             return
@@ -123,34 +127,39 @@ class RowTable(Live):
         self.values[index] -= (scale * self.rate / (np.sqrt(sums) + 1e-8))[:, None] * g
 
     def replace(self, index: Index, values: Array, sums: Array) -> None:
-        """Give distinct rows (n,) other values (n, dim) and sums (n,)."""
+        """Set the values (n, dim) and the sums (n,) of distinct rows (n,)."""
         self.values[index], self.sums[index] = values, sums
         self._written.update(index.tolist())
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {"values": Rows(self._written, self.values), "sums": Rows(self._written, self.sums)}
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.values, self.sums = state["values"].copy(), state["sums"].copy()
         self._written.everything()
 
 
-class ItemRows(Live):
-    """One table for the items of all domains. An item gets a row when it is first learned."""
+class ItemRows(Checkpointed):
+    """One table of embedding rows for the items of all domains. An item gets a row when it is first learned."""
 
     def __init__(self, capacities: list[int], dim: int, rate: float) -> None:
-        self.table = RowTable(sum(capacities), dim, rate, Touched())
+        self.table = RowTable(sum(capacities), dim, rate, DirtyKeys())
         self._row = [np.zeros(0, np.int64) for _ in capacities]
-        """By catalogue row: 1 + the table's row; 0 if it has none."""
+        """By domain and catalogue row: 1 + the table's row, or 0 for none."""
         self._free: list[int] = []
         self._used = 0
 
     def find(self, domain: int, rows: Index) -> Index:
-        """Return table rows (n,) of catalogue rows (n,); -1 for those without: their text represents them."""
+        """Return table rows (n,) of catalogue rows (n,), -1 for an item without one, which its text represents."""
         return np.asarray(at(self._row[domain], rows) - 1)
 
     def admit(self, domain: int, rows: Index, rng: np.random.Generator) -> None:
-        """Give small random rows (popularity 0) to those without: equal rows would stay equal."""
+        """Give small random rows with popularity 0 to items without one. They are random, or they would stay equal.
+
+        rows: (n,) of the catalogue.
+        """
         self._row[domain] = grown(self._row[domain], int(rows.max()) + 1)
         for row in np.unique(rows[self._row[domain][rows] == 0]):
             new = self._free.pop() if self._free else self._used
@@ -161,7 +170,7 @@ class ItemRows(Live):
             self._row[domain][row] = new + 1
 
     def drop(self, domain: int, row: int) -> None:
-        """Free the item's row, if it has one."""
+        """Free the item's table row, if it has one. row: of the catalogue."""
         if row < len(self._row[domain]) and self._row[domain][row]:
             old = int(self._row[domain][row]) - 1
             self.table.reset(old)
@@ -169,6 +178,7 @@ class ItemRows(Live):
             self._row[domain][row] = 0
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "table": self.table.live(),
             "row": {str(d): row for d, row in enumerate(self._row)},
@@ -177,8 +187,9 @@ class ItemRows(Live):
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.table.load(state["table"])
         self._row = [state["row"][str(d)].copy() for d in range(len(self._row))]
         self._free, self._used = state["free"].tolist(), int(state["used"])
-        # Free rows of a domain that is gone count too.
+        # Free rows of a domain that has left the config count too.
         self.table.capacity = max(self.table.capacity, self._used)

@@ -1,4 +1,4 @@
-"""What the item tower makes of every row of a domain, cached and refreshed step by step."""
+"""Cache the item tower's output for every item of a domain, and refresh it step by step."""
 
 from __future__ import annotations
 
@@ -8,39 +8,38 @@ import numpy as np
 
 from models.network.embedding_table import Array, Index, ItemTable
 from models.network.numpy_scorer import NumpyScorer
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live, Rows
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed, Rows
 from models.tables.catalogue import Catalogue
 from models.text.inverted_lists import VectorIndex
 from models.text.nearest import Lists
 
 REFRESH_ROWS = 8
-"""Rows of a domain that go through the item tower for each event learned, so that refreshing costs an event a bounded
-time."""
+"""Rows of a domain that are computed anew for each learned event, on average. This bounds the cost of an event."""
 
 
-class ItemVectors(Live):
-    """The item tower's output for all catalogue rows of one domain, cached.
+class ItemVectors(Checkpointed):
+    """The item tower's output for all catalogue rows of one domain.
 
-    A step computes the touched rows anew, and all rows once `size / REFRESH_ROWS` events were learned since the last
-    time. New and changed items follow when asked for. The cache is part of the state, as a row computed alone may
-    round differently. The `index` is kept in step with it.
+    A step computes the touched rows anew. It computes all rows anew once `size / REFRESH_ROWS` events were learned
+    since the last time. New and changed items are computed when they are read. The cache is part of the state, because
+    a row may round differently when it is computed alone. The `index` follows the cache.
     """
 
     def __init__(self, domain: int, catalogue: Catalogue, scorer: NumpyScorer, rows: ItemTable) -> None:
         self._domain, self._catalogue, self._scorer, self._rows = domain, catalogue, scorer, rows
         self._values = np.zeros((0, rows.table.dim), np.float32)
-        self._written = Touched()
+        self._written = DirtyKeys()
         self._stale: set[int] = set()
         self._age = 0  # events learned since all were computed
         self.index = VectorIndex(rows.table.dim, catalogue.exact_items)
 
     def touch(self, row: int) -> None:
-        """Compute this catalogue row anew when next asked for."""
+        """Compute this catalogue row anew at the next read."""
         self._stale.add(row)
 
     def stepped(self, events: int, touched: Index) -> None:
-        """Follow a step on so many events of all domains, which changed the rows of the `touched` items (n,)."""
+        """Follow a step of the network. events: their number, in all domains. touched: (n,) items of this domain."""
         self._age += events
         self._stale.update(touched.tolist())
         if self._age * REFRESH_ROWS >= self._catalogue.size:
@@ -48,7 +47,7 @@ class ItemVectors(Live):
         self.get()
 
     def get(self) -> Array:
-        """Return (catalogue size, D), not to be written to."""
+        """Return the vectors, (catalogue size, D). Do not write to them."""
         known, size = len(self._values), self._catalogue.size
         if self._stale:
             due = np.array(sorted(row for row in self._stale if row < known), np.int64)
@@ -68,11 +67,11 @@ class ItemVectors(Live):
         return self._values
 
     def lists(self) -> Lists:
-        """Return the index of the vectors, as a kernel searches it."""
+        """Return the index of the vectors in the form that kernels search."""
         return self.index.lists(self.get(), self._catalogue.size)
 
     def of_text(self, text: Array | None) -> Array:
-        """Return (D,): an item that has no row, from its text (T,); None: no text."""
+        """Return the vector, (D,), of an item without a row, from its text vector, (T,), or None without text."""
         if text is None:
             text = np.zeros(self._catalogue.dim, np.float32)
         no_row = np.zeros((1, self._rows.table.dim), np.float32)
@@ -84,6 +83,7 @@ class ItemVectors(Live):
         return self._scorer.items(learned, self._catalogue.vectors[rows], self._domain)
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         stale = np.array(sorted(self._stale), np.int64)
         return {
             "_vectors": Rows(self._written, self._values),
@@ -93,6 +93,7 @@ class ItemVectors(Live):
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self._values, self._age = state["_vectors"].copy(), int(state["age"])
         self._written.everything()
         self._stale = set(state["stale"].tolist())

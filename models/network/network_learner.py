@@ -1,4 +1,4 @@
-"""Draws what the network learns from in micro-batches, and answers with vectors: the slow path's facade."""
+"""Train the network in micro-batches with replay, and answer with vectors: the facade of the slow path."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from models.network.batch_loss import BatchLayout, Pools
 from models.network.config import NetworkConfig
 from models.network.embedding_table import Array, Index, ItemRows
-from models.network.strategy_search import StrategySearch
+from models.network.search.strategy_search import StrategySearch
 from models.network.trainer import NetworkTrainer
 from models.network.user_tower import gather
 from models.schema import Domain
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.replay_buffer import Events, Frequency, ReplayBuffer
 from models.tables.user_history import History
@@ -25,11 +25,11 @@ from models.transfer import equations as transfer
 from models.transfer.strategies import UNMEASURED, Judged, Strategy
 
 
-class NetworkLearner(Live):
-    """Trainer, item rows, replay and random draws behind `learn` and the vector methods.
+class NetworkLearner(Checkpointed):
+    """The network with its trainer, item rows, replay buffer and random draws.
 
-    Before learning an event, collect `context(user)`; `learn` takes a micro-batch of them. Scoring draws no
-    random numbers and changes nothing but a cache of what it computes.
+    Call `context(user)` before each event is learned, and give `learn` the contexts of a micro-batch. Scoring draws no
+    random numbers and changes only a cache.
     """
 
     def __init__(
@@ -54,23 +54,23 @@ class NetworkLearner(Live):
 
     @property
     def steps(self) -> int:
-        """Steps taken so far."""
+        """The number of steps so far."""
         return self.trainer.steps
 
     @property
     def skipped(self) -> int:
-        """Steps left out so far, as their loss was not finite."""
+        """The number of steps that were skipped because the loss was not finite."""
         return self.trainer.skipped
 
     @property
     def strategy(self) -> list[Strategy]:
-        """By domain: a target's strategy; means nothing for other domains."""
+        """The strategy of each domain. Only those of targets count."""
         return self.trainer.strategy
 
     # --- learning ---------------------------------------------------------------------------------
 
     def context(self, user: int | None) -> NDArray[np.float64]:
-        """Return (recent, 3): domain, row and time of the user's latest items, newest first; domain -1: none."""
+        """Return (recent, 3): domain, row and time of the user's latest items, newest first; domain -1 for none."""
         newest: NDArray[np.float64] = self.history.newest([user], self.config.recent)[0]
         return newest
 
@@ -83,10 +83,10 @@ class NetworkLearner(Live):
         time: NDArray[np.float64],
         recent: NDArray[np.float64] | Sequence[NDArray[np.float64]],
     ) -> float:
-        """Learn a micro-batch, with replay, in one step or several; return the loss (nan: one was skipped). B events:
+        """Learn a micro-batch of B events with replay, in one step or several. Return the mean loss.
 
-        domain, user, item: (B,) indices and rows. residual: (B,) rating minus its prediction, nan for clicks.
-        time: (B,) seconds. recent: (B, recent, 3), the stacked `context(user)` from before each event.
+        The loss is nan if a step was skipped. domain, user, item: (B,) indices and rows. residual: (B,) rating minus
+        prediction, nan for clicks. time: (B,) seconds. recent: (B, recent, 3), `context(user)` from before each event.
         """
         batch = Events(domain, user, item, residual, time, np.asarray(recent, np.float64))
         parts = np.array_split(np.arange(len(domain)), max(len(domain) // self._step_size(), 1))
@@ -94,7 +94,7 @@ class NetworkLearner(Live):
         return float(np.mean(losses))
 
     def _step_size(self) -> int:
-        """How many events go into a step when many wait: more of them, the more were learned."""
+        """Return the number of events of a step when many wait. It grows with the events learned."""
         config, learned = self.config, int(self.trainer.adapter.events.sum())
         return min(max(learned // config.growth, config.least_step), config.largest_step)
 
@@ -124,10 +124,10 @@ class NetworkLearner(Live):
     # --- vectors ----------------------------------------------------------------------------------
 
     def user_vectors_of(self, recent: NDArray[np.float64]) -> Array:
-        """Return (n, dim) vectors of users with these recent items, as the item vectors are now.
+        """Return the vectors of n users from their recent items and the present item vectors, (n, dim).
 
-        recent: (n, L, 3) float64 domain, row and time (s), newest first; domain -1: none. L is at most `recent` of the
-        config. A user's vector does not depend on the users beside them.
+        recent: (n, L, 3) float64 domain, row and time (seconds), newest first; domain -1 for none. L is at most
+        `recent` of the config. A user's vector does not depend on the other users of the call.
         """
         count, length = recent.shape[:2]
         vectors = np.empty((count * length, self.dim), np.float32)
@@ -138,25 +138,25 @@ class NetworkLearner(Live):
         return self.trainer.scorer.users(vectors, near, recent)
 
     def user_vectors(self, users: list[int | None]) -> Array:
-        """Return (n, dim) vectors of user rows (None: unknown), from what `History` holds now."""
+        """Return the vectors of users from the present `History`, (n, dim). users: rows, None for a new user."""
         if not users:
             return np.zeros((0, self.dim), np.float32)
         return self.user_vectors_of(self.history.newest(users, self.config.recent))
 
     def item_vectors(self, domain: int) -> Array:
-        """Return (catalogue size, dim), not to be written to: current as far as `ItemVectors` refreshes."""
+        """Return the cached item vectors, (catalogue size, dim); see `ItemVectors`. Do not write to them."""
         return self.trainer.vectors[domain].get()
 
     def affinity(self, domain: int, users: list[int | None]) -> Array:
-        """Return (n, catalogue size): user · item."""
+        """Return the dot products of users and items, (n, catalogue size). users: rows, None for a new user."""
         return self.user_vectors(users) @ self.item_vectors(domain).T
 
     def item_lists(self, domain: int) -> Lists:
-        """Return the index of a domain's item vectors, as a kernel searches it."""
+        """Return the index of a domain's item vectors in the form that kernels search."""
         return self.trainer.vectors[domain].lists()
 
     def vectors_of_items(self, domain: int, rows: Index) -> Array:
-        """Return (n, dim): the vectors of a domain's items; of an item without a row (-1), that of no text."""
+        """Return the vectors of a domain's items, (n, dim). An item without a row (-1) has that of an empty text."""
         vectors = self.trainer.vectors[domain]
         if rows.min(initial=0) >= 0:
             known: Array = vectors.get()[rows]
@@ -168,20 +168,20 @@ class NetworkLearner(Live):
         return out
 
     def rating_residuals(self, vectors: Array, items: Array, domain: Index) -> Array:
-        """Return (n,): what the rating head adds to the rating model, in units of the rating.
+        """Return the rating head's residuals, (n,), in units of the rating: what it adds to the rating model.
 
         vectors, items: (n, dim) of users and items. domain: (n,).
         """
         return self.trainer.scorer.ratings(vectors, items, domain)
 
     def rating_residual(self, domain: int, user: int | None, item: int | None, vector: Array | None) -> float:
-        """Return `rating_residuals` of one event; `vector`: (T,) the text of an item without a row."""
+        """Return the rating head's residual of one event. vector: (T,) the text of an item without a row."""
         vectors = self.trainer.vectors[domain]
         v = vectors.of_text(vector) if item is None else vectors.get()[item]
         return float(self.rating_residuals(self.user_vectors([user]), v[None], np.array([domain]))[0])
 
     def touch_item(self, domain: int, row: int) -> None:
-        """Compute the item's vector anew when next asked for: its text, or its row, has changed."""
+        """Compute the item's vector anew at the next read, because its text or its row has changed."""
         self.trainer.vectors[domain].touch(row)
         if self.search is not None:
             self.search.touch_item(domain, row)
@@ -189,42 +189,48 @@ class NetworkLearner(Live):
     # --- adaptation -------------------------------------------------------------------------------
 
     def adaptation_rate(self, domain: int) -> float:
-        """How far the domain's bias vectors are drawn to the sources' in 256 of its events, as of now; 0 to 1."""
+        """Return the shrinkage of the domain's bias vectors towards the sources' in 256 of its events, 0 to 1."""
         return self.trainer.adaptation_rate(domain)
 
     def domain_bias(self, domain: int) -> dict[str, float]:
-        """Return the norm of each of the domain's bias vectors, and its distance to the sources' weighted mean."""
+        """Return, by name, the norm of each bias vector of the domain, and its distance to the sources' mean."""
         layers = self.trainer.network.domain_layers
         return transfer.bias_terms(layers, domain, self.trainer.adapter.weights(domain))
 
     def divergence(self, target: int) -> dict[int, float]:
-        """From each of its sources, relative to the vectors' length: as last measured, before that as of now."""
+        """Return the target's divergence from each of its sources, relative to the length of the vectors.
+
+        It is the latest measurement. Before the first one it is measured now.
+        """
         return self.trainer.adapter.divergence[target] or self.trainer.measured()[target]
 
     def source_weights(self, target: int) -> dict[int, float]:
-        """How much each of its sources counts in its bias correction; they add up to 1. Empty without sources."""
+        """Return the weight of each source in the target's bias correction. They add up to 1; empty without sources."""
         return self.trainer.adapter.weights(target)
 
     def take_verdicts(self) -> list[Judged]:
-        """Return the trials of strategies that ended since this was last asked."""
+        """Return the trials of strategies that ended since the last call."""
         if self.search is None:
             return []
         taken, self.search.verdicts = self.search.verdicts, []
         return taken
 
     def realign(self, target: int) -> None:
-        """Try aligning strategies next, where strategies are tried: the target has drifted from its sources."""
+        """Try strategies that align the target next, because it has drifted from its sources.
+
+        A fixed strategy stays.
+        """
         if self.search is not None:
             self.search.realign(target)
 
     def reweigh(self, target: int) -> None:
-        """Weigh the target's sources by their divergence as it is now."""
+        """Weigh the target's sources by their present divergence."""
         self.trainer.reweigh(target)
         if self.search is not None:
             self.search.reweigh(target)
 
     def forget_best(self, source: int) -> None:
-        """Forget the source's best parameters so far: it has drifted, and they are those of another time."""
+        """Forget the source's best parameters so far, because losses from before and after a drift do not compare."""
         self.trainer.adapter.forget_best(source)
         if self.search is not None:
             self.search.forget_best(source)
@@ -232,25 +238,26 @@ class NetworkLearner(Live):
     # --- rows, state ------------------------------------------------------------------------------
 
     def drop_user(self, row: int) -> None:
-        """Clear what is replayed of a user row: it will belong to someone else."""
+        """Forget the row's events in the replay buffer: it is free, or stands for another user, from now on."""
         self.buffer.forget_user(row)
 
     def end_future(self, now: float) -> None:
-        """Let nothing that is replayed be of a time after `now` (s)."""
+        """Set every time after `now` (seconds) in the replay buffer to `now`."""
         self.buffer.end_future(now)
 
     def drop_item(self, domain: int, row: int) -> None:
-        """Clear an item row and what is replayed of it; until it is learned again, its text represents it."""
+        """Forget the row and its events in the replay buffer. From now on the item's text represents it."""
         self.items.drop(domain, row)
         self._frequency[domain].forget(row)
         self.buffer.forget_item(domain, row)
         self.touch_item(domain, row)
 
     def make_room(self, items: Sequence[int]) -> None:
-        """Raise the capacity to so many rows of items, by domain."""
+        """Raise the capacity of the item rows. items: the number of rows of each domain."""
         self.items.table.capacity = sum(items)
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         own = {
             "kappa": list(self.trainer.kappa),
             "rng": json.dumps(self._rng.bit_generator.state),
@@ -262,7 +269,7 @@ class NetworkLearner(Live):
         return self.trainer.live() | own | search
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up what `live` gave. Rows of users, which earlier versions had, are ignored."""
+        """Take up a state. Rows of users, which earlier versions had, are ignored."""
         self.trainer.kappa = list(state["kappa"])
         self._rng.bit_generator.state = json.loads(state["rng"])
         self.items.load(state["items"])

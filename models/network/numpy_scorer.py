@@ -1,4 +1,4 @@
-"""The network's forward passes without torch, whose overhead would be most of the time for a few users.
+"""Run the network's forward passes without torch, whose overhead would dominate for a few users.
 
 n users or events, L recent items, D dimensions of the shared space, F = D-1; as in `two_tower.py`.
 """
@@ -13,11 +13,11 @@ from models.network.user_tower import UserTower, user_vectors
 
 Array = NDArray[np.float32]
 BLOCK = 1_024
-"""Rows that go through a tower together: what lies between its layers stays in the processor's cache."""
+"""Rows that go through a tower together, few enough for their hidden layers to stay in the processor's cache."""
 
 
 class NumpyScorer:
-    """Both towers and the rating head. Reads the parameters' own memory, so it is always up to date."""
+    """Both towers and the rating head. They read the memory of the parameters, so they are always up to date."""
 
     def __init__(self, network: Network) -> None:
         self.w: dict[str, Array] = {name: p.detach().numpy() for name, p in network.named_parameters()}
@@ -28,7 +28,7 @@ class NumpyScorer:
         )  # fmt: skip
 
     def items(self, rows: Array, text: Array, domain: int) -> Array:
-        """Return (M, D) vectors of one domain's items. rows: (M, D) of the embedding table. text: (M, T)."""
+        """Return the vectors of one domain's items, (M, D). rows: (M, D) of the embedding table. text: (M, T)."""
         w, out = self.w, np.empty(rows.shape, np.float32)
         free, hidden = rows.shape[1] - 1, w["item_in"].shape[1]
         of_text = np.concatenate([w["item_in"][free:], w["text"]], axis=1)  # (T, H+F)
@@ -46,11 +46,11 @@ class NumpyScorer:
         return out
 
     def users(self, vectors: Array, near: NDArray[np.int64], recent: NDArray[np.float64]) -> Array:
-        """Return (n, D) user vectors; see `user_tower.user_vectors`."""
+        """Return the user vectors, (n, D); see `user_tower.user_vectors`."""
         return user_vectors(self._tower, vectors, near, recent)
 
     def ratings(self, users: Array, items: Array, domain: NDArray[np.int64]) -> Array:
-        """Return (n,) residuals, in units of the rating. users, items: (n, D). domain: (n,)."""
+        """Return the residuals, (n,), in units of the rating. users, items: (n, D). domain: (n,)."""
         w = self.w
         u, v = users[:, :-1], items[:, :-1]
         h = np.maximum(

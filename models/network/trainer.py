@@ -1,4 +1,4 @@
-"""The network as it learns: given a batch, it takes a step and corrects its targets."""
+"""Train the network: take a step on a batch, then adapt the targets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.network.item_vector_cache import ItemVectors
 from models.network.numpy_scorer import NumpyScorer
 from models.network.two_tower import Network
 from models.schema import Domain
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.replay_buffer import Events
 from models.transfer import equations as transfer
@@ -25,17 +25,17 @@ from models.transfer.domain_adapter import DomainAdapter
 from models.transfer.strategies import PLANS, Strategy
 
 LARGEST_GRADIENT = 10.0
-"""Norm to which longer gradients are cut."""
+"""Largest norm of a gradient. Longer gradients are clipped to it."""
 MEASURE_STEPS = 16
-"""Steps between two measurements of divergence, a few milliseconds each."""
+"""The number of steps between two measurements of divergence, which take a few milliseconds each."""
 
 
-class NetworkTrainer(Live):
-    """Network, optimizer, adapter and cached item vectors over a table of item rows. Draws no random numbers.
+class NetworkTrainer(Checkpointed):
+    """Network, optimizer, domain adapter and cached item vectors, over a table of item rows.
 
-    A step on m events has √(m / 256) times the rates of one on 256, so that larger steps learn as much of an event.
-    Source: the square-root rule for adaptive optimizers, Malladi, Lyu, Panigrahi and Arora (2022), "On the SDEs and
-    scaling rules for adaptive gradient algorithms".
+    It draws no random numbers. A step on m events has √(m / 256) times the rates of a step on 256, so that larger steps
+    learn as much from each event. Source: the square-root rule for adaptive optimizers, Malladi, Lyu, Panigrahi and
+    Arora (2022), "On the SDEs and scaling rules for adaptive gradient algorithms".
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class NetworkTrainer(Live):
     ) -> None:
         self.domains, self.catalogues, self.config = list(domains), catalogues, config
         self.strategy = list(strategy)
-        """Of each target; means nothing for other domains. Not in the state: config or a search sets it."""
+        """The strategy of each domain; only those of targets count. Config or a search sets it, so no state has it."""
         self.kappa = [config.kappa] * len(self.domains)
-        """Strength of each target's bias correction; the adaptation loop may change it. `NetworkLearner` saves it."""
+        """Strength of each target's bias correction. `NetworkLearner` saves it."""
         self.steps = self.skipped = 0
         self.event_losses = np.zeros(0, np.float32)
-        """(B,) losses of the new events of the latest step, from before it."""
+        """(B,) losses of the new events of the latest step, from before the step."""
         self._is_target = np.array([d.is_target for d in self.domains])
         generator = torch.Generator().manual_seed(seed)
         self.network = Network(
@@ -73,14 +73,17 @@ class NetworkTrainer(Live):
         """By domain."""
 
     def train(self, batch: Events, layout: BatchLayout) -> float:
-        """Take one step; return the loss (nan: skipped). batch: the new events, those of `layout` without replay."""
+        """Take one step. Return the loss, nan if the step was skipped.
+
+        batch: the new events. layout: these events and those of the replay.
+        """
         theta = self.adapter.theta().detach()
-        # (1) and (2) of the combined procedure in `models/transfer/equations.py`: train sources and targets …
+        # Steps 1 and 2 of the combined procedure in `models/transfer/equations.py`: train sources and targets.
         loss = self._step(layout)
         if not np.isfinite(loss):
             self.skipped += 1
             return loss
-        # … (3) share, (4) correct; (5) recommend, with the vectors as refreshed below.
+        # Steps 3 and 4: share and correct. Step 5, recommend, uses the item vectors that are refreshed below.
         counts = self.adapter.learned(theta, batch.domain, self.event_losses)
         self.adapter.settle(self.strategy, counts, self.adaptation_rate)
         self.steps += 1
@@ -91,7 +94,7 @@ class NetworkTrainer(Live):
         return loss
 
     def _step(self, layout: BatchLayout) -> float:
-        """Take one gradient step. The losses of new events, from before it, go to `event_losses`."""
+        """Take one gradient step. Set `event_losses` to the losses of the new events from before the step."""
         forward = BatchForward(layout, self.network, self._items)
         choice, rating = forward.choice(), forward.rating()
         loss = self._loss(layout, forward, choice, rating)
@@ -112,7 +115,7 @@ class NetworkTrainer(Live):
         return float(loss.detach())
 
     def _loss(self, layout: BatchLayout, forward: BatchForward, choice: Tensor, rating: Tensor) -> Tensor:
-        """L_source + λ L_target + γ · correction, both tasks weighted; and the alignment's loss."""
+        """Return L_source + λ L_target + γ · correction, with weighted tasks, plus the loss of the alignment."""
         source, target = forward.by_role(choice, rating, self._is_target)
         share = np.bincount(layout.domain, minlength=len(self.domains)) / len(layout.domain)
         correction = self.adapter.correction(self.strategy, share)
@@ -122,20 +125,20 @@ class NetworkTrainer(Live):
         return total + self.adapter.alignment(self.strategy, share, layout.domain, forward.own[:, :-1])
 
     def adaptation_rate(self, domain: int) -> float:
-        """How far the domain's bias vectors are drawn to the sources' in 256 of its events, as of now; 0 to 1."""
+        """Return the shrinkage of the domain's bias vectors towards the sources' in 256 of its events, 0 to 1."""
         kappa = self.kappa[domain] if PLANS[self.strategy[domain]].correct else 0.0
         return transfer.shrinkage_rate(kappa, float(self.adapter.events[domain]))
 
     def reweigh(self, target: int) -> None:
-        """Weigh the target's sources by their divergence as it is now."""
+        """Weigh the target's sources by their present divergence."""
         self.adapter.divergence[target] = self.measured()[target]
 
     def measured(self) -> dict[int, dict[int, float]]:
-        """Return the divergence by target and source, from the item vectors as they are now."""
+        """Return the divergence by target and source, from the present item vectors."""
         return self.adapter.measured([vectors.get() for vectors in self.vectors])
 
     def live(self) -> dict[str, Any]:
-        """All but the tables."""
+        """Return what `load` takes, without the tables."""
         adam, named = self._optimizer.state, self._dense
         return {
             "steps": self.steps,
@@ -148,6 +151,7 @@ class NetworkTrainer(Live):
 
     @torch.no_grad()
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.steps, self.skipped = int(state["steps"]), int(state["skipped"])
         self.adapter.load(state["adapter"])
         self._optimizer.state.clear()

@@ -1,4 +1,4 @@
-"""The shared two-tower / NCF network: one user space for all domains, a choice head and a rating head.
+"""Define the shared two-tower / NCF network: one user space for all domains, a choice head and a rating head.
 
 B events, M items, L recent items, D dimensions of the shared space, F = D-1, T of the text, H hidden, K domains,
 A attention heads, Q dimensions of a query.
@@ -9,11 +9,11 @@ A attention heads, Q dimensions of a query.
     choice  affinity = u · v_i
     rating  residual = r · relu(W2 relu(W1 [u ; w_i ; u ⊙ w_i] + c1_d) + c2_d) + c3_d
 
-The query q_a comes from the latest item, the key k_al from item l. Heads start as means that forget at different
-speeds (p), so that the last item, the visit and the long run each have one; f makes a pause count.
-A user has no parameters: their vector is what the tower makes of their recent items. The user side does not know the
-domain; what is particular to one is a bias vector of its own a hidden layer.
-The last component is 1 for users, so an item's last one, g_i, is its popularity.
+The query q_a comes from the latest item, the key k_al from item l. At first each head is a mean that forgets at its own
+speed (p): one for the last item, others for the visit and the long run. The factor f reduces the weight of old items.
+A user has no parameters, because their vector depends on their recent items only. The user tower does not know the
+domain. Each domain has its own bias vector in each hidden layer of the item tower and of the rating head.
+The last component of a user's vector is 1, so the last component of an item's vector, g_i, is its popularity.
 Sources: two towers, Yi et al. (2019); attention over the last items, Kang and McAuley, SASRec (2018), with the
 linear position bias of ALiBi (Press 2022); rating head, He et al., NCF (2017).
 """
@@ -26,13 +26,13 @@ from torch import Tensor, nn
 from models.network.attention import Attention
 
 FORGETTING = (0.3, 0.7, 0.9, 1.0)
-"""What a position further back starts to weigh, by head."""
+"""Initial factor by which the weight of an item falls with each position further back, by head."""
 HIDDEN_LOGIT = -1e9
 """A logit whose softmax weight is exactly zero."""
 
 
 class Network(nn.Module):
-    """The dense parameters and the forward passes. Tables live outside, so that they can grow."""
+    """The dense parameters and the forward passes. The tables of rows are kept elsewhere, because they grow."""
 
     def __init__(
         self, domains: int, dim: int, text: int, hidden: int, recent: int, generator: torch.Generator
@@ -64,7 +64,7 @@ class Network(nn.Module):
 
     @property
     def domain_layers(self) -> dict[str, nn.Parameter]:
-        """The bias vectors that differ by domain, (K, ·) each: what is corrected toward the source."""
+        """The bias vectors of all domains, (K, ·) for each layer. The bias correction moves them toward the source."""
         return {
             "item_in": self.item_bias_in,
             "item_out": self.item_bias_out,
@@ -74,13 +74,13 @@ class Network(nn.Module):
         }
 
     def fixed_inputs(self, text: Tensor, domain: Tensor) -> Tensor:
-        """Return (M, T+K), what `items` reads of items besides their rows: text (M, T), and domain (M,) as one of K."""
+        """Return the inputs of `items` besides the rows, (M, T+K): text (M, T), and domain (M,) as one-hot vectors."""
         return torch.cat([text, nn.functional.one_hot(domain, len(self.item_bias_in)).to(text.dtype)], dim=1)
 
     def items(self, rows: Tensor, fixed: Tensor) -> Tensor:
-        """Run the item tower. rows: (M, D), fixed: (M, T+K) from `fixed_inputs`. Result: (M, D)
+        """Return the item tower's output, (M, D). rows: (M, D). fixed: (M, T+K) from `fixed_inputs`.
 
-        A bias vector is added as the product of the domain with all of them: its gradient is a product, too.
+        The bias vectors are added by a product with the one-hot domains, so that their gradient is a product too.
         """
         own, of_text = torch.split(self.item_in, [rows.shape[1] - 1, len(self.text)])  # (F, H), (T, H)
         hidden = torch.cat([of_text, self.item_bias_in])  # (T+K, H)
@@ -91,15 +91,15 @@ class Network(nn.Module):
         return torch.addmm(beside, h, self.item_out) + rows
 
     def users(self, vectors: Tensor, near: Tensor, age: Tensor) -> Tensor:
-        """Run the user tower.
+        """Return the user tower's output, (B, D).
 
-        vectors: (M, F) of items. near: (B, L) rows of `vectors`, the recent items newest first, -1 for none.
-        age: (B, L) days before the newest. Result: (B, D)
+        vectors: (M, F) of items. near: (B, L) rows of `vectors`, the recent items newest first, -1 for none. age:
+        (B, L) days between the item and the newest one.
         """
         count, heads = len(near), len(self.fade)
         latest = vectors.index_select(0, near[:, 0].clamp(min=0)) * (near[:, :1] >= 0)  # (B, F)
         query = (latest @ self.query + self.query_bias).view(count, heads, -1)  # (B, A, Q)
-        # (K w) · q = w · (K' q), and the right side needs no key for each of the L items.
+        # (K w) · q = w · (K' q). The right side needs no key for each of the L items.
         key = self.key.view(-1, heads, query.shape[2]) * query.shape[2] ** -0.5  # (F, A, Q)
         asked = (query.transpose(0, 1) @ key.permute(1, 2, 0)).transpose(0, 1)  # (B, A, F)
         position = self.position[:, : near.shape[1]]
@@ -110,7 +110,7 @@ class Network(nn.Module):
         return nn.functional.pad(u, (0, 1), value=1.0)
 
     def ratings(self, users: Tensor, items: Tensor, domain: Tensor) -> Tensor:
-        """Run the rating head. users, items: (B, D), domain: (B,). Result: (B,) residuals, in units of the rating."""
+        """Return the rating head's residuals, (B,), in units of the rating. users, items: (B, D). domain: (B,)."""
         u, v = users[:, :-1], items[:, :-1]
         of = nn.functional.one_hot(domain, len(self.rating_bias_in)).to(u.dtype)  # (B, K)
         h = torch.addmm(of @ self.rating_bias_in, torch.cat([u, v, u * v], dim=1), self.rating_in)

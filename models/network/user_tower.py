@@ -1,7 +1,7 @@
-"""The user tower, compiled: a user's vector from the vectors of their recent items, whatever users stand beside.
+"""Run the user tower, compiled: compute a user's vector from their recent items, independent of other users.
 
 n users, L recent items, A heads, Q dimensions of a query, F = D-1, H hidden; the equations are in `two_tower.py`.
-Vectors of items keep their D places, the last one 0: sums over a power of two of numbers leave no remainder.
+Item vectors keep all D components, with 0 as the last: D is a power of two, which suits vector instructions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Index = NDArray[np.int64]
 
 
 class UserTower(NamedTuple):
-    """The parameters. query, key: (F, A·Q). query_bias: (A·Q,). position: (A, L or more). fade: (A,).
+    """The tower's parameters. query, key: (F, A·Q). query_bias: (A·Q,). position: (A, L or more). fade: (A,).
 
     mix: (A·F, F). into: (A·F, H). bias: (H,). out: (H, F).
     """
@@ -38,10 +38,10 @@ class UserTower(NamedTuple):
 
 @kernel
 def gather(domain: int, recent: NDArray[np.float64], items: Array, vectors: Array, near: Index) -> None:
-    """Copy the vectors of the recent items of one domain, and say where they are.
+    """Copy the vectors of the recent items of one domain to `vectors`, and write their rows to `near`.
 
-    recent: (n, L, 3) domain, row and time. items: (rows, D) of the domain. vectors: (n · L, D), the last number 0.
-    near: (n, L), left as it is for other domains.
+    recent: (n, L, 3) domain, row and time. items: (rows, D) of the domain. vectors: (n · L, D), written with 0 as the
+    last component. near: (n, L), written for items of this domain.
     """
     users, length = near.shape
     for b in range(users):
@@ -56,7 +56,10 @@ def gather(domain: int, recent: NDArray[np.float64], items: Array, vectors: Arra
 
 @kernel
 def pauses(recent: NDArray[np.float64], near: Index) -> Array:
-    """Return (n, L): `log(1 + days before the newest item)`, 0 where there is no item."""
+    """Return `log(1 + days before the newest item)`, (n, L); 0 where there is no item.
+
+    recent: (n, L, 3) domain, row and time. near: (n, L), -1 for no item.
+    """
     found = np.zeros(near.shape, np.float32)
     for b in range(len(near)):
         for k in range(near.shape[1]):
@@ -68,7 +71,10 @@ def pauses(recent: NDArray[np.float64], near: Index) -> Array:
 
 @kernel
 def questions(tower: UserTower, vectors: Array, near: Index) -> Array:
-    """Return (n, A, D): `K' q / √Q` with `q = W w_latest + b`, what each head looks for among the items themselves."""
+    """Return each head's query in the space of items, (n, A, D): `K' q / √Q` with `q = W w_latest + b`.
+
+    vectors, near: of `gather`.
+    """
     users, free, heads = len(near), vectors.shape[1] - 1, len(tower.fade)
     width = len(tower.query_bias) // heads
     scale = np.float32(1.0 / np.sqrt(width))
@@ -91,7 +97,10 @@ def questions(tower: UserTower, vectors: Array, near: Index) -> Array:
 
 @kernel
 def user_vectors(tower: UserTower, vectors: Array, near: Index, recent: NDArray[np.float64]) -> Array:
-    """Return (n, D) user vectors. vectors, near: of `gather`, near -1 for no item. recent: (n, L, 3), newest first."""
+    """Return the user vectors, (n, D).
+
+    vectors, near: of `gather`, with -1 in `near` for no item. recent: (n, L, 3), newest first.
+    """
     position = np.ascontiguousarray(tower.position[:, : near.shape[1]])
     asked = questions(tower, vectors, near)
     means, _ = attend(asked, vectors, near, position, tower.fade, pauses(recent, near))

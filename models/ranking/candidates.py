@@ -1,4 +1,8 @@
-"""Which items a ranking considers: the union of the top lists of several signals."""
+"""Choose which items a ranking considers: the union of the top lists of several signals.
+
+An item is *eligible* if it may be recommended and the user has not had it. `scratch.stamp` marks the rows of one
+question by its epoch e: 2 e for an item that the user has had (closed), 2 e + 1 for a candidate.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +21,22 @@ from models.text.nearest import Searched, dot, nearest
 TOP_OF_EACH = 30
 """How many candidates each signal proposes."""
 FEWEST = 100
-"""How many candidates there are at least, as long as items are eligible."""
+"""The smallest number of candidates, unless fewer items are eligible."""
 PROPOSING = np.array([*range(len(SIGNALS)), len(SIGNALS), len(SIGNALS) + 3])
-"""The co-visit sums whose highest are proposed: all signals, and of the target's own the sequence and the 30 days."""
+"""Columns of the co-visit sums that propose items: all `SIGNALS`, then `own_sequence` and `own_co_visitation_30d`."""
 ROOM = TOP_OF_EACH * (5 + len(PROPOSING) + 2) + FEWEST
-"""More candidates than there can be."""
+"""Places for candidates: an upper bound of their number."""
 BLOCK = 32
-"""So many values are compared with a bar at once, without a branch."""
+"""Values that are compared with a bar at once, without a branch."""
 CLOSE = 1 << 16
-"""A bar is exact to so many steps of a float's last place: one part in 128."""
+"""Precision of a bar, in steps of a float's last place: one part in 128."""
 STEEP = np.int32(6 << 23)
-"""The top is first looked for within a factor of 2^6 of the highest."""
+"""Bits of a factor of 2^6: the search for a bar first tries values within this factor of the highest."""
 
 
 @kernel
 def close_seen(event: int, asked: Asked, items: Items, scratch: Scratch) -> None:
-    """Stamp the items that the user has had in the domain: they are no candidates."""
+    """Stamp the items that the user has had in the domain, so that they do not become candidates."""
     for n in range(asked.seen_at[event], asked.seen_at[event + 1]):
         row = row_of(items.hashes, items.hash_rows, asked.seen[n])
         if row >= 0:
@@ -42,9 +46,10 @@ def close_seen(event: int, asked: Asked, items: Items, scratch: Scratch) -> None
 @kernel
 def take(row: int, rows: NDArray[np.int32], count: int, eligible: NDArray[np.bool_], stamp: NDArray[np.int32],
          closed: int) -> int:  # fmt: skip
-    """Add an eligible row that is no candidate yet; return how many candidates there are.
+    """Add a row if it is eligible and not yet a candidate, and return the number of candidates.
 
-    It is called for every candidate, so it is given two arrays and not the tuples that hold them.
+    rows: (ROOM,) the candidates so far, `count` of them. closed: the stamp of items that the user has had. This runs
+    for every candidate, so it takes two arrays instead of the tuples that hold them.
     """
     if not eligible[row] or stamp[row] == closed or stamp[row] == closed + 1:
         return count
@@ -55,7 +60,7 @@ def take(row: int, rows: NDArray[np.int32], count: int, eligible: NDArray[np.boo
 
 @kernel
 def at_least(values: NDArray[np.int32], bar: Any) -> Any:
-    """Return how many values reach the bar."""
+    """Return the number of values that are at least `bar`. values: (n,)."""
     reached = 0
     for n in range(len(values)):
         reached += values[n] >= bar
@@ -64,9 +69,10 @@ def at_least(values: NDArray[np.int32], bar: Any) -> Any:
 
 @kernel
 def bar_of(values: NDArray[np.int32], k: int) -> tuple[Any, Any]:
-    """Return bars (low, high): at most k values reach `high`, at least k reach `low`, or all that are positive.
+    """Return two bars (low, high) around the k-th highest value, by bisection.
 
-    values: bits of non-negative floats, whose order is that of the floats. Bisection: counting needs no branches.
+    At most k values reach `high`. At least k reach `low`; if fewer than k are positive, all positive ones do. values:
+    (n,) the bits of non-negative floats, which sort like the floats. Bisection only counts, which needs no branches.
     """
     highest = np.int32(0)
     for n in range(len(values)):
@@ -91,7 +97,10 @@ def bar_of(values: NDArray[np.int32], k: int) -> tuple[Any, Any]:
 
 @kernel
 def copy_keys(met: int, scratch: Scratch) -> None:
-    """Copy the co-visit sums of the proposing kinds to `scratch.keys`, a row a kind: each is looked through often."""
+    """Copy the co-visit sums that propose items to `scratch.keys`, one row a kind, because each row is read often.
+
+    met: the number of sums.
+    """
     bits, keys = scratch.sums.view(np.int32), scratch.keys
     for n in range(met):
         for which in range(len(PROPOSING)):
@@ -102,7 +111,7 @@ def copy_keys(met: int, scratch: Scratch) -> None:
 def take_highest(
     keys: NDArray[np.int32], rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch
 ) -> int:
-    """Add the rows of the highest co-visit sums of one kind; return how many candidates there are. keys: (met,)."""
+    """Add the rows of the highest co-visit sums of one kind, and return the number of candidates. keys: (met,)."""
     touched, eligible, stamp, closed = scratch.touched, items.open, scratch.stamp, 2 * scratch.epoch[0]
     low, high = bar_of(keys, TOP_OF_EACH)  # both at least 1: a sum of 0 proposes nothing
     left = TOP_OF_EACH
@@ -127,7 +136,10 @@ def take_highest(
 
 @kernel
 def take_popular(rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch) -> int:
-    """Add the first eligible rows of every popularity's top list; return how many candidates there are."""
+    """Add the first eligible rows of the top list of each half-life, and return the number of candidates.
+
+    rows: (ROOM,) the candidates, `count` of them so far.
+    """
     eligible, stamp, closed, top = items.open, scratch.stamp, 2 * scratch.epoch[0], items.top
     for half_life in range(top.shape[0]):
         found = 0
@@ -143,7 +155,10 @@ def take_popular(rows: NDArray[np.int32], count: int, items: Items, scratch: Scr
 
 @kernel
 def fill_up(rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch) -> int:
-    """Add the items most in demand until there are `FEWEST`; return how many candidates there are."""
+    """Add the most popular items until there are `FEWEST` candidates, and return the number of candidates.
+
+    rows: (ROOM,) the candidates, `count` of them so far.
+    """
     eligible, stamp, closed = items.open, scratch.stamp, 2 * scratch.epoch[0]
     for place in range(np.int64(items.clock[HELD])):
         if count >= FEWEST:
@@ -160,10 +175,10 @@ def fill_up(rows: NDArray[np.int32], count: int, items: Items, scratch: Scratch)
 def choose(
     event: int, met: int, asked: Asked, items: Items, scratch: Scratch, rows: NDArray[np.int32]
 ) -> int:
-    """Write the candidates' item rows, and return how many there are.
+    """Write the candidates' item rows, and return their number.
 
-    The set does not depend on the item that the user chose, which keeps the ranker's likelihood consistent. rows:
-    (ROOM,). met: how many co-visit sums there are.
+    The set does not depend on the item that the user chose, which keeps the ranker's likelihood consistent. event: the
+    place of the question in `asked`. met: the number of co-visit sums. rows: (ROOM,), written.
     """
     count = take_popular(rows, 0, items, scratch)
     copy_keys(met, scratch)

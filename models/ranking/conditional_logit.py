@@ -1,4 +1,4 @@
-"""Which of the candidates a user takes: a conditional logit over signals with knots, learned online."""
+"""Learn online which candidate a user takes: a conditional logit over signals with knots."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import finite, kernel
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
-from models.state.tracked_tables import LiveRows, Rows
+from models.state.tracked_tables import CheckpointedRows, Rows
 
 Array = NDArray[np.float32]
 Wide = NDArray[np.float64]
@@ -19,20 +19,21 @@ Index = NDArray[np.int64]
 BUCKETS = (1, 5, 20)
 """First counts of the history buckets after the empty one."""
 GAPS = (60.0, 3600.0, 86400.0, 30 * 86400.0)
-"""Bounds, in seconds, of the classes of time since the user's last event; one more for no event at all."""
+"""Bounds, in seconds, of the classes of time since the user's last event. One more class is for no event at all."""
 BENDS = 4
-"""Places where the slope of a signal may change."""
+"""The number of knots of a signal: places where its slope may change."""
 PARTS = len(BUCKETS) + len(GAPS) + 4
-"""Rows of weights: shared, one a history bucket, one a class of gap."""
+"""Rows of weights: one shared, one for each history bucket, one for each class of gap."""
 FIRST_GAP = len(BUCKETS) + 2
 RATE = 0.02
 FORGET = 0.9995
-NOT_CHOSEN = -1
 
 
 class Signals(NamedTuple):
-    """What candidates are scored by. values: (columns, room); places: (signals,) where each signal lies, -1 for one
-    that is left out; knots: (4, signals); size: how many candidates there are.
+    """The signals of the candidates of one question.
+
+    values: (columns, room). places: (signals,) the column of each signal, -1 for one that is left out. knots:
+    (4, signals). size: the number of candidates.
     """
 
     values: Array
@@ -43,9 +44,10 @@ class Signals(NamedTuple):
 
 @kernel
 def part_rows(events: int, gap: float) -> tuple[int, int]:
-    """Return the rows of weights of a user with so many events in the domain and so many seconds since their last.
+    """Return the rows of weights of the user's history bucket and class of gap.
 
-    gap: negative for a user without any event.
+    events: the number of the user's events in the domain. gap: seconds since their last event in any domain, negative
+    without one.
     """
     bucket, rest = 1, FIRST_GAP
     for first in BUCKETS:
@@ -59,7 +61,11 @@ def part_rows(events: int, gap: float) -> tuple[int, int]:
 
 @kernel
 def weights_of(weights: Wide, slopes: Array, bucket: int, gap: int, out: Array) -> None:
-    """Write `w = w_shared + w_bucket + w_gap`, with the user's own slopes at the origin added. out: (5 · signals,)."""
+    """Write `w = w_shared + w_bucket + w_gap`, and add the user's own slopes at the origin.
+
+    weights: (PARTS, 5 · signals). slopes: (signals,), or (0,) for none. out: (5 · signals,), the slope at the origin of
+    each signal, then its change of slope at each knot.
+    """
     for f in range(weights.shape[1]):
         total = weights[0, f] + weights[bucket, f] + weights[gap, f]
         if f < len(slopes):
@@ -69,9 +75,13 @@ def weights_of(weights: Wide, slopes: Array, bucket: int, gap: int, out: Array) 
 
 @kernel
 def score(signals: Signals, w: Array, scores: Array) -> None:
-    """Write `s_c = Σ_f w_f x_cf + Σ_b w_fb max(x_cf - knot_fb, 0)` of each candidate.
+    """Write `s_c = Σ_f (w_f x_cf + Σ_b w_fb max(x_cf - knot_fb, 0))` of each candidate c. w: (5 · signals,).
 
-    w: (5 · signals,).
+    >>> signals = Signals(np.array([[1, 3]], np.float32), np.array([0]), np.full((4, 1), 2, np.float32), size=2)
+    >>> w, scores = np.array([1, 0.5, 0, 0, 0], np.float32), np.zeros(2, np.float32)
+    >>> score(signals, w, scores)
+    >>> print(scores)  # slope 1, and 1.5 above the knot at 2
+    [1.  3.5]
     """
     values, places, knots, size = signals
     many = len(places)
@@ -94,7 +104,10 @@ def score(signals: Signals, w: Array, scores: Array) -> None:
 
 @kernel
 def rank_of(scores: Array, count: int, chosen: int) -> int:
-    """Return how many other candidates score at least as high as the chosen one: ties count against it."""
+    """Return the number of other candidates that score at least as high as the chosen one; 0 is the best rank.
+
+    scores: (room,), of which the first `count` hold.
+    """
     above, own = -1, scores[chosen]
     for c in range(count):
         above += scores[c] >= own
@@ -103,9 +116,9 @@ def rank_of(scores: Array, count: int, chosen: int) -> int:
 
 @kernel
 def gradient(signals: Signals, chosen: int, scores: Array, out: Array) -> None:
-    """Write `∂/∂w -log P(chosen) = Σ_c (P_c - [c = chosen]) φ(x_c)`; scores become the probabilities less the choice.
+    """Write the gradient of the loss, `∂/∂w -log P(chosen) = Σ_c (P_c - [c = chosen]) φ(x_c)`.
 
-    out: (5 · signals,), the same layout as w.
+    scores: (room,) of the candidates; they are overwritten by `P_c - [c = chosen]`. out: (5 · signals,), as w.
     """
     values, places, knots, size = signals
     highest, total = scores[0], np.float32(0)
@@ -140,7 +153,8 @@ def gradient(signals: Signals, chosen: int, scores: Array, out: Array) -> None:
 def step(weights: Wide, squares: Wide, slopes: Array, bucket: int, gap: int, g: Array) -> None:
     """Take one AdaGrad step, `q ← 0.9995 q + g²,  w ← w - rate · g / √q`, in each row of weights that was in use.
 
-    slopes: (2, signals) the user's slopes and their squared gradients, `s ← s - rate · g / √(1 + Σ g²)`; (0, 0): none.
+    A gradient that is not finite is skipped. g: (5 · signals,). slopes: (2, signals) the user's slopes and the sums of
+    their squared gradients, which learn by `s ← s - rate · g / √(1 + Σ g²)`; (2, 0) for none.
     """
     for f in range(len(g)):
         if not finite(g[f]):
@@ -155,15 +169,15 @@ def step(weights: Wide, squares: Wide, slopes: Array, bucket: int, gap: int, g: 
         slopes[0, f] -= np.float32(RATE) * g[f] / np.sqrt(np.float32(1) + slopes[1, f])
 
 
-class ConditionalLogit(LiveRows):
+class ConditionalLogit(CheckpointedRows):
     """`P(i | candidates C) = exp(s_i) / Σ_{j∈C} exp(s_j)`, `s = w·x + Σ_b w_b·max(x - knot_b, 0)`.
 
-    The score is linear in each signal between its knots, so a signal's part of it can be named. `w` adds up a
-    shared part, one of the history bucket, one of the time since the user's last event, and one of the user (slopes
-    at the origin only). The loss is `-log P(chosen)`, only on events whose item is in C. As C does not depend on
-    the chosen item, this conditional likelihood is consistent (McFadden 1978); sampled negatives would need a
-    correction. Steps are AdaGrad's (Duchi et al., 2011), with squares forgotten over 2,000 events so that weights can
-    follow the stream (RMSprop; Hinton 2012); a user's own squares are kept.
+    The score is a sum over signals, so the contribution of each can be told. `w` is the sum of four parts: shared, of
+    the history bucket, of the time since the user's last event, and of the user (slopes at the origin only). The loss
+    is `-log P(chosen)`, on events whose item is in C. As C does not depend on the chosen item, this conditional
+    likelihood is consistent (McFadden 1978); sampled negatives would need a correction. Steps are those of AdaGrad
+    (Duchi et al., 2011). Squared gradients fade over 2,000 events, so that weights can follow the stream (RMSprop;
+    Hinton 2012). Those of a user's own slopes do not fade.
     """
 
     def __init__(
@@ -171,14 +185,15 @@ class ConditionalLogit(LiveRows):
         prior: Wide,
         knots: NDArray[np.floating[Any]],
         names: tuple[str, ...],
-        written: Touched | None = None,
+        written: DirtyKeys | None = None,
     ) -> None:
-        """prior: (signals,) shared weights before the first event; knots: (4, signals); names: of the signals.
+        """Begin with the prior as the shared weights.
 
-        written: marks of user rows.
+        prior: (signals,). knots: (4, signals). names: of the signals. written: dirty user rows, shared with the rows'
+        owner.
         """
         self.names = names
-        self.written = written or Touched()
+        self.written = written or DirtyKeys()
         self.knots = knots.astype(np.float32)
         self.signals = len(prior)
         self.weights = np.zeros((PARTS, self.signals * (1 + BENDS)))
@@ -188,33 +203,25 @@ class ConditionalLogit(LiveRows):
 
     @property
     def users(self) -> Array:
-        """(user rows, 2, signals): the user's slopes, and their squared gradients less one."""
+        """(user rows, 2, signals): each user's slopes, and the sums of their squared gradients."""
         return self._users.arrays["users"]
 
     def reserve(self, users: int) -> None:
         """Make room for this many users."""
         self._users.reserve(users)
 
-    def weights_for(self, user: int | None, events: int, gap: float | None) -> Array:
-        """Return all parts added up, (5 · signals,). gap: seconds since the user's last event, None without one."""
-        out = np.zeros(self.weights.shape[1], np.float32)
-        known = user is not None and 0 <= user < len(self.users)
-        slopes = self.users[user, 0] if known else np.zeros(self.signals, np.float32)
-        weights_of(self.weights, slopes, *part_rows(events, -1.0 if gap is None else gap), out)
-        return out
-
     def fresh(self) -> ConditionalLogit:
-        """Return one with equal weights, without the users', and with the large steps of a start."""
+        """Return a copy of the shared weights without users' slopes, which takes large steps as at the start."""
         copy = ConditionalLogit(np.zeros(self.signals), self.knots, self.names)
         copy.weights = self.weights.copy()
         return copy
 
     def take_over(self, other: ConditionalLogit) -> None:
-        """Take another's weights and steps; the users' slopes stay."""
+        """Take the weights and step sizes of another model. The users' slopes stay."""
         self.weights, self.squares = other.weights.copy(), other.squares.copy()
 
     def drop_user(self, row: int) -> None:
-        """Forget the row: it stands for another user from now on."""
+        """Forget the row: it is free, or stands for another user, from now on."""
         if row < len(self.users):
             self.users[row] = 0.0
 
@@ -228,8 +235,11 @@ class ConditionalLogit(LiveRows):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up weights by signal name: a signal that the state does not know starts from its prior, and one that
-        is gone is left out. Raises ValueError for a state without names that has another number of signals."""
+        """Take up weights by the signals' names.
+
+        A signal that the state does not know starts from its prior. A signal that is gone is left out. Raises
+        ValueError for a state without names that has another number of signals.
+        """
         if "names" not in state and state["users"].shape[2] != self.signals:
             raise ValueError(f"weights of {state['users'].shape[2]} unnamed signals for {self.signals}")
         names = state.get("names", list(self.names))

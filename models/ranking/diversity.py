@@ -1,4 +1,4 @@
-"""Diversity of a list: maximal marginal relevance (Carbonell and Goldstein, 1998) on item vectors."""
+"""Make a list diverse: maximal marginal relevance (Carbonell and Goldstein, 1998) on item vectors."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from numpy.typing import NDArray
 def diversified(
     scores: NDArray[np.float64], vectors: NDArray[np.float32], k: int, diversity: float
 ) -> NDArray[np.int64]:
-    """Positions of the `k` picks, in order: each maximises (1 − d) · relevance − d · similarity to earlier picks.
+    """Return the positions of the k picks, in order. Each maximises (1 − d) · relevance − d · similarity.
 
-    scores (n,), best first or not; vectors (n, dim). Relevance is the score scaled to 0 … 1 over the n, similarity
-    the largest cosine with a pick (0 for an item without vector). d = 0 is the order of the scores.
+    Relevance is the score scaled to 0 … 1 over the n. Similarity is the largest cosine with an earlier pick, 0 for an
+    item without a vector. scores: (n,) in any order. vectors: (n, dim). diversity: d; 0 is the order of the scores.
+
+    The second item is a copy of the first, so the third takes its place:
+
+    >>> vectors = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
+    >>> diversified(np.array([3.0, 2.0, 1.0]), vectors, k=2, diversity=0.5).tolist()
+    [0, 2]
     """
     n = len(scores)
     if diversity <= 0.0 or n == 0:
@@ -22,12 +28,12 @@ def diversified(
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.where(lengths > 0, lengths, 1.0)
     nearest = np.zeros(n)
-    open_ = np.ones(n, np.bool_)
+    eligible = np.ones(n, np.bool_)
     picks: list[int] = []
     for _ in range(min(k, n)):
-        value = np.where(open_, (1.0 - diversity) * relevance - diversity * nearest, -np.inf)
+        value = np.where(eligible, (1.0 - diversity) * relevance - diversity * nearest, -np.inf)
         pick = int(value.argmax())
         picks.append(pick)
-        open_[pick] = False
+        eligible[pick] = False
         nearest = np.maximum(nearest, unit @ unit[pick])
     return np.array(picks, np.int64)

@@ -1,4 +1,4 @@
-"""From questions to candidates and their columns: the compiled half of the ranker that changes nothing."""
+"""Find the candidates of each question, weigh their columns, and learn the choices: the ranker's kernels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.kernels import kernel
 from models.ranking.candidates import PROPOSING, ROOM, TOP_OF_EACH, choose, close_seen
 from models.ranking.conditional_logit import Signals, gradient, part_rows, rank_of, score, step, weights_of
-from models.signals.covisit_scores import LATEST, SUMS, spread
+from models.signals.covisit_scores import LATEST, SUMS, sum_covisits
 from models.signals.neighbour_lists import SIZES
 from models.signals.registry import KNOTS, LAYOUT, PLACES, fill
 from models.signals.signal import Asked, Columns, Items, Scratch, Visits
@@ -18,30 +18,30 @@ from models.signals.text_affinity import OWN_LATEST
 from models.text.nearest import best_of
 
 PROBES = 256
-"""Lists that a search may look into."""
+"""The most inverted lists that one search reads."""
 MET = 2 * LATEST * SIZES[-1]
-"""Co-visit sums that one question can have."""
+"""The most co-visit sums that one question can have."""
 LAST_EPOCH = 2**30 - 1
 ARMS = FULL, TARGET_ALONE, TEXT_ALONE, POPULARITY_ALONE = range(4)
-"""Whose rank an event gets: columns of `Ranks.rank`."""
+"""The arms that rank each event: columns of `Ranks.rank`."""
 TEXT, POPULAR = PLACES["text"], PLACES["popularity_3d"]
 TOP = 10
 
 
 class Proposed(NamedTuple):
-    """The candidates of n questions. values: (n, columns, room); rows: (n, room) item rows; sizes: (n,) how many."""
+    """The candidates of n questions. values: (n, columns, room). rows: (n, room) items. sizes: (n,) their number."""
 
     values: NDArray[np.float32]
     rows: NDArray[np.int32]
     sizes: NDArray[np.int64]
 
     def part(self, places: slice) -> Proposed:
-        """Return room for some of the questions."""
+        """Return views of some of the questions."""
         return Proposed(self.values[places], self.rows[places], self.sizes[places])
 
 
 class Weighing(NamedTuple):
-    """A ranker's state as a kernel sees it: see `ConditionalLogit`. places: where its signals lie."""
+    """The state of a `ConditionalLogit` as a kernel reads it. places: (signals,) the column of each signal."""
 
     weights: NDArray[np.float64]
     squares: NDArray[np.float64]
@@ -50,10 +50,11 @@ class Weighing(NamedTuple):
 
 
 class Ranks(NamedTuple):
-    """What became of n events. rank: (n, arms) 0 the best, ties count against it; -1: not ranked.
+    """The ranks of the items of n events.
 
-    An item that is no candidate ranks after all candidates. chosen: (n,) its place among them, -1 for none. top:
-    (n, 10) rows of the highest, in order, -1 for none.
+    rank: (n, arms) 0 is best; ties count against the item; an item that is no candidate ranks after all candidates;
+    -1 if it was not ranked. chosen: (n,) the item's place among the candidates, or -1. top: (n, 10) item rows of the
+    highest scores in order, then -1.
     """
 
     rank: NDArray[np.int64]
@@ -62,7 +63,7 @@ class Ranks(NamedTuple):
 
 
 def room_for(questions: int) -> Proposed:
-    """Return room for the candidates of so many questions."""
+    """Allocate the candidates of this many questions."""
     shape = (questions, len(LAYOUT), ROOM)
     return Proposed(
         np.zeros(shape, np.float32), np.zeros((questions, ROOM), np.int32), np.zeros(questions, np.int64)
@@ -70,7 +71,7 @@ def room_for(questions: int) -> Proposed:
 
 
 def scratch_for(slots: int, rows: int, dim: int) -> Scratch:
-    """Return room for one thread. slots: of co-visits. rows: items of the largest domain. dim: of text directions."""
+    """Allocate the working memory of one thread. slots: of co-visits. rows: items of a domain. dim: of text."""
     return Scratch(
         np.zeros(1, np.int64), np.zeros(slots, np.int64), np.zeros(rows, np.int64), np.zeros(rows, np.int32),
         np.zeros((MET, SUMS), np.float32), np.zeros(MET, np.int32), np.zeros((len(PROPOSING), MET), np.int32),
@@ -79,7 +80,7 @@ def scratch_for(slots: int, rows: int, dim: int) -> Scratch:
 
 
 class Known(NamedTuple):
-    """What stands still while questions are answered."""
+    """What does not change while questions are answered."""
 
     asked: Asked
     items: Items
@@ -88,7 +89,10 @@ class Known(NamedTuple):
 
 @kernel
 def propose(known: Known, scratch: Scratch, wanted: NDArray[np.int64], include: int, out: Proposed) -> None:
-    """Write the candidates of the questions `wanted`, and their columns. include: a row that is one anyway, or -1."""
+    """Write the candidates of the questions `wanted` and their columns.
+
+    wanted: (n,) places in `known.asked`. include: an item row that becomes a candidate in any case, or -1.
+    """
     asked, items, visits = known
     for n in range(len(wanted)):
         event = wanted[n]
@@ -98,8 +102,8 @@ def propose(known: Known, scratch: Scratch, wanted: NDArray[np.int64], include: 
         rows = out.rows[n]
         out.sizes[n] = 0
         if item >= 0 and (not items.open[item] or scratch.stamp[item] == 2 * scratch.epoch[0]):
-            continue  # the user has had it, or it may not be recommended: it has no rank
-        met = spread(event, asked, items, visits, scratch)
+            continue  # the user has had the item, or it may not be recommended, so it has no rank
+        met = sum_covisits(event, asked, items, visits, scratch)
         count = choose(event, met, asked, items, scratch, rows)
         if include >= 0 and scratch.stamp[include] != 2 * scratch.epoch[0] + 1:
             rows[count] = include
@@ -110,7 +114,7 @@ def propose(known: Known, scratch: Scratch, wanted: NDArray[np.int64], include: 
 
 @kernel
 def place_of(rows: NDArray[np.int32], count: int, row: int) -> int:
-    """Return where a row stands among the candidates, -1 without."""
+    """Return the place of an item row among the candidates, (room,), or -1."""
     found = -1
     for c in range(count):
         if rows[c] == row:
@@ -122,7 +126,7 @@ def place_of(rows: NDArray[np.int32], count: int, row: int) -> int:
 def write_top(
     rows: NDArray[np.int32], scores: NDArray[np.float32], count: int, out: NDArray[np.int32]
 ) -> None:
-    """Write the rows of the highest scores, highest first and the earlier first among equals; -1 for none."""
+    """Write the rows of the highest scores to `out`, (k,), highest first, then -1. Equals keep their order."""
     held = 0
     best = np.zeros(len(out), np.float32)
     out[:] = -1
@@ -138,7 +142,7 @@ def write_top(
 
 
 class Case(NamedTuple):
-    """One question and its candidates. n: their place in `proposed`."""
+    """One question, at place `event` of `asked`, and its candidates, at place `n` of `proposed`."""
 
     asked: Asked
     event: int
@@ -148,7 +152,7 @@ class Case(NamedTuple):
 
 @kernel
 def weigh(case: Case, weighing: Weighing, scores: NDArray[np.float32], w: NDArray[np.float32]) -> None:
-    """Write the candidates' scores of one question, and the weights w they were made with."""
+    """Write the scores of one question's candidates, (room,), and the weights w that made them, (5 · signals,)."""
     asked, event, proposed, n = case
     user, users = asked.user[event], weighing.users
     bucket, gap = part_rows(asked.events[event], asked.gap[event])
@@ -161,7 +165,7 @@ def weigh(case: Case, weighing: Weighing, scores: NDArray[np.float32], w: NDArra
 def learn_choice(
     case: Case, weighing: Weighing, chosen: int, scores: NDArray[np.float32], g: NDArray[np.float32]
 ) -> None:
-    """Take one step towards the chosen candidate. scores: what `weigh` wrote, used up. g: room for the gradient."""
+    """Take one gradient step towards the chosen candidate. scores: of `weigh`, overwritten. g: working memory, as w."""
     asked, event, proposed, n = case
     user, users = asked.user[event], weighing.users
     bucket, gap = part_rows(asked.events[event], asked.gap[event])
@@ -171,7 +175,7 @@ def learn_choice(
 
 
 class Rankers(NamedTuple):
-    """Both rankers of a domain. alone: the target-only one; one without weights is left out."""
+    """Both rankers of a domain. alone: the target-only ranker, with empty arrays if the domain has none."""
 
     full: Weighing
     alone: Weighing
@@ -180,7 +184,7 @@ class Rankers(NamedTuple):
 @kernel
 def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, rankers: Rankers, learn: bool,
           out: Ranks) -> None:  # fmt: skip
-    """Rank the chosen item of each event by every arm, before it is learned; then learn it, event by event."""
+    """Rank the items of the events `wanted`, (n,), by every arm; learn each choice if `learn`. out: written."""
     full, alone = rankers
     scores = np.empty(proposed.rows.shape[1], np.float32)
     w = np.empty(full.weights.shape[1], np.float32)
@@ -214,7 +218,11 @@ def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, rankers: 
 @kernel
 def judge_again(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, weighing: Weighing,
                 chosen: NDArray[np.int64], rank: NDArray[np.int64]) -> None:  # fmt: skip
-    """Rank the chosen candidates (n,) by these weights, -1 for none, and learn each: weights only, no users' slopes."""
+    """Rank the chosen candidates by other weights, and let these weights learn each choice.
+
+    The users' slopes add to the scores but do not learn. chosen: (n,) places among the candidates, -1 for none. rank:
+    (n,), written; -1 where nothing was chosen.
+    """
     scores = np.empty(proposed.rows.shape[1], np.float32)
     w = np.empty(weighing.weights.shape[1], np.float32)
     shared = Weighing(weighing.weights, weighing.squares, weighing.users[:0], weighing.places)
@@ -228,9 +236,7 @@ def judge_again(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, wei
 
 
 class Listed(NamedTuple):
-    """The best k of n questions, best first. rows: (n, k) item rows, -1 for none. scores: (n, k). parts:
-    (n, k, signals) what each signal adds to the score.
-    """
+    """The best k candidates of n questions: item rows (n, k), -1 for none; scores (n, k); parts (n, k, signals)."""
 
     rows: NDArray[np.int32]
     scores: NDArray[np.float64]
@@ -240,7 +246,7 @@ class Listed(NamedTuple):
 @kernel
 def contribute(values: NDArray[np.float32], places: NDArray[np.int64], c: int, w: NDArray[np.float32],
                out: NDArray[np.float64]) -> float:  # fmt: skip
-    """Write what each signal adds to the score of candidate c, (signals,); return their sum."""
+    """Write what each signal adds to the score of candidate c, (signals,), and return the sum."""
     signals, total = len(places), 0.0
     for f in range(signals):
         out[f] = 0.0
@@ -259,7 +265,7 @@ def contribute(values: NDArray[np.float32], places: NDArray[np.int64], c: int, w
 def list_best(
     asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, weighing: Weighing, out: Listed
 ) -> None:
-    """Write the best candidates of each question, and why."""
+    """Write the best candidates of each question with what each signal adds. out: written."""
     scores = np.empty(proposed.rows.shape[1], np.float32)
     w = np.empty(weighing.weights.shape[1], np.float32)
     out.rows[:] = -1

@@ -1,4 +1,4 @@
-"""Ranks a domain's items for users and learns, event by event, how much each signal counts."""
+"""Rank a domain's items for users, and learn from each event how much each signal counts."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ from models.signals.item_statistics import ItemStatistics
 from models.signals.registry import ALL, KNOTS, NAMES, PRIOR, TARGET_ONLY
 from models.signals.signal import Asked, Items, Scratch
 from models.signals.text_affinity import add_to_profiles, normalise
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done, Recalled, Seen
 
 WORTH_SPLITTING = 16
-"""A thread is given this many questions at least: handing over costs what one question costs."""
+"""The least number of questions for a thread, because starting one costs as much as a question."""
 BLOCK = 64
-"""Lists are made for so many users at a time, which bounds the room for their candidates."""
+"""The number of users whose lists are made together, which bounds the memory for their candidates."""
 NO_PLACES = np.zeros(0, np.int64)
 
 
-class Ranker(Live):
-    """For every batch: `ask`, `score`, which may learn the choices, then `statistics.fold`. Times are seconds.
+class Ranker(Checkpointed):
+    """The ranker of all domains. For every batch call `ask`, then `score`, then `statistics.fold`. Times are seconds.
 
-    A target of several domains has two rankers over the same columns: one of all signals, and one that knows the target
-    alone, to compare with.
+    A target among several domains has two conditional logits over the same columns: one with all signals, and a
+    target-only one to compare with, which knows no other domain.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class Ranker(Live):
         catalogues: list[Catalogue],
         compare: bool = True,
         threads: int = 1,
-        users: Touched | None = None,
+        users: DirtyKeys | None = None,
     ) -> None:
-        """compare: whether targets have a target-only ranker. users: marks of user rows."""
+        """Begin without events. compare: whether targets get a target-only ranker. users: dirty user rows."""
         self.catalogues = catalogues
         self.domains = list(domains)
         self.statistics = ItemStatistics(catalogues, [domain.recommend for domain in domains])
@@ -73,14 +73,15 @@ class Ranker(Live):
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._scratch: list[Scratch] = []
         self._room: dict[int, Proposed] = {}
-        """Of each domain: a batch holds events of several, and their candidates are looked at after all are scored."""
+        """Candidates by domain. The candidates of all domains of a batch are read after all were scored."""
 
     # Questions
 
     def ask(self, done: Done, recalled: Recalled, seen: Seen, vectors: NDArray[np.float32]) -> Asked:
-        """Return what is known of the users of events, or of those who are to get lists.
+        """Return what the ranker knows of the users of B events or lists.
 
-        vectors: (B, D) the users in the network's space.
+        done: the questions; recalled, seen: what their users did before. vectors: (B, D) the users in the network's
+        space.
         """
         shape = recalled.row.shape
         counts, slots = np.ones(shape, np.float32), np.full(shape, -1, np.int32)
@@ -106,7 +107,7 @@ class Ranker(Live):
     def _items(self, domain: int, space: Space) -> Items:
         catalogue, statistics = self.catalogues[domain], self.statistics
         size = catalogue.size
-        statistics.reserve(domain, size)  # nothing new, where whoever gives out rows has done so
+        statistics.reserve(domain, size)  # does nothing if the owner of the rows has reserved them
         popularity, experience = statistics.popularity[domain], statistics.experience[domain]
         directions, index = catalogue.directions, catalogue.row_by_hash
         return Items(
@@ -118,7 +119,7 @@ class Ranker(Live):
     def _propose(
         self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], include: int = -1
     ) -> Proposed:
-        """Return the candidates of these questions; the domain's next call overwrites them."""
+        """Return the candidates of the questions `wanted`, (n,). The next call for this domain overwrites them."""
         if domain not in self._room or len(wanted) > len(self._room[domain].sizes):
             self._room[domain] = room_for(len(wanted))
         room = self._room[domain].part(slice(len(wanted)))
@@ -163,9 +164,9 @@ class Ranker(Live):
     def score(
         self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], learn: bool
     ) -> Judged:
-        """Rank the items of events of one domain, and learn the choices if asked to. wanted: (n,) places in `asked`.
+        """Rank the items of events of one domain, and learn the choices if `learn`.
 
-        What is returned is valid until the next call.
+        wanted: (n,) places of the events in `asked`. The result is valid until the next call.
         """
         proposed = self._propose(domain, asked, space, wanted)
         count = len(wanted)
@@ -186,7 +187,10 @@ class Ranker(Live):
     def recommend(
         self, domain: int, asked: Asked, space: Space, k: int, only: str | None = None, alone: bool = False
     ) -> list[Ranked]:
-        """Return the best k items of each question. only: the signal whose value is the score. alone: target-only."""
+        """Return the best k items of each question.
+
+        only: the one signal that is the score, None for all. alone: use the target-only ranker.
+        """
         lists = []
         weighing = self._lister(domain, only, alone)
         for begin in range(0, len(asked.user), BLOCK):
@@ -198,7 +202,10 @@ class Ranker(Live):
     def explain(
         self, domain: int, asked: Asked, space: Space, item: int, only: str | None = None, alone: bool = False
     ) -> Ranked:
-        """Return one item's score and contributions for the first question, whether it would be recommended or not."""
+        """Return the score and the contributions of one item for the first question, even if it is not eligible.
+
+        item: its row. only, alone: see `recommend`.
+        """
         first = np.zeros(1, np.int64)
         proposed = self._propose(domain, asked, space, first, include=item)
         ranked = _listed(asked, first, proposed, self._lister(domain, only, alone), len(proposed.rows[0]))[0]
@@ -236,7 +243,7 @@ class Ranker(Live):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state; target-only rankers that it lacks begin anew."""
+        """Take up a state. Target-only rankers that it lacks begin anew."""
         self.statistics.load(state["signals"])
         for domain, catalogue in enumerate(self.catalogues):
             self.statistics.reserve(domain, catalogue.size)

@@ -1,4 +1,4 @@
-"""What a ranker is told of the network, and what it answers."""
+"""Define what the ranker gets from the network, and what it returns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from models.text.nearest import Lists
 
 
 class Space(NamedTuple):
-    """The network's space: users (B, D), items of one domain (rows, D) and their index. No items: no network."""
+    """The network's vectors: users (B, D), items of one domain (rows, D), and the items' index.
+
+    Without items there is no network.
+    """
 
     users: NDArray[np.float32]
     items: NDArray[np.float32]
@@ -23,9 +26,9 @@ class Space(NamedTuple):
 
 
 class Ranked(NamedTuple):
-    """One user's list, best first: rows (k,), scores (k,), contributions (k, signals), the signals' `names`.
+    """One user's list, best first: rows (k,), scores (k,), contributions (k, signals) and the signals' names.
 
-    `contributions.sum(1)` is `scores`.
+    The contributions of an item add up to its score.
     """
 
     rows: NDArray[np.int64]
@@ -35,7 +38,7 @@ class Ranked(NamedTuple):
 
 
 class Choices(NamedTuple):
-    """One event's candidates. values: (columns, C). rows: (C,). chosen: the item's place, -1 for none."""
+    """The C candidates of one event. values: (columns, C). rows: (C,). chosen: the item's place, -1 for none."""
 
     values: NDArray[np.float32]
     rows: NDArray[np.int32]
@@ -43,7 +46,7 @@ class Choices(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What the ranker said of events of one domain. wanted: (n,) their places in the batch."""
+    """The rankings of n events of one domain. wanted: (n,) their places in the batch."""
 
     wanted: NDArray[np.int64]
     asked: Asked
@@ -60,10 +63,10 @@ class Judged(NamedTuple):
     def choose_again(
         self, challenger: ConditionalLogit, champion: ConditionalLogit, places: slice
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rank the chosen items by other weights, and let these learn; return both ranks of each, (n,).
+        """Rank the chosen items by the challenger's weights, let these learn, and return the ranks by both, (n,) each.
 
-        champion: whose weights ranked first, and whose slopes both add; only the challenger's weights learn.
-        places: of the events in the batch.
+        champion: its weights made the first ranks, and its users' slopes count in both. Only the challenger's weights
+        learn. places: of the events in the batch.
         """
         some = slice(*np.searchsorted(self.wanted, (places.start, places.stop)).tolist())
         chosen, first = self.ranks.chosen[some], self.ranks.rank[some, FULL]

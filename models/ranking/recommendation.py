@@ -1,4 +1,4 @@
-"""From a ranking to a list for people: titles, reasons, and diversity."""
+"""Turn a ranking into a list for people, with titles, reasons, and diversity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.ranking.rankings import Ranked
 from models.tables.catalogue import Catalogue
 
 DIVERSE_POOL = 3
-"""Diversity chooses among this many times the items that are wanted."""
+"""Diversity chooses among this many times the wanted items."""
 
 
 class Recommendation(msgspec.Struct, frozen=True):
@@ -25,7 +25,7 @@ class Recommendation(msgspec.Struct, frozen=True):
 
 
 def pool_size(k: int, diversity: float) -> int:
-    """Return how many items must be ranked for a list of `k`."""
+    """Return the number of items to rank for a list of `k`."""
     return k * DIVERSE_POOL if diversity > 0 else k
 
 
@@ -34,7 +34,7 @@ def to_list(
 ) -> list[Recommendation]:
     """Return the best `k` of a ranking, the first `explained` with their reasons.
 
-    diversity: 0 by score alone; up to 1 items unlike those above them come first.
+    diversity: 0 to order by score alone; the nearer to 1, the more an item must differ from those above it.
     """
     some: slice | NDArray[np.int64] = slice(k)
     if diversity > 0:

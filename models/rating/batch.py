@@ -1,8 +1,8 @@
 """Predict and learn a batch of ratings in order, compiled: the equations of all blocks, one after the other.
 
-An error e of variance S = 1 + Σ (variances of the blocks), in units of the noise, is shared out: each block moves by
-its own share of S. What an error teaches has two halves, so that they may be in two processes: `learn_user` changes
-the user's own state, `fold` that of the item and what all share.
+An error e has the variance S = 1 + Σ (variances of the blocks), in units of the noise. Each block moves by its share of
+S. Learning an error has two halves, which may run in two processes: `learn_user` changes the user's own state, and
+`fold` changes the item's state and all shared state.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ from models.rating.user_taste import (
 EVERYWHERE, DOMAIN, USER, USER_DOMAIN, ITEM, CONTEXT, CONTEXT_DOMAIN, EXTERNAL, EXTERNAL_DOMAIN = range(9)
 """Kinds of biases, in the order of `bias.PRIOR_STRENGTH`."""
 ERROR, INNOVATION, THETA = 0, 1, 2
-"""Columns of lessons; θ_u takes all from its own on."""
+"""Columns of lessons. The taste θ_u takes all columns from THETA on."""
 
 
 class Rates(NamedTuple):
-    """By kind of bias (9,): the variance of a weight that was never used, and what a variance gains at each use."""
+    """Variances by kind of bias, (9,). prior: of a weight before its first use. drift: added at each use."""
 
     prior: NDArray[np.float64]
     drift: NDArray[np.float64]
 
 
 class Domains(NamedTuple):
-    """By domain (D,). unit: a quarter of the range [low, high]; sums, counts: of the ratings so far."""
+    """Scales and ratings of D domains. unit: a quarter of the range [low, high]. sums, counts: of ratings so far."""
 
     unit: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -66,7 +66,7 @@ class Domains(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """Everything that the rating model knows."""
+    """All tables of the rating model."""
 
     bias: BiasArrays
     rates: Rates
@@ -77,7 +77,7 @@ class Tables(NamedTuple):
 
 
 class Events(NamedTuple):
-    """B events as `RatedBatch` describes them, with contexts as slots: event n has those from start[n] on."""
+    """B events with the fields of `RatedBatch`, and their contexts as slots: event n has those from start[n] on."""
 
     domain: NDArray[np.int64]
     user: NDArray[np.int64]
@@ -89,11 +89,11 @@ class Events(NamedTuple):
     start: NDArray[np.int64]
     """(B + 1,)"""
     slots: NDArray[np.int64]
-    """(contexts, 2): the slot of each context's shared and of its domain's weight, -1 for an unknown one."""
+    """(contexts, 2): the slots of each context's shared weight and of its domain's weight, -1 for an unknown one."""
 
 
 class Work(NamedTuple):
-    """What one event is computed in; dim numbers an item vector, m weights of a taste, k of them on the vector."""
+    """Working memory of one event. dim: length of an item vector. m: weights of a taste, k of them on the vector."""
 
     x: NDArray[np.float64]
     """(dim,): the scaled item vector."""
@@ -111,17 +111,20 @@ class Work(NamedTuple):
 
 @kernel
 def make_work(tables: Tables) -> Work:
-    """Return room for one event."""
+    """Allocate the working memory of one event."""
     dim, m = len(tables.text.mean), tables.taste.mean.shape[1]
     return Work(np.zeros(dim), np.zeros(dim), np.zeros(m), np.zeros(m), np.zeros(m), np.zeros(m - LEADING))
 
 
 @kernel
 def censored_residual(value: float, total: float, low: float, high: float) -> float:
-    """Return observed less predicted, in quarters of the range [low, high].
+    """Return the observed value minus the predicted one, in quarters of the range [low, high].
 
-    0 where both lie at the same end of the scale or beyond: of a censored value only the side is known (Tobin 1958,
-    "Estimation of relationships for limited dependent variables").
+    It is 0 where both lie at or beyond the same end of the scale: the value is censored (Tobin 1958, "Estimation of
+    relationships for limited dependent variables"). Here 4 - 3, and 5 where 5.5 was predicted:
+
+    >>> censored_residual(4.0, 3.0, 1.0, 5.0), censored_residual(5.0, 5.5, 1.0, 5.0)
+    (1.0, 0.0)
     """
     if (value >= high and total > high) or (value <= low and total < low):
         return 0.0
@@ -130,13 +133,13 @@ def censored_residual(value: float, total: float, low: float, high: float) -> fl
 
 @kernel
 def weight_at(cells: NDArray[Any], slot: int) -> float:
-    """Return the weight in this slot; 0 for the slot -1."""
+    """Return the weight in this slot, or 0 for the slot -1. cells: (slots, 2 or more), weights first."""
     return cells[slot, 0] if slot >= 0 else 0.0
 
 
 @kernel
 def predict_event(tables: Tables, events: Events, n: int, work: Work, parts: NDArray[Any]) -> None:
-    """Write the parts (12,) of event n in rating units, and what learning it needs into `work`; change no table."""
+    """Predict event n and change no table. parts: (12,), written in rating units. work: written for `learn_event`."""
     domain, user, item = events.domain[n], events.user[n], events.item[n]
     bias, domains, theta, phi = tables.bias, tables.domains, work.theta, work.phi
     unit = domains.unit[domain]
@@ -192,7 +195,7 @@ def bias_variance(tables: Tables, events: Events, n: int) -> float:
 
 @kernel
 def learn_user(tables: Tables, events: Events, n: int, work: Work, error: float, innovation: float) -> None:
-    """Let the user's own biases and taste take their share of an error. work: of `predict_event` and the gains."""
+    """Move the user's own biases and taste by their share of an error; see `learn_event`. work: `taste_gain`."""
     bias, prior, drift = tables.bias, tables.rates.prior, tables.rates.drift
     domain, user = events.domain[n], events.user[n]
     learn_weight(bias.user[user], 1.0, prior[USER], drift[USER], error, innovation)
@@ -203,9 +206,9 @@ def learn_user(tables: Tables, events: Events, n: int, work: Work, error: float,
 
 @kernel
 def fold(tables: Tables, events: Events, n: int, work: Work, error: float, innovation: float) -> None:
-    """Let the item and what all share take their share of an error; of the user only θ_u is read, from `work`.
+    """Move the item's state and all shared state by their share of an error; see `learn_event`.
 
-    work: `x`, `text_gain` and `theta` of the event.
+    work: `x`, `text_gain` and `theta` of the event. The user's tables are not read.
     """
     bias, prior, drift = tables.bias, tables.rates.prior, tables.rates.drift
     domain, item = events.domain[n], events.item[n]
@@ -233,7 +236,11 @@ def fold(tables: Tables, events: Events, n: int, work: Work, error: float, innov
 def learn_event(
     tables: Tables, events: Events, n: int, work: Work, total: float, lesson: NDArray[Any]
 ) -> None:
-    """Learn event n after `predict_event`. total: the prediction. lesson: (2 + k,), written for `fold_events`."""
+    """Learn event n after `predict_event`.
+
+    total: the prediction in rating units. lesson: (2 + k,), written for `fold_events`: the error in quarters of the
+    range, its innovation S in units of the noise, and θ_u.
+    """
     domain, user, item = events.domain[n], events.user[n], events.item[n]
     error = censored_residual(events.value[n], total, tables.domains.low[domain], tables.domains.high[domain])
     advance_taste(tables.taste, user, events.time[n])
@@ -245,7 +252,7 @@ def learn_event(
     innovation += taste_gain(tables.taste, user, work.phi, work.taste_gain)
     innovation += offset_variance(tables.items, domain, item, theta, work.uncertainty)
     lesson[ERROR], lesson[INNOVATION] = error, innovation
-    for k in range(len(theta)):  # an assignment of slices would compile numba's text functions for its error
+    for k in range(len(theta)):  # assigning a slice would compile numba's text functions for an error message
         lesson[THETA + k] = theta[k]
     learn_user(tables, events, n, work, error, innovation)
     fold(tables, events, n, work, error, innovation)
@@ -261,9 +268,9 @@ def predict_events(tables: Tables, events: Events, parts: NDArray[Any]) -> None:
 
 @kernel
 def learn_events(tables: Tables, events: Events, parts: NDArray[Any], lessons: NDArray[Any]) -> None:
-    """Predict each event from all before it, then learn it, unless it has no value, user or item.
+    """Predict each event from all events before it, then learn it if it has a value, a user and an item.
 
-    parts: (B, 12), written. lessons: (B, 2 + k), written: error, innovation and θ_u; nan for what was not learned.
+    parts: (B, 12), written. lessons: (B, 2 + k), written: error, innovation and θ_u, or nan where nothing was learned.
     """
     work = make_work(tables)
     for n in range(len(events.domain)):
@@ -278,10 +285,7 @@ def learn_events(tables: Tables, events: Events, parts: NDArray[Any], lessons: N
 
 @kernel
 def fold_events(tables: Tables, events: Events, lessons: NDArray[Any]) -> None:
-    """Learn of items and of what all share from events that another process predicted and learned of their users.
-
-    lessons: (B, 2 + k), what its `learn_events` wrote. Users' tables are neither read nor written.
-    """
+    """Learn items and shared state from events whose users another process has learned. lessons: of `learn_events`."""
     work = make_work(tables)
     for n in range(len(events.domain)):
         if not np.isnan(lessons[n, ERROR]) and events.item[n] >= 0:

@@ -1,4 +1,4 @@
-"""Where, who and what: additive biases as one linear model, a River regressor whose steps go by what is certain."""
+"""Learn additive biases of domains, users, items and contexts: one linear model, a River regressor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from river.base import Regressor
 
 from models.kernels import kernel
 from models.rating.named_cells import VARIANCE, WEIGHT, Cells, NamedCells
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 
 PRIOR_STRENGTH = {
     "everywhere": 2.0,
@@ -23,7 +23,7 @@ PRIOR_STRENGTH = {
     "external": 3.0,
     "external@domain": 20.0,
 }
-"""How many events the belief "this weight is 0" is worth: the k of a step 1 / (n + k)."""
+"""The number of events that the belief "this weight is 0" counts as, by kind: the k of a step 1 / (n + k)."""
 
 DRIFT = {
     "domain": 1e-5,
@@ -34,24 +34,24 @@ DRIFT = {
     "external": 1e-5,
     "external@domain": 1e-5,
 }
-"""What a weight's variance gains at each use: its step settles near √drift, it follows the last 1 / √drift
-uses. Kinds that are not named here stand still."""
+"""What is added to a weight's variance at each use, by kind. The step settles near √drift, so the weight follows its
+last 1 / √drift uses. Kinds that are not here have no drift."""
 
 OTHER_STRENGTH = 1.0
-"""The prior strength of a feature of no kind that is named."""
+"""The prior strength of a feature of another kind."""
 
 LEAST_LEFT = 1e-12
-"""The share of a variance that a step leaves at least: 0 would mean a weight that was never used."""
+"""The least share of a variance that a step leaves, because 0 marks a weight that was never used."""
 
 
 def kind(name: str) -> str:
-    """Return what stands before the colon: `user:42` is of kind `user`."""
+    """Return the part before the colon: `user:42` is of kind `user`."""
     return name.partition(":")[0]
 
 
 @kernel
 def variance_of(cell: NDArray[Any], prior: float) -> float:
-    """Return the variance of a weight; `prior` before its first use. cell: (2,), weight and variance."""
+    """Return the variance of a weight, `prior` before its first use. cell: (2,) weight and variance."""
     return cell[VARIANCE] if cell[VARIANCE] > 0.0 else prior
 
 
@@ -59,13 +59,14 @@ def variance_of(cell: NDArray[Any], prior: float) -> float:
 def learn_weight(
     cell: NDArray[Any], x: float, prior: float, drift: float, error: float, innovation: float
 ) -> None:
-    """Take one step of a Kalman filter with a diagonal covariance, on one weight. The unit of variance is the noise.
+    """Take one step of a Kalman filter with a diagonal covariance, on one weight.
 
         w += v x e / S,   v += drift - (v x)² / S
 
-    Alone, from v = 1 / k, that is the step 1 / (n + k) after n uses; among others, each weight takes its share.
-    cell: (2,), weight w and variance v, changed in place. error: e, observed less predicted. innovation: S, the
-    variance of e. Source: Kalman (1960), "A new approach to linear filtering and prediction problems".
+    A weight alone, from v = 1 / k, takes the step 1 / (n + k) after n uses. Among others it takes its share. Variances
+    are in units of the noise. cell: (2,) weight w and variance v, changed in place. error: e, observed minus predicted.
+    innovation: S, the variance of e. Source: Kalman (1960), "A new approach to linear filtering and prediction
+    problems".
     """
     variance = cell[VARIANCE] if cell[VARIANCE] > 0.0 else prior
     gain = variance * x
@@ -76,10 +77,10 @@ def learn_weight(
 def inputs(
     domain: str, user_id: str, item_id: str, context: Iterable[str] = (), external: float = 0.0
 ) -> dict[str, float]:
-    """Return the features of one rating: each fact twice, for all domains and for its own.
+    """Return the features of one rating: each fact twice, once for all domains and once for its own.
 
-    What holds everywhere goes to the shared weight, the difference to the domain's. Source: Daumé (2007),
-    "Frustratingly easy domain adaptation".
+    The shared weight learns what holds everywhere, the domain's weight learns the difference. context: feature names.
+    external: the network's residual. Source: Daumé (2007), "Frustratingly easy domain adaptation".
     """
     named = {
         "everywhere:": 1.0,
@@ -95,7 +96,7 @@ def inputs(
     return named
 
 
-class BiasRegression(Regressor, Live):  # type: ignore[misc]
+class BiasRegression(Regressor, Checkpointed):  # type: ignore[misc]
     """ŷ = Σ w_j x_j, where each weight is a Gaussian belief of its own: a Kalman filter with a diagonal covariance.
 
     A feature's name says its kind before a colon (`user:42`); prior strength and drift go by kind.
@@ -103,12 +104,12 @@ class BiasRegression(Regressor, Live):  # type: ignore[misc]
     Parameters
     ----------
     prior_strength
-        By kind: how many events the belief "this weight is 0" is worth. `PRIOR_STRENGTH` by default.
+        By kind: the number of events that the belief "this weight is 0" counts as. `PRIOR_STRENGTH` by default.
     drift
-        By kind: what a weight's variance gains at each use. `DRIFT` by default.
+        By kind: what is added to a weight's variance at each use. `DRIFT` by default.
     storage
-        Makes the table that holds weight and variance of each name. By default names take slots of their own;
-        with `RowCells` they lie by the rows of users and items, where the compiled loop finds them.
+        Makes the table of weights and variances. By default it is a `NamedCells`. A `RowCells` stores them by the rows
+        of users and items, where the compiled loop finds them.
 
     Examples
     --------
@@ -136,11 +137,11 @@ class BiasRegression(Regressor, Live):  # type: ignore[misc]
         self.cells = storage()
 
     def predict_one(self, x: Mapping[Any, float]) -> float:
-        """Return ŷ; an unknown name counts 0. Changes nothing."""
+        """Return ŷ and change nothing. An unknown name counts 0."""
         return sum(self.weight(name) * value for name, value in x.items())
 
     def learn_one(self, x: Mapping[Any, float], y: float) -> None:
-        """Learn one observation that nothing but these weights explains."""
+        """Learn one observation that only these weights explain."""
         self.learn(x, y - self.predict_one(x), 1.0 + self.predictive_variance(x))
 
     def predictive_variance(self, x: Mapping[Any, float]) -> float:
@@ -148,18 +149,21 @@ class BiasRegression(Regressor, Live):  # type: ignore[misc]
         return sum(self.variance(name) * value * value for name, value in x.items())
 
     def learn(self, x: Mapping[Any, float], error: float, innovation: float) -> None:
-        """Learn from an error that other parts share. innovation: the variance of that error, ≥ 1 + that of ŷ."""
+        """Learn from an error that other parts of a model share.
+
+        innovation: the variance of the error in units of the noise, at least 1 + that of ŷ.
+        """
         for name, value in x.items():
             cell = self.cells.claim(name)
             learn_weight(cell, float(value), self._prior(name), self._drift(name), error, innovation)
 
     def weight(self, name: Any) -> float:
-        """Return the weight; 0 for an unknown name."""
+        """Return the weight, 0 for an unknown name."""
         cell = self.cells.find(name)
         return 0.0 if cell is None else float(cell[WEIGHT])
 
     def variance(self, name: Any) -> float:
-        """Return the weight's variance, in units of the noise; that of the prior for an unknown name."""
+        """Return the weight's variance in units of the noise, that of the prior for an unknown name."""
         cell = self.cells.find(name)
         return self._prior(name) if cell is None else float(cell[VARIANCE])
 
@@ -171,14 +175,14 @@ class BiasRegression(Regressor, Live):  # type: ignore[misc]
         return (DRIFT if self.drift is None else self.drift).get(kind(str(name)), 0.0)
 
     def terms(self, domain: str) -> dict[str, float]:
-        """Return the weights that correct the whole domain: its own, and the network's share."""
+        """Return the weights that correct the whole domain: its own, and that of the network's residual."""
         names = (f"domain:{domain}", f"external@domain:{domain}")
         return {name: self.weight(name) for name in names if self.cells.find(name) is not None}
 
     def absorb(self, other: BiasRegression) -> None:
-        """Take another model's weights on top of its own, with the other's uncertainty about them.
+        """Add another model's weights to the own ones, and take its variances.
 
-        Names that are not known here (any more: their user or item was evicted) are left out.
+        Names that are not known here are left out, for example of a user who was evicted meanwhile.
         """
         for name in other.cells.names():
             cell = self.cells.find(name)
@@ -202,8 +206,9 @@ class BiasRegression(Regressor, Live):  # type: ignore[misc]
         self.cells.forget(f"item:{domain}:{item_id}")
 
     def live(self) -> Any:
+        """Return what `load` takes."""
         return self.cells.live()
 
     def load(self, state: dict[str, Any]) -> None:
-        """Replace every weight. state: what `state` returned, or names with weights and variances."""
+        """Replace every weight. state: of `state`, or of an earlier version: names with weights and variances."""
         self.cells.load(state)

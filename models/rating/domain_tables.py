@@ -1,4 +1,4 @@
-"""Tables with a row an item, those of all domains in one array: compiled functions take one, not one a domain."""
+"""Keep tables with a row an item for all domains in one array, because compiled functions take one array."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.state.growing import room
 def widened(table: NDArray[Any], sizes: Sequence[int], rows: int) -> NDArray[Any]:
     """Return `table` (D, capacity, …) with a capacity of at least `rows`: the same one, or a larger copy with zeros.
 
-    sizes: (D,), the rows in use of each domain; the others are zero and take no memory until they are written.
+    sizes: (D,) the rows in use of each domain. The other rows are zero and take no memory until they are written.
     """
     capacity = table.shape[1]
     if rows <= capacity:
@@ -26,7 +26,7 @@ def widened(table: NDArray[Any], sizes: Sequence[int], rows: int) -> NDArray[Any
 
 
 def stacked(tables: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Return (D, capacity, …) of one table (rows, …) a domain."""
+    """Return the tables of D domains, (rows, …) each, as one table (D, capacity, …)."""
     sizes = [len(table) for table in tables]
     first = tables[0]
     empty = np.zeros((len(tables), 0, *first.shape[1:]), first.dtype)

@@ -1,4 +1,4 @@
-"""What the rating model is given of events, and what it says of a rating."""
+"""Define the input and the output of the rating model: events by rows, and the parts of a rating."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 
 class ResolvedEvent(NamedTuple):
-    """One event: its rows, the item's vector, and when it happened.
+    """One event by rows, with the item's vector and the time.
 
-    domain: index. user, item: rows, None for an id that is not resident. vector: (dim,) float32, zeros for an item
-    without text. context: bounded feature names. time: seconds since the epoch.
+    domain: index. user, item: rows, None for an id without a row. vector: (dim,) float32, zeros for an item without
+    text. context: bounded feature names. time: seconds since the epoch.
     """
 
     domain: int
@@ -26,16 +26,16 @@ class ResolvedEvent(NamedTuple):
 
 
 class RatedBatch(NamedTuple):
-    """B events in their order; an array has one entry an event."""
+    """B events in their order."""
 
     domain: NDArray[np.int64]
     """(B,): index."""
     user: NDArray[np.int64]
-    """(B,): row, -1 for an unknown user, for whom there is only a prediction."""
+    """(B,): row, -1 for an unknown user. The event is then only predicted."""
     item: NDArray[np.int64]
-    """(B,): row, -1 for an unknown item, of which there is only a prediction."""
+    """(B,): row, -1 for an unknown item. The event is then only predicted."""
     vectors: NDArray[np.float32]
-    """(B, dim): the items' vectors, zeros for one without text."""
+    """(B, dim): the items' vectors, zeros for an item without text."""
     value: NDArray[np.float64]
     """(B,): the rating; nan to predict only."""
     external: NDArray[np.float64]
@@ -43,10 +43,13 @@ class RatedBatch(NamedTuple):
     time: NDArray[np.float64]
     """(B,): seconds since the epoch."""
     context: Sequence[tuple[str, ...]]
-    """(B,): bounded feature names; mostly none."""
+    """(B,): bounded feature names, mostly none."""
 
     def of_one_domain(self, places: NDArray[np.int64]) -> RatedBatch:
-        """Return some of the events, all of one domain, as a model of that domain alone sees them: no network."""
+        """Return some events of one domain for a model that knows this domain only: index 0, and no network.
+
+        places: (n,) of the events.
+        """
         domain, none = np.zeros(len(places), np.int64), np.zeros(len(places))
         contexts = [self.context[n] for n in places.tolist()]
         return RatedBatch(
@@ -67,14 +70,14 @@ class RatingParts(msgspec.Struct, frozen=True, gc=False):
     """Contributions in rating units; their sum is the unclipped prediction."""
 
     mean: float = 0.0
-    """What ratings are in all domains: the middle of the range, corrected by the biases' shared intercept."""
+    """The middle of the range plus the intercept that all domains share."""
     domain: float = 0.0
-    """The domain's running correction of that."""
+    """The domain's running correction of `mean`."""
     context: float = 0.0
     user: float = 0.0
     """How much higher than others this user rates, everywhere and in this domain."""
     mood: float = 0.0
-    """The same for the present visit only."""
+    """How much higher than usual this user rates during the present visit."""
     item: float = 0.0
     """How much better than its text suggests this item is."""
     text: float = 0.0
@@ -86,9 +89,9 @@ class RatingParts(msgspec.Struct, frozen=True, gc=False):
     taste: float = 0.0
     """What this user thinks of such an item vector, beyond `text`."""
     external: float = 0.0
-    """The network's residual, as far as it proved right."""
+    """The network's residual times the weight that it has earned."""
     proposal: float = 0.0
-    """The network's residual as it came; kept for `learn`, no part of the sum."""
+    """The network's residual before it is weighed. It is no part of the sum."""
 
     @property
     def total(self) -> float:
@@ -96,7 +99,7 @@ class RatingParts(msgspec.Struct, frozen=True, gc=False):
         return sum(self.named().values())
 
     def named(self) -> dict[str, float]:
-        """Return the contributions by name."""
+        """Return the contributions by name, which add up to `total`."""
         return {name: getattr(self, name) for name in self.__struct_fields__ if name != "proposal"}
 
 

@@ -1,4 +1,4 @@
-"""What ratings add to an item's text: how often it was rated, and how its vector differs from its text's."""
+"""Learn from ratings how an item's vector differs from that of its text, and count its ratings."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.rating.domain_tables import stacked, widened
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live, Rows
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed, Rows
 
 OFFSET_STRENGTH = 12.0
-"""How many events the belief "this item is as its text says" is worth, on each axis."""
+"""The number of events that the belief "this item is as its text says" counts as, on each axis."""
 LOGS, EVENTS = 0, 1
 
 
 class ItemArrays(NamedTuple):
-    """Beliefs δ_i ~ N(offset, diag(variance)) by domain and item row; D domains, k axes."""
+    """Beliefs δ_i ~ N(offset, diag(variance)) by domain and item row, for D domains and k axes."""
 
     tally: NDArray[np.float64]
-    """(D, 2): the sum of the log counts that the domain's events met, and their number."""
+    """(D, 2): over the domain's ratings, the sum of log(1 + earlier ratings of the item), and the number of ratings."""
     ratings: NDArray[np.int32]
-    """(D, items): how many there were."""
+    """(D, items): the number of ratings."""
     offset: NDArray[np.float32]
     """(D, items, k)"""
     variance: NDArray[np.float32]
-    """(D, items, k); of an item without ratings it is not to be read."""
+    """(D, items, k): not set for an item without ratings; see `claim_item`."""
 
 
 @kernel
 def log_popularity(items: ItemArrays, domain: int, item: int) -> float:
-    """Return half the log count above its mean over the domain's events so far; 0 before them. item: -1: unknown."""
+    """Return half of log(1 + ratings of the item), minus its mean over the domain's ratings; 0 before the first.
+
+    item: a row, -1 for an unknown item.
+    """
     events = items.tally[domain, EVENTS]
     if events == 0.0:
         return 0.0
@@ -43,14 +46,17 @@ def log_popularity(items: ItemArrays, domain: int, item: int) -> float:
 
 @kernel
 def item_vector(items: ItemArrays, domain: int, item: int, x: NDArray[Any], head: NDArray[Any]) -> None:
-    """Write x_i + δ_i (k,): leading components of the scaled text vector x, and what ratings add. item: -1: unknown."""
+    """Write x_i + δ_i: the leading components of the text vector plus the learned offset.
+
+    item: a row, -1 for an unknown item. x: (dim,) the scaled text vector. head: (k,), written.
+    """
     for n in range(len(head)):
         head[n] = x[n] + items.offset[domain, item, n] if item >= 0 else x[n]
 
 
 @kernel
 def claim_item(items: ItemArrays, domain: int, item: int) -> None:
-    """Give an item without ratings the variance of its prior. Call before `offset_gain`."""
+    """Give an item without ratings the variance of its prior. Call it before `offset_variance`."""
     if items.ratings[domain, item] == 0:
         items.variance[domain, item] = 1.0 / OFFSET_STRENGTH
 
@@ -59,9 +65,9 @@ def claim_item(items: ItemArrays, domain: int, item: int) -> None:
 def offset_variance(
     items: ItemArrays, domain: int, item: int, theta: NDArray[Any], uncertainty: NDArray[Any]
 ) -> float:
-    """Return θ·Vθ + V·(variances of θ): the variance of θ_u · δ_i, the user's own uncertainty included.
+    """Return θ·Vθ + V·(variances of θ): the variance of θ_u · δ_i, including that of the user's weights.
 
-    theta: (k,), the user's weights on the item vector. uncertainty: (k,), their variances.
+    theta: (k,) the user's weights on the item vector. uncertainty: (k,) their variances.
     """
     total = 0.0
     for n in range(len(theta)):
@@ -75,8 +81,17 @@ def learn_offset(
 ) -> None:
     """Take one step of a diagonal Kalman filter:   δ_i += V θ_u e / S,   V -= (V θ_u)² / S.
 
-    theta: θ_u (k,). error: e, observed less predicted. innovation: S, the variance of e in units of the noise.
-    Source: Agarwal and Chen (2009), "Regression-based latent factor models", in its assumed-density form.
+    theta: θ_u (k,). error: e, observed minus predicted. innovation: S, the variance of e in units of the noise. Source:
+    Agarwal and Chen (2009), "Regression-based latent factor models", in its assumed-density form.
+
+    With V = 1/12, θ = 1 and S = 1 + 1/12 an error of 1 moves δ by 1/13, and V falls to 1/13:
+
+    >>> factors = ItemFactors(domains=1, width=1)
+    >>> factors.reserve(0, 1)
+    >>> claim_item(factors.arrays, 0, 0)
+    >>> learn_offset(factors.arrays, 0, 0, np.ones(1), 1.0, 1.0 + 1.0 / 12.0)
+    >>> round(13 * float(factors.arrays.offset[0, 0, 0]), 5), round(13 * float(factors.arrays.variance[0, 0, 0]), 5)
+    (1.0, 1.0)
     """
     for n in range(len(theta)):
         gain = items.variance[domain, item, n] * theta[n]
@@ -86,25 +101,25 @@ def learn_offset(
 
 @kernel
 def count_rating(items: ItemArrays, domain: int, item: int) -> None:
-    """Count one rating of the item, and the log count it met."""
+    """Count one rating of the item, and add log(1 + its earlier ratings) to the domain's sum."""
     items.tally[domain, LOGS] += np.log1p(np.float64(items.ratings[domain, item]))
     items.tally[domain, EVENTS] += 1.0
     items.ratings[domain, item] += 1
 
 
-class ItemFactors(Live):
-    """An item's vector is x_i = text_i + δ_i, with δ_i ~ N(0, 1 / OFFSET_STRENGTH) by domain and row.
+class ItemFactors(Checkpointed):
+    """Item factors with the text as their prior: x_i = text_i + δ_i, with δ_i ~ N(0, 1 / OFFSET_STRENGTH).
 
-    δ_i is learned from the item's raters, whose tastes θ_u are the inputs: an item factor with the text as its prior.
-    It starts as good as the text and needs no random start.
+    δ_i is learned from the ratings of the item, with the tastes θ_u of its raters as inputs. So an item begins as good
+    as its text, and needs no random start.
     """
 
     def __init__(self, domains: int, width: int) -> None:
-        """domains: D, their number. width: k, axes of an item's vector."""
-        self.written = [Touched() for _ in range(domains)]
-        """Item rows, by domain."""
+        """Begin without ratings. domains: D, their number. width: k, axes of an item's vector."""
+        self.written = [DirtyKeys() for _ in range(domains)]
+        """Dirty item rows, by domain."""
         self.sizes = [0] * domains
-        """Rows in use, by domain."""
+        """The number of rows in use, by domain."""
         self.arrays = ItemArrays(
             np.zeros((domains, 2)),
             np.zeros((domains, 0), np.int32),
@@ -126,6 +141,7 @@ class ItemFactors(Live):
                 table[domain, item] = 0
 
     def live(self) -> list[dict[str, Any]]:
+        """Return what `load` takes."""
         tables = self.arrays
         return [
             {
@@ -139,7 +155,7 @@ class ItemFactors(Live):
         ]
 
     def load(self, state: Sequence[dict[str, Any]]) -> None:
-        """Replace every row. state: one part a domain; those from before say `shift` for `offset`."""
+        """Replace every row. state: one part a domain; earlier versions say `shift` for `offset`."""
         self.sizes = [len(part["count"]) for part in state]
         self.arrays = ItemArrays(
             np.array([[float(part["logs"]), float(part["events"])] for part in state]),

@@ -1,4 +1,4 @@
-"""The rating a user will give: parts that add up, each a Gaussian belief, all learned from every error."""
+"""Predict the rating that a user will give as a sum of parts, each a Gaussian belief that learns from every error."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from models.rating.row_cells import Ids, RowCells
 from models.rating.text_prior import TextPrior
 from models.rating.user_taste import UserTaste
 from models.schema import Domain
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed
 
 TASTE_WIDTH = 16
-"""Leading components of the item vector that a user's taste is learned on; the text prior uses all of them."""
+"""Leading components of the item vector that a user's taste is learned on. The text prior uses all components."""
 Floats = NDArray[np.float64]
 
 
-class RatingModel(Live):
-    """rating = biases + text prior + θ_u · [1, mood, popularity, crowd, item vector] + noise.
+class RatingModel(Checkpointed):
+    """The rating model: rating = biases + text prior + θ_u · [1, mood, popularity, crowd, item vector] + noise.
 
-    Each block keeps its own Gaussian belief; blocks are taken as independent (assumed-density filtering).
-    An error e of variance S = 1 + Σ (variances of the blocks), in units of the noise, is shared out: a block moves by
-    its own share of S. A part that is sure of itself moves little, and a new user's error is not blamed on a
-    well-known item. Only ratios of variances matter, so there is no noise to estimate. `models/rating/batch.py` has
-    the loop. Source: Stern, Herbrich and Graepel (2009), "Matchbox". A domain's range is mapped to a width of 4.
+    Each block keeps its own Gaussian belief, and blocks count as independent (assumed-density filtering). An error e
+    has the variance S = 1 + Σ (variances of the blocks), in units of the noise. Each block moves by its share of S. So
+    a block that is certain moves little, and the error of a new user does not move a well-known item. Only ratios of
+    variances matter, so the noise need not be estimated. A domain's range is mapped to a width of 4.
+    `models/rating/batch.py` has the loop. Source: Stern, Herbrich and Graepel (2009), "Matchbox".
     """
 
     def __init__(
@@ -43,9 +43,11 @@ class RatingModel(Live):
         users: Ids | None = None,
         items: Sequence[Ids] | None = None,
     ) -> None:
-        """dim: numbers an item vector. forget: biases follow a changing world (`bias.DRIFT`); without, they settle on
-        all events alike. users, items: the ids by row, of items one table a domain; without them a bias is known by
-        row only, and not by its name.
+        """Begin without ratings.
+
+        dim: length of an item vector. forget: whether biases follow the latest events (`bias.DRIFT`) or weigh all
+        events alike. users: the table of user ids. items: one table of item ids a domain. Without these tables a bias
+        can be found by row but not by name.
         """
         self.domains = list(domains)
         low, high = np.array([d.rating_range for d in domains], np.float64).reshape(-1, 2).T.copy()
@@ -69,33 +71,33 @@ class RatingModel(Live):
         self.text = TextPrior(dim)
         self.items = ItemFactors(count, width)
         self.taste = UserTaste(width)
-        self.share_marks(Touched(), [Touched() for _ in domains])
+        self.share_marks(DirtyKeys(), [DirtyKeys() for _ in domains])
 
-    def share_marks(self, users: Touched, items: Sequence[Touched]) -> None:
-        """Mark rows that are written in these from now on, of items one a domain: other tables may share them."""
+    def share_marks(self, users: DirtyKeys, items: Sequence[DirtyKeys]) -> None:
+        """Mark written rows here from now on. Other tables may share these marks. items: one a domain."""
         self.taste.written = self.cells.user_rows = users
         self.items.written, self.cells.item_rows = list(items), list(items)
 
     def mean(self, domain: int) -> float:
-        """Return the running mean rating; the middle of the range before the first."""
+        """Return the running mean rating, the middle of the range before the first."""
         known = self._domains
         if known.counts[domain] == 0:
             return float(known.low[domain] + known.high[domain]) / 2.0
         return float(known.sums[domain] / known.counts[domain])
 
     def predict_batch(self, events: RatedBatch) -> Floats:
-        """Return the parts (B, 12) of each rating, in rating units; columns are the fields of `RatingParts`.
+        """Return the parts of each rating, (B, 12), in rating units. Columns are the fields of `RatingParts`.
 
-        Changes nothing, creates no row; values are not read.
+        This changes nothing, creates no row, and does not read the values of the events.
         """
         parts = np.zeros((len(events.domain), PARTS))
         batch.predict_events(self._tables(), self._compiled(events, None), parts)
         return parts
 
     def learn_batch(self, events: RatedBatch, lessons: Floats | None = None) -> Floats:
-        """Predict each rating from all before it, also earlier in the batch, then learn it; return the parts (B, 12).
+        """Predict each rating from all before it, also earlier in the batch, then learn it. Return the parts, (B, 12).
 
-        An event without value, user or item is predicted only. lessons: (B, 2 + k), written for `fold_batch`.
+        An event without value, user or item is only predicted. lessons: (B, 2 + k), written for `fold_batch`.
         """
         learned = ~np.isnan(events.value) & (events.user >= 0) & (events.item >= 0)
         self._reserve(events, learned)
@@ -107,9 +109,9 @@ class RatingModel(Live):
         return parts
 
     def fold_batch(self, events: RatedBatch, lessons: Floats) -> None:
-        """Learn of items, domains, contexts and text from events whose users belong to another process.
+        """Learn items, domains, contexts and text from events whose users belong to another process.
 
-        lessons: (B, 2 + k), what its `learn_batch` wrote. Users are neither read nor written.
+        lessons: (B, 2 + k), written by `learn_batch` there. This neither reads nor writes users' tables.
         """
         learned = ~np.isnan(lessons[:, batch.ERROR]) & (events.item >= 0)
         self._reserve_items(events, learned)
@@ -117,15 +119,15 @@ class RatingModel(Live):
         batch.fold_events(self._tables(), compiled, lessons)
 
     def no_lessons(self, count: int) -> Floats:
-        """Return room for the lessons (count, 2 + k) of a batch."""
+        """Allocate the lessons of a batch, (count, 2 + k)."""
         return np.empty((count, batch.THETA + self.items.arrays.offset.shape[2]))
 
     def predict(self, event: ResolvedEvent, external: float = 0.0) -> RatingParts:
-        """Predict a rating. external: the network's residual, in rating units. Changes nothing, creates no row."""
+        """Predict a rating, change nothing and create no row. external: the network's residual, in rating units."""
         return RatingParts(*self.predict_batch(batch_of_one(event, external=external))[0].tolist())
 
     def learn(self, event: ResolvedEvent, value: float, parts: RatingParts) -> None:
-        """Learn one rating. Both rows must be there. parts: what `predict` returned just before for this event."""
+        """Learn one rating. Both rows must exist. parts: what `predict` has just returned for this event."""
         self.learn_batch(batch_of_one(event, value, parts.proposal))
 
     def _tables(self) -> batch.Tables:
@@ -139,7 +141,7 @@ class RatingModel(Live):
         )
 
     def _reserve(self, events: RatedBatch, learned: NDArray[np.bool_]) -> None:
-        """Mark the rows that will be learned, and make room: nothing grows inside a compiled function."""
+        """Mark the rows that will be learned, and make room, because no table can grow inside a compiled function."""
         if not learned.any():
             return
         self.taste.written.update(events.user[learned].tolist())
@@ -159,7 +161,7 @@ class RatingModel(Live):
                 self.items.reserve(domain, count)
 
     def _compiled(self, events: RatedBatch, learned: NDArray[np.bool_] | None) -> batch.Events:
-        """Return the batch for compiled functions. learned: whose contexts get a slot where they have none."""
+        """Return the batch for compiled functions. learned: (B,) events whose new contexts get slots; None for none."""
         known, items = len(self.taste.arrays.known), self.items.arrays.ratings.shape[1]
         start, slots = self._context_slots(events, learned)
         return batch.Events(
@@ -177,7 +179,7 @@ class RatingModel(Live):
     def _context_slots(
         self, events: RatedBatch, learned: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return where each event's contexts start (B + 1,), and their slots (n, 2): shared and the domain's."""
+        """Return where each event's contexts start, (B + 1,), and their slots, (n, 2): the shared and the domain's."""
         contexts, slots, start = self.cells.contexts, [], np.zeros(len(events.domain) + 1, np.int64)
         if any(events.context):
             for n, names in enumerate(events.context):
@@ -192,25 +194,22 @@ class RatingModel(Live):
         return start, np.array(slots, np.int64).reshape(-1, 2)
 
     def censored_residual(self, domain: int, value: float, total: float) -> float:
-        """Return observed less predicted, in quarters of the range; 0 beyond the end of the scale where both lie."""
+        """Return observed minus predicted, in quarters of the range; see `batch.censored_residual`."""
         low, high = self.domains[domain].rating_range
         return batch.censored_residual(float(value), float(total), float(low), float(high))
 
     def item_biases(self, domain: int, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> Floats:
-        """Return `item_bias` of each item, (n,). rows: (n,). vectors: (n, dim)."""
+        """Return how far each item lies from the mean for all users together, by its text and its ratings, (n,).
+
+        rows: (n,) of one domain. vectors: (n, dim). The unit is that of ratings.
+        """
         own, held = np.zeros(len(rows)), rows < self.cells.sizes[domain]
         own[held] = self.cells.arrays.item[domain, rows[held], 0]
         biases: Floats = self.unit[domain] * (own + self.text.predict_all(vectors))
         return biases
 
-    def item_bias(self, domain: int, item: int | None, vector: NDArray[np.float32]) -> float:
-        """Return how far from the mean this item lies for users at large: its text and its own record."""
-        held = self.cells.sizes[domain]
-        own = 0.0 if item is None or item >= held else float(self.cells.arrays.item[domain, item, 0])
-        return self.unit[domain] * (own + self.text.predict(vector))
-
     def domain_terms(self, domain: int) -> dict[str, float]:
-        """Return the domain's running bias correction, by name, in rating units (a share for `external`)."""
+        """Return the domain's running bias correction, by name, in rating units (`external`: a factor)."""
         unit = self.unit[domain]
         terms = self.bias.terms(self.domains[domain].name)
         return {name: w if name.startswith("external") else unit * w for name, w in terms.items()}
@@ -228,6 +227,7 @@ class RatingModel(Live):
         self.items.written[domain].add(row)
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "sums": self._domains.sums,
             "counts": self._domains.counts,
@@ -238,7 +238,7 @@ class RatingModel(Live):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Replace all that was learned. A state from before names its biases; the id tables are loaded first."""
+        """Replace all that was learned. Load the id tables first, because an early state names its biases."""
         self._domains = self._domains._replace(sums=state["sums"].copy(), counts=state["counts"].copy())
         self.text.load(state["prior"])
         self.taste.load(state["taste"])

@@ -1,4 +1,4 @@
-"""Where the weights of the rating model's biases lie: (weight, variance) pairs by the rows of users and items."""
+"""Store the weights of the rating model's biases: (weight, variance) pairs by the rows of users and items."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from numpy.typing import NDArray
 
 from models.rating.domain_tables import stacked, widened
 from models.rating.named_cells import VARIANCE, Cell, NamedCells
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Rows
 from models.tables.catalogue import grown
 
 Place = tuple[str, tuple[int, ...]]
-"""A field of `BiasArrays`, and where in it."""
+"""A field of `BiasArrays`, and an index into it."""
 
 
 class Ids(Protocol):
-    """What is asked of a table of ids; an `IdTable` or a dict."""
+    """What a table of ids must offer. An `IdTable` and a dict do."""
 
     def get(self, key: str, /) -> int | None:
-        """Return the row of an id; None for one that is not resident."""
+        """Return the row of an id, or None if it has no row."""
 
     def items(self) -> Iterable[tuple[str, int]]:
         """Return every id with its row."""
 
 
 class BiasArrays(NamedTuple):
-    """Cells by row, D domains; the last axis is (weight, variance).
+    """Cells by row, for D domains. The last axis is (weight, variance).
 
-    Functions under `@kernel` know fields by their place: this file has to count in the hash of their sources.
+    Functions under `@kernel` find fields by position, so a change here has to compile them anew. The hash of their
+    sources covers every file that contains that word: keep it here.
     """
 
     everywhere: NDArray[np.float64]
@@ -53,23 +54,23 @@ class BiasArrays(NamedTuple):
 
 
 class RowCells:
-    """Cells of domains, users and items by row, and of contexts by name.
+    """Cells of domains, users and items by row, and of contexts by name; see `Cells` for the methods.
 
-    The compiled loop reads and writes `arrays`; a name finds the same cell by way of the id tables.
+    The compiled loop reads and writes `arrays`. A name finds the same cell through the id tables.
     """
 
     def __init__(self, domains: Sequence[str], users: Ids, items: Sequence[Ids]) -> None:
-        """domains: names. users, items: the ids by row, of items one table a domain."""
+        """Begin without weights. domains: names. users: table of user ids. items: one table of item ids a domain."""
         self.domains, self.users, self.items = list(domains), users, list(items)
-        self.user_rows = Touched()
-        self.item_rows = [Touched() for _ in domains]
+        self.user_rows = DirtyKeys()
+        self.item_rows = [DirtyKeys() for _ in domains]
         self.contexts = NamedCells()
         self._empty()
 
     def _empty(self) -> None:
         count = len(self.domains)
         self.sizes = [0] * count
-        """Item rows in use, by domain."""
+        """The number of item rows in use, by domain."""
         self._tables = BiasArrays(
             everywhere=np.zeros((1, 2)),
             external=np.zeros((1, 2)),
@@ -83,7 +84,7 @@ class RowCells:
 
     @property
     def arrays(self) -> BiasArrays:
-        """The tables as they are now; a table that grows is another one afterwards."""
+        """The present tables. Ask again after a table may have grown, because growth replaces the array."""
         return self._tables._replace(named=self.contexts.values)
 
     def reserve_users(self, rows: int) -> None:
@@ -101,7 +102,10 @@ class RowCells:
             self.sizes[domain] = rows
 
     def _place(self, name: str) -> Place | None:  # noqa: PLR0911  one a kind
-        """Return where the cell is, used or not; None where an id has no row. Raises ValueError for another domain."""
+        """Return where the cell is, used or not; None if the id has no row.
+
+        Raises ValueError for an unknown domain.
+        """
         kind, _, rest = name.partition(":")
         domain, _, key = rest.partition(":")
         match kind:
@@ -125,6 +129,7 @@ class RowCells:
         return None if slot is None else ("named", (slot,))
 
     def find(self, name: str) -> Cell | None:
+        """Return the cell of a used weight, or None."""
         place = self._place(name)
         if place is None:
             return None
@@ -135,6 +140,7 @@ class RowCells:
         return cell if cell[VARIANCE] > 0.0 else None
 
     def claim(self, name: str) -> Cell:
+        """Return the cell to write to, and mark it. Raises KeyError for an id without a row."""
         if name.startswith("context"):
             return self.contexts.claim(name)
         place = self._place(name)
@@ -150,6 +156,7 @@ class RowCells:
         return cell
 
     def mark(self, name: str) -> None:
+        """Mark a used cell as written."""
         place = self._place(name)
         if name.startswith("context"):
             self.contexts.mark(name)
@@ -163,6 +170,7 @@ class RowCells:
             self.item_rows[at[0]].add(at[1])
 
     def forget(self, name: str) -> None:
+        """Empty the cell if it is used."""
         cell = self.find(name)
         if cell is not None and name.startswith("context"):
             self.contexts.forget(name)
@@ -181,6 +189,7 @@ class RowCells:
             self._tables.item[domain, row] = 0.0
 
     def names(self) -> list[str]:
+        """Return the names of all used weights."""
         names = ["everywhere:", "external:"]
         names += [f"{kind}:{domain}" for kind in ("domain", "external@domain") for domain in self.domains]
         users = [user for user, _ in self.users.items()]
@@ -191,6 +200,7 @@ class RowCells:
         return [*(name for name in names if self.find(name) is not None), *self.contexts.names()]
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         held = self._tables
         return {
             "everywhere": held.everywhere,
@@ -207,6 +217,7 @@ class RowCells:
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Replace every cell. The id tables must be loaded before a state that names its cells."""
         self._empty()
         if "names" in state:
             self._load_names(state)
@@ -225,7 +236,7 @@ class RowCells:
         )
 
     def _load_names(self, state: dict[str, Any]) -> None:
-        """Take up a state from when every weight had a name; the id tables are loaded."""
+        """Take up a state of an earlier version, in which every weight had a name."""
         self.contexts = NamedCells()
         held = zip(state["names"], state["weights"].tolist(), state["variances"].tolist(), strict=True)
         for name, weight, variance in held:

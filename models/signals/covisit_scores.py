@@ -1,4 +1,4 @@
-"""What a user's latest items point to: co-visit counts spread over a domain's items."""
+"""Score items by how often users have them together with this user's latest items."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from models.signals.popularity import EVER
 from models.signals.signal import Asked, Column, Columns, Items, Scratch, Visits
 
 LATEST = 20
-"""How many of the user's latest items count."""
+"""The number of the user's latest items that count."""
 SEQUENCE = 10
-"""A sequence goes on from so many of them."""
+"""The number of latest items that count for the sequence signals."""
 FADE = np.float32(0.8)
 """Weight of the k-th latest item in a sequence: FADE^(k-1)."""
 SCALE = np.float32(10)
-"""Brings the usual sums to the order of one."""
+"""Factor that brings typical sums to the order of one."""
 SIGNALS = (
     "sequence",
     "sequence_60d",
@@ -29,12 +29,12 @@ SIGNALS = (
     "co_visitation_30d",
 )
 OWN_SIGNALS = ("own_sequence", "own_sequence_60d", "own_sequence_reversed", "own_co_visitation_30d")
-"""As the first three and the last, over latest items of the ranked domain only: what a target knows without sources."""
+"""The first three signals and the last, over latest items of the ranked domain only: what a target knows by itself."""
 SUMS = len(SIGNALS) + len(OWN_SIGNALS)
 
 
 class Shares(NamedTuple):
-    """What each kind of count of one latest item weighs: `a_j / √n_j` and decay in one number."""
+    """The weight of each kind of count of one latest item j: `a_j / √n_j` times the decay."""
 
     sequence: Any
     sequence_60d: Any
@@ -50,16 +50,18 @@ class Shares(NamedTuple):
 def add_list(
     slot: int, share: Shares, met: int, eligible: NDArray[np.bool_], visits: Visits, scratch: Scratch
 ) -> int:
-    """Add one latest item's counts to the sums of its neighbours; return how many neighbours were met by now.
+    """Add one latest item's counts to the sums of its neighbours.
 
-    No other kernel is called for a neighbour: a call would count references to every array of the tuples.
+    slot: the latest item's. met: the number of sums so far. eligible: (rows,) items that may be recommended. Return the
+    new number of sums. This calls no other kernel for a neighbour: a call would count references to every array of the
+    tuples.
     """
     mark, touched, sums, epoch = scratch.mark, scratch.touched, scratch.sums, scratch.epoch[0]
     ids, weights, first = visits.ids, visits.weights, visits.begin[slot]
     domain_of, row_of, domain, stamp = visits.domain_of, visits.row_of, visits.domain, scratch.stamp
     for place in range(first, first + visits.room[slot]):
         neighbour = ids[place]
-        # Most neighbours are of other domains: one byte tells, and those bytes stay in the cache.
+        # Most neighbours are of other domains. One byte tells so, and those bytes stay in the cache.
         if neighbour < 0 or domain_of[neighbour] != domain:
             continue
         at = mark[neighbour]
@@ -78,7 +80,7 @@ def add_list(
         p = (at & 0xFFFFFFFF) - 1
         if p < 0:
             continue
-        # Every load stands before the first store: a store might change what is loaded after it.
+        # All loads come before the first store, so that the compiler may reorder them.
         next_, next60, previous = weights[place, NEXT], weights[place, NEXT_60D], weights[place, PREVIOUS]
         with_, with30 = weights[place, WITH], weights[place, WITH_30D]
         s0, s1 = sums[p, 0] + share.sequence * next_, sums[p, 1] + share.sequence_60d * next60
@@ -94,12 +96,13 @@ def add_list(
 
 
 @kernel
-def spread(event: int, asked: Asked, items: Items, visits: Visits, scratch: Scratch) -> Any:
-    """Add up co-visits of the open items with the user's latest ones in `scratch.sums`; return how many were met.
+def sum_covisits(event: int, asked: Asked, items: Items, visits: Visits, scratch: Scratch) -> Any:
+    """Add up, in `scratch.sums`, the co-visits of eligible items with the user's latest items.
 
-    `10 · Σ_j a_j count(j → i) / √n_j` over the latest items j, n their numbers of events. For sequences a_j fades by
-    0.8 an item. `co_visitation` (j of this domain) and `co_visitation_sources` (j of the others) are cosines: they
-    divide by √n_i too. Other domains' items do not push a user's own ones out of the latest 20.
+    The sum of item i is `10 · Σ_j a_j count(j → i) / √n_j` over the latest items j, where n_j is the number of events
+    of j. For the sequence signals a_j falls by the factor 0.8 an item. `co_visitation` (j of this domain) and
+    `co_visitation_sources` (j of the other domains) are cosines: they also divide by √n_i. The latest 20 items of the
+    ranked domain count even if items of other domains are newer. Return the number of items with a sum.
     """
     none, sums = np.float32(0), scratch.sums
     passed = 0.0 if np.isnan(visits.start) else asked.shared_time[event] - visits.start
@@ -130,7 +133,7 @@ def spread(event: int, asked: Asked, items: Items, visits: Visits, scratch: Scra
 
 @kernel
 def covisit_sums(columns: Columns, column: int) -> None:
-    """Fill the sums of each candidate, 0 for one that was not visited with the latest items; `log1p` follows."""
+    """Fill the sums of each candidate, 0 for an item that was never visited with a latest one. `log1p` follows."""
     scratch, values = columns.scratch, columns.values
     for c in range(columns.size):
         place = scratch.place[columns.rows[c]]

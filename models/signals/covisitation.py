@@ -1,4 +1,4 @@
-"""Which items the same users go on to: one bounded list of neighbours an item, over all domains."""
+"""Count how often users have two items close together: one bounded list of neighbours an item, over all domains."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ from numpy.typing import NDArray
 from models.kernels import kernel
 from models.signals.neighbour_lists import SIZES, Blocks, NeighbourLists, seat
 from models.signals.signal import Visits
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import grown
 
 WINDOW = 20
-"""How many of the user's latest items an event counts as visited with."""
+"""The number of the user's latest items that an event is paired with."""
 FADE = 0.8
 """Weight of the k-th latest item in an ordered count: FADE^(k-1)."""
 DAY = 86400.0
 KINDS = ("next", "next_60d", "previous", "with", "with_30d")
-"""next: the neighbour came after the item; previous: before it; with: either, whatever the order. `_60d`, `_30d`:
-with that half-life."""
+"""Kinds of counts. next: the neighbour came after the item. previous: it came before. with: in any order. The endings
+`_60d` and `_30d` name a half-life in days."""
 RATES = np.array([{"60d": 1 / 60, "30d": 1 / 30}.get(kind[-3:], 0.0) for kind in KINDS]) * np.log(2) / DAY
-"""The last kind, `with_30d`, tells who is weakest in a full list."""
+"""(kinds,): decay a second. The last kind, `with_30d`, decides which neighbour of a full list gives way."""
 REBASE, MOST = 40.0, 80.0
-"""Forward-decay growth is taken back after e^40, well inside float32. After years without an event it would be out of
-it: e^80 leaves nothing of a count either."""
+"""Exponents of the growth. Counts are rescaled after e^40, well inside float32. The growth stops at e^80: after years
+without an event it would overflow, and earlier counts are negligible by then."""
 GROWTHS = len(SIZES) * (2 * WINDOW + 1)
-"""Lists that may grow at one event, one by three sizes."""
+"""An upper bound of the growths of lists at one event: each list that it writes may grow through every size."""
 SWEEP = 1024
-"""Dropped slots wait until so many, and a tenth of all, can be swept out of the lists together."""
+"""Dropped slots are removed from the lists together, once there are this many and they are a tenth of all slots."""
 
 
 NEXT, NEXT_60D, PREVIOUS, WITH, WITH_30D = range(len(KINDS))
 
 
 class Pairs(NamedTuple):
-    """B events and what their users had. slots: (B,) of the items. growth: (B, kinds).
+    """B events and the items that their users had before.
 
-    latest: (B, R) slots of the users' latest items before, newest first, -1 for none; counts: (B,) how many.
+    slots: (B,) of the events' items. latest: (B, R) slots of the users' latest items, newest first, -1 for none.
+    counts: (B,) the number of latest items. growth: (B, kinds) the weight of an event at its time, see `growth`.
     """
 
     slots: NDArray[np.int64]
@@ -88,16 +89,25 @@ def fold(blocks: Blocks, begin: int, pairs: Pairs, written: NDArray[np.uint8]) -
     return len(slots)
 
 
-class CoVisitation(Live):
-    """Counts of pairs of items visited by one user, within the last 20 events, in any domain.
+class CoVisitation(Checkpointed):
+    """Counts of pairs of items that one user had within 20 events, in any domain.
 
-    An item takes a *slot* at its first event; its neighbours are slots too, 256 at most. A full list gives the place
-    of its neighbour with the lowest `with_30d` away. Decay is forward (Cormode et al., ICDE
-    2009): a later event weighs more, whoever reads divides by the growth.
+    An item takes a *slot* at its first event. Its neighbours are slots too, at most 256. In a full list the neighbour
+    with the lowest `with_30d` gives way. Decay is forward (Cormode et al., ICDE 2009): a later event weighs more, and a
+    reader divides by the growth.
+
+    A user has item 0, then item 1: `next` of item 0 counts item 1, and `previous` of item 1 counts item 0.
+
+    >>> visits = CoVisitation(domains=1)
+    >>> visits.add(0, 0, np.zeros(0, np.int8), np.zeros(0, np.int32), time=0.0)
+    >>> visits.add(0, 1, np.zeros(1, np.int8), np.zeros(1, np.int32), time=0.0)
+    >>> at, rows, counts = visits.neighbours(0, visits.slots(0, np.array([0, 1])), np.ones(2, bool))
+    >>> [(int(a), int(row), dict(zip(KINDS, c.tolist()))["next"]) for a, row, c in zip(at, rows, counts)]
+    [(0, 1, 1.0), (1, 0, 0.0)]
     """
 
     def __init__(self, domains: int, sizes: tuple[int, ...] = SIZES) -> None:
-        """sizes: places that a list of neighbours may have."""
+        """Begin without counts. sizes: the numbers of places that a list of neighbours may have, ascending."""
         self.slot_of = [np.zeros(0, np.int32) for _ in range(domains)]
         """Per domain (rows,): slot + 1, or 0 for an item without one."""
         self.domain_of = np.zeros(0, np.int8)
@@ -110,7 +120,7 @@ class CoVisitation(Live):
         self._dropped: list[int] = []
 
     def slots(self, domain: int, rows: NDArray[Any]) -> NDArray[np.int64]:
-        """(len(rows),): the items' slots, -1 for those without."""
+        """Return (len(rows),): the slots of these items of one domain, -1 for an item without one."""
         held = self.slot_of[domain]
         found = np.zeros(len(rows), np.int64)
         known = rows < len(held)
@@ -118,7 +128,7 @@ class CoVisitation(Live):
         return found - 1
 
     def slots_of(self, domains: NDArray[np.int8], rows: NDArray[np.int32]) -> NDArray[np.int64]:
-        """The same for items of several domains."""
+        """Return the slots of items of several domains, in the shape of `rows`; -1 for an item without one."""
         found = np.full(len(rows), -1, np.int64)
         for domain in range(len(self.slot_of)):
             here = domains == domain
@@ -127,7 +137,7 @@ class CoVisitation(Live):
         return found
 
     def growth(self, time: float) -> NDArray[np.float64]:
-        """(kinds,): the weight of an event now, against one at `start`."""
+        """Return (kinds,): the weight of an event at `time` (seconds) relative to one at `start`."""
         passed = 0.0 if np.isnan(self.start) else time - self.start
         growth: NDArray[np.float64] = np.exp(np.minimum(RATES * passed, MOST))
         return growth
@@ -146,7 +156,11 @@ class CoVisitation(Live):
         counts: NDArray[np.int64],
         times: NDArray[np.float64],
     ) -> None:
-        """Count events in their order; see `fold`. times: (B,) seconds, by the clock of all domains."""
+        """Count B events in their order.
+
+        slots: (B,) of the events' items. latest: (B, R) slots of the users' latest items, newest first, -1 for none.
+        counts: (B,) the number of latest items. times: (B,) seconds, by the clock that all domains share.
+        """
         self._rebase_if_due(float(times[0]), float(times.max()))
         growth = np.exp(np.minimum(RATES * (times - self.start)[:, None], MOST))
         pairs = Pairs(slots, latest, counts, growth)
@@ -167,7 +181,7 @@ class CoVisitation(Live):
             self.start = first
 
     def claim(self, domain: int, row: int) -> int:
-        """Return the item's slot, a new one if it has none."""
+        """Return the item's slot; give it one if it has none."""
         self.slot_of[domain] = grown(self.slot_of[domain], row + 1)
         slot = int(self.slot_of[domain][row]) - 1
         if slot >= 0:
@@ -184,7 +198,7 @@ class CoVisitation(Live):
         return slot
 
     def kernel_view(self, domain: int, compare: bool = True) -> Visits:
-        """Return the lists as a kernel reads them that ranks items of this domain. compare: see `Visits`."""
+        """Return the lists as the kernels that rank items of this domain read them. compare: see `Visits`."""
         blocks = self.lists.blocks()
         return Visits(
             blocks.ids,
@@ -199,24 +213,24 @@ class CoVisitation(Live):
         )
 
     def neighbours(
-        self, domain: int, slots: NDArray[np.int64], open_: NDArray[np.bool_]
+        self, domain: int, slots: NDArray[np.int64], eligible: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-        """Flat lists of the slots' open neighbours in one domain: place in `slots`, row, weights (n, kinds).
+        """Return the eligible neighbours of these slots in one domain: index in `slots`, row, weights (n, kinds).
 
-        open_: (rows of the domain,).
+        eligible: (rows of the domain,) whether each item is eligible.
         """
         if not len(slots) or not self.used:
             return np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros((0, len(KINDS)), np.float32)
         at, flat = self.lists.places(slots)
         ids = self.lists.ids[flat]
-        # free places are -1: the last domain_of, so they need a test of their own
+        # Free places hold -1, which would index the last slot, so they need a test of their own.
         here = (ids >= 0) & (self.domain_of[ids] == domain)
         at, flat, rows = at[here], flat[here], self.row_of[ids[here]]
-        kept = open_[rows]
+        kept = eligible[rows]
         return at[kept], rows[kept], self.lists.weights[flat[kept]]
 
     def end_future(self, now: float) -> None:
-        """Nothing counts as later than `now` (s): a decayed count is at most the one that does not decay."""
+        """Let no event count as later than `now` (seconds): cut each decayed count to the one that does not decay."""
         if np.isnan(self.start):
             return
         self.start = min(self.start, now)
@@ -228,7 +242,7 @@ class CoVisitation(Live):
         self.lists.written.everything()
 
     def drop(self, domain: int, row: int) -> None:
-        """The row stands for another item from now on."""
+        """Forget the item's counts, because its row is free or stands for another item from now on."""
         slot = int(self.slots(domain, np.array([row]))[0])
         if slot < 0:
             return
@@ -244,7 +258,11 @@ class CoVisitation(Live):
             self._dropped = []
 
     def live(self) -> dict[str, Any]:
-        """Only what is filled: most items have few neighbours. A place matters as much as what stands there."""
+        """Return what `load` takes.
+
+        Of the lists it holds only the places with a neighbour, because most items have few. The place itself is part of
+        the state: sums depend on the order of neighbours.
+        """
         n = self.used
         return {
             "slot_of": list(self.slot_of),
@@ -257,6 +275,7 @@ class CoVisitation(Live):
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.slot_of = [s.copy() for s in state["slot_of"]]
         self.domain_of, self.row_of = state["domain_of"].copy(), state["row_of"].copy()
         self.start, self.used = float(state["start"]), len(self.row_of)

@@ -1,4 +1,4 @@
-"""The signal of age: how long ago the first event of an item was."""
+"""Rank items by age: how long ago the first event of an item was."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.signals.signal import Column, Columns
 
 @kernel
 def age(columns: Columns, column: int) -> None:
-    """Fill `e · (1 + days) - 1` of each candidate, 0 for an item without events; `log1p` makes `1 + log(1 + days)`."""
+    """Fill `e · (1 + days) - 1` of each candidate, which `log1p` makes `1 + log(1 + days)`; 0 without events."""
     items = columns.items
     now = max(columns.asked.time[columns.event], items.clock[NEWEST])
     values = columns.values[column]

@@ -1,4 +1,4 @@
-"""What the ranker knows of all domains' items: demand, co-visits, and at which stage users take an item."""
+"""Keep the item statistics of all domains: demand, co-visits, and how experienced the users of an item are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.kernels import kernel
 from models.signals.covisitation import CoVisitation
 from models.signals.popularity import EVER, Popularity
 from models.signals.user_experience import UserExperience
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done, Recalled
 
@@ -21,7 +21,11 @@ def describe_recent(
     domain: int, recalled: Recalled, counts: NDArray[np.float64], slot_of: NDArray[np.int32],
     recent_count: NDArray[np.float32], recent_slot: NDArray[np.int32]
 ) -> None:  # fmt: skip
-    """Write the events (at least 1) and the slots (-1: none) of the latest items of one domain, (B, R) each."""
+    """Write the events and the co-visit slots of the latest items of one domain.
+
+    counts: (rows, half-lives) of `Popularity`. slot_of: (rows,) of `CoVisitation`. recent_count: (B, R), written, at
+    least 1. recent_slot: (B, R), written, -1 for none. Entries of other domains stay as they are.
+    """
     for b in range(len(recalled.n)):
         for k in range(recalled.n[b]):
             if recalled.domain[b, k] == domain:
@@ -32,18 +36,21 @@ def describe_recent(
                     recent_slot[b, k] = slot_of[row] - 1
 
 
-class ItemStatistics(Live):
-    """Item state that every event is folded into. Reading it changes nothing.
+class ItemStatistics(Checkpointed):
+    """The item state that learns from every event.
 
-    `popularity` and `experience` have one entry a domain; `visits` spans all domains.
+    `popularity` and `experience` have one entry a domain. `visits` spans all domains.
     """
 
-    def __init__(self, catalogues: list[Catalogue], listed: list[bool] | None = None) -> None:
-        """listed: for each domain, whether lists are published (default: all). A domain that gets lists later starts
-        without experience."""
-        self.listed = listed or [True for _ in catalogues]
+    def __init__(self, catalogues: list[Catalogue], has_lists: list[bool] | None = None) -> None:
+        """Begin without events.
+
+        has_lists: for each domain, whether lists are published (default: all). A domain that gets lists later starts
+        without experience.
+        """
+        self.has_lists = has_lists or [True for _ in catalogues]
         marks = [catalogue.ids.written for catalogue in catalogues]
-        self.popularity = [Popularity(lists, mark) for lists, mark in zip(self.listed, marks, strict=True)]
+        self.popularity = [Popularity(lists, mark) for lists, mark in zip(self.has_lists, marks, strict=True)]
         self.experience = [UserExperience(mark) for mark in marks]
         self.visits = CoVisitation(len(catalogues))
 
@@ -53,14 +60,17 @@ class ItemStatistics(Live):
         self.experience[domain].reserve(rows)
 
     def claim(self, done: Done) -> NDArray[np.int64]:
-        """Return the co-visit slots of the events' items, (B,), new ones where they had none."""
+        """Return the co-visit slots of the events' items, (B,); give a slot to each item without one."""
         pairs = zip(done.domain.tolist(), done.item.tolist(), strict=True)
         return np.array([self.visits.claim(domain, item) for domain, item in pairs], np.int64)
 
     def describe_recent(
         self, domain: int, recalled: Recalled, counts: NDArray[np.float32], slots: NDArray[np.int32]
     ) -> None:
-        """Write what `Asked` holds of the latest items of one domain."""
+        """Write the events and the slots of the latest items of one domain, see the kernel `describe_recent`.
+
+        counts, slots: (B, R), written.
+        """
         describe_recent(
             domain, recalled, self.popularity[domain].counts, self.visits.slot_of[domain], counts, slots
         )
@@ -73,24 +83,25 @@ class ItemStatistics(Live):
         recent_slots: NDArray[np.int32],
         recalled: Recalled,
     ) -> None:
-        """Fold events in, in their order. places: by domain, which of them are of it.
+        """Learn B events in their order.
 
-        slots: (B,) of their items; recent_slots: (B, R) of the users' latest items.
+        places: for each domain, the places of its events. slots: (B,) co-visit slots of the events' items.
+        recent_slots: (B, R) those of the users' latest items.
         """
         for domain, here in enumerate(places):
             if len(here):
                 rows = done.item[here]
                 self.popularity[domain].fold(rows, done.time[here])
-                if self.listed[domain]:
+                if self.has_lists[domain]:
                     self.experience[domain].fold(rows, recalled.events[here])
         times = np.maximum.accumulate(self.shared_clock(done.time))
         self.visits.fold(slots, recent_slots, recalled.n, times)
 
     def shared_clock(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the newest of all domains' clocks and each `time`, in seconds.
+        """Return the newest of all domains' clocks and each `time`, (n,), in seconds.
 
-        Co-visits of all domains are counted by one clock: else a domain that is years behind another would take the
-        other's counts for huge ones.
+        One clock counts the co-visits of all domains. With separate clocks, the counts of a domain that is years ahead
+        would look huge in another.
         """
         return np.maximum(time, max(popularity.newest for popularity in self.popularity))
 

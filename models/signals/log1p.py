@@ -1,4 +1,4 @@
-"""A logarithm that the compiler can turn into vector instructions."""
+"""Compute logarithms in a form that the compiler can turn into vector instructions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ C0, C1, C2, C3, C4, C5, C6 = np.polynomial.Polynomial.fit(_X, _EXACT, 6).convert
 def log1p(values: NDArray[np.float32]) -> None:
     """Replace each y ≥ 0 by log(1 + y), (n,), with a relative error of about 1e-6.
 
-    `1 + y = 2^e (1 + m)`: the exponent e and the mantissa m are read from the bits of the float.
+    The bits of the float 1 + y hold the exponent e and the mantissa m of `1 + y = 2^e (1 + m)`.
+
+    >>> values = np.array([0, 1, 3], np.float32)
+    >>> log1p(values)
+    >>> print((values / LN2).round(4))  # log2 of 1, 2 and 4
+    [0. 1. 2.]
     """
     bits = values.view(np.int32)
     for n in range(len(values)):

@@ -1,4 +1,4 @@
-"""Bounded lists of weighted neighbours, as long as they are filled: many items have few."""
+"""Keep a bounded list of weighted neighbours for each slot. A list grows as it fills, because most items have few."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live, Places
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed, SparsePlaces
 from models.tables.catalogue import grown
 
 SIZES = (16, 64, 256)
-"""Places a list may have. Few sizes: what a list leaves behind as it grows fits only another of that size."""
+"""Numbers of places that a list may have. There are few, because a block that is left behind only fits its own size."""
 FREE = -1
 Index = NDArray[np.int64]
 
 
 class Blocks(NamedTuple):
-    """The lists as a kernel sees them.
+    """The lists as a kernel sees them: each list has one block of consecutive places.
 
-    ids: (places,) neighbours, FREE for none. weights: (places, kinds). begin, room: (slots,) where a list's block is, 0
-    places for a list without. sizes: (S,). left: (S, stack) blocks left behind, by size; left_n: (S,) how many. end:
-    (1,) the first place of `ids` that no block takes.
+    ids: (places,) neighbours, or FREE. weights: (places, kinds). begin, room: (slots,) first place and length of each
+    list's block; room is 0 for a list without a block. sizes: (S,). left: (S, stack) first places of the blocks left
+    behind, by size. left_n: (S,) their number. end: (1,) the first place that no block takes.
     """
 
     ids: NDArray[np.int32]
@@ -38,7 +38,10 @@ class Blocks(NamedTuple):
 
 @kernel
 def grow(blocks: Blocks, slot: int) -> None:
-    """Give the list a block of the next size; its neighbours keep their places. There must be room."""
+    """Give the list a block of the next size, in which its neighbours keep their places.
+
+    The caller reserves memory before, see `NeighbourLists.reserve`.
+    """
     ids, weights, old = blocks.ids, blocks.weights, blocks.room[slot]
     size, which = old, 0
     for s in range(len(blocks.sizes)):
@@ -68,7 +71,10 @@ def grow(blocks: Blocks, slot: int) -> None:
 
 @kernel
 def seat(blocks: Blocks, slot: int, neighbour: int) -> int:
-    """Return the neighbour's place in the list (flat). A new one takes a free place, else the weakest's, weightless."""
+    """Return the neighbour's place in `ids`.
+
+    A new neighbour takes a free place, or the place of the neighbour with the lowest last weight, and has zero weights.
+    """
     ids, weights = blocks.ids, blocks.weights
     begin, room = blocks.begin[slot], blocks.room[slot]
     at = find(ids, begin, room, neighbour)
@@ -91,7 +97,7 @@ def seat(blocks: Blocks, slot: int, neighbour: int) -> int:
 
 @kernel
 def find(ids: NDArray[np.int32], begin: int, room: int, wanted: int) -> int:
-    """Return where `wanted` stands in a block (flat), -1 without. Eight at a time, without a branch between."""
+    """Return the place of `wanted` in a block, as an index of `ids`, or -1. Eight places are compared at once."""
     end = begin + room
     for first in range(begin, end, 8):
         hit = False
@@ -104,18 +110,19 @@ def find(ids: NDArray[np.int32], begin: int, room: int, wanted: int) -> int:
     return -1
 
 
-class NeighbourLists(Live):
-    """By slot, up to `SIZES[-1]` neighbours (int32) with a row of float32 weights each, in blocks of flat arrays.
+class NeighbourLists(Checkpointed):
+    """Lists of up to `SIZES[-1]` neighbours (int32), each with a row of float32 weights, in blocks of flat arrays.
 
-    A place's code is `slot · SIZES[-1] + place`: marks and states know nothing of blocks. A free place has the
-    neighbour -1 and no weight. With the default sizes and five weights a list takes 24 bytes a place: 384, 1,536 or
-    6,144 bytes, and 12 beside; blocks left behind by lists that grew add up to a third, until new lists take them.
+    The *code* of a place is `slot · SIZES[-1] + place in the list`. Marks and states use codes, because blocks move. A
+    free place has the neighbour -1 and zero weights. With the default sizes and five weights a place takes 24 bytes, so
+    a list takes 384, 1,536 or 6,144 bytes, and 12 more. Blocks left behind by lists that grew add up to a third, until
+    new lists take them.
     """
 
     def __init__(self, kinds: int, sizes: tuple[int, ...] = SIZES) -> None:
-        """kinds: weights a neighbour. sizes: places a list may have, multiples of 8."""
+        """Begin without lists. kinds: the number of weights of a neighbour. sizes: lengths of lists, multiples of 8."""
         self.sizes, self.most = sizes, sizes[-1]
-        self.written = Touched()
+        self.written = DirtyKeys()
         self._clear(kinds)
 
     def _clear(self, kinds: int) -> None:
@@ -123,22 +130,22 @@ class NeighbourLists(Live):
         self.weights = np.zeros((0, kinds), np.float32)
         self._begin = np.zeros(0, np.int64)
         self._room = np.zeros(0, np.int32)
-        """(slots,): 0 for a list without a block."""
+        """(slots,): length of each list's block, 0 for a list without one."""
         self._end = np.zeros(1, np.int64)
         self._left = np.zeros((len(self.sizes), 64), np.int64)
         self._left_n = np.zeros(len(self.sizes), np.int64)
 
     @property
     def end(self) -> int:
-        """The first place that no block takes."""
+        """The first place that no block takes, as an index of `ids`."""
         return int(self._end[0])
 
     def claim(self, slot: int) -> None:
-        """Make the slot exist."""
+        """Add an empty list at this slot."""
         self._begin, self._room = grown(self._begin, slot + 1), grown(self._room, slot + 1)
 
     def reserve(self, growths: int) -> None:
-        """Make room for so many lists to grow."""
+        """Allocate memory for this many growths of lists."""
         free = self.end + growths * self.most
         self.ids, self.weights = grown(self.ids, free), grown(self.weights, free)
         if self._left.shape[1] < int(self._left_n.max()) + growths:
@@ -154,9 +161,10 @@ class NeighbourLists(Live):
         )  # fmt: skip
 
     def places(self, slots: Index) -> tuple[Index, Index]:
-        """Return all places of these lists, one list after the other: which of `slots`, and where in the flat arrays.
+        """Return all places of these lists, one list after the other: index in `slots`, and index in `ids`; both (n,).
 
-        -1 stands for no list."""
+        slots: -1 stands for no list.
+        """
         there = np.flatnonzero(slots >= 0)
         room = self._room[slots[there]].astype(np.int64)
         of = np.repeat(there, room)
@@ -167,7 +175,7 @@ class NeighbourLists(Live):
         return self.ids[self._begin[slot] : self._begin[slot] + self._room[slot]]
 
     def drop(self, slot: int) -> None:
-        """Empty the list."""
+        """Empty the list of this slot."""
         held = np.flatnonzero(self._ids_of(slot) != FREE)
         self.written.update((slot * self.most + held).tolist())
         room = int(self._room[slot])
@@ -180,7 +188,7 @@ class NeighbourLists(Live):
             self._room[slot] = 0
 
     def remove(self, gone: NDArray[np.bool_]) -> None:
-        """Take these neighbours, (slots,), out of all lists."""
+        """Remove neighbours from all lists. gone: (slots,) whether each is removed."""
         end = self.end
         ids = self.ids[:end]
         flat = np.flatnonzero(gone[ids] & (ids != FREE))
@@ -188,12 +196,12 @@ class NeighbourLists(Live):
         slots = slots[np.argsort(self._begin[slots])]
         of = slots[
             np.searchsorted(self._begin[slots], flat, side="right") - 1
-        ]  # blocks left behind are empty
+        ]  # no neighbour lies in a block that was left behind, so each place found belongs to the block before it
         self.ids[flat], self.weights[flat] = FREE, 0.0
         self.written.update((of * self.most + flat - self._begin[of]).tolist())
 
     def filled(self) -> Index:
-        """The codes of all places with a neighbour, ascending."""
+        """Return the codes of all places with a neighbour, (n,) ascending."""
         slots = np.arange(len(self._room))
         of, flat = self.places(slots)
         used = self.ids[flat] != FREE
@@ -204,7 +212,7 @@ class NeighbourLists(Live):
         return self._begin[codes // self.most] + codes % self.most
 
     def columns(self, codes: Index) -> dict[str, NDArray[Any]]:
-        """What stands at these places, -1 where there is none."""
+        """Return neighbours (n,) and weights (n, kinds) at these codes, (n,): -1 and zeros without a neighbour."""
         there = codes % self.most < self._room[codes // self.most]
         flat = self._flat(codes[there])
         ids = np.full(len(codes), FREE, np.int32)
@@ -212,11 +220,12 @@ class NeighbourLists(Live):
         ids[there], weights[there] = self.ids[flat], self.weights[flat]
         return {"ids": ids, "weights": weights}
 
-    def live(self) -> Places:
-        return Places(self.written, self.filled, self.columns)
+    def live(self) -> SparsePlaces:
+        """Return what `load` takes."""
+        return SparsePlaces(self.written, self.filled, self.columns)
 
     def load(self, state: dict[str, Any], slots: int) -> None:
-        """slots: how many there are."""
+        """Take up a state. slots: the number of lists."""
         codes, ids, weights = state["at"], state["ids"], state["weights"]
         self._clear(weights.shape[1])
         self.written.everything()

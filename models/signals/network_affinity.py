@@ -1,4 +1,4 @@
-"""The signal of the network: how near an item is to the user in its space, among the candidates."""
+"""Rank items by the network's affinity: how near an item is to the user, compared with the other candidates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from models.text.nearest import dot
 
 @kernel
 def standardised_affinity(columns: Columns, column: int) -> None:
-    """Fill `(a - mean a) / sd a`, a the dot product of user and item, over the candidates; 0 without a network."""
+    """Fill `(a - mean a) / sd a`, where a is the dot product of user and item. Without a network fill 0.
+
+    Mean and standard deviation are those of the candidates. A product that is not finite counts 0.
+    """
     vector, vectors = columns.asked.vector[columns.event], columns.items.network
     values, count = columns.values[column], columns.size
     if len(vectors) == 0 or count == 0:

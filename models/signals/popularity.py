@@ -1,4 +1,4 @@
-"""How much an item is in demand: decayed event counts at several half-lives, and their top lists."""
+"""Measure the demand for items: decayed event counts at several half-lives, and their top lists."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.signals.signal import Column, Columns
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
-from models.state.tracked_tables import LiveRows, Rows
-from models.text.top_k import leading
+from models.state.tracked_tables import CheckpointedRows, Rows
+from models.text.top_k import top_k_sorted
 
 DAY = 86400.0
 TIMES = {"1d": DAY, "3d": 3 * DAY, "30d": 30 * DAY, "ever": np.inf}
 EVENTS = {"1000_events": 1000.0}
-"""Half-lives counted in events of the domain: a clock that runs with the traffic, where days do not."""
+"""Half-lives in events of the domain, which follow the traffic instead of the calendar."""
 HALF_LIVES = {**TIMES, **EVENTS}
 EVER = list(HALF_LIVES).index("ever")
 BY_EVENTS = list(HALF_LIVES).index("1000_events")
 RATES = np.log(2.0) / np.array(list(HALF_LIVES.values()))
-"""(half-lives,): decay a second, and an event."""
+"""(half-lives,): decay a second, or an event for `EVENTS`."""
 TOP = 512
 REBASE = 300.0
-"""Growth is taken back after e^300, well inside float64."""
+"""Exponent of the growth after which counts are rescaled. e^300 is well inside float64."""
 START, NEWEST, SEEN, SEEN_START, KNOWN, HELD = range(6)
-"""Places in `Popularity.clock`: start and newest time (s), events so far and at the start, items with an event, places
-taken in the top lists."""
+"""Places in `Popularity.clock`: start and newest time (seconds), events so far and at the start, items with an event,
+entries of the top lists."""
 SCALE = 10.0
 """Ten current events count as much as a whole one in `log(1 + 10 c)`."""
 
 
 @kernel
 def growth(clock: NDArray[np.float64], time: float, half_life: int) -> Any:
-    """Return the weight of an event now against one at the start: `exp((t - t_0) ln 2 / half-life)`.
+    """Return the weight of an event now relative to one at the start, `exp((t - t_0) ln 2 / half-life)`.
 
-    clock: `Popularity.clock`. time: seconds; one before the newest counts as the newest.
+    clock: (6,) `Popularity.clock`. time: seconds; a time before the newest event counts as the newest.
     """
     if half_life == BY_EVENTS:
         return np.exp(RATES[half_life] * (clock[SEEN] - clock[SEEN_START]))
@@ -46,7 +46,10 @@ def growth(clock: NDArray[np.float64], time: float, half_life: int) -> Any:
 
 @kernel
 def rebase(counts: NDArray[np.float64], clock: NDArray[np.float64], time: float) -> None:
-    """Make `time` the start, where growth has become too large: counts keep their value, `c = C / growth`."""
+    """Make `time` the start if the growth has become too large. Decayed counts `c = C / growth` keep their values.
+
+    counts: (rows, half-lives). clock: (6,) `Popularity.clock`. time: seconds.
+    """
     far = RATES[0] * (max(time, clock[NEWEST]) - clock[START]) > REBASE
     if not far and RATES[BY_EVENTS] * (clock[SEEN] - clock[SEEN_START]) <= REBASE:
         return
@@ -59,7 +62,10 @@ def rebase(counts: NDArray[np.float64], clock: NDArray[np.float64], time: float)
 
 @kernel
 def promote(top: NDArray[np.int32], held: Any, counts: NDArray[np.float64], half_life: int, row: int) -> None:
-    """Move `row`, whose count has just risen, to its place in a list sorted by falling count; the latest goes first."""
+    """Move `row`, whose count has just risen, to its place in a list sorted by falling count.
+
+    Among equals the latest is first. top: (TOP,) rows, `held` of them in use. counts: (rows, half-lives).
+    """
     count = counts[row, half_life]
     at = -1
     for place in range(held):  # most events are of items near the top
@@ -79,7 +85,11 @@ def promote(top: NDArray[np.int32], held: Any, counts: NDArray[np.float64], half
 @kernel
 def fold(counts: NDArray[np.float64], first: NDArray[np.float64], clock: NDArray[np.float64],
          top: NDArray[np.int32], rows: NDArray[np.int64], times: NDArray[np.float64]) -> None:  # fmt: skip
-    """Count events in their order: `C_i += growth(t)` at every half-life. top: (half-lives, TOP), or (…, 0): none."""
+    """Count events in their order: `C_i += growth(t)` at every half-life.
+
+    counts: (rows, half-lives). first: (rows,) seconds. top: (half-lives, TOP), or (half-lives, 0) without top lists.
+    rows, times: (n,) the events' items and their times in seconds.
+    """
     for n in range(len(rows)):
         row, time = rows[n], times[n]
         if clock[SEEN] == 0:
@@ -99,19 +109,25 @@ def fold(counts: NDArray[np.float64], first: NDArray[np.float64], clock: NDArray
                 promote(top[half_life], np.int64(clock[HELD]), counts, half_life, row)
 
 
-class Popularity(LiveRows):
+class Popularity(CheckpointedRows):
     """Counts of one domain's events, `c_i(t) = Σ 2^(-(t - t_event) / half-life)`.
 
-    Forward decay (Cormode et al., ICDE 2009): `c_i(t) = C_i / growth(t)`, where one event only touches its own `C_i`.
-    All items fade by one factor, so an event can move its own item up and nothing else: top lists stay exact.
+    Forward decay (Cormode et al., ICDE 2009): `c_i(t) = C_i / growth(t)`, where an event only changes its own `C_i`.
+    All items fade by the same factor. So an event only moves its own item up, and the top lists stay exact.
+
+    >>> popularity = Popularity()
+    >>> popularity.add(row=0, time=0.0)
+    >>> popularity.add(row=0, time=DAY)
+    >>> round(popularity.count("1d", row=0, now=2 * DAY), 6)  # 1/4 of the first event, 1/2 of the second
+    0.75
     """
 
-    def __init__(self, listed: bool = True, written: Touched | None = None) -> None:
-        """listed: False for a domain without lists: it needs no top. written: marks of item rows."""
-        self.written = written or Touched()
+    def __init__(self, has_lists: bool = True, written: DirtyKeys | None = None) -> None:
+        """Begin without events. has_lists: whether the domain has lists, which need tops. written: dirty item rows."""
+        self.written = written or DirtyKeys()
         self.clock = np.array([np.nan, -np.inf, 0.0, 0.0, 0.0, 0.0])
         self.rows = Growing(counts=((len(HALF_LIVES),), 0.0), first=((), 0.0))
-        self.top_rows = np.zeros((len(HALF_LIVES), TOP if listed else 0), np.int32)
+        self.top_rows = np.zeros((len(HALF_LIVES), TOP if has_lists else 0), np.int32)
 
     @property
     def counts(self) -> NDArray[np.float64]:
@@ -130,12 +146,12 @@ class Popularity(LiveRows):
 
     @property
     def held(self) -> int:
-        """How many places of the top lists are taken."""
+        """The number of entries of each top list."""
         return int(self.clock[HELD])
 
     @property
     def events(self) -> int:
-        """How many events were counted."""
+        """The number of events so far."""
         return int(self.clock[SEEN])
 
     def reserve(self, rows: int) -> None:
@@ -151,7 +167,7 @@ class Popularity(LiveRows):
         self.reserve(int(rows.max()) + 1)
         start = self.clock[START], self.clock[SEEN_START]
         fold(self.counts, self.first, self.clock, self.top_rows, rows, times)
-        if (self.clock[START], self.clock[SEEN_START]) != start:  # every count was written anew
+        if (self.clock[START], self.clock[SEEN_START]) != start:  # every count was rescaled
             self.written.update(range(len(self.counts)))
         self.written.update(rows.tolist())
 
@@ -161,7 +177,7 @@ class Popularity(LiveRows):
         return np.array([growth(self.clock, time, h) for h in range(len(HALF_LIVES))])
 
     def values(self, rows: NDArray[np.int64], now: float) -> NDArray[np.float64]:
-        """Return (len(rows), half-lives): `c(t)`. now: seconds; one before the newest event counts as the newest."""
+        """Return `c(t)`, (len(rows), half-lives). now: seconds; a time before the newest event counts as the newest."""
         found = np.zeros((len(rows), len(HALF_LIVES)))
         held = rows < len(self.counts)
         found[held] = self.counts[rows[held]]
@@ -172,7 +188,7 @@ class Popularity(LiveRows):
         return float(self.values(np.array([row]), now)[0, list(HALF_LIVES).index(name)])
 
     def negative_log_shares(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return `-log p` of an event on each item, (len(rows),); p: its share of events, each item counts one more."""
+        """Return `-log p` of each item, (len(rows),). p: its share of all events, with one event added to each item."""
         counts = np.zeros(len(rows))
         held = rows < len(self.counts)
         counts[held] = self.counts[rows[held], EVER]
@@ -180,11 +196,11 @@ class Popularity(LiveRows):
         return shares
 
     def top(self, name: str) -> NDArray[np.int32]:
-        """Return up to 512 rows, most in demand first (the latest first among equals)."""
+        """Return up to 512 rows by falling count, (n,); among equals the latest is first. name: the half-life's."""
         return self.top_rows[list(HALF_LIVES).index(name), : self.held]
 
     def drop(self, row: int) -> None:
-        """Forget the row: it stands for another item from now on."""
+        """Forget the row: it is free, or stands for another item, from now on."""
         if row >= len(self.counts) or self.counts[row, EVER] == 0:
             return
         self.counts[row], self.first[row] = 0.0, 0.0
@@ -235,7 +251,7 @@ class Popularity(LiveRows):
         self.clock = state["clock"].copy()
         self.rows.load(counts=state["counts"], first=state["first"])
         held = state["top"].shape[1]
-        if bool(self.top_rows.shape[1]) != bool(held):  # made while the domain had no lists, or had some
+        if bool(self.top_rows.shape[1]) != bool(held):  # whether the domain has lists was changed since
             self._relist()
         else:
             self.top_rows[:, :held] = state["top"]
@@ -245,7 +261,7 @@ class Popularity(LiveRows):
         known = np.flatnonzero(self.counts[:, EVER])[: None if self.top_rows.shape[1] else 0]
         self.clock[HELD] = min(len(known), TOP)
         for h, top in enumerate(self.top_rows):
-            top[: self.held] = known[leading(self.counts[known, h], TOP)]
+            top[: self.held] = known[top_k_sorted(self.counts[known, h], TOP)]
 
 
 def _from_logs(state: dict[str, Any]) -> dict[str, Any]:
@@ -262,7 +278,7 @@ def _from_logs(state: dict[str, Any]) -> dict[str, Any]:
 
 @kernel
 def log_demand(columns: Columns, column: int) -> None:
-    """Fill `10 c(t)` of each candidate, a column a half-life; `log1p` follows."""
+    """Fill `10 c(t)` of each candidate, one column a half-life. `log1p` follows."""
     items, time = columns.items, columns.asked.time[columns.event]
     for half_life in range(len(RATES)):
         scale = 0.0

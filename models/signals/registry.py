@@ -1,12 +1,11 @@
-"""The ranking signals. A new one is a file with `COLUMNS` and a compiled function, and a line in `PARTS` and `fill`.
+"""List the ranking signals. A new one is a file with `COLUMNS` and a kernel, and a line each in `PARTS` and `fill`.
 
-`fill` is one kernel that calls the signals one after another: numba compiles no list of functions.
+`fill` is one kernel that calls the signals one after another, because numba compiles no list of functions.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.signals import (
@@ -30,19 +29,19 @@ PARTS: tuple[tuple[Column, ...], ...] = (
     network_affinity.COLUMNS,
 )
 LAYOUT: tuple[Column, ...] = tuple(column for part in PARTS for column in part)
-"""The columns as they lie in memory."""
+"""The columns in their order in memory."""
 PLACES = {column.name: n for n, column in enumerate(LAYOUT)}
 LEFT_OUT = -1
 LOGS = np.array([n for n, column in enumerate(LAYOUT) if column.log])
 COLUMNS = tuple(column for column in LAYOUT if column not in covisit_scores.OWN_COLUMNS)
-"""What the ranker weighs."""
+"""The signals that the ranker weighs."""
 NAMES = tuple(column.name for column in COLUMNS)
 PRIOR = np.array([column.prior for column in COLUMNS])
 """(signals,): weights before the first event, so that a young domain ranks sensibly."""
 KNOTS = np.array([column.knots for column in COLUMNS], np.float32).T.copy()
 """(4, signals)"""
 ALL = np.array([PLACES[name] for name in NAMES])
-"""(signals,): where each signal lies."""
+"""(signals,): the column of each signal."""
 _WITHOUT_SOURCES = {
     "sequence": "own_sequence",
     "sequence_60d": "own_sequence_60d",
@@ -55,7 +54,7 @@ _WITHOUT_SOURCES = {
 TARGET_ONLY = np.array(
     [LEFT_OUT if (name := _WITHOUT_SOURCES.get(own, own)) is None else PLACES[name] for own in NAMES]
 )
-"""(signals,): where each lies as a ranker sees it that knows nothing of other domains and has no network."""
+"""(signals,): the column of each signal for a ranker that knows neither other domains nor the network."""
 _AT = [PLACES[part[0].name] for part in PARTS]
 (POPULARITY, COVISITS, _, TEXT, EXPERIENCE, AGE, NETWORK) = _AT
 
@@ -71,8 +70,3 @@ def fill(columns: Columns) -> None:
     network_affinity.standardised_affinity(columns, NETWORK)
     for n in LOGS:
         log1p(columns.values[n, : columns.size])
-
-
-def matrix(values: NDArray[np.float32], places: NDArray[np.int64] = ALL) -> NDArray[np.float32]:
-    """Return (C, signals): the columns at these places of (columns, C) values, a row a candidate."""
-    return np.ascontiguousarray(values[places].T)

@@ -1,6 +1,7 @@
-"""What a ranking signal is: named columns, and one compiled function that fills them for a user's candidates.
+"""Define a ranking signal: named columns, and one kernel that fills them for a user's candidates.
 
-Functions under `@kernel` know the fields of these tuples by their place: this file counts in the hash of their sources.
+Functions under `@kernel` find the fields of these tuples by position, so a change here has to compile them anew. The
+hash of their sources covers every file that contains that word: keep it here.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ Int64s = NDArray[np.int64]
 
 
 class Column(NamedTuple):
-    """One number a candidate. The ranker learns how much it counts, separately between its knots.
+    """One number of each candidate. The ranker learns a slope for it between each two knots.
 
-    knots: ascending values where the slope may change. prior: the weight before the first event. log: the signal fills
-    in y ≥ 0, and `log(1 + y)` is what counts.
+    knots: ascending values where the slope may change. prior: the weight before the first event. log: whether the
+    signal fills in y ≥ 0 and `log(1 + y)` counts.
     """
 
     name: str
@@ -32,14 +33,15 @@ class Column(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What is known of the users who are ranked for, one row a question (an event, or a list). B questions, R items.
+    """What the ranker knows of the users of B questions, with R latest items each. A question is an event or a list.
 
-    user, item: (B,) rows, -1 for none. time: (B,) by the domain's clock, shared_time by that of all domains, seconds.
-    events: (B,) events of the user in the domain. gap: (B,) seconds since their last anywhere, -1 without one.
-    recent_own: (B, R) whether a latest item is of the domain, newest first; recent_row its row, recent_slot its slot of
-    co-visits (-1: none), recent_count its events (at least 1); recent_n: (B,) how many there are. profile: (B, dim)
-    direction of their texts, zeros without. vector: (B, D) the user in the network's space. seen: hashes of the items
-    that users had in the domain, those of question b from seen_at[b] to seen_at[b + 1].
+    user, item: (B,) rows, -1 for none. time: (B,) seconds, by the domain's clock. shared_time: (B,) seconds, by the
+    clock of all domains. events: (B,) the user's events in the domain. gap: (B,) seconds since the user's last event in
+    any domain, -1 without one. Latest items, newest first, (B, R) each: recent_own, whether the item is of the domain;
+    recent_row, its row; recent_slot, its co-visit slot, -1 for none; recent_count, its events, at least 1. recent_n:
+    (B,) the number of latest items. profile: (B, dim) the direction of their texts, zeros without text. vector: (B, D)
+    the user in the network's space. seen: hashes of the items that users had in the domain; those of question b lie
+    from seen_at[b] to seen_at[b + 1].
     """
 
     user: Int64s
@@ -60,11 +62,11 @@ class Asked(NamedTuple):
 
 
 class Items(NamedTuple):
-    """What is known of one domain's items, by row; it stands still while questions are answered.
+    """What the ranker knows of one domain's items, by row. It does not change while questions are answered.
 
-    open: may be recommended. units: (rows, dim) text directions, `text` their index. network: (rows, D) vectors, `near`
-    their index. counts, first, clock, top: of `Popularity`. moments, total: of `UserExperience`. slot: 1 + the slot of
-    co-visits. hashes, hash_rows: of `HashIndex`.
+    open: (rows,) whether the item may be recommended. units: (rows, dim) text directions; text: their index. network:
+    (rows, D) vectors; near: their index. counts, first, clock, top: of `Popularity`. moments, total: of
+    `UserExperience`. hashes, hash_rows: of `HashIndex`.
     """
 
     open: NDArray[np.bool_]
@@ -83,8 +85,9 @@ class Items(NamedTuple):
 
 
 class Visits(NamedTuple):
-    """The lists of co-visits of all domains: see `CoVisitation`, `NeighbourLists`. domain: the one that is
-    ranked. compare: whether its own latest items are summed up on their own, too.
+    """The co-visit lists of all domains, see `CoVisitation` and `NeighbourLists`.
+
+    domain: the ranked domain. compare: whether the sums over its own latest items are needed too.
     """
 
     ids: Int32s
@@ -99,13 +102,13 @@ class Visits(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room of one thread. Whatever carries the number of the question, `epoch[0]`, was written in it.
+    """Working memory of one thread. An entry holds for the present question only if it carries its number, `epoch[0]`.
 
-    mark: (slots,) epoch · 2^32 + 1 + place in `sums`, or + 0 for a slot that does not count. place: (rows,) epoch ·
-    2^32 + place in `sums`. stamp: (rows,) 2 · epoch for an item that the user had, 2 · epoch + 1 for a candidate. sums:
-    (room, kinds) co-visit sums of the rows `touched`; keys: (kinds, room) those of the proposing kinds as
-    integers. own: (21, dim) texts of the
-    user's own latest items. best, probes: room for `nearest`. scores: (candidates,).
+    mark: (slots,) epoch · 2^32 + 1 + place in `sums`, or epoch · 2^32 for a slot that does not count. place: (rows,)
+    epoch · 2^32 + place in `sums`. stamp: (rows,) 2 · epoch for an item that the user had, 2 · epoch + 1 for a
+    candidate. sums: (room, kinds) co-visit sums of the rows `touched`, (room,). keys: (kinds, room) the bits of sums
+    that propose items. own: (21, dim) text directions of the user's own latest items, then of their mean. best,
+    probes: working memory of `nearest`. scores: (candidates,).
     """
 
     epoch: Int64s
@@ -122,9 +125,10 @@ class Scratch(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The candidates of one question, and the columns to fill. values: (columns, room); rows: (room,) item rows.
+    """The candidates of one question and the columns to fill.
 
-    Only the first `size` candidates are filled. event: which question.
+    values: (columns, room), to be filled for the first `size` candidates. rows: (room,) item rows of the candidates.
+    event: the place of the question in `asked`.
     """
 
     values: Float32s

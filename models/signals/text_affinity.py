@@ -1,4 +1,4 @@
-"""How near an item's text is to that of a user's latest items."""
+"""Rank items by how near their text is to the texts of the user's latest items."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.text.nearest import dot
 FADE = np.float32(0.8)
 """Weight of the k-th latest item in the profile: FADE^(k-1)."""
 OWN_LATEST = 20
-"""How many latest items of the domain count as its own."""
+"""The number of latest items of the ranked domain that count."""
 
 Array = NDArray[np.float32]
 
@@ -22,8 +22,14 @@ def add_to_profiles(profiles: Array, domain: int, domains: NDArray[np.int8], row
                     counts: NDArray[np.int64], units: Array) -> None:  # fmt: skip
     """Add `Σ_k FADE^k z_k` over the latest items of one domain. profiles: (B, dim).
 
-    domains, rows: (B, R), newest first. counts: (B,) how many latest items there are. units: (items, dim) directions z
-    of the domain's items.
+    domains, rows: (B, R), newest first. counts: (B,) the number of latest items. units: (items, dim) directions z of
+    the domain's items.
+
+    >>> profiles, units = np.zeros((1, 2), np.float32), np.eye(2, dtype=np.float32)
+    >>> domains, rows = np.zeros((1, 2), np.int8), np.array([[1, 0]], np.int32)
+    >>> add_to_profiles(profiles, 0, domains, rows, np.array([2]), units)
+    >>> print(profiles)  # the newest item is z_1
+    [[0.8 1. ]]
     """
     for b in range(len(profiles)):
         weight = np.float32(1)
@@ -37,7 +43,7 @@ def add_to_profiles(profiles: Array, domain: int, domains: NDArray[np.int8], row
 
 @kernel
 def normalise(profiles: Array) -> None:
-    """Bring each row to unit length; a row of zeros stays."""
+    """Bring each row of `profiles`, (B, dim), to unit length. A row of zeros stays."""
     for b in range(len(profiles)):
         length = np.sqrt(dot(profiles[b], profiles[b]))
         if length > 0:
@@ -47,9 +53,9 @@ def normalise(profiles: Array) -> None:
 
 @kernel
 def gather_own(columns: Columns) -> int:
-    """Copy the texts of the user's own latest items into `scratch.own`, their fading mean's direction behind them.
+    """Copy the text directions of the user's latest items of the domain into `scratch.own`, and return their number.
 
-    Return how many there are.
+    The last row gets the direction of their mean, in which the k-th latest item weighs FADE^(k-1).
     """
     asked, units, own = columns.asked, columns.items.units, columns.scratch.own
     b, found, dim = columns.event, 0, units.shape[1]
@@ -75,10 +81,11 @@ def gather_own(columns: Columns) -> int:
 
 @kernel
 def text_cosines(columns: Columns, column: int) -> None:
-    """Fill three cosines of each candidate: with the profile over all domains, with the nearest of the user's latest 20
-    items of the domain, and with those items' fading mean.
+    """Fill three cosines of each candidate: `text`, `text_nearest` and `text_own`.
 
-    The last two are there because what other domains add to the profile blurs the domain's own.
+    text: with the profile over all domains. text_nearest: with the nearest of the user's latest 20 items of the domain.
+    text_own: with the fading mean of those items. The last two keep what is particular to the domain, which the items
+    of other domains blur in the profile.
     """
     units, own, profile = columns.items.units, columns.scratch.own, columns.asked.profile[columns.event]
     values, count, dim = columns.values, columns.size, columns.items.units.shape[1]
@@ -93,7 +100,7 @@ def text_cosines(columns: Columns, column: int) -> None:
                 total += profile[z] * x
                 mine += own[OWN_LATEST, z] * x
             for k in range(0, latest, 4):
-                # Four at a time: the candidate is read once for all, and sums in registers need not wait for another.
+                # Four at a time, so that the candidate is read once and the four sums are independent of each other.
                 s0, s1, s2, s3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
                 for z in range(dim):
                     x = units[row, z]

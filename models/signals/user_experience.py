@@ -1,4 +1,4 @@
-"""How far along in a domain users are when they come to an item: beginners' items and those of the experienced."""
+"""Rank items by how experienced their users are: some are for beginners, others for people with many events."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.signals.signal import Column, Columns
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
-from models.state.tracked_tables import LiveRows, Rows
+from models.state.tracked_tables import CheckpointedRows, Rows
 
 MEMORY = 0.97
-"""Weight that an item's earlier users keep at each new one (about the last 33 count)."""
+"""Factor of the weight of an item's earlier users at each new one, so that about the last 33 count."""
 PRIOR_STRENGTH = 3.0
 """The domain's own mean and variance count as this many users of each item."""
 LEAST_VARIANCE = 0.1
@@ -25,7 +25,8 @@ def fold(moments: NDArray[np.float64], total: NDArray[np.float64], rows: NDArray
          events: NDArray[np.int64]) -> None:  # fmt: skip
     """Add users to items, in order: `m ← MEMORY · m + (1, x, (x - mean)²)` with `x = log(1 + events)`.
 
-    moments: (items, 3) decayed weight, sum of x, sum of squared deviations. total: (3,) the domain's, not decayed.
+    moments: (items, 3) decayed weight, sum of x, sum of squared deviations. total: (3,) the same of the domain, not
+    decayed. rows: (n,). events: (n,) events of the user in the domain before this one.
     """
     for n in range(len(rows)):
         row, x = rows[n], np.log1p(events[n])
@@ -38,16 +39,21 @@ def fold(moments: NDArray[np.float64], total: NDArray[np.float64], rows: NDArray
         moments[row, 2] = MEMORY * moments[row, 2] + (x - mean) ** 2
 
 
-class UserExperience(LiveRows):
-    """Per item the running mean and variance of `x = log(1 + events of the user in the domain so far)`.
+class UserExperience(CheckpointedRows):
+    """The running mean and variance, for each item, of `x = log(1 + events of the user in the domain so far)`.
 
-    The signal is the log density of the user's own x under the item's normal distribution, both moments shrunk to the
-    domain's.
+    The signal is the log density of the user's own x under the item's normal distribution. Both moments are shrunk to
+    those of the domain.
+
+    >>> experience = UserExperience()
+    >>> experience.fold(np.array([0, 0]), np.array([0, 0]))  # two new users: x = 0
+    >>> print(experience.moments[0])  # weight 1 + 0.97
+    [1.97 0.   0.  ]
     """
 
-    def __init__(self, written: Touched | None = None) -> None:
-        """written: marks of item rows."""
-        self.written = written or Touched()
+    def __init__(self, written: DirtyKeys | None = None) -> None:
+        """Begin without events. written: dirty item rows, shared with the rows' owner."""
+        self.written = written or DirtyKeys()
         self.rows = Growing(moments=((3,), 0.0))
         self.total = np.zeros(3)
 
@@ -67,7 +73,7 @@ class UserExperience(LiveRows):
         self.written.update(rows.tolist())
 
     def drop(self, row: int) -> None:
-        """Forget the row: it stands for another item from now on."""
+        """Forget the row: it is free, or stands for another item, from now on."""
         if row < len(self.moments):
             self.moments[row] = 0.0
 
@@ -83,7 +89,7 @@ class UserExperience(LiveRows):
 
 @kernel
 def log_density(columns: Columns, column: int) -> None:
-    """Fill `-½ ((x - μ_i)² / σ_i² + log σ_i²)` of each candidate, x the user's own stage."""
+    """Fill `-½ ((x - μ_i)² / σ_i² + log σ_i²)` of each candidate. x: `log(1 + events)` of the user."""
     moments, total = columns.items.moments, columns.items.total
     x = np.log1p(columns.asked.events[columns.event])
     users = max(total[0], 1.0)

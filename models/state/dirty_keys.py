@@ -15,12 +15,12 @@ from models.state.growing import room
 class Marks(msgspec.Struct):
     """What has to be saved. keys: written since the last save, in the order of their first mark, with marked values.
 
-    gone: deleted keys. A key that was deleted and created again is in both. all: everything has to be saved.
+    deleted: deleted keys. A key that was deleted and created again is in both. all: everything has to be saved.
     """
 
     all: bool = True
     keys: dict[Any, Any] = {}
-    gone: dict[Any, None] = {}
+    deleted: dict[Any, None] = {}
     bits: NDArray[np.uint8] | None = None
     """More written keys, which are numbers: a bit each, the lowest of a byte first."""
     _rows: NDArray[np.int64] | None = None
@@ -28,7 +28,7 @@ class Marks(msgspec.Struct):
     def rows(self) -> NDArray[np.int64]:
         """Return written and deleted keys, which are numbers, ascending. Cached, because several tables share them."""
         if self._rows is None:
-            keys = self.keys.keys() | self.gone.keys() if self.gone else self.keys
+            keys = self.keys.keys() | self.deleted.keys() if self.deleted else self.keys
             self._rows = np.fromiter(keys, np.int64, len(keys))
             if self.bits is None:
                 self._rows.sort()
@@ -38,11 +38,20 @@ class Marks(msgspec.Struct):
         return self._rows
 
 
-class Touched:
+class DirtyKeys:
     """Marks of one table, set by the code that writes to it. Tables with the same rows may share them.
 
     At first everything is marked, because nothing of a new table is saved. Until the first `take` no key is noted, so
     marks cost nothing if nothing is saved.
+
+    >>> marks = DirtyKeys()
+    >>> marks.take().all
+    True
+    >>> marks.add("a"), marks.add("b"), marks.drop("a")
+    (None, None, None)
+    >>> taken = marks.take()
+    >>> list(taken.keys), list(taken.deleted)
+    (['b'], ['a'])
     """
 
     def __init__(self) -> None:
@@ -54,6 +63,7 @@ class Touched:
         self._marks = Marks()
 
     def add(self, key: Any, value: Any = None) -> None:
+        """Mark a key as written. value: kept with the mark."""
         if not self._marks.all:
             self._marks.keys[key] = value
 
@@ -78,32 +88,32 @@ class Touched:
         """Mark a key as deleted."""
         if not self._marks.all:
             self._marks.keys.pop(key, None)
-            self._marks.gone[key] = None
+            self._marks.deleted[key] = None
 
     def take(self) -> Marks:
-        """Return all marks and clear them. They count as saved unless `lost` is called."""
+        """Return all marks and clear them. They count as saved unless `restore` is called."""
         self._taken, self._marks = self._marks, Marks(all=False)
         return self._taken
 
-    def lost(self) -> None:
+    def restore(self) -> None:
         """Restore the marks taken last, which could not be saved."""
         taken, now = self._taken, self._marks
-        for key in now.gone:
+        for key in now.deleted:
             taken.keys.pop(key, None)
         self._marks = Marks(
             taken.all or now.all,
             taken.keys | now.keys,
-            taken.gone | now.gone,
+            taken.deleted | now.deleted,
             _either(taken.bits, now.bits),
         )
         if self._marks.all:
             self.everything()
 
-    def saved(self) -> None:
+    def discard(self) -> None:
         """Discard the marks taken last, which are saved."""
         self._taken = Marks()
 
-    def settled(self) -> None:
+    def clear(self) -> None:
         """Clear all marks: everything was just loaded from a checkpoint."""
         self._marks = Marks(all=False)
 

@@ -19,6 +19,10 @@ def merged(base: Any, changes: Sequence[Any]) -> Any:
     """Return the state after all changes, oldest first. `base`, the state before them, must not be used afterwards.
 
     Raises KeyError, ValueError or IndexError if they do not fit.
+
+    >>> change = Changed("rows", {"rows": np.array([1]), "values": np.array([7]), "length": 2})
+    >>> merged({"count": np.array([5])}, [{"count": change}])["count"].tolist()
+    [5, 7]
     """
     if not changes:
         return base

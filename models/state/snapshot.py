@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import torch
 
-from models.state.dirty_keys import Marks, Touched
-from models.state.tracked_tables import Changed, Part, Rows, parts
+from models.state.dirty_keys import DirtyKeys, Marks
+from models.state.tracked_tables import Changed, Rows, TrackedTable, parts
 
 Tensors = dict[str, np.ndarray[Any, Any]]
 
@@ -24,22 +24,22 @@ class Snapshot(msgspec.Struct):
     tensors: Tensors
     tree: Any
     increment: bool
-    taken: list[Touched]
+    taken: list[DirtyKeys]
 
     @property
     def body(self) -> bytes:
         """Everything but the tensors, in MessagePack."""
         return msgspec.msgpack.encode(self.tree)
 
-    def saved(self) -> None:
+    def discard_dirty(self) -> None:
         """Note that it was written. The learning thread calls this."""
         for touched in self.taken:
-            touched.saved()
+            touched.discard()
 
-    def lost(self) -> None:
+    def restore_dirty(self) -> None:
         """Mark again what it holds, because it could not be written. The learning thread calls this."""
         for touched in self.taken:
-            touched.lost()
+            touched.restore()
 
 
 def snapshot(state: dict[str, Any], increment: bool = False, copy: bool = True) -> Snapshot:
@@ -56,7 +56,7 @@ class _Split:
     def __init__(self, increment: bool, copy: bool) -> None:
         self.increment, self.copy = increment, copy
         self.tensors: Tensors = {}
-        self.marks: dict[int, tuple[Touched, Marks]] = {}
+        self.marks: dict[int, tuple[DirtyKeys, Marks]] = {}
 
     def run(self, state: dict[str, Any]) -> Snapshot:
         tree = self.split(state)
@@ -71,7 +71,7 @@ class _Split:
             if _plain(value):
                 return {"p": list(value)}
             return {"l": [self.split(item) for item in value]}
-        if isinstance(value, Part):
+        if isinstance(value, TrackedTable):
             return self.part(value)
         if isinstance(value, torch.Tensor):
             return {"torch": self.array(value.detach().cpu().numpy())}
@@ -90,12 +90,12 @@ class _Split:
         self.tensors[name] = value.copy(order="C") if self.copy else np.asarray(value, order="C")
         return name
 
-    def part(self, value: Part) -> Any:
+    def part(self, value: TrackedTable) -> Any:
         if id(value.touched) not in self.marks:
             self.marks[id(value.touched)] = (value.touched, value.touched.take())
         marks = self.marks[id(value.touched)][1]
         if marks.all or not self.increment:
-            return self.split(value.whole())
+            return self.split(value.full())
         return {"c": [value.kind, self.split(value.changes(marks))]}
 
 
@@ -149,9 +149,9 @@ def _at(tree: Any, path: tuple[Any, ...]) -> Any:
     return tree
 
 
-def settle(live: dict[str, Any], loaded: dict[str, Any]) -> None:
+def mark_clean(live: dict[str, Any], loaded: dict[str, Any]) -> None:
     """Clear the marks of tables of `live` that fit the saved state `loaded`, from which they were just loaded."""
-    fitting: dict[int, tuple[Touched, bool]] = {}
+    fitting: dict[int, tuple[DirtyKeys, bool]] = {}
     for path, part in parts(live):
         held = _at(loaded, path)
         fits = held is not None
@@ -162,4 +162,4 @@ def settle(live: dict[str, Any], loaded: dict[str, Any]) -> None:
         fitting[id(part.touched)] = (part.touched, earlier and fits)
     for touched, fits in fitting.values():
         if fits:
-            touched.settled()
+            touched.clear()

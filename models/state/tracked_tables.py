@@ -1,8 +1,8 @@
 """Copy large tables of a state as a whole, or only their changes.
 
-`live()` of a learner's parts returns a nested state that refers to their tables. A `Part` stands for each table that
-is too large to be copied at every checkpoint. `whole` turns this state into the one that `load` takes. The results of
-`changes`, merged into an earlier state, make the present state: `models/state/merging.py`.
+`live()` of a learner's parts returns a nested state that refers to their tables. A `TrackedTable` stands for each table
+that is too large to be copied at every checkpoint. `full_state` turns this state into the one that `load` takes. The
+results of `changes`, merged into an earlier state, make the present state: `models/state/merging.py`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Marks, Touched
+from models.state.dirty_keys import DirtyKeys, Marks
 
 Rows_ = NDArray[np.int64]
 
 
-class Part(msgspec.Struct):
+class TrackedTable(msgspec.Struct):
     """One table. `kind` names the function in `merging.MERGE` that applies its changes."""
 
-    touched: Touched
+    touched: DirtyKeys
     kind: ClassVar[str] = ""
 
-    def whole(self) -> Any:
+    def full(self) -> Any:
         """Return what a state holds of the table. It may share the table's memory."""
         raise NotImplementedError
 
@@ -43,7 +43,7 @@ class Changed(NamedTuple):
     what: Any
 
 
-class Live:
+class Checkpointed:
     """An object with large tables in its state."""
 
     def live(self) -> Any:
@@ -52,103 +52,111 @@ class Live:
 
     def state(self) -> dict[str, Any]:
         """Return a copy of everything that a later event can read."""
-        state: dict[str, Any] = whole(self.live())
+        state: dict[str, Any] = full_state(self.live())
         return state
 
 
-class LiveRows(Live):
+class CheckpointedRows(Checkpointed):
     """An object whose tables share one set of marks, `written`. The owner of the rows may replace it."""
 
-    written: Touched
+    written: DirtyKeys
 
 
-def whole(value: Any) -> Any:
-    """Return the state without parts. It shares no memory with the tables."""
+def full_state(value: Any) -> Any:
+    """Return the state without tracked tables. It shares no memory with the tables."""
     if isinstance(value, dict):
-        return {key: whole(item) for key, item in value.items()}
+        return {key: full_state(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [whole(item) for item in value]
+        return [full_state(item) for item in value]
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, torch.Tensor):
         return value.clone()
-    return whole(value.whole()) if isinstance(value, Part) else value
+    return full_state(value.full()) if isinstance(value, TrackedTable) else value
 
 
-def parts(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Part]]:
-    """Return every part of a live state, with its path."""
+def parts(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], TrackedTable]]:
+    """Return every tracked table of a live state, with its path."""
     if isinstance(value, dict):
         return [found for key, item in value.items() for found in parts(item, (*path, key))]
     if isinstance(value, list):
-        nested = ((n, item) for n, item in enumerate(value) if isinstance(item, dict | list | Part))
+        nested = ((n, item) for n, item in enumerate(value) if isinstance(item, dict | list | TrackedTable))
         return [found for n, item in nested for found in parts(item, (*path, n))]
-    return [(path, value)] if isinstance(value, Part) else []
+    return [(path, value)] if isinstance(value, TrackedTable) else []
 
 
 # Kinds of tables
 
 
-class Rows(Part):
+class Rows(TrackedTable):
     """An array by row. Rows that were never written are zero."""
 
     values: NDArray[Any]
     kind: ClassVar[str] = "rows"
 
-    def whole(self) -> NDArray[Any]:
+    def full(self) -> NDArray[Any]:
+        """Return what a state holds of the table."""
         return self.values
 
     def changes(self, marks: Marks) -> dict[str, Any]:
+        """Return the marked rows or keys as copies."""
         rows = _rows(marks, len(self.values))
         return {"rows": rows, "values": self.values[rows], "length": len(self.values)}
 
 
-class Texts(Part):
+class Texts(TrackedTable):
     """A list of strings by row."""
 
     values: list[str]
     kind: ClassVar[str] = "texts"
 
-    def whole(self) -> list[str]:
+    def full(self) -> list[str]:
+        """Return what a state holds of the table."""
         return list(self.values)
 
     def changes(self, marks: Marks) -> dict[str, Any]:
+        """Return the marked rows or keys as copies."""
         rows = _rows(marks, len(self.values)).tolist()
         return {"rows": rows, "values": [self.values[n] for n in rows], "length": len(self.values)}
 
 
-class Order(Part):
+class Order(TrackedTable):
     """An id table: the keys touched last are the last ones of the dict. touched: ids, marked with their rows."""
 
     rows: dict[str, int]
     free: list[int]
     kind: ClassVar[str] = "order"
 
-    def whole(self) -> dict[str, Any]:
+    def full(self) -> dict[str, Any]:
+        """Return what a state holds of the table."""
         return {"ids": list(self.rows), "rows": list(self.rows.values()), "free": list(self.free)}
 
     def changes(self, marks: Marks) -> dict[str, Any]:
+        """Return the marked rows or keys as copies."""
         ids = list(islice(reversed(self.rows), len(marks.keys)))[::-1]
         rows = [marks.keys[key] for key in ids]
-        return {"ids": ids, "rows": rows, "free": list(self.free), "gone": list(marks.gone)}
+        return {"ids": ids, "rows": rows, "free": list(self.free), "gone": list(marks.deleted)}
 
 
-class Named(Part):
+class Named(TrackedTable):
     """Columns by name, in the order in which names came. columns: returns the values of some names, as arrays."""
 
     names: Callable[[], list[str]]
     columns: Callable[[list[str]], dict[str, NDArray[Any]]]
     kind: ClassVar[str] = "named"
 
-    def whole(self) -> dict[str, Any]:
+    def full(self) -> dict[str, Any]:
+        """Return what a state holds of the table."""
         names = self.names()
         return {"names": names, **self.columns(names)}
 
     def changes(self, marks: Marks) -> dict[str, Any]:
+        """Return the marked rows or keys as copies."""
         names = list(marks.keys)
-        return {"gone": list(marks.gone), "names": names, **self.columns(names)}
+        return {"gone": list(marks.deleted), "names": names, **self.columns(names)}
 
 
-class Ragged(Part):
+class Ragged(TrackedTable):
     """Lists of numbers by row. touched: rows.
 
     filled: returns the rows with a list, ascending. columns: returns, of those of some rows that have a list, the rows
@@ -159,15 +167,17 @@ class Ragged(Part):
     columns: Callable[[Rows_], dict[str, NDArray[Any]]]
     kind: ClassVar[str] = "lists"
 
-    def whole(self) -> dict[str, NDArray[Any]]:
+    def full(self) -> dict[str, NDArray[Any]]:
+        """Return what a state holds of the table."""
         return self.columns(self.filled())
 
     def changes(self, marks: Marks) -> dict[str, Any]:
+        """Return the marked rows as copies."""
         rows = marks.rows()
         return {"touched": rows, **self.columns(rows)}
 
 
-class Places(Part):
+class SparsePlaces(TrackedTable):
     """A large table of mostly empty places. touched: numbers of places.
 
     filled: returns the numbers of filled places, ascending. columns: returns the values of some places; the first
@@ -178,10 +188,12 @@ class Places(Part):
     columns: Callable[[Rows_], dict[str, NDArray[Any]]]
     kind: ClassVar[str] = "places"
 
-    def whole(self) -> dict[str, NDArray[Any]]:
+    def full(self) -> dict[str, NDArray[Any]]:
+        """Return what a state holds of the table."""
         return self._at(self.filled())
 
     def changes(self, marks: Marks) -> dict[str, Any]:
+        """Return the marked rows or keys as copies."""
         return self._at(marks.rows())
 
     def _at(self, at: Rows_) -> dict[str, Any]:

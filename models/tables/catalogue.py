@@ -1,4 +1,4 @@
-"""The items of one domain, by row: ids, titles, availability, text vectors."""
+"""Keep the items of one domain by row: ids, titles, availability, text vectors."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state.growing import room
-from models.state.tracked_tables import Live, Rows, Texts
+from models.state.tracked_tables import Checkpointed, Rows, Texts
 from models.tables.hash_index import HashIndex
 from models.tables.id_table import IdTable
 from models.text.centred_vectors import Directions
 
 
 def item_hash(item_id: str) -> int:
-    """A stable signed 64-bit hash of an item id; what `History` keeps of items a user has had."""
+    """Return a stable signed 64-bit hash of an item id. `History` keeps it for each item that a user has had."""
     digest = hashlib.blake2b(item_id.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
 
 def words_hash(words: str) -> int:
-    """The same of an item's words; 0 where there are none."""
+    """Return a stable signed 64-bit hash of an item's words, 0 without words."""
     return item_hash(words) if words.strip() else 0
 
 
 def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
-    """Return `array` with at least `rows` rows: the same one, or a larger copy padded with zeros."""
+    """Return `array`, (n, …), with at least `rows` rows: the same array, or a larger copy padded with zeros.
+
+    >>> grown(np.array([1, 2]), 2).tolist(), len(grown(np.array([1, 2]), 3))  # room for 64 at least
+    ([1, 2], 64)
+    """
     if rows <= len(array):
         return array
     bigger = np.zeros((room(rows, len(array)), *array.shape[1:]), array.dtype)
@@ -36,12 +40,12 @@ def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
     return bigger
 
 
-class Catalogue(Live):
-    """Rows of one domain's items. Arrays are valid up to `size`; an unused row is never `recommendable`.
+class Catalogue(Checkpointed):
+    """The items of one domain. Arrays are valid up to `size`, and an unused row is never `recommendable`.
 
-    vectors: (rows, dim) float32, zero where `has_vector` is False; `directions` follow them. `required`: only items
-    with an item event are recommended. `permitted`: the operator's word on an id, over and above what item events say.
-    `exact_items`: with more vectors, an index finds the nearest ones.
+    vectors: (rows, dim) float32, zero where `has_vector` is False. `directions` are computed from them. required:
+    whether only items with an item event are recommended. permitted: whether the operator's allow and deny lists let an
+    id be recommended. exact_items: in a catalogue with more vectors, an index finds the nearest ones.
     """
 
     def __init__(
@@ -63,24 +67,25 @@ class Catalogue(Live):
         self.hash_of = np.zeros(0, np.int64)
         """(rows,): `item_hash` of the id."""
         self.available = np.zeros(0, np.bool_)
-        """What item events say (without one: whether it needs none)."""
+        """(rows,): whether the latest item event calls the item available. Without one: whether none is required."""
         self.recommendable = np.zeros(0, np.bool_)
-        """Available and permitted."""
+        """(rows,): available and permitted."""
         self.has_event = np.zeros(0, np.bool_)
         self.has_vector = np.zeros(0, np.bool_)
         self.words = np.zeros(0, np.int64)
-        """`words_hash` of the latest item event's words."""
+        """(rows,): `words_hash` of the latest item event's words."""
         self.encoded = np.zeros(0, np.int64)
-        """The same of the words that the encoder's latest vector is of."""
+        """(rows,): `words_hash` of the words that the encoder has encoded last."""
         self.vectors = np.zeros((0, dim), np.float32)
         self.directions = Directions(dim, exact_items)
 
     @property
     def size(self) -> int:
+        """The number of rows, including free ones."""
         return self.ids.high_water
 
     def touch(self, item_id: str) -> tuple[int, str | None]:
-        """The item's row, created if need be, and the id evicted for it (its row is the same row)."""
+        """Return the item's row, a new one if it has none, and the id that was evicted from this row, or None."""
         known = item_id in self.ids
         row, evicted = self.ids.touch(item_id)
         if not known:
@@ -113,17 +118,19 @@ class Catalogue(Live):
             self.set_vector(row, None)
 
     def describe(self, row: int, title: str, available: bool) -> None:
-        """An item event: replaces title and availability."""
+        """Replace title and availability by those of an item event."""
         self.title_of[row], self.available[row], self.has_event[row] = title, available, True
         self.recommendable[row] = available and self.permitted(self.id_of[row])
 
     def set_vector(self, row: int, vector: NDArray[np.float32] | None) -> None:
+        """Replace the item's vector, (dim,); None removes it."""
         self.ids.written.add(row)
         self.has_vector[row] = vector is not None
         self.vectors[row] = 0.0 if vector is None else vector
         self.directions.changed(row, self.vectors, self.has_vector)
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         n, written = self.size, self.ids.written
         arrays = ("available", "has_event", "has_vector", "words", "encoded", "vectors")
         return {
@@ -135,15 +142,16 @@ class Catalogue(Live):
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.ids.load(state["ids"])
         self.id_of, self.title_of = list(state["id_of"]), list(state["title_of"])
         for name in ("available", "has_event", "has_vector", "vectors"):
             setattr(self, name, state[name].copy())
-        for name in ("words", "encoded"):  # a state from before has none: the next item event brings them
+        for name in ("words", "encoded"):  # an early state has none; the next item event brings them
             held = state.get(name)
             setattr(self, name, np.zeros(len(self.vectors), np.int64) if held is None else held.copy())
         self.directions.load(state["directions"], self.vectors, self.has_vector)
-        # The operator may have changed their mind since, of `required` too.
+        # The config may have changed since: `required`, and the allow and deny lists.
         self.available = np.where(self.has_event, self.available, not self.required)
         self.recommendable = self.available & np.array([self.permitted(i) for i in self.id_of], np.bool_)
         self.hash_of = np.array([item_hash(key) for key in self.id_of], np.int64)

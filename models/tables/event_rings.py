@@ -1,4 +1,4 @@
-"""The latest items of users, in rings: what they did before each event of a micro-batch."""
+"""Keep the latest items of each user in a ring, and recall them before each event of a micro-batch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from models.kernels import kernel
 class Recalled(NamedTuple):
     """What users did before each of B events: the latest R items, newest first, and counts.
 
-    domain: (B, R), -1 for none. row: (B, R). time: (B, R) seconds. n: (B,) how many. events: (B,) of the user in the
-    event's domain.
+    domain: (B, R), -1 for none. row: (B, R) item rows. time: (B, R) seconds. n: (B,) the number of latest items.
+    events: (B,) the number of the user's events in the event's domain.
     """
 
     domain: NDArray[np.int8]
@@ -46,13 +46,13 @@ class Done(NamedTuple):
 
 
 def asking(users: Sequence[int | None], domain: int = 0) -> Done:
-    """Return what asks for users' state in a domain, without an item."""
+    """Return events without an item, which ask for users' state in a domain. users: rows, None for a new user."""
     rows = np.array([-1 if user is None else user for user in users], np.int64)
     return Done(np.full(len(rows), domain), rows, np.full(len(rows), -1), np.zeros(len(rows)))
 
 
 class Seen(NamedTuple):
-    """Items that users had: their hashes one after the other, those of event b from at[b] to at[b + 1]."""
+    """Hashes of the items that users had. Those of event b lie from at[b] to at[b + 1]; at: (B + 1,)."""
 
     hashes: NDArray[np.int64]
     at: NDArray[np.int64]
@@ -62,7 +62,12 @@ class Seen(NamedTuple):
 def contains(
     hashes: NDArray[np.int64], at: NDArray[np.int64], wanted: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Return (B,): whether each wanted hash is among those of its event; see `Seen`."""
+    """Return (B,): whether each wanted hash is among those of its event. hashes, at: see `Seen`. wanted: (B,).
+
+    >>> hashes, at = np.array([7, 8, 9]), np.array([0, 2, 3])  # event 0 has 7 and 8, event 1 has 9
+    >>> contains(hashes, at, np.array([8, 8])).tolist()
+    [True, False]
+    """
     found = np.zeros(len(wanted), np.bool_)
     for b in range(len(wanted)):
         for n in range(at[b], at[b + 1]):
@@ -71,7 +76,11 @@ def contains(
 
 
 class Rings(NamedTuple):
-    """The latest items of all users as a kernel sees them: rings of R places a user, `born` by domain and item row."""
+    """The latest items of all users as a kernel sees them: a ring of R places a user.
+
+    events: (users, domains) counts. domain, row, time (seconds), seq (number of the event): (users, R). born: (domains,
+    rows) the number of the first event that may mean the row's present item.
+    """
 
     events: NDArray[np.int64]
     domain: NDArray[np.int8]
@@ -83,9 +92,9 @@ class Rings(NamedTuple):
 
 @kernel
 def recall(rings: Rings, done: Done, together: bool, found: Recalled) -> None:
-    """Write what is known of each event's user before it: earlier events of the batch first, then their ring.
+    """Write what each event's user did before it: earlier events of the batch first, then the user's ring.
 
-    together: whether the events happen one after the other; else each is asked for as if there were no others.
+    together: whether the events happen one after the other. If not, each event is alone. found: written.
     """
     length = found.domain.shape[1]
     for b in range(len(done.user)):
@@ -105,7 +114,7 @@ def recall(rings: Rings, done: Done, together: bool, found: Recalled) -> None:
             for back in range(min(total, length)):
                 at = (total - 1 - back) % length
                 domain, row = rings.domain[user, at], rings.row[user, at]
-                # What was of a domain that is gone is of none; a row that was given to another item since means it not.
+                # The domain may have left the config, and the row may have been given to another item since.
                 if domain < 0 or (
                     row < rings.born.shape[1] and rings.seq[user, at] < rings.born[domain, row]
                 ):
@@ -119,7 +128,7 @@ def recall(rings: Rings, done: Done, together: bool, found: Recalled) -> None:
 
 @kernel
 def append(rings: Rings, done: Done, sequence: int) -> None:
-    """Add events to their users' rings, in order; the first gets the number `sequence + 1`."""
+    """Add events to their users' rings, in order. The first gets the number `sequence + 1`. Each has a user's row."""
     length = rings.domain.shape[1]
     for b in range(len(done.user)):
         user = done.user[b]

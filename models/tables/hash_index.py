@@ -1,4 +1,4 @@
-"""Find an item's row by the hash of its id: open addressing in two flat arrays that kernels can read."""
+"""Find an item's row by the hash of its id, by open addressing in two flat arrays that kernels can read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FREE = -1
 
 @kernel
 def place(keys: NDArray[np.int64], rows: NDArray[np.int32], key: int) -> Any:
-    """Return where `key` stands, or the free place where it would stand. keys, rows: (places,), a power of two."""
+    """Return the place of `key`, or the free place for it. keys, rows: (places,), a power of two."""
     mask = len(keys) - 1
     at = np.int64((np.uint64(key) * MULTIPLIER) >> SHIFT) & mask
     while rows[at] != FREE and keys[at] != key:
@@ -27,20 +27,23 @@ def place(keys: NDArray[np.int64], rows: NDArray[np.int32], key: int) -> Any:
 
 @kernel
 def row_of(keys: NDArray[np.int64], rows: NDArray[np.int32], key: int) -> Any:
-    """Return the row of `key`, -1 without one."""
+    """Return the row of `key`, or -1. keys, rows: (places,)."""
     return rows[place(keys, rows, key)]
 
 
 @kernel
 def put(keys: NDArray[np.int64], rows: NDArray[np.int32], key: int, row: int) -> None:
-    """Set the row of `key`. There must be a free place."""
+    """Set the row of `key`. A place must be free. keys, rows: (places,)."""
     at = place(keys, rows, key)
     keys[at], rows[at] = key, row
 
 
 @kernel
 def remove(keys: NDArray[np.int64], rows: NDArray[np.int32], key: int) -> None:
-    """Take `key` out, and move up what a search would no longer find behind the gap (Knuth, vol. 3, 6.4 R)."""
+    """Remove `key`, and move up entries that a search would no longer find behind the gap.
+
+    keys, rows: (places,). Source: Knuth, "The art of computer programming", vol. 3, algorithm 6.4 R.
+    """
     mask = len(keys) - 1
     gap = place(keys, rows, key)
     if rows[gap] == FREE:
@@ -60,13 +63,13 @@ def remove(keys: NDArray[np.int64], rows: NDArray[np.int32], key: int) -> None:
 def put_all(
     keys: NDArray[np.int64], rows: NDArray[np.int32], new: NDArray[np.int64], first: NDArray[np.int32]
 ) -> None:
-    """Set the rows `first` of the keys `new`."""
+    """Set the rows `first`, (n,), of the keys `new`, (n,)."""
     for n in range(len(new)):
         put(keys, rows, new[n], first[n])
 
 
 class HashIndex:
-    """Rows by 64-bit hash, half full at most.
+    """Rows by 64-bit hash, in places of which at most half are used.
 
     >>> index = HashIndex()
     >>> index.put(-7, 3)
@@ -83,7 +86,7 @@ class HashIndex:
         return self._held
 
     def get(self, key: int) -> int | None:
-        """Return the row of a key, None without one."""
+        """Return the row of a key, or None."""
         row = int(row_of(self.keys, self.rows, key))
         return None if row == FREE else row
 
@@ -96,13 +99,13 @@ class HashIndex:
         put(self.keys, self.rows, key, row)
 
     def remove(self, key: int) -> None:
-        """Take a key out."""
+        """Remove a key, if it is there."""
         if self.get(key) is not None:
             self._held -= 1
             remove(self.keys, self.rows, key)
 
     def fill(self, keys: NDArray[np.int64], rows: NDArray[np.int32]) -> None:
-        """Hold these distinct keys and no others."""
+        """Replace everything by these distinct keys and their rows, (n,) each."""
         self._held = len(keys)
         size = LEAST
         while size < 2 * len(keys):

@@ -1,4 +1,4 @@
-"""Ids to table rows and back: fixed capacity, least-recently-seen eviction."""
+"""Map ids to table rows and back, with a fixed capacity and eviction of the id seen longest ago."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live, Order, Rows
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed, Order, Rows
 
 
-class IdTable(Live):
-    """Maps ids to rows 0 … capacity-1. `touch` creates and refreshes, `get` never does; `id_of` maps back.
+class IdTable(Checkpointed):
+    """Rows 0 … capacity-1 of ids. `touch` creates and refreshes a row, `get` only reads, `id_of` maps back.
 
-    The dict's order is the order of last sight, so the first key is the one to evict; a plain dict would look for it
-    past all places that were given up. `written` marks rows for all tables that have one row an id: whoever touches an
-    id may write to its row.
+    The order of the dict is the order in which ids were last seen, so its first key is evicted. It is an OrderedDict:
+    in a plain dict, finding the first key is slow after many keys were removed and inserted again. `written` marks the
+    dirty rows of all tables with one row an id, because code that touches an id may write to its row.
+
+    >>> table = IdTable(capacity=2)
+    >>> table.touch("a"), table.touch("b"), table.touch("a")
+    ((0, None), (1, None), (0, None))
+    >>> table.touch("c")  # `b` was seen longest ago
+    (1, 'b')
     """
 
     def __init__(self, capacity: int) -> None:
@@ -27,13 +33,13 @@ class IdTable(Live):
         self.capacity = capacity
         self.evictions = 0
         self.id_of: list[str] = []
-        """By row; empty for a free one."""
+        """The id of each row, empty for a free row."""
         self._rows: OrderedDict[str, int] = OrderedDict()
         self._free: list[int] = []
-        self._seen, self.written = Touched(), Touched()
+        self._seen, self.written = DirtyKeys(), DirtyKeys()
         self._number: Callable[[str], int] | None = None
         self._numbers = np.zeros(0, np.int64)
-        self._numbered = Touched()
+        self._numbered = DirtyKeys()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -45,33 +51,37 @@ class IdTable(Live):
         return iter(self._rows)
 
     def get(self, key: str) -> int | None:
-        """The row of `key`, or None; changes nothing."""
+        """Return the row of `key`, or None, and change nothing."""
         return self._rows.get(key)
 
     def items(self) -> Iterable[tuple[str, int]]:
+        """Return every id with its row, the most recently seen last."""
         return self._rows.items()
 
     def ids(self) -> list[str]:
-        """All ids, the most recently seen last. Ten times as fast as iterating: the order is the plain dict's too."""
+        """Return all ids, the most recently seen last. It reads the plain dict, ten times as fast as iterating."""
         return list(dict.keys(self._rows))
 
     @property
     def high_water(self) -> int:
-        """One past the largest row ever given out: arrays need this many rows."""
+        """The number of rows ever given out, which arrays by row must have."""
         return len(self.id_of)
 
     def seen(self, key: str) -> int | None:
-        """Return the row of `key`, made the most recently seen; None without one."""
+        """Return the row of `key`, or None, and make `key` the most recently seen id."""
         row = self._rows.pop(key, None)
         if row is not None:
-            # `move_to_end` would not do: it leaves the order of the plain dict, which `ids` reads, as it was.
+            # `move_to_end` would leave the order of the plain dict, which `ids` reads, as it was.
             self._rows[key] = row
             self._seen.add(key, row)
             self.written.add(row)
         return row
 
     def touch(self, key: str) -> tuple[int, str | None]:
-        """Return the row of `key`, made the most recently seen, and the id that had to go for it (or None)."""
+        """Return the row of `key`, a new one if it has none, and the id that was evicted for it, or None.
+
+        `key` becomes the most recently seen id.
+        """
         row = self.seen(key)
         if row is not None:
             return row, None
@@ -100,7 +110,7 @@ class IdTable(Live):
             self._numbered.add(row)
 
     def discard(self, key: str) -> int | None:
-        """Frees the row of `key` and returns it, or None if there was none."""
+        """Free the row of `key`. Return it, or None if there was none."""
         row = self._rows.pop(key, None)
         if row is not None:
             self._free.append(row)
@@ -110,19 +120,19 @@ class IdTable(Live):
         return row
 
     def evict(self) -> tuple[str, int]:
-        """Frees the row of the least recently seen id; gives both. Raises StopIteration on an empty table."""
+        """Free the row of the least recently seen id, and return both. Raises StopIteration for an empty table."""
         key = next(iter(self._rows))
         row = self.discard(key)
         assert row is not None
         self.evictions += 1
         return key, row
 
-    # Ids by a number of theirs
+    # Ids by number
 
     def index_by(self, number: Callable[[str], int], known: NDArray[np.int64] | None = None) -> None:
-        """Keeps `number(id)`, 64 bits, of every id from now on, for `numbered`: 8 bytes a row.
+        """Keep `number(id)`, 64 bits, of every id from now on, so that `numbered` finds it. It takes 8 bytes a row.
 
-        known: what `live_numbers` gave for the ids that are here. Without it each is computed now.
+        known: of `live_numbers`, for the present ids. Without it each number is computed now.
         """
         self._number, self._numbers = number, np.zeros(self.capacity, np.int64)  # zeros take no memory yet
         self._numbered.everything()
@@ -133,25 +143,26 @@ class IdTable(Live):
                 self._name(row, key)
 
     def numbered(self, numbers: Collection[int]) -> list[str]:
-        """The ids with one of these numbers, by row. One pass over the numbers of all: 1 ms a million rows."""
+        """Return the ids with one of these numbers, by row. This scans all numbers, 1 ms for a million rows."""
         held = self._numbers[: self.high_water]
         rows = np.flatnonzero(np.isin(held, np.fromiter(numbers, np.int64, len(numbers))))
         return [self.id_of[row] for row in rows.tolist() if self.id_of[row]]
 
     def live_numbers(self) -> Rows:
-        """The numbers by row, for a state."""
+        """Return the numbers by row, for a state."""
         return Rows(self._numbered, self._numbers[: self.high_water])
 
     def live(self) -> Order:
+        """Return what `load` takes."""
         return Order(self._seen, self._rows, self._free)
 
     def load(self, state: dict[str, Any]) -> None:
-        """Numbers are those of the ids before: whoever asks for them calls `index_by` again."""
+        """Take up a state. Call `index_by` again afterwards, because the numbers are still those of the earlier ids."""
         self._rows = OrderedDict(zip(state["ids"], state["rows"], strict=True))
         self._free = list(state["free"])
         self.id_of = [""] * (len(self._rows) + len(self._free))
         for key, row in self._rows.items():
             self.id_of[row] = key
-        self.capacity = max(self.capacity, self.high_water)  # rows that were given out stay what they are
+        self.capacity = max(self.capacity, self.high_water)  # rows that were given out stay
         self._seen.everything()
         self.written.everything()

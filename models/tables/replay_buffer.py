@@ -1,4 +1,4 @@
-"""Training events: how they are stored and replayed, and which candidates they compete with."""
+"""Store training events for replay, and draw the candidates that they compete with."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live, Rows
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed, Rows
 from models.tables.catalogue import grown
 
 DAY = 86_400.0
 
 
 def at(array: NDArray[Any], index: NDArray[np.int64]) -> NDArray[Any]:
-    """array[index], and 0 for rows beyond its end."""
+    """Return array[index], with 0 for an index beyond the end. index: (n,).
+
+    >>> at(np.array([5, 6]), np.array([1, 2])).tolist()
+    [6, 0]
+    """
     inside = index < len(array)
     if inside.all():
         return array[index]
@@ -25,25 +29,28 @@ def at(array: NDArray[Any], index: NDArray[np.int64]) -> NDArray[Any]:
 
 
 def used(recent: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(n, L, 3) → (n, L): whether there is a recent item."""
+    """Return whether there is a recent item, (n, L). recent: (n, L, 3) domain, row, time."""
     return np.asarray(recent[:, :, 0] >= 0)
 
 
 def age(recent: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(n, L, 3) → (n, L) days before the newest: a user's vector depends on pauses, not on the clock."""
+    """Return the days between each recent item and the newest one, (n, L), because only pauses count, not the clock.
+
+    recent: (n, L, 3) domain, row, time.
+    """
     time = recent[:, :, 2]
     days = np.maximum(time[:, :1] - time, 0.0) / DAY
     return np.where(used(recent), days, 0.0).astype(np.float32)
 
 
 def capped(recent: NDArray[np.float64], now: float) -> NDArray[np.float64]:
-    """(…, 3) domain, row, time: the same with no time after `now` (s)."""
+    """Return `recent` with every time after `now` (seconds) set to `now`. recent: (…, 3) domain, row, time."""
     result: NDArray[np.float64] = np.minimum(recent, np.array([np.inf, np.inf, now]))
     return result
 
 
 class Events(NamedTuple):
-    """Training events, one row each. B events, L recent items of their user."""
+    """B training events, with L recent items of each event's user."""
 
     domain: NDArray[np.int64]  # (B,)
     user: NDArray[np.int64]  # (B,) user rows
@@ -53,13 +60,15 @@ class Events(NamedTuple):
     recent: NDArray[np.float64]  # (B, L, 3) domain, row, time before the event, newest first; domain -1: none
 
     def columns(self) -> dict[str, NDArray[Any]]:
+        """Return the fields by name."""
         return self._asdict()
 
     def take(self, index: NDArray[Any]) -> Events:
+        """Return copies of some events. index: places, or a mask (B,)."""
         return Events(**{name: column[index] for name, column in self.columns().items()})
 
     def joined(self, other: Events) -> Events:
-        """The events of both, this one's first."""
+        """Return the events of both, this one's first."""
         more = other.columns()
         return Events(**{name: np.concatenate([a, more[name]]) for name, a in self.columns().items()})
 
@@ -69,7 +78,7 @@ class Events(NamedTuple):
         return used(self.recent)
 
     def had(self, domain: int, pool: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(B, M): which candidates a user had lately and so would not be shown; never the wanted one.
+        """Return which candidates are recent items of the user, (B, M), without the wanted one: no list shows them.
 
         pool: (M,) ascending item rows of `domain`. wanted: (B,) places in it.
         """
@@ -82,13 +91,12 @@ class Events(NamedTuple):
         return out
 
 
-class ReplayBuffer(Live):
-    """A ring of the latest `capacity` events, sampled uniformly: bounded memory, and replay follows drift.
+class ReplayBuffer(Checkpointed):
+    """A ring of the latest `capacity` events, sampled uniformly, so that memory is bounded and replay follows drift.
 
-    An event of domain -1 is of one that is gone, and never drawn.
-
-    `sample` draws from the generator it is given; nothing here keeps a random state. An event's number is how
-    many were added before it; a row that is given to someone else remembers the number from which it is theirs.
+    The number of an event is the count of events before it. When a row gets another owner, the buffer keeps the number
+    of the first event that may be theirs. An event of domain -1, whose domain has left the config, is never drawn. The
+    buffer keeps no random state.
     """
 
     def __init__(self, capacity: int, length: int, domains: int) -> None:
@@ -99,9 +107,9 @@ class ReplayBuffer(Live):
         self._user_born = np.zeros(0, np.int64)
         self._item_born = [np.zeros(0, np.int64) for _ in range(domains)]
         self._held = np.zeros(0, np.int64)
-        """By user row: how many events it holds, so that a row without any need not be looked for."""
-        self._slots, self._users = Touched(), Touched()
-        self._items = [Touched() for _ in range(domains)]
+        """The number of events of each user row. A row without events needs no search."""
+        self._slots, self._users = DirtyKeys(), DirtyKeys()
+        self._items = [DirtyKeys() for _ in range(domains)]
         self._events = Events(
             domain=np.zeros(capacity, np.int64),
             user=np.zeros(capacity, np.int64),
@@ -115,7 +123,7 @@ class ReplayBuffer(Live):
         return min(self.added, self.capacity)
 
     def add(self, events: Events) -> None:
-        """Stores the events in order; the oldest make room. A batch above capacity keeps its latest."""
+        """Store the events in order. The oldest make room. A batch above the capacity keeps its latest."""
         n = len(events.user)
         kept = events.take(np.arange(max(n - self.capacity, 0), n))
         slots = (self.added + np.arange(n - len(kept.user), n)) % self.capacity
@@ -128,11 +136,11 @@ class ReplayBuffer(Live):
         self._count(kept.user, 1)
 
     def _numbers(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The number of the event in each slot that is filled."""
+        """Return the number of the event in each filled slot."""
         return self.added - 1 - (self.added - 1 - slots) % self.capacity
 
     def _theirs(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """User rows of the events in these slots, but for those that are nobody's any more."""
+        """Return the user rows of the events in these slots, without events of a row's earlier owner."""
         number = self._numbers(slots)
         users = self._events.user[slots]
         return users[number >= at(self._user_born, users)]
@@ -143,7 +151,7 @@ class ReplayBuffer(Live):
             np.add.at(self._held, users, step)
 
     def sample(self, n: int, rng: np.random.Generator) -> Events:
-        """`n` events, uniform with replacement, less those of rows that were given to someone else since."""
+        """Draw `n` events, uniform with replacement, and leave out those of a row's earlier owner."""
         slot = rng.integers(0, max(len(self), 1), n if len(self) else 0)
         number = self._numbers(slot)
         events = self._events.take(slot)
@@ -157,7 +165,7 @@ class ReplayBuffer(Live):
         return events.take(good)
 
     def forget_user(self, row: int) -> None:
-        """Events so far are not this row's any more: their places are emptied, and never drawn."""
+        """Forget the row's events: it is free, or stands for another user, from now on."""
         self._user_born = grown(self._user_born, row + 1)
         self._user_born[row] = self.added
         self._users.add(row)
@@ -167,23 +175,24 @@ class ReplayBuffer(Live):
         theirs = np.flatnonzero(self._events.user[: len(self)] == row)
         self._slots.update(theirs.tolist())
         for name, column in self._events.columns().items():
-            if name != "user":  # by their row's number they are known to be of nobody
+            if name != "user":  # the row number tells that the event is an earlier owner's
                 column[theirs] = -1 if name == "recent" else 0
 
     def forget_item(self, domain: int, row: int) -> None:
-        """Events so far are not this row's any more, nor is it among what their users had."""
+        """Forget the row's events, and the row as a recent item of users, because it is free or another item's now."""
         self._item_born[domain] = grown(self._item_born[domain], row + 1)
         self._item_born[domain][row] = self.added
         self._items[domain].add(row)
 
     def end_future(self, now: float) -> None:
-        """No event, and no item that a user had before it, is of a time after `now` (s)."""
+        """Set every time after `now` (seconds) to `now`, of events and of recent items."""
         time, recent = self._events.time, self._events.recent
         wrong = np.flatnonzero((time > now) | (recent[:, :, 2] > now).any(1))
         time[wrong], recent[wrong] = np.minimum(time[wrong], now), capped(recent[wrong], now)
         self._slots.update(wrong.tolist())
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "added": self.added,
             "events": {
@@ -195,6 +204,7 @@ class ReplayBuffer(Live):
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.added = int(state["added"])
         for written in (self._slots, self._users, *self._items):
             written.everything()
@@ -207,29 +217,32 @@ class ReplayBuffer(Live):
 
 
 class Frequency:
-    """Decayed counts of the learned items of one domain, and the candidates that are drawn with their help."""
+    """Decayed counts of the learned items of one domain, and the candidates that are drawn by them."""
 
     def __init__(self, half_life: float) -> None:
         self.half_life = half_life
-        """In events of the domain."""
+        """Half-life of a count, in events of the domain."""
         self.counts = np.zeros(0, np.float32)
 
     def add(self, rows: NDArray[np.int64]) -> None:
+        """Count the items of events, (n,), after all earlier counts have decayed by n events."""
         if len(rows):
             self.counts = grown(self.counts, int(rows.max()) + 1)
             self.counts *= 0.5 ** (len(rows) / self.half_life)
             np.add.at(self.counts, rows, 1.0)
 
     def forget(self, row: int) -> None:
+        """Forget the row: it is free, or stands for another item, from now on."""
         self.counts[row : row + 1] = 0.0
 
     def pool(
         self, positives: NDArray[np.int64], others: NDArray[np.int64], n: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Candidate rows, distinct and ascending: the events' own items and `n` uniform draws from `others`.
+        """Return candidate rows, (M,) ascending, and log Q of each, (M,).
 
-        Beside them log Q, the log of the probability that each is in the sample: subtracted from the logits,
-        it makes the sampled softmax consistent (Bengio and Senecal 2008; Yi et al. 2019).
+        The candidates are the events' own items, `positives`, and `n` uniform draws from `others`. Q is the probability
+        that an item is among them. Subtracting log Q from the logits makes the sampled softmax consistent (Bengio and
+        Senecal 2008; Yi et al. 2019).
 
         >>> frequency = Frequency(half_life=100.0)
         >>> rows, log_q = frequency.pool(np.array([7]), np.array([7]), 1, np.random.default_rng(0))

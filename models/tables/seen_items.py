@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live, Ragged
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed, Ragged
 from models.tables.catalogue import grown
 from models.tables.event_rings import Done, Seen
 
@@ -118,13 +118,13 @@ def gather(seen: SeenArrays, domain: int, done: Done, hashes: NDArray[np.int64],
             earlier += 1
 
 
-class SeenItems(Live):
+class SeenItems(Checkpointed):
     """Lists by user row. Memory: 8 bytes an item, in blocks of 4, 8, 16, … items, and 13 bytes a user row."""
 
     def __init__(self, limit: int) -> None:
         """limit: items of a list."""
         self.limit = limit
-        self.written = Touched()
+        self.written = DirtyKeys()
         """User rows."""
         self._clear()
 

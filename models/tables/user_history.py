@@ -1,4 +1,4 @@
-"""What each user did: a short ring of recent items over all domains, and every item had per domain."""
+"""Keep what each user did: a short ring of recent items over all domains, and the items that they had in each."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
-from models.state.tracked_tables import LiveRows, Rows
+from models.state.tracked_tables import CheckpointedRows, Rows
 from models.tables.catalogue import Catalogue, grown, item_hash
 from models.tables.event_rings import Done, Recalled, Rings, Seen, append, asking, contains, recall
 from models.tables.seen_items import SeenItems, gather, lengths
@@ -18,7 +18,7 @@ SEEN_LIMIT = 2000
 
 
 class Recent(NamedTuple):
-    """A user's latest items, oldest first. All arrays have one entry an item."""
+    """A user's latest items, oldest first: domain, item row and time, (n,) each."""
 
     domain: NDArray[np.int8]
     row: NDArray[np.int32]
@@ -26,10 +26,10 @@ class Recent(NamedTuple):
     """Seconds since the epoch."""
 
 
-class History(LiveRows):
-    """Per user row: the last `length` events of any domain, and `seen` items (exact, latest 2,000 a domain).
+class History(CheckpointedRows):
+    """For each user row: the last `length` events of any domain, and the latest 2,000 items seen in each domain.
 
-    Recent entries point at item rows; a row that was given to another item since is left out (`born`).
+    Recent entries point at item rows. `born` tells which rows were given to another item since; these are left out.
     Seen entries are hashes of item ids, so they outlive an item's eviction.
     """
 
@@ -37,12 +37,12 @@ class History(LiveRows):
         self,
         catalogues: list[Catalogue],
         length: int = 50,
-        written: Touched | None = None,
+        written: DirtyKeys | None = None,
         seen_limit: int = SEEN_LIMIT,
     ) -> None:
         """length: of a ring. written: marks of user rows. seen_limit: items kept of a user's in a domain."""
         self.catalogues = catalogues
-        self.written = written or Touched()
+        self.written = written or DirtyKeys()
         self.length = length
         self.sequence = 0
         """Events so far."""
@@ -66,7 +66,7 @@ class History(LiveRows):
 
     @property
     def events(self) -> NDArray[np.int64]:
-        """(user rows, domains): events since the row was given to the user."""
+        """(user rows, domains): the number of events since the row was given to the user."""
         return self._rings.arrays["events"]
 
     def rings(self) -> Rings:
@@ -75,7 +75,7 @@ class History(LiveRows):
         return Rings(held["events"], held["_domain"], held["_row"], held["_time"], held["_seq"], self._born)
 
     def recall(self, done: Done, together: bool = True) -> Recalled:
-        """Return what is known of each event's user before it; see `recall`. Changes nothing."""
+        """Return what each event's user did before it, and change nothing. together: see `recall`."""
         count = len(done.user)
         shape = (count, self.length)
         found = Recalled(
@@ -101,7 +101,7 @@ class History(LiveRows):
         self._rings.reserve(users)
 
     def extend(self, done: Done, had: NDArray[np.bool_] | None = None) -> None:
-        """Record events in their order. had: (B,) whether the user had the item before, if that is known."""
+        """Record events in their order. had: (B,) whether the user had the item before; None: look it up."""
         if had is None:
             had = contains(*self.seen_before(done), self.hashes(done))
         self.reserve(int(done.user.max()) + 1)
@@ -114,7 +114,7 @@ class History(LiveRows):
                 seen.add(done.user[new], hashes[new])
 
     def hashes(self, done: Done) -> NDArray[np.int64]:
-        """Return the hash of each event's item, (B,); 0 without a row."""
+        """Return the hash of each event's item, (B,); 0 for an event without an item row."""
         found = np.zeros(len(done.item), np.int64)
         for domain, catalogue in enumerate(self.catalogues):
             here = (done.domain == domain) & (done.item >= 0)
@@ -122,11 +122,11 @@ class History(LiveRows):
         return found
 
     def add(self, user: int, domain: int, item: int, time: float) -> None:
-        """Record one event. time: seconds."""
+        """Record one event. user, item: rows. time: seconds."""
         self.extend(Done(np.array([domain]), np.array([user]), np.array([item]), np.array([time])))
 
     def count(self, user: int | None, domain: int) -> int:
-        """Return the events of this user in this domain, since the row was given to them."""
+        """Return the number of the user's events in this domain, since the row was given to them."""
         return int(self.events[user, domain]) if user is not None and user < len(self.events) else 0
 
     def recent(self, user: int | None) -> Recent:
@@ -136,9 +136,9 @@ class History(LiveRows):
         return Recent(found.domain[0, :n][::-1], found.row[0, :n][::-1], found.time[0, :n][::-1])
 
     def newest(self, users: list[int | None], length: int) -> NDArray[np.float64]:
-        """Return (n, length, 3): domain, row and time of each user's latest items, newest first; domain -1: none.
+        """Return (n, length, 3): domain, row and time of each user's latest items, newest first.
 
-        length: at most that of the ring.
+        The domain is -1 where there is no item. length: at most that of the ring.
         """
         return self.recall(asking(users), together=False).context(length)
 
@@ -154,29 +154,29 @@ class History(LiveRows):
         return np.array([row for row in found if row is not None], np.int64)
 
     def eligible(self, user: int | None, domain: int) -> NDArray[np.bool_]:
-        """Return (rows,): which items of the domain may be recommended and were not had by the user."""
+        """Return (rows,): whether each item of the domain may be recommended and the user has not seen it."""
         catalogue = self.catalogues[domain]
         eligible = catalogue.recommendable[: catalogue.size].copy()
         eligible[self.seen_rows(user, domain)] = False
         return eligible
 
     def drop_item(self, domain: int, row: int) -> None:
-        """Take note that the row belongs to another item: earlier recent entries no longer mean it."""
+        """Forget the row in all rings: it is free, or stands for another item, from now on."""
         if row >= self._born.shape[1]:
             self._born = np.ascontiguousarray(grown(self._born.T, row + 1).T)
         self._born[domain, row] = self.sequence + 1
         self._births += 1
 
     def end_future(self, now: float) -> None:
-        """Let no event be of a time after `now` (s)."""
+        """Set every time after `now` (seconds) to `now`."""
         times = self._rings.arrays["_time"]
         wrong = np.flatnonzero((times > now).any(1))
         times[wrong] = np.minimum(times[wrong], now)
         self.written.update(wrong.tolist())
-        self._births += 1  # what was asked for before is not so any more
+        self._births += 1  # answers that were given before no longer hold
 
     def drop_user(self, user: int) -> None:
-        """Forget the row: it stands for another user from now on."""
+        """Forget the row: it is free, or stands for another user, from now on."""
         if user < len(self.events):
             for rows in self._rings.arrays.values():
                 rows[user] = 0

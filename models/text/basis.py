@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live, Rows
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed, Rows
 
 SETTLED_TEXTS = 256
 """Texts from which on a domain has all its columns. Principal directions of fewer say little about later texts."""
@@ -51,7 +51,7 @@ class Claim(msgspec.Struct):
         return max(0, leading - self.took_leading), max(0, trailing - self.took_trailing)
 
 
-class TextBasis(Live):
+class TextBasis(Checkpointed):
     """Up to `dim` orthonormal columns over raw text vectors (width D), about the mean of the first texts.
 
     A column never changes, because users' tastes and shared weights are learned on it. A new domain gets a share of the
@@ -69,7 +69,7 @@ class TextBasis(Live):
         self.mean: Array | None = None
         self._columns = np.zeros((dim, 0), np.float32)
         """(dim, D): each row is a column of the basis."""
-        self._written = Touched()
+        self._written = DirtyKeys()
 
     @property
     def used(self) -> NDArray[np.bool_]:
@@ -135,19 +135,19 @@ class TextBasis(Live):
     def _add(self, left: Array, texts: Mapping[str, int]) -> None:
         """Put the principal directions of `left` (n, D), which is orthogonal to all columns, into free columns."""
         used = self.used
-        open_ = {name: self.claims[name].open(count) for name, count in texts.items()}
+        allowed = {name: self.claims[name].open(count) for name, count in texts.items()}
         groups = (range(self.leading), range(self.leading, self.dim))
         places = []
         for group, columns in enumerate(groups):
             free = [column for column in columns if not used[column]]
-            places += free[: sum(found[group] for found in open_.values())]
+            places += free[: sum(found[group] for found in allowed.values())]
         if not places or not len(left):
             return
         directions = principal(left, len(places))
         self._columns[places[: len(directions)]] = directions
         leading = sum(column < self.leading for column in places[: len(directions)])
         trailing = len(directions) - leading
-        for name, (may_lead, may_trail) in open_.items():
+        for name, (may_lead, may_trail) in allowed.items():
             claim = self.claims[name]
             claim.took_leading += min(may_lead, leading)
             claim.took_trailing += min(may_trail, trailing)
@@ -155,6 +155,7 @@ class TextBasis(Live):
             trailing -= min(may_trail, trailing)
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "mean": self.mean,
             "columns": Rows(self._written, self._columns),
@@ -162,6 +163,7 @@ class TextBasis(Live):
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.mean, self._columns = state["mean"], state["columns"].copy()
         self.claims = {name: msgspec.convert(claim, Claim) for name, claim in state["claims"].items()}
         self._written.everything()
@@ -182,6 +184,10 @@ def principal(left: Array, count: int) -> Array:
 
     If many are equally long, any mix of them is as good, but an exact decomposition tends to give each to one text and
     none to the others. A randomized decomposition shares them (Halko, Martinsson and Tropp, 2011).
+
+    >>> print(np.abs(principal(np.array([[3, 0], [0, 1]], np.float32), 2)))  # the signs are free
+    [[1. 0.]
+     [0. 1.]]
     """
     if count > MOST_DIRECTIONS * min(left.shape):
         _, lengths, found = np.linalg.svd(left, full_matrices=False)

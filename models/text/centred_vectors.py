@@ -17,6 +17,16 @@ class Directions:
     The mean is fixed between refreshes. A refresh comes when a quarter as many vectors have changed as there were at
     the last one. So a catalogue of n items costs O(n) rows of work in all, and a re-encoded catalogue is centred
     again. A refresh with more than `exact_items` directions puts the `index` into use.
+
+    The mean of 1 and 5 is 3:
+
+    >>> directions, vectors = Directions(dim=1), np.array([[1], [5]], np.float32)
+    >>> directions.grow(2)
+    >>> for row in range(2):
+    ...     directions.changed(row, vectors, np.array([True, row > 0]))
+    >>> print(directions.units)
+    [[-1.]
+     [ 1.]]
     """
 
     def __init__(self, dim: int, exact_items: int = 200_000) -> None:
@@ -49,7 +59,7 @@ class Directions:
             self.index.changed(np.array([row]))
 
     def refresh(self, vectors: NDArray[np.float32], known: NDArray[np.bool_]) -> None:
-        """Compute every direction again from the vectors and their mean."""
+        """Compute every direction again. vectors: (rows, dim). known: (rows,) whether a row has a vector."""
         self.units = self._unit(vectors, known)
 
     def _unit(self, vectors: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -59,10 +69,12 @@ class Directions:
         return unit
 
     def state(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         counts = {"changes": self.changes, "settled": self.settled}
         return {"mean": self.mean.copy(), **counts, "index": self.index.state()}
 
     def load(self, state: dict[str, Any], vectors: NDArray[np.float32], known: NDArray[np.bool_]) -> None:
+        """Take up a state."""
         self.mean = state["mean"].copy()
         self.changes, self.settled = int(state["changes"]), int(state["settled"])
         self.refresh(vectors, known)

@@ -34,6 +34,7 @@ class HashingEncoder:
         )
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        """Return (len(texts), 2048) float32."""
         dense: NDArray[np.float32] = self._vectorizer.transform(texts).toarray()
         return dense
 
@@ -64,6 +65,7 @@ class SentenceEncoder:
             ) from error
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        """Return (len(texts), width of the model) float32, at unit length."""
         vectors = self._model.encode(
             texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
         )

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Rows
 from models.text.nearest import NONE, Lists
 
 LISTS = 4
-"""There are about so many times √n lists."""
+"""The number of lists is about this many times √n."""
 LOOSE, LOOSE_SHARE = 512, 64
-"""How many changed vectors wait outside the lists, and are looked at by every query: at most 512, and one in 64."""
+"""Most changed vectors that wait outside the lists, where every query reads them: 512, and one in 64 of all."""
 LEAST_LOOSE = 32
 FILLS = 32
 """Changes of all vectors after which the centres are chosen anew."""
@@ -35,10 +35,18 @@ RowIds = NDArray[np.int64]
 
 
 class VectorIndex:
-    """Inverted lists of more than `limit` vectors. With fewer, a search looks at all of them.
+    """Inverted lists of more than `limit` vectors. With fewer, a search reads all of them.
 
     Its owner holds the vectors and says which have changed. It does not hold zero vectors. The lists are part of the
     state, because their rows depend on when they were made. Memory: `dim + 16` bytes a row, and the centres.
+
+    Two kinds of vectors come into lists of their own:
+
+    >>> index, vectors = VectorIndex(dim=2, limit=2), np.array([[1, 0], [0, 1], [1, 0], [0, 1]], np.float32)
+    >>> index.all_changed(vectors)
+    >>> lists = index.lists(vectors, size=4)
+    >>> [lists.members[a:b].tolist() for a, b in zip(lists.begin, lists.begin[1:]) if a < b]
+    [[0, 2], [1, 3]]
     """
 
     def __init__(self, dim: int, limit: int) -> None:
@@ -46,7 +54,7 @@ class VectorIndex:
         self._centres = np.zeros((0, dim), np.float32)
         self._list_of = np.zeros(0, np.int32)
         """(rows,): 1 + the number of the row's list; 0 for none."""
-        self.written = Touched()
+        self.written = DirtyKeys()
         self._loose: dict[int, None] = {}
         self._drifted: list[RowIds] = []
         self._place = np.zeros(0, np.int32)

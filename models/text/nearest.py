@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.kernels import kernel
 
 PROBED = 24
-"""How many lists a query looks into, at least; in large catalogues one list in `PROBED_SHARE`."""
+"""The least number of lists that a query reads. In large catalogues it reads one list in `PROBED_SHARE`."""
 PROBED_SHARE = 64
 NONE = -1
 
@@ -18,11 +18,11 @@ Array = NDArray[np.float32]
 
 
 class Lists(NamedTuple):
-    """What a kernel needs to search. centres: (L, dim). begin: (L + 1,) into `members`.
+    """L inverted lists as a kernel searches them.
 
-    members: item rows, list by list, NONE for one that has left its list. packed: (members, dim) their vectors as
-    bytes, one after the other as they are searched; times scale (members,) they are what they were. loose: rows that
-    every query looks at; all of them where L = 0. size: rows that exist.
+    centres: (L, dim). begin: (L + 1,) where each list begins in `members`. members: item rows, list by list, NONE for a
+    row that has left its list. packed: (members, dim) their vectors as bytes; times scale, (members,), they are the
+    vectors. loose: rows that every query reads, all rows if L = 0. size: the number of rows.
     """
 
     centres: Array
@@ -35,20 +35,23 @@ class Lists(NamedTuple):
 
 
 class Best(NamedTuple):
-    """The best of what was offered, as a min-heap: scores (k,) ascending at the root, and their rows (k,)."""
+    """The k best offers as a min-heap: scores (k,), the lowest at the root, and their rows (k,)."""
 
     scores: Array
     rows: NDArray[np.int32]
 
 
 def best_of(k: int) -> Best:
-    """Return room for the best k."""
+    """Allocate the best k."""
     return Best(np.zeros(k, np.float32), np.zeros(k, np.int32))
 
 
 @kernel
 def offer(scores: Array, rows: NDArray[np.int32], k: int, score: Any, row: int) -> None:
-    """Replace the lowest of k by a higher one: the root of a min-heap sinks to its place."""
+    """Replace the lowest of k scores by a higher one, which sinks from the root of the min-heap to its place.
+
+    scores, rows: (k or more,). score, row: the new entry.
+    """
     at = 0
     while True:
         child = 2 * at + 1
@@ -65,7 +68,7 @@ def offer(scores: Array, rows: NDArray[np.int32], k: int, score: Any, row: int) 
 
 @kernel
 def dot(left: Array, right: Array) -> Any:
-    """Return Σ_k left_k right_k."""
+    """Return the dot product of two vectors, (n,) each."""
     total = np.float32(0)
     for k in range(len(left)):
         total += left[k] * right[k]
@@ -73,7 +76,7 @@ def dot(left: Array, right: Array) -> Any:
 
 
 class Searched(NamedTuple):
-    """What a search looks at. vectors: (rows, dim), all, and their lists. eligible: (rows,).
+    """What a search reads: all vectors, (rows, dim), their lists, and which rows are eligible, (rows,).
 
     closed: (rows,); a row with `closed[row] == mark` is left out too.
     """
@@ -87,7 +90,7 @@ class Searched(NamedTuple):
 
 @kernel
 def offer_rows(query: Array, searched: Searched, rows: NDArray[np.int32], best: Best) -> None:
-    """Offer the dot products of these rows, but not of those that are not eligible or closed, nor of zero vectors."""
+    """Offer the dot products of these rows, without rows that are not eligible, are closed, or have a zero vector."""
     vectors, _, eligible, closed, mark = searched
     for row in rows:
         if eligible[row] and closed[row] != mark:
@@ -100,7 +103,7 @@ def offer_rows(query: Array, searched: Searched, rows: NDArray[np.int32], best: 
 
 @kernel
 def offer_members(query: Array, searched: Searched, which: int, best: Best) -> None:
-    """Offer the members of one list, by their packed vectors: they lie side by side, and only the best are wanted."""
+    """Offer the members of one list by their packed vectors, which lie side by side in memory. which: the list."""
     lists, eligible, closed, mark = searched.lists, searched.eligible, searched.closed, searched.mark
     members, packed, scale = lists.members, lists.packed, lists.scale
     for place in range(lists.begin[which], lists.begin[which + 1]):
@@ -108,7 +111,7 @@ def offer_members(query: Array, searched: Searched, which: int, best: Best) -> N
         for k in range(len(query)):
             score += query[k] * np.float32(packed[place, k])
         score *= scale[place]
-        # Few get so far: what is known of a row by its number lies far away.
+        # Few members get so far, so the memory of `eligible` and `closed` is seldom read.
         if score > best.scores[0]:
             row = members[place]
             if row != NONE and eligible[row] and closed[row] != mark:
@@ -117,10 +120,10 @@ def offer_members(query: Array, searched: Searched, which: int, best: Best) -> N
 
 @kernel
 def nearest(query: Array, searched: Searched, best: Best, probes: Best) -> int:
-    """Find the eligible rows with the highest `vectors · query`, to within a byte's precision; return how many.
+    """Find the eligible rows with the highest `vectors · query`, and return their number.
 
-    query: (dim,). best, probes: room for what is found and for lists. The rows found stand first in `best.rows`, in no
-    order.
+    Members of lists are compared by their bytes, so their products are approximate. query: (dim,). best: written; the
+    rows found come first, in no order. probes: working memory for the lists to read.
     """
     lists, centres = searched.lists, searched.lists.centres
     best.scores[:], best.rows[:] = -np.inf, NONE

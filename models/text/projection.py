@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live, Named
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed, Named
 from models.text.basis import TextBasis
 
 FIT_ITEMS = 5000
@@ -26,7 +26,7 @@ Key = tuple[str, str]
 Array = NDArray[np.float32]
 
 
-class Projection(Live):
+class Projection(Checkpointed):
     """Projects on a `TextBasis`, and keeps the raw vectors that it may still be fitted on.
 
     A domain's raw vectors wait until it has enough texts: at most `FIT_ITEMS` new ones of all domains, and
@@ -40,7 +40,7 @@ class Projection(Live):
         self._new: dict[str, int] = {}
         """By domain, its raw vectors that came after the last fit and after the last pause of the encoder."""
         self._width = 0
-        self._written = Touched()
+        self._written = DirtyKeys()
 
     def take(self, raw: dict[Key, Array], idle: bool) -> dict[Key, Array]:
         """Add raw vectors by key; return all item vectors that are new or changed.
@@ -112,6 +112,7 @@ class Projection(Live):
         return total
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "basis": self.basis.live(),
             "new": dict(self._new),
@@ -124,6 +125,7 @@ class Projection(Live):
         return {"raw": np.stack(rows) if rows else np.zeros((0, self._width), np.float32)}
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         if "basis" in state:
             self.basis.load(state["basis"])
             self._new, self._width = dict(state["new"]), int(state["width"])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def best(scores: NDArray[Any], allowed: NDArray[np.bool_], k: int) -> NDArray[np.int64]:
+def top_k_unordered(scores: NDArray[Any], allowed: NDArray[np.bool_], k: int) -> NDArray[np.int64]:
     """Return the places of the k highest allowed scores (of all allowed ones, if fewer), in any order."""
     if len(scores) > 4096:
         # every 16th score gives a bound above which about 3k lie: a full selection costs ten times as much
@@ -26,8 +26,12 @@ def best(scores: NDArray[Any], allowed: NDArray[np.bool_], k: int) -> NDArray[np
     return chosen
 
 
-def leading(scores: NDArray[Any], k: int) -> NDArray[np.int64]:
-    """Return the places of the k highest scores (of all, if fewer), highest first; equals in their order."""
+def top_k_sorted(scores: NDArray[Any], k: int) -> NDArray[np.int64]:
+    """Return the places of the k highest scores (of all, if fewer), highest first; equals in their order. scores: (n,).
+
+    >>> top_k_sorted(np.array([1.0, 3.0, 2.0, 3.0]), 3).tolist()
+    [1, 3, 2]
+    """
     if len(scores) <= k:
         return np.argsort(-scores, kind="stable")
     # Few scores reach the k-th, as a rule: sorting only those costs a twentieth of sorting all.

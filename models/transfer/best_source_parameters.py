@@ -1,4 +1,4 @@
-"""Keep θ_s*: the domain-layer parameters with which a source was lately predicted best."""
+"""Keep θ_s*, the domain-layer parameters of a source with the lowest error over its latest events."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ class BestSource:
     """Prequential loss of a source in blocks of at least 256 events, each with the parameters it began with.
 
     At most W/256 sets of parameters are kept. After a drift of the source losses cannot be compared: call `forget`.
+
+    >>> source = BestSource()
+    >>> for theta, loss in ((1.0, 0.5), (2.0, 0.1), (3.0, 0.4)):
+    ...     source.add(torch.tensor([theta]), np.full(BLOCK, loss, np.float32))
+    >>> source.best()  # the parameters with the lowest mean loss
+    tensor([2.])
     """
 
     def __init__(self) -> None:
@@ -53,9 +59,11 @@ class BestSource:
             part.clear()
 
     def state(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         theta = torch.stack(list(self._theta)) if self._theta else torch.zeros(0, 0)
         return {"theta": theta, "events": list(self._events), "loss": list(self._loss)}
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self._theta = deque(state["theta"].clone())
         self._events, self._loss = deque(state["events"]), deque(state["loss"])

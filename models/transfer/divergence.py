@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 def divergence(source: NDArray[np.float32], target: NDArray[np.float32]) -> float:
     """Return ‖μ_s − μ_t‖² + ‖C_s − C_t‖²_F / (4 D²), from first and second moments of (n, D) vectors.
 
-    The second term is the CORAL loss of Sun and Saenko (2016); 0 for equal moments or fewer than two vectors.
+    The second term is the CORAL loss of Sun and Saenko (2016). The divergence is 0 for equal moments, and for fewer
+    than two vectors of either.
+
+    The means are 0 and 3, the covariances are equal:
+
+    >>> source = np.array([[1, 0], [-1, 0]], np.float32)
+    >>> divergence(source, source + np.array([3, 0], np.float32))
+    9.0
     """
     if min(len(source), len(target)) < 2:
         return 0.0
@@ -20,7 +27,7 @@ def divergence(source: NDArray[np.float32], target: NDArray[np.float32]) -> floa
 
 
 def relative_divergence(source: NDArray[np.float32], target: NDArray[np.float32]) -> float:
-    """Return `divergence` of the vectors divided by their root mean square length: free of units, about 0 to 4."""
+    """Return `divergence` of vectors, (n, D), divided by their root mean square length: without unit, about 0 to 4."""
     if min(len(source), len(target)) < 2:
         return 0.0
     square = 0.5 * sum(float(np.square(v, dtype=np.float64).sum(axis=1).mean()) for v in (source, target))

@@ -60,7 +60,7 @@ class DomainAdapter:
         return transfer.source_weights({s: known.get(s, 0.0) for s in learned})
 
     def measured(self, vectors: Sequence[NDArray[np.float32]]) -> dict[int, dict[int, float]]:
-        """Measure divergences by target and source, from the item vectors of each domain."""
+        """Measure divergences by target and source, from the item vectors of each domain, (rows, D)."""
         some = [v[:: max(1, len(v) // SAMPLE_ITEMS)] for v in vectors]
         return {
             t: {s: relative_divergence(some[s], some[t]) for s in sources}
@@ -130,7 +130,10 @@ class DomainAdapter:
     def settle(
         self, strategy: Sequence[Strategy], counts: NDArray[np.int64], rate: Callable[[int], float]
     ) -> None:
-        """Share and correct the layers of targets with new events. All read the values from before this step."""
+        """Share and correct the layers of targets with new events, from the values before this step.
+
+        counts: (K,) new events. rate: returns a target's adaptation rate for 256 events.
+        """
         before = {name: layer.detach().clone() for name, layer in self._layers.items()}
         for t in self._active(counts.astype(np.float64)):
             weights, plan = self.weights(t), PLANS[strategy[t]]
@@ -147,6 +150,7 @@ class DomainAdapter:
         self._best[source].forget()
 
     def state(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "events": self.events.copy(),
             "sharing_from": self._sharing_from.copy(),
@@ -157,6 +161,7 @@ class DomainAdapter:
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.events = state["events"].copy()
         self._sharing_from = state.get("sharing_from", np.zeros_like(self.events)).copy()
         self.divergence = {int(t): {int(s): d for s, d in pairs} for t, pairs in state["divergence"].items()}

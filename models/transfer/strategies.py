@@ -1,7 +1,7 @@
 """Choose the strategy of a target: what each does, which to begin with, and when to try another.
 
 In a *trial* a shadow network, with another strategy for one target, learns the same events. See
-`models/network/strategy_search.py`.
+`models/network/search/strategy_search.py`.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ FAR = 0.5
 """Relative divergence (`divergence.relative_divergence`) from which on domains are aligned."""
 READY_EVENTS = 1024
 """Events of a target before its divergence counts and trials begin."""
-TRIAL_EVENTS, TRIAL_STEPS = 1024, 256
+MAX_TRIAL_EVENTS, MAX_TRIAL_STEPS = 1024, 256
 """Most target events, and most network steps, of a trial. After them it ends without a verdict."""
-LEAST_STEPS = 4
+MIN_TRIAL_STEPS = 4
 """Fewest network steps before a trial ends by its number of events: few large steps show little of a strategy."""
-LEAST_EVENTS = 512
+MIN_TRIAL_EVENTS = 512
 """Fewest target events of a trial: a shorter one would measure the after-effects of the earlier strategy."""
-REST = 9
+COOLDOWN_FACTOR = 9
 """Rest after a trial, in multiples of its events. So a shadow network learns at most a tenth of all events, for any
 size of steps, and costs at most a tenth of the network in use."""
 
@@ -102,8 +102,8 @@ class Trial(msgspec.Struct):
         own = self.own.verdict()
         if own == "better" and self.others.verdict() != "worse":
             return "better"
-        seen = self.own.count >= TRIAL_EVENTS and self.steps >= LEAST_STEPS
-        over = seen or self.steps >= TRIAL_STEPS
+        seen = self.own.count >= MAX_TRIAL_EVENTS and self.steps >= MIN_TRIAL_STEPS
+        over = seen or self.steps >= MAX_TRIAL_STEPS
         return "worse" if own == "worse" or over else "open"
 
     def judged(self) -> Judged:
@@ -161,15 +161,16 @@ class Search:
         choices = [s for s in candidates(current[target]) if wanted is None or PLANS[s].align]
         candidate = choices[self._next[target] % len(choices)]
         self._next[target] += 1
-        self.trial = Trial(target, candidate, PairedTest(least=LEAST_EVENTS), PairedTest())
+        self.trial = Trial(target, candidate, PairedTest(least=MIN_TRIAL_EVENTS), PairedTest())
         return self.trial
 
     def end(self) -> None:
         """Note that the trial is over, with any verdict."""
         if self.trial is not None:
-            self._rest, self.trial = REST * self.trial.events, None
+            self._rest, self.trial = COOLDOWN_FACTOR * self.trial.events, None
 
     def state(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return {
             "trial": None if self.trial is None else msgspec.to_builtins(self.trial),
             "rest_events": self._rest,
@@ -179,6 +180,7 @@ class Search:
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
         self.trial = None if state["trial"] is None else msgspec.convert(state["trial"], Trial)
         self._rest, self._turn = rest_events(state), state["turn"]
         self._wanted = list(state["wanted"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Rows
 from models.tables.catalogue import grown
 from serving.publication.item_chains import ItemChains
@@ -19,7 +19,7 @@ class ListIndex:
     def __init__(self, domains: Sequence[str], top: int, users: int) -> None:
         self._chains = {name: ItemChains(top, users) for name in domains}
         self._written_at = np.zeros(0, np.float64)
-        self._noted = Touched()
+        self._noted = DirtyKeys()
         """User rows of all tables."""
 
     def __len__(self) -> int:

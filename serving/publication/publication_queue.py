@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from models.arm_comparison import Arms
-from models.state.tracked_tables import whole
+from models.arm_comparison import ArmComparison
+from models.state.tracked_tables import full_state
 from serving.contract import Keys, Write
 from serving.publication.list_index import ListIndex
 from serving.publication.list_queue import ListQueue
@@ -23,7 +23,7 @@ REFRESH_USERS = 200
 """Users per periodic round whose lists are renewed before they expire."""
 
 
-class Outbox:
+class PublicationQueue:
     """Knows what the store does not hold yet. `collect` turns it into writes; one thread calls everything.
 
     `clock` returns seconds since the epoch.
@@ -31,7 +31,7 @@ class Outbox:
 
     def __init__(
         self,
-        arms: Arms,
+        arms: ArmComparison,
         keys: Keys,
         clock: Callable[[], float],
         lists: ListOptions | None = None,
@@ -268,7 +268,7 @@ class Outbox:
 
     def state(self, unconfirmed: list[str]) -> dict[str, Any]:
         """Return a copy of the state: everything that a later call can read."""
-        state: dict[str, Any] = whole(self.live(unconfirmed))
+        state: dict[str, Any] = full_state(self.live(unconfirmed))
         return state
 
     def live(self, unconfirmed: list[str]) -> dict[str, Any]:

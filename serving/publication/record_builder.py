@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.item_views import item_views
 from models.ranking.recommendation import Recommendation
 from serving.contract import (
@@ -40,7 +40,7 @@ class ListOptions(NamedTuple):
 class RecordBuilder:
     """Turns ids into writes. It does not know what is due. Times are ms since the epoch."""
 
-    def __init__(self, arms: Arms, keys: Keys, lists: ListOptions, started_ts: int) -> None:
+    def __init__(self, arms: ArmComparison, keys: Keys, lists: ListOptions, started_ts: int) -> None:
         self._arms, self._keys = arms, keys
         self._top, self._explain_top, self._ttl = lists[:3]
         self._started_ts = started_ts

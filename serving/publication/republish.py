@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.tables.catalogue import grown
 from models.tables.id_table import IdTable
 from serving.contract import Keys
@@ -27,7 +27,7 @@ LOOKS_AT_ONCE = 8_192
 class Republish:
     """Finds what is due again. `users`, `items` and `leftovers` return the next part of each. One thread calls it."""
 
-    def __init__(self, arms: Arms, keys: Keys, looks_at_once: int = LOOKS_AT_ONCE) -> None:
+    def __init__(self, arms: ArmComparison, keys: Keys, looks_at_once: int = LOOKS_AT_ONCE) -> None:
         self._arms, self._keys = arms, keys
         self._users = _Rows(arms.full.users, looks_at_once)
         self._items = {

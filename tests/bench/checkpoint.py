@@ -29,14 +29,14 @@ from consumers.erasure.eraser import Forgetting
 from consumers.events.decode import Forget
 from consumers.events.deduplication import DedupWindow
 from consumers.service.checkpoint_writer import Checkpointer
-from models.arm_comparison import Arms
-from models.network.strategy_search import StrategySearch
+from models.arm_comparison import ArmComparison
+from models.network.search.strategy_search import StrategySearch
 from models.schema import Interaction
 from models.state.checkpoint import CheckpointDirectory
-from models.state.snapshot import settle
+from models.state.snapshot import mark_clean
 from models.threads import use_one_thread
 from serving.pseudonyms import Pseudonyms
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 
 EVENTS, ROUNDS, DEDUP = 3_000, 3, 100_000
 BATCH = 16
@@ -56,12 +56,12 @@ def timing_beginnings(search: StrategySearch) -> list[Timed]:
     return taken
 
 
-def live(arms: Arms, outbox: Outbox, forgetting: Forgetting) -> dict[str, Any]:
-    return {"arms": arms.live(), "outbox": outbox.live([]), "marks": forgetting.index.live()}
+def live(arms: ArmComparison, queue: PublicationQueue, forgetting: Forgetting) -> dict[str, Any]:
+    return {"arms": arms.live(), "outbox": queue.live([]), "marks": forgetting.index.live()}
 
 
 def forget_and_sell_out(
-    arms: Arms, outbox: Outbox, forgetting: Forgetting, checkpointer: Checkpointer
+    arms: ArmComparison, queue: PublicationQueue, forgetting: Forgetting, checkpointer: Checkpointer
 ) -> None:
     stops = []
     for n in range(20):
@@ -69,22 +69,22 @@ def forget_and_sell_out(
             forgetting.take(Forget(Pseudonyms().mark(f"user-{7 * n}"), 1))
             forgetting.erase()
         stops.append(stop)
-    checkpointer.drop_older()
+    checkpointer.purge_older()
     print(f"20 requests to forget: the longest stops the stream for {max(stops, key=lambda one: one.thread)}")
     with Timed() as stop:
-        checkpointer.take(live(arms, outbox, forgetting), {})
+        checkpointer.take(live(arms, queue, forgetting), {})
     print(f"the checkpoint after them: {stop}")
     checkpointer.poll(wait=True)
     with Timed() as stop:
         for n in range(1000):
-            outbox.item("books", f"b{n}", False, False)
-    print(f"1,000 items sold out, on {outbox.backlog():,} places: {stop}")
+            queue.item("books", f"b{n}", False, False)
+    print(f"1,000 items sold out, on {queue.backlog():,} places: {stop}")
 
 
 def start(folder: Path, users: int) -> None:
     """What a new process does with the newest checkpoint."""
-    arms, outbox = made(users)
-    forgetting = Forgetting(Pseudonyms().mark, arms, outbox, DedupWindow(0), None, lambda: START)
+    arms, queue = made(users)
+    forgetting = Forgetting(Pseudonyms().mark, arms, queue, DedupWindow(0), None, lambda: START)
     with Timed() as whole:
         with Timed() as part:
             state, _ = CheckpointDirectory(folder, read_only=True).load()
@@ -95,19 +95,21 @@ def start(folder: Path, users: int) -> None:
             forgetting.index.load(state["marks"])
         print(f"  learners in {part}")
         with Timed() as part:
-            outbox.load(state["outbox"])
+            queue.load(state["outbox"])
         print(f"  lists in {part}")
         with Timed() as part:
-            settle(live(arms, outbox, forgetting), state)
+            mark_clean(live(arms, queue, forgetting), state)
         print(f"  compared in {part}")
     print(f"  in all {whole}")
 
 
 def learn(
-    events: list[Interaction], number: int, parts: tuple[Arms, Outbox, DedupWindow, Checkpointer]
+    events: list[Interaction],
+    number: int,
+    parts: tuple[ArmComparison, PublicationQueue, DedupWindow, Checkpointer],
 ) -> tuple[list[Timed], list[Timed]]:
     """Learn a round of events; return the times of its micro-batches and of its network steps."""
-    arms, outbox, dedup, checkpointer = parts
+    arms, queue, dedup, checkpointer = parts
     steps, networks = list[Timed](), list[Timed]()
     for n in range(0, len(events), BATCH):
         batch = events[n : n + BATCH]
@@ -116,7 +118,7 @@ def learn(
             for event in batch:
                 dedup.repeated(event.domain, f"{number}-{event.timestamp}", event.user)
                 row = arms.full.users.get(event.user) or 0
-                outbox.index.write("books", row, list(range(50)), START)
+                queue.index.write("books", row, list(range(50)), START)
         steps.append(step)
         if n % NETWORK_EVENTS == NETWORK_EVENTS - BATCH:
             with Timed() as step:
@@ -130,13 +132,13 @@ def main() -> None:
     use_one_thread()
     users, rounds = (int(given) for given in [*sys.argv[1:], 1_000_000, ROUNDS][:2])
     begun = time.perf_counter()
-    arms, outbox = filled(users)
+    arms, queue = filled(users)
     print(f"{users:,} users filled in {time.perf_counter() - begun:.0f} s")
     folder = Path(tempfile.mkdtemp(prefix="checkpoints-"))
     checkpointer = Checkpointer(
         folder, 10.0, lambda _offsets, seconds: print(f"  written in {seconds:.1f} s")
     )
-    forgetting = Forgetting(Pseudonyms().mark, arms, outbox, DedupWindow(0), None, lambda: START)
+    forgetting = Forgetting(Pseudonyms().mark, arms, queue, DedupWindow(0), None, lambda: START)
     rng, dedup = np.random.default_rng(1), DedupWindow(DEDUP)
     for n in range(DEDUP):
         dedup.repeated("movies", f"before-{n}", f"user-{n}")
@@ -144,10 +146,10 @@ def main() -> None:
     beginnings = timing_beginnings(arms.full.network.search)
     for number in range(rounds + 1):
         events = some_events(users, EVENTS if number else 100, rng)
-        steps, networks = learn(events, number, (arms, outbox, dedup, checkpointer))
+        steps, networks = learn(events, number, (arms, queue, dedup, checkpointer))
         checkpointer.poll(wait=True)
         with Timed() as stop:
-            checkpointer.take(live(arms, outbox, forgetting) | {"dedup": dedup.live()}, {})
+            checkpointer.take(live(arms, queue, forgetting) | {"dedup": dedup.live()}, {})
         print(f"checkpoint {number} after {len(events):,} events: the stream stops for {stop}")
         for what, times in (
             ("micro-batch", steps),
@@ -158,9 +160,9 @@ def main() -> None:
                 print(f"  longest {what}: {max(times, key=lambda one: one.thread)}")
         beginnings.clear()
     checkpointer.poll(wait=True)
-    forget_and_sell_out(arms, outbox, forgetting, checkpointer)
+    forget_and_sell_out(arms, queue, forgetting, checkpointer)
     checkpointer.close()
-    del arms, outbox, forgetting, beginnings
+    del arms, queue, forgetting, beginnings
     start(folder, users)
     for path in sorted(folder.glob("*/")):
         size = sum(file.stat().st_size for file in path.iterdir())

@@ -1,7 +1,7 @@
 """How much memory the store needs for a user, a list and an item: `python -m tests.bench.store_memory [USERS]`.
 
 A store of its own, two domains of 2,000 items with titles, and users who clicked in both (2,000 by default); what the
-outbox makes of them is written by the publisher, and INFO asked before and after. Ids are those that are shown.
+queue makes of them is written by the publisher, and INFO asked before and after. Ids are those that are shown.
 """
 
 # ruff: noqa: T201  a script
@@ -16,12 +16,12 @@ from collections.abc import Iterable
 import redis
 
 from consumers.demo.embedded_servers import Store
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.threads import use_one_thread
 from serving.contract import Keys, Write
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 from serving.store.redis_store import open_store
 from serving.store.redis_writer import Publisher
 
@@ -32,19 +32,19 @@ KINDS = {"item": "an item", "user": "a user's vector and counts", "rec": "a list
 
 def writes(users: int) -> list[Write]:
     """All that is published of so many users and their items."""
-    arms = Arms([Domain(name) for name in DOMAINS], LearningSettings(users=users, compare=False))
-    outbox = Outbox(arms, Keys(), time.time)
+    arms = ArmComparison([Domain(name) for name in DOMAINS], LearningSettings(users=users, compare=False))
+    queue = PublicationQueue(arms, Keys(), time.time)
     for domain in DOMAINS:
         for n in range(ITEMS):
             arms.put_item(Item(domain, f"{domain}-{n:08}", title=f"A title of common length {n}"))
-            outbox.item(domain, f"{domain}-{n:08}", False, True)
+            queue.item(domain, f"{domain}-{n:08}", False, True)
     now = int(time.time() * 1000)
     for n in range(users):
         for domain in DOMAINS:
             user, item = f"user-{n:012}", f"{domain}-{n * 7 % ITEMS:08}"
             arms.learn([Interaction(domain, "click", user, item, now)])
-            outbox.event(user, domain, item, now)
-    return list(outbox.collect(lambda: True))
+            queue.event(user, domain, item, now)
+    return list(queue.collect(lambda: True))
 
 
 def used(client: redis.Redis) -> int:

@@ -13,13 +13,13 @@ import pytest
 from consumers.cli.explain import run_explain
 from consumers.cli.main import write_json
 from consumers.config.schema import CheckpointConfig, DomainConfig, Settings
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction, Item
 from models.settings import LearnerSettings, LearningSettings, RankerSettings
 from models.state.checkpoint import CheckpointDirectory, snapshot
 from models.text.encoder import HashingEncoder
 from serving.contract import Keys
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 from serving.publication.record_builder import ListOptions
 
 CONFIG = {
@@ -31,11 +31,11 @@ CONFIG = {
 ADJECTIVES = ("dark", "merry", "slow")
 
 
-def taught(diversity: float = 0.0) -> tuple[Arms, Outbox]:
-    """Arms after 500 events of 15 users on three domains with text, and their outbox."""
+def taught(diversity: float = 0.0) -> tuple[ArmComparison, PublicationQueue]:
+    """Arms after 500 events of 15 users on three domains with text, and their queue."""
     domains = [Domain(name, c.role, c.rating_range) for name, c in CONFIG.items()]
-    arms = Arms(domains, LearningSettings(compare=False, ranker=RankerSettings(diversity)))
-    outbox = Outbox(arms, Keys("cc"), lambda: 1_700_000_000.0, ListOptions(20, 20))
+    arms = ArmComparison(domains, LearningSettings(compare=False, ranker=RankerSettings(diversity)))
+    queue = PublicationQueue(arms, Keys("cc"), lambda: 1_700_000_000.0, ListOptions(20, 20))
     items = [
         Item(d.name, f"{d.name[0]}{n}", f"{ADJECTIVES[n % 3]} tale {n} {ADJECTIVES[n % 3]}")
         for d in domains
@@ -53,19 +53,19 @@ def taught(diversity: float = 0.0) -> tuple[Arms, Outbox]:
         kind = "click" if value is None else "rating"
         at = 1_700_000_000_000 + n * 60_000
         arms.learn([Interaction(domain, kind, f"u{user}", f"{domain[0]}{item}", at, value)])  # type: ignore[arg-type]
-        outbox.event(f"u{user}", domain, f"{domain[0]}{item}", at)
+        queue.event(f"u{user}", domain, f"{domain[0]}{item}", at)
         if n % 64 == 63:
             arms.end_batch()
     arms.learn([Interaction("films", "rating", "new", "f1", 1_700_100_000_000, 4.0)])
-    outbox.event("new", "films", "f1", 0)  # to books and games they are new
-    return arms, outbox
+    queue.event("new", "films", "f1", 0)  # to books and games they are new
+    return arms, queue
 
 
 @pytest.mark.parametrize("diversity", [0.0, 0.6])
 def test_why_in_the_store_adds_up_to_the_score(diversity: float) -> None:
     """Every list of every domain, also of a user new to it, and the popular lists, read back from their JSON."""
-    _, outbox = taught(diversity)
-    lists = {w.key: json.loads(w.value)["items"] for w in outbox.collect(lambda: True) if w.kind == "set"}
+    _, queue = taught(diversity)
+    lists = {w.key: json.loads(w.value)["items"] for w in queue.collect(lambda: True) if w.kind == "set"}
     for domain in CONFIG:
         assert {f"cc:rec:{{u3}}:{domain}", f"cc:rec:{{new}}:{domain}", f"cc:popular:{domain}"} <= set(lists)
     for items in lists.values():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.event_scorer import resolved
 from models.facts import Facts
 from models.learner import Learner
@@ -40,7 +40,7 @@ def event(n: int, users: int = 60, items: int = ITEMS) -> Interaction:
     )
 
 
-def describe(model: Learner | Arms) -> None:
+def describe(model: Learner | ArmComparison) -> None:
     rng = np.random.default_rng(0)
     keys = [(d.name, f"{d.name[0]}{n}") for d in DOMAINS for n in range(ITEMS)]
     for name, item in keys:
@@ -207,14 +207,14 @@ def test_threads_change_no_bit() -> None:
 # States
 
 
-def crowded() -> Arms:
+def crowded() -> ArmComparison:
     """Fewer rows than there are ids."""
-    made = Arms(DOMAINS, LearningSettings(users=30, items_per_domain=40, seen_items=8))
+    made = ArmComparison(DOMAINS, LearningSettings(users=30, items_per_domain=40, seen_items=8))
     describe(made)
     return made
 
 
-def live_on(arms: Arms, start: int, end: int, size: int = 16) -> None:
+def live_on(arms: ArmComparison, start: int, end: int, size: int = 16) -> None:
     """Batches, network steps, item events that come and go, a user who is forgotten, and a stamp that is far off."""
     for first in range(start, end, size):
         batch = [event(n, users=90) for n in range(first, first + size)]
@@ -251,7 +251,7 @@ def test_increments_after_batches_add_up_to_the_state() -> None:
         live_on(arms, first, first + 16)
         taken = snapshot(arms.live(), increment=True)
         if n % 5 == 2:
-            taken.lost()
+            taken.restore_dirty()
             continue
         changes.append(decoded(taken))
         if n % 6 == 0:

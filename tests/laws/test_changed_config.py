@@ -115,7 +115,7 @@ def test_what_waits_for_the_store_or_the_encoder_of_a_domain_that_is_gone_is_dro
     half_learned(tmp_path, 32.0)
     made, _ = running({"books": {"role": "target"}}, LOG, tmp_path, 32.0)
     start(made)
-    writes = list(made.outbox.collect(lambda: True))
+    writes = list(made.queue.collect(lambda: True))
     assert any("books" in write.key for write in writes)
     assert not any("movies" in write.key for write in writes)
     close(made)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-import models.network.strategy_search
+import models.network.search.strategy_search
 import models.transfer.strategies
 from models.state.checkpoint import INCREMENT, WHOLE, CheckpointDirectory
-from models.state.snapshot import settle, snapshot
+from models.state.snapshot import mark_clean, snapshot
 from tests.support.doubles import ListSource
 from tests.support.one_log import LOG, pipeline, run_out
 from tests.support.states import decoded, differences
@@ -20,10 +20,10 @@ from tests.support.states import decoded, differences
 @pytest.fixture
 def many_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rivals come and go within a few steps."""
-    monkeypatch.setattr(models.network.strategy_search, "READY_EVENTS", 8)
+    monkeypatch.setattr(models.network.search.strategy_search, "READY_EVENTS", 8)
     monkeypatch.setattr(models.transfer.strategies, "READY_EVENTS", 8)
-    monkeypatch.setattr(models.transfer.strategies, "TRIAL_STEPS", 2)
-    monkeypatch.setattr(models.transfer.strategies, "REST", 1)
+    monkeypatch.setattr(models.transfer.strategies, "MAX_TRIAL_STEPS", 2)
+    monkeypatch.setattr(models.transfer.strategies, "COOLDOWN_FACTOR", 1)
 
 
 def loaded(path: Path) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def test_what_was_touched_is_all_there_is(tmp_path: Path) -> None:
         taken = snapshot(running.live(), increment=directory.newest is not None)
         draw = rng.random()
         if draw < 0.2 and directory.newest is not None:
-            taken.lost()
+            taken.restore_dirty()
             did["lost"] += 1
             continue
         directory.save(taken)
@@ -60,7 +60,7 @@ def test_what_was_touched_is_all_there_is(tmp_path: Path) -> None:
         if 0.5 < draw < 0.7:
             running = pipeline(source)
             running.load(state)
-            settle(running.live(), loaded(tmp_path))
+            mark_clean(running.live(), loaded(tmp_path))
             did["restarted"] += 1
     assert min(did.values()) > 1, did
 
@@ -109,7 +109,7 @@ def test_damage_falls_back_to_what_came_before(tmp_path: Path) -> None:
     # the next one follows what was loaded
     running = pipeline(source)
     running.load(state)
-    settle(running.live(), state)
+    mark_clean(running.live(), state)
     running.step()
     assert again.save(snapshot(running.live(), increment=True)).name == "000000000008"
     assert differences(loaded_in_spite(tmp_path), decoded(snapshot(running.state()))) == []

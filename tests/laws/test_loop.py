@@ -9,7 +9,7 @@ import torch
 from models.adaptation.actions import plan
 from models.adaptation.adaptation_loop import Notice
 from models.adaptation.challengers import FreshBias, ShorterMemory
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.learner import Learner
 from models.schema import Domain, Interaction
 from models.settings import AdaptationSettings, LearningSettings
@@ -32,15 +32,15 @@ def rating(n: int, shift: float) -> Interaction:
     )
 
 
-def arms(enabled: bool = True) -> Arms:
+def arms(enabled: bool = True) -> ArmComparison:
     adaptation = AdaptationSettings(enabled=enabled)
-    return Arms(
+    return ArmComparison(
         DOMAINS, LearningSettings(users=64, items_per_domain=64, compare=False, adaptation=adaptation)
     )
 
 
 def feed(
-    model: Arms, start: int, end: int, shift_at: int = 3000, size: int = 4
+    model: ArmComparison, start: int, end: int, shift_at: int = 3000, size: int = 4
 ) -> tuple[list[Notice], list[float]]:
     """Learn these events in micro-batches; give what the loop said, and the errors in the target."""
     notices, errors = list[Notice](), list[float]()

@@ -9,7 +9,7 @@ eviction does not start as new, or if the store keeps keys of users too long. 10
 Memory is warm once every table, window and buffer has been full, slots of co-visits have been swept, and three more
 checkpoints were written. Until then half of the events belong to the target: otherwise its items would fill their rows
 thirty times later than all others. Records come faster than they are learned, so lists get a small share of the time,
-and the outbox grows to its bound.
+and the queue grows to its bound.
 """
 
 # ruff: noqa: T201  a script
@@ -125,7 +125,7 @@ class Soak:
             "users": len(users),
             "evictions": users.evictions,
             "keys": int(self.client.dbsize()),
-            "backlog": self.pipeline.outbox.backlog() + publisher.backlog(),
+            "backlog": self.pipeline.queue.backlog() + publisher.backlog(),
         }
         for name, value in values.items():
             self.samples[name].append(value)

@@ -14,8 +14,8 @@ from consumers.events.record import Offsets
 from consumers.service.checkpoint_policy import CheckpointPolicy
 from consumers.service.checkpoint_writer import Checkpointer
 from models.state.checkpoint import INCREMENT, CheckpointDirectory, write_durably
-from models.state.dirty_keys import Touched
-from models.state.tracked_tables import Live, Rows
+from models.state.dirty_keys import DirtyKeys
+from models.state.tracked_tables import Checkpointed, Rows
 from tests.support.clock import Clock
 
 INCREMENTS = CheckpointPolicy(whole_mb=0.0)
@@ -57,11 +57,11 @@ class Kept(Checkpointer):
         )
 
 
-class Counts(Live):
+class Counts(Checkpointed):
     """One table of a million numbers."""
 
     def __init__(self) -> None:
-        self.values, self.written = np.zeros(1_000_000), Touched()
+        self.values, self.written = np.zeros(1_000_000), DirtyKeys()
 
     def add(self, row: int) -> None:
         self.values[row] += 1.0
@@ -85,7 +85,7 @@ class Large:
         assert loaded is not None
         counts = Counts()
         counts.values = loaded["counts"].copy()
-        self.kept.settled(counts.live(), loaded)
+        self.kept.mark_clean(counts.live(), loaded)
         self.counts = counts
 
     def save(self, row: int, last: bool = False) -> None:

@@ -9,7 +9,7 @@ from consumers.config.loader import build
 from consumers.events.record import Record
 from consumers.service.checkpoint_writer import Checkpointer
 from models.adaptation.challengers import FreshBias
-from models.network.shadow_network import ShadowNetwork
+from models.network.search.shadow_network import ShadowNetwork
 from models.state.snapshot import snapshot
 from serving.pseudonyms import Pseudonyms
 from tests.support.doubles import ListSource
@@ -57,7 +57,7 @@ class World:
         self.now = 0.0
         clocks = clocks_of(lambda: self.now)
         self.pipeline = list_pipeline(self.config, self.source, checkpointer=checkpointer, clocks=clocks)
-        self.arms, self.outbox = self.pipeline.arms, self.pipeline.outbox
+        self.arms, self.queue = self.pipeline.arms, self.pipeline.queue
 
     def put(self, *sent: tuple[str, str, dict[str, Any]]) -> None:
         for topic, key, value in sent:

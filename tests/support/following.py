@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.arm_selector import NAMES, Arm
 
 
-def follow(arms: Arms, domain: str, arm: Arm, buckets: Iterable[str] = NAMES) -> None:
+def follow(arms: ArmComparison, domain: str, arm: Arm, buckets: Iterable[str] = NAMES) -> None:
     """Let the lists of a domain be those of `arm`, for users of these history buckets."""
     decided = {
         f"{domain}\t{bucket}\tranking": {"followed": arm, "events": 0, "tests": {}} for bucket in buckets
     }
-    arms.guard.load(arms.guard.state() | decided)
+    arms.selector.load(arms.selector.state() | decided)

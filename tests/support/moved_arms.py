@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.micro_batches import micro_batches
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
@@ -36,7 +36,7 @@ def events(domains: list[Domain], start: int, end: int) -> list[Interaction]:
     return made
 
 
-def describe(arms: Arms, domains: list[Domain]) -> None:
+def describe(arms: ArmComparison, domains: list[Domain]) -> None:
     """Put items with text in the order of their names, so that the projection is fitted on the same vectors."""
     items = [
         Item(name, f"{name[0]}{n}", f"{name} {n % 7} tale {n % 5}", vectors={"image": (1.0, float(n))})
@@ -49,35 +49,35 @@ def describe(arms: Arms, domains: list[Domain]) -> None:
     arms.put_text_vectors({(i.domain, i.item_id): v for i, v in zip(items, raw, strict=True)}, idle=True)
 
 
-def learn(arms: Arms, stream: list[Interaction], every: int = 48) -> None:
+def learn(arms: ArmComparison, stream: list[Interaction], every: int = 48) -> None:
     for batch in micro_batches(stream, 8, 10**12):
         arms.learn(batch)
         if arms.full.waiting >= every:
             arms.end_batch()
 
 
-def made(domains: list[Domain], **settings: Any) -> Arms:
-    return Arms(domains, LearningSettings(**(SIZES | settings)))
+def made(domains: list[Domain], **settings: Any) -> ArmComparison:
+    return ArmComparison(domains, LearningSettings(**(SIZES | settings)))
 
 
-def taught(domains: list[Domain], **settings: Any) -> Arms:
+def taught(domains: list[Domain], **settings: Any) -> ArmComparison:
     arms = made(domains, **settings)
     describe(arms, domains)
     learn(arms, events(domains, 0, 400))
     return arms
 
 
-def saved(arms: Arms) -> dict[str, Any]:
+def saved(arms: ArmComparison) -> dict[str, Any]:
     """Return the state as it is read from disk."""
     return read_back(arms.state())
 
 
-def taken_up(arms: Arms, domains: list[Domain], **settings: Any) -> tuple[Arms, list[str]]:
+def taken_up(arms: ArmComparison, domains: list[Domain], **settings: Any) -> tuple[ArmComparison, list[str]]:
     other = made(domains, **settings)
     return other, other.load(saved(arms))
 
 
-def goes_on(arms: Arms, domains: list[Domain]) -> None:
+def goes_on(arms: ArmComparison, domains: list[Domain]) -> None:
     """Check that it learns, lists and saves, and that its state has the shape of one that was never moved."""
     learn(arms, events(domains, 400, 560))
     for domain in domains:

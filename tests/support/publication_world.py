@@ -1,15 +1,15 @@
-"""Make learners with an outbox, a clock, and the content of a store."""
+"""Make learners with a publication queue, a clock, and the content of a store."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.state.snapshot import snapshot
 from serving.contract import Keys, Write, decode_list
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 from serving.publication.record_builder import ListOptions
 from tests.support.states import decoded
 
@@ -23,30 +23,34 @@ DOMAINS = [Domain("movies"), Domain("books", "target"), Domain("notes", recommen
 
 
 class World:
-    """Arms, an outbox on them, a clock, and what the store would hold."""
+    """Arms, a publication queue on them, a clock, and what the store would hold."""
 
     def __init__(
         self, users: int = 64, items: int = 60, domains: list[Domain] = DOMAINS, top: int = 5
     ) -> None:
         self.now = START / 1000
-        self.arms = Arms(domains, LearningSettings(users=users, items_per_domain=items, compare=False))
-        self.outbox = Outbox(self.arms, Keys("cc"), lambda: self.now, ListOptions(top, 2, TTL), START)
+        self.arms = ArmComparison(
+            domains, LearningSettings(users=users, items_per_domain=items, compare=False)
+        )
+        self.queue = PublicationQueue(
+            self.arms, Keys("cc"), lambda: self.now, ListOptions(top, 2, TTL), START
+        )
         self.store: dict[str, Write] = {}
 
     def item(self, name: str, domain: str = "movies", **fields: Any) -> None:
         item = Item(domain, name, title=name.upper(), **fields)
         self.arms.put_item(item)
-        self.outbox.item(domain, name, item.removed, item.available)
+        self.queue.item(domain, name, item.removed, item.available)
 
     def event(self, user: str, item: str, domain: str = "movies", born: int = START) -> None:
         self.arms.learn([Interaction(domain, "click", user, item, START)])
-        self.outbox.event(user, domain, item, born)
+        self.queue.event(user, domain, item, born)
 
     def publish(self, spare: bool = True) -> list[Write]:
         """Publish one round, as the pipeline does."""
         evicted, self.arms.full.rows.evicted = self.arms.full.rows.evicted, []
-        self.outbox.items_evicted(evicted)
-        writes = list(self.outbox.collect(lambda: spare))
+        self.queue.items_evicted(evicted)
+        writes = list(self.queue.collect(lambda: spare))
         for write in writes:
             if write.kind == "delete":
                 self.store.pop(write.key, None)
@@ -60,10 +64,10 @@ class World:
 
     def restarted(self) -> World:
         """Return the world of a new process with this state. The store stays."""
-        state = decoded(snapshot({"arms": self.arms.state(), "outbox": self.outbox.state([])}))
+        state = decoded(snapshot({"arms": self.arms.state(), "outbox": self.queue.state([])}))
         other = World()
         other.arms.load(state["arms"])
-        other.outbox.load(state["outbox"])
+        other.queue.load(state["outbox"])
         other.store, other.now = self.store, self.now
         return other
 

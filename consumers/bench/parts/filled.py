@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.learner import Learner
 from models.rating.user_taste import advance_taste
 from models.schema import Domain, Interaction
 from models.settings import LearningSettings
 from models.signals.covisitation import KINDS, CoVisitation
 from serving.contract import Keys
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 
 ITEMS = 50_000
 """Items in a domain, by default."""
@@ -20,22 +20,22 @@ NEIGHBOURS, SEEN, TOP, POPULAR = 64, 10, 50, 1_000
 START = 1_700_000_000.0
 
 
-def made(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, Outbox]:
+def made(users: int, items: int = ITEMS, lists: bool = False) -> tuple[ArmComparison, PublicationQueue]:
     """Return empty learners of two domains, with room for `users` users and for `items` items a domain.
 
     lists: whether lists are made for the source domain too.
     """
     domains = [Domain("movies", "source", recommend=lists), Domain("books", "target")]
-    arms = Arms(domains, LearningSettings(users=users, items_per_domain=items, compare=False))
-    return arms, Outbox(arms, Keys(), lambda: START)
+    arms = ArmComparison(domains, LearningSettings(users=users, items_per_domain=items, compare=False))
+    return arms, PublicationQueue(arms, Keys(), lambda: START)
 
 
-def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, Outbox]:
+def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[ArmComparison, PublicationQueue]:
     """Return full learners: each user has ten seen items a domain, a taste, biases and a published list.
 
     Every item has 64 neighbours.
     """
-    arms, outbox = made(users, items, lists)
+    arms, queue = made(users, items, lists)
     full, rng = arms.full, np.random.default_rng(0)
     for d, name in enumerate(DOMAINS):
         catalogue = full.catalogues[d]
@@ -53,8 +53,8 @@ def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[Arms, O
     full.ranker.reserve(users)
     for choice in full.ranker.choices:
         choice.users[:] = 0.1
-    _fill_lists(outbox, users, items)
-    return arms, outbox
+    _fill_lists(queue, users, items)
+    return arms, queue
 
 
 def _fill_rating(full: Learner, users: int) -> None:
@@ -79,12 +79,12 @@ def _fill_history(full: Learner, users: int) -> None:
         seen.load({"users": np.arange(users), "lengths": np.full(users, SEEN), "hashes": hashes})
 
 
-def _fill_lists(outbox: Outbox, users: int, items: int) -> None:
+def _fill_lists(queue: PublicationQueue, users: int, items: int) -> None:
     """Give every user a list of 50 of the most popular items."""
     last = min(POPULAR, items) - TOP
     starts = np.random.default_rng(3).integers(0, last, (users, 1), dtype=np.int32)
     held = starts + np.arange(1, TOP + 1, dtype=np.int32)
-    outbox.index.load({"on_lists": {"books": held}, "written_at": np.full(users, START)})
+    queue.index.load({"on_lists": {"books": held}, "written_at": np.full(users, START)})
 
 
 def _fill_visits(visits: CoVisitation, items: int) -> None:

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import torch
 
-from models.state.tracked_tables import Named, Part, Places, parts
+from models.state.tracked_tables import Named, SparsePlaces, TrackedTable, parts
 
 Owner = Literal["user", "item", "shared"]
 KINDS: dict[str, tuple[Owner, str]] = {
@@ -36,7 +36,7 @@ KINDS: dict[str, tuple[Owner, str]] = {
     "written_at": ("user", "index of lists"),
 }
 """Owner of a table's rows, and what it holds, by the beginning of its path in the live state. The longest counts."""
-_LAST: tuple[type[Part], ...] = (Named, Places)
+_LAST: tuple[type[TrackedTable], ...] = (Named, SparsePlaces)
 """Parts that reach their whole owner. What has a part of its own is counted there first."""
 _SKIPPED = (type, ModuleType, BuiltinFunctionType)
 

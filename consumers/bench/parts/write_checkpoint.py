@@ -8,23 +8,23 @@ from typing import Any
 from consumers.bench.parts.filled import DOMAINS, filled
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed, peak_gb
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.state.checkpoint import CheckpointDirectory, snapshot
 from models.threads import use_one_thread
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 
 
-def live(arms: Arms, outbox: Outbox) -> dict[str, Any]:
+def live(arms: ArmComparison, queue: PublicationQueue) -> dict[str, Any]:
     """Return the tables of learners and lists, as they are in a checkpoint of `run`."""
-    return {"arms": arms.live(), "outbox": outbox.live([])}
+    return {"arms": arms.live(), "outbox": queue.live([])}
 
 
 def measure(task: Task) -> dict[str, Any]:
     """Return the bytes that were written, and the seconds it took."""
     use_one_thread()
-    arms, outbox = filled(task.users, task.items // len(DOMAINS))
+    arms, queue = filled(task.users, task.items // len(DOMAINS))
     with Timed() as timed:
-        path = CheckpointDirectory(Path(task.folder)).save(snapshot(live(arms, outbox) | {"offsets": []}))
+        path = CheckpointDirectory(Path(task.folder)).save(snapshot(live(arms, queue) | {"offsets": []}))
     size = sum(file.stat().st_size for file in path.iterdir())
     return {"bytes": size, "seconds": timed.wall, "peak_gb": peak_gb()}
 

@@ -19,7 +19,7 @@ from consumers.events.record import Record
 from consumers.simulator.event_stream import Simulator, item_id, user_id
 from consumers.simulator.world_settings import WorldSettings
 from models.adaptation.adaptation_loop import Notice
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.assessment.prequential import NDCG_LOSS, Prequential, ndcg_losses
 from models.learner import Learner
 from models.ranking.proposal import POPULARITY_ALONE
@@ -144,9 +144,9 @@ def run_pass(run: ScenarioPass, tell: Tell) -> Trace:
     )  # fmt: skip
 
 
-def _arms(run: ScenarioPass, settings: Settings, simulator: Simulator) -> Arms:
+def _arms(run: ScenarioPass, settings: Settings, simulator: Simulator) -> ArmComparison:
     """Make the learners of `run`, with all items. Only the target gets lists, and only if it is ranked."""
-    arms = Arms(
+    arms = ArmComparison(
         [
             Domain(
                 spec.name,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ranking.ranker import Ranker
+from models.signals.covisit_scores import OWN_SIGNALS, SIGNALS
 from models.signals.item_statistics import ItemStatistics
 from models.signals.popularity import DAY, EVER, HALF_LIVES
 from tests.support.plain.user_experience import log_density
@@ -76,8 +77,8 @@ def text(ranker: Ranker, domain: int, who: Who, rows: NDArray[np.int64]) -> Arra
 
 def columns(
     ranker: Ranker, domain: int, who: Who, rows: NDArray[np.int64], eligible: NDArray[np.bool_]
-) -> Array:
-    """Return (columns, C) in the order of the layout."""
+) -> dict[str, Array]:
+    """Return the columns that have a plain rule, (C,) each, by name."""
     statistics = ranker.statistics
     popularity, experience = statistics.popularity[domain], statistics.experience[domain]
     demand = np.log1p(10 * popularity.values(rows, who.time)).T
@@ -89,7 +90,14 @@ def columns(
     if len(who.network):
         dots = who.network[rows].astype(np.float64) @ who.vector
         affinity = (dots - dots.mean()) / (dots.std() + 1e-9)
-    return np.vstack([demand, visited, text(ranker, domain, who, rows), stage, age, affinity])
+    return {
+        **{f"popularity_{name}": column for name, column in zip(HALF_LIVES, demand, strict=True)},
+        **dict(zip((*SIGNALS, *OWN_SIGNALS), visited, strict=True)),
+        **dict(zip(("text", "text_nearest", "text_own"), text(ranker, domain, who, rows), strict=True)),
+        "stage": stage,
+        "age": age,
+        "affinity": affinity,
+    }
 
 
 def candidates(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.arm_comparison import SINGLE, Arms
+from models.arm_comparison import SINGLE, ArmComparison
 from models.arm_selector import Arm, bucket
 from models.assessment.prequential import NDCG_LOSS, RMSE
 from models.schema import Domain, Interaction, Item
@@ -20,8 +20,8 @@ DOMAINS = [Domain("movies", "source"), Domain("books", "target"), Domain("games"
 START = 1_700_000_000_000
 
 
-def arms(compare: bool = True, domains: list[Domain] = DOMAINS) -> Arms:
-    return Arms(domains, LearningSettings(users=64, items_per_domain=32, compare=compare))
+def arms(compare: bool = True, domains: list[Domain] = DOMAINS) -> ArmComparison:
+    return ArmComparison(domains, LearningSettings(users=64, items_per_domain=32, compare=compare))
 
 
 def event(n: int) -> Interaction:
@@ -33,14 +33,14 @@ def event(n: int) -> Interaction:
     return Interaction(domain, "rating" if rating else "click", user, item, START + 1000 * n, value)
 
 
-def feed(model: Arms, start: int, end: int, size: int = 8) -> None:
+def feed(model: ArmComparison, start: int, end: int, size: int = 8) -> None:
     for n in range(start, end, size):
         model.learn([event(k) for k in range(n, min(n + size, end))])
         if (n + size) % 16 == 0:
             model.end_batch()
 
 
-def describe(model: Arms) -> None:
+def describe(model: ArmComparison) -> None:
     for domain in DOMAINS:
         for n in range(25):
             model.put_item(Item(domain.name, f"{domain.name[0]}{n}", title=f"Title {n}"))
@@ -170,7 +170,7 @@ def test_a_restored_state_continues_identically(cut: int) -> None:
 
 
 def test_what_is_followed_is_measured() -> None:
-    """Beside the arms themselves, the error of whatever the guard followed at each event."""
+    """Besides the arms themselves, the error of the arm that the selector followed at each event."""
     model = arms()
     feed(model, 0, 60)
     followed = model.prequential.error("books", RMSE, "followed", overall=True)

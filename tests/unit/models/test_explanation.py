@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.arm_selector import ARMS, Arm
 from models.explanation import explain
 from models.schema import Domain, Interaction, Item
@@ -18,10 +18,12 @@ WORDS = ("dark", "merry")
 DOMAINS = [Domain("films"), Domain("books", "target")]
 
 
-def taught(diversity: float = 0.0) -> Arms:
+def taught(diversity: float = 0.0) -> ArmComparison:
     """Two kinds of users and of items, in two domains, learned with one thread as the service does."""
     use_one_thread()
-    made = Arms(DOMAINS, LearningSettings(users=64, items_per_domain=64, ranker=RankerSettings(diversity)))
+    made = ArmComparison(
+        DOMAINS, LearningSettings(users=64, items_per_domain=64, ranker=RankerSettings(diversity))
+    )
     items = [
         Item(d, f"{d[0]}{n}", f"{WORDS[n % 2]} tale {n} of {WORDS[n % 2]} days")
         for d in made.full.index
@@ -41,16 +43,16 @@ def taught(diversity: float = 0.0) -> Arms:
 
 
 @pytest.fixture(scope="module")
-def learner() -> Arms:
+def learner() -> ArmComparison:
     return taught()
 
 
 @pytest.fixture(scope="module")
-def diverse() -> Arms:
+def diverse() -> ArmComparison:
     return taught(0.7)
 
 
-def test_the_parts_add_up_for_choice_and_rating(learner: Arms) -> None:
+def test_the_parts_add_up_for_choice_and_rating(learner: ArmComparison) -> None:
     """Contributions sum to the score, rating parts to the rating."""
     found = explain(learner, "u2", "b38", "books")
     assert sum(found.why.values()) == pytest.approx(found.score, abs=1e-5)
@@ -59,7 +61,9 @@ def test_the_parts_add_up_for_choice_and_rating(learner: Arms) -> None:
 
 @pytest.mark.parametrize("user", ["u2", "nobody"])
 @pytest.mark.parametrize("arm", ARMS)
-def test_what_is_explained_is_what_is_published(learner: Arms, diverse: Arms, arm: Arm, user: str) -> None:
+def test_what_is_explained_is_what_is_published(
+    learner: ArmComparison, diverse: ArmComparison, arm: Arm, user: str
+) -> None:
     """By whichever arm, with diversity or without: every line has its place, score and parts; the rest follow."""
     top, orders = 6, []
     for arms in (learner, diverse):
@@ -81,7 +85,7 @@ def test_what_is_explained_is_what_is_published(learner: Arms, diverse: Arms, ar
     assert orders[0] != orders[1]
 
 
-def test_the_arm_that_serves_explains_by_what_it_knows(learner: Arms) -> None:
+def test_the_arm_that_serves_explains_by_what_it_knows(learner: ArmComparison) -> None:
     """The target-only arm gives nothing for what films and the network say; a single signal is the whole score."""
     follow(learner, "books", "target_only")
     why = explain(learner, "u2", "b38", "books").why
@@ -93,21 +97,21 @@ def test_the_arm_that_serves_explains_by_what_it_knows(learner: Arms) -> None:
 
 
 def test_of_a_domain_without_lists_that_is_said() -> None:
-    arms = Arms([Domain("films", recommend=False)], LearningSettings(users=64, items_per_domain=64))
+    arms = ArmComparison([Domain("films", recommend=False)], LearningSettings(users=64, items_per_domain=64))
     arms.learn([Interaction("films", "click", "u", "f1", 1_700_000_000_000)])
     found = explain(arms, "v", "f1", "films")
     assert (found.rank, found.listed) == (None, False)
     assert "recommend = false" in found.why_not
 
 
-def test_an_item_that_was_had_is_explained_without_a_rank(learner: Arms) -> None:
+def test_an_item_that_was_had_is_explained_without_a_rank(learner: ArmComparison) -> None:
     """It is not recommendable, but why it would be can still be asked."""
     found = explain(learner, "u2", "f0", "films")
     assert found.rank is None
     assert sum(found.why.values()) == pytest.approx(found.score, abs=1e-5)
 
 
-def test_past_items_are_the_users_and_name_their_domain(learner: Arms) -> None:
+def test_past_items_are_the_users_and_name_their_domain(learner: ArmComparison) -> None:
     """Of both domains, never the item itself, the alike ones first; an unknown user has none."""
     found = explain(learner, "u2", "b38", "books")
     assert found.past
@@ -117,7 +121,7 @@ def test_past_items_are_the_users_and_name_their_domain(learner: Arms) -> None:
     assert explain(learner, "nobody", "b38", "books").past == []
 
 
-def test_unknown_things_are_named(learner: Arms) -> None:
+def test_unknown_things_are_named(learner: ArmComparison) -> None:
     """A KeyError that says which domain or item is unknown."""
     with pytest.raises(KeyError, match="the state has films, books"):
         explain(learner, "u2", "b1", "games")
@@ -125,14 +129,14 @@ def test_unknown_things_are_named(learner: Arms) -> None:
         explain(learner, "u2", "zzz", "books")
 
 
-def test_why_an_item_is_not_for_them(learner: Arms) -> None:
+def test_why_an_item_is_not_for_them(learner: ArmComparison) -> None:
     """Each reason has its words; of a user whom nobody knows that is said."""
     assert explain(learner, "u2", "f0", "films").why_not == "they have had it"
     learner.put_item(Item("films", "f39", "gone", available=False))
     assert "not available" in explain(learner, "nobody", "f39", "films").why_not
     found = explain(learner, "nobody", "f1", "films")
     assert (found.why_not, found.known) == ("", False)
-    strict = Arms([Domain("films", catalogue="required", deny=frozenset({"f2"}))])
+    strict = ArmComparison([Domain("films", catalogue="required", deny=frozenset({"f2"}))])
     for item in ("f1", "f2"):
         strict.learn([Interaction("films", "click", "u", item, 1_700_000_000_000, None)])
     assert "item event" in explain(strict, "v", "f1", "films").why_not

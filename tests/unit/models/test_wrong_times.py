@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.learner import Learner
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
@@ -37,15 +37,15 @@ def stream(days: int, first: int = T0) -> list[Interaction]:
     return [event(n, first + n * DAY_MS // 10, domain=("books", "movies")[n % 2]) for n in range(10 * days)]
 
 
-def arms() -> Arms:
-    made = Arms([MOVIES, BOOKS], LearningSettings(users=50, items_per_domain=50))
+def arms() -> ArmComparison:
+    made = ArmComparison([MOVIES, BOOKS], LearningSettings(users=50, items_per_domain=50))
     for domain in ("movies", "books"):
         for n in range(9):
             made.put_item(Item(domain, f"i{n}", f"title {n}"))
     return made
 
 
-def taught(events: list[Interaction], size: int = 1) -> Arms:
+def taught(events: list[Interaction], size: int = 1) -> ArmComparison:
     """size: of a micro-batch."""
     made = arms()
     for n in range(0, len(events), size):

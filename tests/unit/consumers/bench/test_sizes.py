@@ -9,16 +9,16 @@ import numpy as np
 from consumers.bench.learning import learn
 from consumers.bench.memory import figures
 from consumers.bench.parts.sizes import KINDS, kind_of, reachable_bytes, table_bytes
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction
 from models.state.tracked_tables import parts
 from serving.contract import Keys
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 
 
-def learned(events: int = 300) -> Arms:
+def learned(events: int = 300) -> ArmComparison:
     """Two domains, 20 users, 30 items."""
-    arms = Arms([Domain("movies", "source"), Domain("games", "target")])
+    arms = ArmComparison([Domain("movies", "source"), Domain("games", "target")])
     learn(
         arms,
         [
@@ -60,9 +60,9 @@ def test_the_longest_path_counts() -> None:
 def test_every_named_table_is_in_a_state() -> None:
     """A table with another name would silently count as shared."""
     arms = learned()
-    outbox = Outbox(arms, Keys(), lambda: 0.0)
+    queue = PublicationQueue(arms, Keys(), lambda: 0.0)
     found = {
-        "/".join(map(str, path)) for live in (arms.full.live(), outbox.live([])) for path, _ in parts(live)
+        "/".join(map(str, path)) for live in (arms.full.live(), queue.live([])) for path, _ in parts(live)
     }
     unused = [kind for kind in KINDS if not any(path.startswith(kind) for path in found)]
     assert unused == []
@@ -71,13 +71,13 @@ def test_every_named_table_is_in_a_state() -> None:
 def test_tables_add_up() -> None:
     """A taste has at least its covariance; all owners together have what the state has."""
     arms = learned()
-    outbox = Outbox(arms, Keys(), lambda: 0.0)
-    got = figures(arms, outbox)
+    queue = PublicationQueue(arms, Keys(), lambda: 0.0)
+    got = figures(arms, queue)
     assert (got["users"], got["items"]) == (20, 30)
     assert got["user_tables"]["taste"] >= 4 * 20 * 20
     assert got["user_tables"]["biases"] > 100
     assert got["user_bytes"] == sum(got["user_tables"].values())
-    lives = [arms.full.live(), outbox.live([])]
+    lives = [arms.full.live(), queue.live([])]
     rows = got["user_bytes"] * got["users"] + got["item_bytes"] * got["items"]
     rounded = (got["users"] + got["items"]) * len(KINDS)
     assert abs(rows + got["shared_bytes"] - table_bytes(lives).total()) < rounded

@@ -16,7 +16,7 @@ from tests.support.states import decoded
 
 
 def test_no_byte_of_the_state_names_a_forgotten_user() -> None:
-    """Tables, River names, challengers, outbox, dedup window: the id is in all of them before, in none after."""
+    """Tables, River names, challengers, queue, dedup window: the id is in all of them before, in none after."""
     world = World()
     world.live()
     before = world.bytes()
@@ -63,7 +63,7 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
     assert not events["time"][theirs].any()
     assert not events["residual"][theirs].any()
     assert (events["recent"][theirs] == -1).all()
-    on_lists = world.outbox.live([])["on_lists"]
+    on_lists = world.queue.live([])["on_lists"]
     assert not any(part.values[row : row + 1].any() for part in on_lists.values())
 
 
@@ -124,7 +124,7 @@ def test_a_request_hashes_as_much_whatever_the_number_of_users() -> None:
         mark = world.pipeline.ids.mark
         world.pipeline.ids.mark = lambda user: hashed.append(user) or mark(user)  # type: ignore[func-returns-value,method-assign]
         world.pipeline.forgetting = Forgetting(
-            world.pipeline.ids.mark, world.arms, world.outbox, world.pipeline.dedup, None, lambda: 0.0
+            world.pipeline.ids.mark, world.arms, world.queue, world.pipeline.dedup, None, lambda: 0.0
         )
         counts = []
         world.put(*(event(n, f"v{n % users}") for n in range(2 * users)))
@@ -178,7 +178,7 @@ def test_pseudonyms_keep_raw_ids_out_of_state_and_keys() -> None:
     state = world.bytes()
     assert USER.encode() not in state
     assert ids.inside(USER).encode() in state
-    keys = [write.key for write in world.outbox.collect(lambda: True)]
+    keys = [write.key for write in world.queue.collect(lambda: True)]
     assert f"cc:user:{{{ids.inside(USER)}}}" in keys
     assert not any(USER in key for key in keys)
     assert world.pipeline.metrics.registry.get_sample_value("crosscurrent_key_mismatches_total") == 0

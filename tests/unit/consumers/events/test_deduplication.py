@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from consumers.events.deduplication import DedupWindow
 from models.state.merging import merged
-from models.state.snapshot import settle, snapshot
+from models.state.snapshot import mark_clean, snapshot
 from tests.support.states import decoded, differences
 
 
@@ -69,7 +69,7 @@ def test_only_new_places_are_saved() -> None:
     for n in range(15):
         window.repeated("d", str(n))
     state = decoded(snapshot(window.live()))
-    settle(window.live(), state)
+    mark_clean(window.live(), state)
     for n in range(15, 60):
         window.repeated("d", str(n), "u")
         if n % 9 == 0:

@@ -204,7 +204,7 @@ def test_run_starts_from_it(small: Path) -> None:
     assert state is not None
     assert (state["offsets"], state["identity"], state["store"]) == ([], {}, UNKNOWN)
     pipeline = restored(small)
-    writes = {write.key: write for write in pipeline.outbox.collect(lambda: True)}
+    writes = {write.key: write for write in pipeline.queue.collect(lambda: True)}
     users = {r["user_id"] for r in rows}
     assert {f"cc:rec:{{{u}}}:{d}" for u in users for d in ("movies", "games")} <= set(writes)
     assert {f"cc:user:{{{u}}}" for u in users} <= set(writes)

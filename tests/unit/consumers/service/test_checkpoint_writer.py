@@ -163,7 +163,7 @@ def test_only_what_was_touched_is_written(tmp_path: Path) -> None:
         if row == 5:
             kept.poll(wait=True)
             counts.add(6)
-            snapshot(counts.live(), increment=True).lost()
+            snapshot(counts.live(), increment=True).restore_dirty()
             continue
         kept.poll(wait=True)
         sizes.append(sum(f.stat().st_size for f in sorted(tmp_path.glob("0*"))[-1].iterdir()))
@@ -176,7 +176,7 @@ def test_only_what_was_touched_is_written(tmp_path: Path) -> None:
     assert np.flatnonzero(loaded["counts"]).tolist() == [3, 5, 6, 7]
     other = Counts()
     other.values = loaded["counts"].copy()
-    again.settled(other.live(), loaded)
+    again.mark_clean(other.live(), loaded)
     other.add(9)
     again.take(other.live(), {})
     again.poll(wait=True)

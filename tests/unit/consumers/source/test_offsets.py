@@ -68,5 +68,5 @@ class Loads:
     def load(self) -> dict[str, Any]:
         return self._state
 
-    def settled(self, live: Any, loaded: Any) -> None:
+    def mark_clean(self, live: Any, loaded: Any) -> None:
         pass

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from models.adaptation.drift_detectors import QUIET, WARM_UP, Detector, DriftDetectors
+from models.adaptation.drift_detectors import COOLDOWN, WARM_UP, Detector, DriftDetectors
 
 
 def values(n: int, mean: float, seed: int, deviation: float = 0.3) -> list[float]:
@@ -64,7 +64,9 @@ def test_no_alarm_while_warming_up_and_after_another() -> None:
     """The first values of a domain are learning; what follows an alarm belongs to it."""
     assert run(DriftDetectors(), values(WARM_UP // 2, 0.0, 0) + values(WARM_UP // 2, 5.0, 1)) == []
     detectors = DriftDetectors()
-    found = run(detectors, values(2000, 0.0, 0) + values(QUIET // 2, 3.0, 1) + values(QUIET // 2, 6.0, 2))
+    found = run(
+        detectors, values(2000, 0.0, 0) + values(COOLDOWN // 2, 3.0, 1) + values(COOLDOWN // 2, 6.0, 2)
+    )
     assert len(found) == 1
 
 

@@ -14,7 +14,7 @@ def test_margin_by_hand() -> None:
     """100 pairs of losses 1 and 0, or 0 and 1: differences ±1 with mean 0, α = 0.05, tuned for 100.
 
     -2 ln 0.05 = 5.9915; ρ² = (5.9915 + ln 5.9915 + 1) / 100 = 0.087818; t ρ² + 1 = 9.7818;
-    variance 100/99; margin² = 100/99 · 2 · 9.7818 / (100² · 0.087818) · ln(√9.7818 / 0.05)
+    variance 100/99; half width² = 100/99 · 2 · 9.7818 / (100² · 0.087818) · ln(√9.7818 / 0.05)
     = 1.0101 · 0.022278 · 4.13594 = 0.093071, 0.30507. Losses have a root mean square of √½, and
     √½ · ln(2 / 0.05) / 100 = 0.02608; together 0.33115.
     """
@@ -22,7 +22,7 @@ def test_margin_by_hand() -> None:
     for n in range(100):
         test.add(float(n % 2), float(1 - n % 2))
     assert test.mean == 0.0
-    assert test.margin == pytest.approx(0.33115, abs=2e-4)
+    assert test.half_width == pytest.approx(0.33115, abs=2e-4)
     assert test.verdict() == "open"
 
 
@@ -86,6 +86,6 @@ def test_not_before_the_least_count_and_nothing_that_is_not_finite() -> None:
         test.add(2.0, 1.0)
     test.add(math.nan, 1.0)
     test.add(1.0, math.inf)
-    assert (test.count, test.margin, test.verdict()) == (29, math.inf, "open")
+    assert (test.count, test.half_width, test.verdict()) == (29, math.inf, "open")
     test.add(2.0, 1.0)
     assert test.verdict() == "better"

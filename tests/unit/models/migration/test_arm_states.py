@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.rating.events import ResolvedEvent
 from models.schema import Domain, Interaction
 from models.settings import AdaptationSettings
@@ -36,11 +36,11 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
-def three() -> Arms:
+def three() -> ArmComparison:
     return taught([MOVIES, BOOKS, GAMES])
 
 
-def test_the_same_config_needs_nothing(three: Arms) -> None:
+def test_the_same_config_needs_nothing(three: ArmComparison) -> None:
     again, notes = taken_up(three, [MOVIES, BOOKS, GAMES])
     assert notes == []
     assert differences(three.state(), again.state()) == []
@@ -54,7 +54,9 @@ def network(path: str) -> bool:
 
 
 @pytest.mark.parametrize("domains", ORDERS)
-def test_domains_in_another_order_are_as_if_they_had_always_been(three: Arms, domains: list[Domain]) -> None:
+def test_domains_in_another_order_are_as_if_they_had_always_been(
+    three: ArmComparison, domains: list[Domain]
+) -> None:
     """Every table of the fast path, bit for bit; the network draws at random in the order of domains."""
     moved, notes = taken_up(three, domains)
     assert notes == ["what was learned of " + ", ".join(d.name for d in domains) + " is taken over"]
@@ -75,7 +77,7 @@ HEARS_THE_NETWORK = (
 
 
 @pytest.mark.parametrize("domains", ORDERS)
-def test_domains_in_another_order_say_the_same(three: Arms, domains: list[Domain]) -> None:
+def test_domains_in_another_order_say_the_same(three: ArmComparison, domains: list[Domain]) -> None:
     """Predictions, ranks, lists and vectors of everything, and after a way there and back every bit but the search."""
     moved, _ = taken_up(three, domains)
     for event in events(domains, 400, 430):
@@ -109,7 +111,7 @@ def test_a_new_domain_starts_new_and_the_others_go_on(place: int) -> None:
 
 
 @pytest.mark.parametrize("gone", [MOVIES, BOOKS, GAMES])
-def test_a_domain_that_is_gone_leaves_the_others(three: Arms, gone: Domain) -> None:
+def test_a_domain_that_is_gone_leaves_the_others(three: ArmComparison, gone: Domain) -> None:
     """Nothing names it; users keep what they did elsewhere, in order, and go on as before."""
     left = [d for d in (MOVIES, BOOKS, GAMES) if d != gone]
     after, notes = taken_up(three, left)
@@ -141,7 +143,7 @@ def mentions(value: Any, name: str, path: str = "") -> list[str]:
     return [path] if isinstance(value, str) and name in value and not value.startswith("{") else []
 
 
-def test_a_removed_domain_that_comes_back_is_new(three: Arms) -> None:
+def test_a_removed_domain_that_comes_back_is_new(three: ArmComparison) -> None:
     """Nothing of before comes back with it, not its place among the users' latest items either."""
     without, _ = taken_up(three, [MOVIES, BOOKS])
     again, notes = taken_up(without, [GAMES, MOVIES, BOOKS])
@@ -160,7 +162,9 @@ ROLES: list[tuple[list[Domain], str]] = [
 
 
 @pytest.mark.parametrize(("domains", "note"), ROLES)
-def test_a_changed_role_keeps_what_was_learned(three: Arms, domains: list[Domain], note: str) -> None:
+def test_a_changed_role_keeps_what_was_learned(
+    three: ArmComparison, domains: list[Domain], note: str
+) -> None:
     """Predictions are the same; arms, sources and the search for strategies are those of the new roles."""
     after, notes = taken_up(three, domains)
     assert note in notes
@@ -186,7 +190,7 @@ def test_lists_may_be_switched_on_and_off(recommend: bool) -> None:
     assert after.recommend(["u1"], "movies", 8)[0]
 
 
-def test_a_changed_rating_range_is_told_and_kept_as_shares_of_it(three: Arms) -> None:
+def test_a_changed_rating_range_is_told_and_kept_as_shares_of_it(three: ArmComparison) -> None:
     """What was 5 of 5 is 10 of 10."""
     wide = msgspec.structs.replace(BOOKS, rating_range=(0.0, 10.0))
     after, notes = taken_up(three, [MOVIES, wide, GAMES])
@@ -200,7 +204,7 @@ def test_a_changed_rating_range_is_told_and_kept_as_shares_of_it(three: Arms) ->
     assert (parts[0].total - 1) / 4 == pytest.approx(parts[1].total / 10)
 
 
-def test_no_domain_in_both_is_refused(three: Arms) -> None:
+def test_no_domain_in_both_is_refused(three: ArmComparison) -> None:
     with pytest.raises(ValueError, match=r"the state holds the domains .*: none is in both"):
         made([Domain("music", "target")]).load(three.state())
 
@@ -224,7 +228,7 @@ SETTINGS_CHANGES: list[tuple[dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("change", "expected"), SETTINGS_CHANGES)
-def test_other_settings_go_on(three: Arms, change: dict[str, Any], expected: list[str]) -> None:
+def test_other_settings_go_on(three: ArmComparison, change: dict[str, Any], expected: list[str]) -> None:
     """Larger tables hold more; smaller ones keep the rows that were given out, and give no new ones."""
     after, notes = taken_up(three, [MOVIES, BOOKS, GAMES], **change)
     assert notes == expected
@@ -249,7 +253,7 @@ def incomplete(state: list[Any]) -> None:
 
 @pytest.mark.parametrize("damage", [unreadable, incomplete])
 def test_a_detector_that_river_cannot_read_begins_anew(
-    three: Arms, damage: Callable[[list[Any]], None]
+    three: ArmComparison, damage: Callable[[list[Any]], None]
 ) -> None:
     """It is told, and warms up; the others and all that was learned go on."""
     state = saved(three)
@@ -283,7 +287,7 @@ def test_weights_of_a_domain_that_is_gone_go_by_their_kind(before: bool) -> None
         assert after.full.rating.bias.variance(name) == named.full.rating.bias.variance(name)
 
 
-def test_ratings_of_before_are_moved_like_those_of_now(three: Arms) -> None:
+def test_ratings_of_before_are_moved_like_those_of_now(three: ArmComparison) -> None:
     """Biases by name and whole covariances, in another order of domains: every bit."""
     state, order = three.state(), [GAMES, MOVIES, BOOKS]
     state["full"]["rating"] = as_before(three.full.rating)

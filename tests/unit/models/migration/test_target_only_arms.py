@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.arm_selector import NAMES
 from models.schema import Domain
 from models.signals.popularity import BY_EVENTS, EVER, RATES
@@ -31,12 +31,12 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
-def three() -> Arms:
+def three() -> ArmComparison:
     return taught([MOVIES, BOOKS, GAMES])
 
 
 @pytest.mark.parametrize("domains", [[MOVIES, BOOKS, GAMES], [GAMES, MOVIES, BOOKS], [BOOKS, MOVIES]])
-def test_target_only_arms_go_along(three: Arms, domains: list[Domain]) -> None:
+def test_target_only_arms_go_along(three: ArmComparison, domains: list[Domain]) -> None:
     """Each with its domain, wherever that is now: ratings and weights, every bit."""
     after, _ = taken_up(three, domains)
     for name in ("books", "games"):
@@ -49,7 +49,7 @@ def test_target_only_arms_go_along(three: Arms, domains: list[Domain]) -> None:
                 assert differences(one.state(), other.state()) == []
 
 
-def test_a_target_only_arm_that_is_new_knows_the_items(three: Arms) -> None:
+def test_a_target_only_arm_that_is_new_knows_the_items(three: ArmComparison) -> None:
     """It begins with the full learner's rows: lists hold what can be recommended, though nothing was learned yet."""
     after, notes = taken_up(three, [Domain("movies", "target"), BOOKS, GAMES])
     assert "movies: its target-only learner starts anew" in notes
@@ -68,7 +68,7 @@ def test_a_learner_that_knew_one_domain_is_its_target_only_learner() -> None:
     goes_on(after, [BOOKS, MOVIES])
 
 
-def of_before(arms: Arms) -> dict[str, Any]:
+def of_before(arms: ArmComparison) -> dict[str, Any]:
     """The state as it was written when every target had a second learner of its own, and counts were logarithms."""
     state = saved(arms)
     full = state["full"]
@@ -92,7 +92,7 @@ def of_before(arms: Arms) -> dict[str, Any]:
     return state
 
 
-def test_a_state_of_before_goes_on_without_its_second_learners(three: Arms) -> None:
+def test_a_state_of_before_goes_on_without_its_second_learners(three: ArmComparison) -> None:
     """Predictions, ranks and lists are the same; target-only arms begin anew, and nobody follows them any more."""
     state, after = of_before(three), made([MOVIES, BOOKS, GAMES])
     for bucket in NAMES:
@@ -120,7 +120,7 @@ def test_a_state_of_before_goes_on_without_its_second_learners(three: Arms) -> N
     goes_on(after, [MOVIES, BOOKS, GAMES])
 
 
-def test_a_state_of_before_in_another_order(three: Arms) -> None:
+def test_a_state_of_before_in_another_order(three: ArmComparison) -> None:
     moved, now = made([GAMES, MOVIES, BOOKS]), made([GAMES, MOVIES, BOOKS])
     notes = moved.load(of_before(three))
     assert "games: its target-only learner starts anew" in notes
@@ -131,8 +131,8 @@ def test_a_state_of_before_in_another_order(three: Arms) -> None:
     goes_on(moved, [GAMES, MOVIES, BOOKS])
 
 
-def test_nobody_is_served_by_an_arm_that_has_just_begun(three: Arms) -> None:
-    """The guard had followed the target-only arm; without one, and with a new one later, it begins with the full."""
+def test_nobody_is_served_by_an_arm_that_has_just_begun(three: ArmComparison) -> None:
+    """The selector had followed the target-only arm; without one, and with a new one later, it begins with the full."""
     followed = saved(three)
     for bucket in NAMES:
         followed["guard"][f"books\t{bucket}\tranking"] = {

@@ -1,4 +1,6 @@
-"""A network that has learned something."""
+"""A network that several tests read."""
+
+from __future__ import annotations
 
 import pytest
 
@@ -7,6 +9,7 @@ from tests.support.network_world import World
 
 @pytest.fixture(scope="module")
 def trained() -> World:
+    """A network that has learned something."""
     world = World()
     world.learn(150)
     return world

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from models.network.embedding_table import RowTable
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 
 torch.set_num_threads(1)
 
 
 def test_row_table_grows_by_a_quarter_and_keeps_to_its_capacity() -> None:
-    table = RowTable(200, 4, 0.1, Touched())
+    table = RowTable(200, 4, 0.1, DirtyKeys())
     table.reserve(65)
     table.reserve(66)
     assert len(table.values) == 81
@@ -21,7 +21,7 @@ def test_row_table_grows_by_a_quarter_and_keeps_to_its_capacity() -> None:
 
 def test_row_adagrad_by_hand() -> None:
     """g = [3, 4]: s = 12.5, step = 0.1 · g / √12.5; a second equal step halves the squared rate."""
-    table = RowTable(10, 2, 0.1, Touched())
+    table = RowTable(10, 2, 0.1, DirtyKeys())
     table.reserve(3)
     gradient = np.array([[3.0, 4.0]], np.float32)
     table.descend(np.array([1]), torch.from_numpy(gradient))

@@ -19,6 +19,7 @@ from models.ranking.conditional_logit import (
     rank_of,
     score,
     step,
+    weights_of,
 )
 from tests.support.plain.conditional_logit import PlainLogit, bent
 
@@ -36,6 +37,15 @@ def columns(signals: Any) -> np.ndarray:
     room = np.full((x.shape[1], len(x) + 5), 99, np.float32)
     room[:, : len(x)] = x.T
     return room
+
+
+def weights_for(logit: ConditionalLogit, user: int | None, events: int, gap: float | None) -> np.ndarray:
+    """All parts added up, (5 · signals,). gap: seconds since the user's last event, None without one."""
+    out = np.zeros(logit.weights.shape[1], np.float32)
+    known = user is not None and 0 <= user < len(logit.users)
+    slopes = logit.users[user, 0] if known else np.zeros(logit.signals, np.float32)
+    weights_of(logit.weights, slopes, *part_rows(events, -1.0 if gap is None else gap), out)
+    return out
 
 
 def scores_of(logit: ConditionalLogit, signals: Any, w: np.ndarray) -> np.ndarray:
@@ -61,7 +71,7 @@ def learn(
     gap: float | None = None,
 ) -> None:
     logit.reserve(0 if user is None else user + 1)
-    g = gradient_of(logit, signals, chosen, logit.weights_for(user, events, gap))
+    g = gradient_of(logit, signals, chosen, weights_for(logit, user, events, gap))
     bucket, rest = part_rows(events, -1.0 if gap is None else gap)
     step(logit.weights, logit.squares, NO_SLOPES if user is None else logit.users[user], bucket, rest, g)
 
@@ -86,12 +96,12 @@ def test_one_step_by_hand() -> None:
     logit = logit_of(2)
     learn(logit, [[1.0, 3.0], [0.0, 3.0]], 0, user=1)
     part, own = RATE * 0.5 / np.sqrt(FORGET + 0.25), RATE * 0.5 / np.sqrt(1.25)
-    np.testing.assert_allclose(logit.weights_for(1, 0, None)[:2], [3 * part + own, 0], rtol=1e-5)
-    np.testing.assert_allclose(logit.weights_for(None, 0, None)[:2], [3 * part, 0], rtol=1e-5)
-    np.testing.assert_allclose(logit.weights_for(None, 5, None)[:2], [2 * part, 0], rtol=1e-5)
-    np.testing.assert_allclose(logit.weights_for(None, 5, 1.0)[:2], [part, 0], rtol=1e-5)
+    np.testing.assert_allclose(weights_for(logit, 1, 0, None)[:2], [3 * part + own, 0], rtol=1e-5)
+    np.testing.assert_allclose(weights_for(logit, None, 0, None)[:2], [3 * part, 0], rtol=1e-5)
+    np.testing.assert_allclose(weights_for(logit, None, 5, None)[:2], [2 * part, 0], rtol=1e-5)
+    np.testing.assert_allclose(weights_for(logit, None, 5, 1.0)[:2], [part, 0], rtol=1e-5)
     logit.drop_user(1)
-    np.testing.assert_allclose(logit.weights_for(1, 0, None)[:2], [3 * part, 0], rtol=1e-5)
+    np.testing.assert_allclose(weights_for(logit, 1, 0, None)[:2], [3 * part, 0], rtol=1e-5)
 
 
 def test_signals_bend_at_their_knots() -> None:
@@ -99,7 +109,7 @@ def test_signals_bend_at_their_knots() -> None:
     logit = ConditionalLogit(np.zeros(1), np.array([[1.0], [2.0], [4.0], [5.0]]), ("s",))
     logit.weights[0] = [1.0, 10.0, 100.0, 1000.0, 1000.0]
     assert bent(np.array([[3.0]]), logit.knots).tolist() == [[3, 2, 1, 0, 0]]
-    np.testing.assert_allclose(scores_of(logit, [[3.0]], logit.weights_for(None, 0, None)), [123.0])
+    np.testing.assert_allclose(scores_of(logit, [[3.0]], weights_for(logit, None, 0, None)), [123.0])
 
 
 def test_a_gradient_by_hand() -> None:
@@ -132,7 +142,7 @@ def test_steps_are_those_of_the_plain_rule(seed: int) -> None:
         )
         gap = None if random.random() < 0.2 else float(random.exponential(1e5))
         parts = [0, *part_rows(events, -1.0 if gap is None else gap)]
-        w = logit.weights_for(user, events, gap)
+        w = weights_for(logit, user, events, gap)
         np.testing.assert_allclose(scores_of(logit, x, w), plain.scores(x, parts, user), rtol=1e-3, atol=1e-4)
         found, wanted = (
             gradient_of(logit, x, chosen, w),
@@ -155,7 +165,7 @@ def test_finds_the_weights_of_a_logit_population() -> None:
         p = np.exp(signals @ truth)
         chosen = int(random.choice(10, p=p / p.sum()))
         learn(logit, signals, chosen, int(random.integers(40)))
-    np.testing.assert_allclose(logit.weights_for(None, 30, None)[:3], truth, atol=0.3)
+    np.testing.assert_allclose(weights_for(logit, None, 30, None)[:3], truth, atol=0.3)
 
 
 def test_a_signal_that_is_not_finite_is_not_learned() -> None:
@@ -172,7 +182,7 @@ def test_weights_are_taken_up_by_name() -> None:
         learn(old, [[1.0, 0.0, 2.0], [0.0, 3.0, 1.0]], 0, user=2)
     new = ConditionalLogit(np.array([0.7, 0.0, 0.0]), np.full((BENDS, 3), 1e9), ("new", "b", "a"))
     new.load(old.state())
-    before, after = old.weights_for(2, 0, None), new.weights_for(2, 0, None)
+    before, after = weights_for(old, 2, 0, None), weights_for(new, 2, 0, None)
     np.testing.assert_array_equal(after[[2, 1]], before[[0, 1]])
     assert after[0] == np.float32(0.7)
 

@@ -9,7 +9,7 @@ from models.ranking.proposal import FULL, POPULARITY_ALONE, TARGET_ALONE, TEXT_A
 from models.ranking.ranker import Ranker
 from models.schema import Domain
 from models.signals.registry import COLUMNS
-from models.state.tracked_tables import whole
+from models.state.tracked_tables import full_state
 from models.tables.catalogue import Catalogue
 from tests.support.ranking_world import World
 from tests.support.states import differences
@@ -52,7 +52,7 @@ def test_a_saved_state_is_a_copy() -> None:
     saved, again = world.ranker.state(), world.ranker.state()
     world.run(100)
     assert differences(saved, again) == []
-    assert differences(saved, whole(world.ranker.live())) != []
+    assert differences(saved, full_state(world.ranker.live())) != []
 
 
 def test_rank_agrees_with_the_list() -> None:

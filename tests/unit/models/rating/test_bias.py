@@ -1,13 +1,11 @@
 """The bias regression: laws of its steps and of its memory, and River's own checks of an estimator."""
 
-import doctest
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from river.checks import yield_checks
 
-import models.rating.bias
 from models.rating.bias import DRIFT, PRIOR_STRENGTH, BiasRegression, inputs
 from models.rating.named_cells import NamedCells
 from models.rating.row_cells import RowCells
@@ -30,12 +28,6 @@ CHECKS = list(yield_checks(BiasRegression()))
 def test_river_takes_it_for_one_of_its_own(number: int) -> None:
     """Cloning, pickling, features that come and go, purity, bounded memory."""
     CHECKS[number](BiasRegression({"user": 4.0}, {"user": 1e-4}))
-
-
-def test_the_example_of_its_docstring_holds() -> None:
-    result = doctest.testmod(models.rating.bias)
-    assert result.attempted == 5
-    assert result.failed == 0
 
 
 @pytest.mark.parametrize("make", STORAGES)

@@ -88,7 +88,8 @@ def test_scoring_changes_nothing_and_creates_no_row(
     zero = np.zeros(DIM, np.float32)
     for user, item in ((None, None), (10_000, 10_000), (3, None), (None, 3)):
         model.predict(ResolvedEvent(1, user, item, zero, ("new",), 9e9), 0.5)
-        model.item_bias(1, item, zero)
+        if item is not None:
+            model.item_biases(1, np.array([item]), zero[None])
     score(model, events[0])
     assert same(before, model.state())
 
@@ -179,8 +180,8 @@ def test_item_bias_is_text_plus_record(trained: tuple[RatingModel, list[dict[str
     model, events = trained
     e = events[0]
     parts = score(model, e)
-    told = model.item_bias(e["domain"], e["item"], e["vector"])
-    assert told == pytest.approx(parts.item + parts.text)
+    told = model.item_biases(e["domain"], np.array([e["item"]]), e["vector"][None])
+    assert told.tolist() == pytest.approx([parts.item + parts.text])
 
 
 def test_the_scale_of_ratings_does_not_matter() -> None:

@@ -1,4 +1,4 @@
-"""Co-visit counts spread over a domain's items: which of the user's latest items count, and how much."""
+"""Sums of co-visits with the latest items: which of the user's latest items count, and how much."""
 
 from __future__ import annotations
 

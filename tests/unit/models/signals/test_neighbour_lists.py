@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from models.signals.neighbour_lists import FREE, SIZES, NeighbourLists, find, seat
 from models.state.merging import merged
-from models.state.snapshot import joined, settle, snapshot
-from models.state.tracked_tables import Live
+from models.state.snapshot import joined, mark_clean, snapshot
+from models.state.tracked_tables import Checkpointed
 from tests.support.states import differences
 
 SLOTS, SMALL = 20, (8, 16)
@@ -39,7 +39,7 @@ def decoded(taken: Any) -> Any:
     return joined(msgspec.msgpack.decode(taken.body), taken.tensors)
 
 
-class Whole(Live):
+class Whole(Checkpointed):
     """What a checkpoint takes."""
 
     def __init__(self, lists: NeighbourLists) -> None:
@@ -85,7 +85,7 @@ def test_a_full_list_gives_its_weakest_away(actions: list[Any]) -> None:
             assert differences(saved, decoded(snapshot(Whole(lists).state()))) == []
             if some:
                 lists.load(saved["places"], SLOTS)
-                settle(Whole(lists).live(), saved)
+                mark_clean(Whole(lists).live(), saved)
         assert [held(lists, n) for n in range(SLOTS)] == model
     left = int((lists._left_n * np.array(SMALL)).sum())
     assert left + int(lists._room.sum()) == int(lists._end[0])

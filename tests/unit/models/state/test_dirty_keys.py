@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from models.signals.covisitation import mark
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 
 
-def set_bits(touched: Touched, *numbers: int) -> None:
+def set_bits(touched: DirtyKeys, *numbers: int) -> None:
     bits = touched.bits(max(numbers) + 1)
     for number in numbers:
         mark(bits, number)
 
 
-def saving() -> Touched:
+def saving() -> DirtyKeys:
     """Marks of a table that is saved."""
-    touched = Touched()
+    touched = DirtyKeys()
     touched.take()
-    touched.saved()
+    touched.discard()
     return touched
 
 
@@ -40,13 +40,13 @@ def test_bits_come_again_where_saving_failed() -> None:
         set_bits(touched, *first)
         touched.take()
         set_bits(touched, *second)
-        touched.lost()
+        touched.restore()
         assert touched.take().rows().tolist() == [1, 2, 4_000]
 
 
 def test_bits_of_a_table_that_was_never_saved_say_nothing() -> None:
     """All of it is marked anyway."""
-    touched = Touched()
+    touched = DirtyKeys()
     set_bits(touched, 3)
     assert touched.take().all
     np.testing.assert_array_equal(touched.take().rows(), [])

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from models.state import merging
 from models.state.checkpoint import CheckpointDirectory
-from models.state.dirty_keys import Touched
+from models.state.dirty_keys import DirtyKeys
 from models.state.merging import MERGE, merged
 from models.state.snapshot import joined, snapshot
-from models.state.tracked_tables import Live, Named, Places, Ragged, Rows, Texts
+from models.state.tracked_tables import Checkpointed, Named, Ragged, Rows, SparsePlaces, Texts
 from models.tables.id_table import IdTable
 from tests.support.states import differences
 
 
-class Tables(Live):
+class Tables(Checkpointed):
     """One table of each kind, and parts that come and go, changed at random."""
 
     def __init__(self, seed: int) -> None:
@@ -34,7 +34,7 @@ class Tables(Live):
         self.names: dict[str, float] = {}
         self.lists: dict[int, list[int]] = {}
         self.places = {"ids": np.full(6, -1, np.int32), "weights": np.zeros(6, np.float32)}
-        self.marks = {name: Touched() for name in ("rows", "names", "lists", "places", "rival")}
+        self.marks = {name: DirtyKeys() for name in ("rows", "names", "lists", "places", "rival")}
         self.rival: np.ndarray[Any, Any] | None = None
         self.waiting: list[list[int]] = []
 
@@ -85,7 +85,7 @@ class Tables(Live):
                 {"lists": Ragged(marks["lists"], self._listed, self._list_columns)},
             ],
             "names": Named(marks["names"], lambda: list(self.names), self.columns),
-            "places": Places(
+            "places": SparsePlaces(
                 marks["places"],
                 lambda: np.flatnonzero(self.places["ids"] >= 0),
                 lambda at: {name: column[at] for name, column in self.places.items()},

@@ -45,7 +45,7 @@ def test_lists_are_those_of_a_dict(steps: list[list[tuple[int, int]] | int]) -> 
         assert held(seen) == plain
         assert seen.total == sum(map(len, plain.values()))
     other = SeenItems(LIMIT)
-    other.load(seen.live().whole())
+    other.load(seen.live().full())
     assert held(other) == plain
     assert other.total == seen.total
     apply(other, plain, [(user, 7) for user in range(USERS)])
@@ -57,13 +57,13 @@ def test_lists_are_those_of_a_dict(steps: list[list[tuple[int, int]] | int]) -> 
 def test_changes_merge_to_the_whole(saves: list[list[list[tuple[int, int]] | int]]) -> None:
     """A checkpoint and the changes since, one after the other, are the newest whole state."""
     seen, plain = SeenItems(LIMIT), dict[int, list[int]]()
-    base, changes = seen.live().whole(), []
+    base, changes = seen.live().full(), []
     seen.written.take()
     for steps in saves:
         for what in steps:
             apply(seen, plain, what)
         changes.append(seen.live().changes(seen.written.take()))
-    merged, whole = MERGE["lists"](base, changes), seen.live().whole()
+    merged, whole = MERGE["lists"](base, changes), seen.live().full()
     assert merged.keys() == whole.keys()
     for name, column in whole.items():
         np.testing.assert_array_equal(merged[name], column)
@@ -84,7 +84,7 @@ def test_a_loaded_list_goes_on(length: int) -> None:
     seen = SeenItems(LIMIT)
     seen.add(np.zeros(length, np.int64), np.arange(length))
     other = SeenItems(LIMIT)
-    other.load(seen.live().whole())
+    other.load(seen.live().full())
     for one in (seen, other):
         one.add(np.zeros(3, np.int64), np.array([50, 51, 52]))
     assert other.of(0).tolist() == seen.of(0).tolist() == [*range(length), 50, 51, 52][-LIMIT:]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.state.tracked_tables import whole
+from models.state.tracked_tables import full_state
 from models.text.inverted_lists import FILLS, LOOSE, VectorIndex
 from models.text.nearest import NONE, Searched, best_of, nearest, offer
 from tests.support.nearest import top
@@ -178,7 +178,7 @@ def test_a_copy_from_the_state_finds_the_same() -> None:
     vectors[100:140] *= 2  # not yet moved when the state is taken
     index.changed(np.arange(100, 140))
     other = VectorIndex(DIM, 100)
-    other.load(whole(index.state()), vectors)
+    other.load(full_state(index.state()), vectors)
     for n in range(FILLS + 3):
         for query in clustered(20, n):
             assert top(index, vectors, query, everything(vectors), 30) == top(
@@ -187,13 +187,13 @@ def test_a_copy_from_the_state_finds_the_same() -> None:
         vectors += np.float32(0.1) * clustered(ROWS, n)
         index.all_changed(vectors)
         other.all_changed(vectors)
-    assert not differences(whole(index.state()), whole(other.state()))
+    assert not differences(full_state(index.state()), full_state(other.state()))
 
 
 def test_a_state_from_a_smaller_limit_is_exact_again() -> None:
     vectors = clustered(200)
     other = VectorIndex(DIM, 1000)
-    other.load(whole(filled(vectors).state()), vectors)
+    other.load(full_state(filled(vectors).state()), vectors)
     assert not other.in_use
 
 
@@ -203,9 +203,9 @@ def test_a_state_with_few_vectors_left_is_taken_as_it_was() -> None:
     index, other = filled(vectors), VectorIndex(DIM, 100)
     vectors[50:] = 0
     index.changed(np.arange(50, 200))
-    other.load(whole(index.state()), vectors)
+    other.load(full_state(index.state()), vectors)
     assert index.in_use
-    assert not differences(whole(index.state()), whole(other.state()))
+    assert not differences(full_state(index.state()), full_state(other.state()))
 
 
 # In the learner

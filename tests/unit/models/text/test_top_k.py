@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.text.top_k import leading
+from models.text.top_k import top_k_sorted
 
 VALUES = st.lists(st.sampled_from([-np.inf, -1.5, 0.0, 0.5, 2.0, 7.0]), max_size=60)
 
@@ -15,4 +15,4 @@ VALUES = st.lists(st.sampled_from([-np.inf, -1.5, 0.0, 0.5, 2.0, 7.0]), max_size
 def test_leading_is_the_head_of_a_stable_sort(values: list[float], k: int) -> None:
     """Among equals too, and where fewer than k are there."""
     scores = np.array(values)
-    assert leading(scores, k).tolist() == sorted(range(len(values)), key=lambda n: -values[n])[:k]
+    assert top_k_sorted(scores, k).tolist() == sorted(range(len(values)), key=lambda n: -values[n])[:k]

@@ -8,14 +8,14 @@ import pytest
 
 from models.settings import AdaptationSettings
 from models.transfer.strategies import (
+    COOLDOWN_FACTOR,
     FAR,
-    LEAST_STEPS,
+    MAX_TRIAL_EVENTS,
+    MAX_TRIAL_STEPS,
+    MIN_TRIAL_STEPS,
     PLANS,
     READY_EVENTS,
-    REST,
     STRATEGIES,
-    TRIAL_EVENTS,
-    TRIAL_STEPS,
     Search,
     Strategy,
     Trial,
@@ -71,7 +71,7 @@ def test_a_rival_that_errs_more_goes_before_its_time() -> None:
     one = trial()
     feed(one, own=-0.1, others=0.0, steps=60)
     assert one.verdict() == "worse"
-    assert one.own.count < TRIAL_EVENTS
+    assert one.own.count < MAX_TRIAL_EVENTS
 
 
 def test_not_at_the_cost_of_other_domains() -> None:
@@ -86,12 +86,12 @@ def test_not_at_the_cost_of_other_domains() -> None:
 def test_a_trial_without_evidence_ends() -> None:
     """After 1,024 target events; after 256 steps if the target is quiet."""
     one = trial()
-    feed(one, own=0.0, others=0.0, steps=TRIAL_EVENTS // 10)
+    feed(one, own=0.0, others=0.0, steps=MAX_TRIAL_EVENTS // 10)
     assert one.verdict() == "open"
     feed(one, own=0.0, others=0.0, steps=1)
     assert one.verdict() == "worse"
     quiet = trial()
-    for _ in range(TRIAL_STEPS):
+    for _ in range(MAX_TRIAL_STEPS):
         assert quiet.verdict() == "open"
         quiet.add(np.zeros(4, np.int64), np.ones(4), np.ones(4))
     assert quiet.verdict() == "worse"
@@ -152,15 +152,15 @@ def test_a_rival_learns_a_tenth_of_the_events(size: int) -> None:
     waited = 0
     while search.begin(current, READY, size) is None:
         waited += size
-    rest = REST * begun.events
+    rest = COOLDOWN_FACTOR * begun.events
     assert rest - size <= waited < rest  # the step that begins the next trial has no rival yet
 
 
 def test_few_large_steps_are_no_trial() -> None:
     """More target events than a trial needs, in one step: a strategy shows over several."""
     one = trial()
-    many = 2 * TRIAL_EVENTS
-    for _ in range(LEAST_STEPS - 1):
+    many = 2 * MAX_TRIAL_EVENTS
+    for _ in range(MIN_TRIAL_STEPS - 1):
         one.add(np.ones(many, np.int64), np.ones(many), np.ones(many))
         assert one.verdict() == "open"
     one.add(np.ones(many, np.int64), np.ones(many), np.ones(many))

@@ -13,7 +13,7 @@ from tests.support.states import decoded, differences
 # The records
 
 
-# Touched users
+# DirtyKeys users
 
 
 def test_touched_users_and_items_are_written(world: World) -> None:
@@ -29,7 +29,7 @@ def test_nothing_happened_nothing_written(world: World) -> None:
     assert world.publish() == []
     world.now += 60
     assert world.publish() == []
-    assert world.outbox.backlog() == 0
+    assert world.queue.backlog() == 0
 
 
 def test_births_are_handed_on(world: World) -> None:
@@ -53,8 +53,8 @@ def test_without_time_to_spare_lists_come_in_turns() -> None:
     assert {f"cc:user:{{u{n}}}" for n in range(60)} <= keys(first)
     assert "cc:rec:{u59}:movies" in lists
     assert "cc:rec:{u0}:movies" not in world.store
-    assert world.outbox.backlog() > 0
-    while world.outbox.backlog():
+    assert world.queue.backlog() > 0
+    while world.queue.backlog():
         assert world.publish(spare=False)
     assert all(f"cc:rec:{{u{n}}}:movies" in world.store for n in range(60))
 
@@ -89,14 +89,14 @@ def test_everything_is_due_after_a_loss(world: World) -> None:
     """The store was emptied: one round later it holds what it held before."""
     before = dict(world.store)
     world.store.clear()
-    world.outbox.publish_again()
+    world.queue.publish_again()
     world.publish()
     assert set(world.store) == set(before)
 
 
 def test_meta_comes_first(world: World) -> None:
     """At a start and after a loss: a store emptied while the rest is on its way has no `cc:meta`, and is noticed."""
-    world.outbox.publish_again()
+    world.queue.publish_again()
     assert world.publish()[0].key == "cc:meta"
     assert world.restarted().publish()[0].key == "cc:meta"
     world.event("ann", "m3")
@@ -124,7 +124,7 @@ def test_lists_are_rewritten_before_they_expire(world: World) -> None:
 def test_unconfirmed_keys_are_published_first_on_start(world: World) -> None:
     """Keys that the store has not acknowledged come back as their items, and their users who still have a row."""
     world.event("b}ob", "m5")
-    state = world.outbox.state(
+    state = world.queue.state(
         [
             "cc:user:{ann}",
             "cc:rec:{b}ob}:books",
@@ -153,7 +153,7 @@ def test_state_round_trips(world: World) -> None:
     world.event("bob", "m5")
     world.item("m6", removed=True, available=False)
     again = world.restarted()
-    one, two = world.outbox.state([]), again.outbox.state([])
+    one, two = world.queue.state([]), again.queue.state([])
     assert (one["users"], one["items"]) == (two["users"], two["items"])
     for name, rows in one["on_lists"].items():
         assert np.array_equal(rows, two["on_lists"][name])
@@ -162,14 +162,14 @@ def test_state_round_trips(world: World) -> None:
 
 def test_what_forgetting_clears_is_in_the_next_increment(world: World) -> None:
     """What is on the user's lists, and when these were written."""
-    before = decoded(snapshot(world.outbox.live([])))
+    before = decoded(snapshot(world.queue.live([])))
     row = world.arms.forget_user("ann")
     assert row is not None
     assert before["on_lists"]["movies"][row].any()
-    world.outbox.forget_user("ann", row)
-    after = merged(before, [decoded(snapshot(world.outbox.live([]), increment=True))])
+    world.queue.forget_user("ann", row)
+    after = merged(before, [decoded(snapshot(world.queue.live([]), increment=True))])
     assert not after["on_lists"]["movies"][row].any()
-    assert differences(decoded(snapshot(world.outbox.state([]))), after) == []
+    assert differences(decoded(snapshot(world.queue.state([]))), after) == []
 
 
 def test_a_domain_may_be_kept_to_itself(world: World) -> None:

@@ -6,11 +6,11 @@ import json
 
 import numpy as np
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Interaction
 from models.settings import LearningSettings
 from serving.contract import FIELDS, Keys
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 from serving.store.store_mark import FIELD
 from tests.support.publication_world import DOMAINS, START, TTL, World
 
@@ -27,8 +27,8 @@ def test_everything_of_the_contract_is_there(world: World) -> None:
 def test_the_fields_are_those_of_the_contract() -> None:
     """Every field of every hash is documented, and every documented one is written, in a world where all is known."""
     world = World()
-    world.arms = Arms(DOMAINS, LearningSettings(users=64, items_per_domain=60))
-    world.outbox = Outbox(world.arms, Keys("cc"), lambda: world.now)
+    world.arms = ArmComparison(DOMAINS, LearningSettings(users=64, items_per_domain=60))
+    world.queue = PublicationQueue(world.arms, Keys("cc"), lambda: world.now)
     for n in range(20):
         world.item(f"m{n}")
         world.item(f"b{n}", "books")
@@ -41,7 +41,7 @@ def test_the_fields_are_those_of_the_contract() -> None:
             domain, "rating", f"u{n % 17}", f"{domain[0]}{n % 20}", START + n, float(1 + n % 5)
         )
         world.arms.learn([event])
-        world.outbox.event(event.user, domain, event.item, START + n)
+        world.queue.event(event.user, domain, event.item, START + n)
         if n % 32 == 31:
             world.arms.end_batch()
     found: dict[str, set[str]] = {}

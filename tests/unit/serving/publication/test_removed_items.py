@@ -37,7 +37,7 @@ def test_a_removed_items_key_does_not_come_back(world: World) -> None:
     world.event("bob", "m5")
     world.publish()
     assert "cc:item:movies:m5" not in world.store
-    world.outbox.publish_again()
+    world.queue.publish_again()
     world.publish()
     assert "cc:item:movies:m5" not in world.store
     world.item("m5", removed=True, available=False)  # not confirmed when the process ends
@@ -117,7 +117,7 @@ def test_nobody_is_looked_through_for_those_who_hold_an_item(monkeypatch: pytest
     held = {item for n in range(40) for item in world.list(f"u{n}")}
     for item in sorted(held):
         world.item(item, available=False)
-    assert world.outbox.backlog()
+    assert world.queue.backlog()
     for n in range(8, 12):
         world.item(f"m{n}")
     world.now += TTL / 2 + 1
@@ -145,7 +145,7 @@ def test_sold_out_items_and_events_take_turns() -> None:
         world.item(f"m{n}")
     for n in range(200):
         world.event(f"u{n}", f"m{n % 3}")
-    while world.outbox.backlog():
+    while world.queue.backlog():
         world.publish()
     gone = world.list("u7")[0]
     for n in range(100, 200):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from models.arm_comparison import Arms
+from models.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from serving.contract import Keys
-from serving.publication.publication_queue import Outbox
+from serving.publication.publication_queue import PublicationQueue
 from serving.publication.record_builder import ListOptions
 from serving.publication.republish import USERS_AT_ONCE, Republish
 
@@ -18,32 +18,32 @@ START = 1_700_000_000_000
 
 
 class World:
-    """Learners, an outbox, and a store that takes all it is given, a mark a round."""
+    """Learners, a publication queue, and a store that takes all it is given, a mark a round."""
 
     def __init__(self, users: int, **settings: int) -> None:
         limits = {"users": max(64, users), "items_per_domain": 64} | settings
-        self.arms = Arms([Domain("movies")], LearningSettings(compare=False, **limits))  # type: ignore[arg-type]
-        self.outbox = Outbox(self.arms, KEYS, lambda: START / 1000, ListOptions(3, 1, 1000), START)
+        self.arms = ArmComparison([Domain("movies")], LearningSettings(compare=False, **limits))  # type: ignore[arg-type]
+        self.queue = PublicationQueue(self.arms, KEYS, lambda: START / 1000, ListOptions(3, 1, 1000), START)
         self.mark = 0
         for n in range(4):
             self.arms.put_item(Item("movies", f"m{n}", title=f"Title {n}"))
-            self.outbox.item("movies", f"m{n}", False, True)
+            self.queue.item("movies", f"m{n}", False, True)
         for n in range(users):
             self.event(f"u{n}")
 
     def event(self, user: str, item: str = "m0") -> None:
         self.arms.learn([Interaction("movies", "click", user, item, START)])
-        self.outbox.event(user, "movies", item, START)
+        self.queue.event(user, "movies", item, START)
 
     def round(self) -> list[str]:
         """The keys of one round, in order; the store acknowledges them."""
-        keys = [write.key for write in self.outbox.collect(lambda: True)]
+        keys = [write.key for write in self.queue.collect(lambda: True)]
         self.mark += 1
-        self.outbox.again.acknowledged(self.mark, keys)
+        self.queue.again.acknowledged(self.mark, keys)
         return keys
 
     def again(self) -> Iterator[list[str]]:
-        while self.outbox.again.active:
+        while self.queue.again.active:
             yield self.round()
 
 
@@ -61,7 +61,7 @@ def test_only_what_the_store_may_lack() -> None:
     world.event("u5", "m2")
     world.round()
     assert world.round() == []
-    world.outbox.publish_again(known)
+    world.queue.publish_again(known)
     written = [key for keys in world.again() for key in keys]
     assert {user for key in written if (user := KEYS.owner(key))} == {"u3", "u5"}
     assert {pair[1] for key in written if (pair := KEYS.item_of(key))} == {"m1", "m2"}
@@ -71,7 +71,7 @@ def test_only_what_the_store_may_lack() -> None:
 def test_a_process_that_did_not_write_it_publishes_everything() -> None:
     """Since 0: rows that no write is known of are due as well."""
     world = World(8)
-    world.outbox.publish_again()
+    world.queue.publish_again()
     assert {user for keys in world.again() for user in users(keys)} == {f"u{n}" for n in range(8)}
 
 
@@ -82,7 +82,7 @@ def test_newest_first_and_not_all_at_once() -> None:
     world.round()
     world.event("u0")  # the oldest has come back
     world.round()
-    world.outbox.publish_again()
+    world.queue.publish_again()
     world.event("u7", "m1")
     rounds = [users(keys) for keys in world.again()]
     assert rounds[0][0] == "u7"
@@ -96,16 +96,16 @@ def test_new_events_do_not_wait_for_the_old() -> None:
     """With hardly time for lists: newer events are written in their round, and what is taken up waits in bounds."""
     world = World(4 * USERS_AT_ONCE)
     world.round()
-    world.outbox.publish_again()
+    world.queue.publish_again()
     taken = lists = 0
     for _ in range(20):
         world.event("u1")
-        written = [write.key for write in world.outbox.collect(lambda: False)]
+        written = [write.key for write in world.queue.collect(lambda: False)]
         assert "cc:rec:{u1}:movies" in written
         taken += len(users(written))
         lists += sum(":rec:" in key for key in written)
     assert taken <= lists + 2 * USERS_AT_ONCE + 20
-    assert world.outbox.again.active
+    assert world.queue.again.active
 
 
 def test_a_second_loss_on_the_way() -> None:
@@ -116,10 +116,10 @@ def test_a_second_loss_on_the_way() -> None:
     for n in range(2 * USERS_AT_ONCE):
         world.event(f"u{n}")
     world.round()
-    world.outbox.publish_again(first)
+    world.queue.publish_again(first)
     done = set(users(world.round()))
     assert 0 < len(done) < 2 * USERS_AT_ONCE
-    world.outbox.publish_again(world.mark)
+    world.queue.publish_again(world.mark)
     done |= {user for keys in world.again() for user in users(keys)}
     assert len(done) == 2 * USERS_AT_ONCE
 

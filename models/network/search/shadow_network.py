@@ -1,4 +1,4 @@
-"""A copy of a network, the champion, that learns the champion's batches with a strategy of its own."""
+"""Train a copy of a network, the champion, on the same batches with another strategy."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from models.network.batch_loss import BatchLayout
 from models.network.copy_on_write_table import CopyOnWriteItems
 from models.network.embedding_table import ItemRows
 from models.network.trainer import NetworkTrainer
-from models.state.tracked_tables import Live, whole
+from models.state.tracked_tables import Checkpointed, full_state
 from models.tables.replay_buffer import Events
 from models.transfer.strategies import PLANS, Strategy
 
 
-class ShadowNetwork(Live):
-    """Begins as the champion is. Of the item rows it holds only those learned since; see `CopyOnWriteTable`."""
+class ShadowNetwork(Checkpointed):
+    """A challenger of the network, which begins as a copy of the champion.
+
+    It holds only the item rows that were learned since; see `CopyOnWriteTable`.
+    """
 
     def __init__(self, champion: NetworkTrainer, items: ItemRows) -> None:
         self._champion, self._items = champion, CopyOnWriteItems(items)
         self.trainer = NetworkTrainer(
             champion.domains, champion.catalogues, self._items, champion.config, champion.strategy
         )
-        self.trainer.load(whole(champion.live()))
+        self.trainer.load(full_state(champion.live()))
 
     def try_out(self, target: int, strategy: Strategy) -> None:
         """Use this strategy for the target from now on."""
@@ -30,24 +33,25 @@ class ShadowNetwork(Live):
             self.trainer.adapter.share_anew(target)
 
     def train(self, batch: Events, layout: BatchLayout) -> float:
-        """Take the step that the champion has just taken; return the loss (nan: skipped)."""
+        """Take the step that the champion has just taken. Return the loss, nan if the step was skipped."""
         self.trainer.kappa = list(self._champion.kappa)
         return self.trainer.train(batch, layout)
 
     def take_over(self) -> None:
         """Give the champion this network's rows, parameters and strategies. κ stays the champion's."""
         self._items.table.take_over()
-        self._champion.load(whole(self.trainer.live()))
+        self._champion.load(full_state(self.trainer.live()))
         self._champion.strategy = list(self.trainer.strategy)
 
     def end(self) -> None:
-        """Leave the champion's table alone again."""
+        """Detach this network from the champion's table."""
         self._items.table.detach()
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         return self.trainer.live() | {"items": self._items.table.live()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up what `live` gave. Rows of users, which earlier versions had, are ignored."""
+        """Take up a state. Rows of users, which earlier versions had, are ignored."""
         self.trainer.load(state)
         self._items.table.load(state["items"])

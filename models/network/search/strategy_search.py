@@ -1,4 +1,4 @@
-"""`strategy = "auto"`: looks for the best strategy of each target while the network learns."""
+"""Search for the best strategy of each target while the network learns, for `strategy = "auto"`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 
 from models.network.batch_loss import BatchLayout
 from models.network.embedding_table import ItemRows
-from models.network.shadow_network import ShadowNetwork
+from models.network.search.shadow_network import ShadowNetwork
 from models.network.trainer import NetworkTrainer
-from models.state.tracked_tables import Live
+from models.state.tracked_tables import Checkpointed
 from models.tables.replay_buffer import Events
 from models.transfer.strategies import READY_EVENTS, Judged, Search, first_choice
 
 
-class StrategySearch(Live):
-    """Watches a network, the champion, and at times trains a shadow of it with another strategy for one target.
+class StrategySearch(Checkpointed):
+    """A search for strategies: at times a shadow of the network tries another strategy for one target.
 
-    Begins with `correct`; once a target has 1,024 events, its measured divergence chooses. From then on prequential
-    evidence does: a shadow learns the same batches, and the champion takes over its state and strategy if the paired
-    differences of their losses, event by event, say that it errs less.
-    Cost: while there is a shadow, steps take about twice the time; that is a tenth of all events at most (`REST`).
+    A target begins with `correct`. Once it has 1,024 events, its measured divergence chooses. From then on prequential
+    evidence chooses: a shadow learns the same batches as the network, the champion. If a test of the paired losses of
+    each event finds that the shadow errs less, the champion takes over its state and its strategy.
+    While there is a shadow, steps take about twice the time; that is a tenth of all events at most (`COOLDOWN_FACTOR`).
     """
 
     def __init__(self, champion: NetworkTrainer, items: ItemRows) -> None:
@@ -30,19 +30,19 @@ class StrategySearch(Live):
         self._search = Search([t for t, sources in adapter.sources.items() if sources])
         self.shadow: ShadowNetwork | None = None
         self._chosen: set[int] = set()
-        """Targets for which divergence has chosen."""
+        """Targets whose strategy the divergence has chosen."""
         self.verdicts: list[Judged] = []
-        """Trials that are over; the reader empties it."""
+        """Trials that have ended. The reader empties this list."""
 
     def stepped(self, batch: Events, layout: BatchLayout, loss: float) -> None:
-        """Follow the champion's step on this batch, which had this loss (nan: skipped)."""
+        """Follow the champion's step on this batch. loss: nan if the champion skipped it."""
         trial, shadow = self._search.trial, self.shadow
         if trial is None or shadow is None:
             self._choose()
             self._begin(len(batch.domain))
             return
         if not np.isfinite(loss):
-            return  # what one skips, both skip
+            return  # the shadow skips the batches that the champion skips
         if not np.isfinite(shadow.train(batch, layout)):
             self.end_trial()
             return
@@ -73,32 +73,33 @@ class StrategySearch(Live):
             self.shadow.try_out(trial.target, trial.candidate)
 
     def end_trial(self) -> None:
-        """End the trial that runs, whatever its verdict."""
+        """End the running trial, with or without a verdict."""
         self._search.end()
         if self.shadow is not None:
             self.shadow.end()
             self.shadow = None
 
     def realign(self, target: int) -> None:
-        """Try strategies that align this target next: it has drifted away from its sources."""
+        """Try strategies that align this target next, because it has drifted from its sources."""
         self._search.want(target)
 
     def touch_item(self, domain: int, row: int) -> None:
-        """Compute the shadow's vector of the item anew when next asked for."""
+        """Compute the shadow's vector of the item anew at the next read."""
         if self.shadow is not None:
             self.shadow.trainer.vectors[domain].touch(row)
 
     def forget_best(self, source: int) -> None:
-        """As `DomainAdapter.forget_best`, for the shadow."""
+        """Forget the best parameters of a source in the shadow; see `DomainAdapter.forget_best`."""
         if self.shadow is not None:
             self.shadow.trainer.adapter.forget_best(source)
 
     def reweigh(self, target: int) -> None:
-        """As `NetworkTrainer.reweigh`, for the shadow."""
+        """Weigh the target's sources anew in the shadow; see `NetworkTrainer.reweigh`."""
         if self.shadow is not None:
             self.shadow.trainer.reweigh(target)
 
     def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
         shadow = self.shadow
         state = (
             None if shadow is None else {"state": shadow.live(), "strategy": list(shadow.trainer.strategy)}
@@ -111,7 +112,7 @@ class StrategySearch(Live):
         }
 
     def load(self, state: dict[str, Any] | None) -> None:
-        """Take up what `live` gave, once the champion has its state. None, of a fixed strategy: begin anew."""
+        """Take up a state, after the champion has loaded its own. None, from a fixed strategy, begins anew."""
         if self.shadow is not None:
             self.shadow.end()
         self.shadow, self._chosen = None, set()
