@@ -55,9 +55,13 @@ class ItemIntake(Live):
         """Whether the latest item event of the row's item removed it."""
         return row in self._removed[domain]
 
-    def put(self, domain: int, row: int, item: Item) -> bool:
-        """The latest item event: replaces what was known of the item. True if its words have to be encoded."""
+    def put(self, domain: int, row: int, item: Item, streamed: bool) -> bool:
+        """The latest item event: replaces what was known of the item. True if its words have to be encoded.
+
+        streamed: it came in the stream, not in a file.
+        """
         catalogue = self.catalogues[domain]
+        catalogue.streamed[row] = streamed and not item.removed
         catalogue.describe(row, item.title, item.available and not item.removed)
         (self._removed[domain].add if item.removed else self._removed[domain].discard)(row)
         words = 0 if item.removed else words_hash(item.words())

@@ -91,8 +91,8 @@ class Learner(Live):
 
     # Items
 
-    def put_item(self, item: Item) -> bool:
-        """The latest item event: replaces what was known of the item; a removed one goes at once.
+    def put_item(self, item: Item, streamed: bool = False) -> bool:
+        """The latest item event, of a file or `streamed`: replaces what was known; a removed item goes at once.
 
         True if its words have to be encoded: the vector that is there is of other words, or there is none.
         """
@@ -100,7 +100,7 @@ class Learner(Live):
         # A removed item has a row too, so that later interactions with it do not bring it back.
         row = self.rows.item(domain, item.item_id)
         self.ranker.statistics.reserve(domain, row + 1)  # scoring must not have to
-        return self.intake.put(domain, row, item)
+        return self.intake.put(domain, row, item, streamed)
 
     def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
         """Raw text vectors by (domain, item id), from the encoder; `idle`: it has no more for now."""

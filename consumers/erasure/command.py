@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import msgspec
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
 from consumers.config.schema import Settings
@@ -19,7 +18,7 @@ from consumers.events.rejection import ID_LIMIT
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.producer import make_producer
-from consumers.kafka_client.topics import create_topics
+from consumers.kafka_client.topics import create_topics, topic_settings
 from serving.contract import Keys
 from serving.store.errors import STORE_ERRORS
 
@@ -137,11 +136,10 @@ def _retention(settings: Settings) -> dict[str, str]:
 
 
 def _kept(admin: Any, topic: str) -> str:
-    try:
-        found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)], config_filter="all")
-        millis = int(found["topic"][topic]["retention.ms"]["value"])
-    except (KafkaError, KeyError, TypeError, ValueError):
+    told = topic_settings(admin, topic).get("retention.ms")
+    if told is None:
         return "until its retention.ms, which the broker does not tell"
+    millis = int(told)
     return f"retention.ms = {millis}" + (
         ": kept for ever" if millis < 0 else f", {millis / 86_400_000:g} days"
     )

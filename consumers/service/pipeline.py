@@ -108,6 +108,7 @@ class Pipeline(Live):
 
     def step(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Take one turn: send the records that are there through the stages."""
+        self._note_learned()
         self.intake.take_in()  # 1 poll, 2 decode and validate
         self.log_problem = self.source.problem()
         while (batch := self.intake.batch()) is not None:  # 3 micro-batch
@@ -138,6 +139,7 @@ class Pipeline(Live):
             vectors, idle = self.encoding.drain()
             self.arms.put_text_vectors(vectors, idle and self.source.items_read())
         self.offsets.update(batch.offsets)
+        self._note_learned()
         if self.arms.full.waiting >= self.settings.intake.network_events:
             self._network_step()
         seconds = time.perf_counter() - begun
@@ -145,6 +147,14 @@ class Pipeline(Live):
         if self.publishing is not None:
             self.publishing.budget.learned(seconds, age)
         log.debug("batch learned", records=len(batch.entries), seconds=round(seconds, 4))
+
+    def _note_learned(self) -> None:
+        """Tell the log what is learned. Look after topics of items that are read anew."""
+        self.source.learned(self.offsets)
+        anew = self.source.anew()
+        if begun := self.learning.read_anew.begin(anew):
+            self.offsets = {place: n for place, n in self.offsets.items() if place[0] not in begun}
+        self.learning.remove_what_is_gone(anew)
 
     def _users_forgotten(self) -> None:
         if self.checkpointer is not None:
@@ -188,7 +198,8 @@ class Pipeline(Live):
         for note in notes:
             log.warning("this start differs from the checkpoint", what=note)
         complete = state.get("complete_offsets", False)
-        self.offsets = self.source.start(self.offsets, state["identity"], complete)
+        at_end = {(topic, partition): when for topic, partition, when in state.get("at_end", [])}
+        self.offsets = self.source.start(self.offsets, state["identity"], complete, at_end)
         if self.checkpointer is not None and not self.arms.moved:
             self.checkpointer.settled(self.live(), state)
         self._end_future()
@@ -234,6 +245,7 @@ class Pipeline(Live):
             "encoding": [[*key, text] for key, text in self.encoding.pending().items()],
             "offsets": [[*place, offset] for place, offset in sorted(offsets.items())],
             "complete_offsets": True,
+            "at_end": [[*place, when] for place, when in sorted(self.source.at_end().items())],
             "identity": self.source.identity(),
             "store": self._store(),
             "text_encoder": self.settings.text_encoder.model,
