@@ -18,29 +18,37 @@ AT_ONCE = {
     "min.compaction.lag.ms": "0",
 }
 COMPACTION_SECONDS = 60.0
-FILLER = b"filler"
-"""The key of records that make Kafka begin a new segment: it never cleans the newest one."""
+Entry = tuple[bytes, bytes | None]
+"""Key and value of a record."""
 
 
 class CompactedTopic:
     """A topic with one partition that is compacted at once. settings: what differs."""
 
-    def __init__(self, bootstrap: str, topic: str, filler: bytes, **settings: str) -> None:
-        """filler: the value of records that only make Kafka begin a new segment."""
+    def __init__(self, bootstrap: str, topic: str, filler: Entry, **settings: str) -> None:
+        """filler: a record that only makes Kafka begin a new segment, as it never cleans the newest one."""
         self.bootstrap, self.topic, self._filler = bootstrap, topic, filler
-        configs = AT_ONCE | {name.replace("_", "."): value for name, value in settings.items()}
-        made: dict[str, Any] = {"num_partitions": 1, "replication_factor": 1, "configs": configs}
-        with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
-            admin.create_topics({topic: made}, wait_for_metadata=True)
+        self._settings = AT_ONCE | {name.replace("_", "."): value for name, value in settings.items()}
+        self.create()
 
-    def send(self, *records: tuple[bytes, bytes | None]) -> None:
+    def create(self) -> None:
+        made: dict[str, Any] = {"num_partitions": 1, "replication_factor": 1, "configs": self._settings}
+        with KafkaAdminClient(bootstrap_servers=self.bootstrap) as admin:
+            admin.create_topics({self.topic: made}, wait_for_metadata=True)
+
+    def delete(self) -> None:
+        with KafkaAdminClient(bootstrap_servers=self.bootstrap) as admin:
+            admin.delete_topics([self.topic])
+            wait_for(lambda: self.topic not in admin.list_topics(), 30, why="the topic is deleted")
+
+    def send(self, *records: Entry) -> None:
         with KafkaProducer(bootstrap_servers=self.bootstrap) as producer:
             for key, value in records:
                 producer.send(self.topic, value, key)
             producer.flush()
 
-    def holds(self) -> list[tuple[bytes, bytes | None]]:
-        """Return key and value of every record, from the oldest on."""
+    def holds(self) -> list[Entry]:
+        """Return every record, from the oldest on."""
         tp, found = TopicPartition(self.topic, 0), []
         with KafkaConsumer(bootstrap_servers=self.bootstrap, auto_offset_reset="earliest") as consumer:
             consumer.assign([tp])
@@ -59,7 +67,7 @@ class CompactedTopic:
 
         def once() -> bool:
             self._roll()
-            keys = [key for key, _ in self.holds() if key != FILLER]
+            keys = [key for key, _ in self.holds() if key != self._filler[0]]
             return len(keys) == len(set(keys))
 
         wait_for(once, COMPACTION_SECONDS, why="one record a key")
@@ -70,4 +78,4 @@ class CompactedTopic:
 
     def _roll(self) -> None:
         time.sleep(0.3)
-        self.send((FILLER, self._filler))
+        self.send(self._filler)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from kafka import KafkaProducer
@@ -18,16 +20,27 @@ from consumers.service.wiring import Clocks
 from consumers.source.kafka import KafkaSource
 from consumers.source.options import SourceOptions
 from models.text.encoder import HashingEncoder
+from serving.pseudonyms import Pseudonyms
 from tests.support.checkpointers import always_due
-from tests.support.compaction import FILLER, CompactedTopic
+from tests.support.compaction import CompactedTopic, Entry
 from tests.support.doubles import SyncEncoding
 from tests.support.pipelines import list_pipeline
 from tests.support.running import wait_for
 
+FILLER = "filler"
+"""An item, and a user, that nobody asks for."""
 
-def item(name: str, title: str = "") -> tuple[bytes, bytes]:
-    value = {"item_id": name, "title": title or f"Title of {name}"}
+
+def item(name: str) -> Entry:
+    value = {"item_id": name, "title": f"Title of {name}"}
     return name.encode(), json.dumps(value).encode()
+
+
+def request(user: str) -> Entry:
+    """Return a request of now to forget a user."""
+    ids = Pseudonyms()
+    value = {"timestamp": int(time.time() * 1000), "key": ids.fingerprint}
+    return ids.mark(user).encode(), json.dumps(value).encode()
 
 
 class ItemLives:
@@ -36,10 +49,12 @@ class ItemLives:
     def __init__(self, folder: Path, bootstrap: str, prefix: str, **settings: str) -> None:
         self.folder, self.bootstrap = folder / "checkpoints", bootstrap
         self.encoded: list[str] = []
-        self.items = CompactedTopic(bootstrap, f"items.{prefix}", item(FILLER.decode())[1], **settings)
-        self.requests = CompactedTopic(bootstrap, f"forget.{prefix}", b'{"timestamp": 1700000000000}')
+        self.items = CompactedTopic(bootstrap, f"items.{prefix}", item(FILLER), **settings)
+        self.requests = CompactedTopic(
+            bootstrap, f"forget.{prefix}", request(FILLER), delete_retention_ms="86400000"
+        )
         self.interactions = CompactedTopic(
-            bootstrap, f"interactions.{prefix}", b"", cleanup_policy="delete", segment_ms="600000"
+            bootstrap, f"interactions.{prefix}", (b"", b""), cleanup_policy="delete", segment_ms="600000"
         ).topic
         self.settings: Settings = build(
             {
@@ -69,10 +84,10 @@ class ItemLives:
             producer.flush()
 
     @contextlib.contextmanager
-    def life(self, **options: float) -> Iterator[Pipeline]:
+    def life(self, **options: Any) -> Iterator[Pipeline]:
         """Start and give the pipeline. It ends as by kill -9 unless `finish` is called. A checkpoint is always due."""
         checkpointer = always_due(self.folder)
-        source = KafkaSource(self.settings.kafka, self.settings.topics(), SourceOptions(**options))  # type: ignore[arg-type]
+        source = KafkaSource(self.settings.kafka, self.settings.topics(), SourceOptions(**options))
         encoding = SyncEncoding(self)
         pipeline = list_pipeline(self.settings, source, None, checkpointer, encoding, Clocks())
         try:
@@ -83,7 +98,7 @@ class ItemLives:
             checkpointer.close()
             source.close()
 
-    def live(self, **options: float) -> Pipeline:
+    def live(self, **options: Any) -> Pipeline:
         """Live until all is learned, and stop in order."""
         with self.life(**options) as pipeline:
             run_until(pipeline, lambda: caught_up(pipeline), "all is learned")
@@ -106,4 +121,4 @@ def caught_up(pipeline: Pipeline) -> bool:
 def listed(pipeline: Pipeline) -> set[str]:
     """Return the items that may be recommended."""
     (best,) = pipeline.arms.recommend([None], "movies", 1000)
-    return {one.item_id for one in best} - {FILLER.decode()}
+    return {one.item_id for one in best} - {FILLER}
