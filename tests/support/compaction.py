@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from tests.support.running import wait_for
 
@@ -20,6 +21,13 @@ AT_ONCE = {
 COMPACTION_SECONDS = 60.0
 Entry = tuple[bytes, bytes | None]
 """Key and value of a record."""
+
+
+def set_topic(bootstrap: str, topic: str, **settings: str) -> None:
+    """Change settings of a topic; `_` stands for the dots of their names."""
+    configs = {name.replace("_", "."): value for name, value in settings.items()}
+    with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs)])
 
 
 class CompactedTopic:
