@@ -156,17 +156,22 @@ class LogConsumer:
         return {place: end for tp, end in told.items() if (place := (tp.topic, tp.partition)) in self._tps}
 
     def unanswered(self, since: float) -> set[TopicPartition]:
-        """Return the partitions that are fetched and whose broker has not answered since a (monotonic) time."""
-        answered, leader = self._answers.answered, self._answers.leader
-        heard = {node for node, at in answered.items() if at >= since}
-        return {place for place in self._fetched if leader(self._tps[place]) not in heard}
+        """Return the partitions that are fetched and whose broker has not answered since a (monotonic) time.
+
+        A broker that throttles is not silent.
+        """
+        return self._fetched - self._heard(since, self._answers.answered, self._answers.throttled)
+
+    def _heard(self, since: float, *told: dict[int, float]) -> set[TopicPartition]:
+        heard = {node for times in told for node, at in times.copy().items() if at >= since}
+        return {place for place in self._fetched if self._answers.leader(self._tps[place]) in heard}
 
     def answering(self, since: float) -> set[TopicPartition]:
         """Return the partitions that are fetched and whose broker has answered since a (monotonic) time.
 
         An answer leaves out partitions of which there is nothing new.
         """
-        return self._fetched - self.unanswered(since)
+        return self._heard(since, self._answers.answered)
 
     def close(self, seconds: float = 2.0) -> None:
         self.consumer.close(autocommit=False, timeout_ms=int(seconds * 1000))
