@@ -27,12 +27,15 @@ class FetchAnswers:
         self._ends: dict[Any, int] = {}
         self.answered: dict[int, float] = {}
         self.throttled: dict[int, float] = {}
+        self.failing: set[Any] = set()
+        """Partitions whose latest answer was an error: that a broker says no more of them means nothing."""
         fetcher = consumer._fetcher
         # Private methods: kafka-python has no public way. A version without them fails here, at the start.
         parse, handle = fetcher._parse_fetched_data, fetcher._handle_fetch_response
 
         def listen(fetch: Any) -> Any:
             told = fetch.partition_data
+            (self.failing.add if told.error_code else self.failing.discard)(fetch.topic_partition)
             if not told.error_code and told.high_watermark >= 0:
                 stable = told.last_stable_offset
                 known = stable is not None and stable >= 0

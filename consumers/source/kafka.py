@@ -79,15 +79,13 @@ class KafkaSource:
         known = of_this_log(self._identity, offsets, identity, complete, self._options.accept_gap)
         self._assign()
         begins, ends = self._consumer.extent()
-        positions: Offsets = {}
         known = known.without(self._items.start(known.offsets, at_end))
         for place in self._places:
             if (first := known.first(place, begins[place])) < begins[place]:
                 self._gap(place, first, begins[place])
                 first = begins[place]
             self._positions.start(place, first, max(first, ends[place]), empty=ends[place] <= begins[place])
-            positions[place] = first
-        self._consumer.seek(positions)
+        self._consumer.seek(self._positions.all())
         self._consumer.seek_to_end(self.canaries)
         self._watch = TopicWatch(self._config, self._topics, self._options.watch_seconds)
         self._commits = Commits(self._config)
@@ -135,6 +133,8 @@ class KafkaSource:
         return self._items.at_end()
 
     def _gap(self, place: TopicPartition, first: int, earliest: int) -> None:
+        if place[0] in self._items.anew:
+            return  # what a topic that is read anew does not hold any more is no loss
         if not self._options.accept_gap:
             raise gone(place, first, earliest)
         self._lost += earliest - first

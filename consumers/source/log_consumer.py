@@ -171,7 +171,8 @@ class LogConsumer:
 
         An answer leaves out partitions of which there is nothing new.
         """
-        return self._heard(since, self._answers.answered)
+        failing = self._answers.failing
+        return {p for p in self._heard(since, self._answers.answered) if self._tps[p] not in failing}
 
     def close(self, seconds: float = 2.0) -> None:
         self.consumer.close(autocommit=False, timeout_ms=int(seconds * 1000))

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as KafkaPartition
@@ -18,6 +19,7 @@ from consumers.source.kafka import KafkaSource
 from models.schema import Domain, Interaction
 from tests.support.apache_kafka import Address
 from tests.support.compaction import CompactedTopic, set_topic
+from tests.support.kafka_rights import Rights, set_password
 from tests.support.logs import PARTITIONS, START, KafkaLog, by_place, ends, read, read_all
 from tests.support.running import wait_for
 
@@ -88,6 +90,68 @@ def test_records_that_expire_unread_while_it_runs(log: KafkaLog, accept_gap: boo
     with pytest.raises(Stop, match=r"partition 0: offsets 10 to 14 are gone .*5 records") as caught:
         read_all(source, 1)
     assert caught.value.code == STATE_UNUSABLE
+
+
+def test_records_that_expire_while_a_topic_is_read_anew(log: KafkaLog) -> None:
+    """They are no gap: what such a topic does not hold any more is what it is read anew for."""
+    (bootstrap,) = log.config.bootstrap_servers
+    place = (log.items, 0)
+    set_topic(bootstrap, log.items, cleanup_policy="compact,delete")
+    log.fill([(*place, k, b"i") for k in range(5)])
+    source = log.open()
+    source.start({place: 5}, source.identity())
+    assert source.anew() == {log.items}
+    assert expire(log, place) == 5
+    new = log.fill([(*place, 100, b"new")])
+    assert read_all(source, 1) == new
+    assert source.lost() == 0
+
+    def over(_records: list[Record]) -> bool:
+        source.learned(ends(new))
+        return source.anew() == set()
+
+    read(source, over)
+
+
+@pytest.fixture
+def limited(apache: Address, log: KafkaLog) -> Iterator[tuple[KafkaLog, Rights]]:
+    """A log whose topic of items is compacted, read by a user of its own, and this user's rights."""
+    user, password = f"user-{log.config.group_id}", "correct-horse"
+    set_topic(apache.bootstrap, log.items, cleanup_policy="compact")
+    set_password(apache.bootstrap, user, password)
+    rights = Rights(apache.bootstrap, f"User:{user}")
+    rights.give(*(("Read", "Topic", topic) for topic in log.topics))
+    log.config = msgspec.structs.replace(
+        log.config,
+        bootstrap_servers=[apache.at("SASL")],
+        security_protocol="SASL_PLAINTEXT",
+        sasl_mechanism="SCRAM-SHA-256",
+        sasl_username=user,
+        sasl_password=password,
+    )
+    yield log, rights
+    rights.close()
+
+
+def test_a_topic_that_may_not_be_read_is_not_at_its_end(limited: tuple[KafkaLog, Rights]) -> None:
+    """Though its broker answers: what is removed meanwhile could be missed. With the right back, it is again."""
+    log, rights = limited
+    source = log.open()
+    source.start({}, {})
+
+    def newest() -> float:
+        source.learned({})
+        return max(source.at_end().values(), default=0.0)
+
+    read(source, lambda _: newest() > 0)
+    right = ("Read", "Topic", log.items)
+    rights.take(right)
+    read(source, lambda _: log.items in (source.problem() or ""), settle=2.0)
+    before = newest()
+    read(source, lambda _: True, settle=6.0)  # it is asked for again meanwhile
+    assert newest() == before
+    rights.give(right)
+    read(source, lambda _: newest() > before)
 
 
 # Compaction
