@@ -122,8 +122,8 @@ class CompactedItems:
 
     def _say(self, topic: str) -> None:
         log.warning(
-            "a topic of items was not read to its end for so long that records of removed items may be gone from it: "
-            "it is read anew, and what it does not hold any more is removed",
+            "a topic of items was last read to its end too long ago, or it is not known when, so records of removed "
+            "items may be gone from it: it is read anew, and what it does not hold any more is removed",
             topic=topic,
             limit_seconds=round(self._limits[topic]),
         )
