@@ -38,6 +38,8 @@ class CompactedItems:
         self._at_end: dict[TopicPartition, float] = {}
         self._told: dict[TopicPartition, tuple[int, float]] = {}
         """An end that the log has told, and when. Once it is learned up to there, it was at its end at that time."""
+        self._last: dict[TopicPartition, float] = {}
+        """When each partition was last learned up to an end that it had told."""
         self._again: dict[TopicPartition, float] = {}
         """As `_at_end`, of topics that are read anew."""
         self.late: set[str] = set()
@@ -57,7 +59,7 @@ class CompactedItems:
             if (limit := self._limits.get(topic)) is None:
                 continue
             if place in at_end:
-                self._at_end[place] = at_end[place]
+                self._at_end[place] = self._last[place] = at_end[place]
             if now - at_end.get(place, 0.0) > limit:
                 self.anew.add(topic)
         for topic in sorted(self.anew):
@@ -104,10 +106,11 @@ class CompactedItems:
         return again
 
     def _reached(self, place: TopicPartition, when: float) -> None:
-        topic = place[0]
-        if topic in self.anew:
+        topic, now = place[0], self._clock()
+        last, self._last[place] = self._last.get(place, now), now
+        if topic in self.anew:  # however long that took: another reading would take as long
             self._again[place] = when
-        elif when - self._at_end.get(place, when) > max(self._least, self._limits[topic]):
+        elif now - last > max(self._least, self._limits[topic]):
             self.late.add(topic)
         elif topic not in self.late:
             self._at_end[place] = when

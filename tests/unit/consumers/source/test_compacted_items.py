@@ -76,12 +76,30 @@ def test_a_crash_before_the_end_begins_again(world: World) -> None:
     assert world.items.at_end() == {ONE: world.clock.now, TWO: world.clock.now}
 
 
-def test_a_reading_that_takes_long_is_not_begun_again(world: World) -> None:
-    """It would never end."""
-    world.items.start({ONE: 5, TWO: 5}, {})
+@pytest.mark.parametrize("learned", [{}, {ONE: 5, TWO: 5}])
+def test_a_reading_that_takes_long_is_not_begun_again(
+    world: World, learned: dict[tuple[str, int], int]
+) -> None:
+    """It would never end: neither the first one of all, nor one that is made anew."""
+    world.items.start(learned, {})
+    world.read(5, 5, learned=0)
     world.clock.now += 10 * KEPT
+    world.learn(5, 5)
+    for _ in range(3):
+        world.clock.now += 1
+        world.read(5, 5)
+        assert (world.items.anew, world.items.late) == (set(), set())
+
+
+def test_learning_that_is_held_up(world: World) -> None:
+    """The end was told in time, but what was before it was read too late."""
+    world.items.start({}, {})
     world.read(5, 5)
-    assert (world.items.anew, world.items.late) == (set(), set())
+    world.clock.now += 1
+    world.read(9, 9, learned=5)
+    world.clock.now += KEPT
+    assert world.learn(9, 9) == [ONE, TWO]
+    assert world.items.anew == {"items.a"}
 
 
 @pytest.mark.parametrize(("pause", "late"), [(899.0, False), (901.0, True)])
