@@ -104,9 +104,13 @@ class ArmComparison(Checkpointed):
             self.loop.drop_user(user_id)
         return self.full.forget_user(user_id)
 
-    def put_item(self, item: Item) -> bool:
+    def put_item(self, item: Item, streamed: bool = False) -> bool:
         """Replace what is known of the item by its latest item event; see `Learner.put_item`."""
-        return self.full.put_item(item)
+        return self.full.put_item(item, streamed)
+
+    def items_of_stream(self, domain: str) -> list[str]:
+        """Return the ids of the domain's items that the stream has."""
+        return self.full.catalogues[self.full.index[domain]].of_stream()
 
     def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
         """Take in raw text vectors by domain and item id; see `Learner.put_text_vectors`."""

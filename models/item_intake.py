@@ -59,9 +59,13 @@ class ItemIntake(Checkpointed):
         """Return whether the latest item event of the row's item removed it."""
         return row in self._removed[domain]
 
-    def put(self, domain: int, row: int, item: Item) -> bool:
-        """Replace what is known of the item by an item event. Return whether its words have to be encoded."""
+    def put(self, domain: int, row: int, item: Item, streamed: bool) -> bool:
+        """Replace what is known of the item by an item event. Return whether its words have to be encoded.
+
+        streamed: it came in the stream, not in a file.
+        """
         catalogue = self.catalogues[domain]
+        catalogue.streamed[row] = streamed and not item.removed
         catalogue.describe(row, item.title, item.available and not item.removed)
         (self._removed[domain].add if item.removed else self._removed[domain].discard)(row)
         words = 0 if item.removed else words_hash(item.words())

@@ -92,13 +92,16 @@ class Learner(Checkpointed):
 
     # Items
 
-    def put_item(self, item: Item) -> bool:
-        """Replace what is known of the item by its latest item event. Return whether its words have to be encoded."""
+    def put_item(self, item: Item, streamed: bool = False) -> bool:
+        """Replace what is known of the item by its latest item event. Return whether its words have to be encoded.
+
+        streamed: it came in the stream, not in a file.
+        """
         domain = self.index[item.domain]
         # A removed item has a row too, so that later interactions with it do not bring it back.
         row = self.rows.item(domain, item.item_id)
         self.ranker.statistics.reserve(domain, row + 1)  # so that scoring allocates nothing
-        return self.intake.put(domain, row, item)
+        return self.intake.put(domain, row, item, streamed)
 
     def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
         """Take in raw text vectors, (width,), by domain and item id. idle: the encoder has no more texts for now."""
@@ -142,8 +145,7 @@ class Learner(Checkpointed):
     @property
     def learned(self) -> list[int]:
         """The number of events learned so far, by domain."""
-        counts: list[int] = self._scorer.learned.tolist()
-        return counts
+        return list(map(int, self._scorer.learned))
 
     @property
     def pending(self) -> PendingBatch:

@@ -23,6 +23,7 @@ from consumers.kafka_client.acls import Operation
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import unreadable_topics
 from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.retention import requests_may_expire
 from consumers.kafka_client.topics import create_canary_topic, create_topics, describe, partition_counts
 from serving.contract import Write
 from serving.store.errors import STORE_ERRORS
@@ -71,6 +72,8 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
             yield Finding(
                 f"topic {name}", False, "missing: create it, or run crosscurrent check --create-topics"
             )
+    if expiring := requests_may_expire(admin, settings.kafka.forget_topic):
+        yield Finding(f"topic {settings.kafka.forget_topic}", True, expiring, warns=True)
     there = [(name, number) for name, _ in kinds for number in range(counts.get(name, 0))]
     unreadable = unreadable_topics(settings.kafka, there)
     for name, line in unreadable.items():

@@ -9,21 +9,23 @@ from typing import Any, Literal
 
 import msgspec
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from consumers.config.schema import Settings
+from consumers.config.schema import KafkaConfig, Settings
 from consumers.connections import connect_store
 from consumers.errors import Stop
 from consumers.events.rejection import ID_LIMIT
+from consumers.kafka_client import acls
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.errors import OF_THE_RECORD, on_letter
 from consumers.kafka_client.producer import make_producer
-from consumers.kafka_client.topics import create_topics
+from consumers.kafka_client.topics import create_topics, topic_settings
 from serving.contract import Keys
 from serving.store.errors import STORE_ERRORS
 
 POLL_SECONDS = 0.5
+NOT_REQUESTED = "nothing was requested and nothing deleted"
 ERASED = (
     "bias weights, taste, ranking slopes, network and optimizer rows, replayed and waiting events, in every learner",
     "recent and seen items, event counts, ids in the dedup window, values on their way to the store",
@@ -69,7 +71,7 @@ def forget_user(settings: Settings, user: str, wait: float) -> Receipt:
     mark = ids.mark(inside)
     value = msgspec.json.encode({"timestamp": now, "key": ids.fingerprint})
     try:
-        partition, offset = _send(settings, mark.encode(), value)
+        partition, offset = _send(settings.kafka, mark.encode(), value)
         deleted = _delete_keys(settings, {user, inside})
         erased = _await(settings, partition, offset, wait)
         kept = _retention(settings)
@@ -80,13 +82,25 @@ def forget_user(settings: Settings, user: str, wait: float) -> Receipt:
     return Receipt(mark, now, topic, partition, offset, deleted, state, list(ERASED), kept, list(YOURS))
 
 
-def _send(settings: Settings, key: bytes, value: bytes) -> tuple[int, int]:
-    client, topic = client_options(settings.kafka), settings.kafka.forget_topic
+def _send(config: KafkaConfig, key: bytes, value: bytes) -> tuple[int, int]:
+    """Send a request. Return its partition and offset. Raises Stop if the topic refuses it, and KafkaError."""
+    client, topic = client_options(config), config.forget_topic
     create_topics(client, [(topic, "items")], 1)
     producer = make_producer(client, live=True)
     try:
         sent = producer.send(topic, value, key).get(timeout=15)
         return int(sent.partition), int(sent.offset)
+    except TopicAuthorizationFailedError as error:
+        give = acls.give(config, acls.topics("Write", [topic]))
+        raise Stop(f"{NOT_REQUESTED}: no right to write to {topic}. {give}") from error
+    except OF_THE_RECORD as error:
+        why = (
+            f"{topic} takes no record as large as this one ({len(key) + len(value)} bytes and some 100 around them): "
+            "raise its max.message.bytes"
+            if on_letter(error) == "cut"
+            else f"{topic} refuses it ({type(error).__name__}): see its settings"
+        )
+        raise Stop(f"{NOT_REQUESTED}: {why}.") from error
     finally:
         producer.close(timeout=5)
 
@@ -137,11 +151,10 @@ def _retention(settings: Settings) -> dict[str, str]:
 
 
 def _kept(admin: Any, topic: str) -> str:
-    try:
-        found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)], config_filter="all")
-        millis = int(found["topic"][topic]["retention.ms"]["value"])
-    except (KafkaError, KeyError, TypeError, ValueError):
+    told = topic_settings(admin, topic).get("retention.ms")
+    if told is None:
         return "until its retention.ms, which the broker does not tell"
+    millis = int(told)
     return f"retention.ms = {millis}" + (
         ": kept for ever" if millis < 0 else f", {millis / 86_400_000:g} days"
     )

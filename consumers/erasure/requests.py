@@ -24,8 +24,15 @@ class ErasureRequests:
         return len(self._since)
 
     def take(self, request: Forget) -> None:
-        """Add a request. A later request of the same user counts from its own time."""
-        self._since[request.mark] = max(request.timestamp, self._since.get(request.mark, 0))
+        """Add a request. A later request of the same user counts from its own time.
+
+        One that was carried out is not carried out again: what the user has done since stays. If all that is known of a
+        request is that somebody deleted it from the topic, it may have been missed, and counts if it is the first.
+        """
+        since = self._since.get(request.mark)
+        if since is not None and (request.deleted or request.timestamp <= since):
+            return
+        self._since[request.mark] = request.timestamp
         self._due.add(request.mark)
         self.unswept.add(request.mark)
 

@@ -38,6 +38,8 @@ class Forget(msgspec.Struct, frozen=True):
 
     mark: str
     timestamp: int
+    deleted: bool = False
+    """The record tells only that somebody deleted a request of this user from the topic."""
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -69,7 +71,7 @@ class Decoder:
     ) -> None:
         self._clock = clock
         self._pseudonyms = pseudonyms or Pseudonyms()
-        self._forget = json_reader(ForgetFields, no_value)
+        self._forget = json_reader(ForgetFields, lambda _record: None)
         self._max_bytes = max_record_bytes
         self._domain_of = {topic: domain for topic, (domain, _) in topics.items()}
         self._ways = self._ways_of(topics, {d.name: d for d in domains}, readers or {})
@@ -159,7 +161,7 @@ class Decoder:
         return ms
 
     def _decode_forget(self, record: Record) -> Forget:
-        raw: ForgetFields = self._forget(record)
+        raw: ForgetFields | None = self._forget(record)
         try:
             mark = (record.key or b"").decode()
         except UnicodeDecodeError:
@@ -168,6 +170,8 @@ class Decoder:
             raise Rejected(
                 "bad_id", found("the record's key", "something else", f"a hash of {LENGTH} characters")
             )
+        if raw is None:
+            return Forget(mark, self._timestamp(None, record.timestamp), deleted=True)
         if raw.key != self._pseudonyms.fingerprint:
             raise Rejected("other_key", "key: of another privacy.key than this service's")
         return Forget(mark, self._timestamp(raw.timestamp, record.timestamp))

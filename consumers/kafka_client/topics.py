@@ -107,15 +107,16 @@ def canary_partitions(admin: Any, topic: str) -> tuple[set[TopicPartition], str]
     return found, "" if found else f"{topic} cannot be described"
 
 
+def topic_settings(admin: Any, topic: str) -> dict[str, str]:
+    """Return the settings of a topic by name; none if the broker does not tell them, as it may refuse to."""
+    try:
+        found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)], config_filter="all")
+        return {name: str(setting["value"]) for name, setting in found["topic"][topic].items()}
+    except (KafkaError, AttributeError, KeyError, TypeError):
+        return {}
+
+
 def message_limits(admin: Any, topics: Iterable[str]) -> dict[str, int]:
-    """Return `max.message.bytes` of each topic for which the broker tells it; it may refuse."""
-    limits = {}
-    for topic in topics:
-        try:
-            found = admin.describe_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, topic)], config_filter="all"
-            )
-            limits[topic] = int(found["topic"][topic]["max.message.bytes"]["value"])
-        except (KafkaError, KeyError, TypeError, ValueError):
-            continue
-    return limits
+    """Return `max.message.bytes` of each topic for which the broker tells it."""
+    told = {topic: topic_settings(admin, topic).get("max.message.bytes") for topic in topics}
+    return {topic: int(limit) for topic, limit in told.items() if limit is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import NamedTuple
 
 import structlog
@@ -16,6 +16,7 @@ from consumers.events.deduplication import DedupWindow
 from consumers.events.record import Record
 from consumers.events.rejection import Rejection
 from consumers.service.canary import Canaries, Canary
+from consumers.service.items_read_anew import ItemsReadAnew
 from consumers.service.microbatch import Batch
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding
@@ -61,6 +62,8 @@ class LearningStage:
         self._waiting: list[tuple[Record, Interaction]] = []
         self._other_keys = {topic for topic, _, how in settings.topic_formats() if not how.is_contract}
         """Topics whose keys may be records, which say nothing of the order of a user's events."""
+        self.read_anew = ItemsReadAnew()
+        self._domain_of = {topic: domain for topic, (domain, _) in settings.topics().items()}
 
     def learn(self, batch: Batch) -> None:
         """Learn a batch."""
@@ -95,6 +98,7 @@ class LearningStage:
 
     def _rejected(self, record: Record, rejection: Rejection) -> None:
         where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        self.read_anew.rejected(record)
         log.warning("dead letter", domain=rejection.domain, reason=rejection.reason, **where)
         self.totals["dead_letters"] += 1
         self.parts.metrics.dead_letters.labels(rejection.domain, rejection.reason).inc()
@@ -159,7 +163,23 @@ class LearningStage:
         self.totals["items"] += 1
         if (record.key is None or record.key != item.item_id.encode()) and not self._is_record(record):
             self.parts.metrics.key_mismatches.inc()
-        needed = self.parts.arms.put_item(item)
+        self.read_anew.item(record.topic, item.item_id)
+        self._put(item)
+
+    def remove_what_is_gone(self, anew: Set[str]) -> None:
+        """Remove, as their last event would, items that a topic did not hold when it was read anew to its end.
+
+        anew: the topics that are still read so.
+        """
+        for topic, held in self.read_anew.end(anew):
+            domain = self._domain_of[topic]
+            gone = [item for item in self.parts.arms.items_of_stream(domain) if item not in held]
+            for item in gone:
+                self._put(Item(domain, item, removed=True, available=False))
+            log.info("a topic of items was read anew", topic=topic, items=len(held), removed=len(gone))
+
+    def _put(self, item: Item) -> None:
+        needed = self.parts.arms.put_item(item, streamed=True)
         # Without a text, cancel the pending one: the item no longer has those words.
         self.parts.encoding.submit((item.domain, item.item_id), item.words() if needed else "")
         self.parts.queue.item(item.domain, item.item_id, item.removed, item.available)

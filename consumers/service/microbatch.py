@@ -16,6 +16,10 @@ class Batch(NamedTuple):
     entries: list[tuple[Record, Decoded | Canary]]
     offsets: Offsets
 
+    def age(self, now: float) -> float:
+        """Return how long ago, in seconds, the last record was written; 0 without one. now: seconds since the epoch."""
+        return now - self.entries[-1][0].timestamp / 1000 if self.entries else 0.0
+
 
 class Batcher:
     """Collects entries; `take` returns a batch once one is due."""

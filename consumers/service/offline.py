@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from consumers.config.schema import Settings
 from consumers.dead_letters.sink import DeadLetter
@@ -10,6 +10,7 @@ from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.service.pipeline import Pipeline
 from consumers.service.text_encoding import Key, Vectors
 from consumers.service.wiring import Ends, wired
+from consumers.source.protocol import NEVER, Times
 from serving.metrics import Metrics
 
 
@@ -21,7 +22,9 @@ def offline_pipeline(settings: Settings) -> Pipeline:
 class EmptyLog:
     """A `Source` without partitions."""
 
-    def start(self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True) -> Offsets:
+    def start(
+        self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True, at_end: Times = NEVER
+    ) -> Offsets:
         return {}
 
     def poll(self, timeout: float) -> list[Record]:
@@ -49,6 +52,14 @@ class EmptyLog:
 
     def items_read(self) -> bool:
         return True
+
+    def learned(self, offsets: Offsets) -> None: ...
+
+    def anew(self) -> Set[str]:
+        return frozenset()
+
+    def at_end(self) -> Times:
+        return NEVER
 
     def reached_start_end(self, offsets: Offsets) -> bool:
         return True

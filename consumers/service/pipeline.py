@@ -110,6 +110,7 @@ class Pipeline(Checkpointed):
 
     def step(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Take one turn: send the records that are there through the stages."""
+        self._note_learned()
         self.intake.take_in()  # 1 poll, 2 decode and validate
         self.log_problem = self.source.problem()
         while (batch := self.intake.batch()) is not None:  # 3 micro-batch
@@ -140,21 +141,24 @@ class Pipeline(Checkpointed):
             vectors, idle = self.encoding.drain()
             self.arms.put_text_vectors(vectors, idle and self.source.items_read())
         self.offsets.update(batch.offsets)
+        self._note_learned()
         if self.arms.full.waiting >= self.settings.intake.network_events:
             self._network_step()
         seconds = time.perf_counter() - begun
         if self.publishing is not None:
-            self.publishing.budget.learned(seconds, self._late(batch))
+            behind = (
+                batch.age(self._wall_clock()) if self.source.behind() else 0.0
+            )  # else it is an archive's time
+            self.publishing.budget.learned(seconds, behind)
         log.debug("batch learned", records=len(batch.entries), seconds=round(seconds, 4))
 
-    def _late(self, batch: Batch) -> float:
-        """Return how long ago, in seconds, the batch's last record was written, if others wait behind it in the log.
-
-        Where none wait, the time may be that of an archive.
-        """
-        if not batch.entries or not self.source.behind():
-            return 0.0
-        return self._wall_clock() - batch.entries[-1][0].timestamp / 1000
+    def _note_learned(self) -> None:
+        """Tell the log what is learned. Look after topics of items that are read anew."""
+        self.source.learned(self.offsets)
+        anew = self.source.anew()
+        if begun := self.learning.read_anew.begin(anew):
+            self.offsets = {place: n for place, n in self.offsets.items() if place[0] not in begun}
+        self.learning.remove_what_is_gone(anew)
 
     def _users_forgotten(self) -> None:
         if self.checkpointer is not None:
@@ -203,7 +207,8 @@ class Pipeline(Checkpointed):
         for note in notes:
             log.warning("this start differs from the checkpoint", what=note)
         complete = state.get("complete_offsets", False)
-        self.offsets = self.source.start(self.offsets, state["identity"], complete)
+        at_end = {(topic, partition): when for topic, partition, when in state.get("at_end", [])}
+        self.offsets = self.source.start(self.offsets, state["identity"], complete, at_end)
         if self.checkpointer is not None and not self.arms.moved:
             self.checkpointer.mark_clean(self.live(), state)
         self._end_future()
@@ -249,6 +254,7 @@ class Pipeline(Checkpointed):
             "encoding": [[*key, text] for key, text in self.encoding.pending().items()],
             "offsets": [[*place, offset] for place, offset in sorted(offsets.items())],
             "complete_offsets": True,
+            "at_end": [[*place, when] for place, when in sorted(self.source.at_end().items())],
             "identity": self.source.identity(),
             "store": self._store(),
             "text_encoder": self.settings.text_encoder.model,
@@ -280,8 +286,6 @@ class Pipeline(Checkpointed):
         self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
         return notes
 
-    # Metrics
-
     def _report_if_due(self) -> None:
         if self.clock() - self._reported_at >= REPORT_SECONDS:
             self._reported_at = self.clock()
@@ -291,5 +295,5 @@ class Pipeline(Checkpointed):
         """Copy what changes slowly into the gauges."""
         self.reporter.report(self.offsets, self.intake.records())
         self.totals["lost"] = self.reporter.lost
-        backlog = self.queue.backlog() + (self.publisher.backlog() if self.publisher else 0)
-        self.metrics.publish_backlog.set(backlog)
+        unacknowledged = self.publisher.backlog() if self.publisher else 0
+        self.metrics.publish_backlog.set(self.queue.backlog() + unacknowledged)

@@ -16,18 +16,26 @@ log = structlog.get_logger()
 
 
 class FetchAnswers:
-    """Listens to the fetches of one consumer. `answered`: when each broker last answered one, seconds (monotonic)."""
+    """Listens to the fetches of one consumer. Times are monotonic, in seconds.
+
+    `answered`: when each broker last answered a fetch. `throttled`: until when a broker, because of a quota, wants to
+    be left alone; its answer then holds no records, though there may be some.
+    """
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
         self._ends: dict[Any, int] = {}
         self.answered: dict[int, float] = {}
+        self.throttled: dict[int, float] = {}
+        self.failing: set[Any] = set()
+        """Partitions whose latest answer was an error: that a broker says no more of them means nothing."""
         fetcher = consumer._fetcher
         # Private methods: kafka-python has no public way. A version without them fails here, at the start.
         parse, handle = fetcher._parse_fetched_data, fetcher._handle_fetch_response
 
         def listen(fetch: Any) -> Any:
             told = fetch.partition_data
+            (self.failing.add if told.error_code else self.failing.discard)(fetch.topic_partition)
             if not told.error_code and told.high_watermark >= 0:
                 stable = told.last_stable_offset
                 known = stable is not None and stable >= 0
@@ -37,7 +45,11 @@ class FetchAnswers:
             return parse(fetch)
 
         def note(node: int, *details: Any) -> Any:
-            self.answered[node] = time.monotonic()
+            now, throttled_ms = time.monotonic(), getattr(details[-1], "throttle_time_ms", 0)
+            if throttled_ms:
+                self.throttled[node] = now + throttled_ms / 1000
+            else:
+                self.answered[node] = now
             return handle(node, *details)
 
         fetcher._parse_fetched_data, fetcher._handle_fetch_response = listen, note

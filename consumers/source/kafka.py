@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 import structlog
 from kafka import KafkaAdminClient, KafkaConsumer
-from kafka.errors import KafkaError, TopicAuthorizationFailedError
+from kafka.errors import KafkaError
 
 from consumers.config.schema import KafkaConfig
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.decode import Topics
 from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.codecs import advice, unreadable_topics
+from consumers.kafka_client.codecs import advice
 from consumers.kafka_client.diagnostics import latest_refusal, why_unreachable
 from consumers.kafka_client.errors import denied_topics, misplaced, on_poll
-from consumers.kafka_client.topics import Described, canary_partitions, describe
+from consumers.kafka_client.topics import describe
 from consumers.source.commits import Commits
+from consumers.source.compacted_items import CompactedItems
 from consumers.source.log_consumer import CHUNK_RECORDS, LogConsumer
 from consumers.source.options import SourceOptions
 from consumers.source.positions import Positions
-from consumers.source.protocol import Unavailable
-from consumers.source.resume import another_log, gone, of_this_log, truncated
+from consumers.source.protocol import NEVER, Times, Unavailable
+from consumers.source.resume import gone, of_this_log, stop_if_made_anew, truncated
 from consumers.source.time_merge import Patience, TimeMerge
-from consumers.source.topic_watch import TopicWatch, at_start, no_right
+from consumers.source.topic_watch import TopicWatch, at_start
 from consumers.source.trouble import Trouble
 
 REFUSED_SECONDS = 10.0
@@ -40,9 +41,8 @@ class KafkaSource:
     requests may be missing at first. It, and partitions added to any topic, are read as soon as they are seen. Only
     committed records count: an open transaction is the end of its partition.
 
-    Records of `canary_topic` come among the others, from the topic's end at the start. Nothing waits for a canary, and
-    offsets, lag and identity leave canaries out. `canary_problem` says why there are none. `client` makes the
-    consumer.
+    Records of `canary_topic` come among the others, from the topic's end at the start. Nothing waits for a canary;
+    offsets, lag and identity leave canaries out. `canary_problem` says why there are none. client: makes consumers.
     """
 
     def __init__(
@@ -54,50 +54,40 @@ class KafkaSource:
     ) -> None:
         self._watch: TopicWatch | None = None
         self._commits: Commits | None = None
-        self._watch_seconds = options.watch_seconds
-        self._topics, self._poll_records, self._accept_gap = topics, options.poll_records, options.accept_gap
+        self._topics, self._options, self._reading_items = topics, options, True
         self._lost, self._positions = 0, Positions()
         self._merge = TimeMerge(options.buffer_bytes, Patience(options.patience_seconds))
         self._config, self._trouble = config, Trouble(config)
         self._chosen: object = None
-        self._reading_items = True
-        self.canaries: set[TopicPartition] = set()
-        self.canary_problem = ""
+        self._first = {topic for topic, (_, kind) in topics.items() if kind != "interactions"}
         try:
-            with KafkaAdminClient(**client_options(config)) as admin:
-                found, self._identity = at_start(config, admin, topics)
-                self._places = set(found.places)
-                if options.canary_topic:
-                    self.canaries, self.canary_problem = canary_partitions(admin, options.canary_topic)
-            if unreadable := unreadable_topics(config, self._places):
-                raise Stop("; ".join(unreadable.values()))
+            found = at_start(config, topics, options.canary_topic)
+            self._places, self._identity = found.places, found.identity
+            self.canaries, self.canary_problem = found.canaries
             self._consumer = LogConsumer(config, options.buffer_bytes // 4, len(self._places), client)
         except (KafkaError, OSError, ValueError) as error:
             raise Stop(why_unreachable(config, error)) from error
+        self._items = CompactedItems(found.removals_kept, options.late_seconds)
 
     def _assign(self) -> None:
         self._consumer.assign([*sorted(self._places), *sorted(self.canaries)])
         self._chosen = None
 
-    def start(self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True) -> Offsets:
-        known = of_this_log(self._identity, offsets, identity, complete, self._accept_gap)
-        try:
-            self._assign()
-            begins, ends = self._consumer.begins(), self._consumer.ends()
-        except TopicAuthorizationFailedError as error:
-            raise Stop(no_right(self._config, denied_topics(error))) from error
-        except KafkaError as error:
-            raise Stop(why_unreachable(self._config, error)) from error
-        positions: Offsets = {}
+    def start(
+        self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True, at_end: Times = NEVER
+    ) -> Offsets:
+        known = of_this_log(self._identity, offsets, identity, complete, self._options.accept_gap)
+        self._assign()
+        begins, ends = self._consumer.extent()
+        known = known.without(self._items.start(known.offsets, at_end))
         for place in self._places:
             if (first := known.first(place, begins[place])) < begins[place]:
                 self._gap(place, first, begins[place])
                 first = begins[place]
             self._positions.start(place, first, max(first, ends[place]), empty=ends[place] <= begins[place])
-            positions[place] = first
-        self._consumer.seek(positions)
+        self._consumer.seek(self._positions.all())
         self._consumer.seek_to_end(self.canaries)
-        self._watch = TopicWatch(self._config, self._topics, self._watch_seconds)
+        self._watch = TopicWatch(self._config, self._topics, self._options.watch_seconds)
         self._commits = Commits(self._config)
         return self._positions.next({})
 
@@ -109,7 +99,7 @@ class KafkaSource:
         seen = self._watch.latest() if self._watch is not None else None
         if seen is None:
             return
-        self._stop_if_anew(seen)
+        stop_if_made_anew(self._identity, seen.ids)
         gone = {topic for topic in self._topics if f"topic:{topic}" in self._identity}
         self._trouble.miss(gone - set(seen.ids) - seen.hidden)
         self._trouble.deny(seen.hidden | seen.unreadable)
@@ -123,24 +113,31 @@ class KafkaSource:
         self._assign()
         self._consumer.seek(dict.fromkeys(new, 0))
 
-    def _stop_if_anew(self, seen: Described) -> None:
-        ids = {f"topic:{topic}": number for topic, number in seen.ids.items()}
-        if other := {key for key, number in ids.items() if self._identity.get(key, number) != number}:
-            raise another_log(other)
-
     def problem(self) -> str | None:
         return self._trouble.problem()
 
     def items_read(self) -> bool:
-        return not self._reading_items
+        return not self._reading_items and not self._items.anew_at_start
+
+    def learned(self, offsets: Offsets) -> None:
+        items = {place: self._positions.next_at(place, offsets) for place in self._items.of(self._places)}
+        again = self._items.learned(items, self._positions.position)
+        self._consumer.seek_to_beginning(again)
+        for place in again:
+            self._positions.start(place, 0, 0)
+
+    def anew(self) -> Set[str]:
+        return self._items.anew
+
+    def at_end(self) -> Times:
+        return self._items.at_end()
 
     def _gap(self, place: TopicPartition, first: int, earliest: int) -> None:
-        if not self._accept_gap:
+        if place[0] in self._items.anew:
+            return  # what a topic that is read anew does not hold any more is no loss
+        if not self._options.accept_gap:
             raise gone(place, first, earliest)
         self._lost += earliest - first
-
-    def _is_first(self, topic: str) -> bool:
-        return topic in self._topics and self._topics[topic][1] != "interactions"
 
     def poll(self, timeout: float) -> list[Record]:
         self._take_up_topics()
@@ -150,13 +147,13 @@ class KafkaSource:
         if not holding or self._merge.starving(self._positions.behind()):
             # If a record can be handed out at once, it does not wait for others.
             busy = self._fetch(0.0 if holding and not self._merge.waited_for else timeout)
-        return self._merge.take(self._positions.behind(), self._poll_records, busy)
+        return self._merge.take(self._positions.behind(), self._options.poll_records, busy)
 
     def _poll_items(self, timeout: float) -> list[Record]:
         if not len(self._merge):
             self._fetch(timeout)
-        records = self._merge.take(set(), self._poll_records)
-        if not records and self._positions.fetched_to_start_end(self._is_first):
+        records = self._merge.take(set(), self._options.poll_records)
+        if not records and self._positions.fetched_to_start_end(self._first.__contains__):
             self._reading_items = False
         return records
 
@@ -205,11 +202,15 @@ class KafkaSource:
                 positions.took(place, records[-1].offset + 1)
         for place in told.keys() & self._places:
             positions.ends_at(place, told[place])
+            self._items.ends_at(place, told[place])
         for place in positions.behind() - polled.keys():
             positions.skipped(place, self._consumer.position(place))
         if told:
             self._trouble.answered({topic for topic, _ in told})
         if self._trouble.look_due():
+            self._items.nothing_new(
+                self._consumer.answering(self._trouble.looked) & self._places, positions.end
+            )
             self._trouble.look(self._consumer.unanswered)
             self._connect_again_if_refused()
 
@@ -226,7 +227,7 @@ class KafkaSource:
     def _choose(self) -> None:
         """Let the consumer fetch what may be read now. Partitions that hold enough wait, and those that are refused."""
         everything = self._places | self.canaries
-        full, refused = self._merge.full(len(everything)), self._trouble.wait()
+        full, refused = self._merge.full(len(everything)), self._trouble.wait() | self._items.late
         chosen = (full, refused, self._reading_items, len(everything))
         if chosen == self._chosen:
             return
@@ -235,7 +236,7 @@ class KafkaSource:
             {
                 place
                 for place in everything - full
-                if place[0] not in refused and (not self._reading_items or self._is_first(place[0]))
+                if place[0] not in refused and (not self._reading_items or place[0] in self._first)
             }
         )
 
@@ -255,11 +256,11 @@ class KafkaSource:
             self._consumer.seek_to_end(places)
             return
         with KafkaAdminClient(**client_options(self._config)) as admin:
-            self._stop_if_anew(describe(admin, self._topics))
+            stop_if_made_anew(self._identity, describe(admin, self._topics).ids)
         begins, at = self._consumer.begins(), self._positions.position
         jumps = {p: begins[p] for p in self._places if at(p) < begins[p]}
         if not jumps:
-            if not self._accept_gap:
+            if not self._options.accept_gap:
                 raise truncated({place: at(place) for place in places}) from error
             jumps = {place: begins[place] if end is None else end for place, end in places.items()}
         for place, earliest in jumps.items():

@@ -8,11 +8,16 @@ from typing import Any
 
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
+from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from consumers.config.schema import KafkaConfig
+from consumers.errors import Stop
 from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.kafka_client.client import client_options
+from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.errors import denied_topics
 from consumers.source.fetch_answers import FetchAnswers
+from consumers.source.topic_watch import no_right
 
 CHUNK_RECORDS = 2_000
 """Most records of one poll of the consumer. After each, partitions that hold enough are paused."""
@@ -89,6 +94,15 @@ class LogConsumer:
         self.consumer.assign(list(self._tps.values()))
         self._fetched = {place for place, tp in self._tps.items() if tp not in self.consumer.paused()}
 
+    def extent(self) -> tuple[Offsets, Offsets]:
+        """Return the oldest and the next offset of every partition, for a start. Raises Stop."""
+        try:
+            return self.begins(), self.ends()
+        except TopicAuthorizationFailedError as error:
+            raise Stop(no_right(self._config, denied_topics(error))) from error
+        except KafkaError as error:
+            raise Stop(why_unreachable(self._config, error)) from error
+
     def begins(self) -> Offsets:
         return self._offsets(self.consumer.beginning_offsets)
 
@@ -101,6 +115,10 @@ class LogConsumer:
     def seek(self, positions: Offsets) -> None:
         for place, offset in positions.items():
             self.consumer.seek(self._tps[place], offset)
+
+    def seek_to_beginning(self, places: Iterable[TopicPartition]) -> None:
+        if tps := [self._tps[place] for place in places]:
+            self.consumer.seek_to_beginning(*tps)
 
     def seek_to_end(self, places: Iterable[TopicPartition]) -> None:
         if tps := [self._tps[place] for place in places]:
@@ -138,10 +156,23 @@ class LogConsumer:
         return {place: end for tp, end in told.items() if (place := (tp.topic, tp.partition)) in self._tps}
 
     def unanswered(self, since: float) -> set[TopicPartition]:
-        """Return the partitions that are fetched and whose broker has not answered since a (monotonic) time."""
-        answered, leader = self._answers.answered, self._answers.leader
-        heard = {node for node, at in answered.items() if at >= since}
-        return {place for place in self._fetched if leader(self._tps[place]) not in heard}
+        """Return the partitions that are fetched and whose broker has not answered since a (monotonic) time.
+
+        A broker that throttles is not silent.
+        """
+        return self._fetched - self._heard(since, self._answers.answered, self._answers.throttled)
+
+    def _heard(self, since: float, *told: dict[int, float]) -> set[TopicPartition]:
+        heard = {node for times in told for node, at in times.copy().items() if at >= since}
+        return {place for place in self._fetched if self._answers.leader(self._tps[place]) in heard}
+
+    def answering(self, since: float) -> set[TopicPartition]:
+        """Return the partitions that are fetched and whose broker has answered since a (monotonic) time.
+
+        An answer leaves out partitions of which there is nothing new.
+        """
+        failing = self._answers.failing
+        return {p for p in self._heard(since, self._answers.answered) if self._tps[p] not in failing}
 
     def close(self, seconds: float = 2.0) -> None:
         self.consumer.close(autocommit=False, timeout_ms=int(seconds * 1000))

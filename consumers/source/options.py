@@ -20,5 +20,7 @@ class SourceOptions(msgspec.Struct, frozen=True):
     """Seconds between two looks for partitions that were added."""
     patience_seconds: float = 1.0
     """Seconds for which time order may hold records back for a partition that delivers nothing."""
+    late_seconds: float = 60.0
+    """While it runs, so many seconds without reaching the end of a topic of items do not matter."""
     buffer_bytes: int = BUFFER_BYTES
     """Memory for records that wait for their turn, of all partitions together."""

@@ -74,6 +74,11 @@ class Positions:
     def position(self, place: TopicPartition) -> int:
         return self._partitions[place].position
 
+    def end(self, place: TopicPartition) -> int | None:
+        """Return the end that the partition last told; None if it has not answered yet."""
+        partition = self._partitions[place]
+        return None if partition.start_end is None else partition.end
+
     def all(self) -> Offsets:
         """Return the next offset to fetch of every partition."""
         return {place: partition.position for place, partition in self._partitions.items()}
@@ -92,9 +97,10 @@ class Positions:
 
     def next(self, offsets: Offsets) -> Offsets:
         """See `Source.next_offsets`."""
-        return {place: self._next(place, offsets) for place in self._partitions}
+        return {place: self.next_at(place, offsets) for place in self._partitions}
 
-    def _next(self, place: TopicPartition, offsets: Offsets) -> int:
+    def next_at(self, place: TopicPartition, offsets: Offsets) -> int:
+        """Return where a restart would go on reading this partition, given the next offsets to learn."""
         partition = self._partitions[place]
         learned = max(offsets.get(place, 0), partition.started)
         return partition.position if learned >= partition.polled else learned
@@ -102,13 +108,13 @@ class Positions:
     def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:
         """See `Source.lag`."""
         return {
-            place: max(0, partition.end - self._next(place, offsets))
+            place: max(0, partition.end - self.next_at(place, offsets))
             for place, partition in self._partitions.items()
         }
 
     def reached_start_end(self, offsets: Offsets) -> bool:
         """See `Source.reached_start_end`."""
         return all(
-            partition.start_end is not None and self._next(place, offsets) >= partition.start_end
+            partition.start_end is not None and self.next_at(place, offsets) >= partition.start_end
             for place, partition in self._partitions.items()
         )

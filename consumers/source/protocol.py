@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Protocol
 
 from consumers.events.record import Offsets, Record, TopicPartition
+
+Times = Mapping[TopicPartition, float]
+"""Seconds since the epoch."""
+NEVER: Times = {}
 
 
 class Unavailable(Exception):
@@ -19,14 +23,16 @@ class Source(Protocol):
     `Pipeline.caught_up`, `Pipeline.log_problem`).
     """
 
-    def start(self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True) -> Offsets:
+    def start(
+        self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True, at_end: Times = NEVER
+    ) -> Offsets:
         """Begin to read at `offsets`, and partitions without one at their beginning. Call it once, before `poll`.
 
         Return the offset of every partition where reading begins.
 
         identity: what the checkpoint knew of the log (empty without a checkpoint). complete: whether `offsets` has
-        every partition that existed then. Raises Stop (exit 4), naming what is missing, if an offset is out of range or
-        the log is another one.
+        every partition that existed then. at_end: what `at_end` returned then. Raises Stop (exit 4), naming what is
+        missing, if an offset is out of range or the log is another one.
         """
 
     def poll(self, timeout: float) -> list[Record]:
@@ -62,6 +68,18 @@ class Source(Protocol):
 
     def items_read(self) -> bool:
         """Return whether the item topics were handed out to their end, so that lists may be published."""
+
+    def learned(self, offsets: Offsets) -> None:
+        """Take note of the next offsets to learn. Call it after each batch."""
+
+    def anew(self) -> Set[str]:
+        """Return the topics of items that are being read from their oldest record once more.
+
+        When one is learned to its end, `learned` takes it out: items of which it had no record are gone.
+        """
+
+    def at_end(self) -> Times:
+        """Return when partitions of compacted topics of items were last learned to their end, for the checkpoint."""
 
     def reached_start_end(self, offsets: Offsets) -> bool:
         """Return whether `offsets` is past the ends that the log had at the start."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
 import structlog
@@ -23,6 +23,11 @@ class Known(NamedTuple):
 
     Earlier versions kept no offset of a partition from which nothing was learned.
     """
+
+    def without(self, topics: Set[str]) -> Known:
+        """Return the same, without these topics: they are read from their oldest record on."""
+        kept = {place: offset for place, offset in self.offsets.items() if place[0] not in topics}
+        return Known(kept, self.topics - topics, self.complete)
 
     def first(self, place: TopicPartition, earliest: int) -> int:
         """Return the first offset of `place` that is not learned; `earliest` is the oldest in the log.
@@ -63,6 +68,13 @@ def of_this_log(
     topics = {key.removeprefix("topic:") for key in set(identity) - other if key.startswith("topic:")}
     kept = {place: offset for place, offset in offsets.items() if f"topic:{place[0]}" not in other}
     return Known(kept, frozenset(topics), complete)
+
+
+def stop_if_made_anew(own: Mapping[str, str], seen: Mapping[str, str]) -> None:
+    """Raise Stop (exit 4) if a topic has another id now. own: the identity of the log. seen: ids by topic."""
+    ids = {f"topic:{topic}": number for topic, number in seen.items()}
+    if other := {key for key, number in ids.items() if own.get(key, number) != number}:
+        raise another_log(other)
 
 
 def another_log(other: Iterable[str]) -> Stop:

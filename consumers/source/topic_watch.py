@@ -9,25 +9,58 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
+import structlog
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from consumers.config.schema import KafkaConfig
 from consumers.errors import Stop
 from consumers.events.decode import Topics
+from consumers.events.record import TopicPartition
 from consumers.kafka_client import acls
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.topics import Described, describe
+from consumers.kafka_client.codecs import unreadable_topics
+from consumers.kafka_client.retention import removals_kept, requests_may_expire
+from consumers.kafka_client.topics import Described, canary_partitions, describe
 from serving.worker import Worker
 
+log = structlog.get_logger()
 
-def at_start(config: KafkaConfig, admin: Any, topics: Topics) -> tuple[Described, dict[str, str]]:
-    """Return what the broker tells of the topics, and the identity of this log.
 
-    Raises Stop if a topic is missing that has to exist or one may not be read, and KafkaError.
+class AtStart(NamedTuple):
+    """What a broker tells of the topics at a start."""
+
+    places: set[TopicPartition]
+    identity: dict[str, str]
+    """What tells this log from another."""
+    canaries: tuple[set[TopicPartition], str]
+    """The partitions of their topic, or why there are none."""
+    removals_kept: dict[str, float]
+    """By compacted topic of items, the seconds for which it keeps a record that removes an item."""
+
+
+def at_start(config: KafkaConfig, topics: Topics, canary_topic: str) -> AtStart:
+    """Return what the broker tells of the topics. canary_topic: "" for none.
+
+    Raises Stop if a topic is missing that has to exist, or one cannot be read, and KafkaError.
     """
+    with KafkaAdminClient(**client_options(config)) as admin:
+        described, identity = _described(config, admin, topics)
+        canaries = canary_partitions(admin, canary_topic) if canary_topic else (set[TopicPartition](), "")
+        there = {topic: kind for topic, (_, kind) in topics.items() if topic in described.ids}
+        for topic in (topic for topic, kind in there.items() if kind == "forget"):
+            if expiring := requests_may_expire(admin, topic):
+                log.warning(expiring)
+        kept = removals_kept(admin, (topic for topic, kind in there.items() if kind == "items"))
+    if unreadable := unreadable_topics(config, described.places):
+        raise Stop("; ".join(unreadable.values()))
+    return AtStart(described.places, identity, canaries, kept)
+
+
+def _described(config: KafkaConfig, admin: Any, topics: Topics) -> tuple[Described, dict[str, str]]:
+    """Return what the broker tells of the topics, and the identity of this log. Raises Stop and KafkaError."""
     cluster = admin.describe_cluster().get("cluster_id")
     described = describe(admin, topics)
     if denied := described.hidden | described.unreadable:

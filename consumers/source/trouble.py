@@ -32,7 +32,8 @@ class Trouble:
         """Topics that are gone."""
         self._silent: dict[TopicPartition, float] = {}
         """Seconds for which partitions were asked in vain."""
-        self._looked = clock()
+        self.looked = clock()
+        """When `look` was last called."""
 
     def deny(self, topics: set[str]) -> None:
         """Note that these may not be read."""
@@ -58,18 +59,18 @@ class Trouble:
         return frozenset(topic for topic, until in self._denied.items() if now < until)
 
     def look_due(self) -> bool:
-        return self._clock() - self._looked >= LOOK_SECONDS
+        return self._clock() - self.looked >= LOOK_SECONDS
 
     def look(self, unanswered: Callable[[float], Iterable[TopicPartition]]) -> None:
         """Count for how long each partition was silent. Call it about once a second while the log is polled.
 
         unanswered: the partitions that were asked and have not answered since a time.
         """
-        now, since = self._clock(), self._looked
+        now, since = self._clock(), self.looked
         passed = min(now - since, 2 * LOOK_SECONDS)  # nobody was asked while nobody polled
         away = self.missing | self._denied.keys()
         self._silent = {p: self._silent.get(p, 0.0) + passed for p in unanswered(since) if p[0] not in away}
-        self._looked = now
+        self.looked = now
 
     def silent(self) -> set[TopicPartition]:
         return {place for place, seconds in self._silent.items() if seconds >= SILENT_SECONDS}

@@ -71,6 +71,11 @@ class Catalogue(Checkpointed):
         self.recommendable = np.zeros(0, np.bool_)
         """(rows,): available and permitted."""
         self.has_event = np.zeros(0, np.bool_)
+        self.streamed = np.zeros(0, np.bool_)
+        """Whether the stream has the item: one of its events told of it, and none has removed it since.
+
+        The stream says nothing of an item that it does not have: a file may have told of it.
+        """
         self.has_vector = np.zeros(0, np.bool_)
         self.words = np.zeros(0, np.int64)
         """(rows,): `words_hash` of the latest item event's words."""
@@ -101,6 +106,7 @@ class Catalogue(Checkpointed):
         self.available = grown(self.available, row + 1)
         self.recommendable = grown(self.recommendable, row + 1)
         self.has_event = grown(self.has_event, row + 1)
+        self.streamed = grown(self.streamed, row + 1)
         self.has_vector = grown(self.has_vector, row + 1)
         self.words = grown(self.words, row + 1)
         self.encoded = grown(self.encoded, row + 1)
@@ -112,7 +118,7 @@ class Catalogue(Checkpointed):
         self.row_by_hash.put(int(self.hash_of[row]), row)
         self.available[row] = not self.required
         self.recommendable[row] = self.available[row] and self.permitted(item_id)
-        self.has_event[row] = False
+        self.has_event[row] = self.streamed[row] = False
         self.words[row] = self.encoded[row] = 0
         if self.has_vector[row]:
             self.set_vector(row, None)
@@ -121,6 +127,10 @@ class Catalogue(Checkpointed):
         """Replace title and availability by those of an item event."""
         self.title_of[row], self.available[row], self.has_event[row] = title, available, True
         self.recommendable[row] = available and self.permitted(self.id_of[row])
+
+    def of_stream(self) -> list[str]:
+        """Return the ids of the items that the stream has, by row."""
+        return [self.id_of[row] for row in np.flatnonzero(self.streamed[: self.size]).tolist()]
 
     def set_vector(self, row: int, vector: NDArray[np.float32] | None) -> None:
         """Replace the item's vector, (dim,); None removes it."""
@@ -132,7 +142,7 @@ class Catalogue(Checkpointed):
     def live(self) -> dict[str, Any]:
         """Return what `load` takes."""
         n, written = self.size, self.ids.written
-        arrays = ("available", "has_event", "has_vector", "words", "encoded", "vectors")
+        arrays = ("available", "has_event", "streamed", "has_vector", "words", "encoded", "vectors")
         return {
             "ids": self.ids.live(),
             "id_of": Texts(written, self.id_of),
@@ -147,9 +157,9 @@ class Catalogue(Checkpointed):
         self.id_of, self.title_of = list(state["id_of"]), list(state["title_of"])
         for name in ("available", "has_event", "has_vector", "vectors"):
             setattr(self, name, state[name].copy())
-        for name in ("words", "encoded"):  # an early state has none; the next item event brings them
-            held = state.get(name)
-            setattr(self, name, np.zeros(len(self.vectors), np.int64) if held is None else held.copy())
+        for name, kind in (("words", np.int64), ("encoded", np.int64), ("streamed", np.bool_)):
+            held = state.get(name)  # an early state has none; the next item event brings them
+            setattr(self, name, np.zeros(len(self.vectors), kind) if held is None else held.copy())
         self.directions.load(state["directions"], self.vectors, self.has_vector)
         # The config may have changed since: `required`, and the allow and deny lists.
         self.available = np.where(self.has_event, self.available, not self.required)

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient
 
+from consumers.config.loader import load
+from consumers.kafka_client.client import client_options
+from consumers.kafka_client.retention import removals_kept
 from tests.support.apache_kafka import Address
+from tests.support.compaction import set_topic
 from tests.support.kafka_rights import Right
 from tests.support.kafka_worlds import UserWorld, listed_rights
 from tests.support.running import wait_for
@@ -46,6 +50,17 @@ def test_the_listed_rights_are_enough(made: UserWorld) -> None:
     with KafkaAdminClient(bootstrap_servers=made.kafka.bootstrap) as admin:
         committed = admin.list_group_offsets({world.prefix: None})[world.prefix]
     assert sum(one.offset for tp, one in committed.items() if tp.topic.startswith("interactions.")) == 31
+
+
+def test_how_long_removals_are_kept_is_a_guess_without_the_right_to_know(made: UserWorld) -> None:
+    """Kafka's default counts then; with the right what the topic says."""
+    topic = f"items.{made.world.prefix}.movies"
+    set_topic(made.kafka.bootstrap, topic, delete_retention_ms="5000")
+    options = client_options(load(made.world.service.config).kafka)
+    with KafkaAdminClient(**options) as user:
+        assert removals_kept(user, [topic]) == {topic: 86_400.0}
+        made.rights.give(("Describe_configs", "Topic", topic))
+        assert removals_kept(user, [topic]) == {topic: 5.0}
 
 
 TOPIC_RIGHTS = {

@@ -56,8 +56,9 @@ def test_a_transaction_at_the_end_does_not_hold_up(kafka_log: KafkaLog) -> None:
     assert by_place(got) == by_place(sent)
     read(source, lambda _: source.reached_start_end(ends(got)))
     assert not any(source.lag(ends(got)).values())
+    source.learned(ends(got))
     again = kafka_log.open()
-    again.start(ends(got), {})
+    again.start(ends(got), {}, at_end=source.at_end())
     assert read(again, lambda _: again.reached_start_end(ends(got))) == []
     assert not any(again.lag(ends(got)).values())
 

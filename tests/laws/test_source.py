@@ -99,7 +99,7 @@ def test_resuming_at_the_end_reads_only_what_is_new(log: Log) -> None:
     """A restart after everything was learned delivers nothing twice, and what comes then."""
     sent = log.fill(some(log, 20))
     source = log.open()
-    source.start(ends(sent), {})
+    source.start(ends(sent), {}, at_end=dict.fromkeys(ends(sent), time.time()))
     assert read(source, lambda _: source.reached_start_end(ends(sent)), settle=0.2) == []
     new = log.fill([(log.interactions, 0, 100, b"new")])
     assert read_all(source, 1) == new

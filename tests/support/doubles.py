@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from consumers.dead_letters.sink import DeadLetter
 from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.service.offline import NoLetters
 from consumers.service.text_encoding import Key, Vectors, encode
+from consumers.source.protocol import NEVER, Times
 from models.text.encoder import TextEncoder
 
 
@@ -32,8 +33,10 @@ class ListSource:
         self._aborted: set[int] = set()
         self._offsets: Offsets = {}
 
-    def start(self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True) -> Offsets:
-        del identity, complete
+    def start(
+        self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True, at_end: Times = NEVER
+    ) -> Offsets:
+        del identity, complete, at_end
         self._position = 0
         self._offsets = dict.fromkeys(self._ends(), 0) | self.begins | offsets
         return dict(self._offsets)
@@ -93,6 +96,14 @@ class ListSource:
                 if record.offset >= self._offsets.get(place, 0):
                     first.setdefault(place, record)
         return list(first.values())
+
+    def learned(self, offsets: Offsets) -> None: ...
+
+    def anew(self) -> Set[str]:
+        return frozenset()
+
+    def at_end(self) -> Times:
+        return NEVER
 
     def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:
         return {place: max(0, end - offsets.get(place, 0)) for place, end in self._ends().items()}

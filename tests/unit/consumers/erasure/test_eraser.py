@@ -102,7 +102,7 @@ def test_requests_before_the_first_event() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"{", b"{}", None, b'{"timestamp": 12}', b'{"timestamp": 1700000000000, "key": "x"}']
+    "value", [b"{", b"{}", b'{"timestamp": 12}', b'{"timestamp": 1700000000000, "key": "x"}']
 )
 def test_a_request_that_cannot_be_used_is_a_dead_letter(value: bytes | None) -> None:
     """Malformed, without a time, or made with another key: nothing is erased, the letter says why."""
@@ -112,6 +112,33 @@ def test_a_request_that_cannot_be_used_is_a_dead_letter(value: bytes | None) -> 
     world.run()
     assert world.pipeline.totals["dead_letters"] == 1
     assert USER in world.arms.full.users
+
+
+def test_a_request_that_is_read_twice_leaves_what_came_after_it() -> None:
+    """It was carried out. So was an older one of the same user. A newer one counts."""
+    world = World()
+    older, newer = (forget(MARK, START + millis) for millis in (1500, 2500))
+    world.put(event(1), older, newer, event(2), event(3), older, newer)
+    world.run()
+    assert world.arms.full.events_of(USER) == {"movies": 1, "books": 1}
+    world.put(forget(MARK, START + 1000 * 9))
+    world.run()
+    assert USER not in world.arms.full.users
+
+
+def test_a_request_that_somebody_deleted_may_have_been_missed() -> None:
+    """A record without a value counts as a request of its time, unless one of the user was carried out."""
+    world = World()
+    world.put(event(1))
+    world.records.append(Record("forget", 0, 1, START + 1500, MARK.encode(), None))
+    world.put(event(2, timestamp=START + 1000), event(3), event(4))
+    world.run()
+    assert world.pipeline.totals["dead_letters"] == 0
+    assert world.pipeline.totals["forgotten"] == 1
+    assert world.arms.full.events_of(USER) == {"movies": 1, "books": 1}
+    world.records.append(Record("forget", 0, len(world.records), START + 9000, MARK.encode(), None))
+    world.run()
+    assert world.arms.full.events_of(USER) == {"movies": 1, "books": 1}
 
 
 def test_a_request_hashes_as_much_whatever_the_number_of_users() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from consumers.events.record import Offsets, Record
 from consumers.service.checkpoint_writer import Checkpointer
+from consumers.source.protocol import NEVER, Times
 from tests.support.doubles import ListSource
 from tests.support.one_log import LOG, pipeline, run_out
 
@@ -20,9 +21,9 @@ class Told(ListSource):
         super().__init__(LOG[:100], 40, begins={QUIET: 500})
         self.started: list[tuple[Offsets, bool]] = []
 
-    def start(self, offsets: Offsets, identity: Any, complete: bool = True) -> Offsets:
+    def start(self, offsets: Offsets, identity: Any, complete: bool = True, at_end: Times = NEVER) -> Offsets:
         self.started.append((dict(offsets), complete))
-        return super().start(offsets, identity, complete)
+        return super().start(offsets, identity, complete, at_end)
 
 
 def test_a_quiet_partition_is_in_the_state_and_committed(tmp_path: Path) -> None:

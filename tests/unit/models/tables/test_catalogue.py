@@ -13,12 +13,14 @@ def test_a_reused_row_starts_clean() -> None:
     for name in ("a", "b"):
         row, _ = catalogue.touch(name)
         catalogue.describe(row, name, available=False)
+        catalogue.streamed[row] = True
         catalogue.set_vector(row, np.array([1.0, 2.0, len(catalogue.ids)], np.float32))
     row, evicted = catalogue.touch("c")
     assert evicted == "a"
     assert catalogue.title_of[row] == ""
     assert catalogue.recommendable[row]
     assert not catalogue.has_vector[row]
+    assert not catalogue.streamed[row]
     assert not catalogue.vectors[row].any()
     assert not catalogue.directions.units[row].any()
     found = [catalogue.row_by_hash.get(item_hash(name)) for name in ("a", "b", "c")]
