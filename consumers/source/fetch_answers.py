@@ -55,3 +55,10 @@ class FetchAnswers:
         """Return the broker that leads partition `tp`; None if there is none."""
         leader: int | None = self._consumer._fetcher._manager.cluster.leader_for_partition(tp)
         return leader
+
+    def name(self, node: int | None) -> str:
+        """Name a broker for people, by number and address; None and -1 stand for no broker."""
+        if node is None or node < 0:
+            return "no leader"
+        known = self._consumer._fetcher._manager.cluster.broker_metadata(node)
+        return f"broker {node} at {known.host}:{known.port}" if known is not None else f"broker {node}"

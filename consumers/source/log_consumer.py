@@ -137,11 +137,12 @@ class LogConsumer:
         told = self._answers.take_ends()
         return {place: end for tp, end in told.items() if (place := (tp.topic, tp.partition)) in self._tps}
 
-    def unanswered(self, since: float) -> set[TopicPartition]:
-        """Return the partitions that are fetched and whose broker has not answered since a (monotonic) time."""
-        answered, leader = self._answers.answered, self._answers.leader
-        heard = {node for node, at in answered.items() if at >= since}
-        return {place for place in self._fetched if leader(self._tps[place]) not in heard}
+    def unanswered(self, since: float) -> dict[TopicPartition, str]:
+        """Return the partitions that are fetched and whose broker has not answered since a time (monotonic), with it."""
+        answers = self._answers
+        heard = {node for node, at in answers.answered.items() if at >= since}
+        leaders = {place: answers.leader(self._tps[place]) for place in self._fetched}
+        return {place: answers.name(node) for place, node in leaders.items() if node not in heard}
 
     def close(self, seconds: float = 2.0) -> None:
         self.consumer.close(autocommit=False, timeout_ms=int(seconds * 1000))
