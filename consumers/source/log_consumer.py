@@ -138,7 +138,7 @@ class LogConsumer:
         return {place: end for tp, end in told.items() if (place := (tp.topic, tp.partition)) in self._tps}
 
     def unanswered(self, since: float) -> dict[TopicPartition, str]:
-        """Return the partitions that are fetched and whose broker has not answered since a time (monotonic), with it."""
+        """Return the partitions that are fetched whose broker has not answered since a (monotonic) time, with it."""
         answers = self._answers
         heard = {node for node, at in answers.answered.items() if at >= since}
         leaders = {place: answers.leader(self._tps[place]) for place in self._fetched}

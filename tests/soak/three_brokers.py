@@ -4,8 +4,9 @@ Three brokers of Apache Kafka, `min.insync.replicas = 2`, three replicas of ever
 a steady stream of an idempotent producer with `acks=all`. In turn each broker is killed with -9 and comes back, so that
 every partition loses its leader. Then the active controller is killed; a broker is paused for longer than its session;
 two of three are away and come back. The exit code is 0 only if nothing was lost or doubled, /readyz told each fault
-within 10 s with the broker's name, events were fresh again within 3 s of a new leader and the service ready within 10 s,
-Prometheus raised the alert each time and no alert is left at the end. It needs CROSSCURRENT_KAFKA_LIBS and prometheus.
+within 10 s with the broker's name, events were fresh again within 3 s of a new leader, the service was ready within
+10 s, Prometheus raised the alert each time and no alert is left at the end. It needs CROSSCURRENT_KAFKA_LIBS and
+prometheus.
 """
 
 from __future__ import annotations
