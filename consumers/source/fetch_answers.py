@@ -51,6 +51,17 @@ class FetchAnswers:
         ends, self._ends = self._ends, {}
         return ends
 
+    def ask_for_leaders(self) -> None:
+        """Ask the broker that answered last who leads what. Its answer is taken in while other things go on.
+
+        By itself kafka-python asks once a fetch has failed, and a fetch from a broker that hangs fails after 30 s.
+        """
+        if self.answered:
+            manager = self._consumer._fetcher._manager
+            manager.call_soon(
+                manager.cluster.refresh_metadata, max(self.answered, key=self.answered.__getitem__)
+            )
+
     def leader(self, tp: Any) -> int | None:
         """Return the broker that leads partition `tp`; None if there is none."""
         leader: int | None = self._consumer._fetcher._manager.cluster.leader_for_partition(tp)

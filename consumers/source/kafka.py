@@ -211,12 +211,17 @@ class KafkaSource:
             self._trouble.answered({topic for topic, _ in told})
         if self._trouble.look_due():
             self._trouble.look(self._consumer.unanswered)
-            self._connect_again_if_refused()
+            self._end_silence()
 
-    def _connect_again_if_refused(self) -> None:
-        """Try a new consumer where the silent brokers refuse the old one: a password may have changed in its file."""
-        refusal = latest_refusal(self._config, REFUSED_SECONDS) if self._trouble.silent() else None
-        if refusal is None:
+    def _end_silence(self) -> None:
+        """Ask who leads the silent partitions now.
+
+        Try a new consumer where the brokers refuse the old one: a password may have changed in its file.
+        """
+        if not self._trouble.silent():
+            return
+        self._consumer.ask_for_leaders()
+        if (refusal := latest_refusal(self._config, REFUSED_SECONDS)) is None:
             return
         self._trouble.unavailable = refusal
         with contextlib.suppress(KafkaError, OSError, ValueError):

@@ -144,5 +144,9 @@ class LogConsumer:
         leaders = {place: answers.leader(self._tps[place]) for place in self._fetched}
         return {place: answers.name(node) for place, node in leaders.items() if node not in heard}
 
+    def ask_for_leaders(self) -> None:
+        """Ask who leads the partitions now: a silent broker may have lost them. It does not wait for the answer."""
+        self._answers.ask_for_leaders()
+
     def close(self, seconds: float = 2.0) -> None:
         self.consumer.close(autocommit=False, timeout_ms=int(seconds * 1000))
