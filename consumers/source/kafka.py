@@ -162,8 +162,7 @@ class KafkaSource:
 
     def _fetch(self, timeout: float) -> bool:
         """Take in what the consumer has. Return whether that was much."""
-        taken = self._take_in(timeout)
-        busy = taken >= CHUNK_RECORDS
+        busy = (taken := self._take_in(timeout)) >= CHUNK_RECORDS
         while taken >= CHUNK_RECORDS:
             taken = self._take_in(0.0)
         return busy
@@ -214,10 +213,7 @@ class KafkaSource:
             self._end_silence()
 
     def _end_silence(self) -> None:
-        """Ask who leads the silent partitions now.
-
-        Try a new consumer where the brokers refuse the old one: a password may have changed in its file.
-        """
+        """Ask who leads silent partitions now. Connect again where we are refused: a password may have changed."""
         if not self._trouble.silent():
             return
         self._consumer.ask_for_leaders()

@@ -56,8 +56,9 @@ def _world(folder: Path, cluster: ApacheKafka, redis_store: Any, prefix: str) ->
     made = World(folder, cluster.bootstrap, redis_store.url, prefix)
     made.producer.close()
     made.producer = KafkaProducer(
-        bootstrap_servers=cluster.bootstrap, acks="all", enable_idempotence=True, delivery_timeout_ms=120_000
-    )
+        bootstrap_servers=cluster.bootstrap, acks="all", enable_idempotence=True, delivery_timeout_ms=120_000,
+        request_timeout_ms=5_000,  # how long it waits for a broker that hangs
+    )  # fmt: skip
     return made
 
 
@@ -143,6 +144,25 @@ def test_two_of_three_brokers_are_away(world: World, cluster: ApacheKafka) -> No
     learned_exactly(world, 70)
     world.service.wait_until_ready()
     assert {letter.value for letter in world.dead_letters(1)} == {b"{oops"}
+    assert world.service.stop() == 0
+
+
+GIVEN_UP_SECONDS = 30.0
+"""After so long without an answer Kafka's client gives up a fetch by itself."""
+
+
+def test_a_paused_leader_is_left_for_the_new_one(world: World, cluster: ApacheKafka) -> None:
+    """Kafka elects another leader after 9 s. It is read long before the client gives up the paused one."""
+    paused = cluster.brokers[1]
+    rate(world, 100)
+    paused.pause()
+    try:
+        rate(world, 100)
+        wait_for(lambda: world.learned() >= 230, GIVEN_UP_SECONDS - 5, why=f"all learned: {world.learned()}")
+    finally:
+        paused.go_on()
+    learned_exactly(world, 230)
+    world.service.wait_until_ready()
     assert world.service.stop() == 0
 
 

@@ -57,8 +57,9 @@ class Feed(threading.Thread):
         self._random = random.Random(0)
         self._latest: list[tuple[str, str, bytes]] = []
         self._producer = KafkaProducer(
-            bootstrap_servers=bootstrap, linger_ms=5, acks="all", enable_idempotence=True
-        )
+            bootstrap_servers=bootstrap, linger_ms=5, acks="all", enable_idempotence=True,
+            request_timeout_ms=5_000,  # how long it waits for a broker that hangs
+        )  # fmt: skip
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
