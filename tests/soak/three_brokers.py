@@ -9,6 +9,8 @@ within 10 s with the broker's name, events were fresh again within 3 s of a new 
 prometheus.
 """
 
+# ruff: noqa: T201  a script
+
 from __future__ import annotations
 
 import contextlib
@@ -50,6 +52,7 @@ class Fault:
         self.begun = time.monotonic()
         self.led = 0.0
         """When Kafka's metadata told new leaders."""
+        print(f"{name} …", flush=True)
 
     def names(self, why: str) -> bool:
         """Return whether a reason names every broker that is away."""
