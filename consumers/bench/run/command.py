@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from consumers.bench.run.brokers import Brokers
+from consumers.bench.run.brokers import EMBEDDED, Brokers
 from consumers.bench.run.machine import machine, today, versions
 from consumers.bench.run.plan import Plan, plan
 from consumers.bench.run.plot import write_plot
@@ -51,8 +51,8 @@ class Report(msgspec.Struct):
     machine: dict[str, Any]
     versions: dict[str, str]
     quick: bool
-    broker: str
-    """What the rows were measured on that need a broker."""
+    broker: str = EMBEDDED
+    """What the rows were measured on that need a broker. Reports from before there was a choice do not say it."""
     rows: list[Figure] = []
     failed: list[Failed] = []
     contestants: list[Ran] = []
