@@ -73,7 +73,7 @@ def test_a_paused_broker(
     with started(World(tmp_path, own_listener.bootstrap, redis_store.url, topic_prefix)) as world:
         broker.pause()
         try:
-            unready(world, "Kafka has not answered for")
+            unready(world, f"(broker {broker.number} at ")
             time.sleep(35)
             assert world.service.get("/readyz")[0] == 503
             assert world.service.get("/healthz")[0] == 200
