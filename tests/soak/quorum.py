@@ -53,7 +53,13 @@ class Quorum:
 
     def controller(self) -> int:
         """Return the active controller."""
-        return int(self._admin.describe_metadata_quorum()["topics"][0]["partitions"][0]["leader_id"])
+
+        def leader() -> int:
+            with contextlib.suppress(KafkaError):
+                return int(self._admin.describe_metadata_quorum()["topics"][0]["partitions"][0]["leader_id"])
+            return 0
+
+        return int(wait_for(leader, PATIENCE, why="a controller"))
 
     def led_anew(self, before: dict[TopicPartition, Led], died: set[int], away: set[int]) -> float:
         """Wait until what the dead led has a new leader, and every partition takes writes. Return when (monotonic).

@@ -14,6 +14,7 @@ prometheus.
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -156,6 +157,7 @@ class ThreeBrokers(Soak):
         )
         fired = self.prometheus.fired(time.monotonic() - fault.begun)
         self.figures[fault.name]["alerts"] = sorted(fired)
+        print(json.dumps(self.figures[fault.name]), flush=True)
         self.verdicts[f"{fault.name}: the alert NotReady fired"] = "NotReady" in fired
 
     def _is_well(self, since: float) -> bool:
