@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from consumers.demo.embedded_servers import HOST, Store
 from tests.soak.quorum import Quorum
 from tests.soak.soak import Soak, options_of, tell
 from tests.soak.steady_feed import Partitions
-from tests.soak.timeline import FRESH_SECONDS, Timeline
+from tests.soak.timeline import FRESH_SECONDS, Sample, Timeline
 from tests.support.apache_kafka import ApacheBroker, ApacheKafka, started_kafka
 from tests.support.scraping import Prometheus
 
@@ -143,7 +144,7 @@ class ThreeBrokers(Soak):
             - fault.led,
         }
         self.figures[fault.name] = {name: round(seconds, 1) for name, seconds in figures.items()}
-        self.figures[fault.name]["reasons"] = sorted({sample.why for sample in unready})[:5]
+        self.figures[fault.name]["reasons"] = _reasons(unready)
         told, fresh = figures["seconds_until_told"], figures["seconds_until_fresh_after_new_leaders"]
         ready = figures["seconds_until_ready_after_new_leaders"]
         self.verdicts[f"{fault.name}: told, with the broker's name, within {TOLD_SECONDS:g} s"] = (
@@ -178,12 +179,17 @@ class ThreeBrokers(Soak):
         time.sleep(STEADY_SECONDS)
         self.verdicts[f"{when}: ready all the time"] = not self.timeline.unready(begun)
         if unready := self.timeline.unready(begun):
-            self.figures[f"{when}: not ready"] = sorted({sample.why for sample in unready})[:5]
+            self.figures[f"{when}: not ready"] = _reasons(unready)
 
     def _no_alert_is_left(self) -> None:
         silent = self.soon(lambda: not self.prometheus.firing() - LOOKING_BACK, SILENT_SECONDS)
         self.verdicts["no alert is left but those that look back for longer"] = silent
         self.figures["alerts_at_the_end"] = sorted(self.prometheus.firing())
+
+
+def _reasons(samples: list[Sample]) -> list[str]:
+    """Return what was said, each reason once, whatever its seconds."""
+    return sorted({re.sub(r"\b\d+ s\b", "N s", sample.why) for sample in samples})
 
 
 def run(folder: Path, url: str, rate: float) -> dict[str, Any]:
