@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from consumers.demo.embedded_servers import HOST, Store
-from tests.soak.quorum import Quorum
 from tests.soak.soak import Soak, options_of, tell
 from tests.soak.steady_feed import Partitions
 from tests.soak.timeline import FRESH_SECONDS, Sample, Timeline
 from tests.support.apache_kafka import ApacheBroker, ApacheKafka, started_kafka
+from tests.support.quorum import Quorum
 from tests.support.scraping import Prometheus
 
 PARTITIONS = Partitions(6, busy=6)

@@ -1,4 +1,4 @@
-"""Ask three brokers who leads what; see `three_brokers.py`."""
+"""Ask three brokers who leads what, while some of them are away."""
 
 from __future__ import annotations
 
