@@ -24,11 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from consumers.demo.embedded_servers import HOST, Store
+from consumers.events.record import TopicPartition
 from tests.soak.soak import Soak, options_of, tell
 from tests.soak.steady_feed import Partitions
 from tests.soak.timeline import FRESH_SECONDS, Sample, Timeline
 from tests.support.apache_kafka import ApacheBroker, ApacheKafka, started_kafka
-from tests.support.quorum import Quorum
+from tests.support.quorum import Led, Quorum
 from tests.support.scraping import Prometheus
 
 PARTITIONS = Partitions(6, busy=6)
@@ -47,8 +48,9 @@ SILENT_SECONDS = 360.0
 class Fault:
     """What was seen of one fault. Times are monotonic seconds."""
 
-    def __init__(self, name: str, brokers: Sequence[ApacheBroker]) -> None:
-        self.name = name
+    def __init__(self, name: str, brokers: Sequence[ApacheBroker], before: dict[TopicPartition, Led]) -> None:
+        """before: who led what."""
+        self.name, self.before = name, before
         self.brokers = brokers
         self.numbers = {broker.number for broker in brokers}
         self.begun = time.monotonic()
@@ -57,8 +59,9 @@ class Fault:
         print(f"{name} …", flush=True)
 
     def names(self, why: str) -> bool:
-        """Return whether a reason names every broker that is away."""
-        return all(f"broker {number} at " in why for number in self.numbers)
+        """Return whether a reason names every broker that is away, as far as it led anything."""
+        led = {partition.leader for partition in self.before.values()}
+        return all(f"broker {number} at " in why for number in self.numbers & led)
 
 
 class ThreeBrokers(Soak):
@@ -97,38 +100,35 @@ class ThreeBrokers(Soak):
         self.check_ended()
 
     def _dies(self, name: str, broker: ApacheBroker) -> None:
-        before = self.quorum.led()
-        fault = Fault(name, [broker])
+        fault = Fault(name, [broker], self.quorum.led())
         broker.kill()
-        fault.led = self.quorum.led_anew(before, fault.numbers, away=fault.numbers)
+        fault.led = self.quorum.led_anew(fault.before, fault.numbers, away=fault.numbers)
         self._judge(fault)
         broker.start()
         self._recovered(name)
 
     def _paused(self, broker: ApacheBroker) -> None:
-        name, before = "a broker paused", self.quorum.led()
-        fault = Fault(name, [broker])
+        fault = Fault("a broker paused", [broker], self.quorum.led())
         broker.pause()
         try:
-            fault.led = self.quorum.led_anew(before, fault.numbers, away=fault.numbers)
+            fault.led = self.quorum.led_anew(fault.before, fault.numbers, away=fault.numbers)
             self._judge(fault)
             time.sleep(max(0.0, fault.begun + PAUSED_SECONDS - time.monotonic()))
         finally:
             broker.go_on()
-        self._recovered(name)
+        self._recovered(fault.name)
 
     def _two_away(self) -> None:
-        name, before = "two of three away", self.quorum.led()
         first, second, _ = self.cluster.brokers.values()
-        fault = Fault(name, [first, second])
+        fault = Fault("two of three away", [first, second], self.quorum.led())
         for broker in fault.brokers:
             broker.kill()
         time.sleep(TWO_AWAY_SECONDS)
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(ApacheBroker.start, fault.brokers))
-        fault.led = self.quorum.led_anew(before, fault.numbers, away=set())
+        fault.led = self.quorum.led_anew(fault.before, fault.numbers, away=set())
         self._judge(fault)
-        self._recovered(name)
+        self._recovered(fault.name)
 
     def _judge(self, fault: Fault) -> None:
         """Wait until the service is well again, and judge how it told the fault and how soon it was well."""
