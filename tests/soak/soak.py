@@ -70,6 +70,7 @@ class Soak:
         """Judge what was learned and published. before: records that the process does not see again."""
         records = self.feed.records() - before
         self.figures["records_since_the_start"] = records
+        self.verdicts["the brokers took every record"] = not self.feed.refused
         self.verdicts["every record since the start is learned, a duplicate, a dead letter or forgotten"] = (
             self.soon(lambda: self.taken() >= records) and self.taken() == records
         )

@@ -51,11 +51,14 @@ class Feed(threading.Thread):
         self.bad: set[bytes] = set()
         """Records that must be dead letters; each is sent once."""
         self.sold_out: set[str] = set()
+        self.refused: list[Exception] = []
+        """Why the broker did not take records: none may be refused."""
         self._left: set[str] = set()
         self._sent = 0
         self._prefix, self.rate, self._busy = prefix, rate, partitions.busy
         self._random = random.Random(0)
         self._latest: list[tuple[str, str, bytes]] = []
+        self._brokers = bootstrap
         self._producer = KafkaProducer(
             bootstrap_servers=bootstrap, linger_ms=5, acks="all", enable_idempotence=True,
             request_timeout_ms=5_000,  # how long it waits for a broker that hangs
@@ -104,19 +107,25 @@ class Feed(threading.Thread):
         self._producer.flush()
 
     def send_far_future(self, count: int) -> None:
-        """Send times in microseconds instead of milliseconds: of each event, and of every second record, too."""
-        with self._lock:
-            for n in range(count):
-                micros = time.time_ns() // 1000
-                domain, item = item_id(n)
-                event = {"type": "click", "user_id": f"future{n}", "item_id": item, "timestamp": micros}
-                value = json.dumps(event).encode()
-                sent = self._send(domain, f"future{n}", value, timestamp_ms=micros if n % 2 else None)
+        """Send times in microseconds instead of milliseconds: of each event, and of every second record, too.
+
+        Each has a producer of its own: what the broker refuses for good ends an idempotent one.
+        """
+        for n in range(count):
+            micros = time.time_ns() // 1000
+            domain, item = item_id(n)
+            event = {"type": "click", "user_id": f"future{n}", "item_id": item, "timestamp": micros}
+            topic, value, key, partition = self._record(domain, f"future{n}", json.dumps(event).encode())
+            with KafkaProducer(bootstrap_servers=self._brokers) as producer:
                 try:
-                    sent.get(30)
-                    self.bad.add(value)
+                    producer.send(
+                        topic, value, key, partition=partition, timestamp_ms=micros if n % 2 else None
+                    ).get(30)
                 except InvalidTimestampError:  # Apache Kafka accepts no record from the future
-                    self._sent -= 1
+                    continue
+            with self._lock:
+                self.bad.add(value)
+                self._sent += 1
 
     def leave(self, count: int) -> list[str]:
         """Choose users who do nothing from now on. Their events are in the log."""
@@ -173,10 +182,11 @@ class Feed(threading.Thread):
         self._latest = [*self._latest[-LATEST:], (domain, user, value)]
         self._send(domain, user, value)
 
-    def _send(self, domain: str, user: str, value: bytes, timestamp_ms: int | None = None) -> Any:
+    def _send(self, domain: str, user: str, value: bytes) -> None:
         self._sent += 1
-        partition = sum(user.encode()) % self._busy
-        topic = f"interactions.{self._prefix}.{domain}"
-        return self._producer.send(
-            topic, value, user.encode(), partition=partition, timestamp_ms=timestamp_ms
-        )
+        topic, value, key, partition = self._record(domain, user, value)
+        self._producer.send(topic, value, key, partition=partition).add_errback(self.refused.append)
+
+    def _record(self, domain: str, user: str, value: bytes) -> tuple[str, bytes, bytes, int]:
+        """Return topic, value, key and partition, one of the busy ones."""
+        return f"interactions.{self._prefix}.{domain}", value, user.encode(), sum(user.encode()) % self._busy
