@@ -21,8 +21,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## Stream three simulated domains end to end and show what transfer brings
 	$(BIN)/crosscurrent demo
 
-bench: setup ## Measure speed, freshness and memory on this machine (a quarter of an hour; figures in bench.json)
-	$(BIN)/crosscurrent bench --json bench.json
+bench: setup ## Measure speed, freshness and memory on this machine, on Apache Kafka where there is one (a quarter of an hour; figures in bench.json)
+	$(BIN)/python -m tests.bench.on_apache_kafka --json bench.json
 
 test: setup ## Run every test (unit, laws, integration), three files at a time
 	$(BIN)/python -m pytest -n 3 --dist loadfile
@@ -30,7 +30,7 @@ test: setup ## Run every test (unit, laws, integration), three files at a time
 unit: setup ## Run the unit tests only (no sockets)
 	$(BIN)/python -m pytest -n 3 --dist loadfile tests/unit
 
-soak: setup ## Kill the service fifty times while events come, ten times more users than rows, a million hostile payloads, ten minutes among troubles (many minutes)
+soak: setup ## Kill the service fifty times while events come, ten times more users than rows, a million hostile payloads, ten minutes among troubles, three brokers that go and come (many minutes)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fuzz]'
 	$(BIN)/python -m pytest -m soak -s tests/soak
 

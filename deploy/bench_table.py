@@ -25,7 +25,7 @@ def block(report: Report) -> str:
     when = f"{report.date}{', --quick' if report.quick else ''}"
     lines = [
         BEGIN,
-        f"{where}; {when}; {', '.join(f'{name} {versions[name]}' for name in names)}:",
+        f"{where}; {when}; broker: {report.broker}; {', '.join(f'{name} {versions[name]}' for name in names)}:",
         "",
         "| what | figure | |",
         "|---|---|---|",

@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 import redis
@@ -116,19 +116,12 @@ def own_broker(missing: Missing) -> Iterator[Server]:
 
 @pytest.fixture
 def own_apache(tmp_path: Path, missing: Missing) -> Iterator[ApacheKafka]:
-    """An Apache Kafka of this test's own, of one broker, to stop, pause and start at will; it keeps its log."""
-    yield from _running_kafka(tmp_path, missing)
+    """An Apache Kafka of this test's own, of one broker, to stop, pause and start at will; it keeps its log.
 
-
-@pytest.fixture
-def secure_apache(tmp_path: Path, missing: Missing) -> Iterator[ApacheKafka]:
-    """As `own_apache`, with the listeners of `apache`."""
-    yield from _running_kafka(tmp_path, missing, secure=True)
-
-
-def _running_kafka(folder: Path, missing: Missing, **options: Any) -> Iterator[ApacheKafka]:
+    It has the listeners of `apache`.
+    """
     try:
-        with started_kafka(folder, **options) as cluster:
+        with started_kafka(tmp_path, secure=True) as cluster:
             yield cluster
     except NotInstalledError as error:
         missing(error)

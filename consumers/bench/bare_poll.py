@@ -1,6 +1,6 @@
 """Measure a contestant: a bare kafka-python consumer over the same topics. It decodes nothing.
 
-Fields of the task: `bootstrap`, `events`, `seconds`. The topics are those that `drain` reads.
+Fields of the task: `bootstrap`, `prefix`, `events`, `seconds`. The topics are those that `drain` reads.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed
+from consumers.bench.parts.topics import Topics
 
 LEAST_SECONDS = 1.0
 """Seconds for which the log is read, again and again from its beginning."""
@@ -25,7 +26,8 @@ def measure(task: Task) -> dict[str, Any]:
         enable_auto_commit=False,
         group_id=None,
     )
-    topics = [name for name in consumer.topics() if name.startswith("interactions.")]
+    begin = Topics(task.prefix).of("interactions", "")
+    topics = [name for name in consumer.topics() if name.startswith(begin)]
     consumer.assign(
         [TopicPartition(name, n) for name in topics for n in consumer.partitions_for_topic(name) or ()]
     )

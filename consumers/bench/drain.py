@@ -1,6 +1,7 @@
 """Measure a contestant: a `crosscurrent run` process that drains a backlog from a broker into a store.
 
-Fields of the task: `data`, `events`, `seconds`, `bootstrap`, `url`. The topics hold the stream already.
+Fields of the task: `data`, `events`, `seconds`, `bootstrap`, `prefix`, `url`, `format`, `registry`. The topics hold the
+stream already.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def measure(task: Task) -> dict[str, Any]:
     domains = load(task.data, task.events).domains
     with (
         tempfile.TemporaryDirectory(prefix="crosscurrent-bench-") as folder,
-        ServiceProcess(Path(folder), task.bootstrap, task.url, domains) as service,
+        ServiceProcess(Path(folder), task, domains) as service,
     ):
         first, last = _watched(service, task)
     seconds = last.at - first.at

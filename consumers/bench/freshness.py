@@ -1,8 +1,8 @@
 """Measure a contestant: a `crosscurrent run` process that learns a steady stream, and how soon it is readable.
 
-Fields of the task: `rate`, `seconds`, `users`, `items`. It starts a broker and a store of its own. The service measures
-the time from each Kafka record to the acknowledged write of its user. A watcher sees in the store when the lists
-of some events are there.
+Fields of the task: `rate`, `seconds`, `users`, `items`, `bootstrap`, `prefix`. It starts a store of its own. The
+service measures the time from each Kafka record to the acknowledged write of its user. A watcher sees in the store when
+the lists of some events are there.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from consumers.bench.parts.fill_topics import make_topics
 from consumers.bench.parts.list_watch import ListWatch
 from consumers.bench.parts.service_process import Metrics, ServiceProcess
-from consumers.bench.parts.stream import Stream, roles, world
+from consumers.bench.parts.stream import roles, world
 from consumers.bench.parts.task import Task, answer
+from consumers.bench.parts.topics import Topics
 from consumers.datasets.record import Sent
-from consumers.demo.embedded_servers import Broker, Store
+from consumers.demo.embedded_servers import Store
 from consumers.kafka_client.producer import make_producer
 from consumers.replay.delivery import send
 from consumers.simulator.event_stream import Simulator
@@ -38,27 +39,27 @@ EVENTS, HISTOGRAM = "crosscurrent_events_total", "freshness_seconds"
 
 def measure(task: Task) -> dict[str, Any]:
     """Send events at the rate for `seconds`; return percentiles in milliseconds."""
-    with Broker() as broker, Store() as store, tempfile.TemporaryDirectory() as folder:
+    with Store() as store, tempfile.TemporaryDirectory() as folder:
         settings = world(10**9, task.users, task.items, start_ms=None)
         simulator = Simulator(settings)
         domains = roles([spec.name for spec in settings.domains], [])
-        make_topics(broker.bootstrap, Stream([], [], domains))
-        with make_producer({"bootstrap_servers": broker.bootstrap}) as producer:
-            send(simulator.items(), producer)
-        with ServiceProcess(Path(folder), broker.bootstrap, store.url, domains) as service:
+        topics = Topics(task.prefix)
+        topics.make(task.bootstrap, [domain.name for domain in domains])
+        with make_producer({"bootstrap_servers": task.bootstrap}) as producer:
+            send(simulator.items(), producer, topics.of)
+        task = msgspec.structs.replace(task, url=store.url)
+        with ServiceProcess(Path(folder), task, domains) as service:
             service.wait_until_ready()
-            return _watched(service, broker.bootstrap, store.url, simulator.events(), task)
+            return _watched(service, simulator.events(), task)
 
 
-def _watched(
-    service: ServiceProcess, bootstrap: str, url: str, events: Iterable[Sent], task: Task
-) -> dict[str, Any]:
+def _watched(service: ServiceProcess, events: Iterable[Sent], task: Task) -> dict[str, Any]:
     """Return the figures of the time after the warm-up."""
-    watch, begun = ListWatch(url), time.monotonic()
+    watch, begun = ListWatch(task.url), time.monotonic()
     judged_from = begun + WARM_UP * task.seconds
     watch.start()
     some = islice(events, int(task.rate * task.seconds))
-    feed = threading.Thread(target=_send, args=(bootstrap, _seen(some, watch, judged_from, task), task.rate))
+    feed = threading.Thread(target=_send, args=(_seen(some, watch, judged_from, task), task))
     feed.start()
     time.sleep(max(0.0, judged_from - time.monotonic()))
     before, at = service.metrics(), time.monotonic()
@@ -82,9 +83,9 @@ def _watched(
     }
 
 
-def _send(bootstrap: str, events: Iterable[Sent], rate: float) -> None:
-    with make_producer({"bootstrap_servers": bootstrap}, live=True) as producer:
-        send(events, producer, rate=rate)
+def _send(events: Iterable[Sent], task: Task) -> None:
+    with make_producer({"bootstrap_servers": task.bootstrap}, live=True) as producer:
+        send(events, producer, Topics(task.prefix).of, rate=task.rate)
 
 
 def _seen(events: Iterable[Sent], watch: ListWatch, since: float, task: Task) -> Iterator[Sent]:

@@ -26,6 +26,11 @@ from consumers.terminal import log
 @click.option(
     "--plot", type=click.Path(path_type=Path), help="SVG or PNG file: cost of an event against size."
 )
+@click.option(
+    "--kafka", metavar="HOST:PORT", default="",
+    help="A broker that runs, instead of the embedded one. Topics are the run's own, and deleted at the end.",
+)  # fmt: skip
+@click.option("--registry", metavar="URL", default="", help="A schema registry, for the row avro.")
 @JSON
 def bench(
     rows: tuple[str, ...],
@@ -34,6 +39,7 @@ def bench(
     rate: float,
     plot: Path | None,
     json_file: Path | None,
+    **servers: str,
 ) -> int:
     """Measure speed, freshness and memory on this machine. It starts a broker and a store of its own.
 
@@ -42,18 +48,19 @@ def bench(
     nothing else. Exit code 1 if a contestant failed.
 
     \b
-    Rows: learner, threads, drain, biased_mf, freshness, lists, read, growth, memory, restart.
+    Rows: learner, threads, drain, avro, biased_mf, freshness, lists, read, growth, memory, restart.
     \b
     Examples:
       crosscurrent bench --quick
       crosscurrent bench --json bench.json --plot growth.svg
       crosscurrent bench freshness --rate 300
       crosscurrent bench learner drain --data ~/sets
+      crosscurrent bench drain avro --kafka localhost:9092 --registry http://localhost:8081
     """
     from consumers.bench.run.command import Options, run_bench  # noqa: PLC0415
     from consumers.bench.run.table import show  # noqa: PLC0415
 
-    report = run_bench(Options(rows, quick, data, rate, plot))
+    report = run_bench(Options(rows, quick, data, rate, plot, **servers))
     write_json(json_file, report)
     show(report, log.console())
     return BUG if report.failed else 0

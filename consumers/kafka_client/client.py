@@ -9,6 +9,7 @@ from kafka.net.sasl.oauth import AbstractTokenProvider
 from consumers.config.schema import KafkaConfig
 from consumers.config.secret_file import read_secret
 from consumers.kafka_client import last_words  # noqa: F401  it changes how kafka-python reads
+from consumers.kafka_client.net_client import NetClient
 from consumers.kafka_client.tls import TlsContext
 
 
@@ -33,6 +34,7 @@ def client_options(kafka: KafkaConfig) -> dict[str, Any]:
         "client_id": kafka.group_id,  # what quotas and a broker's log name the service by
         "security_protocol": kafka.security_protocol,
         "bootstrap_timeout_ms": 6000,  # a broker that is away is reported within 10 s
+        "kafka_client": NetClient,
     }
     if kafka.sasl_mechanism:
         options["sasl_mechanism"] = kafka.sasl_mechanism

@@ -63,7 +63,25 @@ class FetchAnswers:
         ends, self._ends = self._ends, {}
         return ends
 
+    def ask_for_leaders(self) -> None:
+        """Ask the broker that answered last who leads what. Its answer is taken in while other things go on.
+
+        By itself kafka-python asks once a fetch has failed, and a fetch from a broker that hangs fails after 30 s.
+        """
+        if self.answered:
+            manager = self._consumer._fetcher._manager
+            manager.call_soon(
+                manager.cluster.refresh_metadata, max(self.answered, key=self.answered.__getitem__)
+            )
+
     def leader(self, tp: Any) -> int | None:
         """Return the broker that leads partition `tp`; None if there is none."""
         leader: int | None = self._consumer._fetcher._manager.cluster.leader_for_partition(tp)
         return leader
+
+    def name(self, node: int | None) -> str:
+        """Name a broker for people, by number and address; None and -1 stand for no broker."""
+        if node is None or node < 0:
+            return "no leader"
+        known = self._consumer._fetcher._manager.cluster.broker_metadata(node)
+        return f"broker {node} at {known.host}:{known.port}" if known is not None else f"broker {node}"

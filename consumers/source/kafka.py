@@ -159,8 +159,7 @@ class KafkaSource:
 
     def _fetch(self, timeout: float) -> bool:
         """Take in what the consumer has. Return whether that was much."""
-        taken = self._take_in(timeout)
-        busy = taken >= CHUNK_RECORDS
+        busy = (taken := self._take_in(timeout)) >= CHUNK_RECORDS
         while taken >= CHUNK_RECORDS:
             taken = self._take_in(0.0)
         return busy
@@ -212,12 +211,14 @@ class KafkaSource:
                 self._consumer.answering(self._trouble.looked) & self._places, positions.end
             )
             self._trouble.look(self._consumer.unanswered)
-            self._connect_again_if_refused()
+            self._end_silence()
 
-    def _connect_again_if_refused(self) -> None:
-        """Try a new consumer where the silent brokers refuse the old one: a password may have changed in its file."""
-        refusal = latest_refusal(self._config, REFUSED_SECONDS) if self._trouble.silent() else None
-        if refusal is None:
+    def _end_silence(self) -> None:
+        """Ask who leads silent partitions now. Connect again where we are refused: a password may have changed."""
+        if not self._trouble.silent():
+            return
+        self._consumer.ask_for_leaders()
+        if (refusal := latest_refusal(self._config, REFUSED_SECONDS)) is None:
             return
         self._trouble.unavailable = refusal
         with contextlib.suppress(KafkaError, OSError, ValueError):

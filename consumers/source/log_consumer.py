@@ -155,16 +155,22 @@ class LogConsumer:
         told = self._answers.take_ends()
         return {place: end for tp, end in told.items() if (place := (tp.topic, tp.partition)) in self._tps}
 
-    def unanswered(self, since: float) -> set[TopicPartition]:
-        """Return the partitions that are fetched and whose broker has not answered since a (monotonic) time.
+    def unanswered(self, since: float) -> dict[TopicPartition, str]:
+        """Return the partitions that are fetched whose broker has not answered since a (monotonic) time, with it.
 
         A broker that throttles is not silent.
         """
-        return self._fetched - self._heard(since, self._answers.answered, self._answers.throttled)
+        answers = self._answers
+        silent = self._fetched - self._heard(since, answers.answered, answers.throttled)
+        return {place: answers.name(answers.leader(self._tps[place])) for place in silent}
 
     def _heard(self, since: float, *told: dict[int, float]) -> set[TopicPartition]:
         heard = {node for times in told for node, at in times.copy().items() if at >= since}
         return {place for place in self._fetched if self._answers.leader(self._tps[place]) in heard}
+
+    def ask_for_leaders(self) -> None:
+        """Ask who leads the partitions now: a silent broker may have lost them. It does not wait for the answer."""
+        self._answers.ask_for_leaders()
 
     def answering(self, since: float) -> set[TopicPartition]:
         """Return the partitions that are fetched and whose broker has answered since a (monotonic) time.

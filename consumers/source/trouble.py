@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
@@ -34,6 +34,8 @@ class Trouble:
         """Seconds for which partitions were asked in vain."""
         self.looked = clock()
         """When `look` was last called."""
+        self._asked: Mapping[TopicPartition, str] = {}
+        """The brokers that were asked in vain, by partition."""
 
     def deny(self, topics: set[str]) -> None:
         """Note that these may not be read."""
@@ -61,15 +63,16 @@ class Trouble:
     def look_due(self) -> bool:
         return self._clock() - self.looked >= LOOK_SECONDS
 
-    def look(self, unanswered: Callable[[float], Iterable[TopicPartition]]) -> None:
+    def look(self, unanswered: Callable[[float], Mapping[TopicPartition, str]]) -> None:
         """Count for how long each partition was silent. Call it about once a second while the log is polled.
 
-        unanswered: the partitions that were asked and have not answered since a time.
+        unanswered: the partitions that were asked and have not answered since a time, with their brokers.
         """
         now, since = self._clock(), self.looked
         passed = min(now - since, 2 * LOOK_SECONDS)  # nobody was asked while nobody polled
         away = self.missing | self._denied.keys()
-        self._silent = {p: self._silent.get(p, 0.0) + passed for p in unanswered(since) if p[0] not in away}
+        self._asked = unanswered(since)
+        self._silent = {p: self._silent.get(p, 0.0) + passed for p in self._asked if p[0] not in away}
         self.looked = now
 
     def silent(self) -> set[TopicPartition]:
@@ -92,4 +95,5 @@ class Trouble:
             return None
         named = ", ".join(f"{topic}:{number}" for topic, number in silent[:3])
         more = f" and {len(silent) - 3} more" if len(silent) > 3 else ""
-        return f"Kafka has not answered for {max(self._silent.values()):.0f} s for {named}{more}"
+        brokers = ", ".join(sorted({self._asked[place] for place in silent}))
+        return f"Kafka has not answered for {max(self._silent.values()):.0f} s for {named}{more} ({brokers})"

@@ -46,15 +46,34 @@ def delete(world: World, topic: str) -> None:
         admin.delete_topics([topic])
 
 
+@pytest.fixture(params=["CLIENT", "TLS"])
+def own_listener(
+    request: pytest.FixtureRequest, own_apache: ApacheKafka, monkeypatch: pytest.MonkeyPatch
+) -> ApacheKafka:
+    """A broker of this test's own; services come to it in clear, or over TLS."""
+    address = own_apache.address()
+    if request.param == "TLS":
+        for key, value in {
+            "BOOTSTRAP_SERVERS": json.dumps([address.at("TLS")]),
+            "SECURITY_PROTOCOL": "SSL",
+            "SSL_CAFILE": str(address.authority.cert),
+        }.items():
+            monkeypatch.setenv(f"CROSSCURRENT_KAFKA__{key}", value)
+    return own_apache
+
+
 def test_a_paused_broker(
-    tmp_path: Path, own_apache: ApacheKafka, redis_store: Any, topic_prefix: str
+    tmp_path: Path, own_listener: ApacheKafka, redis_store: Any, topic_prefix: str
 ) -> None:
-    """It answers nothing for longer than a request may take: not ready soon, alive all along, ready soon after."""
-    (broker,) = own_apache.brokers.values()
-    with started(World(tmp_path, own_apache.bootstrap, redis_store.url, topic_prefix)) as world:
+    """It answers nothing for longer than a request may take: not ready soon, alive all along, ready soon after.
+
+    Over TLS, too, where handshakes wait for it meanwhile.
+    """
+    (broker,) = own_listener.brokers.values()
+    with started(World(tmp_path, own_listener.bootstrap, redis_store.url, topic_prefix)) as world:
         broker.pause()
         try:
-            unready(world, "Kafka has not answered for")
+            unready(world, f"(broker {broker.number} at ")
             time.sleep(35)
             assert world.service.get("/readyz")[0] == 503
             assert world.service.get("/healthz")[0] == 200
@@ -70,15 +89,15 @@ def test_a_paused_broker(
 
 def test_a_password_that_is_changed_while_it_runs(
     tmp_path: Path,
-    secure_apache: ApacheKafka,
+    own_apache: ApacheKafka,
     redis_store: Any,
     topic_prefix: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Once connections end the old one is refused: not ready, naming it. The new one is read from its file."""
-    made = UserWorld(tmp_path, secure_apache.address(), redis_store.url, topic_prefix, monkeypatch)
+    made = UserWorld(tmp_path, own_apache.address(), redis_store.url, topic_prefix, monkeypatch)
     made.rights.give(*listed_rights(topic_prefix))
-    (broker,) = secure_apache.brokers.values()
+    (broker,) = own_apache.brokers.values()
     with started(made.world) as world:
         made.set_password("another-password", tell=False)
         broker.kill()

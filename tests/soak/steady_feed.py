@@ -1,4 +1,4 @@
-"""Send events at a steady rate, and know what a service must make of them; see `calm.py`."""
+"""Send events at a steady rate, and know what a service must make of them; see `soak.py`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ import random
 import threading
 import time
 from collections import Counter, defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import KafkaProducer
 from kafka.errors import InvalidTimestampError
 
 DOMAINS: dict[str, dict[str, Any]] = {"movies": {"role": "source"}, "books": {"role": "target"}}
-PARTITIONS = 4
-OPEN = 2
-"""The partition of transactions that are never committed. The last partition stays empty."""
+
+
+class Partitions(NamedTuple):
+    """Partitions of each topic of interactions, and how many of them, the first ones, get events."""
+
+    all: int
+    busy: int
+
+
 USERS = 2_000
 CATALOGUE = 20_000
 """Items of all domains together."""
@@ -35,7 +41,7 @@ def item_id(number: int) -> tuple[str, str]:
 class Feed(threading.Thread):
     """Sends until `end`. Its counts are complete after that."""
 
-    def __init__(self, bootstrap: str, prefix: str, rate: float) -> None:
+    def __init__(self, bootstrap: str, prefix: str, rate: float, partitions: Partitions) -> None:
         """rate: interactions a second."""
         super().__init__(name="feed", daemon=True)
         self.learned: Counter[tuple[str, str]] = Counter()
@@ -49,11 +55,14 @@ class Feed(threading.Thread):
         """Why the broker did not take records: none may be refused."""
         self._left: set[str] = set()
         self._sent = 0
-        self._prefix, self.rate = prefix, rate
+        self._prefix, self.rate, self._busy = prefix, rate, partitions.busy
         self._random = random.Random(0)
         self._latest: list[tuple[str, str, bytes]] = []
         self._brokers = bootstrap
-        self._producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=5)
+        self._producer = KafkaProducer(
+            bootstrap_servers=bootstrap, linger_ms=5, acks="all", enable_idempotence=True,
+            request_timeout_ms=5_000,  # how long it waits for a broker that hangs
+        )  # fmt: skip
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
@@ -179,5 +188,5 @@ class Feed(threading.Thread):
         self._producer.send(topic, value, key, partition=partition).add_errback(self.refused.append)
 
     def _record(self, domain: str, user: str, value: bytes) -> tuple[str, bytes, bytes, int]:
-        """Return topic, value, key and partition: neither the open nor the empty partition."""
-        return f"interactions.{self._prefix}.{domain}", value, user.encode(), sum(user.encode()) % 2
+        """Return topic, value, key and partition, one of the busy ones."""
+        return f"interactions.{self._prefix}.{domain}", value, user.encode(), sum(user.encode()) % self._busy

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from consumers.demo.embedded_servers import HOST, EmbeddedError, NotInstalledError, Server
 from tests.support.certificates import Authority
@@ -22,6 +22,8 @@ from tests.support.kafka_properties import PASSWORD, USER, Ports, properties
 VARIABLE = "CROSSCURRENT_KAFKA_LIBS"
 JAVA = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 """A small heap, and no time spent on code that would be fast after minutes."""
+FULL_JAVA = ["-Xmx1g"]
+"""For figures: the broker that others run."""
 TRIES = 3
 
 
@@ -47,9 +49,15 @@ class ApacheBroker(Server):
     """One broker. After `kill`, `start` brings it back with its log."""
 
     def __init__(
-        self, folder: Path, node: int, nodes: dict[int, Ports], settings: dict[str, str] | None = None
+        self,
+        folder: Path,
+        node: int,
+        nodes: dict[int, Ports],
+        settings: dict[str, str] | None = None,
+        java: Sequence[str] = JAVA,
     ) -> None:
         super().__init__(nodes[node].of["CLIENT"], folder, timeout=180.0)
+        self._java = java
         self.name = f"kafka-{node}"
         self.ports, self.number = nodes[node].of, node
         self.file = folder / f"{node}.properties"
@@ -68,7 +76,7 @@ class ApacheBroker(Server):
         kafka_tool("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.file), *scram)
 
     def command(self) -> Sequence[str]:
-        return ["java", *JAVA, "-cp", class_path(), "kafka.Kafka", str(self.file)]
+        return ["java", *self._java, "-cp", class_path(), "kafka.Kafka", str(self.file)]
 
     def answers(self, seconds: float) -> bool:
         """Return whether it listens: it does so once it can serve."""
@@ -107,14 +115,19 @@ class ApacheKafka:
     """One cluster: its brokers by number, and the authority that signed their certificates."""
 
     def __init__(
-        self, folder: Path, brokers: int = 1, secure: bool = False, settings: dict[str, str] | None = None
+        self,
+        folder: Path,
+        brokers: int = 1,
+        secure: bool = False,
+        settings: dict[str, str] | None = None,
+        java: Sequence[str] = JAVA,
     ) -> None:
         self.folder = folder
         nodes = {number: Ports.free(secure) for number in range(1, brokers + 1)}
         self.authority = Authority(folder)
         if secure:
             self.authority.make()
-        self.brokers = {number: ApacheBroker(folder, number, nodes, settings) for number in nodes}
+        self.brokers = {number: ApacheBroker(folder, number, nodes, settings, java) for number in nodes}
 
     @property
     def bootstrap(self) -> str:
@@ -138,14 +151,18 @@ class ApacheKafka:
 
 
 def start_kafka(
-    folder: Path, brokers: int = 1, secure: bool = False, settings: dict[str, str] | None = None
+    folder: Path,
+    brokers: int = 1,
+    secure: bool = False,
+    settings: dict[str, str] | None = None,
+    java: Sequence[str] = JAVA,
 ) -> ApacheKafka:
     """Start a cluster whose files are in `folder`. Raises EmbeddedError."""
     class_path()
     for attempt in range(TRIES):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        cluster = ApacheKafka(folder, brokers, secure, settings)
+        cluster = ApacheKafka(folder, brokers, secure, settings, java)
         try:
             cluster.start()
             break
@@ -157,11 +174,9 @@ def start_kafka(
 
 
 @contextlib.contextmanager
-def started_kafka(
-    folder: Path, brokers: int = 1, secure: bool = False, settings: dict[str, str] | None = None
-) -> Iterator[ApacheKafka]:
-    """Start a cluster of this test's own; its files are deleted at the end."""
-    cluster = start_kafka(folder / "kafka", brokers, secure, settings)
+def started_kafka(folder: Path, **options: Any) -> Iterator[ApacheKafka]:
+    """Start a cluster of this test's own, with the options of `start_kafka`; its files are deleted at the end."""
+    cluster = start_kafka(folder / "kafka", **options)
     try:
         yield cluster
     finally:

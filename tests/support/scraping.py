@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import urllib.error
@@ -70,5 +71,11 @@ class Prometheus(Server):
 
     def firing(self) -> set[str]:
         """Return the names of the alerts that fire, without their prefix."""
-        found = self.query('ALERTS{alertstate="firing"}')
-        return {series["metric"]["alertname"].removeprefix("Crosscurrent") for series in found}
+        return self._names('ALERTS{alertstate="firing"}')
+
+    def fired(self, seconds: float) -> set[str]:
+        """Return the names of the alerts that fired at some time of the last so many seconds."""
+        return self._names(f'last_over_time(ALERTS{{alertstate="firing"}}[{math.ceil(seconds)}s])')
+
+    def _names(self, expr: str) -> set[str]:
+        return {series["metric"]["alertname"].removeprefix("Crosscurrent") for series in self.query(expr)}

@@ -12,7 +12,8 @@ Table = Mapping[str, object]
 def write_config(folder: Path, tables: Mapping[str, Table], domains: Mapping[str, Table]) -> Path:
     """Write `folder`/crosscurrent.toml and return its path. Checkpoints go to `folder`/checkpoints.
 
-    tables, domains: the keys of each table. Values are text, numbers, booleans or lists, as JSON and TOML write alike.
+    tables, domains: the keys of each table; a domain may be followed by a table of its own, as `movies.interactions`.
+    Values are text, numbers, booleans or lists, as JSON and TOML write alike.
     """
     checkpoint = {"directory": str(folder / "checkpoints")} | dict(tables.get("checkpoint", {}))
     named = {**tables, "checkpoint": checkpoint} | {f"domains.{name}": keys for name, keys in domains.items()}

@@ -16,6 +16,8 @@ from typing import Self
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.bench.parts.service_config import write_config
+from consumers.bench.parts.task import Task
+from consumers.bench.parts.topics import Topics
 from consumers.demo.embedded_servers import free_port
 from models.schema import Domain
 
@@ -37,17 +39,32 @@ class Metrics(dict[str, float]):
 
 
 class ServiceProcess:
-    """Runs the service within a context, with a config in `folder`. Raises RuntimeError at a failure."""
+    """Runs the service within a context, with a config in `folder`. Raises RuntimeError at a failure.
 
-    def __init__(self, folder: Path, bootstrap: str, url: str, domains: Sequence[Domain]) -> None:
+    task: `bootstrap`, `prefix`, `url`, `format` and `registry` say where it runs and how it reads.
+    """
+
+    def __init__(self, folder: Path, task: Task, domains: Sequence[Domain]) -> None:
         self._port = free_port()
         self._log = folder / "service.log"
+        topics = Topics(task.prefix)
         tables: dict[str, dict[str, object]] = {
-            "kafka": {"bootstrap_servers": [bootstrap], "canary_topic": ""},
-            "redis": {"url": url},
+            "kafka": {"bootstrap_servers": [task.bootstrap], **topics.config()},
+            "redis": {"url": task.url},
             "metrics": {"port": self._port},
         }
-        kinds = {d.name: {"role": d.role, "rating_range": list(d.rating_range)} for d in domains}
+        kinds: dict[str, dict[str, object]] = {}
+        for domain in domains:
+            kinds[domain.name] = {
+                "role": domain.role,
+                "rating_range": list(domain.rating_range),
+                "interactions_topic": topics.of("interactions", domain.name),
+                "items_topic": topics.of("items", domain.name),
+            }
+            if task.format != "json":
+                kinds[f"{domain.name}.interactions"] = {"format": task.format}
+        if task.registry:
+            tables["schema_registry"] = {"url": task.registry}
         self._config = write_config(folder, tables, kinds)
         self._process: subprocess.Popen[bytes] | None = None
 

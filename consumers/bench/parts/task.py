@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -30,6 +30,12 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pairs of users and items."""
     bootstrap: str = ""
     """The broker, `host:port`."""
+    prefix: str = ""
+    """What the names of topics begin with."""
+    format: Literal["json", "avro"] = "json"
+    """Format of interactions."""
+    registry: str = ""
+    """The schema registry, for Avro."""
     url: str = ""
     """The store."""
     folder: str = ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
+from consumers.bench.run.brokers import EMBEDDED, Brokers
 from consumers.bench.run.machine import machine, today, versions
 from consumers.bench.run.plan import Plan, plan
 from consumers.bench.run.plot import write_plot
@@ -21,13 +22,18 @@ from consumers.terminal.compiling import compile_first
 
 
 class Options(NamedTuple):
-    """Options of `crosscurrent bench`. rows: some of `NAMES`; empty for all."""
+    """Options of `crosscurrent bench`. rows: some of `NAMES`; empty for all, `avro` only with a registry.
+
+    kafka: `HOST:PORT` of a broker that runs; "" for the embedded one. registry: URL of a schema registry.
+    """
 
     rows: Sequence[str] = ()
     quick: bool = False
     data: Path | None = None
     rate: float = Plan().rate
     plot: Path | None = None
+    kafka: str = ""
+    registry: str = ""
 
 
 class Failed(msgspec.Struct):
@@ -39,12 +45,14 @@ class Failed(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """Everything about a run: machine, rows, and the answer of each contestant."""
+    """Everything about a run: machine, broker, rows, and the answer of each contestant."""
 
     date: str
     machine: dict[str, Any]
     versions: dict[str, str]
     quick: bool
+    broker: str = EMBEDDED
+    """What the rows were measured on that need a broker. Reports from before there was a choice do not say it."""
     rows: list[Figure] = []
     failed: list[Failed] = []
     contestants: list[Ran] = []
@@ -53,13 +61,14 @@ class Report(msgspec.Struct):
 
 def run_bench(options: Options) -> Report:
     """Measure the rows of the options, and draw the plot. Raises Stop."""
-    begun, wanted = time.monotonic(), [name for name in NAMES if not options.rows or name in options.rows]
+    begun, wanted = time.monotonic(), _wanted(options)
     if options.plot is not None and "growth" not in wanted:
         raise Stop("--plot draws the row growth: name it too, or no row at all")
     chosen = plan(options.quick, options.data, options.rate)
     try:
-        report = Report(today(), machine(), versions(), options.quick)
-        _fill(report, wanted, chosen)
+        brokers = Brokers(options.kafka)
+        report = Report(today(), machine(), versions(), options.quick, brokers.name)
+        _fill(report, wanted, lambda runner: Rows(runner, chosen, brokers, options.registry))
     except EmbeddedError as error:
         raise Stop(str(error)) from error
     report.seconds = round(time.monotonic() - begun, 1)
@@ -69,7 +78,15 @@ def run_bench(options: Options) -> Report:
     return report
 
 
-def _fill(report: Report, wanted: Sequence[str], chosen: Plan) -> None:
+def _wanted(options: Options) -> list[str]:
+    """Return the rows to measure. Raises Stop for the row avro without a registry."""
+    if "avro" in options.rows and not options.registry:
+        raise Stop("the row avro needs the URL of a schema registry: --registry http://localhost:8081")
+    every = [name for name in NAMES if name != "avro" or options.registry]
+    return [name for name in every if not options.rows or name in options.rows]
+
+
+def _fill(report: Report, wanted: Sequence[str], rows: Callable[[Runner], Rows]) -> None:
     """Measure the rows, and say on stderr what is measured now."""
     console = log.console(stderr=True)
     compile_first(console)  # else its time would be measured
@@ -83,7 +100,7 @@ def _fill(report: Report, wanted: Sequence[str], chosen: Plan) -> None:
                 console.print(f"{now}: {contestant} …")
 
         runner = Runner(tell)
-        every = Rows(runner, chosen).all()
+        every = rows(runner).all()
         for now in wanted:
             try:
                 report.rows += every[now]()

@@ -31,6 +31,7 @@ def write_plot(path: Path, runs: Sequence[Sequence[dict[str, Any]]]) -> None:
             what = max(("users", "items"), key=lambda name: len({point[name] for point in points}))
             sizes, costs = [p[what] for p in points], [p["cpu_us"] for p in points]
             axis.loglog(sizes, costs, "o-", label=f"{what}: exponent {exponent(sizes, costs):.2f}")
+        axis.set_title("the learner in process: no broker, no store")
         axis.set_xlabel("users or items")
         axis.set_ylabel("CPU of an event, µs")
         axis.set_ylim(bottom=min(point["cpu_us"] for points in runs for point in points) / 3)

@@ -9,11 +9,12 @@ from typing import Any, Literal
 import msgspec
 
 from consumers.bench.parts.task import Task
+from consumers.bench.run.brokers import Brokers
 from consumers.bench.run.machine import free_bytes
 from consumers.bench.run.plan import Plan, Sizes
 from consumers.bench.run.runner import Runner
 from consumers.bench.run.slope import exponent
-from consumers.demo.embedded_servers import Broker, Store
+from consumers.demo.embedded_servers import Store
 
 RESTART_BYTES = 20_000
 """Bytes that a user takes while a checkpoint is written, plus a quarter."""
@@ -34,11 +35,11 @@ class Figure(msgspec.Struct):
 
 
 class Rows:
-    """Makes rows. A contestant that several rows need runs once."""
+    """Makes rows. A contestant that several rows need runs once. registry: URL of a schema registry, for Avro."""
 
-    def __init__(self, runner: Runner, plan: Plan) -> None:
-        self._runner, self._plan = runner, plan
-        self._drains: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+    def __init__(self, runner: Runner, plan: Plan, brokers: Brokers, registry: str = "") -> None:
+        self._runner, self._plan, self._brokers, self._registry = runner, plan, brokers, registry
+        self._drains: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
 
     def learner(self) -> list[Figure]:
         name = "learner in process, 1 thread, batches of 16"
@@ -80,6 +81,17 @@ class Rows:
             ]  # fmt: skip
         return figures
 
+    def avro(self) -> list[Figure]:
+        figures = []
+        for of, folder in self._plan.sets:
+            json, avro = (
+                self._drained(of, folder, form)[0]["events_per_second"] for form in ("json", "avro")
+            )
+            note = f"{avro:,.0f} and {json:,.0f} events/s"
+            name = "drain of Avro ÷ drain of JSON"
+            figures.append(Figure("avro", name, avro / json, "ratio", "higher", of, note))
+        return figures
+
     def biased_mf(self) -> list[Figure]:
         figures = []
         for of, folder in self._plan.sets:
@@ -93,25 +105,30 @@ class Rows:
             )
         return figures
 
-    def _drained(self, of: str, folder: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _drained(
+        self, of: str, folder: str, form: Literal["json", "avro"] = "json"
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the figures of a drain, and of a bare poll of the same log."""
-        if of not in self._drains:
-            with Broker() as broker, Store() as store:
+        if (of, form) not in self._drains:
+            with self._brokers.broker() as place, Store() as store:
                 task = Task(
                     data=folder,
                     events=self._plan.events,
                     seconds=self._plan.drain_seconds,
-                    bootstrap=broker.bootstrap,
+                    bootstrap=place.bootstrap,
+                    prefix=place.prefix,
                     url=store.url,
+                    format=form,
+                    registry=self._registry if form == "avro" else "",
                 )
                 events = self._runner.run("parts.fill_topics", task)["events"]
                 task = msgspec.structs.replace(task, events=events)
                 polled = self._runner.run("bare_poll", task)
-                self._drains[of] = self._runner.run("drain", task), polled
-        return self._drains[of]
+                self._drains[of, form] = self._runner.run("drain", task), polled
+        return self._drains[of, form]
 
     def freshness(self) -> list[Figure]:
-        got = self._runner.run("freshness", self._paced(self._plan.rate))
+        got = self._streamed(self._plan.rate)
         name = f"freshness at {self._plan.rate:,.0f} events/s"
         return [
             Figure("freshness", f"{name}, {p}", got[f"{p}_ms"], "ms", "lower", note=_pace(got))
@@ -119,17 +136,20 @@ class Rows:
         ]
 
     def lists(self) -> list[Figure]:
-        task = self._paced(self._plan.list_rate)
-        got = self._runner.run("freshness", task)
-        name = f"a touched user's list readable at {task.rate:,.0f} events/s, p99"
+        got = self._streamed(self._plan.list_rate)
+        name = f"a touched user's list readable at {self._plan.list_rate:,.0f} events/s, p99"
         note = f"{got['lists_watched']:,} watched"
         if got["lists_missing"]:
             note += f", {got['lists_missing']:,} did not come"
         return [Figure("lists", name, got["lists_p99_ms"], "ms", "lower", note="; ".join((note, _pace(got))))]
 
-    def _paced(self, rate: float) -> Task:
+    def _streamed(self, rate: float) -> dict[str, Any]:
+        """Return the figures of a steady stream."""
         plan = self._plan
-        return Task(rate=rate, seconds=plan.fresh_seconds, users=plan.fresh_users, items=plan.fresh_items)
+        task = Task(rate=rate, seconds=plan.fresh_seconds, users=plan.fresh_users, items=plan.fresh_items)
+        with self._brokers.broker() as place:
+            task = msgspec.structs.replace(task, bootstrap=place.bootstrap, prefix=place.prefix)
+            return self._runner.run("freshness", task)
 
     def read(self) -> list[Figure]:
         with Store() as store:
@@ -190,7 +210,7 @@ class Rows:
 
 
 NAMES = (
-    "learner", "threads", "drain", "biased_mf", "freshness", "lists", "read", "growth", "memory", "restart",
+    "learner", "threads", "drain", "avro", "biased_mf", "freshness", "lists", "read", "growth", "memory", "restart",
 )  # fmt: skip
 """Once several shards can be run, a row of facts from other shards belongs after `memory`."""
 

@@ -16,6 +16,8 @@ import msgspec
 
 from consumers.bench.parts.task import Task
 
+HERE = ("bootstrap", "prefix", "registry", "url", "folder")
+"""Fields of a task that say nothing elsewhere."""
 LIMIT_SECONDS = 600.0
 TOLD_LINES = 5
 
@@ -60,7 +62,7 @@ class Runner:
         given = {
             name: value
             for name, value in msgspec.to_builtins(task).items()
-            if value != getattr(Task(), name) and name not in ("bootstrap", "url", "folder")
+            if value != getattr(Task(), name) and name not in HERE
         }
         self.ran.append(Ran(contestant, given, figures, round(time.monotonic() - begun, 1)))
         return figures

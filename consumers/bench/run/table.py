@@ -29,6 +29,7 @@ def show(report: Report, console: Console) -> None:
         f"{report.date}{', quick' if report.quick else ''}, {report.seconds:,.0f} s"
     )
     console.print(", ".join(f"{name} {text}" for name, text in report.versions.items()))
+    console.print(f"broker: {report.broker}")
     table = Table("row", "set", box=None, pad_edge=False)
     table.add_column("figure", justify="right", no_wrap=True)
     table.add_column("unit")

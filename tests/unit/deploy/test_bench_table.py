@@ -15,6 +15,7 @@ REPORT = Report(
         ("python", "numpy", "numba", "torch", "river", "kafka-python", "redis server"), "1.0"
     ),
     quick=False,
+    broker="Apache Kafka 4.4",
     rows=[
         Figure("drain", "run drains a backlog", 408.4, "events/s", "higher", "generated", "32 lists/s"),
         Figure("drain", "  ÷ bare consumer.poll", 0.00285, "ratio", "higher", "ml", "143,000 records/s"),
@@ -25,9 +26,11 @@ REPORT = Report(
 
 
 def test_the_block_is_replaced() -> None:
-    """Machine, date, a line a figure, and who failed; all around it stays."""
+    """Machine, date, broker, a line a figure, and who failed; all around it stays."""
     text = rewritten(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n", REPORT)
-    assert text.startswith(f"before\n\n{BEGIN}\nA CPU, 2 cores, 24.7 GB; 2026-11-28; python 1.0")
+    assert text.startswith(
+        f"before\n\n{BEGIN}\nA CPU, 2 cores, 24.7 GB; 2026-11-28; broker: Apache Kafka 4.4; python"
+    )
     assert text.endswith(f"{END}\n\nafter\n")
     assert "old" not in text
     assert "| run drains a backlog | 408 events/s | 32 lists/s |" in text

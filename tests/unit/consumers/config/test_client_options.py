@@ -19,7 +19,8 @@ from tests.support.secure_store import certificate
 def test_client_options_are_plain_by_default() -> None:
     """Nothing about SASL or TLS is passed on when it is not asked for."""
     options = client_options(build(MOVIES).kafka)
-    assert set(options) == {"bootstrap_servers", "client_id", "security_protocol", "bootstrap_timeout_ms"}
+    names = {"bootstrap_servers", "client_id", "security_protocol", "bootstrap_timeout_ms", "kafka_client"}
+    assert set(options) == names
     assert options["client_id"] == "crosscurrent"  # quotas name it so
     assert options["bootstrap_timeout_ms"] < 10_000  # unreachable is told within 10 s
 

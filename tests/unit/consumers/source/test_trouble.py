@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 from consumers.config.schema import KafkaConfig
 from consumers.events.record import TopicPartition
@@ -12,8 +12,8 @@ from tests.support.clock import Clock
 A, B = ("events", 0), ("events", 1)
 
 
-def unanswered(*places: TopicPartition) -> Callable[[float], Iterable[TopicPartition]]:
-    return lambda _since: places
+def unanswered(*places: TopicPartition) -> Callable[[float], Mapping[TopicPartition, str]]:
+    return lambda _since: {place: f"broker {place[1]}" for place in places}
 
 
 def made() -> tuple[Trouble, Clock]:
@@ -29,12 +29,12 @@ def look(trouble: Trouble, clock: Clock, times: int, *places: TopicPartition) ->
 
 
 def test_silence_is_told_once_it_lasts() -> None:
-    """With the partitions and the seconds; an answer ends it."""
+    """With the partitions, the seconds and the brokers; an answer ends it."""
     trouble, clock = made()
     look(trouble, clock, int(SILENT_SECONDS) - 1, A, B)
     assert trouble.problem() is None
     look(trouble, clock, 2, B)
-    assert trouble.problem() == "Kafka has not answered for 5 s for events:1"
+    assert trouble.problem() == "Kafka has not answered for 5 s for events:1 (broker 1)"
     look(trouble, clock, 1)
     assert trouble.problem() is None
 

@@ -1,0 +1,36 @@
+"""Run `crosscurrent bench` on Apache Kafka: `python -m tests.bench.on_apache_kafka [ROWS] [OPTIONS of bench]`.
+
+It starts the broker whose jars CROSSCURRENT_KAFKA_LIBS names, and the schema registry if there is one beside them.
+Without the variable it measures on the embedded broker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from consumers.demo.embedded_servers import NotInstalledError
+from tests.support.apache_kafka import FULL_JAVA, VARIABLE, started_kafka
+from tests.support.registry import SchemaRegistry
+
+
+def main() -> None:
+    words: list[str] = []
+    with contextlib.ExitStack() as stack:
+        if os.environ.get(VARIABLE):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crosscurrent-bench-")))
+            kafka = stack.enter_context(started_kafka(folder, java=FULL_JAVA))
+            words += ["--kafka", kafka.bootstrap]
+            with contextlib.suppress(NotInstalledError):
+                words += ["--registry", stack.enter_context(SchemaRegistry()).url]
+        line = [sys.executable, "-m", "consumers.cli", "bench", *sys.argv[1:], *words]
+        code = subprocess.run(line, check=False).returncode
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
