@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from models.state.checkpoint import WriteFile, write_durably
+from models.state.durable_files import WriteFile, write_durably
 
 
 class CheckpointPolicy(msgspec.Struct, frozen=True):

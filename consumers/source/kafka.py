@@ -40,7 +40,6 @@ class KafkaSource:
     Items and requests to forget are read first, to the end they had at the start. Interactions follow. The topic of
     requests may be missing at first. It, and partitions added to any topic, are read as soon as they are seen. Only
     committed records count: an open transaction is the end of its partition.
-
     Records of `canary_topic` come among the others, from the topic's end at the start. Nothing waits for a canary;
     offsets, lag and identity leave canaries out. `canary_problem` says why there are none. client: makes consumers.
     """
@@ -296,8 +295,6 @@ class KafkaSource:
         return self._lost
 
     def close(self) -> None:
-        if self._watch is not None:
-            self._watch.close()
-        if self._commits is not None:
-            self._commits.close()
+        for thread in filter(None, (self._watch, self._commits)):
+            thread.close()
         self._consumer.close()

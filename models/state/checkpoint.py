@@ -14,9 +14,7 @@ the oldest of them. Nothing from before users were forgotten stays.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +25,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as save_tensors
 
+from models.state.durable_files import WriteFile, checksum, sync_folder, write_durably
 from models.state.merging import merged
 from models.state.snapshot import Snapshot, joined, snapshot
 
@@ -34,10 +33,6 @@ __all__ = ["CheckpointDirectory", "Manifest", "Snapshot", "UnusableError", "snap
 
 SCHEMA = 4
 KEEP = 3
-
-
-WriteFile = Callable[[Path, bytes], None]
-"""Writes one file; on return it is on disk. Raises OSError."""
 
 
 class Files(NamedTuple):
@@ -136,7 +131,7 @@ class CheckpointDirectory:
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        _sync_folder(self.path)
+        sync_folder(self.path)
         self._last = self.newest = sequence
         self._prune(keep)
         return final
@@ -159,8 +154,8 @@ class CheckpointDirectory:
                 shutil.rmtree(old)
         for name in INCREMENT:  # the manifest first
             (folder / name).unlink(missing_ok=True)
-        _sync_folder(folder)
-        _sync_folder(self.path)
+        sync_folder(folder)
+        sync_folder(self.path)
 
     def growth(self) -> Growth:
         """Return how much has been added since the newest whole state."""
@@ -185,7 +180,7 @@ class CheckpointDirectory:
             self._write_into(writing, WHOLE, taken, sequence)
             for name in reversed(WHOLE):  # the manifest last
                 (writing / name).rename(folder / name)
-                _sync_folder(folder)
+                sync_folder(folder)
         finally:
             shutil.rmtree(writing, ignore_errors=True)
 
@@ -252,7 +247,7 @@ class CheckpointDirectory:
             checksums[name] = hashlib.blake2b(data, digest_size=32).hexdigest()
         manifest = Manifest(sequence, SCHEMA, versions(), checksums, follows)
         self._write_file(folder / files.manifest, msgspec.json.encode(manifest))
-        _sync_folder(folder)
+        sync_folder(folder)
 
 
 def _manifest(folder: Path, files: Files) -> Manifest:
@@ -278,30 +273,9 @@ def _read(folder: Path, files: Files) -> tuple[Manifest, Any]:
 def _check(folder: Path, files: Files, manifest: Manifest) -> None:
     """Raise ValueError if a file is not the one that was written."""
     for name in (files.tensors, files.body):
-        if _checksum(folder / name) != manifest.checksums[name]:
+        if checksum(folder / name) != manifest.checksums[name]:
             raise ValueError(f"{name}: checksum differs from the manifest")
 
 
 def _size(folder: Path, files: Files) -> int:
     return sum((folder / name).stat().st_size for name in files if (folder / name).exists())
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file and return once it is on disk. Raises OSError."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

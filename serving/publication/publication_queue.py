@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from models.arm_comparison import ArmComparison
-from models.state.tracked_tables import full_state
 from serving.contract import Keys, Write
 from serving.publication.list_index import ListIndex
 from serving.publication.list_queue import ListQueue
@@ -184,8 +183,6 @@ class PublicationQueue:
         """Return whether the list of a user who did something has waited for too long."""
         return self._lists.overdue()
 
-    # What to write
-
     def collect(self, spare: Callable[[], bool]) -> Iterable[Write]:
         """Yield writes, most urgent first. Lists are built while `spare()` returns True.
 
@@ -265,11 +262,6 @@ class PublicationQueue:
         yield self._builder.meta(now_ms)
 
     # State
-
-    def state(self, unconfirmed: list[str]) -> dict[str, Any]:
-        """Return a copy of the state: everything that a later call can read."""
-        state: dict[str, Any] = full_state(self.live(unconfirmed))
-        return state
 
     def live(self, unconfirmed: list[str]) -> dict[str, Any]:
         """Return the state by reference. It has no users without a row: the id of a forgotten user must not stay.

@@ -13,8 +13,9 @@ import numpy as np
 from consumers.events.record import Offsets
 from consumers.service.checkpoint_policy import CheckpointPolicy
 from consumers.service.checkpoint_writer import Checkpointer
-from models.state.checkpoint import INCREMENT, CheckpointDirectory, write_durably
+from models.state.checkpoint import INCREMENT, CheckpointDirectory
 from models.state.dirty_keys import DirtyKeys
+from models.state.durable_files import write_durably
 from models.state.tracked_tables import Checkpointed, Rows
 from tests.support.clock import Clock
 

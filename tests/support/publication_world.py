@@ -8,6 +8,7 @@ from models.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.state.snapshot import snapshot
+from models.state.tracked_tables import full_state
 from serving.contract import Keys, Write, decode_list
 from serving.publication.publication_queue import PublicationQueue
 from serving.publication.record_builder import ListOptions
@@ -64,7 +65,7 @@ class World:
 
     def restarted(self) -> World:
         """Return the world of a new process with this state. The store stays."""
-        state = decoded(snapshot({"arms": self.arms.state(), "outbox": self.queue.state([])}))
+        state = decoded(snapshot({"arms": self.arms.state(), "outbox": full_state(self.queue.live([]))}))
         other = World()
         other.arms.load(state["arms"])
         other.queue.load(state["outbox"])

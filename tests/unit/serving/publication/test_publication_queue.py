@@ -6,6 +6,7 @@ import numpy as np
 
 from models.state.merging import merged
 from models.state.snapshot import snapshot
+from models.state.tracked_tables import full_state
 from serving.contract import Write
 from tests.support.publication_world import TTL, World, keys
 from tests.support.states import decoded, differences
@@ -124,16 +125,18 @@ def test_lists_are_rewritten_before_they_expire(world: World) -> None:
 def test_unconfirmed_keys_are_published_first_on_start(world: World) -> None:
     """Keys that the store has not acknowledged come back as their items, and their users who still have a row."""
     world.event("b}ob", "m5")
-    state = world.queue.state(
-        [
-            "cc:user:{ann}",
-            "cc:rec:{b}ob}:books",
-            "cc:rec:{cem}:movies",
-            "cc:user:{left}",
-            "cc:item:movies:m:1",
-            "cc:meta",
-            "cc:domain:books",
-        ]
+    state = full_state(
+        world.queue.live(
+            [
+                "cc:user:{ann}",
+                "cc:rec:{b}ob}:books",
+                "cc:rec:{cem}:movies",
+                "cc:user:{left}",
+                "cc:item:movies:m:1",
+                "cc:meta",
+                "cc:domain:books",
+            ]
+        )
     )
     assert state["users"] == ["ann", "b}ob", "cem"]
     assert ["movies", "m:1"] in state["items"]
@@ -153,7 +156,7 @@ def test_state_round_trips(world: World) -> None:
     world.event("bob", "m5")
     world.item("m6", removed=True, available=False)
     again = world.restarted()
-    one, two = world.queue.state([]), again.queue.state([])
+    one, two = full_state(world.queue.live([])), full_state(again.queue.live([]))
     assert (one["users"], one["items"]) == (two["users"], two["items"])
     for name, rows in one["on_lists"].items():
         assert np.array_equal(rows, two["on_lists"][name])
@@ -169,7 +172,7 @@ def test_what_forgetting_clears_is_in_the_next_increment(world: World) -> None:
     world.queue.forget_user("ann", row)
     after = merged(before, [decoded(snapshot(world.queue.live([]), increment=True))])
     assert not after["on_lists"]["movies"][row].any()
-    assert differences(decoded(snapshot(world.queue.state([]))), after) == []
+    assert differences(decoded(snapshot(full_state(world.queue.live([])))), after) == []
 
 
 def test_a_domain_may_be_kept_to_itself(world: World) -> None:
