@@ -295,6 +295,7 @@ class KafkaSource:
         return self._lost
 
     def close(self) -> None:
-        for thread in filter(None, (self._watch, self._commits)):
-            thread.close()
+        for thread in (self._watch, self._commits):
+            if thread is not None:
+                thread.close()
         self._consumer.close()
