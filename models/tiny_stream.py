@@ -8,8 +8,8 @@ from itertools import islice
 import numpy as np
 
 from models.adaptation.challengers import CHALLENGERS
-from models.arm_comparison import ArmComparison
-from models.explanation import explain
+from models.arms.arm_comparison import ArmComparison
+from models.arms.explanation import explain
 from models.schema import Domain, Interaction, Item, Kind
 from models.settings import LearningSettings
 from models.state.snapshot import snapshot

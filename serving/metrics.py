@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from models.arm_selector import ARMS, ArmSelector
+from models.arms.arm_selector import ARMS, ArmSelector
 from models.assessment.prequential import Prequential
 
 disable_created_metrics()  # type: ignore[no-untyped-call]

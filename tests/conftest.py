@@ -13,14 +13,14 @@ import redis
 
 from consumers.demo.embedded_servers import Broker, NotInstalledError, Server, Store
 from models.warm_up import warm
-from tests.support.apache_kafka import Address, ApacheKafka, started_kafka
-from tests.support.brokers import BROKERS, bootstrap_of
-from tests.support.registry import registry  # noqa: F401  a fixture
-from tests.support.shared_kafka import shared_kafka
+from tests.support.kafka.apache_kafka import Address, ApacheKafka, started_kafka
+from tests.support.kafka.brokers import BROKERS, bootstrap_of
+from tests.support.kafka.shared_kafka import shared_kafka
+from tests.support.log.registry import registry  # noqa: F401  a fixture
 
 if TYPE_CHECKING:
-    from tests.support.publishing import Watched
-    from tests.support.service_world import World
+    from tests.support.service.service_world import World
+    from tests.support.store.publishing import Watched
 
 _COUNTER = itertools.count()
 
@@ -162,7 +162,7 @@ def own_store(missing: Missing) -> Iterator[Server]:
 @pytest.fixture
 def watched(redis_url: str) -> Iterator[Watched]:
     """A publisher on a real store, which tells what it wrote."""
-    from tests.support.publishing import Watched
+    from tests.support.store.publishing import Watched
 
     made = Watched(redis_url)
     made.publisher.start()
@@ -189,7 +189,7 @@ def world(
 
 
 def _world(folder: Path, bootstrap: str, url: str, prefix: str) -> Iterator[World]:
-    from tests.support.service_world import World  # kafka-python warns before the filters are set
+    from tests.support.service.service_world import World  # kafka-python warns before the filters are set
 
     made = World(folder, bootstrap, url, prefix)
     yield made

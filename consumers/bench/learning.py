@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from consumers.bench.parts.stream import Stream
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from models.schema import Interaction
 from models.settings import LearningSettings
 from models.text.encoder import load_encoder

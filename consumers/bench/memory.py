@@ -13,7 +13,7 @@ from consumers.bench.learning import learn, make_arms
 from consumers.bench.parts.sizes import table_bytes
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from models.threads import use_one_thread
 from serving.contract import Keys
 from serving.publication.publication_queue import PublicationQueue

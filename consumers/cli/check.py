@@ -146,8 +146,8 @@ def _check_checkpoints(settings: Settings) -> Finding:
         return Finding(
             "checkpoints", False, f"{path.resolve()}: {error.strerror}: make it writable or set another"
         )
-    from consumers.service.saved_state import check_owner  # noqa: PLC0415  (loads torch)
-    from models.arm_comparison import ArmComparison  # noqa: PLC0415
+    from consumers.service.saving.saved_state import check_owner  # noqa: PLC0415  (loads torch)
+    from models.arms.arm_comparison import ArmComparison  # noqa: PLC0415
     from models.state.checkpoint import CheckpointDirectory, UnusableError  # noqa: PLC0415
 
     try:

@@ -12,12 +12,12 @@ from rich.table import Table
 from consumers.config.schema import Settings
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.decode import FUTURE_LIMIT_MS
-from consumers.service.saved_state import check_owner
+from consumers.service.saving.saved_state import check_owner
 from consumers.terminal import log
 from consumers.terminal.plain_text import joined, plain
-from models.arm_comparison import ArmComparison
-from models.arm_selector import Arm
-from models.explanation import Explanation, explain
+from models.arms.arm_comparison import ArmComparison
+from models.arms.arm_selector import Arm
+from models.arms.explanation import Explanation, explain
 from models.state.checkpoint import CheckpointDirectory, UnusableError
 
 MADE_BY: dict[Arm, str] = {

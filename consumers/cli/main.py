@@ -10,15 +10,15 @@ from typing import Any
 import click
 import structlog
 
-from consumers.cli.bench import bench
 from consumers.cli.dead_letters import dead_letters
-from consumers.cli.demo import demo
-from consumers.cli.evaluate import evaluate
 from consumers.cli.forget import forget
 from consumers.cli.options import CONFIG, JSON, NEEDED_CONFIG, write_json
-from consumers.cli.pretrain import pretrain
-from consumers.cli.replay import replay
-from consumers.cli.simulate import simulate
+from consumers.cli.streams.bench import bench
+from consumers.cli.streams.demo import demo
+from consumers.cli.streams.evaluate import evaluate
+from consumers.cli.streams.pretrain import pretrain
+from consumers.cli.streams.replay import replay
+from consumers.cli.streams.simulate import simulate
 from consumers.config.loader import load
 from consumers.errors import BUG, USAGE, Stop
 from consumers.terminal import log, output

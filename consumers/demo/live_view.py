@@ -15,7 +15,7 @@ from rich.text import Text
 
 from consumers.service.service import Service
 from consumers.service.telemetry import line
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from models.assessment.prequential import NDCG_LOSS, RMSE
 
 LINE_SECONDS = 5.0

@@ -14,7 +14,7 @@ from consumers.erasure.mark_index import Mark, MarkIndex
 from consumers.erasure.requests import ErasureRequests
 from consumers.events.decode import Forget
 from consumers.events.deduplication import DedupWindow
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from serving.publication.publication_queue import PublicationQueue
 from serving.store.key_scan import UserKeyScan
 from serving.store.redis_writer import Publisher

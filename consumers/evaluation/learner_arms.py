@@ -9,9 +9,9 @@ from consumers.config.schema import Settings
 from consumers.evaluation.dataset import Data, Vectors
 from consumers.evaluation.predictions import STRATEGY_ARMS, TOP, WARM_UP_SHARE, ArmOutcome
 from consumers.evaluation.workers import Tell
-from models.facts import ScoredEvent
-from models.learner import Learner
-from models.micro_batches import micro_batches
+from models.learning.facts import ScoredEvent
+from models.learning.learner import Learner
+from models.learning.micro_batches import micro_batches
 from models.signals.registry import PLACES
 
 SIGNAL_ARMS = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from consumers.evaluation.metrics import ndcg, on_grid
 from consumers.evaluation.predictions import TOP, ArmOutcome
-from models.learner import Learner
+from models.learning.learner import Learner
 from models.schema import Interaction
 
 Figures = dict[str, float | int | None]

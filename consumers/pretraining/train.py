@@ -15,8 +15,8 @@ from rich.progress import Progress
 from consumers.pretraining.holdout import Figures, grid_of, measure
 from consumers.service.pipeline import Pipeline
 from consumers.service.text_encoding import encode
-from models.arm_comparison import ArmComparison
-from models.micro_batches import micro_batches
+from models.arms.arm_comparison import ArmComparison
+from models.learning.micro_batches import micro_batches
 from models.schema import Interaction, Item
 from models.text.encoder import TextEncoder
 

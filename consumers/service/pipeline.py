@@ -18,17 +18,17 @@ from consumers.events.deduplication import DedupWindow
 from consumers.events.record import Offsets
 from consumers.formats.topic_reader import decoder_of
 from consumers.service.canary import Canaries
-from consumers.service.checkpoint_writer import Checkpointer
-from consumers.service.intake_stage import Intake, IntakeStage
-from consumers.service.learning_stage import Learned, LearningStage
-from consumers.service.microbatch import Batch
-from consumers.service.publish_stage import Published, PublishStage
-from consumers.service.save_stage import SaveStage
-from consumers.service.saved_state import check_owner, of_domains
+from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.saved_state import check_owner, of_domains
+from consumers.service.stages.intake_stage import Intake, IntakeStage
+from consumers.service.stages.learning_stage import Learned, LearningStage
+from consumers.service.stages.microbatch import Batch
+from consumers.service.stages.publish_stage import Published, PublishStage
+from consumers.service.stages.save_stage import SaveStage
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding, restore
 from consumers.source.protocol import Source
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from models.state.tracked_tables import Checkpointed
 from serving.metrics import Metrics
 from serving.publication.publication_queue import PublicationQueue

@@ -15,8 +15,8 @@ from consumers.config.schema import Settings
 from consumers.dead_letters.kafka_sink import KafkaSink
 from consumers.errors import BUG, Stop
 from consumers.service.canary import Canaries
-from consumers.service.checkpoint_policy import CheckpointPolicy
-from consumers.service.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpoint_policy import CheckpointPolicy
+from consumers.service.saving.checkpoint_writer import Checkpointer
 from consumers.service.text_encoding import ThreadEncoding
 from consumers.service.wiring import Ends, wired
 from consumers.source.kafka import KafkaSource

@@ -16,7 +16,7 @@ from consumers.source.protocol import Source
 from models.adaptation.actions import Action
 from models.adaptation.adaptation_loop import Notice
 from models.adaptation.drift_detectors import Detector
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from models.assessment.paired_test import Outcome
 from models.schema import Kind
 from models.transfer.strategies import STRATEGIES

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
 from consumers.service.canary import Canaries
-from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.pipeline import Parts, Pipeline
+from consumers.service.saving.checkpoint_writer import Checkpointer
 from consumers.service.text_encoding import Encoding
 from consumers.source.protocol import Source
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from serving.contract import Keys
 from serving.metrics import Metrics
 from serving.publication.publication_queue import PublicationQueue

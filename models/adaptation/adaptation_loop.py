@@ -14,8 +14,8 @@ from models.adaptation.challengers import CHALLENGERS, Challenger, outcome
 from models.adaptation.drift_detectors import Detector, DriftDetectors
 from models.assessment.paired_test import Outcome
 from models.assessment.prequential import ndcg_losses
-from models.facts import Facts
-from models.learner import Learner
+from models.learning.facts import Facts
+from models.learning.learner import Learner
 from models.ranking.proposal import FULL
 from models.schema import Interaction
 from models.state.tracked_tables import Checkpointed

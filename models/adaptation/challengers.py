@@ -11,8 +11,8 @@ import numpy as np
 from models.adaptation.actions import Action
 from models.assessment.paired_test import Outcome, PairedTest
 from models.assessment.prequential import ndcg_losses
-from models.facts import Facts
-from models.learner import Learner
+from models.learning.facts import Facts
+from models.learning.learner import Learner
 from models.rating.bias import PRIOR_STRENGTH, BiasRegression, inputs, kind
 from models.rating.events import totals
 from models.schema import Interaction

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from serving.contract import Keys, Write
 from serving.publication.list_index import ListIndex
 from serving.publication.list_queue import ListQueue

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from models.arm_comparison import ArmComparison
-from models.item_views import item_views
+from models.arms.arm_comparison import ArmComparison
+from models.learning.item_views import item_views
 from models.ranking.recommendation import Recommendation
 from serving.contract import (
     RECORD_VERSION,

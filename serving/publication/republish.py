@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from models.tables.catalogue import grown
 from models.tables.id_table import IdTable
 from serving.contract import Keys

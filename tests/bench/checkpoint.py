@@ -28,8 +28,8 @@ from consumers.bench.parts.timing import Timed
 from consumers.erasure.eraser import Forgetting
 from consumers.events.decode import Forget
 from consumers.events.deduplication import DedupWindow
-from consumers.service.checkpoint_writer import Checkpointer
-from models.arm_comparison import ArmComparison
+from consumers.service.saving.checkpoint_writer import Checkpointer
+from models.arms.arm_comparison import ArmComparison
 from models.network.search.strategy_search import StrategySearch
 from models.schema import Interaction
 from models.state.checkpoint import CheckpointDirectory

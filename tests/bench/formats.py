@@ -29,9 +29,9 @@ from consumers.terminal import log
 from models.schema import Interaction
 from models.threads import use_one_thread
 from tests.support.doubles import ListSource
-from tests.support.formats import NOW, avro, protobuf
-from tests.support.pipelines import list_pipeline
-from tests.support.registry import avro_body, framed, record
+from tests.support.log.formats import NOW, avro, protobuf
+from tests.support.log.registry import avro_body, framed, record
+from tests.support.service.pipelines import list_pipeline
 
 EVENTS, ROUNDS = 2_000, 40
 LOOP_EVENTS, LOOP_ROUNDS = 8_000, 9

@@ -14,8 +14,8 @@ import tempfile
 from pathlib import Path
 
 from consumers.demo.embedded_servers import NotInstalledError
-from tests.support.apache_kafka import FULL_JAVA, VARIABLE, started_kafka
-from tests.support.registry import SchemaRegistry
+from tests.support.kafka.apache_kafka import FULL_JAVA, VARIABLE, started_kafka
+from tests.support.log.registry import SchemaRegistry
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 import redis
 
 from consumers.demo.embedded_servers import Store
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.threads import use_one_thread

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults import Watch
-from tests.support.running import wait_for
-from tests.support.service_world import World
+from tests.support.service.faults import Watch
+from tests.support.service.running import wait_for
+from tests.support.service.service_world import World
 
 pytestmark = pytest.mark.timeout(400)  # several starts, on a machine that may be busy
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from consumers.kafka_client.topics import create_topics
-from tests.support.running import Running, wait_for
-from tests.support.service_world import DOMAINS, World
+from tests.support.service.running import Running, wait_for
+from tests.support.service.service_world import DOMAINS, World
 
 
 def test_events_in_at_kafka_come_out_as_recommendations_at_redis(world_on_each_store: World) -> None:

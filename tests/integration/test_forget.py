@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.running import wait_for
-from tests.support.service_world import World
+from tests.support.service.running import wait_for
+from tests.support.service.service_world import World
 
 USER = "forget-me-please"
 

@@ -18,7 +18,7 @@ from consumers.config.loader import build
 from serving.http.health import HealthServer
 from serving.metrics import Metrics
 from serving.worker import ThreadFailed
-from tests.support.running import wait_for
+from tests.support.service.running import wait_for
 
 
 class Service:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.killing import Storm
-from tests.support.service_world import World
+from tests.support.service.killing import Storm
+from tests.support.service.service_world import World
 
 pytestmark = pytest.mark.timeout(400)  # several starts, on a machine that may be busy
 

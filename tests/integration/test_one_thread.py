@@ -18,7 +18,7 @@ from consumers.config.schema import Settings
 from consumers.connections import connect_source, connect_store
 from consumers.demo.live_view import View
 from consumers.service.service import Service
-from tests.support.running import wait_for
+from tests.support.service.running import wait_for
 
 
 class Watched:

@@ -18,9 +18,9 @@ from typing import Any, NoReturn
 import pytest
 
 from consumers.demo.embedded_servers import NotInstalledError, Server, Store
-from tests.support.running import wait_for
-from tests.support.scraping import Prometheus
-from tests.support.service_world import World
+from tests.support.service.running import wait_for
+from tests.support.service.scraping import Prometheus
+from tests.support.service.service_world import World
 
 DASHBOARDS = Path(__file__).parents[2] / "deploy" / "grafana" / "dashboards"
 VARIABLES = {"$job": "crosscurrent", "$domain": ".*", "$stage": ".*", "$__rate_interval": "1m"}

@@ -12,9 +12,9 @@ import redis
 from consumers.demo.embedded_servers import free_port
 from serving.pseudonyms import Pseudonyms
 from serving.reader import Reader
-from tests.support.running import wait_for
-from tests.support.secure_store import PASSWORD, USER, SecureStore
-from tests.support.service_world import World
+from tests.support.service.running import wait_for
+from tests.support.service.service_world import World
+from tests.support.store.secure_store import PASSWORD, USER, SecureStore
 
 KEY = "the-owners-own-privacy-key"
 WRONG = "wrong-horse-of-another"

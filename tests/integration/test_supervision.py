@@ -14,7 +14,7 @@ from consumers.errors import BUG
 from consumers.service.service import Service
 from consumers.service.text_encoding import ThreadEncoding
 from models.state.checkpoint import CheckpointDirectory
-from tests.support.service_world import World
+from tests.support.service.service_world import World
 
 EVENTS = 60
 PATIENCE = 40.0

@@ -13,7 +13,7 @@ import pytest
 from consumers.cli.explain import run_explain
 from consumers.cli.main import write_json
 from consumers.config.schema import CheckpointConfig, DomainConfig, Settings
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction, Item
 from models.settings import LearnerSettings, LearningSettings, RankerSettings
 from models.state.checkpoint import CheckpointDirectory, snapshot

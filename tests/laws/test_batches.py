@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from models.arm_comparison import ArmComparison
-from models.event_scorer import resolved
-from models.facts import Facts
-from models.learner import Learner
+from models.arms.arm_comparison import ArmComparison
+from models.learning.event_scorer import resolved
+from models.learning.facts import Facts
+from models.learning.learner import Learner
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.signals.registry import PLACES
 from models.state.merging import merged
 from models.state.snapshot import snapshot
 from models.tables.event_rings import Done
-from tests.support.states import decoded, differences
+from tests.support.learners.states import decoded, differences
 
 torch.set_num_threads(1)
 

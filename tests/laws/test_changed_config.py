@@ -12,14 +12,14 @@ from structlog.testing import capture_logs
 from consumers.config.loader import build
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.record import Record
-from consumers.service.checkpoint_policy import CheckpointPolicy
-from consumers.service.checkpoint_writer import Checkpointer
 from consumers.service.pipeline import Pipeline
+from consumers.service.saving.checkpoint_policy import CheckpointPolicy
+from consumers.service.saving.checkpoint_writer import Checkpointer
 from tests.support.clock import Clock
 from tests.support.doubles import ListSource
-from tests.support.one_log import BATCH, LOG, run_out
-from tests.support.pipelines import list_pipeline
-from tests.support.states import differences
+from tests.support.learners.states import differences
+from tests.support.log.one_log import BATCH, LOG, run_out
+from tests.support.service.pipelines import list_pipeline
 
 torch.set_num_threads(1)
 

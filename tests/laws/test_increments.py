@@ -13,8 +13,8 @@ import models.transfer.strategies
 from models.state.checkpoint import INCREMENT, WHOLE, CheckpointDirectory
 from models.state.snapshot import mark_clean, snapshot
 from tests.support.doubles import ListSource
-from tests.support.one_log import LOG, pipeline, run_out
-from tests.support.states import decoded, differences
+from tests.support.learners.states import decoded, differences
+from tests.support.log.one_log import LOG, pipeline, run_out
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import torch
 from models.adaptation.actions import plan
 from models.adaptation.adaptation_loop import Notice
 from models.adaptation.challengers import FreshBias, ShorterMemory
-from models.arm_comparison import ArmComparison
-from models.learner import Learner
+from models.arms.arm_comparison import ArmComparison
+from models.learning.learner import Learner
 from models.schema import Domain, Interaction
 from models.settings import AdaptationSettings, LearningSettings
 from models.signals.registry import NAMES
-from tests.support.states import differences, read_back
+from tests.support.learners.states import differences, read_back
 
 torch.set_num_threads(1)
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from consumers.dead_letters.sink import DeadLetter
 from consumers.events.record import Record
 from models.state.snapshot import snapshot
-from tests.support.checkpointers import always_due
 from tests.support.clock import Clock
 from tests.support.doubles import Abort, ListSink, ListSource
-from tests.support.one_log import LOG, pipeline, run_out
-from tests.support.states import decoded, differences
+from tests.support.learners.checkpointers import always_due
+from tests.support.learners.states import decoded, differences
+from tests.support.log.one_log import LOG, pipeline, run_out
 
 
 @pytest.fixture(scope="module")

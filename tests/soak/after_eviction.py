@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from models.arm_comparison import ArmComparison
-from models.learner import Learner
+from models.arms.arm_comparison import ArmComparison
+from models.learning.learner import Learner
 from models.rating.events import RatingParts
 from models.schema import Interaction, Item
 from models.state.snapshot import table_bytes

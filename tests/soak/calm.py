@@ -27,7 +27,7 @@ from tests.soak import held
 from tests.soak.soak import Soak, options_of, tell
 from tests.soak.steady_feed import Partitions
 from tests.soak.timeline import FRESH_SECONDS, FRESH_SHARE, freshness
-from tests.support.brokers import started_broker
+from tests.support.kafka.brokers import started_broker
 
 PARTITIONS = Partitions(4, busy=2)
 OPEN = 2

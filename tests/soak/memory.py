@@ -34,7 +34,7 @@ from consumers.config.loader import build
 from consumers.config.schema import Settings
 from consumers.demo.embedded_servers import Store
 from consumers.events.record import Offsets
-from consumers.service.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpoint_writer import Checkpointer
 from consumers.service.wiring import Ends, wired
 from models.signals.covisitation import SWEEP
 from models.text.encoder import HashingEncoder
@@ -45,8 +45,8 @@ from serving.store.redis_store import open_store
 from serving.store.redis_writer import Publisher
 from tests.soak.after_eviction import evicted_item_returns, evicted_user_returns, scoring_creates_nothing
 from tests.soak.endless_stream import TARGET, Stream
-from tests.support.checkpointers import INCREMENTS
 from tests.support.doubles import ListSink, SyncEncoding
+from tests.support.learners.checkpointers import INCREMENTS
 
 SAMPLES = 200
 CHECKPOINTS = 3

@@ -15,7 +15,7 @@ from consumers.config.loader import load
 from consumers.kafka_client.topics import create_topics
 from tests.soak import held
 from tests.soak.steady_feed import DOMAINS, Feed, Partitions
-from tests.support.running import Running, wait_for
+from tests.support.service.running import Running, wait_for
 
 START_SECONDS = 300.0
 """Seconds for a start, which reads the whole catalogue first. The machine may be busy."""

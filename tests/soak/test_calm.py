@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.soak.calm import run
-from tests.support.brokers import BROKERS, bootstrap_of
+from tests.support.kafka.brokers import BROKERS, bootstrap_of
 
 MINUTES, RATE = {"apache": 10.0, "embedded": 2.0}, 200.0
 

@@ -28,9 +28,9 @@ from consumers.events.record import TopicPartition
 from tests.soak.soak import Soak, options_of, tell
 from tests.soak.steady_feed import Partitions
 from tests.soak.timeline import FRESH_SECONDS, Sample, Timeline
-from tests.support.apache_kafka import ApacheBroker, ApacheKafka, started_kafka
-from tests.support.quorum import Led, Quorum
-from tests.support.scraping import Prometheus
+from tests.support.kafka.apache_kafka import ApacheBroker, ApacheKafka, started_kafka
+from tests.support.kafka.quorum import Led, Quorum
+from tests.support.service.scraping import Prometheus
 
 PARTITIONS = Partitions(6, busy=6)
 TOLD_SECONDS, READY_SECONDS, FRESH_AGAIN_SECONDS = 10.0, 10.0, 3.0

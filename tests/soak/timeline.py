@@ -7,7 +7,7 @@ import time
 from itertools import pairwise
 from typing import NamedTuple
 
-from tests.support.running import Running
+from tests.support.service.running import Running
 
 FRESH_SECONDS, FRESH_SHARE = 1.0, 0.99
 EVERY_SECONDS = 0.5

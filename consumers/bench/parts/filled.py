@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.arm_comparison import ArmComparison
-from models.learner import Learner
+from models.arms.arm_comparison import ArmComparison
+from models.learning.learner import Learner
 from models.rating.user_taste import advance_taste
 from models.schema import Domain, Interaction
 from models.settings import LearningSettings

@@ -8,7 +8,7 @@ from typing import Any
 from consumers.bench.parts.filled import DOMAINS, filled
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed, peak_gb
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from models.state.checkpoint import CheckpointDirectory, snapshot
 from models.threads import use_one_thread
 from serving.publication.publication_queue import PublicationQueue

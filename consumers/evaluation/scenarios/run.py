@@ -19,9 +19,9 @@ from consumers.events.record import Record
 from consumers.simulator.event_stream import Simulator, item_id, user_id
 from consumers.simulator.world_settings import WorldSettings
 from models.adaptation.adaptation_loop import Notice
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from models.assessment.prequential import NDCG_LOSS, Prequential, ndcg_losses
-from models.learner import Learner
+from models.learning.learner import Learner
 from models.ranking.proposal import POPULARITY_ALONE
 from models.schema import Domain, Interaction, Item
 from models.text.encoder import load_encoder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from models.learner import Learner
-from tests.support import learner_stream
+from models.learning.learner import Learner
+from tests.support.learners import learner_stream
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 def test_nothing_is_left_to_compile() -> None:
     """Learning in batches of several sizes, a state from disk, and lists read every kernel from the cache."""
     warm()
-    command = [sys.executable, "-m", "tests.support.compiled_later"]
+    command = [sys.executable, "-m", "tests.support.learners.compiled_later"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     assert found["compiled"] == []

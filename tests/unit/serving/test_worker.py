@@ -16,7 +16,7 @@ from consumers.source.topic_watch import TopicWatch
 from serving.contract import Keys
 from serving.store.key_scan import UserKeyScan
 from serving.worker import ThreadFailed, Worker
-from tests.support.running import wait_for
+from tests.support.service.running import wait_for
 
 PATIENCE = 20.0
 

@@ -9,7 +9,7 @@ import numpy as np
 from consumers.bench.learning import learn
 from consumers.bench.memory import figures
 from consumers.bench.parts.sizes import KINDS, kind_of, reachable_bytes, table_bytes
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction
 from models.state.tracked_tables import parts
 from serving.contract import Keys

@@ -13,7 +13,7 @@ from consumers.config.loader import build
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.tls import TlsFileError
 from tests.support.configs import MOVIES
-from tests.support.secure_store import certificate
+from tests.support.store.secure_store import certificate
 
 
 def test_client_options_are_plain_by_default() -> None:

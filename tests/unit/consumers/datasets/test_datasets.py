@@ -18,7 +18,7 @@ import pytest
 from consumers.datasets.options import ReadOptions
 from consumers.datasets.problems import BadRow, TableError
 from consumers.datasets.table_file import TableFile
-from tests.support.scanning import decoded, read
+from tests.support.store.scanning import decoded, read
 
 NOON = 1_700_000_000_000
 

@@ -20,7 +20,7 @@ import pytest
 
 from consumers.datasets.options import Meaning, ReadOptions
 from consumers.datasets.problems import TableError
-from tests.support.scanning import scanned, sent_of
+from tests.support.store.scanning import scanned, sent_of
 
 SECONDS = 1_700_000_000
 SKIP = Meaning("skip")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from consumers.datasets.table_file import TableFile
-from tests.support.scanning import decoded, read
+from tests.support.store.scanning import decoded, read
 
 NOON = 1_700_000_000_000
 

@@ -14,7 +14,7 @@ from consumers.cli.main import _run, cli
 from consumers.config.loader import load
 from consumers.datasets.options import ReadOptions, parse_columns, parse_range, parse_types
 from tests.support.paths import USER_FILES
-from tests.support.scanning import scanned, sent_of
+from tests.support.store.scanning import scanned, sent_of
 
 FILES = USER_FILES
 CONFIG = """

@@ -11,9 +11,9 @@ import pytest
 
 from consumers.config.loader import build
 from consumers.events.record import Offsets, Record
-from tests.support.checkpointers import always_due
 from tests.support.doubles import ListSink, ListSource
-from tests.support.pipelines import clocks_of, list_pipeline
+from tests.support.learners.checkpointers import always_due
+from tests.support.service.pipelines import clocks_of, list_pipeline
 
 SETTINGS = build({"domains": {"movies": {}}, "intake": {"batch_events": 10, "network_events": 10_000}})
 T0 = 1_700_000_000_000

@@ -12,7 +12,7 @@ from consumers.errors import Stop
 from consumers.events.record import Record
 from consumers.service.pipeline import Pipeline
 from tests.support.doubles import ListSink, ListSource
-from tests.support.pipelines import list_pipeline
+from tests.support.service.pipelines import list_pipeline
 
 GOOD = b'{"type":"click","user_id":"u","item_id":"i"}'
 SETTINGS = build({"domains": {"movies": {}}, "intake": {"batch_events": 16, "max_consecutive_invalid": 40}})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from consumers.service.checkpoint_policy import CheckpointPolicy
+from consumers.service.saving.checkpoint_policy import CheckpointPolicy
 from models.state.checkpoint import CheckpointDirectory
-from tests.support.checkpointers import always_due, wait_for_compaction
-from tests.support.erasure_world import MARK, START, USER, World, event, forget
-from tests.support.states import differences, read_back
+from tests.support.learners.checkpointers import always_due, wait_for_compaction
+from tests.support.learners.states import differences, read_back
+from tests.support.service.erasure_world import MARK, START, USER, World, event, forget
 
 
 def test_checkpoints_from_before_are_deleted(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from consumers.erasure.eraser import Forgetting
 from consumers.events.record import Record
 from models.state.snapshot import snapshot
 from serving.pseudonyms import Pseudonyms
-from tests.support.erasure_world import MARK, START, USER, World, event, forget, settings
-from tests.support.states import decoded
+from tests.support.learners.states import decoded
+from tests.support.service.erasure_world import MARK, START, USER, World, event, forget, settings
 
 
 def test_no_byte_of_the_state_names_a_forgotten_user() -> None:

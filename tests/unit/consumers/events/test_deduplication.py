@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from consumers.events.deduplication import DedupWindow
 from models.state.merging import merged
 from models.state.snapshot import mark_clean, snapshot
-from tests.support.states import decoded, differences
+from tests.support.learners.states import decoded, differences
 
 
 @settings(max_examples=100, deadline=None)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from consumers.events.decode import Decoded, Skipped
 from consumers.events.rejection import Rejection
 from models.schema import Interaction, Item
-from tests.support.formats import AVRO_EVENT, PROTOBUF_EVENT, Topic, avro, protobuf
-from tests.support.registry import framed
+from tests.support.log.formats import AVRO_EVENT, PROTOBUF_EVENT, Topic, avro, protobuf
+from tests.support.log.registry import framed
 
 ROW: dict[str, Any] = {
     "fields": {"user_id": "uid", "item_id": "sku", "value": "stars"},

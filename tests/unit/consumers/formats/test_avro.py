@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from models.schema import Interaction, Item
-from tests.support.formats import AVRO_EVENT, NOW, KnownSchemas, Topic, avro
-from tests.support.registry import avro_body, framed, record
+from tests.support.log.formats import AVRO_EVENT, NOW, KnownSchemas, Topic, avro
+from tests.support.log.registry import avro_body, framed, record
 
 FIELDS = {"user_id": "uid", "item_id": "sku", "value": "stars"}
 CONFIG: dict[str, Any] = {"format": "avro", "fields": FIELDS, "defaults": {"type": "rating"}}

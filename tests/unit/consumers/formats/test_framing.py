@@ -6,7 +6,7 @@ import pytest
 
 from consumers.events.rejection import Rejected
 from consumers.formats.framing import message_index, schema_id
-from tests.support.formats import Topic
+from tests.support.log.formats import Topic
 
 
 def test_the_id() -> None:

@@ -10,7 +10,7 @@ import pytest
 from consumers.events.decode import Skipped
 from consumers.events.rejection import Rejection
 from models.schema import Interaction, Item
-from tests.support.formats import NOW, Topic
+from tests.support.log.formats import NOW, Topic
 
 RENAMED: dict[str, Any] = {
     "fields": {"user_id": "uid", "item_id": "sku", "value": "stars"},

@@ -10,8 +10,8 @@ from google.protobuf import message_factory
 from consumers.formats import protobuf as body
 from consumers.formats.schemas import UnusableSchema
 from models.schema import Interaction, Item
-from tests.support.formats import NOW, PROTOBUF_EVENT, Topic, protobuf
-from tests.support.registry import framed
+from tests.support.log.formats import NOW, PROTOBUF_EVENT, Topic, protobuf
+from tests.support.log.registry import framed
 
 CONFIG: dict[str, Any] = {
     "format": "protobuf",

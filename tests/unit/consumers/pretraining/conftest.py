@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pretrained import make_world
+from tests.support.learners.pretrained import make_world
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from consumers.pretraining.options import PretrainOptions
 from consumers.pretraining.run import run_pretrain
 from consumers.service.offline import offline_pipeline
 from models.state.checkpoint import CheckpointDirectory
-from tests.support.pretrained import config, pretrain, rows_of, write_rows
+from tests.support.learners.pretrained import config, pretrain, rows_of, write_rows
 
 
 def test_a_folder_with_a_checkpoint_is_refused_unless_forced(small: Path) -> None:
@@ -63,7 +63,7 @@ def test_what_cannot_be_used_is_one_line(small: Path) -> None:
 
 def test_a_folder_in_use_is_refused(small: Path) -> None:
     """Exit code 4: a service holds the lock."""
-    from consumers.service.checkpoint_writer import Checkpointer
+    from consumers.service.saving.checkpoint_writer import Checkpointer
 
     holder = Checkpointer(small / "out", 1.0, lambda *_: None)
     with pytest.raises(Stop, match="another process") as stopped:

@@ -20,8 +20,17 @@ from consumers.pretraining.holdout import measure
 from models.schema import Interaction
 from models.state.checkpoint import CheckpointDirectory
 from serving.store.store_mark import UNKNOWN
-from tests.support.pretrained import START, Row, config, make_world, pretrain, restored, rows_of, write_rows
-from tests.support.states import differences
+from tests.support.learners.pretrained import (
+    START,
+    Row,
+    config,
+    make_world,
+    pretrain,
+    restored,
+    rows_of,
+    write_rows,
+)
+from tests.support.learners.states import differences
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from consumers.kafka_client.producer import partition_of
 from consumers.replay.delivery import DeliveryError, Hooks, Outsized, SendCounts, send
 from consumers.replay.time_sort import sorted_by_time
 from consumers.replay.to_kafka import KafkaDestination, ReplayReport, replay
-from tests.support.scanning import scanned
+from tests.support.store.scanning import scanned
 
 
 class Done:

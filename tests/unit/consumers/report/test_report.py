@@ -15,7 +15,7 @@ from consumers.report.page import page
 from consumers.report.svg_chart import Chart, ChartLine, ChartMark, draw, number, seconds, ticks, time_ticks
 from consumers.report.writer import Writer
 from models.adaptation.adaptation_loop import Notice
-from tests.support.report_pages import SETTINGS, Made
+from tests.support.service.report_pages import SETTINGS, Made
 
 
 def test_rates_and_quantiles_are_those_of_the_metrics() -> None:

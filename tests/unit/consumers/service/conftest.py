@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.checkpointers import Disk
+from tests.support.learners.checkpointers import Disk
 
 
 @pytest.fixture

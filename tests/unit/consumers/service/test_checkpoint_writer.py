@@ -13,10 +13,10 @@ import pytest
 
 from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.events.record import Offsets
-from consumers.service.checkpoint_policy import CheckpointPolicy
+from consumers.service.saving.checkpoint_policy import CheckpointPolicy
 from models.state.checkpoint import CheckpointDirectory
 from models.state.snapshot import snapshot
-from tests.support.checkpointers import MEGABYTE, Counts, Disk, Kept, wait_for_compaction
+from tests.support.learners.checkpointers import MEGABYTE, Counts, Disk, Kept, wait_for_compaction
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from consumers.events.record import Offsets, Record
 from consumers.service.pipeline import Pipeline
 from models.schema import Item
 from tests.support.doubles import ListSource
-from tests.support.pipelines import list_pipeline
+from tests.support.service.pipelines import list_pipeline
 
 MOVIES, BOOKS = "items.movies", "items.books"
 START = 1_700_000_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumers.service.list_budget import (
+from consumers.service.stages.list_budget import (
     BACKLOG_SECONDS,
     LATE_SECONDS,
     LONGEST_SECONDS,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from consumers.events.record import Record
 from consumers.events.rejection import Rejection
-from consumers.service.microbatch import Batch, Batcher
+from consumers.service.stages.microbatch import Batch, Batcher
 from tests.support.clock import Clock
 
 REJECTED = Rejection("null_value", "d")

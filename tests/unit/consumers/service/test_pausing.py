@@ -8,9 +8,9 @@ from pathlib import Path
 from serving.contract import Write
 from serving.store.redis_store import open_store
 from serving.store.redis_writer import Publisher
-from tests.support.checkpointers import Disk, always_due
 from tests.support.doubles import ListSource
-from tests.support.one_log import LOG, SETTINGS, pipeline, run_out
+from tests.support.learners.checkpointers import Disk, always_due
+from tests.support.log.one_log import LOG, SETTINGS, pipeline, run_out
 
 
 def test_a_store_too_far_behind_pauses_reading() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.state import checkpoint
-from tests.support.checkpointers import Disk, Kept, Large
+from tests.support.learners.checkpointers import Disk, Kept, Large
 
 
 def test_alone_after_what_is_to_be_forgotten(tmp_path: Path, disk: Disk) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from consumers.events.record import Offsets, Record
-from consumers.service.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpoint_writer import Checkpointer
 from consumers.source.protocol import NEVER, Times
 from tests.support.doubles import ListSource
-from tests.support.one_log import LOG, pipeline, run_out
+from tests.support.log.one_log import LOG, pipeline, run_out
 
 QUIET = ("interactions.movies", 7)
 

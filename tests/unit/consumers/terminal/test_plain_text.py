@@ -12,7 +12,7 @@ from consumers.cli.explain import Asked, show_explanation
 from consumers.dead_letters.overview import Group, LetterLine, Overview, print_overview
 from consumers.terminal import log
 from consumers.terminal.recommendations import show_recommendations
-from models.explanation import Explanation, PastItem
+from models.arms.explanation import Explanation, PastItem
 from serving.contract import ListedItem
 from serving.reader import Reader, Recommended
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from models.rating.events import ResolvedEvent
 from models.schema import Domain, Interaction
 from models.settings import AdaptationSettings
-from tests.support.moved_arms import (
+from tests.support.learners.moved_arms import (
     BOOKS,
     GAMES,
     MOVIES,
@@ -29,8 +29,8 @@ from tests.support.moved_arms import (
     taken_up,
     taught,
 )
-from tests.support.rating_states import as_before
-from tests.support.states import differences
+from tests.support.learners.rating_states import as_before
+from tests.support.learners.states import differences
 
 torch.set_num_threads(1)
 

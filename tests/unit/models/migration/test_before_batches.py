@@ -21,9 +21,9 @@ from models.tables.event_rings import asking
 from models.tables.user_history import History
 from models.text.inverted_lists import VectorIndex
 from models.text.nearest import Lists
+from tests.support.learners.ranking_world import NO_LISTS, WIDTH
 from tests.support.paths import ROOT
 from tests.support.plain.user_experience import log_density
-from tests.support.ranking_world import NO_LISTS, WIDTH
 
 NONE = np.zeros((0, WIDTH), np.float32)
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.arm_comparison import ArmComparison
-from models.arm_selector import NAMES
+from models.arms.arm_comparison import ArmComparison
+from models.arms.arm_selector import NAMES
 from models.schema import Domain
 from models.signals.popularity import BY_EVENTS, EVER, RATES
-from tests.support.moved_arms import (
+from tests.support.learners.moved_arms import (
     BOOKS,
     GAMES,
     MOVIES,
@@ -25,7 +25,7 @@ from tests.support.moved_arms import (
     taken_up,
     taught,
 )
-from tests.support.states import differences
+from tests.support.learners.states import differences
 
 torch.set_num_threads(1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.network_world import World
+from tests.support.learners.network_world import World
 
 
 @pytest.fixture(scope="module")

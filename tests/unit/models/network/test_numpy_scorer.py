@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from models.tables.replay_buffer import DAY
-from tests.support.network_world import TEXT, World
+from tests.support.learners.network_world import TEXT, World
 
 torch.set_num_threads(1)
 

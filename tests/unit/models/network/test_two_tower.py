@@ -9,7 +9,7 @@ import torch
 
 from models.schema import Domain
 from models.transfer.strategies import PLANS, STRATEGIES, Strategy
-from tests.support.network_world import ITEMS, TEXT, USERS, World
+from tests.support.learners.network_world import ITEMS, TEXT, USERS, World
 
 torch.set_num_threads(1)
 

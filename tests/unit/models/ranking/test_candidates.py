@@ -8,8 +8,8 @@ import pytest
 from models.ranking.candidates import FEWEST, ROOM, TOP_OF_EACH, bar_of
 from models.signals.popularity import EVER
 from models.signals.registry import LAYOUT
+from tests.support.learners.ranking_world import World
 from tests.support.plain import ranking as plain
-from tests.support.ranking_world import World
 
 
 @pytest.mark.parametrize(

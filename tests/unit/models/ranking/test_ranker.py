@@ -11,8 +11,8 @@ from models.schema import Domain
 from models.signals.registry import COLUMNS
 from models.state.tracked_tables import full_state
 from models.tables.catalogue import Catalogue
-from tests.support.ranking_world import World
-from tests.support.states import differences
+from tests.support.learners.ranking_world import World
+from tests.support.learners.states import differences
 
 ITEMS = 120
 

@@ -14,9 +14,9 @@ from models.rating.model import RatingModel
 from models.schema import Domain
 from models.state.merging import merged
 from models.state.snapshot import Snapshot, joined, snapshot
-from tests.support.plain_rating import PlainRating
-from tests.support.rating_states import as_before
-from tests.support.states import differences
+from tests.support.learners.plain_rating import PlainRating
+from tests.support.learners.rating_states import as_before
+from tests.support.learners.states import differences
 
 DIM = 24
 DOMAINS = [

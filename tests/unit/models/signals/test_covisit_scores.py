@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.signals.covisit_scores import LATEST, OWN_SIGNALS, SIGNALS
-from tests.support.ranking_world import World
+from tests.support.learners.ranking_world import World
 
 ITEMS, ASKER = 64, 29
 

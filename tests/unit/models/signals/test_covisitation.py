@@ -8,8 +8,8 @@ from numpy.typing import DTypeLike
 
 from models.signals import covisitation as module
 from models.signals.covisitation import DAY, FADE, KINDS, WINDOW, CoVisitation
+from tests.support.learners.states import differences
 from tests.support.plain.covisitation import PlainVisits
-from tests.support.states import differences
 
 
 def visit(

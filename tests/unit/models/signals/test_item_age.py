@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.signals.popularity import DAY
-from tests.support.ranking_world import World
+from tests.support.learners.ranking_world import World
 
 
 def test_ages_count_from_the_first_event() -> None:

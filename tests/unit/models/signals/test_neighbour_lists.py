@@ -14,7 +14,7 @@ from models.signals.neighbour_lists import FREE, SIZES, NeighbourLists, find, se
 from models.state.merging import merged
 from models.state.snapshot import joined, mark_clean, snapshot
 from models.state.tracked_tables import Checkpointed
-from tests.support.states import differences
+from tests.support.learners.states import differences
 
 SLOTS, SMALL = 20, (8, 16)
 SLOT = st.integers(0, SLOTS - 1)

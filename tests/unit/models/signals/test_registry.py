@@ -9,8 +9,8 @@ import pytest
 
 from models.signals.covisit_scores import OWN_SIGNALS
 from models.signals.registry import ALL, LAYOUT, LEFT_OUT, NAMES, PLACES, TARGET_ONLY
+from tests.support.learners.ranking_world import World
 from tests.support.plain import ranking as plain
-from tests.support.ranking_world import World
 
 
 @pytest.mark.parametrize("domain", [0, 1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.support.ranking_world import World
+from tests.support.learners.ranking_world import World
 
 PAST = [(1, 0), (0, 0), (0, 1), (1, 2), (0, 2)]
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.signals.user_experience import UserExperience
+from tests.support.learners.ranking_world import World
 from tests.support.plain.user_experience import PlainExperience
-from tests.support.ranking_world import World
 
 
 def of_user(world: World, events: int) -> dict[int, float]:

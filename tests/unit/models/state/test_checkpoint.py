@@ -14,7 +14,7 @@ import pytest
 from models.state import checkpoint
 from models.state.checkpoint import CheckpointDirectory, Manifest, UnusableError
 from models.state.snapshot import snapshot
-from tests.support.checkpointers import Disk
+from tests.support.learners.checkpointers import Disk
 
 
 def saved(path: Path, *numbers: int) -> CheckpointDirectory:

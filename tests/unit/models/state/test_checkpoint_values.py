@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from models.state.checkpoint import CheckpointDirectory
 from models.state.snapshot import snapshot
-from tests.support.states import read_back
+from tests.support.learners.states import read_back
 
 
 def round_trip(state: dict[str, Any], path: Path) -> dict[str, Any]:

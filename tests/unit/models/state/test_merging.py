@@ -21,7 +21,7 @@ from models.state.merging import MERGE, merged
 from models.state.snapshot import joined, snapshot
 from models.state.tracked_tables import Checkpointed, Named, Ragged, Rows, SparsePlaces, Texts
 from models.tables.id_table import IdTable
-from tests.support.states import differences
+from tests.support.learners.states import differences
 
 
 class Tables(Checkpointed):

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done, Recalled, asking, contains
 from models.tables.user_history import History
+from tests.support.learners.states import differences
 from tests.support.plain.user_history import Entry, PlainHistory
-from tests.support.states import differences
 
 
 def history_of(length: int = 4, items: int = 40, seen_limit: int = 2_000) -> History:

@@ -1,4 +1,4 @@
-"""The default text encoder: hashing. See tests/integration/test_sentence_encoder.py for the others."""
+"""The default text encoder: hashing. See tests/integration/commands/test_sentence_encoder.py for the others."""
 
 from __future__ import annotations
 

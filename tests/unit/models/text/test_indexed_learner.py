@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from models.learner import Learner
-from models.micro_batches import micro_batches
+from models.learning.learner import Learner
+from models.learning.micro_batches import micro_batches
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.text.encoder import HashingEncoder
-from tests.support.nearest import top
-from tests.support.states import differences
+from tests.support.learners.nearest import top
+from tests.support.learners.states import differences
 
 torch.set_num_threads(1)  # the state law holds for one thread
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from models.state.tracked_tables import full_state
 from models.text.inverted_lists import FILLS, LOOSE, VectorIndex
 from models.text.nearest import NONE, Searched, best_of, nearest, offer
-from tests.support.nearest import top
-from tests.support.states import differences
+from tests.support.learners.nearest import top
+from tests.support.learners.states import differences
 
 torch.set_num_threads(1)  # the state law holds for one thread
 

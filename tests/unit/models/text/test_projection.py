@@ -11,7 +11,7 @@ from models.state.merging import merged
 from models.text.basis import SETTLED_TEXTS
 from models.text.encoder import HashingEncoder
 from models.text.projection import FIT_FIRST, FIT_ITEMS, Projection
-from tests.support.states import differences, read_back
+from tests.support.learners.states import differences, read_back
 
 DIM, LEADING = 32, 8
 Key = tuple[str, str]

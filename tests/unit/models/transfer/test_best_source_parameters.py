@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from models.transfer.best_source_parameters import BLOCK, WINDOW, BestSource
-from tests.support.states import differences
+from tests.support.learners.states import differences
 
 
 def add(best: BestSource, value: float, loss: float, events: int = BLOCK) -> None:

@@ -12,7 +12,7 @@ from models.transfer.alignment import Critic
 from models.transfer.domain_adapter import SHARED_EVENTS, DomainAdapter
 from models.transfer.equations import bias_direction
 from models.transfer.strategies import STRATEGIES, Strategy
-from tests.support.states import differences
+from tests.support.learners.states import differences
 
 DOMAINS = [Domain("movies", "source"), Domain("books", "target"), Domain("games", "both")]
 DIM = 3

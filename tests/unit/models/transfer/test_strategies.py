@@ -22,7 +22,7 @@ from models.transfer.strategies import (
     candidates,
     first_choice,
 )
-from tests.support.states import differences
+from tests.support.learners.states import differences
 
 READY = np.array([0, READY_EVENTS, READY_EVENTS])
 

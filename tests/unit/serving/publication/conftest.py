@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.publication_world import World
+from tests.support.store.publication_world import World
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from models.state.merging import merged
 from models.state.snapshot import snapshot
 from models.state.tracked_tables import full_state
 from serving.contract import Write
-from tests.support.publication_world import TTL, World, keys
-from tests.support.states import decoded, differences
+from tests.support.learners.states import decoded, differences
+from tests.support.store.publication_world import TTL, World, keys
 
 # The records
 

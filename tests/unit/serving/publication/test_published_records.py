@@ -6,13 +6,13 @@ import json
 
 import numpy as np
 
-from models.arm_comparison import ArmComparison
+from models.arms.arm_comparison import ArmComparison
 from models.schema import Interaction
 from models.settings import LearningSettings
 from serving.contract import FIELDS, Keys
 from serving.publication.publication_queue import PublicationQueue
 from serving.store.store_mark import FIELD
-from tests.support.publication_world import DOMAINS, START, TTL, World
+from tests.support.store.publication_world import DOMAINS, START, TTL, World
 
 
 def test_everything_of_the_contract_is_there(world: World) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from models.tables.id_table import IdTable
 from serving.contract import decode_list
-from tests.support.publication_world import TTL, World, keys
+from tests.support.store.publication_world import TTL, World, keys
 
 
 @pytest.mark.parametrize("gone", [{"removed": True, "available": False}, {"available": False}])

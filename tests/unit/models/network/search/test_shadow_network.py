@@ -9,9 +9,9 @@ import torch
 from models.network.network_learner import NetworkLearner
 from models.state.tracked_tables import Rows, parts
 from models.transfer.strategies import Trial
-from tests.support.network_world import World
-from tests.support.states import differences
-from tests.support.strategy_search_world import (
+from tests.support.learners.network_world import World
+from tests.support.learners.states import differences
+from tests.support.learners.strategy_search_world import (
     DOMAINS,
     search_of,
     searching_world,

@@ -8,9 +8,9 @@ import pytest
 from models.schema import Domain
 from models.state.snapshot import joined, snapshot
 from models.transfer.strategies import Search, Strategy
-from tests.support.network_world import World
-from tests.support.states import differences
-from tests.support.strategy_search_world import DOMAINS, search_of, searching_world, without_search
+from tests.support.learners.network_world import World
+from tests.support.learners.states import differences
+from tests.support.learners.strategy_search_world import DOMAINS, search_of, searching_world, without_search
 
 
 def test_without_a_trial_it_is_the_fixed_strategy() -> None:

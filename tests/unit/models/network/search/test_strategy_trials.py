@@ -12,8 +12,8 @@ from models.tables.replay_buffer import Events
 from models.transfer.domain_adapter import SHARED_EVENTS
 from models.transfer.equations import source_mean
 from models.transfer.strategies import READY_EVENTS, STRATEGIES, Strategy, candidates
-from tests.support.network_world import World
-from tests.support.strategy_search_world import DOMAINS
+from tests.support.learners.network_world import World
+from tests.support.learners.strategy_search_world import DOMAINS
 
 
 class Tried:

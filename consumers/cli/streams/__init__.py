@@ -1,0 +1,1 @@
+"""Commands that bring events of their own: simulated ones, files, a demo, a benchmark."""

@@ -1,0 +1,1 @@
+"""Save the state while the stream goes on: when, how much of it, by which process."""

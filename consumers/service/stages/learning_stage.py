@@ -1,0 +1,185 @@
+"""Run the learning stage: learn, put or erase for each decoded record of a batch, in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Set
+from typing import NamedTuple
+
+import structlog
+
+from consumers.config.schema import Settings
+from consumers.dead_letters.sink import Limits
+from consumers.erasure.eraser import Forgetting
+from consumers.events.decode import Forget, Skipped
+from consumers.events.deduplication import DedupWindow
+from consumers.events.record import Record
+from consumers.events.rejection import Rejection
+from consumers.service.canary import Canaries, Canary
+from consumers.service.items_read_anew import ItemsReadAnew
+from consumers.service.stages.microbatch import Batch
+from consumers.service.telemetry import Reporter
+from consumers.service.text_encoding import Encoding
+from models.arms.arm_comparison import ArmComparison
+from models.schema import Interaction, Item
+from serving.metrics import Metrics
+from serving.publication.publication_queue import PublicationQueue
+
+log = structlog.get_logger()
+
+LIVE_EVENTS = 16
+"""Most events that are scored together. Items do not change while they are scored."""
+BACKLOG_EVENTS = 256
+"""Most events that are scored together while a backlog is read: twice as fast, and a little less precise."""
+
+
+class Learned(NamedTuple):
+    """What the learning stage works with. changed: is called after a request to forget was carried out."""
+
+    arms: ArmComparison
+    encoding: Encoding
+    queue: PublicationQueue
+    forgetting: Forgetting
+    dedup: DedupWindow
+    limits: Limits
+    reporter: Reporter
+    metrics: Metrics
+    canaries: Canaries | None
+    forgotten: Callable[[], None]
+
+
+class LearningStage:
+    """Learns the events of a batch, puts its items, and erases users of its requests. One thread calls it.
+
+    Interactions that follow each other are learned together. They are learned before any other record is handled.
+    """
+
+    def __init__(self, settings: Settings, parts: Learned, totals: Counter[str]) -> None:
+        """totals: counts since the start; this stage adds to them."""
+        self.parts, self.totals = parts, totals
+        self._ids = settings.privacy.ids()
+        self._full_batch = settings.intake.batch_events
+        self._waiting: list[tuple[Record, Interaction]] = []
+        self._other_keys = {topic for topic, _, how in settings.topic_formats() if not how.is_contract}
+        """Topics whose keys may be records, which say nothing of the order of a user's events."""
+        self.read_anew = ItemsReadAnew()
+        self._domain_of = {topic: domain for topic, (domain, _) in settings.topics().items()}
+
+    def learn(self, batch: Batch) -> None:
+        """Learn a batch."""
+        together = BACKLOG_EVENTS if len(batch.entries) >= self._full_batch else LIVE_EVENTS
+        for record, event in batch.entries:
+            self.parts.limits.add(record, isinstance(event, Rejection))
+            if isinstance(event, Interaction):
+                if self._is_new(record, event):
+                    self._waiting.append((record, event))
+                    if len(self._waiting) >= together:
+                        self._flush()
+            else:
+                self._flush()
+                self._other(record, event)
+        self._flush()
+        self._forget()
+
+    def _other(self, record: Record, event: Item | Canary | Forget | Skipped | Rejection) -> None:
+        if isinstance(event, Item):
+            self._item(record, event)
+        elif isinstance(event, Canary):
+            if self.parts.canaries is not None:
+                self.parts.canaries.learned(event)
+        elif isinstance(event, Forget):
+            self.totals["forget_requests"] += 1
+            self.parts.forgetting.take(event)
+        elif isinstance(event, Skipped):
+            self.totals["deleted_rows"] += 1
+            self.parts.metrics.deleted_rows.labels(event.domain).inc()
+        else:
+            self._rejected(record, event)
+
+    def _rejected(self, record: Record, rejection: Rejection) -> None:
+        where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        self.read_anew.rejected(record)
+        log.warning("dead letter", domain=rejection.domain, reason=rejection.reason, **where)
+        self.totals["dead_letters"] += 1
+        self.parts.metrics.dead_letters.labels(rejection.domain, rejection.reason).inc()
+        self.parts.metrics.dead_letter_last.labels(rejection.domain).set_to_current_time()
+
+    def _is_new(self, record: Record, event: Interaction) -> bool:
+        """Return whether to learn the event: its user was not forgotten since, and its event_id is new."""
+        parts = self.parts
+        self.totals["interactions"] += 1
+        if parts.forgetting.waiting:
+            self._flush()
+            self._forget()
+        if parts.forgetting.drops(event.user, event.timestamp, record.timestamp):
+            self.totals["forgotten"] += 1
+            parts.metrics.forgotten.labels(event.domain).inc()
+            return False
+        if parts.dedup.repeated(event.domain, event.event_id, event.user):
+            self.totals["duplicates"] += 1
+            parts.metrics.duplicates.labels(event.domain).inc()
+            where = {"partition": record.partition, "offset": record.offset}
+            log.debug("duplicate", domain=event.domain, user=event.user, event_id=event.event_id, **where)
+            return False
+        if record.key is None or record.key != event.user.encode():
+            self._count_mismatch(record, event)
+        return True
+
+    def _count_mismatch(self, record: Record, event: Interaction) -> None:
+        """Count a record whose key is not its user."""
+        if self._is_record(record):
+            return
+        try:
+            owner = None if record.key is None else self._ids.inside(record.key.decode())
+        except UnicodeDecodeError:
+            owner = None
+        if owner != event.user:
+            self.parts.metrics.key_mismatches.inc()
+
+    def _is_record(self, record: Record) -> bool:
+        """Return whether the key holds fields, or a schema's id before it, as those of Debezium do."""
+        return record.topic in self._other_keys and (record.key or b"")[:1] in (b"{", b"\0")
+
+    def _flush(self) -> None:
+        """Learn the interactions that wait."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        events = [event for _, event in waiting]
+        self.parts.reporter.tell(self.parts.arms.learn(events))
+        self.totals["learned"] += len(events)
+        for (domain, kind), count in Counter((event.domain, event.kind) for event in events).items():
+            self.parts.metrics.events.labels(domain, kind).inc(count)
+        for record, event in waiting:
+            self.parts.queue.event(event.user, event.domain, event.item, record.timestamp)
+
+    def _forget(self) -> None:
+        """Carry out the pending requests, before any later record of their users."""
+        if self.parts.forgetting.waiting:
+            self.parts.forgetting.erase()
+            self.parts.forgotten()
+
+    def _item(self, record: Record, item: Item) -> None:
+        self.totals["items"] += 1
+        if (record.key is None or record.key != item.item_id.encode()) and not self._is_record(record):
+            self.parts.metrics.key_mismatches.inc()
+        self.read_anew.item(record.topic, item.item_id)
+        self._put(item)
+
+    def remove_what_is_gone(self, anew: Set[str]) -> None:
+        """Remove, as their last event would, items that a topic did not hold when it was read anew to its end.
+
+        anew: the topics that are still read so.
+        """
+        for topic, held in self.read_anew.end(anew):
+            domain = self._domain_of[topic]
+            gone = [item for item in self.parts.arms.items_of_stream(domain) if item not in held]
+            for item in gone:
+                self._put(Item(domain, item, removed=True, available=False))
+            log.info("a topic of items was read anew", topic=topic, items=len(held), removed=len(gone))
+
+    def _put(self, item: Item) -> None:
+        needed = self.parts.arms.put_item(item, streamed=True)
+        # Without a text, cancel the pending one: the item no longer has those words.
+        self.parts.encoding.submit((item.domain, item.item_id), item.words() if needed else "")
+        self.parts.queue.item(item.domain, item.item_id, item.removed, item.available)

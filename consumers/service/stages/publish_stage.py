@@ -1,0 +1,95 @@
+"""Run the publishing stage: turn what learning has touched into writes, in rounds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import structlog
+
+from consumers.config.schema import Settings
+from consumers.erasure.eraser import Forgetting
+from consumers.service.canary import Canaries
+from consumers.service.stages.list_budget import ListBudget
+from models.arms.arm_comparison import ArmComparison
+from serving.metrics import Metrics
+from serving.publication.publication_queue import PublicationQueue
+from serving.store.redis_writer import Publisher
+
+log = structlog.get_logger()
+
+HAND_OVER = 64
+"""Writes that are handed to the publisher together. The first are sent while the others are made."""
+
+
+class Published(NamedTuple):
+    """What the publishing stage works with."""
+
+    arms: ArmComparison
+    queue: PublicationQueue
+    publisher: Publisher
+    forgetting: Forgetting
+    metrics: Metrics
+    canaries: Canaries | None
+
+
+class PublishStage:
+    """Hands writes to the publisher every `publish.interval_ms` at least. One thread calls it."""
+
+    def __init__(self, settings: Settings, parts: Published, clock: Callable[[], float]) -> None:
+        """clock: seconds."""
+        self.parts = parts
+        publish = settings.publish
+        self.budget = ListBudget(settings.intake.batch_events, publish.lists_within_ms / 1000)
+        self._interval = settings.publish.interval_ms / 1000
+        self._clock = clock
+        self._published_at = clock()
+
+    def due_in(self) -> float:
+        """Return the seconds until a round may be due if no record comes: lists that wait are made meanwhile."""
+        queue = self.parts.queue
+        return 0.0 if queue.lists() and not self.budget.late else self._interval
+
+    def publish_if_due(self, waiting: int, spare: float) -> None:
+        """Publish what was learned at once, while there is time for lists, and in any case once the interval is over.
+
+        waiting: records that are not learned yet. spare: seconds until they are due.
+        """
+        queue = self.parts.queue
+        idle = spare > 0 and queue.lists() > 0 and not self.budget.late
+        if idle or self.budget.prompt or self._clock() - self._published_at >= self._interval:
+            queue.let_lists_wait(self.budget.patience)
+            budget = self.budget.take(waiting, queue.overdue())
+            self.publish(min(budget, spare) if waiting and spare > 0 else budget)
+            self.parts.forgetting.sweep_if_due()
+
+    def publish(self, budget: float) -> None:
+        """Publish what is due. Lists take about `budget` seconds at most, so that learning goes on."""
+        self._publish_again_if_lost()
+        full, queue = self.parts.arms.full, self.parts.queue
+        queue.items_evicted(full.rows.evicted)
+        for user in full.rows.evicted_users:
+            queue.user_evicted(user)
+        full.rows.forget_evictions()
+        end = time.perf_counter() + budget
+        with self.parts.metrics.stage_seconds.labels("publish").time():
+            chunk = [] if self.parts.canaries is None else self.parts.canaries.writes()
+            for write in queue.collect(lambda: time.perf_counter() < end):
+                chunk.append(write)
+                if len(chunk) == HAND_OVER:
+                    self.parts.publisher.submit(chunk)
+                    chunk = []
+            self.parts.publisher.submit(chunk)
+        self._published_at = self._clock()
+
+    def _publish_again_if_lost(self) -> None:
+        publisher, queue = self.parts.publisher, self.parts.queue
+        for mark, keys in publisher.acknowledged():
+            queue.again.acknowledged(mark, keys)
+        since = publisher.take_loss()
+        if since is not None:
+            what = "what it may lack" if since else "everything"
+            log.warning(f"the store does not hold all that it acknowledged; publishing {what} again")
+            queue.publish_again(since, publisher.store)
+            self.parts.forgetting.search_again()

@@ -1,0 +1,210 @@
+"""Compare the full learner on the same events with simpler arms: the target alone, text, popularity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.adaptation.adaptation_loop import AdaptationLoop, Notice
+from models.arms.arm_selector import ARMS, Arm, ArmSelector, Task, buckets
+from models.arms.arm_selector import NAMES as BUCKET_NAMES
+from models.arms.losses import ranking_losses, rating_losses
+from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential
+from models.learning.facts import Facts
+from models.learning.learner import Learner
+from models.migration.arm_states import fitted
+from models.ranking.recommendation import Recommendation
+from models.schema import Domain, Interaction, Item
+from models.settings import LearningSettings
+from models.state.tracked_tables import Checkpointed
+from models.tables.id_table import IdTable
+
+
+class Serving(NamedTuple):
+    """How a user's list is made: by which arm, by which one signal (None: all), and whether without sources."""
+
+    arm: Arm
+    only: str | None
+    alone: bool
+
+
+COUNTED = (*ARMS[:2], "followed")
+"""The arms whose errors are kept: full, target-only, and the arm that the selector followed."""
+
+
+class ArmComparison(Checkpointed):
+    """The full learner with the prequential errors of all arms. Users get the arm with the lowest error."""
+
+    def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
+        """Begin with a learner that has learned nothing. settings: default `LearningSettings()`."""
+        settings = settings or LearningSettings()
+        self.full = Learner(domains, settings)
+        self._ranges = np.array([domain.rating_range for domain in domains])
+        self.prequential = Prequential()
+        self.selector = ArmSelector()
+        self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled else None
+        self.latest: Facts | None = None
+        """The facts of the latest micro-batch."""
+        self.moved = False
+        """Whether the last `load` had to move or rename any part of the saved state."""
+
+    def learn(self, events: Sequence[Interaction]) -> list[Notice]:
+        """Score and learn a micro-batch of events; return the notices of the adaptation loop."""
+        most = self.full.most_events
+        if len(events) > most:
+            parts = [events[start : start + most] for start in range(0, len(events), most)]
+            return [notice for part in parts for notice in self.learn(part)]
+        facts = self.latest = self.full.learn(events)
+        self._judge(facts, "rating", RMSE, rating_losses(facts, self._ranges[facts.done.domain]))
+        self._judge(facts, "ranking", NDCG_LOSS, ranking_losses(facts))
+        return [] if self.loop is None else self.loop.step(events, facts)
+
+    def _judge(self, facts: Facts, task: Task, metric: str, losses: NDArray[np.float64]) -> None:
+        """Count the losses (B, arms) of all arms, and of the arm that was followed before this batch was known."""
+        counted = np.full((len(facts), len(COUNTED)), np.nan)
+        counted[:, :2] = losses[:, :2]
+        for domain in self.full.alone:
+            here = facts.places[domain]
+            here = here[~np.isnan(losses[here, 0])]
+            if len(here):
+                places = buckets(facts.recalled.events[here])
+                name = self.full.domains[domain].name
+                counted[here, 2] = self.selector.judge(name, task, places, losses[here])
+        rows = self.prequential.rows(tuple(self.full.index), metric, COUNTED)
+        self.prequential.add(rows[facts.done.domain].ravel(), counted.ravel())
+
+    def end_batch(self) -> None:
+        """Take a network step on the events since the last step."""
+        self.full.end_batch()
+
+    def user_tables(self) -> dict[str, IdTable]:
+        """Return the rows of users, by arm."""
+        return {"full": self.full.users}
+
+    def rowless_users(self) -> set[str]:
+        """Return the users that the state holds without a row of the full learner.
+
+        They were evicted a moment ago, or only a challenger knows them. There are few.
+        """
+        challenged = set() if self.loop is None else self.loop.users()
+        return {
+            user for user in challenged.union(self.full.rows.evicted_users) if user not in self.full.users
+        }
+
+    def end_future(self, now: float) -> bool:
+        """Set every clock and every stored time after `now` (seconds) to `now`; see `Learner.end_future`."""
+        return self.full.end_future(now)
+
+    def forget_user(self, user_id: str) -> int | None:
+        """Forget the user here and in challengers; see `Learner.forget_user`. Return the row they had, or None."""
+        if self.loop is not None:
+            self.loop.drop_user(user_id)
+        return self.full.forget_user(user_id)
+
+    def put_item(self, item: Item, streamed: bool = False) -> bool:
+        """Replace what is known of the item by its latest item event; see `Learner.put_item`."""
+        return self.full.put_item(item, streamed)
+
+    def items_of_stream(self, domain: str) -> list[str]:
+        """Return the ids of the domain's items that the stream has."""
+        return self.full.catalogues[self.full.index[domain]].of_stream()
+
+    def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
+        """Take in raw text vectors by domain and item id; see `Learner.put_text_vectors`."""
+        self.full.put_text_vectors(vectors, idle)
+
+    def serving(self, user: str | None, domain: str) -> Serving:
+        """Return who makes this user's list (None or unknown: a new one's): what is followed for users like them."""
+        return self._servings([user], domain)[0]
+
+    def _servings(self, users: Sequence[str | None], domain: str) -> list[Serving]:
+        full, index = self.full, self.full.index[domain]
+        rows = [None if user is None else full.users.get(user) for user in users]
+        places = buckets(np.array([full.history.count(row, index) for row in rows])).tolist()
+        found = {place: self._serving(place, domain, index) for place in set(places)}
+        return [found[place] for place in places]
+
+    def _serving(self, place: int, domain: str, index: int) -> Serving:
+        """Return who makes the lists of a bucket of users."""
+        arm = self.selector.choice(domain, BUCKET_NAMES[place], "ranking")
+        return Serving(arm, SINGLE.get(arm), arm == "target_only" and index in self.full.ranker.alone)
+
+    def recommend(
+        self, users: Sequence[str | None], domain: str, k: int, explain: int | None = None
+    ) -> list[list[Recommendation]]:
+        """As `Learner.recommend`, each user's list by the arm that the guard follows for them."""
+        serving = self._servings(users, domain)
+        lists: list[list[Recommendation]] = [[] for _ in users]
+        for one in dict.fromkeys(serving):
+            places = [n for n, other in enumerate(serving) if other == one]
+            some = self.full.recommend([users[n] for n in places], domain, k, explain, one.only, one.alone)
+            for n, found in zip(places, some, strict=True):
+                lists[n] = found
+        return lists
+
+    def report(self, domain: str) -> dict[str, float]:
+        """Return the figures of a domain, by the field names of `cc:domain:<domain>`."""
+        full, prequential = self.full, self.prequential
+        index = full.index[domain]
+        fields = {"mean": full.rating.mean(index)}
+        for terms in (full.rating.domain_terms(index), full.network.domain_bias(index)):
+            fields |= {f"bias:{term}": value for term, value in terms.items()}
+        if full.domains[index].is_target:
+            fields["adaptation_rate"] = full.network.adaptation_rate(index)
+            for name, values in (
+                ("divergence", full.network.divergence(index)),
+                ("weight", full.network.source_weights(index)),
+            ):
+                fields |= {f"{name}:{full.domains[s].name}": value for s, value in values.items()}
+        for name, metric, arm in prequential.measured():
+            if name == domain:
+                fields[f"error:{metric}:{arm}"] = prequential.error(domain, metric, arm) or 0.0
+                gain = prequential.gain(domain, metric)
+                if gain is not None:
+                    fields[f"gain:{metric}"] = gain
+        return fields
+
+    def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
+        return {
+            "full": self.full.live(),
+            "prequential": self.prequential.state(),
+            "guard": self.selector.state(),
+            "loop": None if self.loop is None else self.loop.live(),
+        }
+
+    def load(self, state: dict[str, Any]) -> list[str]:
+        """Take up a state, before anything is learned. Return a sentence for each difference; see `models/migration`.
+
+        Raises ValueError if the state and the config have no domain in common.
+        """
+        state, notes, self.moved = fitted(state, self.state(), self.full.domains)
+        wanted = self._capacities()
+        self.full.load(state["full"])
+        notes += [
+            f"{name} is {wanted[name]:,}, but the state has {rows:,} rows; they stay"
+            for name, rows in self._capacities().items()
+            if rows > wanted[name]
+        ]
+        self.prequential.load(state["prequential"])
+        self.selector.load(state["guard"])
+        if self.loop is not None and state["loop"] is not None:
+            self.loop.load(state["loop"])
+            notes += self.loop.drift.notes
+        return notes
+
+    def _capacities(self) -> dict[str, int]:
+        """Return the capacities of the full learner's tables, by the config key that sets them."""
+        full = self.full
+        items = {
+            f"learner.items_per_domain of {name}": full.catalogues[n].ids.capacity
+            for name, n in full.index.items()
+        }
+        return {"learner.users": full.users.capacity} | items
+
+
+SINGLE: dict[Arm, str] = {"text": "text", "popularity": "popularity_3d"}
+"""The one signal of each arm that ranks by one signal only."""

@@ -1,0 +1,300 @@
+"""Learn from the events of several domains: rating model, ranker and network over shared id tables.
+
+facts = learner.learn(events)      # a micro-batch: each event is scored before it is learned
+learner.end_batch()                # slow path: one network step on the events that wait
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.learning.event_clock import EventClock
+from models.learning.event_scorer import EventScorer, Models, Resolved, resolved
+from models.learning.facts import Facts, ScoredEvent
+from models.learning.item_intake import ItemIntake
+from models.learning.lister import Lister
+from models.learning.pending_batch import PendingBatch
+from models.learning.resident_rows import OneDomain, ResidentRows, RowTables
+from models.network.config import NetworkConfig
+from models.network.network_learner import NetworkLearner
+from models.ranking.ranker import Ranker
+from models.ranking.recommendation import Recommendation, pool_size, to_list
+from models.rating.events import RatingParts
+from models.rating.model import TASTE_WIDTH, RatingModel
+from models.schema import Domain, Interaction, Item
+from models.settings import LearningSettings
+from models.state.tracked_tables import Checkpointed
+from models.tables.catalogue import Catalogue
+from models.tables.event_rings import Done
+from models.tables.id_table import IdTable
+from models.tables.user_history import History
+
+VECTOR_DIM = 64
+NETWORK_DIM = 32
+EVICTIONS = 8
+"""The most users that are evicted at one event because of the bound on seen items, so that no event takes long."""
+
+
+class Learner(Checkpointed):
+    """One learner of its domains. Events and items of other domains raise KeyError."""
+
+    def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
+        """Begin with nothing learned. settings: default `LearningSettings()`."""
+        settings = settings or LearningSettings()
+        self.diversity = settings.ranker.diversity
+        self.domains = list(domains)
+        self.index = {d.name: n for n, d in enumerate(self.domains)}
+        self.users = IdTable(settings.users)
+        self._seen_items = settings.seen_items * settings.users
+        self.catalogues = [
+            Catalogue(
+                settings.items_per_domain,
+                VECTOR_DIM,
+                d.catalogue == "required",
+                d.permits,
+                settings.exact_items,
+            )
+            for d in self.domains
+        ]
+        self.history = History(self.catalogues, written=self.users.written)
+        compare = settings.compare and len(self.domains) > 1
+        forget, ids = settings.adaptation.enabled, [catalogue.ids for catalogue in self.catalogues]
+        self.rating = RatingModel(self.domains, VECTOR_DIM, forget, self.users, ids)
+        self.alone = {
+            n: RatingModel([d], VECTOR_DIM, forget, self.users, [ids[n]])
+            for n, d in enumerate(self.domains)
+            if compare and d.is_target
+        }
+        """For each target, a rating model that knows no other domain. Transfer gain is measured against it."""
+        self.ranker = Ranker(self.domains, self.catalogues, compare, settings.threads, self.users.written)
+        chosen = NetworkConfig(dim=NETWORK_DIM, strategy=settings.adaptation.strategy)
+        self.network = NetworkLearner(self.domains, self.catalogues, self.history, chosen, settings.seed)
+        names = [d.name for d in self.domains]
+        self.intake = ItemIntake(names, self.catalogues, TASTE_WIDTH, self.network.touch_item)
+        self.clock = EventClock(len(self.domains))
+        self._share_marks()
+        alone = [OneDomain(domain, model) for domain, model in self.alone.items()]
+        models = Models(self.rating, self.alone, self.ranker, self.network)
+        self._scorer = EventScorer(self.domains, self.catalogues, self.history, models)
+        tables: list[RowTables] = [self.rating, *alone, self.ranker, self.pending, self.network, self.history]
+        self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
+
+    def _share_marks(self) -> None:
+        """Let all tables with a row a user or item share the marks of dirty rows."""
+        marks = [catalogue.ids.written for catalogue in self.catalogues]
+        self.rating.share_marks(self.users.written, marks)
+        for domain, model in self.alone.items():
+            model.share_marks(self.users.written, [marks[domain]])
+
+    # Items
+
+    def put_item(self, item: Item, streamed: bool = False) -> bool:
+        """Replace what is known of the item by its latest item event. Return whether its words have to be encoded.
+
+        streamed: it came in the stream, not in a file.
+        """
+        domain = self.index[item.domain]
+        # A removed item has a row too, so that later interactions with it do not bring it back.
+        row = self.rows.item(domain, item.item_id)
+        self.ranker.statistics.reserve(domain, row + 1)  # so that scoring allocates nothing
+        return self.intake.put(domain, row, item, streamed)
+
+    def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
+        """Take in raw text vectors, (width,), by domain and item id. idle: the encoder has no more texts for now."""
+        self.intake.put_text_vectors(vectors, idle)
+
+    def forget_user(self, user_id: str) -> int | None:
+        """Erase the user from every table; shared weights keep what they learned. Return the freed row, or None."""
+        return self.rows.forget_user(user_id)
+
+    # Events
+
+    @property
+    def newest(self) -> list[float]:
+        """The newest event time of each domain in seconds, from which decay counts; see `EventClock`."""
+        return self.clock.newest
+
+    def score(self, event: Interaction, clock: EventClock | None = None) -> ScoredEvent:
+        """Return prediction and rank of an event as if it came now; change nothing. clock: used instead of the own."""
+        domain = self.index[event.domain]
+        time = (clock or self.clock).at(domain, event.timestamp / 1000.0)
+        return self._scorer.score(self._resident(event, time)).of(0)
+
+    def learn(self, events: Sequence[Interaction]) -> Facts:
+        """Score each event of a micro-batch, then learn it: the fast path. A batch has at most `most_events` events.
+
+        A user's event counts for the same user's next event. It counts for other users from the next batch on.
+        """
+        facts = self._scorer.learn(self._resolve(events))
+        for _ in range(EVICTIONS * len(events)):
+            if self.history.seen_items <= self._seen_items or len(self.users) == 1:
+                break
+            self.rows.evict_user()
+        return facts
+
+    @property
+    def most_events(self) -> int:
+        """The most events of a batch, so that no row gets another owner within a batch."""
+        capacities = [self.users.capacity, *(catalogue.ids.capacity for catalogue in self.catalogues)]
+        return max(1, min(capacities) // 2)
+
+    @property
+    def learned(self) -> list[int]:
+        """The number of events learned so far, by domain."""
+        return list(map(int, self._scorer.learned))
+
+    @property
+    def pending(self) -> PendingBatch:
+        """Events that wait for the next network step."""
+        return self._scorer.pending
+
+    def _resolve(self, events: Sequence[Interaction]) -> Resolved:
+        """Give every user and item a row, and every event the time for learning it; return the batch by rows."""
+        rows, times = self.rows.of(events), list[float]()
+        for event, domain in zip(events, rows.domain.tolist(), strict=True):
+            before = self.newest[domain]
+            times.append(self.clock.move(domain, event.timestamp / 1000.0))
+            if times[-1] < before:
+                self._end_future()
+                times = [
+                    min(was, self.newest[of]) for was, of in zip(times, rows.domain.tolist(), strict=False)
+                ]
+        done = Done(rows.domain, rows.user, rows.item, np.array(times))
+        found, users = resolved(events, done, rows.new, len(self.domains)), int(rows.user.max()) + 1
+        for domain, places in enumerate(found.places):
+            if len(places):
+                self.ranker.statistics.reserve(domain, int(rows.item[places].max()) + 1)
+        self.history.reserve(users)
+        self.ranker.reserve(users)
+        return found
+
+    def rating_now(self, domain: int, user_id: str, item_id: str) -> RatingParts:
+        """Return the parts of the rating that this user would give this item at the domain's newest event time."""
+        value = self.domains[domain].rating_range[0]
+        event = Interaction(self.domains[domain].name, "rating", user_id, item_id, 0, value)
+        rated = self._scorer.rated(self._resident(event, self.newest[domain]))
+        return RatingParts(*self.rating.predict_batch(rated)[0].tolist())
+
+    def _resident(self, event: Interaction, time: float) -> Resolved:
+        """Return an event by the rows that exist, without creating one."""
+        domain = self.index[event.domain]
+        user, item = self.users.get(event.user), self.catalogues[domain].ids.get(event.item)
+        user_row, item_row = (np.array([-1 if row is None else row]) for row in (user, item))
+        done = Done(np.array([domain]), user_row, item_row, np.array([time]))
+        return resolved([event], done, done.item < 0, len(self.domains))
+
+    def end_future(self, now: float) -> bool:
+        """Set every clock and every stored time after `now` (seconds) to `now`. Return whether a clock was ahead."""
+        wrong = self.clock.end_future(now)
+        if wrong:
+            self._end_future()
+        return wrong
+
+    def _end_future(self) -> None:
+        """Set every time in a table that lies after the clocks to the clocks' time."""
+        self.ranker.end_future(self.newest)
+        latest = max(self.newest)
+        self.history.end_future(latest)
+        for model in (self.rating, *self.alone.values()):
+            model.taste.end_future(latest)
+        self.network.end_future(latest)
+        self.pending.end_future(latest)
+
+    def end_batch(self) -> None:
+        """Take one network step on the events since the last step: the slow path."""
+        events = self.pending.take()
+        if events is not None:
+            self.network.learn(*events[:3], events.residual.astype(np.float32), *events[4:])
+
+    @property
+    def waiting(self) -> int:
+        """The number of events since the last network step."""
+        return len(self.pending)
+
+    # What is published
+
+    @property
+    def model(self) -> int:
+        """The number of network steps so far, which is the `model` field of everything published."""
+        return self.network.steps
+
+    def recommend(
+        self,
+        users: Sequence[str | None],
+        domain_name: str,
+        k: int,
+        explain: int | None = None,
+        only: str | None = None,
+        alone: bool = False,
+    ) -> list[list[Recommendation]]:
+        """Return the best `k` items for each user, best first. users: ids; None or an unknown id stands for a new user.
+
+        explain: the number of items with `why`, all by default. only: the one signal that ranks, None for all. alone:
+        use the target-only ranker.
+        """
+        domain = self.index[domain_name]
+        rows = [None if u is None else self.users.get(u) for u in users]
+        lists = self.lister(domain, only, alone).best(rows, pool_size(k, self.diversity))
+        explained = k if explain is None else explain
+        return [to_list(self.catalogues[domain], ranked, k, explained, self.diversity) for ranked in lists]
+
+    def lister(self, domain: int, only: str | None = None, alone: bool = False) -> Lister:
+        """Return what ranks a domain at its present time. only, alone: see `recommend`."""
+        return Lister(self._scorer, domain, self.newest[domain], only, alone)
+
+    def user_vectors(self, users: Sequence[str]) -> NDArray[np.float32]:
+        """Return the users' vectors, (len(users), network dim). An unknown id has that of a new user."""
+        return self.network.user_vectors([self.users.get(u) for u in users])
+
+    def events_of(self, user_id: str) -> dict[str, int]:
+        """Return the number of the user's events in each domain, since the user got a row."""
+        row = self.users.get(user_id)
+        return {d.name: self.history.count(row, n) for n, d in enumerate(self.domains)}
+
+    # State
+
+    def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
+        return {
+            "domains": [d.name for d in self.domains],
+            "roles": [d.role for d in self.domains],
+            "rating_ranges": [list(d.rating_range) for d in self.domains],
+            "users": self.users.live(),
+            "catalogues": [c.live() for c in self.catalogues],
+            "history": self.history.live(),
+            "rating": self.rating.live(),
+            "alone": {self.domains[d].name: model.live() for d, model in self.alone.items()},
+            "ranker": self.ranker.live(),
+            "network": self.network.live(),
+            **self.intake.live(),
+            **self.rows.state(),
+            **self.clock.state(),
+            "learned": self.learned,
+            **self.pending.state(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take up a state. Raises ValueError if it has other domains; `models/migration` makes such a state fit."""
+        names = [d.name for d in self.domains]
+        if state["domains"] != names:
+            raise ValueError(f"the state holds the domains {state['domains']}, the config {names}")
+        self.users.load(state["users"])
+        for catalogue, part in zip(self.catalogues, state["catalogues"], strict=True):
+            catalogue.load(part)
+        self.network.make_room([c.ids.capacity for c in self.catalogues])
+        self.history.load(state["history"])
+        self.rating.load(state["rating"])
+        for d, model in self.alone.items():
+            if (held := state.get("alone", {}).get(names[d])) is not None:
+                model.load(held)
+        self.ranker.load(state["ranker"])
+        self.network.load(state["network"])
+        self.intake.load(state)
+        self.rows.load(state)
+        self.clock.load(state)
+        self._scorer.learned[:] = state["learned"]
+        self.pending.load(state)

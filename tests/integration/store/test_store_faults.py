@@ -1,0 +1,118 @@
+"""The store away, frozen, slow, read-only, full or emptied: nothing is lost, memory stays bounded, /readyz says why."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from consumers.demo.embedded_servers import Store
+from tests.support.log.proxy import Proxy
+from tests.support.service.faults import Watch, watched
+from tests.support.service.running import wait_for
+from tests.support.service.service_world import DOMAINS, World
+
+pytestmark = pytest.mark.timeout(400)  # several starts, on a machine that may be busy
+
+AWAY_SECONDS = 5.0
+KEYS_AT_MOST = 300
+"""Keys that these few users and items can have in the store."""
+
+
+class Faults(Watch):
+    """One service for all faults here: each test leaves it well again, as is part of what it shows."""
+
+    def __init__(self, world: World, store: Store, proxy: Proxy) -> None:
+        super().__init__(world)
+        self.store, self.proxy = store, proxy
+        world.store.close()
+        world.store = redis.Redis.from_url(store.url, legacy_responses=False)
+
+    def learns_on(self) -> None:
+        """Events are learned while nothing can be published, and what waits is one value a key."""
+        self.produce(400)
+        self.wait_until_learned()
+        time.sleep(2.5)  # the gauge is two seconds old at most
+        assert 0 < self.world.service.metric("crosscurrent_publish_backlog") < KEYS_AT_MOST
+
+    def keys(self) -> set[bytes]:
+        return set(self.world.store.scan_iter(f"{self.world.prefix}:*"))
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory: pytest.TempPathFactory, one_bootstrap: str) -> Iterator[Faults]:
+    with Store() as store, Proxy(store.port) as proxy:
+        folder = tmp_path_factory.mktemp("store-faults")
+        world = World(folder, one_bootstrap, f"redis://127.0.0.1:{proxy.port}/0", f"sf{os.getpid()}")
+        yield from watched(world, lambda world: Faults(world, store, proxy))
+
+
+def test_a_frozen_store(faults: Faults) -> None:
+    """It accepts connections and answers nothing: not ready, learning goes on; then all of it arrives."""
+    os.kill(faults.store.pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    faults.wait_until_unready("the store has not answered for 3 s")
+    faults.learns_on()
+    time.sleep(max(0.0, begun + AWAY_SECONDS - time.monotonic()))
+    os.kill(faults.store.pid, signal.SIGCONT)
+    faults.wait_until_caught_up()
+
+
+def test_a_store_that_restarts_empty(faults: Faults) -> None:
+    """Killed, away for a while, back without its data: all that is active is published again."""
+    before = faults.keys()
+    faults.store.stop()
+    begun = time.monotonic()
+    faults.wait_until_unready("the store has not answered for 3 s")
+    faults.learns_on()
+    time.sleep(max(0.0, begun + AWAY_SECONDS - time.monotonic()))
+    faults.store.start()
+    faults.wait_until_caught_up()
+    wait_for(lambda: before <= faults.keys(), why="every key again")
+
+
+def test_a_slow_store(faults: Faults) -> None:
+    """Answers that take 2 s: everything is written all the same, later; at 4 s /readyz says so."""
+    faults.proxy.delay = 2.0
+    faults.produce(200)
+    wait_for(lambda: faults.counts() == faults.expected, why="written through a slow line")
+    faults.proxy.delay = 4.0
+    faults.wait_until_unready("the store has not answered for 3 s")
+    faults.proxy.delay = 0.0
+    faults.wait_until_caught_up()
+
+
+def test_a_read_only_replica(faults: Faults) -> None:
+    """It answers, and refuses: not ready for that reason, until it is a primary again."""
+    faults.world.store.replicaof("127.0.0.1", 1)
+    faults.produce(1)
+    faults.wait_until_unready("the store refuses writes: ReadOnlyError")
+    faults.learns_on()
+    faults.world.store.replicaof("NO", "ONE")
+    faults.wait_until_caught_up()
+
+
+def test_a_full_store(faults: Faults) -> None:
+    """Out of memory without eviction: refused writes are kept, and written once there is room."""
+    faults.world.store.config_set("maxmemory-policy", "noeviction")
+    faults.world.store.config_set("maxmemory", 1)
+    faults.produce(1)
+    faults.wait_until_unready("the store refuses writes: OutOfMemoryError")
+    faults.learns_on()
+    faults.world.store.config_set("maxmemory", 0)
+    faults.wait_until_caught_up()
+
+
+def test_a_flushed_store(faults: Faults) -> None:
+    """FLUSHALL in a quiet stream: every key of every active user, item and domain is there again, without a restart."""
+    before = faults.keys()
+    kinds = {key.decode().split(":")[1] for key in before}
+    assert kinds == {"user", "rec", "item", "domain", "popular", "meta", "canary"}
+    faults.world.store.flushall()
+    wait_for(lambda: before <= faults.keys(), why="every key again")
+    faults.wait_until_caught_up()
+    assert {f"{faults.world.prefix}:popular:{d}".encode() for d in DOMAINS} <= faults.keys()

@@ -1,0 +1,102 @@
+"""Partitions that give nothing: an open transaction is the end of one, and a silent one holds others up once."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+from kafka import TopicPartition as KafkaPartition
+
+from consumers.events.record import Record, TopicPartition
+from tests.support.log.logs import PATIENCE, KafkaLog, by_place, ends, read_all
+
+
+class OpenTransaction:
+    """A producer that has begun one and sent a record to each place."""
+
+    def __init__(self, log: KafkaLog, places: list[TopicPartition]) -> None:
+        self._producer = KafkaProducer(
+            bootstrap_servers=log.config.bootstrap_servers, transactional_id=log.config.group_id
+        )
+        self._producer.init_transactions()
+        self._producer.begin_transaction()
+        for topic, partition in places:
+            self._producer.send(topic, b"open", b"k", partition=partition, timestamp_ms=1_700_000_000_000)
+        self._producer.flush()
+
+    def commit(self) -> None:
+        self._producer.commit_transaction()
+        self._producer.close()
+
+
+@pytest.fixture
+def held(kafka_log: KafkaLog) -> tuple[KafkaLog, OpenTransaction]:
+    """A log with records before and after those of an open transaction, in partition 1 of both topics."""
+    kafka_log.fill([(kafka_log.interactions, 1, 0, b"before"), (kafka_log.items, 1, 0, b"before")])
+    transaction = OpenTransaction(kafka_log, [(kafka_log.interactions, 1), (kafka_log.items, 1)])
+    kafka_log.fill([(kafka_log.interactions, 1, 1, b"after"), (kafka_log.items, 1, 1, b"after")])
+    return kafka_log, transaction
+
+
+def test_an_open_transaction_holds_up_nobody(held: tuple[KafkaLog, OpenTransaction]) -> None:
+    """Others come, no lag is shown, the start is over; what it held back comes when it is committed."""
+    log, transaction = held
+    others = log.fill([(log.interactions, 0, k, b"e") for k in range(10)])
+    source = log.open(patience_seconds=3600.0)  # nothing rests on patience
+    source.start({}, {})
+    got = read_all(source, len(others) + 2)
+    assert [r.value for r in got if r.partition == 1] == [b"before", b"before"]
+    assert by_place(got)[log.interactions, 0] == others
+    assert source.reached_start_end(ends(got))
+    assert not any(source.lag(ends(got)).values())
+    assert source.next_offsets(ends(got)) == {
+        place: ends(got).get(place, 0) for place in log.places
+    }  # a restart does not pass by what is not committed
+    more = log.fill([(log.interactions, 0, 100, b"n")])
+    got += read_all(source, 1)
+    assert got[-1:] == more
+    transaction.commit()
+    late = read_all(source, 4)
+    assert sorted(r.value or b"" for r in late) == [b"after", b"after", b"open", b"open"]
+
+
+def test_a_silent_partition_is_waited_for_once(kafka_log: KafkaLog) -> None:
+    """It does not answer: the others wait for it at first, and for none of their records after that, though something
+    of them comes all the time."""
+    kafka_log.fill([(kafka_log.interactions, 1, 0, b"never given")])
+    source = kafka_log.open()
+    _silence(source, (kafka_log.interactions, 1))
+    source.start({}, {})
+    sent, got, deadline = 0, list[Record](), time.monotonic() + PATIENCE
+    with KafkaProducer(bootstrap_servers=kafka_log.config.bootstrap_servers) as producer:
+
+        def send() -> None:
+            producer.send(kafka_log.interactions, b"%d" % sent, b"k", partition=0).get(PATIENCE)
+
+        while not got:
+            assert time.monotonic() < deadline, f"none of {sent} records came"
+            send()
+            sent += 1
+            got += source.poll(0.05)
+        for _ in range(5):
+            send()
+            sent += 1
+            while len(got) < sent:
+                got += source.poll(0.05)
+                assert source._merge.waited_for == set()
+    assert [r.value for r in got] == [b"%d" % k for k in range(sent)]
+
+
+def _silence(source: Any, place: TopicPartition) -> None:
+    """As if the partition had no leader: it is never fetched from."""
+    consumer, tp = source._consumer.consumer, KafkaPartition(*place)
+    assign, resume = consumer.assign, consumer.resume
+
+    def assigned(tps: list[Any]) -> None:
+        assign(tps)
+        consumer.pause(tp)
+
+    consumer.assign = assigned
+    consumer.resume = lambda *tps: resume(*(set(tps) - {tp}))

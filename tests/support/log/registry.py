@@ -1,0 +1,163 @@
+"""A schema registry for tests: Apicurio, which speaks Confluent's REST API under a path prefix, in memory."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import json
+import os
+import shutil
+import ssl
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+import fastavro
+import pytest
+
+from consumers.demo.embedded_servers import HOST, EmbeddedError, NotInstalledError, Server
+from tests.support.store.secure_store import certificate
+
+PREFIX = "/apis/ccompat/v7"
+PATIENCE = 120.0
+"""Seconds that it may take to start on a busy machine; 2.5 s on a free one."""
+
+
+class SchemaRegistry(Server):
+    """Started from `registry` beside the folder that CROSSCURRENT_KAFKA_LIBS names; a stop loses its schemas."""
+
+    name = "registry"
+
+    def __init__(self) -> None:
+        super().__init__(timeout=PATIENCE)
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}{PREFIX}"
+
+    def command(self) -> Sequence[str]:
+        libs = os.environ.get("CROSSCURRENT_KAFKA_LIBS")
+        jar = Path(libs or ".").resolve().parent / "registry" / "registry.jar"
+        if not libs or not jar.is_file():
+            raise NotInstalledError(
+                "no schema registry: CROSSCURRENT_KAFKA_LIBS names no folder with a registry/registry.jar beside it"
+            )
+        if (java := shutil.which("java")) is None:
+            raise NotInstalledError(
+                "no schema registry: java 17 is not on PATH: apt-get install openjdk-17-jre"
+            )
+        options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        where = [f"-Dquarkus.http.host={HOST}", f"-Dquarkus.http.port={self.port}"]
+        return [java, *options, *where, "-jar", str(jar)]
+
+    def answers(self, seconds: float) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/subjects", timeout=min(seconds, 5.0)) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def register(
+        self,
+        subject: str,
+        schema: Any,
+        kind: str = "AVRO",
+        references: dict[str, tuple[str, int]] | None = None,
+    ) -> int:
+        """Add a version to a subject; return the schema's id. references: name to (subject, version)."""
+        body = {
+            "schema": schema if isinstance(schema, str) else json.dumps(schema),
+            "schemaType": kind,
+            "references": [
+                {"name": name, "subject": subject, "version": version}
+                for name, (subject, version) in (references or {}).items()
+            ],
+        }
+        request = urllib.request.Request(
+            f"{self.url}/subjects/{subject}/versions",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/vnd.schemaregistry.v1+json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(json.load(answer)["id"])
+
+
+@pytest.fixture(scope="session")
+def registry(missing: Callable[[object], NoReturn]) -> Iterator[SchemaRegistry]:
+    """One registry for all tests; subjects tell them apart."""
+    made = SchemaRegistry()
+    try:
+        made.start()
+    except NotInstalledError as error:
+        missing(error)
+    except EmbeddedError as error:
+        pytest.fail(str(error))
+    yield made
+    made.stop()
+
+
+class GuardedRegistry:
+    """TLS and HTTP Basic in front of a registry, which has neither by itself."""
+
+    def __init__(self, folder: Path, port: int, user: str, password: str) -> None:
+        self.cert, key = certificate(folder)
+        wanted = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body = 401, b'{"error_code": 401, "message": "Unauthorized"}'
+                if self.headers.get("Authorization") == wanted:
+                    inner = http.client.HTTPConnection(HOST, port, timeout=10)
+                    inner.request("GET", self.path)
+                    answer = inner.getresponse()
+                    status, body = answer.status, answer.read()
+                    inner.close()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer((HOST, 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, key)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"https://{HOST}:{self._server.server_address[1]}{PREFIX}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+# Values as Confluent's serializers write them
+
+
+def framed(number: int, body: bytes, index: bytes = b"") -> bytes:
+    """The zero byte, the id, Protobuf's message index and the body."""
+    return b"\0" + number.to_bytes(4, "big") + index + body
+
+
+def avro_body(schema: Any, value: Any, *references: Any) -> bytes:
+    """A value in Avro. references: schemas that this one uses."""
+    named: dict[str, Any] = {}
+    for reference in references:
+        fastavro.parse_schema(reference, named)
+    stream = io.BytesIO()
+    fastavro.schemaless_writer(stream, fastavro.parse_schema(schema, named), value)
+    return stream.getvalue()
+
+
+def record(name: str, *fields: Any) -> dict[str, Any]:
+    """A schema in Avro of a record. fields: (name, type) or whole fields."""
+    made = [f if isinstance(f, dict) else {"name": f[0], "type": f[1]} for f in fields]
+    return {"type": "record", "name": name, "fields": made}
