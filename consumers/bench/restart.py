@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from consumers.bench.parts.filled import DOMAINS, made
+from consumers.bench.filling.filled import DOMAINS, made
+from consumers.bench.filling.write_checkpoint import live
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed, peak_gb
-from consumers.bench.parts.write_checkpoint import live
 from models.state.checkpoint import CheckpointDirectory
 from models.state.snapshot import mark_clean
 from models.threads import use_one_thread

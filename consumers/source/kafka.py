@@ -152,8 +152,9 @@ class KafkaSource:
         if not len(self._merge):
             self._fetch(timeout)
         records = self._merge.take(set(), self._options.poll_records)
-        if not records and self._positions.fetched_to_start_end(self._first.__contains__):
-            self._reading_items = False
+        self._reading_items = bool(records) or not self._positions.fetched_to_start_end(
+            self._first.__contains__
+        )
         return records
 
     def _fetch(self, timeout: float) -> bool:
@@ -295,7 +296,7 @@ class KafkaSource:
         return self._lost
 
     def close(self) -> None:
-        for thread in (self._watch, self._commits):
-            if thread is not None:
-                thread.close()
+        if self._watch is not None and self._commits is not None:  # they begin together
+            self._watch.close()
+            self._commits.close()
         self._consumer.close()

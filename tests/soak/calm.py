@@ -23,10 +23,10 @@ from kafka import KafkaProducer
 
 from consumers.demo.embedded_servers import Store
 from consumers.erasure.command import forget_user
-from tests.soak import held
-from tests.soak.soak import Soak, options_of, tell
-from tests.soak.steady_feed import Partitions
-from tests.soak.timeline import FRESH_SECONDS, FRESH_SHARE, freshness
+from tests.soak.parts import held
+from tests.soak.parts.soak import Soak, options_of, tell
+from tests.soak.parts.steady_feed import Partitions
+from tests.soak.parts.timeline import FRESH_SECONDS, FRESH_SHARE, freshness
 from tests.support.kafka.brokers import started_broker
 
 PARTITIONS = Partitions(4, busy=2)

@@ -43,8 +43,12 @@ from serving.contract import Keys
 from serving.metrics import Metrics
 from serving.store.redis_store import open_store
 from serving.store.redis_writer import Publisher
-from tests.soak.after_eviction import evicted_item_returns, evicted_user_returns, scoring_creates_nothing
-from tests.soak.endless_stream import TARGET, Stream
+from tests.soak.parts.after_eviction import (
+    evicted_item_returns,
+    evicted_user_returns,
+    scoring_creates_nothing,
+)
+from tests.soak.parts.endless_stream import TARGET, Stream
 from tests.support.doubles import ListSink, SyncEncoding
 from tests.support.learners.checkpointers import INCREMENTS
 

@@ -25,9 +25,9 @@ from typing import Any
 
 from consumers.demo.embedded_servers import HOST, Store
 from consumers.events.record import TopicPartition
-from tests.soak.soak import Soak, options_of, tell
-from tests.soak.steady_feed import Partitions
-from tests.soak.timeline import FRESH_SECONDS, Sample, Timeline
+from tests.soak.parts.soak import Soak, options_of, tell
+from tests.soak.parts.steady_feed import Partitions
+from tests.soak.parts.timeline import FRESH_SECONDS, Sample, Timeline
 from tests.support.kafka.apache_kafka import ApacheBroker, ApacheKafka, started_kafka
 from tests.support.kafka.quorum import Led, Quorum
 from tests.support.service.scraping import Prometheus

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 from consumers.config.loader import load
 from consumers.kafka_client.topics import create_topics
-from tests.soak import held
-from tests.soak.steady_feed import DOMAINS, Feed, Partitions
+from tests.soak.parts import held
+from tests.soak.parts.steady_feed import DOMAINS, Feed, Partitions
 from tests.support.service.running import Running, wait_for
 
 START_SECONDS = 300.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from consumers.bench.parts.filled import DOMAINS, filled
+from consumers.bench.filling.filled import DOMAINS, filled
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed, peak_gb
 from models.arms.arm_comparison import ArmComparison

@@ -8,7 +8,7 @@ from models.rating.events import RatingParts
 from models.schema import Interaction, Item
 from models.state.snapshot import table_bytes
 from models.text.encoder import HashingEncoder
-from tests.soak.endless_stream import START
+from tests.soak.parts.endless_stream import START
 
 
 def scoring_creates_nothing(arms: ArmComparison) -> bool:

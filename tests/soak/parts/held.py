@@ -12,7 +12,7 @@ from consumers.config.schema import Settings
 from consumers.dead_letters.topic_reader import LetterLog
 from models.state.checkpoint import CheckpointDirectory
 from serving.reader import Reader
-from tests.soak.steady_feed import Feed
+from tests.soak.parts.steady_feed import Feed
 
 SAMPLE = 100
 """Users whose lists are checked."""

@@ -1,0 +1,1 @@
+"""Fill topics, tables and checkpoints before something is measured on them."""
