@@ -143,8 +143,9 @@ class KafkaSource:
         if self._reading_items:
             return self._poll_items(timeout)
         busy, holding = False, len(self._merge) > 0
-        if not holding or self._merge.starving(self._positions.behind()):
-            # If a record can be handed out at once, it does not wait for others.
+        if not holding or self._merge.starving(
+            self._positions.behind()
+        ):  # else a record can be handed out at once
             busy = self._fetch(0.0 if holding and not self._merge.waited_for else timeout)
         return self._merge.take(self._positions.behind(), self._options.poll_records, busy)
 
@@ -152,9 +153,8 @@ class KafkaSource:
         if not len(self._merge):
             self._fetch(timeout)
         records = self._merge.take(set(), self._options.poll_records)
-        self._reading_items = bool(records) or not self._positions.fetched_to_start_end(
-            self._first.__contains__
-        )
+        done = not records and self._positions.fetched_to_start_end(self._first.__contains__)
+        self._reading_items = not done
         return records
 
     def _fetch(self, timeout: float) -> bool:
@@ -233,13 +233,9 @@ class KafkaSource:
         if chosen == self._chosen:
             return
         self._chosen = chosen
-        self._consumer.fetch_only(
-            {
-                place
-                for place in everything - full
-                if place[0] not in refused and (not self._reading_items or place[0] in self._first)
-            }
-        )
+        open_ = {place for place in everything - full if place[0] not in refused}
+        early = self._first if self._reading_items else {place[0] for place in open_}
+        self._consumer.fetch_only({place for place in open_ if place[0] in early})
 
     def _no_right(self, denied: set[str]) -> None:
         """Go on without a topic that may not be read, and ask for it again from time to time."""
