@@ -121,7 +121,7 @@ class Rows:
                     format=form,
                     registry=self._registry if form == "avro" else "",
                 )
-                events = self._runner.run("parts.fill_topics", task)["events"]
+                events = self._runner.run("filling.fill_topics", task)["events"]
                 task = msgspec.structs.replace(task, events=events)
                 polled = self._runner.run("bare_poll", task)
                 self._drains[of, form] = self._runner.run("drain", task), polled
@@ -196,7 +196,7 @@ class Rows:
         users = min(self._plan.restart_users, max(USERS_STEP, room))
         with tempfile.TemporaryDirectory(prefix="crosscurrent-bench-") as folder:
             task = Task(users=users, items=self._plan.restart_items, folder=folder)
-            self._runner.run("parts.write_checkpoint", task)
+            self._runner.run("filling.write_checkpoint", task)
             bare, ours = self._runner.run("read_bytes", task), self._runner.run("restart", task)
         note = f"{ours['seconds']:.1f} and {bare['seconds']:.2f} s, {bare['bytes'] / 1e6:,.0f} MB"
         if users < self._plan.restart_users:

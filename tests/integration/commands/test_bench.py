@@ -30,15 +30,15 @@ EVENTS = 600
 CONTESTANTS = {
     "learner": {"learner"},
     "threads": {"learner"},
-    "drain": {"parts.fill_topics", "bare_poll", "drain"},
-    "avro": {"parts.fill_topics", "drain"},
+    "drain": {"filling.fill_topics", "bare_poll", "drain"},
+    "avro": {"filling.fill_topics", "drain"},
     "biased_mf": {"biased_mf"},
     "freshness": {"freshness"},
     "lists": {"freshness"},
     "read": {"read", "bare_get"},
     "growth": {"growth"},
     "memory": {"memory"},
-    "restart": {"parts.write_checkpoint", "read_bytes", "restart"},
+    "restart": {"filling.write_checkpoint", "read_bytes", "restart"},
 }
 MAY_BE_NEGATIVE = {"growth"}
 """Exponents of tables that are all small."""
@@ -159,7 +159,7 @@ def test_the_command_says_who_failed_and_goes_on(tmp_path: Path) -> None:
     report = json.loads(out.read_text())
     assert {failed["row"]: failed["contestant"] for failed in report["failed"]} == {
         "learner": "learner",
-        "biased_mf": "parts.fill_topics",
+        "biased_mf": "filling.fill_topics",
     }
     assert [figure["row"] for figure in report["rows"]] == ["read"]
     assert report["machine"]["cores"] >= 1

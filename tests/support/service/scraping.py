@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from consumers.demo.embedded_servers import HOST, NotInstalledError, Server
+from tests.support.paths import ROOT
 
-RULES = Path(__file__).parents[2] / "deploy" / "prometheus"
+RULES = ROOT / "deploy" / "prometheus"
 
 
 def shortened(rules: str) -> str:
