@@ -54,6 +54,16 @@ class FetchAnswers:
 
         fetcher._parse_fetched_data, fetcher._handle_fetch_response = listen, note
 
+    def take_up_parked(self) -> None:
+        """Let kafka-python hand out the records that it put aside when their partition was paused.
+
+        It takes them up only where its place for records in hand is None. It leaves used-up records there, so the
+        partition would be read no more, and have no error either. Call it before each poll, from the thread that polls.
+        """
+        fetcher = self._consumer._fetcher
+        if not fetcher._next_partition_records:
+            fetcher._next_partition_records = None
+
     def may_wait(self, millis: int) -> None:
         """Let brokers wait so long for records before they answer the fetches to come."""
         self._consumer._fetcher.config["fetch_max_wait_ms"] = millis

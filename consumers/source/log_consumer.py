@@ -134,6 +134,7 @@ class LogConsumer:
 
     def poll(self, timeout: float) -> dict[TopicPartition, list[Record]]:
         """Return at most CHUNK_RECORDS records; none after `timeout` seconds."""
+        self._answers.take_up_parked()
         polled = self.consumer.poll(timeout_ms=int(timeout * 1000))
         now = time.monotonic()
         if polled:
