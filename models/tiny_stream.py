@@ -13,7 +13,7 @@ from models.arms.explanation import explain
 from models.schema import Domain, Interaction, Item, Kind
 from models.settings import LearningSettings
 from models.state.snapshot import snapshot
-from models.tables.chained_lists import Links, link, link_all, unlink
+from models.tables.chained_lists import Links, link_all, unlink
 from models.text.encoder import HashingEncoder
 from models.threads import use_one_thread
 
@@ -45,9 +45,9 @@ def learn_it() -> None:
 def _chain() -> None:
     """Hold items on lists, as those who publish them do."""
     held, following, preceding = (np.zeros((2, 3), np.int32) for _ in range(3))
+    held[1] = 1, 2, 3
     links = Links(held, following, preceding, np.zeros(3, np.int32), np.zeros(3, np.int32))
     link_all(links)
-    link(links, 1, np.arange(3))
     unlink(links, 1)
 
 

@@ -45,11 +45,6 @@ def buckets(events: Index) -> Index:
     return places
 
 
-def bucket(events: int) -> str:
-    """Return the name of a user's bucket. events: the number of their events in the target."""
-    return NAMES[int(buckets(np.array([events]))[0])]
-
-
 class Tests(NamedTuple):
     """The tests of one target and task, for H buckets.
 
@@ -106,7 +101,7 @@ class ArmSelector:
     >>> selector = ArmSelector()
     >>> losses = np.tile([1.0, 0.1, np.nan, np.nan], (300, 1))  # `full` loses 1 an event, `target_only` 0.1
     >>> lost = selector.judge("books", "ranking", buckets(np.zeros(300, np.int64)), losses)
-    >>> selector.choice("books", bucket(0), "ranking"), float(lost[0]), float(lost[-1])
+    >>> selector.choice("books", "0", "ranking"), float(lost[0]), float(lost[-1])
     ('target_only', 1.0, 0.1)
     """
 

@@ -19,7 +19,7 @@ from models.rating.model import RatingModel
 from models.schema import Domain, Interaction
 from models.signals.signal import Asked
 from models.tables.catalogue import Catalogue
-from models.tables.event_rings import Done, Recalled, asking, contains
+from models.tables.event_rings import Done, Recalled, Seen, asking
 from models.tables.user_history import History
 
 Floats = NDArray[np.float64]
@@ -80,7 +80,7 @@ class EventScorer:
         asked = self._asked(resolved, recalled, vectors)
         facts = self._facts(resolved, recalled, asked, learn=True)
         statistics.fold(done, resolved.places, slots, asked.recent_slot, recalled)
-        self.history.extend(done, contains(asked.seen, asked.seen_at, self.history.hashes(done)))
+        self.history.extend(done, Seen(asked.seen, asked.seen_at))
         self.pending.add(Pending(done.domain, done.user, done.item, facts.residual, done.time, context))
         self.learned += [len(here) for here in resolved.places]
         return facts

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.state.dirty_keys import DirtyKeys
+from models.state.flat_lists import flat_places
 from models.state.tracked_tables import Checkpointed, SparsePlaces
 from models.tables.catalogue import grown
+from models.tables.flat_blocks import leave_block, take_block, with_room
 
 SIZES = (16, 64, 256)
 """Numbers of places that a list may have. There are few, because a block that is left behind only fits its own size."""
@@ -48,12 +50,7 @@ def grow(blocks: Blocks, slot: int) -> None:
         if blocks.sizes[s] > old:
             size, which = blocks.sizes[s], s
             break
-    if blocks.left_n[which] > 0:
-        blocks.left_n[which] -= 1
-        begin = blocks.left[which, blocks.left_n[which]]
-    else:
-        begin = blocks.end[0]
-        blocks.end[0] += size
+    begin = take_block(blocks.left, blocks.left_n, blocks.end, which, size)
     was = blocks.begin[slot]
     for place in range(size):
         if place < old:
@@ -64,8 +61,7 @@ def grow(blocks: Blocks, slot: int) -> None:
             ids[begin + place] = FREE
             weights[begin + place] = 0
     if old > 0:
-        blocks.left[which - 1, blocks.left_n[which - 1]] = was
-        blocks.left_n[which - 1] += 1
+        leave_block(blocks.left, blocks.left_n, which - 1, was)
     blocks.begin[slot], blocks.room[slot] = begin, size
 
 
@@ -148,10 +144,7 @@ class NeighbourLists(Checkpointed):
         """Allocate memory for this many growths of lists."""
         free = self.end + growths * self.most
         self.ids, self.weights = grown(self.ids, free), grown(self.weights, free)
-        if self._left.shape[1] < int(self._left_n.max()) + growths:
-            self._left = np.concatenate(
-                [self._left, np.zeros((len(self.sizes), max(growths, self._left.shape[1])), np.int64)], 1
-            )
+        self._left = with_room(self._left, self._left_n, growths)
 
     def blocks(self) -> Blocks:
         """Return the lists as a kernel sees them."""
@@ -167,9 +160,7 @@ class NeighbourLists(Checkpointed):
         """
         there = np.flatnonzero(slots >= 0)
         room = self._room[slots[there]].astype(np.int64)
-        of = np.repeat(there, room)
-        within = np.arange(len(of)) - np.repeat(np.cumsum(room) - room, room)
-        return of, self._begin[slots[of]] + within
+        return np.repeat(there, room), flat_places(self._begin[slots[there]], room)
 
     def _ids_of(self, slot: int) -> NDArray[np.int32]:
         return self.ids[self._begin[slot] : self._begin[slot] + self._room[slot]]
@@ -182,9 +173,7 @@ class NeighbourLists(Checkpointed):
         if room:
             self.reserve(1)
             self._ids_of(slot)[:] = FREE
-            which = self.sizes.index(room)
-            self._left[which, self._left_n[which]] = self._begin[slot]
-            self._left_n[which] += 1
+            leave_block(self._left, self._left_n, self.sizes.index(room), self._begin[slot])
             self._room[slot] = 0
 
     def remove(self, gone: NDArray[np.bool_]) -> None:

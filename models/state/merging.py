@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.state.flat_lists import flat_places
 from models.state.tracked_tables import Changed
 
 Changes = Sequence[dict[str, Any]]
@@ -115,14 +116,9 @@ def _merge_lists(base: dict[str, Any], changes: Changes) -> dict[str, Any]:
     begins = np.cumsum(lengths) - lengths
     kept = np.flatnonzero(latest[users] == of)
     kept = kept[np.argsort(users[kept], kind="stable")]
-    lengths = lengths[kept]
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     hashes = np.concatenate([part["hashes"] for part in parts])
-    return {
-        "users": users[kept],
-        "lengths": lengths,
-        "hashes": hashes[np.repeat(begins[kept], lengths) + within],
-    }
+    at = flat_places(begins[kept], lengths[kept])
+    return {"users": users[kept], "lengths": lengths[kept], "hashes": hashes[at]}
 
 
 def _merge_places(base: dict[str, Any], changes: Changes) -> dict[str, Any]:

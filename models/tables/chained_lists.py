@@ -45,14 +45,16 @@ def unlink(links: Links, row: int) -> None:
 
 
 @kernel
-def link(links: Links, row: int, chains: NDArray[np.int64]) -> None:
-    """Let the empty list of a row hold these chains, numbered from 0."""
+def link(links: Links, row: int) -> None:
+    """Put the places of a row's list, which `held` has, at the beginning of their chains. No chain is there twice."""
     held, following, preceding, first, length = links
     top = held.shape[1]
-    for k in range(len(chains)):
-        chain, place = chains[k], row * top + k + 1
+    for k in range(top):
+        chain, place = held[row, k] - 1, row * top + k + 1
+        if chain < 0:
+            continue
         after = first[chain]
-        held[row, k], following[row, k], preceding[row, k] = chain + 1, after, 0
+        following[row, k], preceding[row, k] = after, 0
         if after > 0:
             preceding[(after - 1) // top, (after - 1) % top] = place
         first[chain] = place
@@ -61,17 +63,6 @@ def link(links: Links, row: int, chains: NDArray[np.int64]) -> None:
 
 @kernel
 def link_all(links: Links) -> None:
-    """Link the chains of all places that are held: each in the order of its places. No chain may have a place yet."""
-    held, following, preceding, first, length = links
-    top = held.shape[1]
-    for row in range(held.shape[0] - 1, -1, -1):
-        for k in range(top - 1, -1, -1):
-            chain, place = held[row, k] - 1, row * top + k + 1
-            if chain < 0:
-                continue
-            after = first[chain]
-            following[row, k], preceding[row, k] = after, 0
-            if after > 0:
-                preceding[(after - 1) // top, (after - 1) % top] = place
-            first[chain] = place
-            length[chain] += 1
+    """Link all lists: each chain in the order of its rows. No chain may have a place yet."""
+    for row in range(len(links.held) - 1, -1, -1):
+        link(links, row)

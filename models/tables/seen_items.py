@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.state.dirty_keys import DirtyKeys
+from models.state.flat_lists import flat_places
 from models.state.tracked_tables import Checkpointed, Ragged
 from models.tables.catalogue import grown
 from models.tables.event_rings import Done, Seen
+from models.tables.flat_blocks import leave_block, take_block, with_room
 
 LEAST = 4
 """Places of the smallest block; each larger size has twice as many."""
@@ -38,19 +40,12 @@ class SeenArrays(NamedTuple):
 @kernel
 def grow(seen: SeenArrays, user: int) -> None:
     """Give the user a block of the next size. There must be room."""
-    old = seen.size[user]
-    if seen.left_n[old] > 0:
-        seen.left_n[old] -= 1
-        begin = seen.left[old, seen.left_n[old]]
-    else:
-        begin = seen.end[0]
-        seen.end[0] += LEAST << np.int64(old)
-    was = seen.begin[user]
+    old, was = int(seen.size[user]), seen.begin[user]
+    begin = take_block(seen.left, seen.left_n, seen.end, old, LEAST << old)
     for n in range(seen.used[user]):
         seen.hashes[begin + n] = seen.hashes[was + n]
     if old > 0:
-        seen.left[old - 1, seen.left_n[old - 1]] = was
-        seen.left_n[old - 1] += 1
+        leave_block(seen.left, seen.left_n, old - 1, was)
     seen.begin[user], seen.size[user] = begin, old + 1
 
 
@@ -176,10 +171,8 @@ class SeenItems(Checkpointed):
         """Make room for some lists to grow."""
         held, most = self.arrays, LEAST << (len(self.arrays.left_n) - 1)
         if int(held.end[0]) + most > len(held.hashes):
-            self.arrays = held = held._replace(hashes=grown(held.hashes, int(held.end[0]) + 4 * most))
-        if held.left_n.max() >= held.left.shape[1]:
-            left = np.concatenate([held.left, np.zeros_like(held.left)], 1)
-            self.arrays = held._replace(left=left)
+            held = held._replace(hashes=grown(held.hashes, int(held.end[0]) + 4 * most))
+        self.arrays = held._replace(left=with_room(held.left, held.left_n, 1))
 
     def drop(self, user: int) -> None:
         """Empty the user's list."""
@@ -188,9 +181,7 @@ class SeenItems(Checkpointed):
             return
         self._reserve_places()
         held = self.arrays
-        which = int(held.size[user]) - 1
-        held.left[which, held.left_n[which]] = held.begin[user]
-        held.left_n[which] += 1
+        leave_block(held.left, held.left_n, int(held.size[user]) - 1, held.begin[user])
         held.total[0] -= held.used[user]
         held.used[user] = held.size[user] = 0
         self.written.drop(user)
@@ -204,8 +195,7 @@ class SeenItems(Checkpointed):
         users = users[users < len(held.used)]
         users = users[held.used[users] > 0]
         count = held.used[users].astype(np.int64)
-        within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        hashes = held.hashes[np.repeat(held.begin[users], count) + within]
+        hashes = held.hashes[flat_places(held.begin[users], count)]
         return {"users": users, "lengths": count, "hashes": hashes}
 
     def load(self, state: dict[str, Any]) -> None:
@@ -221,7 +211,6 @@ class SeenItems(Checkpointed):
         held = self.arrays
         held.begin[users], held.used[users], held.size[users] = np.cumsum(rooms) - rooms, count, size
         held.end[0] = rooms.sum()
-        within = np.arange(len(hashes)) - np.repeat(np.cumsum(count) - count, count)
         self.arrays = held._replace(hashes=np.zeros(int(held.end[0]), np.int64))
-        self.arrays.hashes[np.repeat(held.begin[users], count) + within] = hashes
+        self.arrays.hashes[flat_places(held.begin[users], count)] = hashes
         held.total[0] = count.sum()

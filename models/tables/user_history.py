@@ -100,18 +100,16 @@ class History(CheckpointedRows):
         """Make room for this many users."""
         self._rings.reserve(users)
 
-    def extend(self, done: Done, had: NDArray[np.bool_] | None = None) -> None:
-        """Record events in their order. had: (B,) whether the user had the item before; None: look it up."""
-        if had is None:
-            had = contains(*self.seen_before(done), self.hashes(done))
+    def extend(self, done: Done, seen: Seen | None = None) -> None:
+        """Record events in their order. seen: what `seen_before` returns for them; None: look it up."""
+        hashes = self.hashes(done)
+        had = contains(*(seen or self.seen_before(done)), hashes)
         self.reserve(int(done.user.max()) + 1)
         append(self.rings(), done, self.sequence)
         self.sequence += len(done.user)
-        hashes = self.hashes(done)
-        for domain, seen in enumerate(self._seen):
+        for domain, items in enumerate(self._seen):
             new = ~had & (done.domain == domain)
-            if new.any():
-                seen.add(done.user[new], hashes[new])
+            items.add(done.user[new], hashes[new])
 
     def hashes(self, done: Done) -> NDArray[np.int64]:
         """Return the hash of each event's item, (B,); 0 for an event without an item row."""

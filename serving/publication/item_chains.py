@@ -50,13 +50,14 @@ class ItemChains:
             )
         self._unlink(row)
         if len(items):
-            chains = self._chains_of(items)
-            link(self._links(), row, chains)
+            self.held[row, : len(items)] = self._chains_of(items)
+            link(self._links(), row)
 
     def _links(self) -> Links:
         return Links(self.held, self.following, self.preceding, self.first, self.length)
 
-    def _chains_of(self, items: Sequence[int]) -> NDArray[np.int64]:
+    def _chains_of(self, items: Sequence[int]) -> NDArray[np.int32]:
+        """Return chain + 1 of each item, a new chain for one that is on no list."""
         self.chain_of = grown(self.chain_of, max(items) + 1)
         rows = np.asarray(items, np.int64)
         for row in rows[self.chain_of[rows] == 0].tolist():
@@ -66,7 +67,7 @@ class ItemChains:
                 chain, self.chains = self.chains, self.chains + 1
                 self.first, self.length = (grown(a, self.chains) for a in (self.first, self.length))
             self.chain_of[row] = chain + 1
-        return self.chain_of[rows].astype(np.int64) - 1
+        return self.chain_of[rows]
 
     def _unlink(self, row: int) -> None:
         chains = self.held[row] - 1 if self._taken else ()

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from models.arms.arm_comparison import SINGLE, ArmComparison
-from models.arms.arm_selector import Arm, bucket
+from models.arms.arm_selector import Arm
 from models.assessment.prequential import NDCG_LOSS, RMSE
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from tests.support.learners.states import differences, read_back
-from tests.support.store.following import follow
+from tests.support.store.following import bucket, follow
 
 torch.set_num_threads(1)  # the state law holds for one thread
 

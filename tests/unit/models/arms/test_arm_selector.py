@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.arms.arm_selector import ARMS, EPOCH, NAMES, ArmSelector, bucket
+from models.arms.arm_selector import ARMS, EPOCH, NAMES, ArmSelector
+from tests.support.store.following import bucket
 
 
 def feed(selector: ArmSelector, n: int, full: float, alone: float, seed: int = 0, name: str = "0") -> float:
