@@ -146,10 +146,9 @@ class Pipeline(Checkpointed):
             self._network_step()
         seconds = time.perf_counter() - begun
         if self.publishing is not None:
-            behind = (
-                batch.age(self._wall_clock()) if self.source.behind() else 0.0
-            )  # else it is an archive's time
-            self.publishing.budget.learned(seconds, behind)
+            # Where nothing waits behind it, a record may be old because it is of an archive.
+            late = batch.age(self._wall_clock()) if self.source.behind() else 0.0
+            self.publishing.budget.learned(seconds, late)
         log.debug("batch learned", records=len(batch.entries), seconds=round(seconds, 4))
 
     def _note_learned(self) -> None:

@@ -60,9 +60,8 @@ class Commits:
                 admin = admin or KafkaAdminClient(**client_options(self._config))
                 self._tell(self._commit(admin, offsets))
             except (KafkaError, OSError, ValueError) as error:
-                if failed or not getattr(
-                    error, "retriable", True
-                ):  # once is no news: a group may just be moving
+                # Once is no news: a group may just be moving.
+                if failed or not getattr(error, "retriable", True):
                     self._tell(self._words(error))
                 failed = True
                 if admin is not None:

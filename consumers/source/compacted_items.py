@@ -67,6 +67,11 @@ class CompactedItems:
         self.anew_at_start = set(self.anew)
         return self.anew_at_start
 
+    @property
+    def waits(self) -> bool:
+        """Whether `learned` has anything to note: seldom."""
+        return bool(self._told or self.anew or self.late)
+
     def of(self, places: Iterable[TopicPartition]) -> list[TopicPartition]:
         """Return those of `places` that are of these topics."""
         return [place for place in places if place[0] in self._limits]

@@ -119,6 +119,8 @@ class KafkaSource:
         return not self._reading_items and not self._items.anew_at_start
 
     def learned(self, offsets: Offsets) -> None:
+        if not self._items.waits:
+            return
         items = {place: self._positions.next_at(place, offsets) for place in self._items.of(self._places)}
         again = self._items.learned(items, self._positions.position)
         self._consumer.seek_to_beginning(again)
