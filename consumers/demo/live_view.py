@@ -82,8 +82,8 @@ class View:
         for domain in arms.full.domains:
             cells = [domain.name, domain.role, f"{arms.full.learned[arms.full.index[domain.name]]:,}"]
             full = arms.prequential.error(domain.name, RMSE, "full")
-            alone = arms.prequential.error(domain.name, RMSE, "target_only")
-            cells += [_error_cell(full), _error_cell(alone), _gain(full, alone)]
+            target_only = arms.prequential.error(domain.name, RMSE, "target_only")
+            cells += [_error_cell(full), _error_cell(target_only), _gain(full, target_only)]
             cells += [
                 _error_cell(None if loss is None else 1 - loss)
                 for loss in (
@@ -106,5 +106,5 @@ def _error_cell(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _gain(full: float | None, alone: float | None) -> str:
-    return "" if full is None or not alone else f"{100 * (1 - full / alone):+.1f} %"
+def _gain(full: float | None, target_only: float | None) -> str:
+    return "" if full is None or not target_only else f"{100 * (1 - full / target_only):+.1f} %"

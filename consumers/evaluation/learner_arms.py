@@ -17,9 +17,9 @@ from models.signals.registry import PLACES
 SIGNAL_ARMS = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
 
 
-def make_learner(data: Data, vectors: Vectors, settings: Settings, seed: int, alone: bool) -> Learner:
+def make_learner(data: Data, vectors: Vectors, settings: Settings, seed: int, target_only: bool) -> Learner:
     """Make a learner that knows every item of the file, as `run` does once it has read the item topics."""
-    domains = [d for d in data.domains if not alone or d.name == data.target]
+    domains = [d for d in data.domains if not target_only or d.name == data.target]
     room = max(settings.learner.items_per_domain, len(data.items))
     learning = msgspec.structs.replace(settings.learning(), items_per_domain=room, seed=seed, compare=False)
     learner = Learner(domains, learning)
@@ -43,20 +43,20 @@ def run_learner(
     `full_<strategy>` is the full learner with that adaptation strategy instead of the config's. For `full` with the
     first seed, each single signal ranks the same events.
     """
-    alone = arm == "target_only"
+    target_only = arm == "target_only"
     if arm in STRATEGY_ARMS:
         settings = msgspec.structs.replace(
             settings,
             adaptation=msgspec.structs.replace(settings.adaptation, strategy=arm.removeprefix("full_")),
         )
-    learner = make_learner(data, vectors, settings, seed, alone)
+    learner = make_learner(data, vectors, settings, seed, target_only)
     total = sum(e.domain == data.target for e in data.events)
     outcome = ArmOutcome(arm, seed, total)
     with_signals = arm == "full" and seed == settings.learner.seed
     signals = [ArmOutcome(name, seed, total) for name in SIGNAL_ARMS] if with_signals else []
     catalogue = learner.catalogues[learner.index[data.target]]
     at = done = 0
-    for batch in micro_batches(e for e in data.events if not alone or e.domain == data.target):
+    for batch in micro_batches(e for e in data.events if not target_only or e.domain == data.target):
         facts = learner.learn(batch)
         for n, event in enumerate(batch):
             if event.domain == data.target:

@@ -53,9 +53,9 @@ def headlines(settings: Settings, recorder: MetricHistory) -> list[tuple[str, st
     for row in rows(settings, recorder):
         if row.role == "source":
             continue
-        for metric, (full, alone) in row.errors.items():
-            if full is not None and alone:
-                text = f"{100 * (1 - full / alone):+.1f} %"
+        for metric, (full, target_only) in row.errors.items():
+            if full is not None and target_only:
+                text = f"{100 * (1 - full / target_only):+.1f} %"
                 found.append((f"{row.domain}: {METRICS[metric].split(' (')[0]} saved by transfer", text))
     found += [("readable after (median)", _seconds(fresh[0])), ("readable after (99 %)", _seconds(fresh[1]))]
     found.append(("canary (median)", _seconds(canary)))
@@ -122,7 +122,7 @@ def _error(domain: str, role: str, metric: str, words: str, recorder: MetricHist
     def points(arm: str) -> Points:
         return _after_warm_up(recorder.values("prequential_error", domain, metric, arm))
 
-    full, alone = points("full"), points("target_only")
+    full, target_only = points("full"), points("target_only")
     if not full:
         return None
     target = role != "source"
@@ -130,7 +130,7 @@ def _error(domain: str, role: str, metric: str, words: str, recorder: MetricHist
     note = "Each event is predicted before it is learned; lower is better."
     if target:
         followed = points("followed")
-        lines.append(ChartLine("without transfer", alone, 1, dashed=True))
+        lines.append(ChartLine("without transfer", target_only, 1, dashed=True))
         if followed and followed != full:
             lines.append(ChartLine("what users get", followed, 2))
         note += " Upright lines: drifts seen, and verdicts on what was tried against them."
@@ -179,12 +179,12 @@ def in_words(settings: Settings, recorder: MetricHistory) -> list[str]:
     found = []
     for row in rows(settings, recorder):
         said = [f"{row.domain} ({row.role}): {row.events:,} events learned."]
-        for metric, (full, alone) in row.errors.items():
-            if row.role != "source" and full is not None and alone:
-                better = "less" if full <= alone else "more"
+        for metric, (full, target_only) in row.errors.items():
+            if row.role != "source" and full is not None and target_only:
+                better = "less" if full <= target_only else "more"
                 said.append(
-                    f"Its {METRICS[metric]} is {full:.3f} with transfer and {alone:.3f} without: "
-                    f"{100 * abs(1 - full / alone):.1f} % {better}."
+                    f"Its {METRICS[metric]} is {full:.3f} with transfer and {target_only:.3f} without: "
+                    f"{100 * abs(1 - full / target_only):.1f} % {better}."
                 )
         said.append(_drifts(row, recorder))
         found.append(" ".join(said))

@@ -90,10 +90,10 @@ def _table(settings: Settings, recorder: MetricHistory) -> str:
     for row in rows(settings, recorder):
         cells = [row.domain, row.role, f"{row.events:,}"]
         for metric in shown:
-            full, alone = row.errors[metric]
-            both = full is not None and bool(alone) and row.role != "source"
-            cells += [_error_text(full), _error_text(alone) if both else "–"]
-            cells.append(f"{100 * (1 - (full or 0) / (alone or 1)):+.1f} %" if both else "–")
+            full, target_only = row.errors[metric]
+            both = full is not None and bool(target_only) and row.role != "source"
+            cells += [_error_text(full), _error_text(target_only) if both else "–"]
+            cells.append(f"{100 * (1 - (full or 0) / (target_only or 1)):+.1f} %" if both else "–")
         cells += [f"{row.drifts:,}", f"{row.dead_letters:,}"]
         lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     head = "".join(f"<th>{escape(text)}</th>" for text in heads)

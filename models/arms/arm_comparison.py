@@ -28,7 +28,7 @@ class Serving(NamedTuple):
 
     arm: Arm
     only: str | None
-    alone: bool
+    target_only: bool
 
 
 COUNTED = (*ARMS[:2], "followed")
@@ -66,7 +66,7 @@ class ArmComparison(Checkpointed):
         """Count the losses (B, arms) of all arms, and of the arm that was followed before this batch was known."""
         counted = np.full((len(facts), len(COUNTED)), np.nan)
         counted[:, :2] = losses[:, :2]
-        for domain in self.full.alone:
+        for domain in self.full.target_only:
             here = facts.places[domain]
             here = here[~np.isnan(losses[here, 0])]
             if len(here):
@@ -130,7 +130,7 @@ class ArmComparison(Checkpointed):
     def _serving(self, place: int, domain: str, index: int) -> Serving:
         """Return who makes the lists of a bucket of users."""
         arm = self.selector.choice(domain, BUCKET_NAMES[place], "ranking")
-        return Serving(arm, SINGLE.get(arm), arm == "target_only" and index in self.full.ranker.alone)
+        return Serving(arm, SINGLE.get(arm), arm == "target_only" and index in self.full.ranker.target_only)
 
     def recommend(
         self, users: Sequence[str | None], domain: str, k: int, explain: int | None = None
@@ -140,7 +140,9 @@ class ArmComparison(Checkpointed):
         lists: list[list[Recommendation]] = [[] for _ in users]
         for one in dict.fromkeys(serving):
             places = [n for n, other in enumerate(serving) if other == one]
-            some = self.full.recommend([users[n] for n in places], domain, k, explain, one.only, one.alone)
+            some = self.full.recommend(
+                [users[n] for n in places], domain, k, explain, one.only, one.target_only
+            )
             for n, found in zip(places, some, strict=True):
                 lists[n] = found
         return lists

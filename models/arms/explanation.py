@@ -62,7 +62,7 @@ def explain(
     full = arms.full
     if domain_name not in full.index:
         raise KeyError(f"domain {domain_name}: the state has {', '.join(full.index)}")
-    learner, (arm, only, alone) = full, arms.serving(user_id, domain_name)
+    learner, (arm, only, target_only) = full, arms.serving(user_id, domain_name)
     domain = learner.index[domain_name]
     item, user = learner.catalogues[domain].ids.get(item_id), learner.users.get(user_id)
     if item is None:
@@ -73,7 +73,7 @@ def explain(
     if place is not None:
         score, why = lines[place].score, lines[place].why
     else:
-        lister = learner.lister(domain, only, alone)
+        lister = learner.lister(domain, only, target_only)
         ranked = lister.one(user, item)
         score, why = float(ranked.scores[0]), dict(zip(ranked.names, ranked.contributions[0], strict=True))
         found = lister.place(user, item, score)

@@ -30,7 +30,7 @@ def rating_losses(facts: Facts, ranges: Floats) -> Floats:
     parts, (low, high) = facts.parts, ranges.T
     text = parts[:, MEAN] + parts[:, DOMAIN] + parts[:, TEXT]
     predicted = np.empty((len(parts), len(ARMS)))
-    predicted[:, 0], predicted[:, 1] = facts.prediction, facts.alone_prediction
+    predicted[:, 0], predicted[:, 1] = facts.prediction, facts.target_only_prediction
     predicted[:, 2] = np.clip(text, low, high)
     predicted[:, 3] = np.clip(text + parts[:, ITEM], low, high)
     losses: Floats = (facts.value[:, None] - predicted) ** 2

@@ -112,8 +112,8 @@ class Prequential:
     def gain(self, domain: str, metric: str, overall: bool = False) -> float | None:
         """Return what transfer brings: error of the target-only arm minus error of the full one."""
         full = self.error(domain, metric, "full", overall)
-        alone = self.error(domain, metric, "target_only", overall)
-        return None if full is None or alone is None else alone - full
+        target_only = self.error(domain, metric, "target_only", overall)
+        return None if full is None or target_only is None else target_only - full
 
     def state(self) -> dict[str, Any]:
         """Return what `load` takes."""

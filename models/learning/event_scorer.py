@@ -44,10 +44,10 @@ def resolved(events: Sequence[Interaction], done: Done, new: NDArray[np.bool_], 
 
 
 class Models(NamedTuple):
-    """The parts that score and learn. alone: for each target, the rating model that knows no other domain."""
+    """The parts that score and learn. target_only: for each target, the rating model that knows no other domain."""
 
     rating: RatingModel
-    alone: Mapping[int, RatingModel]
+    target_only: Mapping[int, RatingModel]
     ranker: Ranker
     network: NetworkLearner
 
@@ -150,10 +150,10 @@ class EventScorer:
         total = totals(parts)
         low, high = self._ranges[done.domain].T
         residual = rated.value - (total - parts[:, EXTERNAL])
-        alone = self._alone(rated, learn)
+        target_only = self._target_only(rated, learn)
         return Facts(
             done, new, resolved.places, recalled, rated.value, parts, np.clip(total, low, high),
-            np.clip(alone, low, high), residual, rank, rarity, before, judged,
+            np.clip(target_only, low, high), residual, rank, rarity, before, judged,
         )  # fmt: skip
 
     def _judged(self, known: list[NDArray[np.int64]], asked: Asked, learn: bool) -> dict[int, Judged]:
@@ -181,10 +181,10 @@ class EventScorer:
             before[here] = np.arange(count, count + len(here))
         return before
 
-    def _alone(self, rated: RatedBatch, learn: bool) -> Floats:
+    def _target_only(self, rated: RatedBatch, learn: bool) -> Floats:
         """Return the predictions of the target-only rating models before clipping, (B,), nan for none."""
         predicted = np.full(len(rated.value), np.nan)
-        for domain, model in self.models.alone.items():
+        for domain, model in self.models.target_only.items():
             here = np.flatnonzero((rated.domain == domain) & ~np.isnan(rated.value))
             if len(here):
                 predicted[here] = totals(_parts(model, rated.of_one_domain(here), learn))

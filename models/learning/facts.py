@@ -33,7 +33,7 @@ class Facts(NamedTuple):
     value: NDArray[np.float64]
     parts: NDArray[np.float64]
     prediction: NDArray[np.float64]
-    alone_prediction: NDArray[np.float64]
+    target_only_prediction: NDArray[np.float64]
     residual: NDArray[np.float64]
     rank: NDArray[np.int64]
     rarity: NDArray[np.float64]
@@ -74,9 +74,9 @@ class ScoredEvent:
         self.prediction, self.rank, self.rarity = prediction, rank, rarity
 
     @property
-    def alone_prediction(self) -> float | None:
+    def target_only_prediction(self) -> float | None:
         """The prediction of the target-only model; None for a click, or without that arm."""
-        return _number(float(self.facts.alone_prediction[self.n]))
+        return _number(float(self.facts.target_only_prediction[self.n]))
 
     @property
     def choices(self) -> Choices | None:

@@ -64,7 +64,7 @@ class Learner(Checkpointed):
         compare = settings.compare and len(self.domains) > 1
         forget, ids = settings.adaptation.enabled, [catalogue.ids for catalogue in self.catalogues]
         self.rating = RatingModel(self.domains, VECTOR_DIM, forget, self.users, ids)
-        self.alone = {
+        self.target_only = {
             n: RatingModel([d], VECTOR_DIM, forget, self.users, [ids[n]])
             for n, d in enumerate(self.domains)
             if compare and d.is_target
@@ -77,17 +77,24 @@ class Learner(Checkpointed):
         self.intake = ItemIntake(names, self.catalogues, TASTE_WIDTH, self.network.touch_item)
         self.clock = EventClock(len(self.domains))
         self._share_marks()
-        alone = [OneDomain(domain, model) for domain, model in self.alone.items()]
-        models = Models(self.rating, self.alone, self.ranker, self.network)
+        target_only = [OneDomain(domain, model) for domain, model in self.target_only.items()]
+        models = Models(self.rating, self.target_only, self.ranker, self.network)
         self._scorer = EventScorer(self.domains, self.catalogues, self.history, models)
-        tables: list[RowTables] = [self.rating, *alone, self.ranker, self.pending, self.network, self.history]
+        tables: list[RowTables] = [
+            self.rating,
+            *target_only,
+            self.ranker,
+            self.pending,
+            self.network,
+            self.history,
+        ]
         self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
 
     def _share_marks(self) -> None:
         """Let all tables with a row a user or item share the marks of dirty rows."""
         marks = [catalogue.ids.written for catalogue in self.catalogues]
         self.rating.share_marks(self.users.written, marks)
-        for domain, model in self.alone.items():
+        for domain, model in self.target_only.items():
             model.share_marks(self.users.written, [marks[domain]])
 
     # Items
@@ -199,7 +206,7 @@ class Learner(Checkpointed):
         self.ranker.end_future(self.newest)
         latest = max(self.newest)
         self.history.end_future(latest)
-        for model in (self.rating, *self.alone.values()):
+        for model in (self.rating, *self.target_only.values()):
             model.taste.end_future(latest)
         self.network.end_future(latest)
         self.pending.end_future(latest)
@@ -229,22 +236,22 @@ class Learner(Checkpointed):
         k: int,
         explain: int | None = None,
         only: str | None = None,
-        alone: bool = False,
+        target_only: bool = False,
     ) -> list[list[Recommendation]]:
         """Return the best `k` items for each user, best first. users: ids; None or an unknown id stands for a new user.
 
-        explain: the number of items with `why`, all by default. only: the one signal that ranks, None for all. alone:
+        explain: the number of items with `why`, all by default. only: the one signal that ranks, None for all. target_only:
         use the target-only ranker.
         """
         domain = self.index[domain_name]
         rows = [None if u is None else self.users.get(u) for u in users]
-        lists = self.lister(domain, only, alone).best(rows, pool_size(k, self.diversity))
+        lists = self.lister(domain, only, target_only).best(rows, pool_size(k, self.diversity))
         explained = k if explain is None else explain
         return [to_list(self.catalogues[domain], ranked, k, explained, self.diversity) for ranked in lists]
 
-    def lister(self, domain: int, only: str | None = None, alone: bool = False) -> Lister:
-        """Return what ranks a domain at its present time. only, alone: see `recommend`."""
-        return Lister(self._scorer, domain, self.newest[domain], only, alone)
+    def lister(self, domain: int, only: str | None = None, target_only: bool = False) -> Lister:
+        """Return what ranks a domain at its present time. only, target_only: see `recommend`."""
+        return Lister(self._scorer, domain, self.newest[domain], only, target_only)
 
     def user_vectors(self, users: Sequence[str]) -> NDArray[np.float32]:
         """Return the users' vectors, (len(users), network dim). An unknown id has that of a new user."""
@@ -267,7 +274,7 @@ class Learner(Checkpointed):
             "catalogues": [c.live() for c in self.catalogues],
             "history": self.history.live(),
             "rating": self.rating.live(),
-            "alone": {self.domains[d].name: model.live() for d, model in self.alone.items()},
+            "alone": {self.domains[d].name: model.live() for d, model in self.target_only.items()},
             "ranker": self.ranker.live(),
             "network": self.network.live(),
             **self.intake.live(),
@@ -288,7 +295,7 @@ class Learner(Checkpointed):
         self.network.make_room([c.ids.capacity for c in self.catalogues])
         self.history.load(state["history"])
         self.rating.load(state["rating"])
-        for d, model in self.alone.items():
+        for d, model in self.target_only.items():
             if (held := state.get("alone", {}).get(names[d])) is not None:
                 model.load(held)
         self.ranker.load(state["ranker"])

@@ -15,26 +15,26 @@ from models.ranking.rankings import Ranked
 class Lister(NamedTuple):
     """A ranking of one domain at one time, in seconds.
 
-    only: the one signal that ranks, None for all. alone: use the target-only ranker.
+    only: the one signal that ranks, None for all. target_only: use the target-only ranker.
     """
 
     scorer: EventScorer
     domain: int
     time: float
     only: str | None
-    alone: bool
+    target_only: bool
 
     def best(self, users: Sequence[int | None], k: int) -> list[Ranked]:
         """Return the best k items for each user. users: rows, None for a new user."""
         asked = self.scorer.ask(users, self.domain, self.time)
         space = self.scorer.space(self.domain, asked.vector)
-        return self.scorer.models.ranker.recommend(self.domain, asked, space, k, self.only, self.alone)
+        return self.scorer.models.ranker.recommend(self.domain, asked, space, k, self.only, self.target_only)
 
     def one(self, user: int | None, item: int) -> Ranked:
         """Return one item's score and contributions, even if it is not eligible. user, item: rows."""
         asked = self.scorer.ask([user], self.domain, self.time)
         space = self.scorer.space(self.domain, asked.vector)
-        return self.scorer.models.ranker.explain(self.domain, asked, space, item, self.only, self.alone)
+        return self.scorer.models.ranker.explain(self.domain, asked, space, item, self.only, self.target_only)
 
     def place(self, user: int | None, item: int, score: float) -> int | None:
         """Return the number of candidates with at least this score; None if the item is not eligible for the user."""

@@ -33,12 +33,13 @@ def fitted(state: State, fresh: State, domains: Sequence[Domain]) -> Fitted:
     if fits and WHOLE_LEARNERS not in state and _same_arms(full, fresh["full"]):
         return Fitted(state, notes, moved=False)
     notes = [*_domains(full, moves), *notes]
-    alone, more = _alone(full, fresh["full"], moves)
+    target_only, more = _target_only(full, fresh["full"], moves)
     targets = list(fresh["full"]["alone"])
     begun = [name for name in targets if name not in full.get("alone", {})]
     fitting = full if fits else learner(full, fresh["full"], moves)
     moved = {
-        "full": fitting | {"alone": alone.rating, "ranker": fitting["ranker"] | {"alone": alone.weights}},
+        "full": fitting
+        | {"alone": target_only.rating, "ranker": fitting["ranker"] | {"alone": target_only.weights}},
         "prequential": _errors(state["prequential"], names, [n for n in begun if moves.old != [n]]),
         "guard": _guard(state["guard"], targets, begun),
         "loop": None if state["loop"] is None else _loop(state["loop"], domains),
@@ -47,7 +48,7 @@ def fitted(state: State, fresh: State, domains: Sequence[Domain]) -> Fitted:
     return Fitted(kept | moved, [*notes, *more], moved=True)
 
 
-class Alone(NamedTuple):
+class TargetOnly(NamedTuple):
     """Target-only arms: rating models by domain name, weights of signals by the domain's number as a string."""
 
     rating: State
@@ -61,7 +62,7 @@ def _same_arms(full: State, fresh: State) -> bool:
     return same
 
 
-def _alone(full: State, fresh: State, moves: Moves) -> tuple[Alone, list[str]]:
+def _target_only(full: State, fresh: State, moves: Moves) -> tuple[TargetOnly, list[str]]:
     """Return the target-only arms that go on, and notes. An arm that is left out begins anew."""
     ratings, weights = full.get("alone", {}), full["ranker"].get("alone", {})
     if len(moves.old) == 1:  # it knew no other domain either
@@ -69,7 +70,7 @@ def _alone(full: State, fresh: State, moves: Moves) -> tuple[Alone, list[str]]:
             {moves.old[0]: full_state(full["rating"])},
             {"0": full_state(full["ranker"]["choices"][0])},
         )
-    kept, notes = Alone({}, {}), []
+    kept, notes = TargetOnly({}, {}), []
     for name in fresh["alone"]:
         number, old = fresh["domains"].index(name), moves.old.index(name) if name in moves.old else None
         if name in ratings:

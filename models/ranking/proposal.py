@@ -175,17 +175,17 @@ def learn_choice(
 
 
 class Rankers(NamedTuple):
-    """Both rankers of a domain. alone: the target-only ranker, with empty arrays if the domain has none."""
+    """Both rankers of a domain. target_only: the target-only ranker, with empty arrays if the domain has none."""
 
     full: Weighing
-    alone: Weighing
+    target_only: Weighing
 
 
 @kernel
 def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, rankers: Rankers, learn: bool,
           out: Ranks) -> None:  # fmt: skip
     """Rank the items of the events `wanted`, (n,), by every arm; learn each choice if `learn`. out: written."""
-    full, alone = rankers
+    full, target_only = rankers
     scores = np.empty(proposed.rows.shape[1], np.float32)
     w = np.empty(full.weights.shape[1], np.float32)
     for n in range(len(wanted)):
@@ -206,13 +206,13 @@ def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, rankers: 
             out.rank[n, POPULARITY_ALONE] = rank_of(proposed.values[n, POPULAR], count, chosen)
             if learn:
                 learn_choice(case, full, chosen, scores, w)
-        if len(alone.weights) == 0:
+        if len(target_only.weights) == 0:
             out.rank[n, TARGET_ALONE] = -1
         elif chosen >= 0:
-            weigh(case, alone, scores, w)
+            weigh(case, target_only, scores, w)
             out.rank[n, TARGET_ALONE] = rank_of(scores, count, chosen)
             if learn:
-                learn_choice(case, alone, chosen, scores, w)
+                learn_choice(case, target_only, chosen, scores, w)
 
 
 @kernel

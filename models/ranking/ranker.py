@@ -64,7 +64,7 @@ class Ranker(Checkpointed):
         self.domains = list(domains)
         self.statistics = ItemStatistics(catalogues, [domain.recommend for domain in domains])
         self.choices = [ConditionalLogit(PRIOR, KNOTS, NAMES, users) for _ in domains]
-        self.alone = {
+        self.target_only = {
             d: ConditionalLogit(PRIOR, KNOTS, NAMES, users)
             for d, domain in enumerate(domains)
             if compare and len(domains) > 1 and domain.is_target and domain.recommend
@@ -126,7 +126,7 @@ class Ranker(Checkpointed):
         known = Known(
             asked,
             self._items(domain, space),
-            self.statistics.visits.kernel_view(domain, domain in self.alone),
+            self.statistics.visits.kernel_view(domain, domain in self.target_only),
         )
         parts = min(self.threads, max(1, len(wanted) // WORTH_SPLITTING))
         self._make_scratch(parts)
@@ -155,9 +155,9 @@ class Ranker(Checkpointed):
     def _weighing(self, choice: ConditionalLogit, places: NDArray[np.int64]) -> Weighing:
         return Weighing(choice.weights, choice.squares, choice.users, places)
 
-    def _alone(self, domain: int) -> Weighing:
-        if domain in self.alone:
-            return self._weighing(self.alone[domain], TARGET_ONLY)
+    def _target_only(self, domain: int) -> Weighing:
+        if domain in self.target_only:
+            return self._weighing(self.target_only[domain], TARGET_ONLY)
         none = np.zeros((0, 0))
         return Weighing(none, none, np.zeros((0, 2, 0), np.float32), NO_PLACES)
 
@@ -174,25 +174,31 @@ class Ranker(Checkpointed):
             np.empty((count, 4), np.int64), np.empty(count, np.int64), np.empty((count, TOP), np.int32)
         )
         full = self._weighing(self.choices[domain], ALL)
-        judge(asked, wanted, proposed, Rankers(full, self._alone(domain)), learn, ranks)
+        judge(asked, wanted, proposed, Rankers(full, self._target_only(domain)), learn, ranks)
         return Judged(wanted, asked, proposed, ranks)
 
     def reserve(self, users: int) -> None:
         """Make room for this many users' slopes."""
-        for choice in (*self.choices, *self.alone.values()):
+        for choice in (*self.choices, *self.target_only.values()):
             choice.reserve(users)
 
     # Lists
 
     def recommend(
-        self, domain: int, asked: Asked, space: Space, k: int, only: str | None = None, alone: bool = False
+        self,
+        domain: int,
+        asked: Asked,
+        space: Space,
+        k: int,
+        only: str | None = None,
+        target_only: bool = False,
     ) -> list[Ranked]:
         """Return the best k items of each question.
 
-        only: the one signal that is the score, None for all. alone: use the target-only ranker.
+        only: the one signal that is the score, None for all. target_only: use the target-only ranker.
         """
         lists = []
-        weighing = self._lister(domain, only, alone)
+        weighing = self._lister(domain, only, target_only)
         for begin in range(0, len(asked.user), BLOCK):
             wanted = np.arange(begin, min(begin + BLOCK, len(asked.user)))
             proposed = self._propose(domain, asked, space, wanted)
@@ -200,24 +206,32 @@ class Ranker(Checkpointed):
         return lists
 
     def explain(
-        self, domain: int, asked: Asked, space: Space, item: int, only: str | None = None, alone: bool = False
+        self,
+        domain: int,
+        asked: Asked,
+        space: Space,
+        item: int,
+        only: str | None = None,
+        target_only: bool = False,
     ) -> Ranked:
         """Return the score and the contributions of one item for the first question, even if it is not eligible.
 
-        item: its row. only, alone: see `recommend`.
+        item: its row. only, target_only: see `recommend`.
         """
         first = np.zeros(1, np.int64)
         proposed = self._propose(domain, asked, space, first, include=item)
-        ranked = _listed(asked, first, proposed, self._lister(domain, only, alone), len(proposed.rows[0]))[0]
+        ranked = _listed(
+            asked, first, proposed, self._lister(domain, only, target_only), len(proposed.rows[0])
+        )[0]
         at = np.flatnonzero(ranked.rows == item)
         return Ranked(ranked.rows[at], ranked.scores[at], ranked.contributions[at])
 
-    def _lister(self, domain: int, only: str | None, alone: bool) -> Weighing:
+    def _lister(self, domain: int, only: str | None, target_only: bool) -> Weighing:
         if only is not None:
             weights = np.zeros_like(self.choices[domain].weights)
             weights[0, NAMES.index(only)] = 1.0
             return Weighing(weights, weights, np.zeros((0, 2, len(NAMES)), np.float32), ALL)
-        return self._alone(domain) if alone else self._weighing(self.choices[domain], ALL)
+        return self._target_only(domain) if target_only else self._weighing(self.choices[domain], ALL)
 
     # Rows and state
 
@@ -231,7 +245,7 @@ class Ranker(Checkpointed):
 
     def drop_user(self, row: int) -> None:
         """Forget the row: it is free, or stands for another user, from now on."""
-        for choice in (*self.choices, *self.alone.values()):
+        for choice in (*self.choices, *self.target_only.values()):
             choice.drop_user(row)
 
     def live(self) -> dict[str, Any]:
@@ -239,7 +253,7 @@ class Ranker(Checkpointed):
         return {
             "signals": self.statistics.live(),
             "choices": [choice.live() for choice in self.choices],
-            "alone": {str(domain): choice.live() for domain, choice in self.alone.items()},
+            "alone": {str(domain): choice.live() for domain, choice in self.target_only.items()},
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -249,7 +263,7 @@ class Ranker(Checkpointed):
             self.statistics.reserve(domain, catalogue.size)
         for choice, held in zip(self.choices, state["choices"], strict=True):
             choice.load(held)
-        for domain, choice in self.alone.items():
+        for domain, choice in self.target_only.items():
             if (held := state.get("alone", {}).get(str(domain))) is not None:
                 choice.load(held)
 

@@ -161,7 +161,9 @@ def test_a_user_is_known_at_once_whatever_the_batches(trained: Learner) -> None:
         assert facts.recalled.events[n] == alone.recalled.events[0]
         assert (facts.of(n).rank is None) == (alone.of(0).rank is None)
         np.testing.assert_allclose(facts.parts[n], alone.parts[0], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(facts.alone_prediction[n], alone.alone_prediction[0], rtol=1e-5)
+        np.testing.assert_allclose(
+            facts.target_only_prediction[n], alone.target_only_prediction[0], rtol=1e-5
+        )
         np.testing.assert_allclose(facts.residual[n], alone.residual[0], rtol=1e-4, atol=1e-5)
     assert differences(batched.history.state(), single.history.state()) == []
     assert batched.learned == single.learned

@@ -46,13 +46,13 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
     assert len(theirs)
     world.put(forget(MARK, START + 1000 * len(world.records)))
     world.run()
-    for rating in (learner.rating, *learner.alone.values()):
+    for rating in (learner.rating, *learner.target_only.values()):
         taste = rating.taste.arrays
         assert not taste.known[row]
         assert not taste.mean[row].any()
         assert not taste.covariance[row].any()
         assert not rating.cells.arrays.user[row].any()
-    choices = [*learner.ranker.choices, *learner.ranker.alone.values()]
+    choices = [*learner.ranker.choices, *learner.ranker.target_only.values()]
     assert not any(choice.users[row].any() for choice in choices)
     rings = learner.history.rings()
     assert not any(held[row].any() for held in (rings.events, rings.time, rings.row, rings.seq))

@@ -55,11 +55,11 @@ def describe(model: ArmComparison) -> None:
 
 def test_one_target_only_arm_a_target() -> None:
     """Targets and domains that are both have one, sources have none; the config may switch them off."""
-    assert list(arms().full.alone) == list(arms().full.ranker.alone) == [1, 2]
+    assert list(arms().full.target_only) == list(arms().full.ranker.target_only) == [1, 2]
     for without in (arms(compare=False), arms(domains=[Domain("books", "target")])):
-        assert without.full.alone == without.full.ranker.alone == {}
+        assert without.full.target_only == without.full.ranker.target_only == {}
     quiet = arms(domains=[DOMAINS[0], Domain("books", "target", recommend=False)])
-    assert (list(quiet.full.alone), quiet.full.ranker.alone) == ([1], {})
+    assert (list(quiet.full.target_only), quiet.full.ranker.target_only) == ([1], {})
 
 
 def test_target_only_sees_its_domain_only() -> None:
@@ -70,7 +70,7 @@ def test_target_only_sees_its_domain_only() -> None:
     stream = [event(n) for n in range(90)]
     assert model.full.learned == [sum(e.domain == d.name for e in stream) for d in DOMAINS]
     ratings = sum(e.domain == "books" and e.kind == "rating" for e in stream)
-    assert model.full.alone[1].state()["counts"].tolist() == [ratings]
+    assert model.full.target_only[1].state()["counts"].tolist() == [ratings]
 
 
 def test_target_only_predicts_as_if_there_were_no_other_domain() -> None:
@@ -86,7 +86,7 @@ def test_target_only_predicts_as_if_there_were_no_other_domain() -> None:
             if some:
                 model.learn(some)
                 scored = [model.latest.of(k) for k, one in enumerate(some) if one.domain == "books"]
-                told += [(one.alone_prediction, one.prediction) for one in scored]
+                told += [(one.target_only_prediction, one.prediction) for one in scored]
     assert len(predicted[0]) > 20
     assert [one for one, _ in predicted[0]] == [one for one, _ in predicted[1]]
     assert [one for _, one in predicted[0]] != [one for _, one in predicted[1]]
@@ -146,13 +146,13 @@ def test_what_is_evicted_is_forgotten_by_both_arms() -> None:
     for n in range(30):
         model.learn([Interaction("books", "rating", f"u{n}", "b", START + n, 5.0)])
     praised, other = (Interaction("books", "rating", "v", item, START + 900, 3.0) for item in ("b", "new"))
-    assert model.full.score(praised).alone_prediction > model.full.score(other).alone_prediction
+    assert model.full.score(praised).target_only_prediction > model.full.score(other).target_only_prediction
     for n in range(40):
         model.put_item(Item("books", f"c{n}"))
     assert ("books", "b") in [entry[:2] for entry in model.full.rows.evicted]
     model.put_item(Item("books", "b"))
     model.put_item(Item("books", "new"))
-    for told in (lambda one: one.alone_prediction, lambda one: one.prediction):
+    for told in (lambda one: one.target_only_prediction, lambda one: one.prediction):
         assert told(model.full.score(praised)) == pytest.approx(told(model.full.score(other)))
 
 

@@ -172,7 +172,7 @@ def test_a_changed_role_keeps_what_was_learned(
         one, other = three.full.score(event), after.full.score(event)
         assert (one.rank, one.prediction) == (other.rank, pytest.approx(other.prediction, abs=1e-6))
     targets = [n for n, d in enumerate(domains) if d.is_target]
-    assert list(after.full.alone) == list(after.full.ranker.alone) == targets
+    assert list(after.full.target_only) == list(after.full.ranker.target_only) == targets
     assert set(after.full.network.trainer.adapter.divergence) == {
         n for n, d in enumerate(domains) if d.is_target
     }

@@ -141,7 +141,7 @@ def test_weights_and_lists_are_the_same(held: dict[str, Any], tables: tuple[Rank
         ]
         np.testing.assert_allclose(ranked.scores, held["asked"]["scores"][str(user)], rtol=1e-4, atol=1e-4)
         assert ranked.rows.tolist() == held["asked"]["rows"][str(user)].tolist()
-    assert not ranker.alone[1].users.any()
+    assert not ranker.target_only[1].users.any()
 
 
 def test_an_index_of_before_is_made_from_its_centres(held: dict[str, Any]) -> None:

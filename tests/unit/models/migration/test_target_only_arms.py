@@ -43,8 +43,8 @@ def test_target_only_arms_go_along(three: ArmComparison, domains: list[Domain]) 
         if name in after.full.index:
             before, now = (arms.full.index[name] for arms in (three, after))
             for one, other in (
-                (three.full.alone[before], after.full.alone[now]),
-                (three.full.ranker.alone[before], after.full.ranker.alone[now]),
+                (three.full.target_only[before], after.full.target_only[now]),
+                (three.full.ranker.target_only[before], after.full.ranker.target_only[now]),
             ):
                 assert differences(one.state(), other.state()) == []
 
@@ -53,17 +53,17 @@ def test_a_target_only_arm_that_is_new_knows_the_items(three: ArmComparison) -> 
     """It begins with the full learner's rows: lists hold what can be recommended, though nothing was learned yet."""
     after, notes = taken_up(three, [Domain("movies", "target"), BOOKS, GAMES])
     assert "movies: its target-only learner starts anew" in notes
-    assert after.full.alone[0].state()["counts"].tolist() == [0]
-    assert not after.full.ranker.alone[0].users.any()
-    assert all(len(lines) == 8 for lines in after.full.recommend([None, "u3"], "movies", 8, alone=True))
+    assert after.full.target_only[0].state()["counts"].tolist() == [0]
+    assert not after.full.ranker.target_only[0].users.any()
+    assert all(len(lines) == 8 for lines in after.full.recommend([None, "u3"], "movies", 8, target_only=True))
 
 
 def test_a_learner_that_knew_one_domain_is_its_target_only_learner() -> None:
     before = taught([BOOKS])
     after, notes = taken_up(before, [BOOKS, MOVIES])
     assert "books: what was learned so far is its target-only learner, too" in notes
-    assert differences(before.full.rating.state(), after.full.alone[0].state()) == []
-    assert differences(before.full.ranker.choices[0].state(), after.full.ranker.alone[0].state()) == []
+    assert differences(before.full.rating.state(), after.full.target_only[0].state()) == []
+    assert differences(before.full.ranker.choices[0].state(), after.full.ranker.target_only[0].state()) == []
     describe(after, [MOVIES])
     goes_on(after, [BOOKS, MOVIES])
 

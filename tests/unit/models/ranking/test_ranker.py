@@ -192,11 +192,11 @@ def test_the_target_only_arm_is_there_for_targets_alone() -> None:
         ranks = world.ranker.score(domain, asked, world.space(domain), wanted, learn=False).ranks
         assert ranks.rank[0, FULL] >= 0
         assert (ranks.rank[0, TARGET_ALONE] >= 0) == there
-    for ranked in world.ranker.recommend(1, world.asked([3, 4]), world.space(1), 10, alone=True):
+    for ranked in world.ranker.recommend(1, world.asked([3, 4]), world.space(1), 10, target_only=True):
         for name in ("affinity", "co_visitation_sources"):
             assert np.abs(ranked.contributions[:, ranked.names.index(name)]).max() < 1e-5
     own = Ranker([Domain("movies"), Domain("books", role="target")], world.catalogues, compare=False)
-    assert own.alone == {}
+    assert own.target_only == {}
 
 
 def test_a_choice_is_learned_by_both_arms_and_by_nobody_when_asked_not_to() -> None:

@@ -25,7 +25,7 @@ def test_columns_are_what_the_plain_rules_say(domain: int, network: bool) -> Non
         wanted = plain.columns(world.ranker, domain, world.who(user, domain), rows.astype(np.int64), eligible)
         for name, expected in wanted.items():
             found = values[PLACES[name]]
-            if name in OWN_SIGNALS and domain not in world.ranker.alone:
+            if name in OWN_SIGNALS and domain not in world.ranker.target_only:
                 assert not found.any()  # only a target is compared with what it knows by itself
                 continue
             np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4, err_msg=name)
