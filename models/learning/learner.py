@@ -240,8 +240,8 @@ class Learner(Checkpointed):
     ) -> list[list[Recommendation]]:
         """Return the best `k` items for each user, best first. users: ids; None or an unknown id stands for a new user.
 
-        explain: the number of items with `why`, all by default. only: the one signal that ranks, None for all. target_only:
-        use the target-only ranker.
+        explain: the number of items with `why`, all by default. only: the one signal that ranks, None for all.
+        target_only: use the target-only ranker.
         """
         domain = self.index[domain_name]
         rows = [None if u is None else self.users.get(u) for u in users]
