@@ -20,7 +20,7 @@ class Facts(NamedTuple):
     done: domains, rows and times. new: (B,) whether the item had no row before. places: for each domain, the places of
     its events. recalled: the users' latest items before each event. value: (B,) ratings, nan for a click. parts:
     (B, 12) the rating's parts in the order of `RatingParts`, nan for a click. prediction: (B,) of the full learner,
-    clipped to the domain's range, nan for a click. alone_prediction: (B,) of the target-only model, nan for none.
+    clipped to the domain's range, nan for a click. target_only_prediction: (B,) of the target-only model, nan for none.
     residual: (B,) the rating minus the prediction without the network, nan for a click. rank: (B, arms), see `Ranks`.
     rarity: (B,) `-log` of the item's share of events, nan for a new item. learned: (B,) the number of events learned in
     the domain before. judged: the rankings of each domain with lists.
