@@ -136,8 +136,10 @@ class ThreeBrokers(Soak):
         well = self.soon(lambda: self._is_well(fault.led), RECOVERY_SECONDS)
         unready = timeline.unready(fault.begun)
         named = [sample.at for sample in unready if fault.names(sample.why)]
+        acknowledged = max(self.feed.acknowledged_late, fault.led)
         figures = {
             "seconds_to_new_leaders": fault.led - fault.begun,
+            "seconds_until_the_producer_caught_up_after_new_leaders": acknowledged - fault.led,
             "seconds_until_told": min(named, default=float("inf")) - fault.begun,
             "seconds_until_fresh_after_new_leaders": timeline.stale_until(fault.led) - fault.led,
             "seconds_until_ready_after_new_leaders": max([fault.led, *(sample.at for sample in unready)])

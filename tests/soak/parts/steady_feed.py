@@ -27,6 +27,7 @@ CATALOGUE = 20_000
 """Items of all domains together."""
 REPEATED, BAD = 0.05, 0.025
 """Shares of events that repeat an earlier `event_id`, and of records that are no events."""
+LATE_SECONDS = 1.0
 LATEST = 1_000
 """Latest events among which a repeat is chosen."""
 WORDS = ("dark", "red", "happy", "sad", "old", "new", "sea", "star", "love", "road", "night", "king", "ghost")
@@ -53,6 +54,8 @@ class Feed(threading.Thread):
         self.sold_out: set[str] = set()
         self.refused: list[Exception] = []
         """Why the broker did not take records: none may be refused."""
+        self.acknowledged_late = 0.0
+        """When a record was last acknowledged over `LATE_SECONDS` after it was sent (monotonic seconds)."""
         self._left: set[str] = set()
         self._sent = 0
         self._prefix, self.rate, self._busy = prefix, rate, partitions.busy
@@ -185,7 +188,12 @@ class Feed(threading.Thread):
     def _send(self, domain: str, user: str, value: bytes) -> None:
         self._sent += 1
         topic, value, key, partition = self._record(domain, user, value)
-        self._producer.send(topic, value, key, partition=partition).add_errback(self.refused.append)
+        sending = self._producer.send(topic, value, key, partition=partition)
+        sending.add_callback(self._acknowledged, time.monotonic()).add_errback(self.refused.append)
+
+    def _acknowledged(self, sent: float, _: object) -> None:
+        if (now := time.monotonic()) - sent > LATE_SECONDS:
+            self.acknowledged_late = now
 
     def _record(self, domain: str, user: str, value: bytes) -> tuple[str, bytes, bytes, int]:
         """Return topic, value, key and partition, one of the busy ones."""
