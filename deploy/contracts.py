@@ -13,7 +13,7 @@ from consumers.events import decode, fields, rejection
 from deploy.markdown import NOTE, attribute_docs, table
 from serving.contract import FIELDS, Keys, ListedItem, RecommendationList
 from serving.publication.publication_queue import SLOW_SECONDS
-from serving.store.redis_writer import PROBE_SECONDS
+from serving.store.publisher import PROBE_SECONDS
 from serving.store.store_mark import FIELD
 
 DEFAULTS = Settings()

@@ -1,4 +1,4 @@
-"""Publish results: to Redis for services, to Prometheus for operators.
+"""Publish results: to Redis for services that read, to Prometheus for operators. It answers no questions itself.
 
 This package imports models. It knows no Kafka and no command line.
 """

@@ -17,7 +17,7 @@ from consumers.events.deduplication import DedupWindow
 from models.arms.arm_comparison import ArmComparison
 from serving.publication.publication_queue import PublicationQueue
 from serving.store.key_scan import UserKeyScan
-from serving.store.redis_writer import Publisher
+from serving.store.publisher import Publisher
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from consumers.pretraining.holdout import Figures
 from consumers.pretraining.options import PretrainOptions
 from consumers.pretraining.train import fit, put_items
 from consumers.service.offline import offline_pipeline
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpointer import Checkpointer
 from consumers.terminal import log
 from consumers.terminal.compiling import compile_first
 from consumers.terminal.plain_text import plain

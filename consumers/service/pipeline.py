@@ -18,12 +18,12 @@ from consumers.events.deduplication import DedupWindow
 from consumers.events.record import Offsets
 from consumers.formats.topic_reader import decoder_of
 from consumers.service.canary import Canaries
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpointer import Checkpointer
 from consumers.service.saving.saved_state import check_owner, of_domains
-from consumers.service.stages.intake_stage import Intake, IntakeStage
-from consumers.service.stages.learning_stage import Learned, LearningStage
+from consumers.service.stages.intake_stage import IntakeParts, IntakeStage
+from consumers.service.stages.learning_stage import LearningParts, LearningStage
 from consumers.service.stages.microbatch import Batch
-from consumers.service.stages.publish_stage import Published, PublishStage
+from consumers.service.stages.publish_stage import PublishParts, PublishStage
 from consumers.service.stages.save_stage import SaveStage
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding, restore
@@ -32,7 +32,7 @@ from models.arms.arm_comparison import ArmComparison
 from models.state.tracked_tables import Checkpointed
 from serving.metrics import Metrics
 from serving.publication.publication_queue import PublicationQueue
-from serving.store.redis_writer import Publisher
+from serving.store.publisher import Publisher
 from serving.store.store_mark import UNKNOWN, Known, as_known
 
 log = structlog.get_logger()
@@ -90,19 +90,19 @@ class Pipeline(Checkpointed):
     def _make_stages(self) -> None:
         settings, metrics, clock = self.settings, self.metrics, self.clock
         decoder = decoder_of(settings, self._wall_clock)
-        intake = Intake(
+        intake = IntakeParts(
             self.source, self.sink, decoder, self.limits, metrics, self._blocked, self._publish_in
         )
         self.intake = IntakeStage(settings, intake, clock)
         self.batcher = self.intake.batcher
-        learned = Learned(
+        learned = LearningParts(
             self.arms, self.encoding, self.queue, self.forgetting, self.dedup, self.learned_limits,
             self.reporter, metrics, self.canaries, self._users_forgotten,
         )  # fmt: skip
         self.learning = LearningStage(settings, learned, self.totals)
         self.publishing: PublishStage | None = None
         if self.publisher is not None:
-            published = Published(
+            published = PublishParts(
                 self.arms, self.queue, self.publisher, self.forgetting, metrics, self.canaries
             )
             self.publishing = PublishStage(settings, published, clock)
@@ -119,8 +119,8 @@ class Pipeline(Checkpointed):
             self._report_if_due()  # a poll may hold many batches, and lag must be shown between them
             if stopping():
                 break
-        self._network_step_if_due()  # 5 learn: events that wait for the network
-        self._publish_if_due()
+        self._network_step_if_due()  # 5 learn: events that wait for the network, if no batch came
+        self._publish_if_due()  # 7 publish, if no batch came
         learned = self.totals["learned"]
         self.saving.save_if_due(learned, self.live, self._next_offsets)  # 9 checkpoint, commit
         self._report_if_due()

@@ -16,7 +16,7 @@ from consumers.dead_letters.kafka_sink import KafkaSink
 from consumers.errors import BUG, Stop
 from consumers.service.canary import Canaries
 from consumers.service.saving.checkpoint_policy import CheckpointPolicy
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpointer import Checkpointer
 from consumers.service.text_encoding import ThreadEncoding
 from consumers.service.wiring import Ends, wired
 from consumers.source.kafka import KafkaSource
@@ -28,7 +28,7 @@ from serving.contract import Keys, Write
 from serving.http.health import HealthServer
 from serving.metrics import Metrics
 from serving.store.errors import STORE_ERRORS, Behaviour, behaviour
-from serving.store.redis_writer import Listeners, Publisher
+from serving.store.publisher import Listeners, Publisher
 from serving.store.store import Store
 from serving.store.store_info import EvictionWatch, may_throw_away
 from serving.worker import ThreadFailed

@@ -10,7 +10,7 @@ from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
 from consumers.service.canary import Canaries
 from consumers.service.pipeline import Parts, Pipeline
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpointer import Checkpointer
 from consumers.service.text_encoding import Encoding
 from consumers.source.protocol import Source
 from models.arms.arm_comparison import ArmComparison
@@ -18,7 +18,7 @@ from serving.contract import Keys
 from serving.metrics import Metrics
 from serving.publication.publication_queue import PublicationQueue
 from serving.publication.record_builder import ListOptions
-from serving.store.redis_writer import Publisher
+from serving.store.publisher import Publisher
 
 
 class Ends(NamedTuple):

@@ -1,4 +1,4 @@
-"""Detect drift, try actions beside the model in use, and judge them.
+"""Detect drift, answer it by changed copies of a part, and judge them by their errors.
 
 The arm comparison calls it.
 """

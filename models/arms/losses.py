@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from models.arms.arm_selector import ARMS, Arm
 from models.assessment.prequential import ndcg_losses
 from models.learning.facts import Facts
-from models.ranking.proposal import FULL, POPULARITY_ALONE, TARGET_ALONE, TEXT_ALONE
+from models.ranking.proposal import FULL, POPULARITY_ARM, TARGET_ONLY_ARM, TEXT_ARM
 from models.rating.events import RatingParts
 
 RANKED_BY: dict[Arm, int] = {
-    "full": FULL, "target_only": TARGET_ALONE, "text": TEXT_ALONE, "popularity": POPULARITY_ALONE,
+    "full": FULL, "target_only": TARGET_ONLY_ARM, "text": TEXT_ARM, "popularity": POPULARITY_ARM,
 }  # fmt: skip
 """The column of `Ranks.rank` of each arm."""
 COLUMNS = [RANKED_BY[arm] for arm in ARMS]

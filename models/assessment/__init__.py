@@ -1,4 +1,4 @@
-"""Judge predictions and compare learners with stated confidence.
+"""Keep the errors of a running learner and compare two learners by a test. Whole files are `consumers/evaluation`.
 
 Everything in models may call it.
 """

@@ -1,1 +1,4 @@
-"""One learner: score an event, then learn it. Begin at `learner.py`; `arms` and `adaptation` stand on it."""
+"""Score an event, then learn it, with all parts of one learner.
+
+`arms` and `adaptation` call it. Begin at `learner.py`.
+"""

@@ -50,15 +50,9 @@ class Learner(Checkpointed):
         self.index = {d.name: n for n, d in enumerate(self.domains)}
         self.users = IdTable(settings.users)
         self._seen_items = settings.seen_items * settings.users
+        size, exact = settings.items_per_domain, settings.exact_items
         self.catalogues = [
-            Catalogue(
-                settings.items_per_domain,
-                VECTOR_DIM,
-                d.catalogue == "required",
-                d.permits,
-                settings.exact_items,
-            )
-            for d in self.domains
+            Catalogue(size, VECTOR_DIM, d.catalogue == "required", d.permits, exact) for d in self.domains
         ]
         self.history = History(self.catalogues, written=self.users.written)
         compare = settings.compare and len(self.domains) > 1
@@ -80,14 +74,8 @@ class Learner(Checkpointed):
         target_only = [OneDomain(domain, model) for domain, model in self.target_only.items()]
         models = Models(self.rating, self.target_only, self.ranker, self.network)
         self._scorer = EventScorer(self.domains, self.catalogues, self.history, models)
-        tables: list[RowTables] = [
-            self.rating,
-            *target_only,
-            self.ranker,
-            self.pending,
-            self.network,
-            self.history,
-        ]
+        tables: list[RowTables] = [self.rating, *target_only, self.ranker, self.pending]
+        tables += [self.network, self.history]
         self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
 
     def _share_marks(self) -> None:

@@ -1,4 +1,4 @@
-"""Train and use the two-tower network, and try strategies beside it.
+"""Train and use the two-tower network. `search` trains shadow networks with other strategies beside it.
 
 Called by the learner; runs PyTorch.
 """

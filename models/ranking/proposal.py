@@ -22,7 +22,7 @@ PROBES = 256
 MET = 2 * LATEST * SIZES[-1]
 """The most co-visit sums that one question can have."""
 LAST_EPOCH = 2**30 - 1
-ARMS = FULL, TARGET_ALONE, TEXT_ALONE, POPULARITY_ALONE = range(4)
+ARMS = FULL, TARGET_ONLY_ARM, TEXT_ARM, POPULARITY_ARM = range(4)
 """The arms that rank each event: columns of `Ranks.rank`."""
 TEXT, POPULAR = PLACES["text"], PLACES["popularity_3d"]
 TOP = 10
@@ -202,15 +202,15 @@ def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, rankers: 
             out.rank[n] = count
         else:
             out.rank[n, FULL] = rank_of(scores, count, chosen)
-            out.rank[n, TEXT_ALONE] = rank_of(proposed.values[n, TEXT], count, chosen)
-            out.rank[n, POPULARITY_ALONE] = rank_of(proposed.values[n, POPULAR], count, chosen)
+            out.rank[n, TEXT_ARM] = rank_of(proposed.values[n, TEXT], count, chosen)
+            out.rank[n, POPULARITY_ARM] = rank_of(proposed.values[n, POPULAR], count, chosen)
             if learn:
                 learn_choice(case, full, chosen, scores, w)
         if len(target_only.weights) == 0:
-            out.rank[n, TARGET_ALONE] = -1
+            out.rank[n, TARGET_ONLY_ARM] = -1
         elif chosen >= 0:
             weigh(case, target_only, scores, w)
-            out.rank[n, TARGET_ALONE] = rank_of(scores, count, chosen)
+            out.rank[n, TARGET_ONLY_ARM] = rank_of(scores, count, chosen)
             if learn:
                 learn_choice(case, target_only, chosen, scores, w)
 

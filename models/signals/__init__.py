@@ -1,4 +1,4 @@
-"""Describe candidates by numbers, one file a signal, and keep the item statistics behind them.
+"""Rate candidates by numbers, one file a signal, and learn the item statistics that they need.
 
 Called by the ranker.
 """

@@ -1,4 +1,6 @@
-"""List the ranking signals. A new one is a file with `COLUMNS` and a kernel, and a line each in `PARTS` and `fill`.
+"""List the ranking signals.
+
+A new one is a file with `COLUMNS` and a kernel. Here it is imported, listed in `PARTS`, and called in `fill`.
 
 `fill` is one kernel that calls the signals one after another, because numba compiles no list of functions.
 """
@@ -55,8 +57,15 @@ TARGET_ONLY = np.array(
     [LEFT_OUT if (name := _WITHOUT_SOURCES.get(own, own)) is None else PLACES[name] for own in NAMES]
 )
 """(signals,): the column of each signal for a ranker that knows neither other domains nor the network."""
-_AT = [PLACES[part[0].name] for part in PARTS]
-(POPULARITY, COVISITS, _, TEXT, EXPERIENCE, AGE, NETWORK) = _AT
+
+
+def _first(columns: tuple[Column, ...]) -> int:
+    return PLACES[columns[0].name]
+
+
+POPULARITY, COVISITS = _first(popularity.COLUMNS), _first(covisit_scores.COLUMNS)
+TEXT, EXPERIENCE = _first(text_affinity.COLUMNS), _first(user_experience.COLUMNS)
+AGE, NETWORK = _first(item_age.COLUMNS), _first(network_affinity.COLUMNS)
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Copy, write, merge and read states.
+"""Copy, write, merge and read the state of all learners, which is what a checkpoint holds.
 
 Everything in models may call it. It touches the checkpoint folder.
 """

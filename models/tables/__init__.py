@@ -1,4 +1,4 @@
-"""Give ids rows and keep what belongs to a row.
+"""Give users and items rows, and keep per row what is not learned: ids, history, items seen, text vectors.
 
 Called by the learner and its parts.
 """

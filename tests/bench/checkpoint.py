@@ -28,7 +28,7 @@ from consumers.bench.parts.timing import Timed
 from consumers.erasure.eraser import Forgetting
 from consumers.events.decode import Forget
 from consumers.events.deduplication import DedupWindow
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpointer import Checkpointer
 from models.arms.arm_comparison import ArmComparison
 from models.network.search.strategy_search import StrategySearch
 from models.schema import Interaction

@@ -22,8 +22,8 @@ from models.settings import LearningSettings
 from models.threads import use_one_thread
 from serving.contract import Keys, Write
 from serving.publication.publication_queue import PublicationQueue
+from serving.store.publisher import Publisher
 from serving.store.redis_store import open_store
-from serving.store.redis_writer import Publisher
 
 ITEMS = 2000
 DOMAINS = ("movies", "books")

@@ -1,0 +1,1 @@
+"""Test parts together with real brokers and stores over sockets."""

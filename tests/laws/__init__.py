@@ -1,0 +1,1 @@
+"""Hold what must be true for every stream: crash and resume give the same bits, bad input loses nothing."""

@@ -14,7 +14,7 @@ from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.record import Record
 from consumers.service.pipeline import Pipeline
 from consumers.service.saving.checkpoint_policy import CheckpointPolicy
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpointer import Checkpointer
 from tests.support.clock import Clock
 from tests.support.doubles import ListSource
 from tests.support.learners.states import differences

@@ -1,0 +1,1 @@
+"""Run a real service for minutes among troubles: kills, brokers that go, hostile payloads. make soak runs it."""

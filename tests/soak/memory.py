@@ -34,15 +34,15 @@ from consumers.config.loader import build
 from consumers.config.schema import Settings
 from consumers.demo.embedded_servers import Store
 from consumers.events.record import Offsets
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpointer import Checkpointer
 from consumers.service.wiring import Ends, wired
 from models.signals.covisitation import SWEEP
 from models.text.encoder import HashingEncoder
 from models.threads import use_one_thread
 from serving.contract import Keys
 from serving.metrics import Metrics
+from serving.store.publisher import Publisher
 from serving.store.redis_store import open_store
-from serving.store.redis_writer import Publisher
 from tests.soak.parts.after_eviction import (
     evicted_item_returns,
     evicted_user_returns,

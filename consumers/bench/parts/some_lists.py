@@ -13,7 +13,7 @@ from serving.contract import Keys, ListedItem, RecommendationList, encode_list
 
 DOMAIN, USERS, TOP, EXPLAINED = "books", 1_000, 50, 10
 BLOCKS, CALLS = 20, 1_000
-SIGNALS = ("popularity_3d", "text", "followed", "affinity", "item_age")
+SIGNALS = ("popularity_3d", "text", "sequence", "affinity", "age")
 
 
 def user(number: int) -> str:

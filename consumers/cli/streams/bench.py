@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,12 +35,8 @@ from consumers.terminal import log
 @JSON
 def bench(
     rows: tuple[str, ...],
-    quick: bool,
-    data: Path | None,
-    rate: float,
-    plot: Path | None,
     json_file: Path | None,
-    **servers: str,
+    **options: Any,
 ) -> int:
     """Measure speed, freshness and memory on this machine. It starts a broker and a store of its own.
 
@@ -60,7 +57,7 @@ def bench(
     from consumers.bench.run.command import Options, run_bench  # noqa: PLC0415
     from consumers.bench.run.table import show  # noqa: PLC0415
 
-    report = run_bench(Options(rows, quick, data, rate, plot, **servers))
+    report = run_bench(Options(rows, **options))
     write_json(json_file, report)
     show(report, log.console())
     return BUG if report.failed else 0

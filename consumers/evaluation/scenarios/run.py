@@ -22,7 +22,7 @@ from models.adaptation.adaptation_loop import Notice
 from models.arms.arm_comparison import ArmComparison
 from models.assessment.prequential import NDCG_LOSS, Prequential, ndcg_losses
 from models.learning.learner import Learner
-from models.ranking.proposal import POPULARITY_ALONE
+from models.ranking.proposal import POPULARITY_ARM
 from models.schema import Domain, Interaction, Item
 from models.text.encoder import load_encoder
 
@@ -130,7 +130,7 @@ def run_pass(run: ScenarioPass, tell: Tell) -> Trace:
             )
         happenings += [Happening(n, at, notice) for notice in arms.learn([event])]
         assert arms.latest is not None
-        popular = ndcg_losses(arms.latest.rank[:, POPULARITY_ALONE])
+        popular = ndcg_losses(arms.latest.rank[:, POPULARITY_ARM])
         if is_target and not np.isnan(popular).any():
             recorder.add(np.array([recorder.row(TARGET, NDCG_LOSS, "popularity")]), popular)
         if arms.full.waiting >= settings.intake.network_events:

@@ -28,7 +28,7 @@ MOST_SCHEMA_BACKOFF = 1.0
 """The same of a schema registry. It is asked for little, and what waits for it is in memory."""
 
 
-class Intake(NamedTuple):
+class IntakeParts(NamedTuple):
     """What the intake works with. limits: stops the service at too many invalid records. blocked: returns whether
     reading must pause, because memory would only grow, or nothing can be saved. publish_in: returns the seconds until
     there may be something to publish.
@@ -46,7 +46,7 @@ class Intake(NamedTuple):
 class IntakeStage:
     """Reads, decodes and batches records; sends what is invalid to the dead letters."""
 
-    def __init__(self, settings: Settings, parts: Intake, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, parts: IntakeParts, clock: Callable[[], float]) -> None:
         """clock: seconds."""
         self.parts = parts
         self.batcher = Batcher(settings.intake.batch_events, settings.intake.batch_ms / 1000, clock)

@@ -33,8 +33,8 @@ BACKLOG_EVENTS = 256
 """Most events that are scored together while a backlog is read: twice as fast, and a little less precise."""
 
 
-class Learned(NamedTuple):
-    """What the learning stage works with. changed: is called after a request to forget was carried out."""
+class LearningParts(NamedTuple):
+    """What the learning stage works with. forgotten: is called after a request to forget was carried out."""
 
     arms: ArmComparison
     encoding: Encoding
@@ -54,7 +54,7 @@ class LearningStage:
     Interactions that follow each other are learned together. They are learned before any other record is handled.
     """
 
-    def __init__(self, settings: Settings, parts: Learned, totals: Counter[str]) -> None:
+    def __init__(self, settings: Settings, parts: LearningParts, totals: Counter[str]) -> None:
         """totals: counts since the start; this stage adds to them."""
         self.parts, self.totals = parts, totals
         self._ids = settings.privacy.ids()
@@ -77,11 +77,11 @@ class LearningStage:
                         self._flush()
             else:
                 self._flush()
-                self._other(record, event)
+                self._not_interaction(record, event)
         self._flush()
         self._forget()
 
-    def _other(self, record: Record, event: Item | Canary | Forget | Skipped | Rejection) -> None:
+    def _not_interaction(self, record: Record, event: Item | Canary | Forget | Skipped | Rejection) -> None:
         if isinstance(event, Item):
             self._item(record, event)
         elif isinstance(event, Canary):

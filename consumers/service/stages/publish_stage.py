@@ -15,7 +15,7 @@ from consumers.service.stages.list_budget import ListBudget
 from models.arms.arm_comparison import ArmComparison
 from serving.metrics import Metrics
 from serving.publication.publication_queue import PublicationQueue
-from serving.store.redis_writer import Publisher
+from serving.store.publisher import Publisher
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ HAND_OVER = 64
 """Writes that are handed to the publisher together. The first are sent while the others are made."""
 
 
-class Published(NamedTuple):
+class PublishParts(NamedTuple):
     """What the publishing stage works with."""
 
     arms: ArmComparison
@@ -37,7 +37,7 @@ class Published(NamedTuple):
 class PublishStage:
     """Hands writes to the publisher every `publish.interval_ms` at least. One thread calls it."""
 
-    def __init__(self, settings: Settings, parts: Published, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, parts: PublishParts, clock: Callable[[], float]) -> None:
         """clock: seconds."""
         self.parts = parts
         publish = settings.publish

@@ -11,7 +11,7 @@ import structlog
 from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
 from consumers.events.record import Offsets
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpointer import Checkpointer
 from consumers.source.protocol import Source
 from serving.metrics import Metrics
 

@@ -1,0 +1,1 @@
+"""Run commands as a user does, with real servers."""

@@ -1,0 +1,1 @@
+"""Test against Apache Kafka: security, access rights, many brokers."""

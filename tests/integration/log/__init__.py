@@ -1,0 +1,1 @@
+"""Test what reads or writes the log, on the embedded broker and on Apache Kafka."""

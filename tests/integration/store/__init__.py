@@ -1,0 +1,1 @@
+"""Test what writes or reads the store, on Redis, Valkey and Redis Cluster."""

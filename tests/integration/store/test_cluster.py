@@ -12,8 +12,8 @@ from consumers.demo.embedded_servers import HOST
 from serving.contract import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
 from serving.reader import Reader
 from serving.store.key_scan import UserKeyScan
+from serving.store.publisher import Publisher
 from serving.store.redis_store import open_store
-from serving.store.redis_writer import Publisher
 from tests.support.service.running import wait_for
 from tests.support.store.cluster import Node, empty, nodes_of, started_nodes
 

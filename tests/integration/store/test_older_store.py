@@ -12,8 +12,8 @@ import redis
 
 from consumers.demo.embedded_servers import Store
 from serving.contract import Keys, Write, hash_write
+from serving.store.publisher import Publisher
 from serving.store.redis_store import open_store
-from serving.store.redis_writer import Publisher
 from tests.support.service.faults import USERS, Watch
 from tests.support.service.running import wait_for
 from tests.support.service.service_world import World

@@ -13,7 +13,7 @@ from consumers.demo.embedded_servers import HOST
 from consumers.errors import USAGE, Stop
 from serving.contract import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
 from serving.reader import Reader, Unreachable
-from serving.store.redis_writer import Publisher
+from serving.store.publisher import Publisher
 from tests.support.service.killing import Feed
 from tests.support.service.running import wait_for
 from tests.support.service.service_world import DOMAINS, World

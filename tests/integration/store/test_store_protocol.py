@@ -11,8 +11,8 @@ import redis
 from consumers.demo.embedded_servers import Server
 from serving.contract import Keys, Write
 from serving.store.errors import STORE_ERRORS, wrong_type
+from serving.store.publisher import Listeners, Publisher
 from serving.store.redis_store import open_store
-from serving.store.redis_writer import Listeners, Publisher
 from serving.store.store import Store
 from tests.support.store.cluster import Node, empty, started_nodes
 

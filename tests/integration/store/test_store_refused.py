@@ -15,8 +15,8 @@ from consumers.connections import connect_store
 from consumers.demo.embedded_servers import HOST, Server, Store
 from consumers.errors import USAGE, Stop
 from serving.contract import Keys, Write
+from serving.store.publisher import Listeners, Publisher
 from serving.store.redis_store import open_store
-from serving.store.redis_writer import Listeners, Publisher
 from serving.store.store_info import EvictionWatch
 from tests.support.service.running import wait_for
 from tests.support.store.sentinels import Replicated

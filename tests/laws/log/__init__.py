@@ -1,0 +1,1 @@
+"""Hold the laws of the log: times, order, retention, errors of the broker."""

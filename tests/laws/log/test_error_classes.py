@@ -18,8 +18,8 @@ from consumers.errors import USAGE, Stop
 from consumers.kafka_client.errors import LETTER, on_letter, on_poll
 from serving.contract import Write
 from serving.store.errors import STORE_ERRORS, behaviour
+from serving.store.publisher import Listeners, Publisher
 from serving.store.redis_store import open_store
-from serving.store.redis_writer import Listeners, Publisher
 from serving.store.store import Answers, FieldOf, Server, Store
 
 PATIENCE = 20.0

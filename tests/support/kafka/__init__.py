@@ -1,0 +1,1 @@
+"""Start brokers and registries, alone or three, with security."""

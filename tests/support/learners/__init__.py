@@ -1,0 +1,1 @@
+"""Make learners, streams and states."""

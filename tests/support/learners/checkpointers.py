@@ -12,7 +12,7 @@ import numpy as np
 
 from consumers.events.record import Offsets
 from consumers.service.saving.checkpoint_policy import CheckpointPolicy
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpointer import Checkpointer
 from models.state.checkpoint import INCREMENT, CheckpointDirectory
 from models.state.dirty_keys import DirtyKeys
 from models.state.durable_files import write_durably

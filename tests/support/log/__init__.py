@@ -1,0 +1,1 @@
+"""Make topics, records and consumers; a log in memory."""

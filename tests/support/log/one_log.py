@@ -11,7 +11,7 @@ import torch
 from consumers.config.loader import build
 from consumers.events.record import Record
 from consumers.service.pipeline import Pipeline
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpointer import Checkpointer
 from serving.pseudonyms import Pseudonyms
 from tests.support.clock import Clock
 from tests.support.doubles import ListSink, ListSource

@@ -1,0 +1,1 @@
+"""Make pipelines, run and kill services, read their metrics."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from consumers.config.loader import build
 from consumers.events.record import Record
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpointer import Checkpointer
 from models.adaptation.challengers import FreshBias
 from models.network.search.shadow_network import ShadowNetwork
 from models.state.snapshot import snapshot

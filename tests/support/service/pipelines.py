@@ -7,7 +7,7 @@ from collections.abc import Callable
 from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
 from consumers.service.pipeline import Pipeline
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpointer import Checkpointer
 from consumers.service.text_encoding import Encoding
 from consumers.service.wiring import Clocks, Ends, wired
 from consumers.source.protocol import Source

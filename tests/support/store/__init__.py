@@ -1,0 +1,1 @@
+"""Start stores, write to them, and follow what is published."""

@@ -9,8 +9,8 @@ from typing import Any
 import redis
 
 from serving.contract import Keys, Write, hash_write
+from serving.store.publisher import Listeners, Publisher
 from serving.store.redis_store import open_store
-from serving.store.redis_writer import Listeners, Publisher
 
 PATIENCE = 20.0
 

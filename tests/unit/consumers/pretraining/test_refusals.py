@@ -63,7 +63,7 @@ def test_what_cannot_be_used_is_one_line(small: Path) -> None:
 
 def test_a_folder_in_use_is_refused(small: Path) -> None:
     """Exit code 4: a service holds the lock."""
-    from consumers.service.saving.checkpoint_writer import Checkpointer
+    from consumers.service.saving.checkpointer import Checkpointer
 
     holder = Checkpointer(small / "out", 1.0, lambda *_: None)
     with pytest.raises(Stop, match="another process") as stopped:

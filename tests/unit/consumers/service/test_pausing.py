@@ -6,8 +6,8 @@ import errno
 from pathlib import Path
 
 from serving.contract import Write
+from serving.store.publisher import Publisher
 from serving.store.redis_store import open_store
-from serving.store.redis_writer import Publisher
 from tests.support.doubles import ListSource
 from tests.support.learners.checkpointers import Disk, always_due
 from tests.support.log.one_log import LOG, SETTINGS, pipeline, run_out

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from consumers.events.record import Offsets, Record
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.saving.checkpointer import Checkpointer
 from consumers.source.protocol import NEVER, Times
 from tests.support.doubles import ListSource
 from tests.support.log.one_log import LOG, pipeline, run_out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.ranking.proposal import FULL, POPULARITY_ALONE, TARGET_ALONE, TEXT_ALONE, write_top
+from models.ranking.proposal import FULL, POPULARITY_ARM, TARGET_ONLY_ARM, TEXT_ARM, write_top
 from models.ranking.ranker import Ranker
 from models.schema import Domain
 from models.signals.registry import COLUMNS
@@ -169,7 +169,7 @@ def test_one_signal_may_rank_alone(name: str) -> None:
         assert not others.any()
 
 
-@pytest.mark.parametrize(("arm", "name"), [(TEXT_ALONE, "text"), (POPULARITY_ALONE, "popularity_3d")])
+@pytest.mark.parametrize(("arm", "name"), [(TEXT_ARM, "text"), (POPULARITY_ARM, "popularity_3d")])
 def test_arms_of_one_signal_rank_by_its_column(arm: int, name: str) -> None:
     world = World()
     world.run(300)
@@ -191,7 +191,7 @@ def test_the_target_only_arm_is_there_for_targets_alone() -> None:
         asked, wanted = world.asked([3], domain, row), np.zeros(1, np.int64)
         ranks = world.ranker.score(domain, asked, world.space(domain), wanted, learn=False).ranks
         assert ranks.rank[0, FULL] >= 0
-        assert (ranks.rank[0, TARGET_ALONE] >= 0) == there
+        assert (ranks.rank[0, TARGET_ONLY_ARM] >= 0) == there
     for ranked in world.ranker.recommend(1, world.asked([3, 4]), world.space(1), 10, target_only=True):
         for name in ("affinity", "co_visitation_sources"):
             assert np.abs(ranked.contributions[:, ranked.names.index(name)]).max() < 1e-5
