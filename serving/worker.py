@@ -1,4 +1,4 @@
-"""Run threads beside the loop, and report the failure of each: else the service would lack a part unnoticed."""
+"""Run threads beside the loop, and report the failure of each, so that no part of the service is missing unnoticed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS to Kafka as kafka-python makes it, but with a time limit on the handshake."""
+"""Open TLS connections to Kafka as kafka-python does, but with a time limit on the handshake."""
 
 from __future__ import annotations
 

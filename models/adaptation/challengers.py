@@ -88,7 +88,7 @@ class FreshBias(Checkpointed):
         return {"test": msgspec.to_builtins(self.test), "bias": self.bias.live()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.test = msgspec.convert(state["test"], PairedTest)
         self.bias.load(state["bias"])
 
@@ -135,7 +135,7 @@ class ShorterMemory(Checkpointed):
         return {"test": msgspec.to_builtins(self.test), "choice": self.choice.live()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.test = msgspec.convert(state["test"], PairedTest)
         self.choice.load(state["choice"])
 

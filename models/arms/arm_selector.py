@@ -158,7 +158,7 @@ class ArmSelector:
         return {arm: msgspec.to_builtins(test) for arm, test in tests.items()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self._tests = {}
         for name, held in state.items():
             domain, bucket, task = name.split("\t")

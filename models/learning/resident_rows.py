@@ -129,6 +129,6 @@ class ResidentRows:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state. The owner of the id tables loads these."""
+        """Load a state. The owner of the id tables loads these."""
         self.evicted = [(d, i, row) for d, i, row in state["evicted"]]
         self.evicted_users = list(state["evicted_users"])

@@ -93,7 +93,7 @@ class ItemVectors(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self._values, self._age = state["_vectors"].copy(), int(state["age"])
         self._written.everything()
         self._stale = set(state["stale"].tolist())

@@ -269,7 +269,7 @@ class NetworkLearner(Checkpointed):
         return self.trainer.live() | own | search
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state. Rows of users, which earlier versions had, are ignored."""
+        """Load a state. Rows of users, which earlier versions had, are ignored."""
         self.trainer.kappa = list(state["kappa"])
         self._rng.bit_generator.state = json.loads(state["rng"])
         self.items.load(state["items"])

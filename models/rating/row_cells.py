@@ -236,7 +236,7 @@ class RowCells:
         )
 
     def _load_names(self, state: dict[str, Any]) -> None:
-        """Take up a state of an earlier version, in which every weight had a name."""
+        """Load a state of an earlier version, in which every weight had a name."""
         self.contexts = NamedCells()
         held = zip(state["names"], state["weights"].tolist(), state["variances"].tolist(), strict=True)
         for name, weight, variance in held:

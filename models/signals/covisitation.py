@@ -275,7 +275,7 @@ class CoVisitation(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.slot_of = [s.copy() for s in state["slot_of"]]
         self.domain_of, self.row_of = state["domain_of"].copy(), state["row_of"].copy()
         self.start, self.used = float(state["start"]), len(self.row_of)

@@ -57,7 +57,7 @@ class PublicationQueue:
         self._meta_written = False
         """Whether `cc:meta` was written since the start, or since the store was last emptied."""
 
-    # What happened
+    # What was learned
 
     def event(self, user: str, domain: str, item: str, record_ms: int) -> None:
         """Note one learned event. record_ms: the time of its Kafka record."""

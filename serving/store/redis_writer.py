@@ -85,7 +85,7 @@ class Publisher:
         return self._marked.mark.known()
 
     def take_loss(self) -> int | None:
-        """Return None if the store holds all that it acknowledged.
+        """Return None if the store holds everything that it acknowledged.
 
         Else return a mark: the store may lack writes with a larger mark; with 0, all writes.
         """
@@ -113,7 +113,7 @@ class Publisher:
         return time.monotonic() - self._last_answer < HEALTHY_SECONDS
 
     def problem(self) -> str | None:
-        """Return why nothing can be published now; None if all is well."""
+        """Return why nothing can be published now; None if it can."""
         if not self.healthy():
             return f"the store has not answered for {HEALTHY_SECONDS:.0f} s"
         return self._refusal and f"the store refuses writes: {self._refusal}"

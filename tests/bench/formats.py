@@ -90,7 +90,7 @@ def formats() -> dict[str, Format]:
     file = body_of_protobuf._file(SCHEMAS[2])
     event: Any = message_factory.GetMessageClass(file.message_types_by_name["Event"])
     return {
-        "json, as the contract has it": Format({}, in_contract),
+        "json, as the contract defines it": Format({}, in_contract),
         "json, fields renamed": Format(RENAMED, as_json),
         "json, of Debezium": Format(RENAMED | {"unwrap": "after"}, in_debezium),
         "json_schema": Format(RENAMED | {"format": "json_schema"}, lambda row: framed(9, as_json(row))),

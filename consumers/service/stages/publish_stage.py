@@ -35,7 +35,7 @@ class Published(NamedTuple):
 
 
 class PublishStage:
-    """Hands writes to the publisher every `publish.interval_ms` at least. One thread calls it."""
+    """Hands writes to the publisher, at least every `publish.interval_ms`. One thread calls it."""
 
     def __init__(self, settings: Settings, parts: Published, clock: Callable[[], float]) -> None:
         """clock: seconds."""

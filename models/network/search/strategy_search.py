@@ -112,7 +112,7 @@ class StrategySearch(Checkpointed):
         }
 
     def load(self, state: dict[str, Any] | None) -> None:
-        """Take up a state, after the champion has loaded its own. None, from a fixed strategy, begins anew."""
+        """Load a state, after the champion has loaded its own. None, from a fixed strategy, begins anew."""
         if self.shadow is not None:
             self.shadow.end()
         self.shadow, self._chosen = None, set()

@@ -22,7 +22,7 @@ PASSWORD = "correct-horse-battery"
 
 
 class Shop(World):
-    """Movies in Avro, books in JSON as the contract has it; the registry is reached by a proxy."""
+    """Movies in Avro, books in JSON as the contract defines it; the registry is reached by a proxy."""
 
     def __init__(self, folder: Path, bootstrap: str, url: str, prefix: str, registry: SchemaRegistry) -> None:
         super().__init__(folder, bootstrap, url, prefix)

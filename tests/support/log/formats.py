@@ -1,4 +1,4 @@
-"""Decoders of topics that are not JSON as the contract has it, without a registry: its answers are in a dict."""
+"""Decoders of topics that are not JSON as the contract defines it, without a registry: its answers are in a dict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The config of topics that are not JSON as the contract has it, and of the schema registry."""
+"""The config of topics that are not JSON as the contract defines it, and of the schema registry."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_framed_json_needs_no_registry() -> None:
 
 
 def test_commands_do_not_write_into_such_a_topic() -> None:
-    """`replay` and `simulate` write JSON as the contract has it; other topics of the domain stay open to them."""
+    """`replay` and `simulate` write JSON as the contract defines it; other topics of the domain stay open to them."""
     settings = build(movies(format="avro"))
     assert settings.topic_of("items", "movies") == "items.movies"
     with pytest.raises(
