@@ -17,7 +17,7 @@ from consumers.simulator.output import write_files
 
 
 def test_generated_events_have_their_shape() -> None:
-    """The stream has three domains, ratings and clicks, and few users at a time; a tenth of the items has half of it."""
+    """The stream has three domains, ratings, clicks, and few users at a time; a tenth of the items has half of it."""
     stream = generated(4_000)
     events = stream.events
     assert len(events) == 4_000

@@ -140,6 +140,6 @@ def test_commands_do_not_write_into_such_a_topic() -> None:
     settings = build(movies(format="avro"))
     assert settings.topic_of("items", "movies") == "items.movies"
     with pytest.raises(
-        Stop, match=r"domains\.movies\.interactions says that this topic is read in another way"
+        Stop, match=r"domains\.movies\.interactions says that this topic has another format"
     ):
         settings.topic_of("interactions", "movies")
