@@ -178,7 +178,7 @@ class KafkaSource:
         return sum(map(len, polled.values()))
 
     def _refused(self, error: KafkaError) -> None:
-        """Return the partitions that can be read on at once. Raises Unavailable or Stop; see `kafka_client.errors`."""
+        """Handle an error of `poll`; return if reading goes on at once. Raises Unavailable or Stop; see `on_poll`."""
         behaviour = on_poll(error)
         if behaviour == "gap":
             try:

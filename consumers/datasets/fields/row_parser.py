@@ -87,7 +87,7 @@ class EventParser:
         if "timestamp" in self._fields:
             if is_blank(timestamp):
                 raise BadRowError(
-                    "timestamp is empty: fill it in, or give every row the present time with --no-time"
+                    "timestamp is empty: fill it in, or --no-time gives every row the present time"
                 )
             at = parse_time(timestamp, self._latest, self._order)
         event = _Event("click" if value is UNSET else "rating", user, item, value, at)

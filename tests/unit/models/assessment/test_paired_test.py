@@ -43,7 +43,7 @@ def test_false_verdicts_are_rare_though_it_is_asked_after_every_event() -> None:
 @pytest.mark.parametrize("rare", [0.1, 0.03, 0.01])
 def test_false_verdicts_are_rare_where_the_challenger_fails_seldom_and_badly(rare: float) -> None:
     """The challenger's error is mostly a little lower, and rarely so high that nothing is gained. Before the
-    first such pair the differences are all equal. Of 200 such streams at most 4 % get a verdict in 1,000 looks (α = 1 %)."""
+    first such pair the differences are all equal. At most 4 % of 200 streams get a verdict in 1,000 looks (α = 1 %)."""
     rng = np.random.default_rng(3)
     wrong = 0
     for fails in rng.random((200, 1000)) < rare:

@@ -19,7 +19,7 @@ ITEMS = 120
 
 @pytest.mark.parametrize("text", [True, False])
 def test_learns_what_a_group_likes(text: bool) -> None:
-    """Later ranks are better than a random order, and than early ones, with and without text."""
+    """Later ranks are better than a random order and than early ranks, with and without text."""
     ranks = [r for r in World(text).run(1500) if r >= 0]
     assert np.mean(ranks[-200:]) < 0.25 * ITEMS
 
