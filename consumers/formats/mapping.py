@@ -174,7 +174,7 @@ def _is_plain(context: dict[Any, Any]) -> bool:
 
 
 class _Kind(NamedTuple):
-    """What a field holds as a rule; what makes it of something else; what must hold besides for it to be good."""
+    """A kind of field: its usual type, the converter of other types, and what else must hold."""
 
     usual: type
     convert: Convert | None = None

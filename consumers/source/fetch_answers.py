@@ -58,7 +58,7 @@ class FetchAnswers:
         """Let kafka-python hand out the records that it put aside when their partition was paused.
 
         It takes them up only where its place for records in hand is None. It leaves used-up records there, so the
-        partition would be read no more, and have no error either. Call it before each poll, from the thread that polls.
+        partition would not be read any more, without an error. Call it before each poll, from the thread that polls.
         """
         fetcher = self._consumer._fetcher
         if not fetcher._next_partition_records:

@@ -93,7 +93,7 @@ class KafkaSource:
     def _take_up_topics(self) -> None:
         """Handle what the last look at the topics saw, if there is a new one.
 
-        Partitions that were added are read from their beginning. Raises Stop (exit 4) for a topic that was made anew.
+        Added partitions are read from their beginning. Raises Stop (exit 4) for a topic that was created again.
         """
         seen = self._watch.latest() if self._watch is not None else None
         if seen is None:

@@ -28,7 +28,7 @@ CONNECT_AGAIN_MS = 2_000
 """Longest time for which the loop waits for a new connection, in ms."""
 BUSY_WAIT_MS, REST_WAIT_MS = 20, 250
 """How long a broker may wait for records before it answers a fetch. With records it answers at once. Each
-broker gets one fetch at a time, so that of a quiet partition holds up the next of a busy one. At rest it saves work.
+broker gets one fetch at a time, so a quiet partition's fetch delays a busy one's. At rest the wait saves work.
 """
 REST_SECONDS = 1.0
 

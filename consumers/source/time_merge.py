@@ -36,7 +36,7 @@ class Patience:
         """Return the partitions to wait for.
 
         starving: all partitions that have more to read and hold no record. busy: so much came from others that the
-        silence of these proves nothing; their time begins anew.
+        silence of these proves nothing; their time starts again.
         """
         now = self._clock()
         since = {place: self._since.get(place, now) for place in starving}

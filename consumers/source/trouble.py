@@ -69,7 +69,7 @@ class Trouble:
         unanswered: the partitions that were asked and have not answered since a time, with their brokers.
         """
         now, since = self._clock(), self.looked
-        passed = min(now - since, 2 * LOOK_SECONDS)  # nobody was asked while nobody polled
+        passed = min(now - since, 2 * LOOK_SECONDS)  # no broker was asked while nothing polled
         away = self.missing | self._denied.keys()
         self._asked = unanswered(since)
         self._silent = {p: self._silent.get(p, 0.0) + passed for p in self._asked if p[0] not in away}

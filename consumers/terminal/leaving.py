@@ -1,4 +1,4 @@
-"""End the process in time, whatever its threads do."""
+"""End the process in time, although threads may still run."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class Watch:
         return [pickle.dumps(self.inner), *numbers]
 
     def load(self, state: list[Any]) -> bool:
-        """Load a state. Return whether River's detector could be read; if not, it begins anew and warms up.
+        """Load a state. Return whether River's detector could be read; if not, it begins again and warms up.
 
         It may fail after an upgrade: River's pickle is the only part of a state that depends on a library's version.
         """
@@ -201,5 +201,5 @@ class DriftDetectors:
             if not self.watches[key].load(held):
                 self.notes.append(
                     f"{domain}: the drift detector {detector} could not be read with this version of River and begins "
-                    "anew"
+                    "again"
                 )

@@ -31,7 +31,7 @@ ARMS: tuple[Arm, ...] = ("full", "target_only", "text", "popularity")
 NAMES = ("0", *(f"{a}-{b - 1}" for a, b in itertools.pairwise(BUCKETS)), f"{BUCKETS[-1]}+")
 """Names of the history buckets: numbers of earlier events of the user in the target."""
 EPOCH = 2000
-"""Events after which the tests begin anew, so that early events cannot hide a later change for long."""
+"""Events after which the tests begin again, so that early events cannot hide a later change for long."""
 
 
 FULL = ARMS.index("full")

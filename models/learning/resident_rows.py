@@ -51,7 +51,7 @@ class Rows(NamedTuple):
 
 
 class ResidentRows:
-    """The rows of users and items. The least recently seen id gives way to a new one.
+    """The rows of users and items. If a table is full, the least recently seen id is evicted for a new one.
 
     evicted_users: ids of users that lost their row. evicted: (domain, item id, row) of items that lost their row. The
     publisher reads both and then calls `forget_evictions`.

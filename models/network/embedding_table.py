@@ -79,7 +79,7 @@ class RowTable(Checkpointed):
         self._copy = copy
 
     def detach(self) -> None:
-        """Tell the second version of no more changes."""
+        """Stop telling the second version of changes."""
         self._copy = None
 
     def reserve(self, rows: int) -> None:

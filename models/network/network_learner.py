@@ -181,7 +181,7 @@ class NetworkLearner(Checkpointed):
         return float(self.rating_residuals(self.user_vectors([user]), v[None], np.array([domain]))[0])
 
     def touch_item(self, domain: int, row: int) -> None:
-        """Compute the item's vector anew at the next read, because its text or its row has changed."""
+        """Compute the item's vector again at the next read, because its text or its row has changed."""
         self.trainer.vectors[domain].touch(row)
         if self.search is not None:
             self.search.touch_item(domain, row)

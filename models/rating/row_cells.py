@@ -31,7 +31,7 @@ class Ids(Protocol):
 class BiasArrays(NamedTuple):
     """Cells by row, for D domains. The last axis is (weight, variance).
 
-    Functions under `@kernel` find fields by position, so a change here has to compile them anew. The hash of their
+    Functions under `@kernel` find fields by position, so a change here has to compile them again. The hash of their
     sources covers every file that contains that word: keep it here.
     """
 

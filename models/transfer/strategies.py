@@ -30,7 +30,7 @@ class Plan(NamedTuple):
 
     @property
     def only_shares(self) -> bool:
-        """Whether it acts only at the beginning, so that a trial of it has to begin anew."""
+        """Whether it acts only at the beginning, so that a trial of it has to begin again."""
         return self.share and not self.correct and self.align is None
 
 

@@ -101,7 +101,7 @@ class PublicationQueue:
     def user_evicted(self, user: str) -> None:
         """Note a user who lost their row. Their lists are deleted, because nothing would rewrite them.
 
-        A user who has come back meanwhile keeps them.
+        A user who has come back in the meantime keeps them.
         """
         if user not in self._arms.full.users:
             self._users.pop(user, None)
@@ -112,7 +112,7 @@ class PublicationQueue:
         """Delete all keys of a user, and forget their lists. Return the keys.
 
         row: the row that they had. found: more keys of theirs, seen in the store.
-        A user who has come back since, and so is resident, is written anew.
+        A user who has come back since then, and so has a row, is written again.
         """
         self._evicted_users.pop(user, None)
         self._users.pop(user, None)

@@ -70,7 +70,9 @@ def stream(
     values: NDArray[np.float64],
     times: NDArray[np.float64],
 ) -> Stream:
-    external = np.random.default_rng(0).normal(0.0, 0.1, len(values))  # noise in place of the network's residual
+    external = np.random.default_rng(0).normal(
+        0.0, 0.1, len(values)
+    )  # noise in place of the network's residual
     return Stream(domains, RatedBatch(*rows, vectors, values, external, times, [()] * len(values)))
 
 

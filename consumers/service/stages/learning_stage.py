@@ -169,7 +169,7 @@ class LearningStage:
     def remove_what_is_gone(self, anew: Set[str]) -> None:
         """Remove items that a topic did not hold when it was read anew to its end, as their tombstones would do.
 
-        anew: the topics that are still read so.
+        anew: the topics that are still being read anew.
         """
         for topic, held in self.read_anew.end(anew):
             domain = self._domain_of[topic]

@@ -47,7 +47,7 @@ class PublishStage:
         self._published_at = clock()
 
     def due_in(self) -> float:
-        """Return the seconds until a round may be due if no record comes: lists that wait are made meanwhile."""
+        """Return the seconds until a round may be due if no record comes: waiting lists are made in that time."""
         queue = self.parts.queue
         return 0.0 if queue.lists() and not self.budget.late else self._interval
 

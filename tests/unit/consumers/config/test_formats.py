@@ -139,7 +139,5 @@ def test_commands_do_not_write_into_such_a_topic() -> None:
     """`replay` and `simulate` write JSON as the contract defines it; other topics of the domain stay open to them."""
     settings = build(movies(format="avro"))
     assert settings.topic_of("items", "movies") == "items.movies"
-    with pytest.raises(
-        Stop, match=r"domains\.movies\.interactions says that this topic has another format"
-    ):
+    with pytest.raises(Stop, match=r"domains\.movies\.interactions says that this topic has another format"):
         settings.topic_of("interactions", "movies")

@@ -100,7 +100,7 @@ def test_a_new_domain_starts_new_and_the_others_go_on(place: int) -> None:
     domains = [MOVIES, BOOKS]
     domains.insert(place, GAMES)
     after, notes = taken_up(before, domains)
-    assert notes[1:] == ["games is new and starts new", "games: its target-only learner starts anew"]
+    assert notes[1:] == ["games is new and starts new", "games: its target-only learner starts empty"]
     for event in events([MOVIES, BOOKS], 400, 430):
         one, other = before.full.score(event), after.full.score(event)
         assert (one.rank, one.prediction) == (other.rank, pytest.approx(other.prediction, abs=1e-5))

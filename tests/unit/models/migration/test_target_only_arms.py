@@ -52,7 +52,7 @@ def test_target_only_arms_go_along(three: ArmComparison, domains: list[Domain]) 
 def test_a_target_only_arm_that_is_new_knows_the_items(three: ArmComparison) -> None:
     """A new target-only arm has the full learner's rows, so its lists are filled before it has learned."""
     after, notes = taken_up(three, [Domain("movies", "target"), BOOKS, GAMES])
-    assert "movies: its target-only learner starts anew" in notes
+    assert "movies: its target-only learner starts empty" in notes
     assert after.full.target_only[0].state()["counts"].tolist() == [0]
     assert not after.full.ranker.target_only[0].users.any()
     assert all(len(lines) == 8 for lines in after.full.recommend([None, "u3"], "movies", 8, target_only=True))
@@ -99,7 +99,7 @@ def test_a_state_of_before_goes_on_without_its_second_learners(three: ArmCompari
         state["guard"][f"books\t{bucket}\tranking"] = {"followed": "target_only", "events": 500, "tests": {}}
     notes = after.load(state)
     assert [note for note in notes if "target-only" in note] == [
-        f"{name}: its target-only learner starts anew" for name in ("books", "games")
+        f"{name}: its target-only learner starts empty" for name in ("books", "games")
     ]
     assert after.moved
     assert after.serving("u1", "books").arm == "full"
@@ -123,7 +123,7 @@ def test_a_state_of_before_goes_on_without_its_second_learners(three: ArmCompari
 def test_a_state_of_before_in_another_order(three: ArmComparison) -> None:
     moved, now = made([GAMES, MOVIES, BOOKS]), made([GAMES, MOVIES, BOOKS])
     notes = moved.load(of_before(three))
-    assert "games: its target-only learner starts anew" in notes
+    assert "games: its target-only learner starts empty" in notes
     now.load(three.state())
     for event in events([MOVIES, BOOKS, GAMES], 400, 420):
         one, other = now.full.score(event), moved.full.score(event)
