@@ -48,7 +48,7 @@ _READING = (
     click.option("--as-clicks", is_flag=True, help="Count every row as a click, although the file has ratings."),
     click.option("--no-time", is_flag=True, help="Give every row the present time, in the file's order."),
     click.option("--date-order", type=click.Choice(["dmy", "mdy"]), help="Order of day and month, as in 03/04/2011."),
-    click.option("--encoding", metavar="NAME", help="Encoding of text files (default: by their mark, else UTF-8)."),
+    click.option("--encoding", metavar="NAME", help="Encoding of text files (default: by its mark, else UTF-8)."),
     click.option("--delimiter", metavar="TEXT", help="Text between cells, as ';' or tab (default: by the header)."),
     click.option(
         "--rating-range", "limits", metavar="LO:HI",

@@ -21,8 +21,8 @@ class TopicConfig(msgspec.Struct, forbid_unknown_fields=True):
     unwrap: str = ""
     """Dotted path to the part that holds the fields: `payload.after` (Debezium), `data` (CloudEvents)."""
     fields: dict[str, str | list[str]] = {}
-    """Where fields of the contract are found, if not under their own name: `{user_id = "uid"}`. Dotted paths; of a list
-    the first that is there counts. A path that begins with `$.` starts outside of `unwrap`."""
+    """Where fields of the contract are found, if not under their own name: `{user_id = "uid"}`. Dotted paths; in a list
+    the first that exists counts. A path that begins with `$.` starts outside of `unwrap`."""
     types: dict[str, Literal["click", "rating"]] = {}
     """What your own names of event types mean: `{purchase = "click"}`. For interactions."""
     defaults: dict[str, str | int | float | bool] = {}

@@ -49,7 +49,9 @@ class _Asked(msgspec.Struct, frozen=True):
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="PNG file with errors along the stream.")
 @click.option(
-    "--seeds", type=click.IntRange(1), help="Number of seeds (default: 1; with --scenario 5, each a world)."
+    "--seeds",
+    type=click.IntRange(1),
+    help="Number of seeds (default: 1; with --scenario 5, a world for each).",
 )
 @click.option(
     "--strategies", default="", metavar="LIST",

@@ -141,7 +141,7 @@ def test_each_silent_place_has_its_own_time() -> None:
 
 
 def test_a_busy_fetch_says_nothing_about_who_is_waited_for() -> None:
-    """While much comes from others, the time begins anew, but not for a place that was given up."""
+    """While much comes from others, the time starts again, but not for a place that was given up."""
     clock = Clock()
     merge = TimeMerge(patience=Patience(1.0, clock))
     merge.take({place(1)}, 10)

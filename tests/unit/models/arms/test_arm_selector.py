@@ -1,4 +1,4 @@
-"""The arm selector leaves an arm that is worse, keeps one that is not, and begins anew so that it may change back."""
+"""The arm selector leaves an arm that is worse, keeps one that is not, and repeats its tests, so it may change back."""
 
 from __future__ import annotations
 

@@ -255,7 +255,7 @@ def incomplete(state: list[Any]) -> None:
 def test_a_detector_that_river_cannot_read_begins_anew(
     three: ArmComparison, damage: Callable[[list[Any]], None]
 ) -> None:
-    """Such a detector is reported and begins anew; the others and everything learned go on."""
+    """Such a detector is reported and starts again; the others and everything learned go on."""
     state = saved(three)
     names = [name for name in state["loop"]["drift"] if name.startswith("books")]
     damage(state["loop"]["drift"][names[0]])

@@ -127,7 +127,7 @@ def test_targets_and_candidates_take_turns() -> None:
 
 
 def test_sharing_is_not_challenged_by_none() -> None:
-    """After a target's first events `share` and `none` are the same; a trial of sharing begins anew."""
+    """After a target's first events `share` and `none` are the same; a trial of sharing starts from the beginning."""
     search = Search([1])
     seen = []
     for _ in range(4):
