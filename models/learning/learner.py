@@ -126,7 +126,7 @@ class Learner(Checkpointed):
         return self.clock.newest
 
     def score(self, event: Interaction, clock: EventClock | None = None) -> ScoredEvent:
-        """Return prediction and rank of an event as if it came now; change nothing. clock: replaces the own one."""
+        """Return prediction and rank of an event as if it came now; change nothing. clock: replaces the learner's."""
         domain = self.index[event.domain]
         time = (clock or self.clock).at(domain, event.timestamp / 1000.0)
         return self._scorer.score(self._resident(event, time)).of(0)

@@ -177,7 +177,7 @@ class Publisher:
             return chunk
 
     def _replace(self, writes: list[Write]) -> None:
-        """Have keys of ours that hold a value of another type replaced at the next try."""
+        """Let the next try replace keys of ours that hold a value of another type."""
         self.waiting.replace_whole(writes)
         for write in writes:
             self._listeners.replaced(write.key)

@@ -72,7 +72,7 @@ class ItemLives:
         )
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
-        """An encoder like the default one, which remembers the texts."""
+        """Encode as every service does by default, and remember the texts."""
         self.encoded += texts
         return HashingEncoder().encode(texts)
 
