@@ -1,6 +1,7 @@
 """List the ranking signals.
 
-A new one is a file with `COLUMNS` and a kernel. Here it is imported, listed in `PARTS`, and called in `fill`.
+A new one is a file with `COLUMNS` and a kernel. Here it is imported, listed in `PARTS`, given a place (like `AGE`), and
+called in `fill`.
 
 `fill` is one kernel that calls the signals one after another, because numba compiles no list of functions.
 """

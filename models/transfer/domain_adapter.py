@@ -6,7 +6,7 @@ K domains, P parameters of one domain's layers, B events, F dimensions of an ite
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import torch
@@ -108,8 +108,10 @@ class DomainAdapter:
             if kind == "adversarial":
                 strength = ramp(float(self.events[t]) / RAMP_EVENTS)
                 loss = ADVERSARIAL_WEIGHT * adversarial_loss(self._critic, t, own, source, strength)
-            else:
+            elif kind == "coral":
                 loss = CORAL_WEIGHT * coral_loss(own, source)
+            else:
+                assert_never(kind)
             total = total + float(share[t]) * loss
         return total
 
