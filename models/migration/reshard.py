@@ -29,16 +29,6 @@ from models.migration.user_rows import (
 
 ALIKE = ("domains", "roles", "rating_ranges")
 """What must be equal in all shards."""
-HANDLED = (
-    ("full", "users"),
-    ("full", "history", "sequence"),
-    ("full", "network", "buffer"),
-    ("full", "slow"),
-    ("full", "slow_recent"),
-    ("full", "evicted_users"),
-    ("loop", "running"),
-)
-"""What names users in another way than by a row of a table, in a state of the arms."""
 
 
 class Plan(NamedTuple):

@@ -54,7 +54,6 @@ def user(arms: ArmComparison, name: str, items: int = 45) -> KnownUser:
     recent = full.history.recent(row)
     had, terms, slopes, lists = {}, {}, {}, {}
     for number, domain in enumerate(full.domains):
-        catalogue = full.catalogues[number]
         ids = [f"{domain.name[0]}{n}" for n in range(items)]
         had[domain.name] = [item for item in ids if full.history.has_seen(row, number, item)]
         terms[domain.name] = [full.rating_now(number, name, item).total for item in ids[:12]]
@@ -64,7 +63,6 @@ def user(arms: ArmComparison, name: str, items: int = 45) -> KnownUser:
         slopes[domain.name] = np.concatenate([choice.users[row].ravel() for choice in choices]).tolist()
         lines = arms.recommend([name], domain.name, 10)[0]
         lists[domain.name] = [(line.item_id, line.score) for line in lines]
-        assert catalogue.size
     where = [
         (int(d), full.catalogues[d].id_of[r], float(t))
         for d, r, t in zip(recent.domain, recent.row, recent.time, strict=True)
