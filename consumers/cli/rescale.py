@@ -28,8 +28,9 @@ def rescale(
     """Rewrite the checkpoints of all shards for another number of shards.
 
     Stop all shards first: each saves its state when it stops. The new checkpoints are written beside the old ones, and
-    count once all are on disk. The old ones stay, so remove them when each new shard has saved its first checkpoint.
-    A command that was interrupted has changed nothing; repeat it.
+    count once all are on disk. The old ones stay: remove them when each new shard has saved its first checkpoint,
+    because they hold users who ask to be forgotten later. A command that was interrupted has changed nothing: repeat
+    it.
 
     \b
     Examples:
