@@ -40,8 +40,12 @@ def rescale(
     from consumers.rescaling.run import RescaleOptions  # noqa: PLC0415  (loads torch)
     from consumers.rescaling.run import rescale as rewrite  # noqa: PLC0415
 
-    made = rewrite(load(config), RescaleOptions(count, partitions, base), click.echo)
-    layout, old = made.layout, ", ".join(made.layout.parents)
+    settings = load(config)
+    made = rewrite(settings, RescaleOptions(count, partitions, base), click.echo)
+    layout = made.layout
+    root = settings.checkpoint.directory
+    single = layout.parents == ["."]
+    old = f"{root}/0*" if single else ", ".join(f"{root}/{parent}" for parent in layout.parents)
     write_json(
         json_file,
         {
@@ -54,5 +58,5 @@ def rescale(
         },
     )
     click.echo(f"epoch {layout.epoch} counts now: {layout.count} shards, {sum(made.users):,} users")
-    click.echo(f"set shards.count = {layout.count} and start all; then remove the old checkpoints ({old})")
+    click.echo(f"set shards.count = {layout.count} and start all; later remove the old checkpoints: {old}")
     return 0
