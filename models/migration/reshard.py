@@ -81,7 +81,8 @@ def _learner(
     for path, lists in tables_of_users(learner.live(), [learner.users.written]):
         tables = [at(state, path) for state in states]
         if tables[plan.base] is not None:
-            made = put(made, path, (gathered_lists if lists else gathered)(tables, dealt))
+            own: Any = gathered_lists(tables, dealt) if lists else gathered(tables, dealt)
+            made = put(made, path, own)
     histories = [state["history"] for state in states]
     made["history"] = made["history"] | users_items.rings(histories, dealt, items, plan.base)
     buffers = [state["network"]["buffer"] for state in states]
@@ -98,16 +99,19 @@ def _loop(loops: Sequence[State | None], plan: Plan, shard: int) -> State | None
     running = {}
     for key, (action, challenger) in loop["running"].items():
         if "bias" in challenger:
-            biases = [
-                other["running"][key][1]["bias"] if _runs(other, key, action) else None for other in loops
-            ]
+            biases = [_bias_of(other, key, action) for other in loops]
             challenger = challenger | {"bias": _biases(biases, plan, shard)}  # noqa: PLW2901
         running[key] = [action, challenger]
     return loop | {"running": running}
 
 
-def _runs(loop: State | None, key: str, action: str) -> bool:
-    return loop is not None and key in loop["running"] and loop["running"][key][0] == action
+def _bias_of(loop: State | None, key: str, action: str) -> State | None:
+    """Return the biases of a shard's challenger; None if the shard does not run the same one."""
+    held = None if loop is None else loop["running"].get(key)
+    if held is None or held[0] != action:
+        return None
+    bias: State = held[1]["bias"]
+    return bias
 
 
 def user_of(name: str) -> str | None:

@@ -52,7 +52,8 @@ def user(arms: ArmComparison, name: str, items: int = 45) -> KnownUser:
     row = full.users.get(name)
     assert row is not None
     recent = full.history.recent(row)
-    had, terms, slopes, lists = {}, {}, {}, {}
+    had, lists = dict[str, list[str]](), dict[str, list[tuple[str, float]]]()
+    terms, slopes = dict[str, list[float]](), dict[str, list[float]]()
     for number, domain in enumerate(full.domains):
         ids = [f"{domain.name[0]}{n}" for n in range(items)]
         had[domain.name] = [item for item in ids if full.history.has_seen(row, number, item)]

@@ -95,8 +95,7 @@ def shards_of(root: Path, records: list[Record]) -> list[tuple[Pipeline, ListSou
         source = ListSource(mine)
         folder = root if layout is None else layout.shard(root, index)
         checkpointer = Checkpointer(folder, 3600.0, lambda *_: None)
-        seconds = itertools.count()  # no batch waits to become full
-        clocks = clocks_of(lambda seconds=seconds: float(next(seconds)))
+        clocks = clocks_of(map(float, itertools.count()).__next__)  # no batch waits to become full
         pipeline = list_pipeline(settings_of(root), source, checkpointer=checkpointer, clocks=clocks)
         pipeline.restore()
         made.append((pipeline, source))

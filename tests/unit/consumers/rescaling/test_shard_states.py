@@ -167,12 +167,12 @@ def test_written_lists_are_known_by_item_wherever_its_row_is() -> None:
     item = next(f"b{n}" for n in range(4, 8))
     rows = [one.arms.full.catalogues[1].ids.get(item) for one in shards]
     assert rows[0] != rows[1]
-    wanted = set().union(*(rewritten(loaded(one), item) for one in states))
+    wanted = set[str]().union(*(rewritten(loaded(one), item) for one in states))
     assert wanted
     for base in range(2):
         for count in (1, 3):
             made = [loaded(one) for one in rescaled(states, count, base)]
-            assert set().union(*(rewritten(one, item) for one in made)) == wanted
+            assert set[str]().union(*(rewritten(one, item) for one in made)) == wanted
 
 
 def test_a_list_that_was_due_stays_due() -> None:

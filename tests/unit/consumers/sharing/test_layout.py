@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kafka.cluster import ClusterMetadata
 from kafka.partitioner import DefaultPartitioner
 
 from consumers.errors import STATE_UNUSABLE, Stop
@@ -15,7 +14,7 @@ TOPICS = {"interactions.books": 8}
 
 
 def test_the_partition_is_that_of_the_default_partitioner() -> None:
-    class Cluster(ClusterMetadata):  # type: ignore[misc]
+    class Cluster:
         def topics(self, *_: object) -> set[str]:
             return {"t"}
 
