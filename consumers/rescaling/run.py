@@ -28,12 +28,13 @@ State = dict[str, Any]
 
 
 class RescaleOptions(NamedTuple):
-    """What to make. count: of the new shards. partitions: of each topic of interactions, if the states do not say it.
+    """What to make. shards: number of the new ones.
 
+    partitions: of each topic of interactions, if the states do not say it.
     base: the old shard whose copy of what all hold is taken, None for the one that is furthest.
     """
 
-    count: int
+    shards: int
     partitions: int | None = None
     base: int | None = None
 
@@ -65,14 +66,14 @@ def rescale(
         )
         held = layout.partitions if layout is not None else {}
         partitions = partitions_of(states, topics, held, options.partitions)
-        if options.count > min(partitions.values()):
+        if options.shards > min(partitions.values()):
             raise Stop(
-                f"--count {options.count}: the topics of interactions have {min(partitions.values())} partitions, and "
+                f"--count {options.shards}: the topics of interactions have {min(partitions.values())} partitions, and "
                 "each shard needs one"
             )
         base = newest(states) if options.base is None else options.base
-        owner = owner_of(settings, len(states), options.count, partitions, held)
-        plan = Plan(owner, options.count, base)
+        owner = owner_of(settings, len(states), options.shards, partitions, held)
+        plan = Plan(owner, options.shards, base)
         say(f"everything but users is taken from {_name(sources[base], root)}")
         try:
             made = shard_states(states, offline_pipeline(settings).arms.full, plan, topics)
@@ -80,7 +81,7 @@ def rescale(
             raise Stop(f"the states do not belong together: {error}", STATE_UNUSABLE) from error
         del states
         parents = [_name(path, root) for path in sources]
-        new = Layout(_next_epoch(root, layout), options.count, partitions, parents)
+        new = Layout(_next_epoch(root, layout), options.shards, partitions, parents)
         _write(root, new, made, say, write_file)
         users = [len(state["arms"]["full"]["users"]["ids"]) for state in made]
     return Rescaled(new, users, base)

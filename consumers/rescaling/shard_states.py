@@ -93,7 +93,7 @@ def _offsets(states: Sequence[State], plan: Plan, topics: Topics, shard: int) ->
             place: offset
             for place, offset in own.items()
             if place[0] in topics.interactions
-            and (place[1] % len(states), place[1] % plan.count) == (old, shard)
+            and (place[1] % len(states), place[1] % plan.shards) == (old, shard)
         }
     return found
 
@@ -114,7 +114,7 @@ def _limits(states: Sequence[State], plan: Plan, topics: Topics, shard: int) -> 
             entry
             for entry in state["limits"]
             if entry[0] in topics.interactions
-            and (entry[1] % len(states), entry[1] % plan.count) == (old, shard)
+            and (entry[1] % len(states), entry[1] % plan.shards) == (old, shard)
         ]
     return sorted(found)
 

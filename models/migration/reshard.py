@@ -32,10 +32,10 @@ ALIKE = ("domains", "roles", "rating_ranges")
 
 
 class Plan(NamedTuple):
-    """How users are dealt out. count: of the new shards. base: the old shard whose copy of everything else is taken."""
+    """How users are dealt out. shards: number of the new ones. base: the old shard from which the rest is copied."""
 
     owner: Owner
-    count: int
+    shards: int
     base: int = 0
 
 
@@ -58,7 +58,7 @@ def reshard(states: Sequence[State], learner: Learner, plan: Plan) -> Resharded:
         if any(state[name] != full[0][name] for state in full):
             raise ValueError(f"the shards differ in their {name}: {[state[name] for state in full]}")
     catalogues, items = together(full, plan.base)
-    dealt = deal(full, plan.owner, plan.count)
+    dealt = deal(full, plan.owner, plan.shards)
     made = []
     for shard, users in enumerate(dealt):
         own = _learner(full, learner, users, items, plan) | {"catalogues": catalogues}
