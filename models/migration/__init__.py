@@ -1,4 +1,4 @@
-"""Fit a checkpoint to another config: domains, roles, sizes.
+"""Fit checkpoints to another config, or to another number of shards.
 
-It is called when a state is loaded.
+It is called when a state is loaded or rewritten. It touches states only.
 """

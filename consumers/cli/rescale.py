@@ -1,0 +1,62 @@
+"""`crosscurrent rescale`: rewrite the checkpoints for another number of shards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from consumers.cli.options import JSON, NEEDED_CONFIG, write_json
+from consumers.config.loader import load
+
+
+@click.command()
+@NEEDED_CONFIG
+@click.option("--count", required=True, type=click.IntRange(1), help="Number of shards from now on.")
+@click.option(
+    "--partitions", type=click.IntRange(1),
+    help="Partitions of each topic of interactions, if that has changed or the state does not say it.",
+)  # fmt: skip
+@click.option(
+    "--base", type=click.IntRange(0),
+    help="Old shard whose copy of items, weights and network is taken (default: the one that is furthest).",
+)  # fmt: skip
+@JSON
+def rescale(
+    config: Path, count: int, partitions: int | None, base: int | None, json_file: Path | None
+) -> int:
+    """Rewrite the checkpoints of all shards for another number of shards.
+
+    Stop all shards first: each saves its state when it stops. The new checkpoints are written beside the old ones, and
+    count once all are on disk. The old ones stay: remove them when each new shard has saved its first checkpoint,
+    because they hold users who ask to be forgotten later. A command that was interrupted has changed nothing: repeat
+    it.
+
+    \b
+    Examples:
+      crosscurrent rescale -c crosscurrent.toml --count 4
+      crosscurrent rescale -c crosscurrent.toml --count 1 --json rescaled.json
+    """
+    from consumers.rescaling.run import RescaleOptions  # noqa: PLC0415  (loads torch)
+    from consumers.rescaling.run import rescale as rewrite  # noqa: PLC0415
+
+    settings = load(config)
+    made = rewrite(settings, RescaleOptions(count, partitions, base), click.echo)
+    layout = made.layout
+    root = settings.checkpoint.directory
+    single = layout.parents == ["."]
+    old = f"{root}/0*" if single else ", ".join(f"{root}/{parent}" for parent in layout.parents)
+    write_json(
+        json_file,
+        {
+            "epoch": layout.epoch,
+            "count": layout.count,
+            "partitions": layout.partitions,
+            "parents": layout.parents,
+            "base": made.base,
+            "users": made.users,
+        },
+    )
+    click.echo(f"epoch {layout.epoch} counts now: {layout.count} shards, {sum(made.users):,} users")
+    click.echo(f"set shards.count = {layout.count} and start all; later remove the old checkpoints: {old}")
+    return 0

@@ -1,0 +1,170 @@
+"""Rewrite the checkpoints of all shards for another number of shards, as a new epoch beside the old one.
+
+Nothing counts before `layout.json` names the new epoch, and that is one rename. So a job that is killed has changed
+nothing, and can be repeated.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from consumers.config.schema import Settings
+from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.rescaling.partitions import owner_of, partitions_of
+from consumers.rescaling.shard_states import Topics, newest, shard_states
+from consumers.service.offline import offline_pipeline
+from consumers.service.saving.directory_lock import locked
+from consumers.sharing.layout import Layout, load_layout, shard_in
+from models.migration.reshard import Plan
+from models.state.checkpoint import CheckpointDirectory, UnusableError, snapshot
+from models.state.durable_files import WriteFile, sync_folder, write_durably
+
+Say = Callable[[str], None]
+State = dict[str, Any]
+
+
+class RescaleOptions(NamedTuple):
+    """What to make. shards: number of the new ones.
+
+    partitions: of each topic of interactions, if the states do not say it.
+    base: the old shard whose copy of what all hold is taken, None for the one that is furthest.
+    """
+
+    shards: int
+    partitions: int | None = None
+    base: int | None = None
+
+
+class Rescaled(NamedTuple):
+    """What was made. users: of each new shard. base: the old shard whose copy of everything else was taken."""
+
+    layout: Layout
+    users: list[int]
+    base: int
+
+
+def rescale(
+    settings: Settings, options: RescaleOptions, say: Say, write_file: WriteFile = write_durably
+) -> Rescaled:
+    """Write the next epoch of the checkpoint directory. say: is told of each step. Raises Stop."""
+    root = Path(settings.checkpoint.directory)
+    layout = load_layout(root)
+    sources = [root] if layout is None else [layout.shard(root, n) for n in range(layout.count)]
+    if options.base is not None and options.base >= len(sources):
+        raise Stop(f"--base {options.base}: there are shards 0 to {len(sources) - 1}")
+    with ExitStack() as locks:
+        for path in dict.fromkeys([root, *sources]):
+            locks.enter_context(_lock(path))
+        states = [_loaded(path, settings, say) for path in sources]
+        topics = Topics(
+            frozenset(name for name, (_, kind) in settings.topics().items() if kind == "interactions"),
+            settings.kafka.forget_topic,
+        )
+        held = layout.partitions if layout is not None else {}
+        partitions = partitions_of(states, topics, held, options.partitions)
+        if options.shards > min(partitions.values()):
+            raise Stop(
+                f"--count {options.shards}: the topics of interactions have {min(partitions.values())} partitions, and "
+                "each shard needs one"
+            )
+        base = newest(states) if options.base is None else options.base
+        owner = owner_of(settings, len(states), options.shards, partitions, held)
+        plan = Plan(owner, options.shards, base)
+        say(f"everything but users is taken from {_name(sources[base], root)}")
+        try:
+            made = shard_states(states, offline_pipeline(settings).arms.full, plan, topics)
+        except ValueError as error:
+            raise Stop(f"the states do not belong together: {error}", STATE_UNUSABLE) from error
+        del states
+        parents = [_name(path, root) for path in sources]
+        new = Layout(_next_epoch(root, layout), options.shards, partitions, parents)
+        _write(root, new, made, say, write_file)
+        users = [len(state["arms"]["full"]["users"]["ids"]) for state in made]
+    return Rescaled(new, users, base)
+
+
+def _name(path: Path, root: Path) -> str:
+    return str(path.relative_to(root))
+
+
+def _lock(path: Path) -> Any:
+    if not path.is_dir():
+        raise Stop(
+            f"{path} is not there: checkpoint.directory must hold the checkpoints of all shards. Mount all volumes, or "
+            "set checkpoint.directory."
+        )
+    try:
+        return locked(path / "LOCK")
+    except BlockingIOError as error:
+        raise Stop(f"{path}: another process uses it. Stop all shards first.", STATE_UNUSABLE) from error
+    except OSError as error:
+        raise Stop(f"{path}: {error.strerror}. It must be writable.") from error
+
+
+def _loaded(path: Path, settings: Settings, say: Say) -> State:
+    """Return the newest state of a folder as this version and this config write it. Raises Stop (exit 4)."""
+    try:
+        state, problems = CheckpointDirectory(path, read_only=True).load()
+    except (UnusableError, OSError) as error:
+        raise Stop(f"{path}: {error}", STATE_UNUSABLE) from error
+    if state is None:
+        raise Stop(f"{path} holds no checkpoint: start this shard once, and stop it", STATE_UNUSABLE)
+    for problem in problems:
+        say(f"damaged checkpoint passed over; an older one is used: {problem}")
+    pipeline = offline_pipeline(settings)
+    try:
+        notes = pipeline.load(state)
+        now = pipeline.state()
+    except (KeyError, ValueError, TypeError) as error:
+        raise Stop(f"{path} does not fit this config: {error}", STATE_UNUSABLE) from error
+    for note in notes:
+        say(note)
+    say(f"read {path}: {len(pipeline.arms.full.users):,} users")
+    own = ("arms", "outbox", "dedup", "limits", "forgotten", "marks", "text_encoder")
+    return state | {name: now[name] for name in own}
+
+
+def _next_epoch(root: Path, layout: Layout | None) -> int:
+    """Return the number of the next epoch. What a killed job has left is removed; an epoch in which a shard ran stays.
+
+    A shard leaves a LOCK.
+    """
+    now, highest = (0, 0) if layout is None else (layout.epoch, layout.epoch)
+    for folder in root.glob("layout-*"):
+        number = folder.name.removeprefix("layout-")
+        if not number.isdigit() or int(number) <= now:
+            continue
+        if any(folder.glob("shard-*/LOCK")):
+            highest = max(highest, int(number))
+        else:
+            shutil.rmtree(folder)
+    return highest + 1
+
+
+def _write(root: Path, layout: Layout, states: Sequence[State], say: Say, write_file: WriteFile) -> None:
+    """Write an epoch, then let it count. Raises Stop (exit 4) if there is no room; then nothing is left of it."""
+    final = layout.folder(root)
+    writing = root / f"writing-{final.name}"
+    shutil.rmtree(writing, ignore_errors=True)
+    try:
+        writing.mkdir()
+        for index, state in enumerate(states):
+            path = shard_in(writing, index)
+            CheckpointDirectory(path, write_file=write_file).save(snapshot(state, copy=False))
+            users = len(state["arms"]["full"]["users"]["ids"])
+            say(f"wrote {_name(shard_in(final, index), root)}: {users:,} users")
+        layout.save(writing)
+        writing.rename(final)
+        sync_folder(root)
+        layout.save(root)
+    except OSError as error:
+        shutil.rmtree(writing, ignore_errors=True)
+        raise Stop(
+            f"the new checkpoints cannot be written ({error.strerror}); the old ones count as before. Make room in "
+            f"{root} and repeat the command.",
+            STATE_UNUSABLE,
+        ) from error
