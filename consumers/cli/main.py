@@ -124,7 +124,7 @@ def recommend(config: Path | None, user: str, domain: str, top: int, json_file: 
       crosscurrent recommend -c crosscurrent.toml -u u000012 -d books -k 5
     """
     from consumers.terminal.recommendations import show_recommendations  # noqa: PLC0415
-    from serving.reader import Reader, Unreachable  # noqa: PLC0415
+    from serving.client import Reader, Unreachable  # noqa: PLC0415
 
     settings = load(config, need_domains=False)
     if settings.domains and domain not in settings.domains:

@@ -11,7 +11,7 @@ from consumers.config.formats import SchemaRegistryConfig, TopicConfig
 from consumers.errors import Stop
 from models.schema import Domain, Role
 from models.settings import AdaptationSettings, LearnerSettings, LearningSettings, RankerSettings
-from serving.pseudonyms import Pseudonyms
+from serving.client.pseudonyms import Pseudonyms
 
 
 class KafkaConfig(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,7 +84,7 @@ class RedisConfig(msgspec.Struct, forbid_unknown_fields=True):
     """The URL names one node of a Redis Cluster. The client finds the others."""
 
     def client(self) -> dict[str, Any]:
-        """Return what `serving.store.connection.connect` takes besides the URL."""
+        """Return what `serving.client.connection.connect` takes besides the URL."""
         return {
             "cluster": self.cluster,
             "username": self.username,

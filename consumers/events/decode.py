@@ -26,7 +26,7 @@ from consumers.events.rejection import (
 )
 from consumers.events.second_look import json_name
 from models.schema import Domain, Interaction, Item, Kind
-from serving.pseudonyms import LENGTH, Pseudonyms
+from serving.client.pseudonyms import LENGTH, Pseudonyms
 
 CONTEXT_BUCKETS = 4096
 FUTURE_LIMIT_MS = 5 * 60 * 1000
@@ -34,7 +34,7 @@ SECONDS_LIMIT = 10**11
 
 
 class Forget(msgspec.Struct, frozen=True):
-    """A request to forget a user: the mark of their id (`serving.pseudonyms`), and its time (ms)."""
+    """A request to forget a user: the mark of their id (`serving.client.pseudonyms`), and its time (ms)."""
 
     mark: str
     timestamp: int

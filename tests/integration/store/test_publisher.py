@@ -10,7 +10,7 @@ import redis
 from consumers.demo.embedded_servers import Server
 from serving.contract import Write, hash_write
 from serving.store.backlog import TIMES_LIMIT, Backlog
-from serving.store.connection import redacted
+from serving.client.connection import redacted
 from serving.store.redis_store import open_store
 from serving.store.redis_writer import Publisher
 from tests.support.store.publishing import KEYS, PATIENCE, STARTED, Watched, eventually, meta, text

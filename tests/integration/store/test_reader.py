@@ -12,7 +12,7 @@ import redis
 
 from consumers.demo.embedded_servers import Server
 from serving.contract import Keys, ListedItem, RecommendationList, encode_list
-from serving.reader import Reader, Unreachable
+from serving.client import Reader, Unreachable
 
 KEYS = Keys("cc")
 

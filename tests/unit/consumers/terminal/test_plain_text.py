@@ -14,7 +14,7 @@ from consumers.terminal import log
 from consumers.terminal.recommendations import show_recommendations
 from models.arms.explanation import Explanation, PastItem
 from serving.contract import ListedItem
-from serving.reader import Reader, Recommended
+from serving.client import Reader, Recommended
 
 TITLES = (
     "[rec] (2007)",
