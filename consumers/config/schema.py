@@ -171,6 +171,13 @@ class PublishConfig(msgspec.Struct, forbid_unknown_fields=True):
     """How many of them carry `why`."""
     ttl_seconds: int = 604_800
     """Seconds after which a list expires. Lists of resident users are renewed before."""
+    refresh_seconds: float = 86_400.0
+    """Seconds in which the list of every resident user is made anew, also of one who does nothing. Within them a new
+    item reaches everybody's list. It costs up to 1.25 lists of each user and domain in this time."""
+    similar: int = 20
+    """Neighbours of an item in `cc:similar`; 0 for none."""
+    similar_seconds: float = 60.0
+    """Least seconds between two times when an item's neighbours are found."""
     lists_within_ms: float = 1000.0
     """Milliseconds after which the list of a user who did something is overdue. While records wait to be learned, lists
     get an eighth of the time that learning takes. Once a list is overdue, they get half of all time. Where records are
