@@ -25,7 +25,7 @@ PROBES = 128
 
 
 class Neighbour(NamedTuple):
-    """An item that is like another one. `why` holds the parts of the score, which add up to it. row: in the catalogue."""
+    """An item that is like another one. `why` holds the parts of the score, which add up to it. row: its own."""
 
     item_id: str
     score: float
@@ -33,7 +33,9 @@ class Neighbour(NamedTuple):
     row: int
 
 
-def item_neighbours(learner: Learner, domain_name: str, items: Sequence[str], k: int) -> list[list[Neighbour]]:
+def item_neighbours(
+    learner: Learner, domain_name: str, items: Sequence[str], k: int
+) -> list[list[Neighbour]]:
     """Return up to `k` items that may be recommended, most alike first, for each item; none for one without a row.
 
     The score of items i and j is `n_ij / (√(n_i n_j) + 5) + ¼ max(0, cos(z_i, z_j))`. n_i: events of an item. n_ij: how
@@ -67,7 +69,9 @@ def _of_row(learner: Learner, domain: int, row: int, k: int) -> list[Neighbour]:
     score = together + text
     best = np.argsort(-score, kind="stable")[:k]
     parts = zip(rows[best].tolist(), together[best].tolist(), text[best].tolist(), strict=True)
-    return [Neighbour(catalogue.id_of[r], a + b, {"together": a, "text": b}, r) for r, a, b in parts if a + b > 0]
+    return [
+        Neighbour(catalogue.id_of[r], a + b, {"together": a, "text": b}, r) for r, a, b in parts if a + b > 0
+    ]
 
 
 def _nearest(catalogue: Catalogue, row: int, k: int) -> NDArray[np.int64]:

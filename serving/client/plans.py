@@ -46,15 +46,14 @@ def recommend(keys: Keys, user: str, domain: str, choice: Choice) -> Plan[Recomm
     return result
 
 
-def recommend_many(
-    keys: Keys, users: Sequence[str], domain: str, choice: Choice
-) -> Plan[list[Recommended]]:
+def recommend_many(keys: Keys, users: Sequence[str], domain: str, choice: Choice) -> Plan[list[Recommended]]:
     """Read the lists of many users in one round trip."""
     commands = [("GET", keys.recommendations(user, domain)) for user in users]
     *own, popular = yield [*commands, ("GET", keys.popular(domain))]
     results = []
     for data in own:
-        results.append((yield from _first(keys, domain, data, popular, choice)))
+        found = yield from _first(keys, domain, data, popular, choice)
+        results.append(found)
     if own and popular is None and not any(own):
         yield from _known(keys, domain)
     return results
@@ -90,7 +89,10 @@ def rank(
 ) -> Plan[list[RankedItem]]:
     """Rank candidates in one round trip."""
     wanted = list(dict.fromkeys(candidates))
-    commands: list[Command] = [("HGET", keys.user(user), "vector"), ("GET", keys.recommendations(user, domain))]
+    commands: list[Command] = [
+        ("HGET", keys.user(user), "vector"),
+        ("GET", keys.recommendations(user, domain)),
+    ]
     commands += [("HMGET", keys.item(domain, item), "vector", "popularity") for item in wanted]
     vector, data, *found = yield commands
     held = [answer or (None, None) for answer in found]
@@ -100,7 +102,10 @@ def rank(
     places = {} if record is None else {item.id: n for n, item in enumerate(record.items)}
     return ranked(
         decode_vector(vector),
-        [Candidate(i, decode_vector(pair[0]), _number(pair[1])) for i, pair in zip(wanted, held, strict=True)],
+        [
+            Candidate(i, decode_vector(pair[0]), _number(pair[1]))
+            for i, pair in zip(wanted, held, strict=True)
+        ],
         places,
     )
 

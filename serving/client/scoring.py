@@ -24,7 +24,7 @@ class Candidate(NamedTuple):
 def ranked(
     user: Vector | None, candidates: Sequence[Candidate], places: Mapping[str, int]
 ) -> list[RankedItem]:
-    """Return the candidates, best first. user: the user's vector, None without one. places: on the user's list, by item.
+    """Return the candidates, best first. user: the user's vector, None without one. places: on their list, by item.
 
     Items on the list come first, in its order: the list was made with more than is published. The others follow by
     their affinity (dot product of the vectors) and their popularity (log(1 + n)), each standardised over the

@@ -93,7 +93,9 @@ class RecordBuilder:
         """Return the rows of the item's neighbours, and their write."""
         (found,) = item_neighbours(self._arms.full, domain, [item], self._similar)
         record = self._record(domain, found, now_ms, self._similar)
-        return [neighbour.row for neighbour in found], list_write(self._keys.similar(domain, item), record, None)
+        return [neighbour.row for neighbour in found], list_write(
+            self._keys.similar(domain, item), record, None
+        )
 
     def _of_vectors(self) -> dict[str, str]:
         """Return what every record with a vector holds."""
@@ -111,7 +113,9 @@ class RecordBuilder:
     def popular(self, domain: str, now_ms: int) -> Write:
         """Return the write of the list for users without their own list."""
         items = self._arms.recommend([None], domain, self._top, self._explain_top)[0]
-        return list_write(self._keys.popular(domain), self._record(domain, items, now_ms, self._explain_top), None)
+        return list_write(
+            self._keys.popular(domain), self._record(domain, items, now_ms, self._explain_top), None
+        )
 
     def _record(
         self, domain: str, items: Sequence[Listable], now_ms: int, explained: int

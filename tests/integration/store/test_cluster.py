@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from consumers.demo.embedded_servers import HOST
-from serving.contract import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
 from serving.client import Reader
+from serving.contract import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
 from serving.store.key_scan import UserKeyScan
 from serving.store.redis_store import open_store
 from serving.store.redis_writer import Publisher

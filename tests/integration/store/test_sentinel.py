@@ -11,8 +11,8 @@ from consumers.config.schema import Settings
 from consumers.connections import connect_store
 from consumers.demo.embedded_servers import HOST
 from consumers.errors import USAGE, Stop
-from serving.contract import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
 from serving.client import Reader, Unreachable
+from serving.contract import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
 from serving.store.redis_writer import Publisher
 from tests.support.service.killing import Feed
 from tests.support.service.running import wait_for

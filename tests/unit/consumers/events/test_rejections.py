@@ -207,7 +207,10 @@ def test_a_rejection_says_what_to_change(value: bytes | None, detail: str) -> No
     [
         ({"vectors": {"a": [1], "b": ["x"]}}, 'vectors: found a string in "b"'),
         ({"vectors": {"cover": []}}, 'vectors: found 0 numbers in "cover"'),
-        ({"tags": ["a,b"]}, 'tags: found "a,b", allowed: an array of at most 32 strings of 1 to 64 characters'),
+        (
+            {"tags": ["a,b"]},
+            'tags: found "a,b", allowed: an array of at most 32 strings of 1 to 64 characters',
+        ),
         ({"tags": {"a": 1}}, "tags: found an object, allowed: an array"),
         ({"available": "no"}, "available: found a string, allowed: true or false"),
         ({"title": 3}, "title: found a whole number, allowed: a string"),

@@ -218,7 +218,7 @@ def test_kinds(kind: str, low: float, high: float) -> None:
 
 
 def test_csv_files_read_back_as_the_same_records(tmp_path: Path) -> None:
-    """What `write_files` writes, `tables` reads; times to the second, and no tags. The truth file rebuilds the world."""
+    """What `write_files` writes, `tables` reads: no tags, times to the second. The truth file rebuilds the world."""
     one = world(events=500, events_per_day=86_400)
     write_files(one, tmp_path)
     bad: list[object] = []
