@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ import redis
 
 from consumers.demo.embedded_servers import Server
 from serving.client import AsyncReader, Reader, UnknownDomain, Unreachable
+from tests.support.store.page import PAGE, fill
 from tests.support.store.reading import KEYS, Asked, listing, put_item, put_meta, put_user
 
 
@@ -153,6 +155,24 @@ def test_an_unreachable_store(own_store: Server) -> None:
         own_store.stop()
         with pytest.raises(Unreachable, match=str(own_store.port)):
             reader.similar("dune", "books")
+
+
+def test_the_rights_of_a_reader(own_store: Server) -> None:
+    """Those that the page for readers names are enough for every question; without them the store refuses, by name."""
+    (rights,) = re.findall(r"`(~cc:\* [^`]+)`", PAGE.read_text(encoding="utf-8"))
+    with redis.Redis.from_url(own_store.url, legacy_responses=False) as client:  # type: ignore[attr-defined]
+        client.execute_command("ACL", "SETUSER", "shop", "on", ">secret", *rights.split())
+        fill(client)
+    with Reader(own_store.url, username="shop", password="secret") as reader:
+        assert reader.recommend("alice", "books", category="space", diversity=0.5).origin == "personal"
+        assert reader.recommend_many(["alice"], "books")["alice"].origin == "personal"
+        assert reader.similar("dune", "books").items
+        assert reader.rank("alice", "books", ["dune"])
+        assert reader.titles("books", ["dune"]) == {"dune": "Dune"}
+        assert reader.status().domains
+    other = Reader(own_store.url, prefix="other", username="shop", password="secret")
+    with other, pytest.raises(Unreachable, match="NoPermissionError"):
+        other.recommend("alice", "books")
 
 
 def test_many_tasks_share_a_reader(redis_url: str, client: redis.Redis) -> None:
