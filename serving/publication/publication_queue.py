@@ -282,10 +282,13 @@ class PublicationQueue:
         for user in state["users"]:
             self._users.setdefault(user, ([], []))
             self._lists.add(user)
+        if "neighbours" in state:  # an early state has none
+            self._neighbours.load(state["neighbours"])
         for domain, item in state["items"]:
             row = full.catalogues[full.index[domain]].ids.get(item)
             (self._gone.items if row is None else self._items)[domain, item] = None
+            self._neighbours.add(
+                domain, item, lost=True
+            )  # the key that the store has not confirmed may be theirs
         self._gone.users = dict.fromkeys(state["left"])
         self.index.load(state)
-        if "neighbours" in state:  # an early state has none
-            self._neighbours.load(state["neighbours"])

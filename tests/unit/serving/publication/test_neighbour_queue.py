@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.state.tracked_tables import full_state
 from serving.publication.neighbour_queue import AT_ONCE, STARVED_SECONDS
 from tests.support.store.publication_world import World
 
@@ -123,12 +124,23 @@ def test_what_is_due_outlives_a_restart() -> None:
     assert "m1" not in (again.similar("m0") or [])
 
 
+def test_what_the_store_has_not_confirmed_is_written_again() -> None:
+    """After a restart, without waiting."""
+    world = watched()
+    world.publish()
+    state = full_state(world.queue.live(["cc:similar:movies:m0"]))
+    other = watched()
+    other.publish()
+    other.store.clear()
+    other.queue.load(state)
+    other.publish()
+    assert [key for key in other.store if key.startswith("cc:similar:")] == ["cc:similar:movies:m0"]
+
+
 def test_an_earlier_state_has_no_neighbours() -> None:
     """It loads, and neighbours come with the next event."""
     world = watched()
     world.publish()
-    from models.state.tracked_tables import full_state
-
     state = full_state(world.queue.live([]))
     del state["neighbours"]
     other = watched()
