@@ -7,7 +7,7 @@ from typing import Any
 
 from . import plans
 from .answers import RankedItem, Recommended, Similar, Status
-from .connection import connect_async
+from .connection import connect_async, sentinels_of
 from .errors import STORE_ERRORS
 from .keys import Keys
 from .plans import Choice, Command, Plan, Result
@@ -38,7 +38,8 @@ class AsyncReader:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        for client in (self._client, *sentinels_of(self._client)):
+            await client.aclose()
 
     async def recommend(
         self,

@@ -135,6 +135,12 @@ def connect_async(
     return client
 
 
+def sentinels_of(client: Any) -> list[Any]:
+    """Return the clients that a client made to ask its sentinels. It does not close them."""
+    pool = getattr(client, "connection_pool", None)
+    return list(getattr(getattr(pool, "sentinel_manager", None), "sentinels", ()))
+
+
 def _connect(library: Library, url: str, timeout: float, cluster: bool, options: dict[str, Any]) -> Any:
     if (why := problem(url)) is not None:
         raise ValueError(why)

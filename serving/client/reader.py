@@ -7,7 +7,7 @@ from typing import Any
 
 from . import plans
 from .answers import RankedItem, Recommended, Similar, Status
-from .connection import connect, redacted
+from .connection import connect, redacted, sentinels_of
 from .errors import STORE_ERRORS, Unreachable
 from .keys import Keys
 from .plans import Choice, Command, Plan, Result
@@ -45,7 +45,8 @@ class Reader:
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        for client in (self._client, *sentinels_of(self._client)):
+            client.close()
 
     def recommend(
         self,
