@@ -113,7 +113,7 @@ class Reader:
 
     def _ask(self, commands: list[Command]) -> list[Any]:
         try:
-            pipeline = self._client.pipeline(transaction=False)
+            pipeline: Any = self._client.pipeline(transaction=False)
             for command in commands:
                 pipeline.execute_command(*command)
             return usable(pipeline.execute(raise_on_error=False))

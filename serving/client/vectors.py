@@ -29,7 +29,7 @@ def dot(left: Vector | None, right: Vector | None) -> float:
     """Return the dot product; 0 without one of the vectors, or if their lengths differ."""
     if left is None or right is None or len(left) != len(right):
         return 0.0
-    return sum(map(mul, left, right))
+    return float(sum(map(mul, left, right)))
 
 
 def unit(vector: Vector | None) -> Vector | None:

@@ -111,7 +111,7 @@ def test_a_flushed_store(faults: Faults) -> None:
     """FLUSHALL in a quiet stream: every key of every active user, item and domain is there again, without a restart."""
     before = faults.keys()
     kinds = {key.decode().split(":")[1] for key in before}
-    assert kinds == {"user", "rec", "item", "domain", "popular", "meta", "canary"}
+    assert kinds == {"user", "rec", "item", "similar", "domain", "popular", "meta", "canary"}
     faults.world.store.flushall()
     wait_for(lambda: before <= faults.keys(), why="every key again")
     faults.wait_until_caught_up()
