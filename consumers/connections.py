@@ -10,8 +10,8 @@ from consumers.config.schema import Settings
 from consumers.errors import Stop
 from consumers.source.kafka import KafkaSource
 from consumers.source.options import SourceOptions
+from serving.client.connection import problem, redacted, sentinel_parts, uses_sentinel
 from serving.contract import Keys
-from serving.store.connection import problem, redacted, sentinel_parts, uses_sentinel
 from serving.store.errors import STORE_ERRORS, NoMasterError, wrong_type
 from serving.store.redis_store import open_store
 from serving.store.store import Store

@@ -136,7 +136,7 @@ def redis_page() -> str:
             f"Every key begins with the prefix (`redis.prefix`, by default `{keys.prefix}`). Numbers are decimal text,",
             "times are Unix time in ms. Readers ignore fields that they do not know.\n",
             *_keys(keys),
-            f"## `{keys.recommendations('<user>', '<domain>')}`, `{keys.popular('<domain>')}`\n",
+            f"## {', '.join(_names_of_lists(keys))}\n",
             "JSON, written whole with one SET: a reader never sees half a list. An empty list has no key.\n",
             *_struct(RecommendationList),
             "Each of `items`:\n",
@@ -147,6 +147,15 @@ def redis_page() -> str:
     )
 
 
+def _names_of_lists(keys: Keys) -> list[str]:
+    names = (
+        keys.recommendations("<user>", "<domain>"),
+        keys.popular("<domain>"),
+        keys.similar("<domain>", "<item>"),
+    )
+    return [f"`{name}`" for name in names]
+
+
 def _keys(keys: Keys) -> list[str]:
     days = f"{DEFAULTS.publish.ttl_seconds:,} s (`publish.ttl_seconds`)"
     rows = [
@@ -154,6 +163,7 @@ def _keys(keys: Keys) -> list[str]:
         (f"`{keys.popular('<domain>')}`", "string", "the list for everybody else", "never"),
         (f"`{keys.user('<user>')}`", "hash", "a user's vector and counts", days),
         (f"`{keys.item('<domain>', '<item>')}`", "hash", "an item's vector and figures", "never"),
+        (f"`{keys.similar('<domain>', '<item>')}`", "string", "the items most like it", "never"),
         (f"`{keys.domain('<domain>')}`", "hash", "what was learned of a domain", "never"),
         (f"`{keys.meta}`", "hash", "version and times of the whole store", "never"),
         (f"`{keys.meta}:{{<tag>}}`", "hash", f"in a cluster: `{FIELD}` of each primary", "never"),
@@ -205,8 +215,15 @@ def _cadence() -> list[str]:
     rows = [
         ("a touched user, item or list", f"within {publish.interval_ms:g} ms (`publish.interval_ms`)"),
         ("popular lists, domains, meta", f"every {SLOW_SECONDS:g} s while anything changes"),
-        ("a removed item", "its key at once; every list that holds it within 60 s"),
-        ("a list of a resident user", "again in the second half of its life, before it expires"),
+        ("a removed item", "its keys at once; every list that holds it within 60 s"),
+        (
+            "a list of a resident user",
+            f"again within {publish.refresh_seconds:,g} s (`publish.refresh_seconds`), and before it expires",
+        ),
+        (
+            "an item's neighbours",
+            f"at most once in {publish.similar_seconds:g} s (`publish.similar_seconds`), when there is time",
+        ),
         ("a user who lost their row", "their lists are deleted; `cc:user` expires"),
         ("a forgotten user", "every key is deleted"),
         ("the canary", f"every {kafka.canary_seconds:g} s (`kafka.canary_seconds`)"),

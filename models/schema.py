@@ -34,6 +34,8 @@ class Item(msgspec.Struct, frozen=True):
     available: bool = True
     removed: bool = False
     vectors: dict[str, tuple[float, ...]] = {}
+    tags: tuple[str, ...] = ()
+    """They are published for readers to filter by. A tag holds no comma."""
 
     def words(self) -> str:
         """Return the text to encode: the title, then the text, unless the text begins with the title."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -10,51 +9,29 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.client.keys import Keys
+from serving.client.lists import ListedItem, RecommendationList, decode_list
+
+__all__ = [
+    "FIELDS",
+    "RECORD_VERSION",
+    "SCHEMA",
+    "Keys",
+    "Listable",
+    "ListedItem",
+    "RecommendationList",
+    "Write",
+    "decode_list",
+    "encode_list",
+    "encode_vector",
+    "hash_write",
+    "list_write",
+    "number",
+    "to_listed_items",
+]
+
 SCHEMA = 1
 RECORD_VERSION = 1
-
-
-class Keys:
-    """Key names under one prefix. The braces around a user are a hash tag: all keys of a user share a cluster slot."""
-
-    def __init__(self, prefix: str = "cc") -> None:
-        self.prefix = prefix
-        self.meta = f"{prefix}:meta"
-        self.canary = f"{prefix}:canary"
-        self._of_users = (f"{prefix}:user:{{", f"{prefix}:rec:{{")
-
-    def recommendations(self, user: str, domain: str) -> str:
-        return f"{self.prefix}:rec:{{{user}}}:{domain}"
-
-    def user(self, user: str) -> str:
-        return f"{self.prefix}:user:{{{user}}}"
-
-    def item(self, domain: str, item: str) -> str:
-        return f"{self.prefix}:item:{domain}:{item}"
-
-    def domain(self, domain: str) -> str:
-        return f"{self.prefix}:domain:{domain}"
-
-    def popular(self, domain: str) -> str:
-        return f"{self.prefix}:popular:{domain}"
-
-    def pattern(self, rest: str) -> str:
-        """Return the glob pattern of keys under the prefix; `rest` is a pattern itself."""
-        return re.sub(r"([\\*?\[\]])", r"\\\1", self.prefix) + f":{rest}"
-
-    def owner(self, key: str) -> str | None:
-        """Return the user whose key this is; None for other keys."""
-        for head in self._of_users:
-            if key.startswith(head):
-                end = key.rfind("}")
-                return None if end < len(head) else key[len(head) : end]
-        return None
-
-    def item_of(self, key: str) -> tuple[str, str] | None:
-        """Return the domain and the item whose key this is; None for other keys."""
-        head = f"{self.prefix}:item:"
-        domain, separator, item = key.removeprefix(head).partition(":")
-        return (domain, item) if key.startswith(head) and separator else None
 
 
 class Write(NamedTuple):
@@ -83,32 +60,6 @@ class Write(NamedTuple):
         )
 
 
-class ListedItem(msgspec.Struct, omit_defaults=True):
-    """One item of a list."""
-
-    id: str
-    """The item's id."""
-    score: float
-    """Larger is better. Scores of different lists cannot be compared."""
-    why: dict[str, float] | None = None
-    """What each signal adds to the score, by its name; only the first `publish.explain_top` items carry it."""
-
-
-class RecommendationList(msgspec.Struct):
-    """The value of `cc:rec` and `cc:popular`. Readers ignore fields they do not know."""
-
-    v: int
-    """Version of this format: 1."""
-    model: int
-    """Network steps when the list was made."""
-    event_ts: int
-    """Newest event time of the domain when the list was made, in ms."""
-    published_ts: int
-    """When the list was made, Unix time in ms."""
-    items: list[ListedItem]
-    """Best first; at most `publish.top`."""
-
-
 FIELDS: dict[str, dict[str, str]] = {
     "user": {
         "vector": "FLOAT32, little-endian bytes",
@@ -121,6 +72,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "vector": "FLOAT32, little-endian bytes, in the space of the users' vectors",
         "dim": "numbers in the vector",
         "title": "from the latest item event",
+        "tags": "from the latest item event, separated by commas",
         "bias": "how far its ratings lie above the average",
         "popularity": "count of its events; an event counts half after 30 days",
         "model": "network steps when it was written",
@@ -143,6 +95,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "dim": "numbers in every vector",
         "model": "network steps when it was written",
         "started_ts": "when the process started, or noticed that the store lost writes; Unix time in ms",
+        "domains": "names of the domains with lists, separated by commas",
         "published_ts": "when it was written, Unix time in ms",
         "written": "grows with every chunk of writes: a smaller number than before tells of lost writes",
     },
@@ -155,17 +108,11 @@ FIELDS: dict[str, dict[str, str]] = {
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(RecommendationList)
 
 
 def encode_list(record: RecommendationList) -> bytes:
     """Return the list as JSON."""
     return _encoder.encode(record)
-
-
-def decode_list(data: bytes) -> RecommendationList:
-    """Return the list in `data`. Raises msgspec.DecodeError on anything else."""
-    return _decoder.decode(data)
 
 
 def encode_vector(vector: NDArray[np.float32]) -> bytes:

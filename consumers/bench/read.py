@@ -9,7 +9,7 @@ from typing import Any
 
 from consumers.bench.parts.some_lists import DOMAIN, TOP, fill, latency
 from consumers.bench.parts.task import Task, answer
-from serving.reader import Reader
+from serving.client import Reader
 
 
 def measure(task: Task) -> dict[str, Any]:

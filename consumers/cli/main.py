@@ -125,7 +125,7 @@ def recommend(config: Path | None, user: str, domain: str, top: int, json_file: 
       crosscurrent recommend -c crosscurrent.toml -u u000012 -d books -k 5
     """
     from consumers.terminal.recommendations import show_recommendations  # noqa: PLC0415
-    from serving.reader import Reader, Unreachable  # noqa: PLC0415
+    from serving.client import Reader, UnknownDomain, Unreachable  # noqa: PLC0415
 
     settings = load(config, need_domains=False)
     if settings.domains and domain not in settings.domains:
@@ -136,6 +136,8 @@ def recommend(config: Path | None, user: str, domain: str, top: int, json_file: 
         figures = show_recommendations(reader, user, domain, top)
     except Unreachable as error:
         raise Stop(f"{error}. Start it, or set redis.url (CROSSCURRENT_REDIS__URL).") from error
+    except UnknownDomain as error:
+        raise Stop(f"--domain {domain}: {error}") from error
     write_json(json_file, figures)
     return 0
 

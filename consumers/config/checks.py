@@ -69,6 +69,10 @@ def _number_problems(settings: Settings) -> Iterator[str]:
         yield "metrics.port: must be from 0 (any free one) to 65535"
     if not 0 <= settings.ranker.diversity <= 1:
         yield "ranker.diversity: must be in [0, 1]"
+    if not settings.publish.refresh_seconds > 0:
+        yield "publish.refresh_seconds: must be above 0"
+    if settings.publish.similar < 0 or settings.publish.similar_seconds < 0:
+        yield "publish.similar, publish.similar_seconds: must not be negative"
     if not settings.publish.lists_within_ms > 0:
         yield "publish.lists_within_ms: must be above 0"
     if not 0 < settings.intake.max_invalid_ratio <= 1:

@@ -8,7 +8,7 @@ import msgspec
 
 FIELDS = {
     "interactions": ("type", "user_id", "item_id", "value", "timestamp", "event_id", "context"),
-    "items": ("item_id", "title", "text", "available", "vectors"),
+    "items": ("item_id", "title", "text", "available", "tags", "vectors"),
 }
 """The fields of the contract, by kind of topic."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from consumers.config.schema import RedisConfig
-from serving.store.connection import problem, uses_sentinel, uses_tls
+from serving.client.connection import problem, uses_sentinel, uses_tls
 
 
 def problems(store: RedisConfig) -> Iterator[str]:

@@ -11,7 +11,7 @@ from consumers.config.formats import SchemaRegistryConfig, TopicConfig
 from consumers.errors import Stop
 from models.schema import Domain, Role
 from models.settings import AdaptationSettings, LearnerSettings, LearningSettings, RankerSettings
-from serving.pseudonyms import Pseudonyms
+from serving.client.pseudonyms import Pseudonyms
 
 
 class KafkaConfig(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,7 +84,7 @@ class RedisConfig(msgspec.Struct, forbid_unknown_fields=True):
     """The URL names one node of a Redis Cluster. The client finds the others."""
 
     def client(self) -> dict[str, Any]:
-        """Return what `serving.store.connection.connect` takes besides the URL."""
+        """Return what `serving.client.connection.connect` takes besides the URL."""
         return {
             "cluster": self.cluster,
             "username": self.username,
@@ -171,6 +171,13 @@ class PublishConfig(msgspec.Struct, forbid_unknown_fields=True):
     """How many of them carry `why`."""
     ttl_seconds: int = 604_800
     """Seconds after which a list expires. Lists of resident users are renewed before."""
+    refresh_seconds: float = 86_400.0
+    """Seconds in which the list of every resident user is made anew, also of one who does nothing. Within them a new
+    item reaches everybody's list. It costs up to 1.25 lists of each user and domain in this time."""
+    similar: int = 20
+    """Neighbours of an item in `cc:similar`; 0 for none."""
+    similar_seconds: float = 60.0
+    """Least seconds between two times when an item's neighbours are found."""
     lists_within_ms: float = 1000.0
     """Milliseconds after which the list of a user who did something is overdue. While records wait to be learned, lists
     get an eighth of the time that learning takes. Once a list is overdue, they get half of all time. If records are

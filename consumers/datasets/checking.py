@@ -14,7 +14,7 @@ from consumers.events.decode import Decoder
 from consumers.events.record import Record
 from consumers.events.rejection import Reason, Rejection
 from models.schema import Domain, Interaction, Item
-from serving.pseudonyms import Pseudonyms
+from serving.client.pseudonyms import Pseudonyms
 
 
 class Refused(NamedTuple):

@@ -37,7 +37,7 @@ from consumers.terminal.compiling import compile_first
 from consumers.terminal.plain_text import joined, plain
 from consumers.terminal.recommendations import show_recommendations
 from models.assessment.prequential import NDCG_LOSS, RMSE
-from serving.reader import Reader
+from serving.client import Reader
 
 SETTLE_SECONDS = 60.0
 """Seconds without learning, after everything is sent, until missing events count as lost."""
@@ -288,7 +288,7 @@ def _show(
     console.print(plain("\nThis list from a shell", "bold"))
     console.print(plain(f"  redis-cli -u {url} GET 'cc:rec:{{{user}}}:{target}'"), soft_wrap=True)
     console.print(plain("and from Python", "bold"))
-    console.print("  from serving.reader import Reader")
+    console.print("  from crosscurrent import Reader")
     console.print(plain(f"  Reader({url!r}).recommend({user!r}, {target!r}, 5)"), soft_wrap=True)
     if not options.keep:
         console.print(

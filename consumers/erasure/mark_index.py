@@ -9,7 +9,7 @@ from models.arms.arm_comparison import ArmComparison
 from models.state.tracked_tables import Checkpointed
 
 Mark = Callable[[str], str]
-"""Maps a user id, as it is learned, to the hash that stands for it (`serving.pseudonyms`)."""
+"""Maps a user id, as it is learned, to the hash that stands for it (`serving.client.pseudonyms`)."""
 
 
 def mark_number(mark: str) -> int:

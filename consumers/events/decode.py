@@ -16,6 +16,8 @@ from consumers.events.record import Record
 from consumers.events.rejection import (
     CONTEXT_LIMIT,
     ID_LIMIT,
+    TAG_LIMIT,
+    TAGS_LIMIT,
     VECTOR_WIDTH_LIMIT,
     VECTORS_LIMIT,
     Rejected,
@@ -26,7 +28,7 @@ from consumers.events.rejection import (
 )
 from consumers.events.second_look import json_name
 from models.schema import Domain, Interaction, Item, Kind
-from serving.pseudonyms import LENGTH, Pseudonyms
+from serving.client.pseudonyms import LENGTH, Pseudonyms
 
 CONTEXT_BUCKETS = 4096
 FUTURE_LIMIT_MS = 5 * 60 * 1000
@@ -34,7 +36,7 @@ SECONDS_LIMIT = 10**11
 
 
 class Forget(msgspec.Struct, frozen=True):
-    """A request to forget a user: the mark of their id (`serving.pseudonyms`), and its time (ms)."""
+    """A request to forget a user: the mark of their id (`serving.client.pseudonyms`), and its time (ms)."""
 
     mark: str
     timestamp: int
@@ -189,6 +191,7 @@ class Decoder:
             raw.title or "",
             raw.text or "",
             raw.available is not False,
+            tags=_tags(raw.tags) if raw.tags else (),
             vectors={name: tuple(v) for name, v in vectors.items()},
         )
 
@@ -227,6 +230,21 @@ def _context(context: dict[str, float | str]) -> tuple[str, ...]:
         text = value if isinstance(value, str) else f"{value:.2g}"
         names.append(f"c{zlib.crc32(f'{key}={text}'.encode('utf-8', 'replace')) % CONTEXT_BUCKETS}")
     return tuple(sorted(set(names)))
+
+
+def _tags(given: list[str] | str) -> tuple[str, ...]:
+    """Return the tags, each once. given: a list, or text with commas between them."""
+    tags = [tag.strip() for tag in given.split(",")] if isinstance(given, str) else given
+    if len(tags) > TAGS_LIMIT:
+        raise Rejected("bad_tags", found("tags", f"{len(tags):,} tags"))
+    for tag in tags:
+        if not 1 <= len(tag) <= TAG_LIMIT or "," in tag:
+            raise Rejected("bad_tags", found("tags", word(tag)))
+        try:
+            tag.encode()
+        except UnicodeEncodeError:
+            raise Rejected("bad_tags", found("tags", "a lone surrogate")) from None
+    return tuple(dict.fromkeys(tags))
 
 
 def _check_vectors(vectors: dict[str, list[float]]) -> None:

@@ -37,6 +37,8 @@ class ItemFields(msgspec.Struct):
     """What describes it; title and text are encoded together."""
     available: bool | None = None
     """false: it is not recommended for now. Missing or null: it is available."""
+    tags: list[str] | str | None = None
+    """What readers may filter by, such as ["space", "classic"]. They are published; nothing is learned from them."""
     vectors: dict[str, list[float]] | None = None
     """Embeddings made elsewhere, by name, such as {"cover": [0.1, 0.2]}."""
 

@@ -25,6 +25,7 @@ Reason = Literal[
     "timestamp_in_seconds",
     "future_timestamp",
     "bad_context",
+    "bad_tags",
     "bad_vectors",
     "other_key",
     "not_framed",
@@ -50,6 +51,7 @@ MEANINGS: dict[Reason, str] = {
     "timestamp_in_seconds": "a time below 10^11: seconds where milliseconds are wanted",
     "future_timestamp": "a time more than 5 minutes ahead of the record's own, or of the service's clock",
     "bad_context": "too many entries in context",
+    "bad_tags": "too many tags, an empty one, one that is too long or holds a comma",
     "bad_vectors": "too many vectors, an empty one, or one that is too long",
     "other_key": "a request to forget that was made with another privacy.key",
     "not_framed": "a value that does not begin with a zero byte and a schema's id, in a topic of such a format",
@@ -61,6 +63,8 @@ MEANINGS: dict[Reason, str] = {
 
 ID_LIMIT = 256
 CONTEXT_LIMIT = 16
+TAGS_LIMIT, TAG_LIMIT = 32, 64
+"""Most tags of an item, and most characters of a tag."""
 VECTORS_LIMIT, VECTOR_WIDTH_LIMIT = 8, 4096
 SHOWN, DETAIL_LIMIT = 40, 300
 """Most characters of a name or word of the record in a detail, and of a whole detail."""
@@ -77,6 +81,8 @@ ALLOWED = {
     "title": "a string",
     "text": "a string",
     "available": "true or false",
+    "tags": f"an array of at most {TAGS_LIMIT} strings of 1 to {TAG_LIMIT} characters without commas, "
+    "or one string with commas between them",
     "vectors": f"an object of at most {VECTORS_LIMIT} arrays of 1 to {VECTOR_WIDTH_LIMIT:,} finite numbers",
     "key": "a string",
 }

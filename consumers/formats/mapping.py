@@ -192,5 +192,6 @@ _KINDS = {
     "title": _Kind(str),
     "text": _Kind(str),
     "available": _Kind(bool),
-    "vectors": _Kind(NoneType),  # always looked into
+    "tags": _Kind(NoneType),  # always looked into, as are vectors
+    "vectors": _Kind(NoneType),
 }

@@ -54,7 +54,15 @@ def wired(
     """Return a pipeline with new learners and a new publication queue. started_ts: start of this process, Unix ms."""
     clocks, publish = clocks or Clocks(), settings.publish
     arms = learners(settings)
-    lists = ListOptions(publish.top, publish.explain_top, publish.ttl_seconds, publish.lists_within_ms / 1000)
+    lists = ListOptions(
+        publish.top,
+        publish.explain_top,
+        publish.ttl_seconds,
+        publish.lists_within_ms / 1000,
+        publish.refresh_seconds,
+        publish.similar,
+        publish.similar_seconds,
+    )
     queue = PublicationQueue(arms, Keys(settings.redis.prefix), clocks.wall, lists, started_ts)
     parts = Parts(
         ends.source, ends.sink, arms, ends.encoding, queue, ends.publisher, ends.checkpointer, ends.canaries,

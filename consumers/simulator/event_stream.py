@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from consumers.datasets.record import Sent
-from consumers.simulator.vocabulary import title_and_text
+from consumers.simulator.vocabulary import title_and_text, topic_name
 from consumers.simulator.world import Ints, World
 from consumers.simulator.world_settings import WorldSettings
 
@@ -47,7 +47,8 @@ class Simulator:
             for row, topics in enumerate(domain.topics.tolist()):
                 title, text = title_and_text(topics, rng)
                 key = item_id(domain.spec.name, row)
-                value = msgspec.json.encode({"item_id": key, "title": title, "text": text})
+                tags = [topic_name(topic) for topic in topics]
+                value = msgspec.json.encode({"item_id": key, "title": title, "text": text, "tags": tags})
                 yield Sent("items", domain.spec.name, key.encode(), value)
 
     def events(self) -> Iterator[Sent]:

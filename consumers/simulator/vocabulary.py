@@ -48,6 +48,11 @@ _TITLES = [
 ]
 
 
+def topic_name(topic: int) -> str:
+    """Return what readers may filter by. topic: row of `_TOPICS`."""
+    return _WORDS[topic][0]
+
+
 def title_and_text(topics: list[int], rng: np.random.Generator) -> tuple[str, str]:
     """Return the title and the text of an item of two `topics`: rows of `_TOPICS`, on different axes."""
     (t1, adj1, noun1, w1), (t2, adj2, noun2, w2) = (_WORDS[t] for t in topics)

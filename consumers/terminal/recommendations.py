@@ -9,7 +9,7 @@ from rich.table import Table
 
 from consumers.terminal import log
 from consumers.terminal.plain_text import joined, plain
-from serving.reader import Reader
+from serving.client import Reader
 
 REASONS = 3
 
@@ -17,7 +17,7 @@ REASONS = 3
 def show_recommendations(
     reader: Reader, user: str, domain: str, k: int, console: Console | None = None
 ) -> dict[str, Any]:
-    """Print the list; return it as plain values. Raises serving.reader.Unreachable."""
+    """Print the list; return it as plain values. Raises serving.client.Unreachable."""
     console = console or log.console()
     got = reader.recommend(user, domain, k)
     titles = reader.titles(domain, [item.id for item in got.items])

@@ -66,7 +66,7 @@ class ItemIntake(Checkpointed):
         """
         catalogue = self.catalogues[domain]
         catalogue.streamed[row] = streamed and not item.removed
-        catalogue.describe(row, item.title, item.available and not item.removed)
+        catalogue.describe(row, item.title, item.available and not item.removed, item.tags)
         (self._removed[domain].add if item.removed else self._removed[domain].discard)(row)
         words = 0 if item.removed else words_hash(item.words())
         catalogue.words[row] = words

@@ -1,4 +1,4 @@
-"""Collect what is published of items: vector, title, bias and popularity."""
+"""Collect what is published of items: vector, title, tags, bias and popularity."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ MONTH = list(HALF_LIVES).index("30d")
 
 
 class ItemView(NamedTuple):
-    """The published fields of an item. bias: in units of the rating. popularity: events with a half-life of 30 days."""
+    """The published fields of an item.
+
+    tags: separated by commas. bias: in units of the rating. popularity: events with a half-life of 30 days.
+    """
 
     vector: NDArray[np.float32]
     title: str
+    tags: str
     bias: float
     popularity: float
 
@@ -36,6 +40,7 @@ def item_views(learner: Learner, domain_name: str, item_ids: Sequence[str]) -> l
     counts = demand.values(rows, learner.newest[domain])[:, MONTH]
     columns = zip(held, vectors[rows], biases.tolist(), counts.tolist(), strict=True)
     views = {
-        row: ItemView(vector, catalogue.title_of[row], bias, count) for row, vector, bias, count in columns
+        row: ItemView(vector, catalogue.title_of[row], catalogue.tags_of[row], bias, count)
+        for row, vector, bias, count in columns
     }
     return [None if row is None else views.get(row) for row in found]

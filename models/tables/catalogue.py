@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,8 @@ class Catalogue(Checkpointed):
         self.permitted = permitted
         self.id_of: list[str] = []
         self.title_of: list[str] = []
+        self.tags_of: list[str] = []
+        """(rows,): tags, separated by commas."""
         self.row_by_hash = HashIndex()
         self.hash_of = np.zeros(0, np.int64)
         """(rows,): `item_hash` of the id."""
@@ -103,6 +105,7 @@ class Catalogue(Checkpointed):
         if row >= len(self.id_of):
             self.id_of.extend([""] * (row + 1 - len(self.id_of)))
             self.title_of.extend([""] * (row + 1 - len(self.title_of)))
+            self.tags_of.extend([""] * (row + 1 - len(self.tags_of)))
         self.available = grown(self.available, row + 1)
         self.recommendable = grown(self.recommendable, row + 1)
         self.has_event = grown(self.has_event, row + 1)
@@ -112,7 +115,7 @@ class Catalogue(Checkpointed):
         self.encoded = grown(self.encoded, row + 1)
         self.vectors = grown(self.vectors, row + 1)
         self.directions.grow(len(self.vectors))
-        self.id_of[row], self.title_of[row] = item_id, ""
+        self.id_of[row], self.title_of[row], self.tags_of[row] = item_id, "", ""
         self.hash_of = grown(self.hash_of, row + 1)
         self.hash_of[row] = item_hash(item_id)
         self.row_by_hash.put(int(self.hash_of[row]), row)
@@ -123,9 +126,10 @@ class Catalogue(Checkpointed):
         if self.has_vector[row]:
             self.set_vector(row, None)
 
-    def describe(self, row: int, title: str, available: bool) -> None:
-        """Replace title and availability by those of an item event."""
+    def describe(self, row: int, title: str, available: bool, tags: Sequence[str] = ()) -> None:
+        """Replace title, availability and tags by those of an item event."""
         self.title_of[row], self.available[row], self.has_event[row] = title, available, True
+        self.tags_of[row] = ",".join(tags)
         self.recommendable[row] = available and self.permitted(self.id_of[row])
 
     def of_stream(self) -> list[str]:
@@ -147,6 +151,7 @@ class Catalogue(Checkpointed):
             "ids": self.ids.live(),
             "id_of": Texts(written, self.id_of),
             "title_of": Texts(written, self.title_of),
+            "tags_of": Texts(written, self.tags_of),
             **{name: Rows(written, getattr(self, name)[:n]) for name in arrays},
             "directions": self.directions.state(),
         }
@@ -155,6 +160,7 @@ class Catalogue(Checkpointed):
         """Load a state."""
         self.ids.load(state["ids"])
         self.id_of, self.title_of = list(state["id_of"]), list(state["title_of"])
+        self.tags_of = list(state.get("tags_of", [""] * len(self.id_of)))  # an early state has none
         for name in ("available", "has_event", "has_vector", "vectors"):
             setattr(self, name, state[name].copy())
         for name, kind in (("words", np.int64), ("encoded", np.int64), ("streamed", np.bool_)):

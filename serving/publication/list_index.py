@@ -33,6 +33,10 @@ class ListIndex:
         self._written_at[user] = now
         self._noted.add(user)
 
+    def written_at(self, user: int) -> float:
+        """Return when this row's lists were written last, 0 if they never were."""
+        return float(self._written_at[user]) if user < len(self._written_at) else 0.0
+
     def drop_user(self, user: int) -> None:
         """Note that the store has no list for this user row any more."""
         for chains in self._chains.values():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from models.arms.arm_comparison import ArmComparison
 from serving.contract import Keys, Write
+from serving.publication.deletions import Deletions
 from serving.publication.list_index import ListIndex
 from serving.publication.list_queue import ListQueue
+from serving.publication.neighbour_queue import NeighbourQueue
 from serving.publication.record_builder import ListOptions, RecordBuilder, RecordTimes
 from serving.publication.republish import USERS_AT_ONCE as AGAIN_AT_ONCE
 from serving.publication.republish import Republish
@@ -19,7 +22,9 @@ SLOW_SECONDS = 2.0
 USERS_AT_ONCE = 32
 """Users whose lists are made in one call of the learners."""
 REFRESH_USERS = 200
-"""Users per periodic round whose lists are renewed before they expire."""
+"""Users per periodic round, at least, whose lists are renewed before they expire."""
+QUEUED = 0.8
+"""Part of the refresh time after which a list is queued to be made anew. The rest is for its turn to come."""
 
 
 class PublicationQueue:
@@ -41,16 +46,15 @@ class PublicationQueue:
         self._arms = arms
         self.keys = keys
         self._clock = clock
-        self._ttl = lists.ttl_seconds
+        self._renew_seconds = min(lists.ttl_seconds / 2, QUEUED * lists.refresh_seconds)
         self._builder = RecordBuilder(arms, keys, lists, started_ts)
         self._listing = [d.name for d in arms.full.domains if d.recommend]
         self._users: dict[str, RecordTimes] = {}
         self._lists = ListQueue(self._listing, clock, lists.within_seconds)
         self.again = Republish(arms, keys)
         self._items: dict[tuple[str, str], None] = {}
-        self._deleted_items: dict[tuple[str, str], None] = {}
-        self._evicted_users: dict[str, None] = {}
-        self._forgotten: dict[str, list[str]] = {}
+        self._gone = Deletions(arms, keys, self._listing)
+        self._neighbours = NeighbourQueue(arms, self._builder, clock, self._listing, lists)
         self.index = ListIndex(self._listing, lists.top, arms.full.users.capacity)
         self._periodic_at = self._refreshed_at = 0.0
         self._changed = True
@@ -66,6 +70,7 @@ class PublicationQueue:
         born[1].append(domain)
         self._lists.add(user, domain)
         self._items[domain, item] = None
+        self._neighbours.add(domain, item)
         self._changed = True
 
     def item(self, domain: str, item: str, removed: bool, recommendable: bool) -> None:
@@ -76,15 +81,20 @@ class PublicationQueue:
         self._changed = True
         if removed:
             self._items.pop((domain, item), None)
-            self._deleted_items[domain, item] = None
+            self._gone.items[domain, item] = None
         else:
-            self._deleted_items.pop((domain, item), None)
+            self._gone.items.pop((domain, item), None)
             self._items[domain, item] = None
+            self._neighbours.add(domain, item)
         if not recommendable:
             row = self._arms.full.catalogues[self._arms.full.index[domain]].ids.get(item)
             if row is not None:
-                self.index.drop_items(domain, [row])
-                self._periodic_at = 0.0
+                self._drop_item(domain, row, gone=removed)
+
+    def _drop_item(self, domain: str, row: int, gone: bool) -> None:
+        self.index.drop_items(domain, [row])
+        self._neighbours.drop(domain, row, gone)
+        self._periodic_at = 0.0
 
     def items_evicted(self, evicted: Iterable[tuple[str, str, int]]) -> None:
         """Note items (domain, id, row) that lost their row.
@@ -92,11 +102,10 @@ class PublicationQueue:
         Lists that hold them are rewritten. Their keys are deleted, unless the item has been seen again since.
         """
         for domain, item, row in evicted:
-            self.index.drop_items(domain, [row])
-            self._periodic_at = 0.0
+            self._drop_item(domain, row, gone=True)
             if item not in self._arms.full.catalogues[self._arms.full.index[domain]].ids:
                 self._items.pop((domain, item), None)
-                self._deleted_items[domain, item] = None
+                self._gone.items[domain, item] = None
 
     def user_evicted(self, user: str) -> None:
         """Note a user who lost their row. Their lists are deleted, because nothing would rewrite them.
@@ -106,7 +115,7 @@ class PublicationQueue:
         if user not in self._arms.full.users:
             self._users.pop(user, None)
             self._lists.discard(user)
-            self._evicted_users[user] = None
+            self._gone.users[user] = None
 
     def forget_user(self, user: str, row: int | None, found: Iterable[str] = ()) -> list[str]:
         """Delete all keys of a user, and forget their lists. Return the keys.
@@ -114,10 +123,9 @@ class PublicationQueue:
         row: the row that they had. found: more keys of theirs, seen in the store.
         A user who has come back since then, and so has a row, is written again.
         """
-        self._evicted_users.pop(user, None)
         self._users.pop(user, None)
         self._lists.discard(user)
-        self._forgotten[user] = keys = [*dict.fromkeys([*self._keys_of(user), *found])]
+        keys = self._gone.forget_user(user, found)
         if row is not None:
             self.index.drop_user(row)
         if user in self._arms.full.users:
@@ -127,15 +135,11 @@ class PublicationQueue:
 
     def evicted_users(self) -> set[str]:
         """Return users without a row whose lists are still to be deleted."""
-        return set(self._evicted_users)
+        return set(self._gone.users)
 
     def forgotten_keys(self) -> list[str]:
         """Return the keys of forgotten users whose deletion was not collected yet."""
-        return [key for keys in self._forgotten.values() for key in keys]
-
-    def _keys_of(self, user: str) -> list[str]:
-        names = [domain.name for domain in self._arms.full.domains]
-        return [self.keys.user(user), *(self.keys.recommendations(user, name) for name in names)]
+        return self._gone.forgotten_keys()
 
     def publish_again(self, since: int = 0, store: Store | None = None) -> None:
         """Publish again what a store that lost writes may lack, a part of it each round.
@@ -157,13 +161,15 @@ class PublicationQueue:
             for user in self.again.users():
                 self._users.setdefault(user, ([], []))
                 self._lists.add(user)
-        self._items |= dict.fromkeys(self.again.items())
+        for domain, item in self.again.items():
+            self._items[domain, item] = None
+            self._neighbours.add(domain, item, lost=True)
         strangers, items = self.again.leftovers()
         for user in strangers:
             self.user_evicted(user)
         for domain, item in items:
             row = self._arms.full.catalogues[self._arms.full.index[domain]].ids.get(item)
-            (self._deleted_items if row is None else self._items)[domain, item] = None
+            (self._gone.items if row is None else self._items)[domain, item] = None
         self.again.end_if_done()
 
     def lists(self) -> int:
@@ -172,8 +178,7 @@ class PublicationQueue:
 
     def backlog(self) -> int:
         """Return how many values and lists are due."""
-        users = len(self._users) + len(self._evicted_users) + len(self._forgotten)
-        return users + self.lists() + len(self._items) + len(self._deleted_items) + len(self.again)
+        return len(self._users) + self.lists() + len(self._items) + len(self._gone) + len(self.again)
 
     def let_lists_wait(self, seconds: float) -> None:
         """Set how long the list of a user who did something may wait."""
@@ -193,7 +198,7 @@ class PublicationQueue:
             yield self._builder.meta(int(self._clock() * 1000))
         if self.again.active:
             self._take_again()
-        yield from self._deletions()
+        yield from self._gone.writes()
         now = self._clock()
         users, self._users = self._users, {}
         yield from self._builder.users(users, int(now * 1000))
@@ -209,19 +214,7 @@ class PublicationQueue:
             yield from self._some_lists()
             if not spare():
                 break
-
-    def _deletions(self) -> Iterable[Write]:
-        gone, self._deleted_items = self._deleted_items, {}
-        for domain, item in gone:
-            yield Write(self.keys.item(domain, item), "delete", None)
-        left, self._evicted_users = self._evicted_users, {}
-        for user in left:
-            if user not in self._arms.full.users:
-                for domain in self._listing:
-                    yield Write(self.keys.recommendations(user, domain), "delete", None)
-        forgotten, self._forgotten = self._forgotten, {}
-        for keys in forgotten.values():  # also for a user who came back: no old field may stay in their hash
-            yield from (Write(key, "delete", None) for key in keys)
+        yield from self._neighbours.collect(spare)
 
     def _some_lists(self) -> Iterable[Write]:
         """Yield lists of active users, and as many lists that hold a dropped item: neither kind waits for the other."""
@@ -249,8 +242,10 @@ class PublicationQueue:
             yield write
 
     def _refresh(self, now: float) -> None:
-        """Queue users whose lists are in the second half of their life, oldest first."""
-        rows = self.index.expiring(now - self._ttl / 2, REFRESH_USERS)
+        """Queue users whose lists are old, oldest first: so many that all of them have their turn in time."""
+        rounds = (1 - QUEUED) * self._renew_seconds / QUEUED / SLOW_SECONDS
+        some = max(REFRESH_USERS, math.ceil(len(self._arms.full.users) / max(1.0, rounds)))
+        rows = self.index.expiring(now - self._renew_seconds, some)
         for user in self._users_at(rows).values():
             self._users.setdefault(user, ([], []))
             self._lists.add(user)
@@ -268,18 +263,17 @@ class PublicationQueue:
 
         unconfirmed: keys that the store has not acknowledged; their owners are published first at the next start.
         """
-        users, items = set(self._users) | self._lists.users(), set(self._items) | set(self._deleted_items)
-        prefix = f"{self.keys.prefix}:item:"
+        users, items = set(self._users) | self._lists.users(), set(self._items) | set(self._gone.items)
         for key in unconfirmed:
             if (owner := self.keys.owner(key)) is not None:
                 users.add(owner)
-            elif key.startswith(prefix):
-                domain, _, item = key.removeprefix(prefix).partition(":")
-                items.add((domain, item))
+            elif (pair := self.keys.item_of(key)) is not None:
+                items.add(pair)
         return {
             "users": sorted(user for user in users if user in self._arms.full.users),
             "items": [list(pair) for pair in sorted(items)],
-            "left": list(self._evicted_users),
+            "left": list(self._gone.users),
+            "neighbours": self._neighbours.live(),
             **self.index.live(),
         }
 
@@ -288,8 +282,13 @@ class PublicationQueue:
         for user in state["users"]:
             self._users.setdefault(user, ([], []))
             self._lists.add(user)
+        if "neighbours" in state:  # an early state has none
+            self._neighbours.load(state["neighbours"])
         for domain, item in state["items"]:
             row = full.catalogues[full.index[domain]].ids.get(item)
-            (self._deleted_items if row is None else self._items)[domain, item] = None
-        self._evicted_users = dict.fromkeys(state["left"])
+            (self._gone.items if row is None else self._items)[domain, item] = None
+            self._neighbours.add(
+                domain, item, lost=True
+            )  # the key that the store has not confirmed may be theirs
+        self._gone.users = dict.fromkeys(state["left"])
         self.index.load(state)

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from models.arms.arm_comparison import ArmComparison
+from models.learning.item_neighbours import item_neighbours
 from models.learning.item_views import item_views
 from models.ranking.recommendation import Recommendation
 from serving.contract import (
     RECORD_VERSION,
     SCHEMA,
     Keys,
+    Listable,
     RecommendationList,
     Write,
     encode_vector,
@@ -35,6 +37,12 @@ class ListOptions(NamedTuple):
     """Seconds after which a list, and a user's record, expires."""
     within_seconds: float = 1.0
     """How long the list of a user who did something may wait before it is overdue."""
+    refresh_seconds: float = 86_400.0
+    """Seconds in which every list is made anew, also of a user who does nothing."""
+    similar: int = 20
+    """Neighbours of an item; 0 for none."""
+    similar_seconds: float = 60.0
+    """Least seconds between two times when an item's neighbours are found."""
 
 
 class RecordBuilder:
@@ -43,6 +51,7 @@ class RecordBuilder:
     def __init__(self, arms: ArmComparison, keys: Keys, lists: ListOptions, started_ts: int) -> None:
         self._arms, self._keys = arms, keys
         self._top, self._explain_top, self._ttl = lists[:3]
+        self._similar = lists.similar
         self._started_ts = started_ts
 
     def users(self, touched: Mapping[str, RecordTimes], now_ms: int) -> Iterable[Write]:
@@ -73,11 +82,20 @@ class RecordBuilder:
                     fields = {
                         "vector": encode_vector(view.vector),
                         "title": view.title,
+                        "tags": view.tags,
                         "bias": view.bias,
                         "popularity": view.popularity,
                         **shared,
                     }
                     yield hash_write(self._keys.item(domain, item), fields)
+
+    def similar(self, domain: str, item: str, now_ms: int) -> tuple[list[int], Write]:
+        """Return the rows of the item's neighbours, and their write."""
+        (found,) = item_neighbours(self._arms.full, domain, [item], self._similar)
+        record = self._record(domain, found, now_ms, self._similar)
+        return [neighbour.row for neighbour in found], list_write(
+            self._keys.similar(domain, item), record, None
+        )
 
     def _of_vectors(self) -> dict[str, str]:
         """Return what every record with a vector holds."""
@@ -89,22 +107,26 @@ class RecordBuilder:
         """Yield each user, what is on their list, and its write."""
         lists = self._arms.recommend(users, domain, self._top, self._explain_top) if users else []
         for user, items in zip(users, lists, strict=True):
-            record = self._record(domain, items, now_ms)
+            record = self._record(domain, items, now_ms, self._explain_top)
             yield user, items, list_write(self._keys.recommendations(user, domain), record, self._ttl)
 
     def popular(self, domain: str, now_ms: int) -> Write:
         """Return the write of the list for users without their own list."""
         items = self._arms.recommend([None], domain, self._top, self._explain_top)[0]
-        return list_write(self._keys.popular(domain), self._record(domain, items, now_ms), None)
+        return list_write(
+            self._keys.popular(domain), self._record(domain, items, now_ms, self._explain_top), None
+        )
 
-    def _record(self, domain: str, items: list[Recommendation], now_ms: int) -> RecommendationList:
+    def _record(
+        self, domain: str, items: Sequence[Listable], now_ms: int, explained: int
+    ) -> RecommendationList:
         full = self._arms.full
         return RecommendationList(
             RECORD_VERSION,
             full.model,
             int(full.newest[full.index[domain]] * 1000),
             now_ms,
-            to_listed_items(items, self._explain_top),
+            to_listed_items(items, explained),
         )
 
     def domains(self, now_ms: int) -> Iterable[Write]:
@@ -127,6 +149,7 @@ class RecordBuilder:
             "dim": self._arms.full.network.dim,
             "model": self._arms.full.model,
             "started_ts": self._started_ts,
+            "domains": ",".join(domain.name for domain in self._arms.full.domains if domain.recommend),
             "published_ts": now_ms,
         }
         return hash_write(self._keys.meta, meta)

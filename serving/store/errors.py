@@ -7,8 +7,9 @@ from typing import Literal
 import redis
 from redis.exceptions import InvalidResponse, PubSubError, RedisClusterException, WatchError
 
-STORE_ERRORS = (redis.RedisError, RedisClusterException, OSError)
-"""All errors of a store that is away or refuses."""
+from serving.client.errors import STORE_ERRORS
+
+__all__ = ["BEHAVIOUR", "STORE_ERRORS", "Behaviour", "NoMasterError", "behaviour", "wrong_type"]
 
 Behaviour = Literal["reconnect", "refused", "leave_out"]
 """reconnect: the store is away or its answer is unreadable; the writes wait and are sent again.

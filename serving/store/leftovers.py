@@ -56,7 +56,7 @@ class Leftovers:
 
     def _scan(self) -> None:
         batch: list[str] = []
-        for key in self._store.scan(self._keys.pattern("[ri]*:*")):
+        for key in self._store.scan(self._keys.pattern("[ris]*:*")):
             batch.append(key)
             if len(batch) == BATCH_KEYS:
                 self._put(batch)

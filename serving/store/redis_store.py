@@ -10,8 +10,8 @@ import redis
 from redis.crc import key_slot
 from redis.sentinel import MasterNotFoundError, SentinelConnectionPool
 
+from serving.client.connection import connect
 from serving.contract import Write
-from serving.store.connection import connect
 from serving.store.errors import STORE_ERRORS, NoMasterError
 from serving.store.store import Answers, FieldOf, Server, Store
 

@@ -35,7 +35,7 @@ from models.schema import Interaction
 from models.state.checkpoint import CheckpointDirectory
 from models.state.snapshot import mark_clean
 from models.threads import use_one_thread
-from serving.pseudonyms import Pseudonyms
+from serving.client.pseudonyms import Pseudonyms
 from serving.publication.publication_queue import PublicationQueue
 
 EVENTS, ROUNDS, DEDUP = 3_000, 3, 100_000

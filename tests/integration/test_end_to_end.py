@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from consumers.kafka_client.topics import create_topics
+from serving.client import Reader, UnknownDomain
 from tests.support.service.running import Running, wait_for
 from tests.support.service.service_world import DOMAINS, World
 
@@ -59,6 +60,38 @@ def test_events_in_at_kafka_come_out_as_recommendations_at_redis(world_on_each_s
         why="lists without removed items",
     )
     wait_for(lambda: not store.exists(f"{prefix}:item:books:{record['items'][0]['id']}"), why="item key gone")
+    assert world.service.stop() == 0
+
+
+def test_tags_and_neighbours_reach_a_reader(world: World) -> None:
+    """What the producer of items says is what a reader filters by; items that users have together are neighbours."""
+    for item, tags in {"b0": ["space", "old"], "b1": "space", "b2": ["old"]}.items():
+        world.item("books", item, title=item, tags=tags)
+    for n in range(6):
+        for item in ("b0", "b1", "b2")[: 1 + n % 3]:
+            world.rate("books", f"u{n}", item, 4)
+    world.producer.flush()
+    world.service.start()
+    world.service.wait_until_ready()
+    books = "books"
+    with Reader(world.url, world.prefix) as reader:
+        wait_for(lambda: reader.similar("b0", books).items, why="neighbours")
+        assert [item.id for item in reader.similar("b0", books).items] == ["b1", "b2"]
+        assert [item.id for item in reader.similar("b0", books, category="old").items] == ["b2"]
+        wait_for(lambda: reader.recommend("u0", books).origin == "personal", why="a list")
+        assert [item.id for item in reader.recommend("u0", books, category="space").items] == ["b1"]
+        assert {item.id for item in reader.rank("u0", books, ["b1", "b2"])} == {"b1", "b2"}
+        with pytest.raises(UnknownDomain, match="it has books, movies"):
+            reader.recommend("u0", "bokks")
+    world.remove("books", "b1")
+    world.producer.flush()
+    wait_for(
+        lambda: not world.store.exists(f"{world.prefix}:similar:books:b1"), why="its neighbours are gone"
+    )
+    with Reader(world.url, world.prefix) as reader:
+        wait_for(
+            lambda: [i.id for i in reader.similar("b0", books).items] == ["b2"], why="it left the others"
+        )
     assert world.service.stop() == 0
 
 

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from consumers.demo.embedded_servers import free_port
-from serving.pseudonyms import Pseudonyms
-from serving.reader import Reader
+from serving.client import Reader
+from serving.client.pseudonyms import Pseudonyms
 from tests.support.service.running import wait_for
 from tests.support.service.service_world import World
 from tests.support.store.secure_store import PASSWORD, USER, SecureStore

@@ -13,7 +13,7 @@ from consumers.events.decode import Decoded, Decoder, Forget
 from consumers.events.record import Record
 from consumers.events.rejection import DETAIL_LIMIT, Reason, Rejection
 from models.schema import Interaction, Item
-from serving.pseudonyms import Pseudonyms
+from serving.client.pseudonyms import Pseudonyms
 from tests.support.clock import Clock
 
 NOW = 1_700_000_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 
@@ -9,8 +10,8 @@ import pytest
 import redis
 
 from consumers.demo.embedded_servers import HOST
+from serving.client import AsyncReader, Reader
 from serving.contract import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
-from serving.reader import Reader
 from serving.store.key_scan import UserKeyScan
 from serving.store.publisher import Publisher
 from serving.store.redis_store import open_store
@@ -33,6 +34,11 @@ def cluster(nodes: list[Node]) -> str:
     return nodes[0].url
 
 
+async def origins(url: str, users: list[str]) -> dict[str, str]:
+    async with AsyncReader(url, cluster=True) as reader:
+        return {user: got.origin for user, got in (await reader.recommend_many(users, "movies")).items()}
+
+
 def test_publisher_reader_and_scan(cluster: str) -> None:
     """Keys of many users lie on all nodes; each is written, read in one go, found, and deleted."""
     keys, users = Keys("cc"), [f"user{n}" for n in range(40)]
@@ -52,6 +58,9 @@ def test_publisher_reader_and_scan(cluster: str) -> None:
 
     reader = Reader(cluster, cluster=True)
     assert [reader.recommend(user, "movies").origin for user in users] == ["personal"] * len(users)
+    many = reader.recommend_many(users, "movies")
+    assert {user: got.origin for user, got in many.items()} == dict.fromkeys(users, "personal")
+    assert asyncio.run(origins(cluster, users)) == dict.fromkeys(users, "personal")
 
     wanted = {"user3", "user7", "user11", "user15"}
     scan = UserKeyScan(publisher.store, keys, str, frozenset(wanted))

@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from consumers.demo.embedded_servers import Server
+from serving.client.connection import redacted
 from serving.contract import Write, hash_write
 from serving.store.backlog import TIMES_LIMIT, Backlog
-from serving.store.connection import redacted
 from serving.store.publisher import Publisher
 from serving.store.redis_store import open_store
 from tests.support.store.publishing import KEYS, PATIENCE, STARTED, Watched, eventually, meta, text

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import redis
 
 from consumers.demo.embedded_servers import Server
-from serving.contract import Keys, ListedItem, RecommendationList, encode_list
-from serving.reader import Reader, Unreachable
-
-KEYS = Keys("cc")
-
-
-def listing(*ids: str, age: float = 0.0, **more: Any) -> bytes:
-    record = RecommendationList(
-        1,
-        7,
-        0,
-        int((time.time() - age) * 1000),
-        [ListedItem(i, 1.0 - n, {"text": 1.0 - n}) for n, i in enumerate(ids)],
-    )
-    return json.dumps(json.loads(encode_list(record)) | more).encode()
+from serving.client import ListedItem, Reader, Unreachable
+from tests.support.store.reading import KEYS, listing
 
 
 @pytest.fixture

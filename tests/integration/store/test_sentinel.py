@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from consumers.config.schema import Settings
 from consumers.connections import connect_store
 from consumers.demo.embedded_servers import HOST
 from consumers.errors import USAGE, Stop
+from serving.client import AsyncReader, Reader, Unreachable
 from serving.contract import RECORD_VERSION, Keys, ListedItem, RecommendationList, hash_write, list_write
-from serving.reader import Reader, Unreachable
 from serving.store.publisher import Publisher
 from tests.support.service.killing import Feed
 from tests.support.service.running import wait_for
@@ -70,6 +71,11 @@ def test_a_master_is_killed_under_200_events_a_second(
             world.close()
 
 
+async def origin(group: Group, user: str) -> str:
+    async with AsyncReader(group.url, **group.options()) as reader:
+        return (await reader.recommend(user, "movies")).origin
+
+
 def test_tls_and_users_of_servers_and_sentinels(tmp_path: Path, redis_store: object) -> None:
     """Publisher and reader find the next master by themselves. Errors tell the two logins apart, without a secret."""
     del redis_store
@@ -83,6 +89,7 @@ def test_tls_and_users_of_servers_and_sentinels(tmp_path: Path, redis_store: obj
         assert publisher.flush(30)
         reader = Reader(group.url, **group.options())
         assert reader.recommend("ann", "movies").origin == "personal"
+        assert asyncio.run(origin(group, "ann")) == "personal"
         group.kill_master()
         publisher.submit([list_write(keys.recommendations("bob", "movies"), listed, 600)])
         assert publisher.flush(60)

@@ -11,7 +11,7 @@ from consumers.cli.explain import load_arms
 from consumers.config.schema import Settings
 from consumers.dead_letters.topic_reader import LetterLog
 from models.state.checkpoint import CheckpointDirectory
-from serving.reader import Reader
+from serving.client import Reader
 from tests.soak.parts.steady_feed import Feed
 
 SAMPLE = 100

@@ -20,7 +20,7 @@ from consumers.service.wiring import Clocks
 from consumers.source.kafka import KafkaSource
 from consumers.source.options import SourceOptions
 from models.text.encoder import HashingEncoder
-from serving.pseudonyms import Pseudonyms
+from serving.client.pseudonyms import Pseudonyms
 from tests.support.doubles import SyncEncoding
 from tests.support.learners.checkpointers import always_due
 from tests.support.log.compaction import CompactedTopic, Entry

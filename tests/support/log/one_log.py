@@ -12,7 +12,7 @@ from consumers.config.loader import build
 from consumers.events.record import Record
 from consumers.service.pipeline import Pipeline
 from consumers.service.saving.checkpointer import Checkpointer
-from serving.pseudonyms import Pseudonyms
+from serving.client.pseudonyms import Pseudonyms
 from tests.support.clock import Clock
 from tests.support.doubles import ListSink, ListSource
 from tests.support.service.pipelines import clocks_of, list_pipeline

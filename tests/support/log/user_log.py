@@ -10,12 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from consumers.service.saving.checkpoint_writer import Checkpointer
-
 from consumers.config.loader import build
 from consumers.config.schema import Settings
 from consumers.events.record import Record
 from consumers.service.pipeline import Pipeline
+from consumers.service.saving.checkpointer import Checkpointer
 from consumers.sharing.layout import load_layout, partition_of
 from tests.support.doubles import ListSource
 from tests.support.service.pipelines import clocks_of, list_pipeline

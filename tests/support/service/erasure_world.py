@@ -11,7 +11,7 @@ from consumers.service.saving.checkpointer import Checkpointer
 from models.adaptation.challengers import FreshBias
 from models.network.search.shadow_network import ShadowNetwork
 from models.state.snapshot import snapshot
-from serving.pseudonyms import Pseudonyms
+from serving.client.pseudonyms import Pseudonyms
 from tests.support.doubles import ListSource
 from tests.support.service.pipelines import clocks_of, list_pipeline
 

@@ -12,7 +12,7 @@ import redis
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from consumers.kafka_client.topics import create_topics
-from serving.reader import Reader
+from serving.client import Reader
 from tests.support.service.running import Running, wait_for
 
 DOMAINS: dict[str, dict[str, Any]] = {"movies": {"role": "source"}, "books": {"role": "target"}}

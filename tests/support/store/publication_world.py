@@ -27,15 +27,20 @@ class World:
     """Arms, a publication queue on them, a clock, and what the store would hold."""
 
     def __init__(
-        self, users: int = 64, items: int = 60, domains: list[Domain] = DOMAINS, top: int = 5
+        self,
+        users: int = 64,
+        items: int = 60,
+        domains: list[Domain] = DOMAINS,
+        top: int = 5,
+        **options: Any,
     ) -> None:
+        """options: of `ListOptions`."""
         self.now = START / 1000
         self.arms = ArmComparison(
             domains, LearningSettings(users=users, items_per_domain=items, compare=False)
         )
-        self.queue = PublicationQueue(
-            self.arms, Keys("cc"), lambda: self.now, ListOptions(top, 2, TTL), START
-        )
+        lists = ListOptions(**{"top": top, "explain_top": 2, "ttl_seconds": TTL} | options)
+        self.queue = PublicationQueue(self.arms, Keys("cc"), lambda: self.now, lists, START)
         self.store: dict[str, Write] = {}
 
     def item(self, name: str, domain: str = "movies", **fields: Any) -> None:
@@ -62,6 +67,11 @@ class World:
     def list(self, user: str, domain: str = "movies") -> list[str]:
         write = self.store.get(f"cc:rec:{{{user}}}:{domain}")
         return [] if write is None else [i.id for i in decode_list(write.value).items]
+
+    def similar(self, item: str, domain: str = "movies") -> list[str] | None:
+        """Return the neighbours in the store, None if it has no such key."""
+        write = self.store.get(f"cc:similar:{domain}:{item}")
+        return None if write is None else [i.id for i in decode_list(write.value).items]
 
     def restarted(self) -> World:
         """Return the world of a new process with this state. The store stays."""

@@ -10,7 +10,7 @@ from typing import Self
 import redis
 
 from consumers.demo.embedded_servers import HOST, Store
-from serving.store.connection import connect
+from serving.client.connection import connect
 from serving.store.redis_store import open_store
 from serving.store.store import Store as KeyStore
 from tests.support.service.running import wait_for

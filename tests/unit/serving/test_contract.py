@@ -34,10 +34,20 @@ def test_keys() -> None:
     assert keys.recommendations("ann", "books") == "cc:rec:{ann}:books"
     assert keys.user("ann") == "cc:user:{ann}"
     assert keys.item("books", "b:1") == "cc:item:books:b:1"
+    assert keys.similar("books", "b:1") == "cc:similar:books:b:1"
     assert keys.domain("books") == "cc:domain:books"
     assert keys.popular("books") == "cc:popular:books"
     assert keys.meta == "cc:meta"
     assert Keys("shop:x").user("a") == "shop:x:user:{a}"
+
+
+def test_the_item_of_a_key() -> None:
+    """Of its record and of its neighbours; other keys have none."""
+    keys = Keys("shop:x")
+    for key in (keys.item("books", "b:1"), keys.similar("books", "b:1")):
+        assert keys.item_of(key) == ("books", "b:1")
+    for key in (keys.domain("books"), keys.user("item:books"), "shop:x:item:books", "cc:item:books:b1"):
+        assert keys.item_of(key) is None
 
 
 def test_a_users_keys_share_a_cluster_slot() -> None:

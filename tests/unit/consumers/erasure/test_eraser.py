@@ -10,7 +10,7 @@ import pytest
 from consumers.erasure.eraser import Forgetting
 from consumers.events.record import Record
 from models.state.snapshot import snapshot
-from serving.pseudonyms import Pseudonyms
+from serving.client.pseudonyms import Pseudonyms
 from tests.support.learners.states import decoded
 from tests.support.service.erasure_world import MARK, START, USER, World, event, forget, settings
 

@@ -200,6 +200,8 @@ def test_item() -> None:
     assert decode(item(title=None, text=None, available=None, vectors=None), topic="items.books") == Item(
         "books", "i"
     )
+    for tags in (["space", "old", "space"], "space, old"):
+        assert decode(item(tags=tags), topic="items.books") == Item("books", "i", tags=("space", "old"))
     full = item(title="T", text="words", available=False, vectors={"image": [1, 2.5]}, price=3)
     assert decode(full, topic="items.books") == Item(
         "books", "i", "T", "words", False, vectors={"image": (1.0, 2.5)}

@@ -13,8 +13,8 @@ from consumers.dead_letters.overview import Group, LetterLine, Overview, print_o
 from consumers.terminal import log
 from consumers.terminal.recommendations import show_recommendations
 from models.arms.explanation import Explanation, PastItem
+from serving.client import Reader, Recommended
 from serving.contract import ListedItem
-from serving.reader import Reader, Recommended
 
 TITLES = (
     "[rec] (2007)",

@@ -19,9 +19,10 @@ def test_everything_of_the_contract_is_there(world: World) -> None:
     """Lists, users, items, domains, popular lists and meta, under the names of the contract."""
     lists = {f"cc:rec:{{{u}}}:{d}" for u in ("ann", "bob", "cem") for d in ("movies", "books")}
     users = {f"cc:user:{{{u}}}" for u in ("ann", "bob", "cem")}
+    alike = {"cc:similar:movies:m0", "cc:similar:movies:m1"}  # one user has had both
     items = {f"cc:item:movies:m{n}" for n in range(8)} | {f"cc:item:books:b{n}" for n in range(4)}
     rest = {"cc:domain:movies", "cc:domain:books", "cc:domain:notes", "cc:popular:movies", "cc:popular:books"}
-    assert set(world.store) == lists | users | items | rest | {"cc:item:notes:n0", "cc:meta"}
+    assert set(world.store) == lists | users | items | alike | rest | {"cc:item:notes:n0", "cc:meta"}
 
 
 def test_the_fields_are_those_of_the_contract() -> None:
@@ -81,7 +82,7 @@ def test_user_record(world: World) -> None:
 def test_item_record(world: World) -> None:
     """An item has every field of the contract, in the users' space, without an expiry."""
     write = world.store["cc:item:movies:m1"]
-    assert set(write.value) == {"vector", "dim", "title", "bias", "popularity", "model"}
+    assert set(write.value) == {"vector", "dim", "title", "tags", "bias", "popularity", "model"}
     assert (write.value["title"], write.ttl_seconds) == ("M1", None)
     assert write.value["dim"] == world.store["cc:user:{ann}"].value["dim"]
 
@@ -92,5 +93,6 @@ def test_domain_and_meta_records(world: World) -> None:
     assert {"role", "mean", "model", "published_ts", "adaptation_rate", "divergence:movies"} <= set(books)
     assert (books["role"], books["mean"]) == ("target", "3")
     assert "adaptation_rate" not in world.store["cc:domain:movies"].value
-    assert set(meta) == {"schema", "dim", "model", "started_ts", "published_ts"}
+    assert set(meta) == {"schema", "dim", "model", "started_ts", "published_ts", "domains"}
+    assert meta["domains"] == "movies,books"  # the third has no lists
     assert meta["started_ts"] == str(START)

@@ -9,7 +9,7 @@ import pytest
 
 from consumers.config.loader import build, load
 from consumers.errors import USAGE, Stop
-from serving.store.connection import Parts, connect, problem, redacted, sentinel_parts
+from serving.client.connection import Parts, connect, problem, redacted, sentinel_parts
 
 DOMAINS = {"books": {"role": "target"}}
 

@@ -7,6 +7,9 @@ import re
 from typing import Any, NamedTuple
 
 import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.retry import Retry
@@ -100,6 +103,19 @@ def sentinel_parts(url: str) -> Parts:
     return Parts(hosts, match["service"], server)
 
 
+class Library(NamedTuple):
+    """The classes of redis-py that block, or those for asyncio."""
+
+    client: Any
+    cluster: Any
+    retry: Any
+    sentinel: Any
+
+
+BLOCKING = Library(redis.Redis, redis.RedisCluster, Retry, Sentinel)
+ASYNCIO = Library(redis.asyncio.Redis, redis.asyncio.RedisCluster, AsyncRetry, AsyncSentinel)
+
+
 def connect(url: str, timeout: float = 5.0, cluster: bool = False, **options: Any) -> redis.Redis:
     """Return a client that fails soon and does not retry: its callers do.
 
@@ -107,23 +123,44 @@ def connect(url: str, timeout: float = 5.0, cluster: bool = False, **options: An
     options: `sentinel_username` and `sentinel_password` are for the sentinels. The others go to redis-py: username,
     password, ssl_ca_certs, ssl_certfile, ssl_keyfile. Raises ValueError for a URL that cannot be read.
     """
+    client: redis.Redis = _connect(BLOCKING, url, timeout, cluster, options)
+    return client  # a client of a cluster has the same methods, as far as they are used here
+
+
+def connect_async(
+    url: str, timeout: float = 5.0, cluster: bool = False, **options: Any
+) -> redis.asyncio.Redis:
+    """Return what `connect` does, for asyncio. It connects with the first command."""
+    client: redis.asyncio.Redis = _connect(ASYNCIO, url, timeout, cluster, options)
+    return client
+
+
+def sentinels_of(client: Any) -> list[Any]:
+    """Return the clients that a client made to ask its sentinels. It does not close them."""
+    pool = getattr(client, "connection_pool", None)
+    return list(getattr(getattr(pool, "sentinel_manager", None), "sentinels", ()))
+
+
+def _connect(library: Library, url: str, timeout: float, cluster: bool, options: dict[str, Any]) -> Any:
     if (why := problem(url)) is not None:
         raise ValueError(why)
     given = {name: value for name, value in options.items() if value is not None}
     own = {name: given.pop(f"sentinel_{name}", None) for name in ("username", "password")}
     limits = {"socket_timeout": timeout, "socket_connect_timeout": min(timeout, 2.0)}
     if uses_sentinel(url):
-        return _master(url, own, limits, given)
+        return _master(library, url, own, limits, given)
     if not cluster:
-        return redis.Redis.from_url(url, **limits, retry=Retry(NoBackoff(), 0), **given)
-    nodes: Any = redis.RedisCluster.from_url(url, **limits, retry=Retry(NoBackoff(), 1), **given)
-    client: redis.Redis = nodes  # the methods that are used here are the same
-    return client
+        return library.client.from_url(url, **limits, retry=library.retry(NoBackoff(), 0), **given)
+    return library.cluster.from_url(url, **limits, retry=library.retry(NoBackoff(), 1), **given)
 
 
 def _master(
-    url: str, own: dict[str, str | None], limits: dict[str, float], given: dict[str, Any]
-) -> redis.Redis:
+    library: Library,
+    url: str,
+    own: dict[str, str | None],
+    limits: dict[str, float],
+    given: dict[str, Any],
+) -> Any:
     """Return a client of the master that the sentinels name; they are asked again for each connection.
 
     own: user and password of the sentinels. Their TLS is that of the servers.
@@ -136,7 +173,6 @@ def _master(
     if uses_tls(url):
         secure["ssl"] = server["ssl"] = True
     brief: dict[str, Any] = {name: min(2.0, seconds) for name, seconds in limits.items()}
-    brief |= own | secure | {"retry": Retry(NoBackoff(), 0)}
-    sentinel: Any = Sentinel(parts.hosts, sentinel_kwargs=brief)  # type: ignore[no-untyped-call]
-    client: redis.Redis = sentinel.master_for(parts.service, retry=Retry(NoBackoff(), 0), **limits, **server)
-    return client
+    brief |= own | secure | {"retry": library.retry(NoBackoff(), 0)}
+    sentinel = library.sentinel(parts.hosts, sentinel_kwargs=brief)
+    return sentinel.master_for(parts.service, retry=library.retry(NoBackoff(), 0), **limits, **server)

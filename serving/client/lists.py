@@ -1,0 +1,39 @@
+"""Define the value of a list, and decode it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ListedItem(msgspec.Struct, omit_defaults=True):
+    """One item of a list."""
+
+    id: str
+    """The item's id."""
+    score: float
+    """Larger is better. Scores of different lists cannot be compared."""
+    why: dict[str, float] | None = None
+    """What each signal adds to the score, by its name; only the first `publish.explain_top` items carry it."""
+
+
+class RecommendationList(msgspec.Struct):
+    """The value of `cc:rec`, `cc:popular` and `cc:similar`. Readers ignore fields they do not know."""
+
+    v: int
+    """Version of this format: 1."""
+    model: int
+    """Network steps when the list was made."""
+    event_ts: int
+    """Newest event time of the domain when the list was made, in ms."""
+    published_ts: int
+    """When the list was made, Unix time in ms."""
+    items: list[ListedItem]
+    """Best first; at most `publish.top`, or `publish.similar`."""
+
+
+_decoder = msgspec.json.Decoder(RecommendationList)
+
+
+def decode_list(data: bytes) -> RecommendationList:
+    """Return the list in `data`. Raises msgspec.DecodeError on anything else."""
+    return _decoder.decode(data)
