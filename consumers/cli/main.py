@@ -13,6 +13,8 @@ import structlog
 from consumers.cli.dead_letters import dead_letters
 from consumers.cli.forget import forget
 from consumers.cli.options import CONFIG, JSON, NEEDED_CONFIG, write_json
+from consumers.cli.producers.check_event import check_event
+from consumers.cli.producers.schema import schema
 from consumers.cli.streams.bench import bench
 from consumers.cli.streams.demo import demo
 from consumers.cli.streams.evaluate import evaluate
@@ -158,7 +160,7 @@ def explain(config: Path, user: str, item: str, domain: str, json_file: Path | N
     return 0
 
 
-for command in (demo, simulate, replay, pretrain, evaluate, bench, dead_letters, forget):
+for command in (demo, simulate, replay, pretrain, evaluate, bench, dead_letters, forget, schema, check_event):
     cli.add_command(command)
 
 
