@@ -32,7 +32,7 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None, need_domai
         try:
             raw = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise Stop(f"config {path}: {error.strerror}. Start from deploy/crosscurrent.toml.") from error
+            raise Stop(f"config {path}: {error.strerror}. crosscurrent init writes one.") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise Stop(f"config {path}: not valid TOML: {error}") from error
     return build(raw, os.environ if environ is None else environ, str(path or "defaults"), need_domains)

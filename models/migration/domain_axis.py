@@ -78,7 +78,7 @@ NUMBERS: tuple[Path, ...] = (
 """Arrays whose values are numbers of domains; -1 for none."""
 RECENT: tuple[Path, ...] = (("network", "buffer", "events", "recent"), ("slow_recent",))
 """Arrays (…, 3) with domain, row and time of users' items."""
-RINGS = ("_domain", "_row", "_time", "_seq")
+RINGS = ("_domain", "_row", "_time", "_seq", "_kind")
 
 
 class Moves(NamedTuple):
