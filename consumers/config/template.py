@@ -43,20 +43,23 @@ def template() -> str:
         if _is_struct(kind):
             parts.append("\n".join([_comment(_meaning(kind)), f"[{name}]", *_keys(kind)]) + "\n")
     (domain,) = filter(_is_struct, get_args(get_type_hints(Settings)["domains"]))
-    parts += [EVENTS, DOMAINS]
-    parts.append("\n".join(["## All keys of a domain:", "# [domains.books]", *_keys(domain)]) + "\n")
+    parts += [EVENTS, DOMAINS + "\n".join(_keys(domain, without="role")) + "\n"]
     for name, kind in get_type_hints(domain).items():
         if _is_struct(kind):
-            lines = [_comment(_meaning(kind)), f"# [domains.books.{name}]", *_keys(kind)]
+            lines = [
+                _comment(_meaning(kind)),
+                f"# [domains.books.{name}]",
+                *_keys(kind, without="types" if name == "items" else ""),
+            ]
             parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
 
-def _keys(struct: type[msgspec.Struct]) -> Iterator[str]:
-    """Yield the lines of a table: what each key means, and the key with its default."""
+def _keys(struct: type[msgspec.Struct], without: str = "") -> Iterator[str]:
+    """Yield the lines of a table: what each key means, and the key with its default. without: the key to leave out."""
     meanings, hints = attribute_docs(struct), get_type_hints(struct)
     for field in msgspec.structs.fields(struct):
-        if _is_struct(hints[field.name]):
+        if _is_struct(hints[field.name]) or field.name == without:
             continue
         yield _comment(meanings.get(field.name, ""))
         yield f"# {field.encode_name} = {_value(_default(field), hints[field.name])}"
@@ -68,6 +71,8 @@ def _default(field: Any) -> Any:
 
 def _value(value: Any, hint: Any) -> str:
     """Write a default as TOML, and what else the key may be. "" stands for a key that is not set."""
+    if isinstance(value, dict):
+        return "{}"
     choices = [str(one) for part in (hint, *get_args(hint)) for one in get_args(part) if isinstance(one, str)]
     others = [choice for choice in choices if choice != value]
     text = json.dumps("" if value is None else value)  # so far JSON and TOML are the same

@@ -87,7 +87,7 @@ class EventScorer:
         self.history.extend(done, Seen(asked.seen, asked.seen_at))
         waiting = Pending(done.domain, done.user, done.item, facts.residual, done.time, context)
         if len(done.kind):
-            waiting = Pending(*(column[done.chosen()] for column in waiting))
+            waiting = waiting.some(done.chosen())
         if len(waiting.user):
             self.pending.add(waiting)
         self.learned += [len(here) for here in resolved.places]

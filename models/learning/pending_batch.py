@@ -24,6 +24,10 @@ class Pending(NamedTuple):
     time: NDArray[np.float64]
     recent: NDArray[np.float64]
 
+    def some(self, places: Any) -> Pending:
+        """Return some of the events. places: what picks rows of an array."""
+        return Pending(*(column[places] for column in self))
+
 
 class PendingBatch:
     """The micro-batch of the slow path, in the order of the events."""
@@ -74,8 +78,7 @@ class PendingBatch:
     def _keep(self, wanted: Any) -> None:
         kept = []
         for chunk in self._chunks:
-            here = wanted(chunk)
-            kept.append(Pending(*(column[here] for column in chunk)))
+            kept.append(chunk.some(wanted(chunk)))
         self._replace(kept)
 
     def end_future(self, now: float) -> None:

@@ -19,6 +19,7 @@ from models.state.tracked_tables import Checkpointed
 from models.tables.event_rings import NO_KINDS, Done
 
 RATE = 0.02
+FADING = float(FADE)
 FARTHEST = np.log(20.0)
 """A weight stays within a twentieth and twenty times its start."""
 PLAIN = 0
@@ -64,10 +65,11 @@ def learn(outcomes: Outcomes, visits: Visits, logs: NDArray[np.float64], start: 
             if slot >= 0 and slots[b] >= 0 and slot != slots[b]:
                 at = find(visits.ids, visits.begin[slot], visits.room[slot], slots[b])
                 if at >= 0:
-                    share[k] = gate[k] * visits.weights[at, NEXT] / asked.recent_count[b, k]
+                    events = asked.recent_count[b, k] * asked.recent_weight[b, k] ** 2
+                    share[k] = gate[k] * visits.weights[at, NEXT] / events
             gates += gate[k]
             shares += share[k]
-            fade *= FADE
+            fade *= FADING
         if shares <= 0 or worth[b] <= 0:
             continue
         for k in range(count):
