@@ -76,10 +76,7 @@ class PendingBatch:
             self._keep(lambda events: (events.domain != domain) | (events.item != row))
 
     def _keep(self, wanted: Any) -> None:
-        kept = []
-        for chunk in self._chunks:
-            kept.append(chunk.some(wanted(chunk)))
-        self._replace(kept)
+        self._replace([chunk.some(wanted(chunk)) for chunk in self._chunks])
 
     def end_future(self, now: float) -> None:
         """Set every time after `now` (seconds) to `now`."""
