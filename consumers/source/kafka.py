@@ -148,9 +148,7 @@ class KafkaSource:
         if self._reading_items:
             return self._poll_items(timeout)
         busy, holding = False, len(self._merge) > 0
-        if not holding or self._merge.starving(
-            self._positions.behind()
-        ):  # else one can be handed out at once
+        if not holding or self._merge.starving(self._positions.behind()):  # else a record is at hand
             busy = self._fetch(0.0 if holding and not self._merge.waited_for else timeout)
         return self._merge.take(self._positions.behind(), self._options.poll_records, busy)
 

@@ -60,7 +60,8 @@ class Learner(Checkpointed):
             )
             for d in self.domains
         ]
-        self.history = History(self.catalogues, written=self.users.written, has_kinds=bool(settings.events))
+        marks, types = self.users.written, settings.events
+        self.history = History(self.catalogues, written=marks, has_kinds=bool(types))
         compare = settings.compare and len(self.domains) > 1
         forget, ids = settings.adaptation.enabled, [catalogue.ids for catalogue in self.catalogues]
         self.rating = RatingModel(self.domains, VECTOR_DIM, forget, self.users, ids)
@@ -70,9 +71,7 @@ class Learner(Checkpointed):
             if compare and d.is_target
         }
         """For each target, a rating model that knows no other domain. Transfer gain is measured against it."""
-        self.ranker = Ranker(
-            self.domains, self.catalogues, compare, settings.threads, self.users.written, settings.events
-        )
+        self.ranker = Ranker(self.domains, self.catalogues, compare, settings.threads, marks, types)
         chosen = NetworkConfig(dim=NETWORK_DIM, strategy=settings.adaptation.strategy)
         self.network = NetworkLearner(self.domains, self.catalogues, self.history, chosen, settings.seed)
         names = [d.name for d in self.domains]
@@ -172,8 +171,7 @@ class Learner(Checkpointed):
                 times = [
                     min(was, self.newest[of]) for was, of in zip(times, rows.domain.tolist(), strict=False)
                 ]
-        kinds = self.ranker.event_weights.kinds(events)
-        done = Done(rows.domain, rows.user, rows.item, np.array(times), kinds)
+        done = Done(*rows[:3], np.array(times), self.ranker.event_weights.kinds(events))
         found, users = resolved(events, done, rows.new, len(self.domains)), int(rows.user.max()) + 1
         for domain, places in enumerate(found.places):
             if len(places):
