@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.learning.facts import NOT_RANKED, Facts
+from models.learning.followers import by_followers
 from models.learning.pending_batch import Pending, PendingBatch
 from models.network.network_learner import NetworkLearner
 from models.ranking.proposal import ARMS
@@ -82,7 +83,8 @@ class EventScorer:
         worth, weights = None, self.models.ranker.event_weights
         if len(done.kind):
             worth = weights.of(done.kind)
-            weights.learn(asked, slots, recalled.kind, statistics.visits.kernel_view(0))
+            visits = statistics.visits.kernel_view(0)
+            weights.learn(by_followers(asked, visits), slots, recalled.kind, visits)
         statistics.fold(done, resolved.places, slots, asked.recent_slot, recalled, worth)
         self.history.extend(done, Seen(asked.seen, asked.seen_at))
         waiting = Pending(done.domain, done.user, done.item, facts.residual, done.time, context)

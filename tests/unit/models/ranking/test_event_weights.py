@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models.arms.arm_comparison import ArmComparison
+from models.learning.followers import by_followers
 from models.schema import Domain, Interaction, Kind
 from models.settings import EventType, LearningSettings
 from models.signals.decayed_counts import DAY, EVER, HALF_LIVES
@@ -186,8 +187,8 @@ def test_weights_follow_what_types_foretell() -> None:
     learner = arms({"search": EventType("click", 1.0), "glance": EventType("click", 1.0)})
     learn(learner, world(700), 16)
     weights = learner.full.ranker.event_weights.report()
-    assert weights["search"] > 1.2
-    assert weights["glance"] < 0.8
+    assert weights["search"] > 3.0
+    assert weights["glance"] < 0.6
 
 
 def test_learned_weights_come_back_from_a_state() -> None:
@@ -249,3 +250,17 @@ def test_moved_domains_keep_the_kinds() -> None:
     moved.load(learner.state())
     row = moved.full.users.get("a")
     assert moved.full.history.recall(done_of(row)).kind[0, :2].tolist() == [0, 2]
+
+
+def test_the_share_of_what_followed_an_item() -> None:
+    """After i came j twice and k once: next(i → j) is 2 of 3, and the last item that nothing followed counts 1."""
+    learner = arms(TYPES)
+    for n, item in enumerate("jjk"):
+        learn(learner, [event(f"u{n}", "i", 10 * n, "purchase")])
+        learn(learner, [event(f"u{n}", item, 10 * n + 1)])
+    learn(learner, [event("asks", "k", 50), event("asks", "i", 51)], 1)
+    user = learner.full.users.get("asks")
+    visits = learner.full.ranker.statistics.visits.kernel_view(0)
+    asked = by_followers(learner.full.lister(0).scorer.ask([user], 0, T0 / 1000), visits)
+    assert asked.recent_count[0, :2].tolist() == pytest.approx([3.0, 1.0])
+    assert (asked.recent_weight == 1).all()
