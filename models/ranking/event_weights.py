@@ -48,7 +48,8 @@ def learn(outcomes: Outcomes, visits: Visits, logs: NDArray[np.float64], start: 
 
     logs: (kinds,) log θ, written; that of a plain click stays. start: (kinds,) log of the weights at the start.
 
-    The user's k-th latest item j is an expert that says how likely the item i is next, `q_k = next(j → i) / n_j`. The
+    The user's k-th latest item j is an expert that says how likely the item i is next, `q_k = next(j → i) / n_j`, where
+    `n_j = recent_count · recent_weight²` is all that followed j (`followers.by_followers`). The
     gate is `π_k ∝ θ_e(k) 0.8^(k-1)`, and `r_k ∝ π_k q_k` is the expert's share of the mixture's probability. Their
     difference is the gradient of the log likelihood of a mixture of experts with respect to the logarithm of a gate
     (Jacobs, Jordan, Nowlan and Hinton, Neural Computation 1991). Ordered counts are those from before the event.
