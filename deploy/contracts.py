@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
+from consumers.attribute_docs import attribute_docs
 from consumers.config.schema import Settings
 from consumers.dead_letters.sink import CUT_BYTES, HEADERS
 from consumers.dead_letters.topic_reader import REPLAYED
 from consumers.events import decode, fields, rejection
-from deploy.markdown import NOTE, attribute_docs, table
+from deploy.markdown import NOTE, table
 from serving.contract import FIELDS, Keys, ListedItem, RecommendationList
 from serving.publication.publication_queue import SLOW_SECONDS
 from serving.store.publisher import PROBE_SECONDS

@@ -15,10 +15,11 @@ import msgspec
 from prometheus_client import Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
+from consumers.attribute_docs import attribute_docs
 from consumers.cli.main import cli
 from consumers.config.schema import Settings
 from deploy.contracts import kafka_page, redis_page
-from deploy.markdown import NOTE, attribute_docs, cell
+from deploy.markdown import NOTE, cell
 from serving.metrics import Metrics
 
 FOLDER = Path(__file__).parent / "docs" / "reference"
@@ -61,7 +62,7 @@ def config_page() -> str:
                 continue
             kind = _type_name(hints[field.name])
             lines.append(
-                f"| `{field.name}` | {kind} | {_default(field)} | {cell(meanings.get(field.name, ''))} |"
+                f"| `{field.encode_name}` | {kind} | {_default(field)} | {cell(meanings.get(field.name, ''))} |"
             )
         lines.append("")
     return "\n".join(lines)

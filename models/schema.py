@@ -6,12 +6,12 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["click", "rating"]
+Kind = Literal["click", "rating", "skip"]
 Role = Literal["source", "target", "both"]
 
 
 class Interaction(msgspec.Struct, frozen=True, gc=False):
-    """One click or rating. `value` is set for ratings only; `timestamp` is ms since the epoch."""
+    """One click, rating or skip. `value` is set for ratings only; `timestamp` is ms since the epoch."""
 
     domain: str
     kind: Kind
@@ -22,6 +22,8 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
     event_id: str | None = None
     context: tuple[str, ...] = ()
     """Bounded feature names, hashed from the event's context (at most 16)."""
+    own_type: str = ""
+    """The producer's own type, if it is one of `[events]`."""
 
 
 class Item(msgspec.Struct, frozen=True):

@@ -47,8 +47,19 @@ class AdaptationSettings(msgspec.Struct, forbid_unknown_fields=True):
     """Whether drift leads to actions."""
 
 
+class EventType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A type of event of the producer's own, such as `purchase = { as = "click", weight = 3 }`."""
+
+    as_: Literal["click", "skip"] = msgspec.field(default="click", name="as")
+    """`click`: the user chose the item. `skip`: the user turned it down, which lowers it and never raises it."""
+    weight: float = 1.0
+    """How many clicks it counts as at first, above 0. Weights of clicks are learned from then on."""
+
+
 class LearningSettings(LearnerSettings, forbid_unknown_fields=True):
     """All settings of a learner in one value, so that two learners that are compared cannot differ in a part."""
 
     ranker: RankerSettings = msgspec.field(default_factory=RankerSettings)
     adaptation: AdaptationSettings = msgspec.field(default_factory=AdaptationSettings)
+    events: dict[str, EventType] = {}
+    """The producer's own types of events, by name."""

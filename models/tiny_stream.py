@@ -11,7 +11,7 @@ from models.adaptation.challengers import CHALLENGERS
 from models.arms.arm_comparison import ArmComparison
 from models.arms.explanation import explain
 from models.schema import Domain, Interaction, Item, Kind
-from models.settings import LearningSettings
+from models.settings import EventType, LearningSettings
 from models.state.snapshot import snapshot
 from models.tables.chained_lists import Links, link_all, unlink
 from models.text.encoder import HashingEncoder
@@ -22,6 +22,7 @@ BATCHES = (1, 16, 5)
 USERS, ITEMS, EVENTS = 16, 60, 300
 START = 1_700_000_000_000
 DOMAINS = (Domain("source"), Domain("target", "target"))
+TYPES = {"view": EventType("click", 0.5), "skip": EventType("skip")}
 TITLES = ("red sea", "old road", "night king", "ghost star", "happy war")
 
 
@@ -30,7 +31,9 @@ def learn_it() -> None:
     use_one_thread()
     # A small catalogue is searched without an index, a large one with it. The few rows lead to evictions.
     for exact in (1_000, 4):
-        settings = LearningSettings(users=USERS - 4, items_per_domain=ITEMS - 4, exact_items=exact)
+        settings = LearningSettings(
+            users=USERS - 4, items_per_domain=ITEMS - 4, exact_items=exact, events=TYPES
+        )
         arms = ArmComparison(DOMAINS, settings)
         _put_items(arms)
         _learn(arms)
@@ -79,11 +82,12 @@ def _events() -> Iterator[Interaction]:
         value = float(random.integers(1, 6)) if n % 3 else None
         yield Interaction(
             DOMAINS[n % 2].name,
-            _kind(value),
+            "skip" if value is None and n % 9 == 6 else _kind(value),
             f"u{user}",
             f"i{item}",
             START + 60_000 * n - (10**9 if n == EVENTS // 2 else 0),  # one comes late
             value,
+            own_type="" if value is not None else ("", "view", "skip")[n % 9 // 3],
             context=("device=phone",) if n % 5 == 0 else (),
         )
 

@@ -93,7 +93,14 @@ class Metrics:
             "consumer_lag_seconds", "How long the oldest record that is not learned has waited.", "domain"
         )
 
+        self.kafka_silent = self._gauge(
+            "kafka_silent_seconds", "For how long a broker that was asked for records has not answered."
+        )
+
     def _show_learning(self) -> None:
+        self.event_weight = self._gauge(
+            "event_weight", "How many clicks an event of an own type counts as, as learned.", "type"
+        )
         self.error = self._gauge(
             "prequential_error", "Fading error, predicted before learning.", "domain", "metric", "arm"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 
 from consumers.cli.finding import Finding
 from consumers.cli.look import check_records, check_registry
+from consumers.config.checks import DOMAIN_NAME
 from consumers.config.schema import Settings
 from consumers.connections import connect_store
 from consumers.errors import Stop
@@ -74,6 +75,7 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
             )
     if expiring := requests_may_expire(admin, settings.kafka.forget_topic):
         yield Finding(f"topic {settings.kafka.forget_topic}", True, expiring, warns=True)
+    yield from _unowned(admin.list_topics(), settings)
     there = [(name, number) for name, _ in kinds for number in range(counts.get(name, 0))]
     unreadable = unreadable_topics(settings.kafka, there)
     for name, line in unreadable.items():
@@ -81,6 +83,21 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
     if canary := settings.kafka.canary_topic:
         yield _check_canary(admin, canary, create)
     yield from check_records(settings, counts.keys() - unreadable.keys())
+
+
+def _unowned(there: Iterable[str], settings: Settings) -> Iterator[Finding]:
+    """Warn of topics that have the name of a domain's topic, and that nobody reads."""
+    for name in sorted(set(there) - settings.topics().keys()):
+        kind, _, domain = name.partition(".")
+        if kind not in ("interactions", "items") or not domain:
+            continue
+        remedy = f"add [domains.{domain}]" if DOMAIN_NAME.fullmatch(domain) else "add a domain"
+        if (own := settings.domains.get(domain)) is not None:  # it has another topic of this kind
+            remedy = f"set domains.{domain}.{kind}_topic, which is {getattr(own, f'{kind}_topic')}"
+        elif remedy == "add a domain":
+            remedy += f' with {kind}_topic = "{name}"'
+        text = f"no domain of the config owns it, so nobody reads it: {remedy}, or delete the topic"
+        yield Finding(f"topic {name}", True, text, warns=True)
 
 
 def _check_canary(admin: Any, topic: str, create: bool) -> Finding:

@@ -36,7 +36,9 @@ def dead_letters() -> None:
 )
 @JSON
 def list_(config: Path, reason: str | None, topic: str | None, limit: int, json_file: Path | None) -> int:
-    """Count the letters by topic, partition and reason, and show the latest.
+    """Count the letters by reason, then by topic, partition and reason, and show the latest.
+
+    The detail of a letter names the field that is wrong.
 
     Times are those of the source records. An id is partition:offset of the dead-letter topic.
 

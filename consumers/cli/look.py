@@ -56,13 +56,16 @@ def told(decoded: Decoded, record: Record) -> str:
         own = "" if decoded.timestamp != record.timestamp else ", the record's own"
         context = f", {len(decoded.context)} of context" if decoded.context else ""
         event = "" if decoded.event_id is None else f", event_id {word(decoded.event_id)}"
-        return (
-            f"{decoded.kind}, user_id {word(decoded.user)}, item_id {word(decoded.item)}{value}{event}{context}, "
-            f"timestamp {when(decoded.timestamp)}{own}"
-        )
+        ids = f"user_id {word(decoded.user)}, item_id {word(decoded.item)}"
+        time = f"timestamp {when(decoded.timestamp)}{own}"
+        return f"{_told_type(decoded)}, {ids}{value}{event}{context}, {time}"
     if isinstance(decoded, Item):
         return _told_item(decoded)
     return "says that a row was deleted: skipped"
+
+
+def _told_type(event: Interaction) -> str:
+    return f"{word(event.own_type)} (a {event.kind})" if event.own_type else event.kind
 
 
 def _told_item(item: Item) -> str:

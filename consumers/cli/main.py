@@ -12,8 +12,10 @@ import structlog
 
 from consumers.cli.dead_letters import dead_letters
 from consumers.cli.forget import forget
+from consumers.cli.init import init
 from consumers.cli.options import CONFIG, JSON, NEEDED_CONFIG, write_json
-from consumers.cli.rescale import rescale
+from consumers.cli.producers.check_event import check_event
+from consumers.cli.producers.schema import schema
 from consumers.cli.streams.bench import bench
 from consumers.cli.streams.demo import demo
 from consumers.cli.streams.evaluate import evaluate
@@ -35,10 +37,16 @@ def cli() -> None:
     Try it, with nothing else running:
       crosscurrent demo
     In production:
-      crosscurrent check --config crosscurrent.toml
-      crosscurrent run   --config crosscurrent.toml
+      crosscurrent init
+      crosscurrent check --create-topics
+      crosscurrent run
 
-    Every config key can be set in the environment: CROSSCURRENT_REDIS__URL=redis://cache:6379/0
+    The config is that of -c, else of CROSSCURRENT_CONFIG, else ./crosscurrent.toml. Every key of it can be set in the
+    environment: CROSSCURRENT_REDIS__URL=redis://cache:6379/0
+
+    \b
+    Completion of commands and options, for bash (zsh and fish likewise); put the line into ~/.bashrc:
+      eval "$(_CROSSCURRENT_COMPLETE=bash_source crosscurrent)"
 
     Exit codes: 0 stopped on request; 1 a bug; 2 usage, config, or broker or store unreachable at start;
     3 too many invalid records; 4 checkpoint or offsets unusable; 130, 143 a second signal; 141 its output was closed.
@@ -161,7 +169,19 @@ def explain(config: Path, user: str, item: str, domain: str, json_file: Path | N
     return 0
 
 
-for command in (demo, simulate, replay, pretrain, evaluate, bench, dead_letters, forget, rescale):
+for command in (
+    demo,
+    simulate,
+    replay,
+    pretrain,
+    evaluate,
+    bench,
+    dead_letters,
+    forget,
+    init,
+    schema,
+    check_event,
+):
     cli.add_command(command)
 
 

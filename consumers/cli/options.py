@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,13 +24,44 @@ from consumers.errors import Stop
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-CONFIG = click.option(
+DEFAULT_CONFIG = Path("crosscurrent.toml")
+VARIABLE = "CROSSCURRENT_CONFIG"
+
+
+def _found(context: click.Context, _parameter: click.Parameter, given: Path | None) -> Path | None:
+    """Return the config that was given, else the one of the environment, else that of this folder, if it is there."""
+    return given if given is not None or context.resilient_parsing else default_config()
+
+
+def default_config() -> Path | None:
+    """Return the config of the environment, else that of this folder, if it is there."""
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
+    return DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None
+
+
+def _needed(context: click.Context, parameter: click.Parameter, given: Path | None) -> Path | None:
+    """Return the config as `_found` does. Raises UsageError if there is none."""
+    found = _found(context, parameter, given)
+    if found is None and not context.resilient_parsing:
+        raise click.UsageError(
+            f"no config: give it with -c FILE, name it in {VARIABLE}, or write ./{DEFAULT_CONFIG} (crosscurrent init)"
+        )
+    return found
+
+
+def _config(callback: Callable[..., Path | None]) -> Callable[[Command], Command]:
+    return click.option(
+        "--config", "-c", "config", type=click.Path(path_type=Path), callback=callback,
+        help=f"TOML file (default: ${VARIABLE}, then ./{DEFAULT_CONFIG}).",
+    )  # fmt: skip
+
+
+CONFIG = _config(_found)
+NEEDED_CONFIG = _config(_needed)
+GIVEN_CONFIG = click.option(
     "--config", "-c", "config", type=click.Path(path_type=Path),
-    help="TOML file; see deploy/crosscurrent.toml.",
-)  # fmt: skip
-NEEDED_CONFIG = click.option(
-    "--config", "-c", "config", type=click.Path(path_type=Path), required=True,
-    help="TOML file; see deploy/crosscurrent.toml.",
+    help=f"TOML file (default, without --out: ${VARIABLE}, then ./{DEFAULT_CONFIG}).",
 )  # fmt: skip
 JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here.")
 RATE = click.FloatRange(0, min_open=True)

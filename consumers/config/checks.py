@@ -13,6 +13,9 @@ from consumers.config import format_checks, kafka_checks, redis_checks
 from consumers.config.schema import DomainConfig, Settings
 
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
+TYPE_NAME = re.compile(r"[\w.-]{1,40}")
+MOST_TYPES = 100
+MOST_WEIGHT = 100.0
 
 _ABOVE_ZERO = {
     "intake": ("batch_events", "batch_ms", "network_events", "max_record_bytes", "max_consecutive_invalid"),
@@ -39,6 +42,7 @@ def problems(settings: Settings, need_domains: bool) -> Iterator[str]:
     for name, domain in settings.domains.items():
         yield from _domain_problems(name, domain, owners)
         yield from format_checks.problems(f"domains.{name}", domain, settings.schema_registry)
+    yield from _event_problems(settings)
     yield from _number_problems(settings)
     yield from kafka_checks.problems(settings.kafka)
     yield from redis_checks.problems(settings.redis)
@@ -58,6 +62,18 @@ def _domain_problems(name: str, domain: DomainConfig, owners: dict[str, str]) ->
         if topic in owners:
             yield f"{owner}: topic {topic} is taken by {owners[topic]}"
         owners[topic] = owner
+
+
+def _event_problems(settings: Settings) -> Iterator[str]:
+    if len(settings.events) > MOST_TYPES:
+        yield f"events: at most {MOST_TYPES} types"
+    for name, own in settings.events.items():
+        if name in ("click", "rating"):
+            yield f"events.{name}: this type has its meaning; give yours another name"
+        if not TYPE_NAME.fullmatch(name):
+            yield f"events.{name}: a name has 1 to 40 letters, digits, _, . and -"
+        if not 1 / MOST_WEIGHT <= own.weight <= MOST_WEIGHT:
+            yield f"events.{name}.weight: must be from {1 / MOST_WEIGHT:g} to {MOST_WEIGHT:g}"
 
 
 def _number_problems(settings: Settings) -> Iterator[str]:

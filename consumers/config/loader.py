@@ -17,6 +17,7 @@ from consumers.config.kafka_checks import split_addresses, unused_credentials
 from consumers.config.schema import DomainConfig, Settings
 from consumers.config.secret_file import read_secret
 from consumers.errors import Stop
+from models.settings import EventType
 
 PREFIX = "CROSSCURRENT_"
 
@@ -31,7 +32,7 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None, need_domai
         try:
             raw = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise Stop(f"config {path}: {error.strerror}. Start from deploy/crosscurrent.toml.") from error
+            raise Stop(f"config {path}: {error.strerror}. crosscurrent init writes one.") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise Stop(f"config {path}: not valid TOML: {error}") from error
     return build(raw, os.environ if environ is None else environ, str(path or "defaults"), need_domains)
@@ -54,7 +55,7 @@ def build(
     try:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
-        place, what = _readable(str(error), _bad_domain(raw))
+        place, what = _readable(str(error), raw)
         if (variable := from_environment.get(place)) is not None:
             origin = f"environment {variable}"
         raise Stop(f"{origin}: {place or 'top level'}: {what}") from error
@@ -67,24 +68,27 @@ def build(
     return settings
 
 
-def _bad_domain(raw: dict[str, Any]) -> str:
-    """Return the name of the first domain that is not well-formed. msgspec's path shows `[...]` instead of it."""
-    domains = raw.get("domains")
-    for name, domain in domains.items() if isinstance(domains, dict) else ():
+def _bad_entry(table: Any, kind: type[msgspec.Struct]) -> str:
+    """Return the name of the first entry that is not well-formed. msgspec's path shows `[...]` instead of it."""
+    for name, entry in table.items() if isinstance(table, dict) else ():
         try:
-            msgspec.convert(domain, DomainConfig)
+            msgspec.convert(entry, kind)
         except msgspec.ValidationError:
             return str(name)
     return ""
 
 
-def _readable(message: str, domain: str) -> tuple[str, str]:
+def _readable(message: str, raw: Mapping[str, Any]) -> tuple[str, str]:
     """Turn msgspec's message into (key, what is wrong with it).
 
     `Object contains unknown field `x` - at `$.kafka`` becomes (`kafka.x`, `unknown key`).
     """
     text, _, where = message.partition(" - at `$")
-    place = where.rstrip("`").lstrip(".").replace("domains[...]", f"domains.{domain}").replace("[...]", "")
+    place = where.rstrip("`").lstrip(".")
+    for name, kind in (("domains", DomainConfig), ("events", EventType)):
+        if place.startswith(f"{name}[...]"):
+            place = f"{name}.{_bad_entry(raw.get(name), kind)}{place.removeprefix(f'{name}[...]')}"
+    place = place.replace("[...]", "")
     if unknown := re.match(r"Object contains unknown field `(.*)`", text):
         return f"{place + '.' if place else ''}{unknown[1]}", "unknown key"
     if text.startswith("Invalid enum value"):
@@ -101,8 +105,11 @@ def _kind(path: list[str]) -> Any:
     for key in path:
         if get_origin(kind) is dict:
             kind = get_args(kind)[1]
-        elif isinstance(kind, type) and issubclass(kind, msgspec.Struct) and key in get_type_hints(kind):
-            kind = get_type_hints(kind)[key]
+        elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            named = {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
+            if key not in named:
+                return None
+            kind = get_type_hints(kind)[named[key]]
         else:
             return None
     return kind

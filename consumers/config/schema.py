@@ -10,7 +10,7 @@ import msgspec
 from consumers.config.formats import SchemaRegistryConfig, TopicConfig
 from consumers.errors import Stop
 from models.schema import Domain, Role
-from models.settings import AdaptationSettings, LearnerSettings, LearningSettings, RankerSettings
+from models.settings import AdaptationSettings, EventType, LearnerSettings, LearningSettings, RankerSettings
 from serving.client.pseudonyms import Pseudonyms
 
 
@@ -141,6 +141,8 @@ class TextEncoderConfig(msgspec.Struct, forbid_unknown_fields=True):
 class IntakeConfig(msgspec.Struct, forbid_unknown_fields=True):
     """How records are taken in."""
 
+    ids: Literal["strings", "any"] = "strings"
+    """`any`: whole numbers are taken for user_id and item_id too, as their decimal text."""
     batch_events: int = 256
     """Most records in a micro-batch."""
     batch_ms: float = 20.0
@@ -226,6 +228,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     learner: LearnerSettings = msgspec.field(default_factory=LearnerSettings)
     ranker: RankerSettings = msgspec.field(default_factory=RankerSettings)
     adaptation: AdaptationSettings = msgspec.field(default_factory=AdaptationSettings)
+    events: dict[str, EventType] = {}
     domains: dict[str, DomainConfig] = {}
 
     def domain_list(self) -> list[Domain]:
@@ -240,7 +243,10 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     def learning(self) -> LearningSettings:
         """Return the settings that every learner is made with."""
         return LearningSettings(
-            **msgspec.structs.asdict(self.learner), ranker=self.ranker, adaptation=self.adaptation
+            **msgspec.structs.asdict(self.learner),
+            ranker=self.ranker,
+            adaptation=self.adaptation,
+            events=self.events,
         )
 
     def topics(self) -> dict[str, tuple[str, Literal["interactions", "items", "forget"]]]:

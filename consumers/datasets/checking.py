@@ -13,6 +13,7 @@ from consumers.datasets.record import Sent
 from consumers.events.decode import Decoder
 from consumers.events.record import Record
 from consumers.events.rejection import Reason, Rejection
+from consumers.events.rules import Rules
 from models.schema import Domain, Interaction, Item
 from serving.client.pseudonyms import Pseudonyms
 
@@ -61,7 +62,7 @@ class Check:
         if decoder is None:
             topics = {kind: (sent.domain, kind) for kind in ("interactions", "items")}
             domains = [Domain(sent.domain, rating_range=self.range_of(sent.domain))]
-            decoder = Decoder(topics, domains, self.limit, self._pseudonyms)  # type: ignore[arg-type]
+            decoder = Decoder(topics, domains, Rules(self.limit), self._pseudonyms)  # type: ignore[arg-type]
             self._decoders[sent.domain] = decoder
         arrived = -1  # the event's own time is checked in any case
         if sent.timestamp is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from consumers.dead_letters.resend import Wanted
 from consumers.dead_letters.topic_reader import Letter, LetterLog
+from consumers.events.rejection import MEANINGS
 from consumers.terminal.plain_text import harmless, plain
 
 HEX_WIDTH = 16
@@ -29,6 +31,15 @@ class Group(msgspec.Struct):
     last_ms: int = 0
 
 
+class ReasonTotal(msgspec.Struct):
+    """All letters of one reason. Times are those of the source records, ms since the epoch."""
+
+    reason: str
+    count: int
+    replayed: int
+    last_ms: int
+
+
 class LetterLine(msgspec.Struct):
     """One letter."""
 
@@ -43,8 +54,9 @@ class LetterLine(msgspec.Struct):
 
 
 class Overview(msgspec.Struct):
-    """All groups, and the latest letters; the newest is last."""
+    """Totals by reason, most first; all groups; the latest letters, the newest last."""
 
+    reasons: list[ReasonTotal]
     groups: list[Group]
     latest: list[LetterLine]
 
@@ -76,13 +88,29 @@ def overview(log: LetterLog, wanted: Wanted, limit: int) -> Overview:
         )
         for letter in newest[max(0, len(newest) - limit) :]
     ]
-    return Overview([groups[at] for at in sorted(groups)], lines)
+    return Overview(_totals(groups.values()), [groups[at] for at in sorted(groups)], lines)
+
+
+def _totals(groups: Iterable[Group]) -> list[ReasonTotal]:
+    totals: dict[str, ReasonTotal] = {}
+    for group in groups:
+        total = totals.setdefault(group.reason, ReasonTotal(group.reason, 0, 0, group.last_ms))
+        total.count += group.count
+        total.replayed += group.replayed
+        total.last_ms = max(total.last_ms, group.last_ms)
+    return sorted(totals.values(), key=lambda total: (-total.count, total.reason))
 
 
 def print_overview(found: Overview, console: Console) -> None:
     if not found.groups:
         console.print("no dead letters")
         return
+    totals = Table("reason", "count", "replayed", "last", "meaning", box=None)
+    for t in found.reasons:
+        meaning = MEANINGS.get(t.reason, "")  # type: ignore[call-overload]
+        totals.add_row(*map(plain, (t.reason, f"{t.count:,}", f"{t.replayed:,}", _when(t.last_ms), meaning)))
+    console.print(totals)
+    console.print()
     table = Table("topic", "partition", "reason", "count", "replayed", "first", "last", box=None)
     for g in found.groups:
         row = (g.partition, g.reason, f"{g.count:,}", f"{g.replayed:,}", _when(g.first_ms), _when(g.last_ms))

@@ -10,7 +10,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from consumers.events.fields import ForgetFields, InteractionFields, ItemFields
+from consumers.events.fields import (
+    ForgetFields,
+    InteractionFields,
+    ItemFields,
+    NumberedInteractionFields,
+    NumberedItemFields,
+)
 from consumers.events.parse import KEY, Read, RowDeleted, json_reader, key_is_gone, no_value
 from consumers.events.record import Record
 from consumers.events.rejection import (
@@ -26,11 +32,13 @@ from consumers.events.rejection import (
     when,
     word,
 )
+from consumers.events.rules import Rules
 from consumers.events.second_look import json_name
 from models.schema import Domain, Interaction, Item, Kind
 from serving.client.pseudonyms import LENGTH, Pseudonyms
 
 CONTEXT_BUCKETS = 4096
+DEFAULT_RULES = Rules()
 FUTURE_LIMIT_MS = 5 * 60 * 1000
 SECONDS_LIMIT = 10**11
 
@@ -66,7 +74,7 @@ class Decoder:
         self,
         topics: Topics,
         domains: list[Domain],
-        max_record_bytes: int = 524_288,
+        rules: Rules = DEFAULT_RULES,
         pseudonyms: Pseudonyms | None = None,
         clock: Callable[[], float] = time.time,
         readers: Mapping[str, Read] | None = None,
@@ -74,7 +82,7 @@ class Decoder:
         self._clock = clock
         self._pseudonyms = pseudonyms or Pseudonyms()
         self._forget = json_reader(ForgetFields, lambda _record: None)
-        self._max_bytes = max_record_bytes
+        self._rules = rules
         self._domain_of = {topic: domain for topic, (domain, _) in topics.items()}
         self._ways = self._ways_of(topics, {d.name: d for d in domains}, readers or {})
 
@@ -83,7 +91,9 @@ class Decoder:
     ) -> dict[str, Callable[[Record], Decoded]]:
         """Return what decodes the records of each topic."""
         ways: dict[str, Callable[[Record], Decoded]] = {}
-        interaction, item = json_reader(InteractionFields, no_value), json_reader(ItemFields, key_is_gone)
+        numbered = self._rules.any_ids
+        interaction = json_reader(NumberedInteractionFields if numbered else InteractionFields, no_value)
+        item = json_reader(NumberedItemFields if numbered else ItemFields, key_is_gone)
         for topic, (domain, kind) in topics.items():
             if kind == "forget":
                 ways[topic] = self._decode_forget
@@ -99,8 +109,9 @@ class Decoder:
         """Decode one record. Raises only the error of a reader that must be asked again later."""
         way = self._ways.get(record.topic)
         try:
-            if record.value is not None and len(record.value) > self._max_bytes:
-                allowed = f"{self._max_bytes:,} (intake.max_record_bytes)"
+            most = self._rules.max_record_bytes
+            if record.value is not None and len(record.value) > most:
+                allowed = f"{most:,} (intake.max_record_bytes)"
                 raise Rejected("too_large", found("the value", f"{len(record.value):,} bytes", allowed))
             if way is None:
                 raise Rejected("unknown_domain", "topic: it belongs to no domain of the config")
@@ -112,7 +123,7 @@ class Decoder:
 
     def _decode_interaction(self, domain: Domain, read: Read, record: Record) -> Interaction:
         raw: InteractionFields = read(record)
-        kind = _kind(raw.type)
+        kind = self._kind(raw.type)
         inside = self._pseudonyms.inside
         return Interaction(
             domain.name,
@@ -125,7 +136,17 @@ class Decoder:
             if raw.event_id is None
             else inside(_id("event_id", raw.event_id)),  # the event_id may name the user
             _context(raw.context) if raw.context else (),
+            raw.type if raw.type in self._rules.types else "",
         )
+
+    def _kind(self, name: str) -> Kind:
+        if name == "click":
+            return "click"
+        if name == "rating":
+            return "rating"
+        if (own := self._rules.types.get(name)) is not None:
+            return own.as_
+        raise Rejected("unknown_type", found("type", word(name), self._rules.allowed_types()))
 
     def _rating(self, value: Any, limits: tuple[float, float]) -> float:
         kind = type(value)
@@ -196,14 +217,6 @@ class Decoder:
         )
 
 
-def _kind(name: str) -> Kind:
-    if name == "click":
-        return "click"
-    if name == "rating":
-        return "rating"
-    raise Rejected("unknown_type", found("type", word(name)))
-
-
 _AHEAD = "at most 5 minutes after"
 
 
@@ -211,7 +224,9 @@ def _within(limits: tuple[float, float]) -> str:
     return f"a number from {limits[0]:g} to {limits[1]:g}"
 
 
-def _id(field: str, text: str) -> str:
+def _id(field: str, found_id: str | int) -> str:
+    """Return the id as text: a whole number in decimal."""
+    text = found_id if isinstance(found_id, str) else _decimal(field, found_id)
     if not 1 <= len(text) <= ID_LIMIT:
         raise Rejected("bad_id", found(field, f"{len(text):,} characters", KEY))
     try:
@@ -219,6 +234,13 @@ def _id(field: str, text: str) -> str:
     except UnicodeEncodeError:
         raise Rejected("bad_id", found(field, "a lone surrogate", KEY)) from None
     return text
+
+
+def _decimal(field: str, number: int) -> str:
+    try:
+        return str(number)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        raise Rejected("bad_id", found(field, "a number of thousands of digits", KEY)) from None
 
 
 def _context(context: dict[str, float | str]) -> tuple[str, ...]:

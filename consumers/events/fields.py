@@ -11,19 +11,26 @@ class InteractionFields(msgspec.Struct):
     """A click or a rating."""
 
     type: str
-    """A click, or a rating with a value."""
+    """A click, a rating with a value, or a type of the producer's own."""
     user_id: str
     """Id of the user. It is also the record's key, unchanged: this keeps a user's events in order."""
     item_id: str
     """Id of the item."""
     value: Any = None
-    """The rating, within the domain's rating_range. Needed for a rating, ignored for a click."""
+    """The rating, within the domain's rating_range. Needed for a rating, ignored for other types."""
     timestamp: int | float | None = None
     """Time of the event; the default is the record's own time."""
     event_id: str | None = None
     """Tells a repeated record: the same id among the latest `intake.dedup_events` is counted and skipped."""
     context: dict[str, float | str] | None = None
     """Circumstances, such as {"device": "tv"}. They are hashed into a bounded space."""
+
+
+class NumberedInteractionFields(InteractionFields):
+    """A click or a rating whose ids may be whole numbers (`intake.ids = "any"`)."""
+
+    user_id: str | int  # type: ignore[assignment]
+    item_id: str | int  # type: ignore[assignment]
 
 
 class ItemFields(msgspec.Struct):
@@ -41,6 +48,12 @@ class ItemFields(msgspec.Struct):
     """What readers may filter by, such as ["space", "classic"]. They are published; nothing is learned from them."""
     vectors: dict[str, list[float]] | None = None
     """Embeddings made elsewhere, by name, such as {"cover": [0.1, 0.2]}."""
+
+
+class NumberedItemFields(ItemFields):
+    """An item whose id may be a whole number (`intake.ids = "any"`)."""
+
+    item_id: str | int  # type: ignore[assignment]
 
 
 class ForgetFields(msgspec.Struct):

@@ -43,7 +43,7 @@ def json_reader(kind: type[Any], null: Callable[[Record], Any]) -> Read:
             value.isascii() or value.decode()  # msgspec does not check the strings that it skips
             return decode(value)
         except UnicodeDecodeError as error:
-            raise Rejected("not_utf8", f"byte {error.start}: not UTF-8") from None
+            raise Rejected("not_utf8", f"the record: byte {error.start} is not UTF-8") from None
         except (msgspec.DecodeError, RecursionError) as error:
             return _again(decoder, value, error)
 
@@ -79,7 +79,7 @@ def _again(decoder: msgspec.json.Decoder[Any], value: bytes, error: Exception) -
     except msgspec.ValidationError as wrong:
         raise of_validation(str(wrong), partial(entries, value)) from None
     except (msgspec.DecodeError, RecursionError) as malformed:
-        raise Rejected("malformed_json", str(malformed)) from None
+        raise Rejected("malformed_json", f"the record: {malformed}") from None
 
 
 def of_plain(kind: type[_Fields], plain: dict[str, Any]) -> _Fields:

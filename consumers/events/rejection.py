@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from consumers.events.rules import ALLOWED_TYPES
+
 Reason = Literal[
     "null_value",
     "too_large",
@@ -42,7 +44,7 @@ MEANINGS: dict[Reason, str] = {
     "malformed_json": "no JSON",
     "wrong_type": "a field of another JSON type than is allowed",
     "missing_field": "no field where one is needed",
-    "unknown_type": "a type other than click or rating",
+    "unknown_type": "a type other than click, rating and those of [events]",
     "unknown_domain": "a topic that no domain of the config owns",
     "bad_id": "an id or key that is empty, too long, or no proper Unicode",
     "not_finite": "a value that is NaN or infinite",
@@ -70,8 +72,9 @@ SHOWN, DETAIL_LIMIT = 40, 300
 """Most characters of a name or word of the record in a detail, and of a whole detail."""
 
 _ID = f"a string of 1 to {ID_LIMIT} characters"
+NUMBERS_TOO = 'intake.ids = "any" in the config takes whole numbers too'
 ALLOWED = {
-    "type": '"click" or "rating"',
+    "type": ALLOWED_TYPES,
     "user_id": _ID,
     "item_id": _ID,
     "event_id": _ID,
@@ -148,7 +151,9 @@ def of_validation(message: str, entries: Callable[[str], Mapping[str, Any]]) -> 
     if not field:
         return Rejected("wrong_type", found("the record", what, "an object"))
     entry = _wrong_entry(field, entries(field)) if inside else None
-    return Rejected("wrong_type", found(field, what if entry is None else f"{what} in {word(entry)}"))
+    numbered = field in ("user_id", "item_id") and what == _JSON["int"]
+    remedy = f"{_ID} ({NUMBERS_TOO})" if numbered else None
+    return Rejected("wrong_type", found(field, what if entry is None else f"{what} in {word(entry)}", remedy))
 
 
 def json_type(message: str) -> str:

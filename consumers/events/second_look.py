@@ -31,7 +31,7 @@ def needed(value: bytes, fields: Collection[str], why: Exception) -> bytes:
     try:
         return json.dumps(usable(kept)).encode()
     except RecursionError:
-        raise Rejected("malformed_json", str(why)) from None
+        raise Rejected("malformed_json", f"the record: {why}") from None
 
 
 def parse_leniently(value: bytes, why: Exception) -> Any:
@@ -39,12 +39,12 @@ def parse_leniently(value: bytes, why: Exception) -> Any:
     try:
         return json.loads(value.decode(), parse_int=_integer)
     except (ValueError, RecursionError):
-        raise Rejected("malformed_json", str(why)) from None
+        raise Rejected("malformed_json", f"the record: {why}") from None
 
 
 def usable(kept: dict[str, Any]) -> dict[str, Any]:
-    """Drop a click's `value`, and numbers of the context that are not finite. Others are Rejected."""
-    if kept.get("type") == "click":
+    """Drop the `value` of what is no rating, and numbers of the context that are not finite. Others are Rejected."""
+    if kept.get("type") != "rating":
         kept.pop("value", None)
     for name, x in kept.items():
         kind = type(x)

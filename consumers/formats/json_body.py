@@ -18,6 +18,6 @@ def parse(value: bytes) -> Any:
         value.isascii() or value.decode()
         return _decode(value)
     except UnicodeDecodeError as error:
-        raise Rejected("not_utf8", f"byte {error.start}: not UTF-8") from None
+        raise Rejected("not_utf8", f"the record: byte {error.start} is not UTF-8") from None
     except (msgspec.DecodeError, RecursionError) as error:
         return parse_leniently(value, error)

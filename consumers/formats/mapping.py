@@ -19,7 +19,8 @@ from consumers.events.second_look import json_name
 OUTSIDE = "$."
 """Beginning of a path that starts at the whole value."""
 Path = tuple[str, ...]
-Convert = Callable[[Any], Any]
+Convert = Callable[[str, Any], Any]
+"""Makes what a field should hold; the field's name comes first, for the words of a rejection."""
 Check = Callable[[Any], bool]
 
 
@@ -45,9 +46,7 @@ class FieldMapping:
 
     def _path(self, text: str) -> Path:
         """Return the path from the whole value on."""
-        if text.startswith(OUTSIDE):
-            return tuple(text.removeprefix(OUTSIDE).split("."))
-        return (*self._unwrap, *text.split("."))
+        return _from_outside(self._unwrap, text)
 
     def part(self, value: Any) -> dict[str, Any] | None:
         """Return the part that holds the fields; None if it is null. Raises Rejected."""
@@ -81,7 +80,7 @@ class FieldMapping:
                     if x is None:
                         continue
                 if convert is not None:
-                    x = convert(x)
+                    x = convert(name, x)
                 typed = typed and type(x) is usual
             if check is not None and typed:
                 typed = check(x)
@@ -112,6 +111,17 @@ def mapping_of_key(config: TopicConfig) -> FieldMapping:
     return FieldMapping(TopicConfig(fields={"item_id": [*above, *paths]}), ("item_id",), ())
 
 
+def steps(unwrap: str, text: str) -> Path:
+    """Return the path of a field from the whole value on. unwrap: see `TopicConfig.unwrap`."""
+    return _from_outside(_steps(unwrap), text)
+
+
+def _from_outside(unwrap: Path, text: str) -> Path:
+    if text.startswith(OUTSIDE):
+        return tuple(text.removeprefix(OUTSIDE).split("."))
+    return (*unwrap, *text.split("."))
+
+
 def _steps(text: str) -> Path:
     return tuple(text.split(".")) if text else ()
 
@@ -133,24 +143,26 @@ def _not_an_object(path: Path, value: Any) -> str:
     return found(".".join(path) or "the record", json_name(value), "an object")
 
 
-def _text(x: Any) -> Any:
+def _text(name: str, x: Any) -> Any:
     """Return an id as text: whole numbers in decimal, bytes as UTF-8."""
     if isinstance(x, int | UUID) and not isinstance(x, bool):
         return str(x)
-    return _utf8(x)
+    return _utf8(name, x)
 
 
-def _utf8(x: Any) -> Any:
+def _utf8(name: str, x: Any) -> Any:
     if not isinstance(x, bytes):
         return x
     try:
         return x.decode()
     except UnicodeDecodeError:
-        raise Rejected("not_utf8", f"found bytes that are not UTF-8, as in {word(x.hex())}") from None
+        raise Rejected(
+            "not_utf8", f"{name}: found bytes that are not UTF-8, in hexadecimal {word(x.hex())}"
+        ) from None
 
 
-def _milliseconds(x: Any) -> Any:
-    """Return a time in ms, from a date or from text in the form of RFC 3339."""
+def _milliseconds(_name: str, x: Any) -> Any:
+    """Return a time in ms: of a date, or of text as RFC 3339 has it."""
     if isinstance(x, str):
         try:
             x = msgspec.convert(x, datetime)
@@ -162,7 +174,7 @@ def _milliseconds(x: Any) -> Any:
     return int(aware.timestamp() * 1000)
 
 
-def _number(x: Any) -> Any:
+def _number(_name: str, x: Any) -> Any:
     return float(x) if isinstance(x, Decimal) else x
 
 

@@ -13,6 +13,7 @@ from consumers.events.fields import InteractionFields, ItemFields
 from consumers.events.parse import KEY, Read, RowDeleted, no_value, of_plain, text_key
 from consumers.events.record import Record
 from consumers.events.rejection import Rejected, found
+from consumers.events.rules import rules_of
 from consumers.formats import avro, framing, json_body, mapping, protobuf
 from consumers.formats.registry import Registry
 from consumers.formats.schemas import Body, Schemas
@@ -41,9 +42,9 @@ def decoder_of(
 
     clock: seconds since the epoch. registry: by default that of the config.
     """
-    limit, ids = settings.intake.max_record_bytes, settings.privacy.ids()
+    ids = settings.privacy.ids()
     readers = topic_readers(settings, registry or Registry(settings.schema_registry))
-    return Decoder(settings.topics(), settings.domain_list(), limit, ids, clock, readers)
+    return Decoder(settings.topics(), settings.domain_list(), rules_of(settings), ids, clock, readers)
 
 
 def bodies_of(registry: Registry) -> dict[str, Body]:

@@ -33,7 +33,7 @@ def client_options(kafka: KafkaConfig) -> dict[str, Any]:
         "bootstrap_servers": kafka.bootstrap_servers,
         "client_id": kafka.group_id,  # the service's name in quotas and in a broker's log
         "security_protocol": kafka.security_protocol,
-        "bootstrap_timeout_ms": 6000,  # a broker that is away is reported within 10 s
+        "bootstrap_timeout_ms": 5000,  # a broker that is away is reported within 10 s
         "kafka_client": NetClient,
     }
     if kafka.sasl_mechanism:

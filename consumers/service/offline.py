@@ -44,6 +44,9 @@ class EmptyLog:
     def problem(self) -> str | None:
         return None
 
+    def silent_seconds(self) -> float:
+        return 0.0
+
     def behind(self) -> bool:
         return False
 

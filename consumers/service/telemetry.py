@@ -18,7 +18,6 @@ from models.adaptation.adaptation_loop import Notice
 from models.adaptation.drift_detectors import Detector
 from models.arms.arm_comparison import ArmComparison
 from models.assessment.paired_test import Outcome
-from models.schema import Kind
 from models.transfer.strategies import STRATEGIES
 from serving.metrics import Metrics
 
@@ -68,7 +67,7 @@ class Reporter:
             metrics.duplicates.labels(domain)
             metrics.forgotten.labels(domain)
             metrics.deleted_rows.labels(domain)
-            for kind in get_args(Kind):
+            for kind in ("click", "rating", *self.settings.events):
                 metrics.events.labels(domain, kind)
             for reason in get_args(Reason):
                 metrics.dead_letters.labels(domain, reason)
@@ -119,6 +118,9 @@ class Reporter:
         skipped = self.arms.full.network.skipped
         metrics.skipped_updates.labels("non_finite_loss").inc(skipped - self._skipped)
         self._skipped = skipped
+        metrics.kafka_silent.set(self.source.silent_seconds())
+        for name, weight in self.arms.full.ranker.event_weights.report().items():
+            metrics.event_weight.labels(name).set(weight)
         lost = self.source.lost()
         metrics.lost_records.inc(lost - self.lost)
         self.lost = lost

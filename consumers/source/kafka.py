@@ -115,6 +115,9 @@ class KafkaSource:
     def problem(self) -> str | None:
         return self._trouble.problem()
 
+    def silent_seconds(self) -> float:
+        return self._trouble.seconds()
+
     def items_read(self) -> bool:
         return not self._reading_items and not self._items.anew_at_start
 
@@ -145,9 +148,7 @@ class KafkaSource:
         if self._reading_items:
             return self._poll_items(timeout)
         busy, holding = False, len(self._merge) > 0
-        if not holding or self._merge.starving(
-            self._positions.behind()
-        ):  # else a record can be handed out at once
+        if not holding or self._merge.starving(self._positions.behind()):  # else a record is at hand
             busy = self._fetch(0.0 if holding and not self._merge.waited_for else timeout)
         return self._merge.take(self._positions.behind(), self._options.poll_records, busy)
 
@@ -190,8 +191,7 @@ class KafkaSource:
         elif behaviour == "no_codec":
             raise Stop(advice(self._config, self._positions.all(), error)) from error
         elif behaviour == "retry":
-            self._trouble.unavailable = why_unreachable(self._config, error)
-            raise Unavailable(self._trouble.unavailable) from error
+            raise Unavailable(self._trouble.lose(why_unreachable(self._config, error))) from error
         else:
             raise Stop(f"Kafka: {type(error).__name__}: {error}", STATE_UNUSABLE) from error
 
@@ -222,7 +222,7 @@ class KafkaSource:
         self._consumer.ask_for_leaders()
         if (refusal := latest_refusal(self._config, REFUSED_SECONDS)) is None:
             return
-        self._trouble.unavailable = refusal
+        self._trouble.lose(refusal)
         with contextlib.suppress(KafkaError, OSError, ValueError):
             self._consumer.connect_again(self._positions.all())
             self._chosen = None

@@ -60,6 +60,9 @@ class Source(Protocol):
     def problem(self) -> str | None:
         """Return what cannot be read now, and what to do; None if all can."""
 
+    def silent_seconds(self) -> float:
+        """Return for how long a broker that was asked for records has not answered; 0 if all have."""
+
     def behind(self) -> bool:
         """Return whether there are records, as far as is known, that `poll` has yet to hand out."""
 

@@ -25,7 +25,8 @@ class Trouble:
     def __init__(self, config: KafkaConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._config, self._clock = config, clock
         self.unavailable = ""
-        """Why nothing can be read at all."""
+        """Why nothing can be read at all; see `lose`."""
+        self._lost_at: float | None = None
         self._denied: dict[str, float] = {}
         """Topics that may not be read, and when to ask again."""
         self.missing: frozenset[str] = frozenset()
@@ -37,6 +38,18 @@ class Trouble:
         self._asked: Mapping[TopicPartition, str] = {}
         """The broker that has not answered, by partition."""
 
+    def lose(self, why: str) -> str:
+        """Note that nothing can be read at all, and return why."""
+        if self._lost_at is None:
+            self._lost_at = self._clock()
+        self.unavailable = why
+        return why
+
+    def seconds(self) -> float:
+        """Return for how long a broker that was asked has not answered; 0 if all have."""
+        lost = 0.0 if self._lost_at is None else self._clock() - self._lost_at
+        return max(lost, *self._silent.values(), 0.0)
+
     def deny(self, topics: set[str]) -> None:
         """Note that these topics may not be read."""
         for topic in topics - self._denied.keys():
@@ -44,8 +57,8 @@ class Trouble:
         self._denied |= dict.fromkeys(topics, self._clock() + RETRY_SECONDS)
 
     def answered(self, topics: Iterable[str]) -> None:
-        """Note that these topics can be read again."""
-        self.unavailable = ""
+        """Note that brokers have let these be read."""
+        self.unavailable, self._lost_at = "", None
         for topic in topics:
             self._denied.pop(topic, None)
 

@@ -97,6 +97,14 @@ SOURCES: list[Builder] = [
     )
     .min(0)
     .max(1),
+    lines(
+        "What types of events count as, in clicks",
+        PLAIN,
+        "Weights of the types of `[events]`, as learned: how much an event tells of what its user chooses later. They "
+        "begin at the config's weights. Empty without own types.",
+        Query(f"crosscurrent_event_weight{{{JOB}}}", "{{type}}"),
+        width=24,
+    ).min(0),
 ]
 
 ROWS: list[tuple[str, list[Builder]]] = [

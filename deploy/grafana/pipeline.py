@@ -45,8 +45,9 @@ IN: list[Builder] = [
         "Behind the log, in seconds",
         SECONDS,
         "How long the oldest record that is not learned has waited. Over 30 s the service is not ready, over 60 s it "
-        "pages: runbook, CrosscurrentLag.",
+        "pages: runbook, CrosscurrentLag. No answer from Kafka: /readyz names the broker.",
         Query(f"crosscurrent_consumer_lag_seconds{{{DOMAIN}}}", EACH),
+        Query(f"max(crosscurrent_kafka_silent_seconds{{{JOB}}})", "no answer from Kafka"),
     ).min(0),
     lines(
         "Behind the log, in records",

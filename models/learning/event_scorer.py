@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.learning.facts import NOT_RANKED, Facts
+from models.learning.followers import by_followers
 from models.learning.pending_batch import Pending, PendingBatch
 from models.network.network_learner import NetworkLearner
 from models.ranking.proposal import ARMS
@@ -79,9 +80,18 @@ class EventScorer:
         recalled, context, vectors = self._users_of(done)
         asked = self._asked(resolved, recalled, vectors)
         facts = self._facts(resolved, recalled, asked, learn=True)
-        statistics.fold(done, resolved.places, slots, asked.recent_slot, recalled)
+        worth, weights = None, self.models.ranker.event_weights
+        if len(done.kind):
+            worth = weights.of(done.kind)
+            visits = statistics.visits.kernel_view(0)
+            weights.learn(by_followers(asked, visits), slots, recalled.kind, visits)
+        statistics.fold(done, resolved.places, slots, asked.recent_slot, recalled, worth)
         self.history.extend(done, Seen(asked.seen, asked.seen_at))
-        self.pending.add(Pending(done.domain, done.user, done.item, facts.residual, done.time, context))
+        waiting = Pending(done.domain, done.user, done.item, facts.residual, done.time, context)
+        if len(done.kind):
+            waiting = waiting.some(done.chosen())
+        if len(waiting.user):
+            self.pending.add(waiting)
         self.learned += [len(here) for here in resolved.places]
         return facts
 
@@ -142,6 +152,8 @@ class EventScorer:
         rated = self.rated(resolved, asked.vector)
         known = [here[~new[here]] for here in resolved.places]
         judged = self._judged(known, asked, learn)
+        chosen = done.chosen()
+        known = [here[chosen[here]] for here in known]  # a skip is learned, but it is no question
         rank = np.full((len(new), len(ARMS)), NOT_RANKED, np.int64)
         for one in judged.values():
             rank[one.wanted] = one.ranks.rank

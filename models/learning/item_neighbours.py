@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.learning.learner import Learner
 from models.signals.covisitation import KINDS
-from models.signals.popularity import EVER
+from models.signals.decayed_counts import EVER
 from models.tables.catalogue import Catalogue
 from models.text.nearest import Searched, best_of, nearest
 

@@ -54,7 +54,8 @@ class Learner(Checkpointed):
         self.catalogues = [
             Catalogue(size, VECTOR_DIM, d.catalogue == "required", d.permits, exact) for d in self.domains
         ]
-        self.history = History(self.catalogues, written=self.users.written)
+        marks, types = self.users.written, settings.events
+        self.history = History(self.catalogues, written=marks, has_kinds=bool(types))
         compare = settings.compare and len(self.domains) > 1
         forget, ids = settings.adaptation.enabled, [catalogue.ids for catalogue in self.catalogues]
         self.rating = RatingModel(self.domains, VECTOR_DIM, forget, self.users, ids)
@@ -64,7 +65,7 @@ class Learner(Checkpointed):
             if compare and d.is_target
         }
         """For each target, a rating model that knows no other domain. Transfer gain is measured against it."""
-        self.ranker = Ranker(self.domains, self.catalogues, compare, settings.threads, self.users.written)
+        self.ranker = Ranker(self.domains, self.catalogues, compare, settings.threads, marks, types)
         chosen = NetworkConfig(dim=NETWORK_DIM, strategy=settings.adaptation.strategy)
         self.network = NetworkLearner(self.domains, self.catalogues, self.history, chosen, settings.seed)
         names = [d.name for d in self.domains]
@@ -158,7 +159,7 @@ class Learner(Checkpointed):
                 times = [
                     min(was, self.newest[of]) for was, of in zip(times, rows.domain.tolist(), strict=False)
                 ]
-        done = Done(rows.domain, rows.user, rows.item, np.array(times))
+        done = Done(*rows[:3], np.array(times), self.ranker.event_weights.kinds(events))
         found, users = resolved(events, done, rows.new, len(self.domains)), int(rows.user.max()) + 1
         for domain, places in enumerate(found.places):
             if len(places):
@@ -286,7 +287,7 @@ class Learner(Checkpointed):
         for d, model in self.target_only.items():
             if (held := state.get("alone", {}).get(names[d])) is not None:
                 model.load(held)
-        self.ranker.load(state["ranker"])
+        self.history.rename_kinds(self.ranker.load(state["ranker"]))
         self.network.load(state["network"])
         self.intake.load(state)
         self.rows.load(state)

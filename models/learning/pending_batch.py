@@ -24,6 +24,10 @@ class Pending(NamedTuple):
     time: NDArray[np.float64]
     recent: NDArray[np.float64]
 
+    def some(self, places: Any) -> Pending:
+        """Return some of the events. places: what picks rows of an array."""
+        return Pending(*(column[places] for column in self))
+
 
 class PendingBatch:
     """The micro-batch of the slow path, in the order of the events."""
@@ -72,11 +76,7 @@ class PendingBatch:
             self._keep(lambda events: (events.domain != domain) | (events.item != row))
 
     def _keep(self, wanted: Any) -> None:
-        kept = []
-        for chunk in self._chunks:
-            here = wanted(chunk)
-            kept.append(Pending(*(column[here] for column in chunk)))
-        self._replace(kept)
+        self._replace([chunk.some(wanted(chunk)) for chunk in self._chunks])
 
     def end_future(self, now: float) -> None:
         """Set every time after `now` (seconds) to `now`."""

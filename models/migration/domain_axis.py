@@ -78,7 +78,7 @@ NUMBERS: tuple[Path, ...] = (
 """Arrays whose values are numbers of domains; -1 for none."""
 RECENT: tuple[Path, ...] = (("network", "buffer", "events", "recent"), ("slow_recent",))
 """Arrays (…, 3) with domain, row and time of users' items."""
-RINGS = ("_domain", "_row", "_time", "_seq")
+RINGS = frozenset(("_domain", "_row", "_time", "_seq", "_kind"))
 
 
 class Moves(NamedTuple):
@@ -197,7 +197,7 @@ def _drop_from_rings(history: State, goes_to: NDArray[np.int64]) -> None:
     kept = (back < before) & (goes_to[history["_domain"][places]] >= 0)
     order = np.argsort(~kept, axis=1, kind="stable")
     closed_up = users[:, None], (after - 1 - back) % length
-    for name in RINGS:
+    for name in RINGS & history.keys():  # kinds are there only with types of the producers' own
         values = np.take_along_axis(history[name][places], order, 1)
         nothing = len(goes_to) - 1 if name == "_domain" else 0  # the last place, which stands for -1
         values[back >= kept.sum(1, keepdims=True)] = nothing

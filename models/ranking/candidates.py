@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.signals.covisit_scores import SIGNALS
-from models.signals.popularity import EVER, HELD
+from models.signals.decayed_counts import EVER, HELD
 from models.signals.signal import Asked, Items, Scratch
 from models.tables.hash_index import row_of
 from models.text.nearest import Searched, dot, nearest
@@ -205,3 +205,32 @@ def choose(
         for n in range(found):
             count = take(best.rows[n], rows, count, items.open, scratch.stamp, closed)
     return fill_up(rows, count, items, scratch) if count < FEWEST else count
+
+
+@kernel
+def place_of(rows: NDArray[np.int32], count: int, row: int) -> int:
+    """Return the place of an item row among the candidates, (room,), or -1."""
+    found = -1
+    for c in range(count):
+        if rows[c] == row:
+            found = c
+    return found
+
+
+@kernel
+def write_top(
+    rows: NDArray[np.int32], scores: NDArray[np.float32], count: int, out: NDArray[np.int32]
+) -> None:
+    """Write the rows of the highest scores to `out`, (k,), highest first, then -1. Equals keep their order."""
+    held = 0
+    best = np.zeros(len(out), np.float32)
+    out[:] = -1
+    for c in range(count):
+        if held == len(out) and scores[c] <= best[held - 1]:
+            continue
+        at = min(held, len(out) - 1)
+        while at > 0 and best[at - 1] < scores[c]:
+            best[at], out[at] = best[at - 1], out[at - 1]
+            at -= 1
+        best[at], out[at] = scores[c], rows[c]
+        held = min(held + 1, len(out))

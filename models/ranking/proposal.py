@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
-from models.ranking.candidates import PROPOSING, ROOM, TOP_OF_EACH, choose, close_seen
+from models.ranking.candidates import PROPOSING, ROOM, TOP_OF_EACH, choose, close_seen, place_of, write_top
 from models.ranking.conditional_logit import Signals, gradient, part_rows, rank_of, score, step, weights_of
 from models.signals.covisit_scores import LATEST, SUMS, sum_covisits
 from models.signals.neighbour_lists import SIZES
@@ -112,35 +112,6 @@ def propose(known: Known, scratch: Scratch, wanted: NDArray[np.int64], include: 
         fill(Columns(out.values[n], rows, count, event, asked, items, visits, scratch))
 
 
-@kernel
-def place_of(rows: NDArray[np.int32], count: int, row: int) -> int:
-    """Return the place of an item row among the candidates, (room,), or -1."""
-    found = -1
-    for c in range(count):
-        if rows[c] == row:
-            found = c
-    return found
-
-
-@kernel
-def write_top(
-    rows: NDArray[np.int32], scores: NDArray[np.float32], count: int, out: NDArray[np.int32]
-) -> None:
-    """Write the rows of the highest scores to `out`, (k,), highest first, then -1. Equals keep their order."""
-    held = 0
-    best = np.zeros(len(out), np.float32)
-    out[:] = -1
-    for c in range(count):
-        if held == len(out) and scores[c] <= best[held - 1]:
-            continue
-        at = min(held, len(out) - 1)
-        while at > 0 and best[at - 1] < scores[c]:
-            best[at], out[at] = best[at - 1], out[at - 1]
-            at -= 1
-        best[at], out[at] = scores[c], rows[c]
-        held = min(held + 1, len(out))
-
-
 class Case(NamedTuple):
     """One question, at place `event` of `asked`, and its candidates, at place `n` of `proposed`."""
 
@@ -165,13 +136,34 @@ def weigh(case: Case, weighing: Weighing, scores: NDArray[np.float32], w: NDArra
 def learn_choice(
     case: Case, weighing: Weighing, chosen: int, scores: NDArray[np.float32], g: NDArray[np.float32]
 ) -> None:
-    """Take one gradient step towards the chosen candidate. scores: of `weigh`, overwritten. g: working memory, as w."""
+    """Take one gradient step towards the chosen candidate, and away from it if it was skipped.
+
+    scores: of `weigh`, overwritten. g: working memory, as w. A choice counts `asked.worth` times. A skip tells that the
+    item was not chosen: `∂/∂w -log(1 - P) = -P / (1 - P) · ∂/∂w -log P`. The factor is at most 1, so that a skip never
+    counts more than a choice.
+    """
     asked, event, proposed, n = case
     user, users = asked.user[event], weighing.users
     bucket, gap = part_rows(asked.events[event], asked.gap[event])
     slopes = users[user] if 0 <= user < len(users) else np.zeros((2, 0), np.float32)
     gradient(Signals(proposed.values[n], weighing.places, KNOTS, proposed.sizes[n]), chosen, scores, g)
+    worth = asked.worth[event]
+    if worth < 0:
+        share = scores[chosen] + np.float32(1)
+        worth *= min(share / max(np.float32(1) - share, np.float32(1e-6)), np.float32(1))
+    for f in range(len(g)):
+        g[f] *= worth
     step(weighing.weights, weighing.squares, slopes, bucket, gap, g)
+
+
+@kernel
+def learn_skip(
+    case: Case, weighing: Weighing, skipped: int, scores: NDArray[np.float32], w: NDArray[np.float32]
+) -> None:
+    """Take one gradient step away from the skipped candidate, if there is a ranker. scores, w: working memory."""
+    if len(weighing.weights) > 0:
+        weigh(case, weighing, scores, w)
+        learn_choice(case, weighing, skipped, scores, w)
 
 
 class Rankers(NamedTuple):
@@ -196,6 +188,11 @@ def judge(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, rankers: 
         case = Case(asked, event, proposed, n)
         chosen = place_of(proposed.rows[n], count, asked.item[event])
         out.chosen[n] = chosen
+        if asked.worth[event] < 0:
+            if learn and chosen >= 0:
+                learn_skip(case, full, chosen, scores, w)
+                learn_skip(case, target_only, chosen, scores, w)
+            continue
         weigh(case, full, scores, w)
         write_top(proposed.rows[n], scores, count, out.top[n])
         if chosen < 0:
@@ -228,7 +225,7 @@ def judge_again(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, wei
     shared = Weighing(weighing.weights, weighing.squares, weighing.users[:0], weighing.places)
     for n in range(len(wanted)):
         rank[n] = -1
-        if chosen[n] >= 0:
+        if chosen[n] >= 0 and asked.worth[wanted[n]] > 0:
             case = Case(asked, wanted[n], proposed, n)
             weigh(case, weighing, scores, w)
             rank[n] = rank_of(scores, proposed.sizes[n], chosen[n])

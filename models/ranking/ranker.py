@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ranking.conditional_logit import ConditionalLogit
+from models.ranking.event_weights import NO_WEIGHTS, EventWeights
 from models.ranking.proposal import (
     LAST_EPOCH,
     TOP,
@@ -28,6 +29,7 @@ from models.ranking.proposal import (
 )
 from models.ranking.rankings import Judged, Ranked, Space
 from models.schema import Domain
+from models.settings import EventType
 from models.signals.item_statistics import ItemStatistics
 from models.signals.registry import ALL, KNOTS, NAMES, PRIOR, TARGET_ONLY
 from models.signals.signal import Asked, Items, Scratch
@@ -58,8 +60,14 @@ class Ranker(Checkpointed):
         compare: bool = True,
         threads: int = 1,
         users: DirtyKeys | None = None,
+        types: Mapping[str, EventType] | None = None,
     ) -> None:
-        """Begin without events. compare: whether targets get a target-only ranker. users: dirty user rows."""
+        """Begin without events.
+
+        compare: whether targets get a target-only ranker. users: dirty user rows. types: the producer's
+        own types of events.
+        """
+        self.event_weights = EventWeights(types or {})
         self.catalogues = catalogues
         self.domains = list(domains)
         self.statistics = ItemStatistics(catalogues, [domain.recommend for domain in domains])
@@ -85,6 +93,7 @@ class Ranker(Checkpointed):
         """
         shape = recalled.row.shape
         counts, slots = np.ones(shape, np.float32), np.full(shape, -1, np.int32)
+        weights, worth = self.event_weights.asked(done, recalled.kind)
         profiles = np.zeros((len(done.user), self.catalogues[0].dim), np.float32)
         for d, catalogue in enumerate(self.catalogues):
             add_to_profiles(
@@ -92,16 +101,19 @@ class Ranker(Checkpointed):
                 d,
                 recalled.domain,
                 recalled.row,
-                recalled.n,
+                weights,
                 catalogue.directions.units[: catalogue.size],
             )
             self.statistics.describe_recent(d, recalled, counts, slots)
+        if self.event_weights:
+            counts /= weights**2
         normalise(profiles)
         gap = np.where(recalled.n > 0, np.maximum(done.time - recalled.time[:, 0], 0.0), -1.0)
         own = recalled.domain == done.domain[:, None]
         return Asked(
             done.user, done.item, done.time, self.statistics.shared_clock(done.time), recalled.events, gap, own,
             recalled.row, slots, counts, recalled.n, profiles, vectors, seen.hashes, seen.at,
+            worth, weights,
         )  # fmt: skip
 
     def _items(self, domain: int, space: Space) -> Items:
@@ -254,10 +266,11 @@ class Ranker(Checkpointed):
             "signals": self.statistics.live(),
             "choices": [choice.live() for choice in self.choices],
             "alone": {str(domain): choice.live() for domain, choice in self.target_only.items()},
+            **({"events": self.event_weights.live()} if self.event_weights else {}),
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Load a state. Target-only rankers that it lacks start empty."""
+    def load(self, state: dict[str, Any]) -> NDArray[np.int8]:
+        """Take up a state. Target-only rankers that it lacks begin anew. Return the present kinds of its kinds."""
         self.statistics.load(state["signals"])
         for domain, catalogue in enumerate(self.catalogues):
             self.statistics.reserve(domain, catalogue.size)
@@ -266,6 +279,7 @@ class Ranker(Checkpointed):
         for domain, choice in self.target_only.items():
             if (held := state.get("alone", {}).get(str(domain))) is not None:
                 choice.load(held)
+        return self.event_weights.load(state.get("events", NO_WEIGHTS))
 
 
 def _listed(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.signals.covisitation import MOST, NEXT, NEXT_60D, PREVIOUS, RATES, WITH, WITH_30D
-from models.signals.popularity import EVER
+from models.signals.decayed_counts import EVER
 from models.signals.signal import Asked, Column, Columns, Items, Scratch, Visits
 
 LATEST = 20

@@ -39,13 +39,15 @@ class Pairs(NamedTuple):
     """B events and the items that their users had before.
 
     slots: (B,) of the events' items. latest: (B, R) slots of the users' latest items, newest first, -1 for none.
-    counts: (B,) the number of latest items. growth: (B, kinds) the weight of an event at its time, see `growth`.
+    counts: (B,) the number of latest items. growth: (B, kinds) the weight of an event at its time, see `growth`. worth:
+    (B,) how many events each counts as.
     """
 
     slots: NDArray[np.int64]
     latest: NDArray[np.int32]
     counts: NDArray[np.int64]
     growth: NDArray[np.float64]
+    worth: NDArray[np.float32]
 
 
 @kernel
@@ -61,13 +63,13 @@ def fold(blocks: Blocks, begin: int, pairs: Pairs, written: NDArray[np.uint8]) -
     Return the first event that was not counted. written: gets a bit for the code of each place that is written. An
     ordered count weighs FADE^k for the k-th latest item.
     """
-    slots, latest, counts, growth = pairs
+    slots, latest, counts, growth, worth = pairs
     room, stack = GROWTHS * blocks.sizes[-1], blocks.left.shape[1] - GROWTHS
     for b in range(begin, len(slots)):
         if blocks.end[0] + room > len(blocks.ids) or blocks.left_n.max() > stack:
             return b
-        slot, weight = slots[b], np.float32(1)
-        sixty, thirty = np.float32(growth[b, NEXT_60D]), np.float32(growth[b, WITH_30D])
+        slot, weight, whole = slots[b], worth[b], worth[b]
+        sixty, thirty = np.float32(growth[b, NEXT_60D]), whole * np.float32(growth[b, WITH_30D])
         for k in range(min(counts[b], WINDOW)):
             other = latest[b, k]
             twice = other < 0 or other == slot
@@ -77,12 +79,12 @@ def fold(blocks: Blocks, begin: int, pairs: Pairs, written: NDArray[np.uint8]) -
                 at = seat(blocks, other, slot)
                 blocks.weights[at, NEXT] += weight
                 blocks.weights[at, NEXT_60D] += weight * sixty
-                blocks.weights[at, WITH] += np.float32(1)
+                blocks.weights[at, WITH] += whole
                 blocks.weights[at, WITH_30D] += thirty
                 mark(written, other * blocks.sizes[-1] + at - blocks.begin[other])
                 at = seat(blocks, slot, other)
                 blocks.weights[at, PREVIOUS] += weight
-                blocks.weights[at, WITH] += np.float32(1)
+                blocks.weights[at, WITH] += whole
                 blocks.weights[at, WITH_30D] += thirty
                 mark(written, slot * blocks.sizes[-1] + at - blocks.begin[slot])
             weight *= np.float32(FADE)
@@ -155,15 +157,18 @@ class CoVisitation(Checkpointed):
         latest: NDArray[np.int32],
         counts: NDArray[np.int64],
         times: NDArray[np.float64],
+        worth: NDArray[np.float64] | None = None,
     ) -> None:
         """Count B events in their order.
 
         slots: (B,) of the events' items. latest: (B, R) slots of the users' latest items, newest first, -1 for none.
-        counts: (B,) the number of latest items. times: (B,) seconds, by the clock that all domains share.
+        counts: (B,) the number of latest items. times: (B,) seconds, by the clock that all domains share. worth: (B,)
+        how many events each counts as, default 1.
         """
         self._rebase_if_due(float(times[0]), float(times.max()))
         growth = np.exp(np.minimum(RATES * (times - self.start)[:, None], MOST))
-        pairs = Pairs(slots, latest, counts, growth)
+        whole = np.ones(len(slots), np.float32) if worth is None else worth.astype(np.float32)
+        pairs = Pairs(slots, latest, counts, growth, whole)
         begin = 0
         while begin < len(slots):
             self.lists.reserve(GROWTHS)

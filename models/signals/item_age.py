@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.kernels import kernel
-from models.signals.popularity import DAY, EVER, NEWEST
+from models.signals.decayed_counts import DAY, EVER, NEWEST
 from models.signals.signal import Column, Columns
 
 

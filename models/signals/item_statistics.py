@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.signals.covisitation import CoVisitation
-from models.signals.popularity import EVER, Popularity
+from models.signals.decayed_counts import EVER
+from models.signals.popularity import Popularity
 from models.signals.user_experience import UserExperience
 from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
@@ -60,9 +61,13 @@ class ItemStatistics(Checkpointed):
         self.experience[domain].reserve(rows)
 
     def claim(self, done: Done) -> NDArray[np.int64]:
-        """Return the co-visit slots of the events' items, (B,); give a slot to each item without one."""
+        """Return the co-visit slots of the events' items, (B,), -1 for a skip; give a slot to each item without one."""
         pairs = zip(done.domain.tolist(), done.item.tolist(), strict=True)
-        return np.array([self.visits.claim(domain, item) for domain, item in pairs], np.int64)
+        if not len(done.kind):
+            return np.array([self.visits.claim(domain, item) for domain, item in pairs], np.int64)
+        chosen = done.chosen().tolist()
+        claimed = [self.visits.claim(*at) if took else -1 for at, took in zip(pairs, chosen, strict=True)]
+        return np.array(claimed, np.int64)
 
     def describe_recent(
         self, domain: int, recalled: Recalled, counts: NDArray[np.float32], slots: NDArray[np.int32]
@@ -82,20 +87,26 @@ class ItemStatistics(Checkpointed):
         slots: NDArray[np.int64],
         recent_slots: NDArray[np.int32],
         recalled: Recalled,
+        worth: NDArray[np.float64] | None = None,
     ) -> None:
         """Learn B events in their order.
 
         places: for each domain, the places of its events. slots: (B,) co-visit slots of the events' items.
-        recent_slots: (B, R) those of the users' latest items.
+        recent_slots: (B, R) those of the users' latest items. worth: (B,) how many events each counts as, default 1.
         """
-        for domain, here in enumerate(places):
+        weights, chosen = np.ones(len(slots)) if worth is None else worth, done.chosen()
+        for domain, every in enumerate(places):
+            here, skipped = every[chosen[every]], every[~chosen[every]]
             if len(here):
                 rows = done.item[here]
-                self.popularity[domain].fold(rows, done.time[here])
+                self.popularity[domain].fold(rows, done.time[here], weights[here])
                 if self.has_lists[domain]:
                     self.experience[domain].fold(rows, recalled.events[here])
-        times = np.maximum.accumulate(self.shared_clock(done.time))
-        self.visits.fold(slots, recent_slots, recalled.n, times)
+            if len(skipped):
+                self.popularity[domain].lower(done.item[skipped], weights[skipped])
+        if chosen.any():
+            times = np.maximum.accumulate(self.shared_clock(done.time[chosen]))
+            self.visits.fold(slots[chosen], recent_slots[chosen], recalled.n[chosen], times, weights[chosen])
 
     def shared_clock(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the newest of all domains' clocks and each `time`, (n,), in seconds.

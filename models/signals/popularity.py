@@ -8,105 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
+from models.signals.decayed_counts import (
+    BY_EVENTS,
+    EVER,
+    HALF_LIVES,
+    HELD,
+    KNOWN,
+    NEWEST,
+    RATES,
+    REBASE,
+    SEEN,
+    SEEN_START,
+    START,
+    TIMES,
+    TOP,
+    fold,
+    growth,
+    lower,
+)
 from models.signals.signal import Column, Columns
 from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
 from models.state.tracked_tables import CheckpointedRows, Rows
 from models.text.top_k import top_k_sorted
 
-DAY = 86400.0
-TIMES = {"1d": DAY, "3d": 3 * DAY, "30d": 30 * DAY, "ever": np.inf}
-EVENTS = {"1000_events": 1000.0}
-"""Half-lives in events of the domain, which follow the traffic instead of the calendar."""
-HALF_LIVES = {**TIMES, **EVENTS}
-EVER = list(HALF_LIVES).index("ever")
-BY_EVENTS = list(HALF_LIVES).index("1000_events")
-RATES = np.log(2.0) / np.array(list(HALF_LIVES.values()))
-"""(half-lives,): decay a second, or an event for `EVENTS`."""
-TOP = 512
-REBASE = 300.0
-"""Exponent of the growth after which counts are rescaled. e^300 is well inside float64."""
-START, NEWEST, SEEN, SEEN_START, KNOWN, HELD = range(6)
-"""Places in `Popularity.clock`: start and newest time (seconds), events so far and at the start, items with an event,
-entries of the top lists."""
 SCALE = 10.0
 """Ten current events count as much as a whole one in `log(1 + 10 c)`."""
-
-
-@kernel
-def growth(clock: NDArray[np.float64], time: float, half_life: int) -> Any:
-    """Return the weight of an event now relative to one at the start, `exp((t - t_0) ln 2 / half-life)`.
-
-    clock: (6,) `Popularity.clock`. time: seconds; a time before the newest event counts as the newest.
-    """
-    if half_life == BY_EVENTS:
-        return np.exp(RATES[half_life] * (clock[SEEN] - clock[SEEN_START]))
-    return np.exp(RATES[half_life] * max(max(time, clock[NEWEST]) - clock[START], 0.0))
-
-
-@kernel
-def rebase(counts: NDArray[np.float64], clock: NDArray[np.float64], time: float) -> None:
-    """Make `time` the start if the growth has become too large. Decayed counts `c = C / growth` keep their values.
-
-    counts: (rows, half-lives). clock: (6,) `Popularity.clock`. time: seconds.
-    """
-    far = RATES[0] * (max(time, clock[NEWEST]) - clock[START]) > REBASE
-    if not far and RATES[BY_EVENTS] * (clock[SEEN] - clock[SEEN_START]) <= REBASE:
-        return
-    for half_life in range(counts.shape[1]):
-        shrink = 1.0 / growth(clock, time, half_life)
-        for row in range(len(counts)):
-            counts[row, half_life] *= shrink
-    clock[START], clock[SEEN_START] = max(time, clock[NEWEST]), clock[SEEN]
-
-
-@kernel
-def promote(top: NDArray[np.int32], held: Any, counts: NDArray[np.float64], half_life: int, row: int) -> None:
-    """Move `row`, whose count has just risen, to its place in a list sorted by falling count.
-
-    Among equals the latest is first. top: (TOP,) rows, `held` of them in use. counts: (rows, half-lives).
-    """
-    count = counts[row, half_life]
-    at = -1
-    for place in range(held):  # most events are of items near the top
-        if top[place] == row:
-            at = place
-            break
-    if at < 0:
-        at = held - 1
-        if counts[top[at], half_life] > count:
-            return
-    while at > 0 and counts[top[at - 1], half_life] <= count:
-        top[at] = top[at - 1]
-        at -= 1
-    top[at] = row
-
-
-@kernel
-def fold(counts: NDArray[np.float64], first: NDArray[np.float64], clock: NDArray[np.float64],
-         top: NDArray[np.int32], rows: NDArray[np.int64], times: NDArray[np.float64]) -> None:  # fmt: skip
-    """Count events in their order: `C_i += growth(t)` at every half-life.
-
-    counts: (rows, half-lives). first: (rows,) seconds. top: (half-lives, TOP), or (half-lives, 0) without top lists.
-    rows, times: (n,) the events' items and their times in seconds.
-    """
-    for n in range(len(rows)):
-        row, time = rows[n], times[n]
-        if clock[SEEN] == 0:
-            clock[START] = clock[NEWEST] = time
-        rebase(counts, clock, time)
-        clock[NEWEST] = max(clock[NEWEST], time)
-        clock[SEEN] += 1
-        if counts[row, EVER] == 0:
-            first[row] = time
-            clock[KNOWN] += 1
-            if clock[HELD] < top.shape[1]:
-                top[:, np.int64(clock[HELD])] = row
-                clock[HELD] += 1
-        for half_life in range(counts.shape[1]):
-            counts[row, half_life] += growth(clock, time, half_life)
-            if clock[HELD] > 0:
-                promote(top[half_life], np.int64(clock[HELD]), counts, half_life, row)
 
 
 class Popularity(CheckpointedRows):
@@ -117,8 +44,8 @@ class Popularity(CheckpointedRows):
 
     >>> popularity = Popularity()
     >>> popularity.add(row=0, time=0.0)
-    >>> popularity.add(row=0, time=DAY)
-    >>> round(popularity.count("1d", row=0, now=2 * DAY), 6)  # 1/4 of the first event, 1/2 of the second
+    >>> popularity.add(row=0, time=86400.0)
+    >>> round(popularity.count("1d", row=0, now=172800.0), 6)  # 1/4 of the first event, 1/2 of the second
     0.75
     """
 
@@ -150,9 +77,9 @@ class Popularity(CheckpointedRows):
         return int(self.clock[HELD])
 
     @property
-    def events(self) -> int:
-        """The number of events so far."""
-        return int(self.clock[SEEN])
+    def events(self) -> float:
+        """The number of events so far, each as many as it counts as."""
+        return float(self.clock[SEEN])
 
     def reserve(self, rows: int) -> None:
         """Make room for this many items."""
@@ -162,13 +89,22 @@ class Popularity(CheckpointedRows):
         """Count one event. time: seconds."""
         self.fold(np.array([row]), np.array([time]))
 
-    def fold(self, rows: NDArray[np.int64], times: NDArray[np.float64]) -> None:
-        """Count events in their order. rows: (n,). times: (n,) seconds."""
+    def fold(
+        self, rows: NDArray[np.int64], times: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+    ) -> None:
+        """Count events in their order. rows: (n,). times: (n,) seconds. weights: (n,) events that each counts as."""
+        weights = np.ones(len(rows)) if weights is None else weights
         self.reserve(int(rows.max()) + 1)
         start = self.clock[START], self.clock[SEEN_START]
-        fold(self.counts, self.first, self.clock, self.top_rows, rows, times)
+        fold(self.counts, self.first, self.clock, self.top_rows, rows, np.stack([times, weights]))
         if (self.clock[START], self.clock[SEEN_START]) != start:  # every count was rescaled
             self.written.update(range(len(self.counts)))
+        self.written.update(rows.tolist())
+
+    def lower(self, rows: NDArray[np.int64], weights: NDArray[np.float64]) -> None:
+        """Count skips in their order. rows: (n,). weights: (n,) events that each takes away, at most."""
+        self.reserve(int(rows.max()) + 1)
+        lower(self.counts, self.clock, self.top_rows, rows, weights)
         self.written.update(rows.tolist())
 
     def _growth(self, time: float) -> NDArray[np.float64]:

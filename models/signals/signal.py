@@ -38,10 +38,12 @@ class Asked(NamedTuple):
     user, item: (B,) rows, -1 for none. time: (B,) seconds, by the domain's clock. shared_time: (B,) seconds, by the
     clock of all domains. events: (B,) the user's events in the domain. gap: (B,) seconds since the user's last event in
     any domain, -1 without one. Latest items, newest first, (B, R) each: recent_own, whether the item is of the domain;
-    recent_row, its row; recent_slot, its co-visit slot, -1 for none; recent_count, its events, at least 1. recent_n:
-    (B,) the number of latest items. profile: (B, dim) the direction of their texts, zeros without text. vector: (B, D)
-    the user in the network's space. seen: hashes of the items that users had in the domain; those of question b lie
-    from seen_at[b] to seen_at[b + 1].
+    recent_row, its row; recent_slot, its co-visit slot, -1 for none; recent_weight, that of the user's event on it, see
+    `EventWeights`; recent_count, its events, at least 1, over the square of that weight, so that 1/√count carries the
+    weight. recent_n: (B,) the number of latest items. profile: (B, dim) the direction of their texts, zeros without
+    text. vector: (B, D) the user in the network's space. seen: hashes of the items that users had in the domain; those
+    of question b lie from seen_at[b] to seen_at[b + 1]. worth: (B,) how many choices the event counts as, below 0 for a
+    skip.
     """
 
     user: Int64s
@@ -59,6 +61,8 @@ class Asked(NamedTuple):
     vector: Float32s
     seen: Int64s
     seen_at: Int64s
+    worth: Float32s
+    recent_weight: Float32s
 
 
 class Items(NamedTuple):

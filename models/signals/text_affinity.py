@@ -19,25 +19,25 @@ Array = NDArray[np.float32]
 
 @kernel
 def add_to_profiles(profiles: Array, domain: int, domains: NDArray[np.int8], rows: NDArray[np.int32],
-                    counts: NDArray[np.int64], units: Array) -> None:  # fmt: skip
-    """Add `Σ_k FADE^k z_k` over the latest items of one domain. profiles: (B, dim).
+                    weights: Array, units: Array) -> None:  # fmt: skip
+    """Add `Σ_k FADE^k w_k z_k` over the latest items of one domain. profiles: (B, dim).
 
-    domains, rows: (B, R), newest first. counts: (B,) the number of latest items. units: (items, dim) directions z of
-    the domain's items.
+    domains, rows, weights: (B, R), newest first; domain -1 for none. units: (items, dim) directions z of the domain's
+    items.
 
     >>> profiles, units = np.zeros((1, 2), np.float32), np.eye(2, dtype=np.float32)
     >>> domains, rows = np.zeros((1, 2), np.int8), np.array([[1, 0]], np.int32)
-    >>> add_to_profiles(profiles, 0, domains, rows, np.array([2]), units)
+    >>> add_to_profiles(profiles, 0, domains, rows, np.ones((1, 2), np.float32), units)
     >>> print(profiles)  # the newest item is z_1
     [[0.8 1. ]]
     """
     for b in range(len(profiles)):
         weight = np.float32(1)
-        for k in range(counts[b]):
+        for k in range(domains.shape[1]):
             if domains[b, k] == domain:
-                row = rows[b, k]
+                row, own = rows[b, k], weight * weights[b, k]
                 for z in range(profiles.shape[1]):
-                    profiles[b, z] += weight * units[row, z]
+                    profiles[b, z] += own * units[row, z]
             weight *= FADE
 
 
@@ -64,10 +64,10 @@ def gather_own(columns: Columns) -> int:
     for k in range(asked.recent_n[b]):
         if not asked.recent_own[b, k]:
             continue
-        row = asked.recent_row[b, k]
+        row, mine = asked.recent_row[b, k], weight * asked.recent_weight[b, k]
         for z in range(dim):
             own[found, z] = units[row, z]
-            own[OWN_LATEST, z] += weight * units[row, z]
+            own[OWN_LATEST, z] += mine * units[row, z]
         weight *= FADE
         found += 1
         if found == OWN_LATEST:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ class Recalled(NamedTuple):
     """What users did before each of B events: the latest R items, newest first, and counts.
 
     domain: (B, R), -1 for none. row: (B, R) item rows. time: (B, R) seconds. n: (B,) the number of latest items.
-    events: (B,) the number of the user's events in the event's domain.
+    events: (B,) the number of the user's events in the event's domain. kind: (B, R) `EventWeights.kinds` of the latest
+    items.
     """
 
     domain: NDArray[np.int8]
@@ -23,6 +24,7 @@ class Recalled(NamedTuple):
     time: NDArray[np.float64]
     n: NDArray[np.int64]
     events: NDArray[np.int64]
+    kind: NDArray[np.int8]
 
     def context(self, length: int) -> NDArray[np.float64]:
         """Return (B, length, 3): domain, row and time of the latest items; domain -1 where there is none."""
@@ -36,13 +38,33 @@ class Recalled(NamedTuple):
         return out
 
 
+NO_KINDS = np.zeros(0, np.int8)
+
+
 class Done(NamedTuple):
-    """B events: domain, user row (-1: no row), item row, (B,) each, and their times in seconds."""
+    """B events: domain, user row (-1: no row), item row, (B,) each, and their times in seconds.
+
+    kind: (B,) `EventWeights.kinds`, below 0 for a skip; empty if all are clicks or ratings.
+    """
 
     domain: NDArray[np.int64]
     user: NDArray[np.int64]
     item: NDArray[np.int64]
     time: NDArray[np.float64]
+    kind: NDArray[np.int8] = NO_KINDS
+
+    def kinds(self) -> NDArray[np.int8]:
+        """Return (B,): the kind of each event."""
+        return self.kind if len(self.kind) else np.zeros(len(self.user), np.int8)
+
+    def chosen(self) -> NDArray[np.bool_]:
+        """Return (B,): whether each event is a choice of its item, and no skip."""
+        return self.kinds() >= 0
+
+    def some(self, places: NDArray[Any]) -> Done:
+        """Return some of the events."""
+        kind = self.kind[places] if len(self.kind) else NO_KINDS
+        return Done(self.domain[places], self.user[places], self.item[places], self.time[places], kind)
 
 
 def asking(users: Sequence[int | None], domain: int = 0) -> Done:
@@ -79,7 +101,8 @@ class Rings(NamedTuple):
     """The latest items of all users as a kernel sees them: a ring of R places a user.
 
     events: (users, domains) counts. domain, row, time (seconds), seq (number of the event): (users, R). born: (domains,
-    rows) the number of the first event that may mean the row's present item.
+    rows) the number of the first event that may mean the row's present item. kind: (users, R), see `Recalled`, or
+    (0, R) if there are only clicks and ratings.
     """
 
     events: NDArray[np.int64]
@@ -88,6 +111,7 @@ class Rings(NamedTuple):
     time: NDArray[np.float64]
     seq: NDArray[np.int64]
     born: NDArray[np.int64]
+    kind: NDArray[np.int8]
 
 
 @kernel
@@ -102,11 +126,12 @@ def recall(rings: Rings, done: Done, together: bool, found: Recalled) -> None:
         found.domain[b] = -1
         if user >= 0:
             for earlier in range(b - 1 if together else -1, -1, -1):
-                if done.user[earlier] == user:
+                if done.user[earlier] == user and (len(done.kind) == 0 or done.kind[earlier] >= 0):
                     same += done.domain[earlier] == done.domain[b]
                     if n < length:
                         found.domain[b, n], found.row[b, n] = done.domain[earlier], done.item[earlier]
                         found.time[b, n] = done.time[earlier]
+                        found.kind[b, n] = done.kind[earlier] if len(done.kind) > 0 else 0
                         n += 1
         if 0 <= user < len(rings.events):
             same += rings.events[user, done.domain[b]]
@@ -122,6 +147,7 @@ def recall(rings: Rings, done: Done, together: bool, found: Recalled) -> None:
                 if n < length:
                     found.domain[b, n], found.row[b, n] = domain, row
                     found.time[b, n] = rings.time[user, at]
+                    found.kind[b, n] = rings.kind[user, at] if len(rings.kind) > 0 else 0
                     n += 1
         found.n[b], found.events[b] = n, same
 
@@ -135,4 +161,6 @@ def append(rings: Rings, done: Done, sequence: int) -> None:
         at = rings.events[user].sum() % length
         rings.domain[user, at], rings.row[user, at] = done.domain[b], done.item[b]
         rings.time[user, at], rings.seq[user, at] = done.time[b], sequence + 1 + b
+        if len(rings.kind) > 0:
+            rings.kind[user, at] = done.kind[b] if len(done.kind) > 0 else 0
         rings.events[user, done.domain[b]] += 1

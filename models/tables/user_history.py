@@ -39,8 +39,13 @@ class History(CheckpointedRows):
         length: int = 50,
         written: DirtyKeys | None = None,
         seen_limit: int = SEEN_LIMIT,
+        has_kinds: bool = False,
     ) -> None:
-        """length: of a ring. written: marks of user rows. seen_limit: items kept of a user's in a domain."""
+        """Begin without events.
+
+        length: of a ring. written: marks of user rows. seen_limit: items kept of a user's in a domain. has_kinds:
+        whether there are events besides clicks and ratings.
+        """
         self.catalogues = catalogues
         self.written = written or DirtyKeys()
         self.length = length
@@ -53,6 +58,8 @@ class History(CheckpointedRows):
             "_time": np.float64,
             "_seq": np.int64,
         }
+        if has_kinds:
+            types["_kind"] = np.int8
         shapes = dict.fromkeys(types, (length,)) | {"events": (len(catalogues),)}
         self._rings = Growing(types, **{name: (shape, 0) for name, shape in shapes.items()})
         self._born = np.zeros((len(catalogues), 0), np.int64)
@@ -72,7 +79,10 @@ class History(CheckpointedRows):
     def rings(self) -> Rings:
         """Return the rings as a kernel sees them."""
         held = self._rings.arrays
-        return Rings(held["events"], held["_domain"], held["_row"], held["_time"], held["_seq"], self._born)
+        kind = held.get("_kind", np.zeros((0, self.length), np.int8))
+        return Rings(
+            held["events"], held["_domain"], held["_row"], held["_time"], held["_seq"], self._born, kind
+        )
 
     def recall(self, done: Done, together: bool = True) -> Recalled:
         """Return what each event's user did before it, and change nothing. together: see `recall`."""
@@ -80,7 +90,7 @@ class History(CheckpointedRows):
         shape = (count, self.length)
         found = Recalled(
             np.empty(shape, np.int8), np.zeros(shape, np.int32), np.zeros(shape),
-            np.empty(count, np.int64), np.empty(count, np.int64),
+            np.empty(count, np.int64), np.empty(count, np.int64), np.zeros(shape, np.int8),
         )  # fmt: skip
         recall(self.rings(), done, together, found)
         return found
@@ -101,12 +111,16 @@ class History(CheckpointedRows):
         self._rings.reserve(users)
 
     def extend(self, done: Done, seen: Seen | None = None) -> None:
-        """Record events in their order. seen: what `seen_before` returns for them; None: look it up."""
+        """Record events in their order. seen: what `seen_before` returns for them; None: look it up.
+
+        A skipped item counts as one that the user had, and is not among their latest items.
+        """
         hashes = self.hashes(done)
         had = contains(*(seen or self.seen_before(done)), hashes)
         self.reserve(int(done.user.max()) + 1)
-        append(self.rings(), done, self.sequence)
-        self.sequence += len(done.user)
+        chosen = done if not len(done.kind) else done.some(done.kind >= 0)
+        append(self.rings(), chosen, self.sequence)
+        self.sequence += len(chosen.user)
         for domain, items in enumerate(self._seen):
             new = ~had & (done.domain == domain)
             items.add(done.user[new], hashes[new])
@@ -182,6 +196,13 @@ class History(CheckpointedRows):
         for seen in self._seen:
             seen.drop(user)
 
+    def rename_kinds(self, kinds: NDArray[np.int8]) -> None:
+        """Replace each kind k in the rings by `kinds[k]`."""
+        if "_kind" in self._rings.arrays:
+            rings = self._rings.arrays["_kind"]
+            rings[:] = kinds[rings]
+            self.written.update(range(len(rings)))
+
     def live(self) -> dict[str, Any]:
         """Return what `load` takes."""
         return {
@@ -195,7 +216,8 @@ class History(CheckpointedRows):
     def load(self, state: dict[str, Any]) -> None:
         """Load a state."""
         self.sequence, self._births = int(state["sequence"]), int(state["births"])
-        self._rings.load(**{name: state[name] for name in self._rings.arrays})
+        held = {"_kind": np.zeros_like(state["_domain"])} | state
+        self._rings.load(**{name: held[name] for name in self._rings.arrays})
         born = [state["born"][str(d)] for d in range(len(self.catalogues))]
         self._born = np.zeros((len(born), max(map(len, born), default=0)), np.int64)
         for mine, held in zip(self._born, born, strict=True):

@@ -69,8 +69,9 @@ def test_an_alert_says_how_bad_what_and_where_to_read_on(name: str) -> None:
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert rule["annotations"]["summary"]
     assert rule["annotations"]["description"].endswith(".")
-    file, _, anchor = rule["annotations"]["runbook_url"].partition("#")
-    headings = re.findall(r"^#+ (\w+)$", (DEPLOY.parent / file).read_text(), re.MULTILINE)
+    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    assert page == '{{ or $externalLabels.runbook "https://crosscurrent.example/runbook/" }}'  # always a URL
+    headings = re.findall(r"^#+ (\w+)$", (DEPLOY / "docs" / "runbook.md").read_text(), re.MULTILINE)
     assert anchor == name.lower()
     assert anchor in {heading.lower() for heading in headings}
 

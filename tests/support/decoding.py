@@ -22,7 +22,7 @@ SETTINGS = build(
 )
 CLOCK = Clock(NOW / 1000 + 86_400.0)
 """Seconds since the epoch, for `DECODER`: a day after the records."""
-DECODER = Decoder(SETTINGS.topics(), SETTINGS.domain_list(), SETTINGS.intake.max_record_bytes, clock=CLOCK)
+DECODER = Decoder(SETTINGS.topics(), SETTINGS.domain_list(), clock=CLOCK)
 REASONS = set(get_args(Reason))
 MARK = Pseudonyms().mark("u")
 TOPICS = st.sampled_from([*SETTINGS.topics(), "elsewhere"])

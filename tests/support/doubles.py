@@ -85,6 +85,9 @@ class ListSource:
     def problem(self) -> str | None:
         return None
 
+    def silent_seconds(self) -> float:
+        return 0.0
+
     def behind(self) -> bool:
         return not self.exhausted
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from consumers.cli.options import CONFIG, JSON, RATE, gathered, write_json
+from consumers.cli.options import GIVEN_CONFIG, JSON, RATE, default_config, gathered, write_json
 from consumers.config.loader import load
 from consumers.simulator.presets import WorldOptions, world_settings
 
@@ -23,7 +23,7 @@ class Destination(msgspec.Struct, frozen=True):
 
 
 @click.command()
-@CONFIG
+@GIVEN_CONFIG
 @click.option("--out", type=click.Path(path_type=Path), help="Write files and truth.json into this folder.")
 @click.option("--truth", type=click.Path(path_type=Path), help="With --config: write the truth here.")
 @click.option("--create-topics", is_flag=True, help="With --config: create missing topics.")
@@ -72,14 +72,15 @@ def simulate(chosen: WorldOptions, to: Destination, json_file: Path | None) -> i
     """
     from consumers.simulator.output import into_files, into_kafka  # noqa: PLC0415  (loads kafka)
 
-    if (to.config is None) == (to.out is None):
+    config = to.config or (default_config() if to.out is None else None)
+    if (config is None) == (to.out is None):
         raise click.UsageError("give either --out DIR or --config FILE")
     world = world_settings(chosen)
     if to.out is not None:
         figures = into_files(world, to.out)
         click.echo(f"{figures['events']:,} events: {', '.join(figures['files'])}")
     else:
-        figures = into_kafka(world, load(to.config), to.rate, to.truth, to.create_topics)
+        figures = into_kafka(world, load(config), to.rate, to.truth, to.create_topics)
         click.echo(
             f"sent {figures['items']:,} items, {figures['sent']:,} events in {figures['seconds']:.1f} s"
         )

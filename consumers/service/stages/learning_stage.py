@@ -148,7 +148,9 @@ class LearningStage:
         events = [event for _, event in waiting]
         self.parts.reporter.tell(self.parts.arms.learn(events))
         self.totals["learned"] += len(events)
-        for (domain, kind), count in Counter((event.domain, event.kind) for event in events).items():
+        for (domain, kind), count in Counter(
+            (event.domain, event.own_type or event.kind) for event in events
+        ).items():
             self.parts.metrics.events.labels(domain, kind).inc(count)
         for record, event in waiting:
             self.parts.queue.event(event.user, event.domain, event.item, record.timestamp)

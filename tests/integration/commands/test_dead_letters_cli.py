@@ -107,9 +107,13 @@ def test_list_counts_by_topic_partition_and_reason(desk: Desk) -> None:
     ]
     assert [line["source"] for line in found["latest"]] == [f"{desk.source}:{n % 2}:{n}" for n in (6, 7, 8)]
     assert desk.figures("list", "--reason", "bad_id")["groups"][0]["count"] == 1
-    assert desk.figures("list", "--topic", "another") == {"groups": [], "latest": []}
+    assert desk.figures("list", "--topic", "another") == {"reasons": [], "groups": [], "latest": []}
+    totals = [(t["reason"], t["count"], t["last_ms"] - T0) for t in found["reasons"]]
+    assert totals == [("out_of_range", 8, 8), ("bad_id", 1, 4)]
     said = desk.run("list")[1]
-    assert "out_of_range" in said
+    first, meaning = said.splitlines()[1].split()[:2], "a value outside the domain's rating_range"
+    assert first == ["out_of_range", "8"]  # totals come before everything else
+    assert meaning in " ".join(said.split())
     assert "2023-11-14 22:13:20Z" in said
 
 

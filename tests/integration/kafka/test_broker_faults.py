@@ -88,10 +88,13 @@ def test_a_frozen_broker(faults: Faults) -> None:
     faults.produce(300)
     os.kill(faults.broker.pid, signal.SIGSTOP)
     faults.produce(100, flush=False)
-    time.sleep(AWAY_SECONDS)
-    assert faults.world.service.get("/healthz")[0] == 200
+    service = faults.world.service
+    wait_for(lambda: "Kafka has not answered" in service.get("/readyz")[1], 10.0, why="it is told")
+    wait_for(lambda: service.metric("crosscurrent_kafka_silent_seconds") >= 4, 10.0, why="it is measured")
+    assert service.get("/healthz")[0] == 200
     os.kill(faults.broker.pid, signal.SIGCONT)
     faults.goes_on()
+    wait_for(lambda: service.metric("crosscurrent_kafka_silent_seconds") == 0, why="the broker has answered")
 
 
 def test_cut_connections(faults: Faults) -> None:

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,18 +22,23 @@ import yaml
 
 from consumers.config.loader import load
 from consumers.simulator.presets import WorldOptions, world_settings
+from deploy.kubernetes import FILES
 from tests.support.paths import ROOT
 
 DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 KUSTOMIZATION: dict[str, Any] = yaml.safe_load((DEPLOY / "k8s" / "kustomization.yaml").read_text())
-MANIFESTS: dict[str, dict[str, Any]] = {
-    name: yaml.safe_load((DEPLOY / "k8s" / name).read_text()) for name in KUSTOMIZATION["resources"]
+DOCUMENTS: dict[str, list[dict[str, Any]]] = {
+    name: list(yaml.safe_load_all((DEPLOY / "k8s" / name).read_text())) for name in KUSTOMIZATION["resources"]
 }
+MANIFESTS = {name: documents[0] for name, documents in DOCUMENTS.items()}
+OPERATORS = ("servicemonitor.yaml", "prometheusrule.yaml")
+"""Of the Prometheus operator's own types, for which Kubernetes has no schema."""
 VERSIONS = ("1.31", "1.37")
 """The oldest and the newest Kubernetes whose schemas the manifests are held against."""
 POD = MANIFESTS["statefulset.yaml"]["spec"]["template"]["spec"]
 CONTAINER = POD["containers"][0]
+TOPICS = POD["initContainers"][0]
 
 
 def stages(dockerfile: str) -> list[str]:
@@ -109,10 +115,11 @@ def test_compose_settings_are_settings_and_the_simulator_fits() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("name", [name for name in MANIFESTS if name != "servicemonitor.yaml"])
+@pytest.mark.parametrize("name", [name for name in MANIFESTS if name not in OPERATORS])
 def test_manifests_are_of_kubernetes_schemas(name: str, version: str) -> None:
-    """Manifests have no key that Kubernetes does not know. (ServiceMonitor is the Prometheus operator's own.)"""
-    kubernetes_validate.validate(MANIFESTS[name], version, strict=True)
+    """Strictly: no key that Kubernetes does not know."""
+    for document in DOCUMENTS[name]:
+        kubernetes_validate.validate(document, version, strict=True)
 
 
 def test_an_unknown_key_would_be_found() -> None:
@@ -156,7 +163,9 @@ def test_the_manifests_agree(tmp_path: Path) -> None:
     mounts = {mount["name"]: mount["mountPath"] for mount in CONTAINER["volumeMounts"]}
     claims = MANIFESTS["statefulset.yaml"]["spec"]["volumeClaimTemplates"]
     assert set(mounts) == {v["name"] for v in POD["volumes"]} | {c["metadata"]["name"] for c in claims}
-    secrets = MANIFESTS["secret.yaml"]["stringData"]
+    made = (DEPLOY / "docs" / "operators.md").read_text()
+    secrets = dict(re.findall(r"--from-literal=([\w-]+)=(\S+)", made))
+    assert "kubectl -n crosscurrent create secret generic crosscurrent " in made
     text = (DEPLOY / "k8s" / "crosscurrent.toml").read_text()
     for key, value in secrets.items():
         (tmp_path / key).write_text(value)
@@ -169,3 +178,84 @@ def test_the_manifests_agree(tmp_path: Path) -> None:
     assert settings.metrics.host == "0.0.0.0"
     assert settings.metrics.port == CONTAINER["ports"][0]["containerPort"]
     assert CONTAINER["args"][2] == f"{mounts['config']}/crosscurrent.toml"
+
+
+def test_no_secret_is_shipped() -> None:
+    """A Secret among the resources would overwrite the real one at every apply."""
+    assert not [one for documents in DOCUMENTS.values() for one in documents if one["kind"] == "Secret"]
+
+
+def test_topics_are_made_before_the_first_start() -> None:
+    """By the same command in both, with the service's own config, rights and mounts."""
+    assert TOPICS["args"] == COMPOSE["services"]["topics"]["command"]
+    assert "--create-topics" in TOPICS["args"]
+    for key in ("image", "securityContext", "volumeMounts"):
+        assert TOPICS[key] == CONTAINER[key]
+    waits = COMPOSE["services"]["crosscurrent"]["depends_on"]["topics"]["condition"]
+    assert waits == "service_completed_successfully"
+
+
+def test_compose_and_manifests_agree() -> None:
+    """One image, one command, one port, one user's rights; configs that differ in addresses and places only."""
+    service = COMPOSE["services"]["crosscurrent"]
+    command = stages((DEPLOY / "Dockerfile").read_text())[-1].removeprefix("CMD ")
+    assert json.loads(command) == CONTAINER["args"]
+    assert "command" not in service
+    assert service["ports"] == [f"127.0.0.1:{CONTAINER['ports'][0]['containerPort']}:9464"]
+    assert service["read_only"] == CONTAINER["securityContext"]["readOnlyRootFilesystem"]
+    assert service["cap_drop"] == CONTAINER["securityContext"]["capabilities"]["drop"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in CONTAINER["volumeMounts"]}
+    assert service["volumes"] == [f"checkpoints:{mounts['checkpoints']}"]
+    assert service["tmpfs"] == [mounts["tmp"]]
+    shipped, cluster = (
+        tomllib.loads((DEPLOY / name).read_text()) for name in ("crosscurrent.toml", "k8s/crosscurrent.toml")
+    )
+    roles = [
+        {name: domain["role"] for name, domain in config["domains"].items()} for config in (shipped, cluster)
+    ]
+    assert roles[0] == roles[1]
+    differs = {
+        f"{section}.{key}" for section, keys in cluster.items() if section != "domains" for key in keys
+    }
+    assert differs == {"kafka.bootstrap_servers", "redis.url_file", "metrics.host", "checkpoint.directory"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_generated_manifests_are_current(name: str) -> None:
+    """After a change to deploy/prometheus or deploy/grafana: python -m deploy.kubernetes."""
+    assert (DEPLOY / "k8s" / name).read_text() == FILES[name]()
+
+
+def test_the_cluster_has_the_same_rules_and_dashboards() -> None:
+    """Rule for rule, dashboard for dashboard."""
+    groups = MANIFESTS["prometheusrule.yaml"]["spec"]["groups"]
+    given = [
+        rule
+        for file in ("rules.yaml", "alerts.yaml")
+        for group in yaml.safe_load((DEPLOY / "prometheus" / file).read_text())["groups"]
+        for rule in group["rules"]
+    ]
+    assert [rule for group in groups for rule in group["rules"]] == given
+    assert len({group["name"] for group in groups}) == len(groups)
+    boards = {name: text for one in DOCUMENTS["dashboards.yaml"] for name, text in one["data"].items()}
+    committed = {
+        f"crosscurrent-{path.name}": path.read_text()
+        for path in (DEPLOY / "grafana" / "dashboards").iterdir()
+    }
+    assert boards == committed
+
+
+def test_kustomize_renders_the_manifests(missing: Callable[[object], NoReturn]) -> None:
+    """With one image for both containers, and every resource in the namespace."""
+    if (binary := shutil.which("kubectl")) is None:
+        missing("kubectl is not on PATH")
+    done = subprocess.run(
+        [binary, "kustomize", "deploy/k8s"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rendered = list(yaml.safe_load_all(done.stdout))
+    (pod,) = [one["spec"]["template"]["spec"] for one in rendered if one["kind"] == "StatefulSet"]
+    assert pod["initContainers"][0]["image"] == pod["containers"][0]["image"] == "crosscurrent:0.1.0"
+    assert {one["metadata"].get("namespace") for one in rendered if one["kind"] != "Namespace"} == {
+        "crosscurrent"
+    }

@@ -160,6 +160,8 @@ def test_rejected_request_to_forget(value: bytes | None, key: str, expected: str
 
 # What a rejection says
 
+NUMBERS = '(intake.ids = "any" in the config takes whole numbers too)'
+TYPES = '"click", "rating", or a type of [events] in the config'
 CONTEXT = "an object of at most 16 numbers or strings"
 
 
@@ -169,15 +171,15 @@ AHEAD = f"at most 5 minutes after the record's {NOW}"
 @pytest.mark.parametrize(
     ("value", "detail"),
     [
-        (event(user_id=42), "user_id: found a whole number, allowed: a string of 1 to 256 characters"),
+        (event(user_id=42), "user_id: found a whole number, allowed: a string of 1 to 256 characters " + NUMBERS),
         (event(item_id=None), "item_id: found null, allowed: a string of 1 to 256 characters"),
         (event(value="4"), "value: found a string, allowed: a number from 0.5 to 5"),
         (event(value=7), "value: found 7, allowed: a number from 0.5 to 5"),
         (event(value=...), "value: missing, allowed: a number from 0.5 to 5"),
         (event(user_id=...), "user_id: missing, allowed: a string of 1 to 256 characters"),
         (event(context={"paid": True}), 'context: found true or false in "paid", allowed: ' + CONTEXT),
-        (event(type="purchase"), 'type: found "purchase", allowed: "click" or "rating"'),
-        (event(type="x" * 999), 'type: found "' + "x" * 40 + '"…, allowed: "click" or "rating"'),
+        (event(type="purchase"), 'type: found "purchase", allowed: ' + TYPES),
+        (event(type="x" * 999), 'type: found "' + "x" * 40 + '"…, allowed: ' + TYPES),
         (event(user_id="x" * 300), "user_id: found 300 characters, allowed: 1 to 256 characters"),
         (event(event_id="\ud800"), "event_id: found a lone surrogate, allowed: a string of 1 to 256 characters"),
         (event(timestamp=NOW + 0.5), f"timestamp: found {NOW}.5, allowed: ms since the epoch, a whole number"),
@@ -189,9 +191,9 @@ AHEAD = f"at most 5 minutes after the record's {NOW}"
         (event(context={str(n): 1 for n in range(17)}), f"context: found 17 entries, allowed: {CONTEXT}"),
         (b"[1]", "the record: found an array, allowed: an object"),
         (b"[NaN]", "the record: found an array, allowed: an object"),
-        (b"{\xff", "byte 1: not UTF-8"),
+        (b"{\xff", "the record: byte 1 is not UTF-8"),
         (None, "the record: it has no value"),
-        (b'{"type": "click"', "Input data was truncated"),
+        (b'{"type": "click"', "the record: Input data was truncated"),
         (event(value=math.nan), "value: found nan, allowed: a finite number"),
     ],
 )  # fmt: skip
@@ -231,7 +233,9 @@ def test_unknown_topic() -> None:
 def test_rejections_name_the_domain() -> None:
     """The metric's label is the domain of the topic, also for what cannot be read."""
     for topic in ("interactions.books", "items.books"):
-        assert decode(b"\xff", topic=topic) == Rejection("not_utf8", "books", "byte 0: not UTF-8")
+        assert decode(b"\xff", topic=topic) == Rejection(
+            "not_utf8", "books", "the record: byte 0 is not UTF-8"
+        )
 
 
 def test_every_reason_is_tested() -> None:

@@ -67,3 +67,22 @@ def test_topics_without_a_right_or_gone_are_not_called_silent() -> None:
     assert str(trouble.problem()).startswith("missing topics: events.")
     trouble.miss(set())
     assert trouble.problem() is None
+
+
+def test_seconds_of_silence() -> None:
+    """As long as the longest silent partition, or as nothing can be read at all; 0 once all answer."""
+    trouble, clock = made()
+    assert trouble.seconds() == 0.0
+    look(trouble, clock, 3, A, B)
+    look(trouble, clock, 2, B)
+    assert trouble.seconds() == 5.0
+    look(trouble, clock, 1)
+    assert trouble.seconds() == 0.0
+    trouble.lose("Kafka cannot be reached")
+    clock.now += 7.0
+    trouble.lose("Kafka cannot be reached, still")
+    clock.now += 1.0
+    assert trouble.seconds() == 8.0
+    assert trouble.problem() == "Kafka cannot be reached, still"
+    trouble.answered({"events"})
+    assert trouble.seconds() == 0.0

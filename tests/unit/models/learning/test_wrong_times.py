@@ -12,7 +12,7 @@ from models.arms.arm_comparison import ArmComparison
 from models.learning.learner import Learner
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.signals.popularity import DAY, EVER, NEWEST
+from models.signals.decayed_counts import DAY, EVER, NEWEST
 from models.signals.registry import PLACES
 from tests.support.learners.states import differences
 

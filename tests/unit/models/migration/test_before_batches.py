@@ -14,7 +14,8 @@ import pytest
 from models.ranking.ranker import Ranker
 from models.ranking.rankings import Space
 from models.schema import Domain
-from models.signals.popularity import DAY, HALF_LIVES, Popularity
+from models.signals.decayed_counts import DAY, HALF_LIVES
+from models.signals.popularity import Popularity
 from models.signals.registry import NAMES
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import asking

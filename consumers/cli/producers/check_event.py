@@ -1,0 +1,171 @@
+"""`crosscurrent check-event`: say what events would be understood as, before they are sent."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import click
+import msgspec
+
+from consumers.cli.look import told
+from consumers.cli.options import CONFIG, JSON, write_json
+from consumers.cli.producers.guess import guess, unused
+from consumers.config.formats import TopicConfig
+from consumers.config.loader import load
+from consumers.config.schema import DomainConfig, Settings
+from consumers.errors import BUG, Stop
+from consumers.events.decode import Decoder
+from consumers.events.record import Record
+from consumers.events.rejection import Reason, Rejection
+from consumers.formats.registry import SchemaUnavailable
+from consumers.formats.topic_reader import decoder_of
+from consumers.terminal.plain_text import harmless
+
+ADVICE: dict[Reason, str] = {
+    "malformed_json": "write one JSON object a line, in double quotes, without a comma at its end",
+    "not_utf8": "encode the text as UTF-8",
+    "timestamp_in_seconds": "multiply by 1,000",
+    "future_timestamp": "send milliseconds, not microseconds, and look at the producer's clock",
+    "unknown_type": "rename the type, or ask the operator to add it to [events]",
+    "out_of_range": "send a rating in this range, or ask the operator to change rating_range of the domain",
+    "missing_field": "add the field",
+    "bad_id": "shorten the id, or send one that is not empty",
+    "too_large": "shorten the texts, or ask the operator to raise intake.max_record_bytes",
+    "bad_context": "leave entries of context out",
+    "not_finite": "leave NaN and infinity out",
+}
+"""What a producer can do, where the detail alone does not say it."""
+STAND_IN = "any"
+"""Name of the domain where there is no config."""
+
+
+class Verdict(msgspec.Struct):
+    """What one event would be.
+
+    reason: of a rejection, else empty. told: what it was understood as, or what is wrong. notes: what else to know.
+    fits_too: other topics, if the topic is a guess.
+    """
+
+    line: int
+    topic: str
+    good: bool
+    reason: str
+    told: str
+    notes: list[str]
+    fits_too: list[str]
+
+
+class Event(NamedTuple):
+    """One value of the file, and its line."""
+
+    line: int
+    value: bytes
+
+
+@click.command("check-event")
+@click.argument("file", type=click.File("rb"))
+@CONFIG
+@click.option("--topic", help="The topic the events are meant for. Default: guessed from their fields.")
+@JSON
+def check_event(file: BinaryIO, config: Path | None, topic: str | None, json_file: Path | None) -> int:
+    """Say what the events in FILE (- for standard input) would be understood as, or what is wrong with them.
+
+    One JSON event a line, or a single event over several lines. With a config, its topics, formats, rating ranges and
+    types of events are used. The value of a topic in another format than JSON is the whole file. Nothing is sent.
+    Exit code 1 if an event would become a dead letter.
+
+    \b
+    Examples:
+      crosscurrent check-event events.jsonl -c crosscurrent.toml
+      echo '{"type":"click","user_id":"alice","item_id":"dune"}' | crosscurrent check-event -
+      crosscurrent check-event purchase.json --topic interactions.books -c crosscurrent.toml
+    """
+    settings = _settings(load(config, need_domains=False), topic)
+    if topic is not None and topic not in {name for name, _, _ in settings.topic_formats()}:
+        names = ", ".join(name for name, _, _ in settings.topic_formats())
+        raise Stop(f"--topic {topic}: no domain of the config owns it. It has {names}")
+    verdicts = list(look(settings, file.read(), topic))
+    if not verdicts:
+        raise Stop("the input holds no event: give a file with one JSON object a line")
+    write_json(json_file, msgspec.to_builtins(verdicts))
+    _print(verdicts)
+    return BUG if any(not verdict.good for verdict in verdicts) else 0
+
+
+def _print(verdicts: list[Verdict]) -> None:
+    for verdict in verdicts:
+        mark = click.style("ok  ", fg="green") if verdict.good else click.style("FAIL", fg="red")
+        click.echo(f"{mark} line {verdict.line}, {verdict.topic}: {verdict.told}")
+        for note in verdict.notes:
+            click.echo(f"       {note}")
+    bad = sum(not verdict.good for verdict in verdicts)
+    click.echo(f"{len(verdicts):,} read; {bad:,} would become dead letters")
+    if guessed := next((verdict for verdict in verdicts if verdict.fits_too), None):
+        others = ", ".join(guessed.fits_too)
+        click.echo(f"Topics are guessed: instead of {guessed.topic} it may be {others}. --topic says which.")
+
+
+def look(settings: Settings, data: bytes, topic: str | None) -> Iterator[Verdict]:
+    """Yield a verdict for each event. topic: None to guess. Raises Stop if a schema cannot be fetched."""
+    decoder, formats = decoder_of(settings), {name: how for name, _, how in settings.topic_formats()}
+    for event in events(data, topic is None or formats[topic].format == "json"):
+        found = guess(settings, event.value) if topic is None else None
+        name = topic or (found.topic if found else "")
+        yield _verdict(decoder, event, name, formats[name], found.others if found else [])
+
+
+def events(data: bytes, lines: bool) -> Iterator[Event]:
+    """Yield the values in a file. lines: whether it may hold several."""
+    if not lines or _is_object(data):
+        yield Event(1, data)
+        return
+    for number, line in enumerate(data.splitlines(), 1):
+        if line.strip():
+            yield Event(number, line)
+
+
+def _is_object(data: bytes) -> bool:
+    try:
+        return isinstance(json.loads(data), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _verdict(decoder: Decoder, event: Event, topic: str, how: TopicConfig, others: list[str]) -> Verdict:
+    record = Record(topic, 0, 0, int(time.time() * 1000), b"", event.value)
+    try:
+        decoded = decoder.decode(record)
+    except SchemaUnavailable as error:
+        raise Stop(str(error)) from error
+    notes = []
+    if isinstance(decoded, Rejection):
+        text = f"{decoded.reason}: {decoded.detail}"
+        if decoded.reason in ADVICE:
+            notes.append(f"what to do: {ADVICE[decoded.reason]}")
+    else:
+        text = told(decoded, record)
+    if how.is_contract and (names := unused(event.value)):
+        notes.append(f"not used: {', '.join(names)}")
+    reason = decoded.reason if isinstance(decoded, Rejection) else ""
+    return Verdict(event.line, topic, not reason, reason, _line(text), [*map(_line, notes)], others)
+
+
+def _line(text: str) -> str:
+    return harmless(text).replace("\n", " ")
+
+
+def _settings(settings: Settings, topic: str | None) -> Settings:
+    """Return the settings, with a domain that takes every rating if there is no domain."""
+    if not settings.domains:
+        name = (topic or STAND_IN).removeprefix("interactions.").removeprefix("items.")
+        settings.domains[name] = DomainConfig(
+            rating_range=(-math.inf, math.inf),
+            interactions_topic=f"interactions.{name}",
+            items_topic=f"items.{name}",
+        )
+    return settings

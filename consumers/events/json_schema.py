@@ -1,0 +1,95 @@
+"""Write JSON Schema for the values of records, from the structs that decode them and the limits that are checked.
+
+Every schema is whole by itself, and means the same in draft 7 and in 2020-12.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from consumers.attribute_docs import attribute_docs
+from consumers.events.decode import SECONDS_LIMIT
+from consumers.events.fields import ForgetFields, InteractionFields, ItemFields
+from consumers.events.rejection import CONTEXT_LIMIT, ID_LIMIT, VECTOR_WIDTH_LIMIT, VECTORS_LIMIT
+from consumers.events.rules import Rules
+
+Schema = dict[str, Any]
+ID: Schema = {"type": "string", "minLength": 1, "maxLength": ID_LIMIT}
+NUMBERED: Schema = {"anyOf": [ID, {"type": "integer"}]}
+_LIMITS: dict[str, Schema] = {
+    "timestamp": {"type": ["integer", "null"], "minimum": SECONDS_LIMIT},
+    "event_id": ID | {"type": ["string", "null"]},
+    "context": {
+        "type": ["object", "null"],
+        "maxProperties": CONTEXT_LIMIT,
+        "additionalProperties": {"type": ["number", "string"]},
+    },
+    "vectors": {
+        "type": ["object", "null"],
+        "maxProperties": VECTORS_LIMIT,
+        "additionalProperties": {
+            "type": "array", "minItems": 1, "maxItems": VECTOR_WIDTH_LIMIT, "items": {"type": "number"},
+        },
+    },
+}  # fmt: skip
+"""What a field may hold, where the type of its attribute says less."""
+
+
+def interaction_schema(rules: Rules, rating_range: tuple[float, float] | None) -> Schema:
+    """Return the schema of interactions. rating_range: the domain's; None: any number is a rating."""
+    types = {"type": "string", "enum": ["click", "rating", *rules.types]}
+    ids = NUMBERED if rules.any_ids else ID
+    schema = _of(InteractionFields, {"type": types, "user_id": ids, "item_id": ids})
+    rating: Schema = {"type": "number"}
+    if rating_range is not None:
+        rating |= {"minimum": rating_range[0], "maximum": rating_range[1]}
+    return schema | {
+        "if": {"properties": {"type": {"const": "rating"}}},
+        "then": {"required": ["value"], "properties": {"value": rating}},
+        "examples": [
+            {"type": "click", "user_id": "alice", "item_id": "dune"},
+            {
+                "type": "rating",
+                "user_id": "alice",
+                "item_id": "dune",
+                "value": 5 if rating_range is None else rating_range[1],
+                "timestamp": 1795871572705,
+                "event_id": "7f3a",
+                "context": {"device": "tv"},
+            },
+        ],
+    }
+
+
+def item_schema(rules: Rules) -> Schema:
+    """Return the schema of items. A record without a value, which removes an item, has none."""
+    example = {"item_id": "dune", "title": "Dune", "text": "A desert planet, a prophecy, giant worms."}
+    return _of(ItemFields, {"item_id": NUMBERED if rules.any_ids else ID}) | {"examples": [example]}
+
+
+def forget_schema() -> Schema:
+    """Return the schema of requests to forget."""
+    timestamp = {"type": "integer", "minimum": SECONDS_LIMIT}
+    return _of(ForgetFields, {"timestamp": timestamp}) | {
+        "examples": [{"timestamp": 1795871572705, "key": ""}]
+    }
+
+
+def _of(struct: type[msgspec.Struct], limits: dict[str, Schema]) -> Schema:
+    """Return the schema of a struct with what its attributes say. limits: of fields, before `_LIMITS`."""
+    (schema,) = msgspec.json.schema(struct)["$defs"].values()
+    meanings = attribute_docs(struct)
+    properties = {}
+    for name, found in schema["properties"].items():
+        own = limits.get(name) or _LIMITS.get(name) or {k: v for k, v in found.items() if k != "default"}
+        properties[name] = {"description": " ".join(meanings[name].split()), **own}
+    title = struct.__name__.removesuffix("Fields")
+    return {
+        "title": title,
+        "description": schema["description"],
+        "type": "object",
+        "required": schema["required"],
+        "properties": properties,
+    }
