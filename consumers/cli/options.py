@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +34,24 @@ NEEDED_CONFIG = click.option(
 )  # fmt: skip
 JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here.")
 RATE = click.FloatRange(0, min_open=True)
+
+
+class _Time(click.ParamType):
+    """A moment of ISO 8601, in UTC unless it says otherwise, as ms since the epoch."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value}: write a time as 2026-11-29T12:00", param, ctx)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+TIME = _Time()
 
 
 _READING = (
