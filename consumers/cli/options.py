@@ -36,7 +36,7 @@ JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help
 RATE = click.FloatRange(0, min_open=True)
 
 
-class _Time(click.ParamType):
+class _Time(click.ParamType[int]):
     """A moment of ISO 8601, in UTC unless it says otherwise, as ms since the epoch."""
 
     name = "TIME"
