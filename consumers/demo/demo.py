@@ -150,7 +150,7 @@ class _Demo:
         went, drifted = self._outcome
         counted = account(service.settings, service.pipeline, went.placed)
         console.print()
-        show_account(counted, went.seconds, console)
+        show_account(counted, None if self._options.keep else went.seconds, console)
         summary = figures(service, went, counted)
         if not self._options.keep:
             self._tell(went, drifted)

@@ -58,14 +58,14 @@ def figures(service: Service, went: Followed, counted: Account) -> dict[str, Any
     }
 
 
-def show_account(counted: Account, seconds: float, console: Console) -> None:
-    """Print what became of all events, of the demo's own and of others'."""
+def show_account(counted: Account, seconds: float | None, console: Console) -> None:
+    """Print what became of all events, of the demo's own and of others'. seconds: None to leave the time out."""
     others = f" and {counted.others:,} of others" if counted.others else ""
     forgotten = f"{counted.forgotten:,} of forgotten users, " if counted.forgotten else ""
     console.print(
         joined(
             (f"{counted.fed:,}", "bold"),
-            f" events of the demo{others} in {seconds:.0f} s: {counted.learned:,} learned, "
+            f" events of the demo{others}{'' if seconds is None else f' in {seconds:.0f} s'}: {counted.learned:,} learned, "
             f"{counted.duplicates:,} duplicates, {counted.dead_letters:,} dead letters, {forgotten}",
             (f"{counted.lost:,} lost", "bold"),
         )
@@ -86,6 +86,7 @@ def show_summary(
         f"{summary['freshness_p99_ms']:.0f} ms (99th percentile)"
     )
     console.print()
+    console.print(f"every event of {summary['target']} was predicted before it was learned:")
     console.print(errors_table(service))
     console.print(f"{LATEST}: {LATEST_MEANS}", style="dim")
     if example is not None:
@@ -98,7 +99,7 @@ def errors_table(service: Service) -> Table:
     """Return the target's errors with transfer and without, over the whole stream and over the latest events."""
     target, _ = headline(service)
     errors = service.arms.prequential
-    table = Table(f"every event of {target} predicted before it was learned", box=None, padding=(0, 2, 0, 0))
+    table = Table("", box=None, padding=(0, 2, 0, 0))
     for name in ("with transfer", "without", "better by"):
         table.add_column(name, justify="right")
     for metric in (RMSE, NDCG_LOSS):
@@ -119,30 +120,32 @@ def _show_list(service: Service, example: Example | None, target: str, console: 
     redis = service.settings.redis
     console.print(plain("\nTheir list, as any service reads it", "bold"))
     show_recommendations(Reader(redis.url, redis.prefix), user, target, 3, console)
+    console.print()
     console.print(plain(f"  redis-cli -u {redis.url} GET 'cc:rec:{{{user}}}:{target}'"), soft_wrap=True)
-    read = f"Reader('{redis.url}').recommend('{user}', '{target}', 3)"
-    console.print(plain(f'  python -c "from serving.reader import Reader; print({read})"'), soft_wrap=True)
+    console.print(plain(f"  Reader('{redis.url}').recommend('{user}', '{target}', 3)"), soft_wrap=True)
 
 
 def show_addresses(service: Service, options: DemoOptions, said: list[str], console: Console) -> None:
     """Print where the servers that stay up listen, and which commands there are to try."""
     assert service.health is not None
-    settings = service.settings
+    settings, full = service.settings, service.arms.full
     target, _ = headline(service)
-    for line in said:
-        console.print(plain(line, "yellow"))
     console.print(plain("\nEverything stays up until Ctrl-C", "bold"))
+    for line in said:
+        console.print(plain(f"  {line}", "yellow"))
     rows = {
         "Kafka": ", ".join(settings.kafka.bootstrap_servers),
         "Redis": settings.redis.url,
-        "metrics, health": f"http://{settings.metrics.host}:{service.health.port}/metrics, /readyz",
-        "config": f"{options.config}, for all commands:",
+        "metrics": f"http://{settings.metrics.host}:{service.health.port}/metrics, and /readyz",
+        "config": f"{options.config}, for every command:",
     }
     for name, where in rows.items():
-        console.print(plain(f"  {name:16} {where}"), soft_wrap=True)
+        console.print(plain(f"  {name:12} {where}"), soft_wrap=True)
+    user = next(iter(reversed(full.users.ids())), "alice")
+    item = full.catalogues[full.index[target]].id_of[0]
     for words in (
-        "check", f"recommend -u alice -d {target}", f"explain --user alice --item ITEM --domain {target}",
-        "forget alice", "dead-letters list",
+        "check", f"recommend -u {user} -d {target}", f"explain --user {user} --item {item} --domain {target}",
+        f"forget {user}", "dead-letters list",
     ):  # fmt: skip
         console.print(plain(f"    crosscurrent {words} -c {options.config}"), soft_wrap=True)
 
@@ -150,14 +153,12 @@ def show_addresses(service: Service, options: DemoOptions, said: list[str], cons
 def show_next(options: DemoOptions, target: str, console: Console) -> None:
     """Print three things to do next: own events, own files, the documentation."""
     console.print(plain("\nWhat next", "bold"))
-    if options.keep:
-        event = f"send JSON to the topic interactions.{target}; README, “Produce events”, has the code"
-    else:
-        event = "crosscurrent demo --keep leaves broker, store and service running for them"
     lines = {
-        "own events": event,
-        "own history": "crosscurrent demo --replay ratings.csv --replay items.csv",
-        "to read": "README.md, then deploy/docs/index.md; other subjects: crosscurrent demo --help",
+        "own events": "crosscurrent demo --keep, then send to the addresses it prints",
+        "own history": "crosscurrent demo --replay own.csv",
+        "to read": "README.md; deploy/docs/index.md; crosscurrent demo --help",
     }
+    if options.keep:
+        lines["own events"] = f"send JSON to interactions.{target}, as README's “Produce events” does"
     for name, what in lines.items():
-        console.print(plain(f"  {name:12} {what}"), soft_wrap=True)
+        console.print(plain(f"  {name:12} {what}"))

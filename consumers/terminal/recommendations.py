@@ -42,7 +42,7 @@ def show_recommendations(
 
 
 def _table(items: list[Any], titles: dict[str, str]) -> Table:
-    table = Table("#", "item", "title", "score", "why (what speaks for it first)", box=None, pad_edge=False)
+    table = Table("#", "item", "title", "score", "why", box=None, pad_edge=False)
     for place, item in enumerate(items, 1):
         parts = item.why or {}
         names = speaking_for(parts)
