@@ -61,11 +61,12 @@ def figures(service: Service, went: Followed, counted: Account) -> dict[str, Any
 def show_account(counted: Account, seconds: float | None, console: Console) -> None:
     """Print what became of all events, of the demo's own and of others'. seconds: None to leave the time out."""
     others = f" and {counted.others:,} of others" if counted.others else ""
+    lasted = "" if seconds is None else f" in {seconds:.0f} s"
     forgotten = f"{counted.forgotten:,} of forgotten users, " if counted.forgotten else ""
     console.print(
         joined(
             (f"{counted.fed:,}", "bold"),
-            f" events of the demo{others}{'' if seconds is None else f' in {seconds:.0f} s'}: {counted.learned:,} learned, "
+            f" events of the demo{others}{lasted}: {counted.learned:,} learned, "
             f"{counted.duplicates:,} duplicates, {counted.dead_letters:,} dead letters, {forgotten}",
             (f"{counted.lost:,} lost", "bold"),
         )
