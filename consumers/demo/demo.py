@@ -169,7 +169,7 @@ class _Demo:
                     account(service.settings, service.pipeline, went.placed), went.seconds, self._console
                 )
                 self._tell(*self._outcome)
-                show_addresses(service, options, said, self._console)
+                show_addresses(service, options, said, self._showcase.example, self._console)
                 return
         except BaseException as error:  # also if the reader of the output has gone: that is raised again
             self._error = error

@@ -112,10 +112,16 @@ def errors_table(service: Service) -> Table:
     return table
 
 
+def shown_user(service: Service, example: Example | None) -> str | None:
+    """Return the user of the example; without one, the one who was seen last in the target."""
+    if example is not None:
+        return example.user
+    full, (target, _) = service.arms.full, headline(service)
+    return next((user for user in reversed(full.users.ids()) if full.events_of(user)[target]), None)
+
+
 def _show_list(service: Service, example: Example | None, target: str, console: Console) -> None:
-    full = service.arms.full
-    latest = next((u for u in reversed(full.users.ids()) if full.events_of(u)[target]), None)
-    user = latest if example is None else example.user
+    user = shown_user(service, example)
     if user is None:
         return
     redis = service.settings.redis
@@ -126,10 +132,12 @@ def _show_list(service: Service, example: Example | None, target: str, console: 
     console.print(plain(f"  Reader('{redis.url}').recommend('{user}', '{target}', 3)"), soft_wrap=True)
 
 
-def show_addresses(service: Service, options: DemoOptions, said: list[str], console: Console) -> None:
+def show_addresses(
+    service: Service, options: DemoOptions, said: list[str], example: Example | None, console: Console
+) -> None:
     """Print where the servers that stay up listen, and which commands there are to try."""
     assert service.health is not None
-    settings, full = service.settings, service.arms.full
+    settings = service.settings
     target, _ = headline(service)
     console.print(plain("\nEverything stays up until Ctrl-C", "bold"))
     for line in said:
@@ -142,8 +150,9 @@ def show_addresses(service: Service, options: DemoOptions, said: list[str], cons
     }
     for name, where in rows.items():
         console.print(plain(f"  {name:12} {where}"), soft_wrap=True)
-    user = next(iter(reversed(full.users.ids())), "alice")
-    item = full.catalogues[full.index[target]].id_of[0]
+    user = shown_user(service, example) or "alice"
+    got = Reader(settings.redis.url, settings.redis.prefix).recommend(user, target, 1).items
+    item = got[0].id if got else "ITEM"
     for words in (
         "check", f"recommend -u {user} -d {target}", f"explain --user {user} --item {item} --domain {target}",
         f"forget {user}", "dead-letters list",

@@ -39,7 +39,9 @@ def test_own_files_have_their_domains(tmp_path: Path) -> None:
     """The domain with the fewest events is the target, unless the user names another."""
     path = tmp_path / "own.csv"
     lines = ["user_id,item_id,domain,rating,timestamp"]
-    lines += [f"u{n % 5},i{n},{'big' if n % 3 else 'small'},{1 + n % 5},{1_790_000_000 + n}" for n in range(30)]
+    lines += [
+        f"u{n % 5},i{n},{'big' if n % 3 else 'small'},{1 + n % 5},{1_790_000_000 + n}" for n in range(30)
+    ]
     path.write_text("\n".join(lines) + "\n")
     options = DemoOptions(1_000, None, 0, files=(path,))
     assert world_of(options) is None
