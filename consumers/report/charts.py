@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from consumers.config.schema import Settings
-from consumers.report.figures import BETTER, IN_WORDS, LATEST, LATEST_MEANS, NAMES, figure, gain, value
+from consumers.report.figures import BETTER, IN_WORDS, LATEST, LATEST_MEANS, NAMES, WHOLE, figure, gain, value
 from consumers.report.metric_history import MetricHistory, Points, Told
 from consumers.report.svg_chart import COLORS, Chart, ChartLine, ChartMark, number, seconds
 from consumers.service.telemetry import line
@@ -54,7 +54,10 @@ def headlines(settings: Settings, recorder: MetricHistory) -> list[tuple[str, st
         for metric, (full, target_only) in row.errors.items():
             if text := gain(metric, full, target_only):
                 found.append((f"{row.domain}: {NAMES[metric]} better by transfer, {LATEST}", text))
-    found += [("readable after (median)", _seconds(fresh[0])), ("readable after (99 %)", _seconds(fresh[1]))]
+    found += [
+        (f"readable after ({name}), {WHOLE}", _seconds(value))
+        for name, value in zip(("median", "99 %"), fresh, strict=True)
+    ]
     found.append(("canary (median)", _seconds(canary)))
     found.append(("canaries lost", f"{recorder.total('canary_lost_total'):,.0f}"))
     return found

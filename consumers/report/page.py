@@ -25,7 +25,7 @@ body{margin:0;background:var(--back);color:var(--text);font:15px/1.5 system-ui,s
 main{max-width:1360px;margin:0 auto;padding:24px 20px 48px}
 h1{font-size:24px;margin:0}h2{font-size:18px;margin:32px 0 12px}
 .soft,.note,.none{color:var(--soft)}
-.heads{display:grid;grid-template-columns:repeat(auto-fit,minmax(170px,1fr));gap:12px;margin:20px 0}
+.heads{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:12px;margin:20px 0}
 .heads div,figure,.card{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:12px 16px}
 .heads b{display:block;font-size:24px;line-height:1.3}.heads span{color:var(--soft);font-size:13px}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:16px}
@@ -58,6 +58,7 @@ ul{margin:0;padding-left:20px}.past{margin:0 0 12px}
 .lists h3{font-size:15px;margin:0 0 4px;color:var(--c2)}.lists .other h3{color:var(--c1)}
 .lists ol{margin:0;padding-left:20px}.lists li{margin:4px 0}.lists span{display:block;color:var(--soft);font-size:13px}
 .lists .other b{font-weight:400}
+@media (max-width:600px){svg{overflow:visible}.tick{font-size:18px}.line{stroke-width:3}main{padding:16px 12px 32px}}
 """
 
 STORY_LINES = 200
