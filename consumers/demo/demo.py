@@ -18,7 +18,7 @@ from consumers.demo.addresses import Ports, config_file, kept_ports, may_write
 from consumers.demo.drift_comparison import Drifted, Kept, compare, show
 from consumers.demo.embedded_servers import Broker, EmbeddedError, Store
 from consumers.demo.feed.producer import Feed
-from consumers.demo.feed.worlds import Domains, did_of, domains_of, world_of
+from consumers.demo.feed.worlds import Domains, about, did_of, domains_of, world_of
 from consumers.demo.following import Followed, follow
 from consumers.demo.live_view import View
 from consumers.demo.options import DemoOptions
@@ -40,7 +40,7 @@ from consumers.service.telemetry import line
 from consumers.simulator.world_settings import WorldSettings
 from consumers.terminal import log
 from consumers.terminal.compiling import compile_first
-from consumers.terminal.plain_text import joined
+from consumers.terminal.plain_text import joined, plain
 from serving.contract import ListedItem
 from serving.reader import Reader, Unreachable
 
@@ -51,6 +51,7 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
     if options.keep:
         may_write(options.config)
     world = world_of(options)
+    console.print(plain(about(options), "bold"))
     domains = domains_of(options, world, console)
     compile_first(console)
     ports, said = kept_ports(options.ports) if options.keep else (Ports(), [])

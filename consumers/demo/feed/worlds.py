@@ -49,6 +49,24 @@ def did_of(options: DemoOptions) -> str:
     return "rated" if options.scenario is None else SCENARIOS[options.scenario].did
 
 
+def about(options: DemoOptions) -> str:
+    """Say what is streamed, and how fast interest fades in it."""
+    if options.files:
+        return "your own files"
+    if options.scenario is None:
+        return "movies and books teach games, which drift after two thirds of the stream"
+    scenario = SCENARIOS[options.scenario]
+    fades = ", ".join(f"{name} {_days(days)}" for name, days in scenario.half_lives.items())
+    return (
+        f"{' and '.join(scenario.sources)} teach {scenario.target}; the stream covers {_days(scenario.days)} and ends "
+        f"now; interest in an item halves in: {fades}"
+    )
+
+
+def _days(days: float) -> str:
+    return f"{24 * days:g} hours" if days < 1 else f"{days:g} day{'s' * (days != 1)}"
+
+
 def domains_of(options: DemoOptions, world: WorldSettings | None, console: Console) -> Domains:
     """Return the domains of the world, the last as the target, or of the files. Raises Stop."""
     if world is None:

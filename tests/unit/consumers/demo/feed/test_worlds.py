@@ -10,7 +10,7 @@ from rich.console import Console
 
 from consumers.config.loader import build
 from consumers.demo.feed.producer_process import take, with_faults
-from consumers.demo.feed.worlds import did_of, domains_of, world_of
+from consumers.demo.feed.worlds import about, did_of, domains_of, world_of
 from consumers.demo.options import DemoOptions
 from consumers.errors import Stop
 from consumers.simulator.event_stream import Simulator
@@ -33,6 +33,14 @@ def test_the_last_event_is_now(name: str | None) -> None:
     settings = build({"domains": domains_of(options, world, CONSOLE)})
     assert [d.role for d in settings.domains.values()] == ["source", "source", "target"]
     assert did_of(options)
+    assert all(spec.name in about(options) for spec in world.domains)
+
+
+def test_the_pace_is_said_in_hours_or_days() -> None:
+    """News in hours, courses in days."""
+    assert "articles 6 hours" in about(DemoOptions(1_000, None, 0, scenario="news"))
+    assert "covers 365 days" in about(DemoOptions(1_000, None, 0, scenario="courses"))
+    assert "queries 1 day," in about(DemoOptions(1_000, None, 0, scenario="search"))
 
 
 def test_own_files_have_their_domains(tmp_path: Path) -> None:
