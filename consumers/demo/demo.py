@@ -104,6 +104,10 @@ def _personal(reader: Reader, user: str, domain: str) -> list[ListedItem]:
     return got.items if got.origin == "personal" else []
 
 
+LOOK_PATIENCE = 5.0
+"""Most seconds to wait for the last look."""
+
+
 class _Outcome(NamedTuple):
     """How the stream went, and the comparison without adaptation, if there is one."""
 
@@ -127,12 +131,18 @@ class _Demo:
         shown = Shown(target, did_of(options), lambda user: _personal(reader, user, target))
         self._showcase = Showcase(service.arms, shown)
         service.after_turn = self._look
+        self._learned, self._looked = threading.Event(), threading.Event()
+        """Whether everything is learned, and whether the showcase has looked since."""
         self._outcome: _Outcome | None = None
         self._error: BaseException | None = None
 
     def _look(self) -> None:
-        self._showcase.look()
+        """Look at the learners, on the loop's thread; once all is learned, for certain."""
+        last = self._learned.is_set() and not self._looked.is_set()
+        self._showcase.look(now=last)
         self._report.example = self._showcase.example
+        if last:
+            self._looked.set()
 
     def run(self, said: list[str]) -> tuple[int, dict[str, Any]]:
         """Run the service until the stream is learned, or with `keep` until Ctrl-C. Return (exit code, summary)."""
@@ -163,6 +173,8 @@ class _Demo:
         try:
             view = View(service, self._console, self._showcase)
             went = follow(service, self._feed, view, options.burst())
+            self._learned.set()
+            self._looked.wait(LOOK_PATIENCE)
             self._outcome = _Outcome(went, self._compare())
             if options.keep and not service.stopping:
                 self._console.print()

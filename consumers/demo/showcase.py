@@ -22,6 +22,8 @@ SHOWN, COMPARED = 3, 10
 """Items shown of each list, and the length of the lists that are compared."""
 OWN = ("text_own", "text_nearest", "co_visitation", "co_visitation_30d")
 """Signals that compare an item with items of its own domain."""
+TRIED = 5
+"""Users who are tried one after another until one has a list in the store."""
 ENOUGH = 3
 """Events that a user must have in a source."""
 
@@ -62,19 +64,15 @@ class Showcase:
         at = self._clock()
         if not now and at - self._looked < LOOK_SECONDS:
             return
-        if (
-            now
-            or self._user is None
-            or self._user not in self._arms.full.users
-            or at - self._chosen >= CHOOSE_SECONDS
-        ):
-            self._user, self._chosen = self._most_changed(), at
-        if self._user is not None:
-            self.example = self._example(self._user)
+        users = [self._user] if self._user is not None and self._user in self._arms.full.users else []
+        if now or not users or at - self._chosen >= CHOOSE_SECONDS:
+            users, self._chosen = self._most_changed(), at
+        found = next((one for one in map(self._example, users) if one is not None), None)
+        self._user, self.example = None if found is None else found.user, found
         self._looked = self._clock()
 
-    def _most_changed(self) -> str | None:
-        """Return the user whose lists differ most; among equals the one who is newest to the target."""
+    def _most_changed(self) -> list[str]:
+        """Return the users whose lists differ most, the first most; among equals those who are newest to the target."""
         full = self._arms.full
         counts = {user: full.events_of(user) for user in full.users.ids()[-USERS:]}
         known = [
@@ -86,7 +84,7 @@ class Showcase:
             served = self._arms.serving(lists.user, self._target).arm == "full"
             return served, _difference(lists), -of[self._target], sum(self._of_sources(of).values())
 
-        return max(self._lists(known), key=rank).user if known else None
+        return [lists.user for lists in sorted(self._lists(known), key=rank, reverse=True)[:TRIED]]
 
     def _of_sources(self, counts: Mapping[str, int]) -> dict[str, int]:
         return {name: n for name, n in counts.items() if name != self._target}
