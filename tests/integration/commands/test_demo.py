@@ -75,7 +75,7 @@ def test_a_scenario_has_domains_and_words_of_its_own(tmp_path: Path, broker: Any
     assert (figures["lost"], figures["learned"]) == (0, EVENTS)
     assert (figures["target"], figures["error_metric"]) == ("podcasts", "ndcg_loss")
     assert figures["drift"] is None
-    assert re.search(r"u\d+ opened “.+ in (articles|videos)", said)
+    assert re.search(r"(?s)u\d+ opened “.+ in (articles|videos) \(", said)
     assert "NDCG@10, whole stream" in said
     assert "RMSE" not in said
 

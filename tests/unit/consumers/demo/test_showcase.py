@@ -114,6 +114,21 @@ def test_the_lists_are_made_again_in_time(shown: tuple[Showcase, Clock, list[str
     assert len(asked) == 4
 
 
+def test_a_user_without_a_list_gives_way_to_the_next(arms: ArmComparison) -> None:
+    """What is shown is in the store."""
+    asked: list[str] = []
+
+    def read(user: str) -> list[ListedItem]:
+        asked.append(user)
+        return to_listed_items(arms.recommend([user], "games", 3)[0], 3) if len(asked) > 1 else []
+
+    showcase = Showcase(arms, Shown("games", "rated", read), Clock())
+    showcase.look()
+    assert len(set(asked)) == 2
+    assert showcase.example is not None
+    assert showcase.example.user == asked[1]
+
+
 def test_nothing_is_shown_before_anybody_is_known() -> None:
     """Nor without a list in the store."""
     empty = ArmComparison(
