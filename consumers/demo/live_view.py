@@ -57,21 +57,30 @@ class View:
         now = time.monotonic()
         self._recent.append((now, self._service.pipeline.totals["learned"]))
         if self._live is not None:
-            self._live.update(self._fitting(), refresh=True)
+            self._live.update(self.shown(), refresh=True)
         elif now - self._line_at >= LINE_SECONDS:
             self._line_at = now
             self._console.print(self._head().plain, highlight=False, soft_wrap=True)
 
-    def _fitting(self) -> Group:
-        """Return what is shown, with as much of the story as the terminal has room for."""
-        parts: list[RenderableType] = [self._head(), "", domains_table(self._service.arms)]
-        if self._showcase is not None and (example := self._showcase.example) is not None:
-            parts += ["", in_terminal(example)]
-        room = self._console.height - len(self._console.render_lines(Group(*parts), pad=False)) - 2
+    def shown(self) -> Group:
+        """Return what is shown: as much of the example as the terminal has room for, then of the story."""
+        top: list[RenderableType] = [self._head(), "", domains_table(self._service.arms)]
+        parts = top
+        example = None if self._showcase is None else self._showcase.example
+        for size in (3, 2, 1):
+            if example is None:
+                break
+            parts = [*top, "", in_terminal(example.shortened(size))]
+            if self._lines(Group(*parts)) < self._console.height:
+                break
+        room = self._console.height - self._lines(Group(*parts)) - 2
         story = self._story()
-        while story and len(self._console.render_lines(story_text(story), pad=False)) > room:
+        while story and self._lines(story_text(story)) > room:
             story = story[1:]
         return Group(*parts, "", story_text(story)) if story else Group(*parts)
+
+    def _lines(self, part: RenderableType) -> int:
+        return len(self._console.render_lines(part, pad=False))
 
     def _head(self) -> Text:
         service = self._service
@@ -81,7 +90,7 @@ class View:
         p50, p99 = np.percentile(fresh, [50, 99])
         lag = sum(service.pipeline.reporter.lag.records.values())
         return Text(
-            f"{now - self._begun:.0f} s  {learned:,} events learned  {rate:,.0f}/s  lag {lag:,}  "
+            f"{now - self._begun:.0f} s  {learned:,} learned  {rate:,.0f}/s  lag {lag:,}  "
             f"fresh after {p50:.0f} ms (99 %: {p99:.0f} ms)"
         )
 
@@ -96,9 +105,9 @@ def story_text(lines: list[str]) -> Text:
 
 def domains_table(arms: ArmComparison) -> Table:
     """Return a table with each domain's errors over its latest events; columns without a figure are left out."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left", title_style="dim")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left", title_style="dim")
     table.title = f"predictions of the {LATEST}, with transfer and without"
-    table.add_column("domain")
+    table.add_column("domain", overflow="fold")
     table.add_column("role")
     table.add_column("events", justify="right")
     shown = [

@@ -29,6 +29,12 @@ class Example(NamedTuple):
     without: list[str]
     followed: bool
 
+    def shortened(self, size: int) -> Example:
+        """Return the same with at most so many titles in each list."""
+        return self._replace(
+            had=self.had[:size], suggested=self.suggested[:size], without=self.without[:size]
+        )
+
     def heading(self) -> str:
         """Return what comes before the list with transfer."""
         return f"{self.target} now recommended" if self.followed else f"{self.target} with transfer"
