@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,6 +66,24 @@ GIVEN_CONFIG = click.option(
 )  # fmt: skip
 JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here.")
 RATE = click.FloatRange(0, min_open=True)
+
+
+class _Time(click.ParamType[int]):
+    """A moment of ISO 8601, in UTC unless it says otherwise, as ms since the epoch."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value}: write a time as 2026-11-29T12:00", param, ctx)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+TIME = _Time()
 
 
 _READING = (

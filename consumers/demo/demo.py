@@ -5,292 +5,205 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from rich.console import Console
 
 from consumers.config.loader import build
-from consumers.config.schema import Settings
 from consumers.connections import connect_source, connect_store
-from consumers.datasets.checking import Check
-from consumers.datasets.opening import open_tables
-from consumers.datasets.scan import scan
-from consumers.datasets.understanding import show_understanding
-from consumers.demo.drift_comparison import Kept, compare, show
+from consumers.demo.accounts import account
+from consumers.demo.addresses import Ports, config_file, kept_ports, may_write
+from consumers.demo.drift_comparison import Drifted, Kept, compare, show
 from consumers.demo.embedded_servers import Broker, EmbeddedError, Store
+from consumers.demo.feed.producer import Feed
+from consumers.demo.feed.worlds import Domains, about, did_of, domains_of, world_of
+from consumers.demo.following import Followed, follow
 from consumers.demo.live_view import View
 from consumers.demo.options import DemoOptions
-from consumers.demo.producer import Feed
-from consumers.demo.producer_process import world_of
+from consumers.demo.showcase import Showcase, Shown
+from consumers.demo.summary import (
+    figures,
+    headline,
+    show_account,
+    show_addresses,
+    show_next,
+    show_summary,
+)
 from consumers.errors import Stop
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.topics import create_topics
-from consumers.report.writer import of_service
+from consumers.report.writer import Writer, of_service
 from consumers.service.service import Service
 from consumers.service.telemetry import line
+from consumers.simulator.world_settings import WorldSettings
 from consumers.terminal import log
 from consumers.terminal.compiling import compile_first
 from consumers.terminal.plain_text import joined, plain
-from consumers.terminal.recommendations import show_recommendations
-from models.assessment.prequential import NDCG_LOSS, RMSE
-from serving.client import Reader
-
-SETTLE_SECONDS = 60.0
-"""Seconds without learning, after everything is sent, until missing events count as lost."""
+from serving.client import Reader, Unreachable
+from serving.contract import ListedItem
 
 
 def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int, dict[str, Any]]:
     """Run everything. Return (exit code, summary); the code is 1 if anything was lost. Raises Stop."""
     console = console or log.console()
-    domains = _domains(options, console)
+    if options.keep:
+        may_write(options.config)
+    world = world_of(options)
+    console.print(plain(about(options), "bold"))
+    domains = domains_of(options, world, console)
     compile_first(console)
-    with _servers() as (broker, store), tempfile.TemporaryDirectory(prefix="crosscurrent-demo-") as folder:
-        settings = _settings(broker, store, Path(folder), domains)
+    ports, said = kept_ports(options.ports) if options.keep else (Ports(), [])
+    with (
+        _servers(ports) as (broker, store),
+        tempfile.TemporaryDirectory(prefix="crosscurrent-demo-") as folder,
+    ):
+        config = _config(broker, store, ports, Path(folder), domains)
+        settings = build(config)
         create_topics(client_options(settings.kafka), settings.topic_kinds())
         create_topics(client_options(settings.kafka), [(settings.kafka.dead_letter_topic, "interactions")], 1)
-        feed = Feed(broker.bootstrap, options, list(domains))
-        try:
+        with contextlib.ExitStack() as stack:
+            if options.keep:
+                stack.enter_context(config_file(options.config, config))
+            feed = Feed(broker.bootstrap, options, list(domains), world)
+            stack.callback(feed.stop)
             console.print("broker and store are up; loading the learners …", style="dim")
             service = Service(settings, connect_source(settings), connect_store(settings))
-            service.freshness_ms = []
-            kept = service.arms.prequential = Kept()
             with of_service(options.report, "Crosscurrent demo", service) as report:
                 feed.wait_for_items()
-                addresses = f"Kafka {broker.bootstrap}, Redis {store.url}"
-                summary = _watch(service, feed, console, options, addresses)
-                feed.stop()
-                drifted = None
-                if not options.files:
-                    drifted = compare(kept, settings, world_of(options.events, options.seed), console)
-                    summary |= {"drift": drifted.figures() if drifted is not None else None}
-                report.more = [drifted.chart()] if drifted is not None else []
-        finally:
-            feed.stop()
-        _show(console, store.url, settings, summary, service, options)
-        if drifted is not None:
-            story = [line(events, notice) for events, notice in service.pipeline.reporter.story]
-            show(drifted, story, console)
-        console.print(joined("\nreport as a page: ", (str(report.path), "bold")), soft_wrap=True)
-        return (1 if summary["lost"] else 0), summary
+                shown = _Demo(service, feed, report, options, world, console)
+                return shown.run(said)
 
 
 @contextlib.contextmanager
-def _servers() -> Iterator[tuple[Broker, Store]]:
+def _servers(ports: Ports) -> Iterator[tuple[Broker, Store]]:
     try:
-        with Broker() as broker, Store() as store:
+        with Broker(port=ports.kafka) as broker, Store(port=ports.redis) as store:
             yield broker, store
     except EmbeddedError as error:
         raise Stop(str(error)) from error
 
 
-def _domains(options: DemoOptions, console: Console) -> dict[str, dict[str, Any]]:
-    if not options.files:
-        return {"movies": {"role": "source"}, "books": {"role": "source"}, "games": {"role": "target"}}
-    check = Check(Settings())
-    scans = [scan(table, check) for table in open_tables(options.files, None, options.reading)]
-    show_understanding(scans, check, console)
-    found = [(name, d) for s in scans if s.kind == "interactions" for name, d in s.domains.items()]
-    events = {name: sum(d.clicks + d.ratings for other, d in found if other == name) for name, _ in found}
-    low = min((d.lowest for _, d in found), default=0.0)
-    high = max((d.highest for _, d in found), default=0.0)
-    if not events:
-        raise Stop("--replay: none of these files holds interactions")
-    target = options.target or min(events, key=lambda name: events[name])
-    if target not in events:
-        raise Stop(f"--target {target}: the files hold {', '.join(events)}")
-    limits = [low, high] if low < high else [1.0, 5.0]
+def _config(broker: Broker, store: Store, ports: Ports, folder: Path, domains: Domains) -> dict[str, Any]:
     return {
-        name: {"role": "target" if name == target else "source", "rating_range": limits} for name in events
+        "kafka": {"bootstrap_servers": [broker.bootstrap]},
+        "redis": {"url": store.url},
+        "metrics": {"port": ports.metrics},
+        "checkpoint": {"directory": str(folder)},
+        "domains": domains,
     }
 
 
-def _settings(broker: Broker, store: Store, folder: Path, domains: dict[str, dict[str, Any]]) -> Settings:
-    return build(
-        {
-            "kafka": {"bootstrap_servers": [broker.bootstrap]},
-            "redis": {"url": store.url},
-            "metrics": {"port": 0},
-            "checkpoint": {"directory": str(folder)},
-            "domains": domains,
-        }
-    )
+def _personal(reader: Reader, user: str, domain: str) -> list[ListedItem]:
+    """Return the user's own list in the store; empty without one, and while the store is away."""
+    try:
+        got = reader.recommend(user, domain)
+    except Unreachable:
+        return []
+    return got.items if got.origin == "personal" else []
 
 
-def _watch(
-    service: Service, feed: Feed, console: Console, options: DemoOptions, addresses: str
-) -> dict[str, Any]:
-    """Run the service on this thread, while another one draws and waits for the end of the stream."""
-    outcome: dict[str, Any] = {}
-    view = View(service, console)
+LOOK_PATIENCE = 5.0
+"""Most seconds to wait for the last look."""
 
-    def watch() -> None:
+
+class _Outcome(NamedTuple):
+    """How the stream went, and the comparison without adaptation, if there is one."""
+
+    went: Followed
+    drifted: Drifted | None
+
+
+class _Demo:
+    """A service and what is shown of it. The service runs on the calling thread; another one draws and prints."""
+
+    def __init__(
+        self, service: Service, feed: Feed, report: Writer, options: DemoOptions, world: WorldSettings | None,
+        console: Console,
+    ) -> None:  # fmt: skip
+        self._service, self._feed, self._report = service, feed, report
+        self._options, self._world, self._console = options, world, console
+        service.freshness_ms = []
+        self._kept = service.arms.prequential = Kept()
+        target, redis = headline(service)[0], service.settings.redis
+        reader = Reader(redis.url, redis.prefix)
+        shown = Shown(target, did_of(options), lambda user: _personal(reader, user, target))
+        self._showcase = Showcase(service.arms, shown)
+        service.after_turn = self._look
+        self._learned, self._looked = threading.Event(), threading.Event()
+        """Whether everything is learned, and whether the showcase has looked since."""
+        self._outcome: _Outcome | None = None
+        self._error: BaseException | None = None
+
+    def _look(self) -> None:
+        """Look at the learners, on the loop's thread; once all is learned, for certain."""
+        last = self._learned.is_set() and not self._looked.is_set()
+        self._showcase.look(now=last)
+        self._report.example = self._showcase.example
+        if last:
+            self._looked.set()
+
+    def run(self, said: list[str]) -> tuple[int, dict[str, Any]]:
+        """Run the service until the stream is learned, or with `keep` until Ctrl-C. Return (exit code, summary)."""
+        service, console = self._service, self._console
+        watcher = threading.Thread(target=self._watch, args=[said], name="demo", daemon=True)
+        watcher.start()
+        code = service.run()
+        service.stopping = True  # the watcher must end with the service, for any reason
+        watcher.join(5.0)
+        if self._error is not None:
+            raise self._error
+        if code:
+            raise Stop("the service failed; its message is above", code)
+        if self._outcome is None:
+            raise Stop("stopped before the stream ended", 130)
+        went, drifted = self._outcome
+        counted = account(service.settings, service.pipeline, went.placed)
+        console.print()
+        show_account(counted, None if self._options.keep else went.seconds, console)
+        summary = figures(service, went, counted)
+        if not self._options.keep:
+            self._tell(went, drifted)
+        summary["drift"] = drifted.figures() if drifted is not None else None
+        return (1 if counted.lost else 0), summary
+
+    def _watch(self, said: list[str]) -> None:
+        service, options = self._service, self._options
         try:
-            outcome.update(_follow(service, feed, view, options.burst()))
-            if options.keep:
-                _say_where(service, console, addresses)
+            view = View(service, self._console, self._showcase)
+            went = follow(service, self._feed, view, options.burst())
+            self._learned.set()
+            self._looked.wait(LOOK_PATIENCE)
+            self._outcome = _Outcome(went, self._compare())
+            if options.keep and not service.stopping:
+                self._console.print()
+                show_account(
+                    account(service.settings, service.pipeline, went.placed), went.seconds, self._console
+                )
+                self._tell(*self._outcome)
+                show_addresses(service, options, said, self._showcase.example, self._console)
                 return
-        except (
-            BaseException
-        ) as error:  # also if the reader of the output has gone: that is raised again below
-            outcome["error"] = error
+        except BaseException as error:  # also if the reader of the output has gone: that is raised again
+            self._error = error
         service.stopping = True
 
-    watcher = threading.Thread(target=watch, name="demo", daemon=True)
-    watcher.start()
-    code = service.run()
-    service.stopping = True  # the watcher must end with the service, for any reason
-    watcher.join(5.0)
-    if error := outcome.get("error"):
-        raise error
-    if code:
-        raise Stop("the service failed; its message is above", code)
-    if not outcome:
-        raise Stop("stopped before the stream ended", 130)
-    return _summary(service, outcome)
+    def _compare(self) -> Drifted | None:
+        """Compare with a learner without adaptation, in the default world."""
+        if self._world is None or self._options.scenario is not None:
+            return None
+        drifted = compare(self._kept, self._service.settings, self._world, self._console)
+        self._report.more = [drifted.chart()] if drifted is not None else []
+        return drifted
 
-
-def _say_where(service: Service, console: Console, addresses: str) -> None:
-    assert service.health is not None
-    console.print(
-        f"everything is learned and published; broker, store and service stay up: {addresses}, "
-        f"http://{service.settings.metrics.host}:{service.health.port}/metrics\n"
-        f"  redis-cli -u {service.settings.redis.url} GET cc:popular:{headline(service)[0]}\n"
-        "Ctrl-C stops them and shows the summary",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
-
-
-class Burst(NamedTuple):
-    """State when the first, fast events were learned. fresh: how many of them were published by then."""
-
-    events: int
-    seconds: float
-    fresh: int
-
-
-def _follow(service: Service, feed: Feed, view: View, burst: int) -> dict[str, Any]:
-    """Draw until everything is learned and published. burst: how many events come first, fast."""
-    while service.ready() is not None and not service.stopping:
-        time.sleep(0.05)
-    feed.go()
-    begun, first = time.monotonic(), Burst(0, 0.0, 0)
-    with view:
-        while not feed.finished() and not service.stopping:
-            learned = service.pipeline.totals["learned"]
-            if not first.events and 0 < burst <= learned:
-                first = Burst(learned, time.monotonic() - begun, len(service.freshness_ms or ()))
-            view.refresh()
-            time.sleep(0.1)
-        counts = feed.counts()
-        known, deadline = -1, 0.0
-        while not _settled(service, counts) and not service.stopping:
-            learned = service.pipeline.totals["interactions"]
-            if learned > known:  # a slow machine gets the time it needs
-                known, deadline = learned, time.monotonic() + SETTLE_SECONDS
-            elif time.monotonic() > deadline:
-                break
-            view.refresh()
-            time.sleep(0.1)
-        view.refresh()
-    return {"sent": counts["interactions"], "seconds": time.monotonic() - begun, "burst": first}
-
-
-def _settled(service: Service, counts: dict[str, int]) -> bool:
-    totals = service.pipeline.totals
-    taken = totals["learned"] + totals["duplicates"] + totals["dead_letters"]
-    return taken >= counts["interactions"] and not (
-        service.publisher.backlog() or service.pipeline.queue.backlog()
-    )
-
-
-def _summary(service: Service, outcome: dict[str, Any]) -> dict[str, Any]:
-    totals = service.pipeline.totals
-    burst: Burst = outcome["burst"]
-    fresh = np.array((service.freshness_ms or [])[burst.fresh :] or [0.0])
-    target, metric = headline(service)
-    prequential = service.arms.prequential
-    seconds = outcome["seconds"]
-    taken = totals["learned"] + totals["duplicates"] + totals["dead_letters"]
-    return {
-        "events_in": outcome["sent"],
-        "learned": totals["learned"],
-        "duplicates": totals["duplicates"],
-        "dead_letters": totals["dead_letters"],
-        "lost": outcome["sent"] - taken,
-        "seconds": round(seconds, 2),
-        "events_per_second": round(taken / seconds, 1),
-        "burst_events": burst.events,
-        "burst_events_per_second": round(burst.events / burst.seconds, 1) if burst.events else None,
-        "freshness_p50_ms": round(float(np.percentile(fresh, 50)), 1),
-        "freshness_p99_ms": round(float(np.percentile(fresh, 99)), 1),
-        "target": target,
-        "error_metric": metric,
-        "target_error_with_transfer": prequential.error(target, metric, "full", overall=True),
-        "target_error_without_transfer": prequential.error(target, metric, "target_only", overall=True),
-    }
-
-
-def headline(service: Service) -> tuple[str, str]:
-    """Return the target and the metric that the demo compares: rating error if there are ratings."""
-    target = next(name for name, d in service.settings.domains.items() if d.role != "source")
-    rated = service.arms.prequential.count(target, RMSE, "full")
-    return target, RMSE if rated else NDCG_LOSS
-
-
-def _show(
-    console: Console,
-    url: str,
-    settings: Settings,
-    summary: dict[str, Any],
-    service: Service,
-    options: DemoOptions,
-) -> None:
-    """Print the summary and how to read a recommendation, which is read once here to prove that it works."""
-    without, with_transfer = summary["target_error_without_transfer"], summary["target_error_with_transfer"]
-    console.print(
-        joined(
-            "\n",
-            (f"{summary['events_in']:,}", "bold"),
-            f" events in {summary['seconds']:.0f} s: {summary['learned']:,} learned, "
-            f"{summary['duplicates']:,} duplicates, {summary['dead_letters']:,} dead letters, ",
-            (f"{summary['lost']:,} lost", "bold"),
-        )
-    )
-    if summary["burst_events"]:
-        console.print(
-            f"the first {summary['burst_events']:,} learned at {summary['burst_events_per_second']:,.0f} a second; "
-            "from then on:"
-        )
-    console.print(
-        f"fresh in the store after {summary['freshness_p50_ms']:.0f} ms (median), "
-        f"{summary['freshness_p99_ms']:.0f} ms (99th percentile)"
-    )
-    if without is not None and with_transfer is not None:
-        console.print(
-            joined(
-                f"{summary['error_metric']} in {summary['target']}: ",
-                (f"{with_transfer:.4f}", "bold"),
-                f" with transfer, {without:.4f} without ({100 * (1 - with_transfer / without):+.1f} % better)",
+    def _tell(self, went: Followed, drifted: Drifted | None) -> None:
+        """Print everything that the stream showed."""
+        service, console = self._service, self._console
+        counted = account(service.settings, service.pipeline, went.placed)
+        show_summary(service, figures(service, went, counted), self._showcase.example, console)
+        if drifted is not None:
+            show(
+                drifted, [line(events, notice) for events, notice in service.pipeline.reporter.story], console
             )
-        )
-    target = summary["target"]
-    user = next(
-        (u for u in reversed(list(service.arms.full.users)) if service.arms.full.events_of(u)[target]), None
-    )
-    if user is None:
-        return
-    console.print()
-    show_recommendations(Reader(url, settings.redis.prefix), user, target, 5, console)
-    console.print(plain("\nThis list from a shell", "bold"))
-    console.print(plain(f"  redis-cli -u {url} GET 'cc:rec:{{{user}}}:{target}'"), soft_wrap=True)
-    console.print(plain("and from Python", "bold"))
-    console.print("  from crosscurrent import Reader")
-    console.print(plain(f"  Reader({url!r}).recommend({user!r}, {target!r}, 5)"), soft_wrap=True)
-    if not options.keep:
-        console.print(
-            "(broker and store end with this demo; crosscurrent demo --keep leaves them running)", style="dim"
-        )
+        console.print(joined("\nreport as a page: ", (str(self._report.path), "bold")), soft_wrap=True)
+        show_next(self._options, headline(service)[0], console)

@@ -77,7 +77,7 @@ def compare(kept: Kept, settings: Settings, world: WorldSettings, console: Conso
     if not drifts or still is None:
         return None
     shift = int(np.searchsorted(trace.position, World(world).index_of(drifts[0].at)))
-    adapted = np.array(kept.squares)
+    adapted = np.array(kept.squares[: len(still)])
     if min(len(adapted), len(still)) < shift + WINDOW_EVENTS or shift < WINDOW_EVENTS:
         return None
     before = float(np.sqrt(adapted[max(0, shift - 3 * WINDOW_EVENTS) : shift].mean()))

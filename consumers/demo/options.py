@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 
 from consumers.datasets.options import ReadOptions
+from consumers.demo.addresses import USUAL, Ports
+from consumers.simulator.scenarios.scenario import Name
 
 BURST_SHARE = 0.6
 """Share of the events that comes first, fast."""
@@ -21,12 +23,18 @@ class DemoOptions(msgspec.Struct, frozen=True):
     rate: float | None
     """Events a second. None: most of them at `BURST_RATE`, the others at `STEADY_RATE`."""
     seed: int
+    scenario: Name | None = None
+    """The subject of the simulated world; None for the default one."""
     files: tuple[Path, ...] = ()
     """The user's own files. Without any, a simulated world is used."""
     target: str | None = None
     keep: bool = False
     """Whether broker, store and service stay up until Ctrl-C."""
     report: Path = Path("report")
+    config: Path = Path("demo.toml")
+    """With `keep`: where the config for the other commands is written."""
+    ports: Ports = USUAL
+    """With `keep`: where broker, store and metrics listen, if these ports are free."""
     reading: ReadOptions = ReadOptions()
     """How `files` are read."""
 

@@ -7,12 +7,10 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from consumers.config.schema import Settings
+from consumers.report.figures import BETTER, IN_WORDS, LATEST, LATEST_MEANS, NAMES, WHOLE, figure, gain, value
 from consumers.report.metric_history import MetricHistory, Points, Told
 from consumers.report.svg_chart import COLORS, Chart, ChartLine, ChartMark, number, seconds
 from consumers.service.telemetry import line
-from models.assessment.prequential import NDCG_LOSS, RMSE
-
-METRICS = {RMSE: "rating error (RMSE)", NDCG_LOSS: "ranking loss (1 - NDCG@10)"}
 
 
 class DomainRow(NamedTuple):
@@ -35,7 +33,7 @@ def rows(settings: Settings, recorder: MetricHistory) -> list[DomainRow]:
                 recorder.latest("prequential_error", name, metric, "full"),
                 recorder.latest("prequential_error", name, metric, "target_only"),
             )
-            for metric in METRICS
+            for metric in IN_WORDS
         }
         events, drifts, letters = (
             int(recorder.total(metric, name))
@@ -54,10 +52,12 @@ def headlines(settings: Settings, recorder: MetricHistory) -> list[tuple[str, st
         if row.role == "source":
             continue
         for metric, (full, target_only) in row.errors.items():
-            if full is not None and target_only:
-                text = f"{100 * (1 - full / target_only):+.1f} %"
-                found.append((f"{row.domain}: {METRICS[metric].split(' (')[0]} saved by transfer", text))
-    found += [("readable after (median)", _seconds(fresh[0])), ("readable after (99 %)", _seconds(fresh[1]))]
+            if text := gain(metric, full, target_only):
+                found.append((f"{row.domain}: {NAMES[metric]} better by transfer, {LATEST}", text))
+    found += [
+        (f"readable after ({name}), {WHOLE}", _seconds(value))
+        for name, value in zip(("median", "99 %"), fresh, strict=True)
+    ]
     found.append(("canary (median)", _seconds(canary)))
     found.append(("canaries lost", f"{recorder.total('canary_lost_total'):,.0f}"))
     return found
@@ -65,12 +65,11 @@ def headlines(settings: Settings, recorder: MetricHistory) -> list[tuple[str, st
 
 def charts(settings: Settings, recorder: MetricHistory) -> list[Chart]:
     """Return the charts of error, freshness, throughput and lag; targets come first."""
-    found = []
     targets = sorted(settings.domains, key=lambda name: settings.domains[name].role == "source")
-    for name in targets:
-        for metric, words in METRICS.items():
-            if (chart := _error(name, settings.domains[name].role, metric, words, recorder)) is not None:
-                found.append(chart)
+    errors = [
+        _error(name, settings.domains[name].role, metric, recorder) for name in targets for metric in IN_WORDS
+    ]
+    found = [chart for chart in errors if chart is not None]
     names = list(settings.domains)
     return [*found, _freshness(recorder), _throughput(names, recorder), _lag(names, recorder)]
 
@@ -118,23 +117,26 @@ def _lag(names: list[str], recorder: MetricHistory) -> Chart:
     )  # fmt: skip
 
 
-def _error(domain: str, role: str, metric: str, words: str, recorder: MetricHistory) -> Chart | None:
+def _error(domain: str, role: str, metric: str, recorder: MetricHistory) -> Chart | None:
     def points(arm: str) -> Points:
-        return _after_warm_up(recorder.values("prequential_error", domain, metric, arm))
+        errors = _after_warm_up(recorder.values("prequential_error", domain, metric, arm))
+        return [(at, value(metric, error)) for at, error in errors]
 
     full, target_only = points("full"), points("target_only")
     if not full:
         return None
     target = role != "source"
-    lines = [ChartLine("with transfer" if target else "error", full, 0)]
-    note = "Each event is predicted before it is learned; lower is better."
+    lines = [ChartLine("with transfer" if target else NAMES[metric], full, 0)]
+    note = f"Each event is predicted before it is learned; {BETTER[metric]}. Of the {LATEST}: {LATEST_MEANS}."
     if target:
         followed = points("followed")
         lines.append(ChartLine("without transfer", target_only, 1, dashed=True))
         if followed and followed != full:
             lines.append(ChartLine("what users get", followed, 2))
         note += " Upright lines: drifts seen, and verdicts on what was tried against them."
-    return Chart(f"{domain}: {words}", note, lines, number, seconds, marks(domain, recorder))
+    return Chart(
+        f"{domain}: {IN_WORDS[metric]}, {LATEST}", note, lines, number, seconds, marks(domain, recorder)
+    )
 
 
 def _after_warm_up(points: Points) -> Points:
@@ -180,11 +182,11 @@ def in_words(settings: Settings, recorder: MetricHistory) -> list[str]:
     for row in rows(settings, recorder):
         said = [f"{row.domain} ({row.role}): {row.events:,} events learned."]
         for metric, (full, target_only) in row.errors.items():
-            if row.role != "source" and full is not None and target_only:
-                better = "less" if full <= target_only else "more"
+            if row.role != "source" and (better := gain(metric, full, target_only)):
                 said.append(
-                    f"Its {METRICS[metric]} is {full:.3f} with transfer and {target_only:.3f} without: "
-                    f"{100 * abs(1 - full / target_only):.1f} % {better}."
+                    f"Over the {LATEST}, its {NAMES[metric]} is {figure(metric, full)} with transfer and "
+                    f"{figure(metric, target_only)} without: {better.lstrip('+-')} "
+                    f"{'better' if better[0] == '+' else 'worse'}."
                 )
         said.append(_drifts(row, recorder))
         found.append(" ".join(said))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import NamedTuple
 
 from consumers.config.schema import Settings
-from consumers.report.charts import METRICS, charts, headlines, in_words, rows, story
+from consumers.report.charts import charts, headlines, in_words, rows, story
+from consumers.report.example import Example, section
+from consumers.report.figures import LATEST, LATEST_MEANS, NAMES, figure, gain
 from consumers.report.metric_history import MetricHistory
 from consumers.report.svg_chart import Chart, draw
 
@@ -22,7 +25,7 @@ body{margin:0;background:var(--back);color:var(--text);font:15px/1.5 system-ui,s
 main{max-width:1360px;margin:0 auto;padding:24px 20px 48px}
 h1{font-size:24px;margin:0}h2{font-size:18px;margin:32px 0 12px}
 .soft,.note,.none{color:var(--soft)}
-.heads{display:grid;grid-template-columns:repeat(auto-fit,minmax(170px,1fr));gap:12px;margin:20px 0}
+.heads{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:12px;margin:20px 0}
 .heads div,figure,.card{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:12px 16px}
 .heads b{display:block;font-size:24px;line-height:1.3}.heads span{color:var(--soft);font-size:13px}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:16px}
@@ -50,50 +53,72 @@ th{font-weight:600;color:var(--soft);font-size:13px}th:first-child,td:first-chil
 .story td:nth-child(-n+2){white-space:nowrap}
 .tag{font-weight:600}.tag.drift{color:var(--drift)}.tag.promoted{color:var(--promoted)}
 .tag.dropped{color:var(--soft)}.tag.undecided{color:var(--undecided)}.tag.trial{color:var(--trial)}
-ul{margin:0;padding-left:20px}
+ul{margin:0;padding-left:20px}.past{margin:0 0 12px}
+.lists{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:8px 32px}
+.lists h3{font-size:15px;margin:0 0 4px;color:var(--c2)}.lists .other h3{color:var(--c1)}
+.lists ol{margin:0;padding-left:20px}.lists li{margin:4px 0}.lists span{display:block;color:var(--soft);font-size:13px}
+.lists .other b{font-weight:400}
+@media (max-width:600px){svg{overflow:visible}.tick{font-size:18px}.line{stroke-width:3}main{padding:16px 12px 32px}}
 """
 
 STORY_LINES = 200
 
 
+class Extra(NamedTuple):
+    """What a page shows beside the metrics: charts before the usual ones, and one user's lists."""
+
+    charts: Sequence[Chart] = ()
+    example: Example | None = None
+
+
+NOTHING = Extra()
+
+
 def page(
-    title: str, when: str, settings: Settings, recorder: MetricHistory, more: Sequence[Chart] = ()
-) -> str:
-    """Return the whole page. `when`: a line below the title; `more`: charts after the usual ones."""
+    title: str, when: str, settings: Settings, recorder: MetricHistory, extra: Extra = NOTHING,
+    again: int | None = None,
+) -> str:  # fmt: skip
+    """Return the whole page. when: a line below the title. again: seconds after which a browser loads it again."""
     heads = "".join(
         f"<div><b>{escape(value)}</b><span>{escape(what)}</span></div>"
         for what, value in headlines(settings, recorder)
     )
     words = "".join(f"<li>{escape(sentence)}</li>" for sentence in in_words(settings, recorder))
-    drawn = "".join(draw(chart) for chart in (*more, *charts(settings, recorder)))
+    drawn = "".join(draw(chart) for chart in (*extra.charts, *charts(settings, recorder)))
+    refresh = "" if again is None else f'<meta http-equiv="refresh" content="{again}">'
+    example = "" if extra.example is None else section(extra.example)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<link rel="icon" href="data:,">'
+        f'<link rel="icon" href="data:,">{refresh}'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>"
         f'<h1>{escape(title)}</h1><div class="soft">{escape(when)}</div><div class="heads">{heads}</div>'
-        f'<h2>In words</h2><div class="card"><ul>{words}</ul></div>'
+        f'{example}<h2>In words</h2><div class="card"><ul>{words}</ul></div>'
         f'<h2>Over time</h2><div class="charts">{drawn}</div>'
-        f'<h2>Figures</h2><div class="card scroll">{_table(settings, recorder)}</div>'
+        f'<h2>Figures</h2><p class="soft">Of the {LATEST}: {escape(LATEST_MEANS)}.</p>'
+        f'<div class="card scroll">{_table(settings, recorder)}</div>'
         f'<h2>Drifts, what was tried, and the verdicts</h2><div class="card scroll">{_story(recorder)}</div>'
         "</main></body></html>\n"
     )
 
 
 def _table(settings: Settings, recorder: MetricHistory) -> str:
-    shown = [metric for metric in METRICS if any(row.errors[metric][0] for row in rows(settings, recorder))]
+    shown = [metric for metric in NAMES if any(row.errors[metric][0] for row in rows(settings, recorder))]
     heads = ["domain", "role", "events"]
     for metric in shown:
-        heads += [METRICS[metric], "without transfer", "saved"]
+        heads += [NAMES[metric], "without transfer", "better by"]
     heads += ["drifts", "dead letters"]
     lines = []
     for row in rows(settings, recorder):
         cells = [row.domain, row.role, f"{row.events:,}"]
         for metric in shown:
             full, target_only = row.errors[metric]
-            both = full is not None and bool(target_only) and row.role != "source"
-            cells += [_error_text(full), _error_text(target_only) if both else "–"]
-            cells.append(f"{100 * (1 - (full or 0) / (target_only or 1)):+.1f} %" if both else "–")
+            better = gain(metric, full, target_only) if row.role != "source" else ""
+            cells += [
+                figure(metric, full) or "–",
+                figure(metric, target_only) if better else "–",
+                better or "–",
+            ]
         cells += [f"{row.drifts:,}", f"{row.dead_letters:,}"]
         lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     head = "".join(f"<th>{escape(text)}</th>" for text in heads)
@@ -114,7 +139,3 @@ def _story(recorder: MetricHistory) -> str:
         else ""
     )
     return f'{left}<table class="story"><tbody>{lines}</tbody></table>'
-
-
-def _error_text(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

@@ -67,9 +67,13 @@ def draw(chart: Chart) -> str:
         f'<span><i class="c{line.color}{" dash" if line.dashed else ""}"></i>{escape(line.name)}</span>'
         for line in lines
     )
-    kinds = dict.fromkeys(mark.kind for mark in chart.marks)
+    scale = _scale(chart, lines)
+    marks = [mark for mark in chart.marks if scale is not None and scale.x_low <= mark.x <= scale.x_high]
+    kinds = dict.fromkeys(mark.kind for mark in marks)
     legend += "".join(f'<span><i class="mark {kind}"></i>{kind}</span>' for kind in kinds)
-    body = _picture(chart, lines) if lines else '<p class="none">nothing to show yet</p>'
+    body = (
+        '<p class="none">nothing to show yet</p>' if scale is None else _picture(chart, lines, marks, scale)
+    )
     return (
         f"<figure><figcaption>{escape(chart.title)}</figcaption>"
         f'<div class="legend">{legend}</div>{body}<p class="note">{escape(chart.note)}</p></figure>'
@@ -117,16 +121,12 @@ def _scale(chart: Chart, lines: list[ChartLine]) -> _Scale | None:
     return _Scale(x_low, max(x_high, x_low + 1e-9), low, y_high + spare, chart.log)
 
 
-def _picture(chart: Chart, lines: list[ChartLine]) -> str:
-    scale = _scale(chart, lines)
-    if scale is None:
-        return '<p class="none">nothing to show yet</p>'
+def _picture(chart: Chart, lines: list[ChartLine], marks: list[ChartMark], scale: _Scale) -> str:
     parts = [*_axes(chart, scale)]
     parts += [
         f'<line class="mark {mark.kind}" x1="{scale.x(mark.x):.1f}" x2="{scale.x(mark.x):.1f}" y1="{MARGIN}" '
         f'y2="{HEIGHT - BOTTOM}"><title>{escape(mark.text)}</title></line>'
-        for mark in chart.marks
-        if scale.x_low <= mark.x <= scale.x_high
+        for mark in marks
     ]
     for line in lines:
         parts += _pieces(line, scale)

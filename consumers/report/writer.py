@@ -14,8 +14,9 @@ import structlog
 from consumers.config.schema import Settings
 from consumers.errors import Stop
 from consumers.report.charts import elapsed
+from consumers.report.example import Example
 from consumers.report.metric_history import MetricHistory
-from consumers.report.page import page
+from consumers.report.page import Extra, page
 from consumers.report.svg_chart import Chart
 from consumers.service.service import Service
 from serving.worker import Worker
@@ -42,6 +43,8 @@ class Writer:
         self.path = folder / "index.html"
         self.more: Sequence[Chart] = ()
         """Charts that come first from the next writing on."""
+        self.example: Example | None = None
+        """One user's lists, shown from the next writing on."""
         self._title = title
         self._settings = settings
         self._recorder = recorder
@@ -65,12 +68,16 @@ class Writer:
         self._thread.join()
         self._try(last=True)
 
-    def write(self) -> None:
-        """Replace the whole file, so that a reader never sees half of it. Raises OSError."""
+    def write(self, last: bool = False) -> None:
+        """Replace the whole file, so that a reader never sees half of it. Raises OSError.
+
+        last: nothing comes after it, so a browser need not load the page again.
+        """
         samples = self._recorder.samples
         lasted = elapsed(samples[-1].seconds if samples else 0.0)
         when = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}, {lasted} after the start"
-        text = page(self._title, when, self._settings, self._recorder, self.more)
+        extra, again = Extra(self.more, self.example), None if last else round(self._every)
+        text = page(self._title, when, self._settings, self._recorder, extra, again)
         beside = self.path.with_suffix(".new")
         beside.write_text(text, encoding="utf-8")
         beside.replace(self.path)
@@ -88,7 +95,7 @@ class Writer:
         try:
             if last:
                 self._recorder.tick(now=True)
-            self.write()
+            self.write(last)
         except OSError as error:
             log.warning("report not written", path=str(self.path), error=error.strerror)
         except Exception as error:  # a page about the service must not end it

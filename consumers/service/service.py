@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -82,6 +83,8 @@ class Service:
         self._freshness = {name: self.metrics.freshness_seconds.labels(name) for name in settings.domains}
         self.freshness_ms: list[float] | None = None
         """If a list, it gets every observation: the demo's percentiles need them."""
+        self.after_turn: Callable[[], object] = lambda: None
+        """Called on the loop's thread after each turn. The demo looks at the learners there."""
         self.health: HealthServer | None = None
 
     def _publisher(self, store: Store, started_ts: int) -> Publisher:
@@ -153,6 +156,7 @@ class Service:
             while not self.stopping:
                 self._turned = time.monotonic()
                 self.pipeline.step(self._between_batches)
+                self.after_turn()
                 self._check_threads()
             code = self.shutdown()
             self._check_threads()

@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 
 from consumers.datasets.record import Sent
+from consumers.simulator.scenarios.registry import SCENARIOS
+from consumers.simulator.scenarios.scenario import Scenario
 from consumers.simulator.vocabulary import title_and_text, topic_name
 from consumers.simulator.world import Ints, World
-from consumers.simulator.world_settings import WorldSettings
-
-DAY_MS = 86_400_000
+from consumers.simulator.world_settings import STORIES, WorldSettings
 
 
 def user_id(person: int) -> str:
@@ -24,6 +24,19 @@ def user_id(person: int) -> str:
 
 def item_id(domain: str, row: int) -> str:
     return f"{domain}-{row:05d}"
+
+
+def _words_of(settings: WorldSettings) -> Scenario | None:
+    """Return the scenario that gives the words; None for those of the default world. Raises ValueError."""
+    if settings.words == STORIES:
+        return None
+    if (found := SCENARIOS.get(settings.words)) is None:
+        raise ValueError(f"words {settings.words!r}: choose from {', '.join((STORIES, *SCENARIOS))}")
+    if without := [spec.name for spec in settings.domains if spec.name not in found.words.titles]:
+        raise ValueError(f"words {found.name!r} have no titles for {', '.join(without)}")
+    if 2 * settings.dim > len(found.words.themes):
+        raise ValueError(f"dim must be at most {len(found.words.themes) // 2} with the words {found.name!r}")
+    return found
 
 
 class Simulator:
@@ -35,6 +48,7 @@ class Simulator:
 
     def __init__(self, settings: WorldSettings) -> None:
         self.settings = settings
+        self._scenario = _words_of(settings)
         self.world = World(settings)
 
     def records(self) -> Iterator[Sent]:
@@ -42,24 +56,51 @@ class Simulator:
         yield from self.events()
 
     def items(self) -> Iterator[Sent]:
+        """Yield the items that are there from the beginning."""
+        for number in range(len(self.world.domains)):
+            born = self.world.domains[number].born
+            for row, record in enumerate(self._items(number)):
+                if born is None or born[row] <= 0:
+                    yield record
+
+    def _items(self, number: int) -> Iterator[Sent]:
+        """Yield all items of a domain, by row."""
+        domain = self.world.domains[number]
+        rng, name = np.random.default_rng([self.settings.seed, 2, number]), domain.spec.name
+        topics = domain.topics.tolist()
+        if self._scenario is not None:
+            words = self._scenario.words.titled(name, topics, rng)
+        else:
+            words = (title_and_text(pair, rng) for pair in topics)
+        for row, (title, text) in enumerate(words):
+            key = item_id(name, row)
+            fields: dict[str, Any] = {"item_id": key, "title": title, "text": text}
+            if self._scenario is None:
+                fields["tags"] = [topic_name(topic) for topic in topics[row]]
+            value = msgspec.json.encode(fields)
+            yield Sent("items", name, key.encode(), value)
+
+    def _later_items(self) -> list[tuple[float, Sent]]:
+        """Return the items that appear during the stream with the event index of each, the last first."""
+        found = []
         for number, domain in enumerate(self.world.domains):
-            rng = np.random.default_rng([self.settings.seed, 2, number])
-            for row, topics in enumerate(domain.topics.tolist()):
-                title, text = title_and_text(topics, rng)
-                key = item_id(domain.spec.name, row)
-                tags = [topic_name(topic) for topic in topics]
-                value = msgspec.json.encode({"item_id": key, "title": title, "text": text, "tags": tags})
-                yield Sent("items", domain.spec.name, key.encode(), value)
+            if domain.born is not None:
+                pairs = zip(domain.born.tolist(), self._items(number), strict=True)
+                found += [(born, record) for born, record in pairs if born > 0]
+        return sorted(found, key=lambda pair: -pair[0])
 
     def events(self) -> Iterator[Sent]:
-        """Yield all interactions, in order of their timestamps."""
+        """Yield all interactions, in order of their timestamps. An item that appears comes before its events."""
         domains = self.world.domains
         names = [d.spec.name for d in domains]
         users = [[user_id(p) for p in d.people.tolist()] for d in domains]
-        start, spacing = self.settings.start_ms, DAY_MS / self.settings.events_per_day
+        start, spacing = self.settings.start_ms, self.settings.spacing_ms
+        later = self._later_items()
         index, prefix = 0, f"e{self.settings.seed}-"  # events of two seeds have different ids
         for draw in self.world.draws():
             for d, u, i, rating in zip(*(column.tolist() for column in draw), strict=True):
+                while later and later[-1][0] <= index:
+                    yield later.pop()[1]
                 domain, user = names[d], users[d][u]
                 at = int(time.time() * 1000) if start is None else start + int(index * spacing)
                 # Writing JSON by hand is several times faster; the ids above need no escaping.

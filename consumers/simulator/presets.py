@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,16 @@ from typing import Any
 import msgspec
 
 from consumers.errors import Stop
+from consumers.simulator.scenarios.registry import SCENARIOS
 from consumers.simulator.world_settings import DomainSpec, Drift, Poison, WorldSettings
 
 
 class WorldOptions(msgspec.Struct, frozen=True):
-    """A TOML file with a world (None: the default world), and what is changed in it."""
+    """A TOML file with a world (None: that of the scenario), and what is changed in it.
+
+    scenario: None for the default world. end_ms: the time of the last event; None: now, or as `start_ms` of the file
+    says.
+    """
 
     world: Path | None = None
     events: int | None = None
@@ -21,19 +27,30 @@ class WorldOptions(msgspec.Struct, frozen=True):
     overlap: float | None = None
     drifts: tuple[str, ...] = ()
     poisons: tuple[str, ...] = ()
+    scenario: str | None = None
+    end_ms: int | None = None
 
 
 def world_settings(options: WorldOptions) -> WorldSettings:
     """Return the settings of the world that `options` name, with event ids. Raises Stop."""
-    chosen = three_domains() if options.world is None else _of_file(options.world)
+    dated = False
+    if options.world is not None:
+        chosen, dated = _of_file(options.world)
+    else:
+        chosen = three_domains() if options.scenario is None else scenario_world(options.scenario)
     if options.drifts:
         drifts = tuple(_drift(text) for text in options.drifts if text != "none")
         chosen = msgspec.structs.replace(chosen, drift=drifts)
     if options.poisons:
         chosen = msgspec.structs.replace(chosen, poison=tuple(map(_poison, options.poisons)))
-    numbers = {"events": options.events, "seed": options.seed, "overlap": options.overlap}
+    numbers: dict[str, Any] = {"events": options.events, "seed": options.seed, "overlap": options.overlap}
     given = {name: value for name, value in numbers.items() if value is not None}
-    return msgspec.structs.replace(chosen, event_ids=True, **given)
+    if options.scenario is not None and options.events:  # as many days, whatever the number of events
+        given["events_per_day"] = options.events / SCENARIOS[options.scenario].days
+    chosen = msgspec.structs.replace(chosen, event_ids=True, **given)
+    if dated and options.end_ms is None:
+        return chosen
+    return chosen.ending_at(int(time.time() * 1000) if options.end_ms is None else options.end_ms)
 
 
 def three_domains(events: int = 20_000, seed: int = 0, overlap: float = 0.8) -> WorldSettings:
@@ -51,9 +68,24 @@ def three_domains(events: int = 20_000, seed: int = 0, overlap: float = 0.8) -> 
     )
 
 
-def _of_file(world: Path) -> WorldSettings:
+def scenario_world(name: str, events: int = 20_000, seed: int = 0) -> WorldSettings:
+    """Return the world of a scenario: its domains and words, for as many days as it lasts. Interest fades in it."""
+    scenario = SCENARIOS[name]
+    return WorldSettings(
+        domains=scenario.domains(),
+        events=events,
+        seed=seed,
+        dim=len(scenario.words.themes) // 2,
+        events_per_day=events / scenario.days,
+        words=scenario.name,
+    )
+
+
+def _of_file(world: Path) -> tuple[WorldSettings, bool]:
+    """Return the world of the file, and whether the file says when it begins. Raises Stop."""
     try:
-        return msgspec.convert(tomllib.loads(world.read_text(encoding="utf-8")), WorldSettings)
+        raw = tomllib.loads(world.read_text(encoding="utf-8"))
+        return msgspec.convert(raw, WorldSettings), "start_ms" in raw
     except OSError as error:
         raise Stop(f"--world {world}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from string import Formatter
+
+import msgspec
 import numpy as np
 
 # Two opposite topics an axis, in the order of `World`'s axes: adjectives | places and things | people.
@@ -46,6 +50,8 @@ _TITLES = [
     "A {n1} for the {a1} {w2}",
     "{a2} {n1}, {a1} {w1}",
 ]
+DRAWS = 20
+"""Most titles drawn for one item until one is new."""
 
 
 def topic_name(topic: int) -> str:
@@ -61,3 +67,48 @@ def title_and_text(topics: list[int], rng: np.random.Generator) -> tuple[str, st
     )
     title = _TITLES[rng.integers(len(_TITLES))].format(a1=a1, n1=n1, w1=w1, a2=a2, n2=n2, w2=w2)
     return title, f"{title}. Themes: {t1}, {t2}."
+
+
+class Theme(msgspec.Struct, frozen=True):
+    """What items are about. words: by slot, phrases separated by " | "."""
+
+    name: str
+    words: dict[str, str]
+
+
+class Vocabulary(msgspec.Struct, frozen=True):
+    """The words of a scenario: themes, two opposite ones an axis, and how each domain makes titles of two of them.
+
+    titles: templates by domain. `{thing1}` is a phrase of the slot `thing` of the first theme, `{thing2}` of the
+    second; a name without number is a slot of `common`.
+    """
+
+    themes: tuple[Theme, ...]
+    titles: dict[str, tuple[str, ...]]
+    common: dict[str, str] = {}
+
+    def titled(
+        self, domain: str, topics: list[list[int]], rng: np.random.Generator
+    ) -> Iterator[tuple[str, str]]:
+        """Yield title and text of items of two themes each. No two titles are equal while there are enough words."""
+        used: set[str] = set()
+        for pair in topics:
+            themes = [self.themes[t] for t in pair]
+            for _ in range(DRAWS):
+                title = self._title(domain, themes, rng)
+                if title not in used:
+                    break
+            used.add(title)
+            yield title, f"{title}. Themes: {themes[0].name}, {themes[1].name}."
+
+    def _title(self, domain: str, themes: list[Theme], rng: np.random.Generator) -> str:
+        templates = self.titles[domain]
+        template = templates[rng.integers(len(templates))]
+        chosen = {}
+        for slot in sorted({name for _, name, _, _ in Formatter().parse(template) if name}):
+            number = slot[-1]
+            held = themes[int(number) - 1].words[slot[:-1]] if number.isdigit() else self.common[slot]
+            phrases = held.split(" | ")
+            chosen[slot] = phrases[rng.integers(len(phrases))]
+        title = template.format(**chosen)
+        return title[0].upper() + title[1:]

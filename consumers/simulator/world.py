@@ -61,6 +61,28 @@ class _Domain:
         # Popularity is fixed by rank; which item holds a rank changes with each drift.
         self.popular: Floats = np.cumsum(_zipf(n, world.zipf))
         self.ranks: list[Ints] = [rng.permutation(n) for _ in range(1 + shuffles)]
+        self.half_life = (spec.half_life_days or 0.0) * world.events_per_day
+        """Events of all domains in the time in which interest in an item halves; 0 for never."""
+        self.born = self._births(world) if self.half_life else None
+        """(items,): the event index at which each item appears, below 0 for those that were there. None: all were."""
+
+    def _births(self, world: WorldSettings) -> Floats:
+        """Spread the items evenly over the stream and the two half-lives before it."""
+        rng = np.random.default_rng([world.seed, 4, len(self.people), self.spec.items])
+        return np.asarray(
+            rng.permutation(np.linspace(-2 * self.half_life, 0.98 * world.events, self.spec.items))
+        )
+
+    def interest(self, index: int) -> Floats:
+        """Return the weight with which each item is offered at event `index`, (items,): `zipf · 2^(-age / half-life)`.
+
+        Only for a domain in which interest fades. An item has the weight 0 before it appears.
+        """
+        assert self.born is not None
+        age = index - self.born
+        weight = np.empty(len(age))
+        weight[self.ranks[0]] = np.diff(self.popular, prepend=0.0)
+        return np.where(age >= 0, weight * 0.5 ** (np.maximum(age, 0.0) / self.half_life), 0.0)
 
 
 class _Seen:
@@ -206,8 +228,13 @@ class World:
     ) -> tuple[Ints, Ints, Floats]:
         spec, name, n = domain.spec, domain.spec.name, len(index)
         user = _pick(rng, domain.active, (n,))
-        rank = _pick(rng, domain.popular, (n, CANDIDATES))
-        offered = domain.ranks[0][rank]
+        rank = np.zeros((n, CANDIDATES), np.int64)
+        if domain.born is None:
+            rank = _pick(rng, domain.popular, (n, CANDIDATES))
+            offered = domain.ranks[0][rank]
+        else:
+            shape = (CANDIDATES,)
+            offered = np.array([_pick(rng, np.cumsum(domain.interest(at)), shape) for at in index.tolist()])
         for drift, ranks in zip(self.drifts(name), domain.ranks[1:], strict=True):
             changed = rng.random(rank.shape) < self.strength(drift, index)[:, None]
             offered = np.where(changed & drift.reshuffle, ranks[rank], offered)

@@ -7,6 +7,9 @@ from typing import Literal
 
 import msgspec
 
+DAY_MS = 86_400_000
+STORIES = "stories"
+
 
 class DomainSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One domain: its size, its rating scale and its share of the events."""
@@ -24,6 +27,9 @@ class DomainSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rating_range: tuple[float, float] = (1.0, 5.0)
     step: float | None = 0.5
     """Ratings are rounded to multiples of this; None leaves them as they are."""
+    half_life_days: float | None = None
+    """Days after which interest in a new item has halved. Items then appear all along the stream. None: never, and all
+    items are there from the beginning."""
 
 
 class Drift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +94,17 @@ class WorldSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Events (of all domains) in a simulated day."""
     event_ids: bool = False
     """Whether events carry an `event_id`."""
+    words: str = STORIES
+    """The scenario whose words make the titles; `stories` for those of the default world."""
+
+    def ending_at(self, end_ms: int) -> WorldSettings:
+        """Return the same world with its last event at this time, ms."""
+        return msgspec.structs.replace(self, start_ms=end_ms - int((self.events - 1) * self.spacing_ms))
+
+    @property
+    def spacing_ms(self) -> float:
+        """Milliseconds between two events."""
+        return DAY_MS / self.events_per_day
 
 
 def validate(settings: WorldSettings) -> None:
@@ -105,7 +122,17 @@ def validate(settings: WorldSettings) -> None:
         if name not in names:
             raise ValueError(f"no domain {name!r} to change; there are {', '.join(names)}")
     for spec in settings.domains:
-        if not re.fullmatch(r"[a-z0-9_-]+", spec.name):
-            raise ValueError(f"a domain name is made of a-z, 0-9, _ and - only, not {spec.name!r}")
-        if spec.users < 1 or spec.items < 1 or spec.share <= 0:
-            raise ValueError(f"domain {spec.name!r} needs users, items and a share above 0")
+        _validate_domain(spec, settings)
+
+
+def _validate_domain(spec: DomainSpec, settings: WorldSettings) -> None:
+    if not re.fullmatch(r"[a-z0-9_-]+", spec.name):
+        raise ValueError(f"a domain name is made of a-z, 0-9, _ and - only, not {spec.name!r}")
+    if spec.half_life_days is not None and spec.half_life_days <= 0:
+        raise ValueError(f"half_life_days of domain {spec.name!r} must be above 0")
+    if spec.half_life_days and any(d.domain == spec.name and d.reshuffle for d in settings.drift):
+        raise ValueError(
+            f"in domain {spec.name!r} interest fades: its drift cannot reshuffle what is popular"
+        )
+    if spec.users < 1 or spec.items < 1 or spec.share <= 0:
+        raise ValueError(f"domain {spec.name!r} needs users, items and a share above 0")

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from consumers.terminal import log
 from consumers.terminal.plain_text import joined, plain
+from consumers.terminal.reasons import speaking_for
 from serving.client import Reader
 
 REASONS = 3
@@ -41,9 +42,12 @@ def show_recommendations(
 
 
 def _table(items: list[Any], titles: dict[str, str]) -> Table:
-    table = Table("#", "item", "title", "score", "why (largest contributions)", box=None, pad_edge=False)
+    table = Table("#", "item", "title", "score", "why", box=None, pad_edge=False)
     for place, item in enumerate(items, 1):
-        why = sorted((item.why or {}).items(), key=lambda part: -abs(part[1]))[:REASONS]
+        parts = item.why or {}
+        names = speaking_for(parts)
+        names += sorted(parts.keys() - names, key=lambda name: parts[name])
+        why = [(name, parts[name]) for name in names[:REASONS]]
         table.add_row(
             str(place),
             plain(item.id),

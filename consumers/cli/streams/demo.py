@@ -8,6 +8,7 @@ import click
 
 from consumers.cli.options import JSON, RATE, gathered, table_options, write_json
 from consumers.demo.options import DemoOptions
+from consumers.simulator.scenarios.scenario import NAMES
 from consumers.terminal import log
 
 
@@ -28,6 +29,11 @@ from consumers.terminal import log
     help="A file with your own interactions or items instead of simulated ones; once for each file.",
 )  # fmt: skip
 @click.option(
+    "--scenario", type=click.Choice(NAMES),
+    help="A simulated world with a subject: news fades in hours, search in a day or two, posts of social in a day, "
+    "the shop in weeks, courses in months.",
+)  # fmt: skip
+@click.option(
     "--target", help="With --replay: the domain to transfer into (default: the one with fewest events)."
 )
 @table_options
@@ -35,7 +41,15 @@ from consumers.terminal import log
     "--report", default="report", show_default=True, type=click.Path(path_type=Path),
     help="Folder for index.html: figures and plots.",
 )  # fmt: skip
-@click.option("--keep", is_flag=True, help="Leave broker, store and service running until Ctrl-C.")
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Leave broker, store and service running until Ctrl-C, on the ports 9092, 6379 and 9464 if they are free.",
+)
+@click.option(
+    "--config", default="demo.toml", show_default=True, type=click.Path(path_type=Path),
+    help="With --keep: where the config for the other commands is written. It is removed at the end.",
+)  # fmt: skip
 @JSON
 @gathered(DemoOptions)
 def demo(options: DemoOptions, json_file: Path | None) -> int:
@@ -43,14 +57,18 @@ def demo(options: DemoOptions, json_file: Path | None) -> int:
 
     It starts its own broker and store, in memory. There are two source domains, and a target that drifts. Most events
     come at thousands a second, to show how fast they are learned; then the stream slows down, to show how soon each is
-    readable.
+    readable. --replay streams your own files instead: crosscurrent demo --replay own.csv.
 
     \b
     Examples:
       crosscurrent demo
+      crosscurrent demo --scenario news
       crosscurrent demo --keep
+      crosscurrent demo --replay own.csv
       crosscurrent demo --replay ratings.csv.gz --replay items.csv.gz --target comedy --rate 500
     """
+    if options.files and options.scenario is not None:
+        raise click.UsageError("give either --replay FILE or --scenario NAME")
     log.configure(quiet=True)  # the live view shows the same
     from consumers.demo.demo import run_demo  # noqa: PLC0415  (loads torch)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from consumers.cli.options import GIVEN_CONFIG, JSON, RATE, default_config, gathered, write_json
+from consumers.cli.options import GIVEN_CONFIG, JSON, RATE, TIME, default_config, gathered, write_json
 from consumers.config.loader import load
 from consumers.simulator.presets import WorldOptions, world_settings
+from consumers.simulator.scenarios.scenario import NAMES
 
 
 class Destination(msgspec.Struct, frozen=True):
@@ -33,8 +34,20 @@ class Destination(msgspec.Struct, frozen=True):
     type=click.Path(path_type=Path),
     help="TOML file with a world of your own (deploy/docs/files.md has one); other options override it.",
 )
+@click.option(
+    "--scenario", type=click.Choice(NAMES), help="A world with a subject instead of the default one."
+)
+@click.option(
+    "--end",
+    "end_ms",
+    type=TIME,
+    show_default="now",
+    help="Time of the last event, such as 2026-11-29T12:00 (UTC).",
+)
 @click.option("--events", type=click.IntRange(1), show_default="20000", help="Number of interactions.")
-@click.option("--seed", type=int, show_default="0", help="Equal seeds give equal worlds and events.")
+@click.option(
+    "--seed", type=int, show_default="0", help="Equal seeds give equal worlds, with --end equal events."
+)
 @click.option(
     "--overlap",
     type=click.FloatRange(0, 1),
@@ -62,11 +75,12 @@ def simulate(chosen: WorldOptions, to: Destination, json_file: Path | None) -> i
     """Simulate several domains with a known truth, and write their events to Kafka or into files.
 
     Users have one taste in all domains, each domain has its own bias, and titles have a meaning. The default world has
-    movies and books as sources and games as a young target, with a sudden drift in games halfway.
+    movies and books as sources and games as a young target, with a sudden drift in games halfway. The stream ends now.
 
     \b
     Examples:
       crosscurrent simulate --out world --events 50000
+      crosscurrent simulate --out news --scenario news --end 2026-11-29T12:00
       crosscurrent simulate --config crosscurrent.toml --create-topics --rate 500 --truth truth.json
       crosscurrent simulate --out world --drift games:gradual:0.4:0.8 --poison movies:0.5
     """
@@ -75,6 +89,8 @@ def simulate(chosen: WorldOptions, to: Destination, json_file: Path | None) -> i
     config = to.config or (default_config() if to.out is None else None)
     if (config is None) == (to.out is None):
         raise click.UsageError("give either --out DIR or --config FILE")
+    if chosen.world is not None and chosen.scenario is not None:
+        raise click.UsageError("give either --world FILE or --scenario NAME")
     world = world_settings(chosen)
     if to.out is not None:
         figures = into_files(world, to.out)

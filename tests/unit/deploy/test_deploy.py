@@ -21,6 +21,8 @@ import pytest
 import yaml
 
 from consumers.config.loader import load
+from consumers.config.schema import Settings
+from consumers.demo.addresses import USUAL
 from consumers.simulator.presets import WorldOptions, world_settings
 from deploy.kubernetes import FILES
 from tests.support.paths import ROOT
@@ -105,10 +107,23 @@ def test_compose_names_what_is_there() -> None:
     assert (DEPLOY / "grafana" / "dashboards" / Path(home).name).exists()
 
 
+def test_compose_the_demo_and_the_defaults_have_the_same_addresses() -> None:
+    """A snippet of the docs works with each of them."""
+    usual = {"kafka": USUAL.kafka, "redis": USUAL.redis, "crosscurrent": USUAL.metrics}
+    for service, port in usual.items():
+        assert COMPOSE["services"][service]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    kafka = COMPOSE["services"]["kafka"]["environment"]
+    assert f"OUTSIDE://localhost:{USUAL.kafka}" in kafka["KAFKA_ADVERTISED_LISTENERS"]
+    defaults = Settings()
+    assert defaults.kafka.bootstrap_servers == [f"localhost:{USUAL.kafka}"]
+    assert defaults.redis.url == f"redis://localhost:{USUAL.redis}/0"
+    assert defaults.metrics.port == USUAL.metrics
+
+
 def test_compose_settings_are_settings_and_the_simulator_fits() -> None:
     """The environment overrides keys that exist, and the config has the simulated domains."""
     settings = load(DEPLOY / "crosscurrent.toml", COMPOSE["services"]["crosscurrent"]["environment"])
-    assert settings.kafka.bootstrap_servers == ["kafka:9092"]
+    assert settings.kafka.bootstrap_servers == ["kafka:19092"]
     assert settings.redis.url == "redis://redis:6379/0"
     world = world_settings(WorldOptions(None, 1000, 0, 0.8))
     assert {domain.name for domain in world.domains} <= set(settings.domains)

@@ -107,6 +107,14 @@ def test_names_are_escaped() -> None:
     assert "a &amp; b" in text
 
 
+def test_a_mark_that_is_not_drawn_is_not_in_the_legend() -> None:
+    """A drift before the first point of a line."""
+    marks = [ChartMark(-1.0, "early", "drift"), ChartMark(0.5, "later", "promoted")]
+    text = draw(Chart("a", "", [ChartLine("b", [(0, 1.0), (1, 2.0)], 0)], number, seconds, marks))
+    assert "promoted" in text
+    assert "drift" not in text
+
+
 def test_points_are_where_the_axes_say() -> None:
     """The highest value is at the top and time goes to the right; flat lines and single points are drawn too."""
     text = draw(Chart("", "", [ChartLine("a", [(0, 1.0), (10, 3.0), (20, 2.0)], 0)], number, seconds))

@@ -6,30 +6,46 @@ import contextlib
 import json
 import subprocess
 import sys
+from typing import Any, NamedTuple
 
 import msgspec
 
 from consumers.demo.options import BURST_RATE, STEADY_RATE, DemoOptions
 from consumers.errors import BUG, Stop
+from consumers.simulator.world_settings import WorldSettings
+
+
+class Part(NamedTuple):
+    """The feed's events in one partition: how many, and the offset behind the last."""
+
+    events: int
+    end: int
+
+
+Placed = dict[tuple[str, int], Part]
+"""Where the feed's events are in the log, by topic and partition."""
 
 
 class Feed:
-    """The producer process: it sends items at once, events after `go`, and a line of counts at the end."""
+    """The producer process: it sends items at once, events after `go`, and at the end it says where they are."""
 
-    def __init__(self, bootstrap: str, options: DemoOptions, domains: list[str]) -> None:
+    def __init__(
+        self, bootstrap: str, options: DemoOptions, domains: list[str], world: WorldSettings | None
+    ) -> None:
+        """world: what is simulated; None: the files of the options are sent."""
         orders = {
             "bootstrap": bootstrap,
             "events": options.events,
             "burst": options.burst(),
             "burst_rate": BURST_RATE,
             "rate": options.rate or STEADY_RATE,
-            "seed": options.seed,
+            "world": msgspec.to_builtins(world),
             "files": [str(f) for f in options.files],
             "domains": domains,
             "reading": msgspec.to_builtins(options.reading),
         }
         self._process = subprocess.Popen(  # noqa: S603  our own module
-            [sys.executable, "-m", "consumers.demo.producer_process", json.dumps(orders)],
+            [sys.executable, "-m", "consumers.demo.feed.producer_process", json.dumps(orders)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -48,10 +64,10 @@ class Feed:
     def finished(self) -> bool:
         return self._process.poll() is not None
 
-    def counts(self) -> dict[str, int]:
-        """Return what was sent, by kind. Raises Stop if the producer fails."""
-        counts: dict[str, int] = json.loads(self._line())
-        return counts
+    def placed(self) -> Placed:
+        """Return where the events are, once all are sent. Raises Stop if the producer fails."""
+        parts: list[Any] = json.loads(self._line())
+        return {(topic, partition): Part(events, end) for topic, partition, events, end in parts}
 
     def _line(self) -> str:
         assert self._process.stdout is not None

@@ -1,0 +1,4 @@
+"""Feed the demo: choose what it streams, and send it from another process.
+
+The demo calls it. It writes to the demo's own broker.
+"""
