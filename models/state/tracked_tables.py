@@ -157,14 +157,16 @@ class Named(TrackedTable):
 
 
 class Ragged(TrackedTable):
-    """Lists of numbers by row. touched: rows.
+    """Lists by row. touched: rows.
 
     filled: returns the rows with a list, ascending. columns: returns, of those of some rows that have a list, the rows
-    as `users`, `lengths`, and all lists in a row as `hashes`.
+    as `users`, `lengths`, and under other names columns with the entries of all these lists in a row. size: returns
+    about how many bytes all lists have.
     """
 
     filled: Callable[[], Rows_]
     columns: Callable[[Rows_], dict[str, NDArray[Any]]]
+    size: Callable[[], int]
     kind: ClassVar[str] = "lists"
 
     def full(self) -> dict[str, NDArray[Any]]:

@@ -32,10 +32,41 @@ def take_block(left: Index, left_n: Index, end: Index, which: int, places: int) 
 
 
 @kernel
+def size_for(sizes: Index, entries: int) -> int:
+    """Return the number of the first size that holds so many entries. sizes: ascending, the last holds them."""
+    which = 0
+    while sizes[which] < entries:
+        which += 1
+    return which
+
+
+@kernel
 def leave_block(left: Index, left_n: Index, which: int, begin: int) -> None:
     """Leave a block behind for another list. There must be room in `left`."""
     left[which, left_n[which]] = begin
     left_n[which] += 1
+
+
+def more_room(sizes: Index, have: Index, wanted: Index) -> tuple[int, int]:
+    """Return how many places, and how many blocks, lists take at most that grow from `have` to `wanted` entries.
+
+    have, wanted: (n,), the entries of each list. A list of more than the last size stays as it is.
+
+    >>> more_room(np.array([1, 2, 4]), np.array([0, 2]), np.array([2, 3]))  # blocks of 1 and 2, and one of 4
+    (7, 3)
+    """
+    through = np.concatenate([[0], np.searchsorted(sizes, np.arange(1, sizes[-1] + 1)) + 1])
+    before, after = (through[np.minimum(entries, sizes[-1])] for entries in (have, wanted))
+    places = np.concatenate([[0], np.cumsum(sizes)])
+    return int((places[after] - places[before]).sum()), int((after - before).sum())
+
+
+def mostly_left(sizes: Index, left_n: Index, end: int) -> bool:
+    """Return whether over a fifth of the places up to `end` lie in blocks left behind: packing the lists frees them.
+
+    This happens where many lists grow together, so that nobody wants the small blocks that they leave.
+    """
+    return int((sizes * left_n[: len(sizes)]).sum()) * 5 > end
 
 
 def with_room(left: Index, left_n: Index, blocks: int) -> Index:

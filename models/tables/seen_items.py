@@ -187,7 +187,10 @@ class SeenItems(Checkpointed):
         self.written.drop(user)
 
     def live(self) -> Ragged:
-        return Ragged(self.written, lambda: np.flatnonzero(self.arrays.used), self._columns)
+        return Ragged(self.written, lambda: np.flatnonzero(self.arrays.used), self._columns, self._size)
+
+    def _size(self) -> int:
+        return self.total * self.arrays.hashes.itemsize
 
     def _columns(self, users: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
         """Return the lists of users, those that have one: users (n,), lengths (n,), and all hashes in a row."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.arms.arm_comparison import ArmComparison
 from models.learning.learner import Learner
-from models.rating.user_taste import advance_taste
+from models.rating.taste_steps import prior_variance
 from models.schema import Domain, Interaction
 from models.settings import LearningSettings
 from models.signals.covisitation import KINDS, CoVisitation
@@ -59,12 +59,17 @@ def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[ArmComp
 
 def _fill_rating(full: Learner, users: int) -> None:
     taste, cells = full.rating.taste, full.rating.cells
-    taste.reserve(users)
     cells.reserve_users(users)
-    tastes = taste.arrays
-    advance_taste(tastes, 0, START)
-    tastes.known[:], tastes.time[:], tastes.mean[:] = True, START, 0.1
-    tastes.covariance[:] = tastes.covariance[0]
+    mean, covariance = np.full(taste.size, 0.1), np.diag([prior_variance(n) for n in range(taste.size)])
+    triangle = covariance[np.tril_indices(taste.size)].astype(np.float32)
+    taste.load(
+        {
+            "known": np.ones(users, np.bool_),
+            "time": np.full(users, START),
+            "mean": np.tile(mean.astype(np.float32), (users, 1)),
+            "covariance": np.tile(triangle, (users, 1)),
+        }
+    )
     cells.arrays.user[:users], cells.arrays.user_domain[:users] = (0.1, 0.01), (0.1, 0.01)
 
 

@@ -48,9 +48,10 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
     world.run()
     for rating in (learner.rating, *learner.target_only.values()):
         taste = rating.taste.arrays
-        assert not taste.known[row]
-        assert not taste.mean[row].any()
-        assert not taste.covariance[row].any()
+        assert not taste.steps[row]
+        assert not taste.time[row]
+        kept = rating.taste.state()["steps"]
+        assert np.count_nonzero(taste.gain.any(1)) <= len(kept["move"])
         assert not rating.cells.arrays.user[row].any()
     choices = [*learner.ranker.choices, *learner.ranker.target_only.values()]
     assert not any(choice.users[row].any() for choice in choices)

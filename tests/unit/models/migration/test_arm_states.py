@@ -29,7 +29,7 @@ from tests.support.learners.moved_arms import (
     taken_up,
     taught,
 )
-from tests.support.learners.rating_states import as_before
+from tests.support.learners.rating_states import as_before, beliefs
 from tests.support.learners.states import differences
 
 torch.set_num_threads(1)
@@ -288,11 +288,15 @@ def test_weights_of_a_domain_that_is_gone_go_by_their_kind(before: bool) -> None
 
 
 def test_ratings_of_before_are_moved_like_those_of_now(three: ArmComparison) -> None:
-    """Biases by name and whole covariances, in another order of domains: every bit."""
+    """Biases by name and whole covariances, in another order of domains: every bit but the form of tastes."""
     state, order = three.state(), [GAMES, MOVIES, BOOKS]
     state["full"]["rating"] = as_before(three.full.rating)
     moved, now = made(order), made(order)
     moved.load(state)
     now.load(three.state())
     ratings = [arms.full.rating.state() for arms in (moved, now)]
-    assert differences(*ratings, ignore=lambda path: path.startswith(".bias.context.names")) == []
+    others = (".bias.context.names", ".taste.")
+    assert differences(*ratings, ignore=lambda path: path.startswith(others)) == []
+    one, other = (beliefs(arms.full.rating.taste) for arms in (moved, now))
+    for name, values in one.items():
+        np.testing.assert_allclose(values, other[name], atol=1e-6)
