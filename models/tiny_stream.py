@@ -37,6 +37,8 @@ def learn_it() -> None:
         _ask(arms)
         again = ArmComparison(DOMAINS, settings)
         again.load(arms.state())
+        again.full.history.pack()
+        again.full.rating.taste.pack()
         snapshot(again.live())
         _ask(again)
     _chain()

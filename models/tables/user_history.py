@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state.dirty_keys import DirtyKeys
-from models.state.growing import Growing
-from models.state.tracked_tables import CheckpointedRows, Rows
+from models.state.tracked_tables import CheckpointedRows
 from models.tables.catalogue import Catalogue, grown, item_hash
 from models.tables.event_rings import Done, Recalled, Rings, Seen, append, asking, contains, recall
+from models.tables.ring_tables import RingTables, early_lists
 from models.tables.seen_items import SeenItems, gather, lengths
 
 SEEN_LIMIT = 2000
@@ -46,15 +46,7 @@ class History(CheckpointedRows):
         self.length = length
         self.sequence = 0
         """Events so far."""
-        types = {
-            "events": np.int64,
-            "_domain": np.int8,
-            "_row": np.int32,
-            "_time": np.float64,
-            "_seq": np.int64,
-        }
-        shapes = dict.fromkeys(types, (length,)) | {"events": (len(catalogues),)}
-        self._rings = Growing(types, **{name: (shape, 0) for name, shape in shapes.items()})
+        self._rings = RingTables(len(catalogues), length)
         self._born = np.zeros((len(catalogues), 0), np.int64)
         self._seen = [SeenItems(seen_limit) for _ in catalogues]
         self._births = 0
@@ -65,14 +57,13 @@ class History(CheckpointedRows):
         return sum(seen.total for seen in self._seen)
 
     @property
-    def events(self) -> NDArray[np.int64]:
+    def events(self) -> NDArray[np.int32]:
         """(user rows, domains): the number of events since the row was given to the user."""
-        return self._rings.arrays["events"]
+        return self._rings.rings.events
 
     def rings(self) -> Rings:
         """Return the rings as a kernel sees them."""
-        held = self._rings.arrays
-        return Rings(held["events"], held["_domain"], held["_row"], held["_time"], held["_seq"], self._born)
+        return self._rings.rings._replace(born=self._born)
 
     def recall(self, done: Done, together: bool = True) -> Recalled:
         """Return what each event's user did before it, and change nothing. together: see `recall`."""
@@ -96,6 +87,10 @@ class History(CheckpointedRows):
             gather(seen.arrays, domain, done, hashes, found)
         return found
 
+    def pack(self) -> None:
+        """Leave no room between the rings. This happens by itself when much is left."""
+        self._rings.pack()
+
     def reserve(self, users: int) -> None:
         """Make room for this many users."""
         self._rings.reserve(users)
@@ -104,7 +99,7 @@ class History(CheckpointedRows):
         """Record events in their order. seen: what `seen_before` returns for them; None: look it up."""
         hashes = self.hashes(done)
         had = contains(*(seen or self.seen_before(done)), hashes)
-        self.reserve(int(done.user.max()) + 1)
+        self._rings.make_room(done.user)
         append(self.rings(), done, self.sequence)
         self.sequence += len(done.user)
         for domain, items in enumerate(self._seen):
@@ -167,17 +162,12 @@ class History(CheckpointedRows):
 
     def end_future(self, now: float) -> None:
         """Set every time after `now` (seconds) to `now`."""
-        times = self._rings.arrays["_time"]
-        wrong = np.flatnonzero((times > now).any(1))
-        times[wrong] = np.minimum(times[wrong], now)
-        self.written.update(wrong.tolist())
+        self.written.update(self._rings.end_future(now))
         self._births += 1  # answers that were given before no longer hold
 
     def drop_user(self, user: int) -> None:
         """Forget the row: it is free, or stands for another user, from now on."""
-        if user < len(self.events):
-            for rows in self._rings.arrays.values():
-                rows[user] = 0
+        self._rings.drop(user)
         self._births += 1
         for seen in self._seen:
             seen.drop(user)
@@ -187,7 +177,7 @@ class History(CheckpointedRows):
         return {
             "sequence": self.sequence,
             "births": self._births,
-            **{name: Rows(self.written, array) for name, array in self._rings.arrays.items()},
+            **self._rings.live(self.written),
             "born": {str(d): born for d, born in enumerate(self._born)},
             "seen": {str(d): seen.live() for d, seen in enumerate(self._seen)},
         }
@@ -195,7 +185,7 @@ class History(CheckpointedRows):
     def load(self, state: dict[str, Any]) -> None:
         """Take up a state."""
         self.sequence, self._births = int(state["sequence"]), int(state["births"])
-        self._rings.load(**{name: state[name] for name in self._rings.arrays})
+        self._rings.load(state["events"], state["recent"] if "recent" in state else early_lists(state))
         born = [state["born"][str(d)] for d in range(len(self.catalogues))]
         self._born = np.zeros((len(born), max(map(len, born), default=0)), np.int64)
         for mine, held in zip(self._born, born, strict=True):

@@ -75,10 +75,17 @@ def _fill_rating(full: Learner, users: int) -> None:
 
 def _fill_history(full: Learner, users: int) -> None:
     history = full.history
-    history.reserve(users)
-    for array_ in history.rings()[:-1]:
-        array_[:users] = 1
-    history.events[:users] = SEEN
+    places = users * len(DOMAINS) * SEEN
+    recent = {
+        "users": np.arange(users),
+        "lengths": np.full(users, len(DOMAINS) * SEEN),
+        "domain": np.ones(places, np.int8),
+        "row": np.ones(places, np.int32),
+        "time": np.ones(places),
+        "seq": np.ones(places, np.int64),
+    }
+    events = np.full((users, len(DOMAINS)), SEEN)
+    history.load(history.state() | {"events": events, "recent": recent})
     hashes = (np.arange(users)[:, None] + np.arange(SEEN)).reshape(-1)
     for seen in history._seen:
         seen.load({"users": np.arange(users), "lengths": np.full(users, SEEN), "hashes": hashes})

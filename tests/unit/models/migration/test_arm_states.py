@@ -15,6 +15,7 @@ from models.arms.arm_comparison import ArmComparison
 from models.rating.events import ResolvedEvent
 from models.schema import Domain, Interaction
 from models.settings import AdaptationSettings
+from tests.support.learners.history_states import early
 from tests.support.learners.moved_arms import (
     BOOKS,
     GAMES,
@@ -300,3 +301,15 @@ def test_ratings_of_before_are_moved_like_those_of_now(three: ArmComparison) -> 
     one, other = (beliefs(arms.full.rating.taste) for arms in (moved, now))
     for name, values in one.items():
         np.testing.assert_allclose(values, other[name], atol=1e-6)
+
+
+@pytest.mark.parametrize("left", [[MOVIES, BOOKS, GAMES], [GAMES, MOVIES], [BOOKS]])
+def test_rings_of_before_are_moved_like_those_of_now(three: ArmComparison, left: list[Domain]) -> None:
+    """Full rings for every user, in another order of domains, or without some of them: every bit."""
+    state = three.state()
+    state["full"]["history"] = early(three.full.history)
+    moved, now = made(left[::-1]), made(left[::-1])
+    moved.load(state)
+    now.load(three.state())
+    assert differences(moved.full.history.state(), now.full.history.state()) == []
+    assert len(now.full.history.state()["recent"]["row"]) > 100
