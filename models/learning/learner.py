@@ -176,7 +176,6 @@ class Learner(Checkpointed):
             if len(places):
                 self.ranker.statistics.reserve(domain, int(rows.item[places].max()) + 1)
         self.history.reserve(users)
-        self.ranker.reserve(users)
         return found
 
     def rating_now(self, domain: int, user_id: str, item_id: str) -> RatingParts:

@@ -50,9 +50,9 @@ def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[ArmComp
     _fill_rating(full, users)
     _fill_history(full, users)
     _fill_visits(full.ranker.statistics.visits, items)
-    full.ranker.reserve(users)
     for choice in full.ranker.choices:
-        choice.users[:] = 0.1
+        slopes = np.full((users, 2, choice.signals), 0.1, np.float16)
+        choice.users.load(np.arange(users), slopes.view(np.uint16))
     _fill_lists(queue, users, items)
     return arms, queue
 

@@ -54,7 +54,7 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
         assert np.count_nonzero(taste.gain.any(1)) <= len(kept["move"])
         assert not rating.cells.arrays.user[row].any()
     choices = [*learner.ranker.choices, *learner.ranker.target_only.values()]
-    assert not any(choice.users[row].any() for choice in choices)
+    assert not any(choice.users.of(row).any() for choice in choices)
     rings = learner.history.rings()
     assert not rings.events[row].any()
     assert np.count_nonzero(rings.time) == len(learner.history.state()["recent"]["time"])
