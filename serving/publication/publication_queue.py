@@ -51,7 +51,7 @@ class PublicationQueue:
         self._deleted_items: dict[tuple[str, str], None] = {}
         self._evicted_users: dict[str, None] = {}
         self._forgotten: dict[str, list[str]] = {}
-        self.index = ListIndex(self._listing, lists.top, arms.full.users.capacity)
+        self.index = ListIndex(self._listing, lists.top)
         self._periodic_at = self._refreshed_at = 0.0
         self._changed = True
         self._meta_written = False
