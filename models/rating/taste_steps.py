@@ -29,9 +29,8 @@ LEADING = 4
 """Weights of θ before those on the item vector."""
 LARGEST = 32_767
 """The whole number that stands for √(prior variance), which no entry of a step exceeds."""
-SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 20)
-"""Steps that a block has room for. Twenty steps take as many bytes as a mean and a covariance of 20 weights."""
-MOST = SIZES[-1]
+MOST = 20
+"""Most steps of a user. They take as many bytes as a mean and a covariance of 20 weights."""
 WHOLE = 127
 """Stands for the number of steps of a user who has a mean and a covariance instead."""
 

@@ -11,7 +11,6 @@ from models.rating.taste_steps import (
     LARGEST,
     LEADING,
     MOST,
-    SIZES,
     WHOLE,
     TasteArrays,
     leave_steps,
@@ -22,7 +21,7 @@ from models.state.dirty_keys import DirtyKeys
 from models.state.flat_lists import flat_places
 from models.state.tracked_tables import CheckpointedRows, Ragged, Rows
 from models.tables.catalogue import grown
-from models.tables.flat_blocks import leave_block, more_room, mostly_left, size_for, with_room
+from models.tables.flat_blocks import leave_block, more_room, mostly_left, size_for, sizes_up_to, with_room
 
 Index = NDArray[np.int64]
 STEPS = ("gain", "fade", "move")
@@ -54,7 +53,7 @@ class UserTaste(CheckpointedRows):
         self._clear()
 
     def _clear(self) -> None:
-        size, kinds = self.size, len(SIZES) + 1
+        size, kinds = self.size, len(sizes_up_to(MOST)) + 1
         prior = np.array([prior_variance(n) for n in range(size)])
         self.arrays = TasteArrays(
             time=np.zeros(0, np.float64),
@@ -64,7 +63,7 @@ class UserTaste(CheckpointedRows):
             fade=np.zeros(0, np.float32),
             move=np.zeros(0, np.float32),
             whole=np.zeros((0, size + size * (size + 1) // 2), np.float32),
-            sizes=np.array(SIZES, np.int64),
+            sizes=sizes_up_to(MOST),
             left=np.zeros((kinds, 8), np.int64),
             left_n=np.zeros(kinds, np.int64),
             end=np.zeros(2, np.int64),
@@ -101,7 +100,7 @@ class UserTaste(CheckpointedRows):
 
     def pack(self) -> None:
         """Put all steps next to each other, and leave nothing between them."""
-        held, sizes = self.arrays, len(SIZES)
+        held, sizes = self.arrays, len(self.arrays.sizes)
         used = int(held.end[0] - (held.sizes * held.left_n[:sizes]).sum())
         left_n = np.where(np.arange(sizes + 1) < sizes, 0, held.left_n)
         tables = {name: getattr(held, name) for name in STEPS}
@@ -128,7 +127,7 @@ class UserTaste(CheckpointedRows):
             held, begin = self.arrays, int(self.arrays.begin[user])
             if steps == WHOLE:
                 held.whole[begin] = 0
-                leave_block(held.left, held.left_n, len(SIZES), begin)
+                leave_block(held.left, held.left_n, len(held.sizes), begin)
             else:
                 leave_steps(held, size_for(held.sizes, steps), begin)
         for table in (self.arrays.time, self.arrays.steps, self.arrays.begin):
@@ -187,7 +186,7 @@ class UserTaste(CheckpointedRows):
             self._load_covariances(state)
             return
         steps, whole = state["steps"], state["whole"]
-        sizes = self.arrays.sizes[np.searchsorted(SIZES, steps["lengths"])]
+        sizes = self.arrays.sizes[np.searchsorted(self.arrays.sizes, steps["lengths"])]
         begins = np.cumsum(sizes) - sizes
         held, at = self.arrays, flat_places(begins, steps["lengths"])
         held.begin[steps["users"]], held.steps[steps["users"]] = begins, steps["lengths"]

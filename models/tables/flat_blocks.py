@@ -16,6 +16,18 @@ from models.kernels import kernel
 Index = NDArray[np.int64]
 
 
+def sizes_up_to(most: int) -> Index:
+    """Return the sizes of blocks for lists of at most `most` entries. At most a third of a block is empty.
+
+    >>> sizes_up_to(20).tolist()
+    [1, 2, 3, 4, 6, 8, 12, 16, 20]
+    """
+    sizes = [1, 2]
+    while sizes[-1] < most:
+        sizes += [sizes[-1] * 3 // 2, sizes[-1] * 2]
+    return np.array([*(size for size in sizes if size < most), most], np.int64)
+
+
 @kernel
 def take_block(left: Index, left_n: Index, end: Index, which: int, places: int) -> Any:
     """Return where a block of size number `which` begins: one that was left behind, else a new one at `end`.
@@ -55,8 +67,8 @@ def more_room(sizes: Index, have: Index, wanted: Index) -> tuple[int, int]:
     >>> more_room(np.array([1, 2, 4]), np.array([0, 2]), np.array([2, 3]))  # blocks of 1 and 2, and one of 4
     (7, 3)
     """
-    through = np.concatenate([[0], np.searchsorted(sizes, np.arange(1, sizes[-1] + 1)) + 1])
-    before, after = (through[np.minimum(entries, sizes[-1])] for entries in (have, wanted))
+    filled = np.minimum(have, sizes[-1]), np.minimum(wanted, sizes[-1])
+    before, after = (np.searchsorted(sizes, entries) + (entries > 0) for entries in filled)
     places = np.concatenate([[0], np.cumsum(sizes)])
     return int((places[after] - places[before]).sum()), int((after - before).sum())
 

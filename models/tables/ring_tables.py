@@ -12,12 +12,11 @@ from models.state.flat_lists import flat_places
 from models.state.tracked_tables import Ragged, Rows
 from models.tables.catalogue import grown
 from models.tables.event_rings import Rings, leave_ring, pack
-from models.tables.flat_blocks import more_room, mostly_left, size_for, with_room
+from models.tables.flat_blocks import more_room, mostly_left, size_for, sizes_up_to, with_room
 
 Index = NDArray[np.int64]
 Lists = dict[str, NDArray[Any]]
 """Rings as a state holds them, oldest event first: users (n,), lengths (n,), and a column of each field of an event."""
-SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 FIELDS = ("domain", "row", "time", "seq")
 BY_USER = ("events", "begin")
 
@@ -28,7 +27,7 @@ class RingTables:
     def __init__(self, domains: int, length: int) -> None:
         """length: R, places of a full ring."""
         self._length = length
-        sizes = np.array([*(size for size in SIZES if size < length), length], np.int64)
+        sizes = sizes_up_to(length)
         self.rings = Rings(
             events=np.zeros((0, domains), np.int32),
             begin=np.zeros(0, np.int32),

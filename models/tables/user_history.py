@@ -88,8 +88,10 @@ class History(CheckpointedRows):
         return found
 
     def pack(self) -> None:
-        """Leave no room between the rings. This happens by itself when much is left."""
+        """Leave no room between the rings, and between the lists. This happens by itself when much is left."""
         self._rings.pack()
+        for seen in self._seen:
+            seen.pack()
 
     def reserve(self, users: int) -> None:
         """Make room for this many users."""

@@ -10,7 +10,6 @@ from models.rating.taste_steps import (
     MOOD,
     MOOD_SECONDS,
     MOST,
-    SIZES,
     WHOLE,
     advance_taste,
     learn_taste,
@@ -241,7 +240,7 @@ def test_blocks_are_used_again() -> None:
         for _ in range(rng.integers(1, 30)):
             learn(taste, n % 4, random_features(rng, 2), 1.0, time=0.0)
         taste.drop_user((n + 1) % 4)
-    assert taste.arrays.end[0] <= 4 * sum(SIZES)
+    assert taste.arrays.end[0] <= 4 * taste.arrays.sizes.sum()
     assert taste.arrays.end[1] <= 4
 
 

@@ -13,7 +13,7 @@ from models.state.merging import merged
 from models.state.snapshot import mark_clean
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done, Recalled, asking, contains
-from models.tables.ring_tables import FIELDS, SIZES
+from models.tables.ring_tables import FIELDS
 from models.tables.user_history import History
 from tests.support.learners.history_states import early
 from tests.support.learners.states import differences, read_back
@@ -287,7 +287,7 @@ def test_blocks_are_used_again_and_are_empty() -> None:
     for user in range(4):
         history.drop_user(user)
     held = history.rings()
-    assert held.end[0] <= 4 * (sum(SIZES) + 50)
+    assert held.end[0] <= 4 * held.sizes.sum()
     assert not any(getattr(held, name).any() for name in FIELDS)
 
 
