@@ -13,7 +13,7 @@ from models.tables.catalogue import grown
 from models.tables.tagged_lists import count_places, find_lists, replace_list
 
 READ = 50_000
-"""Lists that one call of `due` reads at most: about 2 ms."""
+"""Lists that one call of `due` reads at most: about 1 ms."""
 
 
 class ItemTags:
