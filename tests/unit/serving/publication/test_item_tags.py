@@ -127,7 +127,7 @@ def test_widening_saves_the_whole_index() -> None:
 
 
 def test_a_state_of_item_rows_is_taken_up() -> None:
-    """States were once written with the items' rows on the lists: they are their own chains then."""
+    """States were once written with the items' rows on the lists: they are their own tags then."""
     index = ListIndex(["movies", "books"], TOP)
     held = np.array([[3, 1, 0, 0], [0, 0, 0, 0], [1, 2, 7, 0]], np.int32)
     index.load({"on_lists": {"movies": held, "other": held}, "written_at": np.array([5.0, 0.0, 6.0])})
