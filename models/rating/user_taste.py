@@ -83,20 +83,17 @@ class UserTaste(CheckpointedRows):
 
     def make_room(self, users: Index) -> None:
         """Make room for one more rating of each of these users. users: (n,) rows; one may be there more than once."""
-        rows, ratings = np.unique(users, return_counts=True)
-        self.reserve(int(rows[-1]) + 1)
-        have = self.arrays.steps[rows].astype(np.int64)
-        few = have != WHOLE
-        have, wanted = have[few], have[few] + ratings[few]
-        places, blocks = more_room(self.arrays.sizes, have, wanted)
+        self.reserve(int(users.max()) + 1)
+        places, blocks, full = more_room(self.arrays.sizes, users, self.arrays.steps[users])
+        if not blocks and not full:
+            return
         if self.arrays.end[0] + places > len(self.arrays.move):
             if mostly_left(self.arrays.sizes, self.arrays.left_n, int(self.arrays.end[0])):
                 self.pack()
             self._grow(int(self.arrays.end[0]) + places, *STEPS)
-        over = int(np.count_nonzero(wanted > MOST))
-        if self.arrays.end[1] + over > len(self.arrays.whole):
-            self._grow(int(self.arrays.end[1]) + over, "whole")
-        self._leave_room(blocks + over)
+        if self.arrays.end[1] + full > len(self.arrays.whole):
+            self._grow(int(self.arrays.end[1]) + full, "whole")
+        self._leave_room(blocks + full)
 
     def pack(self) -> None:
         """Put all steps next to each other, and leave nothing between them."""

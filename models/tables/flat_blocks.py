@@ -59,18 +59,28 @@ def leave_block(left: Index, left_n: Index, which: int, begin: int) -> None:
     left_n[which] += 1
 
 
-def more_room(sizes: Index, have: Index, wanted: Index) -> tuple[int, int]:
-    """Return how many places, and how many blocks, lists take at most that grow from `have` to `wanted` entries.
+@kernel
+def more_room(sizes: Index, lists: Index, entries: NDArray[Any]) -> tuple[int, int, int]:
+    """Return how many places, and how many blocks, lists take at most that get an entry each, one after the other.
 
-    have, wanted: (n,), the entries of each list. A list of more than the last size stays as it is.
+    lists: (n,) their numbers; one may be there more than once. entries: (n,) what they have before. The third number
+    returned is that of lists that were full, with as many entries as the last size.
 
-    >>> more_room(np.array([1, 2, 4]), np.array([0, 2]), np.array([2, 3]))  # blocks of 1 and 2, and one of 4
-    (7, 3)
+    >>> more_room(np.array([1, 2, 4]), np.array([7, 8, 7]), np.array([0, 2, 0]))  # blocks of 1, 4 and 2
+    (7, 3, 0)
     """
-    filled = np.minimum(have, sizes[-1]), np.minimum(wanted, sizes[-1])
-    before, after = (np.searchsorted(sizes, entries) + (entries > 0) for entries in filled)
-    places = np.concatenate([[0], np.cumsum(sizes)])
-    return int((places[after] - places[before]).sum()), int((after - before).sum())
+    places, blocks, full = 0, 0, 0
+    for n in range(len(lists)):
+        have = np.int64(entries[n])
+        for earlier in range(n):
+            have += lists[earlier] == lists[n]
+        which = size_for(sizes, have) if have < sizes[-1] else -1
+        if have == 0:
+            places, blocks = places + sizes[0], blocks + 1
+        elif which >= 0 and have == sizes[which]:
+            places, blocks = places + sizes[which + 1], blocks + 1
+        full += have == sizes[-1]
+    return places, blocks, full
 
 
 def mostly_left(sizes: Index, left_n: Index, end: int) -> bool:

@@ -52,10 +52,10 @@ class RingTables:
 
     def make_room(self, users: Index) -> None:
         """Make room for one more event of each of these users. users: (n,) rows; one may be there more than once."""
-        rows, more = np.unique(users, return_counts=True)
-        self.reserve(int(rows[-1]) + 1)
-        have = self.rings.events[rows].sum(1)
-        places, blocks = more_room(self.rings.sizes, have, have + more)
+        self.reserve(int(users.max()) + 1)
+        places, blocks, _ = more_room(self.rings.sizes, users, self.rings.events[users].sum(1))
+        if not blocks:
+            return
         if self.rings.end[0] + places > len(self.rings.row):
             if mostly_left(self.rings.sizes, self.rings.left_n, int(self.rings.end[0])):
                 self.pack()

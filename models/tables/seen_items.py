@@ -168,12 +168,13 @@ class SeenItems(Checkpointed):
 
     def _make_room(self, users: NDArray[np.int64]) -> None:
         """Make room for one more item of each of these users, (n,); one may be there more than once."""
-        rows, more = np.unique(users, return_counts=True)
-        if rows[-1] >= len(self.arrays.used):
-            begin, used = (grown(table, int(rows[-1]) + 1) for table in (self.arrays.begin, self.arrays.used))
+        last = int(users.max())
+        if last >= len(self.arrays.used):
+            begin, used = (grown(table, last + 1) for table in (self.arrays.begin, self.arrays.used))
             self.arrays = self.arrays._replace(begin=begin, used=used)
-        have = self.arrays.used[rows].astype(np.int64)
-        places, blocks = more_room(self.arrays.sizes, have, have + more)
+        places, blocks, _ = more_room(self.arrays.sizes, users, self.arrays.used[users])
+        if not blocks:
+            return
         if self.arrays.end[0] + places > len(self.arrays.hashes):
             if mostly_left(self.arrays.sizes, self.arrays.left_n, int(self.arrays.end[0])):
                 self.pack()
