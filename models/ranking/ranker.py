@@ -175,15 +175,15 @@ class Ranker(Checkpointed):
             np.empty((count, 4), np.int64), np.empty(count, np.int64), np.empty((count, TOP), np.int32)
         )
         if learn:
-            ranked = wanted[(proposed.sizes > 0) & (asked.item[wanted] >= 0)]
-            self._make_room(domain, asked.user[ranked])
+            users = asked.user[wanted]
+            ranked = (proposed.sizes > 0) & (asked.item[wanted] >= 0) & (users >= 0)
+            self._make_room(domain, users[ranked])
         full = self._weighing(self.choices[domain], ALL)
         judge(asked, wanted, proposed, Rankers(full, self._target_only(domain)), learn, ranks)
         return Judged(wanted, asked, proposed, ranks)
 
     def _make_room(self, domain: int, users: NDArray[np.int64]) -> None:
         """Make room for the slopes of users who choose something in the domain."""
-        users = users[users >= 0]
         self.choices[domain].users.make_room(users)
         if domain in self.target_only:
             self.target_only[domain].users.make_room(users)

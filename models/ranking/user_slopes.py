@@ -40,14 +40,15 @@ class UserSlopes:
         if not len(users):
             return
         self.row_of = grown(self.row_of, int(users.max()) + 1)
-        if self.row_of[users].all():
-            return
-        new = np.unique(users[self.row_of[users] == 0])
-        again = [self._free.pop() for _ in range(min(len(new), len(self._free)))]
-        more = np.arange(self._rows, self._rows + len(new) - len(again))
-        self._rows += len(more)
+        for user in users[self.row_of[users] == 0].tolist():
+            if self.row_of[user]:
+                continue  # it is there twice
+            if self._free:
+                row = self._free.pop()
+            else:
+                row, self._rows = self._rows, self._rows + 1
+            self.row_of[user] = row + 1
         self.values = grown(self.values, self._rows)
-        self.row_of[new] = np.concatenate([np.array(again, np.int64), more]) + 1
 
     def drop(self, user: int) -> None:
         """Take the user's row away."""
