@@ -196,7 +196,7 @@ def taste_variances(taste: TasteArrays, user: int, variances: NDArray[Any]) -> N
 
 
 @kernel
-def leave_steps(taste: TasteArrays, which: int, begin: int) -> None:
+def leave_steps(taste: TasteArrays, which: int, begin: int | np.int64) -> None:
     """Leave a block of size number `which` behind, empty: nothing of a user stays in it. There must be room."""
     for step in range(begin, begin + taste.sizes[which]):
         taste.gain[step, :] = 0

@@ -102,7 +102,9 @@ class UserTaste(CheckpointedRows):
         left_n = np.where(np.arange(sizes + 1) < sizes, 0, held.left_n)
         tables = {name: getattr(held, name) for name in STEPS}
         fresh = {name: np.zeros((used, *table.shape[1:]), table.dtype) for name, table in tables.items()}
-        self.arrays = held._replace(begin=held.begin.copy(), left_n=left_n, end=held.end * [0, 1], **fresh)
+        self.arrays = held._replace(
+            begin=held.begin.copy(), left_n=left_n, end=np.array([0, held.end[1]], np.int64), **fresh
+        )
         pack_steps(held, self.arrays)
 
     def _leave_room(self, blocks: int) -> None:
@@ -154,7 +156,8 @@ class UserTaste(CheckpointedRows):
         return int(self.arrays.end[0]) * (self.arrays.gain.itemsize * self.size + 8)
 
     def _whole_size(self) -> int:
-        return int(self.arrays.end[1]) * self.arrays.whole.itemsize * self.arrays.whole.shape[1]
+        whole = self.arrays.whole
+        return int(self.arrays.end[1] * whole.itemsize * whole.shape[1])
 
     def _step_columns(self, users: Index) -> dict[str, NDArray[Any]]:
         held, users = self.arrays, users[users < len(self.arrays.steps)]

@@ -44,7 +44,7 @@ def take_block(left: Index, left_n: Index, end: Index, which: int, places: int) 
 
 
 @kernel
-def size_for(sizes: Index, entries: int) -> int:
+def size_for(sizes: Index, entries: int | np.int64) -> int:
     """Return the number of the first size that holds so many entries. sizes: ascending, the last holds them."""
     which = 0
     while sizes[which] < entries:
@@ -53,7 +53,7 @@ def size_for(sizes: Index, entries: int) -> int:
 
 
 @kernel
-def leave_block(left: Index, left_n: Index, which: int, begin: int) -> None:
+def leave_block(left: Index, left_n: Index, which: int, begin: int | np.int64) -> None:
     """Leave a block behind for another list. There must be room in `left`."""
     left[which, left_n[which]] = begin
     left_n[which] += 1

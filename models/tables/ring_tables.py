@@ -104,7 +104,7 @@ class RingTables:
         }
 
     def _size(self) -> int:
-        return int(self.rings.end[0]) * sum(getattr(self.rings, name).itemsize for name in FIELDS)
+        return int(self.rings.end[0] * sum(getattr(self.rings, name).itemsize for name in FIELDS))
 
     def _filled(self) -> Index:
         return np.flatnonzero(self.rings.events.any(1))

@@ -43,7 +43,7 @@ class SeenArrays(NamedTuple):
 
 
 @kernel
-def grow(seen: SeenArrays, user: int, used: int) -> None:
+def grow(seen: SeenArrays, user: int, used: int | np.int64) -> None:
     """Give a user whose list fills its block of `used` places one of the next size. There must be room."""
     was, which = seen.begin[user], size_for(seen.sizes, used) + 1 if used > 0 else 0
     begin = take_block(seen.left, seen.left_n, seen.end, which, seen.sizes[which])
