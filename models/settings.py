@@ -12,7 +12,7 @@ STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 
 class LearnerSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """Sizes and seed. If a table is full, the least recently seen user or item is evicted; a user takes about 4 KB."""
+    """Sizes and seed. If a table is full, the least recently seen user or item is evicted; a user takes 1 to 3 KB."""
 
     users: int = 100_000
     """The most users with a row."""

@@ -13,7 +13,7 @@ from models.arms.explanation import explain
 from models.schema import Domain, Interaction, Item, Kind
 from models.settings import EventType, LearningSettings
 from models.state.snapshot import snapshot
-from models.tables.chained_lists import Links, link_all, unlink
+from models.tables.tagged_lists import count_places, find_lists, replace_list
 from models.text.encoder import HashingEncoder
 from models.threads import use_one_thread
 
@@ -40,18 +40,20 @@ def learn_it() -> None:
         _ask(arms)
         again = ArmComparison(DOMAINS, settings)
         again.load(arms.state())
+        again.full.history.pack()
+        again.full.rating.taste.pack()
         snapshot(again.live())
         _ask(again)
-    _chain()
+    _hold_lists()
 
 
-def _chain() -> None:
-    """Hold items on lists, as the publisher does."""
-    held, following, preceding = (np.zeros((2, 3), np.int32) for _ in range(3))
-    held[1] = 1, 2, 3
-    links = Links(held, following, preceding, np.zeros(3, np.int32), np.zeros(3, np.int32))
-    link_all(links)
-    unlink(links, 1)
+def _hold_lists() -> None:
+    """Hold items on lists, as those who publish them do."""
+    for tag in (np.uint16, np.uint32):
+        held, places = np.zeros((2, 3), tag), np.zeros(5, np.int32)
+        count_places(held, places)
+        replace_list(held, 1, np.array([1, 2], np.int32), places)
+        find_lists(held, places > 0, 0, 2, np.zeros(2, np.int64))
 
 
 def _put_items(arms: ArmComparison) -> None:

@@ -204,7 +204,7 @@ STATE: list[Builder] = [
     lines(
         "Memory",
         BYTES,
-        "Resident memory of the process. It grows until the tables are full, then stays; 4 KB a user is the budget. "
+        "Resident memory of the process. It grows until the tables are full, then rests; 1 to 3 KB a user is usual. "
         "A climb with full tables is a leak: keep the log, restart.",
         Query(f"process_resident_memory_bytes{{{JOB}}}", "{{instance}}"),
         width=12,

@@ -55,7 +55,7 @@ class Learner(Checkpointed):
             Catalogue(size, VECTOR_DIM, d.catalogue == "required", d.permits, exact) for d in self.domains
         ]
         marks, types = self.users.written, settings.events
-        self.history = History(self.catalogues, written=marks, has_kinds=bool(types))
+        self.history = History(self.catalogues, written=marks)
         compare = settings.compare and len(self.domains) > 1
         forget, ids = settings.adaptation.enabled, [catalogue.ids for catalogue in self.catalogues]
         self.rating = RatingModel(self.domains, VECTOR_DIM, forget, self.users, ids)
@@ -165,7 +165,6 @@ class Learner(Checkpointed):
             if len(places):
                 self.ranker.statistics.reserve(domain, int(rows.item[places].max()) + 1)
         self.history.reserve(users)
-        self.ranker.reserve(users)
         return found
 
     def rating_now(self, domain: int, user_id: str, item_id: str) -> RatingParts:

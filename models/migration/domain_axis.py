@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.schema import Domain
 from models.signals.neighbour_lists import SIZES
+from models.tables.ring_tables import FIELDS, early_lists
 from models.transfer.strategies import rest_events
 
 State = dict[str, Any]
@@ -71,14 +72,13 @@ AXES: dict[Path, int] = {
 }
 """Arrays and tensors, and the axis of their domains."""
 NUMBERS: tuple[Path, ...] = (
-    ("history", "_domain"),
+    ("history", "recent", "domain"),
     ("ranker", "signals", "visits", "domain_of"),
     ("network", "buffer", "events", "domain"),
 )
 """Arrays whose values are numbers of domains; -1 for none."""
 RECENT: tuple[Path, ...] = (("network", "buffer", "events", "recent"), ("slow_recent",))
 """Arrays (…, 3) with domain, row and time of users' items."""
-RINGS = frozenset(("_domain", "_row", "_time", "_seq", "_kind"))
 
 
 class Moves(NamedTuple):
@@ -120,11 +120,8 @@ def learner(state: State, fresh: State, moves: Moves) -> State:
     for path, axis in AXES.items():
         for place, key, new in _found(state, fresh, [path]):
             place[key] = _along(axis, place[key], new, came_from)
-    history = state["history"]
-    never = (history["_seq"] == 0) & (history["_domain"] == 0)  # places that no event has reached yet
     for place, key, _ in _found(state, fresh, NUMBERS):
         place[key] = goes_to[place[key]].astype(place[key].dtype)
-    history["_domain"][never] = 0
     for place, key, _ in _found(state, fresh, RECENT):
         place[key] = _of_recent(place[key], goes_to)
     _drop_slots(state["ranker"]["signals"]["visits"])
@@ -183,27 +180,20 @@ def _drop_item_rows(items: State, moves: Moves) -> None:
 
 
 def _drop_from_rings(history: State, goes_to: NDArray[np.int64]) -> None:
-    """Remove items of removed domains from the rings of users' latest items.
-
-    The others close up; free places have no domain. A user's next place is their count of events modulo the length."""
-    before = history["events"].sum(1)
-    after = history["events"][:, goes_to[:-1] >= 0].sum(1)
-    users = np.flatnonzero(before != after)
-    if not len(users):
-        return
-    length = history["_domain"].shape[1]
-    before, after, back = before[users, None], after[users, None], np.arange(length)
-    places = users[:, None], (before - 1 - back) % length  # newest first
-    kept = (back < before) & (goes_to[history["_domain"][places]] >= 0)
-    order = np.argsort(~kept, axis=1, kind="stable")
-    closed_up = users[:, None], (after - 1 - back) % length
-    for name in RINGS & history.keys():  # kinds are there only with types of the producers' own
-        values = np.take_along_axis(history[name][places], order, 1)
-        nothing = len(goes_to) - 1 if name == "_domain" else 0  # the last place, which stands for -1
-        values[back >= kept.sum(1, keepdims=True)] = nothing
-        values[back >= np.minimum(after, length)] = 0
-        history[name] = history[name].copy()
-        history[name][closed_up] = values
+    """Remove events of removed domains from users' latest events."""
+    if "recent" not in history:
+        history["recent"] = early_lists(history)
+        for name in FIELDS:
+            history.pop(f"_{name}", None)
+    recent = history["recent"]
+    kept = goes_to[recent["domain"]] >= 0
+    owner = np.repeat(np.arange(len(recent["users"])), recent["lengths"])
+    lengths = np.bincount(owner[kept], minlength=len(recent["users"]))
+    history["recent"] = {
+        "users": recent["users"][lengths > 0],
+        "lengths": lengths[lengths > 0],
+        **{name: recent[name][kept] for name in FIELDS if name in recent},
+    }
 
 
 def _drop_slots(visits: State) -> None:

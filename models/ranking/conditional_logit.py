@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import finite, kernel
+from models.ranking.half_floats import narrowed, widened
+from models.ranking.user_slopes import Halves, UserSlopes
 from models.state.dirty_keys import DirtyKeys
-from models.state.growing import Growing
-from models.state.tracked_tables import CheckpointedRows, Rows
+from models.state.tracked_tables import CheckpointedRows
 
 Array = NDArray[np.float32]
 Wide = NDArray[np.float64]
@@ -60,16 +61,16 @@ def part_rows(events: int, gap: float) -> tuple[int, int]:
 
 
 @kernel
-def weights_of(weights: Wide, slopes: Array, bucket: int, gap: int, out: Array) -> None:
+def weights_of(weights: Wide, slopes: Halves, bucket: int, gap: int, out: Array) -> None:
     """Write `w = w_shared + w_bucket + w_gap`, and add the user's own slopes at the origin.
 
-    weights: (PARTS, 5 · signals). slopes: (signals,), or (0,) for none. out: (5 · signals,), the slope at the origin of
-    each signal, then its change of slope at each knot.
+    weights: (PARTS, 5 · signals). slopes: (signals,) in half precision, or (0,) for none. out: (5 · signals,), the
+    slope at the origin of each signal, then its change of slope at each knot.
     """
     for f in range(weights.shape[1]):
         total = weights[0, f] + weights[bucket, f] + weights[gap, f]
         if f < len(slopes):
-            total += slopes[f]
+            total += widened(slopes[f])
         out[f] = np.float32(total)
 
 
@@ -150,11 +151,11 @@ def gradient(signals: Signals, chosen: int, scores: Array, out: Array) -> None:
 
 
 @kernel
-def step(weights: Wide, squares: Wide, slopes: Array, bucket: int, gap: int, g: Array) -> None:
+def step(weights: Wide, squares: Wide, slopes: Halves, bucket: int, gap: int, g: Array) -> None:
     """Take one AdaGrad step, `q ← 0.9995 q + g²,  w ← w - rate · g / √q`, in each row of weights that was in use.
 
     A gradient that is not finite is skipped. g: (5 · signals,). slopes: (2, signals) the user's slopes and the sums of
-    their squared gradients, which learn by `s ← s - rate · g / √(1 + Σ g²)`; (2, 0) for none.
+    their squared gradients in half precision, which learn by `s ← s - rate · g / √(1 + Σ g²)`; (2, 0) for none.
     """
     for f in range(len(g)):
         if not finite(g[f]):
@@ -165,8 +166,9 @@ def step(weights: Wide, squares: Wide, slopes: Array, bucket: int, gap: int, g: 
             squares[row, f] = FORGET * squares[row, f] + np.float64(g[f]) ** 2
             weights[row, f] -= RATE * g[f] / np.sqrt(squares[row, f])
     for f in range(slopes.shape[1]):
-        slopes[1, f] += g[f] * g[f]
-        slopes[0, f] -= np.float32(RATE) * g[f] / np.sqrt(np.float32(1) + slopes[1, f])
+        total = widened(slopes[1, f]) + g[f] * g[f]
+        slope = widened(slopes[0, f]) - np.float32(RATE) * g[f] / np.sqrt(np.float32(1) + total)
+        slopes[0, f], slopes[1, f] = narrowed(slope), narrowed(total)
 
 
 class ConditionalLogit(CheckpointedRows):
@@ -199,16 +201,7 @@ class ConditionalLogit(CheckpointedRows):
         self.weights = np.zeros((PARTS, self.signals * (1 + BENDS)))
         self.weights[0, : self.signals] = prior
         self.squares = np.ones_like(self.weights)
-        self._users = Growing({"users": np.float32}, users=((2, self.signals), 0.0))
-
-    @property
-    def users(self) -> Array:
-        """(user rows, 2, signals): each user's slopes, and the sums of their squared gradients."""
-        return self._users.arrays["users"]
-
-    def reserve(self, users: int) -> None:
-        """Make room for this many users."""
-        self._users.reserve(users)
+        self.users = UserSlopes(self.signals)
 
     def fresh(self) -> ConditionalLogit:
         """Return a copy of the shared weights without users' slopes, which takes large steps as at the start."""
@@ -222,8 +215,7 @@ class ConditionalLogit(CheckpointedRows):
 
     def drop_user(self, row: int) -> None:
         """Forget the row: it is free, or stands for another user, from now on."""
-        if row < len(self.users):
-            self.users[row] = 0.0
+        self.users.drop(row)
 
     def live(self) -> dict[str, Any]:
         """Return what `load` takes."""
@@ -231,7 +223,7 @@ class ConditionalLogit(CheckpointedRows):
             "names": list(self.names),
             "weights": self.weights,
             "squares": self.squares,
-            "users": Rows(self.written, self.users),
+            "slopes": self.users.live(self.written),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -240,18 +232,27 @@ class ConditionalLogit(CheckpointedRows):
         A signal that the state does not know starts from its prior. A signal that is gone is left out. Raises
         ValueError for a state without names that has another number of signals.
         """
-        if "names" not in state and state["users"].shape[2] != self.signals:
-            raise ValueError(f"weights of {state['users'].shape[2]} unnamed signals for {self.signals}")
+        users, values = _slopes(state)
+        if "names" not in state and values.shape[2] != self.signals:
+            raise ValueError(f"weights of {values.shape[2]} unnamed signals for {self.signals}")
         names = state.get("names", list(self.names))
         if tuple(names) == self.names:
             self.weights, self.squares = state["weights"].copy(), state["squares"].copy()
-            self._users.load(users=state["users"])
+            self.users.load(users, values)
             return
         common = [name for name in self.names if name in names]
         here, there = ([own.index(name) for name in common] for own in (list(self.names), names))
         for mine, theirs in ((self.weights, state["weights"]), (self.squares, state["squares"])):
             by_signal = mine.reshape(len(mine), 1 + BENDS, self.signals)
             by_signal[:, :, here] = theirs.reshape(len(theirs), 1 + BENDS, len(names))[:, :, there]
-        users = np.zeros((len(state["users"]), 2, self.signals), np.float32)
-        users[:, :, here] = state["users"][:, :, there]
-        self._users.load(users=users)
+        slopes = np.zeros((len(values), 2, self.signals), np.uint16)
+        slopes[:, :, here] = values[:, :, there]
+        self.users.load(users, slopes)
+
+
+def _slopes(state: dict[str, Any]) -> tuple[Index, Halves]:
+    """Return users and their slopes. An early state has those of all user rows, in single precision."""
+    if "slopes" in state:
+        return state["slopes"]["users"], state["slopes"]["values"]
+    users = np.flatnonzero(state["users"].any((1, 2)))
+    return users, state["users"][users].astype(np.float16).view(np.uint16)

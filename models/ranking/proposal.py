@@ -41,11 +41,15 @@ class Proposed(NamedTuple):
 
 
 class Weighing(NamedTuple):
-    """The state of a `ConditionalLogit` as a kernel reads it. places: (signals,) the column of each signal."""
+    """The state of a `ConditionalLogit` as a kernel reads it. places: (signals,) the column of each signal.
+
+    row_of: (users,) row + 1 in `slopes`, (rows, 2, signals), 0 for none; see `UserSlopes`.
+    """
 
     weights: NDArray[np.float64]
     squares: NDArray[np.float64]
-    users: NDArray[np.float32]
+    row_of: NDArray[np.int32]
+    slopes: NDArray[np.uint16]
     places: NDArray[np.int64]
 
 
@@ -125,9 +129,10 @@ class Case(NamedTuple):
 def weigh(case: Case, weighing: Weighing, scores: NDArray[np.float32], w: NDArray[np.float32]) -> None:
     """Write the scores of one question's candidates, (room,), and the weights w that made them, (5 · signals,)."""
     asked, event, proposed, n = case
-    user, users = asked.user[event], weighing.users
+    user = asked.user[event]
     bucket, gap = part_rows(asked.events[event], asked.gap[event])
-    slopes = users[user, 0] if 0 <= user < len(users) else np.zeros(0, np.float32)
+    row = weighing.row_of[user] if 0 <= user < len(weighing.row_of) else 0
+    slopes = weighing.slopes[row - 1, 0] if row > 0 else np.zeros(0, np.uint16)
     weights_of(weighing.weights, slopes, bucket, gap, w)
     score(Signals(proposed.values[n], weighing.places, KNOTS, proposed.sizes[n]), w, scores)
 
@@ -143,9 +148,10 @@ def learn_choice(
     counts more than a choice.
     """
     asked, event, proposed, n = case
-    user, users = asked.user[event], weighing.users
+    user = asked.user[event]
     bucket, gap = part_rows(asked.events[event], asked.gap[event])
-    slopes = users[user] if 0 <= user < len(users) else np.zeros((2, 0), np.float32)
+    row = weighing.row_of[user] if 0 <= user < len(weighing.row_of) else 0
+    slopes = weighing.slopes[row - 1] if row > 0 else np.zeros((2, 0), np.uint16)
     gradient(Signals(proposed.values[n], weighing.places, KNOTS, proposed.sizes[n]), chosen, scores, g)
     worth = asked.worth[event]
     if worth < 0:
@@ -222,7 +228,9 @@ def judge_again(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, wei
     """
     scores = np.empty(proposed.rows.shape[1], np.float32)
     w = np.empty(weighing.weights.shape[1], np.float32)
-    shared = Weighing(weighing.weights, weighing.squares, weighing.users[:0], weighing.places)
+    shared = Weighing(
+        weighing.weights, weighing.squares, weighing.row_of[:0], weighing.slopes, weighing.places
+    )
     for n in range(len(wanted)):
         rank[n] = -1
         if chosen[n] >= 0 and asked.worth[wanted[n]] > 0:

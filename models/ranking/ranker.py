@@ -44,6 +44,7 @@ WORTH_SPLITTING = 16
 BLOCK = 64
 """The number of users whose lists are made together, which bounds the memory for their candidates."""
 NO_PLACES = np.zeros(0, np.int64)
+NO_ROWS = np.zeros(0, np.int32)
 
 
 class Ranker(Checkpointed):
@@ -165,13 +166,13 @@ class Ranker(Checkpointed):
                 self._scratch[n] = scratch_for(slots, rows, self.catalogues[0].dim)
 
     def _weighing(self, choice: ConditionalLogit, places: NDArray[np.int64]) -> Weighing:
-        return Weighing(choice.weights, choice.squares, choice.users, places)
+        return Weighing(choice.weights, choice.squares, choice.users.row_of, choice.users.values, places)
 
     def _target_only(self, domain: int) -> Weighing:
         if domain in self.target_only:
             return self._weighing(self.target_only[domain], TARGET_ONLY)
         none = np.zeros((0, 0))
-        return Weighing(none, none, np.zeros((0, 2, 0), np.float32), NO_PLACES)
+        return Weighing(none, none, NO_ROWS, np.zeros((0, 2, 0), np.uint16), NO_PLACES)
 
     def score(
         self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], learn: bool
@@ -185,14 +186,19 @@ class Ranker(Checkpointed):
         ranks = Ranks(
             np.empty((count, 4), np.int64), np.empty(count, np.int64), np.empty((count, TOP), np.int32)
         )
+        if learn:
+            users = asked.user[wanted]
+            ranked = (proposed.sizes > 0) & (asked.item[wanted] >= 0) & (users >= 0)
+            self._make_room(domain, users[ranked])
         full = self._weighing(self.choices[domain], ALL)
         judge(asked, wanted, proposed, Rankers(full, self._target_only(domain)), learn, ranks)
         return Judged(wanted, asked, proposed, ranks)
 
-    def reserve(self, users: int) -> None:
-        """Make room for this many users' slopes."""
-        for choice in (*self.choices, *self.target_only.values()):
-            choice.reserve(users)
+    def _make_room(self, domain: int, users: NDArray[np.int64]) -> None:
+        """Make room for the slopes of users who choose something in the domain."""
+        self.choices[domain].users.make_room(users)
+        if domain in self.target_only:
+            self.target_only[domain].users.make_room(users)
 
     # Lists
 
@@ -242,7 +248,7 @@ class Ranker(Checkpointed):
         if only is not None:
             weights = np.zeros_like(self.choices[domain].weights)
             weights[0, NAMES.index(only)] = 1.0
-            return Weighing(weights, weights, np.zeros((0, 2, len(NAMES)), np.float32), ALL)
+            return Weighing(weights, weights, NO_ROWS, np.zeros((0, 2, len(NAMES)), np.uint16), ALL)
         return self._target_only(domain) if target_only else self._weighing(self.choices[domain], ALL)
 
     # Rows and state

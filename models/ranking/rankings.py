@@ -71,6 +71,7 @@ class Judged(NamedTuple):
         some = slice(*np.searchsorted(self.wanted, (places.start, places.stop)).tolist())
         chosen, first = self.ranks.chosen[some], self.ranks.rank[some, FULL]
         again = np.empty(len(chosen), np.int64)
-        weighing = Weighing(challenger.weights, challenger.squares, champion.users, ALL)
+        slopes = champion.users
+        weighing = Weighing(challenger.weights, challenger.squares, slopes.row_of, slopes.values, ALL)
         judge_again(self.asked, self.wanted[some], self.proposed.part(some), weighing, chosen, again)
         return first[chosen >= 0], again[chosen >= 0]

@@ -24,15 +24,7 @@ from models.rating.item_factors import (
     offset_variance,
 )
 from models.rating.row_cells import BiasArrays
-from models.rating.text_prior import (
-    TextArrays,
-    learn_text,
-    measure_vector,
-    scale_vector,
-    text_gain,
-    text_rating,
-)
-from models.rating.user_taste import (
+from models.rating.taste_steps import (
     LEADING,
     TasteArrays,
     advance_taste,
@@ -40,6 +32,14 @@ from models.rating.user_taste import (
     taste_at,
     taste_gain,
     taste_variances,
+)
+from models.rating.text_prior import (
+    TextArrays,
+    learn_text,
+    measure_vector,
+    scale_vector,
+    text_gain,
+    text_rating,
 )
 
 EVERYWHERE, DOMAIN, USER, USER_DOMAIN, ITEM, CONTEXT, CONTEXT_DOMAIN, EXTERNAL, EXTERNAL_DOMAIN = range(9)
@@ -112,7 +112,7 @@ class Work(NamedTuple):
 @kernel
 def make_work(tables: Tables) -> Work:
     """Allocate the working memory of one event."""
-    dim, m = len(tables.text.mean), tables.taste.mean.shape[1]
+    dim, m = len(tables.text.mean), len(tables.taste.prior)
     return Work(np.zeros(dim), np.zeros(dim), np.zeros(m), np.zeros(m), np.zeros(m), np.zeros(m - LEADING))
 
 

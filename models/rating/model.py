@@ -145,9 +145,8 @@ class RatingModel(Checkpointed):
         if not learned.any():
             return
         self.taste.written.update(events.user[learned].tolist())
-        users = int(events.user[learned].max()) + 1
-        self.cells.reserve_users(users)
-        self.taste.reserve(users)
+        self.cells.reserve_users(int(events.user[learned].max()) + 1)
+        self.taste.make_room(events.user[learned])
         self._reserve_items(events, learned)
 
     def _reserve_items(self, events: RatedBatch, learned: NDArray[np.bool_]) -> None:
@@ -162,7 +161,7 @@ class RatingModel(Checkpointed):
 
     def _compiled(self, events: RatedBatch, learned: NDArray[np.bool_] | None) -> batch.Events:
         """Return the batch for compiled functions. learned: (B,) events whose new contexts get slots; None for none."""
-        known, items = len(self.taste.arrays.known), self.items.arrays.ratings.shape[1]
+        known, items = len(self.taste.arrays.time), self.items.arrays.ratings.shape[1]
         start, slots = self._context_slots(events, learned)
         return batch.Events(
             np.ascontiguousarray(events.domain),
@@ -244,6 +243,6 @@ class RatingModel(Checkpointed):
         self.taste.load(state["taste"])
         self.items.load(state["records"])
         self.bias.load(state["bias"])
-        self.cells.reserve_users(len(self.taste.arrays.known))
+        self.cells.reserve_users(len(self.taste.arrays.time))
         for domain, rows in enumerate(self.items.sizes):
             self.cells.reserve_items(domain, rows)

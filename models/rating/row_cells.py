@@ -43,9 +43,9 @@ class BiasArrays(NamedTuple):
     """(D, 2)"""
     external_domain: NDArray[np.float64]
     """(D, 2)"""
-    user: NDArray[np.float64]
+    user: NDArray[np.float32]
     """(users, 2)"""
-    user_domain: NDArray[np.float64]
+    user_domain: NDArray[np.float32]
     """(users, D, 2)"""
     item: NDArray[np.float64]
     """(D, items, 2)"""
@@ -76,8 +76,8 @@ class RowCells:
             external=np.zeros((1, 2)),
             domain=np.zeros((count, 2)),
             external_domain=np.zeros((count, 2)),
-            user=np.zeros((0, 2)),
-            user_domain=np.zeros((0, count, 2)),
+            user=np.zeros((0, 2), np.float32),
+            user_domain=np.zeros((0, count, 2), np.float32),
             item=np.zeros((count, 0, 2)),
             named=self.contexts.values,
         )
@@ -229,8 +229,8 @@ class RowCells:
             external=state["external"].copy(),
             domain=state["domain"].copy(),
             external_domain=state["external@domain"].copy(),
-            user=state["user"].copy(),
-            user_domain=state["user@domain"].copy(),
+            user=state["user"].astype(np.float32),
+            user_domain=state["user@domain"].astype(np.float32),
             item=stacked(state["item"]),
             named=self.contexts.values,
         )

@@ -116,9 +116,10 @@ def _merge_lists(base: dict[str, Any], changes: Changes) -> dict[str, Any]:
     begins = np.cumsum(lengths) - lengths
     kept = np.flatnonzero(latest[users] == of)
     kept = kept[np.argsort(users[kept], kind="stable")]
-    hashes = np.concatenate([part["hashes"] for part in parts])
     at = flat_places(begins[kept], lengths[kept])
-    return {"users": users[kept], "lengths": lengths[kept], "hashes": hashes[at]}
+    flat = _joined((name for name in changes[-1] if name not in ("touched", "users", "lengths")), parts)
+    entries = {name: column[at] for name, column in flat.items()}
+    return {"users": users[kept], "lengths": lengths[kept], **entries}
 
 
 def _merge_places(base: dict[str, Any], changes: Changes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from models.state.dirty_keys import DirtyKeys, Marks
-from models.state.tracked_tables import Changed, Rows, TrackedTable, parts
+from models.state.tracked_tables import Changed, Ragged, Rows, TrackedTable, parts
 
 Tensors = dict[str, np.ndarray[Any, Any]]
 
@@ -137,7 +137,9 @@ def joined(value: Any, tensors: Tensors) -> Any:  # noqa: PLR0911
 
 def table_bytes(state: dict[str, Any]) -> int:
     """Return about how many bytes a full snapshot of a live state copies."""
-    return sum(part.values.nbytes for _, part in parts(state) if isinstance(part, Rows))
+    found = [part for _, part in parts(state)]
+    rows = sum(part.values.nbytes for part in found if isinstance(part, Rows))
+    return rows + sum(part.size() for part in found if isinstance(part, Ragged))
 
 
 def _at(tree: Any, path: tuple[Any, ...]) -> Any:

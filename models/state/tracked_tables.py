@@ -7,8 +7,7 @@ results of `changes`, merged into an earlier state, make the present state: `mod
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
@@ -121,19 +120,25 @@ class Texts(TrackedTable):
 
 
 class Order(TrackedTable):
-    """An id table: the keys touched last are the last ones of the dict. touched: ids, marked with their rows."""
+    """An id table. touched: ids, marked with their rows.
 
-    rows: dict[str, int]
+    items: returns all ids with their rows, the one that was seen last at the end. ordered: returns some ids in that
+    order.
+    """
+
     free: list[int]
+    items: Callable[[], Iterable[tuple[str, int]]]
+    ordered: Callable[[Collection[str]], list[str]]
     kind: ClassVar[str] = "order"
 
     def full(self) -> dict[str, Any]:
         """Return what a state holds of the table."""
-        return {"ids": list(self.rows), "rows": list(self.rows.values()), "free": list(self.free)}
+        items = list(self.items())
+        return {"ids": [key for key, _ in items], "rows": [row for _, row in items], "free": list(self.free)}
 
     def changes(self, marks: Marks) -> dict[str, Any]:
         """Return the marked rows or keys as copies."""
-        ids = list(islice(reversed(self.rows), len(marks.keys)))[::-1]
+        ids = self.ordered(marks.keys)
         rows = [marks.keys[key] for key in ids]
         return {"ids": ids, "rows": rows, "free": list(self.free), "gone": list(marks.deleted)}
 
@@ -157,14 +162,16 @@ class Named(TrackedTable):
 
 
 class Ragged(TrackedTable):
-    """Lists of numbers by row. touched: rows.
+    """Lists by row. touched: rows.
 
     filled: returns the rows with a list, ascending. columns: returns, of those of some rows that have a list, the rows
-    as `users`, `lengths`, and all lists in a row as `hashes`.
+    as `users`, `lengths`, and under other names columns with the entries of all these lists in a row. size: returns
+    about how many bytes all lists have.
     """
 
     filled: Callable[[], Rows_]
     columns: Callable[[Rows_], dict[str, NDArray[Any]]]
+    size: Callable[[], int]
     kind: ClassVar[str] = "lists"
 
     def full(self) -> dict[str, NDArray[Any]]:

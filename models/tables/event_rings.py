@@ -1,4 +1,7 @@
-"""Keep the latest items of each user in a ring, and recall them before each event of a micro-batch."""
+"""Keep the latest items of each user in a ring, and recall them before each event of a micro-batch.
+
+A ring has at most R places. Until a user has had that many events, it has a smaller block of a flat array.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
+from models.tables.flat_blocks import leave_block, size_for, take_block
 
 
 class Recalled(NamedTuple):
@@ -98,20 +102,27 @@ def contains(
 
 
 class Rings(NamedTuple):
-    """The latest items of all users as a kernel sees them: a ring of R places a user.
+    """The latest items of all users as a kernel sees them.
 
-    events: (users, domains) counts. domain, row, time (seconds), seq (number of the event): (users, R). born: (domains,
-    rows) the number of the first event that may mean the row's present item. kind: (users, R), see `Recalled`, or
-    (0, R) if there are only clicks and ratings.
+    A user of n events has a block of the first size that holds min(n, R). Event number e lies at begin + e modulo R.
+    events: (users, domains) counts. begin: (users,). domain, row, time (seconds), seq (number of the event), kind (see
+    `Recalled`): (places,). born: (domains, rows) the number of the first event that may mean the row's present item.
+    sizes: places of a block, R last. left: (sizes, stack) blocks left behind; left_n: (sizes,). end: (1,) the first
+    place of no block.
     """
 
-    events: NDArray[np.int64]
+    events: NDArray[np.int32]
+    begin: NDArray[np.int32]
     domain: NDArray[np.int8]
     row: NDArray[np.int32]
     time: NDArray[np.float64]
     seq: NDArray[np.int64]
-    born: NDArray[np.int64]
     kind: NDArray[np.int8]
+    born: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    left: NDArray[np.int64]
+    left_n: NDArray[np.int64]
+    end: NDArray[np.int64]
 
 
 @kernel
@@ -135,32 +146,73 @@ def recall(rings: Rings, done: Done, together: bool, found: Recalled) -> None:
                         n += 1
         if 0 <= user < len(rings.events):
             same += rings.events[user, done.domain[b]]
-            total = rings.events[user].sum()
+            total, first = rings.events[user].sum(), rings.begin[user]
             for back in range(min(total, length)):
-                at = (total - 1 - back) % length
-                domain, row = rings.domain[user, at], rings.row[user, at]
+                at = first + (total - 1 - back) % length
+                domain, row = rings.domain[at], rings.row[at]
                 # The domain may have left the config, and the row may have been given to another item since.
-                if domain < 0 or (
-                    row < rings.born.shape[1] and rings.seq[user, at] < rings.born[domain, row]
-                ):
+                if domain < 0 or (row < rings.born.shape[1] and rings.seq[at] < rings.born[domain, row]):
                     continue
                 if n < length:
                     found.domain[b, n], found.row[b, n] = domain, row
-                    found.time[b, n] = rings.time[user, at]
-                    found.kind[b, n] = rings.kind[user, at] if len(rings.kind) > 0 else 0
+                    found.time[b, n], found.kind[b, n] = rings.time[at], rings.kind[at]
                     n += 1
         found.n[b], found.events[b] = n, same
 
 
 @kernel
+def take_ring(rings: Rings, user: int, which: int, total: int) -> None:
+    """Give a user of `total` events, at most R, a block of size number `which`. There must be room."""
+    begin, was = take_block(rings.left, rings.left_n, rings.end, which, rings.sizes[which]), rings.begin[user]
+    for n in range(total):
+        rings.domain[begin + n], rings.row[begin + n] = rings.domain[was + n], rings.row[was + n]
+        rings.time[begin + n], rings.seq[begin + n] = rings.time[was + n], rings.seq[was + n]
+        rings.kind[begin + n] = rings.kind[was + n]
+    if which > 0:
+        leave_ring(rings, which - 1, was)
+    rings.begin[user] = begin
+
+
+@kernel
+def leave_ring(rings: Rings, which: int, begin: int) -> None:
+    """Leave a block of size number `which` behind, empty: nothing of a user stays in it. There must be room."""
+    for at in range(begin, begin + rings.sizes[which]):
+        rings.domain[at], rings.row[at], rings.time[at], rings.seq[at], rings.kind[at] = 0, 0, 0.0, 0, 0
+    leave_block(rings.left, rings.left_n, which, begin)
+
+
+@kernel
+def pack(rings: Rings, packed: Rings) -> None:
+    """Copy all rings to `packed`, one block after the other. Its places, `begin` and `end` are written."""
+    for user in range(len(rings.begin)):
+        total = min(rings.events[user].sum(), rings.sizes[-1])
+        if total > 0:
+            begin, was = packed.end[0], rings.begin[user]
+            for n in range(total):
+                packed.domain[begin + n], packed.row[begin + n] = rings.domain[was + n], rings.row[was + n]
+                packed.time[begin + n], packed.seq[begin + n] = rings.time[was + n], rings.seq[was + n]
+                packed.kind[begin + n] = rings.kind[was + n]
+            packed.begin[user] = begin
+            packed.end[0] += rings.sizes[size_for(rings.sizes, total)]
+
+
+@kernel
 def append(rings: Rings, done: Done, sequence: int) -> None:
-    """Add events to their users' rings, in order. The first gets the number `sequence + 1`. Each has a user's row."""
-    length = rings.domain.shape[1]
+    """Add events to their users' rings, in order. The first gets the number `sequence + 1`. Each has a user's row.
+
+    There must be room for larger blocks.
+    """
+    sizes = rings.sizes
+    length = sizes[-1]
     for b in range(len(done.user)):
         user = done.user[b]
-        at = rings.events[user].sum() % length
-        rings.domain[user, at], rings.row[user, at] = done.domain[b], done.item[b]
-        rings.time[user, at], rings.seq[user, at] = done.time[b], sequence + 1 + b
-        if len(rings.kind) > 0:
-            rings.kind[user, at] = done.kind[b] if len(done.kind) > 0 else 0
+        total = rings.events[user].sum()
+        if total < length:
+            which = size_for(sizes, total)
+            if total == 0 or total == sizes[which]:
+                take_ring(rings, user, which + (total > 0), total)
+        at = rings.begin[user] + total % length
+        rings.domain[at], rings.row[at] = done.domain[b], done.item[b]
+        rings.time[at], rings.seq[at] = done.time[b], sequence + 1 + b
+        rings.kind[at] = done.kind[b] if len(done.kind) > 0 else 0
         rings.events[user, done.domain[b]] += 1

@@ -16,6 +16,18 @@ from models.kernels import kernel
 Index = NDArray[np.int64]
 
 
+def sizes_up_to(most: int) -> Index:
+    """Return the sizes of blocks for lists of at most `most` entries. At most a third of a block is empty.
+
+    >>> sizes_up_to(20).tolist()
+    [1, 2, 3, 4, 6, 8, 12, 16, 20]
+    """
+    sizes = [1, 2]
+    while sizes[-1] < most:
+        sizes += [sizes[-1] * 3 // 2, sizes[-1] * 2]
+    return np.array([*(size for size in sizes if size < most), most], np.int64)
+
+
 @kernel
 def take_block(left: Index, left_n: Index, end: Index, which: int, places: int) -> Any:
     """Return where a block of size number `which` begins: one that was left behind, else a new one at `end`.
@@ -32,10 +44,51 @@ def take_block(left: Index, left_n: Index, end: Index, which: int, places: int) 
 
 
 @kernel
-def leave_block(left: Index, left_n: Index, which: int, begin: int) -> None:
+def size_for(sizes: Index, entries: int | np.int64) -> int:
+    """Return the number of the first size that holds so many entries. sizes: ascending, the last holds them."""
+    which = 0
+    while sizes[which] < entries:
+        which += 1
+    return which
+
+
+@kernel
+def leave_block(left: Index, left_n: Index, which: int, begin: int | np.int64) -> None:
     """Leave a block behind for another list. There must be room in `left`."""
     left[which, left_n[which]] = begin
     left_n[which] += 1
+
+
+@kernel
+def more_room(sizes: Index, lists: Index, entries: NDArray[Any]) -> tuple[int, int, int]:
+    """Return how many places, and how many blocks, lists take at most that get an entry each, one after the other.
+
+    lists: (n,) their numbers; one may be there more than once. entries: (n,) what they have before. The third number
+    returned is that of lists that were full, with as many entries as the last size.
+
+    >>> more_room(np.array([1, 2, 4]), np.array([7, 8, 7]), np.array([0, 2, 0]))  # blocks of 1, 4 and 2
+    (7, 3, 0)
+    """
+    places, blocks, full = 0, 0, 0
+    for n in range(len(lists)):
+        have = np.int64(entries[n])
+        for earlier in range(n):
+            have += lists[earlier] == lists[n]
+        which = size_for(sizes, have) if have < sizes[-1] else -1
+        if have == 0:
+            places, blocks = places + sizes[0], blocks + 1
+        elif which >= 0 and have == sizes[which]:
+            places, blocks = places + sizes[which + 1], blocks + 1
+        full += have == sizes[-1]
+    return places, blocks, full
+
+
+def mostly_left(sizes: Index, left_n: Index, end: int) -> bool:
+    """Return whether over a fifth of the places up to `end` lie in blocks left behind: packing the lists frees them.
+
+    This happens where many lists grow together, so that nobody wants the small blocks that they leave.
+    """
+    return int((sizes * left_n[: len(sizes)]).sum()) * 5 > end
 
 
 def with_room(left: Index, left_n: Index, blocks: int) -> Index:

@@ -13,24 +13,29 @@ from models.state.flat_lists import flat_places
 from models.state.tracked_tables import Checkpointed, Ragged
 from models.tables.catalogue import grown
 from models.tables.event_rings import Done, Seen
-from models.tables.flat_blocks import leave_block, take_block, with_room
-
-LEAST = 4
-"""Places of the smallest block; each larger size has twice as many."""
+from models.tables.flat_blocks import (
+    leave_block,
+    more_room,
+    mostly_left,
+    size_for,
+    sizes_up_to,
+    take_block,
+    with_room,
+)
 
 
 class SeenArrays(NamedTuple):
     """The lists as a kernel sees them. Those of user u are hashes[begin[u] : begin[u] + used[u]], oldest first.
 
-    hashes: (places,). begin, used: (users,). size: (users,) number of the block's size, 0 for none: LEAST · 2^(size-1)
-    places. left: (sizes, stack) blocks left behind; left_n: (sizes,) how many. end: (1,) the first place of no block.
-    total: (1,) items of all lists.
+    hashes: (places,). begin, used: (users,). sizes: places of a block, ascending; a list has a block of the first size
+    that holds it. left: (sizes, stack) blocks left behind; left_n: (sizes,) how many. end: (1,) the first place of no
+    block. total: (1,) items of all lists.
     """
 
     hashes: NDArray[np.int64]
-    begin: NDArray[np.int64]
-    used: NDArray[np.int32]
-    size: NDArray[np.int8]
+    begin: NDArray[np.int32]
+    used: NDArray[np.int16]
+    sizes: NDArray[np.int64]
     left: NDArray[np.int64]
     left_n: NDArray[np.int64]
     end: NDArray[np.int64]
@@ -38,41 +43,46 @@ class SeenArrays(NamedTuple):
 
 
 @kernel
-def grow(seen: SeenArrays, user: int) -> None:
-    """Give the user a block of the next size. There must be room."""
-    old, was = int(seen.size[user]), seen.begin[user]
-    begin = take_block(seen.left, seen.left_n, seen.end, old, LEAST << old)
-    for n in range(seen.used[user]):
+def grow(seen: SeenArrays, user: int, used: int | np.int64) -> None:
+    """Give a user whose list fills its block of `used` places one of the next size. There must be room."""
+    was, which = seen.begin[user], size_for(seen.sizes, used) + 1 if used > 0 else 0
+    begin = take_block(seen.left, seen.left_n, seen.end, which, seen.sizes[which])
+    for n in range(used):
         seen.hashes[begin + n] = seen.hashes[was + n]
-    if old > 0:
-        leave_block(seen.left, seen.left_n, old - 1, was)
-    seen.begin[user], seen.size[user] = begin, old + 1
+    if used > 0:
+        leave_block(seen.left, seen.left_n, which - 1, was)
+    seen.begin[user] = begin
 
 
 @kernel
-def note(seen: SeenArrays, limit: int, users: NDArray[np.int64], items: NDArray[np.int64], begin: int) -> int:
-    """Append items, from `begin` on, to their users' lists, while there is room; return the first that was not.
-
-    A list of `limit` items loses its oldest.
-    """
-    most = LEAST << np.int64(len(seen.left_n) - 1)
-    for n in range(begin, len(users)):
-        if seen.end[0] + most > len(seen.hashes) or seen.left_n.max() >= seen.left.shape[1]:
-            return n
-        user = users[n]
-        if seen.used[user] == limit:
+def note(seen: SeenArrays, users: NDArray[np.int64], items: NDArray[np.int64]) -> None:
+    """Append items to their users' lists. There must be room. A list as long as the last size loses its oldest."""
+    limit = seen.sizes[-1]
+    for n in range(len(users)):
+        user, used = users[n], np.int64(seen.used[users[n]])
+        if used == limit:
             first = seen.begin[user]
             for place in range(first, first + limit - 1):
                 seen.hashes[place] = seen.hashes[place + 1]
-            seen.used[user] -= 1
+            used -= 1
             seen.total[0] -= 1
-        size = np.int64(seen.size[user])
-        if size == 0 or seen.used[user] == LEAST << (size - 1):
-            grow(seen, user)
-        seen.hashes[seen.begin[user] + seen.used[user]] = items[n]
-        seen.used[user] += 1
+        elif used == 0 or used == seen.sizes[size_for(seen.sizes, used)]:
+            grow(seen, user, used)
+        seen.hashes[seen.begin[user] + used] = items[n]
+        seen.used[user] = used + 1
         seen.total[0] += 1
-    return len(users)
+
+
+@kernel
+def pack(seen: SeenArrays, packed: SeenArrays) -> None:
+    """Copy all lists to `packed`, one block after the other. Its `hashes`, `begin` and `end` are written."""
+    for user in range(len(seen.used)):
+        used, begin, was = np.int64(seen.used[user]), packed.end[0], seen.begin[user]
+        if used > 0:
+            for n in range(used):
+                packed.hashes[begin + n] = seen.hashes[was + n]
+            packed.begin[user] = begin
+            packed.end[0] += seen.sizes[size_for(seen.sizes, used)]
 
 
 @kernel
@@ -114,28 +124,26 @@ def gather(seen: SeenArrays, domain: int, done: Done, hashes: NDArray[np.int64],
 
 
 class SeenItems(Checkpointed):
-    """Lists by user row. Memory: 8 bytes an item, in blocks of 4, 8, 16, … items, and 13 bytes a user row."""
+    """Lists by user row. Memory: 8 bytes an item, in blocks of 1, 2, 3, 4, 6, 8 … items, and 6 bytes a user row."""
 
     def __init__(self, limit: int) -> None:
-        """limit: items of a list."""
+        """limit: items of a list, at most 32,767."""
         self.limit = limit
         self.written = DirtyKeys()
         """User rows."""
-        self._clear()
+        self._clear(0)
 
-    def _clear(self) -> None:
-        sizes = 1
-        while LEAST << (sizes - 1) < self.limit:
-            sizes += 1
+    def _clear(self, rows: int) -> None:
+        sizes = sizes_up_to(self.limit)
         self.arrays = SeenArrays(
-            np.zeros(0, np.int64),
-            np.zeros(0, np.int64),
-            np.zeros(0, np.int32),
-            np.zeros(0, np.int8),
-            np.zeros((sizes, 64), np.int64),
-            np.zeros(sizes, np.int64),
-            np.zeros(1, np.int64),
-            np.zeros(1, np.int64),
+            hashes=np.zeros(0, np.int64),
+            begin=np.zeros(rows, np.int32),
+            used=np.zeros(rows, np.int16),
+            sizes=sizes,
+            left=np.zeros((len(sizes), 8), np.int64),
+            left_n=np.zeros(len(sizes), np.int64),
+            end=np.zeros(1, np.int64),
+            total=np.zeros(1, np.int64),
         )
 
     @property
@@ -154,40 +162,56 @@ class SeenItems(Checkpointed):
         """Append items to their users' lists, in this order. users, hashes: (n,)."""
         if not len(users):
             return
-        self._reserve_users(int(users.max()) + 1)
         self.written.update(users.tolist())
-        done = 0
-        while done < len(users):
-            self._reserve_places()
-            done = note(self.arrays, self.limit, users, hashes, done)
+        self._make_room(users)
+        note(self.arrays, users, hashes)
 
-    def _reserve_users(self, rows: int) -> None:
+    def _make_room(self, users: NDArray[np.int64]) -> None:
+        """Make room for one more item of each of these users, (n,); one may be there more than once."""
+        last = int(users.max())
+        if last >= len(self.arrays.used):
+            begin, used = (grown(table, last + 1) for table in (self.arrays.begin, self.arrays.used))
+            self.arrays = self.arrays._replace(begin=begin, used=used)
+        places, blocks, _ = more_room(self.arrays.sizes, users, self.arrays.used[users])
+        if not blocks:
+            return
+        if self.arrays.end[0] + places > len(self.arrays.hashes):
+            if mostly_left(self.arrays.sizes, self.arrays.left_n, int(self.arrays.end[0])):
+                self.pack()
+            hashes = grown(self.arrays.hashes, int(self.arrays.end[0]) + places)
+            self.arrays = self.arrays._replace(hashes=hashes)
+        self._leave_room(blocks)
+
+    def _leave_room(self, blocks: int) -> None:
         held = self.arrays
-        if rows > len(held.used):
-            begin, used, size = (grown(table, rows) for table in (held.begin, held.used, held.size))
-            self.arrays = held._replace(begin=begin, used=used, size=size)
+        self.arrays = held._replace(left=with_room(held.left, held.left_n, blocks))
 
-    def _reserve_places(self) -> None:
-        """Make room for some lists to grow."""
-        held, most = self.arrays, LEAST << (len(self.arrays.left_n) - 1)
-        if int(held.end[0]) + most > len(held.hashes):
-            held = held._replace(hashes=grown(held.hashes, int(held.end[0]) + 4 * most))
-        self.arrays = held._replace(left=with_room(held.left, held.left_n, 1))
+    def pack(self) -> None:
+        """Put all lists next to each other, and leave nothing between them."""
+        held = self.arrays
+        self._clear(len(held.used))
+        places = int(held.end[0] - (held.sizes * held.left_n).sum())
+        self.arrays = self.arrays._replace(
+            used=held.used, total=held.total, hashes=np.zeros(places, np.int64)
+        )
+        pack(held, self.arrays)
 
     def drop(self, user: int) -> None:
         """Empty the user's list."""
-        held = self.arrays
-        if user >= len(held.used) or not held.size[user]:
+        if user >= len(self.arrays.used) or not self.arrays.used[user]:
             return
-        self._reserve_places()
-        held = self.arrays
-        leave_block(held.left, held.left_n, int(held.size[user]) - 1, held.begin[user])
-        held.total[0] -= held.used[user]
-        held.used[user] = held.size[user] = 0
+        self._leave_room(1)
+        held, used = self.arrays, int(self.arrays.used[user])
+        leave_block(held.left, held.left_n, size_for(held.sizes, used), int(held.begin[user]))
+        held.total[0] -= used
+        held.used[user] = 0
         self.written.drop(user)
 
     def live(self) -> Ragged:
-        return Ragged(self.written, lambda: np.flatnonzero(self.arrays.used), self._columns)
+        return Ragged(self.written, lambda: np.flatnonzero(self.arrays.used), self._columns, self._size)
+
+    def _size(self) -> int:
+        return self.total * self.arrays.hashes.itemsize
 
     def _columns(self, users: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
         """Return the lists of users, those that have one: users (n,), lengths (n,), and all hashes in a row."""
@@ -195,22 +219,18 @@ class SeenItems(Checkpointed):
         users = users[users < len(held.used)]
         users = users[held.used[users] > 0]
         count = held.used[users].astype(np.int64)
-        hashes = held.hashes[flat_places(held.begin[users], count)]
+        hashes = held.hashes[flat_places(held.begin[users].astype(np.int64), count)]
         return {"users": users, "lengths": count, "hashes": hashes}
 
     def load(self, state: dict[str, Any]) -> None:
         """Replace all lists."""
-        self._clear()
         self.written.everything()
         users, count, hashes = state["users"], state["lengths"], state["hashes"]
-        if not len(users):
-            return
-        self._reserve_users(int(users.max()) + 1)
-        size = np.ceil(np.log2(np.maximum(count, LEAST) / LEAST)).astype(np.int64) + 1
-        rooms = LEAST << (size - 1)
-        held = self.arrays
-        held.begin[users], held.used[users], held.size[users] = np.cumsum(rooms) - rooms, count, size
-        held.end[0] = rooms.sum()
+        self._clear(int(users.max(initial=-1)) + 1)
+        held, kept = self.arrays, np.minimum(count, self.limit)
+        rooms = held.sizes[np.searchsorted(held.sizes, kept)]
+        held.begin[users], held.used[users] = np.cumsum(rooms) - rooms, kept
+        held.end[0], held.total[0] = rooms.sum(), kept.sum()
         self.arrays = held._replace(hashes=np.zeros(int(held.end[0]), np.int64))
-        self.arrays.hashes[flat_places(held.begin[users], count)] = hashes
-        held.total[0] = count.sum()
+        latest = flat_places(np.cumsum(count) - kept, kept)
+        self.arrays.hashes[flat_places(held.begin[users].astype(np.int64), kept)] = hashes[latest]

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state.dirty_keys import DirtyKeys
-from models.state.growing import Growing
-from models.state.tracked_tables import CheckpointedRows, Rows
+from models.state.tracked_tables import CheckpointedRows
 from models.tables.catalogue import Catalogue, grown, item_hash
 from models.tables.event_rings import Done, Recalled, Rings, Seen, append, asking, contains, recall
+from models.tables.ring_tables import RingTables, early_lists
 from models.tables.seen_items import SeenItems, gather, lengths
 
 SEEN_LIMIT = 2000
@@ -39,29 +39,17 @@ class History(CheckpointedRows):
         length: int = 50,
         written: DirtyKeys | None = None,
         seen_limit: int = SEEN_LIMIT,
-        has_kinds: bool = False,
     ) -> None:
         """Begin without events.
 
-        length: of a ring. written: marks of user rows. seen_limit: items kept of a user's in a domain. has_kinds:
-        whether there are events besides clicks and ratings.
+        length: of a ring. written: marks of user rows. seen_limit: items kept of a user's in a domain.
         """
         self.catalogues = catalogues
         self.written = written or DirtyKeys()
         self.length = length
         self.sequence = 0
         """Events so far."""
-        types = {
-            "events": np.int64,
-            "_domain": np.int8,
-            "_row": np.int32,
-            "_time": np.float64,
-            "_seq": np.int64,
-        }
-        if has_kinds:
-            types["_kind"] = np.int8
-        shapes = dict.fromkeys(types, (length,)) | {"events": (len(catalogues),)}
-        self._rings = Growing(types, **{name: (shape, 0) for name, shape in shapes.items()})
+        self._rings = RingTables(len(catalogues), length)
         self._born = np.zeros((len(catalogues), 0), np.int64)
         self._seen = [SeenItems(seen_limit) for _ in catalogues]
         self._births = 0
@@ -72,17 +60,13 @@ class History(CheckpointedRows):
         return sum(seen.total for seen in self._seen)
 
     @property
-    def events(self) -> NDArray[np.int64]:
+    def events(self) -> NDArray[np.int32]:
         """(user rows, domains): the number of events since the row was given to the user."""
-        return self._rings.arrays["events"]
+        return self._rings.rings.events
 
     def rings(self) -> Rings:
         """Return the rings as a kernel sees them."""
-        held = self._rings.arrays
-        kind = held.get("_kind", np.zeros((0, self.length), np.int8))
-        return Rings(
-            held["events"], held["_domain"], held["_row"], held["_time"], held["_seq"], self._born, kind
-        )
+        return self._rings.rings._replace(born=self._born)
 
     def recall(self, done: Done, together: bool = True) -> Recalled:
         """Return what each event's user did before it, and change nothing. together: see `recall`."""
@@ -106,6 +90,12 @@ class History(CheckpointedRows):
             gather(seen.arrays, domain, done, hashes, found)
         return found
 
+    def pack(self) -> None:
+        """Leave no room between the rings, and between the lists. This happens by itself when much is left."""
+        self._rings.pack()
+        for seen in self._seen:
+            seen.pack()
+
     def reserve(self, users: int) -> None:
         """Make room for this many users."""
         self._rings.reserve(users)
@@ -117,9 +107,11 @@ class History(CheckpointedRows):
         """
         hashes = self.hashes(done)
         had = contains(*(seen or self.seen_before(done)), hashes)
-        self.reserve(int(done.user.max()) + 1)
         chosen = done if not len(done.kind) else done.some(done.kind >= 0)
-        append(self.rings(), chosen, self.sequence)
+        if len(chosen.user):
+            self._rings.make_room(chosen.user)
+            append(self.rings(), chosen, self.sequence)
+        self.reserve(int(done.user.max()) + 1)
         self.sequence += len(chosen.user)
         for domain, items in enumerate(self._seen):
             new = ~had & (done.domain == domain)
@@ -181,34 +173,26 @@ class History(CheckpointedRows):
 
     def end_future(self, now: float) -> None:
         """Set every time after `now` (seconds) to `now`."""
-        times = self._rings.arrays["_time"]
-        wrong = np.flatnonzero((times > now).any(1))
-        times[wrong] = np.minimum(times[wrong], now)
-        self.written.update(wrong.tolist())
+        self.written.update(self._rings.end_future(now))
         self._births += 1  # answers that were given before no longer hold
 
     def drop_user(self, user: int) -> None:
         """Forget the row: it is free, or stands for another user, from now on."""
-        if user < len(self.events):
-            for rows in self._rings.arrays.values():
-                rows[user] = 0
+        self._rings.drop(user)
         self._births += 1
         for seen in self._seen:
             seen.drop(user)
 
     def rename_kinds(self, kinds: NDArray[np.int8]) -> None:
         """Replace each kind k in the rings by `kinds[k]`."""
-        if "_kind" in self._rings.arrays:
-            rings = self._rings.arrays["_kind"]
-            rings[:] = kinds[rings]
-            self.written.update(range(len(rings)))
+        self.written.update(self._rings.rename_kinds(kinds))
 
     def live(self) -> dict[str, Any]:
         """Return what `load` takes."""
         return {
             "sequence": self.sequence,
             "births": self._births,
-            **{name: Rows(self.written, array) for name, array in self._rings.arrays.items()},
+            **self._rings.live(self.written),
             "born": {str(d): born for d, born in enumerate(self._born)},
             "seen": {str(d): seen.live() for d, seen in enumerate(self._seen)},
         }
@@ -216,8 +200,7 @@ class History(CheckpointedRows):
     def load(self, state: dict[str, Any]) -> None:
         """Load a state."""
         self.sequence, self._births = int(state["sequence"]), int(state["births"])
-        held = {"_kind": np.zeros_like(state["_domain"])} | state
-        self._rings.load(**{name: held[name] for name in self._rings.arrays})
+        self._rings.load(state["events"], state["recent"] if "recent" in state else early_lists(state))
         born = [state["born"][str(d)] for d in range(len(self.catalogues))]
         self._born = np.zeros((len(born), max(map(len, born), default=0)), np.int64)
         for mine, held in zip(self._born, born, strict=True):

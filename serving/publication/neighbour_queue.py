@@ -35,10 +35,8 @@ class NeighbourQueue:
         """domains: those with lists. clock: seconds."""
         self._arms, self._builder, self._clock = arms, builder, clock
         self._every = lists.similar_seconds
-        full = arms.full
         self._indexes = {
-            name: ListIndex([name], lists.similar, full.catalogues[full.index[name]].ids.capacity)
-            for name in (domains if lists.similar > 0 else [])
+            name: ListIndex([name], lists.similar) for name in (domains if lists.similar > 0 else [])
         }
         self._new: dict[Pair, None] = {}
         self._again: dict[Pair, float] = {}

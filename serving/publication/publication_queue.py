@@ -55,7 +55,7 @@ class PublicationQueue:
         self._items: dict[tuple[str, str], None] = {}
         self._gone = Deletions(arms, keys, self._listing)
         self._neighbours = NeighbourQueue(arms, self._builder, clock, self._listing, lists)
-        self.index = ListIndex(self._listing, lists.top, arms.full.users.capacity)
+        self.index = ListIndex(self._listing, lists.top)
         self._periodic_at = self._refreshed_at = 0.0
         self._changed = True
         self._meta_written = False

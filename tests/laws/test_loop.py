@@ -119,8 +119,8 @@ def test_promotion_adds_the_fresh_weights_and_their_uncertainty() -> None:
         if name == gone:
             assert bias.cells.find(name) is None
         else:
-            assert bias.weight(name) == before[name] + fresh.weight(name)
-            assert bias.variance(name) == fresh.variance(name)
+            assert bias.weight(name) == pytest.approx(before[name] + fresh.weight(name), abs=1e-7)
+            assert bias.variance(name) == pytest.approx(fresh.variance(name), rel=1e-6)
     assert fresh.weight("domain:games") > 0.3
 
 

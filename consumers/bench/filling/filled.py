@@ -6,7 +6,7 @@ import numpy as np
 
 from models.arms.arm_comparison import ArmComparison
 from models.learning.learner import Learner
-from models.rating.user_taste import advance_taste
+from models.rating.taste_steps import prior_variance
 from models.schema import Domain, Interaction
 from models.settings import LearningSettings
 from models.signals.covisitation import KINDS, CoVisitation
@@ -50,30 +50,42 @@ def filled(users: int, items: int = ITEMS, lists: bool = False) -> tuple[ArmComp
     _fill_rating(full, users)
     _fill_history(full, users)
     _fill_visits(full.ranker.statistics.visits, items)
-    full.ranker.reserve(users)
     for choice in full.ranker.choices:
-        choice.users[:] = 0.1
+        slopes = np.full((users, 2, choice.signals), 0.1, np.float16)
+        choice.users.load(np.arange(users), slopes.view(np.uint16))
     _fill_lists(queue, users, items)
     return arms, queue
 
 
 def _fill_rating(full: Learner, users: int) -> None:
     taste, cells = full.rating.taste, full.rating.cells
-    taste.reserve(users)
     cells.reserve_users(users)
-    tastes = taste.arrays
-    advance_taste(tastes, 0, START)
-    tastes.known[:], tastes.time[:], tastes.mean[:] = True, START, 0.1
-    tastes.covariance[:] = tastes.covariance[0]
+    mean, covariance = np.full(taste.size, 0.1), np.diag([prior_variance(n) for n in range(taste.size)])
+    triangle = covariance[np.tril_indices(taste.size)].astype(np.float32)
+    taste.load(
+        {
+            "known": np.ones(users, np.bool_),
+            "time": np.full(users, START),
+            "mean": np.tile(mean.astype(np.float32), (users, 1)),
+            "covariance": np.tile(triangle, (users, 1)),
+        }
+    )
     cells.arrays.user[:users], cells.arrays.user_domain[:users] = (0.1, 0.01), (0.1, 0.01)
 
 
 def _fill_history(full: Learner, users: int) -> None:
     history = full.history
-    history.reserve(users)
-    for array_ in history.rings()[:-1]:
-        array_[:users] = 1
-    history.events[:users] = SEEN
+    places = users * len(DOMAINS) * SEEN
+    recent = {
+        "users": np.arange(users),
+        "lengths": np.full(users, len(DOMAINS) * SEEN),
+        "domain": np.ones(places, np.int8),
+        "row": np.ones(places, np.int32),
+        "time": np.ones(places),
+        "seq": np.ones(places, np.int64),
+    }
+    events = np.full((users, len(DOMAINS)), SEEN)
+    history.load(history.state() | {"events": events, "recent": recent})
     hashes = (np.arange(users)[:, None] + np.arange(SEEN)).reshape(-1)
     for seen in history._seen:
         seen.load({"users": np.arange(users), "lengths": np.full(users, SEEN), "hashes": hashes})

@@ -47,7 +47,6 @@ class World:
         rows = items if network else 0
         self.network = [self.random.normal(size=(rows, WIDTH)).astype(np.float32) for _ in self.domains]
         self.vectors = self.random.normal(size=(users, WIDTH)).astype(np.float32)
-        self.ranker.reserve(users)
 
     # Events
 

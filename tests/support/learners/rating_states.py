@@ -7,17 +7,30 @@ from typing import Any
 import numpy as np
 
 from models.rating.model import RatingModel
+from models.rating.taste_steps import taste_at, taste_gain
+from models.rating.user_taste import UserTaste
+
+
+def beliefs(taste: UserTaste) -> dict[str, Any]:
+    """Return each user's mean and covariance."""
+    held, size = taste.arrays, taste.size
+    mean, covariance = np.zeros((len(held.time), size)), np.zeros((len(held.time), size, size))
+    for user in np.flatnonzero(held.steps).tolist():
+        taste_at(held, user, held.time[user], mean[user])
+        for n, one in enumerate(np.eye(size)):
+            taste_gain(held, user, one, covariance[user, n])
+    return {
+        "known": held.steps != 0,
+        "time": held.time.copy(),
+        "mean": mean.astype(np.float32),
+        "covariance": covariance.astype(np.float32),
+    }
 
 
 def as_before(model: RatingModel) -> dict[str, Any]:
     """Return the model's state in the earlier format. The model knows the ids of its rows."""
     state, bias = model.state(), model.bias
     names = bias.cells.names()
-    packed = state["taste"]["covariance"]
-    size = state["taste"]["mean"].shape[1]
-    whole = np.zeros((len(packed), size, size), np.float32)
-    rows, columns = np.tril_indices(size)
-    whole[:, rows, columns] = whole[:, columns, rows] = packed
     for record in state["records"]:
         record["shift"] = record.pop("offset")
     named = {
@@ -25,4 +38,4 @@ def as_before(model: RatingModel) -> dict[str, Any]:
         "weights": np.array([bias.weight(name) for name in names]),
         "variances": np.array([bias.variance(name) for name in names]),
     }
-    return state | {"bias": named, "taste": state["taste"] | {"covariance": whole}}
+    return state | {"bias": named, "taste": beliefs(model.taste)}

@@ -48,14 +48,16 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
     world.run()
     for rating in (learner.rating, *learner.target_only.values()):
         taste = rating.taste.arrays
-        assert not taste.known[row]
-        assert not taste.mean[row].any()
-        assert not taste.covariance[row].any()
+        assert not taste.steps[row]
+        assert not taste.time[row]
+        kept = rating.taste.state()["steps"]
+        assert np.count_nonzero(taste.gain.any(1)) <= len(kept["move"])
         assert not rating.cells.arrays.user[row].any()
     choices = [*learner.ranker.choices, *learner.ranker.target_only.values()]
-    assert not any(choice.users[row].any() for choice in choices)
+    assert not any(choice.users.of(row).any() for choice in choices)
     rings = learner.history.rings()
-    assert not any(held[row].any() for held in (rings.events, rings.time, rings.row, rings.seq))
+    assert not rings.events[row].any()
+    assert np.count_nonzero(rings.time) == len(learner.history.state()["recent"]["time"])
     assert not any(learner.history.seen_rows(row, domain).any() for domain in learner.index.values())
     waiting = learner.pending.take()
     assert waiting is None or (waiting.user != row).all()

@@ -179,7 +179,7 @@ def test_memory_is_bounded() -> None:
     after = sizes(model.state())
     assert len(model.users) == 64
     assert all(len(c.ids) <= 12 for c in model.catalogues)
-    filling = (".network.buffer.", ".history.seen.", ".ranker.")  # bounded, not yet full
+    filling = (".network.buffer.", ".history.seen.", ".history.recent.", ".ranker.")  # bounded, not yet full
     grown = {
         p: (n, after[p])
         for p, n in before.items()

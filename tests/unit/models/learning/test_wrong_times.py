@@ -61,7 +61,7 @@ def times(learner: Learner) -> list[Any]:
     popularity = state["ranker"]["signals"]["popularity"]
     events = state["network"]["buffer"]["events"]
     held = [
-        state["history"]["_time"],
+        state["history"]["recent"]["time"],
         state["rating"]["taste"]["time"],
         events["time"],
         events["recent"][:, :, 2],

@@ -15,6 +15,7 @@ from models.arms.arm_comparison import ArmComparison
 from models.rating.events import ResolvedEvent
 from models.schema import Domain, Interaction
 from models.settings import AdaptationSettings
+from tests.support.learners.history_states import early
 from tests.support.learners.moved_arms import (
     BOOKS,
     GAMES,
@@ -29,7 +30,7 @@ from tests.support.learners.moved_arms import (
     taken_up,
     taught,
 )
-from tests.support.learners.rating_states import as_before
+from tests.support.learners.rating_states import as_before, beliefs
 from tests.support.learners.states import differences
 
 torch.set_num_threads(1)
@@ -288,11 +289,27 @@ def test_weights_of_a_domain_that_is_gone_go_by_their_kind(before: bool) -> None
 
 
 def test_ratings_of_before_are_moved_like_those_of_now(three: ArmComparison) -> None:
-    """An early state, with named biases and whole covariances, moves to another order of domains bit for bit."""
+    """Biases by name and whole covariances, in another order of domains: every bit but the form of tastes."""
     state, order = three.state(), [GAMES, MOVIES, BOOKS]
     state["full"]["rating"] = as_before(three.full.rating)
     moved, now = made(order), made(order)
     moved.load(state)
     now.load(three.state())
     ratings = [arms.full.rating.state() for arms in (moved, now)]
-    assert differences(*ratings, ignore=lambda path: path.startswith(".bias.context.names")) == []
+    others = (".bias.context.names", ".taste.")
+    assert differences(*ratings, ignore=lambda path: path.startswith(others)) == []
+    one, other = (beliefs(arms.full.rating.taste) for arms in (moved, now))
+    for name, values in one.items():
+        np.testing.assert_allclose(values, other[name], atol=1e-6)
+
+
+@pytest.mark.parametrize("left", [[MOVIES, BOOKS, GAMES], [GAMES, MOVIES], [BOOKS]])
+def test_rings_of_before_are_moved_like_those_of_now(three: ArmComparison, left: list[Domain]) -> None:
+    """Full rings for every user, in another order of domains, or without some of them: every bit."""
+    state = three.state()
+    state["full"]["history"] = early(three.full.history)
+    moved, now = made(left[::-1]), made(left[::-1])
+    moved.load(state)
+    now.load(three.state())
+    assert differences(moved.full.history.state(), now.full.history.state()) == []
+    assert len(now.full.history.state()["recent"]["row"]) > 100

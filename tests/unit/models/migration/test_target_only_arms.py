@@ -54,7 +54,7 @@ def test_a_target_only_arm_that_is_new_knows_the_items(three: ArmComparison) -> 
     after, notes = taken_up(three, [Domain("movies", "target"), BOOKS, GAMES])
     assert "movies: its target-only learner starts empty" in notes
     assert after.full.target_only[0].state()["counts"].tolist() == [0]
-    assert not after.full.ranker.target_only[0].users.any()
+    assert not after.full.ranker.target_only[0].users.row_of.any()
     assert all(len(lines) == 8 for lines in after.full.recommend([None, "u3"], "movies", 8, target_only=True))
 
 

@@ -67,7 +67,7 @@ def test_a_censored_residual_is_in_quarters_of_the_range() -> None:
 
 
 def test_parts_are_those_of_plain_numpy() -> None:
-    """3,000 events agree with the plain model, up to float32's rounding."""
+    """3,000 events: to the rounding of tastes to 16 bits."""
     events, plain = ratings(3000), PlainRating(DOMAINS, DIM)
     found = learn(made(), events, 64)
     for n, value in enumerate(events.value.tolist()):
@@ -81,7 +81,7 @@ def test_parts_are_those_of_plain_numpy() -> None:
         more = events.context[n], float(events.external[n])
         parts = plain.predict(*of, *more) if np.isnan(value) else plain.learn(*of, value, *more)
         unit = plain.unit(of[0])
-        assert found[n] / unit == pytest.approx(parts / unit, abs=2e-6)
+        assert found[n] / unit == pytest.approx(parts / unit, abs=1e-4)
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
@@ -132,7 +132,7 @@ def test_what_is_shared_can_be_learned_from_anothers_lessons() -> None:
     mine, theirs = one.state(), other.state()
     users = [path for path in differences(mine, theirs) if path.startswith((".taste.", ".bias.user"))]
     assert differences(mine, theirs) == users
-    assert not other.taste.arrays.known.any()
+    assert not other.taste.arrays.steps.any()
     assert not other.cells.arrays.user.any()
 
 
@@ -161,7 +161,7 @@ def test_a_domain_of_its_own_learns_as_among_others() -> None:
         plainly = (
             plain.predict(*row, (), external) if np.isnan(value) else plain.learn(*row, value, (), external)
         )
-        assert parts[n] == pytest.approx(plainly, abs=2e-6)
+        assert parts[n] == pytest.approx(plainly, abs=1e-4)
 
 
 def read(taken: Snapshot) -> Any:
@@ -229,9 +229,9 @@ def test_a_state_in_the_earlier_format_is_the_same_state() -> None:
     one, other = made(), made()
     learn(one, ratings(400), 16)
     other.load(as_before(one))
-    assert differences(one.state(), other.state()) == []
+    assert differences(one.state(), other.state(), lambda path: path.startswith(".taste.")) == []
     more = ratings(50, 1)
-    assert np.array_equal(learn(one, more, 16), learn(other, more, 16))
+    assert learn(one, more, 16) == pytest.approx(learn(other, more, 16), abs=1e-3)
 
 
 def test_a_state_round_trips() -> None:

@@ -5,11 +5,12 @@ import pytest
 from numpy.typing import NDArray
 
 from models.rating.model import TASTE_WIDTH
-from models.rating.user_taste import (
+from models.rating.taste_steps import (
     LEADING,
     MOOD,
     MOOD_SECONDS,
-    UserTaste,
+    MOST,
+    WHOLE,
     advance_taste,
     learn_taste,
     mood_left,
@@ -18,13 +19,17 @@ from models.rating.user_taste import (
     taste_gain,
     taste_variances,
 )
+from models.rating.user_taste import UserTaste
+from models.state.merging import merged
+from models.state.snapshot import mark_clean
+from tests.support.learners.states import differences, read_back
 
 WEEK = 7 * 86400.0
 Floats = NDArray[np.float64]
 
 
 def room(taste: UserTaste) -> Floats:
-    return np.full(taste.arrays.mean.shape[1], np.nan)
+    return np.full(taste.size, np.nan)
 
 
 def theta(taste: UserTaste, user: int, time: float) -> Floats:
@@ -34,8 +39,8 @@ def theta(taste: UserTaste, user: int, time: float) -> Floats:
 
 
 def learn(taste: UserTaste, user: int, phi: Floats, y: float, *, time: float) -> None:
-    """Learn one event that only this user's θ explains."""
-    taste.reserve(user + 1)
+    """One event that nothing but this user's θ explains."""
+    taste.make_room(np.array([user]))
     error, gain = y - float(theta(taste, user, time) @ phi), room(taste)
     advance_taste(taste.arrays, user, time)
     variance = taste_gain(taste.arrays, user, phi, gain)
@@ -51,39 +56,56 @@ def random_features(rng: np.random.Generator, width: int) -> Floats:
 
 
 def covariance(taste: UserTaste, user: int) -> Floats:
-    """Return the whole matrix (m, m)."""
-    size = taste.arrays.mean.shape[1]
-    whole = np.zeros((size, size))
-    rows, columns = np.tril_indices(size)
-    whole[rows, columns] = whole[columns, rows] = taste.arrays.covariance[user]
-    return whole
+    """The whole matrix (m, m)."""
+    matrix = np.empty((taste.size, taste.size))
+    for n in range(taste.size):
+        taste_gain(taste.arrays, user, np.eye(taste.size)[n], matrix[n])
+    return matrix
+
+
+def of_prior(width: int) -> Floats:
+    return np.array([prior_variance(n) for n in range(LEADING + width)])
+
+
+def with_belief(mean: Floats, matrix: Floats, time: float = 0.0) -> UserTaste:
+    """A user with a mean and a covariance, as a state of an earlier version has them."""
+    taste = UserTaste(len(mean) - LEADING)
+    triangle = matrix[np.tril_indices(len(mean))]
+    taste.load(
+        {
+            "known": np.array([True]),
+            "time": np.array([time]),
+            "mean": mean[None].astype(np.float32),
+            "covariance": triangle[None].astype(np.float32),
+        }
+    )
+    return taste
 
 
 def test_gain_and_step_by_hand() -> None:
     """P = [[2, 1, …]] on the first two weights, φ = (1, 3): Pφ = (5, 10), φ·Pφ = 35, S = 40, e = 8."""
-    taste = UserTaste(1)
-    taste.reserve(1)
-    taste.arrays.covariance[0, :3] = 2.0, 1.0, 3.0
+    matrix = np.zeros((5, 5))
+    matrix[:2, :2] = [[2.0, 1.0], [1.0, 3.0]]
+    taste = with_belief(np.zeros(5), matrix)
     phi, gain = np.array([1.0, 3.0, 0.0, 0.0, 0.0]), room(taste)
     assert taste_gain(taste.arrays, 0, phi, gain) == 35.0
     assert gain.tolist() == [5.0, 10.0, 0.0, 0.0, 0.0]
     learn_taste(taste.arrays, 0, gain, 8.0, 40.0)
-    assert taste.arrays.mean[0].tolist() == [1.0, 2.0, 0.0, 0.0, 0.0]
-    assert taste.arrays.covariance[0, :3].tolist() == [2.0 - 25 / 40, 1.0 - 50 / 40, 3.0 - 100 / 40]
+    assert theta(taste, 0, 0.0).tolist() == [1.0, 2.0, 0.0, 0.0, 0.0]
+    assert covariance(taste, 0)[:2, :2].tolist() == [
+        [2.0 - 25 / 40, 1.0 - 50 / 40],
+        [1.0 - 50 / 40, 3.0 - 100 / 40],
+    ]
 
 
 def test_mood_by_hand() -> None:
-    """After half of the mood is gone, its weight and covariances are halved, and v → v / 4 + (1 - 1/4) / 6."""
-    taste = UserTaste(1)
-    taste.reserve(1)
-    advance_taste(taste.arrays, 0, 0.0)
+    """Half is left: the weight and its covariances halve, v → v / 4 + (1 - 1/4) / 6."""
+    taste = with_belief(np.eye(5)[MOOD], np.ones((5, 5)))
     half = MOOD_SECONDS * np.log(2.0)
     assert mood_left(taste.arrays, 0, half) == pytest.approx(0.5)
     assert mood_left(taste.arrays, 0, -half) == 1.0
-    taste.arrays.mean[0, MOOD] = 1.0
-    taste.arrays.covariance[0] = 1.0
     advance_taste(taste.arrays, 0, half)
-    assert taste.arrays.mean[0, MOOD] == pytest.approx(0.5)
+    assert theta(taste, 0, half)[MOOD] == pytest.approx(0.5)
     assert taste.arrays.time[0] == half
     whole = covariance(taste, 0)
     assert whole[MOOD] == pytest.approx([0.5, 0.25 + 0.75 / 6, 0.5, 0.5, 0.5])
@@ -140,7 +162,7 @@ def test_unknown_users_have_no_taste_and_get_no_row() -> None:
     assert not theta(taste, -1, 0.0).any()
     taste.reserve(8)
     assert not theta(taste, 7, 0.0).any()
-    assert not taste.arrays.known.any()
+    assert not taste.arrays.steps.any()
 
 
 def test_a_dropped_row_starts_anew() -> None:
@@ -149,11 +171,10 @@ def test_a_dropped_row_starts_anew() -> None:
         learn(taste, 0, phi, 2.0, time=0.0)
     taste.drop_user(0)
     assert not theta(taste, 0, 0.0).any()
-    assert not any(table[0].any() for table in taste.arrays)
+    assert not any(table.any() for table in (taste.arrays.gain, taste.arrays.move, taste.arrays.time))
     learn(taste, 0, phi, 1.0, time=9.0)
     learn(other, 0, phi, 1.0, time=9.0)
-    assert np.array_equal(taste.arrays.mean[0], other.arrays.mean[0])
-    assert np.array_equal(taste.arrays.covariance[0], other.arrays.covariance[0])
+    assert differences(taste.state(), other.state()) == []
 
 
 def test_no_time_lies_after_now() -> None:
@@ -173,7 +194,106 @@ def test_covariance_stays_positive_over_a_long_life() -> None:
     assert np.linalg.eigvalsh(covariance(taste, 0)).min() > 0
 
 
-def test_a_user_costs_less_than_a_kilobyte() -> None:
-    taste = UserTaste(TASTE_WIDTH)
-    taste.reserve(64)
-    assert sum(table.nbytes for table in taste.arrays) / 64 == 1 + 8 + 20 * 4 + 210 * 4
+@pytest.mark.parametrize("ratings", [1, 3, 12])
+def test_few_ratings_cost_few_bytes(ratings: int) -> None:
+    """Three hundred users who rate in turn: at most twice 13 bytes a user and 48 a rating."""
+    rng, taste, other = np.random.default_rng(3), UserTaste(TASTE_WIDTH), UserTaste(TASTE_WIDTH)
+    for _ in range(ratings):
+        phi = random_features(rng, TASTE_WIDTH)
+        for user in range(300):
+            learn(taste, user, phi, user % 3, time=0.0)
+        learn(other, 0, phi, 1.0, time=0.0)
+    tables = [taste.arrays.time, taste.arrays.steps, taste.arrays.begin, *steps_of(taste)]
+    assert sum(table.nbytes for table in tables) <= 2 * 300 * (13 + ratings * 48)
+    assert not len(taste.arrays.whole)
+    assert theta(taste, 298, 1.0).tolist() == theta(other, 0, 1.0).tolist()
+
+
+def steps_of(taste: UserTaste) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.float32]]:
+    return taste.arrays.gain, taste.arrays.fade, taste.arrays.move
+
+
+@pytest.mark.parametrize("ratings", [1, 2, 7, MOST, MOST + 1, 60])
+def test_steps_equal_a_covariance(ratings: int) -> None:
+    """A user whose steps are kept, and one who has had a covariance from the start, with times between."""
+    rng, kept = np.random.default_rng(4), UserTaste(6)
+    whole = with_belief(np.zeros(LEADING + 6), np.diag(of_prior(6)))
+    for n in range(ratings):
+        phi, value = random_features(rng, 6), rng.normal()
+        for taste in (kept, whole):
+            learn(taste, 0, phi, value, time=200.0 * n)
+    assert (kept.arrays.steps[0] == WHOLE) == (ratings > MOST)
+    now = 200.0 * ratings
+    assert theta(kept, 0, now) == pytest.approx(theta(whole, 0, now), abs=1e-4)
+    assert covariance(kept, 0) == pytest.approx(covariance(whole, 0), abs=1e-4)
+    variances = [np.zeros(6), np.zeros(6)]
+    for taste, out in zip((kept, whole), variances, strict=True):
+        taste_variances(taste.arrays, 0, out)
+    assert variances[0] == pytest.approx(np.diag(covariance(kept, 0))[LEADING:], abs=1e-6)
+    assert variances[0] == pytest.approx(variances[1], abs=1e-4)
+
+
+def test_blocks_are_used_again() -> None:
+    """Many users come and go in a few rows: the tables stay as large as a few users need."""
+    rng, taste = np.random.default_rng(5), UserTaste(2)
+    for n in range(400):
+        for _ in range(rng.integers(1, 30)):
+            learn(taste, n % 4, random_features(rng, 2), 1.0, time=0.0)
+        taste.drop_user((n + 1) % 4)
+    assert taste.arrays.end[0] <= 4 * taste.arrays.sizes.sum()
+    assert taste.arrays.end[1] <= 4
+
+
+def test_room_for_a_batch_is_made_at_once() -> None:
+    """Thirty ratings of one user and one of another in a batch, after which nothing may have grown."""
+    taste, rng = UserTaste(2), np.random.default_rng(6)
+    users = np.array([7] * 30 + [3])
+    taste.make_room(users)
+    held = taste.arrays
+    for user in users.tolist():
+        gain = room(taste)
+        advance_taste(held, user, 0.0)
+        variance = taste_gain(held, user, random_features(rng, 2), gain)
+        learn_taste(held, user, gain, 1.0, 1.0 + variance)
+    assert held.end[0] <= len(held.move)
+    assert (held.steps[7], held.steps[3]) == (WHOLE, 1)
+    assert theta(taste, 3, 0.0).any()
+
+
+def test_state_and_increments_round_trip() -> None:
+    """Users without ratings, with few, with many, and dropped ones."""
+    rng, taste, other = np.random.default_rng(7), UserTaste(3), UserTaste(3)
+    ratings = {0: 3, 1: 50, 2: 20, 5: 1}
+    for user, count in ratings.items():
+        for _ in range(count):
+            learn(taste, user, random_features(rng, 3), rng.normal(), time=1.0)
+    base = read_back(taste.live())
+    other.load(base)
+    assert differences(other.state(), taste.state()) == []
+    mark_clean(other.live(), base)
+    for user in (0, 2, 3):
+        learn(other, user, random_features(rng, 3), 1.0, time=700.0)
+    other.written.update([0, 2, 3])
+    other.drop_user(1)
+    other.written.drop(1)
+    assert differences(merged(base, [read_back(other.live(), increment=True)]), other.state()) == []
+    taste.load(other.state())
+    for user in range(6):
+        assert theta(taste, user, 900.0).tolist() == theta(other, user, 900.0).tolist()
+
+
+def test_a_state_with_whole_matrices_loads() -> None:
+    """The earliest version kept (users, m, m)."""
+    matrix = np.diag(of_prior(1)) + 0.01
+    taste, early = with_belief(np.arange(5.0), matrix), UserTaste(1)
+    early.load(
+        {
+            "known": np.array([False, True]),
+            "time": np.array([0.0, 4.0]),
+            "mean": np.arange(10.0, dtype=np.float32).reshape(2, 5) % 5,
+            "covariance": np.stack([np.zeros((5, 5)), matrix]).astype(np.float32),
+        }
+    )
+    assert covariance(early, 1) == pytest.approx(covariance(taste, 0))
+    assert theta(early, 1, 4.0).tolist() == theta(taste, 0, 0.0).tolist()
+    assert not theta(early, 0, 4.0).any()

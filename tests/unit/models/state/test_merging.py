@@ -82,7 +82,7 @@ class Tables(Checkpointed):
             "rows": Rows(marks["rows"], self.rows),
             "nested": [
                 Texts(marks["rows"], self.texts),
-                {"lists": Ragged(marks["lists"], self._listed, self._list_columns)},
+                {"lists": Ragged(marks["lists"], self._listed, self._list_columns, lambda: 0)},
             ],
             "names": Named(marks["names"], lambda: list(self.names), self.columns),
             "places": SparsePlaces(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -117,3 +118,22 @@ def test_ids_in_the_order_of_last_sight() -> None:
             table.discard("a")
         assert table.ids() == list(table)
     assert table.ids() == ["e", "a", "c"]
+
+
+def test_a_large_table_evicts_in_order() -> None:
+    """Many more ids than are looked for at once, of which some are seen again, some go, and some come back."""
+    random, table, model = Random(0), IdTable(600), OrderedDict[str, None]()
+    for n in range(20_000):
+        key = str(random.randrange(1500))
+        if n % 17 == 0:
+            assert (table.discard(key) is None) == (model.pop(key, 0) == 0)
+            continue
+        expected = model.popitem(last=False)[0] if key not in model and len(model) == 600 else None
+        assert table.touch(key)[1] == expected
+        model[key] = None
+        model.move_to_end(key)
+        if n % 500 == 0:
+            assert table.evict()[0] == model.popitem(last=False)[0]
+            table.load(table.state())
+    assert table.ids() == list(model)
+    assert table.evictions > 1000

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.state.merging import MERGE
-from models.tables.seen_items import LEAST, SeenItems
+from models.tables.seen_items import SeenItems
 
 LIMIT = 21
 """The limit is no power of two, so the largest block is never full."""
@@ -73,12 +73,34 @@ def test_blocks_of_dropped_users_are_used_again() -> None:
     """Blocks are reused, so users who come and go take no more room than those present together."""
     seen = SeenItems(LIMIT)
     for round_ in range(300):
-        seen.add(np.full(LEAST + 1, round_ % 2), np.arange(LEAST + 1))
+        seen.add(np.full(5, round_ % 2), np.arange(5))
         seen.drop(round_ % 2)
-    assert seen.arrays.end[0] <= 2 * (LEAST + 2 * LEAST)
+    assert seen.arrays.end[0] <= 2 * (1 + 2 + 3 + 4 + 6)
 
 
-@pytest.mark.parametrize("length", [1, LEAST, LEAST + 1, LIMIT])
+@pytest.mark.parametrize("items", [1, 4, 15, 30])
+def test_lists_take_what_their_items_take(items: int) -> None:
+    """A thousand users who have items in turn: at most twice 8 bytes an item of the latest, and 6 a user."""
+    seen = SeenItems(LIMIT)
+    for n in range(items):
+        seen.add(np.arange(1000), np.full(1000, n))
+    held = seen.arrays
+    assert held.hashes.nbytes + held.begin.nbytes + held.used.nbytes <= 2 * 1000 * (8 * min(items, LIMIT) + 6)
+    for user in (0, 500, 999):
+        assert seen.of(user).tolist() == list(range(items))[-LIMIT:]
+
+
+def test_a_shorter_limit_keeps_the_latest() -> None:
+    seen, other = SeenItems(LIMIT), SeenItems(4)
+    for n in range(7):
+        seen.add(np.arange(0, 9, n + 1), np.full(len(range(0, 9, n + 1)), n))
+    other.load(seen.live().full())
+    for user in range(9):
+        assert other.of(user).tolist() == seen.of(user).tolist()[-4:]
+    assert other.total == sum(len(other.of(user)) for user in range(9))
+
+
+@pytest.mark.parametrize("length", [1, 4, 5, LIMIT])
 def test_a_loaded_list_goes_on(length: int) -> None:
     """A loaded list goes on at every fill of a block."""
     seen = SeenItems(LIMIT)

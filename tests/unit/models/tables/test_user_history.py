@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.state.merging import merged
+from models.state.snapshot import mark_clean
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done, Recalled, asking, contains
+from models.tables.ring_tables import FIELDS
 from models.tables.user_history import History
-from tests.support.learners.states import differences
+from tests.support.learners.history_states import early
+from tests.support.learners.states import differences, read_back
 from tests.support.plain.user_history import Entry, PlainHistory
 
 
@@ -212,3 +216,87 @@ def test_state_round_trips() -> None:
             np.testing.assert_array_equal(one, two)
         assert other.has_seen(user, user % 2, f"i{user}") == history.has_seen(user, user % 2, f"i{user}")
     assert other.sequence == history.sequence
+
+
+def busy(length: int = 7) -> History:
+    """Users with 1, 2, 3 … 40 events, and one with none."""
+    history, time = history_of(length), 0.0
+    for user in (*range(12), 40):
+        for _ in range(user):
+            history.add(user, int(time) % 2, int(time) % 40, time)
+            time += 1.0
+    return history
+
+
+def test_an_early_state_loads() -> None:
+    """All users have the same latest events, and go on from there."""
+    history, other = busy(), history_of(7)
+    other.load(early(history))
+    assert differences(other.state(), history.state()) == []
+    for one in (history, other):
+        one.extend(done([(3, 0, 1), (11, 1, 2), (40, 0, 3)], 1e3))
+    assert differences(other.state(), history.state()) == []
+
+
+@pytest.mark.parametrize("length", [4, 11])
+def test_a_state_with_rings_of_another_length_loads(length: int) -> None:
+    """The latest events that both hold stay, and new ones come after them."""
+    history, other = busy(), history_of(length)
+    other.load(early(history))
+    for user in range(12):
+        had, has = history.recent(user).time.tolist(), other.recent(user).time.tolist()
+        assert has == had[-length:]
+        other.add(user, 0, 1, 1e6)
+        assert other.recent(user).time.tolist() == [*had, 1e6][-min(length, len(had) + 1) :]
+
+
+def test_increments_hold_the_rings_that_changed() -> None:
+    history, other = busy(), history_of(7)
+    base = read_back(history.live())
+    other.load(base)
+    mark_clean(other.live(), base)
+    other.extend(done([(0, 0, 1), (3, 1, 2), (40, 0, 3)], 1e3))
+    other.written.update([0, 3, 40])
+    other.drop_user(5)
+    other.written.drop(5)
+    change = read_back(other.live(), increment=True)
+    assert change["recent"].what["touched"].tolist() == [0, 3, 5, 40]
+    assert differences(merged(base, [change]), other.state()) == []
+
+
+@pytest.mark.parametrize("events", [1, 3, 20, 60])
+def test_a_ring_takes_what_its_events_take(events: int) -> None:
+    """A thousand users who do things in turn: at most twice 21 bytes an event of the last fifty, and 12 a user."""
+    history = history_of(50)
+    for n in range(events):
+        history.extend(done([(user, n % 2, n % 40) for user in range(1000)], float(n)))
+    held = history.rings()
+    tables = [held.events, held.begin, *(getattr(held, name) for name in FIELDS)]
+    assert sum(table.nbytes for table in tables) <= 2 * 1000 * (min(events, 50) * 21 + 12)
+    for user in (0, 500, 999):
+        assert history.recent(user).row.tolist() == [n % 40 for n in range(events)][-50:]
+
+
+def test_blocks_are_used_again_and_are_empty() -> None:
+    """Many users come and go in four rows: the tables stay as large as four users need, and keep nothing of them."""
+    history, random = history_of(50), np.random.default_rng(0)
+    for n in range(300):
+        count = int(random.integers(1, 70))
+        history.extend(done([(n % 4, 0, 1)] * count, 1.0))
+        history.drop_user((n + 1) % 4)
+    for user in range(4):
+        history.drop_user(user)
+    held = history.rings()
+    assert held.end[0] <= 4 * held.sizes.sum()
+    assert not any(getattr(held, name).any() for name in FIELDS)
+
+
+def test_only_users_with_a_time_to_come_are_marked() -> None:
+    history = history_of()
+    for user, time in ((1, 5.0), (2, 50.0), (3, 6.0), (2, 60.0)):
+        history.add(user, 0, 1, time)
+    history.written.take()
+    history.end_future(20.0)
+    assert list(history.written.take().keys) == [2]
+    assert history.recent(2).time.tolist() == [20.0, 20.0]
+    assert history.recent(3).time.tolist() == [6.0]

@@ -1,0 +1,172 @@
+"""Own the rings of users' latest events: make room for them, empty them, save and load them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.state.dirty_keys import DirtyKeys
+from models.state.flat_lists import flat_places
+from models.state.tracked_tables import Ragged, Rows
+from models.tables.catalogue import grown
+from models.tables.event_rings import Rings, leave_ring, pack
+from models.tables.flat_blocks import more_room, mostly_left, size_for, sizes_up_to, with_room
+
+Index = NDArray[np.int64]
+Lists = dict[str, NDArray[Any]]
+"""Rings as a state holds them, oldest event first: users (n,), lengths (n,), and a column of each field of an event."""
+FIELDS = ("domain", "row", "time", "seq", "kind")
+BY_USER = ("events", "begin")
+
+
+class RingTables:
+    """The rings of all user rows. Memory: 22 bytes an event, up to `length`, 4 bytes a user, 4 a domain of a user."""
+
+    def __init__(self, domains: int, length: int) -> None:
+        """length: R, places of a full ring."""
+        self._length = length
+        sizes = sizes_up_to(length)
+        self.rings = Rings(
+            events=np.zeros((0, domains), np.int32),
+            begin=np.zeros(0, np.int32),
+            domain=np.zeros(0, np.int8),
+            row=np.zeros(0, np.int32),
+            time=np.zeros(0, np.float64),
+            seq=np.zeros(0, np.int64),
+            kind=np.zeros(0, np.int8),
+            born=np.zeros((domains, 0), np.int64),
+            sizes=sizes,
+            left=np.zeros((len(sizes), 8), np.int64),
+            left_n=np.zeros(len(sizes), np.int64),
+            end=np.zeros(1, np.int64),
+        )
+
+    def reserve(self, users: int) -> None:
+        """Make room for this many users."""
+        if users > len(self.rings.begin):
+            self._grow(users, *BY_USER)
+
+    def _grow(self, rows: int, *names: str) -> None:
+        self.rings = self.rings._replace(**{name: grown(getattr(self.rings, name), rows) for name in names})
+
+    def make_room(self, users: Index) -> None:
+        """Make room for one more event of each of these users. users: (n,) rows; one may be there more than once."""
+        self.reserve(int(users.max()) + 1)
+        places, blocks, _ = more_room(self.rings.sizes, users, self.rings.events[users].sum(1))
+        if not blocks:
+            return
+        if self.rings.end[0] + places > len(self.rings.row):
+            if mostly_left(self.rings.sizes, self.rings.left_n, int(self.rings.end[0])):
+                self.pack()
+            self._grow(int(self.rings.end[0]) + places, *FIELDS)
+        self._leave_room(blocks)
+
+    def pack(self) -> None:
+        """Put all rings next to each other, and leave nothing between them."""
+        held = self.rings
+        used = int(held.end[0] - (held.sizes * held.left_n).sum())
+        fields = {name: np.zeros(used, getattr(held, name).dtype) for name in FIELDS}
+        fresh = RingTables(held.events.shape[1], self._length).rings
+        self.rings = fresh._replace(events=held.events, begin=np.zeros_like(held.begin), **fields)
+        pack(held, self.rings)
+
+    def _leave_room(self, blocks: int) -> None:
+        held = self.rings
+        self.rings = held._replace(left=with_room(held.left, held.left_n, blocks))
+
+    def drop(self, user: int) -> None:
+        """Empty the user's ring."""
+        if user >= len(self.rings.begin):
+            return
+        if total := min(int(self.rings.events[user].sum()), self._length):
+            self._leave_room(1)
+            leave_ring(self.rings, size_for(self.rings.sizes, total), int(self.rings.begin[user]))
+        self.rings.events[user], self.rings.begin[user] = 0, 0
+
+    def end_future(self, now: float) -> list[int]:
+        """Set every time after `now` (seconds) to `now`. Return the rows of users who had one."""
+        times = self.rings.time
+        if not (times > now).any():
+            return []
+        lists = self.lists(self._filled())
+        wrong: list[int] = np.unique(
+            np.repeat(lists["users"], lists["lengths"])[lists["time"] > now]
+        ).tolist()
+        np.minimum(times, now, out=times)
+        return wrong
+
+    def live(self, written: DirtyKeys) -> dict[str, Any]:
+        """Return what `load` takes. written: dirty user rows."""
+        return {
+            "events": Rows(written, self.rings.events),
+            "recent": Ragged(written, self._filled, self.lists, self._size),
+        }
+
+    def _size(self) -> int:
+        return int(self.rings.end[0] * sum(getattr(self.rings, name).itemsize for name in FIELDS))
+
+    def _filled(self) -> Index:
+        return np.flatnonzero(self.rings.events.any(1))
+
+    def lists(self, users: Index) -> Lists:
+        """Return the rings of those of the users who have one."""
+        users = users[users < len(self.rings.begin)]
+        users = users[self.rings.events[users].any(1)]
+        total = self.rings.events[users].sum(1)
+        lengths = np.minimum(total, self._length)
+        at = self._places(users, total - lengths, lengths)
+        return {
+            "users": users,
+            "lengths": lengths,
+            **{name: getattr(self.rings, name)[at] for name in FIELDS},
+        }
+
+    def _places(self, users: Index, first: Index, lengths: Index) -> Index:
+        """Return where events number `first` and the following ones of each user lie. first, lengths: (n,)."""
+        places: Index = (
+            np.repeat(self.rings.begin[users], lengths) + flat_places(first, lengths) % self._length
+        )
+        return places
+
+    def load(self, events: NDArray[Any], lists: Lists) -> None:
+        """Replace all rings. events: (users, domains) counts. Of an event that a ring should have and lacks, there is
+        no domain."""
+        fresh = RingTables(events.shape[1], self._length).rings
+        self.rings = fresh._replace(events=events.astype(np.int32), begin=np.zeros(len(events), np.int32))
+        users = self._filled()
+        total = self.rings.events[users].sum(1)
+        lengths = np.minimum(total, self._length)
+        rooms = self.rings.sizes[np.searchsorted(self.rings.sizes, lengths)]
+        self.rings.begin[users] = np.cumsum(rooms) - rooms
+        self.rings.end[0] = rooms.sum()
+        self._grow(int(rooms.sum()), *FIELDS)
+        self.rings.domain[self._places(users, total - lengths, lengths)] = -1
+        users, held = lists["users"], lists["lengths"]
+        total = self.rings.events[users].sum(1)
+        kept = flat_places(np.zeros_like(held), held) >= np.repeat(held - self._length, held)
+        at = self._places(users, total - held, held)[kept]
+        for name in FIELDS:
+            if name in lists:  # states of before kinds hold none: 0 is a click or a rating
+                getattr(self.rings, name)[at] = lists[name][kept]
+
+    def rename_kinds(self, kinds: NDArray[np.int8]) -> list[int]:
+        """Replace each kind k by `kinds[k]`. Return the rows of users whose events have another one now."""
+        renamed = kinds[self.rings.kind]
+        lists = self.lists(self._filled())
+        owners = np.repeat(lists["users"], lists["lengths"])
+        changed: list[int] = np.unique(owners[kinds[lists["kind"]] != lists["kind"]]).tolist()
+        self.rings.kind[:] = renamed
+        return changed
+
+
+def early_lists(state: dict[str, Any]) -> Lists:
+    """Return the rings of an early state, where each user had a full ring: (users, R) by field."""
+    total, length = state["events"].sum(1), state["_domain"].shape[1]
+    users = np.flatnonzero(total)
+    total = total[users]
+    lengths = np.minimum(total, length)
+    places = np.repeat(users, lengths), flat_places(total - lengths, lengths) % length
+    held = {name: state[f"_{name}"][places] for name in FIELDS if f"_{name}" in state}
+    return {"users": users, "lengths": lengths, "kind": np.zeros(len(places[0]), np.int8), **held}
