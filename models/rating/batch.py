@@ -234,12 +234,12 @@ def fold(tables: Tables, events: Events, n: int, work: Work, error: float, innov
 
 @kernel
 def learn_event(
-    tables: Tables, events: Events, n: int, work: Work, total: float, lesson: NDArray[Any]
+    tables: Tables, events: Events, n: int, work: Work, total: float, lesson: NDArray[Any], both: bool
 ) -> None:
     """Learn event n after `predict_event`.
 
     total: the prediction in rating units. lesson: (2 + k,), written for `fold_events`: the error in quarters of the
-    range, its innovation S in units of the noise, and θ_u.
+    range, its innovation S in units of the noise, and θ_u. both: whether to move shared state too, not the user alone.
     """
     domain, user, item = events.domain[n], events.user[n], events.item[n]
     error = censored_residual(events.value[n], total, tables.domains.low[domain], tables.domains.high[domain])
@@ -255,7 +255,8 @@ def learn_event(
     for k in range(len(theta)):  # assigning a slice would compile numba's text functions for an error message
         lesson[THETA + k] = theta[k]
     learn_user(tables, events, n, work, error, innovation)
-    fold(tables, events, n, work, error, innovation)
+    if both:
+        fold(tables, events, n, work, error, innovation)
 
 
 @kernel
@@ -267,10 +268,13 @@ def predict_events(tables: Tables, events: Events, parts: NDArray[Any]) -> None:
 
 
 @kernel
-def learn_events(tables: Tables, events: Events, parts: NDArray[Any], lessons: NDArray[Any]) -> None:
+def learn_events(
+    tables: Tables, events: Events, both: bool, parts: NDArray[Any], lessons: NDArray[Any]
+) -> None:
     """Predict each event from all events before it, then learn it if it has a value, a user and an item.
 
-    parts: (B, 12), written. lessons: (B, 2 + k), written: error, innovation and θ_u, or nan where nothing was learned.
+    both: see `learn_event`. parts: (B, 12), written. lessons: (B, 2 + k), written: error, innovation and θ_u, or nan
+    where nothing was learned.
     """
     work = make_work(tables)
     for n in range(len(events.domain)):
@@ -280,7 +284,7 @@ def learn_events(tables: Tables, events: Events, parts: NDArray[Any], lessons: N
             total = 0.0
             for column in range(parts.shape[1] - 1):
                 total += parts[n, column]
-            learn_event(tables, events, n, work, total, lessons[n])
+            learn_event(tables, events, n, work, total, lessons[n], both)
 
 
 @kernel

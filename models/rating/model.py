@@ -94,10 +94,11 @@ class RatingModel(Checkpointed):
         batch.predict_events(self._tables(), self._compiled(events, None), parts)
         return parts
 
-    def learn_batch(self, events: RatedBatch, lessons: Floats | None = None) -> Floats:
+    def learn_batch(self, events: RatedBatch, lessons: Floats | None = None, both: bool = True) -> Floats:
         """Predict each rating from all before it, also earlier in the batch, then learn it. Return the parts, (B, 12).
 
-        An event without value, user or item is only predicted. lessons: (B, 2 + k), written for `fold_batch`.
+        An event without value, user or item is only predicted. lessons: (B, 2 + k), written for `fold_batch`. both:
+        False: only users learn, because `fold_batch` has taught everything else already.
         """
         learned = ~np.isnan(events.value) & (events.user >= 0) & (events.item >= 0)
         self._reserve(events, learned)
@@ -105,7 +106,7 @@ class RatingModel(Checkpointed):
         if lessons is None:
             lessons = self.no_lessons(len(parts))
         compiled = self._compiled(events, learned)
-        batch.learn_events(self._tables(), compiled, parts, lessons)
+        batch.learn_events(self._tables(), compiled, both, parts, lessons)
         return parts
 
     def fold_batch(self, events: RatedBatch, lessons: Floats) -> None:
