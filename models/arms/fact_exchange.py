@@ -43,7 +43,10 @@ def _items(learner: Learner, facts: Facts) -> tuple[NDArray[np.uint32], Latest, 
     n = np.minimum(recalled.n, RECENT)
     there = np.arange(RECENT) < n[:, None]
     domain, row = recalled.domain[:, :RECENT][there], recalled.row[:, :RECENT][there]
-    passed = np.repeat(done.time, n) - recalled.time[:, :RECENT][there]
+    times = recalled.time[:, :RECENT]
+    after = np.repeat(times[:, :1], RECENT, 1)
+    after[:, 0] = done.time
+    passed = (after - times)[there]
     item, latest, ids = np.zeros(len(n), np.uint32), np.zeros(len(row), np.uint32), list[list[str]]()
     for d, (catalogue, places) in enumerate(zip(learner.catalogues, facts.places, strict=True)):
         here = domain == d

@@ -13,7 +13,7 @@ from models.learning.event_clock import EventClock
 from models.learning.pending_batch import Pending
 from models.learning.resident_rows import ResidentRows
 from models.rating.events import RatedBatch
-from models.sharing.shared_facts import SharedFacts
+from models.sharing.shared_facts import RECENT, SharedFacts
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done, Recalled
 
@@ -42,9 +42,10 @@ def fold(
     Facts of domains that `index` (name to domain) lacks are left out. set_back: see `EventClock.move_all`. Return the
     events as a network can learn them; their user is -1.
     """
-    shared = _of_domains(shared, index)
+    shared, recent = _of_domains(shared, index), parts.models.network.config.recent
     if not shared.size:
-        return Pending(*(np.zeros(0, kind) for kind in (int, int, int, float, float)), np.zeros((0, 1, 3)))
+        none = np.zeros(0, np.int64)
+        return Pending(none, none, none, np.zeros(0), np.zeros(0), np.zeros((0, recent, 3)))
     numbers = np.array([index[name] for name in shared.domains], np.int64)
     domain = numbers[shared.domain]
     items = _rows(parts, shared, numbers)
@@ -55,9 +56,8 @@ def fold(
     recalled = _recalled(shared, numbers, items, time)
     _statistics(parts, done, places, recalled)
     residual = _ratings(parts, shared, done, places)
-    parts.learned += [len(here) for here in places]
-    network = parts.models.network
-    return Pending(domain, done.user, item, residual, time, recalled.context(network.config.recent))
+    parts.learned[:] += [len(here) for here in places]
+    return Pending(domain, done.user, item, residual, time, recalled.context(recent))
 
 
 def _of_domains(shared: SharedFacts, index: Mapping[str, int]) -> SharedFacts:
@@ -104,14 +104,15 @@ def _recalled(
 ) -> Recalled:
     """Return what the users did before, as `History.recall` does. An item without a row here has the domain -1."""
     latest, count = shared.latest, shared.latest.count.astype(np.int64)
-    length = max(int(count.max()), 1)
-    shape = (len(count), length)
-    there = np.arange(length) < count[:, None]
+    shape = (len(count), RECENT)
+    there = np.arange(RECENT) < count[:, None]
     rows = _joined(latest.domain, latest.item, items)
     domains, row, times = np.full(shape, -1, np.int8), np.zeros(shape, np.int32), np.zeros(shape)
     domains[there] = np.where(rows < 0, -1, numbers[latest.domain])
     row[there] = np.maximum(rows, 0)
-    times[there] = np.repeat(time, count) - np.expm1(latest.age.astype(np.float64))
+    times[there] = -np.expm1(latest.age.astype(np.float64))
+    times[:, 0] += time
+    times[:, 1:] += times[:, :1]
     return Recalled(domains, row, times, count, shared.events.astype(np.int64))
 
 

@@ -30,6 +30,7 @@ class _Body(msgspec.Struct, array_like=True):
     ids: list[list[str]]
     context: dict[int, tuple[str, ...]]
     events: int
+    arms: int
     taste: int
     """The length k of a taste."""
     columns: list[bytes]
@@ -49,8 +50,8 @@ def pack(facts: SharedFacts) -> bytes:
         np.ascontiguousarray(column, kind).tobytes()
         for column, kind in zip((*own, *facts.latest, *facts.rated), _ALL_TYPES, strict=True)
     ]
-    taste = facts.rated.taste.shape[2]
-    body = _Body(facts.sources, facts.domains, facts.ids, facts.context, facts.size, taste, columns)
+    arms, taste = facts.losses.shape[1], facts.rated.taste.shape[2]
+    body = _Body(facts.sources, facts.domains, facts.ids, facts.context, facts.size, arms, taste, columns)
     return MAGIC + bytes([VERSION]) + _pack.compress(_encoder.encode(body))
 
 
@@ -86,7 +87,7 @@ def _facts(body: _Body) -> SharedFacts:
     _check(body, (source, offset, domain, item, time, events, latest.count), latest)
     return SharedFacts(
         body.sources, source, offset, body.domains, body.ids, domain, item, time, events, latest, rated,
-        losses.reshape(body.events, -1), rank.reshape(body.events, -1), body.context,
+        losses.reshape(body.events, body.arms), rank.reshape(body.events, body.arms), body.context,
     )  # fmt: skip
 
 

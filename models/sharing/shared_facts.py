@@ -23,7 +23,7 @@ class Latest(NamedTuple):
     """The latest items of B users before their events, newest first, one user after the other: N items in all.
 
     count: (B,) the number of items of each user. domain, item: (N,) see `SharedFacts`. age: (N,) log(1 + s), where s is
-    the time from the item to the event in seconds.
+    the time in seconds from the newest item to the event, and from each other item to the newest.
     """
 
     count: NDArray[np.uint8]

@@ -16,6 +16,7 @@ from models.settings import LearningSettings
 from models.sharing.applied import Applied
 from models.sharing.packing import pack, unpack
 from models.sharing.shared_facts import Place
+from serving.pseudonyms import Pseudonyms
 from tests.laws.test_batches import DOMAINS, START, describe, event
 from tests.support.learners.states import differences
 
@@ -153,22 +154,28 @@ def test_all_shards_follow_the_same_arm(shared: Shared) -> None:
         assert differences(first.selector.state(), other.selector.state()) == []
     for key in shared.one.prequential.measured():
         assert first.prequential.count(*key) == shared.one.prequential.count(*key)
-        assert first.prequential.error(*key) == pytest.approx(shared.one.prequential.error(*key), rel=0.02)
+        # Each shard learns its own weights of the ranker, so ranks differ a little.
+        assert first.prequential.error(*key) == pytest.approx(shared.one.prequential.error(*key), rel=0.05)
 
 
 def test_no_fact_holds_a_user(shared: Shared) -> None:
-    users = [f"u{n}" for n in range(60)]
-    unpacked = [zstandard.ZstdDecompressor().decompress(record[4:]) for record in shared.records]
-    assert b"b1" in unpacked[0] + unpacked[1], "items are named, so the search can see"
-    named = [Interaction("books", "click", f"a-person-{n}@example.org", "b1", START + n) for n in range(8)]
-    shared_by = arms()
-    shared_by.learn(named)
-    record = pack(outgoing(shared_by, named, [Place("events", 0, n) for n in range(8)]))
-    unpacked.append(zstandard.ZstdDecompressor().decompress(record[4:]))
-    for body in unpacked:
-        assert not any(user.encode() in body for user in [one.user for one in named])
-    ids = {item for record in shared.records for held in unpack(record).ids for item in held}
-    assert not ids & set(users)
+    """Neither an id nor the pseudonym that stands for it, in bytes or unpacked bytes; nor the id of an event."""
+    pseudonym = Pseudonyms("a secret of some length").inside("cat@example.org")
+    people = ["ann@example.org", "bob@example.org", pseudonym]
+    named = [
+        Interaction("books", "rating", person, f"b{n}", START + n, 4.0, f"event-{n}")
+        for n in range(8)
+        for person in people
+    ]
+    teacher = arms()
+    teacher.learn(named)
+    record = pack(outgoing(teacher, named, [Place("events", 0, n) for n in range(len(named))]))
+    body = zstandard.ZstdDecompressor().decompress(record[4:])
+    assert b"b7" in body, "items are named, so the search can see"
+    for secret in (*people, "event-"):
+        assert secret.encode() not in record + body
+    users = {one for arm in shared.shards for one in arm.full.users}
+    assert not users & {item for packed in shared.records for held in unpack(packed).ids for item in held}
 
 
 def test_a_fact_takes_few_bytes(shared: Shared) -> None:

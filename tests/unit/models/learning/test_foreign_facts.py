@@ -67,7 +67,7 @@ def statistics_of(model: ArmComparison) -> object:
     state = model.full.state()
     ratings = [state["rating"], *state["alone"].values()]
     shared = [{name: held[name] for name in ("sums", "counts", "prior", "records")} for held in ratings]
-    return [state["ranker"]["statistics"] if "statistics" in state["ranker"] else None, shared]
+    return [model.full.ranker.statistics.state(), shared]
 
 
 def test_facts_of_a_domain_that_the_config_lacks_are_left_out() -> None:
