@@ -45,7 +45,16 @@ _RATED_TYPES = ("<u4", "<f8", "<f4", "<f4", "<f4", "<f2")
 
 def pack(facts: SharedFacts) -> bytes:
     """Return the facts as one record."""
-    own = facts.source, facts.offset, facts.domain, facts.item, facts.time, facts.events, facts.losses, facts.rank
+    own = (
+        facts.source,
+        facts.offset,
+        facts.domain,
+        facts.item,
+        facts.time,
+        facts.events,
+        facts.losses,
+        facts.rank,
+    )
     columns = [
         np.ascontiguousarray(column, kind).tobytes()
         for column, kind in zip((*own, *facts.latest, *facts.rated), _ALL_TYPES, strict=True)
@@ -75,9 +84,7 @@ _ALL_TYPES = (*_TYPES, *_LATEST_TYPES, *_RATED_TYPES)
 
 
 def _facts(body: _Body) -> SharedFacts:
-    columns = [
-        np.frombuffer(column, kind) for column, kind in zip(body.columns, _ALL_TYPES, strict=True)
-    ]
+    columns = [np.frombuffer(column, kind) for column, kind in zip(body.columns, _ALL_TYPES, strict=True)]
     source, offset, domain, item, time, events, losses, rank = columns[:8]
     latest = Latest(*columns[8:12])
     event, value, external, residual, lesson, taste = columns[12:]

@@ -95,7 +95,9 @@ def test_sums_agree(shared: Shared) -> None:
 def test_popular_items_agree(shared: Shared) -> None:
     for d in range(len(DOMAINS)):
         tops = [arm.full.ranker.statistics.popularity[d].top("30d")[:50].tolist() for arm in shared.shards]
-        assert all(top == shared.one.full.ranker.statistics.popularity[d].top("30d")[:50].tolist() for top in tops)
+        assert all(
+            top == shared.one.full.ranker.statistics.popularity[d].top("30d")[:50].tolist() for top in tops
+        )
 
 
 def neighbours(arm: ArmComparison, domain: int, row: int) -> set[int]:
@@ -141,7 +143,9 @@ def test_what_all_models_say_of_an_item_agrees(shared: Shared) -> None:
                 models.append((arm.full.target_only[d], one.target_only[d], 0))
             for ours, theirs, domain in models:
                 np.testing.assert_allclose(
-                    ours.item_biases(domain, rows, vectors), theirs.item_biases(domain, rows, vectors), atol=5e-3
+                    ours.item_biases(domain, rows, vectors),
+                    theirs.item_biases(domain, rows, vectors),
+                    atol=5e-3,
                 )
 
 

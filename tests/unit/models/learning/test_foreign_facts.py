@@ -10,6 +10,7 @@ from models.arms.arm_comparison import ArmComparison
 from models.arms.fact_exchange import judge, outgoing
 from models.schema import Domain, Interaction
 from models.settings import LearningSettings
+from models.sharing.joining import batches
 from models.sharing.shared_facts import Place, SharedFacts
 from tests.laws.test_batches import DOMAINS, describe, event
 from tests.support.learners.states import differences
@@ -82,6 +83,20 @@ def test_facts_of_a_domain_that_the_config_lacks_are_left_out() -> None:
     only = arms(DOMAINS[:1], described=False)
     lone = learned(arms(), [one for one in EVENTS if one.domain == "books"])
     assert len(only.full.fold(lone[0]).item) == 0
+
+
+def test_facts_fold_together_as_one_after_the_other() -> None:
+    """Joined into batches of up to 40: the same sums, the same co-visits, the same learned items."""
+    shared, apart, together = learned(arms(), EVENTS), arms(), arms()
+    for one in shared:
+        apart.full.fold(one)
+        judge(apart, one)
+    assert [one.size for one in batches(shared, 40)] == [32, 32, 32]
+    for one in batches(shared, 40):
+        together.full.fold(one)
+        judge(together, one)
+    assert differences(statistics_of(apart), statistics_of(together)) == []
+    assert differences(apart.prequential.state(), together.prequential.state()) == []
 
 
 def test_more_items_than_rows_take_the_rows_of_others() -> None:
