@@ -1,7 +1,7 @@
 """Measure a contestant: what an own event costs a shard, and what a fact of another shard's event costs it.
 
-Fields of the task: `data`, `events`, `seconds`, `batch`, `folded`. The first half of the events is warm-up. A fact is unpacked,
-counted for the arms, and folded into the shared tables; what Kafka's client takes to hand it over comes on top.
+Fields of the task: `data`, `events`, `seconds`, `batch`, `folded`. The first half of the events is warm-up. A fact is
+unpacked, counted for the arms, and folded into the shared tables; what Kafka's client takes comes on top.
 """
 
 from __future__ import annotations

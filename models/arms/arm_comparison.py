@@ -82,7 +82,7 @@ class ArmComparison(Checkpointed):
         return [] if self.loop is None else self.loop.step(events, facts)
 
     def judge(self, domain: NDArray[np.int64], events: NDArray[np.int64], losses: Losses) -> None:
-        """Count the losses of all arms at B events. domain: (B,). events: (B,) the users' earlier ones in the domain."""
+        """Count the losses of all arms at B events. domain: (B,). events: (B,) earlier ones of their users in it."""
         self._judge(domain, events, "rating", RMSE, losses.rating)
         self._judge(domain, events, "ranking", NDCG_LOSS, ndcg_losses(losses.rank))
 

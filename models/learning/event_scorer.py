@@ -206,7 +206,7 @@ class EventScorer:
 
 
 def _parts(model: RatingModel, rated: RatedBatch, lessons: Floats | None, both: bool) -> Floats:
-    """Return the parts of the predicted ratings, (B, 12), nan for clicks, and learn the ratings if there are lessons."""
+    """Return the parts of the predicted ratings, (B, 12), nan for clicks. With lessons, learn the ratings."""
     parts = model.predict_batch(rated) if lessons is None else model.learn_batch(rated, lessons, both)
     parts[np.isnan(rated.value)] = np.nan
     return parts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -55,7 +54,7 @@ def fold(
     places = [np.flatnonzero(domain == d) for d in range(len(parts.catalogues))]
     recalled = _recalled(shared, numbers, items, time)
     _statistics(parts, done, places, recalled)
-    residual = _ratings(parts, shared, done, places)
+    residual = _ratings(parts, shared, done)
     parts.learned[:] += [len(here) for here in places]
     return Pending(domain, done.user, item, residual, time, recalled.context(recent))
 
@@ -126,7 +125,7 @@ def _statistics(parts: Folded, done: Done, places: list[NDArray[np.int64]], reca
     statistics.fold(done, places, slots, recent, recalled)
 
 
-def _ratings(parts: Folded, shared: SharedFacts, done: Done, places: list[NDArray[np.int64]]) -> Floats:
+def _ratings(parts: Folded, shared: SharedFacts, done: Done) -> Floats:
     """Let the rating models learn; return the residuals, (B,), nan for a click."""
     rated, count = shared.rated, shared.size
     residual = np.full(count, np.nan)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.rating import batch
+from models.rating import batch, folding
 from models.rating.bias import DRIFT, PRIOR_STRENGTH, BiasRegression
 from models.rating.events import PARTS, RatedBatch, RatingParts, ResolvedEvent, batch_of_one
 from models.rating.item_factors import ItemFactors
@@ -117,7 +117,7 @@ class RatingModel(Checkpointed):
         learned = ~np.isnan(lessons[:, batch.ERROR]) & (events.item >= 0)
         self._reserve_items(events, learned)
         compiled = self._compiled(events, learned)
-        batch.fold_events(self._tables(), compiled, lessons)
+        folding.fold_events(self._tables(), compiled, lessons)
 
     def no_lessons(self, count: int) -> Floats:
         """Allocate the lessons of a batch, (count, 2 + k)."""

@@ -222,7 +222,8 @@ class Rows:
 
 
 NAMES = (
-    "learner", "threads", "drain", "avro", "biased_mf", "freshness", "lists", "read", "growth", "memory", "facts", "restart",
+    "learner", "threads", "drain", "avro", "biased_mf", "freshness", "lists", "read", "growth", "memory", "facts",
+    "restart",
 )  # fmt: skip
 
 

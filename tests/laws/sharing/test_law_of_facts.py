@@ -56,7 +56,7 @@ class Service:
     """Some shards over a log of interactions and a log of facts."""
 
     def __init__(self, rules: Rules, seed: int) -> None:
-        self.rules, self.random = rules, random.Random(seed)  # noqa: S311  no secret
+        self.rules, self.random = rules, random.Random(seed)
         self.facts: list[SharedFacts] = []
         first = State(dict.fromkeys(range(PARTITIONS), 0))
         self.shards = [Shard(copy.deepcopy(first), first)]

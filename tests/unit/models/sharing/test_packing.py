@@ -37,7 +37,7 @@ def some_facts(draw: st.DrawFn) -> SharedFacts:
         [("a.topic", 3)], np.zeros(events, np.uint16), column(np.int64, events), ["movies"], [ids],
         np.zeros(events, np.int8), np.arange(events, dtype=np.uint32) % items, column(np.int64, events),
         column(np.uint32, events), latest, lessons, column(np.float32, events, 4), column(np.uint8, events, 4),
-        {n: ("device=phone",) for n in rated},
+        dict.fromkeys(rated, ("device=phone",)),
     )  # fmt: skip
 
 
