@@ -24,6 +24,7 @@ from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import unreadable_topics
 from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.retention import requests_may_expire
+from consumers.sharing.topics import create_shard_topics, shard_problem
 from consumers.kafka_client.topics import create_canary_topic, create_topics, describe, partition_counts
 from serving.contract import Write
 from serving.store.errors import STORE_ERRORS
@@ -51,10 +52,14 @@ def _check_kafka(settings: Settings, create: bool) -> Iterator[Finding]:
 
 
 def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Finding]:
+    several, reroute = settings.shards.several, settings.shards.reroute_topic
     kinds = settings.topic_kinds()
     letters: tuple[str, Kind] = (settings.kafka.dead_letter_topic, "interactions")
     client = client_options(settings.kafka)
-    created = create_topics(client, kinds) + create_topics(client, [letters], 1) if create else []
+    created = list[str]()
+    if create:
+        created = create_topics(client, [kind for kind in kinds if kind[0] != reroute])
+        created += create_topics(client, [letters], 1) + (create_shard_topics(client, settings) if several else [])
     names = [name for name, _ in (*kinds, letters)]
     rights = describe(admin, names)
     counts = rights.counts()
@@ -80,6 +85,10 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
         yield Finding(f"topic {name}", False, line)
     if canary := settings.kafka.canary_topic:
         yield _check_canary(admin, canary, create)
+    if several:
+        problem = shard_problem(settings, admin)
+        own = f"this is shard {settings.shards.own()} of {settings.shards.count}"
+        yield Finding("shards", problem is None, problem or own)
     yield from check_records(settings, counts.keys() - unreadable.keys())
 
 

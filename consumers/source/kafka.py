@@ -58,15 +58,21 @@ class KafkaSource:
         self._merge = TimeMerge(options.buffer_bytes, Patience(options.patience_seconds))
         self._config, self._trouble = config, Trouble(config)
         self._chosen: object = None
-        self._first = {topic for topic, (_, kind) in topics.items() if kind != "interactions"}
+        self._first = {topic for topic, (_, kind) in topics.items() if kind in {"items", "forget"}}
         try:
             found = at_start(config, topics, options.canary_topic)
-            self._places, self._identity = found.places, found.identity
+            self._partitions = max((n + 1 for t, n in found.places if t not in self._first), default=1)
+            self._places, self._identity = options.ownership.of(found.places), found.identity
             self.canaries, self.canary_problem = found.canaries
             self._consumer = LogConsumer(config, options.buffer_bytes // 4, len(self._places), client)
         except (KafkaError, OSError, ValueError) as error:
             raise Stop(why_unreachable(config, error)) from error
         self._items = CompactedItems(found.removals_kept, options.late_seconds)
+
+    @property
+    def partitions(self) -> int:
+        """The largest number of partitions of a topic of events, when the source was made."""
+        return self._partitions
 
     def _assign(self) -> None:
         self._consumer.assign([*sorted(self._places), *sorted(self.canaries)])
@@ -102,7 +108,7 @@ class KafkaSource:
         gone = {topic for topic in self._topics if f"topic:{topic}" in self._identity}
         self._trouble.miss(gone - set(seen.ids) - seen.hidden)
         self._trouble.deny(seen.hidden | seen.unreadable)
-        if not (new := sorted(seen.places - self._places)):
+        if not (new := sorted(self._options.ownership.of(seen.places) - self._places)):
             return
         log.info("partitions were added", partitions=[f"{topic}:{number}" for topic, number in new])
         for place in new:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from consumers.source.ownership import Everything, Ownership
 from consumers.source.time_merge import BUFFER_BYTES
 
 
@@ -24,3 +25,5 @@ class SourceOptions(msgspec.Struct, frozen=True):
     """While it runs, so many seconds without reaching the end of a topic of items do not matter."""
     buffer_bytes: int = BUFFER_BYTES
     """Memory for records that wait for their turn, of all partitions together."""
+    ownership: Ownership = Everything()
+    """Which partitions are read."""

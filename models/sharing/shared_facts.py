@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,3 +114,19 @@ class SharedFacts(NamedTuple):
             return [self]
         starts = range(0, self.size, most)
         return [self.take(np.arange(start, min(start + most, self.size))) for start in starts]
+
+
+def _none(kind: type[np.generic], *shape: int) -> NDArray[Any]:
+    return np.zeros((0, *shape), kind)
+
+
+NO_FACTS = SharedFacts(
+    [], _none(np.uint16), _none(np.int64), [], [], _none(np.int8), _none(np.uint32), _none(np.int64),
+    _none(np.uint32), Latest(_none(np.uint8), _none(np.int8), _none(np.uint32), _none(np.float16)),
+    Rated(
+        _none(np.uint32), _none(np.float64), _none(np.float32), _none(np.float32), _none(np.float32, 2, 2),
+        _none(np.float16, 2, 0),
+    ),
+    _none(np.float32, 1), _none(np.uint8, 1), {},
+)  # fmt: skip
+"""Facts of no event."""

@@ -12,6 +12,7 @@ from serving.publication.list_queue import ListQueue
 from serving.publication.record_builder import ListOptions, RecordBuilder, RecordTimes
 from serving.publication.republish import USERS_AT_ONCE as AGAIN_AT_ONCE
 from serving.publication.republish import Republish
+from serving.publication.shard_part import ShardPart
 from serving.store.store import Store
 
 SLOW_SECONDS = 2.0
@@ -35,10 +36,11 @@ class PublicationQueue:
         clock: Callable[[], float],
         lists: ListOptions | None = None,
         started_ts: int = 0,
+        part: ShardPart = ShardPart(),  # noqa: B008  it never changes
     ) -> None:
-        """started_ts: when the process started, Unix time in ms."""
+        """started_ts: when the process started, Unix time in ms. part: what this process writes of shared records."""
         lists = lists or ListOptions()
-        self._arms = arms
+        self._arms, self._part = arms, part
         self.keys = keys
         self._clock = clock
         self._ttl = lists.ttl_seconds
@@ -65,6 +67,11 @@ class PublicationQueue:
         born[0].append(record_ms)
         born[1].append(domain)
         self._lists.add(user, domain)
+        self._items[domain, item] = None
+        self._changed = True
+
+    def item_learned(self, domain: str, item: str) -> None:
+        """Note that an item has learned an event of another shard's user."""
         self._items[domain, item] = None
         self._changed = True
 
@@ -159,7 +166,7 @@ class PublicationQueue:
                 self._lists.add(user)
         self._items |= dict.fromkeys(self.again.items())
         strangers, items = self.again.leftovers()
-        for user in strangers:
+        for user in () if self._part.several else strangers:  # they may be other shards'
             self.user_evicted(user)
         for domain, item in items:
             row = self._arms.full.catalogues[self._arms.full.index[domain]].ids.get(item)
@@ -198,7 +205,7 @@ class PublicationQueue:
         users, self._users = self._users, {}
         yield from self._builder.users(users, int(now * 1000))
         items, self._items = self._items, {}
-        yield from self._builder.items(items)
+        yield from self._builder.items([pair for pair in items if self._part.owns(*pair)])
         if self._changed and now - self._periodic_at >= SLOW_SECONDS:
             self._periodic_at, self._changed = now, False
             yield from self._periodic_records(int(now * 1000))
@@ -212,7 +219,7 @@ class PublicationQueue:
 
     def _deletions(self) -> Iterable[Write]:
         gone, self._deleted_items = self._deleted_items, {}
-        for domain, item in gone:
+        for domain, item in filter(lambda pair: self._part.owns(*pair), gone):
             yield Write(self.keys.item(domain, item), "delete", None)
         left, self._evicted_users = self._evicted_users, {}
         for user in left:
@@ -257,8 +264,9 @@ class PublicationQueue:
         self._changed |= bool(rows)
 
     def _periodic_records(self, now_ms: int) -> Iterable[Write]:
-        yield from (self._builder.popular(name, now_ms) for name in self._listing)
-        yield from self._builder.domains(now_ms)
+        if self._part.leads:
+            yield from (self._builder.popular(name, now_ms) for name in self._listing)
+            yield from self._builder.domains(now_ms)
         yield self._builder.meta(now_ms)
 
     # State
