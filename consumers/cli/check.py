@@ -59,7 +59,9 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
     created = list[str]()
     if create:
         created = create_topics(client, [kind for kind in kinds if kind[0] != reroute])
-        created += create_topics(client, [letters], 1) + (create_shard_topics(client, settings) if several else [])
+        created += create_topics(client, [letters], 1) + (
+            create_shard_topics(client, settings) if several else []
+        )
     names = [name for name, _ in (*kinds, letters)]
     rights = describe(admin, names)
     counts = rights.counts()
