@@ -24,8 +24,9 @@ from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import unreadable_topics
 from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.retention import requests_may_expire
-from consumers.sharing.topics import create_shard_topics, shard_problem
 from consumers.kafka_client.topics import create_canary_topic, create_topics, describe, partition_counts
+from consumers.sharing.layout import present_folder
+from consumers.sharing.topics import create_shard_topics, shard_problem
 from serving.contract import Write
 from serving.store.errors import STORE_ERRORS
 from serving.store.store_info import eviction_policy, may_throw_away
@@ -148,11 +149,14 @@ def _check_checkpoints(settings: Settings) -> Finding:
     """Find out whether the directory can be written to, and whether `run` can load what is in it."""
     path = Path(settings.checkpoint.directory)
     try:
+        path = present_folder(settings)
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path) as file:
             file.write(b"1")
             file.flush()
             os.fsync(file.fileno())
+    except Stop as stop:
+        return Finding("checkpoints", False, str(stop))
     except OSError as error:
         return Finding(
             "checkpoints", False, f"{path.resolve()}: {error.strerror}: make it writable or set another"

@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 
 from consumers.config.schema import Settings
-from consumers.dead_letters.sink import Limits, Sink
+from consumers.dead_letters.sink import Limits
 from consumers.erasure.eraser import Forgetting
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.decode import FUTURE_LIMIT_MS
 from consumers.events.deduplication import DedupWindow
 from consumers.events.record import Offsets
 from consumers.formats.topic_reader import decoder_of
-from consumers.service.canary import Canaries
-from consumers.service.saving.checkpoint_writer import Checkpointer
+from consumers.service.parts import Parts
 from consumers.service.saving.saved_state import check_owner, of_domains
 from consumers.service.stages.intake_stage import Intake, IntakeStage
 from consumers.service.stages.learning_stage import Learned, LearningStage
@@ -26,39 +25,13 @@ from consumers.service.stages.microbatch import Batch
 from consumers.service.stages.publish_stage import Published, PublishStage
 from consumers.service.stages.save_stage import SaveStage
 from consumers.service.telemetry import Reporter
-from consumers.service.text_encoding import Encoding, restore
-from consumers.sharing.shard import Sharing
-from consumers.source.protocol import Source
-from models.arms.arm_comparison import ArmComparison
+from consumers.service.text_encoding import restore
 from models.state.tracked_tables import Checkpointed
-from serving.metrics import Metrics
-from serving.publication.publication_queue import PublicationQueue
-from serving.store.redis_writer import Publisher
 from serving.store.store_mark import UNKNOWN, Known, as_known
 
 log = structlog.get_logger()
 
 REPORT_SECONDS = 2.0
-
-
-class Parts(NamedTuple):
-    """What a pipeline is made of. publisher, checkpointer, canaries: None in a pipeline without them."""
-
-    source: Source
-    sink: Sink
-    arms: ArmComparison
-    encoding: Encoding
-    queue: PublicationQueue
-    publisher: Publisher | None
-    checkpointer: Checkpointer | None
-    canaries: Canaries | None
-    metrics: Metrics
-    clock: Callable[[], float] = time.monotonic
-    """Seconds of a steady clock, to find what is due."""
-    wall_clock: Callable[[], float] = time.time
-    """Seconds since the epoch, to compare with the times of events."""
-    sharing: Sharing | None = None
-    """None if there is one shard only."""
 
 
 class Pipeline(Checkpointed):

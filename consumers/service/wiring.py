@@ -9,7 +9,8 @@ from typing import NamedTuple
 from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
 from consumers.service.canary import Canaries
-from consumers.service.pipeline import Parts, Pipeline
+from consumers.service.parts import Parts
+from consumers.service.pipeline import Pipeline
 from consumers.service.saving.checkpoint_writer import Checkpointer
 from consumers.service.text_encoding import Encoding
 from consumers.sharing.shard import ShardEnds, Sharing

@@ -24,6 +24,10 @@ from serving.worker import Worker
 log = structlog.get_logger()
 
 FENCED = (ProducerFencedError, InvalidProducerEpochError)
+WAIT_SECONDS = 86_400.0
+"""How long facts wait for a broker that is away."""
+TRANSACTION_SECONDS = 900.0
+"""The longest transaction that brokers allow by default. After it the broker treats this process as replaced."""
 POLL_SECONDS = 0.1
 MOST_RECORDS = 2_000
 """Records that were read and not taken yet, above which the reader waits."""
@@ -40,8 +44,9 @@ def facts_producer(config: KafkaConfig, name: str) -> Any:
         transactional_id=name,
         compression_type=None,  # facts are compressed already
         max_request_size=MAX_REQUEST_BYTES,
-        delivery_timeout_ms=30_000,
+        delivery_timeout_ms=int(WAIT_SECONDS * 1000),  # it waits for a broker that is away
         request_timeout_ms=10_000,
+        transaction_timeout_ms=int(TRANSACTION_SECONDS * 1000),
     )
 
 
@@ -207,8 +212,9 @@ class FactsTopic:
                 self._deliver(chunk)
             except FENCED:
                 self._fail(
-                    f"another process runs as shard {self._name} since later than this one, which therefore stops and "
-                    "saves nothing more. Give each process an index of its own (shards.index)."
+                    f"another process runs as shard {self._name}, and began later than this one, which therefore stops "
+                    "and saves nothing more. Give each process an index of its own (shards.index). If there is no "
+                    "other, the brokers were away for long: start this one again."
                 )
                 return
             except (KafkaError, OSError, ValueError) as error:

@@ -77,6 +77,13 @@ def checkpoint_folder(settings: Settings, partitions: int) -> Path:
     return layout.folder(root, shards.own())
 
 
+def present_folder(settings: Settings) -> Path:
+    """Return where this process's checkpoints are, if there are any. Raises Stop (exit 4)."""
+    root = Path(settings.checkpoint.directory)
+    layout = read(root) if settings.shards.several else None
+    return root if layout is None else layout.folder(root, settings.shards.own())
+
+
 def _other_count(root: Path, held: int, wanted: int) -> Stop:
     return Stop(
         f"the checkpoints in {root} are of {held} shard{'s' * (held != 1)}, and shards.count is {wanted}. Stop all "

@@ -12,6 +12,7 @@ from consumers.dead_letters.sink import DeadLetter, Sink
 from consumers.events.deduplication import DedupWindow
 from consumers.events.record import Record
 from consumers.kafka_client.producer import partition_of
+from models.state.tracked_tables import Checkpointed
 from serving.shard_metrics import ShardMetrics
 
 REMEMBERED = 100_000
@@ -40,7 +41,7 @@ def reroute_sink(config: KafkaConfig, topic: str) -> KafkaSink:
     return KafkaSink(msgspec.structs.replace(config, dead_letter_topic=topic), what="rerouted events")
 
 
-class Reroute:
+class Reroute(Checkpointed):
     """Looks at the partition of each event. Producers may use another partitioner than Kafka's own, murmur2.
 
     A record without a key stays where it is. A record is safe once `sink.wait` says so. After a crash it may be sent

@@ -21,6 +21,7 @@ from models.sharing.applied import Applied
 from models.sharing.joining import MOST, batches
 from models.sharing.packing import FactsError, pack, unpack
 from models.sharing.shared_facts import NO_FACTS, Place, SharedFacts
+from models.state.tracked_tables import Checkpointed
 from serving.publication.publication_queue import PublicationQueue
 from serving.shard_metrics import ShardMetrics
 
@@ -39,7 +40,7 @@ class ShardEnds(NamedTuple):
     metrics: ShardMetrics
 
 
-class Sharing:
+class Sharing(Checkpointed):
     """The sharing side of a shard. The loop's thread calls everything but `problem`.
 
     Two rules make each event count once in every copy of the shared tables (tests/laws/sharing). A checkpoint is

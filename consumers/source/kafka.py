@@ -61,18 +61,13 @@ class KafkaSource:
         self._first = {topic for topic, (_, kind) in topics.items() if kind in {"items", "forget"}}
         try:
             found = at_start(config, topics, options.canary_topic)
-            self._partitions = max((n + 1 for t, n in found.places if t not in self._first), default=1)
+            self.partitions = max((n + 1 for t, n in found.places if t not in self._first), default=1)
             self._places, self._identity = options.ownership.of(found.places), found.identity
             self.canaries, self.canary_problem = found.canaries
             self._consumer = LogConsumer(config, options.buffer_bytes // 4, len(self._places), client)
         except (KafkaError, OSError, ValueError) as error:
             raise Stop(why_unreachable(config, error)) from error
         self._items = CompactedItems(found.removals_kept, options.late_seconds)
-
-    @property
-    def partitions(self) -> int:
-        """The largest number of partitions of a topic of events, when the source was made."""
-        return self._partitions
 
     def _assign(self) -> None:
         self._consumer.assign([*sorted(self._places), *sorted(self.canaries)])

@@ -95,7 +95,12 @@ def test_facts_fold_together_as_one_after_the_other() -> None:
     for one in batches(shared, 40):
         together.full.fold(one)
         judge(together, one)
-    assert differences(statistics_of(apart), statistics_of(together)) == []
+    scale = (
+        ".visits.start",
+        ".visits.places.weights",
+    )  # co-visits count from the newest time of the first batch
+    differing = differences(statistics_of(apart), statistics_of(together), lambda path: path.endswith(scale))
+    assert differing == []
     assert differences(apart.prequential.state(), together.prequential.state()) == []
 
 
