@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 
 class FactsLog(Protocol):
     """One ordered log that all shards write to and read. One thread calls it; any thread may call `wait`."""
 
-    def start(self, offset: int) -> list[tuple[int, bytes]]:
-        """Fence an earlier process of this shard, then read on from `offset`, and return all records there are now.
+    def start(self, offset: int) -> Iterable[list[tuple[int, bytes]]]:
+        """Fence an earlier process of this shard, then return the records there are now from `offset` on, in parts.
 
-        Each comes with the offset after it. Raises Stop (exit 4) if records from `offset` on are gone.
+        Each record comes with the offset after it. Take all parts before anything else. Raises Stop (exit 4) if records
+        from `offset` on are gone.
         """
 
     def poll(self) -> list[tuple[int, bytes]]:

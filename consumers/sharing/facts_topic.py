@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import structlog
@@ -18,6 +18,7 @@ from consumers.config.shards import ShardsConfig
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.net_client import TransactionClient
 from consumers.kafka_client.producer import MAX_REQUEST_BYTES, make_producer
 from serving.worker import Worker
 
@@ -41,6 +42,7 @@ def facts_producer(config: KafkaConfig, name: str) -> Any:
     return make_producer(
         client_options(config),
         live=True,
+        kafka_client=TransactionClient,
         transactional_id=name,
         compression_type=None,  # facts are compressed already
         max_request_size=MAX_REQUEST_BYTES,
@@ -78,7 +80,7 @@ class FactsTopic:
         self._end = self._taken = 0
         self._threads: list[Worker] = []
 
-    def start(self, offset: int) -> list[tuple[int, bytes]]:
+    def start(self, offset: int) -> Iterator[list[tuple[int, bytes]]]:
         try:
             self._producer = self._make(self._config, self._name)
             # First the fence: what an earlier process still had on its way is then in the log, or never will be.
@@ -96,13 +98,19 @@ class FactsTopic:
                 raise self._gone(offset, begin, end)
             self._consumer.seek(self._tp, offset)
             self._taken = offset
-            found = self._read_to(end)
+        except KafkaError as error:
+            raise Stop(why_unreachable(self._config, error)) from error
+        return self._catch_up(end)
+
+    def _catch_up(self, end: int) -> Iterator[list[tuple[int, bytes]]]:
+        """Yield what there is up to `end`, then begin to send and to read in threads."""
+        try:
+            yield from self._read_to(end)
         except KafkaError as error:
             raise Stop(why_unreachable(self._config, error)) from error
         self._threads = [Worker("facts-out", self._run), Worker("facts-in", self._read)]
         for thread in self._threads:
             thread.start()
-        return found
 
     def _reader(self) -> Any:
         return KafkaConsumer(
@@ -131,15 +139,14 @@ class FactsTopic:
             STATE_UNUSABLE,
         )
 
-    def _read_to(self, end: int) -> list[tuple[int, bytes]]:
-        found, position, since = list[tuple[int, bytes]](), -1, time.monotonic()
+    def _read_to(self, end: int) -> Iterator[list[tuple[int, bytes]]]:
+        position, since = -1, time.monotonic()
         while (now := self._consumer.position(self._tp)) < end:
             if now != position:
                 position, since = now, time.monotonic()
             elif time.monotonic() - since > START_SECONDS:
                 raise Stop(f"topic {self._topic} cannot be read: nothing came for {START_SECONDS:.0f} s")
-            found += self._polled(POLL_SECONDS)
-        return found
+            yield self._polled(POLL_SECONDS)
 
     def _polled(self, seconds: float) -> list[tuple[int, bytes]]:
         polled = self._consumer.poll(timeout_ms=int(seconds * 1000))

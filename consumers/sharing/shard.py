@@ -72,7 +72,8 @@ class Sharing(Checkpointed):
 
     def start(self) -> None:
         """Read the facts to their end, before the first own event. Raises Stop."""
-        self._take(self.facts.start(self._offset))
+        for records in self.facts.start(self._offset):
+            self._take(records)
         self._turned = self._clock()
 
     def learn(self, waiting: Waiting) -> list[Notice]:
@@ -105,7 +106,7 @@ class Sharing(Checkpointed):
         now, paused = self._clock(), self._clock() - self._turned
         self._turned = now
         self._check()
-        if paused > SILENT_SECONDS and self._probe <= self.facts.sent:
+        if paused > SILENT_SECONDS:
             # Meanwhile another process may have taken over: only an acknowledgement tells that none has.
             self.facts.send(pack(NO_FACTS))
             self._probe = self.facts.sent
@@ -194,7 +195,8 @@ class Sharing(Checkpointed):
 
     def silent(self) -> bool:
         """Return whether nothing may be written to the store, because another process may have taken over."""
-        if self.fenced or self.facts.unacknowledged() >= SILENT_SECONDS:
+        paused = self._clock() - self._turned
+        if self.fenced or max(paused, self.facts.unacknowledged()) >= SILENT_SECONDS:
             return True
         return bool(self._probe) and not self.facts.wait(self._probe, 0.0)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Protocol
 
-from consumers.errors import Stop
+from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.record import TopicPartition
 
 
@@ -30,9 +30,17 @@ class ShardOwnership:
     def __init__(self, index: int, count: int, events: Collection[str]) -> None:
         """events: the topics of events."""
         self.index, self.count, self._events = index, count, frozenset(events)
+        self._first: int | None = None
 
     def of(self, places: Collection[TopicPartition]) -> set[TopicPartition]:
-        self.partitions(places)
+        number = self.partitions(places)
+        self._first = self._first or number
+        if number != self._first:
+            raise Stop(
+                f"topics of events had {self._first} partitions and have {number} now: users belong to other shards. "
+                f"Stop all shards and run: crosscurrent rescale --count {self.count}",
+                STATE_UNUSABLE,
+            )
         return {p for p in places if p[0] not in self._events or p[1] % self.count == self.index}
 
     def partitions(self, places: Collection[TopicPartition]) -> int:

@@ -37,6 +37,11 @@ def connect(topic_prefix: str) -> Iterator[Connect]:
         facts.close()
 
 
+def begun(facts: FactsTopic, offset: int = 0) -> list[tuple[int, bytes]]:
+    """Start, and return what there was, with the offset after each."""
+    return [record for part in facts.start(offset) for record in part]
+
+
 def read(facts: FactsTopic, count: int) -> list[bytes]:
     found = list[bytes]()
 
@@ -50,7 +55,7 @@ def read(facts: FactsTopic, count: int) -> list[bytes]:
 
 def test_all_read_one_order_and_a_later_start_reads_it_to_its_end(connect: Connect, bootstrap: str) -> None:
     one, two = connect(bootstrap, 0), connect(bootstrap, 1)
-    assert (one.start(0), two.start(0)) == ([], [])
+    assert (begun(one), begun(two)) == ([], [])
     for n in range(20):
         (one, two)[n % 2].send(b"%d" % n)
     assert one.wait(10, 60.0)
@@ -60,33 +65,33 @@ def test_all_read_one_order_and_a_later_start_reads_it_to_its_end(connect: Conne
     assert sorted(order, key=int) == [b"%d" % n for n in range(20)]
     assert read(two, 20) == order
     again = connect(bootstrap, 1)
-    told = again.start(0)
+    told = begun(again)
     assert [value for _, value in told] == order
     assert again.wait(0, 0.0)
-    rest = connect(bootstrap, 1).start(told[4][0])
+    rest = begun(connect(bootstrap, 1), told[4][0])
     assert [value for _, value in rest] == order[5:]
 
 
 def test_the_later_process_of_a_shard_fences_the_earlier(connect: Connect, bootstrap: str) -> None:
     old, other = connect(bootstrap, 0), connect(bootstrap, 1)
-    old.start(0)
-    other.start(0)
+    begun(old)
+    begun(other)
     old.send(b"first")
     assert old.wait(1, 60.0)
     new = connect(bootstrap, 0)
-    assert [value for _, value in new.start(0)] == [b"first"]
+    assert [value for _, value in begun(new)] == [b"first"]
     old.send(b"late")
 
-    def stopped() -> bool:
+    def stopped() -> Stop | None:
         try:
             old.check()
         except Stop as stop:
-            assert stop.code == STATE_UNUSABLE
-            assert "another process runs as shard" in str(stop)
-            return True
-        return False
+            return stop
+        return None
 
-    wait_for(stopped, why="the earlier one notices")
+    stop: Stop = wait_for(stopped, why="the earlier one notices")
+    assert stop.code == STATE_UNUSABLE
+    assert "another process runs as shard" in str(stop)
     assert not old.wait(2, 0.0)
     new.send(b"second")
     other.send(b"third")
@@ -97,33 +102,39 @@ def test_the_later_process_of_a_shard_fences_the_earlier(connect: Connect, boots
     assert b"late" not in read(other, 3)
 
 
-def test_facts_that_are_gone_stop_the_start_with_a_remedy(connect: Connect, apache: Address, topic_prefix: str) -> None:
+def test_facts_that_are_gone_stop_the_start_with_a_remedy(
+    connect: Connect, apache: Address, topic_prefix: str
+) -> None:
     first = connect(apache.bootstrap, 0)
-    first.start(0)
+    begun(first)
     for n in range(6):
         first.send(b"%d" % n)
     assert first.wait(6, 60.0)
     with KafkaAdminClient(bootstrap_servers=apache.bootstrap) as admin:
         admin.delete_records({TopicPartition(f"{topic_prefix}.facts", 0): 4})
     with pytest.raises(Stop, match=r"no longer holds the facts from 2 to 3.*crosscurrent rescale") as caught:
-        connect(apache.bootstrap, 1).start(2)
+        begun(connect(apache.bootstrap, 1), 2)
     assert caught.value.code == STATE_UNUSABLE
     with pytest.raises(Stop, match="made anew or cut"):
-        connect(apache.bootstrap, 1).start(1_000)
+        begun(connect(apache.bootstrap, 1), 1_000)
 
 
-def test_a_topic_with_several_partitions_is_refused(connect: Connect, bootstrap: str, topic_prefix: str) -> None:
+def test_a_topic_with_several_partitions_is_refused(
+    connect: Connect, bootstrap: str, topic_prefix: str
+) -> None:
     create_topics({"bootstrap_servers": bootstrap}, [(f"{topic_prefix}.facts", "interactions")], 3)
     with pytest.raises(Stop, match=r"one partition.*--create-topics") as caught:
-        connect(bootstrap, 0).start(0)
+        begun(connect(bootstrap, 0))
     assert caught.value.code == USAGE
 
 
-def test_while_the_broker_is_away_facts_wait_and_then_arrive(connect: Connect, own_apache: ApacheKafka) -> None:
+def test_while_the_broker_is_away_facts_wait_and_then_arrive(
+    connect: Connect, own_apache: ApacheKafka
+) -> None:
     (broker,) = own_apache.brokers.values()
     one, two = connect(own_apache.bootstrap, 0), connect(own_apache.bootstrap, 1)
-    one.start(0)
-    two.start(0)
+    begun(one)
+    begun(two)
     one.send(b"before")
     assert one.wait(1, 60.0)
     broker.kill()

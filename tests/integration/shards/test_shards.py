@@ -35,7 +35,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, bootstrap: str, topic_p
 def every_copy_counted_every_event(shards: Shards) -> None:
     """Stop all, and compare what each has counted of each item with what was sent.
 
-    A shard may stop before it has read the last facts of others, so all are started once more: a start reads to the end.
+    A shard may stop before it has read the last facts of others, so all are started once more: a start reads them all.
     """
     assert shards.stop() == [0] * shards.count
     shards.start()

@@ -18,9 +18,9 @@ class MemoryFacts:
         self.held = False
         self.replaced = False
 
-    def start(self, offset: int) -> list[tuple[int, bytes]]:
+    def start(self, offset: int) -> list[list[tuple[int, bytes]]]:
         self._position = offset
-        return self.poll()
+        return [self.poll()]
 
     def poll(self) -> list[tuple[int, bytes]]:
         begin, self._position = self._position, len(self._records)

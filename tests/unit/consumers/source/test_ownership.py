@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumers.errors import Stop
+from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.source.ownership import Everything, ShardOwnership
 
 
@@ -28,3 +28,15 @@ def test_different_numbers_of_partitions_are_refused() -> None:
 def test_more_shards_than_partitions_are_refused() -> None:
     with pytest.raises(Stop, match=r"shards.count is 3.*have 2 partitions"):
         ShardOwnership(0, 3, ["movies"]).of(places(movies=2, items=9))
+
+
+def test_partitions_that_are_added_while_it_runs_stop_it() -> None:
+    """Equal numbers, but users belong to other shards now."""
+    own = ShardOwnership(0, 2, ["movies"])
+    own.of(places(movies=4, items=1))
+    assert own.of(places(movies=4, items=2)) == {("movies", 0), ("movies", 2), ("items", 0), ("items", 1)}
+    with pytest.raises(
+        Stop, match=r"had 4 partitions and have 6 now.*crosscurrent rescale --count 2"
+    ) as caught:
+        own.of(places(movies=6, items=2))
+    assert caught.value.code == STATE_UNUSABLE
