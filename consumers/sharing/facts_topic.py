@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
-from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
+from kafka.errors import InvalidProducerEpochError, KafkaError, OffsetOutOfRangeError, ProducerFencedError
 
 from consumers.config.schema import KafkaConfig
 from consumers.config.shards import ShardsConfig
@@ -30,7 +30,7 @@ WAIT_SECONDS = 86_400.0
 TRANSACTION_SECONDS = 900.0
 """The longest transaction that brokers allow by default. After it the broker treats this process as replaced."""
 POLL_SECONDS = 0.1
-MOST_RECORDS = 2_000
+MOST_RECORDS = 500
 """Records that were read and not taken yet, above which the reader waits."""
 RETRY_SECONDS = 0.5
 START_SECONDS = 60.0
@@ -97,7 +97,7 @@ class FactsTopic:
             if begin > offset or end < offset:
                 raise self._gone(offset, begin, end)
             self._consumer.seek(self._tp, offset)
-            self._taken = offset
+            self._taken = self._end = offset
         except KafkaError as error:
             raise Stop(why_unreachable(self._config, error)) from error
         return self._catch_up(end)
@@ -277,6 +277,10 @@ class FactsTopic:
                 for next_offset, value in self._polled(POLL_SECONDS):
                     self._end = next_offset
                     self._came.append((next_offset, value))
+            except OffsetOutOfRangeError:
+                begin = self._consumer.beginning_offsets([self._tp])[self._tp]
+                self._fail(str(self._gone(self._end, begin, max(begin, self._end))))
+                return
             except KafkaError as error:
                 log.warning("facts cannot be read, will try again", error=type(error).__name__)
                 time.sleep(RETRY_SECONDS)

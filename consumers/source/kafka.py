@@ -56,13 +56,12 @@ class KafkaSource:
         self._topics, self._options, self._reading_items = topics, options, True
         self._lost, self._positions = 0, Positions()
         self._merge = TimeMerge(options.buffer_bytes, Patience(options.patience_seconds))
-        self._config, self._trouble = config, Trouble(config)
-        self._chosen: object = None
+        self._config, self._trouble, self._chosen = config, Trouble(config), object()
         self._first = {topic for topic, (_, kind) in topics.items() if kind in {"items", "forget"}}
         try:
             found = at_start(config, topics, options.canary_topic)
-            self.partitions = max((n + 1 for t, n in found.places if t not in self._first), default=1)
             self._places, self._identity = options.ownership.of(found.places), found.identity
+            self.partitions = max((n + 1 for t, n in found.places if t not in self._first), default=1)
             self.canaries, self.canary_problem = found.canaries
             self._consumer = LogConsumer(config, options.buffer_bytes // 4, len(self._places), client)
         except (KafkaError, OSError, ValueError) as error:
@@ -71,7 +70,7 @@ class KafkaSource:
 
     def _assign(self) -> None:
         self._consumer.assign([*sorted(self._places), *sorted(self.canaries)])
-        self._chosen = None
+        self._chosen = object()
 
     def start(
         self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True, at_end: Times = NEVER
@@ -226,7 +225,7 @@ class KafkaSource:
         self._trouble.unavailable = refusal
         with contextlib.suppress(KafkaError, OSError, ValueError):
             self._consumer.connect_again(self._positions.all())
-            self._chosen = None
+            self._chosen = object()
 
     def _choose(self) -> None:
         """Let the consumer fetch what may be read now. Partitions that hold enough wait, and those that are refused."""

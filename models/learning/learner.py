@@ -82,14 +82,8 @@ class Learner(Checkpointed):
         target_only = [OneDomain(domain, model) for domain, model in self.target_only.items()]
         models = Models(self.rating, self.target_only, self.ranker, self.network)
         self._scorer = EventScorer(self.domains, self.catalogues, self.history, models)
-        tables: list[RowTables] = [
-            self.rating,
-            *target_only,
-            self.ranker,
-            self.pending,
-            self.network,
-            self.history,
-        ]
+        own = self.rating, self.ranker, self.pending, self.network, self.history
+        tables: list[RowTables] = [*target_only, *own]
         self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
 
     def _share_marks(self) -> None:

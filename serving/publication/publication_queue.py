@@ -38,12 +38,10 @@ class PublicationQueue:
         started_ts: int = 0,
         part: ShardPart = ShardPart(),  # noqa: B008  it never changes
     ) -> None:
-        """started_ts: when the process started, Unix time in ms. part: what this process writes of shared records."""
+        """started_ts: start of the process, Unix time in ms. part: what it writes of shared records."""
         lists = lists or ListOptions()
         self._arms, self._part = arms, part
-        self.keys = keys
-        self._clock = clock
-        self._ttl = lists.ttl_seconds
+        self.keys, self._clock, self._ttl = keys, clock, lists.ttl_seconds
         self._builder = RecordBuilder(arms, keys, lists, started_ts)
         self._listing = [d.name for d in arms.full.domains if d.recommend]
         self._users: dict[str, RecordTimes] = {}

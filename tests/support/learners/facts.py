@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.arms.arm_comparison import ArmComparison
+from models.schema import Domain, Interaction
+from models.settings import LearningSettings
 from models.sharing.shared_facts import Latest, Place, Rated, SharedFacts
 
 TASTE = 4
@@ -29,3 +32,10 @@ def facts_at(places: Sequence[Place]) -> SharedFacts:
         np.zeros(count, np.uint32), latest, rated, np.full((count, 4), np.nan, np.float32),
         np.full((count, 4), 255, np.uint8), {},
     )  # fmt: skip
+
+
+def learned_arms(events: Sequence[Interaction]) -> ArmComparison:
+    """Return arms of one domain that have learned these events."""
+    arms = ArmComparison([Domain("movies", "both")], LearningSettings(users=20, items_per_domain=100))
+    arms.learn(events)
+    return arms
