@@ -19,10 +19,16 @@ NO_RANK, WORST = 255, 10
 
 
 def outgoing(arms: ArmComparison, events: Sequence[Interaction], places: Sequence[Place]) -> SharedFacts:
-    """Return the facts of the micro-batch that the arms have just learned. places: where its events were read."""
+    """Return the facts of the micro-batch that the arms have just learned, of at most `most_events`.
+
+    places: where its events were read.
+    """
     facts, losses = arms.latest, arms.losses
     assert facts is not None, "a batch was learned"
     assert losses is not None, "a batch was learned"
+    assert len(facts) == len(events) == len(places), (
+        "a batch that was learned in parts has no facts as a whole"
+    )
     sources = list(dict.fromkeys((place.topic, place.partition) for place in places))
     number = {source: n for n, source in enumerate(sources)}
     source = [number[place.topic, place.partition] for place in places]

@@ -140,7 +140,10 @@ def _ratings(parts: Folded, shared: SharedFacts, done: Done) -> Floats:
         vectors[here] = catalogue.vectors[item[here]]
     contexts = [shared.context.get(n, ()) for n in event.tolist()]
     nobody, external = np.full(len(event), NOBODY), rated.external.astype(np.float64)
-    batch = RatedBatch(domain, nobody, item, vectors, rated.value, external, done.time[event], contexts)
+    value = (
+        rated.value.copy()
+    )  # unpacked columns are read-only, for which kernels would be compiled once more
+    batch = RatedBatch(domain, nobody, item, vectors, value, external, done.time[event], contexts)
     full, target_only = (
         np.concatenate([rated.lesson[:, n], rated.taste[:, n]], 1).astype(np.float64) for n in range(2)
     )
