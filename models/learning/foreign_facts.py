@@ -102,7 +102,7 @@ def _recalled(
     shared: SharedFacts, numbers: NDArray[np.int64], items: list[NDArray[np.int64]], time: Floats
 ) -> Recalled:
     """Return what the users did before, as `History.recall` does. An item without a row here has the domain -1."""
-    latest, count = shared.latest, shared.latest.count.astype(np.int64)
+    latest, count = shared.latest, shared.latest.lengths.astype(np.int64)
     shape = (len(count), RECENT)
     there = np.arange(RECENT) < count[:, None]
     rows = _joined(latest.domain, latest.item, items)

@@ -38,7 +38,8 @@ def joined(facts: Sequence[SharedFacts]) -> SharedFacts:
     first = facts[0]
     sources = list(dict.fromkeys(source for one in facts for source in one.sources))
     number = {source: n for n, source in enumerate(sources)}
-    source, item, latest_item, event = [], [], [], []
+    source, item = list[NDArray[np.uint16]](), list[NDArray[np.uint32]]()
+    latest_item, event = list[NDArray[np.uint32]](), list[NDArray[np.uint32]]()
     ids: list[list[str]] = [[] for _ in first.domains]
     context, before = dict[int, tuple[str, ...]](), 0
     for one in facts:

@@ -91,7 +91,7 @@ def _facts(body: _Body) -> SharedFacts:
     rated = Rated(
         event, value, external, residual, lesson.reshape(-1, 2, 2), taste.reshape(len(event), 2, body.taste)
     )
-    _check(body, (source, offset, domain, item, time, events, latest.count), latest)
+    _check(body, (source, offset, domain, item, time, events, latest.lengths), latest)
     return SharedFacts(
         body.sources, source, offset, body.domains, body.ids, domain, item, time, events, latest, rated,
         losses.reshape(body.events, body.arms), rank.reshape(body.events, body.arms), body.context,
@@ -100,6 +100,6 @@ def _facts(body: _Body) -> SharedFacts:
 
 def _check(body: _Body, columns: tuple[NDArray[Any], ...], latest: Latest) -> None:
     """Raise ValueError unless the columns have equal lengths."""
-    items = int(latest.count.sum())
+    items = int(latest.lengths.sum())
     if any(len(column) != body.events for column in columns) or any(len(c) != items for c in latest[1:]):
         raise ValueError("its columns have different lengths")

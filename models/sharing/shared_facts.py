@@ -22,11 +22,11 @@ class Place(NamedTuple):
 class Latest(NamedTuple):
     """The latest items of B users before their events, newest first, one user after the other: N items in all.
 
-    count: (B,) the number of items of each user. domain, item: (N,) see `SharedFacts`. age: (N,) log(1 + s), where s is
-    the time in seconds from the newest item to the event, and from each other item to the newest.
+    lengths: (B,) the number of items of each user. domain, item: (N,) see `SharedFacts`. age: (N,) log(1 + s), where s
+    is the time in seconds from the newest item to the event, and from each other item to the newest.
     """
 
-    count: NDArray[np.uint8]
+    lengths: NDArray[np.uint8]
     domain: NDArray[np.int8]
     item: NDArray[np.uint32]
     age: NDArray[np.float16]
@@ -51,7 +51,14 @@ class Rated(NamedTuple):
         """Return the ratings of some events, which are numbered anew. places: ascending."""
         kept = np.isin(self.event, places)
         event = np.searchsorted(places, self.event[kept]).astype(np.uint32)
-        return Rated(event, *(column[kept] for column in self[1:]))
+        return Rated(
+            event,
+            self.value[kept],
+            self.external[kept],
+            self.residual[kept],
+            self.lesson[kept],
+            self.taste[kept],
+        )
 
 
 class SharedFacts(NamedTuple):
@@ -90,17 +97,17 @@ class SharedFacts(NamedTuple):
     def places(self) -> list[Place]:
         """The place of each event."""
         pairs = zip(self.source.tolist(), self.offset.tolist(), strict=True)
-        return [Place(*self.sources[source], offset) for source, offset in pairs]
+        return [Place(self.sources[source][0], self.sources[source][1], offset) for source, offset in pairs]
 
     def take(self, places: NDArray[np.int64]) -> SharedFacts:
         """Return some of the events. places: (n,) ascending."""
         if len(places) == self.size:
             return self
-        count = self.latest.count.astype(np.int64)
+        held = self.latest
         kept = np.zeros(self.size, np.bool_)
         kept[places] = True
-        items = np.repeat(kept, count)
-        latest = Latest(self.latest.count[places], *(column[items] for column in self.latest[1:]))
+        items = np.repeat(kept, held.lengths)
+        latest = Latest(held.lengths[places], held.domain[items], held.item[items], held.age[items])
         context = {n: self.context[at] for n, at in enumerate(places.tolist()) if at in self.context}
         return self._replace(
             source=self.source[places], offset=self.offset[places], domain=self.domain[places],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from typing import NamedTuple
+
+import msgspec
 
 
-class ShardPart(NamedTuple):
+class ShardPart(msgspec.Struct, frozen=True):
     """The place of this process among the shards of a service. One process alone writes everything."""
 
     index: int = 0

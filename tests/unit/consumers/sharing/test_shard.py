@@ -42,7 +42,7 @@ class Shard:
 
     def learn(self, *offsets: int, user: str = "ann", item: str = "m1") -> None:
         """Learn ratings of one item at these offsets of partition 0."""
-        pairs = []
+        pairs = list[tuple[Record, Interaction]]()
         for n in offsets:
             event = Interaction("movies", "rating", user, item, START + 1000 * n, 4.0)
             pairs.append((Record(TOPIC, 0, n, event.timestamp, user.encode(), b""), event))

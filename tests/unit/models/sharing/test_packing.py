@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
 
 from models.sharing.packing import FactsError, pack, unpack
 from models.sharing.shared_facts import Latest, Place, Rated, SharedFacts
@@ -22,8 +25,9 @@ def some_facts(draw: st.DrawFn) -> SharedFacts:
     rated = sorted(draw(st.sets(st.integers(0, max(events - 1, 0)), max_size=events)))
     total, ratings = int(count.sum()), len(rated)
 
-    def column(kind: type, *shape: int) -> np.ndarray:
-        return draw(arrays.arrays(kind, shape))
+    def column(kind: type, *shape: int) -> NDArray[Any]:
+        drawn: NDArray[Any] = draw(arrays.arrays(kind, shape))
+        return drawn
 
     latest = Latest(
         count, np.zeros(total, np.int8), np.arange(total, dtype=np.uint32) % items, column(np.float16, total)
@@ -58,8 +62,8 @@ def test_some_events_are_taken_with_all_that_belongs_to_them(facts: SharedFacts,
     kept = sorted(data.draw(st.sets(st.integers(0, max(facts.size - 1, 0)), max_size=facts.size)))
     some = facts.take(np.array(kept, np.int64))
     assert some.offset.tolist() == facts.offset[kept].tolist()
-    assert some.latest.count.tolist() == facts.latest.count[kept].tolist()
-    starts = np.concatenate([[0], np.cumsum(facts.latest.count.astype(int))])
+    assert some.latest.lengths.tolist() == facts.latest.lengths[kept].tolist()
+    starts = np.concatenate([[0], np.cumsum(facts.latest.lengths.astype(int))])
     items = [facts.latest.item[starts[n] : starts[n + 1]].tolist() for n in kept]
     assert some.latest.item.tolist() == [item for held in items for item in held]
     rated = [n for n in kept if n in facts.rated.event]
