@@ -216,12 +216,13 @@ class Pipeline(Checkpointed):
     def finish(self, timeout: float = 5.0) -> bool:
         """Publish, save and commit once the batch is done. Return whether the store took everything in time.
 
-        A shard that another process has taken over does nothing.
+        A shard that another process has taken over does nothing, and one that may have been publishes nothing.
         """
         if self.sharing is not None and self.sharing.fenced:
             return False
-        done = True
-        if self.publishing is not None and self.publisher is not None:
+        silent = self.sharing is not None and self.sharing.silent()
+        done = not silent
+        if self.publishing is not None and self.publisher is not None and not silent:
             if self.source.items_read():
                 self.publishing.publish(budget=timeout)
             done = self.publisher.flush(timeout)
