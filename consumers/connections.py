@@ -10,6 +10,7 @@ from consumers.config.schema import Settings
 from consumers.errors import Stop
 from consumers.source.kafka import KafkaSource
 from consumers.source.options import SourceOptions
+from consumers.source.ownership import Everything, Ownership, ShardOwnership
 from serving.client.connection import problem, redacted, sentinel_parts, uses_sentinel
 from serving.contract import Keys
 from serving.store.errors import STORE_ERRORS, NoMasterError, wrong_type
@@ -100,5 +101,10 @@ def _told(error: Exception, keys: str) -> str | None:
 
 def connect_source(settings: Settings, accept_gap: bool = False) -> KafkaSource:
     """Return the log, once its topics are found. Raises Stop."""
-    options = SourceOptions(accept_gap, settings.kafka.canary_topic)
+    shards = settings.shards
+    ownership: Ownership = Everything()
+    if shards.several:
+        ownership = ShardOwnership(shards.own(), shards.count, settings.event_topics())
+    canary = "" if shards.own() else settings.kafka.canary_topic  # one shard times them for all
+    options = SourceOptions(accept_gap, canary, ownership=ownership)
     return KafkaSource(settings.kafka, settings.topics(), options)

@@ -168,12 +168,8 @@ def _keys(keys: Keys) -> list[str]:
         (f"`{keys.domain('<domain>')}`", "hash", "what was learned of a domain", "never"),
         (f"`{keys.meta}`", "hash", "version and times of the whole store", "never"),
         (f"`{keys.meta}:{{<tag>}}`", "hash", f"in a cluster: `{FIELD}` of each primary", "never"),
-        (
-            f"`{keys.canary}`",
-            "hash",
-            "the newest of the service's own records that reached the store",
-            "never",
-        ),
+        (f"`{keys.meta}:shard-<n>`", "hash", "with several shards: the same of each but the first", "never"),
+        (f"`{keys.canary}`", "hash", "the newest record of the service's own that came through", "never"),
     ]
     return ["## Keys\n", *table(("key", "type", "holds", "expires after"), rows)]
 

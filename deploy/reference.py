@@ -21,6 +21,7 @@ from consumers.config.schema import Settings
 from deploy.contracts import kafka_page, redis_page
 from deploy.markdown import NOTE, cell
 from serving.metrics import Metrics
+from serving.shard_metrics import ShardMetrics
 
 FOLDER = Path(__file__).parent / "docs" / "reference"
 
@@ -120,7 +121,8 @@ def _default(field: Any) -> str:
 def metrics_page() -> str:
     """List every exported metric with its type, labels and help text."""
     lines = [NOTE, "# Metrics\n", "| metric | type | labels | meaning |", "|---|---|---|---|"]
-    for metric in sorted(_metrics(Metrics()), key=lambda m: str(m._name)):
+    every = [*_metrics(Metrics()), *_metrics(ShardMetrics())]
+    for metric in sorted(every, key=lambda m: str(m._name)):
         name = f"{metric._name}_total" if metric._type == "counter" else metric._name
         labels = ", ".join(f"`{label}`" for label in metric._labelnames)
         text = metric._documentation
@@ -131,7 +133,7 @@ def metrics_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _metrics(metrics: Metrics) -> Iterator[Any]:
+def _metrics(metrics: Metrics | ShardMetrics) -> Iterator[Any]:
     for value in vars(metrics).values():
         if isinstance(value, MetricWrapperBase):
             yield value

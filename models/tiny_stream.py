@@ -10,8 +10,11 @@ import numpy as np
 from models.adaptation.challengers import CHALLENGERS
 from models.arms.arm_comparison import ArmComparison
 from models.arms.explanation import explain
+from models.arms.fact_exchange import judge, outgoing
 from models.schema import Domain, Interaction, Item, Kind
 from models.settings import EventType, LearningSettings
+from models.sharing.packing import pack, unpack
+from models.sharing.shared_facts import Place
 from models.state.snapshot import snapshot
 from models.tables.tagged_lists import count_places, find_lists, replace_list
 from models.text.encoder import HashingEncoder
@@ -34,9 +37,10 @@ def learn_it() -> None:
         settings = LearningSettings(
             users=USERS - 4, items_per_domain=ITEMS - 4, exact_items=exact, events=TYPES
         )
-        arms = ArmComparison(DOMAINS, settings)
+        arms, other = (ArmComparison(DOMAINS, settings) for _ in range(2))
         _put_items(arms)
         _learn(arms)
+        _share(arms, other)
         _ask(arms)
         again = ArmComparison(DOMAINS, settings)
         again.load(arms.state())
@@ -74,6 +78,15 @@ def _learn(arms: ArmComparison) -> None:
         if batches == 10 and arms.loop is not None:
             for action, kind in CHALLENGERS.items():
                 arms.loop.running["target", action] = kind(action, arms.full, 1)
+
+
+def _share(arms: ArmComparison, other: ArmComparison) -> None:
+    """Let another learner fold what these have learned, as shards do."""
+    batch = list(islice(_events(), arms.full.most_events))
+    arms.learn(batch)
+    facts = unpack(pack(outgoing(arms, batch, [Place("events", 0, n) for n in range(len(batch))])))
+    judge(other, facts)
+    other.full.fold(facts)
 
 
 def _events() -> Iterator[Interaction]:

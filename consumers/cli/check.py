@@ -26,6 +26,8 @@ from consumers.kafka_client.codecs import unreadable_topics
 from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.retention import requests_may_expire
 from consumers.kafka_client.topics import create_canary_topic, create_topics, describe, partition_counts
+from consumers.sharing.folders import present_folder
+from consumers.sharing.topics import create_shard_topics, shard_problem
 from serving.contract import Write
 from serving.store.errors import STORE_ERRORS
 from serving.store.store_info import eviction_policy, may_throw_away
@@ -52,10 +54,16 @@ def _check_kafka(settings: Settings, create: bool) -> Iterator[Finding]:
 
 
 def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Finding]:
+    several, reroute = settings.shards.several, settings.shards.reroute_topic
     kinds = settings.topic_kinds()
     letters: tuple[str, Kind] = (settings.kafka.dead_letter_topic, "interactions")
     client = client_options(settings.kafka)
-    created = create_topics(client, kinds) + create_topics(client, [letters], 1) if create else []
+    created = list[str]()
+    if create:
+        created = create_topics(client, [kind for kind in kinds if kind[0] != reroute])
+        created += create_topics(client, [letters], 1) + (
+            create_shard_topics(client, settings) if several else []
+        )
     names = [name for name, _ in (*kinds, letters)]
     rights = describe(admin, names)
     counts = rights.counts()
@@ -82,6 +90,11 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
         yield Finding(f"topic {name}", False, line)
     if canary := settings.kafka.canary_topic:
         yield _check_canary(admin, canary, create)
+    if several:
+        problem = shard_problem(settings, admin)
+        shards = settings.shards
+        own = f"this is shard {shards.own()} of {shards.count}; topic {shards.facts_topic} has one partition"
+        yield Finding("shards", problem is None, problem or own)
     yield from check_records(settings, counts.keys() - unreadable.keys())
 
 
@@ -154,11 +167,14 @@ def _check_checkpoints(settings: Settings) -> Finding:
     """Find out whether the directory can be written to, and whether `run` can load what is in it."""
     path = Path(settings.checkpoint.directory)
     try:
+        path = present_folder(settings)
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path) as file:
             file.write(b"1")
             file.flush()
             os.fsync(file.fileno())
+    except Stop as stop:
+        return Finding("checkpoints", False, str(stop))
     except OSError as error:
         return Finding(
             "checkpoints", False, f"{path.resolve()}: {error.strerror}: make it writable or set another"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from consumers.config.schema import Settings
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.decode import FUTURE_LIMIT_MS
 from consumers.service.saving.saved_state import check_owner
+from consumers.sharing.folders import present_folder
 from consumers.terminal import log
 from consumers.terminal.plain_text import joined, plain
 from models.arms.arm_comparison import ArmComparison
@@ -30,7 +30,7 @@ MADE_BY: dict[Arm, str] = {
 
 def load_arms(settings: Settings) -> ArmComparison:
     """Load all learners from the newest checkpoint; the directory is only read. Raises Stop."""
-    path = Path(settings.checkpoint.directory)
+    path = present_folder(settings)
     try:
         state, _ = CheckpointDirectory(path, read_only=True).load()
     except (UnusableError, OSError) as error:

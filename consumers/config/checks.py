@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from consumers.config import format_checks, kafka_checks, redis_checks
+from consumers.config import format_checks, kafka_checks, redis_checks, shards
 from consumers.config.schema import DomainConfig, Settings
 
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
@@ -39,6 +39,12 @@ def problems(settings: Settings, need_domains: bool) -> Iterator[str]:
         if topic in owners:
             yield f"kafka.{key}: topic {topic} is taken by {owners[topic]}"
         owners[topic] = f"kafka.{key}"
+    if settings.shards.several:
+        for key in ("facts_topic", "reroute_topic"):
+            topic = getattr(settings.shards, key)
+            if topic in owners:
+                yield f"shards.{key}: topic {topic} is taken by {owners[topic]}"
+            owners[topic] = f"shards.{key}"
     for name, domain in settings.domains.items():
         yield from _domain_problems(name, domain, owners)
         yield from format_checks.problems(f"domains.{name}", domain, settings.schema_registry)
@@ -46,6 +52,7 @@ def problems(settings: Settings, need_domains: bool) -> Iterator[str]:
     yield from _number_problems(settings)
     yield from kafka_checks.problems(settings.kafka)
     yield from redis_checks.problems(settings.redis)
+    yield from shards.problems(settings.shards)
     yield from format_checks.registry_problems(settings.schema_registry)
     for key in _empty_keys(settings, ""):
         yield f"{key}: it is empty; give it a value or leave it out"

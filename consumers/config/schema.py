@@ -8,10 +8,14 @@ from typing import Any, Literal
 import msgspec
 
 from consumers.config.formats import SchemaRegistryConfig, TopicConfig
+from consumers.config.shards import ShardsConfig
 from consumers.errors import Stop
 from models.schema import Domain, Role
 from models.settings import AdaptationSettings, EventType, LearnerSettings, LearningSettings, RankerSettings
 from serving.client.pseudonyms import Pseudonyms
+
+TopicKind = Literal["interactions", "items", "forget", "reroute"]
+"""What a topic holds."""
 
 
 class KafkaConfig(msgspec.Struct, forbid_unknown_fields=True):
@@ -229,6 +233,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     ranker: RankerSettings = msgspec.field(default_factory=RankerSettings)
     adaptation: AdaptationSettings = msgspec.field(default_factory=AdaptationSettings)
     events: dict[str, EventType] = {}
+    shards: ShardsConfig = msgspec.field(default_factory=ShardsConfig)
     domains: dict[str, DomainConfig] = {}
 
     def domain_list(self) -> list[Domain]:
@@ -249,11 +254,11 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
             events=self.events,
         )
 
-    def topics(self) -> dict[str, tuple[str, Literal["interactions", "items", "forget"]]]:
-        """Map each topic to (domain, kind of its records); the topic of requests to forget has no domain."""
-        topics: dict[str, tuple[str, Literal["interactions", "items", "forget"]]] = {
-            self.kafka.forget_topic: ("", "forget")
-        }
+    def topics(self) -> dict[str, tuple[str, TopicKind]]:
+        """Map each topic to (domain, kind of its records); those of no single domain have "" as theirs."""
+        topics: dict[str, tuple[str, TopicKind]] = {self.kafka.forget_topic: ("", "forget")}
+        if self.shards.several:
+            topics[self.shards.reroute_topic] = ("", "reroute")
         for name, domain in self.domains.items():
             topics[domain.interactions_topic] = (name, "interactions")
             topics[domain.items_topic] = (name, "items")
@@ -283,9 +288,13 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
             )
         return entry.interactions_topic if kind == "interactions" else entry.items_topic
 
+    def event_topics(self) -> list[str]:
+        """Return the topics of events, whose partitions are dealt out to shards."""
+        return [name for name, (_, kind) in self.topics().items() if kind in {"interactions", "reroute"}]
+
     def topic_kinds(self) -> list[tuple[str, Literal["interactions", "items"]]]:
         """Return every topic and how it is created: requests to forget are compacted, as items are."""
         return [
-            (name, "interactions" if kind == "interactions" else "items")
+            (name, "interactions" if kind in {"interactions", "reroute"} else "items")
             for name, (_, kind) in self.topics().items()
         ]

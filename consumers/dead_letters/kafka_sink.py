@@ -66,9 +66,11 @@ class KafkaSink:
         most_letters: int = MAX_LETTERS,
         most_bytes: int = MAX_BYTES,
         connect: Callable[[KafkaConfig], Any] = make_producer,
+        what: str = "dead letters",
     ) -> None:
-        """Start the thread. Raises Stop (exit 2) if the topic is missing."""
+        """Start the thread. Raises Stop (exit 2) if the topic is missing. what: the name of the letters in messages."""
         self._config, self._refused, self._connect = config, refused, connect
+        self._what = what
         self._topic = config.dead_letter_topic
         self._most_letters, self._most_bytes = most_letters, most_bytes
         self._producer: Any = None
@@ -91,7 +93,7 @@ class KafkaSink:
                 f"missing topics: {self._topic} ({type(error).__name__}). Create it, for example: crosscurrent "
                 "check --create-topics"
             ) from error
-        self._thread = Worker("dead-letters", self._run)
+        self._thread = Worker(what.replace(" ", "-"), self._run)
         self._thread.start()
 
     # The loop's thread
@@ -138,7 +140,7 @@ class KafkaSink:
             if not self._waiting or silent < SILENT_SECONDS:
                 return None
             full = "; reading pauses" if self.full() else ""
-            return f"{len(self._waiting)} dead letters are not acknowledged for {silent:.0f} s: {self._why}{full}"
+            return f"{len(self._waiting)} {self._what} are not acknowledged for {silent:.0f} s: {self._why}{full}"
 
     # Its own thread
 
@@ -225,7 +227,7 @@ class KafkaSink:
     def _pause(self, problem: Exception) -> None:
         """Wait, then use a new producer: the old one may never find the broker again."""
         self._why = self._words(problem)
-        log.warning("dead letters not acknowledged, will send them again", error=self._why)
+        log.warning(f"{self._what} not acknowledged, will send them again", error=self._why)
         self._end_producer()
         with self._changed:
             self._changed.wait_for(lambda: self._closing, RETRY_SECONDS)

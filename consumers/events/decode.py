@@ -59,8 +59,8 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 Decoded = Interaction | Item | Forget | Skipped | Rejection
-Topics = Mapping[str, tuple[str, Literal["interactions", "items", "forget"]]]
-"""Maps a topic to (domain, kind of its records). Requests to forget have no domain."""
+Topics = Mapping[str, tuple[str, Literal["interactions", "items", "forget", "reroute"]]]
+"""Maps a topic to (domain, kind of its records). Requests to forget, and rerouted records, have no domain."""
 
 
 class Decoder:
@@ -99,7 +99,7 @@ class Decoder:
                 ways[topic] = self._decode_forget
             elif kind == "items":
                 ways[topic] = partial(self._decode_item, domain, readers.get(topic, item))
-            else:
+            elif kind == "interactions":
                 ways[topic] = partial(
                     self._decode_interaction, domains[domain], readers.get(topic, interaction)
                 )

@@ -6,11 +6,14 @@ broker the process would have no files left. And a client that is closed waits f
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from kafka.errors import KafkaConnectionError
 from kafka.net.compat import KafkaNetClient
 
 CLOSE_MS = 2_000
+RETRY_SECONDS = 0.1
 
 
 class NetClient(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no types
@@ -39,3 +42,19 @@ class NetClient(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no ty
         self._net.stop(timeout_ms=CLOSE_MS)
         if thread is None or not thread.is_alive():
             self._net.close()
+
+
+class TransactionClient(NetClient):
+    """The `kafka_client` of a transactional producer, which goes on once its broker is back.
+
+    Where no broker answers, the `await_ready` of 3.0.12 raises. The sender expects False, and loses the request of the
+    transaction otherwise: its producer would wait for the answer for ever.
+    """
+
+    def await_ready(self, node_id: Any, timeout_ms: float = 30_000) -> bool:
+        """Return whether the node can be sent to, at most `timeout_ms` later."""
+        try:
+            return bool(super().await_ready(node_id, timeout_ms=timeout_ms))
+        except KafkaConnectionError:
+            time.sleep(RETRY_SECONDS)
+            return False

@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 
 from consumers.config.schema import Settings
-from consumers.dead_letters.sink import Limits, Sink
+from consumers.dead_letters.sink import Limits
 from consumers.erasure.eraser import Forgetting
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.decode import FUTURE_LIMIT_MS
 from consumers.events.deduplication import DedupWindow
 from consumers.events.record import Offsets
 from consumers.formats.topic_reader import decoder_of
-from consumers.service.canary import Canaries
-from consumers.service.saving.checkpointer import Checkpointer
+from consumers.service.parts import Parts
 from consumers.service.saving.saved_state import check_owner, of_domains
 from consumers.service.stages.intake_stage import IntakeParts, IntakeStage
 from consumers.service.stages.learning_stage import LearningParts, LearningStage
@@ -26,36 +25,13 @@ from consumers.service.stages.microbatch import Batch
 from consumers.service.stages.publish_stage import PublishParts, PublishStage
 from consumers.service.stages.save_stage import SaveStage
 from consumers.service.telemetry import Reporter
-from consumers.service.text_encoding import Encoding, restore
-from consumers.source.protocol import Source
-from models.arms.arm_comparison import ArmComparison
+from consumers.service.text_encoding import restore
 from models.state.tracked_tables import Checkpointed
-from serving.metrics import Metrics
-from serving.publication.publication_queue import PublicationQueue
-from serving.store.publisher import Publisher
 from serving.store.store_mark import UNKNOWN, Known, as_known
 
 log = structlog.get_logger()
 
 REPORT_SECONDS = 2.0
-
-
-class Parts(NamedTuple):
-    """What a pipeline is made of. publisher, checkpointer, canaries: None in a pipeline without them."""
-
-    source: Source
-    sink: Sink
-    arms: ArmComparison
-    encoding: Encoding
-    queue: PublicationQueue
-    publisher: Publisher | None
-    checkpointer: Checkpointer | None
-    canaries: Canaries | None
-    metrics: Metrics
-    clock: Callable[[], float] = time.monotonic
-    """Seconds of a steady clock, to find what is due."""
-    wall_clock: Callable[[], float] = time.time
-    """Seconds since the epoch, to compare with the times of events."""
 
 
 class Pipeline(Checkpointed):
@@ -70,7 +46,7 @@ class Pipeline(Checkpointed):
         self.source, self.sink, self.arms = parts.source, parts.sink, parts.arms
         self.encoding, self.queue = parts.encoding, parts.queue
         self.publisher, self.checkpointer, self.canaries = parts.publisher, parts.checkpointer, parts.canaries
-        self._wall_clock = parts.wall_clock
+        self._wall_clock, self.sharing = parts.wall_clock, parts.sharing
         self.offsets: Offsets = {}
         self.totals: Counter[str] = Counter()
         self.caught_up = False
@@ -91,13 +67,14 @@ class Pipeline(Checkpointed):
         settings, metrics, clock = self.settings, self.metrics, self.clock
         decoder = decoder_of(settings, self._wall_clock)
         intake = IntakeParts(
-            self.source, self.sink, decoder, self.limits, metrics, self._blocked, self._publish_in
-        )
+            self.source, self.sink, decoder, self.limits, metrics, self._blocked, self._publish_in,
+            None if self.sharing is None else self.sharing.reroute,
+        )  # fmt: skip
         self.intake = IntakeStage(settings, intake, clock)
         self.batcher = self.intake.batcher
         learned = LearningParts(
             self.arms, self.encoding, self.queue, self.forgetting, self.dedup, self.learned_limits,
-            self.reporter, metrics, self.canaries, self._users_forgotten,
+            self.reporter, metrics, self.canaries, self._users_forgotten, self.sharing,
         )  # fmt: skip
         self.learning = LearningStage(settings, learned, self.totals)
         self.publishing: PublishStage | None = None
@@ -106,7 +83,7 @@ class Pipeline(Checkpointed):
                 self.arms, self.queue, self.publisher, self.forgetting, metrics, self.canaries
             )
             self.publishing = PublishStage(settings, published, clock)
-        self.saving = SaveStage(settings, self.source, self.sink, self.checkpointer, metrics)
+        self.saving = SaveStage(settings, self.source, self.sink, self.checkpointer, metrics, self.sharing)
 
     def step(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Take one turn: send the records that are there through the stages."""
@@ -115,10 +92,12 @@ class Pipeline(Checkpointed):
         self.log_problem = self.source.problem()
         while (batch := self.intake.batch()) is not None:  # 3 micro-batch
             self._learn(batch)  # 4 score, 5 learn, 6 adapt
+            self._share()  # 8 share
             self._publish_if_due()  # 7 publish
             self._report_if_due()  # a poll may hold many batches, and lag must be shown between them
             if stopping():
                 break
+        self._share()  # 8 share
         self._network_step_if_due()  # 5 learn: events that wait for the network, if no batch came
         self._publish_if_due()  # 7 publish, if no batch came
         learned = self.totals["learned"]
@@ -130,7 +109,8 @@ class Pipeline(Checkpointed):
         """Return whether reading must pause: store or dead letters are too far behind, or nothing can be saved."""
         backlog = self.publisher.backlog() if self.publisher else 0
         unsaved = self.checkpointer is not None and self.checkpointer.problem is not None
-        return backlog >= self.settings.publish.max_backlog or unsaved or self.sink.full()
+        alone = self.sharing is not None and self.sharing.blocked()
+        return backlog >= self.settings.publish.max_backlog or unsaved or self.sink.full() or alone
 
     def _learn(self, batch: Batch) -> None:
         begun = time.perf_counter()
@@ -172,6 +152,11 @@ class Pipeline(Checkpointed):
         with self.metrics.stage_seconds.labels("network").time():
             self.arms.end_batch()
 
+    def _share(self) -> None:
+        """Send facts that are due to the other shards, and learn theirs. Raises Stop (exit 4)."""
+        if self.sharing is not None:
+            self.sharing.step()
+
     def _publish_in(self) -> float:
         if self.publishing is None or not self.source.items_read():
             return self.settings.publish.interval_ms / 1000
@@ -179,6 +164,8 @@ class Pipeline(Checkpointed):
 
     def _publish_if_due(self) -> None:
         # Before the item topics are read, a removed item could still be on a list.
+        if self.sharing is not None and self.sharing.silent():
+            return
         if self.publishing is not None and self.source.items_read():
             self.publishing.publish_if_due(len(self.batcher), self.batcher.wait())
 
@@ -193,7 +180,7 @@ class Pipeline(Checkpointed):
         state = self.checkpointer.load() if self.checkpointer else None
         if state is None:
             self.offsets = self.source.start({}, {})
-            self._start_publisher(None)
+            self._begin(None)
             return
         try:
             notes = self.load(state)
@@ -211,7 +198,7 @@ class Pipeline(Checkpointed):
         if self.checkpointer is not None and not self.arms.moved:
             self.checkpointer.mark_clean(self.live(), state)
         self._end_future()
-        self._start_publisher(as_known(state["store"]))
+        self._begin(as_known(state["store"]))
 
     def _end_future(self) -> None:
         """Move future times of the state to the present: early versions did not check times."""
@@ -220,14 +207,22 @@ class Pipeline(Checkpointed):
             log.warning("the checkpoint held future event times; they count as the present")
         self.forgetting.forgotten.end_future(int(1000 * now))
 
-    def _start_publisher(self, known: Known | None) -> None:
+    def _begin(self, known: Known | None) -> None:
+        if self.sharing is not None:
+            self.sharing.start()
         if self.publisher is not None:
             self.publisher.start(known)
 
     def finish(self, timeout: float = 5.0) -> bool:
-        """Publish, save and commit once the batch is done. Return whether the store took everything in time."""
-        done = True
-        if self.publishing is not None and self.publisher is not None:
+        """Publish, save and commit once the batch is done. Return whether the store took everything in time.
+
+        A shard that another process has taken over does nothing, and one that may have been publishes nothing.
+        """
+        if self.sharing is not None and self.sharing.fenced:
+            return False
+        silent = self.sharing is not None and self.sharing.silent()
+        done = not silent
+        if self.publishing is not None and self.publisher is not None and not silent:
             if self.source.items_read():
                 self.publishing.publish(budget=timeout)
             done = self.publisher.flush(timeout)
@@ -257,7 +252,7 @@ class Pipeline(Checkpointed):
             "identity": self.source.identity(),
             "store": self._store(),
             "text_encoder": self.settings.text_encoder.model,
-        }
+        } | ({} if self.sharing is None else {"shards": self.sharing.live()})
 
     def _store(self) -> Known | None:
         """Return how the store is recognised at the next start. While it lacks something, it must not be recognised."""
@@ -281,6 +276,8 @@ class Pipeline(Checkpointed):
         self.forgetting.index.load(state.get("marks", {}))
         if as_known(state["store"]) == UNKNOWN:
             self.queue.publish_again()
+        if self.sharing is not None:
+            self.sharing.load(state["shards"])
         restore(self.encoding, state["encoding"])
         self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
         return notes

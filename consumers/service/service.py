@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -20,6 +19,8 @@ from consumers.service.saving.checkpoint_policy import CheckpointPolicy
 from consumers.service.saving.checkpointer import Checkpointer
 from consumers.service.text_encoding import ThreadEncoding
 from consumers.service.wiring import Ends, wired
+from consumers.sharing.ends import shard_ends
+from consumers.sharing.folders import checkpoint_folder
 from consumers.source.kafka import KafkaSource
 from consumers.terminal.compiling import WHY
 from models.text.encoder import load_encoder
@@ -66,7 +67,7 @@ class Service:
             raise Stop(str(error)) from error
         self.publisher = self._publisher(store, started_ts)
         self.checkpointer = Checkpointer(
-            Path(settings.checkpoint.directory),
+            checkpoint_folder(settings, source.partitions),
             settings.checkpoint.interval_seconds,
             self._on_checkpoint,
             policy=CheckpointPolicy(whole_mb=settings.checkpoint.whole_mb),
@@ -74,7 +75,8 @@ class Service:
         self.canaries = self._canaries() if source.canaries else None
         self.sink = KafkaSink(settings.kafka, self.metrics.dead_letters_refused.inc)
         encoding = ThreadEncoding(encoder)
-        ends = Ends(source, self.sink, encoding, self.publisher, self.checkpointer, self.canaries)
+        self.shard = shard_ends(settings, source.partitions, self.metrics.registry)
+        ends = Ends(source, self.sink, encoding, self.publisher, self.checkpointer, self.canaries, self.shard)
         self.pipeline = wired(settings, ends, self.metrics, started_ts=started_ts)
         self.arms = self.pipeline.arms
         self.metrics.ready.set_function(lambda: float(self.ready() is None))
@@ -90,7 +92,8 @@ class Service:
     def _publisher(self, store: Store, started_ts: int) -> Publisher:
         watch = EvictionWatch(self.metrics.store_evicted.inc, self._on_eviction_policy)
         listeners = Listeners(self._on_written, self._on_publish_error, self._on_replaced, watch.look)
-        return Publisher(store, Keys(self.settings.redis.prefix).meta, started_ts, listeners)
+        meta = Keys(self.settings.redis.prefix, self.settings.shards.own()).meta
+        return Publisher(store, meta, started_ts, listeners)
 
     def _canaries(self) -> Canaries:
         return Canaries(
@@ -214,6 +217,8 @@ class Service:
         self.publisher.close(0.0)
         self.pipeline.encoding.close()
         self.pipeline.sink.close()
+        if self.pipeline.sharing is not None:
+            self.pipeline.sharing.close()
         self.checkpointer.close()
         self.source.close()
         if self.health is not None:
@@ -242,6 +247,7 @@ class Service:
             or self.publisher.problem()
             or self.pipeline.log_problem
             or self.sink.problem()
+            or (self.pipeline.sharing.problem() if self.pipeline.sharing is not None else None)
             or self.pipeline.intake.problem
             or self._behind()
             or self._unsaved()

@@ -9,15 +9,18 @@ from typing import NamedTuple
 from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
 from consumers.service.canary import Canaries
-from consumers.service.pipeline import Parts, Pipeline
+from consumers.service.parts import Parts
+from consumers.service.pipeline import Pipeline
 from consumers.service.saving.checkpointer import Checkpointer
 from consumers.service.text_encoding import Encoding
+from consumers.sharing.shard import ShardEnds, Sharing
 from consumers.source.protocol import Source
 from models.arms.arm_comparison import ArmComparison
 from serving.contract import Keys
 from serving.metrics import Metrics
 from serving.publication.publication_queue import PublicationQueue
 from serving.publication.record_builder import ListOptions
+from serving.publication.shard_part import ShardPart
 from serving.store.publisher import Publisher
 
 
@@ -32,6 +35,8 @@ class Ends(NamedTuple):
     checkpointer: Checkpointer | None = None
     """None: nothing is saved."""
     canaries: Canaries | None = None
+    shard: ShardEnds | None = None
+    """None: there is one shard only."""
 
 
 class Clocks(NamedTuple):
@@ -55,17 +60,16 @@ def wired(
     clocks, publish = clocks or Clocks(), settings.publish
     arms = learners(settings)
     lists = ListOptions(
-        publish.top,
-        publish.explain_top,
-        publish.ttl_seconds,
-        publish.lists_within_ms / 1000,
-        publish.refresh_seconds,
-        publish.similar,
-        publish.similar_seconds,
+        publish.top, publish.explain_top, publish.ttl_seconds, publish.lists_within_ms / 1000,
+        publish.refresh_seconds, publish.similar, publish.similar_seconds,
+    )  # fmt: skip
+    own = ShardPart(settings.shards.own(), settings.shards.count)
+    queue = PublicationQueue(
+        arms, Keys(settings.redis.prefix, own.index), clocks.wall, lists, started_ts, own
     )
-    queue = PublicationQueue(arms, Keys(settings.redis.prefix), clocks.wall, lists, started_ts)
+    sharing = None if ends.shard is None else Sharing(settings, arms, queue, ends.shard, clocks.steady)
     parts = Parts(
         ends.source, ends.sink, arms, ends.encoding, queue, ends.publisher, ends.checkpointer, ends.canaries,
-        metrics, clocks.steady, clocks.wall,
+        metrics, clocks.steady, clocks.wall, sharing,
     )  # fmt: skip
     return Pipeline(settings, parts)

@@ -1,4 +1,5 @@
-"""Share what several shards of the service learn: which shard owns what, and how they tell each other.
+"""Let several processes be one service: who owns what, facts of learned events, events in a wrong partition.
 
-The service and the commands call it. It touches `layout.json`.
+The service and `check` may call it. It reads and writes its own topics and the layout file, and changes learners only
+through the facts that it folds.
 """

@@ -56,12 +56,12 @@ class KafkaSource:
         self._topics, self._options, self._reading_items = topics, options, True
         self._lost, self._positions = 0, Positions()
         self._merge = TimeMerge(options.buffer_bytes, Patience(options.patience_seconds))
-        self._config, self._trouble = config, Trouble(config)
-        self._chosen: object = None
-        self._first = {topic for topic, (_, kind) in topics.items() if kind != "interactions"}
+        self._config, self._trouble, self._chosen = config, Trouble(config), object()
+        self._first = {topic for topic, (_, kind) in topics.items() if kind in {"items", "forget"}}
         try:
             found = at_start(config, topics, options.canary_topic)
-            self._places, self._identity = found.places, found.identity
+            self._places, self._identity = options.ownership.of(found.places), found.identity
+            self.partitions = max((n + 1 for t, n in found.places if t not in self._first), default=1)
             self.canaries, self.canary_problem = found.canaries
             self._consumer = LogConsumer(config, options.buffer_bytes // 4, len(self._places), client)
         except (KafkaError, OSError, ValueError) as error:
@@ -70,7 +70,7 @@ class KafkaSource:
 
     def _assign(self) -> None:
         self._consumer.assign([*sorted(self._places), *sorted(self.canaries)])
-        self._chosen = None
+        self._chosen = object()
 
     def start(
         self, offsets: Offsets, identity: Mapping[str, str], complete: bool = True, at_end: Times = NEVER
@@ -102,7 +102,7 @@ class KafkaSource:
         gone = {topic for topic in self._topics if f"topic:{topic}" in self._identity}
         self._trouble.miss(gone - set(seen.ids) - seen.hidden)
         self._trouble.deny(seen.hidden | seen.unreadable)
-        if not (new := sorted(seen.places - self._places)):
+        if not (new := sorted(self._options.ownership.of(seen.places) - self._places)):
             return
         log.info("partitions were added", partitions=[f"{topic}:{number}" for topic, number in new])
         for place in new:
@@ -225,7 +225,7 @@ class KafkaSource:
         self._trouble.lose(refusal)
         with contextlib.suppress(KafkaError, OSError, ValueError):
             self._consumer.connect_again(self._positions.all())
-            self._chosen = None
+            self._chosen = object()
 
     def _choose(self) -> None:
         """Let the consumer fetch all partitions except refused ones and those that hold enough records."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from consumers.source.ownership import Everything, Ownership
 from consumers.source.time_merge import BUFFER_BYTES
 
 
@@ -23,4 +24,6 @@ class SourceOptions(msgspec.Struct, frozen=True):
     late_seconds: float = 60.0
     """Seconds without reaching the end of a topic of items that do not matter while the service runs."""
     buffer_bytes: int = BUFFER_BYTES
-    """Memory for records that wait for their turn, in bytes, for all partitions together."""
+    """Memory for records that wait for their turn, of all partitions together."""
+    ownership: Ownership = Everything()
+    """Which partitions are read."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from models.adaptation.adaptation_loop import AdaptationLoop, Notice
 from models.arms.arm_selector import ARMS, Arm, ArmSelector, Task, buckets
 from models.arms.arm_selector import NAMES as BUCKET_NAMES
-from models.arms.losses import ranking_losses, rating_losses
-from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential
+from models.arms.losses import ranks, rating_losses
+from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_losses
 from models.learning.facts import Facts
 from models.learning.learner import Learner
 from models.migration.arm_states import fitted
@@ -29,6 +29,16 @@ class Serving(NamedTuple):
     arm: Arm
     only: str | None
     target_only: bool
+
+
+class Losses(NamedTuple):
+    """How the arms did at B events, from before these were learned.
+
+    rating: (B, arms) squared errors, nan for none. rank: (B, arms) of the item, negative for none.
+    """
+
+    rating: NDArray[np.float64]
+    rank: NDArray[np.int64]
 
 
 COUNTED = (*ARMS[:2], "followed")
@@ -48,33 +58,52 @@ class ArmComparison(Checkpointed):
         self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled else None
         self.latest: Facts | None = None
         """The facts of the latest micro-batch."""
+        self.losses: Losses | None = None
+        """The losses of the latest micro-batch."""
+        self.shares = False
+        """Whether other shards share facts: all shards then count the losses of all events in the order of the log."""
         self.moved = False
         """Whether the last `load` had to move or rename any part of the saved state."""
 
-    def learn(self, events: Sequence[Interaction]) -> list[Notice]:
-        """Score and learn a micro-batch of events; return the notices of the adaptation loop."""
+    def learn(self, events: Sequence[Interaction], known: bool = False) -> list[Notice]:
+        """Score and learn a micro-batch of events; return the notices of the adaptation loop.
+
+        known: see `Learner.learn`.
+        """
         most = self.full.most_events
         if len(events) > most:
             parts = [events[start : start + most] for start in range(0, len(events), most)]
-            return [notice for part in parts for notice in self.learn(part)]
-        facts = self.latest = self.full.learn(events)
-        self._judge(facts, "rating", RMSE, rating_losses(facts, self._ranges[facts.done.domain]))
-        self._judge(facts, "ranking", NDCG_LOSS, ranking_losses(facts))
+            return [notice for part in parts for notice in self.learn(part, known)]
+        facts = self.latest = self.full.learn(events, known)
+        domain = facts.done.domain
+        self.losses = Losses(rating_losses(facts, self._ranges[domain]), ranks(facts))
+        if not self.shares:
+            self.judge(domain, facts.recalled.events, self.losses)
         return [] if self.loop is None else self.loop.step(events, facts)
 
-    def _judge(self, facts: Facts, task: Task, metric: str, losses: NDArray[np.float64]) -> None:
+    def judge(self, domain: NDArray[np.int64], events: NDArray[np.int64], losses: Losses) -> None:
+        """Count the losses of all arms at B events. domain: (B,). events: (B,) earlier ones of their users in it."""
+        self._judge(domain, events, "rating", RMSE, losses.rating)
+        self._judge(domain, events, "ranking", NDCG_LOSS, ndcg_losses(losses.rank))
+
+    def _judge(
+        self,
+        domain: NDArray[np.int64],
+        events: NDArray[np.int64],
+        task: Task,
+        metric: str,
+        losses: NDArray[np.float64],
+    ) -> None:
         """Count the losses (B, arms) of all arms, and of the arm that was followed before this batch was known."""
-        counted = np.full((len(facts), len(COUNTED)), np.nan)
+        counted = np.full((len(domain), len(COUNTED)), np.nan)
         counted[:, :2] = losses[:, :2]
-        for domain in self.full.target_only:
-            here = facts.places[domain]
-            here = here[~np.isnan(losses[here, 0])]
+        for target in self.full.target_only:
+            here = np.flatnonzero((domain == target) & ~np.isnan(losses[:, 0]))
             if len(here):
-                places = buckets(facts.recalled.events[here])
-                name = self.full.domains[domain].name
-                counted[here, 2] = self.selector.judge(name, task, places, losses[here])
+                name = self.full.domains[target].name
+                counted[here, 2] = self.selector.judge(name, task, buckets(events[here]), losses[here])
         rows = self.prequential.rows(tuple(self.full.index), metric, COUNTED)
-        self.prequential.add(rows[facts.done.domain].ravel(), counted.ravel())
+        self.prequential.add(rows[domain].ravel(), counted.ravel())
 
     def end_batch(self) -> None:
         """Take a network step on the events since the last step."""

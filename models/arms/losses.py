@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arms.arm_selector import ARMS, Arm
-from models.assessment.prequential import ndcg_losses
 from models.learning.facts import Facts
 from models.ranking.proposal import FULL, POPULARITY_ARM, TARGET_ONLY_ARM, TEXT_ARM
 from models.rating.events import RatingParts
@@ -37,6 +36,7 @@ def rating_losses(facts: Facts, ranges: Floats) -> Floats:
     return losses
 
 
-def ranking_losses(facts: Facts) -> Floats:
-    """Return 1 - NDCG@10, (B, arms), nan for an item without a rank. All arms rank the full learner's candidates."""
-    return ndcg_losses(facts.rank[:, COLUMNS])
+def ranks(facts: Facts) -> NDArray[np.int64]:
+    """Return the item's rank by each arm, (B, arms), negative for none. All arms rank the full learner's candidates."""
+    rank: NDArray[np.int64] = facts.rank[:, COLUMNS]
+    return rank

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 STEP = 7 * 86400.0
 """The most seconds by which one event alone may move its domain's clock."""
@@ -63,6 +67,22 @@ class EventClock:
             latest.extend([now] * AGREE)
         latest.append(time)
         return now
+
+    def move_all(
+        self, domains: Sequence[int], times: Sequence[float], set_back: Callable[[], None]
+    ) -> NDArray[np.float64]:
+        """Count events (seconds) in their order, and return the times for learning them, (B,).
+
+        set_back: is called when an event has taken its domain's clock back.
+        """
+        shown = list[float]()
+        for domain, time in zip(domains, times, strict=True):
+            before = self.newest[domain]
+            shown.append(self.move(domain, time))
+            if shown[-1] < before:
+                set_back()
+                shown = [min(was, self.newest[of]) for was, of in zip(shown, domains, strict=False)]
+        return np.array(shown)
 
     def end_future(self, now: float) -> bool:
         """Set every clock that shows more than `now` (seconds) to `now`. Return whether there was one."""

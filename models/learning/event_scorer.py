@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.learning.facts import NOT_RANKED, Facts
+from models.learning.facts import NOT_RANKED, Facts, Lessons
 from models.learning.followers import by_followers
 from models.learning.pending_batch import Pending, PendingBatch
 from models.network.network_learner import NetworkLearner
@@ -71,29 +71,42 @@ class EventScorer:
     def score(self, resolved: Resolved) -> Facts:
         """Return the facts of the events, and change nothing."""
         recalled, _, vectors = self._users_of(resolved.done)
-        return self._facts(resolved, recalled, self._asked(resolved, recalled, vectors), learn=False)
+        return self._facts(resolved, recalled, self._asked(resolved, recalled, vectors), None)
 
-    def learn(self, resolved: Resolved) -> Facts:
-        """Return the facts of the events from before each is learned, and learn them in their order."""
+    def learn(self, resolved: Resolved, known: bool = False) -> Facts:
+        """Return the facts of the events from before each is learned, and learn them in their order.
+
+        known: items and all shared tables have learned the events already, so that only users learn.
+        """
         done, statistics = resolved.done, self.models.ranker.statistics
         slots = statistics.claim(done)
         recalled, context, vectors = self._users_of(done)
         asked = self._asked(resolved, recalled, vectors)
-        facts = self._facts(resolved, recalled, asked, learn=True)
-        worth, weights = None, self.models.ranker.event_weights
-        if len(done.kind):
-            worth = weights.of(done.kind)
-            visits = statistics.visits.kernel_view(0)
-            weights.learn(by_followers(asked, visits), slots, recalled.kind, visits)
-        statistics.fold(done, resolved.places, slots, asked.recent_slot, recalled, worth)
+        facts = self._facts(resolved, recalled, asked, self._lessons(len(slots)), both=not known)
+        if not known:
+            self._fold(resolved, recalled, asked, slots)
+            self.learned += [len(here) for here in resolved.places]
         self.history.extend(done, Seen(asked.seen, asked.seen_at))
         waiting = Pending(done.domain, done.user, done.item, facts.residual, done.time, context)
         if len(done.kind):
             waiting = waiting.some(done.chosen())
         if len(waiting.user):
             self.pending.add(waiting)
-        self.learned += [len(here) for here in resolved.places]
         return facts
+
+    def _fold(self, resolved: Resolved, recalled: Recalled, asked: Asked, slots: NDArray[np.int64]) -> None:
+        """Let the statistics of items learn the events. slots: of the items."""
+        done, statistics, weights = (
+            resolved.done,
+            self.models.ranker.statistics,
+            self.models.ranker.event_weights,
+        )
+        worth = None
+        if len(done.kind):
+            worth = weights.of(done.kind)
+            visits = statistics.visits.kernel_view(0)
+            weights.learn(by_followers(asked, visits), slots, recalled.kind, visits)
+        statistics.fold(done, resolved.places, slots, asked.recent_slot, recalled, worth)
 
     def ask(self, users: Sequence[int | None], domain: int, time: float) -> Asked:
         """Return what the ranker knows of users who get lists of a domain. users: rows, None for a new user.
@@ -147,25 +160,32 @@ class EventScorer:
         asked = self.models.ranker.ask(done, recalled, self.history.seen_before(done), vectors)
         return asked._replace(item=np.where(resolved.new, -1, done.item))
 
-    def _facts(self, resolved: Resolved, recalled: Recalled, asked: Asked, learn: bool) -> Facts:
+    def _lessons(self, count: int) -> Lessons:
+        full = self.models.rating.no_lessons(count)
+        return Lessons(full, np.full(full.shape, np.nan))
+
+    def _facts(
+        self, resolved: Resolved, recalled: Recalled, asked: Asked, lessons: Lessons | None, both: bool = True
+    ) -> Facts:
+        """Return the facts of the events. lessons: written; None to learn nothing. both: see `learn_batch`."""
         done, new = resolved.done, resolved.new
         rated = self.rated(resolved, asked.vector)
         known = [here[~new[here]] for here in resolved.places]
-        judged = self._judged(known, asked, learn)
+        judged = self._judged(known, asked, lessons is not None)
         chosen = done.chosen()
         known = [here[chosen[here]] for here in known]  # a skip is learned, but it is no question
         rank = np.full((len(new), len(ARMS)), NOT_RANKED, np.int64)
         for one in judged.values():
             rank[one.wanted] = one.ranks.rank
         rarity, before = self._rarity(done, known), self._learned_before(resolved.places)
-        parts = _parts(self.models.rating, rated, learn)
+        parts = _parts(self.models.rating, rated, None if lessons is None else lessons.full, both)
         total = totals(parts)
         low, high = self._ranges[done.domain].T
         residual = rated.value - (total - parts[:, EXTERNAL])
-        target_only = self._target_only(rated, learn)
+        target_only = self._target_only(rated, lessons, both)
         return Facts(
             done, new, resolved.places, recalled, rated.value, parts, np.clip(total, low, high),
-            np.clip(target_only, low, high), residual, rank, rarity, before, judged,
+            np.clip(target_only, low, high), residual, rank, rarity, before, judged, rated, lessons,
         )  # fmt: skip
 
     def _judged(self, known: list[NDArray[np.int64]], asked: Asked, learn: bool) -> dict[int, Judged]:
@@ -193,18 +213,21 @@ class EventScorer:
             before[here] = np.arange(count, count + len(here))
         return before
 
-    def _target_only(self, rated: RatedBatch, learn: bool) -> Floats:
+    def _target_only(self, rated: RatedBatch, lessons: Lessons | None, both: bool) -> Floats:
         """Return the predictions of the target-only rating models before clipping, (B,), nan for none."""
         predicted = np.full(len(rated.value), np.nan)
         for domain, model in self.models.target_only.items():
             here = np.flatnonzero((rated.domain == domain) & ~np.isnan(rated.value))
             if len(here):
-                predicted[here] = totals(_parts(model, rated.of_one_domain(here), learn))
+                own = None if lessons is None else model.no_lessons(len(here))
+                predicted[here] = totals(_parts(model, rated.of_one_domain(here), own, both))
+                if lessons is not None:
+                    lessons.target_only[here] = own
         return predicted
 
 
-def _parts(model: RatingModel, rated: RatedBatch, learn: bool) -> Floats:
-    """Return the parts of the predicted ratings, (B, 12), nan for clicks, and learn the ratings if `learn`."""
-    parts = model.learn_batch(rated) if learn else model.predict_batch(rated)
+def _parts(model: RatingModel, rated: RatedBatch, lessons: Floats | None, both: bool) -> Floats:
+    """Return the parts of the predicted ratings, (B, 12), nan for clicks. With lessons, learn the ratings."""
+    parts = model.predict_batch(rated) if lessons is None else model.learn_batch(rated, lessons, both)
     parts[np.isnan(rated.value)] = np.nan
     return parts

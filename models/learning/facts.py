@@ -9,9 +9,20 @@ from numpy.typing import NDArray
 
 from models.ranking.proposal import FULL
 from models.ranking.rankings import Choices, Judged
+from models.rating.events import RatedBatch
 from models.tables.event_rings import Done, Recalled
 
 NOT_RANKED = -1
+
+
+class Lessons(NamedTuple):
+    """What the items of rating models learned from B ratings, (B, 2 + k) each, nan for none; see `fold_batch`.
+
+    full: of all domains' model. target_only: of the model that knows the event's domain only.
+    """
+
+    full: NDArray[np.float64]
+    target_only: NDArray[np.float64]
 
 
 class Facts(NamedTuple):
@@ -23,7 +34,8 @@ class Facts(NamedTuple):
     clipped to the domain's range, nan for a click. target_only_prediction: (B,) of the target-only model, nan for none.
     residual: (B,) the rating minus the prediction without the network, nan for a click. rank: (B, arms), see `Ranks`.
     rarity: (B,) `-log` of the item's share of events, nan for a new item. learned: (B,) the number of events learned in
-    the domain before. judged: the rankings of each domain with lists.
+    the domain before. judged: the rankings of each domain with lists. rated: the events as the rating model got them.
+    lessons: None if nothing was learned.
     """
 
     done: Done
@@ -39,6 +51,8 @@ class Facts(NamedTuple):
     rarity: NDArray[np.float64]
     learned: NDArray[np.int64]
     judged: dict[int, Judged]
+    rated: RatedBatch
+    lessons: Lessons | None
 
     def __len__(self) -> int:
         return len(self.new)

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from models.learning.event_clock import EventClock
 from models.learning.event_scorer import EventScorer, Models, Resolved, resolved
 from models.learning.facts import Facts, ScoredEvent
+from models.learning.foreign_facts import Folded, fold
 from models.learning.item_intake import ItemIntake
 from models.learning.lister import Lister
-from models.learning.pending_batch import PendingBatch
+from models.learning.pending_batch import Pending, PendingBatch
 from models.learning.resident_rows import OneDomain, ResidentRows, RowTables
 from models.network.config import NetworkConfig
 from models.network.network_learner import NetworkLearner
@@ -27,6 +28,7 @@ from models.rating.events import RatingParts
 from models.rating.model import TASTE_WIDTH, RatingModel
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
+from models.sharing.shared_facts import SharedFacts
 from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done
@@ -75,8 +77,8 @@ class Learner(Checkpointed):
         target_only = [OneDomain(domain, model) for domain, model in self.target_only.items()]
         models = Models(self.rating, self.target_only, self.ranker, self.network)
         self._scorer = EventScorer(self.domains, self.catalogues, self.history, models)
-        tables: list[RowTables] = [self.rating, *target_only, self.ranker, self.pending]
-        tables += [self.network, self.history]
+        own = self.rating, self.ranker, self.pending, self.network, self.history
+        tables: list[RowTables] = [*target_only, *own]
         self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
 
     def _share_marks(self) -> None:
@@ -120,17 +122,26 @@ class Learner(Checkpointed):
         time = (clock or self.clock).at(domain, event.timestamp / 1000.0)
         return self._scorer.score(self._resident(event, time)).of(0)
 
-    def learn(self, events: Sequence[Interaction]) -> Facts:
+    def learn(self, events: Sequence[Interaction], known: bool = False) -> Facts:
         """Score each event of a micro-batch, then learn it: the fast path. A batch has at most `most_events` events.
 
-        A user's event counts for the same user's next event. It counts for other users from the next batch on.
+        A user's event counts for the same user's next event. It counts for other users from the next batch on. known:
+        `fold` had the events before, so that only users learn them.
         """
-        facts = self._scorer.learn(self._resolve(events))
+        facts = self._scorer.learn(self._resolve(events), known)
         for _ in range(EVICTIONS * len(events)):
             if self.history.seen_items <= self._seen_items or len(self.users) == 1:
                 break
             self.rows.evict_user()
         return facts
+
+    def fold(self, shared: SharedFacts) -> Pending:
+        """Let items and all shared tables learn facts of events whose users another learner has; see `foreign_facts`.
+
+        Return the events as a network can learn them: the own network does not. A batch has at most `most_events`.
+        """
+        parts = Folded(self.catalogues, self.rows, self.clock, self._scorer.models, self._scorer.learned)
+        return fold(parts, self.index, shared, self._end_future)
 
     @property
     def most_events(self) -> int:
@@ -150,16 +161,9 @@ class Learner(Checkpointed):
 
     def _resolve(self, events: Sequence[Interaction]) -> Resolved:
         """Give every user and item a row, and every event the time for learning it; return the batch by rows."""
-        rows, times = self.rows.of(events), list[float]()
-        for event, domain in zip(events, rows.domain.tolist(), strict=True):
-            before = self.newest[domain]
-            times.append(self.clock.move(domain, event.timestamp / 1000.0))
-            if times[-1] < before:
-                self._end_future()
-                times = [
-                    min(was, self.newest[of]) for was, of in zip(times, rows.domain.tolist(), strict=False)
-                ]
-        done = Done(*rows[:3], np.array(times), self.ranker.event_weights.kinds(events))
+        rows, seconds = self.rows.of(events), [event.timestamp / 1000.0 for event in events]
+        times = self.clock.move_all(rows.domain.tolist(), seconds, self._end_future)
+        done = Done(*rows[:3], times, self.ranker.event_weights.kinds(events))
         found, users = resolved(events, done, rows.new, len(self.domains)), int(rows.user.max()) + 1
         for domain, places in enumerate(found.places):
             if len(places):

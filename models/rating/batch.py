@@ -236,10 +236,10 @@ def fold(tables: Tables, events: Events, n: int, work: Work, error: float, innov
 def learn_event(
     tables: Tables, events: Events, n: int, work: Work, total: float, lesson: NDArray[Any]
 ) -> None:
-    """Learn event n after `predict_event`.
+    """Let the user learn event n after `predict_event`; `fold` is the other half.
 
-    total: the prediction in rating units. lesson: (2 + k,), written for `fold_events`: the error in quarters of the
-    range, its innovation S in units of the noise, and θ_u.
+    total: the prediction in rating units. lesson: (2 + k,), written for `fold`: the error in quarters of the range, its
+    innovation S in units of the noise, and θ_u.
     """
     domain, user, item = events.domain[n], events.user[n], events.item[n]
     error = censored_residual(events.value[n], total, tables.domains.low[domain], tables.domains.high[domain])
@@ -255,7 +255,6 @@ def learn_event(
     for k in range(len(theta)):  # assigning a slice would compile numba's text functions for an error message
         lesson[THETA + k] = theta[k]
     learn_user(tables, events, n, work, error, innovation)
-    fold(tables, events, n, work, error, innovation)
 
 
 @kernel
@@ -267,10 +266,13 @@ def predict_events(tables: Tables, events: Events, parts: NDArray[Any]) -> None:
 
 
 @kernel
-def learn_events(tables: Tables, events: Events, parts: NDArray[Any], lessons: NDArray[Any]) -> None:
+def learn_events(
+    tables: Tables, events: Events, both: bool, parts: NDArray[Any], lessons: NDArray[Any]
+) -> None:
     """Predict each event from all events before it, then learn it if it has a value, a user and an item.
 
-    parts: (B, 12), written. lessons: (B, 2 + k), written: error, innovation and θ_u, or nan where nothing was learned.
+    both: whether to move items and all shared state too, not users alone. parts: (B, 12), written. lessons: (B, 2 + k),
+    written: error, innovation and θ_u, or nan where nothing was learned.
     """
     work = make_work(tables)
     for n in range(len(events.domain)):
@@ -281,17 +283,5 @@ def learn_events(tables: Tables, events: Events, parts: NDArray[Any], lessons: N
             for column in range(parts.shape[1] - 1):
                 total += parts[n, column]
             learn_event(tables, events, n, work, total, lessons[n])
-
-
-@kernel
-def fold_events(tables: Tables, events: Events, lessons: NDArray[Any]) -> None:
-    """Learn items and shared state from events whose users another process has learned. lessons: of `learn_events`."""
-    work = make_work(tables)
-    for n in range(len(events.domain)):
-        if not np.isnan(lessons[n, ERROR]) and events.item[n] >= 0:
-            scale_vector(tables.text, events.vectors[n], work.x)
-            text_gain(tables.text, work.x, work.text_gain)
-            claim_item(tables.items, events.domain[n], events.item[n])
-            for k in range(lessons.shape[1] - THETA):
-                work.theta[LEADING + k] = lessons[n, THETA + k]
-            fold(tables, events, n, work, lessons[n, ERROR], lessons[n, INNOVATION])
+            if both:
+                fold(tables, events, n, work, lessons[n, ERROR], lessons[n, INNOVATION])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.rating import batch
+from models.rating import batch, folding
 from models.rating.bias import DRIFT, PRIOR_STRENGTH, BiasRegression
 from models.rating.events import PARTS, RatedBatch, RatingParts, ResolvedEvent, batch_of_one
 from models.rating.item_factors import ItemFactors
@@ -94,10 +94,11 @@ class RatingModel(Checkpointed):
         batch.predict_events(self._tables(), self._compiled(events, None), parts)
         return parts
 
-    def learn_batch(self, events: RatedBatch, lessons: Floats | None = None) -> Floats:
+    def learn_batch(self, events: RatedBatch, lessons: Floats | None = None, both: bool = True) -> Floats:
         """Predict each rating from all before it, also earlier in the batch, then learn it. Return the parts, (B, 12).
 
-        An event without value, user or item is only predicted. lessons: (B, 2 + k), written for `fold_batch`.
+        An event without value, user or item is only predicted. lessons: (B, 2 + k), written for `fold_batch`. both:
+        False: only users learn, because `fold_batch` has taught everything else already.
         """
         learned = ~np.isnan(events.value) & (events.user >= 0) & (events.item >= 0)
         self._reserve(events, learned)
@@ -105,7 +106,7 @@ class RatingModel(Checkpointed):
         if lessons is None:
             lessons = self.no_lessons(len(parts))
         compiled = self._compiled(events, learned)
-        batch.learn_events(self._tables(), compiled, parts, lessons)
+        batch.learn_events(self._tables(), compiled, both, parts, lessons)
         return parts
 
     def fold_batch(self, events: RatedBatch, lessons: Floats) -> None:
@@ -116,7 +117,7 @@ class RatingModel(Checkpointed):
         learned = ~np.isnan(lessons[:, batch.ERROR]) & (events.item >= 0)
         self._reserve_items(events, learned)
         compiled = self._compiled(events, learned)
-        batch.fold_events(self._tables(), compiled, lessons)
+        folding.fold_events(self._tables(), compiled, lessons)
 
     def no_lessons(self, count: int) -> Floats:
         """Allocate the lessons of a batch, (count, 2 + k)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,10 @@ class IdTable(Checkpointed):
     def get(self, key: str) -> int | None:
         """Return the row of `key`, or None, and change nothing."""
         return self._rows.get(key)
+
+    def rows_of(self, keys: Iterable[str]) -> Iterable[int]:
+        """Return the row of each key, -1 for none, and change nothing."""
+        return map(self._rows.get, keys, repeat(-1))
 
     def items(self) -> Iterable[tuple[str, int]]:
         """Return every id with its row, the most recently seen last."""

@@ -15,12 +15,12 @@ DAY = 86_400.0
 
 
 def at(array: NDArray[Any], index: NDArray[np.int64]) -> NDArray[Any]:
-    """Return array[index], with 0 for an index beyond the end. index: (n,).
+    """Return array[index], with 0 for an index beyond either end. index: (n,).
 
     >>> at(np.array([5, 6]), np.array([1, 2])).tolist()
     [6, 0]
     """
-    inside = index < len(array)
+    inside = (index >= 0) & (index < len(array))
     if inside.all():
         return array[index]
     out = np.zeros(len(index), array.dtype)
@@ -53,7 +53,7 @@ class Events(NamedTuple):
     """B training events, with L recent items of each event's user."""
 
     domain: NDArray[np.int64]  # (B,)
-    user: NDArray[np.int64]  # (B,) user rows
+    user: NDArray[np.int64]  # (B,) user rows, -1 for a user of another learner
     item: NDArray[np.int64]  # (B,) item rows of `domain`
     residual: NDArray[np.float32]  # (B,) nan for clicks
     time: NDArray[np.float64]  # (B,) seconds since the epoch
@@ -146,6 +146,7 @@ class ReplayBuffer(Checkpointed):
         return users[number >= at(self._user_born, users)]
 
     def _count(self, users: NDArray[np.int64], step: int) -> None:
+        users = users[users >= 0]
         if len(users):
             self._held = grown(self._held, int(users.max()) + 1)
             np.add.at(self._held, users, step)

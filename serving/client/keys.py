@@ -8,9 +8,10 @@ import re
 class Keys:
     """Key names under one prefix. The braces around a user are a hash tag: all keys of a user share a cluster slot."""
 
-    def __init__(self, prefix: str = "cc") -> None:
+    def __init__(self, prefix: str = "cc", shard: int = 0) -> None:
+        """shard: the index of the process that writes; each has its own `cc:meta`, and the first has the plain one."""
         self.prefix = prefix
-        self.meta = f"{prefix}:meta"
+        self.meta = f"{prefix}:meta:shard-{shard}" if shard else f"{prefix}:meta"
         self.canary = f"{prefix}:canary"
         self._of_users = (f"{prefix}:user:{{", f"{prefix}:rec:{{")
         self._of_items = (f"{prefix}:item:", f"{prefix}:similar:")

@@ -6,13 +6,15 @@ from collections.abc import Iterable
 
 from models.arms.arm_comparison import ArmComparison
 from serving.contract import Keys, Write
+from serving.publication.shard_part import ShardPart
 
 
 class Deletions:
-    """Knows which keys the store holds too many. `writes` empties it. listing: domains with lists."""
+    """Knows which keys the store holds too many. `writes` empties it."""
 
-    def __init__(self, arms: ArmComparison, keys: Keys, listing: list[str]) -> None:
-        self._arms, self._keys, self._listing = arms, keys, listing
+    def __init__(self, arms: ArmComparison, keys: Keys, listing: list[str], part: ShardPart) -> None:
+        """listing: domains with lists. part: what this process writes of shared records."""
+        self._arms, self._keys, self._listing, self._part = arms, keys, listing, part
         self.items: dict[tuple[str, str], None] = {}
         """(domain, id) of items without a row, or removed."""
         self.users: dict[str, None] = {}
@@ -37,7 +39,7 @@ class Deletions:
     def writes(self) -> Iterable[Write]:
         """Yield every deletion that is due. A user who has come back keeps their lists."""
         items, self.items = self.items, {}
-        for domain, item in items:
+        for domain, item in filter(lambda pair: self._part.owns(*pair), items):
             yield Write(self._keys.item(domain, item), "delete", None)
             yield Write(self._keys.similar(domain, item), "delete", None)
         users, self.users = self.users, {}

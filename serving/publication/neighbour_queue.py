@@ -9,6 +9,7 @@ from models.arms.arm_comparison import ArmComparison
 from serving.contract import Write
 from serving.publication.list_index import ListIndex
 from serving.publication.record_builder import ListOptions, RecordBuilder
+from serving.publication.shard_part import ShardPart
 
 AT_ONCE = 16
 """Most items whose neighbours one round finds."""
@@ -31,9 +32,10 @@ class NeighbourQueue:
         clock: Callable[[], float],
         domains: list[str],
         lists: ListOptions,
+        part: ShardPart,
     ) -> None:
-        """domains: those with lists. clock: seconds."""
-        self._arms, self._builder, self._clock = arms, builder, clock
+        """domains: those with lists. clock: seconds. part: what this process writes of shared records."""
+        self._arms, self._builder, self._clock, self._part = arms, builder, clock, part
         self._every = lists.similar_seconds
         self._indexes = {
             name: ListIndex([name], lists.similar) for name in (domains if lists.similar > 0 else [])
@@ -48,7 +50,7 @@ class NeighbourQueue:
         index = self._indexes.get(domain)
         row = self._row(domain, item)
         pair = (domain, item)
-        if index is None or row is None or pair in self._new:
+        if index is None or row is None or pair in self._new or not self._part.owns(domain, item):
             return
         if index.written_at(row) and not lost:
             self._again.setdefault(pair, self._clock())

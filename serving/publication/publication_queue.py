@@ -15,6 +15,7 @@ from serving.publication.neighbour_queue import NeighbourQueue
 from serving.publication.record_builder import ListOptions, RecordBuilder, RecordTimes
 from serving.publication.republish import USERS_AT_ONCE as AGAIN_AT_ONCE
 from serving.publication.republish import Republish
+from serving.publication.shard_part import ShardPart
 from serving.store.store import Store
 
 SLOW_SECONDS = 2.0
@@ -40,12 +41,12 @@ class PublicationQueue:
         clock: Callable[[], float],
         lists: ListOptions | None = None,
         started_ts: int = 0,
+        part: ShardPart = ShardPart(),  # noqa: B008  it never changes
     ) -> None:
-        """started_ts: when the process started, Unix time in ms."""
+        """started_ts: start of the process, Unix time in ms. part: what it writes of shared records."""
         lists = lists or ListOptions()
-        self._arms = arms
-        self.keys = keys
-        self._clock = clock
+        self._arms, self._part = arms, part
+        self.keys, self._clock = keys, clock
         self._renew_seconds = min(lists.ttl_seconds / 2, QUEUED * lists.refresh_seconds)
         self._builder = RecordBuilder(arms, keys, lists, started_ts)
         self._listing = [d.name for d in arms.full.domains if d.recommend]
@@ -53,8 +54,8 @@ class PublicationQueue:
         self._lists = ListQueue(self._listing, clock, lists.within_seconds)
         self.again = Republish(arms, keys)
         self._items: dict[tuple[str, str], None] = {}
-        self._gone = Deletions(arms, keys, self._listing)
-        self._neighbours = NeighbourQueue(arms, self._builder, clock, self._listing, lists)
+        self._gone = Deletions(arms, keys, self._listing, part)
+        self._neighbours = NeighbourQueue(arms, self._builder, clock, self._listing, lists, part)
         self.index = ListIndex(self._listing, lists.top)
         self._periodic_at = self._refreshed_at = 0.0
         self._changed = True
@@ -69,6 +70,10 @@ class PublicationQueue:
         born[0].append(record_ms)
         born[1].append(domain)
         self._lists.add(user, domain)
+        self.item_learned(domain, item)
+
+    def item_learned(self, domain: str, item: str) -> None:
+        """Note that an item has learned an event, maybe of another shard's user."""
         self._items[domain, item] = None
         self._neighbours.add(domain, item)
         self._changed = True
@@ -165,7 +170,7 @@ class PublicationQueue:
             self._items[domain, item] = None
             self._neighbours.add(domain, item, lost=True)
         strangers, items = self.again.leftovers()
-        for user in strangers:
+        for user in () if self._part.several else strangers:  # they may be other shards'
             self.user_evicted(user)
         for domain, item in items:
             row = self._arms.full.catalogues[self._arms.full.index[domain]].ids.get(item)
@@ -203,7 +208,7 @@ class PublicationQueue:
         users, self._users = self._users, {}
         yield from self._builder.users(users, int(now * 1000))
         items, self._items = self._items, {}
-        yield from self._builder.items(items)
+        yield from self._builder.items([pair for pair in items if self._part.owns(*pair)])
         if self._changed and now - self._periodic_at >= SLOW_SECONDS:
             self._periodic_at, self._changed = now, False
             yield from self._periodic_records(int(now * 1000))
@@ -252,8 +257,9 @@ class PublicationQueue:
         self._changed |= bool(rows)
 
     def _periodic_records(self, now_ms: int) -> Iterable[Write]:
-        yield from (self._builder.popular(name, now_ms) for name in self._listing)
-        yield from self._builder.domains(now_ms)
+        if self._part.leads:
+            yield from (self._builder.popular(name, now_ms) for name in self._listing)
+            yield from self._builder.domains(now_ms)
         yield self._builder.meta(now_ms)
 
     # State

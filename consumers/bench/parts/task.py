@@ -20,6 +20,8 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Longest time to measure; CPU time for contestants in process. Fewer events are measured if they take longer."""
     batch: int = 16
     """Events in a micro-batch."""
+    folded: int = 256
+    """Most facts that are folded together."""
     threads: int = 1
     rate: float = 1_000.0
     """Events a second that are sent."""

@@ -191,6 +191,18 @@ class Rows:
             ]
         return figures
 
+    def facts(self) -> list[Figure]:
+        plan, figures = self._plan, []
+        task = Task(events=plan.events, seconds=plan.learn_seconds, batch=16)
+        for of, folder in plan.sets:
+            for folded in (16, 256):
+                got = self._runner.run("facts", msgspec.structs.replace(task, data=folder, folded=folded))
+                shards = ", ".join(f"{n}: {rate:,.0f}" for n, rate in got["shards"].items())
+                note = f"own {got['own_us']:.0f} µs; {got['bytes']:.0f} bytes; events/s of shards: {shards}"
+                name = f"an event of another shard, {folded} together"
+                figures.append(Figure("facts", name, got["foreign_us"], "µs of CPU", "lower", of, note))
+        return figures
+
     def restart(self) -> list[Figure]:
         room = int(free_bytes() / RESTART_BYTES) // USERS_STEP * USERS_STEP
         users = min(self._plan.restart_users, max(USERS_STEP, room))
@@ -210,9 +222,9 @@ class Rows:
 
 
 NAMES = (
-    "learner", "threads", "drain", "avro", "biased_mf", "freshness", "lists", "read", "growth", "memory", "restart",
+    "learner", "threads", "drain", "avro", "biased_mf", "freshness", "lists", "read", "growth", "memory", "facts",
+    "restart",
 )  # fmt: skip
-"""Once several shards can be run, a row of facts from other shards belongs after `memory`."""
 
 
 def _some(got: dict[str, Any]) -> str:

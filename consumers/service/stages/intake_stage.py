@@ -16,6 +16,7 @@ from consumers.events.rejection import Rejection
 from consumers.formats.registry import SchemaUnavailable
 from consumers.service.canary import canary
 from consumers.service.stages.microbatch import Batch, Batcher
+from consumers.sharing.reroute import Reroute, Rerouted
 from consumers.source.protocol import Source, Unavailable
 from serving.metrics import Metrics
 
@@ -31,7 +32,7 @@ MOST_SCHEMA_BACKOFF = 1.0
 class IntakeParts(NamedTuple):
     """What the intake works with. limits: stops the service at too many invalid records. blocked: returns whether
     reading must pause, because memory would only grow, or nothing can be saved. publish_in: returns the seconds until
-    there may be something to publish.
+    there may be something to publish. reroute: looks at partitions if there are several shards.
     """
 
     source: Source
@@ -41,6 +42,7 @@ class IntakeParts(NamedTuple):
     metrics: Metrics
     blocked: Callable[[], bool]
     publish_in: Callable[[], float]
+    reroute: Reroute | None = None
 
 
 class IntakeStage:
@@ -114,9 +116,13 @@ class IntakeStage:
         if record.topic == self._canary_topic:
             self.batcher.add(record, canary(record))
             return
-        decoded = self.parts.decoder.decode(record)
+        first: Record | Rerouted = record if self.parts.reroute is None else self.parts.reroute.look(record)
+        if isinstance(first, Rerouted):
+            self.batcher.add(record, first)
+            return
+        decoded = self.parts.decoder.decode(first)
         if isinstance(decoded, Rejection):
-            self.parts.sink.send(dead_letter(record, decoded.reason, decoded.detail))
+            self.parts.sink.send(dead_letter(first, decoded.reason, decoded.detail))
         self.batcher.add(record, decoded)
         self.parts.limits.count(record, isinstance(decoded, Rejection))
 

@@ -20,6 +20,8 @@ from consumers.service.items_read_anew import ItemsReadAnew
 from consumers.service.stages.microbatch import Batch
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding
+from consumers.sharing.reroute import Rerouted
+from consumers.sharing.shard import Sharing
 from models.arms.arm_comparison import ArmComparison
 from models.schema import Interaction, Item
 from serving.metrics import Metrics
@@ -46,6 +48,8 @@ class LearningParts(NamedTuple):
     metrics: Metrics
     canaries: Canaries | None
     forgotten: Callable[[], None]
+    sharing: Sharing | None = None
+    """None if there is one shard only."""
 
 
 class LearningStage:
@@ -81,7 +85,9 @@ class LearningStage:
         self._flush()
         self._forget()
 
-    def _not_interaction(self, record: Record, event: Item | Canary | Forget | Skipped | Rejection) -> None:
+    def _not_interaction(
+        self, record: Record, event: Item | Canary | Forget | Skipped | Rejection | Rerouted
+    ) -> None:
         if isinstance(event, Item):
             self._item(record, event)
         elif isinstance(event, Canary):
@@ -93,6 +99,8 @@ class LearningStage:
         elif isinstance(event, Skipped):
             self.totals["deleted_rows"] += 1
             self.parts.metrics.deleted_rows.labels(event.domain).inc()
+        elif isinstance(event, Rerouted):
+            self.totals["rerouted"] += 1
         else:
             self._rejected(record, event)
 
@@ -115,7 +123,8 @@ class LearningStage:
             self.totals["forgotten"] += 1
             parts.metrics.forgotten.labels(event.domain).inc()
             return False
-        if parts.dedup.repeated(event.domain, event.event_id, event.user):
+        again = parts.sharing is not None and parts.sharing.reroute.repeated(record)
+        if again or parts.dedup.repeated(event.domain, event.event_id, event.user):
             self.totals["duplicates"] += 1
             parts.metrics.duplicates.labels(event.domain).inc()
             where = {"partition": record.partition, "offset": record.offset}
@@ -146,7 +155,10 @@ class LearningStage:
             return
         waiting, self._waiting = self._waiting, []
         events = [event for _, event in waiting]
-        self.parts.reporter.tell(self.parts.arms.learn(events))
+        if self.parts.sharing is None:
+            self.parts.reporter.tell(self.parts.arms.learn(events))
+        else:
+            self.parts.reporter.tell(self.parts.sharing.learn(waiting))
         self.totals["learned"] += len(events)
         for (domain, kind), count in Counter(
             (event.domain, event.own_type or event.kind) for event in events

@@ -8,12 +8,15 @@ from typing import NamedTuple
 from consumers.events.decode import Decoded
 from consumers.events.record import Offsets, Record
 from consumers.service.canary import Canary
+from consumers.sharing.reroute import Rerouted
+
+Entry = Decoded | Canary | Rerouted
 
 
 class Batch(NamedTuple):
     """Decoded records in order, and the next offset of each of their partitions, canaries left out."""
 
-    entries: list[tuple[Record, Decoded | Canary]]
+    entries: list[tuple[Record, Entry]]
     offsets: Offsets
 
     def age(self, now: float) -> float:
@@ -28,13 +31,13 @@ class Batcher:
         self._max_events = max_events
         self._max_age = max_age
         self._clock = clock
-        self._entries: list[tuple[Record, Decoded | Canary]] = []
+        self._entries: list[tuple[Record, Entry]] = []
         self._since = 0.0
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, record: Record, decoded: Decoded | Canary) -> None:
+    def add(self, record: Record, decoded: Entry) -> None:
         if not self._entries:
             self._since = self._clock()
         self._entries.append((record, decoded))

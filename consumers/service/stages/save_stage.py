@@ -12,6 +12,7 @@ from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
 from consumers.events.record import Offsets
 from consumers.service.saving.checkpointer import Checkpointer
+from consumers.sharing.shard import Sharing
 from consumers.source.protocol import Source
 from serving.metrics import Metrics
 
@@ -28,9 +29,10 @@ class SaveStage:
         sink: Sink,
         checkpointer: Checkpointer | None,
         metrics: Metrics,
+        sharing: Sharing | None = None,
     ) -> None:
         self.checkpointer = checkpointer
-        self._source, self._sink, self._metrics = source, sink, metrics
+        self._source, self._sink, self._metrics, self._sharing = source, sink, metrics, sharing
         self._forget_topic = settings.kafka.forget_topic
         self._saved = 0
         """Events learned when the last checkpoint was taken."""
@@ -46,11 +48,13 @@ class SaveStage:
             self.save(learned, live(), offsets())
 
     def save(self, learned: int, live: dict[str, Any], offsets: Offsets, last: bool = False) -> None:
-        """Take a checkpoint now. It is written once the dead letters that it covers are acknowledged."""
+        """Take a checkpoint now. It is written once the dead letters and facts that it covers are acknowledged."""
         assert self.checkpointer is not None
         self._saved = learned
         with self._metrics.stage_seconds.labels("checkpoint").time():
-            safe = partial(self._sink.wait, self._sink.sent)
+            safe: Callable[[], bool] = partial(self._sink.wait, self._sink.sent)
+            if self._sharing is not None:
+                safe = self._sharing.marked(safe)
             self.checkpointer.take(live, offsets, safe, last)
 
     def committed(self, offsets: Offsets, seconds: float) -> None:
@@ -70,6 +74,9 @@ class SaveStage:
         """Take the last checkpoint and wait until it is on disk. timeout: seconds to wait for dead letters."""
         if self.checkpointer is None:
             return
+        if self._sharing is not None and not self._sharing.settle(timeout):
+            log.warning("facts are not acknowledged: what came since the last checkpoint is read again")
+            self._sharing.close()  # give up a checkpoint that waits for them
         if not self._sink.wait(self._sink.sent, timeout):
             log.warning(
                 "dead letters are not acknowledged: what came since the last checkpoint is read again"

@@ -38,6 +38,7 @@ CONTESTANTS = {
     "read": {"read", "bare_get"},
     "growth": {"growth"},
     "memory": {"memory"},
+    "facts": {"facts"},
     "restart": {"filling.write_checkpoint", "read_bytes", "restart"},
 }
 MAY_BE_NEGATIVE = {"growth"}

@@ -31,8 +31,15 @@ class Running:
     """One process of the real command. `domains` holds the config keys of each domain."""
 
     def __init__(
-        self, folder: Path, bootstrap: str, redis_url: str, prefix: str, domains: dict[str, dict[str, Any]]
+        self,
+        folder: Path,
+        bootstrap: str,
+        redis_url: str,
+        prefix: str,
+        domains: dict[str, dict[str, Any]],
+        shards: dict[str, Any] | None = None,
     ) -> None:
+        """shards: the keys of `[shards]`, for one of several processes."""
         self.port = free_port()
         self.log = folder / "log"
         tables = {
@@ -48,6 +55,9 @@ class Running:
             "metrics": {"port": self.port},
             "checkpoint": {"interval_seconds": 0.5},
         }
+        if shards is not None:
+            topics_of = {"facts_topic": f"{prefix}.facts", "reroute_topic": f"{prefix}.reroute"}
+            tables["shards"] = topics_of | shards
         topics = ("interactions", "items")
         with_topics = {
             name: domain | {f"{kind}_topic": f"{kind}.{prefix}.{name}" for kind in topics}

@@ -1,0 +1,23 @@
+"""Connect a shard to its own topics."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry
+
+from consumers.config.schema import Settings
+from consumers.sharing.facts_topic import FactsTopic
+from consumers.sharing.folders import epoch_of
+from consumers.sharing.reroute import reroute_sink
+from consumers.sharing.shard import ShardEnds
+from serving.shard_metrics import ShardMetrics
+
+
+def shard_ends(settings: Settings, partitions: int, registry: CollectorRegistry) -> ShardEnds | None:
+    """Return the ends of this shard; None if there is one only. partitions: of each topic of events. Raises Stop."""
+    shards = settings.shards
+    if not shards.several:
+        return None
+    metrics = ShardMetrics(registry)
+    metrics.info.labels(str(shards.own()), str(shards.count), str(epoch_of(settings))).set(1)
+    sink = reroute_sink(settings.kafka, shards.reroute_topic)
+    return ShardEnds(FactsTopic(settings.kafka, shards), sink, partitions, metrics)

@@ -1,0 +1,41 @@
+"""The log that shards share facts through, as the pipeline needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+
+class FactsLog(Protocol):
+    """One ordered log that all shards write to and read. One thread calls it; any thread may call `wait`."""
+
+    def start(self, offset: int) -> Iterable[list[tuple[int, bytes]]]:
+        """Fence an earlier process of this shard, then return the records there are now from `offset` on, in parts.
+
+        Each record comes with the offset after it. Take all parts before anything else. Raises Stop (exit 4) if records
+        from `offset` on are gone.
+        """
+
+    def poll(self) -> list[tuple[int, bytes]]:
+        """Return the records that have come since, without waiting."""
+
+    def send(self, record: bytes) -> None:
+        """Hand a record over. It is safe once `wait` says so."""
+
+    @property
+    def sent(self) -> int:
+        """The number of records handed over so far."""
+
+    def wait(self, count: int, timeout: float | None = None) -> bool:
+        """Wait until the first `count` records are acknowledged, or until `close`. Return whether they are."""
+
+    def unacknowledged(self) -> float:
+        """Return for how many seconds records have waited for an acknowledgement; 0 if none waits."""
+
+    def behind(self) -> int:
+        """Return the number of offsets that were not handed out yet, as far as is known."""
+
+    def check(self) -> None:
+        """Raise Stop (exit 4) once a later process of this shard has begun, or nothing can be sent any more."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,35 @@
+"""Find the folder of this process's checkpoints, and refuse a config that the checkpoints do not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from consumers.config.schema import Settings
+from consumers.errors import Stop
+from consumers.sharing.layout import directory_of, load_layout
+
+
+def checkpoint_folder(settings: Settings, partitions: int) -> Path:
+    """Return where this process keeps its checkpoints. The first shard to start notes the layout.
+
+    partitions: of each topic of interactions. Raises Stop: exit 4 if checkpoints are of other shards.
+    """
+    root, shards = Path(settings.checkpoint.directory), settings.shards
+    topics = [topic for topic, (_, kind) in settings.topics().items() if kind == "interactions"]
+    try:
+        return directory_of(root, shards.count, shards.own(), dict.fromkeys(topics, partitions))
+    except OSError as error:
+        raise Stop(f"checkpoint.directory {root}: {error.strerror}. It must be writable.") from error
+
+
+def present_folder(settings: Settings) -> Path:
+    """Return where this process's checkpoints are, if there are any. Raises Stop (exit 4)."""
+    root = Path(settings.checkpoint.directory)
+    layout = load_layout(root)
+    return root if layout is None else layout.shard(root, settings.shards.own())
+
+
+def epoch_of(settings: Settings) -> int:
+    """Return the number of the present layout; 1 before the first start."""
+    layout = load_layout(Path(settings.checkpoint.directory))
+    return 1 if layout is None else layout.epoch

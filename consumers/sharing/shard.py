@@ -1,0 +1,229 @@
+"""Share what this shard learns with the others, and learn what they share: each event once, whatever happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from consumers.config.schema import Settings
+from consumers.dead_letters.sink import Sink
+from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.events.record import Record
+from consumers.sharing.facts_log import FactsLog
+from consumers.sharing.reroute import Reroute
+from models.adaptation.adaptation_loop import Notice
+from models.arms.arm_comparison import ArmComparison
+from models.arms.fact_exchange import judge, outgoing
+from models.schema import Interaction
+from models.sharing.applied import Applied
+from models.sharing.joining import MOST, batches
+from models.sharing.packing import FactsError, pack, unpack
+from models.sharing.shared_facts import NO_FACTS, Place, SharedFacts
+from models.state.tracked_tables import Checkpointed
+from serving.publication.publication_queue import PublicationQueue
+from serving.shard_metrics import ShardMetrics
+
+SILENT_SECONDS = 5.0
+"""Seconds without an acknowledgement, or without a turn of the loop, after which nothing is written to the store."""
+
+Waiting = Sequence[tuple[Record, Interaction]]
+
+
+class ShardEnds(NamedTuple):
+    """The ends of a shard. partitions: of every topic of events."""
+
+    facts: FactsLog
+    reroute_sink: Sink
+    partitions: int
+    metrics: ShardMetrics
+
+
+class Sharing(Checkpointed):
+    """The sharing side of a shard. The loop's thread calls everything but `problem`.
+
+    Two rules make each event count once in every copy of the shared tables (tests/laws/sharing). A checkpoint is
+    written only after the facts of all it covers are acknowledged (`marked`). At the start the facts are read to
+    their end before the first own event (`start`). An own event that comes again after a crash,
+    although its fact was read, teaches its user only.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        arms: ArmComparison,
+        queue: PublicationQueue,
+        ends: ShardEnds,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """clock: seconds of a steady clock."""
+        self._shards, self._arms, self._queue = settings.shards, arms, queue
+        self.facts, self._metrics, self._clock = ends.facts, ends.metrics, clock
+        self.reroute = Reroute(settings, ends.partitions, ends.reroute_sink, ends.metrics)
+        self._applied, self._judged, self._offset = Applied(), Applied(), 0
+        self._out: list[SharedFacts] = []
+        self._since, self._turned = 0.0, clock()
+        self._probe = 0
+        self._problem: str | None = None
+        self.fenced = False
+        """Whether a later process of this shard has begun, so that this one must save and publish nothing."""
+        arms.shares = True
+
+    def start(self) -> None:
+        """Read the facts to their end, before the first own event. Raises Stop."""
+        for records in self.facts.start(self._offset):
+            self._take(records)
+        self._turned = self._clock()
+
+    def learn(self, waiting: Waiting) -> list[Notice]:
+        """Learn own events, and share what is new. Return the notices of the adaptation loop."""
+        notices = list[Notice]()
+        for known, run in self._runs(waiting):
+            events, places = [event for _, event in run], [_place(record) for record, _ in run]
+            notices += self._arms.learn(events, known)
+            if known:
+                continue
+            for place in places:
+                self._applied.claim(place)
+            if not self._out:
+                self._since = self._clock()
+            self._out.append(outgoing(self._arms, events, places))
+        if sum(one.size for one in self._out) >= MOST:
+            self.flush()
+        return notices
+
+    def _runs(self, waiting: Waiting) -> Iterator[tuple[bool, list[tuple[Record, Interaction]]]]:
+        """Yield runs of events that were all learned from facts before, or all not; none is too large to learn."""
+        most = self._arms.full.most_events
+        for known, group in groupby(waiting, lambda pair: self._applied.knows(_place(pair[0]))):
+            run = list(group)
+            for start in range(0, len(run), most):
+                yield known, run[start : start + most]
+
+    def step(self) -> None:
+        """Take a turn: send what is due, learn what has come. Raises Stop (exit 4) if this process was replaced."""
+        now, paused = self._clock(), self._clock() - self._turned
+        self._turned = now
+        self._check()
+        if paused > SILENT_SECONDS:
+            # Meanwhile another process may have taken over: only an acknowledgement tells that none has.
+            self.facts.send(pack(NO_FACTS))
+            self._probe = self.facts.sent
+        if self._out and now - self._since >= self._shards.share_ms / 1000:
+            self.flush()
+        self._take(self.facts.poll())
+        self._note(self.facts.unacknowledged())
+
+    def _check(self) -> None:
+        try:
+            self.facts.check()
+        except Stop:
+            self.fenced = True
+            raise
+
+    def flush(self) -> None:
+        """Send the facts that wait."""
+        for one in batches(self._out):
+            self.facts.send(pack(one))
+            self._metrics.facts.labels("sent").inc(one.size)
+        self._out = []
+
+    def _take(self, records: Sequence[tuple[int, bytes]]) -> None:
+        """Learn the facts of records in their order."""
+        if not records:
+            return
+        begun = time.process_time()
+        try:
+            found = [unpack(value) for _, value in records]
+        except FactsError as error:
+            raise Stop(f"topic {self._shards.facts_topic}: {error}", STATE_UNUSABLE) from error
+        count = sum(one.size for one in found)
+        judged, folded = 0, 0
+        for one in batches(self._judged.claim_new(facts) for facts in found):
+            judge(self._arms, one)
+            judged += one.size
+        for one in batches((self._applied.claim_new(facts) for facts in found), self._most()):
+            self._arms.full.fold(one)
+            folded += one.size
+            self._touched(one)
+        self._offset = records[-1][0]
+        metrics = self._metrics
+        metrics.facts.labels("folded").inc(folded)
+        metrics.dropped.inc(count - judged)
+        if folded:
+            metrics.foreign_event_seconds.observe((time.process_time() - begun) / folded)
+            newest = max(int(one.time.max()) for one in found if one.size)
+            metrics.lag_seconds.set(max(0.0, time.time() - newest / 1000))
+
+    def _most(self) -> int:
+        return min(MOST, self._arms.full.most_events)
+
+    def _touched(self, facts: SharedFacts) -> None:
+        """Let the items' new state be published."""
+        for domain, item in {*zip(facts.domain.tolist(), facts.item.tolist(), strict=True)}:
+            if (name := facts.domains[domain]) in self._arms.full.index:
+                self._queue.item_learned(name, facts.ids[domain][item])
+
+    def _note(self, seconds: float) -> None:
+        """Note how long facts have waited for an acknowledgement, and say it if that is too long."""
+        self._metrics.lag_records.set(self.facts.behind())
+        self._problem = None
+        if seconds >= SILENT_SECONDS:
+            pauses = "; reading pauses" if seconds >= self._shards.alone_seconds else ""
+            self._problem = (
+                f"facts are not acknowledged for {seconds:.0f} s: other shards do not learn from this one, and it "
+                f"neither saves nor publishes{pauses}"
+            )
+
+    def marked(self, safe: Callable[[], bool]) -> Callable[[], bool]:
+        """Return `safe`, extended by a wait until all facts and rerouted events up to now are acknowledged."""
+        self.flush()
+        facts, rerouted = self.facts.sent, self.reroute.sink.sent
+        return lambda: safe() and self.facts.wait(facts) and self.reroute.sink.wait(rerouted)
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until all facts and rerouted events are acknowledged. Return whether they are."""
+        self.flush()
+        sink = self.reroute.sink
+        return self.facts.wait(self.facts.sent, timeout) and sink.wait(sink.sent, timeout)
+
+    def close(self) -> None:
+        """End. What is not acknowledged by now is learned again at the next start."""
+        self.facts.close()
+        self.reroute.sink.close()
+
+    def silent(self) -> bool:
+        """Return whether nothing may be written to the store, because another process may have taken over."""
+        paused = self._clock() - self._turned
+        if self.fenced or max(paused, self.facts.unacknowledged()) >= SILENT_SECONDS:
+            return True
+        return bool(self._probe) and not self.facts.wait(self._probe, 0.0)
+
+    def blocked(self) -> bool:
+        """Return whether reading must pause: other shards learn nothing from what would be learned."""
+        return self.reroute.sink.full() or self.facts.unacknowledged() >= self._shards.alone_seconds
+
+    def problem(self) -> str | None:
+        """Return why this shard is alone; None if it is not. Any thread may call it."""
+        return self._problem or self.reroute.sink.problem()
+
+    def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
+        return {
+            "applied": self._applied.state(),
+            "judged": self._judged.state(),
+            "facts": self._offset,
+            "rerouted": self.reroute.live(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
+        self._applied.load(state["applied"])
+        self._judged.load(state["judged"])
+        self._offset = int(state["facts"])
+        self.reroute.load(state["rerouted"])
+
+
+def _place(record: Record) -> Place:
+    return Place(record.topic, record.partition, record.offset)

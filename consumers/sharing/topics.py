@@ -1,0 +1,53 @@
+"""Create and look at the topics that shards share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.errors import TopicAlreadyExistsError
+
+from consumers.config.schema import Settings
+from consumers.errors import Stop
+from consumers.kafka_client.topics import create_topics, describe
+from consumers.source.ownership import ShardOwnership
+
+FACTS_TOPIC: dict[str, Any] = {
+    "num_partitions": 1,
+    "replication_factor": -1,
+    "configs": {"retention.ms": str(7 * 24 * 3_600_000), "max.message.bytes": "2097152"},
+}
+"""One partition keeps facts in one order for all shards. A shard may be off for a week."""
+
+
+def create_shard_topics(client: Mapping[str, Any], settings: Settings) -> list[str]:
+    """Create the topics of facts and of rerouted events if they are missing; return their names. Raises KafkaError."""
+    shards = settings.shards
+    with KafkaAdminClient(**client) as admin:
+        counts = describe(admin, [*settings.event_topics(), shards.facts_topic]).counts()
+        created = []
+        if shards.facts_topic not in counts:
+            with contextlib.suppress(TopicAlreadyExistsError):  # another process was faster
+                admin.create_topics({shards.facts_topic: FACTS_TOPIC}, wait_for_metadata=True)
+                created.append(shards.facts_topic)
+    partitions = max(counts.values(), default=4)
+    return created + create_topics(client, [(shards.reroute_topic, "interactions")], partitions)
+
+
+def shard_problem(settings: Settings, admin: Any) -> str | None:
+    """Return why the topics cannot be dealt out to the shards, and what to do; None if they can. Raises KafkaError."""
+    shards, events = settings.shards, settings.event_topics()
+    described = describe(admin, [*events, shards.facts_topic])
+    facts = described.counts().get(shards.facts_topic)
+    if facts != 1:
+        told = "is missing" if facts is None else f"has {facts} partitions"
+        return f"topic {shards.facts_topic} {told}; it needs one: run crosscurrent check --create-topics"
+    try:
+        ShardOwnership(shards.own(), shards.count, events).partitions(
+            [place for place in described.places if place[0] in events]
+        )
+    except Stop as stop:
+        return str(stop)
+    return None

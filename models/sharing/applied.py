@@ -1,0 +1,61 @@
+"""Remember which events a copy of the shared tables has learned: for each place of the log, the next offset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.sharing.shared_facts import Place, SharedFacts
+
+
+class Applied:
+    """The next offset of each topic and partition that the tables have not learned.
+
+    An event from that offset on is new and moves it; any other was learned before. So it does not matter how often a
+    fact is read, or that an event is learned here first and read as a fact later.
+
+    >>> applied = Applied()
+    >>> applied.claim(Place("clicks", 0, 7)), applied.claim(Place("clicks", 0, 7)), applied.claim(Place("clicks", 0, 8))
+    (True, False, True)
+    """
+
+    def __init__(self) -> None:
+        self.next: dict[tuple[str, int], int] = {}
+
+    def knows(self, place: Place) -> bool:
+        """Return whether the event of this place was learned."""
+        return place.offset < self.next.get((place.topic, place.partition), 0)
+
+    def claim(self, place: Place) -> bool:
+        """Note that the event of this place is learned now. Return whether it was new."""
+        if self.knows(place):
+            return False
+        self.next[place.topic, place.partition] = place.offset + 1
+        return True
+
+    def claim_new(self, facts: SharedFacts) -> SharedFacts:
+        """Note that these events are learned now, and return those that were new."""
+        known = self.next
+        following, new = [known.get(source, 0) for source in facts.sources], list[int]()
+        for n, (source, offset) in enumerate(zip(facts.source.tolist(), facts.offset.tolist(), strict=True)):
+            if offset >= following[source]:
+                following[source] = offset + 1
+                new.append(n)
+        if new:
+            known.update(zip(facts.sources, following, strict=True))
+        return facts.take(_indices(new))
+
+    def state(self) -> list[list[Any]]:
+        """Return what `load` takes."""
+        return [[*source, offset] for source, offset in sorted(self.next.items())]
+
+    def load(self, state: Sequence[Sequence[Any]]) -> None:
+        """Take up a state."""
+        self.next = {(topic, int(partition)): int(offset) for topic, partition, offset in state}
+
+
+def _indices(places: list[int]) -> NDArray[np.int64]:
+    return np.array(places, np.int64)

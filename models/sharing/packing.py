@@ -1,0 +1,105 @@
+"""Pack a micro-batch of facts as one record: columns of numbers, with a version in front, compressed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from models.sharing.shared_facts import Latest, Rated, SharedFacts
+
+MAGIC, VERSION = b"CCF", 1
+"""Every record begins with these three bytes and one byte of the version."""
+LEVEL = 1
+MOST_BYTES = 64_000_000
+"""The largest record, unpacked, that is read."""
+
+
+class FactsError(ValueError):
+    """A record is no record of facts, or of a version that this program does not know."""
+
+
+class _Body(msgspec.Struct, array_like=True):
+    """The fields of `SharedFacts`; columns are the bytes of little-endian numbers, row after row."""
+
+    sources: list[tuple[str, int]]
+    domains: list[str]
+    ids: list[list[str]]
+    context: dict[int, tuple[str, ...]]
+    events: int
+    arms: int
+    taste: int
+    """The length k of a taste."""
+    columns: list[bytes]
+
+
+_encoder, _decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(_Body)
+_pack, _unpack = zstandard.ZstdCompressor(level=LEVEL), zstandard.ZstdDecompressor()
+_TYPES = ("<u2", "<i8", "|i1", "<u4", "<i8", "<u4", "<f4", "|u1")
+_LATEST_TYPES = ("|u1", "|i1", "<u4", "<f2")
+_RATED_TYPES = ("<u4", "<f8", "<f4", "<f4", "<f4", "<f2")
+
+
+def pack(facts: SharedFacts) -> bytes:
+    """Return the facts as one record."""
+    own = (
+        facts.source,
+        facts.offset,
+        facts.domain,
+        facts.item,
+        facts.time,
+        facts.events,
+        facts.losses,
+        facts.rank,
+    )
+    columns = [
+        np.ascontiguousarray(column, kind).tobytes()
+        for column, kind in zip((*own, *facts.latest, *facts.rated), _ALL_TYPES, strict=True)
+    ]
+    arms, taste = facts.losses.shape[1], facts.rated.taste.shape[2]
+    body = _Body(facts.sources, facts.domains, facts.ids, facts.context, facts.size, arms, taste, columns)
+    return MAGIC + bytes([VERSION]) + _pack.compress(_encoder.encode(body))
+
+
+def unpack(record: bytes) -> SharedFacts:
+    """Return the facts of a record. Raises FactsError."""
+    if record[:3] != MAGIC or len(record) < len(MAGIC) + 1:
+        raise FactsError("this is no record of facts: another program writes to the topic of facts")
+    if record[3] != VERSION:
+        raise FactsError(
+            f"these facts are of version {record[3]}, and this program reads version {VERSION}. Run all shards "
+            "with the same version of crosscurrent."
+        )
+    try:
+        body = _decoder.decode(_unpack.decompress(record[4:], max_output_size=MOST_BYTES))
+        return _facts(body)
+    except (zstandard.ZstdError, msgspec.DecodeError, ValueError) as error:
+        raise FactsError(f"a record of facts is damaged: {error}") from error
+
+
+_ALL_TYPES = (*_TYPES, *_LATEST_TYPES, *_RATED_TYPES)
+
+
+def _facts(body: _Body) -> SharedFacts:
+    columns = [np.frombuffer(column, kind) for column, kind in zip(body.columns, _ALL_TYPES, strict=True)]
+    source, offset, domain, item, time, events, losses, rank = columns[:8]
+    latest = Latest(*columns[8:12])
+    event, value, external, residual, lesson, taste = columns[12:]
+    rated = Rated(
+        event, value, external, residual, lesson.reshape(-1, 2, 2), taste.reshape(len(event), 2, body.taste)
+    )
+    _check(body, (source, offset, domain, item, time, events, latest.lengths), latest)
+    return SharedFacts(
+        body.sources, source, offset, body.domains, body.ids, domain, item, time, events, latest, rated,
+        losses.reshape(body.events, body.arms), rank.reshape(body.events, body.arms), body.context,
+    )  # fmt: skip
+
+
+def _check(body: _Body, columns: tuple[NDArray[Any], ...], latest: Latest) -> None:
+    """Raise ValueError unless the columns have equal lengths."""
+    items = int(latest.lengths.sum())
+    if any(len(column) != body.events for column in columns) or any(len(c) != items for c in latest[1:]):
+        raise ValueError("its columns have different lengths")

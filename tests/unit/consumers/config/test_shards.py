@@ -1,0 +1,42 @@
+"""The keys of `[shards]`."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from consumers.config.loader import build
+from tests.support.configs import MOVIES, refused, with_environ
+
+
+def test_one_process_needs_no_key_and_has_no_topic() -> None:
+    settings = build(MOVIES)
+    assert (settings.shards.count, settings.shards.several, settings.shards.own()) == (1, False, 0)
+    assert settings.shards.reroute_topic not in settings.topics()
+
+
+def test_the_index_comes_from_the_environment() -> None:
+    shards = with_environ(SHARDS__COUNT="3", SHARDS__INDEX="2").shards
+    assert (shards.count, shards.own()) == (3, 2)
+
+
+def test_the_index_comes_from_the_end_of_the_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "crosscurrent-11")
+    assert build(MOVIES | {"shards": {"count": 12}}).shards.own() == 11
+    assert "from 0 to 3" in refused(MOVIES | {"shards": {"count": 4}})
+    monkeypatch.setattr(socket, "gethostname", lambda: "crosscurrent")
+    assert "the host's name ends in no number" in refused(MOVIES | {"shards": {"count": 4}})
+
+
+@pytest.mark.parametrize("key", ["share_ms", "alone_seconds"])
+def test_times_are_above_zero(key: str) -> None:
+    assert f"shards.{key}: must be above 0" in refused(MOVIES | {"shards": {key: 0.0}})
+
+
+def test_a_topic_has_one_use() -> None:
+    shards = {"count": 2, "index": 0, "facts_topic": "crosscurrent.forget"}
+    assert "shards.facts_topic: topic crosscurrent.forget is taken by kafka.forget_topic" in refused(
+        MOVIES | {"shards": shards}
+    )
+    assert "shards.count: must be at least 1" in refused(MOVIES | {"shards": {"count": 0}})
