@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
+from models.prefetch import prefetch
 from models.signals.signal import Column, Columns
 from models.text.nearest import dot
 
@@ -13,6 +14,8 @@ FADE = np.float32(0.8)
 """Weight of the k-th latest item in the profile: FADE^(k-1)."""
 OWN_LATEST = 20
 """The number of latest items of the ranked domain that count."""
+AHEAD = 6
+"""Candidates between the one whose direction is fetched and the one that is compared."""
 
 Array = NDArray[np.float32]
 
@@ -93,6 +96,9 @@ def text_cosines(columns: Columns, column: int) -> None:
     latest = gather_own(columns) if told else 0
     for c in range(count):
         row = columns.rows[c]
+        if c + AHEAD < count:
+            for z in range(0, dim, 16):
+                prefetch(units[columns.rows[c + AHEAD]], z)
         total, mine, best = np.float32(0), np.float32(0), np.float32(-2)
         if told:
             for z in range(dim):
