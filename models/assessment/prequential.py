@@ -37,17 +37,18 @@ NDCG_LOSS = "ndcg_loss"
 
 NDCG = (1.0, 0.63092975, 0.5, 0.43067656, 0.38685281, 0.35620719, 0.33333333, 0.31546488, 0.30103, 0.28906483)
 """NDCG@10 of one relevant item at each of the first ten ranks: 1 / log2(rank + 2)."""
-GAINS = np.append(NDCG, 0.0)
+LOSSES = np.append(1.0 - np.append(NDCG, 0.0), np.nan)
+"""Losses of the first ten ranks, of a later one, and, as the last, of rank -1."""
 
 
 def ndcg_losses(rank: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return 1 - NDCG@10 of ranks (n,), 0 the best; nan where the rank is negative: not ranked.
+    """Return 1 - NDCG@10 of ranks (n,), 0 the best; nan where the rank is -1: not ranked.
 
     >>> ndcg_losses(np.array([0, 2, 10, -1])).tolist()  # 1 / log2(2 + 2) = 0.5
     [0.0, 0.5, 1.0, nan]
     """
-    loss: NDArray[np.float64] = np.where(rank >= 0, 1.0 - GAINS[np.minimum(rank, len(GAINS) - 1)], np.nan)
-    return loss
+    losses: NDArray[np.float64] = LOSSES[np.minimum(rank, len(NDCG))]
+    return losses
 
 
 Measured = tuple[str, str, str]
