@@ -30,7 +30,7 @@ test: setup ## Run every test (unit, laws, integration), three files at a time
 unit: setup ## Run the unit tests only (no sockets)
 	$(BIN)/python -m pytest -n 3 --dist loadfile tests/unit
 
-soak: setup ## Kill the service fifty times while events come, ten times more users than rows, a million hostile payloads, ten minutes among troubles, three brokers that go and come (many minutes)
+soak: setup ## Long tests: fifty kills, ten times more users than rows, a million hostile payloads, ten minutes of troubles, three brokers that fail (many minutes)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fuzz]'
 	$(BIN)/python -m pytest -m soak -s tests/soak
 

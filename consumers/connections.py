@@ -18,7 +18,7 @@ from serving.store.store import Store
 
 
 def connect_store(settings: Settings, opened: Callable[..., Store] = open_store) -> Store:
-    """Return a store that has just answered and, by its own account, takes writes. Raises Stop (exit 2)."""
+    """Return a store that has just answered and says that it takes writes. Raises Stop (exit 2)."""
     url = settings.redis.url
     if (why := problem(url)) is not None:
         raise Stop(f"redis.url {redacted(url)}: {why}")

@@ -32,12 +32,12 @@ def kafka_page() -> str:
             "the same number of partitions. A record with another key is counted and still learned.\n",
             *_fields(fields.InteractionFields),
             "## Item\n",
-            "The record's key is the item_id. An item event replaces the one before it whole. A null value removes",
+            "The record's key is the item_id. An item event replaces all of the one before it. A null value removes",
             "the item.\n",
             *_fields(fields.ItemFields),
             "## Request to forget\n",
             "Written by `crosscurrent forget`. The record's key is the hash that stands for the user. A null value",
-            "says that a request was deleted: it counts as one, of its own time, unless one of that user was read.\n",
+            "says that a request was deleted. It counts as a request at its own time, if none of that user was read.\n",
             *_fields(fields.ForgetFields),
             *_limits(),
             *_dead_letters(),
@@ -55,7 +55,7 @@ def _topics() -> list[str]:
         (
             f"`{kafka.canary_topic}`",
             "`kafka.canary_topic`",
-            "the service's own records, to time the way through",
+            "the service's own records, to time the way from Kafka to the store",
         ),
     ]
     return ["## Topics\n", *table(("default name", "config key", "holds"), rows)]
@@ -91,7 +91,10 @@ def _limits() -> list[str]:
         ("`timestamp`, late", "no limit: late events are always learned"),
         ("`context`", f"{rejection.CONTEXT_LIMIT} entries, hashed into {decode.CONTEXT_BUCKETS:,} names"),
         ("`vectors`", f"{rejection.VECTORS_LIMIT} arrays of {rejection.VECTOR_WIDTH_LIMIT:,} numbers"),
-        ("repeats", f"looked for among the latest {intake.dedup_events:,} (`intake.dedup_events`)"),
+        (
+            "repeats",
+            f"an event_id is looked for among the latest {intake.dedup_events:,} (`intake.dedup_events`)",
+        ),
         ("a dead letter's `detail`", f"{rejection.DETAIL_LIMIT} characters"),
         ("a dead letter that is cut", f"at most {CUT_BYTES:,} bytes of its value are kept"),
         (
@@ -103,7 +106,7 @@ def _limits() -> list[str]:
             f"{intake.max_consecutive_invalid:,} (`intake.max_consecutive_invalid`); then exit code 3",
         ),
     ]
-    end = "Past the limits of invalid records the service stops with exit code 3: a producer is broken.\n"
+    end = "Above the limits of invalid records the service stops with exit code 3: a producer is broken.\n"
     return ["## Limits\n", *table(("what", "limit"), rows), end]
 
 
@@ -152,9 +155,14 @@ def _keys(keys: Keys) -> list[str]:
         (f"`{keys.user('<user>')}`", "hash", "a user's vector and counts", days),
         (f"`{keys.item('<domain>', '<item>')}`", "hash", "an item's vector and figures", "never"),
         (f"`{keys.domain('<domain>')}`", "hash", "what was learned of a domain", "never"),
-        (f"`{keys.meta}`", "hash", "of the whole store", "never"),
+        (f"`{keys.meta}`", "hash", "version and times of the whole store", "never"),
         (f"`{keys.meta}:{{<tag>}}`", "hash", f"in a cluster: `{FIELD}` of each primary", "never"),
-        (f"`{keys.canary}`", "hash", "the newest record of the service's own that came through", "never"),
+        (
+            f"`{keys.canary}`",
+            "hash",
+            "the newest of the service's own records that reached the store",
+            "never",
+        ),
     ]
     return ["## Keys\n", *table(("key", "type", "holds", "expires after"), rows)]
 

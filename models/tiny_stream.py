@@ -43,7 +43,7 @@ def learn_it() -> None:
 
 
 def _chain() -> None:
-    """Hold items on lists, as those who publish them do."""
+    """Hold items on lists, as the publisher does."""
     held, following, preceding = (np.zeros((2, 3), np.int32) for _ in range(3))
     held[1] = 1, 2, 3
     links = Links(held, following, preceding, np.zeros(3, np.int32), np.zeros(3, np.int32))

@@ -195,7 +195,7 @@ def list_write(key: str, record: RecommendationList, ttl_seconds: int | None) ->
 
 
 class Listable(Protocol):
-    """What a list says of an item."""
+    """Make one item of a list."""
 
     @property
     def item_id(self) -> str: ...

@@ -50,7 +50,8 @@ class Metrics:
             "dead_letters", "Records that could not be used.", "domain", "reason"
         )
         self.dead_letters_refused = self._counter(
-            "dead_letters_refused", "Dead letters that the broker refused for good; logged with their place."
+            "dead_letters_refused",
+            "Dead letters that the broker refused, left out; the log names their place.",
         )
         self.key_mismatches = self._counter(
             "key_mismatches", "Records whose key is not their id; still learned."
@@ -72,11 +73,11 @@ class Metrics:
         self.published = self._counter("published", "Writes acknowledged by the store.", "kind")
         self.publish_errors = self._counter("publish_errors", "Failed writes to the store.")
         self.store_evicted = self._counter(
-            "store_evicted_keys", "Keys that a full store threw away, of any program."
+            "store_evicted_keys", "Keys that a full store evicted, of any program."
         )
         self.canary_lost = self._counter("canary_lost", "Canaries that were not readable within 60 s.")
         self.table_evictions = self._counter(
-            "table_evictions", "Rows that a newer user or item took over.", "table"
+            "table_evictions", "Rows that were evicted for a newer user or item.", "table"
         )
 
     def _show_stream(self) -> None:

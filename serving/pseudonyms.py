@@ -33,5 +33,5 @@ class Pseudonyms:
         return self._hash(user_id) if self.active else user_id
 
     def mark(self, inside: str) -> str:
-        """Return what stands for a user in a request to forget. inside: their id as `inside` returns it."""
+        """Return the hash of a user in a request to forget. inside: their id as `inside` returns it."""
         return self._hash(f"forget\0{inside}")

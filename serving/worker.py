@@ -1,4 +1,4 @@
-"""Run threads beside the loop, and report the failure of each: else the service would lack a part unnoticed."""
+"""Run threads beside the loop, and report the failure of each, so that no part of the service is missing unnoticed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Worker(threading.Thread):
     """A daemon thread that runs `work`, which handles the errors it expects and returns when it should end.
 
     Any other exception is kept, and `check` raises it in the loop, which ends in order. With `again`, `work` begins
-    anew after that many seconds instead, and the log says why: for threads that events do not need.
+    again after that many seconds instead, and the log says why: for threads that events do not need.
     """
 
     def __init__(self, name: str, work: Callable[[], None], again: float | None = None) -> None:

@@ -1,1 +1,1 @@
-"""Tests: units, laws, integration with real servers, soak, benchmarks."""
+"""Test everything: units, laws, integration with real servers, soak, benchmarks."""

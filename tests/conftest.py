@@ -1,4 +1,4 @@
-"""What every test may use: options, the servers to test against, and names that do not collide."""
+"""Define what every test may use: options, the servers to test against, and names that do not collide."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Its clients leave sockets open when no broker answers.
     config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
     if not hasattr(config, "workerinput") and not config.option.collectonly:
-        warm()  # before the workers start: else the first test of each would compile, up to its timeout
+        warm()  # before the workers start: the first test of each would time out while it compiles
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +54,9 @@ def missing() -> Callable[[object], NoReturn]:
 
 @pytest.fixture
 def topic_prefix() -> str:
-    """A name no other test of this or an earlier run uses: tests on one broker must not meet.
+    """Return a name that no other test of this or an earlier run uses: tests on one broker must not meet.
 
-    Legal in topic names, domain names and Redis keys: `interactions.{topic_prefix}-movies`.
+    It is legal in topic names, domain names and Redis keys: `interactions.{topic_prefix}-movies`.
     """
     return f"t{os.getpid()}-{next(_COUNTER)}"
 
@@ -104,7 +104,7 @@ def bootstrap(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def one_bootstrap(request: pytest.FixtureRequest) -> str:
-    """As `bootstrap`, for tests that take long and show nothing of the broker: the embedded one."""
+    """Return `HOST:PORT` of the embedded broker, for long tests that do not depend on the kind of broker."""
     return bootstrap_of(request, "embedded")
 
 

@@ -20,7 +20,7 @@ from serving.publication.publication_queue import PublicationQueue
 
 BATCH, TOP = 256, 50
 WHOLE = 100_000
-"""Events of a stream, of which every n-th is learned: then all its users are there, as after the whole stream."""
+"""Events of a stream. Every n-th is learned, so that all its users are there, as after the whole stream."""
 
 
 def measure(task: Task) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def _check_store(settings: Settings) -> Finding:
         )
     takes = f"takes writes ({millis:.1f} ms for two)"
     if not found:
-        unseen = "it may evict keys: the user may not call INFO, which would tell (grant +info)"
+        unseen = "it is unknown whether it evicts keys: the user may not call INFO (grant +info)"
         return Finding("store", True, f"{takes}, but {unseen}", warns=True)
     if (policy := eviction_policy(found)) is not None:
         return Finding("store", True, f"{takes}, but {may_throw_away(policy)}", warns=True)

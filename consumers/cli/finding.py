@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Finding(NamedTuple):
-    """What was looked at, and how it is."""
+    """What was checked, and the result."""
 
     what: str
     good: bool

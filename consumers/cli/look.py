@@ -1,4 +1,4 @@
-"""Look at one record of each topic as `run` would: what is understood, and what would be a dead letter."""
+"""Read one record of each topic as `run` would. Show how it is understood, or why it would be a dead letter."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check_records(settings: Settings, there: Iterable[str]) -> Iterator[Finding]
 
 
 def told(decoded: Decoded, record: Record) -> str:
-    """Say what a record was understood as."""
+    """Say how a record was understood."""
     if isinstance(decoded, Rejection):
         return f"would be a dead letter: {decoded.reason}: {decoded.detail}"
     if isinstance(decoded, Interaction):

@@ -28,7 +28,7 @@ from consumers.terminal.leaving import leave
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="crosscurrent")
 def cli() -> None:
-    """Streaming cross-domain adaptation for recommendation: Kafka in, fresh lists out at Redis.
+    """Streaming cross-domain adaptation for recommendation: events in from Kafka, fresh lists out to Redis.
 
     \b
     Try it, with nothing else running:
@@ -40,7 +40,7 @@ def cli() -> None:
     Every config key can be set in the environment: CROSSCURRENT_REDIS__URL=redis://cache:6379/0
 
     Exit codes: 0 stopped on request; 1 a bug; 2 usage, config, or broker or store unreachable at start;
-    3 too many invalid records; 4 checkpoint or offsets unusable; 130, 143 a second signal; 141 output without a reader.
+    3 too many invalid records; 4 checkpoint or offsets unusable; 130, 143 a second signal; 141 its output was closed.
     """
 
 

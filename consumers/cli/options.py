@@ -45,10 +45,10 @@ _READING = (
         "--type", "types", multiple=True, metavar="NAME=MEANING[,…]",
         help="The meaning of event types: view=click,purchase=rating:5,like=rating,cart=skip.",
     ),
-    click.option("--as-clicks", is_flag=True, help="Take every row for a click, although the file has ratings."),
+    click.option("--as-clicks", is_flag=True, help="Count every row as a click, although the file has ratings."),
     click.option("--no-time", is_flag=True, help="Give every row the present time, in the file's order."),
     click.option("--date-order", type=click.Choice(["dmy", "mdy"]), help="Order of day and month, as in 03/04/2011."),
-    click.option("--encoding", metavar="NAME", help="Encoding of text files (default: by their mark, else UTF-8)."),
+    click.option("--encoding", metavar="NAME", help="Encoding of text files (default: by its mark, else UTF-8)."),
     click.option("--delimiter", metavar="TEXT", help="Text between cells, as ';' or tab (default: by the header)."),
     click.option(
         "--rating-range", "limits", metavar="LO:HI",
@@ -103,7 +103,7 @@ def asking_options(command: Command) -> Command:
         command
     )
     return click.option(
-        "--dry-run", is_flag=True, help="Only say what the files were taken for and what is left out."
+        "--dry-run", is_flag=True, help="Only say how the files are understood and what is left out."
     )(command)
 
 

@@ -14,38 +14,38 @@ FIELDS = {
 
 
 class TopicConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """How the records of a topic of interactions or items are read. Without it they are JSON as the contract has it."""
+    """How the records of a topic are read. By default they are JSON as the contract defines it."""
 
     format: Literal["json", "avro", "protobuf", "json_schema"] = "json"
     """`json`: plain. The others have the framing of Confluent's serializers: a zero byte and the schema's id."""
     unwrap: str = ""
     """Dotted path to the part that holds the fields: `payload.after` (Debezium), `data` (CloudEvents)."""
     fields: dict[str, str | list[str]] = {}
-    """Where fields of the contract are found, if not under their own name: `{user_id = "uid"}`. Dotted paths; of a list
-    the first that is there counts. A path that begins with `$.` starts outside of `unwrap`."""
+    """Where fields of the contract are found, if not under their own name: `{user_id = "uid"}`. Dotted paths; in a list
+    the first that exists counts. A path that begins with `$.` starts outside of `unwrap`."""
     types: dict[str, Literal["click", "rating"]] = {}
-    """What the producer's own names of types mean: `{purchase = "click"}`. For interactions."""
+    """What your own names of event types mean: `{purchase = "click"}`. For interactions."""
     defaults: dict[str, str | int | float | bool] = {}
     """Values of fields that a record does not have: `{type = "click"}`."""
 
     def paths(self, field: str) -> list[str]:
-        """Return where a field is looked for: the first that is there counts."""
+        """Return the paths of a field; the first that exists counts."""
         given = self.fields.get(field, field)
         return [given] if isinstance(given, str) else given
 
     @property
     def renames(self) -> bool:
-        """Whether the fields are elsewhere or otherwise than in the contract."""
+        """Whether the fields differ from the contract in place, name or type."""
         return bool(self.unwrap or self.fields or self.types or self.defaults)
 
     @property
     def is_contract(self) -> bool:
-        """Whether the values are JSON as the contract has it."""
+        """Whether the values are JSON as the contract defines it."""
         return self.format == "json" and not self.renames
 
 
 class SchemaRegistryConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """Where schemas are, by a REST API like Confluent's. Needed for `avro` and `protobuf`."""
+    """The schema registry, with a REST API like Confluent's. Needed for `avro` and `protobuf`."""
 
     url: str | None = None
     """Its address with the path prefix, if it has one: `http://registry:8081`."""

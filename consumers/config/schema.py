@@ -146,7 +146,7 @@ class IntakeConfig(msgspec.Struct, forbid_unknown_fields=True):
     batch_ms: float = 20.0
     """Milliseconds after which a micro-batch is learned and published even if it is not full."""
     network_events: int = 1024
-    """Events after which the network takes a step, or several steps if one would be larger than it learns well from."""
+    """Events after which the network takes a step. It takes several if one step would be too large to learn well."""
     network_ms: float = 1000.0
     """Milliseconds after which the network takes a step, if any event waits."""
     dedup_events: int = 100_000
@@ -163,7 +163,7 @@ class PublishConfig(msgspec.Struct, forbid_unknown_fields=True):
     """How results are published."""
 
     interval_ms: float = 50.0
-    """Milliseconds between two rounds of publishing, at most. Each micro-batch has one of its own, as long as records
+    """Longest time between two rounds of publishing, in ms. Each micro-batch has its own round, as long as records
     are learned as soon as they come."""
     top: int = 50
     """Items on a list."""
@@ -173,8 +173,8 @@ class PublishConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Seconds after which a list expires. Lists of resident users are renewed before."""
     lists_within_ms: float = 1000.0
     """Milliseconds after which the list of a user who did something is overdue. While records wait to be learned, lists
-    get an eighth of the time that learning takes. Once a list is overdue, they get half of all time. Where records are
-    learned late, lists are overdue as late, after 30 seconds at most."""
+    get an eighth of the time that learning takes. Once a list is overdue, they get half of all time. If records are
+    learned late, lists become overdue after the same delay, at most 30 seconds."""
     max_backlog: int = 200_000
     """Most values that wait for the store. With more, the service reads no events until the store catches up."""
 
@@ -265,7 +265,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
         entry = self.domains[domain]
         if not (entry.interactions if kind == "interactions" else entry.items).is_contract:
             raise Stop(
-                f"domains.{domain}.{kind} says that this topic is read in another way than what this command "
+                f"domains.{domain}.{kind} says that this topic has another format than the JSON that this command "
                 f"writes. Give it a config with another {kind}_topic and without [domains.{domain}.{kind}]."
             )
         return entry.interactions_topic if kind == "interactions" else entry.items_topic

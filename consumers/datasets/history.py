@@ -22,7 +22,7 @@ from consumers.events.deduplication import DedupWindow
 from models.schema import Interaction, Item
 
 ByteProgress = Callable[[int, int], object]
-"""A function that is called now and then with (bytes read, bytes in all)."""
+"""A function that is called from time to time with (bytes read, bytes in all)."""
 
 
 class FileHistory(NamedTuple):

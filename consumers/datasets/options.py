@@ -40,7 +40,7 @@ class ReadOptions(msgspec.Struct, frozen=True):
     as_clicks: bool = False
     """Every row is a click; ratings are not read."""
     no_time: bool = False
-    """Rows carry no time, so they count as of now."""
+    """Rows have no time, so they get the present time."""
 
 
 def parse_columns(pairs: Iterable[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from consumers.errors import Stop
 
 
 class BadRow(msgspec.Struct, frozen=True):
-    """A row that is no record. `line` counts from 1; it is the row in Parquet and the object in a JSON array."""
+    """A row that cannot become a record. `line` counts from 1: lines, rows of Parquet, or objects of a JSON array."""
 
     file: str
     line: int

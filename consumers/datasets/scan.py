@@ -89,7 +89,7 @@ def scan(
 ) -> Scan:
     """Read all of `table`, and decide what only the whole table can tell. Raises TableError with what to do.
 
-    keep: collect the decoded events and items. `progress` is called now and then.
+    keep: collect the decoded events and items. `progress` is called from time to time.
     """
     scanner = _Scanner(table, keep)
     table.rated = frozenset()

@@ -1,4 +1,4 @@
-"""Say what the files were taken for before anything is sent or learned, and ask whether to go on."""
+"""Say how the files are understood before anything is sent or learned, and ask whether to go on."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _content(found: Scan) -> Iterator[str]:
 
 def _left_out(found: Scan, check: Check) -> Iterator[str]:
     if found.cut is not None:
-        yield f"NOT READ TO ITS END: {found.cut}. What stands before is used; mend the file to have the rest"
+        yield f"NOT READ TO ITS END: {found.cut}. The rows before that are used; repair the file to get the rest"
     for name, d in found.domains.items():
         if d.outside:
             low, high = check.range_of(name)

@@ -110,7 +110,7 @@ class KafkaSink:
         return self._sent
 
     def check(self) -> None:
-        """Raises ThreadFailed if an unexpected exception has ended the thread."""
+        """Raise ThreadFailed if an unexpected exception has ended the thread."""
         self._thread.check()
 
     def full(self) -> bool:

@@ -28,7 +28,7 @@ PRODUCER = {
     "enable_idempotence": False,
     "max_in_flight_requests_per_connection": 1,
 }
-"""The producer is not idempotent: such a one sends nothing more after the broker refused a letter for its size."""
+"""The producer is not idempotent: an idempotent one sends nothing more once the broker has refused a letter."""
 
 
 class Replayed(msgspec.Struct):
@@ -121,7 +121,7 @@ class _Sender:
         if "null_record" in headers:
             return "had neither key nor value: there is nothing to send"
         if letter.source_ms > 1000 * time.time() + FUTURE_LIMIT_MS:
-            return "its record's time lies ahead of the clock: it would come back. Send it again with another time"
+            return "its record's time is in the future: it would be rejected again. Send it with another time"
         if not self._partitions_of(letter.topic):
             return f"topic {letter.topic} does not exist any more"
         return None

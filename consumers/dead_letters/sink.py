@@ -77,7 +77,7 @@ class Sink(Protocol):
         """Return why letters are not acknowledged; None while they are."""
 
     def close(self) -> None:
-        """End. Letters that are not safe by now are lost."""
+        """Stop sending. Letters that are not safe by now are lost."""
 
 
 def cut(letter: DeadLetter) -> DeadLetter:

@@ -75,7 +75,7 @@ def parse_id(text: str) -> LetterId:
 class LetterLog:
     """Reads the dead-letter topic as it was at the opening. Later records are not read, so reading ends.
 
-    Raises Stop (exit 2) without a broker or topic, and Stop (exit 1) if the broker falls silent meanwhile.
+    Raises Stop (exit 2) without a broker or topic, and Stop (exit 1) if the broker falls silent during the reading.
     """
 
     def __init__(self, config: KafkaConfig, patience: float = PATIENCE_SECONDS) -> None:

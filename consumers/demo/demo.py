@@ -165,7 +165,7 @@ def _say_where(service: Service, console: Console, addresses: str) -> None:
 
 
 class Burst(NamedTuple):
-    """What happened until the events that come first were learned. fresh: how many of them were published by then."""
+    """State when the first, fast events were learned. fresh: how many of them were published by then."""
 
     events: int
     seconds: float

@@ -98,7 +98,7 @@ class View:
 def _alarms(arms: ArmComparison, domain: str) -> int:
     """Count the drifts that any detector has seen in this domain."""
     watches = arms.loop.drift.watches if arms.loop is not None else {}
-    # The loop's thread may add one meanwhile, so a copy is read.
+    # The loop's thread may add one at the same time, so a copy is read.
     return sum(watch.count for (name, _), watch in list(watches.items()) if name == domain)
 
 

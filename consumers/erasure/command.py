@@ -33,7 +33,7 @@ ERASED = (
 )
 YOURS = (
     "what shared weights, item statistics and error averages learned from all users together",
-    "to be rid of that, move checkpoint.directory away: run then learns anew from the log, without this user",
+    "to remove that too, move checkpoint.directory away: run then learns the log again, without this user",
     "backups of the checkpoint directory and of the store, and logs of your producers",
 )
 
@@ -172,7 +172,7 @@ def lines(receipt: Receipt) -> Iterator[str]:
         yield "state: to be erased by run, which has not read the request yet (at once, or at its next start),"
         yield "or has not yet deleted older checkpoints (a large state: minutes later):"
     yield from (f"  - {what}" for what in receipt.erased)
-    yield "yours to expire, as the records are not ours to delete:"
+    yield "records that this command cannot delete; let them expire:"
     yield from (f"  - {topic}: {how}" for topic, how in receipt.expire_yourself.items())
     yield "stays:"
     yield from (f"  - {what}" for what in receipt.stays)

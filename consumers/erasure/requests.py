@@ -1,4 +1,4 @@
-"""Keep who asked to be forgotten, and when: a keyed hash and a time each, never an id."""
+"""Keep who asked to be forgotten, and when: for each user a keyed hash and a time, never an id."""
 
 from __future__ import annotations
 

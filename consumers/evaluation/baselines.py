@@ -1,4 +1,4 @@
-"""Run the usual alternatives: a batch item-KNN with trending, refitted now and then, and River's BiasedMF."""
+"""Run the usual alternatives: a batch item-KNN with trending, refitted from time to time, and River's BiasedMF."""
 
 from __future__ import annotations
 

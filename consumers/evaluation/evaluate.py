@@ -36,7 +36,7 @@ class Run(NamedTuple):
 def run_evaluation(
     options: EvaluateOptions, settings: Settings, console: Console | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """Say what the files were taken for, evaluate, print the tables, write the files asked for.
+    """Say how the files are understood, evaluate, print the tables, write the requested files.
 
     Return (exit code, report). The code is 1 if a file was not read to its end, or if the answer was no. Raises Stop.
     """

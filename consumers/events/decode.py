@@ -43,7 +43,7 @@ class Forget(msgspec.Struct, frozen=True):
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """A record that says that a row of interactions was deleted: what it taught stays."""
+    """A record that says that a row of interactions was deleted. What was learned from the row stays."""
 
     domain: str
 
@@ -54,10 +54,10 @@ Topics = Mapping[str, tuple[str, Literal["interactions", "items", "forget"]]]
 
 
 class Decoder:
-    """Knows how to read each topic, and the limits of the contract; it keeps no state.
+    """Decodes the records of every topic, within the limits of the contract. It keeps no state.
 
     clock: seconds since the epoch. No event may be more than 5 minutes ahead of it. readers: of the topics that are
-    not JSON as the contract has it (`consumers.formats`).
+    not JSON as the contract defines it (`consumers.formats`).
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Decoder:
         return ways
 
     def decode(self, record: Record) -> Decoded:
-        """Decode one record. Raises nothing but what a reader raises where it must be asked again later."""
+        """Decode one record. Raises only the error of a reader that must be asked again later."""
         way = self._ways.get(record.topic)
         try:
             if record.value is not None and len(record.value) > self._max_bytes:
@@ -140,7 +140,7 @@ class Decoder:
         return number
 
     def _timestamp(self, own: int | float | None, of_record: int) -> int:
-        """Return the event's time in ms: its own, else the record's."""
+        """Return the event's time in ms: its own, or else the record's."""
         if isinstance(own, float) and not own.is_integer():
             raise Rejected("wrong_type", found("timestamp", f"{own}"))
         name, ms = ("the record's time", of_record) if own is None else ("timestamp", int(own))
@@ -173,7 +173,7 @@ class Decoder:
         if raw is None:
             return Forget(mark, self._timestamp(None, record.timestamp), deleted=True)
         if raw.key != self._pseudonyms.fingerprint:
-            raise Rejected("other_key", "key: of another privacy.key than this service's")
+            raise Rejected("other_key", "key: made with another privacy.key than this service's")
         return Forget(mark, self._timestamp(raw.timestamp, record.timestamp))
 
     def _decode_item(self, domain: str, read: Read, record: Record) -> Item:

@@ -13,13 +13,13 @@ class InteractionFields(msgspec.Struct):
     type: str
     """A click, or a rating with a value."""
     user_id: str
-    """Who. Also the record's key, as it is: that keeps a user's events in order."""
+    """Id of the user. It is also the record's key, unchanged: this keeps a user's events in order."""
     item_id: str
-    """What."""
+    """Id of the item."""
     value: Any = None
     """The rating, within the domain's rating_range. Needed for a rating, ignored for a click."""
     timestamp: int | float | None = None
-    """When it happened; without it the record's own time counts."""
+    """Time of the event; the default is the record's own time."""
     event_id: str | None = None
     """Tells a repeated record: the same id among the latest `intake.dedup_events` is counted and skipped."""
     context: dict[str, float | str] | None = None
@@ -30,7 +30,7 @@ class ItemFields(msgspec.Struct):
     """An item of a catalogue."""
 
     item_id: str
-    """What. Also the record's key, as it is; with a null value the key alone names the item that is removed."""
+    """Id of the item. It is also the record's key, unchanged. With a null value the key names the item to remove."""
     title: str | None = None
     """Its name. May be missing or empty."""
     text: str | None = None

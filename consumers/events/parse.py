@@ -16,7 +16,7 @@ from consumers.events.second_look import entries, entries_of, needed, usable
 Read = Callable[[Record], Any]
 """Reads the fields of the contract from a record: `InteractionFields` or `ItemFields`, as its topic holds.
 
-Raises Rejected, RowDeleted, or what says that it cannot be read for now.
+Raises Rejected, RowDeleted, or SchemaUnavailable if it cannot be read now.
 """
 KEY = f"1 to {ID_LIMIT} characters"
 _Fields = TypeVar("_Fields", bound=InteractionFields | ItemFields)
@@ -31,7 +31,7 @@ class RowDeleted(Exception):
 
 
 def json_reader(kind: type[Any], null: Callable[[Record], Any]) -> Read:
-    """Return what reads a value that is JSON as the contract has it. null: is called for a record without a value."""
+    """Return the reader of JSON as the contract defines it. null: is called for a record without a value."""
     decoder = msgspec.json.Decoder(kind)
     decode = decoder.decode
 
@@ -56,7 +56,7 @@ def no_value(_record: Record) -> NoReturn:
 
 
 def key_is_gone(record: Record) -> NoReturn:
-    """Say that the item is gone whose id is the record's key."""
+    """Report that an item is gone. Its id is the record's key."""
     raise RowDeleted(text_key(record))
 
 
@@ -71,7 +71,7 @@ def text_key(record: Record) -> str:
 
 
 def _again(decoder: msgspec.json.Decoder[Any], value: bytes, error: Exception) -> Any:
-    """Decode a record that the fast way refuses."""
+    """Decode a record that the fast decoder refuses."""
     try:
         if isinstance(error, msgspec.ValidationError) and "out of range" not in str(error):
             raise error

@@ -57,7 +57,7 @@ MEANINGS: dict[Reason, str] = {
     "unusable_schema": "the id of a schema of another kind than the topic's format, or of one that cannot be used",
     "malformed_body": "bytes that do not fit their schema",
 }
-"""What each reason says of the record."""
+"""What each reason says about the record."""
 
 ID_LIMIT = 256
 CONTEXT_LIMIT = 16

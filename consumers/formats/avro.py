@@ -20,11 +20,11 @@ WHOLE = "whole"
 PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
 MILLISECONDS = ("timestamp-millis", "local-timestamp-millis")
 Renamed = tuple[tuple[str, ...], str, list[str]]
-"""Of a field with aliases: the names above it, its name, and its aliases."""
+"""A field with aliases: the names above it, its name, and its aliases."""
 
 
 def compiled(schema: Schema) -> Body:
-    """Return what reads values of this schema. A field is there under its name and under its aliases.
+    """Return the reader of this schema's values. A field gets its name and all its aliases.
 
     Raises UnusableSchema.
     """
@@ -62,9 +62,9 @@ def _parsed(written: Any, references: list[Any]) -> ParsedSchema:
 
 
 def _plain(schema: Any) -> Any:
-    """Return the schema without what only costs time.
+    """Return the schema without parts that only cost time.
 
-    Times in milliseconds stay the numbers that they are: as dates they would only be turned back. A basic type with
+    Times in milliseconds stay numbers, because dates would be turned back into numbers. A basic type with
     notes, such as `avro.java.string`, is read more slowly than its name alone.
     """
     if isinstance(schema, list):
@@ -98,7 +98,7 @@ def _renamed(schema: Any, path: tuple[str, ...]) -> Iterator[Renamed]:
 
 
 def _with_aliases(body: Body, renamed: list[Renamed]) -> Body:
-    """Return a body that gives each renamed field under its former names, too."""
+    """Return a body that also has each renamed field under its former names."""
 
     def read(value: bytes) -> Any:
         found = body(value)

@@ -9,7 +9,7 @@ from consumers.events.rejection import Rejected
 HEAD = 5
 """Bytes before the body."""
 MOST_LEVELS = 32
-"""Deepest message that is looked for inside of others."""
+"""Deepest level of a message inside other messages."""
 _head = struct.Struct(">bI").unpack_from
 
 
@@ -29,7 +29,7 @@ def is_framed(data: bytes) -> bool:
 
 
 def message_index(data: bytes) -> tuple[tuple[int, ...], int]:
-    """Return which message of the schema's file this is, and where its bytes begin.
+    """Return which message of the schema's file this is, and the position of its first byte.
 
     (1, 0) is the first message inside of the second one. Raises Rejected.
     """

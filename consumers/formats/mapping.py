@@ -17,7 +17,7 @@ from consumers.events.rejection import Rejected, found, word
 from consumers.events.second_look import json_name
 
 OUTSIDE = "$."
-"""Begins a path that starts at the whole value."""
+"""Beginning of a path that starts at the whole value."""
 Path = tuple[str, ...]
 Convert = Callable[[Any], Any]
 Check = Callable[[Any], bool]
@@ -50,7 +50,7 @@ class FieldMapping:
         return (*self._unwrap, *text.split("."))
 
     def part(self, value: Any) -> dict[str, Any] | None:
-        """Return the part that holds the fields; None where it is null. Raises Rejected."""
+        """Return the part that holds the fields; None if it is null. Raises Rejected."""
         if not self._unwrap and type(value) is dict:
             return value
         inner = value
@@ -91,7 +91,7 @@ class FieldMapping:
         return picked, typed
 
     def place(self, name: str) -> str:
-        """Return where a field is looked for."""
+        """Return the paths of a field, as text."""
         return self._places[name]
 
 
@@ -101,7 +101,7 @@ def mapping_of(config: TopicConfig, kind: str) -> FieldMapping:
 
 
 def mapping_of_deleted(config: TopicConfig) -> FieldMapping:
-    """Return where Debezium keeps the row that was deleted: in `before`, beside `after`."""
+    """Return the path of a deleted row in Debezium's envelope: `before`, beside `after`."""
     return FieldMapping(config, ("item_id",), (*_steps(config.unwrap)[:-1], "before"))
 
 
@@ -117,7 +117,7 @@ def _steps(text: str) -> Path:
 
 
 def _first(value: Any, paths: tuple[Path, ...]) -> Any:
-    """Return what the first path leads to that leads to anything."""
+    """Return the value at the first path that has one."""
     for path in paths:
         x = value
         for step in path:
@@ -150,7 +150,7 @@ def _utf8(x: Any) -> Any:
 
 
 def _milliseconds(x: Any) -> Any:
-    """Return a time in ms: of a date, or of text as RFC 3339 has it."""
+    """Return a time in ms, from a date or from text in the form of RFC 3339."""
     if isinstance(x, str):
         try:
             x = msgspec.convert(x, datetime)
@@ -174,7 +174,7 @@ def _is_plain(context: dict[Any, Any]) -> bool:
 
 
 class _Kind(NamedTuple):
-    """What a field holds as a rule; what makes it of something else; what must hold besides for it to be good."""
+    """A kind of field: its usual type, the converter of other types, and what else must hold."""
 
     usual: type
     convert: Convert | None = None

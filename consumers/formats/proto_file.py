@@ -1,4 +1,4 @@
-"""Turn the text of a .proto file into its descriptor, which no compiler is needed for.
+"""Turn the text of a .proto file into its descriptor, without a compiler.
 
 `protobuf` builds messages from descriptors but does not parse text. What has no part in decoding is left out: services,
 extensions, reserved names, and options but for defaults of proto2.
@@ -34,7 +34,7 @@ _CARDINALITY = {
 def file_descriptor(name: str, text: str) -> FileDescriptorProto:
     """Return the descriptor of the file `name`. Raises UnusableSchema.
 
-    Names of types stay as they are written: the pool of descriptors looks them up as the language says.
+    Names of types stay as they are written: the pool of descriptors resolves them by the rules of the language.
     """
     try:
         parsed = Parser(setup_lexer=_be_strict, setup_parser=_be_strict).parse(text)
@@ -60,7 +60,7 @@ def file_descriptor(name: str, text: str) -> FileDescriptorProto:
 
 
 class _Strict:
-    """Listens for errors of the grammar, which would print them and guess what was meant."""
+    """Raises the parser's errors. By default the parser prints them and guesses what was meant."""
 
     def syntaxError(  # noqa: N802  the library's name
         self, _recognizer: Any, _symbol: Any, line: int, column: int, what: str, _error: Any
@@ -144,7 +144,7 @@ class _Message:
         return made
 
     def _map(self, field: ast.MapField) -> None:
-        """Add what a map is on the wire: a repeated message of key and value."""
+        """Add a map as it is encoded: a repeated message of key and value."""
         name = "".join(part.capitalize() for part in field.name.split("_")) + "Entry"
         entry = self._made.nested_type.add(name=name)
         entry.options.map_entry = True

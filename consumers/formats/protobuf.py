@@ -18,13 +18,13 @@ from consumers.formats.schemas import Body, UnusableSchema
 
 MAIN = "schema.proto"
 WELL_KNOWN = ("any", "duration", "empty", "field_mask", "struct", "timestamp", "wrappers")
-"""Files of google/protobuf/ that are imported without being in a registry."""
+"""Files of google/protobuf/ that schemas import although no registry has them."""
 Plain = Callable[[Any], Any]
 """Makes a plain value of a field's value."""
 
 
 def compiled(schema: Schema) -> Body:
-    """Return what reads values of this schema: fields by name, enums as names, bytes as they are.
+    """Return the reader of this schema's values: fields by name, enums as names, bytes unchanged.
 
     A field that is not in the value is there with its default, unless it tells apart whether it was set. An empty
     string counts as not set. Raises UnusableSchema.
@@ -107,7 +107,7 @@ def _reader(descriptor: Descriptor) -> Callable[[bytes], Any]:
 
 
 def _of_message(descriptor: Descriptor, known: dict[str, Plain]) -> Plain:
-    """Return what makes plain values of a message. known: those that were made, as messages may hold themselves."""
+    """Return the converter of a message to plain values. known: converters so far; a message may hold itself."""
     name = descriptor.full_name
     if name in known:
         return known[name]
@@ -168,7 +168,7 @@ def _of_one(field: FieldDescriptor, known: dict[str, Plain]) -> Plain | None:
 
 
 def _special(name: str) -> Plain | None:
-    """Return what makes a plain value of a message that stands for one: a time in ms, a wrapped value, any JSON."""
+    """Return the converter of a message that stands for one value: a time in ms, a wrapped value, any JSON."""
     kind = name.removeprefix("google.protobuf.")
     if kind == name:
         return None

@@ -1,4 +1,4 @@
-"""Ask a schema registry for schemas, by the REST API of Confluent's."""
+"""Ask a schema registry for schemas, by Confluent's REST API."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SchemaUnavailable(Exception):
 
 
 class UnknownSchema(Exception):
-    """The registry says that it does not have it."""
+    """The registry says that it does not have the schema."""
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 class Schema(NamedTuple):
-    """A schema as the registry has it. references: those that it uses by their names, what is used before its user."""
+    """A schema of the registry. references: the schemas that it uses, each before the schema that needs it."""
 
     kind: str
     text: str
@@ -48,7 +48,7 @@ class _Answer(msgspec.Struct):
 
 
 class Registry:
-    """Gets schemas over HTTP, each time by a new connection: it is asked once for each schema."""
+    """Gets schemas over HTTP. Each request opens a new connection, because each schema is fetched only once."""
 
     def __init__(self, config: SchemaRegistryConfig) -> None:
         self._config = config
@@ -62,7 +62,7 @@ class Registry:
         return Schema(answer.schemaType, answer.schema, references)
 
     def ping(self) -> None:
-        """Raises SchemaUnavailable where the registry does not answer as one."""
+        """Ask for a first answer. Raises SchemaUnavailable if it is not that of a registry."""
         body = self._ask("/schemas/types")
         if body is None:
             raise self._unavailable("404: see the path of schema_registry.url")
@@ -74,7 +74,7 @@ class Registry:
                 found[one.name] = ""  # a schema that uses itself is asked for once
                 answer = self._get(f"/subjects/{quote(one.subject, safe='')}/versions/{one.version}")
                 self._collect(answer.references or [], found)
-                del found[one.name]  # to the end: after what it uses
+                del found[one.name]  # move it to the end, behind the schemas that it uses
                 found[one.name] = answer.schema
 
     def _get(self, path: str) -> _Answer:
@@ -89,11 +89,11 @@ class Registry:
             return msgspec.json.decode(body, type=kind)
         except msgspec.DecodeError:
             raise self._unavailable(
-                "its answer is not of a schema registry: see the path of the URL"
+                "its answer is not that of a schema registry: check the path of the URL"
             ) from None
 
     def _ask(self, path: str) -> bytes | None:
-        """Return the body of the answer; None where it is that there is no such thing. Raises SchemaUnavailable."""
+        """Return the body of the answer; None for an answer 404. Raises SchemaUnavailable."""
         options: dict[str, Any] = {}
         try:
             if self.url.startswith("https"):
@@ -138,5 +138,5 @@ def _why(error: Exception) -> str:
 
 def _refusal(status: int) -> str:
     if status in (401, 403):
-        return f"it refuses us with {status} (schema_registry.username, schema_registry.password)"
+        return f"it refuses the service with {status} (schema_registry.username, schema_registry.password)"
     return f"it answers {status}"

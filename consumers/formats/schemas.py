@@ -13,7 +13,7 @@ from consumers.formats.registry import Registry, Schema, UnknownSchema
 Body = Callable[[bytes], Any]
 """Makes plain values of a framed value that was written with one schema. Raises Rejected."""
 AGAIN_SECONDS = 10.0
-"""Seconds until an id that was refused is asked for again: its records are not to wait for an answer each."""
+"""Seconds until a refused id is asked for again. Without a pause each of its records would wait for an answer."""
 MOST_REFUSED = 1000
 
 
@@ -36,7 +36,7 @@ class Schemas:
         self._bodies: dict[bytes, Body] = {}
         """By the bytes before the body."""
         self._refused: dict[int, tuple[float, Reason, str]] = {}
-        """When an id may be asked for again, and why it was refused."""
+        """For each refused id: when to ask for it again, and why it was refused."""
 
     def read(self, value: bytes) -> Any:
         """Return the plain values of a framed value. Raises Rejected or SchemaUnavailable."""

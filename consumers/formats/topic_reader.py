@@ -1,4 +1,4 @@
-"""Put together what reads each topic: framing, body, mapping, fields of the contract."""
+"""Put together the reader of each topic: framing, body, mapping, fields of the contract."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIELDS: dict[Kind, type[InteractionFields] | type[ItemFields]] = {
 
 
 def topic_readers(settings: Settings, registry: Registry) -> dict[str, Read]:
-    """Return what reads the topics that are not JSON as the contract has it. No registry is asked yet."""
+    """Return the readers of topics that are not JSON as the contract defines it. No registry is asked yet."""
     bodies = bodies_of(registry)
     return {
         topic: TopicReader(config, kind, bodies[config.format])
@@ -37,7 +37,7 @@ def topic_readers(settings: Settings, registry: Registry) -> dict[str, Read]:
 def decoder_of(
     settings: Settings, clock: Callable[[], float] = time.time, registry: Registry | None = None
 ) -> Decoder:
-    """Return what decodes every topic of the config.
+    """Return the decoder of all topics of the config.
 
     clock: seconds since the epoch. registry: by default that of the config.
     """
@@ -47,7 +47,7 @@ def decoder_of(
 
 
 def bodies_of(registry: Registry) -> dict[str, Body]:
-    """Return what makes plain values of a value, by format. Topics of one format share their schemas."""
+    """Return the function that turns bytes into plain values, by format. Topics of one format share their schemas."""
     return {
         "json": json_body.parse,
         "json_schema": _framed_json,
@@ -65,7 +65,7 @@ def _framed_json(value: bytes) -> Any:
 class TopicReader:
     """Reads the records of one topic into the fields of the contract (`Read`).
 
-    It raises SchemaUnavailable where a schema is needed that the registry does not give for now.
+    It raises SchemaUnavailable if the registry cannot give a needed schema now.
     """
 
     def __init__(self, config: TopicConfig, kind: Kind, body: Body) -> None:
@@ -107,7 +107,7 @@ class TopicReader:
             raise Rejected("missing_field", f"{rejected.detail}; looked for at {place}") from None
 
     def _gone(self, record: Record, value: Any) -> NoReturn:
-        """Say what is gone. Raises RowDeleted, Rejected or SchemaUnavailable.
+        """Report a deleted row. Raises RowDeleted, Rejected or SchemaUnavailable.
 
         value: None for a record without one.
         """
@@ -118,7 +118,7 @@ class TopicReader:
         no_value(record)
 
     def _row_deleted(self, value: Any) -> str | None:
-        """Return the id of the row as it was; None where the value does not tell."""
+        """Return the id of the deleted row; None if the value does not have it."""
         if value is None:
             return None
         try:

@@ -9,7 +9,7 @@ from consumers.config.schema import KafkaConfig
 
 Operation = Literal["Read", "Write", "Create"]
 HIDDEN = 29
-"""TOPIC_AUTHORIZATION_FAILED: what Kafka says of a topic that the user may not describe, whether it exists or not."""
+"""TOPIC_AUTHORIZATION_FAILED: Kafka's answer for a topic that the user may not describe, even if it does not exist."""
 
 
 def topics(operation: Operation, names: Iterable[str]) -> list[str]:
@@ -18,7 +18,7 @@ def topics(operation: Operation, names: Iterable[str]) -> list[str]:
 
 
 def group(config: KafkaConfig) -> str:
-    """Return the ACL that commits need."""
+    """Return the ACL that is needed to commit offsets."""
     return f"Read on Group:{config.group_id}"
 
 

@@ -14,7 +14,7 @@ from consumers.kafka_client.tls import TlsContext
 
 
 class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python has no types
-    """The token of OAUTHBEARER, from a file that something else renews."""
+    """The token of OAUTHBEARER, from a file that another program renews."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -31,7 +31,7 @@ def client_options(kafka: KafkaConfig) -> dict[str, Any]:
     """
     options: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap_servers,
-        "client_id": kafka.group_id,  # what quotas and a broker's log name the service by
+        "client_id": kafka.group_id,  # the service's name in quotas and in a broker's log
         "security_protocol": kafka.security_protocol,
         "bootstrap_timeout_ms": 6000,  # a broker that is away is reported within 10 s
         "kafka_client": NetClient,

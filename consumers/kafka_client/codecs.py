@@ -78,6 +78,6 @@ def cure(topic: str, error: UnsupportedCodecError) -> str:
         return f"{topic} cannot be decompressed: {error}"
     packages = " ".join(PACKAGES[name] for name in missing)
     return (
-        f"{topic} is compressed with {' or '.join(missing)}, and what reads that is not installed. "
+        f"{topic} is compressed with {' or '.join(missing)}, and the package that reads this is not installed. "
         f"Install it: pip install {packages}"
     )

@@ -30,7 +30,7 @@ CERTIFICATE = {
     "ALERT_BAD_CERTIFICATE": OWN_CERTIFICATE,
     "ALERT_UNKNOWN_CA": OWN_CERTIFICATE,
 }
-"""What a failed handshake says, and what to do; the first that fits."""
+"""Texts of a failed handshake, and what to do about each. The first that fits counts."""
 
 
 def _refusal(error: BaseException | None) -> str | None:
@@ -48,7 +48,7 @@ def _refusal(error: BaseException | None) -> str | None:
 
 
 def _informativeness(error: BaseException | None) -> int:
-    """Rank what an error tells, from 0 to 3.
+    """Rank how much an error tells, from 0 to 3.
 
     The last try says least: the end of the time cuts it off, or it sees only that a connection ended.
     """
@@ -113,7 +113,7 @@ def _advice(config: KafkaConfig, cause: BaseException) -> str:
         certificate = ", and a client's certificate if it wants one (kafka.ssl_certfile, kafka.ssl_keyfile)"
         more = certificate if config.security_protocol.endswith("SSL") else ""
         return (
-            f"It ends the connection: see that it speaks {config.security_protocol} there "
+            f"It ends the connection: check that it speaks {config.security_protocol} there "
             f"(kafka.security_protocol){more}."
         )
     if "Handshake failed" in str(cause):

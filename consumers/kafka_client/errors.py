@@ -1,4 +1,4 @@
-"""Say what an error of Kafka means: one behaviour for reading and one for dead letters, for every class."""
+"""Map every class of Kafka's errors to one behaviour for reading and one for dead letters."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ READING: dict[type[KafkaError], Reading] = {
     UnsupportedCodecError: "no_codec",
     SaslAuthenticationFailedError: "retry",
 }
-"""A class that is not here, nor a base of it, is retried if kafka-python calls it retriable; else it stops."""
+"""A class without an entry of its own or of a base class is retried if kafka-python calls it retriable; else stop."""
 
 Letter = Literal["cut", "leave_out", "send_again"]
 """cut: send less of the value, until it fits.
-leave_out: the broker has something against this record; log and count it.
-send_again: it lasts until it is over; make a new producer after a pause.
+leave_out: the broker refuses this record and always will; log and count it.
+send_again: the trouble will end some time; make a new producer after a pause.
 """
 
 LETTER: dict[type[KafkaError], Letter] = {
@@ -46,10 +46,10 @@ LETTER: dict[type[KafkaError], Letter] = {
     InvalidRecordError: "leave_out",
     InvalidTimestampError: "leave_out",
 }
-"""A class that is not here, nor a base of it, is sent again."""
+"""A class without an entry of its own or of a base class is sent again."""
 
 OF_THE_RECORD = tuple(LETTER)
-"""What a broker has against a record itself, or against another one of the same batch."""
+"""Errors that a record has caused itself, or another record of the same batch."""
 
 
 def on_poll(error: KafkaError) -> Reading:
@@ -70,7 +70,7 @@ def denied_topics(error: KafkaError) -> set[str]:
 
 
 def misplaced(error: KafkaError) -> dict[TopicPartition, int | None]:
-    """Return the partitions whose log lacks what comes next, and where it differs from what was read, if known."""
+    """Return the partitions whose log lacks the next record, and the offset where the log differs, if known."""
     if isinstance(error, LogTruncationError):
         ends = error.divergent_offsets.items()
         return {(tp.topic, tp.partition): None if end is None else int(end.offset) for tp, end in ends}

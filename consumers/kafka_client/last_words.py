@@ -1,6 +1,6 @@
-"""Hear what a broker says right before it ends a connection, as after a wrong password.
+"""Read what a broker sends right before it ends a connection, for example after a wrong password.
 
-kafka-python 3.0.12 throws those bytes away when the end is there with them: it then knows only that the socket is
+kafka-python 3.0.12 drops those bytes if they arrive together with the end: it then knows only that the socket is
 disconnected. Its `_sock_recv` returns both, and the end comes again with the next read.
 """
 

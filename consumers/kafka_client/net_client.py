@@ -1,4 +1,4 @@
-"""kafka-python's own network client, but it ends in time, and leaves nothing behind where no broker answers.
+"""Extend kafka-python's network client: it ends in time, and leaves nothing behind if no broker answers.
 
 In 3.0.12 an admin client or consumer that cannot connect leaves its thread and four open files: after an hour without a
 broker the process would have no files left. And a client that is closed waits for its thread without a limit.

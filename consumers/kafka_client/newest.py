@@ -1,4 +1,4 @@
-"""Fetch the newest record of a topic, to look at it."""
+"""Fetch the newest record of a topic, to show it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POLLS, POLL_MS = 50, 100
 
 
 def newest_records(config: KafkaConfig, topics: Iterable[str]) -> Iterator[tuple[str, Record | None]]:
-    """Yield each topic with its newest record, None where there is none. Raises KafkaError."""
+    """Yield each topic with its newest record, or None for an empty topic. Raises KafkaError."""
     options = {"group_id": None, "enable_auto_commit": False, "isolation_level": "read_committed"}
     with KafkaConsumer(**client_options(config), **options) as consumer:
         for topic in topics:

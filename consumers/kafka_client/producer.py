@@ -31,7 +31,7 @@ def make_producer(client: Mapping[str, Any], live: bool = False, **options: Any)
         "request_timeout_ms": 15_000,
         "delivery_timeout_ms": int(DELIVERY_SECONDS * 1000),
         "bootstrap_timeout_ms": 6000,
-        "max_block_ms": 10_000,  # how long a missing topic may hold up its first record
+        "max_block_ms": 10_000,  # how long a missing topic may delay its first record
         "allow_auto_create_topics": False,  # the broker, not we, would choose its number of partitions
         "metrics_enabled": False,
     }

@@ -1,4 +1,4 @@
-"""Read from a topic's settings what Kafka deletes of it, and after how long."""
+"""Read from a topic's settings which of its records Kafka deletes, and when."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REMOVALS_SECONDS = 86_400.0
 
 
 def removals_kept(admin: Any, topics: Iterable[str]) -> dict[str, float]:
-    """Return, for each topic that is compacted, for how many seconds at least it keeps a record without a value.
+    """Return for each compacted topic how many seconds at least it keeps a record without a value.
 
     A topic whose settings the broker does not tell counts as compacted, with Kafka's default.
     """
@@ -26,7 +26,7 @@ def removals_kept(admin: Any, topics: Iterable[str]) -> dict[str, float]:
 
 
 def requests_may_expire(admin: Any, topic: str) -> str | None:
-    """Say that the topic of requests to forget may delete some that nobody has read; None if it keeps them all.
+    """Return a warning if the topic may delete requests to forget before they are read; None if it keeps them all.
 
     A topic whose settings the broker does not tell counts as one that keeps them.
     """

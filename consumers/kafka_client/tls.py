@@ -1,4 +1,4 @@
-"""TLS to Kafka as kafka-python makes it, but with a time limit on the handshake."""
+"""Open TLS connections to Kafka as kafka-python does, but with a time limit on the handshake."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class _Connection(ssl.SSLSocket):
 
     def _end_if_silent(self, owner: TlsContext, seconds: float) -> None:
         """Shut the connection down, which wakes the thread that waits for the server."""
-        with contextlib.suppress(OSError, ValueError):  # it was closed meanwhile
+        with contextlib.suppress(OSError, ValueError):  # another thread has closed it
             if self.fileno() >= 0 and self.version() is None:
                 self._waited = seconds
                 socket.socket.shutdown(self, socket.SHUT_RDWR)

@@ -19,7 +19,7 @@ CANARY_TOPIC: dict[str, Any] = {
     "replication_factor": -1,
     "configs": {"retention.ms": "3600000"},
 }
-"""One partition keeps canaries in order. Old ones are worthless."""
+"""One partition keeps canaries in order. Old canaries are not needed."""
 
 
 def create_topics(
@@ -47,16 +47,16 @@ def create_topics(
 
 
 class Described(NamedTuple):
-    """What a broker tells of some topics."""
+    """What a broker tells about some topics."""
 
     places: set[TopicPartition]
     """Every partition of the topics that it shows."""
     ids: dict[str, str]
-    """Their ids: a topic that is made anew gets another one."""
+    """Their ids: a topic that is deleted and created again gets another id."""
     hidden: set[str]
     """Topics that this user may not describe; they may exist or not."""
     unreadable: set[str]
-    """Topics that this user may describe, but not read, where the broker tells the user's rights."""
+    """Topics that this user may describe, but not read; empty if the broker does not tell the user's rights."""
 
     def counts(self) -> dict[str, int]:
         """Return the number of partitions of each topic that it shows."""

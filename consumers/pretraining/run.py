@@ -30,7 +30,7 @@ from models.threads import use_one_thread
 def run_pretrain(
     options: PretrainOptions, settings: Settings, console: Console | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """Say what the files were taken for, learn, measure, save, print. Return (exit code, report). Raises Stop.
+    """Say how the files are understood, learn, measure, save, print. Return (exit code, report). Raises Stop.
 
     The code is 1 if a file was not read to its end, or if the answer was no.
     """

@@ -1,4 +1,4 @@
-"""Learn history into a first checkpoint, with the learners of `run`, in the way of `run`.
+"""Learn history into a first checkpoint, with the learners of `run` and in the same order.
 
 Items come first, then every event in time order, with a network step every `intake.network_events`. The state holds no
 offsets, so `run` reads its log from the beginning: history is for what is NOT in the log. An event in both is

@@ -1,4 +1,4 @@
-"""Replay files: say what they were taken for, send them, say what was sent."""
+"""Replay files: say how they are understood, send them, say what was sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from consumers.terminal.plain_text import plain
 
 
 def run_replay(options: ReplayOptions, config: Settings) -> tuple[int, dict[str, Any]]:
-    """Print what the files were taken for, then send them. Return (exit code, figures). Raises Stop.
+    """Print how the files are understood, then send them. Return (exit code, figures). Raises Stop.
 
     The code is 1 if a file was not read to its end, or if the answer was no.
     """

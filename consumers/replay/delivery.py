@@ -45,7 +45,7 @@ def default_topic(kind: Kind, domain: str) -> str:
 
 
 class Outsized(NamedTuple):
-    """How records are sent that may be too large for the broker: one by one, so that no other is refused with them.
+    """Sends records that may be too large for the broker one by one, so that no other is refused with them.
 
     They have a producer of their own, because an idempotent producer cannot go on after a refusal.
     """
@@ -60,7 +60,7 @@ class Hooks(NamedTuple):
     """Functions that `send` calls while it sends."""
 
     on_sent: Callable[[SendCounts], object] = lambda _: None
-    """Called now and then with what was sent so far."""
+    """Called from time to time with the counts so far."""
     prepare: Callable[[str, Kind], object] = lambda _topic, _kind: None
     """Called with a topic and its kind before the first record of that topic."""
 

@@ -25,7 +25,7 @@ def in_time_order(
 ) -> tuple[Iterator[Sent], Iterator[Sent], list[str]]:
     """Return (items, interactions of all tables by time, names of the files that had to be sorted).
 
-    Memory is bounded: temporary files hold what does not fit. `show` is called now and then. Interactions
+    Memory is bounded: temporary files hold what does not fit. `show` is called from time to time. Interactions
     without a time come first. Bad rows are left out; the scan has reported them.
     """
     items: list[Iterator[Sent]] = []

@@ -1,6 +1,6 @@
 """Send canaries: the service's own records, each timed until the store has acknowledged its key.
 
-A canary takes the whole way of an event: log, consumer, micro-batch, publisher. Nothing is learned from it, and no
+A canary passes through the stages of an event: log, consumer, micro-batch, publisher. Nothing is learned from it; no
 metric of events counts it. Its offsets are not in the checkpoint. Reading begins at the topic's end, because a canary
 of an earlier process says nothing about this one.
 """
@@ -38,7 +38,7 @@ class Canary(msgspec.Struct, frozen=True):
 
 
 def canary(record: Record) -> Canary:
-    """Return the record's canary. A record that does not parse becomes a canary of no process, which is ignored."""
+    """Return the record's canary. A record that does not parse becomes a canary that matches no process."""
     try:
         return msgspec.json.decode(record.value or b"", type=Canary)
     except msgspec.DecodeError:

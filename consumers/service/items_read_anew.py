@@ -1,4 +1,4 @@
-"""Know which items a topic holds that is read anew, so that the others can be removed."""
+"""Keep the items that were seen while a topic is read anew, so that the others can be removed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from consumers.events.record import Record
 
 
 class ItemsReadAnew:
-    """The ids of the items that came from each topic since its reading began anew. Other topics are not its concern."""
+    """The ids of the items that came from each topic since its reading began anew. Other topics are ignored."""
 
     def __init__(self) -> None:
         self._seen: dict[str, set[str]] = {}
@@ -20,7 +20,7 @@ class ItemsReadAnew:
         return begun
 
     def item(self, topic: str, item_id: str) -> None:
-        """Note that a record of the topic told of this item."""
+        """Note that the topic has a record of this item."""
         if topic in self._seen:
             self._seen[topic].add(item_id)
 
@@ -30,6 +30,6 @@ class ItemsReadAnew:
             self._seen[record.topic].add(record.key.decode(errors="replace"))
 
     def end(self, topics: Set[str]) -> Iterator[tuple[str, set[str]]]:
-        """Yield each topic that is not among `topics` any more, with the ids of its items, and let go of it."""
+        """Yield each topic that is no longer among `topics`, with the ids of its items, and remove it here."""
         for topic in sorted(self._seen.keys() - topics):
             yield topic, self._seen.pop(topic)

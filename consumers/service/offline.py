@@ -15,7 +15,7 @@ from serving.metrics import Metrics
 
 
 def offline_pipeline(settings: Settings) -> Pipeline:
-    """Return a pipeline as `run` starts with, to be fed by hand."""
+    """Return a pipeline like that of `run` at its start. The caller feeds it."""
     return wired(settings, Ends(EmptyLog(), NoLetters(), NoTexts()), Metrics())
 
 

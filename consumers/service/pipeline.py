@@ -146,13 +146,13 @@ class Pipeline(Checkpointed):
             self._network_step()
         seconds = time.perf_counter() - begun
         if self.publishing is not None:
-            # Where nothing waits behind it, a record may be old because it is of an archive.
+            # If no record waits behind it, an old record is not late: it may come from an archive.
             late = batch.age(self._wall_clock()) if self.source.behind() else 0.0
             self.publishing.budget.learned(seconds, late)
         log.debug("batch learned", records=len(batch.entries), seconds=round(seconds, 4))
 
     def _note_learned(self) -> None:
-        """Tell the log what is learned. Look after topics of items that are read anew."""
+        """Tell the log what is learned, and handle topics of items that are read anew."""
         self.source.learned(self.offsets)
         anew = self.source.anew()
         if begun := self.learning.read_anew.begin(anew):
@@ -189,7 +189,7 @@ class Pipeline(Checkpointed):
     # Start, end, state
 
     def restore(self) -> None:
-        """Take up the newest checkpoint, or start at the log's beginning. Raises Stop (exit 4)."""
+        """Load the newest checkpoint, or start at the log's beginning. Raises Stop (exit 4)."""
         state = self.checkpointer.load() if self.checkpointer else None
         if state is None:
             self.offsets = self.source.start({}, {})
@@ -239,7 +239,7 @@ class Pipeline(Checkpointed):
         return self.source.next_offsets(self.offsets)
 
     def live(self) -> dict[str, Any]:
-        """Return everything that a later event can read, and the offset of the first record not learned."""
+        """Return the whole state that later events depend on, and the offset of the first record not learned."""
         unconfirmed = self.publisher.unconfirmed() if self.publisher else []
         offsets = self._next_offsets()
         return {
@@ -291,7 +291,7 @@ class Pipeline(Checkpointed):
             self.report()
 
     def report(self) -> None:
-        """Copy what changes slowly into the gauges."""
+        """Copy slowly changing values into the gauges."""
         self.reporter.report(self.offsets, self.intake.records())
         self.totals["lost"] = self.reporter.lost
         unacknowledged = self.publisher.backlog() if self.publisher else 0

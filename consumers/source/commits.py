@@ -30,7 +30,7 @@ class Commits:
         self._next: Offsets = {}
         self._closing = False
         self._told = ""
-        """The trouble that was logged last: each is told once."""
+        """The trouble that was logged last. Each trouble is logged once."""
         self._thread = Worker("commits", self._run, again=5.0)
         self._thread.start()
 
@@ -60,7 +60,7 @@ class Commits:
                 admin = admin or KafkaAdminClient(**client_options(self._config))
                 self._tell(self._commit(admin, offsets))
             except (KafkaError, OSError, ValueError) as error:
-                # Once is no news: a group may just be moving.
+                # One failure is not logged: the group may just be moving to another broker.
                 if failed or not getattr(error, "retriable", True):
                     self._tell(self._words(error))
                 failed = True
@@ -74,21 +74,21 @@ class Commits:
             admin.close()
 
     def _later(self, offsets: Offsets) -> None:
-        """Wait for newer offsets; if none come, those are tried again that failed."""
+        """Wait for newer offsets; if none come, return those that failed, to try them again."""
         with self._changed:
             self._changed.wait_for(lambda: self._next or self._closing, AGAIN_SECONDS)
             if not self._closing:
                 self._next = self._next or offsets
 
     def _commit(self, admin: Any, offsets: Offsets) -> str:
-        """Commit, and return what the broker has against it; "" if nothing. Raises KafkaError."""
+        """Commit, and return why the broker refuses it; "" if it does not. Raises KafkaError."""
         given = {
             KafkaPartition(*place): OffsetAndMetadata(offset, "", -1) for place, offset in offsets.items()
         }
         answers = admin.alter_group_offsets(self._config.group_id, given)
         refused = {tp.topic: error for tp, error in answers.items() if error is not NoError}
         for error in refused.values():
-            if error.retriable:  # it may be another broker's group by now
+            if error.retriable:  # another broker may be responsible for the group by now
                 raise error()
         return "; ".join(f"{topic}: {self._words(error())}" for topic, error in sorted(refused.items()))
 

@@ -1,8 +1,8 @@
-"""Know which topics of items must be read anew, because Kafka may have deleted what tells of removed items.
+"""Decide which topics of items must be read anew, because Kafka may have deleted the records of removed items.
 
 A compacted topic keeps the newest record of each key. A record without a value, which removes an item, goes too: some
-time (`delete.retention.ms`) after it has become the newest. Who read the topic to its end less long ago has missed
-none. Who did not may hold items that the topic has no more. The topic, read from its oldest record, tells which.
+time (`delete.retention.ms`) after it has become the newest. A reader that was at the end less long ago has missed
+none. Any other may hold items that the topic no longer has. Reading the topic from its oldest record shows which.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ class CompactedItems:
     ) -> None:
         """kept: by topic, the seconds for which it keeps a record without a value.
 
-        least: so many seconds without reaching the end do not matter while the service runs.
+        least: seconds without reaching the end that do not matter while the service runs.
         """
         self._limits = {topic: MARGIN * seconds for topic, seconds in kept.items()}
         self._least, self._clock = least, clock
         self._at_end: dict[TopicPartition, float] = {}
         self._told: dict[TopicPartition, tuple[int, float]] = {}
-        """An end that the log has told, and when. Once it is learned up to there, it was at its end at that time."""
+        """A reported end of the log, and when. Once all before it is learned, the partition was at its end then."""
         self._last: dict[TopicPartition, float] = {}
-        """When each partition was last learned up to an end that it had told."""
+        """When each partition was last learned up to an end that it had reported."""
         self._again: dict[TopicPartition, float] = {}
-        """As `_at_end`, of topics that are read anew."""
+        """The same times as `_at_end`, for topics that are read anew."""
         self.late: set[str] = set()
         self.anew: set[str] = set()
         self.anew_at_start: set[str] = set()
-        """Those of `anew` that are read so since the start."""
+        """Topics of `anew` that have been read anew since the start."""
 
     def start(self, learned: Offsets, at_end: Mapping[TopicPartition, float]) -> set[str]:
         """Return the topics to read anew at a start.
@@ -69,11 +69,11 @@ class CompactedItems:
 
     @property
     def waits(self) -> bool:
-        """Whether `learned` has anything to note: seldom."""
+        """Whether `learned` has anything to note, which is rare."""
         return bool(self._told or self.anew or self.late)
 
     def of(self, places: Iterable[TopicPartition]) -> list[TopicPartition]:
-        """Return those of `places` that are of these topics."""
+        """Return the `places` that belong to these topics."""
         return [place for place in places if place[0] in self._limits]
 
     def ends_at(self, place: TopicPartition, end: int) -> None:
@@ -92,8 +92,8 @@ class CompactedItems:
     def learned(self, offsets: Offsets, position: Callable[[TopicPartition], int]) -> list[TopicPartition]:
         """Note the next offset to learn of each partition of these topics. Return what to read anew from now on.
 
-        A late topic is not fetched. Reading begins anew once everything is learned up to its `position`: what is still
-        on its way would be taken for what is read anew.
+        A late topic is not fetched. Reading begins anew once everything is learned up to its `position`: records still
+        on their way would look like records that are read anew.
         """
         for place in [place for place, (end, _) in self._told.items() if offsets.get(place, 0) >= end]:
             self._reached(place, self._told.pop(place)[1])
@@ -130,7 +130,7 @@ class CompactedItems:
 
     def _say(self, topic: str) -> None:
         log.warning(
-            "a topic of items was last read to its end too long ago, or it is not known when, so records of removed "
+            "a topic of items was last read to its end too long ago, or at an unknown time, so records of removed "
             "items may be gone from it: it is read anew, and what it does not hold any more is removed",
             topic=topic,
             limit_seconds=round(self._limits[topic]),

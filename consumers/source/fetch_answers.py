@@ -1,4 +1,4 @@
-"""Listen to what brokers say with every fetch: how far a partition can be read, and that they answer at all.
+"""Read what brokers report with every fetch: how far a partition can be read, and that they answer at all.
 
 Committed records can be read up to the last stable offset. Behind it an open transaction has records. Whether they
 count is open, so Kafka hands out nothing that follows. kafka-python keeps only the high watermark, which lies further.
@@ -28,7 +28,7 @@ class FetchAnswers:
         self.answered: dict[int, float] = {}
         self.throttled: dict[int, float] = {}
         self.failing: set[Any] = set()
-        """Partitions whose latest answer was an error: that a broker says no more of them means nothing."""
+        """Partitions whose latest answer was an error. A broker that says no more about them is not silent."""
         fetcher = consumer._fetcher
         # Private methods: kafka-python has no public way. A version without them fails here, at the start.
         parse, handle = fetcher._parse_fetched_data, fetcher._handle_fetch_response
@@ -58,23 +58,23 @@ class FetchAnswers:
         """Let kafka-python hand out the records that it put aside when their partition was paused.
 
         It takes them up only where its place for records in hand is None. It leaves used-up records there, so the
-        partition would be read no more, and have no error either. Call it before each poll, from the thread that polls.
+        partition would not be read any more, without an error. Call it before each poll, from the thread that polls.
         """
         fetcher = self._consumer._fetcher
         if not fetcher._next_partition_records:
             fetcher._next_partition_records = None
 
     def may_wait(self, millis: int) -> None:
-        """Let brokers wait so long for records before they answer the fetches to come."""
+        """Set how long brokers wait for records before they answer the next fetches."""
         self._consumer._fetcher.config["fetch_max_wait_ms"] = millis
 
     def take_ends(self) -> dict[Any, int]:
-        """Return the first offset that cannot be read yet, of each partition that has told it since the last call."""
+        """Return the first offset that cannot be read yet, for partitions that reported it since the last call."""
         ends, self._ends = self._ends, {}
         return ends
 
     def ask_for_leaders(self) -> None:
-        """Ask the broker that answered last who leads what. Its answer is taken in while other things go on.
+        """Ask the broker that answered last which broker leads each partition. Its answer is handled in the background.
 
         By itself kafka-python asks once a fetch has failed, and a fetch from a broker that hangs fails after 30 s.
         """

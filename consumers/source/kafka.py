@@ -91,9 +91,9 @@ class KafkaSource:
         return self._positions.next({})
 
     def _take_up_topics(self) -> None:
-        """Take up what the last look at the topics saw, if there was one since.
+        """Handle what the last look at the topics saw, if there is a new one.
 
-        Partitions that were added are read from their beginning. Raises Stop (exit 4) for a topic that was made anew.
+        Added partitions are read from their beginning. Raises Stop (exit 4) for a topic that was created again.
         """
         seen = self._watch.latest() if self._watch is not None else None
         if seen is None:
@@ -135,7 +135,7 @@ class KafkaSource:
 
     def _gap(self, place: TopicPartition, first: int, earliest: int) -> None:
         if place[0] in self._items.anew:
-            return  # what a topic that is read anew does not hold any more is no loss
+            return  # records that a topic no longer holds when it is read anew are not lost
         if not self._options.accept_gap:
             raise gone(place, first, earliest)
         self._lost += earliest - first
@@ -160,7 +160,7 @@ class KafkaSource:
         return records
 
     def _fetch(self, timeout: float) -> bool:
-        """Take in what the consumer has. Return whether that was much."""
+        """Take in the records that the consumer has. Return whether there were many."""
         busy = (taken := self._take_in(timeout)) >= CHUNK_RECORDS
         while taken >= CHUNK_RECORDS:
             taken = self._take_in(0.0)
@@ -178,7 +178,7 @@ class KafkaSource:
         return sum(map(len, polled.values()))
 
     def _refused(self, error: KafkaError) -> None:
-        """Return where reading goes on at once. Raises Unavailable or Stop; see `kafka_client.errors`."""
+        """Handle an error of `poll`; return if reading goes on at once. Raises Unavailable or Stop; see `on_poll`."""
         behaviour = on_poll(error)
         if behaviour == "gap":
             try:
@@ -216,7 +216,7 @@ class KafkaSource:
             self._end_silence()
 
     def _end_silence(self) -> None:
-        """Ask who leads silent partitions now. Connect again where we are refused: a password may have changed."""
+        """Ask which broker leads silent partitions now. Connect again after a refusal: a password may have changed."""
         if not self._trouble.silent():
             return
         self._consumer.ask_for_leaders()
@@ -228,7 +228,7 @@ class KafkaSource:
             self._chosen = None
 
     def _choose(self) -> None:
-        """Let the consumer fetch what may be read now. Partitions that hold enough wait, and those that are refused."""
+        """Let the consumer fetch all partitions except refused ones and those that hold enough records."""
         everything = self._places | self.canaries
         full, refused = self._merge.full(len(everything)), self._trouble.wait() | self._items.late
         chosen = (full, refused, self._reading_items, len(everything))
@@ -249,9 +249,9 @@ class KafkaSource:
         self._trouble.deny(denied - canaries)
 
     def _gone_on(self, error: KafkaError) -> None:
-        """Go on where the log lacks what comes next. Raises Stop (exit 4) without --accept-gap, and KafkaError."""
+        """Go on after a gap in the log. Raises Stop (exit 4) without --accept-gap, and KafkaError."""
         places = misplaced(error)
-        if places and places.keys() <= self.canaries:  # old canaries are worthless
+        if places and places.keys() <= self.canaries:  # old canaries are not needed
             self._consumer.seek_to_end(places)
             return
         with KafkaAdminClient(**client_options(self._config)) as admin:

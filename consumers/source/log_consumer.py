@@ -25,10 +25,10 @@ MIN_FETCH_BYTES, MAX_FETCH_BYTES = 64 * 1024, 256 * 1024
 """Bytes of one fetch of a partition. With many partitions it is small, but a record batch should still fit."""
 
 CONNECT_AGAIN_MS = 2_000
-"""The loop waits for it."""
+"""Longest time for which the loop waits for a new connection, in ms."""
 BUSY_WAIT_MS, REST_WAIT_MS = 20, 250
-"""How long a broker may wait for records before it answers a fetch. It answers at once where there are some. Each
-broker gets one fetch at a time, so that of a quiet partition holds up the next of a busy one. At rest it saves work.
+"""How long a broker may wait for records before it answers a fetch. With records it answers at once. Each
+broker gets one fetch at a time, so a quiet partition's fetch delays a busy one's. At rest the wait saves work.
 """
 REST_SECONDS = 1.0
 
@@ -77,7 +77,7 @@ class LogConsumer:
         self._came = time.monotonic()
 
     def connect_again(self, positions: Offsets) -> None:
-        """Go on at `positions` with a new consumer, the other partitions at their end.
+        """Go on at `positions` with a new consumer; other partitions go on at their end.
 
         A consumer keeps the password that it began with. Without an answer the old one stays.
         """
@@ -89,7 +89,7 @@ class LogConsumer:
         self.seek_to_end(set(self._tps) - set(positions))
 
     def assign(self, places: Iterable[TopicPartition]) -> None:
-        """Read these, and no others. Those that were read before keep their position."""
+        """Read these partitions and no others. Partitions that were read before keep their position."""
         self._tps = {place: KafkaPartition(*place) for place in places}
         self.consumer.assign(list(self._tps.values()))
         self._fetched = {place for place, tp in self._tps.items() if tp not in self.consumer.paused()}
@@ -125,7 +125,7 @@ class LogConsumer:
             self.consumer.seek_to_end(*tps)
 
     def fetch_only(self, places: set[TopicPartition]) -> None:
-        """Fetch from these, and pause the others."""
+        """Fetch from these partitions, and pause the others."""
         if places == self._fetched:
             return
         self.consumer.resume(*(self._tps[place] for place in places - self._fetched))
@@ -152,12 +152,12 @@ class LogConsumer:
         return int(self.consumer.position(self._tps[place], timeout_ms=0) or 0)
 
     def take_ends(self) -> Offsets:
-        """Return the first offset that cannot be read yet, of each partition that has told it since the last call."""
+        """Return the first offset that cannot be read yet, for partitions that reported it since the last call."""
         told = self._answers.take_ends()
         return {place: end for tp, end in told.items() if (place := (tp.topic, tp.partition)) in self._tps}
 
     def unanswered(self, since: float) -> dict[TopicPartition, str]:
-        """Return the partitions that are fetched whose broker has not answered since a (monotonic) time, with it.
+        """Return the fetched partitions whose broker has not answered since a (monotonic) time, with that broker.
 
         A broker that throttles is not silent.
         """
@@ -170,13 +170,13 @@ class LogConsumer:
         return {place for place in self._fetched if self._answers.leader(self._tps[place]) in heard}
 
     def ask_for_leaders(self) -> None:
-        """Ask who leads the partitions now: a silent broker may have lost them. It does not wait for the answer."""
+        """Ask which broker leads each partition now: a silent one may have lost them. Do not wait for the answer."""
         self._answers.ask_for_leaders()
 
     def answering(self, since: float) -> set[TopicPartition]:
-        """Return the partitions that are fetched and whose broker has answered since a (monotonic) time.
+        """Return the fetched partitions whose broker has answered since a (monotonic) time.
 
-        An answer leaves out partitions of which there is nothing new.
+        An answer leaves out partitions without news.
         """
         failing = self._answers.failing
         return {p for p in self._heard(since, self._answers.answered) if self._tps[p] not in failing}

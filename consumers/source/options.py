@@ -19,8 +19,8 @@ class SourceOptions(msgspec.Struct, frozen=True):
     watch_seconds: float = 5.0
     """Seconds between two looks for partitions that were added."""
     patience_seconds: float = 1.0
-    """Seconds for which time order may hold records back for a partition that delivers nothing."""
+    """Seconds for which records wait, for the sake of time order, for a partition that delivers nothing."""
     late_seconds: float = 60.0
-    """While it runs, so many seconds without reaching the end of a topic of items do not matter."""
+    """Seconds without reaching the end of a topic of items that do not matter while the service runs."""
     buffer_bytes: int = BUFFER_BYTES
-    """Memory for records that wait for their turn, of all partitions together."""
+    """Memory for records that wait for their turn, in bytes, for all partitions together."""

@@ -32,10 +32,10 @@ class Positions:
     def __init__(self) -> None:
         self._partitions: dict[TopicPartition, _Partition] = {}
         self._behind: set[TopicPartition] = set()
-        """Kept up to date with every change: it is asked for at every poll, and partitions may be many."""
+        """Updated with every change, because every poll needs it and there may be many partitions."""
 
     def start(self, place: TopicPartition, offset: int, end: int, empty: bool = False) -> None:
-        """Begin to read at `offset`. `end`: the log reaches at least so far; `empty`: and no further."""
+        """Begin to read at `offset`. `end`: the log reaches at least this offset; `empty`: it ends exactly there."""
         self._partitions[place] = _Partition(offset, offset, offset, end, end if empty else None)
         self._update(place)
 
@@ -51,7 +51,7 @@ class Positions:
         self._update(place)
 
     def jump(self, place: TopicPartition, offset: int) -> None:
-        """Go on at `offset`: the log has lost what was before, or (`offset` is smaller) everything."""
+        """Go on at `offset`: the log has lost the records before it, or everything if `offset` has become smaller."""
         partition = self._partitions[place]
         partition.position, partition.polled = offset, min(partition.polled, offset)
         self._update(place)
@@ -75,7 +75,7 @@ class Positions:
         return self._partitions[place].position
 
     def end(self, place: TopicPartition) -> int | None:
-        """Return the end that the partition last told; None if it has not answered yet."""
+        """Return the end that the partition last reported; None if it has not answered yet."""
         partition = self._partitions[place]
         return None if partition.start_end is None else partition.end
 
@@ -84,7 +84,7 @@ class Positions:
         return {place: partition.position for place, partition in self._partitions.items()}
 
     def behind(self) -> set[TopicPartition]:
-        """Return where there may be more to fetch; a partition that has not answered is always among them."""
+        """Return the partitions that may have more records; one that has not answered is always among them."""
         return self._behind
 
     def fetched_to_start_end(self, which: Callable[[str], bool]) -> bool:

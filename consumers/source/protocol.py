@@ -45,13 +45,13 @@ class Source(Protocol):
         """Publish the next offsets for lag tools, some time later. The checkpoint remains the truth."""
 
     def identity(self) -> dict[str, str]:
-        """Return what tells this log from another; it goes into the checkpoint."""
+        """Return the identity of this log, which the checkpoint keeps."""
 
     def next_offsets(self, offsets: Offsets) -> Offsets:
-        """Return where a restart would go on reading, for every partition, given the next offsets to learn.
+        """Return the offset at which a restart would read each partition, given the next offsets to learn.
 
         This includes partitions from which nothing was learned. Offsets after the last learned record that hold no
-        record are passed.
+        record are skipped.
         """
 
     def lag(self, offsets: Offsets) -> dict[TopicPartition, int]:
@@ -75,7 +75,7 @@ class Source(Protocol):
     def anew(self) -> Set[str]:
         """Return the topics of items that are being read from their oldest record once more.
 
-        When one is learned to its end, `learned` takes it out: items of which it had no record are gone.
+        When one is learned to its end, `learned` removes it here: items without a record in it are gone.
         """
 
     def at_end(self) -> Times:

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 class Known(NamedTuple):
-    """What a checkpoint knows of this log; empty without a checkpoint."""
+    """What a checkpoint knows about this log; empty without a checkpoint."""
 
     offsets: Offsets
     topics: frozenset[str]
@@ -25,7 +25,7 @@ class Known(NamedTuple):
     """
 
     def without(self, topics: Set[str]) -> Known:
-        """Return the same, without these topics: they are read from their oldest record on."""
+        """Return this knowledge without these topics: they are read from their oldest record on."""
         kept = {place: offset for place, offset in self.offsets.items() if place[0] not in topics}
         return Known(kept, self.topics - topics, self.complete)
 
@@ -56,7 +56,7 @@ class Known(NamedTuple):
 def of_this_log(
     own: Mapping[str, str], offsets: Offsets, identity: Mapping[str, str], complete: bool, accept_gap: bool
 ) -> Known:
-    """Return what the checkpoint knows of this log, whose identity is `own`.
+    """Return what the checkpoint knows about this log, whose identity is `own`.
 
     With `accept_gap`, nothing is known of another cluster or topic; without, raises Stop (exit 4).
     """
@@ -78,7 +78,7 @@ def stop_if_made_anew(own: Mapping[str, str], seen: Mapping[str, str]) -> None:
 
 
 def another_log(other: Iterable[str]) -> Stop:
-    """Make the error for a log that is not the one of the checkpoint. other: the keys of the identity that differ."""
+    """Make the error for a log that does not belong to the checkpoint. other: the keys of the identity that differ."""
     return Stop(
         f"the checkpoint belongs to another log ({', '.join(sorted(other))} differ). Point "
         "kafka.bootstrap_servers at the log it was made from, or start with an empty checkpoint directory; "
@@ -97,7 +97,7 @@ def gone(place: TopicPartition, first: int, earliest: int) -> Stop:
 
 
 def truncated(positions: Offsets) -> Stop:
-    """Make the error for partitions whose log ends before, or differs from, what was read up to these offsets."""
+    """Make the error for partitions whose log ends before these offsets, or differs from the records that were read."""
     named = ", ".join(
         f"{topic} partition {number} (read up to {at})" for (topic, number), at in sorted(positions.items())
     )

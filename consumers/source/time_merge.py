@@ -23,8 +23,8 @@ def _bytes(record: Record) -> int:
 class Patience:
     """Decides for which starving partitions the others still wait: for each `seconds` since it began to starve.
 
-    So a partition that delivers nothing is waited for once, not again for every record of the others. It is waited for
-    anew after it has delivered something.
+    So the others wait for a silent partition once, not again for every record of theirs. They wait for it
+    again after it has delivered something.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +36,7 @@ class Patience:
         """Return the partitions to wait for.
 
         starving: all partitions that have more to read and hold no record. busy: so much came from others that the
-        silence of these proves nothing; their time begins anew.
+        silence of these proves nothing; their time starts again.
         """
         now = self._clock()
         since = {place: self._since.get(place, now) for place in starving}
@@ -68,7 +68,7 @@ class TimeMerge:
         self._bytes[place] = self._bytes.get(place, 0) + sum(map(_bytes, records))
 
     def full(self, places: int) -> set[TopicPartition]:
-        """Return the partitions that hold their share of the memory, among `places` partitions; they may be paused."""
+        """Return the partitions that have used their share of the memory among `places`: they may be paused."""
         return {place for place, held in self._bytes.items() if held > 0 and held * places >= self._limit}
 
     def heads(self) -> list[Record]:
@@ -76,7 +76,7 @@ class TimeMerge:
         return [held[0] for held in self._held.values() if held]
 
     def starving(self, behind: set[TopicPartition]) -> set[TopicPartition]:
-        """Return those of `behind` that hold no record."""
+        """Return the partitions of `behind` that hold no record."""
         return {place for place in behind if not self._held.get(place)}
 
     def take(self, behind: set[TopicPartition], limit: int, busy: bool = False) -> list[Record]:

@@ -1,7 +1,7 @@
 """Look at the log's topics: once at the start, and in a thread while the service runs.
 
-Partitions may be added, topics may go or be made anew, rights may be taken away. Thanks to the thread, a slow broker
-holds up nothing.
+Partitions may be added, topics may be deleted or created again, rights may be taken away. In a thread, a slow broker
+delays nothing.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ log = structlog.get_logger()
 
 
 class AtStart(NamedTuple):
-    """What a broker tells of the topics at a start."""
+    """What a broker tells about the topics at a start."""
 
     places: set[TopicPartition]
     identity: dict[str, str]
-    """What tells this log from another."""
+    """The identity of this log."""
     canaries: tuple[set[TopicPartition], str]
-    """The partitions of their topic, or why there are none."""
+    """The partitions of the canaries' topic, or why there are none."""
     removals_kept: dict[str, float]
-    """By compacted topic of items, the seconds for which it keeps a record that removes an item."""
+    """For each compacted topic of items, the seconds for which it keeps a record that removes an item."""
 
 
 def at_start(config: KafkaConfig, topics: Topics, canary_topic: str) -> AtStart:
-    """Return what the broker tells of the topics. canary_topic: "" for none.
+    """Return what the broker tells about the topics. canary_topic: "" for none.
 
     Raises Stop if a topic is missing that has to exist, or one cannot be read, and KafkaError.
     """
@@ -60,7 +60,7 @@ def at_start(config: KafkaConfig, topics: Topics, canary_topic: str) -> AtStart:
 
 
 def _described(config: KafkaConfig, admin: Any, topics: Topics) -> tuple[Described, dict[str, str]]:
-    """Return what the broker tells of the topics, and the identity of this log. Raises Stop and KafkaError."""
+    """Return what the broker tells about the topics, and the identity of this log. Raises Stop and KafkaError."""
     cluster = admin.describe_cluster().get("cluster_id")
     described = describe(admin, topics)
     if denied := described.hidden | described.unreadable:

@@ -1,4 +1,4 @@
-"""Keep what cannot be read now, and say it in words."""
+"""Keep the topics and partitions that cannot be read now, and say in words why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from consumers.source.topic_watch import no_right
 SILENT_SECONDS = 4.0
 """Seconds without an answer after which a partition counts as silent."""
 RETRY_SECONDS = 2.0
-"""Seconds after which a topic is asked for again whose reading was refused."""
+"""Seconds after which a refused topic is asked for again."""
 LOOK_SECONDS = 1.0
 log = structlog.get_logger()
 
@@ -29,34 +29,34 @@ class Trouble:
         self._denied: dict[str, float] = {}
         """Topics that may not be read, and when to ask again."""
         self.missing: frozenset[str] = frozenset()
-        """Topics that are gone."""
+        """Topics that do not exist any more."""
         self._silent: dict[TopicPartition, float] = {}
-        """Seconds for which partitions were asked in vain."""
+        """Seconds for which each partition has not answered."""
         self.looked = clock()
         """When `look` was last called."""
         self._asked: Mapping[TopicPartition, str] = {}
-        """The brokers that were asked in vain, by partition."""
+        """The broker that has not answered, by partition."""
 
     def deny(self, topics: set[str]) -> None:
-        """Note that these may not be read."""
+        """Note that these topics may not be read."""
         for topic in topics - self._denied.keys():
             log.error("may not read a topic any more; the others go on", topic=topic)
         self._denied |= dict.fromkeys(topics, self._clock() + RETRY_SECONDS)
 
     def answered(self, topics: Iterable[str]) -> None:
-        """Note that brokers have let these be read."""
+        """Note that these topics can be read again."""
         self.unavailable = ""
         for topic in topics:
             self._denied.pop(topic, None)
 
     def miss(self, topics: set[str]) -> None:
-        """Note which topics are gone, and no others."""
+        """Note that exactly these topics are gone."""
         for topic in topics - self.missing:
             log.error("a topic is gone; the others go on", topic=topic)
         self.missing = frozenset(topics)
 
     def wait(self) -> frozenset[str]:
-        """Return the topics that should not be asked for just now."""
+        """Return the topics that should not be asked for now."""
         now = self._clock()
         return frozenset(topic for topic, until in self._denied.items() if now < until)
 
@@ -69,7 +69,7 @@ class Trouble:
         unanswered: the partitions that were asked and have not answered since a time, with their brokers.
         """
         now, since = self._clock(), self.looked
-        passed = min(now - since, 2 * LOOK_SECONDS)  # nobody was asked while nobody polled
+        passed = min(now - since, 2 * LOOK_SECONDS)  # no broker was asked while nothing polled
         away = self.missing | self._denied.keys()
         self._asked = unanswered(since)
         self._silent = {p: self._silent.get(p, 0.0) + passed for p in self._asked if p[0] not in away}
@@ -79,7 +79,7 @@ class Trouble:
         return {place for place, seconds in self._silent.items() if seconds >= SILENT_SECONDS}
 
     def problem(self) -> str | None:
-        """Return what cannot be read and what to do, causes before their effects; None if all can."""
+        """Return what cannot be read and what to do, causes before effects; None if everything can be read."""
         if self.unavailable:
             return self.unavailable
         if self._denied:

@@ -1,4 +1,4 @@
-"""End the process in time, whatever its threads do."""
+"""End the process in time, although threads may still run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NoReturn
 def leave(code: int) -> NoReturn:
     """End the process with `code`, after what is registered with atexit.
 
-    While daemon threads run, the interpreter is not taken apart: that has been seen to hang for good where a thread of
+    While daemon threads run, the interpreter does not finalize: that was seen to hang for ever when a thread of
     kafka-python was inside OpenSSL.
     """
     if threading.active_count() == 1:

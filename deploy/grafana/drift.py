@@ -1,4 +1,4 @@
-"""Show what changed in the world, what was tried, and what came of it."""
+"""Show what changed in the world, what was tried, and the verdicts."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ NOW: list[Builder] = [
     number(
         "Drifts in the last hour",
         COUNT,
-        "Detections of all detectors. A few after a real change (a campaign, a new catalogue) are the system at "
-        "work; more than 10 in one domain is a storm: runbook, CrosscurrentDriftStorm.",
+        "Detections of all detectors. A few are normal after a real change (a campaign, a new catalogue). More than 10 "
+        "in one domain are a storm: runbook, CrosscurrentDriftStorm.",
         Query(f"sum(increase(crosscurrent_drift_total{{{DOMAIN}}}[1h]))"),
         width=6,
     )
@@ -31,7 +31,7 @@ NOW: list[Builder] = [
     number(
         "Actions promoted in the last day",
         COUNT,
-        "Answers to drift that proved better and took over. None after many drifts: the detectors are too eager, or "
+        "Actions that a test found better and that took over. None after many drifts: the detectors are too eager, or "
         "the change is of another kind.",
         Query(f'sum(increase(crosscurrent_adaptation_actions_total{{{DOMAIN}, outcome="promoted"}}[1d]))'),
         width=6,
@@ -41,7 +41,7 @@ NOW: list[Builder] = [
     number(
         "Actions dropped in the last day",
         COUNT,
-        "Answers to drift that proved worse and were thrown away. They cost nothing but time; nothing to do.",
+        "Actions that a test found worse and that were dropped. Nothing to do.",
         Query(f'sum(increase(crosscurrent_adaptation_actions_total{{{DOMAIN}, outcome="dropped"}}[1d]))'),
         width=6,
     )
@@ -50,7 +50,7 @@ NOW: list[Builder] = [
     number(
         "Actions undecided in the last day",
         COUNT,
-        "Answers to drift whose time was up without proof. Many: drifts are small, the action changes little.",
+        "Actions that ended without a verdict. Many: the drifts are small, or the actions change little.",
         Query(f'sum(increase(crosscurrent_adaptation_actions_total{{{DOMAIN}, outcome="undecided"}}[1d]))'),
         width=6,
     )
@@ -62,7 +62,7 @@ DETECTED: list[Builder] = [
         "Drifts detected",
         COUNT,
         "By domain and detector. `bias`: ratings are shifted; `rating_error`, `ranking_error`: predictions got worse; "
-        "`popularity`: other items are chosen; `divergence`: target and sources part. Ask the producer what changed.",
+        "`popularity`: other items are chosen; `divergence`: target and sources move apart. Ask the producer why.",
         Query(
             f"sum by (domain, detector) (increase(crosscurrent_drift_total{{{DOMAIN}}}[{RATE}]))",
             "{{domain}} {{detector}}",
@@ -73,7 +73,7 @@ DETECTED: list[Builder] = [
         "Size of the last shift",
         PLAIN,
         "By how much the watched mean moved at the last alarm, in the detector's own unit; `bias` in quarters of the "
-        "rating range. A large one with a known cause needs nothing.",
+        "rating range. A large shift with a known cause needs no action.",
         Query(f"crosscurrent_drift_score{{{DOMAIN}}}", "{{domain}} {{detector}}"),
         width=12,
     ),
@@ -81,7 +81,7 @@ DETECTED: list[Builder] = [
         "Error around the drifts",
         PLAIN,
         "Rating error of what users get; the marks are drifts and verdicts. It should come down again after a "
-        "promotion. If it stays up: runbook, CrosscurrentDriftStorm.",
+        "promotion. If it stays high: runbook, CrosscurrentDriftStorm.",
         Query(f'crosscurrent_prequential_error{{{DOMAIN}, metric="rmse", arm="full"}}', "{{domain}}"),
         width=12,
     ),
@@ -97,15 +97,15 @@ ANSWERS: list[Builder] = [
     lines(
         "Challengers at work: events judged so far",
         COUNT,
-        "Empty while none runs. A challenger ends by 2,000 events; a flat line is one whose domain sends nothing to "
-        "judge it on: runbook, CrosscurrentChallengerStuck.",
+        "Empty while none runs. A challenger ends after 2,000 events at most. A flat line means that its domain sends "
+        "no events to judge it: runbook, CrosscurrentChallengerStuck.",
         Query(f"crosscurrent_challenger_events{{{DOMAIN}}}", "{{domain}} {{action}}"),
         width=12,
     ).min(0),
     bars(
         "Verdicts",
         COUNT,
-        "What became of actions and strategies, when. Promoted: it errs less, beyond doubt. Nothing to do.",
+        "Ends of actions and strategies. Promoted: a test found that its error is lower. Nothing to do.",
         Query(
             f"sum by (domain, action, outcome) "
             f"(increase(crosscurrent_adaptation_actions_total{{{DOMAIN}}}[{RATE}])) > 0",
@@ -116,8 +116,8 @@ ANSWERS: list[Builder] = [
     rows(
         "Verdicts since the start of the process",
         COUNT,
-        "By domain, action and outcome. An action that is never promoted in weeks may not suit the domain; an "
-        "evaluation with its log says more (`crosscurrent evaluate`).",
+        "By domain, action and outcome. An action that is never promoted in weeks may not suit the domain. Evaluate "
+        "the domain's log to find out (`crosscurrent evaluate`).",
         Query(f"sum by (domain, action, outcome) (crosscurrent_adaptation_actions_total{{{DOMAIN}}}) > 0"),
         width=24,
     ),

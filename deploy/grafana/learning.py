@@ -23,8 +23,8 @@ ERRORS: list[Builder] = [
     lines(
         "Ranking loss by arm",
         PLAIN,
-        "Fading 1 - NDCG@10: 0 is a chosen item always on top, 1 never among the first ten. Read it as the rating "
-        "error; a common rise is drift in what is popular.",
+        "Fading 1 - NDCG@10. 0: the chosen item is always on top; 1: it is never among the first ten. Read it like the "
+        "rating error. If all arms rise together, other items have become popular.",
         Query(f'crosscurrent_prequential_error{{{DOMAIN}, metric="ndcg_loss"}}', ARM),
         width=12,
     ),
@@ -39,8 +39,8 @@ ERRORS: list[Builder] = [
     lines(
         "Transfer gain, as a share of the error without it",
         SHARE,
-        "The objective: not under -1 %. `full` under it while `followed` is not: the guard does its work, look at "
-        "the sources by day. Both under it: page.",
+        "The objective: not below -1 %. Only `full` below it: the guard protects the users; look at the sources "
+        "within days. Both below it: an alert pages.",
         Query(f"crosscurrent:transfer_gain:ratio{{{DOMAIN}}}", "{{domain}} {{metric}} {{arm}}"),
         width=12,
     ).thresholds(thresholds((None, "red"), (-0.01, "transparent"))),
@@ -49,7 +49,7 @@ GUARD: list[Builder] = [
     states(
         "Arm that the guard follows, by task and the user's history",
         "A band for each target, task and number of earlier events of the user. Anything but `full` means that the "
-        "guard proved something simpler better. For new users only: item text says more than transfer. For all: "
+        "guard found a simpler arm better. For new users only: item text tells more than transfer. For all users: "
         "check the sources.",
         Query(FOLLOWED, "{{domain}} {{task}} {{history}}"),
     ).mappings(
@@ -67,8 +67,8 @@ SOURCES: list[Builder] = [
     lines(
         "Bias corrections",
         PLAIN,
-        "The running correction of each domain, by term. It moves after a drift and then rests; one that keeps "
-        "running away: bad ratings come in, see dead letters and Drift.",
+        "The running correction of each domain, by term. It moves after a drift and then stays. If it keeps moving, "
+        "bad ratings come in: see dead letters and Drift.",
         Query(f"crosscurrent_bias_correction{{{DOMAIN}}}", "{{domain}} {{term}}"),
         width=12,
     ).axis_centered_zero(True),
@@ -91,7 +91,7 @@ SOURCES: list[Builder] = [
     lines(
         "Share of each source in a target's biases",
         SHARE,
-        "Source weights. One source near 1 means that the others are ignored: fine, unless it is the wrong one.",
+        "Source weights. One source near 1 means that the others are ignored. Check that it is the right one.",
         Query(f"crosscurrent_source_weight{{{TARGET}}}", "{{source}} → {{target}}"),
         width=12,
     )

@@ -57,8 +57,8 @@ NOW: list[Builder] = [
     number(
         "Transfer gain, worst domain",
         SHARE,
-        "How much less the full learner errs than one that knows the target only, as a share of the latter's error. "
-        "Under -1 %: transfer hurts; see Learning.",
+        "Error of the target-only arm minus error of the full learner, as a share of the former. Below -1 %: transfer "
+        "hurts; see Learning.",
         Query(f'min(crosscurrent:transfer_gain:ratio{{{DOMAIN}, arm="full"}})'),
     )
     .decimals(1)
@@ -97,8 +97,8 @@ ROWS: list[tuple[str, list[Builder]]] = [
             lines(
                 "Canary: sent to readable",
                 SECONDS,
-                "A record of the service's own, every 5 s, through Kafka to the store: a sign of life without events. "
-                "None, or lost ones: nothing comes through; runbook, CrosscurrentCanaryLost.",
+                "A record of the service's own, sent every 5 s through Kafka to the store, also without events. "
+                "No points, or lost canaries: nothing comes through; runbook, CrosscurrentCanaryLost.",
                 Query(
                     f"histogram_quantile(0.5, sum by (le) (rate(crosscurrent_canary_seconds_bucket{{{JOB}}}[{RATE}])))",
                     "half",
@@ -111,20 +111,20 @@ ROWS: list[tuple[str, list[Builder]]] = [
                 width=6,
             ).min(0),
             lines(
-                "What users get, against no transfer",
+                "What users get, compared with no transfer",
                 SHARE,
-                "Error saved by the arm that the guard follows, against the target alone. It should stay above -1 %; "
-                "below, the guard has not yet found out: see Learning.",
+                "Error saved by the arm that the guard follows, compared with the target alone. It should be "
+                "above -1 %. Below, the guard has no verdict yet: see Learning.",
                 Query(
                     f'crosscurrent:transfer_gain:ratio{{{DOMAIN}, arm="followed"}}', "{{domain}} {{metric}}"
                 ),
                 width=6,
             ).axis_soft_min(-0.02),
             lines(
-                "Error budgets burnt (1 = just sustainable)",
+                "Error budgets used (1 = just sustainable)",
                 COUNT,
-                "How fast the objectives' budgets go, over the last hour. Over 14.4 pages within minutes; over 1 for "
-                "days is a ticket.",
+                "How fast the objectives' budgets are used, over the last hour. Above 14.4 an alert pages; "
+                "above 1 for days makes a ticket.",
                 Query(f"crosscurrent:freshness_late:ratio_rate1h{{{DOMAIN}}} / 0.01", "{{domain}} freshness"),
                 Query(
                     f'crosscurrent:transfer_worse:avg1h{{{DOMAIN}, arm="followed"}} / 0.05',
@@ -148,7 +148,7 @@ ROWS: list[tuple[str, list[Builder]]] = [
             bars(
                 "Canaries lost",
                 COUNT,
-                "Not readable within 60 s. One may be a restart of the broker or store; more are a page: runbook, "
+                "Not readable within 60 s. One may be due to a restart of broker or store. More page: runbook, "
                 "CrosscurrentCanaryLost.",
                 Query(
                     f"sum by (instance) (increase(crosscurrent_canary_lost_total{{{JOB}}}[{RATE}]))",

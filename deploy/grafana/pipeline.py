@@ -51,7 +51,7 @@ IN: list[Builder] = [
     lines(
         "Behind the log, in records",
         COUNT,
-        "Records not learned yet, by topic. One topic only: a burst there. All: the service or the store is slow.",
+        "Records not learned yet, by topic. One topic only: it has a burst. All: the service or the store is slow.",
         Query(f"sum by (topic) (crosscurrent_consumer_lag_records{{{JOB}}})", "{{topic}}"),
     ).min(0),
     bars(
@@ -67,16 +67,16 @@ IN: list[Builder] = [
     lines(
         "Since the newest dead letter",
         SECONDS,
-        "Empty while there was none since the start. A line that keeps falling back to 0: a producer still sends bad "
-        "records.",
+        "Empty if there was none since the start. If the line falls back to 0 again and again, a producer still sends "
+        "bad records.",
         Query(f"time() - crosscurrent_dead_letter_last_timestamp_seconds{{{DOMAIN}}}", EACH),
     ).min(0),
     lines(
         "Oddities",
         PER_SECOND,
-        "All near 0 on a good day. Repeats: a producer retries; wrong keys: a user's events lose their order; lost "
-        "records: the log is kept too short; refused letters: the log names each, the topic's max.message.bytes is "
-        "too small; skipped steps: numbers ran away, runbook, CrosscurrentNetworkSkips.",
+        "All are near 0 as a rule. Repeats: a producer retries. Wrong keys: a user's events lose their order. Lost "
+        "records: Kafka's retention is too short. Refused letters: max.message.bytes of the topic is too small, the "
+        "log names each. Skipped steps: runbook, CrosscurrentNetworkSkips.",
         Query(f"sum(rate(crosscurrent_duplicates_total{{{DOMAIN}}}[{RATE}]))", "repeated events"),
         Query(f"sum(rate(crosscurrent_forgotten_total{{{DOMAIN}}}[{RATE}]))", "events of the forgotten"),
         Query(f"sum(rate(crosscurrent_deleted_rows_total{{{DOMAIN}}}[{RATE}]))", "deleted rows"),
@@ -100,15 +100,15 @@ TIME: list[Builder] = [
     heat(
         "Time from event to readable",
         SECONDS,
-        "Freshness of all events. The objective is 99 % within 2.5 s; what lies above it waits in the log or in the "
+        "Freshness of all events. The objective is 99 % within 2.5 s. Later events have waited in the log or in the "
         "backlog.",
         Query(f"sum by (le) (increase(crosscurrent_freshness_seconds_bucket{{{DOMAIN}}}[{RATE}]))", "{{le}}"),
     ),
     lines(
         "Where the loop's time goes",
         SHARE,
-        "Share of the time in each stage; they add up to at most 1, `poll` is waiting. No `poll` left: the service is "
-        "at its limit, and the largest stage is where to look.",
+        "Share of the time in each stage; they add up to at most 1. `poll` is waiting. Without `poll` the service is "
+        "at its limit: look at the largest stage.",
         Query(
             f'sum by (stage) (rate(crosscurrent_stage_seconds_sum{{{JOB}, stage=~"$stage"}}[{RATE}]))',
             "{{stage}}",
@@ -128,7 +128,7 @@ OUT: list[Builder] = [
     lines(
         "Values waiting for the store",
         COUNT,
-        "Publish backlog. A saw-tooth near 0 is well; a steady climb: the store is slow or away; at 200,000 reading "
+        "Publish backlog. A saw-tooth near 0 is normal. A steady climb: the store is slow or away; at 200,000 reading "
         "pauses. Runbook, CrosscurrentBacklog.",
         Query(f"crosscurrent_publish_backlog{{{JOB}}}", "{{instance}}"),
         width=6,
@@ -144,17 +144,17 @@ OUT: list[Builder] = [
     lines(
         "Failed writes",
         PER_SECOND,
-        "They are retried, so nothing is lost; users see old lists meanwhile. Runbook, CrosscurrentStoreUnreachable.",
+        "They are retried, so nothing is lost, but users see old lists. Runbook, CrosscurrentStoreUnreachable.",
         Query(
             f"sum by (instance) (rate(crosscurrent_publish_errors_total{{{JOB}}}[{RATE}]))", "{{instance}}"
         ),
         width=6,
     ).min(0),
     bars(
-        "Keys that the store threw away",
+        "Keys that the store evicted",
         COUNT,
-        "Always 0. More: the store is full and its maxmemory-policy lets it throw keys away; users lose their lists. "
-        "Runbook, CrosscurrentStoreEvicts.",
+        "It should always be 0. More: the store is full and its maxmemory-policy lets it evict keys; users lose their "
+        "lists. Runbook, CrosscurrentStoreEvicts.",
         Query(
             f"sum by (instance) (increase(crosscurrent_store_evicted_keys_total{{{JOB}}}[{RATE}]))",
             "{{instance}}",
@@ -184,7 +184,7 @@ STATE: list[Builder] = [
     lines(
         "How full the tables are",
         SHARE,
-        "Resident rows of their capacity. At 1 the least recently seen give way, which is well as long as they do "
+        "Rows in use, as a share of the capacity. At 1 the least recently seen are evicted. That is fine if they do "
         "not come back soon: see evictions.",
         Query(f"crosscurrent_table_rows{{{JOB}}} / crosscurrent_table_capacity{{{JOB}}}", "{{table}}"),
         width=6,
@@ -193,7 +193,7 @@ STATE: list[Builder] = [
     .max(1)
     .thresholds(thresholds((None, "green"), (0.95, "orange"))),
     lines(
-        "Rows that gave way",
+        "Rows that were evicted",
         PER_SECOND,
         "Evictions. Many: users or items are forgotten while in use; raise learner.users or "
         "learner.items_per_domain. Runbook, CrosscurrentTableChurn.",
@@ -203,7 +203,7 @@ STATE: list[Builder] = [
     lines(
         "Memory",
         BYTES,
-        "Resident memory of the process. It grows until the tables are full, then rests; 4 KB a user is the budget. "
+        "Resident memory of the process. It grows until the tables are full, then stays; 4 KB a user is the budget. "
         "A climb with full tables is a leak: keep the log, restart.",
         Query(f"process_resident_memory_bytes{{{JOB}}}", "{{instance}}"),
         width=12,

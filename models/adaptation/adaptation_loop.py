@@ -25,7 +25,7 @@ DIVERGENCE_EVENTS = 256
 
 
 class Notice(NamedTuple):
-    """What the loop tells: a detection, the start of an action, or its verdict."""
+    """What the loop reports: a detection, the start of an action, or its verdict."""
 
     domain: str
     event: str
@@ -97,10 +97,12 @@ class AdaptationLoop(Checkpointed):
         return bool(self.drift.update(name, "divergence", np.array([value])))
 
     def _answer(self, domain: int, detected: list[Detector]) -> list[Notice]:
-        """Tell what drifted in a domain, and begin what is to be tried."""
+        """Report what drifted in a domain, and begin the actions to try."""
         what = self.learner.domains[domain]
         notices = [Notice(what.name, d, score=self.drift.watches[what.name, d].score) for d in detected]
-        self.learner.network.forget_best(domain)  # the best parameters so far are those of another time
+        self.learner.network.forget_best(
+            domain
+        )  # the best parameters so far belong to the time before the drift
         waiting = self._waiting.setdefault(what.name, [])
         waiting += [action for action in plan(detected, what.is_target) if action not in waiting]
         return notices + self._begin(what.name, domain)
@@ -163,7 +165,7 @@ class AdaptationLoop(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.drift.load(state["drift"])
         self._waiting = {name: list(actions) for name, actions in state["waiting"].items()}
         self.running = {}

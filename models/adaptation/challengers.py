@@ -25,9 +25,9 @@ FRESH = {
     "raise_rate": {"domain": 1.0},
     "reset_domain": {"domain": 1.0, "item": PRIOR_STRENGTH["item"], "user@domain": 4.0},
 }
-"""By action, the kinds of bias that are learned anew, and the events that the prior of "no change" counts for."""
+"""By action, the kinds of bias that are learned again, and the events that the prior of "no change" counts for."""
 MOVING = {"domain": 1e-3}
-"""Variance that a fresh weight gains at each use, because the champion changes meanwhile."""
+"""Variance that a fresh weight gains at each use, because the champion changes in that time."""
 FADING = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever")
 
 
@@ -88,7 +88,7 @@ class FreshBias(Checkpointed):
         return {"test": msgspec.to_builtins(self.test), "bias": self.bias.live()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.test = msgspec.convert(state["test"], PairedTest)
         self.bias.load(state["bias"])
 
@@ -135,7 +135,7 @@ class ShorterMemory(Checkpointed):
         return {"test": msgspec.to_builtins(self.test), "choice": self.choice.live()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.test = msgspec.convert(state["test"], PairedTest)
         self.choice.load(state["choice"])
 

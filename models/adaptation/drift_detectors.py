@@ -72,7 +72,7 @@ class Watch:
         return ADWIN(delta=DELTA, clock=CLOCK, grace_period=GRACE)
 
     def update(self, values: NDArray[np.float64]) -> list[int]:
-        """Take up values, (n,), in their order, nan for none; return the places of alarms.
+        """Add values, (n,), in their order, nan for none; return the places of alarms.
 
         An alarm: the detector fired, and what came after lies far enough from before. Only the bias drifts both ways:
         an error that falls is learning.
@@ -147,7 +147,7 @@ class Watch:
         return [pickle.dumps(self.inner), *numbers]
 
     def load(self, state: list[Any]) -> bool:
-        """Load a state. Return whether River's detector could be read; if not, it begins anew and warms up.
+        """Load a state. Return whether River's detector could be read; if not, it begins again and warms up.
 
         It may fail after an upgrade: River's pickle is the only part of a state that depends on a library's version.
         """
@@ -181,7 +181,7 @@ class DriftDetectors:
         """What the last `load` could not read, a sentence each."""
 
     def update(self, domain: str, detector: Detector, values: NDArray[np.float64]) -> list[int]:
-        """Take up values, (n,), in their order, nan for none; return the places of alarms."""
+        """Add values, (n,), in their order, nan for none; return the places of alarms."""
         watch = self.watches.get((domain, detector))
         if watch is None:
             watch = self.watches[domain, detector] = Watch(detector)
@@ -192,7 +192,7 @@ class DriftDetectors:
         return {"\t".join(key): watch.state() for key, watch in self.watches.items()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.watches, self.notes = {}, []
         for name, held in state.items():
             domain, detector = name.split("\t")
@@ -201,5 +201,5 @@ class DriftDetectors:
             if not self.watches[key].load(held):
                 self.notes.append(
                     f"{domain}: the drift detector {detector} could not be read with this version of River and begins "
-                    "anew"
+                    "again"
                 )

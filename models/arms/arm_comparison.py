@@ -135,7 +135,7 @@ class ArmComparison(Checkpointed):
     def recommend(
         self, users: Sequence[str | None], domain: str, k: int, explain: int | None = None
     ) -> list[list[Recommendation]]:
-        """As `Learner.recommend`, each user's list by the arm that the guard follows for them."""
+        """Return the lists of `Learner.recommend`, each made by the arm that the guard follows for that user."""
         serving = self._servings(users, domain)
         lists: list[list[Recommendation]] = [[] for _ in users]
         for one in dict.fromkeys(serving):
@@ -179,7 +179,7 @@ class ArmComparison(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> list[str]:
-        """Take up a state, before anything is learned. Return a sentence for each difference; see `models/migration`.
+        """Load a state, before anything is learned. Return a sentence for each difference; see `models/migration`.
 
         Raises ValueError if the state and the config have no domain in common.
         """

@@ -31,7 +31,7 @@ ARMS: tuple[Arm, ...] = ("full", "target_only", "text", "popularity")
 NAMES = ("0", *(f"{a}-{b - 1}" for a, b in itertools.pairwise(BUCKETS)), f"{BUCKETS[-1]}+")
 """Names of the history buckets: numbers of earlier events of the user in the target."""
 EPOCH = 2000
-"""Events after which the tests begin anew, so that early events cannot hide a later change for long."""
+"""Events after which the tests begin again, so that early events cannot hide a later change for long."""
 
 
 FULL = ARMS.index("full")
@@ -158,7 +158,7 @@ class ArmSelector:
         return {arm: msgspec.to_builtins(test) for arm, test in tests.items()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self._tests = {}
         for name, held in state.items():
             domain, bucket, task = name.split("\t")

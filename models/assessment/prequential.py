@@ -124,7 +124,7 @@ class Prequential:
         return state
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state. Rows that were given out stay valid."""
+        """Load a state. Rows that were given out stay valid."""
         self._sums[:] = 0.0
         for key, values in state.items():
             domain, metric, arm = key.split("\t")

@@ -83,7 +83,7 @@ class EventClock:
         return {"newest": list(self.newest), "latest": [list(latest) for latest in self._latest]}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state. A state of an earlier version has no `latest`: its clocks count as certain."""
+        """Load a state. A state of an earlier version has no `latest`: its clocks count as certain."""
         self.newest = list(state["newest"])
         latest = state.get("latest") or [[time] * AGREE if time else [] for time in self.newest]
         self._latest = [deque(times, AGREE) for times in latest]

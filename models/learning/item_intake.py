@@ -153,7 +153,7 @@ class ItemIntake(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state. Load the catalogues first, because an early state has only the sums of the parts."""
+        """Load a state. Load the catalogues first, because an early state has only the sums of the parts."""
         self.projection.load(state["projection"])
         held = state.get("item_parts") or state["named"]
         named, names = held["vectors"], held["names"]

@@ -114,7 +114,7 @@ class Learner(Checkpointed):
         return self.clock.newest
 
     def score(self, event: Interaction, clock: EventClock | None = None) -> ScoredEvent:
-        """Return prediction and rank of an event as if it came now; change nothing. clock: used instead of the own."""
+        """Return prediction and rank of an event as if it came now; change nothing. clock: replaces the learner's."""
         domain = self.index[event.domain]
         time = (clock or self.clock).at(domain, event.timestamp / 1000.0)
         return self._scorer.score(self._resident(event, time)).of(0)
@@ -273,7 +273,7 @@ class Learner(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state. Raises ValueError if it has other domains; `models/migration` makes such a state fit."""
+        """Load a state. Raises ValueError if it has other domains; `models/migration` makes such a state fit."""
         names = [d.name for d in self.domains]
         if state["domains"] != names:
             raise ValueError(f"the state holds the domains {state['domains']}, the config {names}")

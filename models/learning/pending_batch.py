@@ -94,7 +94,7 @@ class PendingBatch:
         return {"slow": [list(row) for row in zip(*columns, strict=True)], "slow_recent": events.recent}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self._replace([])
         if state["slow"]:
             domain, user, item, residual, time = map(np.array, zip(*state["slow"], strict=True))

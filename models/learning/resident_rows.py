@@ -51,7 +51,7 @@ class Rows(NamedTuple):
 
 
 class ResidentRows:
-    """The rows of users and items. The least recently seen id gives way to a new one.
+    """The rows of users and items. If a table is full, the least recently seen id is evicted for a new one.
 
     evicted_users: ids of users that lost their row. evicted: (domain, item id, row) of items that lost their row. The
     publisher reads both and then calls `forget_evictions`.
@@ -129,6 +129,6 @@ class ResidentRows:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state. The owner of the id tables loads these."""
+        """Load a state. The owner of the id tables loads these."""
         self.evicted = [(d, i, row) for d, i, row in state["evicted"]]
         self.evicted_users = list(state["evicted_users"])

@@ -63,7 +63,7 @@ def _same_arms(full: State, fresh: State) -> bool:
 
 
 def _target_only(full: State, fresh: State, moves: Moves) -> tuple[TargetOnly, list[str]]:
-    """Return the target-only arms that go on, and notes. An arm that is left out begins anew."""
+    """Return the target-only arms that go on, and notes. An arm that is left out starts empty."""
     ratings, weights = full.get("alone", {}), full["ranker"].get("alone", {})
     if len(moves.old) == 1:  # it knew no other domain either
         ratings, weights = (
@@ -78,7 +78,7 @@ def _target_only(full: State, fresh: State, moves: Moves) -> tuple[TargetOnly, l
             if len(moves.old) == 1:
                 notes.append(f"{name}: what was learned so far is its target-only learner, too")
         else:
-            notes.append(f"{name}: its target-only learner starts anew")
+            notes.append(f"{name}: its target-only learner starts empty")
         if name in ratings and str(old) in weights:
             kept.weights[str(number)] = weights[str(old)]
     return kept, notes
@@ -132,7 +132,7 @@ def _ranges(full: State, fresh: State) -> list[str]:
 
 
 def _errors(state: State, names: list[str], begun: list[str]) -> State:
-    """Return the prequential errors by domain, metric and arm; an arm that starts anew has none."""
+    """Return the prequential errors by domain, metric and arm; an arm that starts empty has none."""
     kept = {}
     for key, held in state.items():
         domain, _, arm = key.split("\t")

@@ -218,7 +218,7 @@ def _drop_slots(visits: State) -> None:
 
 
 def _search(network: State, fresh: State, moves: Moves) -> None:
-    """Move divergences and the strategies that were found. The search for others begins anew."""
+    """Move divergences and the strategies that were found. The search for others begins again."""
     goes_to = moves.goes_to().tolist()
     sources = {n for n, d in enumerate(moves.domains) if d.is_source}
     measured = {str(goes_to[int(t)]): pairs for t, pairs in network["adapter"]["divergence"].items()}

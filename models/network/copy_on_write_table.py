@@ -86,7 +86,7 @@ class CopyOnWriteTable(Checkpointed):
         return {"used": self._used, "row": Rows(self._written, self._row), "own": self._own.live()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self._used, self._row = int(state["used"]), state["row"].copy()
         self._own.load(state["own"])
         self._place[:] = 0

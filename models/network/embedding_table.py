@@ -79,7 +79,7 @@ class RowTable(Checkpointed):
         self._copy = copy
 
     def detach(self) -> None:
-        """Tell the second version of no more changes."""
+        """Stop telling the second version of changes."""
         self._copy = None
 
     def reserve(self, rows: int) -> None:
@@ -136,7 +136,7 @@ class RowTable(Checkpointed):
         return {"values": Rows(self._written, self.values), "sums": Rows(self._written, self.sums)}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.values, self.sums = state["values"].copy(), state["sums"].copy()
         self._written.everything()
 
@@ -187,7 +187,7 @@ class ItemRows(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.table.load(state["table"])
         self._row = [state["row"][str(d)].copy() for d in range(len(self._row))]
         self._free, self._used = state["free"].tolist(), int(state["used"])

@@ -15,13 +15,13 @@ from models.text.inverted_lists import VectorIndex
 from models.text.nearest import Lists
 
 REFRESH_ROWS = 8
-"""Rows of a domain that are computed anew for each learned event, on average. This bounds the cost of an event."""
+"""Rows of a domain that are computed again for each learned event, on average. This bounds the cost of an event."""
 
 
 class ItemVectors(Checkpointed):
     """The item tower's output for all catalogue rows of one domain.
 
-    A step computes the touched rows anew. It computes all rows anew once `size / REFRESH_ROWS` events were learned
+    A step computes the touched rows again. It computes all rows again once `size / REFRESH_ROWS` events were learned
     since the last time. New and changed items are computed when they are read. The cache is part of the state, because
     a row may round differently when it is computed alone. The `index` follows the cache.
     """
@@ -35,7 +35,7 @@ class ItemVectors(Checkpointed):
         self.index = VectorIndex(rows.table.dim, catalogue.exact_items)
 
     def touch(self, row: int) -> None:
-        """Compute this catalogue row anew at the next read."""
+        """Compute this catalogue row again at the next read."""
         self._stale.add(row)
 
     def stepped(self, events: int, touched: Index) -> None:
@@ -93,7 +93,7 @@ class ItemVectors(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self._values, self._age = state["_vectors"].copy(), int(state["age"])
         self._written.everything()
         self._stale = set(state["stale"].tolist())

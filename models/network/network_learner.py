@@ -181,7 +181,7 @@ class NetworkLearner(Checkpointed):
         return float(self.rating_residuals(self.user_vectors([user]), v[None], np.array([domain]))[0])
 
     def touch_item(self, domain: int, row: int) -> None:
-        """Compute the item's vector anew at the next read, because its text or its row has changed."""
+        """Compute the item's vector again at the next read, because its text or its row has changed."""
         self.trainer.vectors[domain].touch(row)
         if self.search is not None:
             self.search.touch_item(domain, row)
@@ -269,7 +269,7 @@ class NetworkLearner(Checkpointed):
         return self.trainer.live() | own | search
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state. Rows of users, which earlier versions had, are ignored."""
+        """Load a state. Rows of users, which earlier versions had, are ignored."""
         self.trainer.kappa = list(state["kappa"])
         self._rng.bit_generator.state = json.loads(state["rng"])
         self.items.load(state["items"])

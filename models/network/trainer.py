@@ -151,7 +151,7 @@ class NetworkTrainer(Checkpointed):
 
     @torch.no_grad()
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.steps, self.skipped = int(state["steps"]), int(state["skipped"])
         self.adapter.load(state["adapter"])
         self._optimizer.state.clear()

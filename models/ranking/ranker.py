@@ -257,7 +257,7 @@ class Ranker(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state. Target-only rankers that it lacks begin anew."""
+        """Load a state. Target-only rankers that it lacks start empty."""
         self.statistics.load(state["signals"])
         for domain, catalogue in enumerate(self.catalogues):
             self.statistics.reserve(domain, catalogue.size)

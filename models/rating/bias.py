@@ -180,9 +180,9 @@ class BiasRegression(Regressor, Checkpointed):  # type: ignore[misc]
         return {name: self.weight(name) for name in names if self.cells.find(name) is not None}
 
     def absorb(self, other: BiasRegression) -> None:
-        """Add another model's weights to the own ones, and take its variances.
+        """Add another model's weights to the weights here, and take its variances.
 
-        Names that are not known here are left out, for example of a user who was evicted meanwhile.
+        Names that are not known here are left out, for example of a user who was evicted in that time.
         """
         for name in other.cells.names():
             cell = self.cells.find(name)

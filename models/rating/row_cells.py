@@ -31,7 +31,7 @@ class Ids(Protocol):
 class BiasArrays(NamedTuple):
     """Cells by row, for D domains. The last axis is (weight, variance).
 
-    Functions under `@kernel` find fields by position, so a change here has to compile them anew. The hash of their
+    Functions under `@kernel` find fields by position, so a change here has to compile them again. The hash of their
     sources covers every file that contains that word: keep it here.
     """
 
@@ -236,7 +236,7 @@ class RowCells:
         )
 
     def _load_names(self, state: dict[str, Any]) -> None:
-        """Take up a state of an earlier version, in which every weight had a name."""
+        """Load a state of an earlier version, in which every weight had a name."""
         self.contexts = NamedCells()
         held = zip(state["names"], state["weights"].tolist(), state["variances"].tolist(), strict=True)
         for name, weight, variance in held:

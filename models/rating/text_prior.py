@@ -117,6 +117,6 @@ class TextPrior:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         tally = np.array([float(state["squares"]), float(state["count"])])
         self.arrays = TextArrays(tally, state["mean"].copy(), state["covariance"].copy())

@@ -22,7 +22,7 @@ KINDS = ("next", "next_60d", "previous", "with", "with_30d")
 """Kinds of counts. next: the neighbour came after the item. previous: it came before. with: in any order. The endings
 `_60d` and `_30d` name a half-life in days."""
 RATES = np.array([{"60d": 1 / 60, "30d": 1 / 30}.get(kind[-3:], 0.0) for kind in KINDS]) * np.log(2) / DAY
-"""(kinds,): decay a second. The last kind, `with_30d`, decides which neighbour of a full list gives way."""
+"""(kinds,): decay a second. The last kind, `with_30d`, decides which neighbour of a full list is replaced."""
 REBASE, MOST = 40.0, 80.0
 """Exponents of the growth. Counts are rescaled after e^40, well inside float32. The growth stops at e^80: after years
 without an event it would overflow, and earlier counts are negligible by then."""
@@ -93,8 +93,8 @@ class CoVisitation(Checkpointed):
     """Counts of pairs of items that one user had within 20 events, in any domain.
 
     An item takes a *slot* at its first event. Its neighbours are slots too, at most 256. In a full list the neighbour
-    with the lowest `with_30d` gives way. Decay is forward (Cormode et al., ICDE 2009): a later event weighs more, and a
-    reader divides by the growth.
+    with the lowest `with_30d` is replaced. Decay is forward (Cormode et al., ICDE 2009): a later event weighs more, and
+    a reader divides by the growth.
 
     A user has item 0, then item 1: `next` of item 0 counts item 1, and `previous` of item 1 counts item 0.
 
@@ -275,7 +275,7 @@ class CoVisitation(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.slot_of = [s.copy() for s in state["slot_of"]]
         self.domain_of, self.row_of = state["domain_of"].copy(), state["row_of"].copy()
         self.start, self.used = float(state["start"]), len(self.row_of)

@@ -126,7 +126,7 @@ class ItemStatistics(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         for popularity, held in zip(self.popularity, state["popularity"], strict=True):
             popularity.load(held)
         for experience, held in zip(self.experience, state["stage"], strict=True):

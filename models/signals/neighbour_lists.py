@@ -214,7 +214,7 @@ class NeighbourLists(Checkpointed):
         return SparsePlaces(self.written, self.filled, self.columns)
 
     def load(self, state: dict[str, Any], slots: int) -> None:
-        """Take up a state. slots: the number of lists."""
+        """Load a state. slots: the number of lists."""
         codes, ids, weights = state["at"], state["ids"], state["weights"]
         self._clear(weights.shape[1])
         self.written.everything()

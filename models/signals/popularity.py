@@ -218,11 +218,11 @@ class Popularity(CheckpointedRows):
             top[: self.held] = kept
 
     def end_future(self, now: float) -> None:
-        """Let nothing count as later than `now` (s): what was counted after it counts as of `now`.
+        """Let nothing count as later than `now` (s): an event that was counted after `now` counts as one at `now`.
 
-        A decayed count is at most the count of ever, so a row whose count at `now` would be more was counted later. It
-        keeps the count that it had at the newest time. Another row keeps its count at `now`, which the later time had
-        wiped out, unless that was years ahead and left no number.
+        A decayed count is at most the number of all events. A row whose count at `now` would be more was counted
+        later. It keeps the count that it had at the newest time. Another row keeps its count at `now`,
+        which the later time had wiped out, unless that was years ahead and left no number.
         """
         if not self.events or self.newest <= now:
             return
@@ -245,7 +245,7 @@ class Popularity(CheckpointedRows):
         return {"clock": self.clock, **rows, "top": self.top_rows[:, : self.held]}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state; one that holds logarithms of counts is converted."""
+        """Load a state; one that holds logarithms of counts is converted."""
         if "logs" in state:
             state = _from_logs(state)
         self.clock = state["clock"].copy()

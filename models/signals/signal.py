@@ -1,6 +1,6 @@
 """Define a ranking signal: named columns, and one kernel that fills them for a user's candidates.
 
-Functions under `@kernel` find the fields of these tuples by position, so a change here has to compile them anew. The
+Functions under `@kernel` find the fields of these tuples by position, so a change here has to compile them again. The
 hash of their sources covers every file that contains that word: keep it here.
 """
 

@@ -82,7 +82,7 @@ class UserExperience(CheckpointedRows):
         return {"moments": Rows(self.written, self.moments), "total": self.total}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.rows.load(moments=state["moments"])
         self.total = state["total"].copy()
 

@@ -169,7 +169,7 @@ class CheckpointDirectory:
     def compact(self, sequence: int) -> None:
         """Add the whole state to a checkpoint that holds an increment. Raises as `load`, or OSError.
 
-        Another process may save meanwhile: this reads and writes nothing that `save` touches.
+        Another process may save at the same time: this reads and writes nothing that `save` touches.
         """
         folder, problems = self._folder(sequence), list[str]()
         taken = snapshot(self._restored(folder, problems), copy=False)

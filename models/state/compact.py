@@ -1,6 +1,6 @@
 """Make one whole state of a checkpoint and its increments: `python -m models.state.compact DIRECTORY SEQUENCE`.
 
-This runs as another process, at low priority, because merging large tables would hold up the stream. It needs about
+This runs as another process, at low priority, because merging large tables would delay the stream. It needs about
 twice the memory of the state. It may be ended at any moment: nothing counts before the manifest is written.
 """
 

@@ -73,7 +73,7 @@ class DirtyKeys:
             self._marks.keys.update(keys if isinstance(keys, Mapping) else dict.fromkeys(keys))
 
     def bits(self, keys: int) -> NDArray[np.uint8]:
-        """Return a bit for each of so many keys, which are numbers: compiled code marks a key by setting its bit.
+        """Return an array with a bit for each of the keys 0 … `keys` - 1: compiled code marks a key by setting its bit.
 
         The array is good until the next `take`.
         """

@@ -16,7 +16,7 @@ Tensors = dict[str, np.ndarray[Any, Any]]
 
 
 class Snapshot(msgspec.Struct):
-    """A state that is split for writing. It holds copies, so learning may go on meanwhile.
+    """A state that is split for writing. It holds copies, so learning may go on while it is written.
 
     increment: tables hold only what has changed since the snapshot before.
     """

@@ -72,9 +72,9 @@ class Catalogue(Checkpointed):
         """(rows,): available and permitted."""
         self.has_event = np.zeros(0, np.bool_)
         self.streamed = np.zeros(0, np.bool_)
-        """Whether the stream has the item: one of its events told of it, and none has removed it since.
+        """Whether the stream has the item: an event of the stream named it, and none has removed it since.
 
-        The stream says nothing of an item that it does not have: a file may have told of it.
+        An item that the stream does not have may come from a file.
         """
         self.has_vector = np.zeros(0, np.bool_)
         self.words = np.zeros(0, np.int64)
@@ -152,7 +152,7 @@ class Catalogue(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.ids.load(state["ids"])
         self.id_of, self.title_of = list(state["id_of"]), list(state["title_of"])
         for name in ("available", "has_event", "has_vector", "vectors"):

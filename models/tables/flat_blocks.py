@@ -39,7 +39,7 @@ def leave_block(left: Index, left_n: Index, which: int, begin: int) -> None:
 
 
 def with_room(left: Index, left_n: Index, blocks: int) -> Index:
-    """Return `left` with room for so many more blocks of each size: the same array, or a larger copy."""
+    """Return `left` with room for `blocks` more blocks of each size: the same array, or a larger copy."""
     sizes, stack = left.shape
     if int(left_n.max()) + blocks <= stack:
         return left

@@ -157,7 +157,7 @@ class IdTable(Checkpointed):
         return Order(self._seen, self._rows, self._free)
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state. Call `index_by` again afterwards, because the numbers are still those of the earlier ids."""
+        """Load a state. Call `index_by` again afterwards, because the numbers are still those of the earlier ids."""
         self._rows = OrderedDict(zip(state["ids"], state["rows"], strict=True))
         self._free = list(state["free"])
         self.id_of = [""] * (len(self._rows) + len(self._free))

@@ -204,7 +204,7 @@ class ReplayBuffer(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.added = int(state["added"])
         for written in (self._slots, self._users, *self._items):
             written.everything()

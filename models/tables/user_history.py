@@ -193,7 +193,7 @@ class History(CheckpointedRows):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.sequence, self._births = int(state["sequence"]), int(state["births"])
         self._rings.load(**{name: state[name] for name in self._rings.arrays})
         born = [state["born"][str(d)] for d in range(len(self.catalogues))]

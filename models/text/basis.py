@@ -55,7 +55,7 @@ class TextBasis(Checkpointed):
     """Up to `dim` orthonormal columns over raw text vectors (width D), about the mean of the first texts.
 
     A column never changes, because users' tastes and shared weights are learned on it. A new domain gets a share of the
-    free columns, for the principal directions of what the present columns leave over of its texts. It uses the earlier
+    free columns, for the principal directions of its texts that the present columns do not cover. It uses the earlier
     columns too. So domains with similar texts share directions, and the others are orthogonal: what is learned in one
     is no noise in the other. It gets the same share of the `leading` columns, on which tastes are learned, and of the
     others.
@@ -163,7 +163,7 @@ class TextBasis(Checkpointed):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.mean, self._columns = state["mean"], state["columns"].copy()
         self.claims = {name: msgspec.convert(claim, Claim) for name, claim in state["claims"].items()}
         self._written.everything()

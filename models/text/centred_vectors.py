@@ -74,7 +74,7 @@ class Directions:
         return {"mean": self.mean.copy(), **counts, "index": self.index.state()}
 
     def load(self, state: dict[str, Any], vectors: NDArray[np.float32], known: NDArray[np.bool_]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.mean = state["mean"].copy()
         self.changes, self.settled = int(state["changes"]), int(state["settled"])
         self.refresh(vectors, known)

@@ -22,9 +22,9 @@ LOOSE, LOOSE_SHARE = 512, 64
 """Most changed vectors that wait outside the lists, where every query reads them: 512, and one in 64 of all."""
 LEAST_LOOSE = 32
 FILLS = 32
-"""Changes of all vectors after which the centres are chosen anew."""
+"""Changes of all vectors after which the centres are chosen again."""
 ASSIGNED = 8
-"""Changes of all vectors after which the lists are made anew: vectors drift slowly."""
+"""Changes of all vectors after which the lists are made again: vectors drift slowly."""
 POINTS = 16
 """Most vectors for each centre from which the centres are chosen."""
 ROUNDS = 6

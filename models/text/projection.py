@@ -125,7 +125,7 @@ class Projection(Checkpointed):
         return {"raw": np.stack(rows) if rows else np.zeros((0, self._width), np.float32)}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         if "basis" in state:
             self.basis.load(state["basis"])
             self._new, self._width = dict(state["new"]), int(state["width"])

@@ -64,6 +64,6 @@ class BestSource:
         return {"theta": theta, "events": list(self._events), "loss": list(self._loss)}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self._theta = deque(state["theta"].clone())
         self._events, self._loss = deque(state["events"]), deque(state["loss"])

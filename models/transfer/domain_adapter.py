@@ -161,7 +161,7 @@ class DomainAdapter:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.events = state["events"].copy()
         self._sharing_from = state.get("sharing_from", np.zeros_like(self.events)).copy()
         self.divergence = {int(t): {int(s): d for s, d in pairs} for t, pairs in state["divergence"].items()}

@@ -30,7 +30,7 @@ class Plan(NamedTuple):
 
     @property
     def only_shares(self) -> bool:
-        """Whether it acts only at the beginning, so that a trial of it has to begin anew."""
+        """Whether it acts only at the beginning, so that a trial of it has to begin again."""
         return self.share and not self.correct and self.align is None
 
 
@@ -58,7 +58,7 @@ size of steps, and costs at most a tenth of the network in use."""
 
 
 def candidates(current: Strategy) -> list[Strategy]:
-    """Return strategies that may err otherwise than `current`. After a target's first events, sharing is `none`."""
+    """Return strategies that may err differently from `current`. After a target's first events, sharing is `none`."""
     lasting = PLANS[current]._replace(share=False)
     return [
         s
@@ -180,7 +180,7 @@ class Search:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.trial = None if state["trial"] is None else msgspec.convert(state["trial"], Trial)
         self._rest, self._turn = rest_events(state), state["turn"]
         self._wanted = list(state["wanted"])

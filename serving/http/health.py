@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from serving.http.server import HttpServer
 
 Check = Callable[[], str | None]
-"""A function that returns None if all is well, else what is wrong."""
+"""A function that returns None if everything is right, else the problem."""
 
 
 class HealthServer(HttpServer):

@@ -106,7 +106,7 @@ class ItemChains:
         return list(rows)
 
     def load(self, held: NDArray[np.int32], chain_of: NDArray[Any] | None) -> None:
-        """Take up the two arrays of a state. Without `chain_of`, `held` has item rows: the format of early versions."""
+        """Load the two arrays of a state. Without `chain_of`, `held` has item rows: the format of early versions."""
         self.held = held.copy()
         most = int(held.max(initial=0))
         self.chain_of = np.arange(1, most + 1, dtype=np.int32) if chain_of is None else chain_of.copy()

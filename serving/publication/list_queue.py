@@ -42,7 +42,7 @@ class ListQueue:
             urgent[user] = since
 
     def discard(self, user: str) -> None:
-        """Take all of the user's lists out."""
+        """Remove all lists of the user."""
         for queues in (self._urgent, self._later):
             for queue in queues.values():
                 queue.pop(user, None)

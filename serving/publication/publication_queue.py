@@ -57,7 +57,7 @@ class PublicationQueue:
         self._meta_written = False
         """Whether `cc:meta` was written since the start, or since the store was last emptied."""
 
-    # What happened
+    # What was learned
 
     def event(self, user: str, domain: str, item: str, record_ms: int) -> None:
         """Note one learned event. record_ms: the time of its Kafka record."""
@@ -101,7 +101,7 @@ class PublicationQueue:
     def user_evicted(self, user: str) -> None:
         """Note a user who lost their row. Their lists are deleted, because nothing would rewrite them.
 
-        A user who has come back meanwhile keeps them.
+        A user who has come back in the meantime keeps them.
         """
         if user not in self._arms.full.users:
             self._users.pop(user, None)
@@ -112,7 +112,7 @@ class PublicationQueue:
         """Delete all keys of a user, and forget their lists. Return the keys.
 
         row: the row that they had. found: more keys of theirs, seen in the store.
-        A user who has come back since, and so is resident, is written anew.
+        A user who has come back since then, and so has a row, is written again.
         """
         self._evicted_users.pop(user, None)
         self._users.pop(user, None)

@@ -1,4 +1,4 @@
-"""Say what an error of the store means: one behaviour for each class that redis-py raises or returns."""
+"""Map every class of error that redis-py raises or returns to one behaviour."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BEHAVIOUR: dict[type[Exception], Behaviour] = {
     redis.exceptions.LockError: "reconnect",
     OSError: "reconnect",
 }
-"""Another class behaves like the first of its bases that is here."""
+"""A class without an entry behaves like the first of its base classes that has one."""
 
 
 class NoMasterError(redis.ConnectionError):

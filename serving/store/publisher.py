@@ -85,7 +85,7 @@ class Publisher:
         return self._marked.mark.known()
 
     def take_loss(self) -> int | None:
-        """Return None if the store holds all that it acknowledged.
+        """Return None if the store holds everything that it acknowledged.
 
         Else return a mark: the store may lack writes with a larger mark; with 0, all writes.
         """
@@ -113,7 +113,7 @@ class Publisher:
         return time.monotonic() - self._last_answer < HEALTHY_SECONDS
 
     def problem(self) -> str | None:
-        """Return why nothing can be published now; None if all is well."""
+        """Return why nothing can be published now; None if it can."""
         if not self.healthy():
             return f"the store has not answered for {HEALTHY_SECONDS:.0f} s"
         return self._refusal and f"the store refuses writes: {self._refusal}"
@@ -177,7 +177,7 @@ class Publisher:
             return chunk
 
     def _replace(self, writes: list[Write]) -> None:
-        """Have keys of ours that hold a value of another type replaced at the next try."""
+        """Let the next try replace keys of ours that hold a value of another type."""
         self.waiting.replace_whole(writes)
         for write in writes:
             self._listeners.replaced(write.key)

@@ -21,7 +21,7 @@ class Server(NamedTuple):
     policy: str
     """Its eviction policy: which keys it deletes when it is full; `noeviction` for none."""
     evicted: int
-    """Keys thrown away since its start."""
+    """Keys that it has evicted since its start."""
     replica_of: str | None
     """host:port of its master; None for a master."""
 

@@ -24,7 +24,7 @@ def eviction_policy(found: list[Server]) -> str | None:
 def may_throw_away(policy: str) -> str:
     """Return what an eviction policy means here, and what to do."""
     return (
-        f"the store throws keys away when it is full (maxmemory-policy {policy}): users would lose their lists. "
+        f"the store evicts keys when it is full (maxmemory-policy {policy}): users would lose their lists. "
         "Set maxmemory-policy noeviction, and maxmemory after the sizes in deploy/docs/operators.md"
     )
 

@@ -1,4 +1,4 @@
-"""Notice lost writes by marks in the store. It grows with every chunk; a smaller one tells of a loss.
+"""Notice lost writes by a mark in the store. It grows with every chunk; a smaller one shows a loss.
 
 A server carries out the commands of a chunk in order, and so do its snapshot, its log and its replicas. So a store
 that comes back with the mark of a chunk holds that chunk and all before it. It may lack all after it.
@@ -22,11 +22,11 @@ FIELD = "written"
 Known = dict[str, Any]
 """How a store is recognised: {"started_ts": that of the process that wrote, "marks": {key: number}}."""
 UNKNOWN: Known = {"started_ts": 0, "marks": {}}
-"""Is in a checkpoint while the store may lack something: a start from it publishes everything."""
+"""Value in a checkpoint while the store may lack something: a start from it publishes everything."""
 
 
 def as_known(stored: Any) -> Known | None:
-    """Return what a checkpoint knows of the store. Early versions kept `started_ts` alone."""
+    """Return what a checkpoint knows about the store. Early versions kept `started_ts` alone."""
     return {"started_ts": stored, "marks": {}} if isinstance(stored, int) else stored
 
 

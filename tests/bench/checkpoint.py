@@ -1,9 +1,9 @@
-"""How long checkpoints, requests to forget and sold-out items stop the stream, and how long a start takes:
+"""Measure how long checkpoints, requests to forget and sold-out items stop the stream, and how long a start takes:
 `python -m tests.bench.checkpoint [USERS [ROUNDS]]`.
 
 A learner of two domains with 1,000,000 resident users and 50,000 items a domain (taste, history, biases, network
 rows and lists in use, the dedup window full), then rounds of events, each followed by a checkpoint that is written
-while events go on. A rival of the network begins in the first or second round: what its beginning adds to a step is
+while events go on. A shadow network begins in the first or second round. The time that this adds to a step is
 measured too. Then users are forgotten, items sold out, and the newest checkpoint is read by a new learner.
 Needs about 18 GB of memory and as much room in TMPDIR for 1,000,000 users.
 """
@@ -43,7 +43,7 @@ BATCH = 16
 
 
 def timing_beginnings(search: StrategySearch) -> list[Timed]:
-    """How long each rival took to begin, from now on."""
+    """Return a list that gets the seconds in which each shadow network begins, from now on."""
     begin, taken = search._begin, list[Timed]()
 
     def timed(step: int) -> None:
@@ -82,7 +82,7 @@ def forget_and_sell_out(
 
 
 def start(folder: Path, users: int) -> None:
-    """What a new process does with the newest checkpoint."""
+    """Load the newest checkpoint into new learners, and print the time that it took."""
     arms, queue = made(users)
     forgetting = Forgetting(Pseudonyms().mark, arms, queue, DedupWindow(0), None, lambda: START)
     with Timed() as whole:

@@ -1,4 +1,4 @@
-"""What an event costs to decode in each format, and what that makes of the loop: `python -m tests.bench.formats`.
+"""Measure what decoding an event costs in each format, alone and in the loop: `python -m tests.bench.formats`.
 
 The same rating with an event_id, a time and a context. Formats take turns. The cost of an event is that of the median
 call, which other work on the machine disturbs least. The loop is that of `run` from the log to the learners, without
@@ -59,7 +59,7 @@ SCHEMAS = {1: avro(SCHEMA), 2: protobuf(PROTO)}
 
 
 class Format(NamedTuple):
-    """How a topic is read, and how an event is written."""
+    """A format: how a topic is read, and how an event is written."""
 
     config: dict[str, Any]
     write: Callable[[dict[str, Any]], bytes]
@@ -90,7 +90,7 @@ def formats() -> dict[str, Format]:
     file = body_of_protobuf._file(SCHEMAS[2])
     event: Any = message_factory.GetMessageClass(file.message_types_by_name["Event"])
     return {
-        "json, as the contract has it": Format({}, in_contract),
+        "json, as the contract defines it": Format({}, in_contract),
         "json, fields renamed": Format(RENAMED, as_json),
         "json, of Debezium": Format(RENAMED | {"unwrap": "after"}, in_debezium),
         "json_schema": Format(RENAMED | {"format": "json_schema"}, lambda row: framed(9, as_json(row))),
@@ -128,7 +128,7 @@ def log_of(one: Format, events: int) -> list[Record]:
 
 
 def decode(decoder: Decoder, records: list[Record]) -> float:
-    """Seconds of the median call."""
+    """Return the seconds of the median call."""
     read, clock, times = decoder.decode, time.perf_counter_ns, []
     for one in records:
         begun = clock()
@@ -138,7 +138,7 @@ def decode(decoder: Decoder, records: list[Record]) -> float:
 
 
 def drain(settings: Settings, records: list[Record]) -> float:
-    """CPU seconds an event, decoded and learned."""
+    """Return the CPU seconds that an event takes to be decoded and learned."""
     source = ListSource(records)
     running = list_pipeline(settings, source)
     running.restore()
@@ -158,7 +158,7 @@ def medians(measure: dict[str, Callable[[], float]], rounds: int) -> dict[str, l
 
 
 def ratio(found: dict[str, list[float]], name: str, first: str) -> float:
-    """The median over the rounds of one cost over the other."""
+    """Return the median over the rounds of the ratio of two costs."""
     return statistics.median(a / b for a, b in zip(found[name], found[first], strict=True))
 
 

@@ -1,4 +1,4 @@
-"""What a step of the network costs, by its size: `python -m tests.bench.network_step [EVENTS]`.
+"""Measure what a step of the network costs, by its size: `python -m tests.bench.network_step [EVENTS]`.
 
 Three domains of 3,000 items each, 5,000 users, both with the long tails of real catalogues; half of the events are
 ratings. The same stream (30,000 events unless said) is learned 256, 1,024 and 4,096 events at a time. CPU time of one
@@ -58,7 +58,7 @@ def stream(events: int, seed: int = 0) -> Stream:
 
 
 def learner(strategy: Strategy | Literal["auto"]) -> NetworkLearner:
-    """A network that takes steps as large as one that has learned much."""
+    """Return a network that takes steps as large as one that has learned many events."""
     config = NetworkConfig(strategy=strategy, growth=1)
     rng = np.random.default_rng(1)
     catalogues = [Catalogue(ITEMS, TEXT) for _ in DOMAINS]
@@ -70,7 +70,7 @@ def learner(strategy: Strategy | Literal["auto"]) -> NetworkLearner:
 
 
 class Cost(NamedTuple):
-    """CPU seconds of the median call, the steps that each took, and its events."""
+    """CPU seconds of the median call, steps of each call, and its events."""
 
     seconds: float
     steps: float
@@ -78,7 +78,7 @@ class Cost(NamedTuple):
 
 
 def learned(network: NetworkLearner, events: Stream, size: int) -> Cost:
-    """Learn the stream, so many events at a time. The first half warms up and is not counted."""
+    """Learn the stream in batches of this size. The first half is warm-up and is not counted."""
     seconds, before = [], 0
     for start in range(0, len(events.user) - size + 1, size):
         part = [column[start : start + size] for column in events]

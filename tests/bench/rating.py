@@ -1,4 +1,4 @@
-"""What a rating costs, predicted and learned, beside River's BiasedMF: `python -m tests.bench.rating [DIRECTORY]`.
+"""Measure predicting and learning a rating, beside River's BiasedMF: `python -m tests.bench.rating [DIRECTORY]`.
 
 DIRECTORY holds `interactions.csv.gz` (user_id, item_id, domain, rating, timestamp, in time order) and `items.csv.gz`
 (item_id, domain, title, text), as of MovieLens; without it 50,000 ratings are made up. One thread. The best of three
@@ -70,7 +70,9 @@ def stream(
     values: NDArray[np.float64],
     times: NDArray[np.float64],
 ) -> Stream:
-    external = np.random.default_rng(0).normal(0.0, 0.1, len(values))  # no network here: noise, at its cost
+    external = np.random.default_rng(0).normal(
+        0.0, 0.1, len(values)
+    )  # noise in place of the network's residual
     return Stream(domains, RatedBatch(*rows, vectors, values, external, times, [()] * len(values)))
 
 
@@ -86,7 +88,7 @@ def made_up() -> Stream:
 
 
 def in_batches(found: Stream, size: int) -> NDArray[np.float64]:
-    """Predictions (events,) of a new model, learned in batches of this size."""
+    """Return the predictions (events,) of a new model, which learns in batches of this size."""
     model = RatingModel([Domain(name, rating_range=RANGE) for name in found.domains], DIM)
     parts = [
         model.learn_batch(RatedBatch(*(column[n : n + size] for column in found.events)))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""How much memory the store needs for a user, a list and an item: `python -m tests.bench.store_memory [USERS]`.
+"""Measure the store's memory for a user, a list and an item: `python -m tests.bench.store_memory [USERS]`.
 
 A store of its own, two domains of 2,000 items with titles, and users who clicked in both (2,000 by default); what the
 queue makes of them is written by the publisher, and INFO asked before and after. Ids are those that are shown.
@@ -31,7 +31,7 @@ KINDS = {"item": "an item", "user": "a user's vector and counts", "rec": "a list
 
 
 def writes(users: int) -> list[Write]:
-    """All that is published of so many users and their items."""
+    """Return every write that publishes this many users and their items."""
     arms = ArmComparison([Domain(name) for name in DOMAINS], LearningSettings(users=users, compare=False))
     queue = PublicationQueue(arms, Keys(), time.time)
     for domain in DOMAINS:
@@ -52,7 +52,7 @@ def used(client: redis.Redis) -> int:
 
 
 def measure(url: str, all_writes: Iterable[Write]) -> dict[str, float]:
-    """Bytes a key, by kind."""
+    """Return the bytes of a key, by kind."""
     by_kind: dict[str, list[Write]] = {}
     for write in all_writes:
         by_kind.setdefault(write.key.split(":")[1], []).append(write)

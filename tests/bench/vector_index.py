@@ -1,4 +1,4 @@
-"""Recall and speed of the approximate index beside the exact product: `python -m tests.bench.vector_index [ROWS]`.
+"""Measure recall and speed of the approximate index beside exact products: `python -m tests.bench.vector_index [ROWS]`.
 
 Two kinds of vectors, in 2,000 clusters, 64 dimensions: text, of unit length, asked for what is near one of them; and
 network, of unequal length with a popularity component. One thread. Takes about a minute for 300,000 rows.
@@ -21,11 +21,11 @@ from models.threads import use_one_thread
 
 DIM, CLUSTERS, QUERIES, TOP = 64, 2000, 300, 30
 STEP = 256
-"""Rows that a micro-batch changes."""
+"""Number of rows that a micro-batch changes."""
 
 
 def text(random: np.random.Generator, rows: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(rows, dim) items and (QUERIES, dim) users: directions; a user is between three items of a cluster."""
+    """Return (rows, dim) items and (QUERIES, dim) users as directions; a user is between three items of a cluster."""
     centres = random.normal(size=(CLUSTERS, DIM))
     vectors = centres[random.integers(CLUSTERS, size=rows)] + random.normal(size=(rows, DIM))
     wanted = centres[random.integers(CLUSTERS, size=QUERIES)] + 0.4 * random.normal(size=(QUERIES, DIM))
@@ -33,7 +33,7 @@ def text(random: np.random.Generator, rows: int) -> tuple[NDArray[np.float32], N
 
 
 def network(random: np.random.Generator, rows: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """As `text`, items of lengths as measured on Amazon kitchen after 100,000 events; the last component adds to
+    """Return items and users as `text` does, but with lengths as on Amazon kitchen. The last component adds to
     the score whatever the user."""
     vectors, wanted = text(random, rows)
     lengths = random.lognormal(0.5, 0.25, size=(rows, 1))

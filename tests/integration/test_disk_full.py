@@ -1,4 +1,4 @@
-"""A full disk under the checkpoints of a running service: it pauses, says why, and goes on once there is room."""
+"""On a full disk a running service pauses, says why, and goes on once there is room."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TMPFS_BYTES = 32 * 1024 * 1024
 
 
 class Disk:
-    """A small tmpfs where mounting is allowed; else the process's own limit on file sizes plays its part."""
+    """A small tmpfs if mounting is allowed; otherwise the process's limit on file sizes stands in."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -32,7 +32,7 @@ class Disk:
             self.mounted = False
 
     def fill(self, pid: int) -> None:
-        """No more room for a checkpoint of process `pid`."""
+        """Leave no room for a checkpoint of process `pid`."""
         if self.mounted:
             with (self.folder / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
                 while file.write(bytes(4096)):
@@ -55,7 +55,7 @@ class Disk:
 def full(
     request: pytest.FixtureRequest, tmp_path: Path, one_bootstrap: str, topic_prefix: str
 ) -> Iterator[tuple[Watch, Disk]]:
-    """The service is about to start; its checkpoints are on the disk."""
+    """Prepare the service for a start with its checkpoints on this disk."""
     disk = Disk(tmp_path / "disk")
     world = World(tmp_path, one_bootstrap, request.getfixturevalue("redis_store").url, topic_prefix)
     config = world.service.config
@@ -66,7 +66,7 @@ def full(
 
 
 def test_a_full_disk_pauses_the_stream_until_there_is_room(full: tuple[Watch, Disk]) -> None:
-    """Not ready for that reason, nothing read and nothing committed meanwhile, no half checkpoint left; then all of it.
+    """The service is not ready, reads and commits nothing, and leaves no half checkpoint; with room it learns all.
 
     A stop while it is full is exit code 4, and the next start learns what was not saved, once.
     """

@@ -1,4 +1,4 @@
-"""The real command between a real broker and a real store."""
+"""The real command runs between a real broker and a real store."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_poison_goes_to_the_dead_letters_and_the_stream_goes_on(world: World) ->
 
 
 def test_a_flood_of_invalid_records_stops_with_exit_3(world: World) -> None:
-    """A bad deploy does not drain silently: past the limit the service saves and exits with 3, naming the partition."""
+    """Above the limit of invalid records the service saves and exits with 3, and names the partition."""
     world.fill(12)
     for _ in range(1500):
         world.raw("movies", "bad", b"{oops")
@@ -167,7 +167,7 @@ def test_recommend_shows_titles_reasons_and_the_fallback(world: World) -> None:
 
 
 def test_check_looks_into_the_checkpoints(world: World) -> None:
-    """It says how much is learned, and fails where `run` would refuse: another text encoder, nothing readable."""
+    """`check` says how much is learned, and fails if `run` would refuse: another text encoder, nothing readable."""
     world.fill()
     world.service.start()
     world.service.wait_until_ready()
@@ -192,7 +192,7 @@ def test_check_looks_into_the_checkpoints(world: World) -> None:
 def test_an_unreachable_server_is_one_clear_line_and_exit_2_within_10_seconds(
     away: str, tmp_path: Path, bootstrap: str, own_store: Any, topic_prefix: str
 ) -> None:
-    """Nothing else is printed, and the line says which setting to look at."""
+    """Only one line is printed, which names the setting to look at."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
@@ -213,7 +213,7 @@ def test_an_unreachable_server_is_one_clear_line_and_exit_2_within_10_seconds(
 
 
 def test_a_missing_topic_is_named_with_exit_2(tmp_path: Path, bootstrap: str, own_store: Any) -> None:
-    """One line that names the topics and how to create them."""
+    """One line names the topics and how to create them."""
     service = Running(tmp_path, bootstrap, own_store.url, "nothere", DOMAINS)
     done = service.command("run", "--config", str(service.config))
     assert done.returncode == 2

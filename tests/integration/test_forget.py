@@ -1,4 +1,4 @@
-"""`crosscurrent forget` against a real run: no byte of checkpoints or store names the user, and old events stay out."""
+"""After `crosscurrent forget` no byte of checkpoints and store names the user, and old events stay out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def in_store(world: World) -> list[bytes]:
 
 
 def in_files(folder: Path) -> list[str]:
-    """Files that hold the user's id; the service may remove some meanwhile, which is looked at again."""
+    """Return the files that hold the user's id. If the service removes a file during the search, search again."""
     while True:
         with contextlib.suppress(FileNotFoundError):
             paths = [Path(root, name) for root, _, names in os.walk(folder) for name in names]
@@ -42,7 +42,7 @@ def asked_to_forget(world: World, *words: str, env: dict[str, str] | None = None
 
 @pytest.fixture
 def known(world: World, tmp_path: Path) -> World:
-    """A service that has learned, published and saved events of the user."""
+    """Start a service that has learned, published and saved events of the user."""
     world.fill(40)
     for n in range(12):
         world.rate("movies" if n % 2 else "books", USER, f"{'mb'[n % 2 == 0]}{n}", 4, event_id=f"{USER}/{n}")
@@ -55,10 +55,10 @@ def known(world: World, tmp_path: Path) -> World:
 
 
 def test_forget_a_user_while_run_is_up(known: World, tmp_path: Path) -> None:
-    """The topic does not exist at first: the command makes it, and the running service finds it. What the user does
+    """The topic does not exist at first. The command creates it, and the running service finds it. What the user does
     after the request is learned as of someone new."""
     world, receipt_file = known, tmp_path / "receipt.json"
-    # a key that nothing in the state knows of, as one of a user who was evicted
+    # a key that the state does not know, like that of an evicted user
     world.store.set(f"{world.prefix}:rec:{{{USER}}}:domain-of-old", b"{}")
     done = asked_to_forget(world, "--json", str(receipt_file), "--wait", "40")
     assert done.returncode == 0, done.stderr

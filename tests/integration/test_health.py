@@ -1,4 +1,4 @@
-"""/metrics, /healthz and /readyz over a loopback socket."""
+"""/metrics, /healthz and /readyz answer over a loopback socket."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.service.running import wait_for
 
 
 class Service:
-    """What the checks answer, changed at will."""
+    """A health service whose checks return what the test sets."""
 
     def __init__(self, **limits: Any) -> None:
         self.dead: str | None = None
@@ -36,7 +36,7 @@ class Service:
         return socket.create_connection(("127.0.0.1", self.server.port), timeout=10)
 
     def ask(self, request: bytes) -> tuple[str, dict[str, str], bytes]:
-        """Status line, headers and body of the answer to these bytes."""
+        """Return status line, headers and body of the answer to these bytes."""
         with self.connect() as connection:
             connection.sendall(request)
             head, _, body = rest(connection).partition(b"\r\n\r\n")
@@ -48,7 +48,7 @@ class Service:
 
 
 def rest(connection: socket.socket) -> bytes:
-    """All that comes until the server ends the connection, however it does."""
+    """Return everything until the server ends the connection, in any way."""
     received = []
     with contextlib.suppress(ConnectionResetError):
         while data := connection.recv(65536):
@@ -64,13 +64,13 @@ def service() -> Iterator[Service]:
 
 
 def test_well(service: Service) -> None:
-    """While all is well both answer 200."""
+    """Both pages answer 200 if there is no problem."""
     assert service.get("/healthz") == (200, "ok\n")
     assert service.get("/readyz") == (200, "ok\n")
 
 
 def test_reasons(service: Service) -> None:
-    """Else 503 with the reason; one does not depend on the other."""
+    """With a problem a page answers 503 and the reason, independently of the other page."""
     service.unready = "the store has not answered for 3 s"
     assert service.get("/readyz") == (503, "the store has not answered for 3 s\n")
     assert service.get("/healthz")[0] == 200
@@ -80,7 +80,7 @@ def test_reasons(service: Service) -> None:
 
 
 def test_metrics(service: Service) -> None:
-    """The registry in Prometheus text format, as it is now."""
+    """/metrics shows the present registry in Prometheus text format."""
     service.metrics.events.labels("movies", "click").inc(3)
     status, text = service.get("/metrics")
     assert status == 200
@@ -89,13 +89,13 @@ def test_metrics(service: Service) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/metricsx", "/healthz/", "/%2e%2e/etc/passwd"])
 def test_other_paths(service: Service, path: str) -> None:
-    """Anything else is 404."""
+    """Every other path is 404."""
     assert service.get(path)[0] == 404
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /metr", b"GET /metrics HTTP/1.1\r\nHost: x\r\n"])
 def test_clients_that_say_nothing_hold_up_nobody(service: Service, sent: bytes) -> None:
-    """Four hundred connections, idle or with half a request: no thread for any of them, and a scrape succeeds."""
+    """Four hundred connections, idle or with half a request, cost no thread, and a scrape succeeds."""
     threads = threading.active_count()
     with contextlib.ExitStack() as silent:
         for _ in range(400):
@@ -106,7 +106,7 @@ def test_clients_that_say_nothing_hold_up_nobody(service: Service, sent: bytes) 
 
 
 def test_a_connection_has_its_time() -> None:
-    """Whoever sends nothing, half a request, or a byte now and then, is sent away after a while."""
+    """A client that sends nothing, half a request, or single bytes is disconnected after a while."""
     service = Service(seconds=0.5)
     idle, half, drip = service.connect(), service.connect(), service.connect()
     half.sendall(b"GET /metrics HTTP/1.1\r\n")
@@ -131,7 +131,7 @@ def test_a_connection_has_its_time() -> None:
 
 
 def test_a_slow_reader_has_its_time() -> None:
-    """Metrics larger than the kernel's buffers, and a client that does not read them: the rest is dropped."""
+    """If a client does not read metrics larger than the kernel's buffers, the rest is dropped."""
     service = Service(seconds=0.5)
     for n in range(4000):
         service.metrics.lag_records.labels("t" * 5000, str(n)).set(1)
@@ -149,7 +149,7 @@ def test_a_slow_reader_has_its_time() -> None:
 
 
 def test_one_connection_too_many_ends_the_oldest_that_waits() -> None:
-    """As many as allowed are held; the next one is served, and it is the first that goes."""
+    """At the limit of connections a new one is served, and the oldest one is closed."""
     service = Service(connections=3)
     with service.connect() as first, service.connect() as second, service.connect() as third:
         assert service.get("/healthz")[0] == 200
@@ -163,7 +163,7 @@ def test_one_connection_too_many_ends_the_oldest_that_waits() -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "TRACE", "OPTIONS", "PATCH", "NONSENSE"])
 def test_only_reading_is_allowed(service: Service, method: str) -> None:
-    """405 names what is: GET and HEAD; a body, however long, does not hide the answer."""
+    """Status 405 names the allowed methods, GET and HEAD. A long body does not hide the answer."""
     body = b"x" * 200_000 if method in {"POST", "PUT"} else b""
     for path in ("/healthz", "/readyz", "/metrics"):
         request = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
@@ -174,7 +174,7 @@ def test_only_reading_is_allowed(service: Service, method: str) -> None:
 
 @pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/nowhere"])
 def test_head_is_get_without_the_body(service: Service, path: str) -> None:
-    """Same status, same headers, nothing more; and nobody is told what runs here."""
+    """HEAD has the status and headers of GET, and no body. No header names the software."""
     status, headers, body = service.ask(f"GET {path} HTTP/1.1\r\n\r\n".encode())
     head_status, head_headers, nothing = service.ask(f"HEAD {path} HTTP/1.1\r\n\r\n".encode())
     assert (head_status, nothing) == (status, b"")
@@ -197,13 +197,13 @@ def test_head_is_get_without_the_body(service: Service, path: str) -> None:
     ],
 )
 def test_what_is_no_request(service: Service, sent: bytes, status: int) -> None:
-    """An answer that says so; the next one is served."""
+    """A bad request gets an answer that says so, and the next one is served."""
     assert service.ask(sent)[0].split()[1] == str(status)
     assert service.get("/healthz")[0] == 200
 
 
 def test_metrics_as_a_scraper_asks_for_them(service: Service) -> None:
-    """What it accepts decides the format, and compression."""
+    """The scraper's Accept headers decide format and compression."""
     accept = "Accept: application/openmetrics-text;version=1.0.0\r\naccept-encoding: gzip"
     _, headers, body = service.ask(f"GET /metrics HTTP/1.1\r\n{accept}\r\n\r\n".encode())
     assert headers["Content-Type"].startswith("application/openmetrics-text")
@@ -211,7 +211,7 @@ def test_metrics_as_a_scraper_asks_for_them(service: Service) -> None:
 
 
 def test_a_check_that_fails_is_told_and_the_server_goes_on(service: Service) -> None:
-    """500, and what comes after is served as before."""
+    """A page that fails answers 500, and later requests are served."""
 
     def broken() -> str | None:
         raise RuntimeError("dictionary changed size during iteration")
@@ -226,7 +226,7 @@ def test_a_check_that_fails_is_told_and_the_server_goes_on(service: Service) -> 
 
 
 def test_a_server_that_cannot_go_on_is_no_secret(service: Service) -> None:
-    """Whoever runs the service is told that nobody accepts connections any more."""
+    """The service learns that the server has failed and accepts no connections."""
 
     class Broken(HealthServer):
         async def _accept(self) -> None:
@@ -239,13 +239,13 @@ def test_a_server_that_cannot_go_on_is_no_secret(service: Service) -> None:
 
 
 def test_a_taken_port_is_an_oserror(service: Service) -> None:
-    """The caller turns it into one clear line."""
+    """A taken port raises OSError, which the caller turns into one clear line."""
     with pytest.raises(OSError, match="in use"):
         HealthServer("127.0.0.1", service.server.port, Metrics().registry, lambda: None, lambda: None)
 
 
 def test_close_frees_the_port() -> None:
-    """After `close` nothing listens there."""
+    """After `close` nothing listens at the port."""
     made = Service()
     made.server.close()
     with pytest.raises(OSError, match="refused"):
@@ -253,7 +253,7 @@ def test_close_frees_the_port() -> None:
 
 
 def test_loopback_by_default() -> None:
-    """Without a word in the config nobody outside this machine is answered: its other addresses refuse."""
+    """By default the machine's other addresses refuse connections."""
     host = build({"domains": {"movies": {}}}).metrics.host
     server = HealthServer(host, 0, CollectorRegistry(), lambda: None, lambda: None)
     try:
@@ -270,7 +270,7 @@ def test_loopback_by_default() -> None:
 
 
 def outside() -> str:
-    """This machine's address towards others (nothing is sent); another of loopback's where it has none."""
+    """Return this machine's address in its network (nothing is sent), or another loopback address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of things, a few times; `make soak` does it fifty times."""
+"""Kill the service a few times with -9; `make soak` does it fifty times."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ pytestmark = pytest.mark.timeout(400)  # several starts, on a machine that may b
 
 
 def test_kill_9_loses_nothing_and_learns_nothing_twice(world: World) -> None:
-    """Killed inside a checkpoint write, while starting and while stopping: every event counts exactly once."""
+    """Every event counts exactly once after kills in a checkpoint write, in a start and in a stop."""
     Storm(world, seed=1).run(3)

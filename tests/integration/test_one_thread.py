@@ -1,4 +1,4 @@
-"""The log is one thread's: what health, metrics and the demo's view show of it are values that this thread left."""
+"""Only one thread uses the log. Health, metrics and the demo's view show values that this thread has stored."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def settings_of(bootstrap: str, redis_url: str, prefix: str, folder: Path) -> Se
 def test_only_the_loop_asks_the_log(
     bootstrap: str, redis_url: str, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """While /readyz and /metrics are read, a view is drawn and canaries are sent, until lag is seen and gone."""
+    """Only one thread calls the source, while pages are read, a view is drawn and canaries are sent."""
     settings = settings_of(bootstrap, redis_url, topic_prefix, tmp_path)
     domain = settings.domains["movies"]
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:

@@ -1,4 +1,4 @@
-"""What operators see, on a real Prometheus: every panel has data, and alerts fire when something breaks.
+"""On a real Prometheus every panel has data, and alerts fire when something breaks.
 
 The rules are those of deploy/prometheus, with `for` shortened to a second (windows and limits as they are), scraped and
 evaluated each second. `promtool` tests the real durations: tests/unit/test_prometheus_rules.py.
@@ -31,11 +31,11 @@ MAY_BE_EMPTY = {
     "Drift": "marks a drift of the last minute only",
     "Verdicts": "bars of the last minute's verdicts",
 }
-"""Panels and annotations without data in a well service, and why."""
+"""Panels and annotations without data in a healthy service, and why."""
 
 
 class Scene:
-    """A service under load with a store of its own, and the Prometheus that watches it."""
+    """Start a service under load with a store of its own, and a Prometheus that watches it."""
 
     def __init__(self, world: World, store: Server, prometheus: Prometheus) -> None:
         self.world, self.store, self.prometheus = world, store, prometheus
@@ -43,7 +43,7 @@ class Scene:
         self.random = random.Random(0)
 
     def rate(self, count: int, shift: float = 0.0, age_seconds: float = 0.0) -> None:
-        """Ratings in both domains, at most 300 ahead of what is learned."""
+        """Send ratings in both domains, at most 300 ahead of the learned ones."""
         at = None if not age_seconds else int((time.time() - age_seconds) * 1000)
         for _ in range(count):
             domain = "books" if self.sent % 10 else "movies"
@@ -92,7 +92,7 @@ def scene(
 
 
 def queries(name: str) -> list[tuple[str, str]]:
-    """(title, PromQL) of every query of a dashboard, as Grafana would send it."""
+    """Return (title, PromQL) of every query of a dashboard, as Grafana would send it."""
     board = json.loads((DASHBOARDS / f"{name}.json").read_text())
     found = [(p["title"], t["expr"]) for p in board["panels"] for t in p.get("targets", ())]
     found += [(a["name"], a["expr"]) for a in board["annotations"]["list"]]
@@ -131,7 +131,7 @@ def test_every_panel_has_data_and_every_query_parses(scene: Scene) -> None:
 
 
 def test_bad_records_fire(scene: Scene) -> None:
-    """A producer that sends a tenth of nonsense pages, and leaves a ticket."""
+    """A producer whose records are one tenth invalid pages, and leaves a ticket."""
     for _ in range(60):
         scene.world.raw("movies", "bad", b"{oops")
     scene.rate(200)
@@ -139,7 +139,7 @@ def test_bad_records_fire(scene: Scene) -> None:
 
 
 def test_a_store_that_is_away_fires(scene: Scene) -> None:
-    """Without its store the service is not ready and says that writes fail; with it all is well again."""
+    """Without its store the service is not ready and its writes fail; with the store it recovers."""
     scene.store.stop()
     scene.rate(50)
     scene.fires("StoreUnreachable", "NotReady")
@@ -149,7 +149,7 @@ def test_a_store_that_is_away_fires(scene: Scene) -> None:
 
 
 def test_a_consumer_that_stops_fires_and_late_events_burn_the_budget(scene: Scene) -> None:
-    """A frozen process is a target that is down; afterwards it lags, and what it learns late burns the budget.
+    """A frozen process counts as down. Afterwards it lags, and late events use up the budget.
 
     The events bear Kafka timestamps of two hours ago, so that nothing has to wait for minutes.
     """

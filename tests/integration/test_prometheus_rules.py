@@ -1,4 +1,4 @@
-"""The shipped Prometheus rules: promtool's tests of every rule, and what each alert must carry."""
+"""promtool tests every shipped Prometheus rule, and each alert has what it needs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_promtool_tests(file: str, missing: Callable[[object], NoReturn]) -> Non
 
 
 def test_promtool_accepts_the_config(missing: Callable[[object], NoReturn]) -> None:
-    """prometheus.yaml and the rules it names."""
+    """promtool accepts prometheus.yaml and the rules that it names."""
     done = promtool(missing, "check", "config", "prometheus.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -64,7 +64,7 @@ def test_every_rule_has_its_test() -> None:
 
 @ALERT
 def test_an_alert_says_how_bad_what_and_where_to_read_on(name: str) -> None:
-    """severity page or ticket; a summary, a description; its section of the runbook exists."""
+    """Each alert has the severity page or ticket, a summary, a description, and a section in the runbook."""
     rule = ALERTS[name]
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert rule["annotations"]["summary"]
@@ -93,6 +93,6 @@ def test_rules_use_metrics_that_are_exported() -> None:
 
 
 def test_the_freshness_objective_is_a_bucket() -> None:
-    """Else the share of late events would be guessed."""
+    """Otherwise Prometheus would have to estimate the share of late events."""
     assert 2.5 in FRESHNESS_BUCKETS
     assert all('le="2.5"' in rule["expr"] for rule in rules("rules.yaml") if "bucket" in rule["expr"])

@@ -1,4 +1,4 @@
-"""A store with TLS and an ACL user under a real run, with every secret set: none of them is told to anybody."""
+"""A real run with TLS, an ACL user and every secret set shows none of the secrets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FAILURES = {
         "KAFKA__SASL_PASSWORD": SASL,
     },
 }
-"""What the service says, by the settings that are wrong."""
+"""The service's messages by the wrong settings."""
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def told(*texts: str) -> list[str]:
 def secret_world(
     tmp_path: Path, bootstrap: str, topic_prefix: str, store: SecureStore, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
-    """A service whose secrets are in the environment and in a file. It is not started."""
+    """Return a service whose secrets are in the environment and in a file. It is not started."""
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
     for name, value in {
         "REDIS__USERNAME": USER,
@@ -83,7 +83,7 @@ def admin(store: SecureStore) -> Iterator[redis.Redis]:
 def test_no_secret_is_told(
     secret_world: World, admin: redis.Redis, store: SecureStore, tmp_path: Path
 ) -> None:
-    """Not in logs, metrics, health, checkpoints, --json, keys or values."""
+    """No secret is in logs, metrics, health, checkpoints, --json, keys or values."""
     world, config, figures = secret_world, str(secret_world.service.config), tmp_path / "figures.json"
     world.fill(30)
     world.service.start("--debug")

@@ -1,4 +1,4 @@
-"""A thread of the running service fails in a way that nobody foresaw: it ends loudly and in order, not half-dead."""
+"""If a thread of the running service fails unexpectedly, the service ends in order and says why."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ BROKEN = {"publisher": (break_publisher, "ZeroDivisionError"), "encoder": (break
 
 @pytest.mark.parametrize("thread", list(BROKEN))
 def test_a_failed_thread_ends_the_service_and_loses_nothing(world: World, thread: str) -> None:
-    """Exit code 1, the traceback in the log, not ready, and all that was learned in the checkpoint."""
+    """The exit code is 1, the log has the traceback, and the checkpoint has everything that was learned."""
     world.fill(EVENTS)
     settings = load(world.service.config)
     service = Service(settings, connect_source(settings), connect_store(settings))

@@ -1,4 +1,4 @@
-"""A log on the broker, closed after the test."""
+"""Open a log on the broker, and close it after the test."""
 
 from __future__ import annotations
 

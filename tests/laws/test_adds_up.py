@@ -1,4 +1,4 @@
-"""Scores decompose: `why` as Redis gets it, and the parts as `explain --json` writes them, add up to 1e-5."""
+"""Scores decompose: `why` in Redis and the parts in `explain --json` add up, to 1e-5."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ADJECTIVES = ("dark", "merry", "slow")
 
 
 def taught(diversity: float = 0.0) -> tuple[ArmComparison, PublicationQueue]:
-    """Arms after 500 events of 15 users on three domains with text, and their queue."""
+    """Return arms after 500 events of 15 users on three domains with text, and their queue."""
     domains = [Domain(name, c.role, c.rating_range) for name, c in CONFIG.items()]
     arms = ArmComparison(domains, LearningSettings(compare=False, ranker=RankerSettings(diversity)))
     queue = PublicationQueue(arms, Keys("cc"), lambda: 1_700_000_000.0, ListOptions(20, 20))
@@ -57,13 +57,13 @@ def taught(diversity: float = 0.0) -> tuple[ArmComparison, PublicationQueue]:
         if n % 64 == 63:
             arms.end_batch()
     arms.learn([Interaction("films", "rating", "new", "f1", 1_700_100_000_000, 4.0)])
-    queue.event("new", "films", "f1", 0)  # to books and games they are new
+    queue.event("new", "films", "f1", 0)  # they are new in books and games
     return arms, queue
 
 
 @pytest.mark.parametrize("diversity", [0.0, 0.6])
 def test_why_in_the_store_adds_up_to_the_score(diversity: float) -> None:
-    """Every list of every domain, also of a user new to it, and the popular lists, read back from their JSON."""
+    """The parts add up on every list: of known and new users and of the popular lists, read back from JSON."""
     _, queue = taught(diversity)
     lists = {w.key: json.loads(w.value)["items"] for w in queue.collect(lambda: True) if w.kind == "set"}
     for domain in CONFIG:
@@ -78,7 +78,7 @@ def test_why_in_the_store_adds_up_to_the_score(diversity: float) -> None:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A config whose checkpoint holds what `taught` learned."""
+    """Write a config whose checkpoint holds what `taught` learned."""
     folder = tmp_path_factory.mktemp("explained")
     settings = Settings(
         domains=CONFIG,
@@ -97,7 +97,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def test_explain_writes_parts_that_add_up(
     settings: Settings, tmp_path: Path, user: str, item: str, domain: str
 ) -> None:
-    """Score and rating, with ratings and with clicks, for a user, a new one, an unknown one; and the rest."""
+    """Score and rating add up, with ratings and clicks, for a known, a new and an unknown user."""
     write_json(tmp_path / "e.json", run_explain(settings, user, item, domain))
     found: dict[str, Any] = json.loads((tmp_path / "e.json").read_text(), parse_constant=pytest.fail)
     assert sum(found["why"].values()) == pytest.approx(found["score"], abs=1e-5)
@@ -108,7 +108,7 @@ def test_explain_writes_parts_that_add_up(
 
 
 def test_the_explained_rating_is_the_prediction(settings: Settings) -> None:
-    """Clipped to the range, it is what the next such event would be measured against."""
+    """The explained rating, clipped to the range, is the prediction for the next such event."""
     arms, _ = taught()
     found = run_explain(settings, "u3", "b5", "books")
     event = Interaction("books", "rating", "u3", "b5", int(arms.full.newest[1] * 1000), 3.0)

@@ -1,4 +1,4 @@
-"""The laws of micro-batches: what a batch sees, that threads change nothing, and that its states can be taken up."""
+"""Micro-batches have laws: what a batch sees, that threads change nothing, and that states load between batches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ START, ITEMS = 1_700_000_000_000, 150
 
 
 def event(n: int, users: int = 60, items: int = ITEMS) -> Interaction:
-    """The n-th of a fixed stream, a second apart; three in five are of books."""
+    """Return the n-th event of a fixed stream, one a second; three in five are of books."""
     rng = np.random.default_rng([11, n])
     domain = ("movies", "books", "books", "books", "games")[int(rng.integers(5))]
     value = float(rng.integers(1, 6)) if rng.random() < 0.6 else None
@@ -56,7 +56,7 @@ def learner(**settings: Any) -> Learner:
 
 
 def feed(model: Learner, start: int, end: int, size: int) -> list[Facts]:
-    """Learn these events in batches of `size`, with a step of the network after every 64."""
+    """Learn these events in batches of `size`, with a network step after every 64."""
     told = []
     for first in range(start, end, size):
         told.append(model.learn([event(n) for n in range(first, min(first + size, end))]))
@@ -66,7 +66,7 @@ def feed(model: Learner, start: int, end: int, size: int) -> list[Facts]:
 
 
 def twin(model: Learner) -> Learner:
-    """Another learner with the same state."""
+    """Return another learner with the same state."""
     other = learner()
     other.load(model.state())
     return other
@@ -74,14 +74,14 @@ def twin(model: Learner) -> Learner:
 
 @pytest.fixture(scope="module")
 def trained() -> Learner:
-    """Treat as read-only."""
+    """Return a trained learner. Treat it as read-only."""
     model = learner()
     feed(model, 0, 512, 16)
     return model
 
 
 def unlike(start: int, count: int) -> list[Interaction]:
-    """Events of the stream with users and items of their own each."""
+    """Return events of the stream whose users and items all differ."""
     found, users, items = list[Interaction](), set[str](), set[str]()
     for n in range(start, start + 10 * count):
         one = event(n)
@@ -97,7 +97,7 @@ def unlike(start: int, count: int) -> list[Interaction]:
 
 
 def test_a_batch_is_scored_as_each_of_its_events_alone(trained: Learner) -> None:
-    """Different users, different items, nothing learned between them: the same predictions, ranks and lists."""
+    """Events of different users and items have the same predictions, ranks and lists in any batches."""
     events = unlike(600, 24)
     events.append(msgspec.structs.replace(events[-1], user="nobody", item="b-new"))
     domain = np.array([trained.index[one.domain] for one in events])
@@ -123,7 +123,7 @@ def test_a_batch_is_scored_as_each_of_its_events_alone(trained: Learner) -> None
 
 
 def test_candidates_of_a_batch_are_those_of_the_state_before_it(trained: Learner) -> None:
-    """While it learns its weights event by event: each event's candidates and columns are as if it came first."""
+    """The ranker learns weights event by event, but each event's candidates and columns are as if it came first."""
     events = unlike(600, 24)
     model, asked = twin(trained), twin(trained)
     facts = model.learn(events)
@@ -144,7 +144,7 @@ def test_candidates_of_a_batch_are_those_of_the_state_before_it(trained: Learner
 
 
 def test_a_user_is_known_at_once_whatever_the_batches(trained: Learner) -> None:
-    """One user's events in one batch or one by one: the same past before each, and the same predicted ratings."""
+    """A user's events have the same past and the same predicted ratings in one batch or one by one."""
     events = [
         msgspec.structs.replace(event(n), user="u3", timestamp=START + 600_000 + n) for n in range(600, 624)
     ]
@@ -171,7 +171,7 @@ def test_a_user_is_known_at_once_whatever_the_batches(trained: Learner) -> None:
 
 
 def test_what_is_counted_does_not_depend_on_the_batches() -> None:
-    """Batches of 1, 7 and 64: the same histories, rows, clocks and demand; only what was learned may differ."""
+    """Batches of 1, 7 and 64 lead to the same histories, rows, clocks and demand; only weights may differ."""
     models = [learner() for _ in range(3)]
     for model, size in zip(models, (1, 7, 64), strict=True):
         feed(model, 0, 300, size)
@@ -193,7 +193,7 @@ def test_what_is_counted_does_not_depend_on_the_batches() -> None:
 
 
 def test_threads_change_no_bit() -> None:
-    """The same batches of 64 with one thread and with two: predictions, ranks, lists, and the state at the end."""
+    """One thread and two lead to the same predictions, ranks, lists and last state, in batches of 64."""
     one, two = learner(threads=1), learner(threads=2)
     told = [
         [(f.rank.tolist(), f.prediction.tolist()) for f in feed(model, 0, 512, 64)] for model in (one, two)
@@ -210,14 +210,14 @@ def test_threads_change_no_bit() -> None:
 
 
 def crowded() -> ArmComparison:
-    """Fewer rows than there are ids."""
+    """Settings with fewer rows than ids."""
     made = ArmComparison(DOMAINS, LearningSettings(users=30, items_per_domain=40, seen_items=8))
     describe(made)
     return made
 
 
 def live_on(arms: ArmComparison, start: int, end: int, size: int = 16) -> None:
-    """Batches, network steps, item events that come and go, a user who is forgotten, and a stamp that is far off."""
+    """Run batches, network steps, item events, a forgotten user, and an event with a very wrong time."""
     for first in range(start, end, size):
         batch = [event(n, users=90) for n in range(first, first + size)]
         if first % 96 == 0:
@@ -235,7 +235,7 @@ def live_on(arms: ArmComparison, start: int, end: int, size: int = 16) -> None:
 
 @pytest.mark.parametrize("cut", [16, 208, 320])
 def test_a_state_taken_between_two_batches_goes_on_alike(cut: int) -> None:
-    """Evictions, network steps and forgotten users before and after: to the last bit."""
+    """A restored learner goes on to the last bit, with evictions, network steps and forgotten users."""
     plain, first, second = crowded(), crowded(), crowded()
     live_on(plain, 0, 480)
     live_on(first, 0, cut)
@@ -246,7 +246,7 @@ def test_a_state_taken_between_two_batches_goes_on_alike(cut: int) -> None:
 
 
 def test_increments_after_batches_add_up_to_the_state() -> None:
-    """A whole state and what was touched since, batch after batch; some increments are lost and taken again."""
+    """A whole state and all increments, some of them lost and taken again, are the present state."""
     arms = crowded()
     base, changes = decoded(snapshot(arms.live())), list[Any]()
     for n, first in enumerate(range(0, 480, 16)):
@@ -264,7 +264,7 @@ def test_increments_after_batches_add_up_to_the_state() -> None:
 
 
 def test_scoring_creates_no_row_and_changes_nothing() -> None:
-    """Known and unknown users and items, by event and by list, in an empty learner and in one that has learned."""
+    """Scoring changes nothing, for known and unknown users and items, in empty and trained learners."""
     for events in (0, 128):
         model = learner()
         feed(model, 0, events, 16)

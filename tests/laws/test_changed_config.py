@@ -1,4 +1,4 @@
-"""A checkpoint under a changed config, by way of the real checkpointer: taken up, said, and saved as it is then."""
+"""A checkpoint under a changed config is loaded by the real checkpointer, reported, and saved in its new form."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CHANGED: dict[str, tuple[Domains, str]] = {
 def running(
     domains: Domains, records: list[Record], path: Path, whole_mb: float
 ) -> tuple[Pipeline, ListSource]:
-    """A pipeline on the log of the domains that it has. A checkpoint is due when `CLOCK` is moved on."""
+    """Return a pipeline on the log of its domains. A checkpoint is due when `CLOCK` is moved on."""
     settings = build(
         {
             "domains": domains,
@@ -61,14 +61,14 @@ def running(
 
 
 def start(made: Pipeline) -> list[str]:
-    """What it says of the checkpoint."""
+    """Start, and return what is said about the checkpoint."""
     with capture_logs() as lines:
         made.restore()
     return [line["what"] for line in lines if line["event"] == "this start differs from the checkpoint"]
 
 
 def save(made: Pipeline) -> None:
-    """Time passes, and a checkpoint is due."""
+    """Let time pass, so that a checkpoint is due."""
     assert made.checkpointer is not None
     CLOCK.now += 10.0
     made.step()
@@ -81,7 +81,7 @@ def close(made: Pipeline) -> None:
 
 
 def half_learned(path: Path, whole_mb: float) -> None:
-    """Two checkpoints of the first config: with increments, the second one is an increment."""
+    """Write two checkpoints of the first config; with increments, the second is one."""
     made, source = running(FIRST, LOG[:200], path, whole_mb)
     assert start(made) == []
     save(made)
@@ -93,7 +93,7 @@ def half_learned(path: Path, whole_mb: float) -> None:
 @pytest.mark.parametrize("whole_mb", [0.0, 32.0], ids=["increments", "whole"])
 @pytest.mark.parametrize("change", CHANGED)
 def test_a_changed_config_is_taken_up_and_saved(tmp_path: Path, change: str, whole_mb: float) -> None:
-    """Each record is learned once, and what is on disk afterwards is the state in memory, bit for bit."""
+    """Each record is learned once, and the checkpoint afterwards is the state in memory, bit for bit."""
     domains, said = CHANGED[change]
     half_learned(tmp_path, whole_mb)
     made, source = running(domains, LOG, tmp_path, whole_mb)
@@ -122,7 +122,7 @@ def test_what_waits_for_the_store_or_the_encoder_of_a_domain_that_is_gone_is_dro
 
 
 def test_nothing_that_fits_is_refused(tmp_path: Path) -> None:
-    """None of the checkpoint's domains: exit code 4, before anything is read."""
+    """A config without any domain of the checkpoint is exit code 4, before anything is read."""
     half_learned(tmp_path, 32.0)
     made, source = running({"music": {"role": "target"}}, LOG, tmp_path, 32.0)
     with pytest.raises(Stop, match="none is in both") as caught:

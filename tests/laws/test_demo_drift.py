@@ -1,4 +1,4 @@
-"""The demo's comparison of the target's error after its drift, with the loop and without."""
+"""The demo compares the target's error after its drift, with the loop and without."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def world(drifts: bool = True) -> WorldSettings:
 
 
 def kept(events: int) -> Kept:
-    """As if the service had erred by 1 in the first half and by 2 in the second."""
+    """Return errors as if the service had erred by 1 in the first half and by 2 in the second."""
     seen = Kept()
     squares = np.where(np.arange(events) < events / 2, 1.0, 4.0)
     seen.add(np.full(events, seen.row(TARGET, RMSE, "followed")), squares)
@@ -39,7 +39,7 @@ def target_events() -> int:
 
 
 def test_windows_after_the_drift() -> None:
-    """The service's own errors beside those of a learner that took the world for stationary."""
+    """The service's errors stand beside those of a learner without adaptation."""
     found = compare(kept(target_events()), Settings(), world(), Console(file=io.StringIO()))
     assert found is not None
     assert found.before == pytest.approx(1.0)
@@ -52,14 +52,14 @@ def test_windows_after_the_drift() -> None:
 
 
 def test_nothing_to_compare() -> None:
-    """A world without drift, and a service that learned too little of it."""
+    """There is no comparison without a drift, or with too few events."""
     console = Console(file=io.StringIO())
     assert compare(kept(target_events()), Settings(), world(drifts=False), console) is None
     assert compare(kept(20), Settings(), world(), console) is None
 
 
 def test_bars() -> None:
-    """One line a window with both errors, and the loop's story above."""
+    """The output has a line for each window with both errors, below the loop's story."""
     out = io.StringIO()
     show(Drifted(0.7, [1.0, 0.75], [1.1, 1.0]), ["games at its event 600: …"], Console(file=out, width=100))
     text = out.getvalue()

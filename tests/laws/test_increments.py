@@ -1,4 +1,4 @@
-"""The law of increments: a whole state and all that followed it, read from disk, are the state of now, bit for bit."""
+"""A whole state and all increments after it, read from disk, are the present state, bit for bit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.log.one_log import LOG, pipeline, run_out
 
 @pytest.fixture
 def many_trials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rivals come and go within a few steps."""
+    """Shadow networks come and go within a few steps."""
     monkeypatch.setattr(models.network.search.strategy_search, "READY_EVENTS", 8)
     monkeypatch.setattr(models.transfer.strategies, "READY_EVENTS", 8)
     monkeypatch.setattr(models.transfer.strategies, "MAX_TRIAL_STEPS", 2)
@@ -35,7 +35,7 @@ def loaded(path: Path) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("many_trials")
 def test_what_was_touched_is_all_there_is(tmp_path: Path) -> None:
-    """After every step, with writes that fail, compactions and restarts in between."""
+    """The law holds after every step, with failed writes, compactions and restarts in between."""
     rng, source = random.Random(3), ListSource(LOG, 20)
     running = pipeline(source)
     running.restore()
@@ -66,7 +66,7 @@ def test_what_was_touched_is_all_there_is(tmp_path: Path) -> None:
 
 
 def test_an_increment_is_small(tmp_path: Path) -> None:
-    """Nothing learned: an increment has no rows. One event: the rows of its user and item."""
+    """Without events an increment has no rows; with one event, the rows of its user and item."""
     source = ListSource(LOG)
     running = pipeline(source)
     running.restore()
@@ -84,7 +84,7 @@ def test_an_increment_is_small(tmp_path: Path) -> None:
 
 
 def test_damage_falls_back_to_what_came_before(tmp_path: Path) -> None:
-    """A damaged increment takes what follows it along; a damaged whole state, where an increment stands beside it,
+    """A damaged increment makes later ones useless. A damaged whole state with an increment beside it
     costs nothing."""
     directory, seen = CheckpointDirectory(tmp_path), []
     source = ListSource(LOG, 40)
@@ -122,7 +122,7 @@ def loaded_in_spite(path: Path) -> dict[str, Any]:
 
 
 def test_the_last_three_whole_ones_and_their_increments_stay(tmp_path: Path) -> None:
-    """What is older goes; every checkpoint that is left can be restored."""
+    """Older checkpoints are deleted, and every remaining one can be restored."""
     directory = CheckpointDirectory(tmp_path)
     directory.save(snapshot({"n": 0}))
     for n in range(1, 12):

@@ -1,4 +1,4 @@
-"""The loop end to end on one learner: a shift is detected, an action tried, its verdict told, the error back."""
+"""On one learner the loop detects a shift, tries an action, reports its verdict, and the error returns."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def arms(enabled: bool = True) -> ArmComparison:
 def feed(
     model: ArmComparison, start: int, end: int, shift_at: int = 3000, size: int = 4
 ) -> tuple[list[Notice], list[float]]:
-    """Learn these events in micro-batches; give what the loop said, and the errors in the target."""
+    """Learn these events in micro-batches; return the loop's notices, and the errors in the target."""
     notices, errors = list[Notice](), list[float]()
     for first in range(start, end, size):
         events = [rating(n, 1.0 if n >= shift_at else 0.0) for n in range(first, first + size)]
@@ -58,7 +58,7 @@ def feed(
 
 
 def test_plan() -> None:
-    """Mildest first, each once; only targets are aligned and weigh sources; nothing detected, nothing done."""
+    """Actions come mildest first, each once. Only targets align and weigh sources. Without a detection none comes."""
     assert plan([], True) == []
     assert plan(["bias"], False) == ["raise_rate", "reset_domain"]
     assert plan(["rating_error", "bias"], True) == ["raise_rate", "reset_domain"]
@@ -90,7 +90,7 @@ def test_a_stationary_stream_is_left_alone() -> None:
 
 @pytest.mark.parametrize("cut", [3020, 3100])
 def test_a_restored_loop_goes_on_alike(cut: int) -> None:
-    """Before the alarm, while the challenger runs, after its verdict: to the last bit."""
+    """A restored loop goes on to the last bit: before the alarm, with a challenger, and after its verdict."""
     plain, first, second = arms(), arms(), arms()
     for model in (plain, first):
         feed(model, 2000, cut)
@@ -101,7 +101,7 @@ def test_a_restored_loop_goes_on_alike(cut: int) -> None:
 
 
 def test_promotion_adds_the_fresh_weights_and_their_uncertainty() -> None:
-    """Also: what was evicted meanwhile stays forgotten."""
+    """Promotion adds the weights with their uncertainty. Evicted users and items stay forgotten."""
     learner = Learner(DOMAINS, LearningSettings(users=64, items_per_domain=64))
     for n in range(50):
         learner.learn([rating(n, 0.0)])

@@ -1,4 +1,4 @@
-"""`evaluate --scenario`: worlds, and figures that other code finds again from the simulator's truth."""
+"""Worlds of `evaluate --scenario`, and figures that other code computes again from the simulator's truth."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def apart() -> Pair:
 
 
 def rated(world: WorldSettings) -> list[tuple[int, str, str, float]]:
-    """(event of the stream, user, item, rating) of the target's events, from the records."""
+    """Return (event of the stream, user, item, rating) of the target's events, from the records."""
     found = []
     for n, sent in enumerate(Simulator(world).events()):
         row = msgspec.json.decode(sent.value or b"")
@@ -57,7 +57,7 @@ def rated(world: WorldSettings) -> list[tuple[int, str, str, float]]:
 
 
 def honest(truth: dict[str, Any], n: int, user: str, item: str) -> float:
-    """The expected rating at event `n`, not clipped, from `truth.json` alone; for sudden drifts."""
+    """Return the expected rating at event `n`, not clipped, from `truth.json` alone; for sudden drifts."""
     games, person = truth["domains"][TARGET], truth["users"][user]
     mean = games["bias_before"] + sum(d["bias"] for d in games["drift"] if n >= d["at"])
     thing = games["items"][item]
@@ -66,7 +66,7 @@ def honest(truth: dict[str, Any], n: int, user: str, item: str) -> float:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_scenario_is_a_world(name: Any) -> None:
-    """It can be made, each seed another; only poison and drift of the target; the target has the share it should."""
+    """Each seed makes another world, with poison and drift of the target only, and the right share of events."""
     world = World(scenario_world(name, 0))
     assert world.settings != scenario_world(name, 1)
     assert scenario_world(name, 0) == scenario_world(name, 0)
@@ -86,7 +86,7 @@ def test_a_scenario_is_a_world(name: Any) -> None:
     [("sudden", 600), ("gradual", 600), ("recurring", 600), ("stationary", 600), ("zero-overlap", 600)],
 )
 def test_what_is_measured_begins_at_the_shift(name: Any, first: int) -> None:
-    """… or in the middle of the stream; with a poisoned source after 5,000 of the target's events."""
+    """Measuring begins at the shift or in the middle; with a poisoned source after 5,000 target events."""
     world = World(small(name, 1200))
     assert first_measured(world, np.arange(1200)) == first
     assert first_measured(world, np.arange(0, 1200, 2)) == first // 2
@@ -96,7 +96,7 @@ def test_what_is_measured_begins_at_the_shift(name: Any, first: int) -> None:
 
 
 def test_recovery_is_found_again_by_counting() -> None:
-    """The first event after the shift at which the last 500, those before it too, are within 5 % of the floor."""
+    """Recovery is the first event after the shift at which the last 500 are within 5 % of the floor."""
     rng = np.random.default_rng(0)
     for since, high, fading in ((800, 3.0, 200.0), (0, 3.0, 200.0), (700, 2.0, 1e9)):
         after = np.maximum(np.arange(3000) - since, 0)
@@ -117,7 +117,7 @@ def test_recovery_is_found_again_by_counting() -> None:
 
 
 def test_only_alarms_on_what_stands_still_are_false() -> None:
-    """Not before the warm-up, not from the shift on, and of what the loop says only detections."""
+    """Only detections count, after the warm-up and before the shift."""
     alarm, begun = Notice("movies", "bias"), Notice(TARGET, "raise_rate", started=True)
     said = [Happening(n, 0, alarm) for n in (4_999, 5_000, 11_999, 12_000, 20_000)]
     said += [Happening(7_000, 0, begun), Happening(7_100, 0, Notice(TARGET, "raise_rate", "dropped"))]
@@ -126,7 +126,7 @@ def test_only_alarms_on_what_stands_still_are_false() -> None:
 
 
 def test_errors_and_floor_follow_from_the_truth(sudden: Pair) -> None:
-    """The floor by `truth()` and the records alone; the losses are what the arms' own means are of."""
+    """The floor follows from `truth()` and the records; the losses have the arms' own means."""
     world, truth = sudden.world, Simulator(sudden.world).truth()
     figures = scenario_figures("sudden", [sudden])
     events = rated(world)
@@ -149,7 +149,7 @@ def test_errors_and_floor_follow_from_the_truth(sudden: Pair) -> None:
 
 
 def test_the_figures_have_the_promised_keys(sudden: Pair) -> None:
-    """Every figure is a mean and a deviation over the seeds; JSON takes it all."""
+    """Every figure is a mean and a deviation over the seeds, and fits into JSON."""
     figures = scenario_figures("sudden", [sudden, sudden])
     assert set(figures) == {
         "scenario", "seeds", "on", "off", "target_only", "floor", "bias_error", "bias_error_all_pairs",
@@ -166,7 +166,7 @@ def test_the_figures_have_the_promised_keys(sudden: Pair) -> None:
 
 
 def test_the_learned_bias_is_not_far_off(sudden: Pair) -> None:
-    """A point of drift, of which at least half is learned."""
+    """At least half of a drift by one point is learned."""
     assert 0 < abs(sudden.on.bias) < 0.5
     assert 0 < abs(sudden.on.bias_all) < 0.5
     figures = scenario_figures("sudden", [sudden])
@@ -175,7 +175,7 @@ def test_the_learned_bias_is_not_far_off(sudden: Pair) -> None:
 
 
 def test_newcomers_are_counted_in_the_target(apart: Pair) -> None:
-    """new_users: no earlier event in the target; cold: fewer than five; ranked are only first encounters."""
+    """New users have no earlier event in the target, cold ones fewer than five; only first encounters are ranked."""
     ranking = scenario_figures("zero-overlap", [apart])["ranking"]
     users: dict[str, set[str]] = {}
     items: dict[str, int] = {}
@@ -201,7 +201,7 @@ def test_newcomers_are_counted_in_the_target(apart: Pair) -> None:
 
 
 def test_the_recorder_keeps_what_it_averages() -> None:
-    """Losses of the target by row; those of other domains go into the means only."""
+    """Losses of the target are kept by row; those of other domains go into the means only."""
     recorder = LossRecorder(3)
     for at, value in enumerate((4.0, 0.0, 1.0)):
         recorder.at = at

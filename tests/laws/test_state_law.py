@@ -22,7 +22,7 @@ from tests.support.log.one_log import LOG, pipeline, run_out
 
 @pytest.fixture(scope="module")
 def uncrashed() -> dict[str, Any]:
-    """The state after the whole log, without a crash."""
+    """Return the state after the whole log, without a crash."""
     source = ListSource(LOG)
     running = pipeline(source)
     running.restore()
@@ -40,7 +40,7 @@ def uncrashed() -> dict[str, Any]:
     st.sampled_from([3, 17, 100, 500]),
 )
 def test_crash_and_resume(uncrashed: dict[str, Any], crash: int, saved: int, poll: int) -> None:
-    """A crash after any record, with the last checkpoint any number of batches earlier, changes not one bit."""
+    """A crash after any record, with a checkpoint any number of batches earlier, does not change a bit."""
     source = ListSource([*LOG[:crash], Abort(), *LOG[crash:]], poll)
     first = pipeline(source)
     first.restore()
@@ -59,7 +59,7 @@ def test_crash_and_resume(uncrashed: dict[str, Any], crash: int, saved: int, pol
 
 
 def test_many_crashes_through_the_directory(uncrashed: dict[str, Any], tmp_path: Path) -> None:
-    """Crash after crash, each resumed from what is on disk, by way of the real checkpointer."""
+    """The law holds over many crashes, each resumed from the real checkpointer's disk."""
     crashes = [20, 75, 76, 140, 200, 255]
     records: list[Record | Abort] = []
     for n, record in enumerate(LOG):
@@ -81,7 +81,7 @@ def test_many_crashes_through_the_directory(uncrashed: dict[str, Any], tmp_path:
 
 
 def test_each_event_is_learned_exactly_once() -> None:
-    """Counts after a crash are those of the log: nothing lost, nothing learned twice."""
+    """Counts after a crash are those of the log: no event is lost or learned twice."""
     source = ListSource([*LOG[:200], Abort(), *LOG[200:]], 50)
     clock = Clock()
     first = pipeline(source, clock=clock)

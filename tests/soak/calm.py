@@ -1,4 +1,4 @@
-"""Run a service among troubles that must not show: `python -m tests.soak.calm [--minutes 10] [--rate 200]`.
+"""Run a service through troubles that must not affect it: `python -m tests.soak.calm [--minutes 10] [--rate 200]`.
 
 A real `crosscurrent run` between a real broker and a real store learns a steady stream. Beside it: a partition that
 nobody writes to, transactions that are never committed, records from the far future, a nightly push of the whole
@@ -37,7 +37,7 @@ LEAVING = 20
 FAR_FUTURE = 6
 TROUBLES = ("transactions", "future", "push", "kill", "sold-out", "forget")
 BEHIND_SECONDS = 60.0
-"""Seconds for a start to learn what came meanwhile. These events were not fresh, and are not judged."""
+"""Seconds for a start to learn the waiting events, which were not fresh and are not judged."""
 
 
 class Calm(Soak):

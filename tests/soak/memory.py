@@ -100,7 +100,7 @@ class Soak:
         self.pipeline.finish()
 
     def filled(self) -> dict[str, float]:
-        """How full everything bounded is whose bound is reached by events alone, as a share."""
+        """Return how full each bounded structure is, as a share, for those that events alone fill."""
         found = {"dedup": len(self.pipeline.dedup) / self.settings.intake.dedup_events}
         full = self.arms.full
         tables = [full.users, *(catalogue.ids for catalogue in full.catalogues)]

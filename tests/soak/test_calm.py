@@ -1,7 +1,7 @@
 """Run `calm.py` for ten minutes on Apache Kafka, for two on the embedded broker. Only `make soak` runs it.
 
 The embedded broker searches all batches of a partition at every fetch. At two hundred events a second it uses up a core
-after some seven minutes, and whoever reads from it falls behind.
+after some seven minutes, and every reader falls behind.
 """
 
 from __future__ import annotations

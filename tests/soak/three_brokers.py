@@ -40,26 +40,26 @@ PAUSED_SECONDS, TWO_AWAY_SECONDS = 25.0, 20.0
 """A broker's session lasts 9 s."""
 RECOVERY_SECONDS = 90.0
 LOOKING_BACK = {"FreshnessBurnFast", "FreshnessBurn", "FreshnessBudget", "CanarySlow", "DeadLetterLeft"}
-"""Alerts on what was late, or bad, within the last half hour to three days: they last as long as they should."""
+"""Alerts about the last half hour to three days, which rightly stay for that time."""
 SILENT_SECONDS = 360.0
 """CanaryLost looks five minutes back."""
 
 
 class Fault:
-    """What was seen of one fault. Times are monotonic seconds."""
+    """Observations of one fault. Times are monotonic seconds."""
 
     def __init__(self, name: str, brokers: Sequence[ApacheBroker], before: dict[TopicPartition, Led]) -> None:
-        """before: who led what."""
+        """before: the leaders before the fault."""
         self.name, self.before = name, before
         self.brokers = brokers
         self.numbers = {broker.number for broker in brokers}
         self.begun = time.monotonic()
         self.led = 0.0
-        """When Kafka's metadata told new leaders."""
+        """When Kafka's metadata showed new leaders."""
         print(f"{name} …", flush=True)
 
     def names(self, why: str) -> bool:
-        """Return whether a reason names every broker that is away, as far as it led anything."""
+        """Return whether a reason names every broker that is away and led a partition."""
         led = {partition.leader for partition in self.before.values()}
         return all(f"broker {number} at " in why for number in self.numbers & led)
 
@@ -131,7 +131,7 @@ class ThreeBrokers(Soak):
         self._recovered(fault.name)
 
     def _judge(self, fault: Fault) -> None:
-        """Wait until the service is well again, and judge how it told the fault and how soon it was well."""
+        """Wait until the service has recovered, and judge its report of the fault and the time it took."""
         timeline = self.timeline
         well = self.soon(lambda: self._is_well(fault.led), RECOVERY_SECONDS)
         unready = timeline.unready(fault.begun)
@@ -176,7 +176,7 @@ class ThreeBrokers(Soak):
         self._steady(f"after {name}")
 
     def _steady(self, when: str) -> None:
-        """Watch the stream while nothing is away. A busy and healthy cluster is not called silent."""
+        """Watch the stream while no broker is away. A busy and healthy cluster is not called silent."""
         begun = time.monotonic()
         time.sleep(STEADY_SECONDS)
         self.verdicts[f"{when}: ready all the time"] = not self.timeline.unready(begun)
@@ -190,7 +190,7 @@ class ThreeBrokers(Soak):
 
 
 def _reasons(samples: list[Sample]) -> list[str]:
-    """Return what was said, each reason once, whatever its seconds."""
+    """Return each reason once, without its seconds."""
     return sorted({re.sub(r"\b\d+ s\b", "N s", sample.why) for sample in samples})
 
 

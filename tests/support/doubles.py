@@ -13,7 +13,7 @@ from models.text.encoder import TextEncoder
 
 
 class Abort(Exception):
-    """A crash in a test's record list: `[record, record, Abort(), record]`."""
+    """A crash at one place of a list of records: `[record, record, Abort(), record]`."""
 
 
 class ListSource:

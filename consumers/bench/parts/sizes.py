@@ -37,7 +37,7 @@ KINDS: dict[str, tuple[Owner, str]] = {
 }
 """Owner of a table's rows, and what it holds, by the beginning of its path in the live state. The longest counts."""
 _LAST: tuple[type[TrackedTable], ...] = (Named, SparsePlaces)
-"""Parts that reach their whole owner. What has a part of its own is counted there first."""
+"""Parts from which a whole owner can be reached. Tables that have a part of their own are counted there first."""
 _SKIPPED = (type, ModuleType, BuiltinFunctionType)
 
 

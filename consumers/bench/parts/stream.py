@@ -19,7 +19,7 @@ from models.schema import Domain, Interaction, Item, Kind
 
 INTERACTIONS, ITEMS = "interactions.csv.gz", "items.csv.gz"
 VISIT = 16_384
-"""Events within which those of one user are brought close together."""
+"""Length of the window in which the events of one user are brought close together, in events."""
 AT_ONCE = 16
 """About how many users are active at the same time."""
 SPACING_MS = 500

@@ -24,15 +24,15 @@ RELEASES = (
     (7, "3.3"), (8, "3.4"), (9, "3.5"), (12, "3.6"), (15, "3.7"), (20, "3.8"), (21, "3.9"), (22, "4.0"), (26, "4.1"),
     (28, "4.2"), (30, "4.3"), (31, "4.4"), (34, "4.5 or later"),
 )  # fmt: skip
-"""The first level of the feature metadata.version that each release of Apache Kafka brought (`MetadataVersion`).
+"""The first level of the feature metadata.version in each release of Apache Kafka (`MetadataVersion`).
 
-A broker tells no release, but the newest level that it supports.
+A broker does not tell its release, only the newest level that it supports.
 """
 log = structlog.get_logger()
 
 
 class Place(NamedTuple):
-    """Where a row's events go: a broker, and what the names of the row's topics begin with."""
+    """Where a row's events go: a broker, and the prefix of the row's topics."""
 
     bootstrap: str
     prefix: str
@@ -61,14 +61,14 @@ class Brokers:
         finally:
             try:
                 Topics(prefix).delete(self._kafka)
-            except KafkaError as error:  # what was measured stands
+            except KafkaError as error:  # the figures are good all the same
                 log.warning(
                     "topics of the run are not deleted", begin_with=prefix, error=type(error).__name__
                 )
 
 
 def _told(kafka: str) -> str:
-    """Return the broker's name and release, by what it tells. Raises Stop if it does not answer."""
+    """Return the broker's name and release, from its own answer. Raises Stop if it does not answer."""
     config = KafkaConfig([kafka])
     try:
         with KafkaAdminClient(**client_options(config)) as admin:

@@ -52,7 +52,7 @@ class Report(msgspec.Struct):
     versions: dict[str, str]
     quick: bool
     broker: str = EMBEDDED
-    """What the rows were measured on that need a broker. Reports from before there was a choice do not say it."""
+    """The broker that rows were measured on, if they need one. Reports of earlier versions do not have it."""
     rows: list[Figure] = []
     failed: list[Failed] = []
     contestants: list[Ran] = []

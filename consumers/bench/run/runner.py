@@ -17,7 +17,7 @@ import msgspec
 from consumers.bench.parts.task import Task
 
 HERE = ("bootstrap", "prefix", "registry", "url", "folder")
-"""Fields of a task that say nothing elsewhere."""
+"""Fields of a task that mean nothing on another machine, so reports leave them out."""
 LIMIT_SECONDS = 600.0
 TOLD_LINES = 5
 

@@ -29,7 +29,7 @@ from consumers.terminal import log
 )
 @click.option(
     "--kafka", metavar="HOST:PORT", default="",
-    help="A broker that runs, instead of the embedded one. Topics are the run's own, and deleted at the end.",
+    help="A running broker, instead of the embedded one. Its new topics are deleted at the end.",
 )  # fmt: skip
 @click.option("--registry", metavar="URL", default="", help="A schema registry, for the row avro.")
 @JSON

@@ -17,7 +17,7 @@ from consumers.terminal import log
     default=12_000,
     show_default=True,
     type=click.IntRange(1000),
-    help="Events, simulated or of your files.",
+    help="Number of events, simulated or from your files.",
 )
 @click.option(
     "--rate", type=RATE, help="Events per second, from first to last (default: thousands at first, then 120)."

@@ -49,7 +49,9 @@ class _Asked(msgspec.Struct, frozen=True):
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="PNG file with errors along the stream.")
 @click.option(
-    "--seeds", type=click.IntRange(1), help="Number of seeds (default: 1; with --scenario 5, each a world)."
+    "--seeds",
+    type=click.IntRange(1),
+    help="Number of seeds (default: 1; with --scenario 5, a world for each).",
 )
 @click.option(
     "--strategies", default="", metavar="LIST",
@@ -61,7 +63,7 @@ class _Asked(msgspec.Struct, frozen=True):
 def evaluate(asked: _Asked, json_file: Path | None) -> int:
     """Measure the learner of `run` on recorded events, in time order, each scored before it is learned.
 
-    Files are read as `replay` reads them: first the command says what it took them for. It needs no Kafka.
+    Files are read as `replay` reads them: first the command says how it understands them. It needs no Kafka.
 
     It also measures popularity, co-visitation, text, a batch item-KNN, River's BiasedMF, and the target alone.
 

@@ -36,7 +36,7 @@ def pretrain(options: PretrainOptions, config: Path, no_final_fit: bool, json_fi
 
     Use it for history that is NOT in Kafka. `run` then reads its log from the beginning, and an event that is in both
     is learned twice, unless its event_id is among the latest `intake.dedup_events`. Files are read as `replay` reads
-    them: first the command says what it took them for. Rows with missing values are left out and named. It needs
+    them: first the command says how it understands them. Rows with missing values are left out and named. It needs
     neither Kafka nor Redis; `run` publishes everything that the checkpoint holds.
 
     \b

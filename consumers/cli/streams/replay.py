@@ -33,9 +33,9 @@ from consumers.replay.options import ReplayOptions
 @JSON
 @gathered(ReplayOptions)
 def replay(options: ReplayOptions, config: Path, json_file: Path | None) -> int:
-    """Send historical interactions and items to Kafka, from CSV, TSV, JSON or Parquet, packed or not.
+    """Send historical interactions and items to Kafka, from CSV, TSV, JSON or Parquet, compressed or not.
 
-    First the command says what it took the files for: the column of each field, what is not used, what will be a
+    First the command says how it understands the files: the column of each field, unused columns, what will be a
     click and what a rating, the first rows as they will be sent, and the bad rows by line. On a terminal it then asks
     whether to go on. It refuses what can be read in two ways, and names the option that decides. Exit code 1 if a file
     was not read to its end.

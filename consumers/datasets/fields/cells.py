@@ -31,7 +31,7 @@ class UndecodableError(BadRowError):
 
 
 def is_blank(value: Any) -> bool:
-    """Return whether a cell is empty, or holds a word for nothing."""
+    """Return whether a cell is empty, or holds a word that stands for a missing value."""
     if isinstance(value, str):
         return len(value) < 7 and (value in _EMPTY or value.strip().lower() in _EMPTY)
     return value is None or (isinstance(value, float) and math.isnan(value))

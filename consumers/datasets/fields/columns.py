@@ -200,11 +200,11 @@ def _of_interactions(
     left = [name for name in names if name not in fields.values()]
     if options.no_time:
         if column := fields.pop("timestamp", None):
-            notes.append(f"--no-time: column {column} is not read; every row counts as of now")
+            notes.append(f"--no-time: column {column} is not read; every row gets the present time")
     elif "timestamp" not in fields:
         raise TableError(
             f"{path}: no column tells the time; left are {', '.join(left[:30]) or 'none'}: name it, as in --map "
-            f"timestamp={left[0] if left else 'COLUMN'}, or --no-time to take every row as of now"
+            f"timestamp={left[0] if left else 'COLUMN'}, or --no-time to give every row the present time"
         )
     if options.as_clicks:
         if column := fields.pop("rating", None):

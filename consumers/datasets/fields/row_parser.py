@@ -86,7 +86,9 @@ class EventParser:
         at: int | UnsetType = UNSET
         if "timestamp" in self._fields:
             if is_blank(timestamp):
-                raise BadRowError("timestamp is empty: fill it in, or --no-time takes every row as of now")
+                raise BadRowError(
+                    "timestamp is empty: fill it in, or --no-time gives every row the present time"
+                )
             at = parse_time(timestamp, self._latest, self._order)
         event = _Event("click" if value is UNSET else "rating", user, item, value, at)
         if event_id is not None and not is_blank(event_id):

@@ -52,7 +52,7 @@ class ScenarioPass(NamedTuple):
 
 
 class Happening(NamedTuple):
-    """A notice of the adaptation loop, the stream's event before which it came, and the target's events so far."""
+    """A notice of the adaptation loop, the number of the event that followed it, and the target's events so far."""
 
     position: int
     after: int

@@ -15,7 +15,7 @@ from consumers.simulator.world_settings import DomainSpec, Drift, Poison, WorldS
 
 TARGET = "games"
 SETTLED = 5_000
-"""Events of the target that are not measured first if a source is poisoned: the learner must see its lies before."""
+"""First events of the target, which are not measured if a source is poisoned: the learner must meet its lies first."""
 
 
 def scenario_world(name: Scenario, seed: int) -> WorldSettings:

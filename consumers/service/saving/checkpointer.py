@@ -103,14 +103,14 @@ class Checkpointer:
         if state is not None and (before := self._directory.written_by) != (now := versions()):
             log.warning("the checkpoint was written with other versions of libraries", before=before, now=now)
         for problem in problems:
-            log.error("damaged checkpoint passed over; an older one is used", problem=problem)
+            log.error("damaged checkpoint skipped; an older one is used", problem=problem)
         # A crash may have come before older checkpoints were deleted.
         self._purge_older = state is not None and bool(state.pop("alone", False))
         return state
 
     @property
     def compaction(self) -> Compaction | None:
-        """The compaction that runs, if one does."""
+        """The running compaction, if there is one."""
         return self._compactor.running
 
     def age(self) -> float:
@@ -168,7 +168,7 @@ class Checkpointer:
         self._running = _Running(self._pool.submit(write), taken, dict(offsets), cut, standalone, purged)
 
     def purge_older(self) -> None:
-        """Delete everything older than the next checkpoint: it holds what must be forgotten."""
+        """Delete everything older than the next checkpoint, because older ones hold users who must be forgotten."""
         self._purge_older = True
 
     def poll(self, wait: bool = False) -> None:

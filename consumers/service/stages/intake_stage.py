@@ -25,7 +25,7 @@ PAUSE_SECONDS = 0.05
 LEAST_BACKOFF, MOST_BACKOFF = 0.1, 5.0
 """Seconds between two tries to read from a log that is unavailable."""
 MOST_SCHEMA_BACKOFF = 1.0
-"""The same of a schema registry. It is asked for little, and what waits for it is in memory."""
+"""Seconds between two tries of a schema registry. The pause is short because records wait in memory."""
 
 
 class IntakeParts(NamedTuple):
@@ -61,7 +61,7 @@ class IntakeStage:
     def take_in(self) -> None:
         """Poll and decode. Raises Stop past the limit of invalid records.
 
-        Records whose schema cannot be had for now wait here, with those after them: their order is kept, and nothing
+        Records whose schema is not available now wait here, with those after them: their order is kept, and nothing
         more is read. Schemas that are known need no registry.
         """
         records = self._held or self._poll()
@@ -87,7 +87,7 @@ class IntakeStage:
         return [*self.batcher.records(), *self._held]
 
     def _poll(self) -> list[Record]:
-        """Return what the log has now; nothing while a full batch waits, or while reading is blocked."""
+        """Return the records that the log has now; none while a full batch waits, or while reading is blocked."""
         if len(self.batcher) >= self._full_batch:
             return []
         if self.parts.blocked():

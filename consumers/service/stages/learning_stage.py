@@ -61,7 +61,7 @@ class LearningStage:
         self._full_batch = settings.intake.batch_events
         self._waiting: list[tuple[Record, Interaction]] = []
         self._other_keys = {topic for topic, _, how in settings.topic_formats() if not how.is_contract}
-        """Topics whose keys may be records, which say nothing of the order of a user's events."""
+        """Topics whose keys may be records. Such keys say nothing about the order of a user's events."""
         self.read_anew = ItemsReadAnew()
         self._domain_of = {topic: domain for topic, (domain, _) in settings.topics().items()}
 
@@ -137,7 +137,7 @@ class LearningStage:
             self.parts.metrics.key_mismatches.inc()
 
     def _is_record(self, record: Record) -> bool:
-        """Return whether the key holds fields, or a schema's id before it, as those of Debezium do."""
+        """Return whether the key holds fields or begins with a schema's id, like the keys of Debezium."""
         return record.topic in self._other_keys and (record.key or b"")[:1] in (b"{", b"\0")
 
     def _flush(self) -> None:
@@ -167,9 +167,9 @@ class LearningStage:
         self._put(item)
 
     def remove_what_is_gone(self, anew: Set[str]) -> None:
-        """Remove, as their last event would, items that a topic did not hold when it was read anew to its end.
+        """Remove items that a topic did not hold when it was read anew to its end, as their tombstones would do.
 
-        anew: the topics that are still read so.
+        anew: the topics that are still being read anew.
         """
         for topic, held in self.read_anew.end(anew):
             domain = self._domain_of[topic]

@@ -7,9 +7,9 @@ LATE_SECONDS = 0.25
 SHARE = 0.125
 """While records wait, lists take at most this part of the time that learning takes."""
 SLICE_SECONDS, LONGEST_SECONDS = 0.02, 0.05
-"""Least and most of a round, unless records wait: the next record should be learned soon."""
+"""Shortest and longest budget of a round, unless records wait: the next record should be learned soon."""
 BACKLOG_SECONDS = 30.0
-"""Where records are learned late, lists may wait as long as those records did, but not longer than this."""
+"""If records are learned late, lists may wait as long as those records did, but not longer than this."""
 
 
 class ListBudget:

@@ -35,7 +35,7 @@ class PublishParts(NamedTuple):
 
 
 class PublishStage:
-    """Hands writes to the publisher every `publish.interval_ms` at least. One thread calls it."""
+    """Hands writes to the publisher, at least every `publish.interval_ms`. One thread calls it."""
 
     def __init__(self, settings: Settings, parts: PublishParts, clock: Callable[[], float]) -> None:
         """clock: seconds."""
@@ -47,7 +47,7 @@ class PublishStage:
         self._published_at = clock()
 
     def due_in(self) -> float:
-        """Return the seconds until a round may be due if no record comes: lists that wait are made meanwhile."""
+        """Return the seconds until a round may be due if no record comes: waiting lists are made in that time."""
         queue = self.parts.queue
         return 0.0 if queue.lists() and not self.budget.late else self._interval
 

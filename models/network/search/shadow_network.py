@@ -52,6 +52,6 @@ class ShadowNetwork(Checkpointed):
         return self.trainer.live() | {"items": self._items.table.live()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a state. Rows of users, which earlier versions had, are ignored."""
+        """Load a state. Rows of users, which earlier versions had, are ignored."""
         self.trainer.load(state)
         self._items.table.load(state["items"])

@@ -84,7 +84,7 @@ class StrategySearch(Checkpointed):
         self._search.want(target)
 
     def touch_item(self, domain: int, row: int) -> None:
-        """Compute the shadow's vector of the item anew at the next read."""
+        """Compute the shadow's vector of the item again at the next read."""
         if self.shadow is not None:
             self.shadow.trainer.vectors[domain].touch(row)
 
@@ -94,7 +94,7 @@ class StrategySearch(Checkpointed):
             self.shadow.trainer.adapter.forget_best(source)
 
     def reweigh(self, target: int) -> None:
-        """Weigh the target's sources anew in the shadow; see `NetworkTrainer.reweigh`."""
+        """Weigh the target's sources again in the shadow; see `NetworkTrainer.reweigh`."""
         if self.shadow is not None:
             self.shadow.trainer.reweigh(target)
 
@@ -112,7 +112,7 @@ class StrategySearch(Checkpointed):
         }
 
     def load(self, state: dict[str, Any] | None) -> None:
-        """Take up a state, after the champion has loaded its own. None, from a fixed strategy, begins anew."""
+        """Load a state, after the champion has loaded its own. None, from a fixed strategy, begins again."""
         if self.shadow is not None:
             self.shadow.end()
         self.shadow, self._chosen = None, set()

@@ -41,12 +41,12 @@ CONTESTANTS = {
     "restart": {"filling.write_checkpoint", "read_bytes", "restart"},
 }
 MAY_BE_NEGATIVE = {"growth"}
-"""Exponents of tables that are all small."""
+"""Rows whose figures may be below 0: exponents of tables that are all small."""
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    """A set of 600 events, and seconds to measure."""
+    """Return a plan with a set of 600 events."""
     folder = tmp_path_factory.mktemp("sets") / "small"
     write_files(Simulator(world(EVENTS, 40, 60)), folder)
     return Plan(
@@ -86,7 +86,7 @@ def rows(tiny: Plan, runner: Runner, missing: Callable[[object], NoReturn]) -> R
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "avro"])
 def test_a_row(name: str, rows: Rows, runner: Runner) -> None:
-    """Its contestants answer, and every figure is a number that can be true."""
+    """The contestants of a row answer, and every figure is a plausible number."""
     can_be_true(name, rows, runner)
 
 
@@ -111,7 +111,7 @@ def on_apache(tiny: Plan, apache: Address, registry: SchemaRegistry) -> tuple[Ro
 
 @pytest.mark.parametrize("name", ["drain", "avro", "freshness"])
 def test_a_row_on_a_broker_that_runs(name: str, on_apache: tuple[Rows, Runner], apache: Address) -> None:
-    """As on the embedded one, and nothing is left there."""
+    """The rows are as on the embedded broker, and no topic is left there."""
     can_be_true(name, *on_apache)
     with KafkaAdminClient(bootstrap_servers=apache.bootstrap) as admin:
 
@@ -127,28 +127,28 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_broker_that_does_not_answer() -> None:
-    """Exit code 2, said at once, before anything is measured."""
+    """A silent broker ends the command with exit code 2 before anything is measured."""
     done = command("drain", "--quick", "--kafka", f"{HOST}:1")
     assert done.returncode == 2
     assert f"--kafka: Kafka at {HOST}:1 cannot be reached" in done.stderr
 
 
 def test_avro_needs_a_registry() -> None:
-    """Said at once, with the option."""
+    """Without a registry the command fails at once and names the option."""
     done = command("avro", "--quick")
     assert done.returncode == 2
     assert "--registry" in done.stderr
 
 
 def test_a_contestant_that_fails_names_itself() -> None:
-    """The message ends as its own does."""
+    """The message ends like the contestant's own output."""
     with pytest.raises(ContestantFailed, match=r"learner: exit code 1: [\s\S]*nowhere") as caught:
         Runner(lambda _: None).run("learner", Task(data="/nowhere"))
     assert caught.value.contestant == "learner"
 
 
 def test_the_command_says_who_failed_and_goes_on(tmp_path: Path) -> None:
-    """Exit code 1; the other row is measured; the file has both."""
+    """The exit code is 1, the other row is measured, and the file has both."""
     for name in (INTERACTIONS, ITEMS):
         (tmp_path / name).write_bytes(b"no gzip")
     out = tmp_path / "bench.json"
@@ -177,7 +177,7 @@ def test_the_command_says_who_failed_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_plot_needs_its_row() -> None:
-    """Said at once, before anything is measured."""
+    """The command fails before anything is measured."""
     done = command("read", "--quick", "--plot", "growth.svg")
     assert done.returncode == 2
     assert "growth" in done.stderr

@@ -27,7 +27,7 @@ def demo(folder: Path, *words: str) -> tuple[str, dict[str, Any]]:
 
 def test_fast_at_first_then_steady(tmp_path: Path, broker: Any, redis_store: Any) -> None:
     """Every event is accounted for; the burst has figures of its own; the page and the list are there."""
-    del broker, redis_store  # both can be had here
+    del broker, redis_store  # both servers are installed here
     said, figures = demo(tmp_path)
     assert figures["lost"] == 0
     assert figures["learned"] == EVENTS
@@ -39,7 +39,7 @@ def test_fast_at_first_then_steady(tmp_path: Path, broker: Any, redis_store: Any
 
 
 def test_one_rate_from_first_to_last(tmp_path: Path, broker: Any, redis_store: Any) -> None:
-    """As `--rate` says; there is no burst to tell of."""
+    """The demo sends at `--rate`, and reports no burst."""
     del broker, redis_store
     said, figures = demo(tmp_path, "--rate", "1000")
     assert figures["lost"] == 0

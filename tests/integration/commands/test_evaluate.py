@@ -140,7 +140,7 @@ def test_the_predictions_are_of_the_events_of_the_file(evaluated: tuple[Path, di
 
 
 def test_clicks_only_and_no_text_run_too(tmp_path: Path) -> None:
-    """Without ratings there is no rating table; without titles the other signals carry it."""
+    """Without ratings there is no rating table. Without titles the other signals rank alone."""
     world = WorldSettings(
         domains=(
             DomainSpec("movies", users=40, items=40, kind="click"),
@@ -172,7 +172,7 @@ def test_clicks_only_and_no_text_run_too(tmp_path: Path) -> None:
 def test_a_wrong_option_names_the_choices(
     evaluated: tuple[Path, dict[str, Any]], words: tuple[str, str], said: str
 ) -> None:
-    """One clear line and exit code 2."""
+    """The command prints one clear line and ends with exit code 2."""
     folder, _ = evaluated
     done = evaluate(folder, *words)
     assert done.returncode == 2

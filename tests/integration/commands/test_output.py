@@ -20,9 +20,9 @@ NOBODY_READS, FULL_DISK, NONE = "nobody reads", "full disk", "none"
 
 
 def run(how: str, *words: str, error: str = "") -> tuple[int, list[str]]:
-    """Exit code (below 0: the signal) and lines on stderr of a command whose stdout is like that.
+    """Return exit code (below 0: the signal) and lines on stderr of a command with this stdout.
 
-    error: where stderr goes instead, a redirection of the shell.
+    error: a redirection of the shell for stderr.
     """
     line = ["sh", "-c", 'exec "$@"' + (" >&-" if how == NONE else "") + " " + error, "sh"]
     reader, writer = os.pipe()
@@ -41,7 +41,7 @@ def run(how: str, *words: str, error: str = "") -> tuple[int, list[str]]:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory, one_bootstrap: str, redis_store: Server) -> str:
-    """Of a service that was never started; its topics are there."""
+    """Return the config of a service that was never started, but whose topics exist."""
     service = Running(tmp_path_factory.mktemp("output"), one_bootstrap, redis_store.url, "output", DOMAINS)
     names = [(f"{kind}.output.{d}", kind) for d in DOMAINS for kind in ("interactions", "items")]
     create_topics({"bootstrap_servers": one_bootstrap}, [*names, ("output.dead", "interactions")], 1)
@@ -59,7 +59,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
 def test_a_pipe_that_closes_early_ends_a_command_quietly(words: list[str], config: str) -> None:
-    """By SIGPIPE, as `cat` and `grep` end: a shell sees 141, and that only with `pipefail`."""
+    """The command ends by SIGPIPE, as `cat` and `grep` do: a shell sees 141, and only with `pipefail`."""
     given = [*words, config] if words[-1] == "-c" else words
     assert run(NOBODY_READS, *given) == (-signal.SIGPIPE, [])
 
@@ -71,7 +71,7 @@ def test_a_pipe_that_closes_early_ends_a_command_quietly(words: list[str], confi
 def test_output_that_cannot_be_written_is_one_clear_line(
     how: str, why: str, words: list[str], config: str
 ) -> None:
-    """Nothing is lost in silence: with a full disk, or where the command was started without standard output."""
+    """Output is never lost silently: neither on a full disk nor without a standard output."""
     given = [*words, config] if words[-1] == "-c" else words
     assert run(how, *given) == (USAGE, [f"crosscurrent: standard output cannot be written: {why}"])
 
@@ -85,6 +85,6 @@ def test_what_was_asked_for_is_written_although_nobody_reads(config: str, tmp_pa
 
 @pytest.mark.parametrize("error", ["2>/dev/full", "2>&-"])
 def test_errors_that_cannot_be_told_change_no_exit_code(error: str, config: str) -> None:
-    """A log on a full disk, or none at all, ends no command in another way than it would have ended."""
+    """A log on a full disk, or no log, does not change how a command ends."""
     assert run(NOBODY_READS, "recommend", "--domain", "books", error=error) == (USAGE, [])
     assert run(NOBODY_READS, "run", "-c", f"{config}.missing", error=error) == (USAGE, [])

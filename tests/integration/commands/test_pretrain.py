@@ -16,7 +16,7 @@ from tests.support.service.service_world import World
 
 
 def history(folder: Path) -> list[dict[str, str]]:
-    """150 events with event_ids in `interactions.csv`; gives the rows."""
+    """Write 150 events with event_ids into `interactions.csv`; return the rows."""
     domains = (DomainSpec("movies", users=20, items=30), DomainSpec("books", users=20, items=30))
     write_files(Simulator(WorldSettings(domains, events=150)), folder)
     with gzip.open(folder / "interactions.csv.gz", "rt") as file:
@@ -29,7 +29,7 @@ def history(folder: Path) -> list[dict[str, str]]:
 
 
 def test_a_pretrained_service_publishes_historic_users_and_learns_on(world: World, tmp_path: Path) -> None:
-    """Lists, counts and popular items of the history; a repeated event_id is skipped, a new event learned."""
+    """The store has lists, counts and popular items of the history. A repeated event_id is skipped."""
     rows = history(tmp_path)
     config, out = str(world.service.config), tmp_path / "checkpoints"  # as in the config
     words = [

@@ -15,11 +15,11 @@ from consumers.report.page import page
 from tests.support.service.report_pages import SETTINGS, Made
 
 SCHEMES = {"dark": 0, "light": 1}
-"""Blink's numbers."""
+"""Numbers of the colour schemes in Blink."""
 
 
 def shoot(html: Path, scheme: str, browser: str, width: int = 1400) -> tuple[Image.Image, str]:
-    """The page as Chromium shows it, and what it logged."""
+    """Return the page as Chromium shows it, and what it logged."""
     picture = html.with_name(f"{scheme}-{width}.png")
     done = subprocess.run(
         [
@@ -61,7 +61,7 @@ def test_light_and_dark_without_a_word_in_the_console(tmp_path: Path, browser: s
 
 
 def test_a_console_message_would_be_seen(tmp_path: Path, browser: str) -> None:
-    """The proof that the test above could fail."""
+    """The test above can fail."""
     html = tmp_path / "index.html"
     html.write_text("<script>console.error('oops')</script>")
     assert "CONSOLE" in shoot(html, "light", browser)[1]

@@ -32,7 +32,7 @@ def evaluate(*words: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_wrong_options_are_named(words: tuple[str, ...], said: str) -> None:
-    """Exit code 2 and what to do; no trace."""
+    """The command ends with exit code 2 and says what to do, without a traceback."""
     done = evaluate(*words)
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
@@ -40,7 +40,7 @@ def test_wrong_options_are_named(words: tuple[str, ...], said: str) -> None:
 
 
 def test_the_help_has_an_example() -> None:
-    """Options and one line to copy."""
+    """The help shows the options and an example to copy."""
     done = evaluate("--help")
     assert done.returncode == 0
     assert "crosscurrent evaluate --scenario sudden --seeds 5 --json sudden.json" in done.stdout

@@ -1,4 +1,4 @@
-"""Real sentence-transformers models; here and not with the unit tests because importing them takes many seconds."""
+"""Real sentence-transformers models work. They are not unit tests, because importing them takes many seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.text.encoder import load_encoder
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here may reach for the network."""
+    """Forbid the network to every test of this file."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("TRANSFORMERS_OFFLINE", "1")
 
@@ -34,7 +34,7 @@ def test_sentence_transformers(missing: Callable[[object], NoReturn]) -> None:
 
 @pytest.mark.parametrize("model", ["no-such/model-anywhere", "./no/such/folder", "empty-folder"])
 def test_an_unknown_model_is_a_clear_error(model: str, tmp_path: Path) -> None:
-    """ValueError, one line, naming the key, the model and what to give instead."""
+    """A wrong model raises a ValueError of one line, which names the key, the model and the remedy."""
     if model == "empty-folder":
         model = str(tmp_path)
     with pytest.raises(ValueError, match=r"text_encoder\.model") as caught:

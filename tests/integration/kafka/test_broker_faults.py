@@ -1,4 +1,4 @@
-"""The broker frozen or its connections cut, in the middle of a stream: the service goes on, counts stay exact."""
+"""The broker is frozen, or its connections are cut, within a stream: the service goes on, and counts stay exact."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AWAY_SECONDS = 5.0
 
 
 class ProxiedBroker(Broker):
-    """A broker that tells its clients the proxy's address, so that nothing passes it by."""
+    """Start a broker that tells its clients the proxy's address, so that all traffic goes through the proxy."""
 
     def __init__(self, proxy: Proxy) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Faults(Watch):
         super().produce(events, flush)
 
     def goes_on(self) -> None:
-        """What was produced before, during and after the fault is learned once, and saved; poison is set aside."""
+        """Check that records of before, during and after the fault are learned once and saved, without poison."""
         self.produce(100)
         self.wait_until_caught_up()
         assert self.world.service.process is not None
@@ -84,7 +84,7 @@ def faults(
 
 
 def test_a_frozen_broker(faults: Faults) -> None:
-    """It accepts connections and answers nothing for a while: the loop turns, and takes up where it was."""
+    """The broker accepts connections and does not answer for a while. The loop turns, and goes on where it was."""
     faults.produce(300)
     os.kill(faults.broker.pid, signal.SIGSTOP)
     faults.produce(100, flush=False)
@@ -95,7 +95,7 @@ def test_a_frozen_broker(faults: Faults) -> None:
 
 
 def test_cut_connections(faults: Faults) -> None:
-    """Cut again and again under load, also for a while with nobody there: nothing is lost or learned twice."""
+    """Connections are cut again and again under load, once for a while: nothing is lost or learned twice."""
     for _ in range(5):
         faults.produce(60, flush=False)
         time.sleep(0.2)

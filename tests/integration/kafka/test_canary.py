@@ -1,4 +1,4 @@
-"""Canaries: timed from Kafka to the store with no event anywhere, lost when the store is away, never learned."""
+"""Canaries are timed from Kafka to the store without any event, lost when the store is away, and never learned."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def world(tmp_path: Path, bootstrap: str, own_store: Any, topic_prefix: str) -> 
 
 
 def test_a_quiet_service_gives_a_sign_of_life(world: World) -> None:
-    """Without any event the key is written again and again, timed, and nothing counts as learned or lagging."""
+    """Without events the key is written again and again and timed, and nothing counts as learned or lagging."""
     service = world.service
     service.start()
     service.wait_until_ready()
@@ -80,7 +80,7 @@ def value(metrics: Metrics, name: str) -> float:
 def test_what_is_never_readable_is_lost_and_late_ones_do_not_count_twice(
     bootstrap: str, topic_prefix: str
 ) -> None:
-    """Sent, read back, not written within `lost_after`: lost; an acknowledgement after that changes nothing."""
+    """A canary that is not written within `lost_after` is lost. A later acknowledgement changes nothing."""
     topic = f"{topic_prefix}.canary"
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
         create_canary_topic(admin, topic)
@@ -102,7 +102,7 @@ def test_what_is_never_readable_is_lost_and_late_ones_do_not_count_twice(
 
 
 def test_a_denied_topic_ends_canaries_and_nothing_else(bootstrap: str, topic_prefix: str) -> None:
-    """Where an ACL forbids writing they end, and none is lost. (The embedded broker has no ACLs.)"""
+    """If an ACL forbids writing, canaries end, and none counts as lost. (The embedded broker has no ACLs.)"""
 
     class Denied(KafkaProducer):
         def send(self, *_: Any, **__: Any) -> None:

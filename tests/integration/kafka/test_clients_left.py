@@ -1,4 +1,4 @@
-"""Clients of Kafka that find no broker, again and again: nothing of them is left."""
+"""Clients of Kafka that find no broker leave no thread and no file behind."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CLIENTS = pytest.mark.parametrize("client", ["KafkaAdminClient", "KafkaConsumer"
 
 
 def outcome(client: str, bootstrap: str, patience_ms: int) -> str:
-    """Make and close a client four times. Return what came of it, and the threads that are left."""
+    """Make and close a client four times. Return the errors, and the threads that are left."""
     line = [sys.executable, "-c", SCRIPT, client, bootstrap, str(patience_ms)]
     done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=90)
     assert done.returncode == 0, done.stderr
@@ -56,5 +56,5 @@ def test_no_thread_and_no_file_is_left_of_one_that_found_nobody(client: str) -> 
 
 @CLIENTS
 def test_nor_of_one_that_was_connected(client: str, apache: Address) -> None:
-    """Its thread has ended."""
+    """The thread of a client that was connected has ended."""
     assert outcome(client, apache.bootstrap, 30_000) == "connected 1"

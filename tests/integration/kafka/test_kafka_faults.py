@@ -1,4 +1,4 @@
-"""Apache Kafka paused, a topic deleted or made anew, while the service runs: it says so, and goes on or ends well."""
+"""Apache Kafka is paused, or a topic is deleted or created again: the service says so, and goes on or ends in order."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def delete(world: World, topic: str) -> None:
 def own_listener(
     request: pytest.FixtureRequest, own_apache: ApacheKafka, monkeypatch: pytest.MonkeyPatch
 ) -> ApacheKafka:
-    """A broker of this test's own; services come to it in clear, or over TLS."""
+    """Start a broker of this test's own, for services with and without TLS."""
     address = own_apache.address()
     if request.param == "TLS":
         for key, value in {
@@ -65,9 +65,9 @@ def own_listener(
 def test_a_paused_broker(
     tmp_path: Path, own_listener: ApacheKafka, redis_store: Any, topic_prefix: str
 ) -> None:
-    """It answers nothing for longer than a request may take: not ready soon, alive all along, ready soon after.
+    """The broker is silent for longer than a request may take. The service is soon not ready, and later ready.
 
-    Over TLS, too, where handshakes wait for it meanwhile.
+    Over TLS, handshakes wait for the broker during that time.
     """
     (broker,) = own_listener.brokers.values()
     with started(World(tmp_path, own_listener.bootstrap, redis_store.url, topic_prefix)) as world:
@@ -94,7 +94,7 @@ def test_a_password_that_is_changed_while_it_runs(
     topic_prefix: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Once connections end the old one is refused: not ready, naming it. The new one is read from its file."""
+    """When connections end, the old password is refused: /readyz names it. The new one is read from its file."""
     made = UserWorld(tmp_path, own_apache.address(), redis_store.url, topic_prefix, monkeypatch)
     made.rights.give(*listed_rights(topic_prefix))
     (broker,) = own_apache.brokers.values()
@@ -114,7 +114,7 @@ def test_a_password_that_is_changed_while_it_runs(
 
 
 def test_a_topic_that_is_deleted_while_it_runs(world: World) -> None:
-    """Not ready, with its name, once in the log; the other topics' events are learned, their offsets committed."""
+    """/readyz and one log line name the topic. Events of other topics are learned, and their offsets committed."""
     gone, other = (f"interactions.{world.prefix}.{domain}" for domain in ("books", "movies"))
     delete(world, gone)
     unready(world, f"missing topics: {gone}")
@@ -144,7 +144,7 @@ def stopped_by_a_topic_made_anew(world: World, records: int) -> str:
 
 
 def test_a_topic_that_is_made_anew_while_it_runs(world: World) -> None:
-    """Its offsets mean nothing there: exit code 4 and one line, the one that a restart would give."""
+    """Old offsets mean nothing in the new topic: exit code 4, with the line that a restart would print."""
     topic = stopped_by_a_topic_made_anew(world, records=3)
     told = json.loads(world.service.log.read_text().strip().splitlines()[-1])["event"]
     assert f"the checkpoint belongs to another log (topic:{topic} differ)" in told
@@ -154,6 +154,6 @@ def test_a_topic_that_is_made_anew_while_it_runs(world: World) -> None:
 
 
 def test_another_topic_under_the_same_name_with_as_many_records(world: World) -> None:
-    """Offsets are in its range, so no fetch fails. It is told all the same."""
+    """The old offsets exist in the new topic, so no fetch fails. The service ends all the same."""
     topic = stopped_by_a_topic_made_anew(world, records=200)
     assert f"topic:{topic} differ" in world.service.log.read_text()

@@ -1,4 +1,4 @@
-"""Rights on Apache Kafka: those that the documentation lists are enough; what is missing is named with the ACL."""
+"""The rights that the documentation lists are enough on Apache Kafka. A missing right is named with its ACL."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_listed_rights_are_enough(made: UserWorld) -> None:
 
 
 def test_how_long_removals_are_kept_is_a_guess_without_the_right_to_know(made: UserWorld) -> None:
-    """Kafka's default counts then; with the right what the topic says."""
+    """Without the right Kafka's default counts; with it the topic's setting."""
     topic = f"items.{made.world.prefix}.movies"
     set_topic(made.kafka.bootstrap, topic, delete_retention_ms="5000")
     options = client_options(load(made.world.service.config).kafka)
@@ -73,7 +73,7 @@ TOPIC_RIGHTS = {
 
 @pytest.mark.parametrize("lacking", TOPIC_RIGHTS)
 def test_a_start_without_a_right_names_topic_and_acl(made: UserWorld, lacking: str) -> None:
-    """Exit code 2 and one line. Nobody is told to create a topic that exists."""
+    """The exit code is 2, with one line. It does not ask to create a topic that exists."""
     acl = TOPIC_RIGHTS[lacking].format(made.world.prefix)
     operation, _, name = acl.partition(" on Topic:")
     made.rights.take((operation, "Topic", name))
@@ -86,7 +86,7 @@ def test_a_start_without_a_right_names_topic_and_acl(made: UserWorld, lacking: s
 
 
 def test_a_start_without_any_right_names_every_topic(made: UserWorld) -> None:
-    """All at once, and why Kafka does not even say whether they exist."""
+    """One message names all topics, and says why Kafka does not tell whether they exist."""
     made.rights.take(*made.rights.given())
     done = made.world.service.command("run", "-c", str(made.world.service.config))
     assert done.returncode == 2
@@ -97,7 +97,7 @@ def test_a_start_without_any_right_names_every_topic(made: UserWorld) -> None:
 
 
 def test_check_names_each_right_that_lacks(made: UserWorld) -> None:
-    """A line a topic, with its ACL."""
+    """`check` prints a line for each topic, with its ACL."""
     made.rights.take(*made.rights.given())
     checked = made.world.service.command("check", "-c", str(made.world.service.config))
     assert checked.returncode == 2
@@ -106,7 +106,7 @@ def test_check_names_each_right_that_lacks(made: UserWorld) -> None:
 
 
 def test_describe_without_read_is_told_at_the_start(made: UserWorld) -> None:
-    """The topic is seen, so it would fail at the first fetch only."""
+    """The topic can be seen, so without the check only the first fetch would fail."""
     topic = f"interactions.{made.world.prefix}.books"
     made.rights.take(("Read", "Topic", topic))
     made.rights.give(("Describe", "Topic", topic))
@@ -116,7 +116,7 @@ def test_describe_without_read_is_told_at_the_start(made: UserWorld) -> None:
 
 
 def test_without_the_right_to_its_group_it_runs_without_commits(made: UserWorld) -> None:
-    """Lag tools lack its offsets; nothing else does. It says so once."""
+    """Only lag tools miss the offsets. The service says so once."""
     made.rights.take(("Read", "Group", made.world.prefix))
     made.world.fill(30)
     service = made.world.service
@@ -131,7 +131,7 @@ def test_without_the_right_to_its_group_it_runs_without_commits(made: UserWorld)
 
 
 def test_a_right_that_is_taken_away_while_it_runs(made: UserWorld) -> None:
-    """Not ready, with topic and ACL; other topics go on; it goes on where it was once the right is back."""
+    """/readyz names topic and ACL, and other topics go on. With the right back, reading goes on where it was."""
     world, service = made.world, made.world.service
     world.fill(30)
     service.start()
@@ -153,7 +153,7 @@ def test_a_right_that_is_taken_away_while_it_runs(made: UserWorld) -> None:
 
 
 def test_dead_letters_without_the_right_to_write_them(made: UserWorld) -> None:
-    """Not ready within 10 s, with topic and ACL; learning goes on; the letter is written once the right is back."""
+    """/readyz names topic and ACL within 10 s. Learning goes on, and the letter is written once the right is back."""
     world, service = made.world, made.world.service
     world.fill(30)
     service.start()

@@ -37,7 +37,7 @@ def shown(world: World) -> dict[str, tuple[int, int]]:
 
 
 def test_kafka_consumer_groups_shows_our_offsets_and_lag(world: World) -> None:
-    """What the checkpoint holds; and how much waits while the service is off."""
+    """The tool shows the checkpoint's offsets, and the lag while the service is off."""
     world.fill(30)
     world.service.start()
     world.service.wait_until_ready()
@@ -51,14 +51,14 @@ def test_kafka_consumer_groups_shows_our_offsets_and_lag(world: World) -> None:
 
 
 def set_quotas(world: World, consumer: int, producer: int) -> None:
-    """Let the service read and write so many bytes a second."""
+    """Let the service read and write this many bytes a second."""
     rates = f"consumer_byte_rate={consumer},producer_byte_rate={producer}"
     name = ["--entity-type", "clients", "--entity-name", world.prefix]
     kafka_tool(CONFIGS, "--bootstrap-server", world.bootstrap, "--alter", "--add-config", rates, *name)
 
 
 def test_quotas_make_it_slow_and_nothing_else(world: World) -> None:
-    """A broker that throttles is no broker that is silent: ready again and again, each event learned once, each dead
+    """A broker that throttles is not called silent: the service gets ready, each event is learned once, each dead
     letter written."""
     set_quotas(world, 20_000, 2_000)
     world.fill(30)

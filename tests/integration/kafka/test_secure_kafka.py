@@ -64,11 +64,11 @@ REFUSALS: dict[str, tuple[str, dict[str, str], str]] = {
     "silence": ("tls", {"BOOTSTRAP_SERVERS": SILENT}, "Handshake failed: no answer"),
     "no login": ("scram-256", {"SECURITY_PROTOCOL": "PLAINTEXT"}, "kafka.security_protocol"),
 }
-"""What is asked for: the case, what differs from it, and what the error must name."""
+"""A case: its name, the changed settings, and what the error must name."""
 
 
 def token(seconds: float) -> str:
-    """Make an unsigned token of USER that expires in so many seconds."""
+    """Make an unsigned token of USER that expires after this many seconds."""
     now = time.time()
     claims = {"sub": USER, "iat": now - 60, "exp": now + seconds}
     parts = [
@@ -78,7 +78,7 @@ def token(seconds: float) -> str:
 
 
 def environ(case: Case, kafka: Address, folder: Path, **changed: str) -> dict[str, str]:
-    """What the config has of Kafka's security, secrets from files; "" in `changed` takes a key away."""
+    """Return Kafka's security settings, with secrets in files. "" in `changed` removes a key."""
     (folder / "password").write_text(f"{PASSWORD}\n")
     (folder / "token").write_text(token(3600))
     (folder / "old").write_text(token(-30))
@@ -104,7 +104,7 @@ def environ(case: Case, kafka: Address, folder: Path, **changed: str) -> dict[st
 
 
 def address(server: socket.socket) -> str:
-    """As a value of `kafka.bootstrap_servers`."""
+    """Return the listener as a value of `kafka.bootstrap_servers`."""
     return json.dumps([f"{HOST}:{server.getsockname()[1]}"])
 
 
@@ -117,7 +117,7 @@ def test_events_are_learned(
     topic_prefix: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Events come in and are learned; what is told holds no secret."""
+    """Events are learned, and no output holds a secret."""
     world = World(tmp_path, apache.bootstrap, redis_store.url, topic_prefix)
     env = environ(CASES[name], apache, tmp_path)
     env["CROSSCURRENT_KAFKA__BOOTSTRAP_SERVERS"] = json.dumps([apache.at(CASES[name].listener)])
@@ -140,7 +140,7 @@ def test_events_are_learned(
 def refused(
     tmp_path_factory: pytest.TempPathFactory, apache: Address, redis_store: Server
 ) -> dict[str, CompletedProcess[str]]:
-    """What `run` says of each refusal; all at once, since each waits for as long as a broker may take to come up."""
+    """Return what `run` says of each refusal. All run at once, because each waits for a broker to start."""
 
     silent = socket.create_server((HOST, 0))
     elsewhere = address(silent)
@@ -159,7 +159,7 @@ def refused(
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_refused(name: str, refused: dict[str, CompletedProcess[str]]) -> None:
-    """Exit code 2 and one line that names the key to look at, and no secret."""
+    """The exit code is 2, and one line names the key to look at and no secret."""
     done = refused[name]
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
@@ -170,7 +170,7 @@ def test_refused(name: str, refused: dict[str, CompletedProcess[str]]) -> None:
 
 
 def test_no_command_waits_for_a_silent_port(tmp_path: Path, redis_store: Server) -> None:
-    """Those that `run` is not, against a port that takes TLS connections and says nothing: exit code 2, one line."""
+    """Other commands than `run`, against a silent TLS port, end with exit code 2 and one line."""
     (tmp_path / "clicks.csv").write_text("user_id,item_id\nu1,b1\n")
     commands = (
         ("simulate",),

@@ -1,4 +1,4 @@
-"""Three brokers: each dies in turn, then two of three; one is paused. Nothing is lost or doubled, /readyz tells it."""
+"""Three brokers die in turn, then two at once, and one is paused: nothing is lost or doubled, and /readyz says so."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def world(tmp_path: Path, cluster: ApacheKafka, redis_store: Any, topic_prefix: 
 
 @pytest.fixture
 def split(tmp_path: Path, cluster: ApacheKafka, redis_store: Any, topic_prefix: str) -> Iterator[World]:
-    """As `world`, but partition 0 of the interactions is on broker 1 alone, 1 on broker 2, 2 on broker 3."""
+    """Make `world` with partition 0 of the interactions on broker 1 alone, 1 on broker 2, and 2 on broker 3."""
     alone = {"assignments": {n: [n + 1] for n in range(3)}, "configs": {"min.insync.replicas": "1"}}
     with KafkaAdminClient(bootstrap_servers=cluster.bootstrap) as admin:
         admin.create_topics(
@@ -65,7 +65,7 @@ def _world(folder: Path, cluster: ApacheKafka, redis_store: Any, prefix: str) ->
 
 
 class Busy(threading.Thread):
-    """Sends 200 events a second to some partitions, until its context ends. sent: how many so far."""
+    """Sends 200 events a second to some partitions, until its context ends. sent: the number so far."""
 
     def __init__(self, world: World, partitions: list[int]) -> None:
         super().__init__(name="busy", daemon=True)
@@ -114,7 +114,7 @@ def learned_exactly(world: World, events: int) -> None:
 
 
 def test_every_broker_dies_in_turn(world: World, cluster: ApacheKafka) -> None:
-    """With it the leaders of a third of the partitions, and once the active controller, while events are produced."""
+    """Each death takes the leaders of a third of the partitions, and one takes the active controller, under load."""
     sent = 30
     for broker in cluster.brokers.values():
         rate(world, 100)
@@ -129,7 +129,7 @@ def test_every_broker_dies_in_turn(world: World, cluster: ApacheKafka) -> None:
 
 
 def test_two_of_three_brokers_are_away(world: World, cluster: ApacheKafka) -> None:
-    """Dead letters and checkpoints wait; not ready within 10 s, and why; once they are back nothing is missing."""
+    """Dead letters and checkpoints wait, and /readyz says why within 10 s. After the return nothing is missing."""
     *away, _ = cluster.brokers.values()
     world.raw("movies", "bad", b"{oops")
     rate(world, 20)
@@ -154,7 +154,7 @@ READ_SECONDS = 15.0
 
 
 def test_a_paused_leader_is_left_for_the_new_one(world: World, cluster: ApacheKafka) -> None:
-    """Kafka elects another leader, and it is read, though a fetch still waits for the paused one."""
+    """Kafka elects another leader, which is read although a fetch still waits for the paused broker."""
     paused = cluster.brokers[1]
     topics = [f"interactions.{world.prefix}.{domain}" for domain in DOMAINS]
     with contextlib.closing(Quorum(cluster.bootstrap, topics)) as quorum:
@@ -173,12 +173,12 @@ def test_a_paused_leader_is_left_for_the_new_one(world: World, cluster: ApacheKa
 
 
 HEALTHY_SECONDS = 8.0
-"""Longer than the silence that is told."""
+"""Seconds of a pause that is longer than the silence that /readyz reports."""
 
 
 def test_a_paused_broker_is_told_while_the_others_are_busy(split: World, cluster: ApacheKafka) -> None:
-    """A busy broker is never called silent. One that is paused is, by its name, though records come from the others all
-    the time: theirs are learned meanwhile, and what it held back after that.
+    """A busy broker is never called silent. A paused one is, by its name, although records come from the others all
+    the time. Their records are learned at once, and those of the paused broker after its return.
     """
     service, paused = split.service, cluster.brokers[3]
     with Busy(split, [0, 1, 2]) as busy:

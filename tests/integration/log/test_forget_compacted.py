@@ -1,4 +1,4 @@
-"""Requests to forget in a compacted topic of Apache Kafka: none is missed, and none is carried out twice."""
+"""No request to forget in a compacted topic of Apache Kafka is missed or carried out twice."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def world(tmp_path: Path, apache: Address, topic_prefix: str) -> ItemLives:
 
 
 def events_of(world: ItemLives, **options: bool) -> dict[str, int]:
-    """Let the service live and learn everything. Return the events that it then knows of, by user."""
+    """Run the service until it has learned everything. Return the events that it then knows, by user."""
     full = world.live(**options).arms.full
     return {user: full.events_of(user)["movies"] for user in ("alice", "bob", "carol") if user in full.users}
 
 
 def test_requests_of_a_time_when_nothing_ran_survive_compaction(world: ItemLives) -> None:
-    """Of several of one user the newest is left. It is carried out, and counts from its own time."""
+    """Compaction keeps a user's newest request. It is carried out, and counts from its own time."""
     world.requests.send(request("alice"), request("bob"))
     world.rate("alice", "i3")
     world.requests.send(request("alice"))
@@ -41,7 +41,7 @@ def test_requests_of_a_time_when_nothing_ran_survive_compaction(world: ItemLives
 
 
 def test_a_request_that_was_deleted_unread_is_carried_out(world: ItemLives) -> None:
-    """Somebody sent its key without a value, and compaction left nothing of the request but that."""
+    """A request was deleted by a null value, and compaction left only that record."""
     key, value = request("alice")
     world.requests.send((key, value), (key, None))
     world.requests.compact()
@@ -49,7 +49,7 @@ def test_a_request_that_was_deleted_unread_is_carried_out(world: ItemLives) -> N
 
 
 def test_a_request_that_is_read_again_leaves_what_came_after_it(world: ItemLives) -> None:
-    """The topic was made anew from a copy, so all of it is read again."""
+    """The topic was created again from a copy, so all of it is read again."""
     world.requests.send(request("alice"))
     assert events_of(world) == {"bob": 2, "carol": 2}
     world.rate("alice", "i3", "i4")
@@ -73,7 +73,7 @@ def test_a_request_that_is_read_again_leaves_what_came_after_it(world: ItemLives
 def test_a_topic_that_may_lose_requests(
     apache: Address, topic_prefix: str, settings: dict[str, str], told: str | None
 ) -> None:
-    """Compaction alone loses none, nor does a topic that keeps everything."""
+    """There is no warning for compaction alone, nor for a topic that keeps everything."""
     topic = CompactedTopic(apache.bootstrap, topic_prefix, (b"", b""), **settings).topic
     with KafkaAdminClient(bootstrap_servers=apache.bootstrap) as admin:
         found = requests_may_expire(admin, topic)
@@ -84,7 +84,7 @@ def test_a_topic_that_may_lose_requests(
 def test_check_and_the_start_warn_of_it(
     tmp_path: Path, apache: Address, topic_prefix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The start goes on: nothing is lost yet."""
+    """The warning does not stop the start, because nothing is lost yet."""
     world = ItemLives(tmp_path, apache.bootstrap, topic_prefix)
     assert not [one for one in _check_kafka(world.settings, create=False) if one.warns]
     world.requests.delete()

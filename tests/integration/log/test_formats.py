@@ -1,4 +1,4 @@
-"""Avro, Protobuf and JSON Schema on a real broker, their schemas in a real registry, read by the service's decoder."""
+"""The service's decoder reads Avro, Protobuf and JSON Schema from a real broker, with a real registry."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ USER, PASSWORD = "crosscurrent", "correct-horse-battery"
 
 
 class Shop:
-    """One domain whose topics are in a format, on the real broker."""
+    """A domain whose topics have a format, on the real broker."""
 
     def __init__(self, bootstrap: str, registry: SchemaRegistry, prefix: str) -> None:
         self.bootstrap, self.registry, self.prefix = bootstrap, registry, prefix
@@ -63,7 +63,7 @@ class Shop:
         self.sent += 1
 
     def read(self, settings: Settings) -> list[Decoded]:
-        """Everything that was sent, as the service's decoder has it, items first."""
+        """Return everything that was sent, as the service's decoder reads it, items first."""
         self.producer.flush()
         source = KafkaSource(settings.kafka, settings.topics())
         decoder = decoder_of(settings)
@@ -86,7 +86,7 @@ def rating(n: int, user: str = "u", value: float = 4.0, **more: Any) -> Interact
 
 
 def test_avro_schemas_that_evolve(shop: Shop) -> None:
-    """A field added with a default, one removed, types promoted, one renamed by alias: all versions are in the log."""
+    """All versions of a schema are read: a field added, one removed, types promoted, one renamed by alias."""
     sku = ("sku", "string")
     versions = [
         (
@@ -135,7 +135,7 @@ def message(text: str, name: str, **fields: Any) -> bytes:
 
 
 def test_protobuf_schemas_that_evolve(shop: Shop) -> None:
-    """A field added, one removed, a type promoted, one renamed: its former name stands beside the new one."""
+    """All versions of a schema are read: a field added, one removed, a type promoted, one renamed with both names."""
     head = 'syntax = "proto3"; message Event { '
     versions: list[tuple[str, dict[str, Any]]] = [
         (
@@ -174,7 +174,7 @@ def test_protobuf_schemas_that_evolve(shop: Shop) -> None:
 
 
 def test_json_schema(shop: Shop) -> None:
-    """JSON behind the framing, in an envelope of CloudEvents."""
+    """Framed JSON is read, in an envelope of CloudEvents."""
     number = shop.registry.register(f"{shop.events}-value", JSON_SCHEMA, "JSON")
     value = {"specversion": "1.0", "id": "e", "data": {"uid": 7, "sku": "i", "stars": 4}}
     shop.send(framed(number, json.dumps(value).encode()))
@@ -184,7 +184,7 @@ def test_json_schema(shop: Shop) -> None:
 
 
 def test_schemas_with_references(shop: Shop) -> None:
-    """Parts of a schema that have subjects of their own, two levels deep, in Avro and in Protobuf."""
+    """References between subjects are followed, two levels deep, in Avro and in Protobuf."""
     registry, name = shop.registry, shop.prefix.replace("-", "_")
     place, user = (
         record(f"{name}_Place", ("city", "string")),
@@ -220,7 +220,7 @@ def test_schemas_with_references(shop: Shop) -> None:
 
 
 def test_ids_that_cannot_be_used(shop: Shop) -> None:
-    """An id that the registry does not have, one of another kind, and no framing at all: dead letters that say so."""
+    """An unknown id, a schema of another kind, and a missing frame make dead letters that say so."""
     number = shop.registry.register(f"{shop.events}-value", JSON_SCHEMA, "JSON")
     ids = (2**31 - 1, 2**31, 2**32 - 1)
     for value in (*(framed(one, b"x") for one in ids), framed(number, b"x"), b'{"uid": 7}'):
@@ -243,7 +243,7 @@ def why(config: SchemaRegistryConfig) -> str:
 
 
 def test_a_registry_that_gives_nothing(registry: SchemaRegistry) -> None:
-    """Nobody there, silence, a wrong path: asked again later, never taken for an unknown id."""
+    """A registry that is away, silent or at another path is asked again. Its schemas do not count as unknown."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         assert "does not answer in time" in why(SchemaRegistryConfig(url=f"http://127.0.0.1:{port}"))
@@ -258,7 +258,7 @@ def test_a_registry_that_gives_nothing(registry: SchemaRegistry) -> None:
 
 
 def test_a_registry_with_tls_and_a_password(registry: SchemaRegistry, tmp_path: Path) -> None:
-    """Who is let in gets schemas; who is not is told which key to look at, and the password is not told."""
+    """A user with access gets schemas. For another user the error names the key to look at, and not the password."""
     number = registry.register(f"secure-{tmp_path.name}", record("E", ("x", "int")))
     with GuardedRegistry(tmp_path, registry.port, USER, PASSWORD) as guarded:
         good = SchemaRegistryConfig(guarded.url, USER, PASSWORD, ssl_cafile=str(guarded.cert))

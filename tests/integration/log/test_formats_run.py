@@ -1,4 +1,4 @@
-"""`run` and `check` on topics in Avro, with a registry that is away now and then."""
+"""`run` and `check` work on topics in Avro, with a registry that is sometimes away."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PASSWORD = "correct-horse-battery"
 
 
 class Shop(World):
-    """Movies in Avro, books in JSON as the contract has it; the registry is reached by a proxy."""
+    """Make a world with movies in Avro, books in the contract's JSON, and a proxy before the registry."""
 
     def __init__(self, folder: Path, bootstrap: str, url: str, prefix: str, registry: SchemaRegistry) -> None:
         super().__init__(folder, bootstrap, url, prefix)
@@ -78,7 +78,7 @@ def shop(
 
 
 def test_a_registry_that_comes_and_goes(shop: Shop) -> None:
-    """Away at the start: not ready, nothing is lost. There: all is learned. Away again: known schemas do without."""
+    """A registry away at the start means not ready, and nothing is lost. Later, known schemas need no registry."""
     service, proxy = shop.service, shop.proxy
     proxy.refusing = True
     for n in range(5):
@@ -127,7 +127,7 @@ def test_a_registry_that_comes_and_goes(shop: Shop) -> None:
 
 
 def test_check_shows_how_a_record_is_understood(shop: Shop) -> None:
-    """One record of each topic; what would be a dead letter is a warning, a registry that is away a failure."""
+    """`check` shows a record of each topic. A future dead letter is a warning, a registry that is away a failure."""
     body = avro_body(ITEM, {"sku": "m1", "name": "Dune\x1b[31m"})
     shop.send(framed(shop.of_items, body), "items", b"m1")
     shop.send(framed(shop.event, avro_body(EVENT, {"uid": 7, "sku": "m1", "stars": 4})))

@@ -1,4 +1,4 @@
-"""The whole service: killed while it reads a topic of items anew, it ends with lists that hold no removed item."""
+"""A service that is killed while it reads a topic of items anew ends with lists without removed items."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MANY = 3000
 
 
 class ManyItems:
-    """A world whose movies topic holds many items and is compacted at once."""
+    """Make a world whose movies topic holds many items and is compacted at once."""
 
     def __init__(self, folder: Path, bootstrap: str, url: str, prefix: str) -> None:
         self.topic = CompactedTopic(bootstrap, f"items.{prefix}.movies", item(FILLER))
@@ -46,7 +46,7 @@ def many(tmp_path: Path, apache: Address, redis_store: Any, topic_prefix: str) -
 
 
 def test_killed_while_a_topic_is_read_anew(many: ManyItems) -> None:
-    """Whatever was read when it was killed: the next start begins again. Until it is done no list is published."""
+    """The next start reads the topic from its beginning. No list is published until this is done."""
     world, service = many.world, many.world.service
     service.start()
     service.wait_until_ready()

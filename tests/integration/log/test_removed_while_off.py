@@ -1,4 +1,4 @@
-"""Items removed while nobody read, and their removals compacted away by Apache Kafka: the next start removes them."""
+"""The next start removes items whose removals Apache Kafka has compacted away while the service was off."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def lives(tmp_path: Path, apache: Address, topic_prefix: str) -> Lives:
 
 
 def remove(lives: ItemLives, *names: str) -> None:
-    """Remove items, and wait until nothing in the topic tells of it."""
+    """Remove items, and wait until the topic holds no trace of them."""
     keys = [name.encode() for name in names]
     lives.items.send(*((key, None) for key in keys))
     lives.items.compact_away(*keys)
@@ -51,7 +51,7 @@ def state_of(lives: ItemLives) -> dict[str, Any]:
 
 
 def test_an_item_whose_removal_was_compacted_away(lives: Lives, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is gone, as if its removal had been read. What the topic holds stays, and so does what interactions told of.
+    """The item is gone, as if its removal had been read. Items of the topic and of interactions stay.
     No item is encoded again."""
     world = lives()
     remove(world, "i3", "i4")
@@ -73,7 +73,7 @@ def test_an_item_whose_removal_was_compacted_away(lives: Lives, capsys: pytest.C
 def test_a_topic_that_was_read_to_its_end_lately_is_not_read_anew(
     lives: Lives, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Kafka keeps a removal for a day by default, so a short stop misses none. The removal itself is read."""
+    """A short stop misses no removal, because Kafka keeps it for a day by default."""
     world = lives(delete_retention_ms="86400000")
     world.items.send((b"i3", None))
     after = world.live()
@@ -82,7 +82,7 @@ def test_a_topic_that_was_read_to_its_end_lately_is_not_read_anew(
 
 
 def test_a_crash_in_the_middle_begins_again(lives: Lives) -> None:
-    """Also what was removed, and compacted away, after the first half was read again."""
+    """The new reading also finds items that were removed and compacted away after the crash."""
     world = lives()
     remove(world, "i9")
     place = (world.items.topic, 0)
@@ -100,8 +100,8 @@ def test_a_crash_in_the_middle_begins_again(lives: Lives) -> None:
 
 
 def test_a_checkpoint_of_an_earlier_version(lives: Lives) -> None:
-    """It does not tell when the topic was last at its end, nor which items it had: the topic is read anew, and nothing
-    is removed before the topic itself has told of it."""
+    """The checkpoint has no time of the topic's end, and no list of its items. So the topic is read anew, and nothing
+    is removed before it was seen in the topic."""
     world = lives(delete_retention_ms="86400000")
     state = state_of(world)
     del state["at_end"], state["arms"]["full"]["catalogues"][0]["streamed"]
@@ -115,7 +115,7 @@ def test_a_checkpoint_of_an_earlier_version(lives: Lives) -> None:
 
 
 def test_items_that_only_a_file_told_of_stay(lives: Lives) -> None:
-    """Whatever time passes: the topic says nothing of them. Once it tells of one, it decides on it."""
+    """Items from a file stay for any time. Once the topic has a record of one, the topic decides."""
     world = lives()
     made = offline_pipeline(world.settings)
     for name in ("f1", "f2"):
@@ -131,12 +131,12 @@ def test_items_that_only_a_file_told_of_stay(lives: Lives) -> None:
 def test_a_removal_that_is_missed_while_the_service_runs(
     lives: Lives, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Reading was held up for longer than the topic keeps removals: it is read anew at once, and the rest goes on."""
+    """After a pause longer than the topic keeps removals, it is read anew at once, and the stream goes on."""
     world = lives()
     with world.life(late_seconds=2.0) as pipeline:
         run_until(pipeline, lambda: caught_up(pipeline), "all is learned")
         capsys.readouterr()
-        time.sleep(2.0)  # as while the store takes nothing: nobody polls
+        time.sleep(2.0)  # as when the store takes no writes: nothing is polled
         remove(world, "i7")
         world.rate("bob", "i1")
         run_until(pipeline, lambda: "i7" not in listed(pipeline), "the removal is found out")
@@ -149,7 +149,7 @@ def test_a_removal_that_is_missed_while_the_service_runs(
 
 
 def test_an_empty_topic(lives: Lives) -> None:
-    """Everything was removed, and nothing but the filler is left."""
+    """All items are removed if the topic holds only the filler."""
     world = lives()
     remove(world, *NAMES)
     assert listed(world.live()) == {"seen"}

@@ -1,4 +1,4 @@
-"""Replay and simulator into a real broker: what was counted as sent is there, keyed and in order."""
+"""Replay and simulator fill a real broker: all records that were counted are there, keyed and in order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FILES = USER_FILES
 
 
 def read_all(bootstrap: str, topic: str, expect: int) -> dict[int, list[tuple[bytes, bytes | None]]]:
-    """Key and value by partition. Polls until `expect` records have come, since end offsets cannot be trusted."""
+    """Return key and value by partition. Poll until `expect` records have come, because end offsets may be wrong."""
     got: dict[int, list[tuple[bytes, bytes | None]]] = defaultdict(list)
     with KafkaConsumer(
         bootstrap_servers=bootstrap,
@@ -88,7 +88,7 @@ def test_simulator_to_kafka(bootstrap: str, world: Simulator) -> None:
 
 
 def test_replay_of_files(bootstrap: str, world: Simulator, tmp_path: Path) -> None:
-    """Files in the table layout give the records of the world again; missing topics are created compacted."""
+    """Files in the table layout hold the world's records; missing topics are created, item topics compacted."""
     write_files(world, tmp_path)
     files = [tmp_path / "interactions.csv.gz", tmp_path / "items.csv.gz"]
     client = {"bootstrap_servers": bootstrap}
@@ -102,7 +102,7 @@ def test_replay_of_files(bootstrap: str, world: Simulator, tmp_path: Path) -> No
 
 
 def test_tombstones_pass(bootstrap: str, topic_prefix: str) -> None:
-    """A null value is sent as one."""
+    """A null value is sent as a null value."""
     client = {"bootstrap_servers": bootstrap}
     create_topics(client, [(f"items.{topic_prefix}", "items")])
     with make_producer(client, live=True) as producer:
@@ -111,14 +111,14 @@ def test_tombstones_pass(bootstrap: str, topic_prefix: str) -> None:
 
 
 def test_topics_are_not_created_unasked(bootstrap: str, world: Simulator, tmp_path: Path) -> None:
-    """A typing error in the config must not make a topic."""
+    """A typing error in the config must not create a topic."""
     write_files(world, tmp_path)
     with pytest.raises(DeliveryError, match="does not exist"):
         replay(*scanned([tmp_path / "items.csv.gz"]), KafkaDestination({"bootstrap_servers": bootstrap}))
 
 
 def test_no_broker_is_an_error_in_time(own_broker: Broker, world: Simulator, tmp_path: Path) -> None:
-    """Of kafka-python's kind, within the client's own bound."""
+    """Without a broker kafka-python's error comes within the client's own time limit."""
     write_files(world, tmp_path)
     own_broker.stop()
     client = {"bootstrap_servers": own_broker.bootstrap, "bootstrap_timeout_ms": 500}
@@ -148,7 +148,7 @@ def test_a_broker_lost_on_the_way_is_an_error(own_broker: Broker) -> None:
 def test_a_record_over_the_topics_limit_is_a_bad_row_and_the_rest_goes_on(
     bootstrap: str, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """Where the broker keeps `max.message.bytes` (the embedded one does not): named by line, all others are there."""
+    """With `max.message.bytes` (not on the embedded broker) the row is named by line, and all others are there."""
     client = {"bootstrap_servers": bootstrap}
     topic = f"items.{topic_prefix}"
     with KafkaAdminClient(**client) as admin:
@@ -174,7 +174,7 @@ def test_a_record_over_the_topics_limit_is_a_bad_row_and_the_rest_goes_on(
 def test_the_command_sends_what_it_said(
     bootstrap: str, topic_prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a terminal it goes on; what is too large and what lies behind a cut is left out, with exit code 1."""
+    """Without a terminal it goes on. Too large rows, and rows after a cut, are left out, with exit code 1."""
     config = tmp_path / "crosscurrent.toml"
     config.write_text(f'[kafka]\nbootstrap_servers = ["{bootstrap}"]\n[domains.{topic_prefix}]\n')
     files = [str(FILES / "f14" / "items.jsonl.gz"), str(FILES / "u29" / "cut.csv.gz")]

@@ -1,4 +1,4 @@
-"""Topics of Apache Kafka that take only small records: of requests to forget, canaries, and dead letters."""
+"""Requests to forget, canaries and dead letters meet topics of Apache Kafka that take only small records."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def world(tmp_path: Path, apache: Address, redis_store: Any, topic_prefix: str) 
 
 
 def test_a_request_to_forget_that_its_topic_refuses(world: World) -> None:
-    """Exit code 2 and one line that says what to raise. Nothing is deleted, so that nobody takes it for done."""
+    """The exit code is 2, and one line says what to raise. Nothing is deleted, because the request failed."""
     topic = CompactedTopic(world.bootstrap, f"{world.prefix}.forget", request("filler"), **TOO_SMALL)
     world.store.set(f"{world.prefix}:user:{{alice}}", b"x")
     done = world.service.command("forget", "alice", "--config", str(world.service.config), "--wait", "0")
@@ -44,7 +44,7 @@ def test_a_request_to_forget_that_its_topic_refuses(world: World) -> None:
 def test_canaries_that_their_topic_refuses(
     tmp_path: Path, apache: Address, topic_prefix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They count as lost, with the broker's reason in the log, and are tried again."""
+    """Refused canaries count as lost, with the broker's reason in the log, and the next ones are tried."""
     lives = ItemLives(tmp_path, apache.bootstrap, topic_prefix)
     topic = CompactedTopic(apache.bootstrap, topic_prefix, (b"", b""), **TOO_SMALL).topic
     config, metrics = lives.settings.kafka, Metrics()

@@ -1,4 +1,4 @@
-"""A Redis Cluster of three nodes: what is published is read again, and found by a scan, whichever node has it."""
+"""On a Redis Cluster of three nodes, values are read again, and found by a scan, on any node."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.store.cluster import Node, empty, nodes_of, started_nodes
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory, redis_store: object) -> Iterator[list[Node]]:
-    """Three that share all slots."""
+    """Start three nodes that share all slots."""
     del redis_store  # skips where there is no Redis
     with started_nodes(tmp_path_factory.mktemp("cluster")) as nodes:
         yield nodes
@@ -28,7 +28,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory, redis_store: object) -> Iter
 
 @pytest.fixture
 def cluster(nodes: list[Node]) -> str:
-    """The URL of the first node; all are empty."""
+    """Return the URL of the first node; all nodes are empty."""
     empty(nodes)
     return nodes[0].url
 
@@ -68,7 +68,7 @@ def test_publisher_reader_and_scan(cluster: str) -> None:
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_one_node_comes_back_older(cluster: str, nodes: list[Node], which: int) -> None:
-    """Whichever it is, with `cc:meta` or without: it is noticed, and what it lost is among what is told to be due."""
+    """A loss of any node is noticed, with `cc:meta` or without, and the lost values are due again."""
     keys, users = Keys("cc"), [f"user{n}" for n in range(40)]
     publisher = Publisher(open_store(cluster, cluster=True), keys.meta, 17)
     publisher.start()

@@ -9,7 +9,7 @@ from tests.support.store.publishing import KEYS, PATIENCE, STARTED, Watched, eve
 
 
 def test_an_emptied_store_is_noticed(watched: Watched) -> None:
-    """After FLUSHALL `store_lost` is set within seconds, in a quiet stream."""
+    """In a quiet stream `store_lost` is set within seconds of FLUSHALL."""
     watched.publish(meta(), text("a", b"1"))
     watched.publisher.store_lost.clear()
     watched.client.flushall()
@@ -29,7 +29,7 @@ def test_an_emptied_store_is_noticed_under_load(watched: Watched) -> None:
 
 
 def test_a_replaced_store_is_noticed(watched: Watched) -> None:
-    """A `cc:meta` of another start: this is not the store we wrote to."""
+    """A `cc:meta` of another start shows that this is another store."""
     watched.publish(meta())
     watched.publisher.store_lost.clear()
     watched.client.hset(KEYS.meta, "started_ts", STARTED - 1)
@@ -37,7 +37,7 @@ def test_a_replaced_store_is_noticed(watched: Watched) -> None:
 
 
 def test_an_intact_store_is_not_lost(watched: Watched) -> None:
-    """Neither before our first write of it nor after is our own `cc:meta` taken for a loss."""
+    """The service's own `cc:meta` does not count as a loss, neither before its first write nor after."""
     watched.publisher.store_lost.clear()
     watched.publish(meta(), text("a", b"1"))
     looked = len(watched.answers)
@@ -46,7 +46,7 @@ def test_an_intact_store_is_not_lost(watched: Watched) -> None:
 
 
 def test_a_store_emptied_or_replaced_while_we_were_away(redis_url: str) -> None:
-    """A store that is not the one our predecessor wrote to is a lost one; at a first start there is none to lose."""
+    """A store that the earlier process did not write to counts as lost. At a first start there is none to lose."""
     one = Watched(redis_url)
     one.publisher.start()
     assert not one.publisher.store_lost.is_set()
@@ -63,7 +63,7 @@ def test_a_store_emptied_or_replaced_while_we_were_away(redis_url: str) -> None:
 
 
 def test_a_checkpoint_after_a_loss_does_not_know_the_store(watched: Watched) -> None:
-    """Emptied and not yet filled again: a process that starts from there finds the store lost, and fills it."""
+    """A process that starts while an emptied store is not filled again finds it lost, and fills it."""
     watched.publish(meta())
     watched.publisher.store_lost.clear()
     watched.client.flushall()

@@ -1,4 +1,4 @@
-"""A store that comes back older than what it acknowledged: what it lacks is published again, what was deleted goes."""
+"""A store that comes back older gets the values that it lacks, and loses the keys that were deleted."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def meta(started: int = STARTED) -> Write:
 
 
 def marks(of: Publisher) -> dict[str, int]:
-    """By key: the mark it was last acknowledged with, of those told since the last time."""
+    """Return by key the mark of its last acknowledgement, for keys reported since the last call."""
     return {key: mark for mark, keys in of.acknowledged() for key in keys}
 
 
 def test_the_loss_is_told_with_the_mark_up_to_which_nothing_is(store: SavedStore) -> None:
-    """In a quiet stream and under steady writes, which must not hide it; a store that only restarts lost nothing."""
+    """The loss is found in a quiet stream and under steady writes. A store that only restarts has lost nothing."""
     to = publisher(store.url)
     publish(to, meta(), text("a"))
     store.save()
@@ -101,7 +101,7 @@ def test_the_loss_is_told_with_the_mark_up_to_which_nothing_is(store: SavedStore
 
 
 def test_a_store_that_goes_back_again(store: SavedStore) -> None:
-    """To before the loss that was noticed last: as exact as the first time."""
+    """A second return, to before the first loss, is found as exactly as the first."""
     to = publisher(store.url)
     publish(to, meta(), text("a"))
     store.save()
@@ -117,7 +117,7 @@ def test_a_store_that_goes_back_again(store: SavedStore) -> None:
 
 
 def test_killed_before_all_is_published_again(store: SavedStore) -> None:
-    """The checkpoint from before the loss must not take the store for whole, whatever was written since."""
+    """With a checkpoint from before the loss the store must not seem complete, whatever was written since."""
     to = publisher(store.url)
     publish(to, meta(), text("a"))
     store.save()
@@ -133,7 +133,7 @@ def test_killed_before_all_is_published_again(store: SavedStore) -> None:
 
 
 def test_the_loss_is_noticed_at_the_next_start(store: SavedStore) -> None:
-    """The store went back while no service ran, or further than to the service's own start."""
+    """A loss is found if the store went back while no service ran, or to before the service's start."""
     one = publisher(store.url)
     publish(one, meta(), text("a"))
     store.save()
@@ -160,7 +160,7 @@ def test_the_loss_is_noticed_at_the_next_start(store: SavedStore) -> None:
 
 
 def test_a_checkpoint_from_before_there_were_marks(store: SavedStore) -> None:
-    """It holds `started_ts` alone; the store holds no mark: nothing is taken for lost."""
+    """Such a checkpoint has `started_ts` alone, and the store has no mark. Nothing counts as lost."""
     from serving.store.store_mark import as_known
 
     with store.client() as client:
@@ -172,7 +172,7 @@ def test_a_checkpoint_from_before_there_were_marks(store: SavedStore) -> None:
 
 
 class Older(Watch):
-    """A service on a store with snapshots."""
+    """Start a service on a store with snapshots."""
 
     def __init__(self, world: World, store: SavedStore) -> None:
         super().__init__(world)
@@ -196,7 +196,7 @@ def older(tmp_path: Path, one_bootstrap: str) -> Iterator[Older]:
 
 
 def test_events_deletions_and_the_forgotten(older: Older) -> None:
-    """Killed and started from its snapshot, with the service up and then with it down: each user shows all events,
+    """The store is killed and started from a snapshot, first with the service up, then down. Each user has all events,
     and neither a removed item nor a forgotten user is there again."""
     world = older.world
     world.rate("books", "leaves", "b1", 4)

@@ -1,4 +1,4 @@
-"""The evaluation's worker processes: results in order, errors passed on, nothing left behind."""
+"""The evaluation's worker processes return results in order, pass errors on, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def linger(folder: str, tell: Tell) -> None:
 
 
 def test_results_come_in_the_order_of_the_runs() -> None:
-    """Whichever worker is first; every bar is full."""
+    """Results keep the order of the runs, and every bar is full."""
     with Progress(disable=True) as bars:
         assert run_all(double, [3, 1, 2], ["a", "b", "c"], 7, bars) == [6, 2, 4]
         assert [task.completed for task in bars.tasks] == [7, 7, 7]
 
 
 def test_an_error_comes_out() -> None:
-    """As the worker raised it."""
+    """The caller gets the error that the worker raised."""
     with Progress(disable=True) as bars, pytest.raises(ValueError, match="below zero"):
         run_all(double, [1, -1], ["a", "b"], 1, bars)
 
@@ -61,7 +61,7 @@ def test_a_killed_parent_leaves_no_process(tmp_path: Path) -> None:
 
 
 def alive(pid: int) -> bool:
-    """A process that has ended but that nobody asked after is not."""
+    """A process that has ended and was not waited for does not count as running."""
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return state.stdout.strip()[:1] not in ("", "Z")
 

@@ -1,4 +1,4 @@
-"""The publisher against a real Redis and a real Valkey: newest wins, nothing is lost, losses are noticed."""
+"""On a real Redis and a real Valkey the newest value wins, nothing is lost, and losses are noticed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.store.publishing import KEYS, PATIENCE, STARTED, Watched, eve
 
 
 def test_every_kind_of_write(watched: Watched) -> None:
-    """A string with its expiry, a hash with and without one, a deletion: each is what the contract says."""
+    """Strings, hashes, expiries and deletions are written as the contract says."""
     watched.client.set("old", b"1")
     vector = bytes(range(16))
     watched.publish(
@@ -44,7 +44,7 @@ def test_every_kind_of_write(watched: Watched) -> None:
 
 
 def test_newest_value_wins(redis_url: str) -> None:
-    """Values queued while the store was not asked: one write a key, with the last one's value."""
+    """Values that were queued before a write become one write for each key, with the last value."""
     store = Watched(redis_url)
     for n in range(100):
         store.publisher.submit([text("a", b"%d" % n), text("b", b"%d" % -n)])
@@ -59,14 +59,14 @@ def test_newest_value_wins(redis_url: str) -> None:
 
 
 def test_a_deletion_and_a_value_supersede_each_other(watched: Watched) -> None:
-    """Whichever came last holds."""
+    """The last of the two counts."""
     watched.publish(text("a", b"1"), Write("a", "delete", None), text("b", b"1"))
     watched.publish(Write("b", "delete", None), text("b", b"2"))
     assert (watched.client.get("a"), watched.client.get("b")) == (None, b"2")
 
 
 def test_freshness_is_counted_once_per_event(redis_url: str) -> None:
-    """However often a key is replaced, before or while it is written: each event's birth is reported once."""
+    """Each event's record time is reported once, also if its key is replaced before or during the write."""
     store = Watched(redis_url)
     for n in range(50):  # before the first write: superseded
         store.publisher.submit([text("u", b"%d" % n, born=(n,))])
@@ -82,14 +82,14 @@ def test_freshness_is_counted_once_per_event(redis_url: str) -> None:
 
 
 def test_flush_waits_for_the_store(watched: Watched) -> None:
-    """After `flush` everything submitted before is readable, ten thousand keys too."""
+    """After `flush` everything that was submitted is readable, also ten thousand keys."""
     watched.publish(*[text(f"k{n}", b"%d" % n) for n in range(10_000)])
     assert watched.client.dbsize() == 10_000 + 1  # and the mark
     assert watched.client.get("k9999") == b"9999"
 
 
 def test_submit_from_many_threads(watched: Watched) -> None:
-    """Nothing is lost when several threads submit at once."""
+    """No write is lost when several threads submit at once."""
 
     def submit(name: int) -> None:
         for n in range(200):
@@ -105,7 +105,7 @@ def test_submit_from_many_threads(watched: Watched) -> None:
 
 
 def limited(url: str) -> str:
-    """A URL of a user who may write to our keys and to `k…`, and to no other."""
+    """Return the URL of a user who may write to our keys and to `k…` only."""
     with redis.Redis.from_url(url) as admin:
         admin.acl_setuser(
             "limited", True, reset=True, passwords=["+pass"], keys=["cc:*", "k*"], categories=["+@all"]
@@ -114,7 +114,7 @@ def limited(url: str) -> str:
 
 
 def test_a_refused_write_holds_up_nothing(redis_url: str) -> None:
-    """A key that this user may not write: everything else is written, the error told, the write kept."""
+    """If this user may not write a key, everything else is written, the error is reported, and the write is kept."""
     store = Watched(limited(redis_url))
     store.publisher.start()
     store.publisher.submit([hash_write("hash", {"dim": 1}, 60), *[text(f"k{n}", b"1") for n in range(1200)]])
@@ -133,7 +133,7 @@ def test_a_refused_write_holds_up_nothing(redis_url: str) -> None:
 
 
 def test_a_key_of_another_type_is_replaced(watched: Watched) -> None:
-    """Whatever somebody put under a key of ours gives way, `cc:meta` and its mark too; each is told once, and nothing
+    """A foreign value under a key of ours is replaced, `cc:meta` and the mark too. Each is reported once, and nothing
     waits for ever."""
     watched.publish(meta(), hash_write("hash", {"dim": 1}, 60))
     for key in ("hash", "new", KEYS.meta):
@@ -150,7 +150,7 @@ def test_a_key_of_another_type_is_replaced(watched: Watched) -> None:
 
 
 def test_a_store_that_is_away_and_comes_back(own_store: Server) -> None:
-    """The newest value a key is kept, errors are told, health goes and returns, and everything arrives."""
+    """The newest value of each key is kept, errors are reported, health goes and returns, and everything arrives."""
     store = Watched(own_store.url)
     store.publisher.start()
     store.publish(meta(), text("a", b"0", born=(0,)))
@@ -172,7 +172,7 @@ def test_a_store_that_is_away_and_comes_back(own_store: Server) -> None:
 
 
 def test_a_store_that_refuses_says_why(watched: Watched) -> None:
-    """Out of memory is a problem with its reason until a write is taken."""
+    """A full store is a problem, with its reason, until a write is taken."""
     watched.publish(text("a", b"1"))
     watched.client.config_set("maxmemory-policy", "noeviction")
     watched.client.config_set("maxmemory", 1)
@@ -188,7 +188,7 @@ def test_a_store_that_refuses_says_why(watched: Watched) -> None:
 
 
 def test_memory_is_bounded_while_the_store_is_away() -> None:
-    """However many events wait: a value a key, and no more times than the limit; what was measured stays measured."""
+    """The backlog keeps one value for each key and a bounded number of times. Measured freshness stays measured."""
     waiting = Backlog()
     for n in range(0, 3 * TIMES_LIMIT, 1000):
         waiting.add([text(f"k{n % 7000}", b"x", born=tuple(range(n, n + 1000)))])
@@ -202,7 +202,7 @@ def test_memory_is_bounded_while_the_store_is_away() -> None:
 
 
 def test_start_needs_the_store(own_store: Server) -> None:
-    """A store that does not answer at start is an error then and there."""
+    """A store that does not answer at the start is an error at once."""
     own_store.stop()
     publisher = Publisher(open_store(own_store.url, 0.5), KEYS.meta, STARTED)
     with pytest.raises(redis.RedisError):
@@ -211,7 +211,7 @@ def test_start_needs_the_store(own_store: Server) -> None:
 
 
 def test_close_tells_what_is_left(redis_url: str) -> None:
-    """True if everything was written, False (soon) if not."""
+    """`close` returns True if everything was written; otherwise False, soon."""
     store = Watched(redis_url)
     store.publisher.start()
     store.publisher.submit([text("a", b"1")])
@@ -241,5 +241,5 @@ def test_close_tells_what_is_left(redis_url: str) -> None:
     ],
 )
 def test_redacted(url: str, shown: str) -> None:
-    """A URL in a message carries neither user nor password; of one that cannot be read only the scheme is told."""
+    """A URL in a message has neither user nor password. Of an unreadable URL only the scheme is shown."""
     assert redacted(url) == shown

@@ -1,4 +1,4 @@
-"""The reader against a real store: personal → popular → empty, how old, and what raises."""
+"""On a real store the reader falls back personal → popular → empty, tells the age, and raises one error."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_age_is_never_negative(reader: Reader, client: redis.Redis) -> None:
 
 
 def test_k(reader: Reader, client: redis.Redis) -> None:
-    """At most k, best first."""
+    """The reader returns at most k items, best first."""
     client.set(KEYS.recommendations("alice", "books"), listing(*[f"a{n}" for n in range(50)]))
     assert ids(reader, k=3) == ("personal", ["a0", "a1", "a2"])
     assert len(ids(reader, k=500)[1]) == 50
@@ -93,7 +93,7 @@ def test_k(reader: Reader, client: redis.Redis) -> None:
     ],
 )  # fmt: skip
 def test_a_damaged_list_falls_back(reader: Reader, client: redis.Redis, damaged: bytes) -> None:
-    """Whatever the key holds that is no list: the next level answers, and nothing is raised."""
+    """If the key holds something else than a list, the next level answers, and nothing is raised."""
     client.set(KEYS.popular("books"), listing("p1"))
     client.set(KEYS.recommendations("alice", "books"), damaged)
     assert ids(reader) == ("popular", ["p1"])
@@ -102,7 +102,7 @@ def test_a_damaged_list_falls_back(reader: Reader, client: redis.Redis, damaged:
 
 
 def test_a_key_of_another_type_falls_back(reader: Reader, client: redis.Redis) -> None:
-    """Somebody else's hash under our name is no reason to raise."""
+    """A foreign hash under our key raises nothing."""
     client.hset(KEYS.recommendations("alice", "books"), "a", "b")
     client.set(KEYS.popular("books"), listing("p1"))
     assert ids(reader) == ("popular", ["p1"])

@@ -1,4 +1,4 @@
-"""Sentinel: the master that it names is written to and read from, and when it is killed the next one."""
+"""Publisher and reader use the master that Sentinel names, and the next one when it is killed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RATE = 200.0
 def test_a_master_is_killed_under_200_events_a_second(
     tmp_path: Path, one_bootstrap: str, topic_prefix: str, redis_store: object
 ) -> None:
-    """Every event of every user is in the next master, lists too, and it is where a reader finds them."""
+    """The next master has every event and list of every user, and a reader finds them there."""
     del redis_store  # skips where there is no Redis
     with Group(tmp_path / "group") as group:
         plain = group.servers[0].url
@@ -71,7 +71,7 @@ def test_a_master_is_killed_under_200_events_a_second(
 
 
 def test_tls_and_users_of_servers_and_sentinels(tmp_path: Path, redis_store: object) -> None:
-    """Publisher and reader find the next master by themselves; each login is told apart, and no secret is told."""
+    """Publisher and reader find the next master by themselves. Errors tell the two logins apart, without a secret."""
     del redis_store
     keys = Keys("cc")
     listed = RecommendationList(RECORD_VERSION, 1, 1, 1, [ListedItem("m1", 0.5, {"age": 0.5})])
@@ -113,8 +113,8 @@ def test_tls_and_users_of_servers_and_sentinels(tmp_path: Path, redis_store: obj
 
 
 def test_a_master_that_no_sentinel_knows(tmp_path: Path, redis_store: object) -> None:
-    """Another name, or sentinels that are away: said with their addresses and the name. One that is named as if it
-    were a store: said, too."""
+    """An unknown name, and sentinels that are away, are reported with addresses and name. A sentinel named as if it
+    were a store is reported too."""
     del redis_store
     with Group(tmp_path / "group", replicas=0, sentinels=1) as group:
         with pytest.raises(Stop, match=f"{HOST}:{group.sentinels[0].port} is a sentinel"):

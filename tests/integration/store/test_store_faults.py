@@ -1,4 +1,4 @@
-"""The store away, frozen, slow, read-only, full or emptied: nothing is lost, memory stays bounded, /readyz says why."""
+"""A store that is away, frozen, slow, read-only, full or emptied loses nothing; /readyz says why."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEYS_AT_MOST = 300
 
 
 class Faults(Watch):
-    """One service for all faults here: each test leaves it well again, as is part of what it shows."""
+    """Start one service for all faults here. Each test also shows that the service recovers."""
 
     def __init__(self, world: World, store: Store, proxy: Proxy) -> None:
         super().__init__(world)
@@ -33,7 +33,7 @@ class Faults(Watch):
         world.store = redis.Redis.from_url(store.url, legacy_responses=False)
 
     def learns_on(self) -> None:
-        """Events are learned while nothing can be published, and what waits is one value a key."""
+        """Events are learned while nothing can be published, and one value waits for each key."""
         self.produce(400)
         self.wait_until_learned()
         time.sleep(2.5)  # the gauge is two seconds old at most
@@ -52,7 +52,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory, one_bootstrap: str) -> Iter
 
 
 def test_a_frozen_store(faults: Faults) -> None:
-    """It accepts connections and answers nothing: not ready, learning goes on; then all of it arrives."""
+    """The store accepts connections and does not answer: not ready, learning goes on, and then everything arrives."""
     os.kill(faults.store.pid, signal.SIGSTOP)
     begun = time.monotonic()
     faults.wait_until_unready("the store has not answered for 3 s")
@@ -63,7 +63,7 @@ def test_a_frozen_store(faults: Faults) -> None:
 
 
 def test_a_store_that_restarts_empty(faults: Faults) -> None:
-    """Killed, away for a while, back without its data: all that is active is published again."""
+    """A store that was killed and comes back empty gets everything active again."""
     before = faults.keys()
     faults.store.stop()
     begun = time.monotonic()
@@ -76,7 +76,7 @@ def test_a_store_that_restarts_empty(faults: Faults) -> None:
 
 
 def test_a_slow_store(faults: Faults) -> None:
-    """Answers that take 2 s: everything is written all the same, later; at 4 s /readyz says so."""
+    """With answers that take 2 s everything is written, only later. At 4 s /readyz says so."""
     faults.proxy.delay = 2.0
     faults.produce(200)
     wait_for(lambda: faults.counts() == faults.expected, why="written through a slow line")
@@ -87,7 +87,7 @@ def test_a_slow_store(faults: Faults) -> None:
 
 
 def test_a_read_only_replica(faults: Faults) -> None:
-    """It answers, and refuses: not ready for that reason, until it is a primary again."""
+    """A replica answers and refuses writes: not ready for that reason, until it is a primary again."""
     faults.world.store.replicaof("127.0.0.1", 1)
     faults.produce(1)
     faults.wait_until_unready("the store refuses writes: ReadOnlyError")
@@ -97,7 +97,7 @@ def test_a_read_only_replica(faults: Faults) -> None:
 
 
 def test_a_full_store(faults: Faults) -> None:
-    """Out of memory without eviction: refused writes are kept, and written once there is room."""
+    """A full store without eviction refuses writes. They are kept, and written once there is room."""
     faults.world.store.config_set("maxmemory-policy", "noeviction")
     faults.world.store.config_set("maxmemory", 1)
     faults.produce(1)
@@ -108,7 +108,7 @@ def test_a_full_store(faults: Faults) -> None:
 
 
 def test_a_flushed_store(faults: Faults) -> None:
-    """FLUSHALL in a quiet stream: every key of every active user, item and domain is there again, without a restart."""
+    """After FLUSHALL in a quiet stream every active key is there again, without a restart."""
     before = faults.keys()
     kinds = {key.decode().split(":")[1] for key in before}
     assert kinds == {"user", "rec", "item", "domain", "popular", "meta", "canary"}

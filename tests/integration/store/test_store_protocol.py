@@ -1,4 +1,4 @@
-"""One behaviour of every store: Redis, Valkey and Redis Cluster do the same behind `Store`."""
+"""Redis, Valkey and Redis Cluster behave alike behind `Store`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.store.cluster import Node, empty, started_nodes
 KINDS = ["redis", "valkey", "cluster"]
 PATIENCE = 20.0
 MANY = 2_500
-"""Keys of a scan that takes several answers."""
+"""Number of keys for a scan that takes several answers."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory, redis_store: object) -> Iter
 
 @pytest.fixture(params=KINDS)
 def where(request: pytest.FixtureRequest) -> tuple[str, bool]:
-    """The URL of an empty store, and whether it is a cluster's."""
+    """Return the URL of an empty store, and whether it is a cluster's."""
     if request.param == "cluster":
         nodes = request.getfixturevalue("nodes")
         empty(nodes)
@@ -51,7 +51,7 @@ def store(where: tuple[str, bool]) -> Iterator[Store]:
 
 @pytest.fixture
 def raw(where: tuple[str, bool]) -> Iterator[redis.Redis]:
-    """What any other program sees of the store."""
+    """Return a client that sees the store as any other program does."""
     kind = redis.RedisCluster if where[1] else redis.Redis
     with kind.from_url(where[0], legacy_responses=False) as client:
         yield client
@@ -66,7 +66,7 @@ def test_it_answers(store: Store) -> None:
 
 
 def test_every_kind_of_write(store: Store, raw: redis.Redis) -> None:
-    """A string, a hash, their expiry and a deletion; bytes stay as they are, numbers become text."""
+    """Strings, hashes, expiries and deletions are carried out; bytes stay unchanged, numbers become text."""
     raw.set("old", b"1")
     writes = [
         Write("list", "set", b"[]", 50),
@@ -85,7 +85,7 @@ def test_every_kind_of_write(store: Store, raw: redis.Redis) -> None:
 
 
 def test_nothing_to_do(store: Store) -> None:
-    """No writes, no fields, no keys: an empty answer."""
+    """Without writes, fields or keys the answer is empty."""
     assert store.write([]) == ([], [])
     assert store.delete([]) == 0
     assert list(store.scan("none:*")) == []
@@ -98,7 +98,7 @@ def test_writes_of_one_key_keep_their_order(store: Store, raw: redis.Redis) -> N
 
 
 def test_fields_are_read_before_anything_is_written(store: Store) -> None:
-    """What a write in the same round trip changes is seen as it was before."""
+    """A field is read before a write in the same round trip changes it."""
     store.write([hash_of("a", n=1), hash_of("b", n=2)])
     looks = [("a", "n"), ("b", "n"), ("b", "other"), ("nowhere", "n")]
     answers = store.write([hash_of("a", n=3)], looks)
@@ -113,7 +113,7 @@ def test_a_fresh_hash_has_no_old_field(store: Store, raw: redis.Redis) -> None:
 
 
 def test_a_key_of_another_type(store: Store, raw: redis.Redis) -> None:
-    """A field and a write of it are refused by themselves; a fresh write replaces it."""
+    """Reading and writing a key of another type fail alone; a fresh write replaces the key."""
     raw.rpush("a", "alien")
     answers = store.write([hash_of("a", n=1), hash_of("b", n=1)], [("a", "n"), ("b", "n")])
     found, errors = answers
@@ -139,7 +139,7 @@ def test_a_key_of_another_type(store: Store, raw: redis.Redis) -> None:
     ids=["none", "mapping", "bool", "no-fields", "fresh-none", "list-field"],
 )
 def test_a_write_that_cannot_be_encoded(store: Store, raw: redis.Redis, bad: Write) -> None:
-    """It is not sent, not even in part; the others of the same round trip are."""
+    """Such a write is not sent, not even in part; the others of the same round trip are."""
     raw.set("bad", b"before")
     errors = store.write([Write("a", "set", b"1"), bad, Write("b", "set", b"2")]).errors
     assert [type(error) for error in errors] == [type(None), redis.DataError, type(None)]
@@ -153,7 +153,7 @@ def test_delete_counts_what_was_there(store: Store, raw: redis.Redis) -> None:
 
 
 def test_scan_finds_every_key_of_its_pattern(store: Store) -> None:
-    """Over several answers; a prefix with glob characters means itself; bytes that are no UTF-8 come through."""
+    """A scan takes several answers. Glob characters in a prefix are literal, and bytes need not be UTF-8."""
     keys, other = Keys("c*[a]"), Keys("c**[a]")
     mine = {keys.user(f"u{n}") for n in range(MANY)} | {keys.user("\udcff")}
     writes = [Write(key.encode(errors="surrogateescape"), "set", b"1") for key in mine]  # type: ignore[arg-type]
@@ -170,7 +170,7 @@ def test_parts(store: Store, where: tuple[str, bool]) -> None:
 
 
 def test_servers(store: Store, where: tuple[str, bool]) -> None:
-    """Each primary is told, with a name of its own; none is a replica, none throws keys away."""
+    """Each primary is listed with its own name; none is a replica, and none evicts keys."""
     found = store.servers()
     assert len({server.run_id for server in found}) == len(found) == (3 if where[1] else 1)
     assert {server.mode for server in found} == {"cluster" if where[1] else "standalone"}
@@ -180,7 +180,7 @@ def test_servers(store: Store, where: tuple[str, bool]) -> None:
 
 
 def test_the_publisher_leaves_out_what_cannot_be_encoded(store: Store, raw: redis.Redis) -> None:
-    """It would fail for ever: it is told once, and what came with it and after it is written."""
+    """It would fail for ever, so it is reported once. Writes with it and after it are carried out."""
     errors: list[Exception] = []
     publisher = Publisher(store, "cc:meta", 17, Listeners(failed=errors.append))
     publisher.submit([Write("a", "set", b"1"), Write("bad", "set", None), Write("b", "set", b"2")])

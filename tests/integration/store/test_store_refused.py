@@ -1,4 +1,4 @@
-"""What `run` and `check` say of a store that is not fit for what is to be written: by name, and with what to do."""
+"""`run` and `check` name a store that is not fit for the service, and say what to do."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def replica(tmp_path: Path, own_store: Server) -> Iterator[Replicated]:
 
 
 def test_a_replica_is_named(own_store: Server, replica: Replicated) -> None:
-    """At a start, with its master; and while running, when it becomes one."""
+    """A replica is named with its master at a start, and also if a store becomes one while the service runs."""
     said = f"{HOST}:{replica.port} is a replica of {HOST}:{own_store.port}"
     with pytest.raises(Stop, match=said) as stop:
         connect_store(settings(replica.url))
@@ -59,7 +59,7 @@ def test_a_replica_is_named(own_store: Server, replica: Replicated) -> None:
 
 
 def test_a_prefix_that_another_program_uses(redis_url: str) -> None:
-    """`cc:meta` is no hash: refused at a start, by name; nothing of it is deleted."""
+    """A `cc:meta` that is no hash is refused at a start, by name, and not deleted."""
     with redis.Redis.from_url(redis_url) as client:
         client.set("cc:meta", b"theirs")
         with pytest.raises(Stop, match="cc:meta, which is not ours") as stop:
@@ -70,12 +70,12 @@ def test_a_prefix_that_another_program_uses(redis_url: str) -> None:
 
 
 def store_line(url: str) -> tuple[bool, bool, str]:
-    """(good, warns, text) of what `check` says of the store."""
+    """Return (good, warns, text) of `check`'s line about the store."""
     return next((f.good, f.warns, f.detail) for f in check(settings(url)) if f.what == "store")
 
 
 def test_a_store_that_throws_keys_away(own_store: Server) -> None:
-    """`check` and the running service warn of the policy; the keys that go are counted, from the first look on."""
+    """`check` and the running service warn of the policy. Evicted keys are counted from the first look on."""
     assert isinstance(own_store, Store)
     good, warns, text = store_line(own_store.url)
     assert (good, warns) == (True, False)
@@ -110,7 +110,7 @@ def test_a_store_that_throws_keys_away(own_store: Server) -> None:
 
 
 def test_a_user_who_may_not_ask(own_store: Server) -> None:
-    """Without INFO everything works as before, and `check` says what it cannot see."""
+    """Without INFO everything else works, and `check` says what it cannot see."""
     assert isinstance(own_store, Store)
     with redis.Redis.from_url(own_store.url) as client:
         client.acl_setuser(

@@ -1,4 +1,4 @@
-"""Compressed topics: every codec is read; where a package is missing, topic and package are named before it hurts."""
+"""Every codec is read. If a package is missing, topic and package are named before the first record is needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.log.logs import KafkaLog, read, read_all
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 def test_every_codec_is_read(kafka_log: KafkaLog, codec: str) -> None:
-    """Whatever producers compress with."""
+    """A topic is read with every codec that producers may use."""
     sent = kafka_log.fill(
         [(kafka_log.interactions, 0, k, b"e" * 500) for k in range(20)], compression_type=codec
     )
@@ -26,7 +26,7 @@ def test_every_codec_is_read(kafka_log: KafkaLog, codec: str) -> None:
 
 
 class WithoutSnappy:
-    """Two compressed topics, on a machine without the package for one of them."""
+    """Make two compressed topics, and hide the package for one of them."""
 
     def __init__(self, log: KafkaLog, monkeypatch: pytest.MonkeyPatch) -> None:
         log.fill([(log.items, 0, 1, b"i" * 500)], compression_type="lz4")
@@ -44,7 +44,7 @@ def without(kafka_log: KafkaLog, monkeypatch: pytest.MonkeyPatch) -> WithoutSnap
 
 
 def test_a_missing_package_is_told_at_the_start(without: WithoutSnappy) -> None:
-    """Exit code 2, not 4: state and offsets are well."""
+    """The exit code is 2, not 4, because state and offsets are good."""
     without.uninstall()
     with pytest.raises(Stop, match=without.line) as caught:
         without.log.open()
@@ -52,7 +52,7 @@ def test_a_missing_package_is_told_at_the_start(without: WithoutSnappy) -> None:
 
 
 def test_a_missing_package_is_told_when_older_records_need_it(without: WithoutSnappy) -> None:
-    """The newest record of each partition can be read, one before it cannot."""
+    """The newest record of each partition can be read, but an earlier one cannot."""
     log = without.log
     log.fill([(log.interactions, 1, 100, b"plain")])
     without.uninstall()
@@ -64,7 +64,7 @@ def test_a_missing_package_is_told_when_older_records_need_it(without: WithoutSn
 
 
 def test_check_tells_a_missing_package(without: WithoutSnappy) -> None:
-    """As a finding about that topic; with the package there is none."""
+    """`check` has a finding about that topic; with the package there is none."""
     log = without.log
     settings = build(
         {
@@ -85,7 +85,7 @@ def test_check_tells_a_missing_package(without: WithoutSnappy) -> None:
 
 
 def test_dead_letters_tell_a_missing_package(without: WithoutSnappy) -> None:
-    """A topic may be compressed by the broker, whatever we send."""
+    """The broker may compress a topic, whatever producers send."""
     without.uninstall()
     config = msgspec.structs.replace(without.log.config, dead_letter_topic=without.log.interactions)
     with LetterLog(config) as letters, pytest.raises(Stop, match=without.line) as caught:

@@ -24,7 +24,7 @@ from serving.store.store import Answers, FieldOf, Server, Store
 
 PATIENCE = 20.0
 LOADED = KafkaConsumer
-"""Its modules define more classes."""
+"""Modules of the library that define more classes."""
 
 POLL = {
     "retry": """
@@ -81,7 +81,7 @@ POLL = {
         UnsupportedVersionError VoterNotFoundError
     """,
 }
-"""What the source does, by the names of the classes."""
+"""The source's behaviour by the names of the classes."""
 
 STORE = {
     "reconnect": """
@@ -98,11 +98,11 @@ STORE = {
     """,
     "leave_out": "DataError",
 }
-"""What the publisher does, by the names of the classes."""
+"""The publisher's behaviour by the names of the classes."""
 
 
 def classes(root: type[Exception], library: str) -> dict[str, type[Exception]]:
-    """Every class below `root`, and itself, that the library defines for clients without asyncio."""
+    """Return `root` and every class below it that the library defines for clients without asyncio."""
     found, waiting = {}, [root]
     while waiting:
         one = waiting.pop()
@@ -122,7 +122,7 @@ del KAFKA["KafkaError"], REDIS["RedisError"]
 
 
 def bare(kind: type[Exception]) -> Any:
-    """An instance, whatever its constructor wants."""
+    """Return an instance, for any constructor."""
     return kind.__new__(kind)
 
 
@@ -132,7 +132,7 @@ def test_every_class_of_kafka_is_placed_once() -> None:
 
 @pytest.mark.parametrize("name", sorted(KAFKA))
 def test_reading_and_dead_letters(name: str) -> None:
-    """The code does what the table says; a dead letter is kept unless its record itself is at fault."""
+    """The code does what the table says. A dead letter is kept unless its own record is the cause."""
     error = bare(KAFKA[name])
     assert name in POLL[on_poll(error)].split()
     assert on_letter(error) == {kind.__name__: what for kind, what in LETTER.items()}.get(name, "send_again")
@@ -143,7 +143,7 @@ def test_every_class_of_redis_is_placed_once() -> None:
 
 
 class Failing:
-    """A real store whose first answer to a write of `x` is an error: raised, or told of that write alone."""
+    """A real store whose first answer to a write of `x` is an error: raised, or returned for that write alone."""
 
     def __init__(self, store: Store, error: Exception, raised: bool) -> None:
         self._store, self._error, self._raised = store, error, raised
@@ -186,9 +186,9 @@ class Failing:
 @pytest.mark.parametrize("redis_url", ["valkey"], indirect=True)
 @pytest.mark.parametrize("name", sorted(REDIS))
 def test_publishing_and_starting(name: str, redis_url: str) -> None:
-    """The newest value arrives in the end, unless it can never be sent; nothing else waits for it.
+    """The newest value arrives in the end, unless it can never be sent. Other writes do not wait for it.
 
-    At a start every one of them is exit code 2 with a line of its own.
+    At a start each class ends with exit code 2 and a line of its own.
     """
     error = bare(REDIS[name])
     assert name in STORE[behaviour(error)].split()

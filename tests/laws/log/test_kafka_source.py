@@ -1,4 +1,4 @@
-"""What only the source that reads Kafka has: items first, transactions, commits, other logs, records that are gone."""
+"""The Kafka source alone has these laws: items first, transactions, commits, other logs, lost records."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.service.running import wait_for
 
 
 def test_items_come_before_interactions(kafka_log: KafkaLog) -> None:
-    """At start the item topics are read to their end first, even where their records are newer."""
+    """At a start the item topics are read to their end first, even if their records are newer."""
     sent = kafka_log.fill(
         [(kafka_log.interactions, k % 2, k, b"e") for k in range(50)]
         + [(kafka_log.items, k % 2, 1000 + k, b"i") for k in range(50)]
@@ -37,7 +37,7 @@ def test_items_come_before_interactions(kafka_log: KafkaLog) -> None:
 
 
 def test_items_keep_coming_later(kafka_log: KafkaLog) -> None:
-    """Once caught up, item events and interactions arrive alike."""
+    """After the start, item events and interactions arrive alike."""
     source = kafka_log.open()
     source.start({}, {})
     read(source, lambda _: source.reached_start_end({}))
@@ -46,7 +46,7 @@ def test_items_keep_coming_later(kafka_log: KafkaLog) -> None:
 
 
 def test_a_transaction_at_the_end_does_not_hold_up(kafka_log: KafkaLog) -> None:
-    """The end of a transaction takes an offset without a record: still read to the end, and no lag remains."""
+    """The end of a transaction takes an offset without a record. The log is read to its end, and no lag remains."""
     transactional = {"transactional_id": kafka_log.config.group_id}
     sent = kafka_log.fill([(kafka_log.items, 0, k, b"i") for k in range(3)], **transactional)
     sent += kafka_log.fill([(kafka_log.interactions, 0, k, b"e") for k in range(3)], **transactional)
@@ -64,7 +64,7 @@ def test_a_transaction_at_the_end_does_not_hold_up(kafka_log: KafkaLog) -> None:
 
 
 def test_a_large_backlog_in_one_partition(kafka_log: KafkaLog) -> None:
-    """More than is polled at once: all of it, in order, while the other partition waits for its time."""
+    """A backlog larger than a poll comes whole and in order, while the other partition waits for its time."""
     kafka_log.fill(
         [(kafka_log.interactions, 0, k, b"a") for k in range(1500)]
         + [(kafka_log.interactions, 1, 700, b"b"), (kafka_log.interactions, 1, 5000, b"c")]
@@ -78,7 +78,7 @@ def test_a_large_backlog_in_one_partition(kafka_log: KafkaLog) -> None:
 
 
 def test_commit_is_seen_by_lag_tools(kafka_log: KafkaLog) -> None:
-    """Committed offsets stand under the group id; they are not what a start reads from."""
+    """Offsets are committed under the group id, but a start does not read from them."""
     sent = kafka_log.fill(some(kafka_log, 20))
     source = kafka_log.open()
     source.start({}, {})
@@ -105,7 +105,7 @@ def test_identity_tells_logs_apart(kafka_log: KafkaLog) -> None:
 
 @pytest.mark.parametrize("changed", ["cluster", "topic"])
 def test_a_checkpoint_of_another_log_stops(kafka_log: KafkaLog, changed: str) -> None:
-    """Another cluster or another topic of the same name: exit code 4, and what differs is named."""
+    """Another cluster, or another topic of the same name, is exit code 4, and the error names the difference."""
     source = kafka_log.open()
     key = "cluster" if changed == "cluster" else f"topic:{kafka_log.items}"
     with pytest.raises(Stop, match=key) as caught:
@@ -115,7 +115,7 @@ def test_a_checkpoint_of_another_log_stops(kafka_log: KafkaLog, changed: str) ->
 
 
 def test_accept_gap_reads_the_other_log_from_its_beginning(kafka_log: KafkaLog) -> None:
-    """The checkpoint's offsets mean nothing there, so none of them is used."""
+    """With --accept-gap no offset of the checkpoint is used, because they mean nothing in another log."""
     sent = kafka_log.fill(some(kafka_log, 20))
     source = kafka_log.open(accept_gap=True)
     source.start(ends(sent), source.identity() | {"cluster": "another"})
@@ -123,7 +123,7 @@ def test_accept_gap_reads_the_other_log_from_its_beginning(kafka_log: KafkaLog) 
 
 
 def test_accept_gap_keeps_the_offsets_of_unchanged_topics(kafka_log: KafkaLog) -> None:
-    """Only a topic that is another one is read anew."""
+    """With --accept-gap only the replaced topic is read from its beginning."""
     sent = kafka_log.fill(some(kafka_log, 20))
     source = kafka_log.open(accept_gap=True)
     source.start(ends(sent), source.identity() | {f"topic:{kafka_log.items}": "another"})
@@ -132,7 +132,7 @@ def test_accept_gap_keeps_the_offsets_of_unchanged_topics(kafka_log: KafkaLog) -
 
 
 def test_records_gone_from_the_log(kafka_log: KafkaLog) -> None:
-    """Exit code 4 and the exact range; --accept-gap goes on behind it and counts."""
+    """Lost records are exit code 4 with the exact range; --accept-gap goes on after it and counts them."""
     place = (kafka_log.interactions, 0)
     sent = kafka_log.fill([(*place, k, b"e") for k in range(20)])
     kafka_log.expire(place, 15)
@@ -146,7 +146,7 @@ def test_records_gone_from_the_log(kafka_log: KafkaLog) -> None:
 
 
 def test_missing_topics_name_themselves(kafka_log: KafkaLog) -> None:
-    """Exit code 2, every missing topic by name, the present ones not."""
+    """Missing topics are exit code 2; the error names each of them, and no existing one."""
     topics = kafka_log.topics | {"no.such.topic": ("a", "items"), "nor.this": ("b", "items")}
     with pytest.raises(Stop, match=r"missing topics: no\.such\.topic, nor\.this\.") as caught:
         KafkaSource(kafka_log.config, topics)
@@ -155,7 +155,7 @@ def test_missing_topics_name_themselves(kafka_log: KafkaLog) -> None:
 
 
 def test_an_unreachable_broker_is_one_line() -> None:
-    """Exit code 2 within 10 s, naming the server and the setting, without the password."""
+    """Without a broker the exit code is 2 within 10 s; the error names server and setting, not the password."""
     config = KafkaConfig(
         ["127.0.0.1:1"], security_protocol="SASL_PLAINTEXT", sasl_mechanism="PLAIN",
         sasl_username="me", sasl_password="hunter2",
@@ -171,12 +171,12 @@ def test_an_unreachable_broker_is_one_line() -> None:
 
 
 def test_partitions_added_while_running(kafka_log: KafkaLog) -> None:
-    """They are read from their beginning within seconds; the others stay where they are, canaries too, and a restart
-    knows all."""
+    """New partitions are read from their beginning within seconds. Others go on, canaries too, and a restart
+    knows all of them."""
     added, canaries = (kafka_log.interactions, PARTITIONS - 1), f"canary.{kafka_log.interactions}"
     first = kafka_log.fill([(kafka_log.interactions, 0, k, b"e") for k in range(10)])
     source = kafka_log.open(watch_seconds=1.0, canary_topic=canaries)
-    source._places.remove(added)  # as if it came after the start: the embedded broker cannot add one
+    source._places.remove(added)  # as if it was added after the start: the embedded broker cannot add one
     source.start({}, {})
     got = read_all(source, len(first))
     assert added not in source.lag({})
@@ -187,14 +187,14 @@ def test_partitions_added_while_running(kafka_log: KafkaLog) -> None:
     sent = kafka_log.fill([(canaries, 0, 200, b"c")])
     assert read(source, bool) == sent
     again = kafka_log.open()
-    again.start(ends(first), {})  # of a checkpoint from before
+    again.start(ends(first), {})  # of an earlier checkpoint
     assert by_place(read_all(again, len(more))) == by_place(more)
 
 
 def test_requests_to_forget_come_first_and_their_topic_may_come_late(
     kafka_log: KafkaLog, bootstrap: str
 ) -> None:
-    """Without the topic the log is read as it is; once there, live; at the next start before any interaction."""
+    """Without the topic the log is read. Once created, it is read live, and at the next start before interactions."""
     topic = f"forget.{kafka_log.interactions}"
     kafka_log.topics[topic] = ("", "forget")
     sent = kafka_log.fill(some(kafka_log, 10))

@@ -1,4 +1,4 @@
-"""The consumer of the log: partitions that are paused and go on."""
+"""The consumer of the log pauses partitions and goes on with them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.support.log.logs import KafkaLog
 from tests.support.service.running import wait_for
 
 RECORDS = 2 * CHUNK_RECORDS
-"""Of each partition: one poll returns a part of what was fetched."""
+"""Records of each partition: one poll returns only a part of a fetch."""
 
 
 def test_a_partition_that_is_paused_with_records_in_hand_goes_on(kafka_log: KafkaLog) -> None:
-    """Also where all others are at their end by then: kafka-python would keep aside what it had fetched, for good."""
+    """A paused partition goes on, even if all others are at their end: kafka-python alone would keep its records."""
     topic, got = kafka_log.interactions, Counter[TopicPartition]()
     kafka_log.fill([(topic, n % 2, 0, b"e") for n in range(2 * RECORDS)])
     consumer = LogConsumer(kafka_log.config, 64_000_000, 2)

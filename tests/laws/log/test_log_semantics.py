@@ -1,4 +1,4 @@
-"""What Apache Kafka does to a log by itself: it deletes, compacts, stamps and fences; and what a record may lack."""
+"""Apache Kafka deletes, compacts, stamps and fences records by itself, and a record may lack key or time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def expire(log: KafkaLog, place: TopicPartition) -> int:
 
 
 def test_records_that_expire_unread_while_nothing_runs(log: KafkaLog) -> None:
-    """Exit code 4 and the range. Those that were read are no loss."""
+    """Unread records that expired are exit code 4 with the range. Records that were read are no loss."""
     place = (log.interactions, 0)
     log.fill([(*place, k, b"e") for k in range(20)])
     assert expire(log, place) == 20
@@ -58,7 +58,7 @@ def test_records_that_expire_unread_while_nothing_runs(log: KafkaLog) -> None:
 
 
 def test_records_that_expire_after_they_were_read_while_it_runs(log: KafkaLog) -> None:
-    """Nothing happens, and what comes then is read."""
+    """Expired records that were read have no effect, and later records are read."""
     place = (log.interactions, 0)
     sent = log.fill([(*place, k, b"e") for k in range(10)])
     source = log.open()
@@ -73,13 +73,13 @@ def test_records_that_expire_after_they_were_read_while_it_runs(log: KafkaLog) -
 
 @pytest.mark.parametrize("accept_gap", [False, True])
 def test_records_that_expire_unread_while_it_runs(log: KafkaLog, accept_gap: bool) -> None:
-    """The same end as at a start, and the same way on: --accept-gap counts them."""
+    """The service ends as at a start, and --accept-gap goes on and counts the records."""
     place = (log.interactions, 0)
     sent = log.fill([(*place, k, b"e") for k in range(10)])
     source = log.open(accept_gap=accept_gap)
     source.start({}, {})
     assert read_all(source, 10) == sent
-    time.sleep(1.0)  # nobody polls, as while the store takes nothing; the last fetch is over
+    time.sleep(1.0)  # nothing polls, as when the store takes no writes; the last fetch is over
     log.fill([(*place, 20 + k, b"missed") for k in range(5)])
     assert expire(log, place) == 15
     new = log.fill([(*place, 100, b"new")])
@@ -93,7 +93,7 @@ def test_records_that_expire_unread_while_it_runs(log: KafkaLog, accept_gap: boo
 
 
 def test_records_that_expire_while_a_topic_is_read_anew(log: KafkaLog) -> None:
-    """They are no gap: what such a topic does not hold any more is what it is read anew for."""
+    """They are no gap: the topic is read anew to find out what it no longer holds."""
     (bootstrap,) = log.config.bootstrap_servers
     place = (log.items, 0)
     set_topic(bootstrap, log.items, cleanup_policy="compact,delete")
@@ -115,7 +115,7 @@ def test_records_that_expire_while_a_topic_is_read_anew(log: KafkaLog) -> None:
 
 @pytest.fixture
 def limited(apache: Address, log: KafkaLog) -> Iterator[tuple[KafkaLog, Rights]]:
-    """A log whose topic of items is compacted, read by a user of its own, and this user's rights."""
+    """Make a log with a compacted topic of items, read by a user of its own; return this user's rights too."""
     user, password = f"user-{log.config.group_id}", "correct-horse"
     set_topic(apache.bootstrap, log.items, cleanup_policy="compact")
     set_password(apache.bootstrap, user, password)
@@ -134,7 +134,7 @@ def limited(apache: Address, log: KafkaLog) -> Iterator[tuple[KafkaLog, Rights]]
 
 
 def test_a_topic_that_may_not_be_read_is_not_at_its_end(limited: tuple[KafkaLog, Rights]) -> None:
-    """Though its broker answers: what is removed meanwhile could be missed. With the right back, it is again."""
+    """A refused topic is not at its end, although its broker answers: removals could be missed."""
     log, rights = limited
     source = log.open()
     source.start({}, {})
@@ -158,7 +158,7 @@ def test_a_topic_that_may_not_be_read_is_not_at_its_end(limited: tuple[KafkaLog,
 
 
 def test_a_compacted_topic_of_interactions(apache: Address, log: KafkaLog) -> None:
-    """Records that compaction removed are no gap: a restart between them goes on, and nothing is waited for."""
+    """Records that compaction removed are no gap: a restart between them goes on, and nothing waits."""
     name = f"compacted.{log.interactions}"
     topic = CompactedTopic(apache.bootstrap, name, (b"filler", b"f"))
     topic.send(*((b"k%d" % (n % 5), b"%d" % n) for n in range(20)))
@@ -183,7 +183,7 @@ def test_a_compacted_topic_of_interactions(apache: Address, log: KafkaLog) -> No
 
 
 def test_records_of_an_aborted_transaction_are_never_read(log: KafkaLog) -> None:
-    """Nor are they lag, or waited for, at the end of the log too."""
+    """Records of an aborted transaction are never read, and are no lag, also at the end of the log."""
     place = (log.interactions, 0)
     before = log.fill([(*place, 0, b"before")])
     abort(log, place, n=3)
@@ -214,7 +214,7 @@ def transactional(log: KafkaLog) -> KafkaProducer:
 
 
 def test_a_producer_that_is_fenced_by_a_newer_one(log: KafkaLog) -> None:
-    """What it sent in its open transaction never counts; what the newer one commits comes once."""
+    """Records of the fenced producer's open transaction never come; those of the newer one come once."""
     topic = log.interactions
     old = transactional(log)
     old.begin_transaction()
@@ -234,7 +234,7 @@ def test_a_producer_that_is_fenced_by_a_newer_one(log: KafkaLog) -> None:
     assert [record.value for record in read_all(source, 1)] == [b"counts"]
 
 
-# What a record has, or lacks
+# What a record may have or lack
 
 
 def event(**fields: object) -> bytes:
@@ -242,7 +242,7 @@ def event(**fields: object) -> bytes:
 
 
 def test_times_of_a_topic_whose_broker_stamps_records(log: KafkaLog) -> None:
-    """The event's own time counts; without one that at which the broker took the record."""
+    """The event's own time counts; without it the time at which the broker took the record."""
     (bootstrap,) = log.config.bootstrap_servers
     set_topic(bootstrap, log.interactions, message_timestamp_type="LogAppendTime")
     began = 1000 * int(time.time())
@@ -258,7 +258,7 @@ def test_times_of_a_topic_whose_broker_stamps_records(log: KafkaLog) -> None:
 
 
 def test_records_without_a_key_and_with_headers(log: KafkaLog) -> None:
-    """Both are read as they are. Headers say nothing to the service."""
+    """Both kinds of records are read. The service ignores headers."""
     with KafkaProducer(bootstrap_servers=log.config.bootstrap_servers) as producer:
         sent = [
             producer.send(log.interactions, event(), key, headers=headers, partition=0, timestamp_ms=START)
@@ -274,7 +274,7 @@ def test_records_without_a_key_and_with_headers(log: KafkaLog) -> None:
 
 
 def test_partitions_that_the_broker_adds_while_it_runs(log: KafkaLog) -> None:
-    """They are found by themselves and read from their first record; a restart goes on in all of them."""
+    """New partitions are found and read from their first record; a restart goes on in all of them."""
     first = log.fill([(log.interactions, 0, k, b"e") for k in range(5)])
     source = log.open(watch_seconds=0.5)
     source.start({}, {})

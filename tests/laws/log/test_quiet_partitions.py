@@ -1,4 +1,4 @@
-"""Partitions that nothing was learned from and whose records expire: a restart is refused where one was lost only."""
+"""Records expire in partitions from which nothing was learned. A restart is refused only if one was lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.log.logs import KafkaLog, read, read_all
 
 
 def learned(log: KafkaLog, offsets: Offsets, identity: dict[str, str]) -> tuple[Offsets, dict[str, str]]:
-    """What a checkpoint has after everything was read and learned."""
+    """Return the content of a checkpoint after everything was read and learned."""
     source = log.open()
     done = source.start(offsets, identity)
     while not source.reached_start_end(done):
@@ -19,7 +19,7 @@ def learned(log: KafkaLog, offsets: Offsets, identity: dict[str, str]) -> tuple[
 
 
 def test_records_that_expired_before_the_first_start_are_no_gap(kafka_log: KafkaLog) -> None:
-    """Nothing was ever to be learned of them: a restart goes on, and learns what comes then."""
+    """Such records could never be learned: a restart goes on, and learns later ones."""
     quiet = (kafka_log.interactions, 1)
     kafka_log.fill([(*quiet, k, b"old") for k in range(5)] + [(kafka_log.interactions, 0, 9, b"e")])
     kafka_log.expire(quiet, 5)
@@ -33,7 +33,7 @@ def test_records_that_expired_before_the_first_start_are_no_gap(kafka_log: Kafka
 
 
 def test_records_that_expired_unread_in_a_quiet_partition_are_a_gap(kafka_log: KafkaLog) -> None:
-    """It was empty when the checkpoint was made, and then held records that nobody learned."""
+    """The partition was empty at the checkpoint, and then had records that were not learned."""
     quiet = (kafka_log.interactions, 1)
     kafka_log.fill([(kafka_log.interactions, 0, 9, b"e")])
     offsets, identity = learned(kafka_log, {}, {})
@@ -45,7 +45,7 @@ def test_records_that_expired_unread_in_a_quiet_partition_are_a_gap(kafka_log: K
 
 
 def test_a_partition_that_was_added_later_is_unread_from_0_on(kafka_log: KafkaLog) -> None:
-    """A checkpoint that knows its topic and not it was made before it: what expired since was not learned."""
+    """A checkpoint with the topic but without this partition is older than it, so expired records were not learned."""
     added = (kafka_log.interactions, 1)
     offsets, identity = learned(kafka_log, {}, {})
     del offsets[added]
@@ -59,7 +59,7 @@ def test_a_partition_that_was_added_later_is_unread_from_0_on(kafka_log: KafkaLo
 
 
 def test_a_topic_that_was_added_later_begins_at_its_oldest_record(kafka_log: KafkaLog) -> None:
-    """A domain that is new to the config may have a log with an expired beginning, as the first ones may."""
+    """The log of a new domain may have lost its beginning, like the log of a first start."""
     place = (kafka_log.items, 0)
     offsets, identity = learned(kafka_log, {}, {})
     kafka_log.fill([(*place, k, b"i") for k in range(5)])
@@ -72,7 +72,7 @@ def test_a_topic_that_was_added_later_begins_at_its_oldest_record(kafka_log: Kaf
 def test_a_checkpoint_of_an_earlier_version_is_taken_up_with_a_warning(
     kafka_log: KafkaLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It has no offset of a partition that nothing was learned from, so the range is told, not refused."""
+    """An earlier version saved no offset of such a partition, so the range is a warning and no refusal."""
     quiet = (kafka_log.interactions, 1)
     kafka_log.fill([(*quiet, k, b"old") for k in range(5)])
     kafka_log.expire(quiet, 5)
@@ -85,7 +85,7 @@ def test_a_checkpoint_of_an_earlier_version_is_taken_up_with_a_warning(
 
 
 def test_the_end_of_a_transaction_may_expire_like_the_records_before_it(kafka_log: KafkaLog) -> None:
-    """It takes an offset and is no record: a checkpoint lies beyond it once all records before it are learned."""
+    """The end of a transaction takes an offset, and a checkpoint is beyond it once all earlier records are learned."""
     place = (kafka_log.interactions, 1)
     kafka_log.fill([(*place, k, b"e") for k in range(3)], transactional_id=kafka_log.config.group_id)
     offsets, identity = learned(kafka_log, {}, {})
@@ -95,10 +95,10 @@ def test_the_end_of_a_transaction_may_expire_like_the_records_before_it(kafka_lo
 
 
 def test_a_partition_added_while_running_has_an_offset(kafka_log: KafkaLog) -> None:
-    """From when it is seen on, without a record."""
+    """A new partition has an offset from the moment it is seen, without a record."""
     added = (kafka_log.interactions, 1)
     source = kafka_log.open(watch_seconds=0.2)
-    source._places.remove(added)  # as if it came after the start: the embedded broker cannot add one
+    source._places.remove(added)  # as if it was added after the start: the embedded broker cannot add one
     assert added not in source.start({}, {})
     read(source, lambda _: added in source.next_offsets({}))
     assert source.next_offsets({})[added] == 0

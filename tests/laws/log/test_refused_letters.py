@@ -1,4 +1,4 @@
-"""Dead letters that Apache Kafka refuses: cut until they fit, or left out. None holds up another."""
+"""Dead letters that Apache Kafka refuses are cut until they fit, or left out. None delays another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.log.letters import delivered, letter, read
 
 
 class Refusing:
-    """A sink whose topic has these settings."""
+    """Make a sink whose topic has these settings."""
 
     def __init__(self, bootstrap: str, topic: str, **configs: str) -> None:
         self.bootstrap, self.topic = bootstrap, topic
@@ -29,7 +29,7 @@ class Refusing:
         self.left_out += 1
 
     def deliver(self, letters: list[DeadLetter]) -> dict[int, DeadLetter]:
-        """Send all of them, and return what the topic then holds, by the offset of the record."""
+        """Send all letters, and return the topic's content by the offset of the record."""
         sink = KafkaSink(KafkaConfig([self.bootstrap], dead_letter_topic=self.topic), self._refused)
         for one in letters:
             sink.send(one)
@@ -46,7 +46,7 @@ def limit(apache: Address, topic_prefix: str) -> Any:
 
 
 def test_a_value_over_the_limit_of_the_topic_is_cut_until_it_fits(limit: Any) -> None:
-    """Its neighbours arrive whole, though they were in one batch with it. Its first length is in a header."""
+    """The letter is cut, with its first length in a header. Letters of the same batch arrive whole."""
     sent = [letter(n, value=b"v" * (100_000 if n == 20 else 50)) for n in range(40)]
     there = limit(max_message_bytes="1000").deliver(sent)
     assert {n: one for n, one in there.items() if n != 20} == {n: sent[n] for n in range(40) if n != 20}
@@ -62,14 +62,14 @@ def test_a_key_over_the_limit_is_cut_too(limit: Any) -> None:
 
 
 def test_a_letter_whose_headers_alone_are_too_large_is_left_out(limit: Any) -> None:
-    """Nothing that could be cut would make it fit. It is counted, and the stream goes on."""
+    """No cut would make the letter fit. It is counted, and the stream goes on."""
     topic = limit(max_message_bytes="150")
     assert topic.deliver([letter(1), letter(2)]) == {}
     assert topic.left_out == 2
 
 
 def test_what_the_topic_has_against_one_letter_is_not_held_against_another(limit: Any) -> None:
-    """A compacted topic takes no record without a key."""
+    """A letter without a key is left out, because a compacted topic does not take it."""
     topic = limit(cleanup_policy="compact")
     there = topic.deliver([letter(1), letter(2, key=None), letter(3)])
     assert there == {1: letter(1), 3: letter(3)}

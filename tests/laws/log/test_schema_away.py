@@ -1,4 +1,4 @@
-"""A registry that is away changes nothing but the time: the state is that of a run in which it was there."""
+"""A registry that is away only delays: the state is the same as with a registry that always answers."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ SETTINGS = build(
 )
 EVENT = record("Event", ("type", "string"), ("user_id", "string"), ("item_id", "string"), ("value", "double"))
 KNOWN = 4
-"""Schemas that the registry has; a fifth it does not."""
+"""Schemas of the registry; it does not have a fifth."""
 
 
 def log() -> list[Record]:
-    """Movies in Avro by four schemas and one unknown, books in JSON, in turn."""
+    """Return movies in Avro by four schemas and an unknown one, and books in JSON, in turn."""
     rng, records = random.Random(0), list[Record]()
     for n in range(120):
         value = {
@@ -60,7 +60,7 @@ LOG = log()
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> dict[int, int]:
-    """How many times the registry fails to answer before it gives a schema, by id."""
+    """Return for each id the number of failed answers before the registry gives the schema."""
     failures: dict[int, int] = {}
 
     def schema(_self: Registry, number: int) -> Schema:
@@ -81,7 +81,7 @@ def steps(running: Pipeline, source: ListSource, least: int = BATCH) -> Iterator
 
 
 def run(poll: int) -> tuple[dict[str, Any], list[Any], int]:
-    """The state at the end, the dead letters, and the steps in which a record waited for its schema."""
+    """Return the last state, the dead letters, and the steps in which a record waited for its schema."""
     source, sink = ListSource(LOG, poll), ListSink()
     running = list_pipeline(SETTINGS, source, sink)
     running.restore()
@@ -94,7 +94,7 @@ def run(poll: int) -> tuple[dict[str, Any], list[Any], int]:
 
 @pytest.mark.parametrize("poll", [1, 7, 500])
 def test_the_state_is_the_same(answers: dict[int, int], poll: int) -> None:
-    """Records that wait keep their place before all others; nothing becomes a dead letter that would not have."""
+    """Waiting records keep their place before all others, and no additional dead letter appears."""
     whole, letters, waited = run(poll)
     assert waited == 0
     assert len(letters) == 16
@@ -107,7 +107,7 @@ def test_the_state_is_the_same(answers: dict[int, int], poll: int) -> None:
 
 
 def test_a_stop_while_records_wait_loses_none(answers: dict[int, int]) -> None:
-    """The state then goes on with the record that waited; meanwhile it counts as lag, and `problem` names its topic."""
+    """After a crash the waiting record comes first. Before, it counts as lag, and `problem` names its topic."""
     whole, _, _ = run(7)
     answers[3] = 10
     source = ListSource(LOG, 7)

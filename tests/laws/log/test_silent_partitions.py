@@ -1,4 +1,4 @@
-"""Partitions that give nothing: an open transaction is the end of one, and a silent one holds others up once."""
+"""An open transaction is the end of its partition, and a silent partition delays the others once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.log.logs import PATIENCE, KafkaLog, by_place, ends, read_all
 
 
 class OpenTransaction:
-    """A producer that has begun one and sent a record to each place."""
+    """Return a producer that has begun a transaction and sent a record to each place."""
 
     def __init__(self, log: KafkaLog, places: list[TopicPartition]) -> None:
         self._producer = KafkaProducer(
@@ -33,7 +33,7 @@ class OpenTransaction:
 
 @pytest.fixture
 def held(kafka_log: KafkaLog) -> tuple[KafkaLog, OpenTransaction]:
-    """A log with records before and after those of an open transaction, in partition 1 of both topics."""
+    """Make a log with records before and after an open transaction, in partition 1 of both topics."""
     kafka_log.fill([(kafka_log.interactions, 1, 0, b"before"), (kafka_log.items, 1, 0, b"before")])
     transaction = OpenTransaction(kafka_log, [(kafka_log.interactions, 1), (kafka_log.items, 1)])
     kafka_log.fill([(kafka_log.interactions, 1, 1, b"after"), (kafka_log.items, 1, 1, b"after")])
@@ -41,10 +41,10 @@ def held(kafka_log: KafkaLog) -> tuple[KafkaLog, OpenTransaction]:
 
 
 def test_an_open_transaction_holds_up_nobody(held: tuple[KafkaLog, OpenTransaction]) -> None:
-    """Others come, no lag is shown, the start is over; what it held back comes when it is committed."""
+    """Other partitions go on, there is no lag, and the start is over. The rest comes with the commit."""
     log, transaction = held
     others = log.fill([(log.interactions, 0, k, b"e") for k in range(10)])
-    source = log.open(patience_seconds=3600.0)  # nothing rests on patience
+    source = log.open(patience_seconds=3600.0)  # the patience plays no part here
     source.start({}, {})
     got = read_all(source, len(others) + 2)
     assert [r.value for r in got if r.partition == 1] == [b"before", b"before"]
@@ -53,7 +53,7 @@ def test_an_open_transaction_holds_up_nobody(held: tuple[KafkaLog, OpenTransacti
     assert not any(source.lag(ends(got)).values())
     assert source.next_offsets(ends(got)) == {
         place: ends(got).get(place, 0) for place in log.places
-    }  # a restart does not pass by what is not committed
+    }  # a restart does not skip uncommitted records
     more = log.fill([(log.interactions, 0, 100, b"n")])
     got += read_all(source, 1)
     assert got[-1:] == more
@@ -63,8 +63,8 @@ def test_an_open_transaction_holds_up_nobody(held: tuple[KafkaLog, OpenTransacti
 
 
 def test_a_silent_partition_is_waited_for_once(kafka_log: KafkaLog) -> None:
-    """It does not answer: the others wait for it at first, and for none of their records after that, though something
-    of them comes all the time."""
+    """A partition does not answer. The others wait for it once, and not again for any later record, although new ones
+    come all the time."""
     kafka_log.fill([(kafka_log.interactions, 1, 0, b"never given")])
     source = kafka_log.open()
     _silence(source, (kafka_log.interactions, 1))
@@ -90,7 +90,7 @@ def test_a_silent_partition_is_waited_for_once(kafka_log: KafkaLog) -> None:
 
 
 def _silence(source: Any, place: TopicPartition) -> None:
-    """As if the partition had no leader: it is never fetched from."""
+    """Never fetch from the partition, as if it had no leader."""
     consumer, tp = source._consumer.consumer, KafkaPartition(*place)
     assign, resume = consumer.assign, consumer.resume
 

@@ -1,4 +1,4 @@
-"""One behaviour suite for every sink of dead letters, then what only Kafka's has."""
+"""Every sink of dead letters passes one suite; Kafka's sink has more tests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def kafka_sink(bootstrap: str, topic: str, **options: Any) -> KafkaSink:
 
 @pytest.fixture(params=["list", *BROKERS])
 def sink(request: pytest.FixtureRequest, topic_prefix: str) -> Iterator[tuple[Sink, Any]]:
-    """A sink, and what reads at least n letters back from it."""
+    """Make a sink, and a function that reads at least n letters back from it."""
     if request.param == "list":
         kept = ListSink()
         yield kept, lambda _n: kept.letters
@@ -56,7 +56,7 @@ def test_acknowledged_letters_are_there(sink: tuple[Sink, Any]) -> None:
     [(None, None), (None, b""), (b"k", None), (b"", b""), (None, b"v"), ("ü".encode(), b"v")],
 )
 def test_any_key_and_value(sink: tuple[Sink, Any], key: bytes | None, value: bytes | None) -> None:
-    """Nulls and empty bytes arrive as they are; only a null/null record comes with an empty value."""
+    """Nulls and empty bytes arrive unchanged; only a null/null record comes with an empty value."""
     out, letters = sink
     out.send(letter(1, key, value))
     assert delivered(out)
@@ -69,7 +69,7 @@ def test_any_key_and_value(sink: tuple[Sink, Any], key: bytes | None, value: byt
 
 
 def test_nothing_to_wait_for(sink: tuple[Sink, Any]) -> None:
-    """Without letters all is well, and again once they are acknowledged; numbers count those handed over."""
+    """Without waiting letters there is no problem. Numbers count the letters that were handed over."""
     out, letters = sink
     assert out.wait(0, 0.0)
     out.send(letter(1))
@@ -82,7 +82,7 @@ def test_nothing_to_wait_for(sink: tuple[Sink, Any]) -> None:
 
 
 def test_the_same_letter_twice_is_two_equal_letters(sink: tuple[Sink, Any]) -> None:
-    """What appears twice after a crash has equal headers."""
+    """Copies of a letter after a crash have equal headers."""
     out, letters = sink
     out.send(letter(1))
     out.send(letter(1))
@@ -95,7 +95,7 @@ def test_the_same_letter_twice_is_two_equal_letters(sink: tuple[Sink, Any]) -> N
 
 
 def test_after_close_nobody_waits(bootstrap: str, topic_prefix: str) -> None:
-    """Whoever waits for letters that will not be sent any more is told so."""
+    """`wait` returns at once for letters that will not be sent any more."""
     out = kafka_sink(bootstrap, topic_prefix)
     out.send(letter(1))
     assert delivered(out)
@@ -107,7 +107,7 @@ def test_after_close_nobody_waits(bootstrap: str, topic_prefix: str) -> None:
 
 @pytest.mark.timeout(120)
 def test_a_broker_that_is_frozen(own_broker: Broker) -> None:
-    """`send` hands over at once, past a bound the sink is full, and says why; thawed, the broker gets every letter."""
+    """`send` returns at once. Above a bound the sink is full and says why. Later the broker gets every letter."""
     out = kafka_sink(own_broker.bootstrap, "dead", most_letters=20)
     out.send(letter(0))
     assert delivered(out)
@@ -134,7 +134,7 @@ def test_a_broker_that_is_frozen(own_broker: Broker) -> None:
 
 @pytest.mark.timeout(120)
 def test_a_broker_that_is_away(own_broker: Broker) -> None:
-    """Every letter is kept; once the broker is back, and its topic, they are sent."""
+    """Every letter is kept, and sent once the broker and its topic are back."""
     out = kafka_sink(own_broker.bootstrap, "dead", most_bytes=100)
     own_broker.stop()
     sent = [letter(n, value=b"v" * 20) for n in range(1, 30)]

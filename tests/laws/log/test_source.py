@@ -1,4 +1,4 @@
-"""One behaviour suite for every source of records, on the list and on a real broker."""
+"""Every source of records passes one suite, on a list and on a real broker."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_everything_is_delivered_exactly_once_in_order(log: Log) -> None:
 
 
 def test_an_empty_log(log: Log) -> None:
-    """Nothing to read: empty polls, no lag, and past the end at once."""
+    """An empty log has empty polls, no lag, and is past its end at once."""
     source = log.open()
     source.start({}, {})
     deadline = time.monotonic() + PATIENCE
@@ -56,7 +56,7 @@ def test_an_empty_log(log: Log) -> None:
 
 
 def test_reading_begins_at_the_offsets(log: Log) -> None:
-    """A place with an offset begins there, another one at its beginning."""
+    """A place with an offset begins there, any other at its beginning."""
     sent = log.fill(some(log))
     place = (log.interactions, 1)
     offsets = {place: by_place(sent)[place][5].offset}
@@ -67,7 +67,7 @@ def test_reading_begins_at_the_offsets(log: Log) -> None:
 
 
 def test_every_place_has_an_offset_to_read_on_from(log: Log) -> None:
-    """Also one that nothing was learned from: where reading began; then where learning is."""
+    """A place from which nothing was learned has the offset where reading began, later that of learning."""
     sent = log.fill(some(log))
     source = log.open()
     place = (log.interactions, 1)
@@ -81,7 +81,7 @@ def test_every_place_has_an_offset_to_read_on_from(log: Log) -> None:
 
 
 def test_what_waits_is_known(log: Log) -> None:
-    """Of each place the next record that was not given yet, where it is known; none when all were given."""
+    """The source knows the next waiting record of each place, as far as it was fetched, and none at the end."""
     places = by_place(log.fill(some(log)))
     source = log.open()
     source.start({}, {})
@@ -96,7 +96,7 @@ def test_what_waits_is_known(log: Log) -> None:
 
 
 def test_resuming_at_the_end_reads_only_what_is_new(log: Log) -> None:
-    """A restart after everything was learned delivers nothing twice, and what comes then."""
+    """A restart after everything was learned delivers no record twice, and delivers later records."""
     sent = log.fill(some(log, 20))
     source = log.open()
     source.start(ends(sent), {}, at_end=dict.fromkeys(ends(sent), time.time()))
@@ -114,7 +114,7 @@ def test_tombstones_come_as_null(log: Log) -> None:
 
 
 def test_time_order_across_partitions(log: Log) -> None:
-    """A backlog comes in the order it happened, not partition by partition."""
+    """A backlog comes in the order of time, not partition by partition."""
     # written partition by partition on Kafka; the list is its own order
     records: list[Sent] = [(log.interactions, k % PARTITIONS, k, b"%d" % k) for k in range(400)]
     order = records if isinstance(log, ListLog) else sorted(records, key=lambda r: r[1])
@@ -125,7 +125,7 @@ def test_time_order_across_partitions(log: Log) -> None:
 
 
 def test_lag_and_start_end(log: Log) -> None:
-    """Lag counts what is not learned; past the log ends seen at start only when all of it is."""
+    """Lag counts unlearned records. The source is past the start's ends only when all of them are learned."""
     sent = log.fill(some(log))
     source = log.open()
     source.start({}, {})
@@ -153,7 +153,7 @@ def test_nothing_is_lost(log: Log) -> None:
 
 
 def test_abort_is_raised_once_when_its_turn_comes() -> None:
-    """A crash in the list: what came before is delivered first; after a restart it does not happen again."""
+    """A crash in the list comes after the records before it, and does not happen again after a restart."""
     log = ListLog()
     sent = log.fill(some(log, 10))
     source = ListSource([*sent[:4], Abort(), *sent[4:]], poll_records=3)
@@ -168,7 +168,7 @@ def test_abort_is_raised_once_when_its_turn_comes() -> None:
 
 
 def test_list_remembers_what_was_committed() -> None:
-    """Commits are kept for tests to see, apart from the caller's dict."""
+    """Commits are kept as copies of the caller's dict."""
     source = ListSource([])
     offsets: Offsets = {("t", 0): 5}
     source.commit(offsets)

@@ -1,1 +1,1 @@
-"""What the soaks share: a feed, the service between broker and store, and what must hold at the end."""
+"""Hold what the soaks share: a feed, the service between broker and store, and the laws at the end."""

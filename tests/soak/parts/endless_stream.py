@@ -1,4 +1,4 @@
-"""A stream of records, made as they are read, with many more users and items than rows."""
+"""Make a stream of records while they are read, with many more users and items than rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real service with topics of its own and a steady feed, and what must hold of it at the end; see `calm.py`."""
+"""Run a real service with topics of its own and a steady feed, and judge it at the end; see `calm.py`."""
 
 # ruff: noqa: T201  for scripts
 
@@ -20,11 +20,11 @@ from tests.support.service.running import Running, wait_for
 START_SECONDS = 300.0
 """Seconds for a start, which reads the whole catalogue first. The machine may be busy."""
 LIST_SECONDS = 90.0
-"""Seconds for what is published within a minute."""
+"""Seconds to wait for writes that come within a minute."""
 
 
 class Soak:
-    """One run. `verdicts` says what held; `figures` are the measurements."""
+    """One run. `verdicts` says which laws held; `figures` are the measurements."""
 
     def __init__(
         self, folder: Path, bootstrap: str, url: str, name: str, rate: float, partitions: Partitions

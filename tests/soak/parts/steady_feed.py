@@ -53,7 +53,7 @@ class Feed(threading.Thread):
         """Records that must be dead letters; each is sent once."""
         self.sold_out: set[str] = set()
         self.refused: list[Exception] = []
-        """Why the broker did not take records: none may be refused."""
+        """Errors of records that the broker did not take; there must be none."""
         self.acknowledged_late = 0.0
         """When a record was last acknowledged over `LATE_SECONDS` after it was sent (monotonic seconds)."""
         self._left: set[str] = set()
@@ -112,7 +112,7 @@ class Feed(threading.Thread):
     def send_far_future(self, count: int) -> None:
         """Send times in microseconds instead of milliseconds: of each event, and of every second record, too.
 
-        Each has a producer of its own: what the broker refuses for good ends an idempotent one.
+        Each has a producer of its own, because a refused record ends an idempotent one.
         """
         for n in range(count):
             micros = time.time_ns() // 1000

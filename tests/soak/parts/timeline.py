@@ -1,4 +1,4 @@
-"""Watch a running service: whether it says it is ready, and how fresh its events are."""
+"""Watch whether a running service is ready, and how fresh its events are."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def freshness(service: Running) -> tuple[float, float]:
 
 
 class Sample(NamedTuple):
-    """What a service said at a time (monotonic seconds)."""
+    """The state that a service reported at a time (monotonic seconds)."""
 
     at: float
     status: int

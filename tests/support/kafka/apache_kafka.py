@@ -21,9 +21,9 @@ from tests.support.kafka.kafka_properties import PASSWORD, USER, Ports, properti
 
 VARIABLE = "CROSSCURRENT_KAFKA_LIBS"
 JAVA = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-"""A small heap, and no time spent on code that would be fast after minutes."""
+"""A small heap, and little compilation, which would pay only after minutes."""
 FULL_JAVA = ["-Xmx1g"]
-"""For figures: the broker that others run."""
+"""Settings for measurements: like a broker in production."""
 TRIES = 3
 
 
@@ -79,13 +79,13 @@ class ApacheBroker(Server):
         return ["java", *self._java, "-cp", class_path(), "kafka.Kafka", str(self.file)]
 
     def answers(self, seconds: float) -> bool:
-        """Return whether it listens: it does so once it can serve."""
+        """Return whether the broker listens, which it does once it can serve."""
         with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), timeout=seconds):
             return True
         return False
 
     def kill(self) -> None:
-        """End it at once, with kill -9."""
+        """End the broker at once, with kill -9."""
         self._kill()
 
     def pause(self) -> None:
@@ -96,7 +96,7 @@ class ApacheBroker(Server):
 
 
 class Address(NamedTuple):
-    """A broker that runs: its ports by listener, its process, and the authority that signed its certificates."""
+    """A running broker: its ports by listener, its process, and the authority of its certificates."""
 
     ports: dict[str, int]
     pid: int

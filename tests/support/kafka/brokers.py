@@ -1,4 +1,4 @@
-"""The brokers that tests run on: the embedded one always, Apache Kafka where it can be had."""
+"""Name the brokers that tests run on: always the embedded one, and Apache Kafka where its jars are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BROKERS = {"embedded": "broker", "apache": "apache"}
 
 
 def bootstrap_of(request: pytest.FixtureRequest, kind: str) -> str:
-    """Return `HOST:PORT` of that broker; with `--kafka-bootstrap` of the one that it names, whatever the kind."""
+    """Return `HOST:PORT` of a broker of this kind; with `--kafka-bootstrap` that broker for every kind."""
     given: str | None = request.config.getoption("--kafka-bootstrap")
     if given is None:
         return str(request.getfixturevalue(BROKERS[kind]).bootstrap)
@@ -26,5 +26,5 @@ def bootstrap_of(request: pytest.FixtureRequest, kind: str) -> str:
 
 
 def started_broker(folder: Path) -> AbstractContextManager[ApacheKafka | Broker]:
-    """Start Apache Kafka where its jars are named, else the embedded broker. folder: for the log of the former."""
+    """Start Apache Kafka if its jars are named, else the embedded broker. folder: for Apache Kafka's log."""
     return started_kafka(folder) if os.environ.get(VARIABLE) else Broker()

@@ -1,4 +1,4 @@
-"""Certificates for brokers and clients under test, signed by an authority of their own."""
+"""Make certificates for brokers and clients under test, signed by an authority of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of an Apache Kafka under test: listeners for every way to connect, and logs that are cleaned at once."""
+"""Make settings of an Apache Kafka under test: listeners for every way to connect, and logs cleaned at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from consumers.demo.embedded_servers import HOST, free_port
 from tests.support.kafka.certificates import Authority
 
 USER, PASSWORD = "crosscurrent", "correct-horse-battery"
-"""Who may log in by PLAIN and SCRAM, and may do everything. Tests make other users of SCRAM."""
+"""The user who may log in by PLAIN and SCRAM, and may do everything. Tests make other users of SCRAM."""
 SECURE = {
     "SASL": ("SASL_PLAINTEXT", "broker", "none"),
     "SASLTLS": ("SASL_SSL", "broker", "none"),
@@ -35,7 +35,7 @@ NOT_ENABLED = {"SASLTLS": ("scram-sha-256",)}
 
 
 class Ports(NamedTuple):
-    """Where one broker listens, by listener; `CONTROLLER` among them."""
+    """The ports of one broker by listener, with `CONTROLLER`."""
 
     of: dict[str, int]
 

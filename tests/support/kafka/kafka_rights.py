@@ -1,4 +1,4 @@
-"""Users of Apache Kafka and their rights, for tests."""
+"""Make users of Apache Kafka, and give them rights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Right = tuple[str, str, str]
 
 
 def parsed(acl: str) -> Right:
-    """Return the right that a sentence of ours names: `Read on Topic:items.books`."""
+    """Return the right that a message of the service names: `Read on Topic:items.books`."""
     operation, _, resource = acl.partition(" on ")
     kind, _, name = resource.partition(":")
     return operation, kind, name

@@ -1,4 +1,4 @@
-"""A service that comes to Apache Kafka as a user with just the rights it needs."""
+"""Start a service that uses Apache Kafka as a user with only the rights that it needs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class UserWorld:
             monkeypatch.setenv(f"CROSSCURRENT_KAFKA__{key}", value)
 
     def set_password(self, password: str, tell: bool = True) -> None:
-        """Change the password at the broker, and in the service's file if it is told."""
+        """Change the password at the broker, and on request in the service's file."""
         set_password(self.kafka.bootstrap, self.user, password)
         if tell:
             self.password_file.write_text(f"{password}\n")

@@ -1,4 +1,4 @@
-"""Ask three brokers who leads what, while some of them are away."""
+"""Ask three brokers which of them leads each partition, while some are away."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from consumers.events.record import TopicPartition
 from tests.support.service.running import wait_for
 
 ANSWER_MS = 1_000
-"""A paused broker that is asked costs so long; then another is asked."""
+"""Longest time to wait for a broker's answer; then another broker is asked."""
 PATIENCE = 120.0
 PREFERRED = 0
 """The kind of election that gives each partition back to the first of its replicas."""
 
 
 class Led(NamedTuple):
-    """One partition: who leads it since which election, and how many replicas have all of it."""
+    """One partition: its leader, the election that chose it, and how many replicas are complete."""
 
     leader: int
     epoch: int
@@ -30,7 +30,7 @@ class Led(NamedTuple):
 
 
 class Quorum:
-    """The metadata of some topics, as the brokers tell it that answer."""
+    """The metadata of some topics, from the brokers that answer."""
 
     def __init__(self, bootstrap: str, topics: Iterable[str]) -> None:
         self._topics = list(topics)
@@ -42,7 +42,7 @@ class Quorum:
         self._admin.close()
 
     def led(self) -> dict[TopicPartition, Led]:
-        """Return every partition; none if nobody has answered."""
+        """Return every partition; none if no broker has answered."""
         with contextlib.suppress(KafkaError):
             return {
                 (topic["name"], p["partition_index"]): Led(
@@ -64,9 +64,9 @@ class Quorum:
         return int(wait_for(leader, PATIENCE, why="a controller"))
 
     def led_anew(self, before: dict[TopicPartition, Led], died: set[int], away: set[int]) -> float:
-        """Wait until what the dead led has a new leader, and every partition takes writes. Return when (monotonic).
+        """Wait until every partition has a living leader and takes writes. Return the (monotonic) time.
 
-        away: those of the dead that cannot be the new leader.
+        away: dead brokers, which cannot be the new leader.
         """
 
         def is_led(place: TopicPartition, now: Led) -> bool:
@@ -87,5 +87,5 @@ class Quorum:
             PATIENCE,
             why="all replicas in sync",
         )
-        with contextlib.suppress(KafkaError):  # Kafka does it by itself, every five minutes
+        with contextlib.suppress(KafkaError):  # Kafka does this itself only every five minutes
             self._admin.elect_leaders(PREFERRED, raise_errors=False)

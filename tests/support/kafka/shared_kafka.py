@@ -1,7 +1,7 @@
-"""One Apache Kafka for all processes of a test session: started by the first that wants it, ended after the last.
+"""Share one Apache Kafka among all processes of a test session: the first starts it, the last one ends it.
 
-Who uses it holds a shared lock on a file. A guard waits for that lock alone, and then ends the broker. The system lets
-go of a lock when its process ends, however that happens, so no broker is left behind.
+A process that uses it holds a shared lock on a file. A guard waits for the exclusive lock, and then ends the broker.
+The system frees a lock when its process ends, for any reason, so no broker is left behind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A checkpointer that remembers what it reported, and one of a large state."""
+"""Make checkpointers: one that remembers its reports, and one of a large state."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Counts(Checkpointed):
 
 
 class Large:
-    """A checkpointer of a state that is too large to be copied whole: `counts` holds a row a user."""
+    """A checkpointer of a state that is too large to be copied whole: `counts` has one row for each user."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.kept, self.counts = path, Kept(path, MEGABYTE), Counts()
@@ -114,6 +114,6 @@ class Large:
 
 
 def wait_for_compaction(checkpointer: Checkpointer) -> int:
-    """Wait for the compaction that runs and return its exit code."""
+    """Wait for the running compaction and return its exit code."""
     assert checkpointer.compaction is not None
     return checkpointer.compaction.process.wait(120)

@@ -1,4 +1,4 @@
-"""Topics of Apache Kafka that are compacted within seconds, and what they hold afterwards."""
+"""Make topics of Apache Kafka that are compacted within seconds, and read what they hold afterwards."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def set_topic(bootstrap: str, topic: str, **settings: str) -> None:
 
 
 class CompactedTopic:
-    """A topic with one partition that is compacted at once. settings: what differs."""
+    """A topic with one partition that is compacted at once. settings: those that differ."""
 
     def __init__(self, bootstrap: str, topic: str, filler: Entry, **settings: str) -> None:
-        """filler: a record that only makes Kafka begin a new segment, as it never cleans the newest one."""
+        """filler: a record that makes Kafka begin a new segment, because it never cleans the newest one."""
         self.bootstrap, self.topic, self._filler = bootstrap, topic, filler
         self._settings = AT_ONCE | {name.replace("_", "."): value for name, value in settings.items()}
         self.create()
@@ -71,7 +71,7 @@ class CompactedTopic:
         wait_for(lambda: self._cleaned(keys), COMPACTION_SECONDS, why=f"{keys} are compacted away")
 
     def compact(self) -> None:
-        """Wait until each key but the filler's has one record at most."""
+        """Wait until each key except the filler's has one record at most."""
 
         def once() -> bool:
             self._roll()

@@ -1,4 +1,4 @@
-"""Decoders of topics that are not JSON as the contract has it, without a registry: its answers are in a dict."""
+"""Make decoders of topics that are not JSON as the contract defines it. A dict stands in for the registry."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ service Shop { rpc Get (Event) returns (stream Other); }
 
 
 class KnownSchemas(Registry):
-    """Answers from a dict; `asked` counts how often."""
+    """A registry that answers from a dict; `asked` counts the questions."""
 
     def __init__(self, schemas: Mapping[int, Schema]) -> None:
         super().__init__(SchemaRegistryConfig(url="http://registry:8081"))
@@ -83,10 +83,10 @@ class Topic:
 
 
 def avro(schema: Any, **references: Any) -> Schema:
-    """What a registry has of a schema in Avro. references: by name, what is used before its user."""
+    """Return a registry's entry of an Avro schema. references: by name, each schema before its user."""
     return Schema("AVRO", json.dumps(schema), {name: json.dumps(one) for name, one in references.items()})
 
 
 def protobuf(text: str, **references: str) -> Schema:
-    """The same in Protobuf."""
+    """Return a registry's entry of a Protobuf schema; see `avro`."""
     return Schema("PROTOBUF", text, references)

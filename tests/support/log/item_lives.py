@@ -1,4 +1,4 @@
-"""A service without a store that lives again and again on topics of Apache Kafka which are compacted at once."""
+"""Run a service without a store again and again, on topics of Apache Kafka that are compacted at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.service.pipelines import list_pipeline
 from tests.support.service.running import wait_for
 
 FILLER = "filler"
-"""An item, and a user, that nobody asks for."""
+"""An item, and a user, that no test asks for."""
 
 
 def item(name: str) -> Entry:
@@ -37,7 +37,7 @@ def item(name: str) -> Entry:
 
 
 def request(user: str) -> Entry:
-    """Return a request of now to forget a user."""
+    """Return a request to forget a user, with the present time."""
     ids = Pseudonyms()
     value = {"timestamp": int(time.time() * 1000), "key": ids.fingerprint}
     return ids.mark(user).encode(), json.dumps(value).encode()
@@ -85,7 +85,7 @@ class ItemLives:
 
     @contextlib.contextmanager
     def life(self, **options: Any) -> Iterator[Pipeline]:
-        """Start and give the pipeline. It ends as by kill -9 unless `finish` is called. A checkpoint is always due."""
+        """Start a pipeline and yield it. It ends as by kill -9 without `finish`. A checkpoint is always due."""
         checkpointer = always_due(self.folder)
         source = KafkaSource(self.settings.kafka, self.settings.topics(), SourceOptions(**options))
         encoding = SyncEncoding(self)
@@ -99,7 +99,7 @@ class ItemLives:
             source.close()
 
     def live(self, **options: Any) -> Pipeline:
-        """Live until all is learned, and stop in order."""
+        """Run until everything is learned, and stop in order."""
         with self.life(**options) as pipeline:
             run_until(pipeline, lambda: caught_up(pipeline), "all is learned")
             pipeline.finish()

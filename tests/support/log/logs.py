@@ -1,4 +1,4 @@
-"""Logs to test sources against: a list, and topics of their own on a real broker."""
+"""Make logs to test sources against: a list, and topics of their own on a real broker."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ START = 1_700_000_000_000
 PATIENCE = 30.0
 PARTITIONS = 2
 KEPT: dict[str, Any] = {"replication_factor": 1, "configs": {"retention.ms": "-1"}}
-"""Of a topic whose records do not expire by themselves: their times lie years back."""
+"""Settings of a topic whose records do not expire by themselves, although their times lie years back."""
 
 Sent = tuple[str, int, int, bytes | None]
 """(topic, partition, seconds after START, value); keys are b"k"."""
 
 
 class Log(Protocol):
-    """A log to test against: filled once, then opened as often as wanted."""
+    """A log that is filled once and can then be opened many times."""
 
     interactions: str
     items: str
@@ -39,7 +39,7 @@ class Log(Protocol):
 
 
 class ListLog:
-    """The list; the order of filling is its order."""
+    """A log in a list, in the order of filling."""
 
     interactions, items = "interactions.movies", "items.movies"
 
@@ -59,7 +59,7 @@ class ListLog:
 
 
 class KafkaLog:
-    """Topics of their own on a real broker."""
+    """A log on a real broker, with topics of its own."""
 
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self.config = KafkaConfig([bootstrap], group_id=prefix)
@@ -100,7 +100,7 @@ class KafkaLog:
         return [(topic, partition) for topic in self.topics for partition in range(PARTITIONS)]
 
     def expire(self, place: TopicPartition, before: int) -> None:
-        """Deletes the records before an offset. The embedded broker cannot: there the oldest offset is made up."""
+        """Delete the records before an offset. The embedded broker cannot, so a false oldest offset stands in."""
         with KafkaAdminClient(bootstrap_servers=self.config.bootstrap_servers) as admin:
             try:
                 admin.delete_records({KafkaPartition(*place): before})
@@ -124,7 +124,7 @@ class KafkaLog:
 
 
 def read(source: Source, until: Callable[[list[Record]], bool], settle: float = 0.0) -> list[Record]:
-    """Polls until it holds, and for `settle` seconds more, in which nothing more should come."""
+    """Poll until the condition holds, and for `settle` seconds more, in which no record should come."""
     records: list[Record] = []
     deadline = time.monotonic() + PATIENCE
     while not until(records):
@@ -152,7 +152,7 @@ def ends(records: list[Record]) -> Offsets:
 
 
 def some(log: Log, n: int = 40) -> list[Sent]:
-    """Interactions over both partitions with a few items, in time order."""
+    """Return interactions of both partitions with a few items, in time order."""
     return [
         (log.items if k % 10 == 0 else log.interactions, k // 2 % PARTITIONS, k, b"%d" % k) for k in range(n)
     ]

@@ -1,4 +1,4 @@
-"""One recorded log with everything that a log may hold, and a pipeline to learn it."""
+"""Record one log with everything that a log may hold, and make a pipeline to learn it."""
 
 from __future__ import annotations
 

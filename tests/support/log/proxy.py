@@ -13,7 +13,7 @@ HOST = "127.0.0.1"
 
 
 class Proxy:
-    """Passes everything on to `port` on this machine. Answers come `delay` seconds late."""
+    """A proxy to `port` on this machine. Answers come `delay` seconds late."""
 
     def __init__(self, port: int = 0) -> None:
         self.target = port

@@ -1,4 +1,4 @@
-"""A schema registry for tests: Apicurio, which speaks Confluent's REST API under a path prefix, in memory."""
+"""Run a schema registry for tests: Apicurio, in memory, with Confluent's REST API under a path prefix."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tests.support.store.secure_store import certificate
 
 PREFIX = "/apis/ccompat/v7"
 PATIENCE = 120.0
-"""Seconds that it may take to start on a busy machine; 2.5 s on a free one."""
+"""Longest time to start, in seconds: a busy machine needs it, a free one needs 2.5 s."""
 
 
 class SchemaRegistry(Server):
-    """Started from `registry` beside the folder that CROSSCURRENT_KAFKA_LIBS names; a stop loses its schemas."""
+    """A registry from the folder `registry` beside CROSSCURRENT_KAFKA_LIBS. A stop loses its schemas."""
 
     name = "registry"
 
@@ -88,7 +88,7 @@ class SchemaRegistry(Server):
 
 @pytest.fixture(scope="session")
 def registry(missing: Callable[[object], NoReturn]) -> Iterator[SchemaRegistry]:
-    """One registry for all tests; subjects tell them apart."""
+    """Return one registry for all tests, which use different subjects."""
     made = SchemaRegistry()
     try:
         made.start()
@@ -101,7 +101,7 @@ def registry(missing: Callable[[object], NoReturn]) -> Iterator[SchemaRegistry]:
 
 
 class GuardedRegistry:
-    """TLS and HTTP Basic in front of a registry, which has neither by itself."""
+    """A server with TLS and HTTP Basic in front of a registry, which has neither."""
 
     def __init__(self, folder: Path, port: int, user: str, password: str) -> None:
         self.cert, key = certificate(folder)
@@ -139,16 +139,16 @@ class GuardedRegistry:
         self._server.server_close()
 
 
-# Values as Confluent's serializers write them
+# Values in the form of Confluent's serializers
 
 
 def framed(number: int, body: bytes, index: bytes = b"") -> bytes:
-    """The zero byte, the id, Protobuf's message index and the body."""
+    """Return the zero byte, the id, Protobuf's message index and the body, joined."""
     return b"\0" + number.to_bytes(4, "big") + index + body
 
 
 def avro_body(schema: Any, value: Any, *references: Any) -> bytes:
-    """A value in Avro. references: schemas that this one uses."""
+    """Return a value in Avro. references: schemas that this one uses."""
     named: dict[str, Any] = {}
     for reference in references:
         fastavro.parse_schema(reference, named)
@@ -158,6 +158,6 @@ def avro_body(schema: Any, value: Any, *references: Any) -> bytes:
 
 
 def record(name: str, *fields: Any) -> dict[str, Any]:
-    """A schema in Avro of a record. fields: (name, type) or whole fields."""
+    """Return the Avro schema of a record. fields: (name, type) or whole fields."""
     made = [f if isinstance(f, dict) else {"name": f[0], "type": f[1]} for f in fields]
     return {"type": "record", "name": name, "fields": made}

@@ -1,4 +1,4 @@
-"""Keep co-visits in dictionaries, whose growth is never taken back."""
+"""Keep co-visits in dictionaries, whose growth is never rescaled."""
 
 from __future__ import annotations
 

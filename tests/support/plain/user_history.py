@@ -7,7 +7,7 @@ Entry = tuple[int, int, float]
 
 
 class PlainHistory:
-    """The latest `length` events of each user; an item whose row was given away since is left out."""
+    """The latest `length` events of each user, without items whose row another item has got since."""
 
     def __init__(self, length: int) -> None:
         self.length = length

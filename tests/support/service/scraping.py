@@ -75,7 +75,7 @@ class Prometheus(Server):
         return self._names('ALERTS{alertstate="firing"}')
 
     def fired(self, seconds: float) -> set[str]:
-        """Return the names of the alerts that fired at some time of the last so many seconds."""
+        """Return the names of the alerts that fired within the last `seconds`."""
         return self._names(f'last_over_time(ALERTS{{alertstate="firing"}}[{math.ceil(seconds)}s])')
 
     def _names(self, expr: str) -> set[str]:

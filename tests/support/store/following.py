@@ -17,5 +17,5 @@ def follow(arms: ArmComparison, domain: str, arm: Arm, names: Iterable[str] = NA
 
 
 def bucket(events: int) -> str:
-    """Return the name of a user's history bucket. events: of theirs in the target."""
+    """Return the name of a user's history bucket. events: the user's events in the target."""
     return NAMES[int(buckets(np.array([events]))[0])]

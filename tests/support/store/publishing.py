@@ -39,7 +39,7 @@ def meta() -> Write:
 
 
 class Watched:
-    """A started publisher, what it reported, and another client."""
+    """A started publisher, its reports, and another client."""
 
     def __init__(self, url: str) -> None:
         self.written: list[Write] = []

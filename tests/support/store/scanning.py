@@ -1,4 +1,4 @@
-"""Open and scan files as `replay` does: what it would send, and which rows are bad."""
+"""Open and scan files as `replay` does: the records to send, and the bad rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""README's table of speed: made of a report, between its marks and nowhere else."""
+"""README's table of speed is made from a report, between its marks and nowhere else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REPORT = Report(
 
 
 def test_the_block_is_replaced() -> None:
-    """Machine, date, broker, a line a figure, and who failed; all around it stays."""
+    """The table has machine, date, broker, each figure and each failure; the text around it stays."""
     text = rewritten(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n", REPORT)
     assert text.startswith(
         f"before\n\n{BEGIN}\nA CPU, 2 cores, 24.7 GB; 2026-11-28; broker: Apache Kafka 4.4; python"
@@ -41,7 +41,7 @@ def test_the_block_is_replaced() -> None:
 
 @pytest.mark.parametrize("text", ["no marks", f"{BEGIN}{END}{BEGIN}{END}"], ids=["none", "two"])
 def test_marks_are_needed(text: str) -> None:
-    """Without them, nobody knows where the table belongs."""
+    """Without the marks the table has no place, which is an error."""
     with pytest.raises(ValueError, match="blocks"):
         rewritten(text, REPORT)
 

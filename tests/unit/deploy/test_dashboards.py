@@ -1,4 +1,4 @@
-"""The committed dashboards are what the code makes, and what Grafana accepts."""
+"""The committed dashboards are those of the code, and Grafana accepts them."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def panels(board: Any) -> list[Any]:
 
 @BOARD
 def test_the_committed_json_is_current(name: str) -> None:
-    """After a change to deploy/grafana: python -m deploy.grafana.build."""
+    """The committed JSON is current; after a change run python -m deploy.grafana.build."""
     assert (FOLDER / f"{name}.json").read_text() == text(name)
 
 
 def test_no_file_without_a_dashboard() -> None:
-    """What the code no longer makes is gone."""
+    """No file is left of a dashboard that the code no longer makes."""
     assert {path.stem for path in FOLDER.iterdir()} == set(BOARDS)
 
 
 @BOARD
 def test_the_json_is_of_grafanas_model(name: str) -> None:
-    """Read as the SDK's model and written again, every field of it is kept."""
+    """Every field survives reading as the SDK's model and writing."""
     given = json.loads(text(name))
     again = json.loads(json.dumps(dashboard.Dashboard.from_json(given), cls=JSONEncoder))
     for annotation in given["annotations"]["list"]:  # fields that the SDK's model lacks
@@ -58,7 +58,7 @@ def test_panels_have_their_own_id_and_place(name: str) -> None:
 
 @BOARD
 def test_every_panel_explains_itself(name: str) -> None:
-    """A title, a unit, and a description that says what it shows and what to do."""
+    """Each panel has a title, a unit, and a description that says what it shows and what to do."""
     for panel in panels(json.loads(text(name))):
         assert panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
@@ -72,7 +72,7 @@ def test_the_overview_fits_one_screen() -> None:
 
 
 def test_every_metric_is_on_a_dashboard() -> None:
-    """Nothing is exported that nobody looks at."""
+    """Every exported metric is on a dashboard."""
     shown = "".join(text(name) for name in BOARDS)
     exported = {metric.name for metric in Metrics().registry.collect()}
     assert not {name for name in exported if name not in shown}

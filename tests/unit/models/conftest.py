@@ -1,4 +1,4 @@
-"""Fixtures that several tests of the learner share."""
+"""Provide fixtures that several tests of the learner share."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from tests.support.learners import learner_stream
 
 @pytest.fixture(scope="module")
 def trained() -> Learner:
-    """Treat as read-only."""
+    """Return a trained learner. Treat it as read-only."""
     return learner_stream.trained()

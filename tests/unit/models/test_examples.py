@@ -15,7 +15,7 @@ MODULES = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in SO
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
-    """Every line of every example gives what the docstring says. Kernels count too."""
+    """Every example in a docstring prints what it says, also for kernels."""
     found = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(name))
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     outcomes = [runner.run(test) for test in found]

@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept: a folder for each state of their sources, and no more than a few."""
+"""Compiled kernels have a folder for each version of their sources, and few folders stay."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.support.paths import ROOT
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What these tests tell numba is forgotten after them."""
+    """Restore numba's settings after each test."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", numba.config.CACHE_DIR)
 
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
-    """A copy of the signals and of what they call."""
+    """Return a copy of the signals and of the modules that they call."""
     tree = tmp_path / "models"
     for name in ("signals", "text", "tables"):
         shutil.copytree(ROOT / "models" / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -29,7 +29,7 @@ def sources(tmp_path: Path) -> Path:
 
 
 def test_a_changed_kernel_has_another_folder(tmp_path: Path, sources: Path) -> None:
-    """Whichever file with a kernel it is, and when it only has another name; back again it is the first."""
+    """A change or a new name of any file with a kernel means another folder; the old source finds the old one."""
     first = use_cache(tmp_path / "cache", sources)
     assert first.is_dir()
     assert Path(numba.config.CACHE_DIR) == first
@@ -54,7 +54,7 @@ def test_a_file_without_a_kernel_changes_nothing(sources: Path) -> None:
 
 
 def test_folders_of_the_oldest_sources_are_removed(tmp_path: Path, sources: Path) -> None:
-    """The latest few stay; what was used again counts as late."""
+    """The latest used folders stay."""
     cache, made = tmp_path / "cache", list[Path]()
     for n in range(KEPT + 4):
         (sources / "signals" / "log1p.py").write_text(f"@kernel\n# {n}\n")
@@ -95,7 +95,7 @@ def _finite_difference(left: float, right: float) -> bool:
 
 
 def test_finite_is_no_matter_of_sums() -> None:
-    """Of a difference, too, whose own difference with itself the compiler takes for 0."""
+    """`finite` also works on a difference x, although the compiler replaces x - x by 0."""
     inf, nan = float("inf"), float("nan")
     pairs = [(2.0, 1.0), (1e308, 1.0), (inf, 1.0), (1.0, inf), (inf, inf), (nan, 1.0)]
     assert [_finite_difference(*pair) for pair in pairs] == [True, True, False, False, False, False]

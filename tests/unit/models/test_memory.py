@@ -1,4 +1,4 @@
-"""What is freed inside the heap goes back."""
+"""Memory that is freed inside the heap goes back to the system."""
 
 from __future__ import annotations
 

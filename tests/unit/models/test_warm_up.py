@@ -1,4 +1,4 @@
-"""Compiling ahead: nothing is left to compile, and whoever waits is told and may go."""
+"""After compiling ahead nothing is left to compile; progress is reported, and waiting can be ended."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_nothing_is_left_to_compile() -> None:
 
 
 def test_a_warm_cache_is_left_alone() -> None:
-    """The second start tells of no progress."""
+    """The second start reports no progress."""
     warm()
     assert is_warm()
     told: list[tuple[int, int]] = []
@@ -35,7 +35,7 @@ def test_a_warm_cache_is_left_alone() -> None:
 
 
 def test_a_touched_source_is_compiled_again(tmp_path: Path) -> None:
-    """Numba looks at a source's place and time; so does the mark."""
+    """The mark depends on a source's place and time, as numba's cache does."""
     one, other = tmp_path / "one", tmp_path / "other"
     for folder in (one, other):
         folder.mkdir()
@@ -50,7 +50,7 @@ def test_a_touched_source_is_compiled_again(tmp_path: Path) -> None:
 
 @pytest.fixture
 def cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache without anything, and a package `models` whose `warm_up.py` the test writes."""
+    """Return an empty cache, and a package `models` whose `warm_up.py` the test writes."""
     package = tmp_path / "models"
     package.mkdir()
     (package / "__init__.py").touch()
@@ -62,7 +62,7 @@ def cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_progress_is_handed_on(cold: Path) -> None:
-    """Other lines are not taken for it."""
+    """Other lines of the process do not count as progress."""
     cold.write_text("print('ready 1 3'); print('a warning'); print('ready 3 3')")
     told: list[tuple[int, int]] = []
     warm(lambda ready, count: told.append((ready, count)))
@@ -70,18 +70,18 @@ def test_progress_is_handed_on(cold: Path) -> None:
 
 
 def test_a_failure_is_named(cold: Path) -> None:
-    """The last line says what it was."""
+    """The error has the process's last line."""
     cold.write_text("print('ready 1 3', flush=True); raise ValueError('no such instruction')")
     with pytest.raises(RuntimeError, match="ValueError: no such instruction"):
         warm()
 
 
 class GoneError(Exception):
-    """Whoever waited has gone."""
+    """Raised by a progress function to end the wait."""
 
 
 def test_whoever_waits_may_go(cold: Path, tmp_path: Path) -> None:
-    """The other process ends with them."""
+    """If the wait is ended, the other process ends too."""
     cold.write_text(
         "import os, time\n"
         f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
@@ -99,7 +99,7 @@ def test_whoever_waits_may_go(cold: Path, tmp_path: Path) -> None:
 
 
 def test_a_cache_of_others_is_filled_in_this_process(cold: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing can be kept, another process would compile for itself alone: none is started, and no mark left."""
+    """Without a writable cache no other process is started, and no mark is left."""
     assert not cold.exists()  # another process would fail
     monkeypatch.setattr(kernels, "CACHE", cold.parent / "nowhere")
     warm()

@@ -1,4 +1,4 @@
-"""Keys and encodings: what a reader in any language may rely on."""
+"""Keys and encodings are those that readers in any language rely on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from serving.contract import (
 
 
 def test_keys() -> None:
-    """The names of the contract, under any prefix."""
+    """Keys have the names of the contract, under any prefix."""
     keys = Keys("cc")
     assert keys.recommendations("ann", "books") == "cc:rec:{ann}:books"
     assert keys.user("ann") == "cc:user:{ann}"
@@ -72,7 +72,7 @@ def test_number(value: float, text: str) -> None:
 
 
 def test_vectors_are_little_endian_float32() -> None:
-    """Four bytes a component, as a vector index expects them."""
+    """A vector has four bytes for each component, as a vector index expects."""
     data = encode_vector(np.array([1.0, -2.5, math.pi]))
     assert data == struct.pack("<3f", 1.0, -2.5, math.pi)
     assert np.frombuffer(data, "<f4").tolist() == np.array([1.0, -2.5, math.pi], np.float32).tolist()
@@ -108,7 +108,7 @@ LIST = RecommendationList(
 
 
 def test_list_json() -> None:
-    """The JSON of the contract, key for key; `why` only where explained."""
+    """A list is the JSON of the contract, key for key, with `why` only for explained items."""
     assert json.loads(encode_list(LIST)) == {
         "v": 1,
         "model": 7,
@@ -120,7 +120,7 @@ def test_list_json() -> None:
 
 
 def test_list_write() -> None:
-    """One SET with its expiry; an empty list deletes the key."""
+    """A list is one SET with its expiry; an empty list deletes the key."""
     assert list_write("k", LIST, 60) == Write("k", "set", encode_list(LIST), 60)
     assert list_write("k", msgspec.structs.replace(LIST, items=[]), 60) == Write("k", "delete", None)
 
@@ -135,7 +135,7 @@ def test_an_explanation_may_be_empty() -> None:
 
 
 def test_superseding_answers_for_the_older() -> None:
-    """The newer value, with the events of both, older first."""
+    """A superseding write has the newer value and the events of both, older first."""
     older = Write("k", "set", b"1", 5, (1, 2), ("a", "b"))
     newer = Write("k", "set", b"2", 6, (3,), ("a",))
     assert newer.superseding(older) == Write("k", "set", b"2", 6, (1, 2, 3), ("a", "b", "a"))
@@ -144,7 +144,7 @@ def test_superseding_answers_for_the_older() -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_anything_else_is_a_decode_error(data: bytes) -> None:
-    """Whatever a key holds that is no list raises an error readers expect, nothing else."""
+    """Any value that is no list raises the one error that readers expect."""
     try:
         decoded = decode_list(data)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""The metric contract: names, prefix, labels."""
+"""The metrics keep their contract: names, prefix, labels."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "challenger_events": ("gauge", {"domain", "action"}),
     "table_capacity": ("gauge", {"table"}),
 }
-"""The metrics contract, and what was added to it."""
+"""Metrics of the contract, with their type and labels."""
 
 
 def exported(metrics: Metrics) -> dict[str, tuple[str, set[str]]]:
@@ -67,7 +67,7 @@ def text(metrics: Metrics) -> list[str]:
 
 @pytest.mark.parametrize("name", CONTRACT)
 def test_every_metric_of_the_contract(name: str) -> None:
-    """It is there, under the prefix, of its type and with exactly its labels."""
+    """Every metric exists under the prefix, with its type and exactly its labels."""
     assert exported(Metrics())[f"crosscurrent_{name}"] == CONTRACT[name]
 
 
@@ -81,7 +81,7 @@ def test_nothing_beside_the_contract() -> None:
 
 
 def test_counters_end_in_total_and_have_no_created_series() -> None:
-    """`_total` for counters, and no timestamps beside them."""
+    """Counters end in `_total`, and have no timestamps beside them."""
     metrics = Metrics()
     metrics.events.labels("movies", "click").inc()
     metrics.publish_errors.inc(2)
@@ -92,7 +92,7 @@ def test_counters_end_in_total_and_have_no_created_series() -> None:
 
 
 def test_freshness_buckets() -> None:
-    """From 5 ms to an hour, ascending."""
+    """The freshness buckets ascend from 5 ms to an hour."""
     assert (FRESHNESS_BUCKETS[0], FRESHNESS_BUCKETS[-1]) == (0.005, 3600.0)
     assert list(FRESHNESS_BUCKETS) == sorted(set(FRESHNESS_BUCKETS))
 

@@ -1,4 +1,4 @@
-"""Threads that do not die in silence: kept for the loop, or begun again."""
+"""A thread's failure is raised in the loop, or the thread begins again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE = 20.0
 
 
 class Unforeseen(Exception):
-    """What no code expects."""
+    """An error that no code expects."""
 
 
 def fail() -> None:
@@ -31,7 +31,7 @@ def fail() -> None:
 
 @pytest.mark.parametrize("error", [Unforeseen, SystemExit, KeyboardInterrupt])
 def test_what_ends_a_thread_is_raised_where_the_loop_asks(error: type[BaseException]) -> None:
-    """With its cause, each time; also what Python's threads would swallow without a word."""
+    """The loop gets the thread's error with its cause, each time, also for errors that Python's threads hide."""
 
     def work() -> None:
         raise error
@@ -47,7 +47,7 @@ def test_what_ends_a_thread_is_raised_where_the_loop_asks(error: type[BaseExcept
 
 
 def test_a_thread_that_ends_by_itself_is_no_failure() -> None:
-    """It was told to."""
+    """A thread that ends after `close` is no failure."""
     worker = Worker("publisher", lambda: None)
     worker.start()
     worker.join(PATIENCE)
@@ -62,7 +62,7 @@ def failing_once(calls: list[int], ended: threading.Event) -> None:
 
 
 def test_what_events_can_do_without_begins_again() -> None:
-    """And the log holds the traceback."""
+    """A thread that events do not need begins again, and the log has the traceback."""
     calls: list[int] = []
     ended = threading.Event()
     worker = Worker("canaries", lambda: failing_once(calls, ended), again=0.01)
@@ -76,11 +76,11 @@ def test_what_events_can_do_without_begins_again() -> None:
     assert isinstance(told["exc_info"], Unforeseen)
 
 
-# Who uses it for what the events can do without
+# Threads that events do not need
 
 
 def test_canaries_go_on() -> None:
-    """One question that fails does not end them; a broker is not needed to see it."""
+    """Canaries go on after a failure, tested without a broker."""
     calls: list[int] = []
     asked_again = threading.Event()
 
@@ -114,7 +114,7 @@ class Whole(Broken):
 
 
 def test_the_watch_for_partitions_goes_on() -> None:
-    """After an answer that cannot be read it asks again, and sees what was added."""
+    """After an unreadable answer the watch asks again, and sees added partitions."""
 
     class Watch(TopicWatch):
         admins = iter([Broken()])
@@ -137,14 +137,14 @@ class Store:
 
 
 def test_half_a_search_does_not_count_as_one() -> None:
-    """Keys of the forgotten may be in the half that was not seen: it says that it failed, and is done again."""
+    """A failed search reports its failure and is repeated, because keys may be in the part that was not seen."""
     sweep = UserKeyScan(cast(Any, Store()), Keys("cc"), lambda user: user, frozenset({"ann", "bob"}))
     wait_for(sweep.done, PATIENCE, "the search has ended")
     assert sweep.failure == "Unforeseen"
 
 
 class NoRecorder:
-    """Of figures that cannot be read or drawn."""
+    """A recorder whose figures cannot be read or drawn."""
 
     samples: tuple[()] = ()
 
@@ -157,7 +157,7 @@ class NoRecorder:
 
 
 def test_a_page_that_fails_does_not_end_the_service(tmp_path: Any) -> None:
-    """Neither while it runs nor at its end."""
+    """A failing report page does not end the service, neither while it runs nor at its end."""
     recorder: Any = NoRecorder()
 
     class Page(Writer):

@@ -1,4 +1,4 @@
-"""The broker under the rows: its name by what it tells."""
+"""The report names the broker from the broker's own answer."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from consumers.bench.run.brokers import EMBEDDED, Brokers, name_of
     ],
 )
 def test_the_newest_level_names_the_release(newest: int, name: str) -> None:
-    """It is the newest that the broker supports, whatever the cluster has agreed on."""
+    """The newest level that the broker supports names the release, not the level of its cluster."""
     assert name_of({"metadata.version": {"supported": (7, newest), "finalized": (7, 7)}}) == name
 
 
 def test_another_broker() -> None:
-    """One that tells no level is not called Apache Kafka."""
+    """A broker without levels is not called Apache Kafka."""
     assert name_of({"kraft.version": {"supported": (0, 1)}}) == "another broker that speaks Kafka's protocol"
 
 
 def test_without_an_address_it_is_the_embedded_one() -> None:
-    """Nobody is asked."""
+    """Without an address no broker is asked."""
     assert Brokers().name == EMBEDDED
 
 
 def test_no_one_deletes_every_topic() -> None:
-    """Topics without a prefix of the run are not the run's own."""
+    """Topics without the run's prefix are never deleted."""
     with pytest.raises(ValueError, match="without a prefix"):
         Topics().delete("nowhere:1")

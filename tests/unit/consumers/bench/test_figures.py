@@ -1,4 +1,4 @@
-"""What is made of measurements: slopes, quantiles, numbers for people, against numbers worked by hand."""
+"""Slopes, quantiles and printed numbers agree with numbers worked by hand."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_exponent(sizes: list[float], costs: list[float], expected: float) -> No
     ],
 )
 def test_no_slope(sizes: list[float], costs: list[float]) -> None:
-    """No line goes through one size, or through what has no logarithm."""
+    """No line goes through one size, or through values without a logarithm."""
     with pytest.raises(ValueError, match="no slope"):
         exponent(sizes, costs)
 
@@ -50,7 +50,7 @@ def test_no_slope(sizes: list[float], costs: list[float]) -> None:
     ],
 )
 def test_quantile(share: float, expected: float) -> None:
-    """Of ten observations five are up to 1 s, four up to 3 s, one is beyond."""
+    """A quantile is linear within its bucket: five of ten observations are up to 1 s, four up to 3 s, one beyond."""
     assert quantile({1.0: 5.0, 3.0: 9.0, math.inf: 10.0}, share) == pytest.approx(expected)
 
 
@@ -69,5 +69,5 @@ def test_quantile_of_nothing() -> None:
     ],
 )
 def test_number(value: float | None, text: str) -> None:
-    """Two or three digits that count."""
+    """Numbers show two or three significant digits."""
     assert number(value) == text

@@ -1,4 +1,4 @@
-"""Bytes of tables: each object once, each under the right name."""
+"""Each object's bytes count once, under the right table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from serving.publication.publication_queue import PublicationQueue
 
 
 def learned(events: int = 300) -> ArmComparison:
-    """Two domains, 20 users, 30 items."""
+    """Return learners of two domains with 20 users and 30 items."""
     arms = ArmComparison([Domain("movies", "source"), Domain("games", "target")])
     learn(
         arms,
@@ -31,7 +31,7 @@ def learned(events: int = 300) -> ArmComparison:
 
 
 def test_an_object_counts_once() -> None:
-    """A view counts as the array that it looks at, and that one only once."""
+    """A view counts as its base array, which counts only once."""
     table = np.zeros(1000, np.float64)
     visited: set[int] = set()
     assert reachable_bytes([table, table[10:20], table], visited) == 8000
@@ -50,7 +50,7 @@ def test_what_a_function_encloses_counts() -> None:
 
 
 def test_the_longest_path_counts() -> None:
-    """Seen items are no recent events; what nobody owns is shared."""
+    """The longest path names a table's owner; a table without an owner is shared."""
     assert kind_of(["history", "seen", 0]) == ("user", "items they had")
     assert kind_of(["history", "_row"]) == ("user", "recent events")
     assert kind_of(["alone", "games", "bias", "user@domain"]) == ("user", "biases")
@@ -69,7 +69,7 @@ def test_every_named_table_is_in_a_state() -> None:
 
 
 def test_tables_add_up() -> None:
-    """A taste has at least its covariance; all owners together have what the state has."""
+    """A taste has at least its covariance, and all owners together have the state's bytes."""
     arms = learned()
     queue = PublicationQueue(arms, Keys(), lambda: 0.0)
     got = figures(arms, queue)

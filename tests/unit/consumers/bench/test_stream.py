@@ -1,4 +1,4 @@
-"""The generated events: in time order, by a power law, a user's close together; and sets that are found."""
+"""Generated events are in time order, by a power law, and come in visits. Sets are found in folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from consumers.simulator.output import write_files
 
 
 def test_generated_events_have_their_shape() -> None:
-    """Three domains, ratings and clicks, few users at a time, a tenth of the items with half of the events."""
+    """The stream has three domains, ratings, clicks, and few users at a time; a tenth of the items has half of it."""
     stream = generated(4_000)
     events = stream.events
     assert len(events) == 4_000
@@ -29,7 +29,7 @@ def test_generated_events_have_their_shape() -> None:
     popular = sum(count for _, count in items.most_common(len(items) // 10))
     assert popular > len(events) / 3
     in_batches = [len({event.user for event in events[n : n + 256]}) for n in range(0, 3_840, 256)]
-    assert max(in_batches) < 100  # drawn one by one, 256 events of 2,000 users are of more than 150
+    assert max(in_batches) < 100  # 256 events drawn one by one would have more than 150 of 2,000 users
 
 
 def test_generated_events_are_the_same_every_time() -> None:
@@ -46,7 +46,7 @@ def test_records_read_back() -> None:
 
 
 def test_a_folder_is_read(tmp_path: Path) -> None:
-    """Events of the first part in time, all items; the domain with fewest events is the target."""
+    """A set's first events in time and all items are read; the domain with fewest events is the target."""
     settings = msgspec.structs.replace(world(600, 40, 60), seed=1)
     write_files(Simulator(settings), tmp_path / "small")
     stream = of_folder(tmp_path / "small", 400)

@@ -1,4 +1,4 @@
-"""What Kafka's clients get from the config."""
+"""Kafka's clients get their options from the config."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.support.store.secure_store import certificate
 
 
 def test_client_options_are_plain_by_default() -> None:
-    """Nothing about SASL or TLS is passed on when it is not asked for."""
+    """Without a security protocol no option of SASL or TLS is passed on."""
     options = client_options(build(MOVIES).kafka)
     names = {"bootstrap_servers", "client_id", "security_protocol", "bootstrap_timeout_ms", "kafka_client"}
     assert set(options) == names
-    assert options["client_id"] == "crosscurrent"  # quotas name it so
-    assert options["bootstrap_timeout_ms"] < 10_000  # unreachable is told within 10 s
+    assert options["client_id"] == "crosscurrent"  # quotas use this name
+    assert options["bootstrap_timeout_ms"] < 10_000  # an unreachable broker is reported within 10 s
 
 
 def test_client_options_with_tls() -> None:
@@ -41,7 +41,7 @@ def test_client_options_with_tls() -> None:
 
 @pytest.mark.parametrize("keys", [("ssl_cafile",), ("ssl_certfile", "ssl_keyfile")])
 def test_tls_files_are_loaded_for_each_connection(keys: tuple[str, ...], tmp_path: Path) -> None:
-    """What is missing or no certificate is an error that names the key and the file, until there is a good one."""
+    """A missing or wrong file is an error that names key and file, until there is a good one."""
     file = tmp_path / "some.pem"
     raw = {"security_protocol": "SSL"} | dict.fromkeys(keys, str(file))
     context = client_options(build(MOVIES | {"kafka": raw}).kafka)["ssl_context"]

@@ -1,4 +1,4 @@
-"""Secrets: where they come from, that they never show, and that none is left unused."""
+"""Secrets come from files and variables, never show, and are never left unused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.configs import MOVIES, refused
 
 
 def test_secrets_from_files(tmp_path: Path) -> None:
-    """`sasl_password_file` and `url_file` give their file's content, without the line end."""
+    """`sasl_password_file` and `url_file` stand for their file's content, without the line end."""
     (tmp_path / "p").write_text("pässword\n")
     (tmp_path / "u").write_text("redis://:secret@h:1/0\n")
     settings = build(
@@ -45,7 +45,7 @@ def test_secrets_from_files(tmp_path: Path) -> None:
     ],
 )
 def test_a_secret_and_its_file(key: str, tmp_path: Path) -> None:
-    """Both set: an error that names both, and the variable that set one, but not what it says."""
+    """A secret and its file together are an error that names both, and the variable, but not the secret."""
     (tmp_path / "p").write_text("from-the-file-1234\n")
     section, name = key.split(".")
     variable = f"CROSSCURRENT_{section}__{name}".upper()
@@ -114,7 +114,7 @@ SCRAM = {"sasl_mechanism": "SCRAM-SHA-256"}
 def test_credentials_are_never_left_aside(
     kafka: dict[str, str], unused: str, fix: str, tmp_path: Path
 ) -> None:
-    """Keys of SASL or TLS without a protocol: no plain connection, but all these keys and what to set."""
+    """Keys of SASL or TLS without a protocol are an error that names them all and says what to set."""
     (tmp_path / "p").write_text("hunter2-secret")
     raw = {key: value.replace("{file}", str(tmp_path / "p")) for key, value in kafka.items()}
     message = refused(MOVIES | {"kafka": raw})
@@ -128,7 +128,7 @@ def test_credentials_are_never_left_aside(
 
 @pytest.mark.parametrize("missing", ["sasl_mechanism", "sasl_username", "sasl_password", "ssl_certfile"])
 def test_half_of_the_credentials(missing: str) -> None:
-    """What belongs together is there together."""
+    """Keys that need each other are an error if one is missing."""
     whole = SCRAM | NAME | {"ssl_certfile": "c.pem", "ssl_keyfile": "k.pem", "security_protocol": "SASL_SSL"}
     assert build(MOVIES | {"kafka": whole}).kafka.sasl_username == "me"
     del whole[missing]

@@ -42,12 +42,12 @@ from tests.support.configs import MOVIES, refused, with_environ
     ],
 )  # fmt: skip
 def test_environment_is_parsed_as_toml_else_text(name: str, text: str, read: Any, expected: Any) -> None:
-    """A value is TOML if it parses and fits the key, else the text itself; numbers stay text where text is due."""
+    """A value is TOML if it parses and fits the key, else plain text; a number stays text for a text key."""
     assert read(with_environ(**{name: text})) == expected
 
 
 def test_lists_with_commas_in_the_file_too() -> None:
-    """What is written in the environment can be written in the file."""
+    """A list with commas can be written in the file too."""
     settings = build(
         {
             "kafka": {"bootstrap_servers": "a:9092, b:9092"},
@@ -78,7 +78,7 @@ def test_lists_with_commas_in_the_file_too() -> None:
     ],
 )
 def test_addresses_that_cannot_be_meant(text: str, said: str) -> None:
-    """Refused before anything is tried, with the variable, the key, the entry and how it is written; never a secret."""
+    """A bad address is refused at once, with variable, key, entry and the right form, without a secret."""
     name = "CROSSCURRENT_KAFKA__BOOTSTRAP_SERVERS"
     message = refused(MOVIES, {name: text})
     assert message.startswith(f"environment {name}: kafka.bootstrap_servers: ")
@@ -100,7 +100,7 @@ def test_addresses_that_cannot_be_meant(text: str, said: str) -> None:
     ],
 )
 def test_an_empty_value_is_told(key: str) -> None:
-    """A variable that was to be filled in and was not: no guess at what it means (an empty host is every address)."""
+    """An empty variable is an error and not guessed (an empty host would mean every address)."""
     section, name = key.split(".")
     variable = f"CROSSCURRENT_{section}__{name}".upper()
     assert refused(MOVIES, {variable: ""}).startswith(f"environment {variable}: {key}: ")
@@ -110,7 +110,7 @@ def test_an_empty_value_is_told(key: str) -> None:
     "key", ["kafka.sasl_username", "kafka.ssl_cafile", "redis.password", "redis.ssl_cafile"]
 )
 def test_an_empty_value_takes_back_what_may_be_missing(key: str) -> None:
-    """The environment can say that a key of the file is not set."""
+    """An empty variable removes a key of the file."""
     section, name = key.split(".")
     raw = {"redis": {"url": "rediss://h"}, "kafka": {"security_protocol": "SSL"}}
     raw[section][name] = "x"
@@ -119,14 +119,14 @@ def test_an_empty_value_takes_back_what_may_be_missing(key: str) -> None:
 
 
 def test_what_may_be_empty() -> None:
-    """No canaries, and topics by their default names."""
+    """Empty text is allowed for no canaries and for the default names of topics."""
     settings = with_environ(KAFKA__CANARY_TOPIC="", DOMAINS__MOVIES__ITEMS_TOPIC="")
     assert settings.kafka.canary_topic == ""
     assert settings.domains["movies"].items_topic == "items.movies"
 
 
 def test_environment_wins_over_the_file(tmp_path: Path) -> None:
-    """The file gives way to the environment, key by key."""
+    """The environment overrides the file, key by key."""
     path = tmp_path / "c.toml"
     path.write_text('[redis]\nurl = "redis://file"\nprefix = "file"\n[domains.movies]')
     settings = load(path, {"CROSSCURRENT_REDIS__URL": "redis://env"})
@@ -151,12 +151,12 @@ def test_the_process_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_unknown_environment_name(name: str) -> None:
-    """A name that looks like ours and fits no key is an error that names it."""
+    """A variable with our prefix that fits no key is an error that names it."""
     assert refused(MOVIES, {name: "1"}).startswith(f"environment {name}: ")
 
 
 def test_other_environment_names_are_not_ours() -> None:
-    """Names without our prefix or without `__` are left alone."""
+    """Variables without our prefix or without `__` are ignored."""
     settings = build(
         MOVIES, {"CROSSCURRENT_CI": "1", "REDIS__URL": "x", "PATH": "/", "XCROSSCURRENT_REDIS__URL": "y"}
     )

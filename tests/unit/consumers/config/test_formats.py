@@ -1,4 +1,4 @@
-"""The config of topics that are not JSON as the contract has it, and of the schema registry."""
+"""The config describes topics that are not the contract's JSON, and the schema registry."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def movies(kind: str = "interactions", **topic: Any) -> dict[str, Any]:
 
 
 def test_a_whole_example(tmp_path: Path) -> None:
-    """TOML as the documentation has it; what is not named keeps its default."""
+    """The documentation's TOML loads, and keys that it leaves out keep their defaults."""
     path = tmp_path / "config.toml"
     path.write_text(
         """
@@ -60,7 +60,7 @@ def test_a_whole_example(tmp_path: Path) -> None:
 
 
 def test_the_examples_of_the_documentation() -> None:
-    """Each block of formats.md is a config by itself, but for files that are not here."""
+    """Each block of formats.md is a valid config, except for its secret files."""
     text = (ROOT / "deploy" / "docs" / "formats.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```toml\n(.+?)```", text, re.DOTALL)
     assert len(blocks) == 4
@@ -126,20 +126,18 @@ def test_the_fields_are_those_of_the_contract() -> None:
     ],
 )
 def test_what_cannot_be(raw: dict[str, Any], begins: str) -> None:
-    """The key, what is wrong, and what to write."""
+    """An error names the key, the fault, and what to write."""
     assert refused({"domains": {"movies": {}}} | raw).startswith(f"config: {begins}")
 
 
 def test_framed_json_needs_no_registry() -> None:
-    """Its schema is not needed to read it."""
+    """Framed JSON needs no registry, because it is read without its schema."""
     assert build({"domains": {"movies": {"items": {"format": "json_schema"}}}}).schema_registry.url is None
 
 
 def test_commands_do_not_write_into_such_a_topic() -> None:
-    """`replay` and `simulate` write JSON as the contract has it; other topics of the domain stay open to them."""
+    """`replay` and `simulate` write JSON as the contract defines it; other topics of the domain stay open to them."""
     settings = build(movies(format="avro"))
     assert settings.topic_of("items", "movies") == "items.movies"
-    with pytest.raises(
-        Stop, match=r"domains\.movies\.interactions says that this topic is read in another way"
-    ):
+    with pytest.raises(Stop, match=r"domains\.movies\.interactions says that this topic has another format"):
         settings.topic_of("interactions", "movies")

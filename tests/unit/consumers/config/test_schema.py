@@ -1,4 +1,4 @@
-"""The config contract: TOML, environment, secrets, and errors that name the key."""
+"""The config contract holds: TOML, environment, secrets, and errors that name the key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.configs import MOVIES, refused
 
 
 def test_documented_defaults() -> None:
-    """With nothing but a domain, every listed key has the value of the contract."""
+    """With only a domain, every listed key has the contract's default."""
     settings = build(MOVIES)
     assert settings.kafka.bootstrap_servers == ["localhost:9092"]
     assert settings.kafka.dead_letter_topic == "crosscurrent.dead-letters"
@@ -90,7 +90,7 @@ def test_the_contracts_own_example(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"[kafka", b"a = 1\na = 2", b"\xff\xfe"])
 def test_damaged_file(tmp_path: Path, content: bytes) -> None:
-    """What is not TOML stops with the file's name and exit code 2."""
+    """A file that is not TOML stops with its name and exit code 2."""
     path = tmp_path / "config.toml"
     path.write_bytes(content)
     with pytest.raises(Stop, match=r"config\.toml: not valid TOML") as caught:
@@ -189,7 +189,7 @@ def test_bad_value_names_its_path(raw: dict[str, Any], path: str) -> None:
     ],
 )
 def test_a_topic_has_one_owner(domains: dict[str, Any]) -> None:
-    """Two uses of one topic, the dead letters' included, are refused and both are named."""
+    """Two uses of one topic are refused and both are named, also for the topic of dead letters."""
     assert "is taken by " in refused({"domains": domains})
 
 
@@ -202,7 +202,7 @@ def test_a_topic_has_one_owner(domains: dict[str, Any]) -> None:
     ],
 )
 def test_the_services_own_topics_differ(key: str, topic: str, owner: str) -> None:
-    """Dead letters, requests to forget, canaries; no domain may use them either. Only canaries can be done without."""
+    """Service topics must differ and no domain may use them. Only canaries can be switched off."""
     domains: dict[str, Any] = {"movies": {}}
     message = refused({"domains": domains, "kafka": {key: topic}})
     assert f"kafka.{key}: topic {topic} is taken by kafka.{owner}" in message

@@ -1,4 +1,4 @@
-"""Rows are asked about on a terminal only."""
+"""The command asks about rows on a terminal only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ASK = "from consumers.datasets.understanding import confirm; print(confirm('sure
 
 @pytest.fixture
 def terminal() -> Iterator[int]:
-    """A terminal at which somebody has answered no."""
+    """Simulate a terminal whose user answers no."""
     keyboard, terminal = os.openpty()
     os.write(keyboard, b"n\n")
     yield terminal
@@ -26,7 +26,7 @@ def terminal() -> Iterator[int]:
 
 
 def test_no_on_a_terminal_sends_nothing(terminal: int, tmp_path: Path) -> None:
-    """The command says so and ends with exit code 1."""
+    """After the answer no, the command says so and ends with exit code 1."""
     config = tmp_path / "crosscurrent.toml"
     config.write_text("[domains.shop]\nrating_range = [0, 5]\n")
     file = str(USER_FILES / "f19" / "r.zip")
@@ -41,7 +41,7 @@ def test_no_on_a_terminal_sends_nothing(terminal: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("yes", [True, False])
 def test_nobody_is_asked_with_yes_or_without_a_terminal(terminal: int, yes: bool) -> None:
-    """The answer is yes."""
+    """With --yes or without a terminal the answer is yes."""
     words = ["-c", ASK.format(yes=yes)]
     stdin = terminal if yes else subprocess.DEVNULL
     done = subprocess.run([sys.executable, *words], stdin=stdin, capture_output=True, text=True, check=True)

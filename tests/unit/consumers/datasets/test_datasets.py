@@ -1,4 +1,4 @@
-"""Tables of every layout give contract records; bad rows are named and cost nothing else."""
+"""Tables of every layout become contract records; bad rows are named and affect no other row."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOON = 1_700_000_000_000
 
 
 def test_contract_events_keep_all_they_carry(tmp_path: Path) -> None:
-    """event_id, context, availability and vectors pass; a click's value is dropped."""
+    """event_id, context, availability and vectors are kept; a click's value is dropped."""
     values, bad = read(
         tmp_path / "interactions.movies.jsonl",
         '{"type":"rating","user_id":"u","item_id":"i","value":3,"timestamp":1700000000000,"event_id":"e",'
@@ -46,7 +46,7 @@ def test_contract_events_keep_all_they_carry(tmp_path: Path) -> None:
 
 
 def test_parquet(tmp_path: Path) -> None:
-    """Typed columns: numbers as ids, timestamps, nulls; rows are numbered from 1."""
+    """Parquet's typed columns are read: numbers as ids, timestamps, nulls; rows are numbered from 1."""
     table = pa.table(
         {
             "user_id": pa.array([1, 2, None]),
@@ -100,7 +100,7 @@ def test_parquet(tmp_path: Path) -> None:
     ],
 )
 def test_times(tmp_path: Path, text: str, ms: int) -> None:
-    """Seconds, ms, µs and ns by their size; dates in the forms that exports have them, UTC without a zone."""
+    """Times are s, ms, µs or ns by their size; dates are read in all usual forms, as UTC without a zone."""
     values, bad = read(tmp_path / "t.csv", f"user,item,timestamp\nu,i,{text}\n")
     assert not bad
     assert values[0].get("timestamp") == ms
@@ -135,7 +135,7 @@ def test_times(tmp_path: Path, text: str, ms: int) -> None:
     ],
 )
 def test_a_bad_row_costs_itself_only(tmp_path: Path, row: str | bytes, reason: str) -> None:
-    """It is named by its line; its neighbours are read."""
+    """A bad row is named by its line, and its neighbours are read."""
     row = row if isinstance(row, bytes) else row.encode()
     good = b"u1,i1,3,1700000000\n"
     values, bad = read(
@@ -157,7 +157,7 @@ def test_a_bad_json_line_costs_itself_only(tmp_path: Path) -> None:
 
 
 def test_inch_marks_are_not_quotes(tmp_path: Path) -> None:
-    """A quote inside a cell is a character, as sloppy exports have it."""
+    """A quote inside a cell is a plain character, as in careless exports."""
     values, bad = read(tmp_path / "i.csv", 'item_id,title\n1,9" pan\n2,"10"" pan"\n3,"a" b\n')
     assert [v["title"] for v in values] == ['9" pan', '10" pan', "a b"]
     assert not bad
@@ -165,7 +165,7 @@ def test_inch_marks_are_not_quotes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["middle", "last"])
 def test_a_quote_that_is_never_closed_ends_the_reading(tmp_path: Path, place: str) -> None:
-    """What stands behind it is one cell to RFC 4180: its lines are not taken for rows. It is said, with the line."""
+    """The text after an open quote is one cell by RFC 4180, so its lines are no rows. The report names the line."""
     row = 'x,"open,1700000000' if place == "middle" else 'x,i,"17'
     rows = "".join(f"u{n},i,1700000000\n" for n in range(100))
     path = tmp_path / "r.csv"
@@ -179,7 +179,7 @@ def test_a_quote_that_is_never_closed_ends_the_reading(tmp_path: Path, place: st
 
 
 def test_truncated_gzip_keeps_what_was_read(tmp_path: Path) -> None:
-    """The end is reported as a bad row, not as a crash."""
+    """The cut end of a file is reported as a bad row, not as a crash."""
     rows = b"user_id,item_id\n" + b"".join(b"u%d,i%d\n" % (n * 7919, n * 104729) for n in range(50_000))
     values, bad = read(tmp_path / "r.csv.gz", gzip.compress(rows)[:-20_000], no_time=True)
     assert all(v["item_id"] == f"i{int(v['user_id'][1:]) // 7919 * 104729}" for v in values)
@@ -189,7 +189,7 @@ def test_truncated_gzip_keeps_what_was_read(tmp_path: Path) -> None:
 
 
 def test_mapping(tmp_path: Path) -> None:
-    """Columns by name; by number where there is no header; what is not named is found by itself."""
+    """--map names columns by name, or by number without a header; other columns are found."""
     text = "buyer;sku;rating;when\nu;i;2;1700000000\n"
     expected = [{"type": "rating", "user_id": "u", "item_id": "i", "value": 2.0, "timestamp": NOON}]
     mapping = {"user_id": "buyer", "item_id": "sku", "timestamp": "when"}
@@ -199,7 +199,7 @@ def test_mapping(tmp_path: Path) -> None:
 
 
 def test_domains(tmp_path: Path) -> None:
-    """--domain fills the gap where there is no column, and picks where there is one; names are checked."""
+    """--domain names the domain without a column, and selects rows with one; names are checked."""
     path = tmp_path / "r.csv"
     path.write_text("user_id,item_id,domain\nu,i,food\nu,j,kitchen\nu,k,My Shop\nu,l,\n")
     bad: list[BadRow] = []
@@ -234,7 +234,7 @@ def test_unknown_tables_say_what_to_do(tmp_path: Path, text: str, message: str) 
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    """Missing, a folder, a broken gzip or Parquet file; and no domain at all."""
+    """A missing file, a folder, a broken gzip or Parquet file, and no domain are errors."""
     (tmp_path / "x.gz").write_bytes(b"\x1f\x8bnot really")
     (tmp_path / "x.parquet").write_bytes(b"PAR1nonsense")
     for name in ("missing.csv", ".", "x.gz", "x.parquet"):
@@ -248,14 +248,14 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_and_crlf_are_harmless(tmp_path: Path) -> None:
-    """As spreadsheets write them."""
+    """A byte order mark and CRLF, as spreadsheets write them, are read."""
     values, bad = read(tmp_path / "r.csv", b"\xef\xbb\xbfuser_id,item_id\r\nu,i\r\n", no_time=True)
     assert values == [{"type": "click", "user_id": "u", "item_id": "i"}]
     assert not bad
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    """Rows are streamed: a long file costs what a short one does."""
+    """Rows are streamed, so a long file takes no more memory than a short one."""
     path = tmp_path / "r.csv.gz"
     with gzip.open(path, "wt", compresslevel=1) as file:
         file.write("user_id,item_id,rating,timestamp\n")

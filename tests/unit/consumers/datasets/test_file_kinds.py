@@ -1,4 +1,4 @@
-"""One table in the many forms that exports have: packed, encoded, delimited, JSON, Parquet. Same rows, or refused."""
+"""One table in many forms (compressed, encoded, delimited, JSON, Parquet) has the same rows, or is refused."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_one_rule_for_ids(tmp_path: Path, form: str) -> None:
 
 
 def clicks(column: str, *values: str) -> str:
-    """30 events with one column more, whose values alternate."""
+    """Write 30 events with one more column, whose values alternate."""
     rows = (f"u{n},i{n % 3},{SECONDS + n},{values[n % len(values)]}\n" for n in range(30))
     return f"user_id,item_id,timestamp,{column}\n" + "".join(rows)
 
@@ -168,7 +168,7 @@ REFUSED: dict[str, tuple[bytes | str, str]] = {
 
 @pytest.mark.parametrize("form", REFUSED)
 def test_what_can_be_read_in_two_ways_or_not_at_all_is_refused(tmp_path: Path, form: str) -> None:
-    """With the file's name, and what to say or do."""
+    """The refusal has the file's name, and what to say or do."""
     data, message = REFUSED[form]
     with pytest.raises(TableError, match=message) as stopped:
         read(tmp_path / "file", data)

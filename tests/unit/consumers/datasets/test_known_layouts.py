@@ -53,7 +53,7 @@ MOVIELENS = [
 @pytest.mark.parametrize(("name", "text"), MOVIELENS)
 @pytest.mark.parametrize("zipped", [False, True])
 def test_movielens_ratings(tmp_path: Path, name: str, text: str, zipped: bool) -> None:
-    """Latest, 100k and 1M/10M, gzip or not, whatever the file is called."""
+    """MovieLens Latest, 100k and 1M/10M are read, gzip or not, under any file name."""
     values, bad = read(tmp_path / name, gzip.compress(text.encode()) if zipped else text)
     assert values == [
         {"type": "rating", "user_id": "1", "item_id": "31", "value": 2.5, "timestamp": 1260759144000}
@@ -73,7 +73,7 @@ FLAGS = "|".join("1" if n in (3, 4, 5) else "0" for n in range(19))
     ],
 )
 def test_movielens_items(tmp_path: Path, name: str, text: str) -> None:
-    """Genres become text."""
+    """An item's genres become its text."""
     values, bad = read(tmp_path / name, text)
     about = "Toy Story (1995). Genres: Animation, Children's, Comedy."
     assert values == [{"item_id": "1", "title": "Toy Story (1995)", "text": about}]
@@ -90,7 +90,7 @@ def test_latin_1_titles_and_no_genres(tmp_path: Path) -> None:
 
 
 def test_amazon_reviews(tmp_path: Path) -> None:
-    """2023 reviews: ms, parent_asin before asin, the review's title and text are not the item's."""
+    """Reviews of 2023 have ms, parent_asin goes before asin, and the review's title and text are not the item's."""
     review = {
         "rating": 5.0, "title": "Great", "text": "Loved it", "asin": "B01", "parent_asin": "B00YQ6X8EO",
         "user_id": "AGKHLEW2SOWHNMFQIJGBECAF7INQ", "timestamp": 1588687728923, "verified_purchase": True,
@@ -106,7 +106,7 @@ def test_amazon_reviews(tmp_path: Path) -> None:
 
 
 def test_amazon_rating_only(tmp_path: Path) -> None:
-    """The 0-core CSV."""
+    """The 0-core CSV of Amazon, with ratings only, is read."""
     values, _ = read(
         tmp_path / "b.csv", "user_id,parent_asin,rating,timestamp\nA1,0123456789,4.0,1588687728923\n"
     )

@@ -1,4 +1,4 @@
-"""Files that real users have, after bug reports of other projects: what is sent, what is said, the exit code."""
+"""Files after bug reports of other projects: the records sent, the output, and the exit code."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def titled(item: str, title: str, text: str = "") -> Sent:
 
 
 class Case(NamedTuple):
-    """Files (of `FILES`), options, and what is right. `sent`: the records, or their number; None: refused, code 2."""
+    """Files (of `FILES`), options, and the right outcome. `sent`: records or their number; None: refused, code 2."""
 
     files: str
     options: str = ""
@@ -167,7 +167,7 @@ CASES = {
 
 
 def run(words: list[str]) -> int:
-    """As from a shell, in this process."""
+    """Run the command in this process, as from a shell."""
     return _run(functools.partial(cli, words))
 
 
@@ -179,7 +179,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def reading_of(options: str) -> tuple[str, ReadOptions]:
-    """(domain, the options as the reader takes them)"""
+    """Return the domain, and the options for the reader."""
     given: dict[str, list[str]] = {}
     words = options.split()
     while words:
@@ -198,7 +198,7 @@ def reading_of(options: str) -> tuple[str, ReadOptions]:
 def test_what_a_file_says_is_what_is_sent(
     name: str, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All that is guessed, left out or unused is said before anything is sent; one of two readings is refused."""
+    """Guesses and omissions are reported before anything is sent; an ambiguous file is refused."""
     case = CASES[name]
     files = [FILES / file for file in case.files.split()]
     domain = [] if "-d" in case.options else ["-d", "shop"]
@@ -226,7 +226,7 @@ def test_what_a_file_says_is_what_is_sent(
 
 
 def test_what_is_sold_out_is_not_available() -> None:
-    """t, f, F, 0.0, N, False, no, n."""
+    """t, f, F, 0.0, N, False, no and n are read as yes or no."""
     scans, check = scanned([FILES / "f16" / "items.csv"], "shop")
     got = [
         msgspec.json.decode(record.value or b"").get("available", True) for record in sent_of(scans, check)
@@ -238,7 +238,7 @@ def test_what_is_sold_out_is_not_available() -> None:
 def test_one_reader_with_the_same_options(
     command: str, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Columns are mapped, types told and a strange catalogue is pointed out in all three commands."""
+    """All three commands map columns, report types, and warn of a catalogue that does not fit."""
     events, items = FILES / "f18" / "events.csv", FILES / "f01" / "items.csv"
     strange = tmp_path / "strange.csv"
     strange.write_text("sku,title\nB1,A\nB2,B\n")

@@ -1,4 +1,4 @@
-"""What becomes of dead letters that the broker has something against, or that lead a producer to its end.
+"""Dead letters that the broker refuses, or that end a producer, are cut, left out or sent again.
 
 The embedded broker refuses nothing, so a producer stands in here that answers as Apache Kafka does.
 """
@@ -27,7 +27,7 @@ from consumers.events.record import Record
 from serving.worker import ThreadFailed
 
 Verdict = Callable[[DeadLetter, int], KafkaError | None]
-"""What the broker says to a letter, given how many producers there were so far."""
+"""The broker's answer to a letter, given the number of producers so far."""
 
 
 class Answer:
@@ -71,7 +71,7 @@ def letter(n: int, value: bytes = b"v", key: bytes = b"k") -> DeadLetter:
 
 
 def through(verdict: Verdict, *letters: DeadLetter) -> tuple[Answering, int]:
-    """The broker after it had its say on every letter, and how many were given up."""
+    """Return the broker after its answers to every letter, and the number of letters left out."""
     broker, refused = Answering(verdict), list[int]()
     sink = KafkaSink(KafkaConfig(), lambda: refused.append(1), connect=broker)
     for one in letters:
@@ -83,12 +83,12 @@ def through(verdict: Verdict, *letters: DeadLetter) -> tuple[Answering, int]:
 
 
 def over(limit: int) -> Verdict:
-    """As `max.message.bytes` of the topic."""
+    """Refuse letters larger than this, like `max.message.bytes` of a topic."""
     return lambda one, _: MessageSizeTooLargeError() if len(one.value or b"") > limit else None
 
 
 def test_too_large_a_letter_is_cut_until_it_fits() -> None:
-    """Halved again and again, marked, with its first length; its neighbours stay whole."""
+    """A large letter is halved until it fits, and marked with its first length; its neighbours stay whole."""
     broker, refused = through(over(900), letter(1), letter(2, b"v" * 500_000), letter(3))
     assert refused == 0
     one, three, two = broker.taken
@@ -100,7 +100,7 @@ def test_too_large_a_letter_is_cut_until_it_fits() -> None:
 def test_a_letter_that_is_refused_even_when_cut_holds_up_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It is counted, and the log names its record."""
+    """A letter that is refused even when cut is counted, and the log names its record."""
     broker, refused = through(over(-1), letter(17, b"v" * 2000))
     assert (broker.taken, refused) == ([], 1)
     said = capsys.readouterr()
@@ -133,13 +133,13 @@ def test_what_the_broker_has_against_one_letter_is_not_held_against_another() ->
     ],
 )
 def test_anything_else_lasts_until_it_is_over(error: type[KafkaError]) -> None:
-    """Too few replicas, a right taken away, a producer that is at its end: a new one sends every letter, uncut."""
+    """After too few replicas, a lost right or a dead producer, a new producer sends every letter uncut."""
     broker, refused = through(lambda _, producers: error() if producers < 3 else None, letter(1), letter(2))
     assert (broker.taken, refused) == ([letter(1), letter(2)], 0)
 
 
 def test_what_ends_the_thread_ends_the_service() -> None:
-    """An error that nobody foresaw is raised where the loop asks, and nobody waits for ever."""
+    """An unexpected error is raised where the loop asks, and no thread waits for ever."""
 
     def verdict(_one: DeadLetter, _: int) -> KafkaError | None:
         raise RuntimeError("unforeseen")

@@ -1,4 +1,4 @@
-"""Dead letters as people see them: ids, text or hex, and which are asked for."""
+"""Dead letters are shown with ids, as text or hex, and selected by filters."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ def letter(headers: dict[str, str] = HEADERS, key: bytes | None = b"k", value: b
 
 
 def test_ids() -> None:
-    """`partition:offset` both ways."""
+    """An id is written and read as `partition:offset`."""
     assert parse_id("0:17") == (0, 17)
     assert letter().name == "0:17"
 
 
 @pytest.mark.parametrize("text", ["", "17", "0:", ":1", "a:1", "0:1:2", "-1:5", "0:1.5", "0: 1"])
 def test_anything_else_is_no_id(text: str) -> None:
-    """Exit code 2, and the line says what an id looks like."""
+    """A bad id is exit code 2, and the line shows the form of an id."""
     with pytest.raises(Stop, match="partition:offset") as caught:
         parse_id(text)
     assert caught.value.code == USAGE
 
 
 def test_hex_dump() -> None:
-    """Offset, sixteen bytes a line, printable ASCII beside them; a short last line is padded."""
+    """A dump shows offset, sixteen bytes a line, and printable ASCII; a short last line is padded."""
     lines = hex_dump(bytes(range(0x3C, 0x4E))).splitlines()
     assert lines[0] == "00000000  3c 3d 3e 3f 40 41 42 43 44 45 46 47 48 49 4a 4b  <=>?@ABCDEFGHIJK"
     assert lines[1] == "00000010  4c 4d" + " " * 42 + "  LM"
 
 
 def test_readable() -> None:
-    """UTF-8 as text, the rest as a dump, no value as null; a terminal never gets control characters."""
+    """UTF-8 is shown as text, other bytes as a dump, no value as null, and never control characters."""
     assert readable("naïve\n".encode()) == "naïve\n"
     assert readable(b"\x1b[2Jboo\x00") == "\\x1b[2Jboo\\x00"
     assert readable(b"\xff") == "00000000  ff" + " " * 45 + "  ."
@@ -57,7 +57,7 @@ def test_readable() -> None:
 
 
 def test_shown_bytes_are_text_or_hex() -> None:
-    """The figures hold what JSON can: text, or hexadecimal digits under another name."""
+    """The figures fit into JSON: text, or hexadecimal digits under another name."""
     got = shown(letter(key=None, value=b"\xff\x00"))
     assert got == {"id": "0:17", "headers": HEADERS, "key": None, "value_hex": "ff00"}
 
@@ -79,7 +79,7 @@ def test_headers_are_shown_as_they_are() -> None:
 
 
 def test_times() -> None:
-    """The source record's time, the letter's own where the log kept none."""
+    """A letter has the source record's time, or its own if the log kept none."""
     assert letter().source_ms == 1_700_000_000_000
     assert letter(HEADERS | {"timestamp": "-1"}).source_ms == 1_800_000_000_000
     assert letter({}).source_ms == 1_800_000_000_000

@@ -1,4 +1,4 @@
-"""Dead letters that are not acknowledged: learning goes on, no checkpoint passes them, reading is bounded."""
+"""While dead letters are not acknowledged, learning goes on, no checkpoint passes them, and reading is bounded."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class SilentSink(ListSink):
 
 
 def records(n: int) -> list[Record]:
-    """Every fifth cannot be used."""
+    """Return records; every fifth cannot be used."""
     event = json.dumps({"type": "click", "user_id": "u", "item_id": "i"}).encode()
     return [
         Record("interactions.movies", 0, k, T0 + k, b"u", b"{" if k % 5 == 0 else event) for k in range(n)
@@ -53,7 +53,7 @@ def records(n: int) -> list[Record]:
 
 
 class Running:
-    """A pipeline over a list of records and a silent sink, with a checkpoint due at every step."""
+    """Make a pipeline over a list of records and a silent sink, with a checkpoint due at every step."""
 
     def __init__(
         self, folder: Path, sink: SilentSink, log: list[Record], wall_clock: float = T0 / 1000 + 60
@@ -73,7 +73,7 @@ class Running:
 
 
 def test_learning_goes_on_and_the_checkpoint_waits(tmp_path: Path) -> None:
-    """No step asks the broker for anything; what is saved in the end covers no letter that was not acknowledged."""
+    """No step waits for the broker, and the saved state covers no letter that was not acknowledged."""
     sink = SilentSink()
     running = Running(tmp_path, sink, records(50))
     for _ in range(5):
@@ -91,7 +91,7 @@ def test_learning_goes_on_and_the_checkpoint_waits(tmp_path: Path) -> None:
 
 
 def test_reading_pauses_past_the_bound(tmp_path: Path) -> None:
-    """With so many letters waiting no more records are read, and they are once the broker answers."""
+    """At the bound of waiting letters reading pauses, and goes on once the broker answers."""
     sink = SilentSink(most=4)
     running = Running(tmp_path, sink, records(100))
     for _ in range(8):
@@ -106,7 +106,7 @@ def test_reading_pauses_past_the_bound(tmp_path: Path) -> None:
 
 
 def test_a_stop_with_letters_that_wait(tmp_path: Path) -> None:
-    """After a bounded time the stop goes on without a checkpoint; the next start reads those records again."""
+    """A stop waits a bounded time, then ends without a checkpoint. The next start reads those records again."""
     sink = SilentSink()
     running = Running(tmp_path, sink, records(30))
     for _ in range(3):
@@ -127,7 +127,7 @@ def test_a_stop_with_letters_that_wait(tmp_path: Path) -> None:
 
 
 def test_a_state_that_stopped_in_a_year_to_come(tmp_path: Path) -> None:
-    """The pipeline tells the learner the time at its start: a checkpoint of before times were bounded goes on."""
+    """At its start the pipeline tells the learner the time, so a checkpoint from before times were bounded works."""
     sink = SilentSink()
     sink.answers.set()
     first = Running(tmp_path, sink, records(20))
@@ -142,7 +142,7 @@ def test_a_state_that_stopped_in_a_year_to_come(tmp_path: Path) -> None:
     assert float(second.arms.full.history.rings().time.max()) <= now + 300
     second.pipeline.finish()
     second.close()
-    third = Running(tmp_path, sink, records(40), wall_clock=now)  # and what was mended is saved
+    third = Running(tmp_path, sink, records(40), wall_clock=now)  # and the corrected state is saved
     assert third.arms.full.newest[0] == pytest.approx(now + 300)
     assert float(third.arms.full.history.rings().time.max()) <= now + 300
     third.close()

@@ -1,4 +1,4 @@
-"""A restart after exit code 3 stops at the same record again: the windows are in the state."""
+"""A restart after exit code 3 stops at the same record, because the windows are in the state."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_same_record_stops_it_again() -> None:
 
 
 def test_windows_round_trip() -> None:
-    """A loaded window counts on where the saved one was, each partition by itself."""
+    """A loaded window goes on counting where the saved one ended, for each partition alone."""
     one, two = Limits(0.5, 3, window=4), Limits(0.5, 3, window=4)
     for record, bad in zip(log([b""] * 6), [True, False, True, True, False, True], strict=True):
         one.add(record, bad)

@@ -14,7 +14,7 @@ def record(offset: int = 7, partition: int = 3, topic: str = "interactions.movie
 
 
 def stops_at(limits: Limits, invalid: list[bool], partition: int = 0) -> int | None:
-    """Which of the records stops the service; None if none does."""
+    """Return which of the records stops the service; None if none does."""
     for n, bad in enumerate(invalid):
         try:
             limits.count(record(offset=n, partition=partition), bad)
@@ -76,7 +76,7 @@ def test_cut_value() -> None:
 @pytest.mark.parametrize("value", [b"v" * 5000, b"", None])
 @pytest.mark.parametrize("key", [b"k" * 3_000_000, b"k", None])
 def test_cutting_ends(key: bytes | None, value: bytes | None) -> None:
-    """Cut again and again a letter becomes small, keeps its first length and says it once."""
+    """A letter that is cut again and again becomes small and keeps its first length."""
     letter = DeadLetter(key, value, [("reason", b"x")])
     for _ in range(60):
         letter = cut(letter)
@@ -90,7 +90,7 @@ def test_cutting_ends(key: bytes | None, value: bytes | None) -> None:
 
 
 def test_a_long_key_is_cut_before_a_short_value() -> None:
-    """What is too large goes; the rest of the letter stays whole."""
+    """The longer of key and value is cut; the rest of the letter stays whole."""
     letter = cut(DeadLetter(b"k" * 3_000_000, b"v" * 100, []))
     assert (len(letter.key or b""), letter.value) == (CUT_BYTES, b"v" * 100)
 
@@ -111,7 +111,7 @@ def test_consecutive_limit() -> None:
 
 
 def test_ratio_limit() -> None:
-    """More than the ratio over the last `window` records stops, exactly the ratio does not."""
+    """A share above the ratio over the last `window` records stops; exactly the ratio does not."""
     assert stops_at(Limits(0.5, 1000, window=10), [True, False] * 50) is None
     assert stops_at(Limits(0.5, 1000, window=10), [True, False] * 5 + [True, True]) == 11
 
@@ -123,13 +123,13 @@ def test_ratio_counts_a_full_window_only() -> None:
 
 
 def test_ratio_forgets_what_left_the_window() -> None:
-    """A bad hour long ago does not count."""
+    """Invalid records long ago do not count."""
     limits = Limits(0.5, 1000, window=10)
     assert stops_at(limits, ([True] * 5 + [False] * 10) * 20) is None
 
 
 def test_the_documented_defaults() -> None:
-    """With 0.5 over 1,000 records: half may be invalid, a stream of nothing else stops at the thousandth."""
+    """With 0.5 over 1,000 records half may be invalid; a stream of invalid records stops at the thousandth."""
     assert stops_at(Limits(0.5, 1000), [True, False] * 2000) is None
     assert stops_at(Limits(0.5, 1000), [True] * 2000) == 999
 
@@ -144,7 +144,7 @@ def test_partitions_count_apart() -> None:
 
 
 def test_topics_count_apart() -> None:
-    """Nor do those of the same partition number in another topic."""
+    """Invalid records of the same partition number in another topic count apart."""
     limits = Limits(1.0, 1, window=1000)
     limits.count(record(topic="a"), invalid=True)
     limits.count(record(topic="b"), invalid=True)

@@ -12,7 +12,7 @@ from tests.support.service.erasure_world import MARK, START, USER, World, event,
 
 
 def test_checkpoints_from_before_are_deleted(tmp_path: Path) -> None:
-    """Older ones are deleted once one without the user is on disk; no byte of the folder names them then."""
+    """Older checkpoints are deleted once one without the user is on disk. Then no byte of the folder names them."""
     checkpointer = always_due(tmp_path)
     world = World(checkpointer=checkpointer)
     for n in range(4):
@@ -23,7 +23,7 @@ def test_checkpoints_from_before_are_deleted(tmp_path: Path) -> None:
     assert len(found) == 3
     world.put(forget(MARK, START + 1000 * 50))
     world.run()
-    checkpointer.poll(wait=True)  # one of before may still have been on its way
+    checkpointer.poll(wait=True)  # an earlier one may still be on its way
     world.pipeline.step()
     checkpointer.poll(wait=True)
     checkpointer.close()
@@ -32,7 +32,7 @@ def test_checkpoints_from_before_are_deleted(tmp_path: Path) -> None:
 
 
 def test_checkpoints_with_increments(tmp_path: Path) -> None:
-    """Increments name the user, in every table there is: once the next has been made whole by the other process and
+    """Increments name the user in every table. Once the next one has been made whole by the other process and
     the one after it is written, no byte of the folder does. What was erased stays so in the increments that follow,
     and in a whole state made of them."""
     checkpointer = always_due(tmp_path, policy=CheckpointPolicy(whole_mb=0.001))
@@ -50,7 +50,7 @@ def test_checkpoints_with_increments(tmp_path: Path) -> None:
     assert [p for p in naming_the_user(tmp_path) if p.name == "increment.msgpack"]
     world.put(forget(MARK, START + 1000 * len(world.records)), *(event(n, f"v{n}") for n in range(8)))
     world.run()
-    checkpointer.poll(wait=True)  # one of before may still have been on its way
+    checkpointer.poll(wait=True)  # an earlier one may still be on its way
     save()
     assert naming_the_user(tmp_path)
     assert wait_for_compaction(checkpointer) == 0
@@ -77,7 +77,7 @@ def naming_the_user(folder: Path) -> list[Path]:
 
 
 def test_a_crash_before_older_checkpoints_are_deleted(tmp_path: Path) -> None:
-    """The one that was to be alone says so: the first checkpoint of the next life deletes what is left."""
+    """A checkpoint that must be alone says so: the first checkpoint after a restart deletes the others."""
     first = always_due(tmp_path)
     first.take({"n": 1}, {})
     first.poll(wait=True)

@@ -1,4 +1,4 @@
-"""A forgotten user leaves no trace: every byte of the state is searched, with everything on that holds ids."""
+"""A forgotten user leaves no trace in any byte of the state, with every part on that holds ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.service.erasure_world import MARK, START, USER, World, event,
 
 
 def test_no_byte_of_the_state_names_a_forgotten_user() -> None:
-    """Tables, River names, challengers, queue, dedup window: the id is in all of them before, in none after."""
+    """The id is in tables, names, challengers, queue and dedup window before the request, and in none after."""
     world = World()
     world.live()
     before = world.bytes()
@@ -32,7 +32,7 @@ def test_no_byte_of_the_state_names_a_forgotten_user() -> None:
 
 
 def test_rows_of_a_forgotten_user_are_empty() -> None:
-    """Taste, slopes, recent items and replayed events: nothing but zeros stays."""
+    """Of taste, slopes, recent items and replayed events only zeros stay."""
     world = World()
     world.live()
     learner = world.arms.full
@@ -68,7 +68,7 @@ def test_rows_of_a_forgotten_user_are_empty() -> None:
 
 
 def test_earlier_events_are_dropped_and_counted_later_ones_learned() -> None:
-    """By the event's own time and by its record's; in = learned + duplicates + dead letters + forgotten."""
+    """Both the event's and the record's time count; in = learned + duplicates + dead letters + forgotten."""
     world = World()
     world.put(*(event(n) for n in range(5)))
     when = START + 1000 * 7
@@ -92,7 +92,7 @@ def test_earlier_events_are_dropped_and_counted_later_ones_learned() -> None:
 
 
 def test_requests_before_the_first_event() -> None:
-    """A log read from its beginning: the request is known before any event, so that none is learned."""
+    """When a log is read from its beginning, the request comes first, so no event of the user is learned."""
     world = World()
     world.put(forget(MARK, START + 1000 * 40), *(event(n) for n in range(20)), event(1, "other"))
     world.run()
@@ -105,7 +105,7 @@ def test_requests_before_the_first_event() -> None:
     "value", [b"{", b"{}", b'{"timestamp": 12}', b'{"timestamp": 1700000000000, "key": "x"}']
 )
 def test_a_request_that_cannot_be_used_is_a_dead_letter(value: bytes | None) -> None:
-    """Malformed, without a time, or made with another key: nothing is erased, the letter says why."""
+    """A request that is malformed, has no time or another key erases nothing, and its letter says why."""
     world = World()
     world.put(event(1))
     world.records.append(Record("forget", 0, 1, START, MARK.encode(), value))
@@ -115,7 +115,7 @@ def test_a_request_that_cannot_be_used_is_a_dead_letter(value: bytes | None) -> 
 
 
 def test_a_request_that_is_read_twice_leaves_what_came_after_it() -> None:
-    """It was carried out. So was an older one of the same user. A newer one counts."""
+    """A second reading of a request, or of an older one, erases nothing. A newer request counts."""
     world = World()
     older, newer = (forget(MARK, START + millis) for millis in (1500, 2500))
     world.put(event(1), older, newer, event(2), event(3), older, newer)
@@ -142,11 +142,11 @@ def test_a_request_that_somebody_deleted_may_have_been_missed() -> None:
 
 
 def test_a_request_hashes_as_much_whatever_the_number_of_users() -> None:
-    """Neither the ids of all users, nor of those who joined since: a hash for each who joins, and a few a request."""
+    """A new user costs one hash, and a request a few; the ids of all users are never hashed."""
     hashed: list[str] = []
 
     def hashes(users: int) -> list[int]:
-        """Of the users' first events, and of each of twenty requests."""
+        """Return the hashes of the users' first events, and of each of twenty requests."""
         world = World(settings(learner={"users": 100, "items_per_domain": 40}))
         mark = world.pipeline.ids.mark
         world.pipeline.ids.mark = lambda user: hashed.append(user) or mark(user)  # type: ignore[func-returns-value,method-assign]
@@ -169,7 +169,7 @@ def test_a_request_hashes_as_much_whatever_the_number_of_users() -> None:
 
 
 def test_a_request_is_carried_out_whatever_table_its_user_is_in() -> None:
-    """A row in the learner, in a challenger alone, lately evicted, or not there at all; in a state from before there
+    """A user is found with a row, in a challenger alone, just evicted, or unknown; in a state from before there
     were marks in it, too."""
     world = World(settings(learner={"users": 12, "items_per_domain": 40}))
     world.live()
@@ -196,7 +196,7 @@ def state_of(world: World) -> dict[str, Any]:
 
 
 def test_pseudonyms_keep_raw_ids_out_of_state_and_keys() -> None:
-    """With a key: no byte of the state, no key and no event_id holds a raw id; forgetting works on the pseudonym."""
+    """With a key no state, no key and no event_id holds a raw id, and forgetting works on the pseudonym."""
     ids = Pseudonyms("a secret of the owner")
     world = World(settings(privacy={"key": "a secret of the owner"}))
     world.live = lambda: None  # type: ignore[method-assign]
@@ -217,7 +217,7 @@ def test_pseudonyms_keep_raw_ids_out_of_state_and_keys() -> None:
 
 
 def test_a_checkpoint_made_with_another_key_is_refused() -> None:
-    """Else the same user would be two, and requests to forget would miss one of them."""
+    """A checkpoint of another key is refused: the same user would be two, and a request would miss one."""
     state = World(settings(privacy={"key": "a secret of the owner"})).pipeline.state()
     with pytest.raises(ValueError, match=r"privacy\.key"):
         World().pipeline.load(state)

@@ -1,4 +1,4 @@
-"""What `evaluate` makes of files that lack something: columns, titles, items, ratings; and of doubled ones."""
+"""`evaluate` works with files that lack columns, titles, items or ratings, or have repeated rows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_item_file_needs_no_text(tmp_path: Path) -> None:
 
 
 def test_items_without_a_domain_are_where_their_events_are(tmp_path: Path) -> None:
-    """In each domain with events of theirs; without any, in the target."""
+    """Items without a domain are in each domain with their events; without events in the target."""
     data = loaded(tmp_path, "item_id\n01\nf1\nboth\nnever\n")
     assert placed(data) == {
         ("books", "01"), ("films", "f1"), ("books", "both"), ("films", "both"), ("books", "never"),
@@ -76,7 +76,7 @@ def test_interactions_are_not_taken_for_items(tmp_path: Path) -> None:
 
 
 def test_items_listed_twice_are_one_item(tmp_path: Path) -> None:
-    """The batch peer counts them once."""
+    """The batch peer counts repeated events once."""
     data = loaded(tmp_path, "item_id,domain\n01,books\n01,books\n02,books\nboth,books\nboth,books\n")
     outcome = run_item_knn(data, 0, lambda _: None)[0]
     assert outcome.catalogue == 3
@@ -84,7 +84,7 @@ def test_items_listed_twice_are_one_item(tmp_path: Path) -> None:
 
 
 def test_what_was_not_measured_is_null_and_a_dash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No NaN in the JSON, none on the screen; an arm without predictions is left out of the plot's upper half."""
+    """NaN is neither in the JSON nor on the screen, and the plot leaves out an arm without predictions."""
     more = (
         "".join(f"u9,0{n},books,,140000001{n},click\n" for n in range(9))
         + "u9,02,books,5,1400000099,rating\n"

@@ -1,4 +1,4 @@
-"""Bytes become an Interaction, an Item or a Forget; what nobody needs does no harm."""
+"""Bytes become an Interaction, an Item or a Forget; faults in unused parts do no harm."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ def test_ids_are_1_to_256_characters(text: str) -> None:
 
 
 def test_a_request_to_forget() -> None:
-    """Mark and time of one that can be used."""
+    """A valid request becomes a Forget with mark and time."""
     request = decode(b'{"timestamp": %d}' % NOW, topic="crosscurrent.forget", key=MARK.encode())
     assert request == Forget(MARK, NOW)
 
 
 def test_a_record_without_any_time_needs_its_own() -> None:
-    """A log without timestamps (-1): the event must bring one, and the clock alone says what lies ahead."""
+    """In a log without timestamps (-1) the event must have one, and the clock alone limits the future."""
     assert reason(event(), timestamp=-1) == "no_timestamp"
     latest = NOW + 86_400_000 + 300_000
     assert decode(event(timestamp=latest), timestamp=-1).timestamp == latest
@@ -97,7 +97,7 @@ def test_five_minutes_of_clock_skew() -> None:
 
 @pytest.mark.parametrize("own", [..., NOW])
 def test_a_record_ahead_of_the_clock_teaches_nothing(own: Any) -> None:
-    """A producer that sends microseconds as milliseconds: neither its time nor what hangs on it is believed."""
+    """If a producer sends microseconds as milliseconds, the record's time is not believed either."""
     assert reason(event(timestamp=own), timestamp=NOW * 1000) == "future_timestamp"
     latest = int(1000 * CLOCK.now) + 300_000
     assert isinstance(decode(event(timestamp=own), timestamp=latest), Interaction)
@@ -105,7 +105,7 @@ def test_a_record_ahead_of_the_clock_teaches_nothing(own: Any) -> None:
 
 
 def test_an_event_ahead_of_the_clock_and_not_of_its_record() -> None:
-    """The event's own time is held against the clock too."""
+    """The event's own time is compared with the clock too."""
     ahead = int(1000 * CLOCK.now) + 300_001
     assert reason(event(timestamp=ahead), timestamp=ahead - 2) == "future_timestamp"
     request = b'{"timestamp": %d}' % ahead
@@ -115,7 +115,7 @@ def test_an_event_ahead_of_the_clock_and_not_of_its_record() -> None:
 
 @pytest.mark.parametrize("form", ["%d.0", "%d.000", "%de0", "17e11"])
 def test_whole_floats_are_whole_numbers(form: str) -> None:
-    """JSON has one type of number: what other languages write with a point is the same time."""
+    """A time with a decimal point, as other languages write it, is the same time."""
     text = (form % NOW if "%" in form else form).encode()
     assert decode(event(timestamp=0).replace(b": 0}", b": " + text + b"}")).timestamp == NOW
     where = {"topic": "crosscurrent.forget", "key": MARK.encode()}
@@ -145,7 +145,7 @@ def test_numbers_that_nobody_needs_may_be_anything(where: str, number: str) -> N
 
 
 def test_a_lone_surrogate_that_nobody_needs() -> None:
-    """Nor does half a character in a field of the producer's own."""
+    """A lone surrogate in a field of the producer's own loses no event."""
     assert decode(event(note="\ud800")) == decode(event())
     full = decode(item(title="T", price=math.nan, note="\udfff"), topic="items.books")
     assert full == Item("books", "i", "T")
@@ -153,7 +153,7 @@ def test_a_lone_surrogate_that_nobody_needs() -> None:
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 10**400])
 def test_a_context_number_that_says_nothing(number: Any) -> None:
-    """It is left out of the context, and the event counts."""
+    """A context number that is not finite is left out, and the event counts."""
     assert decode(event(context={"age": number, "device": "tv"})) == decode(event(context={"device": "tv"}))
 
 
@@ -195,7 +195,7 @@ def test_no_context(empty: Any) -> None:
 
 
 def test_item() -> None:
-    """An item event replaces the whole: what it leaves out is empty, available by default."""
+    """An item event replaces the whole item: missing fields are empty, and it is available by default."""
     assert decode(item(), topic="items.books") == Item("books", "i")
     assert decode(item(title=None, text=None, available=None, vectors=None), topic="items.books") == Item(
         "books", "i"

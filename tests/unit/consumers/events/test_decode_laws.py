@@ -32,14 +32,14 @@ def test_any_bytes(value: bytes | None, topic: str, key: bytes | None, timestamp
 @settings(max_examples=100, deadline=None)
 @given(FIELDS, TOPICS, KEYS, TIMES)
 def test_any_json_object(fields: dict[str, Any], topic: str, key: bytes | None, timestamp: int) -> None:
-    """So does any JSON object made of the contract's own field names, NaN and lone surrogates included."""
+    """Any JSON object of the contract's field names, with NaN and lone surrogates, decodes to one of three things."""
     check(DECODER.decode(Record(topic, 0, 0, timestamp, key, json.dumps(fields).encode())))
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_damage(data: st.DataObject) -> None:
-    """So does a valid record with some bytes replaced, cut out or put in."""
+    """A valid record with some bytes changed, cut or added decodes to one of three things."""
     value = bytearray(
         data.draw(st.sampled_from([event(context={"a": 1}), item(title="t", vectors={"a": [1]})]))
     )

@@ -1,4 +1,4 @@
-"""The dedup window: a repeated event_id counts once, and memory is bounded."""
+"""In the dedup window a repeated event_id counts once, and memory is bounded."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_state_round_trips(ids: list[int], cut: int, capacity: int) -> None:
     st.integers(1, 8),
 )
 def test_forgotten_users_make_room(events: list[tuple[int, int]], cut: int, capacity: int) -> None:
-    """Their ids go wherever they are in the ring, all others stay, in order; a restart behind it changes nothing."""
+    """Forgotten users' ids are removed anywhere in the ring; the others stay in order, also after a restart."""
     window, model = DedupWindow(capacity), list[tuple[int, int]]()
     for n, (key, user) in enumerate(events):
         if n == cut:
@@ -64,7 +64,7 @@ def test_forgotten_users_make_room(events: list[tuple[int, int]], cut: int, capa
 
 
 def test_only_new_places_are_saved() -> None:
-    """Increments of the window, over its end, are the window."""
+    """Merged increments are the window, also past the ring's end."""
     window = DedupWindow(20)
     for n in range(15):
         window.repeated("d", str(n))
@@ -80,7 +80,7 @@ def test_only_new_places_are_saved() -> None:
 
 
 def test_a_repeat_does_not_renew_its_place() -> None:
-    """The oldest first sight goes first, however often it was repeated."""
+    """The id that was first seen longest ago goes first, also if it was repeated."""
     window = DedupWindow(2)
     assert [window.repeated("d", x) for x in "abab"] == [False, False, True, True]
     window.repeated("d", "c")
@@ -88,7 +88,7 @@ def test_a_repeat_does_not_renew_its_place() -> None:
 
 
 def test_without_id_every_event_is_new() -> None:
-    """No event_id: never a repeat, and nothing is remembered."""
+    """An event without an event_id is never a repeat, and is not remembered."""
     window = DedupWindow(10)
     assert not window.repeated("d", None)
     assert not window.repeated("d", None)

@@ -148,7 +148,7 @@ def test_rejected_item(value: bytes | None, key: bytes | None, expected: str) ->
     ],
 )
 def test_rejected_request_to_forget(value: bytes | None, key: str, expected: str) -> None:
-    """Each defect of a request has its own reason; one in clear, or made with another key, is not believed."""
+    """Each defect of a request has its own reason; a raw id, or a mark of another key, is refused."""
     assert reason(value, topic="crosscurrent.forget", key=key.encode()) == expected
 
 
@@ -190,7 +190,7 @@ AHEAD = f"at most 5 minutes after the record's {NOW}"
     ],
 )  # fmt: skip
 def test_a_rejection_says_what_to_change(value: bytes | None, detail: str) -> None:
-    """The field, what was found there and what is allowed."""
+    """A detail names the field, what was found and what is allowed."""
     rejected = decode(value)
     assert isinstance(rejected, Rejection)
     assert rejected.detail == detail
@@ -212,7 +212,7 @@ def test_a_rejected_item_says_what_to_change(fields: dict[str, Any], detail: str
 
 
 def test_unknown_topic() -> None:
-    """A topic that no domain owns gives `unknown_domain`."""
+    """A topic without a domain is rejected as `unknown_domain`."""
     rejected = decode(event(), topic="interactions.games")
     assert rejected == Rejection("unknown_domain", "", "topic: it belongs to no domain of the config")
 

@@ -1,4 +1,4 @@
-"""Avro: every type that a field may have, aliases, references, and bytes that do not fit."""
+"""Avro is read with every type of a field, aliases, references, and bytes that do not fit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read(schema: Any, value: Any, **config: Any) -> Any:
 
 
 def test_a_record() -> None:
-    """Fields by name, from the schema that the value was written with."""
+    """Fields are found by name, in the schema that the value was written with."""
     assert read(AVRO_EVENT, ROW) == RATING
     assert read(AVRO_EVENT, ROW | {"stars": None}).reason == "missing_field"
     assert read(AVRO_EVENT, ROW | {"stars": None}, defaults={"type": "click"}) == Interaction(
@@ -45,7 +45,7 @@ def test_a_record() -> None:
     ],
 )
 def test_ids(kind: Any, given: Any, wanted: str) -> None:
-    """Numbers in decimal, bytes as UTF-8, symbols and UUIDs as they are written."""
+    """Ids are text: numbers in decimal, bytes as UTF-8, symbols and UUIDs unchanged."""
     assert (
         read(
             record("Event", ("uid", kind), ("sku", "string"), ("stars", "int")),
@@ -78,7 +78,7 @@ def test_values(kind: Any, given: Any) -> None:
     ["timestamp-millis", "timestamp-micros", "local-timestamp-millis", "local-timestamp-micros", ""],
 )
 def test_times(logical: str) -> None:
-    """A time is in ms whatever the schema counts in."""
+    """A time is in ms, for any unit of the schema."""
     kind = {"type": "long", "logicalType": logical} if logical else "long"
     utc = None if logical.startswith("local") else dt.UTC
     given: Any = dt.datetime(2023, 11, 14, 22, 13, 20, 123_000, utc) if logical else NOW + 123
@@ -102,7 +102,7 @@ def test_aliases() -> None:
 
 
 def test_references() -> None:
-    """Schemas that use others, as a record of their own and as one of several at the top."""
+    """References between schemas work, as a record and in a union at the top."""
     user = record("User", ("uid", "string"))
     event = record("Event", ("user", "User"), ("sku", "string"), ("stars", "int"))
     value = {"user": {"uid": "u"}, "sku": "i", "stars": 4}
@@ -115,7 +115,7 @@ def test_references() -> None:
 
 
 def test_items_and_their_keys() -> None:
-    """Vectors and flags; a tombstone's key is text, a framed id, or a framed record."""
+    """Items have vectors and flags; a tombstone's key is text, a framed id, or a framed record."""
     vectors = {"type": "map", "values": {"type": "array", "items": "float"}}
     schema = record(
         "Item", ("sku", "int"), ("title", "string"), ("available", "boolean"), ("vectors", vectors)
@@ -134,7 +134,7 @@ def test_items_and_their_keys() -> None:
 
 
 def test_debezium() -> None:
-    """The envelope that its converter writes: rows before and after, a union with null each."""
+    """Debezium's envelope is read: rows before and after, each in a union with null."""
     row = record("Value", ("uid", "long"), ("sku", "long"), ("stars", "double"))
     envelope = record("Envelope", ("before", ["null", row]), ("after", ["null", "Value"]), ("op", "string"))
     topic = Topic({1: avro(envelope)}, CONFIG | {"unwrap": "after"}, ITEMS | {"unwrap": "after"})
@@ -164,7 +164,7 @@ def test_numbers_that_are_not_finite() -> None:
 
 
 def test_bytes_that_do_not_fit() -> None:
-    """Cut anywhere, or with something behind: a dead letter, never half a record."""
+    """A value that is cut, or has bytes left, is a dead letter, never half a record."""
     topic, body = Topic({1: avro(AVRO_EVENT)}, CONFIG), avro_body(AVRO_EVENT, ROW)
     assert topic.event(framed(1, body)) == RATING
     wrong = [*(body[:n] for n in range(len(body))), body + b"x"]
@@ -172,7 +172,7 @@ def test_bytes_that_do_not_fit() -> None:
 
 
 def test_schemas_that_cannot_be_used() -> None:
-    """Another kind, or none that the library takes: the id and why are told, and the registry is asked once."""
+    """A schema of another kind, or an unusable one, is reported with id and reason; the registry is asked once."""
     known = KnownSchemas(
         {1: avro({"type": "record"}), 2: avro("string")._replace(kind="PROTOBUF"), 4: avro("nobody")}
     )

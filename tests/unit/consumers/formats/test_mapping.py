@@ -1,4 +1,4 @@
-"""JSON of another shape: renamed fields, envelopes, deletions, and what a producer is told."""
+"""JSON of another shape is read: renamed fields, envelopes, deletions, and helpful rejections."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_fields_by_other_names() -> None:
 
 
 def test_nested_fields_and_the_first_of_several() -> None:
-    """A dotted path goes down; of several the first counts that leads to anything but null."""
+    """A dotted path goes down; of several paths the first value that is not null counts."""
     fields = {"user_id": ["user.id", "uid"], "item_id": "product.sku.code"}
     config: dict[str, Any] = {"fields": fields, "defaults": {"type": "click"}}
     product = {"product": {"sku": {"code": "i"}}}
@@ -52,7 +52,7 @@ def test_nested_fields_and_the_first_of_several() -> None:
 
 
 def test_names_of_types() -> None:
-    """A producer's own words for what happened; one that is not in the table is as before."""
+    """A producer's own type names are translated; a name that is not in the table stays."""
     config = {"types": {"purchase": "click", "review": "rating"}}
     base = {"user_id": "u", "item_id": "i", "value": 4}
     assert event(base | {"type": "purchase"}, **config) == Interaction("movies", "click", "u", "i", NOW)
@@ -63,14 +63,14 @@ def test_names_of_types() -> None:
 
 @pytest.mark.parametrize("envelope", [{}, {"schema": {"type": "struct"}}])
 def test_debezium(envelope: dict[str, Any]) -> None:
-    """The row after the change, whether it was read, inserted or changed."""
+    """Debezium's row after the change counts, whether it was read, inserted or changed."""
     for op in "rcu":
         value = envelope | {"payload": {"op": op, "before": None, "after": ROW, "ts_ms": NOW}}
         assert event(value, **DEBEZIUM) == RATING
 
 
 def test_debezium_deletes() -> None:
-    """A deleted row of interactions is skipped, as is the tombstone behind it; a deleted item is removed."""
+    """A deleted row of interactions and its tombstone are skipped; a deleted item is removed."""
     deleted = {"payload": {"op": "d", "before": {"sku": 7, "uid": "u"}, "after": None}}
     gone = Item("movies", "7", available=False, removed=True)
     topic = Topic(interactions=DEBEZIUM, items={"unwrap": "payload.after", "fields": {"item_id": "sku"}})
@@ -88,12 +88,12 @@ def test_debezium_deletes() -> None:
     [(None, "null_value"), (b'{"x": 1}', "bad_id"), (b"\xff", "bad_id"), (b"{", "malformed_json")],
 )
 def test_a_tombstone_that_names_nothing(key: bytes | None, reason: str) -> None:
-    """Neither value nor a key with an id: a dead letter."""
+    """A tombstone without an id in its key is a dead letter."""
     assert item(None, key, unwrap="after").reason == reason
 
 
 def test_cloud_events() -> None:
-    """Structured mode: the fields are in `data`, and those of the envelope can be reached by `$.`."""
+    """In CloudEvents' structured mode the fields are in `data`, and `$.` reaches those of the envelope."""
     value = {"specversion": "1.0", "id": "7f3a", "time": "2023-11-14T22:13:20Z", "data": ROW}
     fields = RENAMED["fields"] | {"event_id": "$.id", "timestamp": "$.time"}
     found = event(value, **RENAMED | {"unwrap": "data", "fields": fields})
@@ -101,7 +101,7 @@ def test_cloud_events() -> None:
 
 
 def test_items() -> None:
-    """Items take the same paths."""
+    """Items are mapped by the same rules."""
     value = {"data": {"sku": 12, "name": "Dune", "about": {"long": "worms"}, "stock": False}}
     fields = {"item_id": "sku", "title": "name", "text": ["about.short", "about.long"], "available": "stock"}
     assert item(value, unwrap="data", fields=fields) == Item("movies", "12", "Dune", "worms", available=False)
@@ -109,7 +109,7 @@ def test_items() -> None:
 
 @pytest.mark.parametrize(("given", "wanted"), [(12, "12"), (-1, "-1"), ("x", "x"), (10**30, str(10**30))])
 def test_numbers_as_ids(given: Any, wanted: str) -> None:
-    """A whole number is its decimal text, however long."""
+    """A whole number of any length becomes its decimal text."""
     assert event(ROW | {"uid": given}, **RENAMED).user == wanted
 
 
@@ -164,13 +164,13 @@ def test_numbers_as_ids(given: Any, wanted: str) -> None:
     ],
 )
 def test_what_a_producer_is_told(value: Any, reason: str, detail: str) -> None:
-    """The path, what was found there and what is allowed."""
+    """A detail names the path, what was found and what is allowed."""
     assert event(value, **DEBEZIUM) == Rejection(reason, "movies", detail)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b'{"a": [' * 100_000])
 def test_no_json(data: bytes) -> None:
-    """What is not JSON is told as it is of other topics."""
+    """A value that is not JSON is reported as in other topics."""
     there, plain = Topic(interactions=DEBEZIUM).event(data), Topic().event(data)
     assert isinstance(there, Rejection)
     assert isinstance(plain, Rejection)
@@ -178,7 +178,7 @@ def test_no_json(data: bytes) -> None:
 
 
 def test_what_is_not_used_loses_no_event() -> None:
-    """NaN elsewhere, in a click's value or in the context, and integers beyond 64 bits."""
+    """NaN in unused places, in a click's value or in the context, and large integers, do no harm."""
     nan = float("nan")
     assert event(ROW | {"other": nan, "more": [10**400]}, **RENAMED) == RATING
     assert event(ROW | {"context": {"a": nan}}, **RENAMED) == RATING

@@ -1,4 +1,4 @@
-"""Protobuf without a compiler: .proto text to messages, and messages to fields."""
+"""Protobuf works without a compiler: .proto text becomes messages, and messages become fields."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read(**fields: Any) -> Any:
 
 
 def test_a_message() -> None:
-    """Names of enums, numbers as ids, messages inside; what was not set counts as missing."""
+    """Enums are names, numbers may be ids, messages may be nested, and unset fields count as missing."""
     assert read(**ROW) == Interaction("movies", "rating", "7", "i", NOW, 4.0)
     assert read(**ROW, event_id="e", timestamp=NOW - 5, context={"device": "tv"}).context
     assert read(**ROW, timestamp=NOW - 5).timestamp == NOW - 5
@@ -45,7 +45,7 @@ def test_a_message() -> None:
 
 
 def test_a_rating_of_zero_is_one() -> None:
-    """Proto3 leaves zeros out of the bytes; `optional` tells a rating of 0 from none, and without it 0 is 0."""
+    """In proto3 `optional` tells a rating of 0 from none; without it an unset rating is 0."""
     assert read(**(ROW | {"stars": 0.0})).reason == "out_of_range"
     no_stars = {name: value for name, value in ROW.items() if name != "stars"}
     assert read(**no_stars).reason == "missing_field"
@@ -60,7 +60,7 @@ def test_a_rating_of_zero_is_one() -> None:
 
 
 def test_every_kind_of_field() -> None:
-    """Times and wrapped values as what they stand for."""
+    """Messages for times and wrapped values become the values that they stand for."""
     schema = protobuf(PROTOBUF_EVENT)
     value = message(
         schema,
@@ -83,7 +83,7 @@ def test_every_kind_of_field() -> None:
 
 
 def test_the_message_index() -> None:
-    """The first message by a single zero, others by their place in the file, maps' entries not counted."""
+    """The first message has the index 0, others their place in the file, without the entries of maps."""
     schema = protobuf(PROTOBUF_EVENT)
     compiled = body.compiled(schema)
     assert compiled(framed(1, message(schema, "Other", x="a"), b"\0")) == {"x": "a"}
@@ -95,7 +95,7 @@ def test_the_message_index() -> None:
 
 
 def test_proto2() -> None:
-    """Required fields, groups, extensions that are not read, and defaults, which count for fields that were not set."""
+    """Proto2 is read: required fields, groups, and defaults of unset fields; extensions are ignored."""
     schema = protobuf("""
         syntax = "proto2";
         message Event {
@@ -124,7 +124,7 @@ def test_proto2() -> None:
 
 
 def test_a_message_that_holds_itself() -> None:
-    """Trees are read to their leaves."""
+    """Messages that hold themselves are read to their leaves."""
     schema = protobuf('syntax = "proto3"; message Tree { string item_id = 1; repeated Tree below = 2; }')
     value = message(schema, "Tree", item_id="a", below=[{"item_id": "b"}])
     assert body.compiled(schema)(framed(1, value, b"\0")) == {
@@ -137,7 +137,7 @@ def test_a_message_that_holds_itself() -> None:
 
 
 def test_imports() -> None:
-    """References by the name of their import; public ones reach through; what nothing needs may be missing."""
+    """References are found by import name, also through public imports; unneeded ones may be missing."""
     money = 'syntax = "proto3"; package shop; message Money { double amount = 1; }'
     through = 'syntax = "proto3"; import public "money.proto";'
     main = """
@@ -160,7 +160,7 @@ def test_imports() -> None:
     ],
 )
 def test_schemas_that_cannot_be_used(text: str, why: str) -> None:
-    """What is wrong with it is told."""
+    """The error says what is wrong with the schema."""
     with pytest.raises(UnusableSchema) as caught:
         body.compiled(protobuf(text))
     assert why.lower() in str(caught.value).lower()

@@ -1,4 +1,4 @@
-"""What `pretrain` refuses, and how it says so."""
+"""`pretrain` refuses unusable input, and says why."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.learners.pretrained import config, pretrain, rows_of, write_r
 
 
 def test_a_folder_with_a_checkpoint_is_refused_unless_forced(small: Path) -> None:
-    """Exit code 2 before anything is read; with `force` the new checkpoint is the only one. Other files stay."""
+    """A folder with a checkpoint is exit code 2; with `force` the new one replaces it. Other files stay."""
     (small / "out").mkdir()
     (small / "out" / "notes.txt").write_text("mine")
     first = Path(pretrain(small)[0]["checkpoint"])
@@ -49,7 +49,7 @@ def test_another_text_encoder_is_for_a_config_that_names_it(small: Path) -> None
 
 
 def test_what_cannot_be_used_is_one_line(small: Path) -> None:
-    """Missing or swapped files, no event of any domain of the config, and a folder that another process holds."""
+    """Missing or swapped files, and no event of the config's domains, are refused."""
     with pytest.raises(Stop, match=r"none\.csv: No such file") as stopped:
         pretrain(small, interactions=small / "none.csv")
     assert stopped.value.code == USAGE
@@ -62,7 +62,7 @@ def test_what_cannot_be_used_is_one_line(small: Path) -> None:
 
 
 def test_a_folder_in_use_is_refused(small: Path) -> None:
-    """Exit code 4: a service holds the lock."""
+    """A folder that a service has locked is exit code 4."""
     from consumers.service.saving.checkpointer import Checkpointer
 
     holder = Checkpointer(small / "out", 1.0, lambda *_: None)

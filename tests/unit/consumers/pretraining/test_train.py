@@ -1,4 +1,4 @@
-"""Warm start from history: measured on the last part in time, frozen; saved so that `run` can load it."""
+"""Pretraining measures the last part in time with a frozen learner, and saves a state that `run` loads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.support.learners.states import differences
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A world of 400 events, 320 of them learned; and the report."""
+    """Return a world of 400 events, of which 320 are learned, and the report."""
     folder = make_world(tmp_path_factory.mktemp("measured"), 400)
     return folder, pretrain(folder, final_fit=False)[0]
 
@@ -43,7 +43,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
 def test_the_figures_follow_from_what_the_saved_learner_predicts_and_recommends(
     measured: tuple[Path, dict[str, Any]],
 ) -> None:
-    """Every figure again in plain Python: held-out rows from the CSV, ranks from the lists that `run` would publish."""
+    """Every figure follows in plain Python from the CSV's held-out rows and the lists that `run` would publish."""
     folder, report = measured
     rows = sorted(rows_of(folder), key=lambda r: int(r["timestamp"]))
     assert (report["events"], report["held_out"], report["dropped"]) == (400, 80, 0)
@@ -115,7 +115,7 @@ def test_what_is_learned_knows_nothing_of_the_held_out_part(small: Path) -> None
 
 
 def test_the_final_fit_learns_the_rest_and_leaves_the_figures_alone(small: Path) -> None:
-    """With it the checkpoint holds every event; the figures are of before."""
+    """With the final fit the checkpoint holds every event, and the figures stay the same."""
     frozen, _ = pretrain(small, final_fit=False)
     whole, _ = pretrain(small, "whole")
     assert whole["domains"] == frozen["domains"]
@@ -125,7 +125,7 @@ def test_the_final_fit_learns_the_rest_and_leaves_the_figures_alone(small: Path)
 
 
 def test_events_of_one_time_are_not_torn_apart() -> None:
-    """The cut goes to the first event of that time; where nothing would be before it, it says so."""
+    """Events of one time stay together after the cut; if nothing is before it, the command says so."""
 
     def at(*times: int) -> list[Interaction]:
         return [Interaction("movies", "click", "u", "i", t) for t in times]
@@ -140,7 +140,7 @@ def test_events_of_one_time_are_not_torn_apart() -> None:
 
 
 def test_incomplete_rows_are_dropped_and_counted(small: Path) -> None:
-    """Without user, item, time or rating, or outside the range: used, dropped and skipped add up to the rows."""
+    """Rows without user, item, time or rating, or out of range, are counted; all counts add up."""
     rows = rows_of(small)
     spoiled: list[Callable[[Row], object]] = [
         lambda r: r.update(user_id=""),
@@ -173,7 +173,7 @@ def test_incomplete_rows_are_dropped_and_counted(small: Path) -> None:
 
 
 def test_rows_without_rating_are_clicks_where_nothing_else_can_be_meant(small: Path) -> None:
-    """In a domain without any rating, and in a table whose `type` column says so; Parquet reads like CSV."""
+    """Rows without a rating are clicks only in a domain without ratings, or if a `type` column says so."""
     rows = rows_of(small)
     clicks = sum(r["domain"] == "games" for r in rows)
     write_rows(small, [r | {"rating": r["rating"] if r["domain"] == "movies" else ""} for r in rows])
@@ -203,7 +203,7 @@ def test_one_domain_per_file_is_named(small: Path) -> None:
 
 
 def test_run_starts_from_it(small: Path) -> None:
-    """No offsets and no store known; everything resident is due; repeated event_ids are skipped, others learned."""
+    """The state has no offsets and no store, everything is due, and `run` skips repeated event_ids."""
     rows = [r | {"event_id": f"e{n}"} for n, r in enumerate(rows_of(small))]
     write_rows(small, rows + rows[:10])
     report, said = pretrain(small)

@@ -1,4 +1,4 @@
-"""Sending and ordering, with a producer that only remembers."""
+"""Records are sent in order, tested with a producer that only remembers them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.store.scanning import scanned
 
 
 class Done:
-    """A delivery that has happened, or failed with `error`."""
+    """A delivery that has succeeded, or failed with `error`."""
 
     is_done = True
 
@@ -40,7 +40,7 @@ class Done:
 
 
 class Producer:
-    """Remembers (topic, value, key, partition); fails the record `fails_at`."""
+    """A producer that remembers (topic, value, key, partition), and fails the record `fails_at`."""
 
     def __init__(self, fails_at: int | None = None) -> None:
         self.sent: list[tuple[str, bytes | None, bytes, int]] = []
@@ -91,7 +91,7 @@ def test_send_counts_and_names_topics() -> None:
 
 
 def test_partition_is_that_of_the_default_partitioner() -> None:
-    """Else a user's events from here and from other producers would lie in different partitions."""
+    """The partition is that of the default partitioner, so all producers send a user to the same one."""
 
     class Cluster:
         def topics(self) -> set[str]:
@@ -110,13 +110,13 @@ def test_partition_is_that_of_the_default_partitioner() -> None:
 
 @pytest.mark.parametrize("at", [0, 1999, 2100])
 def test_a_failed_delivery_is_an_error(at: int) -> None:
-    """Wherever in the stream it happens, and also after the last record."""
+    """A failed delivery is raised anywhere in the stream, and also after the last record."""
     with pytest.raises(DeliveryError, match="too slow"):
         sending(Producer(fails_at=at), [event(n) for n in range(2101)])
 
 
 def test_a_refused_record_is_an_error() -> None:
-    """The producer itself may refuse, for instance what is too large."""
+    """A record that the producer itself refuses is an error too."""
 
     class Refusing(Producer):
         def send(self, *_: object, **__: object) -> Done:
@@ -127,7 +127,7 @@ def test_a_refused_record_is_an_error() -> None:
 
 
 def test_a_record_too_large_goes_alone_and_may_be_refused() -> None:
-    """By another producer, in its place among the others; it is named by file and line, and the rest is sent."""
+    """A large record is sent in order by a producer of its own; if refused, file and line are named."""
     producer, refused = Producer(), list[BadRow]()
 
     class Refusing(Producer):
@@ -155,7 +155,7 @@ def test_rate_paces_interactions_only() -> None:
 
 
 class Admin:
-    """A broker that has every topic of movies, books and food."""
+    """Make a broker with every topic of movies, books and food."""
 
     def __init__(self, **_: object) -> None: ...
     def __enter__(self) -> Admin:
@@ -189,7 +189,7 @@ EVENTS = "user_id,item_id,domain,rating,timestamp"
 
 
 def test_items_go_first_then_events_in_time_order_over_files(kafka: Producer, tmp_path: Path) -> None:
-    """Whatever order the files are given in."""
+    """Items go first and events in time order, for any order of the files."""
     rows = {
         d: [f"{d}{n},i,{d},3,{1_500_000_000 + 2 * n + k}" for n in range(50)]
         for k, d in enumerate(("movies", "books"))
@@ -205,7 +205,7 @@ def test_items_go_first_then_events_in_time_order_over_files(kafka: Producer, tm
 
 
 def test_a_file_out_of_order_is_sorted(kafka: Producer, tmp_path: Path) -> None:
-    """As MovieLens is, which lies user by user."""
+    """A file that is sorted by user, as MovieLens, is sorted by time."""
     order = random.Random(1).sample(range(100), 100)
     path = write(tmp_path / "r.csv", EVENTS, [f"u{n},i,movies,3,{1_500_000_000 + n}" for n in order])
     report = replaying([path], kafka)
@@ -215,14 +215,14 @@ def test_a_file_out_of_order_is_sorted(kafka: Producer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("run_rows", [7, 100_000])
 def test_equal_times_keep_their_order(run_rows: int) -> None:
-    """Day-level data: the file's order is the best there is, also where the rows do not fit in memory."""
+    """Rows of one day keep the file's order, also if they do not fit in memory."""
     records = [Sent("interactions", "movies", b"%d" % n, b"{}", 5 - n % 2) for n in range(20)]
     got = [r.key for r in sorted_by_time(iter(records), run_rows=run_rows)]
     assert got == [b"%d" % n for n in itertools.chain(range(1, 20, 2), range(0, 20, 2))]
 
 
 def test_bad_rows_are_counted_and_the_first_are_named(kafka: Producer, tmp_path: Path) -> None:
-    """They are not fatal."""
+    """Bad rows are counted and the first are named; the others are sent."""
     rows = ["u,i,movies,3,1500000000", *["u,i,movies,x,1500000000"] * 50, "u,i,movies,4,1500000000"]
     path = write(tmp_path / "r.csv", EVENTS, rows)
     report = replaying([path], kafka)
@@ -249,7 +249,7 @@ def test_nothing_readable_is_an_error_before_anything_is_sent(kafka: Producer, t
 
 
 def test_a_missing_topic_is_named(kafka: Producer, tmp_path: Path) -> None:
-    """Unless it may be created."""
+    """A missing topic is an error, unless it may be created."""
     path = write(tmp_path / "r.csv", EVENTS, ["u,i,music,3,1500000000"])
     with pytest.raises(DeliveryError, match=r"interactions\.music does not exist"):
         replaying([path], kafka)

@@ -19,7 +19,7 @@ from tests.support.service.report_pages import SETTINGS, Made
 
 
 def test_rates_and_quantiles_are_those_of_the_metrics() -> None:
-    """60 events in 2 s are 30 a second; of observations in one bucket the median is its middle."""
+    """60 events in 2 s are a rate of 30; the median of observations in one bucket is its middle."""
     made = Made()
     made.recorder.tick(now=True)
     made.metrics.events.labels("movies", "rating").inc(60)
@@ -34,7 +34,7 @@ def test_rates_and_quantiles_are_those_of_the_metrics() -> None:
 
 
 def test_memory_is_bounded_and_the_first_sample_stays() -> None:
-    """However long it runs there are at most `MAX_SAMPLES` samples, over the whole time; counts stay whole."""
+    """A long run has at most `MAX_SAMPLES` samples over the whole time, and exact counts."""
     made = Made()
     for _ in range(5 * MAX_SAMPLES):
         made.now += 2.0
@@ -48,7 +48,7 @@ def test_memory_is_bounded_and_the_first_sample_stays() -> None:
 
 
 def test_the_story_is_told_once_with_its_time() -> None:
-    """Notices come in their order, each once, also when the service's own list has forgotten some."""
+    """Notices come in order, each once, also if the service's own list has dropped some."""
     made = Made()
     for n in range(250):
         made.story.append((n, Notice("games", "bias", score=float(n))))
@@ -60,7 +60,7 @@ def test_the_story_is_told_once_with_its_time() -> None:
 
 
 def test_the_page_says_what_happened() -> None:
-    """Figures with and without transfer, the drift and its verdicts, in words and in a table."""
+    """The page has figures with and without transfer, and the drift with its verdicts, in words and in a table."""
     made = Made()
     made.pass_by(400)
     text = page("Crosscurrent", "now", SETTINGS, made.recorder)
@@ -77,7 +77,7 @@ def test_the_page_says_what_happened() -> None:
 
 
 def test_the_page_needs_nothing_else() -> None:
-    """No script, no address to load from; well-formed pictures without NaN; small."""
+    """The page has no script and loads nothing; its pictures are well-formed and small."""
     made = Made()
     made.pass_by(4000)
     text = page("Crosscurrent", "now", SETTINGS, made.recorder)
@@ -89,7 +89,7 @@ def test_the_page_needs_nothing_else() -> None:
 
 
 def test_a_page_before_the_first_event() -> None:
-    """Nothing measured yet: it says so."""
+    """A page before the first event says that nothing was measured."""
     made = Made()
     made.recorder.tick()
     text = page("Crosscurrent", "now", SETTINGS, made.recorder)
@@ -98,7 +98,7 @@ def test_a_page_before_the_first_event() -> None:
 
 
 def test_names_are_escaped() -> None:
-    """What comes from outside is text, not markup."""
+    """Names from outside are shown as text, not markup."""
     lines = [ChartLine("<b>", [(0, 1.0), (1, 2.0)], 0)]
     text = draw(Chart("a & b", "<i>", lines, number, seconds, [ChartMark(0.5, '"<x>"', "drift")]))
     assert "<b>" not in text
@@ -108,13 +108,13 @@ def test_names_are_escaped() -> None:
 
 
 def test_points_are_where_the_axes_say() -> None:
-    """The highest value is at the top, time goes to the right, flat lines and single points are drawn, too."""
+    """The highest value is at the top and time goes to the right; flat lines and single points are drawn too."""
     text = draw(Chart("", "", [ChartLine("a", [(0, 1.0), (10, 3.0), (20, 2.0)], 0)], number, seconds))
     points = re.search(r'points="([^"]+)"', text)
     assert points is not None
     (x1, y1), (x2, y2), (x3, y3) = (tuple(map(float, p.split(","))) for p in points[1].split())
     assert x1 < x2 < x3
-    assert y2 < y3 < y1  # downwards is more in SVG
+    assert y2 < y3 < y1  # y grows downwards in SVG
     assert x2 - x1 == pytest.approx(x3 - x2, abs=0.11)
     assert "polyline" in draw(Chart("", "", [ChartLine("a", [(0, 1.0), (1, 1.0)], 0)], number, seconds))
     assert "circle" in draw(Chart("", "", [ChartLine("a", [(0, 1.0)], 0)], number, seconds, log=True))
@@ -125,7 +125,7 @@ def test_points_are_where_the_axes_say() -> None:
     [(0, 10, [0, 2, 4, 6, 8, 10]), (0.81, 0.99, [0.85, 0.9, 0.95]), (-1, 1, [-1, -0.5, 0, 0.5, 1])],
 )
 def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
-    """Steps of 1, 2 or 5 times a power of ten, within the limits."""
+    """Ticks have steps of 1, 2 or 5 times a power of ten, within the limits."""
     assert ticks(low, high) == pytest.approx(expected)
 
 
@@ -142,19 +142,19 @@ def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None
     ],
 )
 def test_seconds_in_words(value: float, text: str) -> None:
-    """Milliseconds to days; what is left over is in the unit below."""
+    """Durations are shown from milliseconds to days, with the rest in the next smaller unit."""
     assert seconds(value) == text
 
 
 def test_ticks_of_time_are_whole_units() -> None:
-    """Of 400 s: every 2 minutes at most, not every 100 s; of five days: days."""
+    """400 s have ticks every 2 minutes, not every 100 s; five days have ticks every day."""
     assert time_ticks(0, 400) == [0, 120, 240, 360]
     assert time_ticks(10, 70) == [10, 20, 30, 40, 50, 60, 70]
     assert time_ticks(0, 5 * 86_400) == [n * 86_400 for n in range(6)]
 
 
 def test_the_file_is_replaced_whole_and_a_bad_folder_is_named(tmp_path: Path) -> None:
-    """Written at once on entering and again at the end; where that cannot be, Stop names the folder."""
+    """The page is written on entering and at the end; if that fails, Stop names the folder."""
     made = Made()
     with Writer(tmp_path / "report", "Title", SETTINGS, made.recorder) as writer:
         first = writer.path.read_text()
@@ -168,6 +168,6 @@ def test_the_file_is_replaced_whole_and_a_bad_folder_is_named(tmp_path: Path) ->
 
 
 def test_a_line_has_a_gap_where_nothing_is_known() -> None:
-    """Two strokes, not one across the silence."""
+    """A line with a gap is drawn as two lines."""
     points = [(0.0, 1.0), (1.0, 2.0), (2.0, math.nan), (3.0, 2.0), (4.0, 1.0)]
     assert draw(Chart("errors", "", [ChartLine("on", points, 1)], number, seconds)).count("<polyline") == 2

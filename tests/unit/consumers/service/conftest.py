@@ -1,4 +1,4 @@
-"""A disk that can be full."""
+"""Provide a disk that can be full."""
 
 from __future__ import annotations
 

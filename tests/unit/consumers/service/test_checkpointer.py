@@ -1,4 +1,4 @@
-"""When checkpoints are taken, who may take them, and what is reported when."""
+"""Checkpoints are taken in time, by one process, and reported once they are on disk."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def kept(tmp_path: Path, disk: Disk) -> Iterator[Kept]:
 
 
 def test_due_after_the_interval(kept: Kept) -> None:
-    """Not at once, but from the interval on; not again while one is being written."""
+    """A checkpoint is due after the interval, and not while one is being written."""
     assert not kept.due()
     kept.clock.now = 10.0
     assert kept.due()
@@ -39,7 +39,7 @@ def test_due_after_the_interval(kept: Kept) -> None:
 
 
 def test_reported_only_once_on_disk(kept: Kept) -> None:
-    """`written` hears of the offsets after the folder is there, by `poll`, once."""
+    """`poll` calls `written` with the offsets once the folder exists, and only once."""
     offsets: Offsets = {("t", 0): 5}
     kept.take({"n": 1}, offsets)
     offsets["t", 0] = 99  # the stream goes on meanwhile
@@ -52,7 +52,7 @@ def test_reported_only_once_on_disk(kept: Kept) -> None:
 
 
 def test_age_counts_from_the_last_good_one(kept: Kept) -> None:
-    """Seconds since the last checkpoint that reached the disk, or since the start."""
+    """The age counts from the last checkpoint on disk, or from the start."""
     kept.clock.now = 7.0
     assert kept.age() == 7.0
     kept.take({}, {})
@@ -62,7 +62,7 @@ def test_age_counts_from_the_last_good_one(kept: Kept) -> None:
 
 
 def test_a_failed_write_stops_and_reports_nothing(kept: Kept, tmp_path: Path) -> None:
-    """The directory vanished: exit code 4, and no offsets are committed."""
+    """If the directory has vanished, the exit code is 4, and no offsets are committed."""
     shutil.rmtree(tmp_path / "c")
     kept.take({"n": 1}, {("t", 0): 5})
     with pytest.raises(Stop, match="nothing was committed") as caught:
@@ -73,7 +73,7 @@ def test_a_failed_write_stops_and_reports_nothing(kept: Kept, tmp_path: Path) ->
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_no_room_is_a_problem_until_there_is(kept: Kept, tmp_path: Path, disk: Disk, number: int) -> None:
-    """Nothing is reported, nothing half-written stays, tries come every 2 s; the first that succeeds ends it."""
+    """On a full disk nothing is reported and no half file stays. Tries come every 2 s until one succeeds."""
     disk.errno = number
     kept.take({"n": 1}, {("t", 0): 5})
     kept.poll(wait=True)
@@ -94,7 +94,7 @@ def test_no_room_is_a_problem_until_there_is(kept: Kept, tmp_path: Path, disk: D
 
 
 def test_no_room_at_the_end_stops(kept: Kept, disk: Disk) -> None:
-    """There is no later try: exit code 4, nothing committed, and the line says what to do."""
+    """At the end there is no later try: exit code 4, nothing committed, and the line says what to do."""
     disk.errno = errno.ENOSPC
     kept.take({"n": 1}, {("t", 0): 5})
     with pytest.raises(Stop, match=r"No space left.*nothing was committed\. Make room") as caught:
@@ -104,7 +104,7 @@ def test_no_room_at_the_end_stops(kept: Kept, disk: Disk) -> None:
 
 
 def test_another_failure_stops(kept: Kept, disk: Disk) -> None:
-    """An error of the disk itself does not pass by waiting."""
+    """An error of the disk itself stops the service, because waiting would not help."""
     disk.errno = errno.EIO
     kept.take({"n": 1}, {})
     with pytest.raises(Stop, match="nothing was committed"):
@@ -112,7 +112,7 @@ def test_another_failure_stops(kept: Kept, disk: Disk) -> None:
 
 
 def test_one_process_a_directory(kept: Kept, tmp_path: Path) -> None:
-    """A second one stops with exit code 4 and names the directory; after the first is gone it may."""
+    """A second process stops with exit code 4 and names the directory; after the end of the first it may start."""
     with pytest.raises(Stop, match="another process uses it") as caught:
         Kept(tmp_path / "c")
     assert caught.value.code == STATE_UNUSABLE
@@ -122,7 +122,7 @@ def test_one_process_a_directory(kept: Kept, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("kept")
 def test_a_second_process_touches_nothing(tmp_path: Path) -> None:
-    """What the first is just writing is not cleared away by a second that is refused."""
+    """A second process that is refused does not delete what the first is writing."""
     (tmp_path / "c" / "writing-000000000001").mkdir()
     with pytest.raises(Stop):
         Kept(tmp_path / "c")
@@ -130,7 +130,7 @@ def test_a_second_process_touches_nothing(tmp_path: Path) -> None:
 
 
 def test_unusable_directory(tmp_path: Path) -> None:
-    """A file where the directory should be: exit code 2 and the path."""
+    """A file in place of the directory is exit code 2 with the path."""
     (tmp_path / "file").write_text("")
     with pytest.raises(Stop, match="file") as caught:
         Kept(tmp_path / "file")
@@ -154,7 +154,7 @@ def test_no_checkpoint_is_none(kept: Kept) -> None:
 
 
 def test_only_what_was_touched_is_written(tmp_path: Path) -> None:
-    """After the first, a large table's checkpoints are small; one that found no room is made up for by the next."""
+    """After the first, checkpoints of a large table are small. The next one includes what found no room."""
     kept, counts = Kept(tmp_path, MEGABYTE), Counts()
     sizes = []
     for row in (3, 5, 7):
@@ -185,7 +185,7 @@ def test_only_what_was_touched_is_written(tmp_path: Path) -> None:
 
 
 def test_increments_are_compacted_by_another_process(tmp_path: Path) -> None:
-    """Past a number of them the newest gets a whole state of its own, and nothing that was written is lost."""
+    """After a number of increments the newest gets a whole state, and nothing that was written is lost."""
     kept, counts = Kept(tmp_path, CheckpointPolicy(whole_mb=1.0, max_increments=3)), Counts()
     for row in range(4):
         counts.add(row)
@@ -206,7 +206,7 @@ def test_increments_are_compacted_by_another_process(tmp_path: Path) -> None:
 
 
 def test_many_events_bring_a_checkpoint_early(kept: Kept) -> None:
-    """What they touched must not add up to a long stop; while the disk is full they wait like all others."""
+    """Many events make a checkpoint due early, so that no stop is long; on a full disk it waits."""
     assert not kept.due(9_999)
     assert kept.due(10_000)
     kept.problem = "no room"

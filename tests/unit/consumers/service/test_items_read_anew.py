@@ -1,4 +1,4 @@
-"""A topic of items that is read anew, on a list: what came again stays, what did not is removed."""
+"""When a topic of items is read anew, items that came again stay, and the others are removed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ START = 1_700_000_000_000
 
 
 class Again(ListSource):
-    """A list whose topics `being` are read anew."""
+    """A source in a list whose topics `being` are read anew."""
 
     def __init__(self) -> None:
         self.list: list[Record] = []
@@ -36,7 +36,7 @@ class Again(ListSource):
 
 
 class World:
-    """A pipeline that has learned three items of movies, one of books, and one of movies from a file."""
+    """Make a pipeline that has learned three items of movies, one of books, and one of movies from a file."""
 
     def __init__(self) -> None:
         self.source = Again()
@@ -77,7 +77,7 @@ def world() -> World:
 
 
 def test_what_did_not_come_again_is_removed_at_the_end(world: World) -> None:
-    """Not before; of that topic alone; and not what a file told of. Its offsets count from the beginning."""
+    """At the end of the reading, missing items of this topic are removed, but not those of a file."""
     world.begin(MOVIES)
     assert [place for place in world.pipeline.offsets if place[0] == MOVIES] == []
     world.put(MOVIES, "m1")
@@ -91,7 +91,7 @@ def test_what_did_not_come_again_is_removed_at_the_end(world: World) -> None:
 
 
 def test_topics_are_followed_each_by_itself(world: World) -> None:
-    """One ends while another goes on, though both have an item of the same name."""
+    """One reading ends while another goes on, although both topics have an item of the same name."""
     world.begin(MOVIES, BOOKS)
     world.put(MOVIES, "m0", "m1", "m2")
     world.end(MOVIES)
@@ -101,7 +101,7 @@ def test_topics_are_followed_each_by_itself(world: World) -> None:
 
 
 def test_a_record_that_cannot_be_used_keeps_its_item(world: World) -> None:
-    """The topic holds something of it. Before, such a record left the item as it was, too."""
+    """An item whose new record cannot be used stays, because the topic has a record of it."""
     world.begin(MOVIES)
     world.record(MOVIES, b"m1", b"{oops")
     world.record(MOVIES, b"\xff", b"{oops")
@@ -111,7 +111,7 @@ def test_a_record_that_cannot_be_used_keeps_its_item(world: World) -> None:
 
 
 def test_an_item_that_was_removed_before_stays_so(world: World) -> None:
-    """Nothing is done about it again, and a removal that is read again counts as ever."""
+    """A removed item stays removed, and a removal that is read again counts."""
     world.record(MOVIES, b"m0", None)
     assert "m0" not in world.pipeline.arms.items_of_stream("movies")
     world.begin(MOVIES)
@@ -123,7 +123,7 @@ def test_an_item_that_was_removed_before_stays_so(world: World) -> None:
 
 
 def test_what_the_stream_has_is_part_of_the_state(world: World) -> None:
-    """So that a restart knows it; an item of an earlier version's state is not known to be of the stream."""
+    """The state says which items are of the stream; a state of an earlier version does not."""
     state = world.pipeline.state()
     again = World()
     again.pipeline.load(state)

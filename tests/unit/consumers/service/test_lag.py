@@ -1,4 +1,4 @@
-"""How long records have waited: from their own times, or since they were first seen where those say nothing."""
+"""The wait of records follows from their own times, or from when they were first seen if a time is unusable."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def record(place: TopicPartition, timestamp: int) -> Record:
 
 
 def at(seconds: float) -> int:
-    """A record time so many seconds before the first look, ms."""
+    """Return a record time this many seconds before the first look, in ms."""
     return int(1000 * (NOW - seconds))
 
 
@@ -43,7 +43,7 @@ def test_nothing_waits(watch: LagWatch) -> None:
 
 
 def test_a_backlog_shows_before_anything_is_learned(watch: LagWatch) -> None:
-    """The oldest record that is known to wait says how long; the oldest of the domain's partitions counts."""
+    """The oldest known waiting record of a domain's partitions says how long it waits."""
     other = ("i.movies", 1)
     waiting = [record(MOVIES, at(600)), record(MOVIES, at(9000)), record(other, at(700))]
     lag = watch.look({MOVIES: 5, other: 1, BOOKS: 0}, {}, waiting)
@@ -52,7 +52,7 @@ def test_a_backlog_shows_before_anything_is_learned(watch: LagWatch) -> None:
 
 
 def test_a_record_after_a_long_silence_has_not_waited_long(watch: LagWatch) -> None:
-    """What counts is when it was written, not when the one before it was."""
+    """A record's own time counts, not that of the record before it."""
     assert watch.look({MOVIES: 1}, {MOVIES: 7}, [record(MOVIES, at(0.5))]).seconds["movies"] == 0.5
 
 
@@ -60,7 +60,7 @@ def test_a_record_after_a_long_silence_has_not_waited_long(watch: LagWatch) -> N
 def test_a_time_that_cannot_be_one_counts_from_when_it_was_seen(
     watch: LagWatch, clock: Clock, timestamp: int
 ) -> None:
-    """None, seconds, the future, microseconds: not 56 years, and not 0 for ever."""
+    """A missing or impossible time counts from when it was seen: not 56 years, and not 0 for ever."""
     waiting = [record(MOVIES, timestamp)]
     assert watch.look({MOVIES: 3}, {MOVIES: 7}, waiting).seconds["movies"] == 0.0
     clock.now += 40
@@ -70,7 +70,7 @@ def test_a_time_that_cannot_be_one_counts_from_when_it_was_seen(
 def test_records_that_nobody_has_seen_count_from_when_they_were_known_of(
     watch: LagWatch, clock: Clock
 ) -> None:
-    """While items are read, or a partition gives nothing; who keeps up starts anew with each stretch of the log."""
+    """A record without a known time waits from when it was seen; a reader that keeps up starts again each time."""
     watch.look({MOVIES: 10}, {MOVIES: 0}, [])
     clock.now += 40
     assert watch.look({MOVIES: 30}, {MOVIES: 9}, []).seconds["movies"] == 40.0
@@ -83,7 +83,7 @@ def test_records_that_nobody_has_seen_count_from_when_they_were_known_of(
 
 
 def test_only_interactions_lag(watch: LagWatch) -> None:
-    """Items that wait are counted, but hold nobody's events up."""
+    """Waiting items are counted, but make no domain late."""
     lag = watch.look({ITEMS: 5}, {}, [record(ITEMS, at(600))])
     assert lag.seconds == {"movies": 0.0, "books": 0.0}
     assert lag.records[ITEMS] == 5

@@ -1,4 +1,4 @@
-"""Lists give way to records that wait, wherever they wait."""
+"""Lists get less time while records wait, in the process or in the log."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_each_round_begins_anew() -> None:
     ("age", "patience"), [(0.0, WITHIN), (0.5, WITHIN), (7.0, 7.0), (3600.0, BACKLOG_SECONDS)]
 )
 def test_lists_wait_as_long_as_records_did(age: float, patience: float) -> None:
-    """Within bounds: a list of the day before yesterday is made soon, too."""
+    """Lists wait as long as records did, within bounds, so an old backlog does not delay them for days."""
     lists = ListBudget(BATCH, WITHIN)
     lists.learned(0.1, age)
     assert lists.patience == patience

@@ -1,4 +1,4 @@
-"""Micro-batches: nothing lost, nothing twice, order kept, offsets right."""
+"""Micro-batches lose no record, repeat none, keep the order, and have the right offsets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ACTIONS = st.lists(
 @settings(max_examples=100, deadline=None)
 @given(ACTIONS, st.integers(1, 7))
 def test_every_record_lands_in_exactly_one_batch(actions: list[tuple[str, float]], size: int) -> None:
-    """Whatever is added, whenever it is taken: the batches joined are what was added, in its order."""
+    """All batches joined are the added records in their order, for any additions and takes."""
     clock = Clock(100.0)
     batcher = Batcher(size, 1.0, clock)
     added: list[Record] = []
@@ -63,7 +63,7 @@ def test_every_record_lands_in_exactly_one_batch(actions: list[tuple[str, float]
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=60), st.integers(1, 9))
 def test_offsets_are_the_next_to_read(partitions: list[int], size: int) -> None:
-    """After any number of batches their offsets, laid over one another, point at the first record not in them."""
+    """The merged offsets of any number of batches point at the first record that is in none."""
     batcher = Batcher(size, 1.0, Clock(100.0))
     seen = dict.fromkeys(range(4), 0)
     for partition in partitions:
@@ -81,7 +81,7 @@ def test_offsets_are_the_next_to_read(partitions: list[int], size: int) -> None:
 
 
 def test_offsets_follow_gaps_in_the_log() -> None:
-    """Offsets of a compacted log leap; the next one to read is the last seen plus one."""
+    """In a compacted log offsets have gaps; the next one to read is the last seen plus one."""
     batcher = Batcher(2, 1.0, Clock(100.0))
     for offset in (5, 90):
         batcher.add(record(3, offset), REJECTED)
@@ -91,7 +91,7 @@ def test_offsets_follow_gaps_in_the_log() -> None:
 
 
 def test_a_full_batch_is_due_at_once() -> None:
-    """The count alone makes a batch due, and the rest stays for the next one."""
+    """A full count makes a batch due, and the rest stays for the next one."""
     batcher = Batcher(3, 1.0, Clock(100.0))
     fill(batcher, 2)
     assert batcher.take() is None
@@ -130,7 +130,7 @@ def test_age_starts_with_the_first_record() -> None:
 
 
 def test_decoded_stays_with_its_record() -> None:
-    """An entry is the record and what it was decoded to."""
+    """An entry holds the record and its decoded value."""
     batcher = Batcher(2, 1.0, Clock(100.0))
     other = Rejection("bad_id", "d")
     batcher.add(record(0, 0), REJECTED)

@@ -1,4 +1,4 @@
-"""Reading pauses while going on would only grow memory, or what is learned could not be saved."""
+"""Reading pauses while memory would only grow, or while nothing can be saved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.log.one_log import LOG, SETTINGS, pipeline, run_out
 
 
 def test_a_store_too_far_behind_pauses_reading() -> None:
-    """At `publish.max_backlog` waiting keys nothing more is read; below it reading goes on."""
+    """At `publish.max_backlog` waiting keys reading pauses; below it reading goes on."""
     source = ListSource(LOG, poll_records=7)
     running = pipeline(source)
     publisher = Publisher(open_store("redis://127.0.0.1:1"), "cc:meta", 1)
@@ -28,7 +28,7 @@ def test_a_store_too_far_behind_pauses_reading() -> None:
 
 
 def test_no_room_for_a_checkpoint_pauses_reading(tmp_path: Path, disk: Disk) -> None:
-    """Nothing is read while none can be written; after it all is learned, as often as without the pause."""
+    """Nothing is read while no checkpoint can be written; afterwards everything is learned once."""
     disk.errno = errno.ENOSPC
     source = ListSource(LOG, poll_records=7)
     checkpointer = always_due(tmp_path, policy=disk.policy)

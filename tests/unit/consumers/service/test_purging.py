@@ -1,4 +1,4 @@
-"""Checkpoints that hold what must be forgotten are deleted, and a large state is not copied whole for that."""
+"""Checkpoints with a forgotten user are deleted, and a large state is not copied whole for that."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.learners.checkpointers import Disk, Kept, Large
 
 
 def test_alone_after_what_is_to_be_forgotten(tmp_path: Path, disk: Disk) -> None:
-    """A small state: whole, and the only one. Where there is no room for it, the next is."""
+    """A small state is written whole and is then the only one. Without room, the next one is."""
     kept = Kept(tmp_path, disk.policy)
     for n in range(3):
         kept.take({"n": n}, {("t", 0): n})
@@ -47,7 +47,7 @@ def large(tmp_path: Path) -> Iterator[Large]:
 
 
 def test_a_large_state_is_not_copied_whole_to_forget(large: Large) -> None:
-    """The next checkpoint is an increment; once another process has made it whole, older ones go, and the increment
+    """The next checkpoint is an increment. Once another process has made it whole, older ones go, and the increment
     beside the whole one, which names what is gone. Until then the requests do not count as carried out."""
     assert large.wholes == 1
     large.forget(1)
@@ -66,7 +66,7 @@ def test_a_large_state_is_not_copied_whole_to_forget(large: Large) -> None:
 
 
 def test_requests_that_keep_coming_do_not_put_each_other_off(large: Large) -> None:
-    """While one is being carried out, more come: the first is done when its process is, then one process serves the
+    """More requests come while one is carried out. The first is done with its process, then one process serves the
     others."""
     large.forget(0)
     large.save(10)
@@ -88,7 +88,7 @@ def test_requests_that_keep_coming_do_not_put_each_other_off(large: Large) -> No
 
 
 def test_a_restart_goes_on_deleting(large: Large) -> None:
-    """Stopped between the checkpoint without the user and the deletion of those before it, twice: each checkpoint
+    """The service stops twice between the checkpoint without the user and the deletion of older ones. Each checkpoint
     until then says what is still to be done."""
     large.forget(1)
     large.save(10)
@@ -110,7 +110,7 @@ def test_a_restart_goes_on_deleting(large: Large) -> None:
 
 
 def test_at_the_end_of_the_stream_older_ones_go_at_once(large: Large) -> None:
-    """Nothing waits for a whole copy any more, and the next start may be far; a running compaction is ended."""
+    """At the end a whole copy delays nothing, so older checkpoints go at once; a running compaction is ended."""
     large.forget(1)
     large.save(10)
     running = large.kept.compaction
@@ -123,7 +123,7 @@ def test_at_the_end_of_the_stream_older_ones_go_at_once(large: Large) -> None:
 
 
 def test_what_cannot_be_compacted_is_written_whole(large: Large) -> None:
-    """A damaged increment: the other process fails three times, then the stream waits for one whole copy."""
+    """With a damaged increment the other process fails three times; then the stream waits for one whole copy."""
     (large.path / "000000000002" / checkpoint.INCREMENT.body).write_bytes(b"")
     large.forget(1)
     for row in range(10, 13):

@@ -1,4 +1,4 @@
-"""What the loop tells Prometheus: counters begin at 0, challengers have a gauge while they run."""
+"""Counters begin at 0, and challengers have a gauge while they run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def value(told: Reporter, name: str, **labels: str) -> float | None:
 
 
 def test_counters_begin_at_0() -> None:
-    """Before anything happened every counter that an alert watches is there: an increase needs two values."""
+    """Every counter of an alert exists from the start, because an increase needs two values."""
     told = reporter()
     assert value(told, "events_total", domain="books", type="click") == 0
     assert value(told, "dead_letters_total", domain="movies", reason="malformed_json") == 0
@@ -43,7 +43,7 @@ def test_counters_begin_at_0() -> None:
 
 
 def test_challengers_have_a_gauge_while_they_run() -> None:
-    """The events judged so far; none once the verdict is there."""
+    """The gauge shows the events judged so far, and is gone after the verdict."""
     told = reporter()
     loop: Any = told.arms.loop
     loop.running["books", "bias"] = SimpleNamespace(action="raise_rate", test=SimpleNamespace(count=7))
@@ -55,7 +55,7 @@ def test_challengers_have_a_gauge_while_they_run() -> None:
 
 
 def test_tables_have_rows_and_capacity() -> None:
-    """How full a table is can be seen before it evicts."""
+    """A gauge shows how full a table is before it evicts."""
     told = reporter()
     told.report({})
     assert value(told, "table_rows", table="users") == 0
@@ -64,7 +64,7 @@ def test_tables_have_rows_and_capacity() -> None:
 
 
 def test_a_backlog_shows_before_anything_is_learned() -> None:
-    """In the gauges and, for other threads, as a value: what is read and not learned counts, then what is not read."""
+    """Records that are read or unread, but not learned, show in the gauges and in `reporter.lag`."""
     now = int(1000 * time.time())
     records = [
         Record("interactions.books", 0, n, now - 1000 * age, b"u", b"") for n, age in enumerate((300, 200))

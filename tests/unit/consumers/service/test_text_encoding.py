@@ -1,4 +1,4 @@
-"""Texts to vectors off the event path: newest text wins, nothing blocks, a failing encoder loses text only."""
+"""Texts are encoded beside the event path: the newest text wins, nothing blocks, a failure loses text only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ B: Key = ("books", "b")
 
 
 class Encoder:
-    """Vectors that tell which text they are of. A gate holds it up; the text "bad" makes it fail."""
+    """An encoder whose vectors name their text. A gate stops it; the text "bad" makes it fail."""
 
     name = "test"
 
@@ -56,7 +56,7 @@ def encoding(request: pytest.FixtureRequest, encoder: Encoder) -> Iterator[Encod
 
 
 def drain_all(encoding: Encoding, until: Callable[[Vectors], Any] | None = None) -> dict[Key, list[float]]:
-    """Drains until idle (or until the condition holds)."""
+    """Drain until idle (or until the condition holds)."""
     vectors: Vectors = {}
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -78,13 +78,13 @@ def test_each_text_becomes_its_vector(encoding: Encoding) -> None:
 
 
 def test_nothing_submitted_is_idle(encoding: Encoding) -> None:
-    """An empty queue says that nothing is on its way."""
+    """An empty queue reports that no vectors are coming."""
     assert encoding.drain() == ({}, True)
     assert encoding.pending() == {}
 
 
 def test_the_newest_text_wins(encoding: Encoding) -> None:
-    """A later text of the same item replaces the earlier one, drained or not."""
+    """A later text of an item replaces the earlier one, drained or not."""
     for n in range(20):
         encoding.submit(A, f"text {n}")
     assert drain_all(encoding)[A] == vector("text 19")
@@ -93,7 +93,7 @@ def test_the_newest_text_wins(encoding: Encoding) -> None:
 
 
 def test_the_same_text_again_changes_nothing(encoding: Encoding, encoder: Encoder) -> None:
-    """While it waits, is being encoded, or is ready: one encoding, and its vector comes."""
+    """A repeated text is encoded once, whether it waits, is being encoded, or is ready."""
     encoder.gate.clear()
     for _ in range(3):
         encoding.submit(A, "text")
@@ -114,7 +114,7 @@ def test_the_same_text_again_changes_nothing(encoding: Encoding, encoder: Encode
 
 
 def test_no_text_cancels(encoding: Encoding) -> None:
-    """An item whose text went away (or that was removed) gets no vector."""
+    """An item whose text or itself was removed gets no vector."""
     encoding.submit(A, "text")
     encoding.submit(A, "")
     encoding.submit(B, "")
@@ -122,7 +122,7 @@ def test_no_text_cancels(encoding: Encoding) -> None:
 
 
 def test_pending_until_drained(encoding: Encoding, encoder: Encoder) -> None:
-    """What was not drained yet is pending, with its newest text, and belongs into a checkpoint."""
+    """Texts that were not drained yet are pending, with the newest text, for the checkpoint."""
     encoder.gate.clear()
     encoding.submit(A, "old")
     encoding.submit(B, "b")
@@ -151,7 +151,7 @@ def threaded(encoder: Encoder) -> Iterator[ThreadEncoding]:
 
 
 def test_a_slow_encoder_blocks_nobody(threaded: ThreadEncoding, encoder: Encoder) -> None:
-    """While it works, submitting and draining return at once."""
+    """While the encoder works, submitting and draining return at once."""
     encoder.gate.clear()
     threaded.submit(A, "first")
     assert encoder.entered.wait(PATIENCE)
@@ -166,7 +166,7 @@ def test_a_slow_encoder_blocks_nobody(threaded: ThreadEncoding, encoder: Encoder
 
 
 def test_a_newer_text_during_encoding_wins(threaded: ThreadEncoding, encoder: Encoder) -> None:
-    """The vector of the old text, finished late, is thrown away."""
+    """The vector of an old text that comes late is dropped."""
     encoder.gate.clear()
     threaded.submit(A, "old")
     assert encoder.entered.wait(PATIENCE)
@@ -178,7 +178,7 @@ def test_a_newer_text_during_encoding_wins(threaded: ThreadEncoding, encoder: En
 
 
 def test_a_removal_during_encoding_wins(threaded: ThreadEncoding, encoder: Encoder) -> None:
-    """The vector of an item removed meanwhile is thrown away, and nothing stays pending."""
+    """The vector of an item that was removed in the meantime is dropped, and nothing stays pending."""
     encoder.gate.clear()
     threaded.submit(A, "old")
     assert encoder.entered.wait(PATIENCE)
@@ -190,7 +190,7 @@ def test_a_removal_during_encoding_wins(threaded: ThreadEncoding, encoder: Encod
 
 
 def test_a_failing_encoder_loses_its_chunk_only(threaded: ThreadEncoding, encoder: Encoder) -> None:
-    """Those items go without text, later ones are encoded, and it comes to rest."""
+    """Items of the failed chunk get no text vector, later ones are encoded, and the encoder gets idle."""
     encoder.gate.clear()
     threaded.submit(A, "bad")
     assert encoder.entered.wait(PATIENCE)
@@ -215,7 +215,7 @@ def test_domains_take_turns(threaded: ThreadEncoding, encoder: Encoder) -> None:
 
 
 def test_close_ends_the_thread(encoder: Encoder) -> None:
-    """Nothing keeps running."""
+    """After `close` the thread has ended."""
     before = set(threading.enumerate())
     made = ThreadEncoding(encoder)
     assert set(threading.enumerate()) - before

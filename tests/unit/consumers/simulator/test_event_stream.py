@@ -1,4 +1,4 @@
-"""The simulated world keeps its promises: what `truth()` says is what the events show."""
+"""The events of a simulated world agree with its `truth()`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rows(records: list[Sent]) -> list[tuple[int, str, dict[str, object]]]:
 
 
 def residuals(of: Simulator, domain: str) -> dict[int, float]:
-    """Observed minus expected rating by event index; unclipped domains only."""
+    """Return observed minus expected rating by event index, for unclipped domains only."""
     return {
         n: float(row["value"]) - of.expected(domain, row["user_id"], row["item_id"], n)
         for n, where, row in rows(list(of.events()))
@@ -38,7 +38,7 @@ def residuals(of: Simulator, domain: str) -> dict[int, float]:
 
 
 def test_same_seed_same_bytes() -> None:
-    """Equal settings give equal records, also when asked twice; another seed gives others."""
+    """Equal settings make equal records, also in a second call; another seed makes others."""
     one = world()
     first = list(one.records())
     assert first == list(one.records()) == list(world().records())
@@ -68,7 +68,7 @@ def test_records_follow_the_contract() -> None:
 
 
 def test_now_stamps_with_the_clock() -> None:
-    """start_ms=None: the time of sending, so that freshness can be measured."""
+    """With start_ms=None events have the time of sending, so that freshness can be measured."""
     first = next(iter(world(start_ms=None).events()))
     assert first.timestamp is not None
     assert first.timestamp > 1_704_067_200_000 + 86_400_000
@@ -76,7 +76,7 @@ def test_now_stamps_with_the_clock() -> None:
 
 @pytest.mark.parametrize(("overlap", "common"), [(0.0, 0), (0.5, 50), (1.0, 100)])
 def test_overlap_is_exact(overlap: float, common: int) -> None:
-    """Of the smaller domain's users the part `overlap` is in the larger one too."""
+    """The share `overlap` of the smaller domain's users is in the larger domain too."""
     users = {name: set(d["users"]) for name, d in world(overlap=overlap).truth()["domains"].items()}
     assert len(users["movies"] & users["games"]) == common
     assert (len(users["movies"]), len(users["games"])) == (200, 100)
@@ -91,7 +91,7 @@ def test_expected_is_the_mean_of_what_is_observed() -> None:
 
 @pytest.mark.parametrize("mean", [1.2, 3.0, 4.4])
 def test_given_ratings_are_clipped_after_the_noise(mean: float) -> None:
-    """Near an end of the scale their mean lies inside of `honest`; compared with many draws."""
+    """Near an end of the scale the mean of given ratings lies inside `honest`, compared with many draws."""
     settings = WorldSettings(
         domains=(DomainSpec("games", users=50, items=50, mean=mean),), events=10, noise_sd=0.8, overlap=0.0
     )
@@ -125,7 +125,7 @@ def test_popularity_is_skewed() -> None:
 
 
 def test_choice_follows_taste() -> None:
-    """Users choose what they like: the mean affinity of chosen items is above nought, without `choice` it is not."""
+    """Users choose what they like: the mean affinity of chosen items is above 0, but not without `choice`."""
 
     def mean_liking(one: Simulator) -> float:
         at = one.world.domains[0]
@@ -162,7 +162,7 @@ def test_titles_tell_taste() -> None:
 
 @pytest.mark.parametrize("kind", ["sudden", "gradual", "recurring"])
 def test_drift_shifts_the_mean_where_truth_says(kind: str) -> None:
-    """Residuals against the truth stay at nought; against the truth without drift they show its course."""
+    """Residuals against the truth stay at 0; against the truth without drift they show its course."""
     drift = Drift("games", kind=kind, at=0.5, span=0.1, bias=2.0, rotate=45.0)  # type: ignore[arg-type]
     one = world(drift=(drift,))
     assert abs(np.mean(list(residuals(one, "games").values()))) < 0.06
@@ -178,7 +178,7 @@ def test_drift_shifts_the_mean_where_truth_says(kind: str) -> None:
 
 
 def test_before_the_drift_nothing_changes() -> None:
-    """The events before `at` are those of the same world without drift, up to which items exist."""
+    """Events before `at` are those of the same world without drift, apart from later items."""
     plain, drifting = world(), world(drift=(Drift("games", at=3000),))
     assert drifting.world.domain_mean("games", 2999) == plain.world.domain_mean("games", 0) == 3.0
     assert drifting.world.domain_mean("games", 3000) == 4.0
@@ -186,7 +186,7 @@ def test_before_the_drift_nothing_changes() -> None:
 
 
 def test_drift_reshuffles_popularity() -> None:
-    """The favourites after the drift are others than before."""
+    """Other items are popular after the drift."""
     halves = [Counter[str](), Counter[str]()]
     for n, domain, row in rows(list(world(drift=(Drift("games", at=0.5, bias=0.0),), choice=0.0).events())):
         if domain == "games":
@@ -210,7 +210,7 @@ def test_poison_mirrors_ratings() -> None:
     ("kind", "low", "high"), [("click", 1.0, 1.0), ("both", 0.65, 0.75), ("rating", 0.0, 0.0)]
 )
 def test_kinds(kind: str, low: float, high: float) -> None:
-    """`click`, `rating`, or a mixture by `click_share`."""
+    """A domain has clicks, ratings, or a mixture by `click_share`."""
     spec = DomainSpec("only", kind=kind, click_share=0.7)  # type: ignore[arg-type]
     got = [row for _, _, row in rows(list(Simulator(WorldSettings(domains=(spec,), events=2000)).events()))]
     assert low <= np.mean([r["type"] == "click" for r in got]) <= high
@@ -218,7 +218,7 @@ def test_kinds(kind: str, low: float, high: float) -> None:
 
 
 def test_csv_files_read_back_as_the_same_records(tmp_path: Path) -> None:
-    """What `write_files` writes, `tables` reads; times to the second. The truth file rebuilds the world."""
+    """Files of `write_files` read back as the same records, to the second. The truth file rebuilds the world."""
     one = world(events=500, events_per_day=86_400)
     write_files(one, tmp_path)
     bad: list[object] = []
@@ -253,14 +253,14 @@ def test_impossible_worlds_are_refused(changes: dict[str, object], message: str)
 
 
 def test_the_demo_world_has_two_sources_and_a_young_target() -> None:
-    """Its target has a fraction of the sources' events and drifts halfway."""
+    """The demo world's target has a fraction of the sources' events and drifts halfway."""
     counts = Counter(r.domain for r in Simulator(three_domains(events=3000)).events())
     assert counts["games"] * 2 < min(counts["movies"], counts["books"])
     assert [d.at for d in three_domains().drift] == [0.5]
 
 
 def test_options_go_before_the_world_of_a_file(tmp_path: Path) -> None:
-    """What is not given is the file's."""
+    """Options override the world of a file; the rest is the file's."""
     file = tmp_path / "world.toml"
     file.write_text('events = 700\nseed = 9\n[[domains]]\nname = "films"\n[[poison]]\ndomain = "films"\n')
     assert world_settings(WorldOptions(file)).events == 700

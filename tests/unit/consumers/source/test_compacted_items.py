@@ -1,4 +1,4 @@
-"""When a topic of items must be read anew: from times at its end alone, without Kafka."""
+"""Times at the end of a topic of items decide, without Kafka, when it must be read anew."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ KEPT = 1000.0
 
 
 class World:
-    """A topic with two partitions that keeps removals for 1,000 s; nothing below 60 s matters while it runs."""
+    """Return a topic with two partitions that keeps removals for 1,000 s; below 60 s nothing matters while it runs."""
 
     def __init__(self) -> None:
         self.clock = Clock(50_000.0)
         self.items = CompactedItems({"items.a": KEPT}, 60.0, self.clock)
 
     def read(self, *ends: int, learned: int | None = None) -> None:
-        """Both partitions tell their ends, and all (or `learned` records) is learned. What begins anew is at 0."""
+        """Report the ends of both partitions, and learn all (or `learned`) records. A new reading begins at 0."""
         for place, end in zip((ONE, TWO), ends, strict=True):
             self.items.ends_at(place, end)
         self.learn(*(ends if learned is None else (learned, learned)))
@@ -36,21 +36,21 @@ def world() -> World:
 
 @pytest.mark.parametrize(("ago", "anew"), [(800.0, False), (899.0, False), (901.0, True), (None, True)])
 def test_a_start(world: World, ago: float | None, anew: bool) -> None:
-    """A tenth of the time is kept for clocks that differ. What is not known was too long ago."""
+    """A tenth of the time is a margin for different clocks. An unknown time was too long ago."""
     ends = {ONE: world.clock.now - 1} | ({} if ago is None else {TWO: world.clock.now - ago})
     assert world.items.start({ONE: 5, TWO: 5, OTHER: 5}, ends) == ({"items.a"} if anew else set())
     assert world.items.at_end() == ends
 
 
 def test_a_first_start_reads_from_the_beginning_anyway(world: World) -> None:
-    """The checkpoint has no offset of the topic, nor has one that was made of files."""
+    """A new topic, also for a checkpoint from files, has no offset and is not read anew."""
     assert world.items.start({OTHER: 5}, {}) == set()
     world.read(3, 4)
     assert world.items.at_end() == {ONE: world.clock.now, TWO: world.clock.now}
 
 
 def test_the_time_is_that_at_which_the_end_was_told(world: World) -> None:
-    """Once everything is learned that was there then; a topic that grows all the time has such times too."""
+    """The time counts once all records of then are learned, so a growing topic has such times too."""
     began = world.clock.now
     world.items.start({}, {})
     for n in range(5):
@@ -80,7 +80,7 @@ def test_a_crash_before_the_end_begins_again(world: World) -> None:
 def test_a_reading_that_takes_long_is_not_begun_again(
     world: World, learned: dict[tuple[str, int], int]
 ) -> None:
-    """It would never end: neither the first one of all, nor one that is made anew."""
+    """A slow reading, the first or a repeated one, is not begun again, because it would never end."""
     world.items.start(learned, {})
     world.read(5, 5, learned=0)
     world.clock.now += 10 * KEPT
@@ -92,7 +92,7 @@ def test_a_reading_that_takes_long_is_not_begun_again(
 
 
 def test_learning_that_is_held_up(world: World) -> None:
-    """The end was told in time, but what was before it was read too late."""
+    """A topic is late if its end was reported in time, but records before it were read too late."""
     world.items.start({}, {})
     world.read(5, 5)
     world.clock.now += 1
@@ -115,7 +115,7 @@ def test_while_it_runs(world: World, pause: float, late: bool) -> None:
 
 
 def test_reading_begins_anew_when_nothing_is_on_its_way(world: World) -> None:
-    """Records that came before would be taken for what is read anew, and their offsets for the end."""
+    """Earlier records must be learned first: they would look like records of the new reading."""
     world.items.start({}, {})
     world.read(5, 5)
     before = world.items.at_end()
@@ -132,7 +132,7 @@ def test_reading_begins_anew_when_nothing_is_on_its_way(world: World) -> None:
 
 
 def test_short_pauses_do_not_matter_however_short_removals_are_kept() -> None:
-    """Kafka lets a topic drop removals at once; a reader that is there gets them all the same."""
+    """A topic may drop removals at once; a reader at its end gets them all the same."""
     clock = Clock(50_000.0)
     items = CompactedItems({"items.a": 0.1}, 60.0, clock)
     items.start({}, {})
@@ -144,7 +144,7 @@ def test_short_pauses_do_not_matter_however_short_removals_are_kept() -> None:
 
 
 def test_other_topics_are_no_concern(world: World) -> None:
-    """One that is not compacted keeps its removals as long as its items."""
+    """A topic that is not compacted keeps removals as long as items, so it is not read anew."""
     assert world.items.start({OTHER: 5}, {}) == set()
     world.items.ends_at(OTHER, 5)
     assert world.items.of([OTHER, ONE]) == [ONE]

@@ -1,4 +1,4 @@
-"""The state's offsets: of every place there is, so that a restart knows a quiet one from one that is new."""
+"""The state has an offset of every place, so that a restart can tell a quiet place from a new one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUIET = ("interactions.movies", 7)
 
 
 class Told(ListSource):
-    """A log with a partition whose records all expired before anybody read them; remembers what it was started with."""
+    """A log with a partition whose records all expired unread. It remembers what it was started with."""
 
     def __init__(self) -> None:
         super().__init__(LOG[:100], 40, begins={QUIET: 500})
@@ -27,7 +27,7 @@ class Told(ListSource):
 
 
 def test_a_quiet_partition_is_in_the_state_and_committed(tmp_path: Path) -> None:
-    """Nothing of it was ever learned: the next start gets its offset all the same, and so do lag tools."""
+    """A partition from which nothing was learned has an offset for the next start and for lag tools."""
     source = Told()
     for _ in range(2):
         checkpointer = Checkpointer(tmp_path, 3600.0, lambda offsets, _: source.commit(offsets))
@@ -48,7 +48,7 @@ def test_a_quiet_partition_is_in_the_state_and_committed(tmp_path: Path) -> None
 
 
 def test_a_state_of_an_earlier_version_says_that_places_may_be_missing() -> None:
-    """It has no offset of what nothing was learned from."""
+    """A state of an earlier version has no offset of such places."""
     running = pipeline(ListSource(LOG))
     running.restore()
     state = running.state()
@@ -61,7 +61,7 @@ def test_a_state_of_an_earlier_version_says_that_places_may_be_missing() -> None
 
 
 class Loads:
-    """Of a checkpointer what a start needs."""
+    """The part of a checkpointer that a start needs."""
 
     def __init__(self, state: dict[str, Any]) -> None:
         self._state = state

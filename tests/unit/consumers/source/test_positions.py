@@ -1,4 +1,4 @@
-"""Offsets of partitions: what was fetched, what was learned, and what is no record."""
+"""Positions tell fetched and learned offsets, and offsets without a record."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ PLACE = ("t", 0)
 
 @pytest.fixture
 def positions() -> Positions:
-    """One partition that is read from offset 10 on."""
+    """Return positions of one partition that is read from offset 10 on."""
     made = Positions()
     made.start(PLACE, 10, 10)
     return made
 
 
 def test_a_partition_that_has_not_answered_may_have_more(positions: Positions) -> None:
-    """It is behind, nothing is known of its lag, and the start is not over; an empty one is known to be."""
+    """A partition without an answer counts as behind, without a known lag; an empty one is known to be."""
     assert positions.behind() == {PLACE}
     assert positions.lag({}) == {PLACE: 0}
     assert not positions.reached_start_end({})
@@ -28,7 +28,7 @@ def test_a_partition_that_has_not_answered_may_have_more(positions: Positions) -
 
 
 def test_lag_is_known_before_it_answers() -> None:
-    """The end that the log told at the start counts until then."""
+    """The end that the log reported at the start counts until the first answer."""
     made = Positions()
     made.start(PLACE, 10, 25)
     assert made.lag({}) == {PLACE: 15}
@@ -38,7 +38,7 @@ def test_lag_is_known_before_it_answers() -> None:
 
 
 def test_what_is_no_record_is_passed_when_what_came_before_it_is_learned(positions: Positions) -> None:
-    """Not earlier: a restart would miss what was fetched and not learned."""
+    """Offsets without a record are passed only after all records before them are learned."""
     positions.ends_at(PLACE, 20)
     positions.took(PLACE, 15)
     positions.skipped(PLACE, 20)
@@ -51,7 +51,7 @@ def test_what_is_no_record_is_passed_when_what_came_before_it_is_learned(positio
 
 
 def test_the_start_is_over_at_the_end_of_then(positions: Positions) -> None:
-    """However far the log goes on."""
+    """The start is over at the end of then, also if the log goes on."""
     positions.ends_at(PLACE, 12)
     positions.took(PLACE, 12)
     positions.ends_at(PLACE, 1000)
@@ -61,7 +61,7 @@ def test_the_start_is_over_at_the_end_of_then(positions: Positions) -> None:
 
 
 def test_a_gap_is_passed_when_what_came_before_it_is_learned(positions: Positions) -> None:
-    """A checkpoint in between still begins before the gap; one after it behind."""
+    """A checkpoint before the gap is learned begins before it; a later one behind it."""
     positions.ends_at(PLACE, 50)
     positions.took(PLACE, 15)
     positions.jump(PLACE, 40)
@@ -71,7 +71,7 @@ def test_a_gap_is_passed_when_what_came_before_it_is_learned(positions: Position
 
 
 def test_a_log_that_begins_anew_is_read_from_there(positions: Positions) -> None:
-    """What was learned of the old one does not count."""
+    """Offsets of the old log do not count."""
     positions.ends_at(PLACE, 50)
     positions.took(PLACE, 50)
     positions.jump(PLACE, 0)

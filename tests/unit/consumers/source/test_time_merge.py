@@ -1,4 +1,4 @@
-"""Several partitions as one stream in time order, and how long one of them may hold up the others."""
+"""Partitions are merged in time order, and one of them may delay the others only for a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from consumers.source.time_merge import RECORD_BYTES, Patience, TimeMerge
 from tests.support.clock import Clock
 
 LOGS = st.lists(st.lists(st.integers(0, 30), max_size=15), min_size=1, max_size=4)
-"""For each place the times of its records."""
+"""The times of the records of each place."""
 
 
 def log(partition: int, times: list[int]) -> list[Record]:
@@ -37,7 +37,7 @@ def times(records: list[Record]) -> list[int]:
 def test_nothing_lost_or_doubled_and_places_keep_their_order(
     logs: list[list[int]], data: st.DataObject
 ) -> None:
-    """However records arrive and are taken: each comes out once, in the order of its place."""
+    """Each record comes out once, in the order of its place, for any arrivals and takes."""
     merge = TimeMerge(buffer_bytes=5 * RECORD_BYTES)
     waiting = {place(p): log(p, ts) for p, ts in enumerate(logs)}
     out: list[Record] = []
@@ -61,7 +61,7 @@ def test_nothing_lost_or_doubled_and_places_keep_their_order(
 @settings(max_examples=60, deadline=None)
 @given(LOGS, st.data())
 def test_time_order_across_places(logs: list[list[int]], data: st.DataObject) -> None:
-    """Places that are in time order themselves come out in time order together, if nothing is forced."""
+    """Places in time order come out in time order together, if no wait is cut short."""
     logs = [sorted(ts) for ts in logs]
     merge = TimeMerge()
     waiting = {place(p): log(p, ts) for p, ts in enumerate(logs)}
@@ -87,7 +87,7 @@ def test_waits_for_a_place_that_shows_nothing_yet() -> None:
 
 
 def test_stops_where_a_place_runs_dry() -> None:
-    """When a place that has more to read is used up, what follows waits for its next records."""
+    """When a place with more to read is used up, the others wait for its next records."""
     merge = filled([1, 3], [2, 9])
     assert times(merge.take({place(0)}, 10)) == [1, 2, 3]
     assert times(merge.take({place(0)}, 10)) == []
@@ -95,7 +95,7 @@ def test_stops_where_a_place_runs_dry() -> None:
 
 
 def test_a_silent_place_is_waited_for_once() -> None:
-    """It has more to read and gives nothing: the others wait for it 1 s, and then for none of their records again."""
+    """A place with more to read delivers nothing: the others wait for it 1 s, once."""
     clock = Clock()
     merge = TimeMerge(patience=Patience(1.0, clock))
     merge.add(place(0), log(0, [5]))
@@ -112,7 +112,7 @@ def test_a_silent_place_is_waited_for_once() -> None:
 
 
 def test_a_place_that_gives_again_is_waited_for_again() -> None:
-    """Its record has its turn, and then the others wait for its next one, as for any other place."""
+    """A place that delivers again gets its turn, and then the others wait for it as for any other."""
     clock = Clock()
     merge = TimeMerge(patience=Patience(1.0, clock))
     merge.take({place(1)}, 10)
@@ -126,7 +126,7 @@ def test_a_place_that_gives_again_is_waited_for_again() -> None:
 
 
 def test_each_silent_place_has_its_own_time() -> None:
-    """One that begins to starve later is still waited for when the first is not."""
+    """A place that starves later is still waited for when the first is not."""
     clock = Clock()
     merge = TimeMerge(patience=Patience(1.0, clock))
     merge.add(place(0), log(0, [5]))
@@ -141,7 +141,7 @@ def test_each_silent_place_has_its_own_time() -> None:
 
 
 def test_a_busy_fetch_says_nothing_about_who_is_waited_for() -> None:
-    """While much comes of others, their records may be behind it: time begins anew, but not for who was given up."""
+    """While much comes from others, the time starts again, but not for a place that was given up."""
     clock = Clock()
     merge = TimeMerge(patience=Patience(1.0, clock))
     merge.take({place(1)}, 10)
@@ -164,13 +164,13 @@ def test_limit() -> None:
 
 
 def test_a_late_record_does_not_overtake_its_place() -> None:
-    """Order inside a partition is the log's, even where its times go back."""
+    """The order inside a partition is the log's, even if its times go back."""
     merge = filled([10, 1], [5])
     assert times(merge.take(set(), 10)) == [5, 10, 1]
 
 
 def test_equal_times_are_taken_in_a_fixed_order() -> None:
-    """A replay of the same log gives the same stream: ties go by place."""
+    """A replay of the same log is the same stream: ties go by place."""
     one = filled([1, 1], [1, 1]).take(set(), 10)
     merge = TimeMerge()
     merge.add(place(1), log(1, [1, 1]))
@@ -179,7 +179,7 @@ def test_equal_times_are_taken_in_a_fixed_order() -> None:
 
 
 def test_places_share_the_memory() -> None:
-    """A place that holds its share of the bytes is full; the more places, the less each; one that is empty never is."""
+    """A place is full at its share of the bytes, which falls with the number of places; an empty one never is."""
     merge = TimeMerge(buffer_bytes=6 * RECORD_BYTES)
     for partition in range(2):
         merge.add(place(partition), log(partition, [1, 2]))

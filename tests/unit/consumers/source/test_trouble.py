@@ -1,4 +1,4 @@
-"""What cannot be read is said in words: causes before effects, named, and only once it lasts."""
+"""Trouble with reading is named, causes before effects, once it lasts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def look(trouble: Trouble, clock: Clock, times: int, *places: TopicPartition) ->
 
 
 def test_silence_is_told_once_it_lasts() -> None:
-    """With the partitions, the seconds and the brokers; an answer ends it."""
+    """Lasting silence is reported with partitions, seconds and brokers, until an answer comes."""
     trouble, clock = made()
     look(trouble, clock, int(SILENT_SECONDS) - 1, A, B)
     assert trouble.problem() is None
@@ -40,7 +40,7 @@ def test_silence_is_told_once_it_lasts() -> None:
 
 
 def test_time_in_which_nobody_polled_is_no_silence() -> None:
-    """While the store holds up reading, no broker is asked."""
+    """While reading is paused no broker is asked, so none is called silent."""
     trouble, clock = made()
     clock.now += 60.0
     trouble.look(unanswered(A))
@@ -48,7 +48,7 @@ def test_time_in_which_nobody_polled_is_no_silence() -> None:
 
 
 def test_a_topic_that_is_refused_is_asked_for_again() -> None:
-    """After a pause; it counts as refused until an answer comes."""
+    """A refused topic is asked for again after a pause, and counts as refused until an answer comes."""
     trouble, clock = made()
     trouble.deny({"items"})
     assert trouble.wait() == {"items"}
@@ -60,7 +60,7 @@ def test_a_topic_that_is_refused_is_asked_for_again() -> None:
 
 
 def test_topics_without_a_right_or_gone_are_not_called_silent() -> None:
-    """Their own reason is told instead."""
+    """Topics without a right, or gone, are reported with their own reason, not as silent."""
     trouble, clock = made()
     trouble.miss({"events"})
     look(trouble, clock, 9, A, B)

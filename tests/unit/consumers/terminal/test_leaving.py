@@ -12,7 +12,7 @@ THREAD = "threading.Thread(target=time.sleep, args=[300], daemon=True).start()"
 
 @pytest.mark.parametrize("thread", [THREAD, "pass"])
 def test_the_code_and_all_output_arrive(thread: str) -> None:
-    """With a thread that goes on and without: what is registered for the end runs, nothing is left in a buffer."""
+    """With and without a running thread, exit functions run and all output arrives."""
     script = (
         "import atexit, threading, time; from consumers.terminal.leaving import leave; "
         f"atexit.register(print, 'bye'); {thread}; print('said'); leave(7)"

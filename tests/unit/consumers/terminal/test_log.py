@@ -37,7 +37,7 @@ def test_users_are_named_when_debugging_only(capsys: pytest.CaptureFixture[str])
 
 
 def test_repeats_are_held_back_and_counted() -> None:
-    """The same warning passes once in 30 s and then says how often it came; others, and info, all pass."""
+    """A repeated warning passes once in 30 s, with its number; other warnings and info lines all pass."""
     clock = Clock()
     repeats = Repeats(30.0, clock)
 
@@ -63,7 +63,7 @@ def test_repeats_are_held_back_and_counted() -> None:
 
 
 def test_memory_of_repeats_is_bounded() -> None:
-    """The last `MAX_REMEMBERED` different warnings are held back; the one before them is told anew."""
+    """Only the last `MAX_REMEMBERED` different warnings are held back; an older one passes again."""
     repeats = Repeats()
     for n in range(MAX_REMEMBERED + 1):
         repeats(None, "warning", {"event": str(n)})
@@ -73,7 +73,7 @@ def test_memory_of_repeats_is_bounded() -> None:
 
 
 def test_json_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    """One JSON object a line where there is no terminal; nothing on stdout."""
+    """Without a terminal each line is a JSON object on stderr, and stdout stays empty."""
     log.configure()
     structlog.get_logger().warning("careful", n=1)
     said = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""What users wrote is shown as they wrote it: brackets are no markup, :words: no pictures, escapes no commands."""
+"""Users' text is shown unchanged: brackets are no markup, :words: no pictures, escapes no commands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHOWN = (*TITLES[:4], "\\x1b[2J\\x07gone")
 
 
 class Listed:
-    """A reader with one list, whose ids are the titles."""
+    """A reader with one list, in which ids are titles."""
 
     def recommend(self, user: str, domain: str, k: int) -> Recommended:
         items = [ListedItem(title, 1.0, {"[red]": 1.0}) for title in TITLES]
@@ -39,7 +39,7 @@ class Listed:
 
 @pytest.fixture(params=["ours", "rich's own"])
 def console(request: pytest.FixtureRequest) -> Console:
-    """Also one that takes brackets for markup: nobody may rely on which it is."""
+    """Return a console, also one that reads markup: code must not depend on which it is."""
     made = Console(width=200, file=io.StringIO())
     if request.param == "ours":
         made = log.console()
@@ -85,7 +85,7 @@ def test_dead_letters(console: Console) -> None:
 
 
 def test_whatever_is_printed_by_our_console_is_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
-    """For what will be printed one day."""
+    """Text that our console prints in future is not markup either."""
     printed: Any = log.console()
     printed.print("[/b] [bold]x[/bold] :smile:")
     assert capsys.readouterr().out == "[/b] [bold]x[/bold] :smile:\n"

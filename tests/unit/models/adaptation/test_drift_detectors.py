@@ -1,4 +1,4 @@
-"""Change detection: quiet on a steady stream, prompt on a change, and part of the state."""
+"""Detectors are quiet on a steady stream, quick after a change, and part of the state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def values(n: int, mean: float, seed: int, deviation: float = 0.3) -> list[float
 def run(
     detectors: DriftDetectors, stream: list[float], detector: Detector = "rating_error", size: int = 7
 ) -> list[int]:
-    """Return where there were alarms, in batches of `size`."""
+    """Return the places of alarms, in batches of `size`."""
     return [
         begin + n
         for begin in range(0, len(stream), size)
@@ -35,7 +35,7 @@ def test_quiet_on_a_steady_stream(detector: Detector) -> None:
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_shift_of_the_bias_is_found_within_a_hundred_events(sign: int) -> None:
-    """By one deviation, up or down; the score is about the shift."""
+    """A shift by one deviation, up or down, is found, and the score is about the shift."""
     detectors = DriftDetectors()
     stream = values(4000, 0.0, 0, 0.8) + values(300, 0.8 * sign, 1, 0.8)
     found = run(detectors, stream, detector="bias")
@@ -56,12 +56,12 @@ def test_a_rising_error_is_found_and_a_falling_one_is_learning() -> None:
 
 
 def test_a_significant_but_small_shift_is_none() -> None:
-    """A rise by 0.05 is certain after 20,000 values, and not worth an action."""
+    """A rise by 0.05 is significant after 20,000 values, but too small for an action."""
     assert run(DriftDetectors(), values(20_000, 1.0, 0) + values(20_000, 1.05, 1)) == []
 
 
 def test_no_alarm_while_warming_up_and_after_another() -> None:
-    """The first values of a domain are learning; what follows an alarm belongs to it."""
+    """The first values of a domain, and those after an alarm, raise no alarm."""
     assert run(DriftDetectors(), values(WARM_UP // 2, 0.0, 0) + values(WARM_UP // 2, 5.0, 1)) == []
     detectors = DriftDetectors()
     found = run(
@@ -84,7 +84,7 @@ def test_domains_and_detectors_are_watched_apart() -> None:
 
 @pytest.mark.parametrize("detector", ["bias", "rating_error"])
 def test_batches_change_nothing(detector: Detector) -> None:
-    """One value at a time, a few or all: the same alarms of the same size."""
+    """One value at a time, a few or all lead to the same alarms of the same size."""
     stream = values(1500, 1.0, 0) + values(1500, 1.6, 1) + values(1500, 2.4, 2)
     told, scores = [], []
     for size in (1, 7, len(stream)):

@@ -1,4 +1,4 @@
-"""The full learner beside its target-only arms: same stream, score before learn, errors by arm."""
+"""The full learner and its target-only arms see the same stream, score before they learn, and count errors by arm."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def describe(model: ArmComparison) -> None:
 
 
 def test_one_target_only_arm_a_target() -> None:
-    """Targets and domains that are both have one, sources have none; the config may switch them off."""
+    """Targets have a target-only arm, pure sources have none; the config may switch them off."""
     assert list(arms().full.target_only) == list(arms().full.ranker.target_only) == [1, 2]
     for without in (arms(compare=False), arms(domains=[Domain("books", "target")])):
         assert without.full.target_only == without.full.ranker.target_only == {}
@@ -63,7 +63,7 @@ def test_one_target_only_arm_a_target() -> None:
 
 
 def test_target_only_sees_its_domain_only() -> None:
-    """The full arm learns every event, the other one the ratings of its own domain."""
+    """The full arm learns every event, the target-only arm the ratings of its own domain."""
     model = arms()
     describe(model)
     feed(model, 0, 90)
@@ -74,7 +74,7 @@ def test_target_only_sees_its_domain_only() -> None:
 
 
 def test_target_only_predicts_as_if_there_were_no_other_domain() -> None:
-    """With the sources' events or without them, to the last bit; the full arm's predictions differ."""
+    """The target-only arm predicts the same bits with and without the sources' events; the full arm does not."""
     both, alone = arms(), arms()
     predicted: list[list[tuple[float | None, float | None]]] = [[], []]
     for model in (both, alone):
@@ -134,14 +134,14 @@ def test_report() -> None:
 
 
 def test_report_before_the_first_event() -> None:
-    """Nothing learned: the middle of the range, and no error that would look perfect."""
+    """Before the first event the mean is the middle of the range, and there is no error that would look perfect."""
     fields = arms().report("books")
     assert fields["mean"] == 3.0
     assert not any(name.startswith(("error:", "gain:")) for name in fields)
 
 
 def test_what_is_evicted_is_forgotten_by_both_arms() -> None:
-    """An item everybody praised lost its row: when it comes back, it is as any that is new."""
+    """A popular item that lost its row comes back as a new item."""
     model = arms()
     for n in range(30):
         model.learn([Interaction("books", "rating", f"u{n}", "b", START + n, 5.0)])
@@ -158,7 +158,7 @@ def test_what_is_evicted_is_forgotten_by_both_arms() -> None:
 
 @pytest.mark.parametrize("cut", [0, 40])
 def test_a_restored_state_continues_identically(cut: int) -> None:
-    """All arms, their errors and the drift detectors, to the last bit."""
+    """A restored state goes on to the last bit: all arms, their errors and the drift detectors."""
     plain, first, second = arms(), arms(), arms()
     for model in (plain, first):
         describe(model)
@@ -170,7 +170,7 @@ def test_a_restored_state_continues_identically(cut: int) -> None:
 
 
 def test_what_is_followed_is_measured() -> None:
-    """Besides the arms themselves, the error of the arm that the selector followed at each event."""
+    """The error of the arm that the selector followed at each event is measured too."""
     model = arms()
     feed(model, 0, 60)
     followed = model.prequential.error("books", RMSE, "followed", overall=True)

@@ -1,4 +1,4 @@
-"""The arm selector leaves an arm that is worse, keeps one that is not, and begins anew so that it may change back."""
+"""The arm selector leaves an arm that is worse, keeps one that is not, and repeats its tests, so it may change back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.store.following import bucket
 
 
 def feed(selector: ArmSelector, n: int, full: float, alone: float, seed: int = 0, name: str = "0") -> float:
-    """Return the loss of what was followed, over n events with these mean losses, in batches of 7."""
+    """Return the loss of the followed arm, over n events with these mean losses, in batches of 7."""
     noise, other = np.random.default_rng(seed).normal(0.0, 0.5, (n, 2)).T
     losses = np.full((n, len(ARMS)), np.nan)
     losses[:, ARMS.index("full")] = full + noise
@@ -22,7 +22,7 @@ def feed(selector: ArmSelector, n: int, full: float, alone: float, seed: int = 0
 
 
 def test_buckets() -> None:
-    """0, 1 to 4, 5 to 19, 20 and more earlier events."""
+    """The buckets are 0, 1 to 4, 5 to 19, and 20 or more earlier events."""
     assert [bucket(n) for n in (0, 1, 4, 5, 19, 20, 999)] == ["0", "1-4", "1-4", "5-19", "5-19", "20+", "20+"]
 
 
@@ -34,7 +34,7 @@ def test_follows_full_at_first_and_as_long_as_it_is_no_worse() -> None:
 
 
 def test_leaves_a_harmful_arm_soon_and_only_there() -> None:
-    """A difference of 0.1 at deviation 0.1 is left within a few hundred events: what is lost is bounded."""
+    """An arm that is worse by 0.1, at deviation 0.1, is left within a few hundred events."""
     selector = ArmSelector()
     lost = feed(selector, 3000, 1.1, 1.0)
     best = feed(ArmSelector(), 3000, 1.0, 1.0)
@@ -45,7 +45,7 @@ def test_leaves_a_harmful_arm_soon_and_only_there() -> None:
 
 
 def test_comes_back_when_the_world_changes() -> None:
-    """Long merits do not hide a new fault: tests begin anew every epoch."""
+    """A long good time does not hide a later change, because tests begin anew every epoch."""
     selector = ArmSelector()
     feed(selector, 3 * EPOCH, 1.1, 1.0)
     feed(selector, EPOCH + 1000, 1.0, 1.1, seed=1)

@@ -1,4 +1,4 @@
-"""Why an item: what is said is what is published, the parts add up, and past items are the user's own."""
+"""An explanation agrees with the published list, its parts add up, and past items are the user's own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def taught(diversity: float = 0.0) -> ArmComparison:
     made.put_text_vectors({(i.domain, i.item_id): v for i, v in zip(items, raw, strict=True)}, idle=True)
     for n in range(600):
         user, domain = n % 12, "films" if (n // 12) % 3 else "books"
-        item = f"{domain[0]}{(2 * (n // 12) + user % 2) % 40}"  # even users like dark, odd ones merry
+        item = f"{domain[0]}{(2 * (n // 12) + user % 2) % 40}"  # even users like dark items, odd ones merry items
         made.learn([Interaction(domain, "rating", f"u{user}", item, 1_700_000_000_000 + n * 1000, 4.0)])
         if made.full.waiting >= 128:
             made.end_batch()
@@ -64,7 +64,7 @@ def test_the_parts_add_up_for_choice_and_rating(learner: ArmComparison) -> None:
 def test_what_is_explained_is_what_is_published(
     learner: ArmComparison, diverse: ArmComparison, arm: Arm, user: str
 ) -> None:
-    """By whichever arm, with diversity or without: every line has its place, score and parts; the rest follow."""
+    """For every arm, with and without diversity, each line of the list is explained by its place, score and parts."""
     top, orders = 6, []
     for arms in (learner, diverse):
         follow(arms, "books", arm)
@@ -86,7 +86,7 @@ def test_what_is_explained_is_what_is_published(
 
 
 def test_the_arm_that_serves_explains_by_what_it_knows(learner: ArmComparison) -> None:
-    """The target-only arm gives nothing for what films and the network say; a single signal is the whole score."""
+    """The target-only arm has no part of films and the network; a single signal is the whole score."""
     follow(learner, "books", "target_only")
     why = explain(learner, "u2", "b38", "books").why
     assert max(abs(why["co_visitation_sources"]), abs(why["affinity"])) < 1e-5
@@ -105,14 +105,14 @@ def test_of_a_domain_without_lists_that_is_said() -> None:
 
 
 def test_an_item_that_was_had_is_explained_without_a_rank(learner: ArmComparison) -> None:
-    """It is not recommendable, but why it would be can still be asked."""
+    """An item that the user had has no rank, but its score is explained."""
     found = explain(learner, "u2", "f0", "films")
     assert found.rank is None
     assert sum(found.why.values()) == pytest.approx(found.score, abs=1e-5)
 
 
 def test_past_items_are_the_users_and_name_their_domain(learner: ArmComparison) -> None:
-    """Of both domains, never the item itself, the alike ones first; an unknown user has none."""
+    """Past items are of both domains, without the item itself, similar ones first; an unknown user has none."""
     found = explain(learner, "u2", "b38", "books")
     assert found.past
     assert all(p.item_id != "b38" for p in found.past)
@@ -122,7 +122,7 @@ def test_past_items_are_the_users_and_name_their_domain(learner: ArmComparison) 
 
 
 def test_unknown_things_are_named(learner: ArmComparison) -> None:
-    """A KeyError that says which domain or item is unknown."""
+    """An unknown domain or item is a KeyError that names it."""
     with pytest.raises(KeyError, match="the state has films, books"):
         explain(learner, "u2", "b1", "games")
     with pytest.raises(KeyError, match="not seen in books"):
@@ -130,7 +130,7 @@ def test_unknown_things_are_named(learner: ArmComparison) -> None:
 
 
 def test_why_an_item_is_not_for_them(learner: ArmComparison) -> None:
-    """Each reason has its words; of a user whom nobody knows that is said."""
+    """Each reason has its text; an unknown user is named as such."""
     assert explain(learner, "u2", "f0", "films").why_not == "they have had it"
     learner.put_item(Item("films", "f39", "gone", available=False))
     assert "not available" in explain(learner, "nobody", "f39", "films").why_not

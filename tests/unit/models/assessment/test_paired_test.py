@@ -1,4 +1,4 @@
-"""The anytime-valid paired test: rarely wrong however often it is looked at, and prompt where there is a difference."""
+"""The paired test is rarely wrong, although it is read after every pair, and quick if there is a difference."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_false_verdicts_are_rare_though_it_is_asked_after_every_event() -> None:
 
 @pytest.mark.parametrize("rare", [0.1, 0.03, 0.01])
 def test_false_verdicts_are_rare_where_the_challenger_fails_seldom_and_badly(rare: float) -> None:
-    """It errs a little less each time, and now and then so much more that nothing is gained: before the first time the
-    differences are all equal. Of 200 such streams at most 4 % get a verdict in 1,000 looks (α = 1 %)."""
+    """The challenger's error is mostly a little lower, and rarely so high that nothing is gained. Before the
+    first such pair the differences are all equal. At most 4 % of 200 streams get a verdict in 1,000 looks (α = 1 %)."""
     rng = np.random.default_rng(3)
     wrong = 0
     for fails in rng.random((200, 1000)) < rare:
@@ -58,7 +58,7 @@ def test_false_verdicts_are_rare_where_the_challenger_fails_seldom_and_badly(rar
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_equal_differences_need_as_many_pairs_as_they_are_small(scale: float) -> None:
-    """A thousandth of the loss is not decided by 30 pairs, whatever the unit; about ln 200 = 5.3 thousand do it."""
+    """A difference of a thousandth of the loss needs about ln 200 = 5.3 thousand pairs, in any unit."""
     test = PairedTest()
     for n in range(5250):
         assert n < test.least or test.verdict() == "open"
@@ -70,7 +70,7 @@ def test_equal_differences_need_as_many_pairs_as_they_are_small(scale: float) ->
 
 @pytest.mark.parametrize(("shift", "verdict"), [(0.5, "better"), (-0.5, "worse")])
 def test_a_difference_is_found(shift: float, verdict: str) -> None:
-    """Half a deviation takes no more than a few hundred pairs."""
+    """A difference of half a deviation takes at most a few hundred pairs."""
     rng = np.random.default_rng(2)
     test = PairedTest()
     while test.verdict() == "open":
@@ -80,7 +80,7 @@ def test_a_difference_is_found(shift: float, verdict: str) -> None:
 
 
 def test_not_before_the_least_count_and_nothing_that_is_not_finite() -> None:
-    """However clear the first pairs are; nan and infinity are left out."""
+    """There is no verdict before the least count, however clear the pairs are; nan and infinity are left out."""
     test = PairedTest(least=30)
     for _ in range(29):
         test.add(2.0, 1.0)

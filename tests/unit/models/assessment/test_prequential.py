@@ -1,4 +1,4 @@
-"""Prequential errors: means over everything and fading ones, by domain, metric and arm."""
+"""Prequential errors are overall and fading means, by domain, metric and arm."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_rmse_takes_the_root() -> None:
 
 
 def test_nothing_is_known_before_the_first() -> None:
-    """None, not 0: an error of 0 would be perfect."""
+    """Before the first event the error is None, because 0 would be perfect."""
     kept = Prequential()
     assert kept.error("d", RMSE, "full") is None
     assert kept.gain("d", RMSE) is None
@@ -78,7 +78,7 @@ def test_nothing_is_known_before_the_first() -> None:
 
 
 def test_gain_is_target_only_minus_full() -> None:
-    """Positive where transfer helps."""
+    """The gain is positive if transfer helps."""
     kept = Prequential()
     add(kept, ("d", RMSE, "full"), 1.0)
     add(kept, ("d", RMSE, "target_only"), 4.0)
@@ -86,7 +86,7 @@ def test_gain_is_target_only_minus_full() -> None:
 
 
 def test_keys_count_apart() -> None:
-    """Domains, metrics and arms do not mix."""
+    """Errors of different domains, metrics and arms do not mix."""
     kept = Prequential()
     add(kept, ("a", RMSE, "full"), 1.0)
     add(kept, ("b", RMSE, "full"), 4.0)
@@ -98,7 +98,7 @@ def test_keys_count_apart() -> None:
 
 
 def test_state_round_trips() -> None:
-    """The copy goes on exactly alike."""
+    """A loaded copy goes on with the same values."""
     one, two = Prequential(), Prequential()
     for n in range(30):
         add(one, ("d", RMSE, "full"), n % 7)

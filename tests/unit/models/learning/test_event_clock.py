@@ -1,4 +1,4 @@
-"""The clock that decay counts by: it follows the events, and one wrong time cannot stop it for good."""
+"""The clock follows the events, and one wrong time cannot stop it for ever."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from models.learning.event_clock import AGREE, STEP, EventClock
 DAY = 86400.0
 T0 = 1_300_000_000.0
 FAR = T0 + 15 * 365 * DAY
-"""A stamp of today in an archive of years ago: no clock on the wall has anything against it."""
+"""A time of today in an archive of years ago, which the wall clock cannot refuse."""
 
 
 def after(*times: float, domain: int = 0, clock: EventClock | None = None) -> list[float]:
-    """What the clock showed after each event."""
+    """Return what the clock showed after each event."""
     clock = clock or EventClock(2)
     return [clock.move(domain, time) for time in times]
 
@@ -26,36 +26,36 @@ def settled(time: float = T0) -> EventClock:
 
 
 def test_it_shows_the_newest_time() -> None:
-    """Late events leave it where it is; gaps up to a step are followed at once."""
+    """Late events do not move the clock; gaps up to a step are followed at once."""
     times = [T0, T0 + 5, T0 + 3, T0 + DAY, T0 + 1, T0 + DAY + STEP, T0 + DAY]
     assert after(*times) == [T0, T0 + 5, T0 + 5, T0 + DAY, T0 + DAY, T0 + DAY + STEP, T0 + DAY + STEP]
 
 
 def test_one_far_time_moves_nothing() -> None:
-    """However often it comes, as long as other events come between."""
+    """A far time does not move the clock, however often it comes, if other events come between."""
     clock = settled()
     for n in range(1000):
         assert after(FAR, T0 + n, clock=clock) == [T0 + max(n - 1, 0), T0 + n]
 
 
 def test_several_that_agree_move_it_on() -> None:
-    """After a pause of the whole domain: the first few count as of before, then it shows the time again."""
+    """After a pause of the whole domain the first events count as before it; then the clock shows their time."""
     times = [FAR + n for n in range(AGREE + 2)]
     assert after(*times, clock=settled()) == [*[T0] * (AGREE - 1), FAR, FAR + AGREE, FAR + AGREE + 1]
 
 
 def test_it_goes_no_further_than_all_of_them() -> None:
-    """Events that are ahead, each by another time, move it to the earliest."""
+    """Several events ahead of the clock move it to the earliest of them."""
     assert after(FAR, FAR + 90 * DAY, T0 + 30 * DAY, FAR, FAR, clock=settled())[-1] == T0 + 30 * DAY
 
 
 def test_a_first_event_may_be_the_wrong_one() -> None:
-    """With nothing to compare it with it is believed, until a second one contradicts."""
+    """A wrong first event is believed until later events contradict it."""
     assert after(FAR, T0, T0 + 1, FAR, T0 + 2) == [FAR, T0, T0 + 1, T0 + 1, T0 + 2]
 
 
 def test_a_late_domain_is_compared_with_the_others() -> None:
-    """Its first event moves it no further than the others' clocks; five move it on, and what is older is believed."""
+    """A new domain's first event does not move its clock beyond the others' clocks; five events do."""
     assert after(FAR, T0 + 1, domain=1, clock=settled()) == [T0, T0 + 1]
     assert after(*[FAR] * AGREE, domain=1, clock=settled())[-1] == FAR
     assert after(T0 - 900 * DAY, domain=1, clock=settled()) == [T0 - 900 * DAY]
@@ -78,7 +78,7 @@ def test_what_is_asked_is_what_will_be(events: list[tuple[int, float]]) -> None:
 
 
 def test_a_clock_that_stopped_in_a_year_to_come() -> None:
-    """It shows the present one from then on, and goes on from there."""
+    """A clock that stopped in the future is set to the present and goes on."""
     clock = settled(1.7e12)
     assert clock.end_future(FAR)
     assert clock.newest == [FAR, 0.0]
@@ -87,7 +87,7 @@ def test_a_clock_that_stopped_in_a_year_to_come() -> None:
 
 
 def test_a_state_without_the_latest_times() -> None:
-    """As it was saved before they were kept: such a clock is sure of itself."""
+    """A state without the latest times loads, and its clock counts as certain."""
     clock = EventClock(2)
     clock.load({"newest": [T0, 0.0]})
     assert after(FAR, T0 + 1, clock=clock) == [T0, T0 + 1]

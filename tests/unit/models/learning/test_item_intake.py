@@ -1,4 +1,4 @@
-"""Item events and the text encoder: what stays of an item's vector, and what has to be encoded."""
+"""Item events change or keep an item's vector, and decide which texts are encoded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OTHER = {"image": (3.0, -2.0, 1.0)}
 
 
 class Held(SyncEncoding):
-    """Encodes when told to, and counts the texts; may fail."""
+    """An encoder that works on request, counts the texts, and may fail."""
 
     def __init__(self) -> None:
         super().__init__(HashingEncoder())
@@ -39,7 +39,7 @@ class Held(SyncEncoding):
 
 
 class Service:
-    """A pipeline over a log that grows."""
+    """Return a pipeline over a log that grows."""
 
     def __init__(self, items: int = 100) -> None:
         self.settings = build(
@@ -71,7 +71,7 @@ class Service:
             self.pipeline.step()
 
     def catalogue(self, n: int = 20) -> None:
-        """So many items, encoded."""
+        """Put this many items, and encode their texts."""
         for k in range(n):
             self.item(k)
         self.run()
@@ -91,7 +91,7 @@ def service() -> Service:
 
 
 def test_a_push_of_the_whole_catalogue_encodes_nothing(service: Service) -> None:
-    """The same words, sold out or not: every vector stays, also while the encoder is busy."""
+    """Items with the same words keep their vectors, sold out or not, also while the encoder is busy."""
     before = [service.vector(k) for k in range(20)]
     assert all(vector is not None for vector in before)
     counts = service.encoding.counts.copy()
@@ -108,7 +108,7 @@ def test_a_push_of_the_whole_catalogue_encodes_nothing(service: Service) -> None
 
 
 def test_new_words_replace_the_vector_once_they_are_encoded(service: Service) -> None:
-    """Until then the old vector stays."""
+    """New words replace the vector once they are encoded; until then the old one stays."""
     old = service.vector()
     service.encoding.open = False
     service.item(0, title="something else")
@@ -122,7 +122,7 @@ def test_new_words_replace_the_vector_once_they_are_encoded(service: Service) ->
 
 
 def test_the_old_words_again_cancel_the_new(service: Service) -> None:
-    """A change that is taken back before it was encoded leaves all as it was."""
+    """A change that is reverted before it was encoded changes nothing."""
     old, counts = service.vector(), service.encoding.counts.copy()
     service.encoding.open = False
     service.item(0, title="a mistake")
@@ -138,7 +138,7 @@ def test_the_old_words_again_cancel_the_new(service: Service) -> None:
 
 @pytest.mark.parametrize("gone", [{"title": ""}, {"title": "  ", "text": ""}, None])
 def test_without_words_the_vector_goes(service: Service, gone: dict[str, str] | None) -> None:
-    """At once, for an empty text as for a removed item; the words again are encoded again."""
+    """Without words the vector is removed at once; the same words later are encoded again."""
     old = service.vector()
     service.encoding.open = False
     if gone is None:
@@ -156,7 +156,7 @@ def test_without_words_the_vector_goes(service: Service, gone: dict[str, str] | 
 
 
 def test_pending_words_are_submitted_once() -> None:
-    """The same event again while its text waits: one encoding. Other words: only theirs."""
+    """A repeated event while its text waits causes one encoding; other words replace the waiting ones."""
     service = Service()
     service.encoding.open = False
     for _ in range(3):
@@ -169,7 +169,7 @@ def test_pending_words_are_submitted_once() -> None:
 
 
 def test_words_that_wait_for_a_fit_are_not_encoded_again() -> None:
-    """Too few texts to project any: the raw vectors wait, and serve when there are more."""
+    """With too few texts for a projection the raw vectors wait, and are used when there are more."""
     service = Service()
     service.catalogue(3)
     assert service.vector() is None
@@ -181,7 +181,7 @@ def test_words_that_wait_for_a_fit_are_not_encoded_again() -> None:
 
 
 def test_an_encoder_that_failed_is_asked_again(service: Service) -> None:
-    """A text that came back without a vector is encoded at its next event, though its words are the same."""
+    """A text that got no vector is encoded at its next event, although its words are the same."""
     service.encoding.open = False
     service.item(50)
     service.run()
@@ -193,7 +193,7 @@ def test_an_encoder_that_failed_is_asked_again(service: Service) -> None:
 
 
 def test_a_row_from_interactions_gets_its_vector() -> None:
-    """An item that was clicked before its item event came."""
+    """An item that was clicked before its item event gets its words encoded."""
     service = Service()
     service.send("interactions.books", "u", {"type": "click", "user_id": "u", "item_id": "i0"})
     service.catalogue()
@@ -201,7 +201,7 @@ def test_a_row_from_interactions_gets_its_vector() -> None:
 
 
 def test_an_evicted_item_is_encoded_again() -> None:
-    """Its row belongs to another; nothing of the other's words counts for it."""
+    """An item that comes back after an eviction is encoded again, in its new row."""
     service = Service(items=20)
     service.catalogue(20)
     old = service.vector()
@@ -215,7 +215,7 @@ def test_an_evicted_item_is_encoded_again() -> None:
 
 
 def test_vectors_made_elsewhere_change_alone(service: Service) -> None:
-    """An image comes, changes and goes while the words stay: their part stays to the bit, and none is encoded."""
+    """While an image vector comes, changes and goes, the words' part stays bit for bit and nothing is encoded."""
     text, counts = service.vector(), service.encoding.counts.copy()
     projection = service.arms.full.intake.projection
     for vectors in (IMAGE, OTHER, IMAGE, {}):
@@ -227,7 +227,7 @@ def test_vectors_made_elsewhere_change_alone(service: Service) -> None:
 
 
 def test_vectors_made_elsewhere_stay_when_words_go(service: Service) -> None:
-    """And the other way round: each part goes by itself."""
+    """When the words go, the part of vectors made elsewhere stays."""
     service.item(0, vectors=IMAGE)
     service.item(0, vectors=IMAGE, title="")
     service.run()

@@ -1,4 +1,4 @@
-"""Item intake in a learner: what a state holds of it, and a domain that comes later."""
+"""A learner's state holds the item intake, and a later domain gets its own directions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_hashes_and_parts_are_in_the_state() -> None:
 
 
 def test_a_state_without_hashes_encodes_once() -> None:
-    """One from before: vectors stay, each item's first event has its words encoded, the second does not."""
+    """With an earlier state vectors stay; an item's first event has its words encoded, the second does not."""
     model = described()
     state = read_back(model.live())
     state["named"] = {name: state["item_parts"][name] for name in ("names", "vectors")}
@@ -71,7 +71,7 @@ def test_a_state_without_hashes_encodes_once() -> None:
 
 
 def worded(domain: str, n: int) -> list[Item]:
-    """Items about one of twelve topics each, in words that no other domain has."""
+    """Return items about one of twelve topics each, in words that no other domain has."""
     rng = np.random.default_rng(len(domain))
     topics = rng.integers(12, size=n)
     return [
@@ -81,7 +81,7 @@ def worded(domain: str, n: int) -> list[Item]:
 
 
 def test_a_later_domain_has_vectors_as_telling_as_a_first() -> None:
-    """The encoder rests after 64 texts of one domain; another comes, in another vocabulary: its items differ from
+    """The encoder rests after 64 texts of one domain. Items of a later domain, in other words, differ from
     each other by as much as if it had been first, also in what tastes are learned on."""
     told = []
     for order in (["movies", "books"], ["books", "movies"]):

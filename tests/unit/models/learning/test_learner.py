@@ -1,4 +1,4 @@
-"""The laws every learner keeps: scoring is pure, state round-trips, same seed same result, memory is bounded."""
+"""Every learner keeps these laws: pure scoring, exact states, equal results by seed, bounded memory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_scoring_changes_nothing(trained: Learner) -> None:
 
 
 def test_scoring_more_does_not_change_what_is_learned() -> None:
-    """Two learners on one stream, one of them asked all the time: not a bit of their states differs."""
+    """Two learners on one stream have equal states, although one of them scores all the time."""
     quiet, asked = learner(), learner()
     for model in (quiet, asked):
         describe(model)
@@ -78,13 +78,13 @@ def test_scoring_creates_no_row() -> None:
 
 
 def test_state_round_trips_bit_for_bit(trained: Learner) -> None:
-    """Saved, encoded, decoded, loaded: the same state to the last bit."""
+    """A state that is saved, encoded, decoded and loaded is the same to the last bit."""
     assert differences(trained.state(), restored(trained.state()).state()) == []
 
 
 @pytest.mark.parametrize("cut", [0, 8, 72])
 def test_a_restored_learner_continues_identically(cut: int) -> None:
-    """Also between two steps of the network: the same predictions, and the same state at the end."""
+    """A restored learner has the same predictions and last state, also between two network steps."""
     plain = learner()
     describe(plain)
     first = learner()
@@ -115,7 +115,7 @@ def test_state_before_the_projection_is_fitted() -> None:
 
 
 def test_the_state_is_a_copy() -> None:
-    """Learning on does not reach into a state already taken."""
+    """Later learning does not change a state that was taken."""
     model = learner()
     describe(model)
     feed(model, 0, 40)
@@ -153,7 +153,7 @@ def test_same_seed_same_result() -> None:
 
 
 def sizes(value: Any, path: str = "") -> dict[str, int]:
-    """Entries of every container and bytes of every array in a state."""
+    """Return the number of entries and the bytes of arrays in a state."""
     if isinstance(value, dict):
         found = {path: len(value)}
         for key, part in value.items():
@@ -200,7 +200,7 @@ def test_any_capacity(users: int) -> None:
 
 @pytest.mark.parametrize("average", [1, 3])
 def test_seen_items_are_bounded_together(average: int) -> None:
-    """By what users hold, not by their number: those not seen for longest give way, the others keep all. A single user
+    """Seen items are bounded for all users together. The least recently seen users are evicted. A single user
     keeps all they had, and a restart counts the same."""
     model, had = Learner(DOMAINS, LearningSettings(users=8, seen_items=average)), dict[str, set[str]]()
     most = 0

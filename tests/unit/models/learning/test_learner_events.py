@@ -1,4 +1,4 @@
-"""What single events and micro-batches teach a learner, and what is said of users and items."""
+"""Single events and micro-batches change a learner, and what is published of users and items."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_very_next_event_sees_the_last() -> None:
 
 
 def test_a_users_second_event_of_a_batch_sees_their_first() -> None:
-    """Their rating counts, and what they had is had; of others they have what was there before the batch."""
+    """A user's first event of a batch counts for their second; of other users only earlier batches count."""
     model = learner()
     describe(model)
     feed(model, 0, 64)
@@ -70,7 +70,7 @@ def test_a_users_second_event_of_a_batch_sees_their_first() -> None:
 
 
 def test_what_others_did_to_an_item_counts_from_the_next_batch_on() -> None:
-    """Ten users of one batch come to an item: to each of them it is as much in demand as before."""
+    """Ten users of one batch choose an item: for each of them its demand is that of before."""
     model = learner()
     describe(model)
     feed(model, 0, 64)
@@ -86,7 +86,7 @@ def test_what_others_did_to_an_item_counts_from_the_next_batch_on() -> None:
 
 
 def test_counts() -> None:
-    """Events of a user are counted per domain, those of all per domain, and steps in `model`."""
+    """Events of a user and of all users are counted by domain, and network steps in `model`."""
     model = learner()
     feed(model, 0, 64)
     stream = [event(n) for n in range(64)]

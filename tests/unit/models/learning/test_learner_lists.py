@@ -1,4 +1,4 @@
-"""The lists of a learner: what is on them, what is not, and why."""
+"""Lists hold the right items, with reasons."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ids(model: Learner, user: str | None, domain: str = "movies", k: int = 100) 
 
 
 def test_contributions_add_up(trained: Learner) -> None:
-    """The explanation is the score, within 1e-5, for every line of every list; best first, none twice."""
+    """For every line of every list the parts add up to the score, within 1e-5; best first, none twice."""
     for domain in DOMAINS:
         for lines in trained.recommend([f"u{n}" for n in range(30)] + [None], domain.name, 50):
             assert lines
@@ -49,17 +49,17 @@ def test_titles_and_rows(trained: Learner) -> None:
 
 
 def test_unknown_user_gets_a_list(trained: Learner) -> None:
-    """A user never seen gets what a new one would get, the list for nobody."""
+    """An unknown user gets the list of a new user."""
     assert ids(trained, "nobody") == ids(trained, None) != []
 
 
 def test_k_bounds_the_list(trained: Learner) -> None:
-    """At most k, and the first k of the longer list."""
+    """A list has at most k items, the first k of a longer list."""
     assert ids(trained, "u1", k=5) == ids(trained, "u1", k=30)[:5]
 
 
 def test_a_source_without_lists_gives_the_target_as_much() -> None:
-    """What nobody reads lists of is not ranked for: predictions, ranks and lists of the others stay the same."""
+    """A source without lists is not ranked; predictions, ranks and lists of other domains stay the same."""
     with_lists = learner()
     without = Learner(
         [Domain("movies", "source", recommend=False), *DOMAINS[1:]],
@@ -130,7 +130,7 @@ def test_a_removed_item_has_no_view() -> None:
 
 
 def test_an_item_without_vector_is_recommended() -> None:
-    """Its other signals speak for it while its text is being encoded, or if there is none."""
+    """An item without a vector is recommended by its other signals."""
     model = learner()
     model.put_item(Item("movies", "m1"))
     happened = Interaction("movies", "click", "u", "m2", START)
@@ -140,7 +140,7 @@ def test_an_item_without_vector_is_recommended() -> None:
 
 
 def test_an_empty_list_is_quiet() -> None:
-    """Nothing to recommend, but a network: an empty list and no warning."""
+    """Without items to recommend the list is empty, without a warning."""
     model = learner()
     happened = Interaction("movies", "click", "u", "m1", START)
     model.learn([happened])

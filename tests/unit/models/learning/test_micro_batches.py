@@ -1,4 +1,4 @@
-"""Cutting a stream into micro-batches."""
+"""A stream is cut into micro-batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def stream(times: list[int]) -> list[Interaction]:
 
 
 def test_by_hand() -> None:
-    """Three at most, 20 ms at most from the first; one that comes late is as far away as one that is ahead."""
+    """A batch has at most three events within 20 ms of its first; earlier and later times count alike."""
     cut = micro_batches(stream([0, 20, 21, 22, 30, 31, 32, 5]), most=3, span_ms=20)
     assert [[one.timestamp for one in batch] for batch in cut] == [[0, 20], [21, 22, 30], [31, 32], [5]]
     assert list(micro_batches([])) == []

@@ -1,4 +1,4 @@
-"""Events that wait for the network: in order, without those whose rows were given away."""
+"""Events wait for the network in order, without those whose rows have new owners."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.learners.states import differences
 
 
 def events(users: list[int]) -> Pending:
-    """Of items ten times the user, in domain 0 for even users; odd users click."""
+    """Return events of item 10 · user, in domain 0 for even users; odd users click."""
     user = np.array(users, np.int64)
     residual = np.where(user % 2, np.nan, user.astype(np.float64))
     return Pending(
@@ -41,7 +41,7 @@ def test_all_are_taken_at_once_in_their_order() -> None:
 
 
 def test_rows_that_were_given_away_are_left_out() -> None:
-    """Of a user everywhere; of an item in its own domain."""
+    """Events of a reused row are dropped: a user's everywhere, an item's in its own domain."""
     batch = waiting()
     batch.drop_user(2)
     batch.drop_item(1, 40)
@@ -74,7 +74,7 @@ def test_no_time_lies_ahead() -> None:
 
 
 def test_state_round_trips() -> None:
-    """Also of nothing; rows that are given away later are left out of a copy, too."""
+    """States round-trip, also without events; rows that are reused later are left out of a copy too."""
     for batch in (waiting(), PendingBatch()):
         copy = PendingBatch()
         copy.add(events([7]))

@@ -1,4 +1,4 @@
-"""One wrong event time, and a state that one has stopped already: what it did to the tables is over."""
+"""One wrong event time does no lasting harm, nor does a state whose clock it has stopped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ YEAR_55840 = 1_700_000_000_000_000
 
 
 def event(n: int, when: int, user: str | None = None, domain: str = "books") -> Interaction:
-    """Every user goes through the items in one order, so one comes after another; ratings and clicks."""
+    """Return the n-th event of a stream in which users take the items in one order, with ratings and clicks."""
     value = None if n % 3 else float(1 + n % 5)
     return Interaction(
         domain, "click" if value is None else "rating", user or f"u{n % 7}", f"i{n // 7 % 9}", when, value
@@ -33,7 +33,7 @@ def event(n: int, when: int, user: str | None = None, domain: str = "books") -> 
 
 
 def stream(days: int, first: int = T0) -> list[Interaction]:
-    """Ten events a day."""
+    """Return a stream with ten events a day."""
     return [event(n, first + n * DAY_MS // 10, domain=("books", "movies")[n % 2]) for n in range(10 * days)]
 
 
@@ -46,7 +46,7 @@ def arms() -> ArmComparison:
 
 
 def taught(events: list[Interaction], size: int = 1) -> ArmComparison:
-    """size: of a micro-batch."""
+    """Return a learner of these events. size: events in a micro-batch."""
     made = arms()
     for n in range(0, len(events), size):
         made.learn(events[n : n + size])
@@ -56,7 +56,7 @@ def taught(events: list[Interaction], size: int = 1) -> ArmComparison:
 
 
 def times(learner: Learner) -> list[Any]:
-    """Every time that the learner keeps, seconds."""
+    """Return every time that the learner keeps, in seconds."""
     state = learner.state()
     popularity = state["ranker"]["signals"]["popularity"]
     events = state["network"]["buffer"]["events"]
@@ -80,7 +80,7 @@ def latest(learner: Learner) -> float:
 
 @pytest.mark.parametrize("size", [1, 8])
 def test_one_far_stamp_in_an_archive_is_one_late_event(size: int) -> None:
-    """Today's stamp among those of 2011 gives the state that an event without any delay would have given."""
+    """A time of today among those of 2011 leads to the same state as an event at the right time."""
     events = stream(6)
     wrong, right = list(events), list(events)
     at = 30
@@ -94,7 +94,7 @@ def test_one_far_stamp_in_an_archive_is_one_late_event(size: int) -> None:
 @pytest.mark.parametrize("domain", ["movies", "books"])
 @pytest.mark.parametrize("size", [1, 16])
 def test_a_far_stamp_may_come_first(domain: str, size: int) -> None:
-    """The first event of all has nothing to be compared with: once others contradict it, no table holds its time. Those
+    """A wrong first event is corrected once others contradict it, and then no table holds its time. Those
     may be of the same micro-batch."""
     made = taught([event(0, FAR, "u1", domain), *stream(6)], size)
     assert latest(made.full) == pytest.approx(made.full.newest[made.full.index["books"]], abs=DAY)
@@ -104,11 +104,11 @@ def test_a_far_stamp_may_come_first(domain: str, size: int) -> None:
 
 
 def test_domains_may_live_in_different_years() -> None:
-    """One that replays an archive while another is live: neither takes the other's counts for huge ones."""
+    """One domain replays an archive while another is live: their counts do not look huge to each other."""
     live = [event(n, FAR + n * DAY_MS // 10, domain="movies") for n in range(60)]
     old = [event(n, T0 + n * DAY_MS // 10, domain="books") for n in range(60)]
     full = taught([one for pair in zip(live, old, strict=True) for one in pair]).full
-    for n in range(3):  # somebody who has had no book yet
+    for n in range(3):  # a user without any book yet
         full.learn([event(7 * n, FAR + 7 * DAY_MS, "newcomer", "movies")])
     assert full.newest[0] - full.newest[1] > 14 * 365 * DAY
     user = full.users.get("newcomer")
@@ -122,7 +122,7 @@ def test_domains_may_live_in_different_years() -> None:
 
 
 def stopped(state: dict[str, Any], at: float) -> dict[str, Any]:
-    """The state as an event of the time `at` (s) left it when nothing bounded a clock."""
+    """Return the state that an event at the time `at` (s) left when nothing bounded a clock."""
     state = copy.deepcopy(state)
     state["full"]["newest"] = [at for _ in state["full"]["newest"]]
     state["full"].pop("latest")
@@ -131,7 +131,7 @@ def stopped(state: dict[str, Any], at: float) -> dict[str, Any]:
 
 @pytest.mark.parametrize("year", [YEAR_55840, FAR])
 def test_a_stopped_state_goes_on(year: int) -> None:
-    """Loaded and told the present time, clocks and every time in every table are of the present: decay counts again."""
+    """After loading, all clocks and times are moved to the present, and decay works again."""
     made = taught(stream(6))
     frozen = arms()
     frozen.load(stopped(made.state(), year / 1000))
@@ -155,14 +155,14 @@ def test_a_stopped_state_goes_on(year: int) -> None:
     assert (weights[:, 1] <= weights[:, 0] * 1.001).all()  # next_60d of next
     healed.learn([event(3, int(1000 * now) + 5 * DAY_MS)])
     later = popularity.values(rows, now + 5 * DAY)[:, 0]
-    assert at_once[1:5].all()  # of the others nothing is left: they were counted years before the wrong time
+    assert at_once[1:5].all()  # the others have faded: they were counted years before the wrong time
     assert (later[1:] <= at_once[1:] / 30).all()
     assert healed.full.newest[1] == now + 5 * DAY
     assert not healed.end_future(now + 5 * DAY)
 
 
 def test_a_sound_state_is_left_alone() -> None:
-    """Not one bit changes where no time lies ahead."""
+    """A state without future times does not change."""
     made = taught(stream(6))
     before = copy.deepcopy(made.state())
     assert not made.end_future(T0 / 1000 + 6 * DAY)

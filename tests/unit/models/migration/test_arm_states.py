@@ -1,4 +1,4 @@
-"""A state under another config: domains that come, go, move or change their role."""
+"""A state loads under another config, whose domains come, go, move or change their role."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def network(path: str) -> bool:
 def test_domains_in_another_order_are_as_if_they_had_always_been(
     three: ArmComparison, domains: list[Domain]
 ) -> None:
-    """Every table of the fast path, bit for bit; the network draws at random in the order of domains."""
+    """Every table of the fast path is equal bit for bit; the network's random draws depend on the order of domains."""
     moved, notes = taken_up(three, domains)
     assert notes == ["what was learned of " + ", ".join(d.name for d in domains) + " is taken over"]
     direct = taught(domains)
@@ -78,7 +78,7 @@ HEARS_THE_NETWORK = (
 
 @pytest.mark.parametrize("domains", ORDERS)
 def test_domains_in_another_order_say_the_same(three: ArmComparison, domains: list[Domain]) -> None:
-    """Predictions, ranks, lists and vectors of everything, and after a way there and back every bit but the search."""
+    """Predictions, ranks, lists and vectors are equal; after a move there and back, every bit but the search is."""
     moved, _ = taken_up(three, domains)
     for event in events(domains, 400, 430):
         one, other = three.full.score(event), moved.full.score(event)
@@ -100,7 +100,7 @@ def test_a_new_domain_starts_new_and_the_others_go_on(place: int) -> None:
     domains = [MOVIES, BOOKS]
     domains.insert(place, GAMES)
     after, notes = taken_up(before, domains)
-    assert notes[1:] == ["games is new and starts new", "games: its target-only learner starts anew"]
+    assert notes[1:] == ["games is new and starts new", "games: its target-only learner starts empty"]
     for event in events([MOVIES, BOOKS], 400, 430):
         one, other = before.full.score(event), after.full.score(event)
         assert (one.rank, one.prediction) == (other.rank, pytest.approx(other.prediction, abs=1e-5))
@@ -112,7 +112,7 @@ def test_a_new_domain_starts_new_and_the_others_go_on(place: int) -> None:
 
 @pytest.mark.parametrize("gone", [MOVIES, BOOKS, GAMES])
 def test_a_domain_that_is_gone_leaves_the_others(three: ArmComparison, gone: Domain) -> None:
-    """Nothing names it; users keep what they did elsewhere, in order, and go on as before."""
+    """Nothing names a removed domain; users keep what they did elsewhere, in order."""
     left = [d for d in (MOVIES, BOOKS, GAMES) if d != gone]
     after, notes = taken_up(three, left)
     assert f"{gone.name} is not in the config any more: what was learned of it alone is dropped" in notes
@@ -134,7 +134,7 @@ def test_a_domain_that_is_gone_leaves_the_others(three: ArmComparison, gone: Dom
 
 
 def mentions(value: Any, name: str, path: str = "") -> list[str]:
-    """Paths of strings and keys in a state that name a domain."""
+    """Return the paths of strings and keys in a state that name a domain."""
     if isinstance(value, dict):
         here = [f"{path}.{key}" for key in value if isinstance(key, str) and name in key]
         return here + [m for key, part in value.items() for m in mentions(part, name, f"{path}.{key}")]
@@ -144,7 +144,7 @@ def mentions(value: Any, name: str, path: str = "") -> list[str]:
 
 
 def test_a_removed_domain_that_comes_back_is_new(three: ArmComparison) -> None:
-    """Nothing of before comes back with it, not its place among the users' latest items either."""
+    """A removed domain that comes back is new, also among the users' latest items."""
     without, _ = taken_up(three, [MOVIES, BOOKS])
     again, notes = taken_up(without, [GAMES, MOVIES, BOOKS])
     assert "games is new and starts new" in notes
@@ -165,7 +165,7 @@ ROLES: list[tuple[list[Domain], str]] = [
 def test_a_changed_role_keeps_what_was_learned(
     three: ArmComparison, domains: list[Domain], note: str
 ) -> None:
-    """Predictions are the same; arms, sources and the search for strategies are those of the new roles."""
+    """After a change of roles predictions stay; arms, sources and the search are those of the new roles."""
     after, notes = taken_up(three, domains)
     assert note in notes
     for event in events(domains, 400, 430):
@@ -191,7 +191,7 @@ def test_lists_may_be_switched_on_and_off(recommend: bool) -> None:
 
 
 def test_a_changed_rating_range_is_told_and_kept_as_shares_of_it(three: ArmComparison) -> None:
-    """What was 5 of 5 is 10 of 10."""
+    """With a new range 5 of 5 becomes 10 of 10, and a note says so."""
     wide = msgspec.structs.replace(BOOKS, rating_range=(0.0, 10.0))
     after, notes = taken_up(three, [MOVIES, wide, GAMES])
     assert len(notes) == 1
@@ -247,7 +247,7 @@ def unreadable(state: list[Any]) -> None:
 
 
 def incomplete(state: list[Any]) -> None:
-    """It can be read, and lacks what is asked of it."""
+    """Replace a detector by one that can be read, but lacks a field."""
     state[0] = pickle.dumps(object())
 
 
@@ -255,7 +255,7 @@ def incomplete(state: list[Any]) -> None:
 def test_a_detector_that_river_cannot_read_begins_anew(
     three: ArmComparison, damage: Callable[[list[Any]], None]
 ) -> None:
-    """It is told, and warms up; the others and all that was learned go on."""
+    """Such a detector is reported and starts again; the others and everything learned go on."""
     state = saved(three)
     names = [name for name in state["loop"]["drift"] if name.startswith("books")]
     damage(state["loop"]["drift"][names[0]])
@@ -269,7 +269,7 @@ def test_a_detector_that_river_cannot_read_begins_anew(
 
 @pytest.mark.parametrize("before", [False, True], ids=["by row", "by name, from before"])
 def test_weights_of_a_domain_that_is_gone_go_by_their_kind(before: bool) -> None:
-    """A user or item that is called as the domain is keeps theirs elsewhere."""
+    """A user or item with the name of the domain keeps its state elsewhere."""
     named = taught([MOVIES, GAMES])
     learn(named, [Interaction("movies", "rating", "games", "games", START + 10**9, 4.0, None, ("games:1",))])
     state = named.state()
@@ -288,7 +288,7 @@ def test_weights_of_a_domain_that_is_gone_go_by_their_kind(before: bool) -> None
 
 
 def test_ratings_of_before_are_moved_like_those_of_now(three: ArmComparison) -> None:
-    """Biases by name and whole covariances, in another order of domains: every bit."""
+    """An early state, with named biases and whole covariances, moves to another order of domains bit for bit."""
     state, order = three.state(), [GAMES, MOVIES, BOOKS]
     state["full"]["rating"] = as_before(three.full.rating)
     moved, now = made(order), made(order)

@@ -1,4 +1,4 @@
-"""Parts of a state as they were written before events were learned in batches: they load, and say the same.
+"""Parts of a state from before events were learned in batches load, and have the same results.
 
 `before_batches.npz` holds the states of a ranker, a history and an index after 150 events of 6 users on 20 items in two
 domains, and what that version answered (`asked`).
@@ -29,7 +29,7 @@ NONE = np.zeros((0, WIDTH), np.float32)
 
 
 def nested(flat: dict[str, Any]) -> Any:
-    """Dicts of paths with dots; a dict of the keys 0 … n is a list where it was one."""
+    """Return nested dicts from paths with dots; a dict of the keys 0 … n may be a list."""
     tree: dict[str, Any] = {}
     for path, value in flat.items():
         *above, last = path.split(".")
@@ -71,7 +71,7 @@ def tables(held: dict[str, Any]) -> tuple[Ranker, History]:
 
 
 def test_logarithms_become_counts(held: dict[str, Any]) -> None:
-    """The same counts now and three days later, the same top lists, and new events count beside the old."""
+    """Counts, now and three days later, and top lists are the same, and new events are added."""
     for domain, state in enumerate(held["ranker"]["signals"]["popularity"]):
         popularity, now, rows = Popularity(), held["asked"]["now"], np.arange(20)
         popularity.load(state)
@@ -95,7 +95,7 @@ def test_logarithms_become_counts(held: dict[str, Any]) -> None:
 
 
 def test_an_empty_popularity_of_before_loads() -> None:
-    """Of a domain without events yet: no start, no rows."""
+    """The popularity of a domain without events loads without a start and without rows."""
     popularity = Popularity()
     popularity.load(
         {"start": np.nan, "newest": -np.inf, "events": 0, "logs": np.zeros((0, len(HALF_LIVES))),
@@ -106,7 +106,7 @@ def test_an_empty_popularity_of_before_loads() -> None:
 
 
 def test_users_latest_items_and_what_they_had(held: dict[str, Any], tables: tuple[Ranker, History]) -> None:
-    """A row that was given to another item since is still left out."""
+    """A row that another item has got since is still left out."""
     _, history = tables
     for user in range(6):
         recent = np.stack(list(history.recent(user)), 1)
@@ -125,7 +125,7 @@ def test_items_for_beginners_stay_so(held: dict[str, Any], tables: tuple[Ranker,
 
 
 def test_weights_and_lists_are_the_same(held: dict[str, Any], tables: tuple[Ranker, History]) -> None:
-    """Every user gets the list that they got then, and the target-only arm begins with its prior."""
+    """Every user gets the same list as then, and the target-only arm begins with its prior."""
     ranker, history = tables
     for choice, state in zip(ranker.choices, held["ranker"]["choices"], strict=True):
         assert set(state["names"]) <= set(NAMES)
@@ -145,7 +145,7 @@ def test_weights_and_lists_are_the_same(held: dict[str, Any], tables: tuple[Rank
 
 
 def test_an_index_of_before_is_made_from_its_centres(held: dict[str, Any]) -> None:
-    """It said which centres there were, not which rows lie at each."""
+    """Such an index is made from its centres, because it did not keep the rows of each."""
     index, vectors = VectorIndex(4, 30), held["index_vectors"]
     index.load(held["index"], vectors)
     assert index.in_use

@@ -1,4 +1,4 @@
-"""Target-only arms under another config, and those of states from before: what goes on, and what begins anew."""
+"""Target-only arms go on under another config, and begin anew with early states."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def three() -> ArmComparison:
 
 @pytest.mark.parametrize("domains", [[MOVIES, BOOKS, GAMES], [GAMES, MOVIES, BOOKS], [BOOKS, MOVIES]])
 def test_target_only_arms_go_along(three: ArmComparison, domains: list[Domain]) -> None:
-    """Each with its domain, wherever that is now: ratings and weights, every bit."""
+    """A target-only arm moves with its domain, bit for bit."""
     after, _ = taken_up(three, domains)
     for name in ("books", "games"):
         if name in after.full.index:
@@ -50,9 +50,9 @@ def test_target_only_arms_go_along(three: ArmComparison, domains: list[Domain]) 
 
 
 def test_a_target_only_arm_that_is_new_knows_the_items(three: ArmComparison) -> None:
-    """It begins with the full learner's rows: lists hold what can be recommended, though nothing was learned yet."""
+    """A new target-only arm has the full learner's rows, so its lists are filled before it has learned."""
     after, notes = taken_up(three, [Domain("movies", "target"), BOOKS, GAMES])
-    assert "movies: its target-only learner starts anew" in notes
+    assert "movies: its target-only learner starts empty" in notes
     assert after.full.target_only[0].state()["counts"].tolist() == [0]
     assert not after.full.ranker.target_only[0].users.any()
     assert all(len(lines) == 8 for lines in after.full.recommend([None, "u3"], "movies", 8, target_only=True))
@@ -69,7 +69,7 @@ def test_a_learner_that_knew_one_domain_is_its_target_only_learner() -> None:
 
 
 def of_before(arms: ArmComparison) -> dict[str, Any]:
-    """The state as it was written when every target had a second learner of its own, and counts were logarithms."""
+    """Return a state from when every target had a second learner of its own, and counts were logarithms."""
     state = saved(arms)
     full = state["full"]
     state["alone"] = {name: {"domains": [name]} for name in full.pop("alone")}
@@ -93,13 +93,13 @@ def of_before(arms: ArmComparison) -> dict[str, Any]:
 
 
 def test_a_state_of_before_goes_on_without_its_second_learners(three: ArmComparison) -> None:
-    """Predictions, ranks and lists are the same; target-only arms begin anew, and nobody follows them any more."""
+    """Predictions, ranks and lists are the same; target-only arms begin anew and are not followed."""
     state, after = of_before(three), made([MOVIES, BOOKS, GAMES])
     for bucket in NAMES:
         state["guard"][f"books\t{bucket}\tranking"] = {"followed": "target_only", "events": 500, "tests": {}}
     notes = after.load(state)
     assert [note for note in notes if "target-only" in note] == [
-        f"{name}: its target-only learner starts anew" for name in ("books", "games")
+        f"{name}: its target-only learner starts empty" for name in ("books", "games")
     ]
     assert after.moved
     assert after.serving("u1", "books").arm == "full"
@@ -123,7 +123,7 @@ def test_a_state_of_before_goes_on_without_its_second_learners(three: ArmCompari
 def test_a_state_of_before_in_another_order(three: ArmComparison) -> None:
     moved, now = made([GAMES, MOVIES, BOOKS]), made([GAMES, MOVIES, BOOKS])
     notes = moved.load(of_before(three))
-    assert "games: its target-only learner starts anew" in notes
+    assert "games: its target-only learner starts empty" in notes
     now.load(three.state())
     for event in events([MOVIES, BOOKS, GAMES], 400, 420):
         one, other = now.full.score(event), moved.full.score(event)
@@ -132,7 +132,7 @@ def test_a_state_of_before_in_another_order(three: ArmComparison) -> None:
 
 
 def test_nobody_is_served_by_an_arm_that_has_just_begun(three: ArmComparison) -> None:
-    """The selector had followed the target-only arm; without one, and with a new one later, it begins with the full."""
+    """A selector that followed the target-only arm begins with the full one if that arm is gone or new."""
     followed = saved(three)
     for bucket in NAMES:
         followed["guard"][f"books\t{bucket}\tranking"] = {

@@ -1,4 +1,4 @@
-"""A network that several tests read."""
+"""Provide a network that several tests read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.learners.network_world import World
 
 @pytest.fixture(scope="module")
 def trained() -> World:
-    """A network that has learned something."""
+    """Return a network that has learned some events."""
     world = World()
     world.learn(150)
     return world

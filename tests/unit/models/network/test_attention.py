@@ -1,4 +1,4 @@
-"""Attention over recent items: the compiled function and its gradients beside the plain formula in torch."""
+"""The compiled attention and its gradients equal the plain formula in torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ B, A, L, M, F = 6, 4, 9, 12, 5
 
 
 def inputs() -> tuple[Tensor, ...]:
-    """Queries, vectors, places, position, fade and pause; users with all, some and no items, and one twice."""
+    """Return queries, vectors, places, position, fade and pause, for users with all, some and no items, one twice."""
     rng = torch.Generator().manual_seed(0)
     near = torch.randint(0, M, (B, L), generator=rng)
     near[1], near[2, 1:], near[3, 4:] = -1, -1, -1
@@ -25,7 +25,7 @@ def inputs() -> tuple[Tensor, ...]:
 def plain(
     queries: Tensor, vectors: Tensor, near: Tensor, position: Tensor, fade: Tensor, pause: Tensor
 ) -> Tensor:
-    """The same as one formula; (B, A, F)."""
+    """Return attention by one formula, (B, A, F)."""
     used = near >= 0
     items = vectors[near.clamp(min=0)] * used[:, :, None]
     logits = queries @ items.transpose(1, 2) + position - fade[:, None] * pause[:, None, :]
@@ -40,7 +40,7 @@ def test_the_result_is_the_formula() -> None:
 
 
 def test_the_gradients_are_those_of_the_formula() -> None:
-    """Of queries, vectors, position and fade, for a loss that weighs every component differently."""
+    """Gradients of queries, vectors, position and fade agree, for a loss with different weights."""
     weights = torch.linspace(-1.0, 1.0, B * A * F).view(B, A, F)
     found = []
     for function in (Attention.apply, plain):

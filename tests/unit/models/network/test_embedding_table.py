@@ -1,4 +1,4 @@
-"""The rows of the embedding table: room, and Adagrad by hand."""
+"""The embedding table's rows grow, and Adagrad agrees with numbers worked by hand."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_row_table_grows_by_a_quarter_and_keeps_to_its_capacity() -> None:
 
 
 def test_row_adagrad_by_hand() -> None:
-    """g = [3, 4]: s = 12.5, step = 0.1 · g / √12.5; a second equal step halves the squared rate."""
+    """With g = [3, 4], s = 12.5 and step = 0.1 · g / √12.5; a second equal step halves the squared rate."""
     table = RowTable(10, 2, 0.1, DirtyKeys())
     table.reserve(3)
     gradient = np.array([[3.0, 4.0]], np.float32)

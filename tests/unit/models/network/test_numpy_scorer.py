@@ -10,7 +10,7 @@ torch.set_num_threads(1)
 
 
 def test_numpy_towers_equal_the_torch_ones(trained: World) -> None:
-    """Items of one domain, and users with many, few and no recent items; with and without gradients."""
+    """Both agree on items, and on users with many, few and no recent items, with and without gradients."""
     trainer, rng = trained.learner.trainer, np.random.default_rng(0)
     rows, text = rng.standard_normal((20, 8), np.float32), rng.standard_normal((20, TEXT), np.float32)
     near = rng.integers(0, 20, (5, 30))

@@ -1,4 +1,4 @@
-"""The network learner on synthetic data: it learns, forgets on request, and resumes bit for bit."""
+"""On synthetic data the network learns, forgets on request, and resumes bit for bit."""
 
 import itertools
 from typing import Any
@@ -45,7 +45,7 @@ def test_affinity_is_the_dot_product_of_the_published_vectors(trained: World) ->
 
 
 def test_the_rating_head_learns_residuals(trained: World) -> None:
-    """Residuals were -0.5 in movies and 0.5 in books."""
+    """The rating head learns residuals of -0.5 in movies and 0.5 in books."""
     assert trained.learner.rating_residual(0, 3, 5, None) == pytest.approx(-0.5, abs=0.2)
     assert trained.learner.rating_residual(1, 3, 5, None) == pytest.approx(0.5, abs=0.2)
 
@@ -86,7 +86,7 @@ def test_one_more_item_shows_at_once() -> None:
 
 
 def test_scoring_changes_nothing() -> None:
-    """Two learners, one of them asked for scores between steps, end in the same state."""
+    """Two learners end in the same state, although one scores between steps."""
     quiet, asked = World(), World()
     for _ in range(5):
         for world in (quiet, asked):
@@ -110,7 +110,7 @@ def test_same_seed_same_result_whatever_the_global_generators_do() -> None:
 
 
 def test_resume_is_bit_for_bit() -> None:
-    """State after 20 steps, load into a fresh learner, 50 more steps: equal in every array."""
+    """A state after 20 steps, loaded into a fresh learner, is equal in every array after 50 more steps."""
     world = World()
     world.learn(20)
     world.learner.drop_item(0, 5)
@@ -126,7 +126,7 @@ def test_resume_is_bit_for_bit() -> None:
 
 
 def test_a_reset_row_is_clean() -> None:
-    """Replayed events are gone; of an item table row and optimizer state too, so that it is its text again."""
+    """Replayed events of a reused row are gone; an item also loses its table row and optimizer state."""
     world = World()
     world.learn(60)
     learner = world.learner
@@ -186,7 +186,7 @@ def test_a_young_target_starts_from_its_source() -> None:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_learns_and_resumes(strategy: Strategy) -> None:
-    """Two targets, one of them a source too: finite losses, the rate that belongs to it, and the state law."""
+    """Two targets, one of them also a source, have finite losses, the right rate, and the state law."""
     domains = [Domain("movies", "source"), Domain("books", "target"), Domain("games", "both")]
     world = World(domains=domains, strategy=strategy)
     assert np.isfinite(world.learn(12)).all()
@@ -202,7 +202,7 @@ def test_every_strategy_learns_and_resumes(strategy: Strategy) -> None:
 
 
 def test_strategies_differ() -> None:
-    """Each of them is felt: no two end with the same parameters."""
+    """No two strategies end with the same parameters."""
     ends = []
     for strategy in STRATEGIES:
         world = World(strategy=strategy)
@@ -212,7 +212,7 @@ def test_strategies_differ() -> None:
 
 
 def test_losses_are_from_before_learning() -> None:
-    """The same batch twice: a loss an event each time, lower once it is learned."""
+    """A batch that is learned twice has a loss for each event, the second time a lower one."""
     world = World(item_rate=0.5)
     batch = world.batch()
     world.learner.learn(*batch)
@@ -234,7 +234,7 @@ def test_a_report_does_not_change_what_is_learned() -> None:
 
 
 def test_vectors_of_many_users_are_those_of_each(trained: World) -> None:
-    """Of users with many, few, and no recent items, in one batch and one by one, up to rounding."""
+    """Vectors of users with many, few and no recent items are equal in one batch and alone, up to rounding."""
     users: list[int | None] = [3, None, 7, 99, 12]
     recent = trained.history.newest(users, 30)
     recent[2, 1:, 0] = -1.0  # one item is left
@@ -249,7 +249,7 @@ def test_vectors_of_many_users_are_those_of_each(trained: World) -> None:
 
 
 def test_rating_residuals_of_many_events_are_those_of_each(trained: World) -> None:
-    """Events of both domains in one pass, up to rounding."""
+    """Residuals of both domains are equal in one pass and alone, up to rounding."""
     learner, domain, item = trained.learner, np.array([0, 1, 1, 0]), [5, 5, 8, 2]
     users = learner.user_vectors([3, 3, 7, None])
     items = np.stack([learner.item_vectors(int(d))[i] for d, i in zip(domain, item, strict=True)])
@@ -262,7 +262,7 @@ def test_rating_residuals_of_many_events_are_those_of_each(trained: World) -> No
 
 
 def test_a_state_with_user_rows_still_loads(trained: World) -> None:
-    """Earlier versions had a table of users: it is ignored."""
+    """The table of users of earlier versions is ignored."""
     state = trained.learner.state()
     old = state | {"users": {"values": np.ones((3, 7), np.float32), "sums": np.ones(3, np.float32)}}
     twin = trained.another()

@@ -1,4 +1,4 @@
-"""The candidate set against a plain union of sorted lists."""
+"""The candidate set equals a plain union of sorted lists."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.plain import ranking as plain
     ("items", "text", "network"), [(400, True, True), (400, False, False), (60, True, False)]
 )
 def test_the_set_is_the_union_of_the_top_lists(items: int, text: bool, network: bool) -> None:
-    """What every signal proposes is in; beyond that, only the most in demand, up to the fewest."""
+    """The set holds each signal's proposals, and popular items up to the smallest size."""
     world = World(text, items, network=network)
     world.run(1200)
     sizes = []
@@ -39,7 +39,7 @@ def test_the_set_is_the_union_of_the_top_lists(items: int, text: bool, network: 
 
 
 def test_a_young_domain_proposes_what_is_in_demand() -> None:
-    """No text, no user's past: the most clicked first, then the first rows, a hundred in all."""
+    """Without text and past the candidates are the most clicked items, then the first rows, a hundred in all."""
     world = World(text=False, items=300)
     world.learn([(1, user, item) for user in range(20) for item in range(280, 280 - user - 1, -1)])
     rows, _ = world.proposed(None)
@@ -47,7 +47,7 @@ def test_a_young_domain_proposes_what_is_in_demand() -> None:
 
 
 def test_an_included_row_is_a_candidate_with_columns() -> None:
-    """Closed, had or out of every list: it is asked for by name. No other row comes or goes for it."""
+    """An item that is asked for by name is a candidate, even if closed or had; the others stay the same."""
     world = World(items=400)
     world.run(600)
     had = int(world.history.seen_rows(2, 1)[0])
@@ -73,7 +73,7 @@ def test_the_set_does_not_depend_on_the_item_that_was_chosen() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_bar_parts_the_highest_from_the_rest(seed: int) -> None:
-    """At most k reach the high one, at least k the low one, or all that are positive; both are close."""
+    """At most k values reach the high bar, and at least k, or all positive ones, the low bar; both are close."""
     random = np.random.default_rng(seed)
     for size in (1, 29, 30, 31, 200):
         values = random.lognormal(0, (0.01, 1, 4)[seed % 3], size).astype(np.float32)

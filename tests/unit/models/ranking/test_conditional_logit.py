@@ -1,4 +1,4 @@
-"""The conditional logit: its gradient by hand and against plain numpy, bends, contexts, and what it learns."""
+"""The conditional logit agrees with numbers worked by hand and with plain numpy, and learns choices."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def logit_of(signals: int) -> ConditionalLogit:
 
 
 def columns(signals: Any) -> np.ndarray:
-    """(C, signals) as kernels take them: a column a signal, with room for more candidates."""
+    """Return (C, signals) as kernels take them: one column for each signal, with room for more candidates."""
     x = np.asarray(signals, np.float32)
     room = np.full((x.shape[1], len(x) + 5), 99, np.float32)
     room[:, : len(x)] = x.T
@@ -40,7 +40,7 @@ def columns(signals: Any) -> np.ndarray:
 
 
 def weights_for(logit: ConditionalLogit, user: int | None, events: int, gap: float | None) -> np.ndarray:
-    """All parts added up, (5 · signals,). gap: seconds since the user's last event, None without one."""
+    """Return the sum of all parts, (5 · signals,). gap: seconds since the user's last event, None without one."""
     out = np.zeros(logit.weights.shape[1], np.float32)
     known = user is not None and 0 <= user < len(logit.users)
     slopes = logit.users[user, 0] if known else np.zeros(logit.signals, np.float32)
@@ -85,7 +85,7 @@ def test_history_buckets(count: int, part: int) -> None:
     ("gap", "part"), [(-1.0, 5), (0.0, 6), (59.0, 6), (60.0, 7), (3600.0, 8), (86400.0, 9), (1e9, 10)]
 )
 def test_gap_classes(gap: float, part: int) -> None:
-    """A negative one is that of a user without events."""
+    """A negative gap is that of a user without events."""
     assert part_rows(0, gap)[1] == part
     assert part < len(logit_of(1).weights) == PARTS
 
@@ -127,7 +127,7 @@ def test_ties_count_against_the_chosen() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_steps_are_those_of_the_plain_rule(seed: int) -> None:
-    """Scores, weights, squares and users' slopes after a stream of choices in all contexts."""
+    """Scores, weights, squares and users' slopes agree after a stream of choices in all contexts."""
     random, signals, users = np.random.default_rng(seed), 4, 6
     knots, prior = np.sort(random.normal(size=(BENDS, signals)), 0), random.normal(size=signals)
     logit = ConditionalLogit(prior, knots, tuple("abcd"))
@@ -176,7 +176,7 @@ def test_a_signal_that_is_not_finite_is_not_learned() -> None:
 
 
 def test_weights_are_taken_up_by_name() -> None:
-    """Signals change places, one is new, one is gone: what was learned of the others stays with them."""
+    """When signals move, come and go, the weights of the others stay with them."""
     old = ConditionalLogit(np.zeros(3), np.full((BENDS, 3), 1e9), ("a", "b", "gone"))
     for _ in range(5):
         learn(old, [[1.0, 0.0, 2.0], [0.0, 3.0, 1.0]], 0, user=2)

@@ -1,4 +1,4 @@
-"""Maximal marginal relevance against cases worked by hand."""
+"""Maximal marginal relevance agrees with cases worked by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SCORES = np.array([4.0, 3.0, 2.0, 0.0])
 
 
 def test_no_diversity_is_the_order_of_the_scores() -> None:
-    """d = 0 changes nothing, whatever the vectors."""
+    """With d = 0 the order of scores stays, for any vectors."""
     assert diversified(SCORES[::-1], VECTORS, 3, 0.0).tolist() == [3, 2, 1]
 
 
@@ -23,7 +23,7 @@ def test_a_twin_of_a_pick_gives_way() -> None:
 
 @pytest.mark.parametrize("diversity", [0.0, 0.3, 1.0])
 def test_every_pick_is_another_item(diversity: float) -> None:
-    """k picks, none twice; fewer where there are fewer."""
+    """There are k picks, none twice, or fewer if there are fewer items."""
     rng = np.random.default_rng(0)
     picks = diversified(rng.normal(size=30), rng.normal(size=(30, 8)).astype(np.float32), 50, diversity)
     assert sorted(picks.tolist()) == list(range(30))

@@ -1,4 +1,4 @@
-"""The ranker's laws, on a synthetic stream."""
+"""The ranker keeps its laws on a synthetic stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ITEMS = 120
 
 @pytest.mark.parametrize("text", [True, False])
 def test_learns_what_a_group_likes(text: bool) -> None:
-    """Later ranks are better than a random order, and than early ones, with and without text."""
+    """Later ranks are better than a random order and than early ranks, with and without text."""
     ranks = [r for r in World(text).run(1500) if r >= 0]
     assert np.mean(ranks[-200:]) < 0.25 * ITEMS
 
@@ -107,7 +107,7 @@ def test_lists_leave_out_seen_and_closed_items() -> None:
 
 
 def test_lists_do_not_depend_on_who_else_is_asked_for() -> None:
-    """More users than are looked at together, some twice."""
+    """Lists are the same alone and among many users, some of them twice."""
     world = World(network=True)
     world.run(300)
     users = [n % 31 if n % 31 < 30 else None for n in range(150)]
@@ -126,7 +126,7 @@ def test_an_item_unknown_or_had_already_has_no_rank() -> None:
 
 
 def test_a_helpful_affinity_gains_weight() -> None:
-    """The network's score is followed once it has proved right: every user's vector is that of what they take next."""
+    """The ranker learns to follow the network's score if every user's vector points at their next item."""
     world = World(text=False, network=True)
     directions = world.network[1] / np.linalg.norm(world.network[1], axis=1, keepdims=True)
     ranks = []
@@ -157,7 +157,7 @@ ALONE = ("popularity_1d", "popularity_3d", "popularity_ever", "sequence", "co_vi
 
 @pytest.mark.parametrize("name", ALONE)
 def test_one_signal_may_rank_alone(name: str) -> None:
-    """The list is sorted by its column, and nothing else contributes."""
+    """A list by one signal is sorted by its column, and nothing else contributes."""
     world = World()
     world.run(200)
     for user in (None, 1):
@@ -183,7 +183,7 @@ def test_arms_of_one_signal_rank_by_its_column(arm: int, name: str) -> None:
 
 
 def test_the_target_only_arm_is_there_for_targets_alone() -> None:
-    """A source has none; sources' items and the network say nothing in the target's."""
+    """A source has no target-only ranker; in the target's, sources' items and the network do not count."""
     world = World(network=True)
     world.run(600)
     for domain, there in ((0, False), (1, True)):

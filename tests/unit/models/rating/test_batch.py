@@ -1,4 +1,4 @@
-"""Batches of ratings, compiled: the same as in plain numpy, as one at a time, and as two processes would learn them."""
+"""Compiled batches of ratings equal plain numpy, single events, and two processes that share the learning."""
 
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def made() -> RatingModel:
 
 
 def ratings(count: int, seed: int = 0) -> RatedBatch:
-    """Domains by turns; some ratings at an end of the scale, some without network, text or value."""
+    """Return events of domains in turn; some ratings are at an end of the scale, some lack network, text or value."""
     rng = np.random.default_rng(seed)
     domain, user, item = (rng.integers(n, size=count) for n in (3, 30, 50))
     vectors = np.random.default_rng(9).normal(size=(3, 50, DIM)).astype(np.float32)
@@ -67,7 +67,7 @@ def test_a_censored_residual_is_in_quarters_of_the_range() -> None:
 
 
 def test_parts_are_those_of_plain_numpy() -> None:
-    """3,000 events: to float32's rounding, which adds up differently."""
+    """3,000 events agree with the plain model, up to float32's rounding."""
     events, plain = ratings(3000), PlainRating(DOMAINS, DIM)
     found = learn(made(), events, 64)
     for n, value in enumerate(events.value.tolist()):
@@ -86,14 +86,14 @@ def test_parts_are_those_of_plain_numpy() -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_any_batches_say_and_leave_the_same(size: int) -> None:
-    """Bit for bit, each part and every table."""
+    """Each part and every table are equal bit for bit."""
     events, one, other = ratings(1000), made(), made()
     assert np.array_equal(learn(one, events, 16), learn(other, events, size))
     assert differences(one.state(), other.state()) == []
 
 
 def test_predicting_is_the_first_half_of_learning() -> None:
-    """It changes nothing; unknown rows and contexts are as new ones."""
+    """Predicting changes nothing; unknown rows and contexts count as new ones."""
     model = made()
     learn(model, ratings(500), 16)
     before, events = model.state(), ratings(40, 1)
@@ -122,7 +122,7 @@ def test_single_events_are_batches_of_one() -> None:
 
 
 def test_what_is_shared_can_be_learned_from_anothers_lessons() -> None:
-    """Items, domains, contexts, text and the network's share are the same to the last bit; users stay unknown."""
+    """Learned from lessons, all shared tables are the same to the last bit, and users stay unknown."""
     events, one, other = ratings(600), made(), made()
     for part in cut(events, 32):
         lessons = one.no_lessons(len(part.domain))
@@ -137,7 +137,7 @@ def test_what_is_shared_can_be_learned_from_anothers_lessons() -> None:
 
 
 def test_lessons_are_error_innovation_and_taste() -> None:
-    """A first event: no taste yet, the error is that of the middle, and the variance that of all priors."""
+    """The lesson of a first event has the error of the middle, no taste, and the variance of all priors."""
     events, model = RatedBatch(*(column[:1] for column in ratings(1, 3))), made()  # type: ignore[arg-type]
     events = events._replace(domain=np.array([0]), value=np.array([4.0]), external=np.zeros(1), context=[()])
     lessons = model.no_lessons(1)
@@ -149,7 +149,7 @@ def test_lessons_are_error_innovation_and_taste() -> None:
 
 
 def test_a_domain_of_its_own_learns_as_among_others() -> None:
-    """A second model over one domain: rows of its own, the same vectors."""
+    """A model of one domain has rows of its own and the same vectors."""
     events = ratings(300)
     of = events.domain == 1
     alone = RatedBatch(*(column[of] for column in events[:-1]), [()] * int(of.sum()))
@@ -165,12 +165,12 @@ def test_a_domain_of_its_own_learns_as_among_others() -> None:
 
 
 def read(taken: Snapshot) -> Any:
-    """The state as it comes back from disk."""
+    """Return the state as it is read from disk."""
     return joined(msgspec.msgpack.decode(taken.body), taken.tensors)
 
 
 def test_increments_hold_all_that_was_learned() -> None:
-    """A model by itself marks its rows; what another's lessons changed is in its increments too."""
+    """A model marks its own rows, and its increments also hold changes by another's lessons."""
     one, other, events = made(), made(), cut(ratings(400), 50)
     for part in events[:4]:
         one.learn_batch(part)
@@ -193,7 +193,7 @@ def test_increments_hold_all_that_was_learned() -> None:
 
 
 def before() -> tuple[dict[str, Any], dict[str, NDArray[Any]], NDArray[np.float32]]:
-    """A state as it was written when biases had names, the 40 events that came after it, and item vectors."""
+    """Return a state with named biases, the 40 events after it, and item vectors."""
     with np.load(BEFORE) as held:
         arrays = dict(held)
     state: dict[str, Any] = {"sums": arrays["sums"], "counts": arrays["counts"], "records": []}
@@ -208,7 +208,7 @@ def before() -> tuple[dict[str, Any], dict[str, NDArray[Any]], NDArray[np.float3
 
 
 def test_a_state_of_before_goes_on_as_it_would_have() -> None:
-    """The 40 predictions that the earlier version made after it, to float32's rounding."""
+    """The 40 predictions of the earlier version are the same, up to float32's rounding."""
     state, events, vectors = before()
     domains = [Domain("films", rating_range=(1.0, 5.0)), Domain("wines", "both", rating_range=(0.0, 100.0))]
     users, items = {f"u{n}": n for n in range(5)}, [{f"i{n}": n for n in range(6)}] * 2

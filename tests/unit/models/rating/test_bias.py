@@ -1,4 +1,4 @@
-"""The bias regression: laws of its steps and of its memory, and River's own checks of an estimator."""
+"""The bias regression keeps the laws of its steps and memory, and passes River's checks of an estimator."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ CHECKS = list(yield_checks(BiasRegression()))
 
 @pytest.mark.parametrize("number", range(len(CHECKS)), ids=[check.__name__ for check in CHECKS])
 def test_river_takes_it_for_one_of_its_own(number: int) -> None:
-    """Cloning, pickling, features that come and go, purity, bounded memory."""
+    """The model passes River's checks: cloning, pickling, changing features, purity, bounded memory."""
     CHECKS[number](BiasRegression({"user": 4.0}, {"user": 1e-4}))
 
 
@@ -61,7 +61,7 @@ def test_steps_of_a_kind_without_drift_are_counts_aware() -> None:
 
 
 def test_an_input_far_above_the_noise_leaves_a_variance() -> None:
-    """The share of the error is all of it, to rounding: the weight still counts as used."""
+    """A weight that takes all of the error, up to rounding, still counts as used."""
     bias = BiasRegression()
     bias.learn_one({"size": 1e12}, 3e12)
     assert bias.predict_one({"size": 1.0}) == pytest.approx(3.0)
@@ -69,7 +69,7 @@ def test_an_input_far_above_the_noise_leaves_a_variance() -> None:
 
 
 def test_cells_by_row_say_what_cells_by_name_say() -> None:
-    """Two places for the weights, one regression: to the last bit."""
+    """Both kinds of storage lead to the same regression, to the last bit."""
     one, two = BiasRegression(), by_row()
     for n in range(300):
         x = inputs("ab"[n % 2], f"u{n % 7}", f"i{n % 11}", ("tv",) if n % 3 else (), 0.3 * (n % 2))
@@ -113,7 +113,7 @@ def test_dropping_deletes_weights_and_variances(make: Make) -> None:
 
 
 def test_a_slot_is_given_out_again() -> None:
-    """Names come and go: the table stays as large as the most at a time."""
+    """When names come and go, the table stays as large as the largest number at a time."""
     cells = NamedCells()
     for n in range(1000):
         cells.claim(f"user:{n}")[:] = n, 1.0
@@ -125,7 +125,7 @@ def test_a_slot_is_given_out_again() -> None:
 
 @pytest.mark.parametrize("make", STORAGES)
 def test_domain_copy_learns_what_the_shared_one_does_not(make: Make) -> None:
-    """A user who is generous in one domain only: the shared weight stays near the middle of both."""
+    """For a user who is generous in one domain only, the shared weight stays between both domains."""
     bias = make()
     for n in range(400):
         bias.learn_one(inputs("ab"[n % 2], "u", f"i{n}"), 1.0 if n % 2 else -1.0)
@@ -137,7 +137,7 @@ def test_domain_copy_learns_what_the_shared_one_does_not(make: Make) -> None:
 
 @pytest.mark.parametrize("make", STORAGES)
 def test_a_new_domain_starts_from_the_others(make: Make) -> None:
-    """The shared intercept carries what ratings are everywhere."""
+    """The shared intercept learns the level of ratings in all domains."""
     bias = make()
     for n in range(100):
         bias.learn_one(inputs("ab"[n % 2], f"u{n}", f"i{n}"), 0.8)
@@ -146,7 +146,7 @@ def test_a_new_domain_starts_from_the_others(make: Make) -> None:
 
 @pytest.mark.parametrize("make", STORAGES)
 def test_another_models_weights_come_on_top_of_those_that_are_here(make: Make) -> None:
-    """With the other's uncertainty; what is not here stays out."""
+    """Another model's weights are added with their uncertainty; unknown names are left out."""
     bias, other = make(), BiasRegression({"domain": 1.0, "item": 4.0}, {})
     bias.learn_one(inputs("a", "u", "i"), 1.0)
     for item in ("i", "i7", "gone"):
@@ -179,7 +179,7 @@ def test_state_round_trips_bit_for_bit(make: Make) -> None:
 
 
 def test_weights_by_name_of_before_find_their_rows() -> None:
-    """Those of ids that have no row any more stay out."""
+    """Named weights of an early state find their rows; ids without a row are left out."""
     named, rows = BiasRegression(), by_row()
     for n in range(30):
         named.learn_one(inputs("ab"[n % 2], f"u{n % 7}", f"i{n % 5}", ("x",), 0.2), 0.1 * n)

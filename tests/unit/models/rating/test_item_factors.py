@@ -1,4 +1,4 @@
-"""What ratings add to an item's text."""
+"""Ratings teach how an item differs from its text."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def offset(items: ItemFactors, item: int) -> np.ndarray:
 
 
 def learn(items: ItemFactors, item: int, theta: np.ndarray, y: float) -> None:
-    """A rater whose taste θ is known exactly."""
+    """Learn a rating of a user whose taste θ is known exactly."""
     items.reserve(0, item + 1)
     error = y - float(theta @ offset(items, item))
     claim_item(items.arrays, 0, item)
@@ -71,7 +71,7 @@ def test_raters_without_taste_teach_no_offset() -> None:
 
 
 def test_popularity_is_the_log_count_against_the_average_event() -> None:
-    """Events met counts 0, 1, 0."""
+    """The crowd's mean counts events whose items had 0, 1 and 0 ratings."""
     items = ItemFactors(2, 1)
     assert log_popularity(items.arrays, 0, -1) == 0.0
     for item in (0, 0, 1):
@@ -95,7 +95,7 @@ def test_a_dropped_item_starts_anew() -> None:
 
 
 def test_a_domain_that_grows_leaves_the_others_as_they_are() -> None:
-    """Rows of all domains lie in one array, a state holds each domain's own."""
+    """Rows of all domains are in one array, but a state holds each domain's own."""
     items, theta = ItemFactors(2, 2), np.array([1.0, -1.0])
     learn(items, 2, theta, 1.0)
     before = items.state()

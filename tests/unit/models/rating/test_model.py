@@ -1,4 +1,4 @@
-"""The rating model as a whole: parts add up, scoring is pure, memory is bounded, and it learns."""
+"""The rating model's parts add up, scoring is pure, memory is bounded, and it learns."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def score(model: RatingModel, e: dict[str, Any], external: float = 0.0) -> Ratin
 
 
 def learn(model: RatingModel, e: dict[str, Any], external: float = 0.0) -> float:
-    """Test, then learn; the error."""
+    """Predict, then learn; return the error."""
     parts = score(model, e, external)
     model.learn(resolved(e), e["value"], parts)
     return float(e["value"] - parts.total)
@@ -154,7 +154,7 @@ def test_context_is_learned_and_stays_out_of_the_domain_terms() -> None:
         learn(model, {**e, "context": ("late",) if late else (), "value": e["value"] + 0.5 * late})
     e = {**events[0], "domain": 1}
     assert score(model, {**e, "context": ("late",)}).context > 0.3
-    assert set(model.domain_terms(1)) == {"domain:books"}  # 4,096 contexts would be no dashboard
+    assert set(model.domain_terms(1)) == {"domain:books"}  # 4,096 contexts would be too many for a dashboard
 
 
 def test_a_dropped_user_is_as_new(trained: tuple[RatingModel, list[dict[str, Any]]]) -> None:
@@ -185,7 +185,7 @@ def test_item_bias_is_text_plus_record(trained: tuple[RatingModel, list[dict[str
 
 
 def test_the_scale_of_ratings_does_not_matter() -> None:
-    """The same stream on 1 … 5 and on 0 … 100 gives the same predictions, mapped."""
+    """The same stream on 1 … 5 and on 0 … 100 has the same predictions, mapped."""
     events, _ = world(400)
     small = RatingModel([Domain(name="a", rating_range=(1.0, 5.0))], DIM)
     large = RatingModel([Domain(name="a", rating_range=(0.0, 100.0))], DIM)

@@ -1,4 +1,4 @@
-"""What an item's text says of its rating."""
+"""The text prior predicts a rating from an item's text."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Per-user taste: equal to batch Bayesian regression, fading mood, bounded memory."""
+"""A user's taste equals batch Bayesian regression, with a fading mood and bounded memory."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def theta(taste: UserTaste, user: int, time: float) -> Floats:
 
 
 def learn(taste: UserTaste, user: int, phi: Floats, y: float, *, time: float) -> None:
-    """One event that nothing but this user's θ explains."""
+    """Learn one event that only this user's θ explains."""
     taste.reserve(user + 1)
     error, gain = y - float(theta(taste, user, time) @ phi), room(taste)
     advance_taste(taste.arrays, user, time)
@@ -51,7 +51,7 @@ def random_features(rng: np.random.Generator, width: int) -> Floats:
 
 
 def covariance(taste: UserTaste, user: int) -> Floats:
-    """The whole matrix (m, m)."""
+    """Return the whole matrix (m, m)."""
     size = taste.arrays.mean.shape[1]
     whole = np.zeros((size, size))
     rows, columns = np.tril_indices(size)
@@ -73,7 +73,7 @@ def test_gain_and_step_by_hand() -> None:
 
 
 def test_mood_by_hand() -> None:
-    """Half is left: the weight and its covariances halve, v → v / 4 + (1 - 1/4) / 6."""
+    """After half of the mood is gone, its weight and covariances are halved, and v → v / 4 + (1 - 1/4) / 6."""
     taste = UserTaste(1)
     taste.reserve(1)
     advance_taste(taste.arrays, 0, 0.0)
@@ -165,7 +165,7 @@ def test_no_time_lies_after_now() -> None:
 
 
 def test_covariance_stays_positive_over_a_long_life() -> None:
-    """5,000 float32 updates."""
+    """After 5,000 updates in float32 the covariance is still positive."""
     rng = np.random.default_rng(2)
     taste = UserTaste(TASTE_WIDTH)
     for n in range(5000):

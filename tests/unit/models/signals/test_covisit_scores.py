@@ -1,4 +1,4 @@
-"""Sums of co-visits with the latest items: which of the user's latest items count, and how much."""
+"""Co-visit sums count the user's latest items with the right weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ITEMS, ASKER = 64, 29
 
 
 def world(pairs: list[tuple[int, int, int]]) -> World:
-    """Each (domain, row, then): someone had the item, and item `then` of domain 1 right after it."""
+    """Return counts of visits (domain, row, then): a user had the item, and item `then` of domain 1 after it."""
     made = World(text=False, items=ITEMS)
     for user, (domain, row, then) in enumerate(pairs):
         made.learn([(domain, user, row)], 0.0)
@@ -21,14 +21,14 @@ def world(pairs: list[tuple[int, int, int]]) -> World:
 
 
 def sums(made: World, past: list[tuple[int, int]], row: int) -> dict[str, float]:
-    """The sums of an item for a user with this past, (domain, row), oldest first. Their own events are not counted."""
+    """Return the sums of an item for a user with this past, (domain, row), oldest first, without counting it."""
     for n, (domain, item) in enumerate(past):
         made.history.add(ASKER, domain, item, made.time + n)
     return {name: float(np.expm1(made.column(name, ASKER)[row])) for name in (*SIGNALS, *OWN_SIGNALS)}
 
 
 def test_a_pair_by_hand() -> None:
-    """One earlier event on the item, one pair: sequence 10 · 1; its own domain's cosine 2 · 10 · 1 / √1 / √1."""
+    """With one earlier event and one pair, sequence is 10 · 1; the own domain's cosine is 2 · 10 · 1 / √1 / √1."""
     found = sums(world([(1, 3, 9)]), [(1, 3)], 9)
     wanted = dict.fromkeys(found, 0.0) | {
         "sequence": 10, "sequence_60d": 10, "co_visitation": 20, "co_visitation_30d": 10,
@@ -77,7 +77,7 @@ def test_only_the_latest_own_items_count() -> None:
 
 
 def test_an_item_that_was_had_or_is_closed_is_not_met() -> None:
-    """It takes no room among the sums of those that may be listed."""
+    """An item that was had or is closed takes no room among the sums."""
     made = world([(1, 3, 9), (1, 3, 10), (1, 3, 11)])
     made.catalogues[1].recommendable[10] = False
     for row in (3, 9):

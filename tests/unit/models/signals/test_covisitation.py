@@ -1,4 +1,4 @@
-"""Co-visit counts by hand and against a plain model, decay, bounded lists of neighbours, and rows that change hands."""
+"""Co-visit counts agree with a plain model, decay, and keep bounded lists while rows are reused."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def visit(
 def counts(
     visits: CoVisitation, item: tuple[int, int], domain: int, time: float = 0.0
 ) -> dict[int, list[float]]:
-    """{neighbour row: count a kind} of one item."""
+    """Return {neighbour row: counts by kind} of one item."""
     slots = visits.slots(item[0], np.array([item[1]]))
     _, rows, weights = visits.neighbours(domain, slots, np.ones(1000, np.bool_))
     return {int(r): (w / visits.growth(time)).tolist() for r, w in zip(rows, weights, strict=True)}
 
 
 def test_counts_by_hand() -> None:
-    """Items 0, 1 of domain 0, then 5 of domain 1: 1 was last, 0 the one before it."""
+    """After items 0 and 1 of domain 0, and 5 of domain 1, both earlier items are neighbours with the right weights."""
     visits = CoVisitation(2)
     visit(visits, (0, 0), [])
     visit(visits, (0, 1), [(0, 0)])
@@ -56,7 +56,7 @@ def test_decaying_counts_halve() -> None:
 
 
 def test_growth_is_taken_back_in_time() -> None:
-    """Twenty years of events: finite weights, and the counts are what the half-life says."""
+    """After twenty years of events weights are finite, and counts follow the half-life."""
     visits = CoVisitation(1)
     visit(visits, (0, 0), [])
     for day in range(0, 7300, 30):
@@ -69,7 +69,7 @@ def test_growth_is_taken_back_in_time() -> None:
 
 @pytest.mark.parametrize("sizes", [(8,), (8, 16), (8, 16, 24)])
 def test_a_full_list_gives_its_weakest_neighbour_away(sizes: tuple[int, ...]) -> None:
-    """Full of neighbours that were met twice, save one that was met once."""
+    """In a list of neighbours that were met twice, the one that was met once gives its place to a new one."""
     visits, most = CoVisitation(1, sizes), sizes[-1]
     visit(visits, (0, 0), [])
     for row in [*range(1, most + 1), *(r for r in range(1, most + 1) if r != 3)]:
@@ -113,18 +113,18 @@ def play_both(seed: int, batch: int, items: int, days: float, kind: DTypeLike) -
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("batch", [1, 5])
 def test_folded_batches_are_what_the_plain_model_holds(seed: int, batch: int) -> None:
-    """With lists that are full, which give their weakest away."""
+    """Batches equal the plain model, also with full lists, which replace the weakest neighbour."""
     assert play_both(seed, batch, 60, 3.0, np.float32) > 3
 
 
 @pytest.mark.parametrize("batch", [1, 5])
 def test_batches_of_many_years_are_what_the_plain_model_holds(batch: int) -> None:
-    """Growth is taken back again and again."""
+    """Batches equal the plain model while the growth is rescaled again and again."""
     assert play_both(0, batch, 12, 60.0, np.float64) == 0
 
 
 def test_dropped_rows_are_forgotten_and_slots_reused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many items come and go, the arrays stay small and no old count reaches a new item."""
+    """When items come and go, the arrays stay small, and no old count reaches a new item."""
     monkeypatch.setattr(module, "SWEEP", 4)
     visits = CoVisitation(1)
     visit(visits, (0, 0), [])

@@ -1,4 +1,4 @@
-"""The age of an item, by hand."""
+"""The age of an item agrees with numbers worked by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.learners.ranking_world import World
 
 
 def test_ages_count_from_the_first_event() -> None:
-    """Events at days 1, 2 and 4, asked at day 5: 1 + log(1 + 4); 0 without events, and again after a drop."""
+    """With events at days 1, 2 and 4, the age at day 5 is 1 + log(1 + 4); 0 without events, and again after a drop."""
     world = World(text=False, items=20)
     world.time = DAY
     for apart in (0.0, DAY, 2 * DAY):

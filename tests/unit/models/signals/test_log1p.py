@@ -1,4 +1,4 @@
-"""The compiled logarithm against numpy's."""
+"""The compiled logarithm agrees with numpy's."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def of(values: list[float]) -> np.ndarray:
 
 
 def test_numbers_by_hand() -> None:
-    """log 1 = 0 exactly, log 2, log e = 1, log 4 = 2 log 2."""
+    """log 1 = 0 exactly; log 2, log e = 1 and log 4 = 2 log 2 hold."""
     np.testing.assert_allclose(of([0, 1, np.e - 1, 3]), [0, np.log(2), 1, 2 * np.log(2)], rtol=2e-6)
     assert of([0.0])[0] == 0.0
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3, 1e8])
 def test_is_the_logarithm(scale: float) -> None:
-    """Relative error of about 1e-6, less where 1 + y itself is rounded."""
+    """The relative error is about 1e-6, or the rounding of 1 + y."""
     values = (np.random.default_rng(0).random(5000) * scale).astype(np.float32)
     wanted = np.log1p(values.astype(np.float64))
     np.testing.assert_allclose(of(values.tolist()), wanted, rtol=3e-6, atol=2e-7)

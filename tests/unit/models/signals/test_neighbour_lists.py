@@ -1,4 +1,4 @@
-"""Lists of neighbours that grow with what they hold: against a plain model, and how much memory they take."""
+"""Lists of neighbours grow with their content, equal a plain model, and take bounded memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def decoded(taken: Any) -> Any:
 
 
 class Whole(Checkpointed):
-    """What a checkpoint takes."""
+    """An object whose state a checkpoint takes."""
 
     def __init__(self, lists: NeighbourLists) -> None:
         self.lists = lists
@@ -50,7 +50,7 @@ class Whole(Checkpointed):
 
 
 def seated(lists: NeighbourLists, slot: int, neighbour: int) -> int:
-    """The neighbour's place; whoever writes there marks it."""
+    """Return the neighbour's place, and mark it."""
     lists.reserve(1)
     at = int(seat(lists.blocks(), slot, neighbour))
     lists.written.add(slot * lists.most + at - int(lists._begin[slot]))
@@ -60,7 +60,7 @@ def seated(lists: NeighbourLists, slot: int, neighbour: int) -> int:
 @settings(max_examples=100, deadline=None)
 @given(ACTIONS)
 def test_a_full_list_gives_its_weakest_away(actions: list[Any]) -> None:
-    """A neighbour that is new takes a free place, else the weakest one's; states and increments are the lists."""
+    """A new neighbour takes a free place or the weakest one's; states and increments equal the lists."""
     lists, model = NeighbourLists(2, SMALL), [dict[int, float]() for _ in range(SLOTS)]
     lists.claim(SLOTS - 1)
     saved, weight = decoded(snapshot(Whole(lists).live())), 0.0
@@ -93,7 +93,7 @@ def test_a_full_list_gives_its_weakest_away(actions: list[Any]) -> None:
 
 @pytest.mark.parametrize("room", [8, 16, 24])
 def test_finding_is_a_search_from_the_first_place_on(room: int) -> None:
-    """Of equal ones the first; outside of the block nothing is found."""
+    """A search finds the first of equal entries, and nothing outside the block."""
     random = np.random.default_rng(room)
     ids = random.integers(-1, 12, 64).astype(np.int32)
     for begin in (0, 8, 40):
@@ -104,7 +104,7 @@ def test_finding_is_a_search_from_the_first_place_on(room: int) -> None:
 
 
 def test_memory_follows_what_lists_hold() -> None:
-    """A thousand lists of ten neighbours and one of all: 24 bytes a place of their sizes, not of the largest."""
+    """A thousand short lists and a long one take 24 bytes for each place of their own sizes."""
     lists = NeighbourLists(5)
     lists.claim(1000)
     lists.reserve(1000)

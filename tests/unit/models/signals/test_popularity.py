@@ -1,4 +1,4 @@
-"""Decayed popularity against numbers worked by hand and a plain sum, and its top lists against a full sort."""
+"""Decayed popularity agrees with a plain sum, and its top lists with a full sort."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def counts(popularity: Popularity, name: str, rows: int, now: float) -> np.ndarr
 
 
 def test_counts_halve_with_the_half_life() -> None:
-    """Two events a day apart: half of the first is left after one day at a half-life of one day."""
+    """At a half-life of one day, half of an event is left after a day."""
     popularity = Popularity()
     popularity.add(2, 0.0)
     popularity.add(2, DAY)
@@ -27,7 +27,7 @@ def test_counts_halve_with_the_half_life() -> None:
 
 
 def test_some_half_lives_are_counted_in_events() -> None:
-    """1,000 later events halve a count, whatever the time they take."""
+    """1,000 later events halve a count, in any time."""
     popularity = Popularity()
     popularity.add(1, 0.0)
     popularity.fold(np.zeros(1000, np.int64), np.arange(1000.0))
@@ -36,7 +36,7 @@ def test_some_half_lives_are_counted_in_events() -> None:
 
 
 def test_late_events_count_as_of_the_newest_time_seen() -> None:
-    """An event of the day before counts whole; a question of the day before is one of now."""
+    """A late event counts whole; a question about an earlier time has the present answer."""
     popularity = Popularity()
     popularity.add(0, 10 * DAY)
     popularity.add(1, 9 * DAY)
@@ -49,13 +49,13 @@ STREAM = st.lists(
     min_size=1,
     max_size=40,
 )
-"""Item row, and seconds since the event before."""
+"""Item rows, and seconds since the event before."""
 
 
 @settings(max_examples=100, deadline=None)
 @given(STREAM, st.integers(1, 9), st.integers(0, 6))
 def test_counts_are_the_sums_of_all_events(stream: list[tuple[int, float]], batch: int, gone: int) -> None:
-    """In batches of any size, through years in which growth is taken back, and after a drop."""
+    """Counts equal the sums of all events, in batches of any size, over years, and after a drop."""
     popularity, plain = Popularity(), PlainPopularity()
     rows = np.array([row for row, _ in stream])
     times = 1e9 + np.cumsum([apart for _, apart in stream])
@@ -72,7 +72,7 @@ def test_counts_are_the_sums_of_all_events(stream: list[tuple[int, float]], batc
 
 
 def test_growth_is_taken_back_after_years() -> None:
-    """An event every 100 days for 40 years: the start moves; one of now counts one, one of 100 days ago 2^-100."""
+    """With an event every 100 days for 40 years the start moves, and counts follow the half-life."""
     popularity = Popularity()
     for n in range(146):
         popularity.add(n % 2, n * 100 * DAY)
@@ -84,7 +84,7 @@ def test_growth_is_taken_back_after_years() -> None:
 
 
 def test_growth_by_events_is_taken_back() -> None:
-    """450,000 events at one instant: a geometric sum, and the one event before them is forgotten."""
+    """450,000 events at one instant count as a geometric sum, and the event before them has faded."""
     popularity, events = Popularity(), 450_000
     assert events * RATES[BY_EVENTS] > REBASE
     popularity.add(1, 5.0)
@@ -96,7 +96,7 @@ def test_growth_by_events_is_taken_back() -> None:
 
 
 def test_a_share_of_events_is_rare_or_not() -> None:
-    """Three events, two items: of three and 2 + 1 more, item 0 has two and one more; one without has one."""
+    """The rarity uses shares with one more event for each item: here (2 + 1) and 1 of (3 + 2 + 1)."""
     popularity = Popularity()
     popularity.fold(np.array([0, 0, 1]), np.zeros(3))
     found = popularity.negative_log_shares(np.array([0, 1, 99]))
@@ -136,7 +136,7 @@ def test_state_round_trips() -> None:
 
 @pytest.mark.parametrize("items", [40, 900])
 def test_without_lists_the_counts_are_the_same(items: int) -> None:
-    """A domain of which nobody reads lists keeps no top; once they are wanted, they are made from the state."""
+    """A domain without lists keeps no top lists; when it gets lists, they are made from the state."""
     random = np.random.default_rng(2)
     listed, unlisted, now_listed, no_longer = Popularity(), Popularity(False), Popularity(), Popularity(False)
     for step in range(2000):
@@ -159,7 +159,7 @@ def test_without_lists_the_counts_are_the_same(items: int) -> None:
 
 
 def test_nothing_counts_as_later_than_the_end_of_the_future() -> None:
-    """One event ten days ahead: as of now it counts once, and what had faded in those days is there again."""
+    """After an event ten days ahead is moved to now, it counts once, and other counts have their present value."""
     popularity = Popularity()
     popularity.add(0, 0.0)
     popularity.add(1, 10 * DAY)
@@ -174,7 +174,7 @@ def test_nothing_counts_as_later_than_the_end_of_the_future() -> None:
 
 
 def test_the_future_may_end_before_the_start() -> None:
-    """Everything was counted years ahead: as of now each event counts once, less what it had faded by then."""
+    """Events that were counted years ahead count as of now, less what they had faded by then."""
     popularity, years = Popularity(), 15 * 365 * DAY
     popularity.fold(np.array([0, 1]), np.array([years, years + DAY]))
     popularity.end_future(5 * DAY)

@@ -1,4 +1,4 @@
-"""The columns of the candidates: all are filled, and with what the plain rules say."""
+"""All columns of the candidates are filled, with the values of the plain rules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.plain import ranking as plain
 @pytest.mark.parametrize("domain", [0, 1])
 @pytest.mark.parametrize("network", [False, True])
 def test_columns_are_what_the_plain_rules_say(domain: int, network: bool) -> None:
-    """Of every candidate of every user, and of one whom nobody knows."""
+    """The columns of every candidate, for every user and an unknown one, equal the plain rules."""
     world = World(network=network)
     world.run(600)
     for user in (None, *range(world.users)):
@@ -44,7 +44,7 @@ def test_each_column_has_a_plain_rule_or_a_test_that_names_it() -> None:
 
 @pytest.mark.parametrize("user", [None, 3])
 def test_no_column_is_left_unwritten(user: int | None) -> None:
-    """Not for a young ranker either: the room held nan before. What no signal fills stays zero."""
+    """No column is left unwritten, also in a young ranker; columns without a signal stay zero."""
     for events in (0, 200):
         world = World(network=True)
         world.run(events)

@@ -1,4 +1,4 @@
-"""What a user's items say of their interest in text."""
+"""Text affinity follows from the texts of a user's items."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PAST = [(1, 0), (0, 0), (0, 1), (1, 2), (0, 2)]
 
 
 def _world() -> World:
-    """Two domains of three items each, and a user who had all of the first and two of the second."""
+    """Return two domains of three items, and a user who had all of the first and two of the second."""
     world = World(items=3)
     for time, (domain, row) in enumerate(PAST):
         world.history.add(7, domain, row, float(time))
@@ -41,7 +41,7 @@ def test_how_near_items_are_to_the_domains_own() -> None:
 
 
 def test_without_text_nothing_is_near() -> None:
-    """Users' items have no vectors: no direction, no division by zero."""
+    """Users whose items have no vectors have no direction, without a division by zero."""
     world = World(text=False, items=3)
     world.history.add(7, 1, 0, 0.0)
     for name in ("text", "text_nearest", "text_own"):

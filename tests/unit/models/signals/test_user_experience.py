@@ -1,4 +1,4 @@
-"""Items for beginners and for the experienced."""
+"""Items are told apart by the experience of their users."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.plain.user_experience import PlainExperience
 
 
 def of_user(world: World, events: int) -> dict[int, float]:
-    """The signal of every item for a user with so many events in the domain, all of item 19."""
+    """Return the signal of every item for a user with this many events in the domain."""
     for n in range(events):
         world.history.add(7, 1, 19, float(n))
     found = world.column("stage", 7)
@@ -43,7 +43,7 @@ def test_one_user_by_hand() -> None:
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 300)), min_size=1, max_size=40), st.integers(1, 7)
 )
 def test_moments_are_those_of_the_plain_rule(stream: list[tuple[int, int]], batch: int) -> None:
-    """In batches of any size."""
+    """Moments equal the plain rule, in batches of any size."""
     experience, plain = UserExperience(), PlainExperience(5)
     rows, events = np.array(stream, np.int64).T
     for at in range(0, len(rows), batch):

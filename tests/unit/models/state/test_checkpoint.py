@@ -1,4 +1,4 @@
-"""State on disk: damage is noticed, and a crash at any moment leaves a usable checkpoint."""
+"""Damage on disk is noticed, and a crash at any moment leaves a usable checkpoint."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def folders(path: Path) -> list[Path]:
 
 
 def test_empty_folder(tmp_path: Path) -> None:
-    """No checkpoint is no state and no problem; the folder is made."""
+    """Without a checkpoint there is no state and no problem; the folder is created."""
     assert CheckpointDirectory(tmp_path / "a" / "b").load() == (None, [])
     assert (tmp_path / "a" / "b").is_dir()
 
 
 def test_newest_wins_and_three_are_kept(tmp_path: Path) -> None:
-    """Of many, the last three stay, and the last is loaded."""
+    """The last three checkpoints stay, and the last one is loaded."""
     saved(tmp_path, 1, 2, 3, 4, 5)
     assert [int(p.name) for p in folders(tmp_path)] == [3, 4, 5]
     state, _ = CheckpointDirectory(tmp_path).load()
@@ -50,7 +50,7 @@ def test_newest_wins_and_three_are_kept(tmp_path: Path) -> None:
 
 
 def test_sequence_goes_on_after_a_restart(tmp_path: Path) -> None:
-    """Numbers are never used twice, past the twelfth digit's order too."""
+    """Numbers are never used twice, and their order holds beyond twelve digits."""
     saved(tmp_path, 1, 2)
     saved(tmp_path, 3)
     assert [int(p.name) for p in folders(tmp_path)] == [1, 2, 3]
@@ -73,7 +73,7 @@ def empty(path: Path) -> None:
 @pytest.mark.parametrize("name", ["tensors.safetensors", "state.msgpack", "manifest.json"])
 @pytest.mark.parametrize("damage", [damage_bytes, truncate, empty, Path.unlink])
 def test_a_damaged_newest_falls_back(tmp_path: Path, name: str, damage: Any) -> None:
-    """One bit flipped, a cut, an empty or a missing file: the one before is used, and the problem is told."""
+    """After a flipped bit, a cut, an empty or a missing file the checkpoint before is used, and the damage reported."""
     saved(tmp_path, 1, 2)
     damage(folders(tmp_path)[-1] / name)
     state, problems = CheckpointDirectory(tmp_path).load()
@@ -94,7 +94,7 @@ def test_after_a_fall_back_the_next_is_newest(tmp_path: Path) -> None:
 
 
 def test_all_damaged_is_unusable(tmp_path: Path) -> None:
-    """Checkpoints that cannot be read are never taken for none: that would learn everything twice."""
+    """Unreadable checkpoints are an error, because starting without them would learn everything twice."""
     saved(tmp_path, 1, 2)
     for folder in folders(tmp_path):
         truncate(folder / "state.msgpack")
@@ -103,7 +103,7 @@ def test_all_damaged_is_unusable(tmp_path: Path) -> None:
 
 
 def changed(folder: Path, **fields: Any) -> None:
-    """What a checkpoint says of itself, other than it was written."""
+    """Change a checkpoint's manifest."""
     path = folder / "manifest.json"
     manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     path.write_bytes(msgspec.json.encode(msgspec.structs.replace(manifest, **fields)))
@@ -119,7 +119,7 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("versions", [{"river": "0.1", "torch": "1.0"}, {}])
 def test_other_libraries_versions_are_taken_up(tmp_path: Path, versions: dict[str, str]) -> None:
-    """And told: a checkpoint outlives an upgrade of River and torch, and goes on from there."""
+    """A checkpoint of other versions of River and torch is used, and the versions are reported."""
     saved(tmp_path, 1, 2)
     changed(folders(tmp_path)[-1], versions=versions)
     directory = CheckpointDirectory(tmp_path)

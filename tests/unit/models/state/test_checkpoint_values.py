@@ -1,4 +1,4 @@
-"""What a state may hold: what goes into a checkpoint comes out of it."""
+"""Every value that a state may hold comes out of a checkpoint unchanged."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_plain_values_round_trip(value: Any, tmp_path: Path) -> None:
 
 
 def test_nan_round_trips(tmp_path: Path) -> None:
-    """NaN, alone, in a list and in an array."""
+    """NaN survives, alone, in a list and in an array."""
     out = round_trip({"v": math.nan, "l": [math.nan, 1], "a": np.array([np.nan, 1])}, tmp_path)
     assert math.isnan(out["v"])
     assert math.isnan(out["l"][0])
@@ -111,7 +111,7 @@ def test_random_state_round_trips(tmp_path: Path) -> None:
 
 
 def test_tuples_become_lists(tmp_path: Path) -> None:
-    """The one thing that changes its type."""
+    """A tuple comes back as a list, which is the only change of type."""
     assert round_trip({"t": (1, ("a", 2))}, tmp_path) == {"t": [1, ["a", 2]]}
 
 
@@ -139,7 +139,7 @@ VALUES = st.recursive(
 @settings(max_examples=80, deadline=None)
 @given(VALUES)
 def test_any_nested_state_survives_encoding(value: Any) -> None:
-    """Whatever is nested in whatever: decoding what was encoded gives the same."""
+    """Any nested state is the same after encoding and decoding."""
     assert read_back({"v": value}) == {"v": value}
 
 

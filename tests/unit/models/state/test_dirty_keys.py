@@ -1,4 +1,4 @@
-"""Marks as bits: they count like those by key, survive a save that failed, and cost nothing once they are saved."""
+"""Marks as bits count like marks by key, survive a failed save, and cost nothing once they are saved."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def set_bits(touched: DirtyKeys, *numbers: int) -> None:
 
 
 def saving() -> DirtyKeys:
-    """Marks of a table that is saved."""
+    """Return marks of a saved table."""
     touched = DirtyKeys()
     touched.take()
     touched.discard()
@@ -23,7 +23,7 @@ def saving() -> DirtyKeys:
 
 
 def test_bits_and_keys_are_the_marks() -> None:
-    """Ascending and once, also after the array had to grow."""
+    """Keys come ascending and once, also after the array had to grow."""
     touched = saving()
     set_bits(touched, 3, 9, 8)
     set_bits(touched, 9, 5_000)
@@ -34,7 +34,7 @@ def test_bits_and_keys_are_the_marks() -> None:
 
 
 def test_bits_come_again_where_saving_failed() -> None:
-    """Whichever array is longer."""
+    """Bits are marked again after a failed save, for arrays of any lengths."""
     for first, second in (((1, 4_000), (2,)), ((1,), (2, 4_000))):
         touched = saving()
         set_bits(touched, *first)
@@ -45,7 +45,7 @@ def test_bits_come_again_where_saving_failed() -> None:
 
 
 def test_bits_of_a_table_that_was_never_saved_say_nothing() -> None:
-    """All of it is marked anyway."""
+    """In a table that was never saved everything is marked, so bits do not count."""
     touched = DirtyKeys()
     set_bits(touched, 3)
     assert touched.take().all

@@ -25,7 +25,7 @@ def test_new_rows_hold_the_fill_and_old_ones_what_was_written(steps: list[int]) 
 
 
 def test_room_grows_by_a_quarter() -> None:
-    """A row more costs no copy most of the time."""
+    """Most of the time one more row costs no copy."""
     table, copies = Growing(x=((), 0)), 0
     for rows in range(1, 5000):
         held = table.arrays["x"]

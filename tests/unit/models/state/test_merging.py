@@ -1,4 +1,4 @@
-"""Many changes at once are the same as one after the other, and cost one pass over each table."""
+"""Merging many changes at once equals merging one after the other, in one pass over each table."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Tables(Checkpointed):
         self.waiting: list[list[int]] = []
 
     def step(self) -> None:
-        """Some of everything."""
+        """Make some changes of every kind."""
         rng = self.rng
         for _ in range(rng.randrange(4)):
             key = str(rng.randrange(12))
@@ -119,7 +119,7 @@ def taken(tables: Tables, increment: bool = True) -> Any:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 14), st.integers(0, 14))
 def test_all_at_once_is_one_after_the_other(seed: int, steps: int, cut: int) -> None:
-    """Rows that grow and shrink, names that go and come back, parts that begin and end: the state of now."""
+    """Merged changes equal the present state, with rows, names and parts that come and go."""
     tables = Tables(seed)
     tables.step()
     base, changes = taken(tables, False), []
@@ -133,7 +133,7 @@ def test_all_at_once_is_one_after_the_other(seed: int, steps: int, cut: int) -> 
 
 
 def test_a_restart_puts_each_table_together_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many increments are read."""
+    """A restart builds each table once, for any number of increments."""
     calls: list[str] = []
     for kind, real in MERGE.items():
         counting = lambda base, changes, kind=kind, real=real: calls.append(kind) or real(base, changes)  # noqa: E731

@@ -1,4 +1,4 @@
-"""Rows of items: what a row means after reuse, and a round trip."""
+"""Rows of items can be reused and saved."""
 
 from __future__ import annotations
 

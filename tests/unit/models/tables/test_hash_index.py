@@ -1,4 +1,4 @@
-"""The hash index against a dict, through collisions, removals and growth."""
+"""The hash index equals a dict, through collisions, removals and growth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.tables.hash_index import LEAST, MULTIPLIER, SHIFT, HashIndex, row_of
 
 
 def colliding(count: int, places: int) -> list[int]:
-    """Keys that all want one of the last two places of a table, so that searches go round its end."""
+    """Return keys for the last two places of a table, so that searches wrap around its end."""
     keys, n = list[int](), 0
     while len(keys) < count:
         n += 1
@@ -45,7 +45,7 @@ def test_is_a_dict(actions: list[tuple[str, int, int]]) -> None:
 
 
 def test_a_gap_hides_nobody() -> None:
-    """Keys that collide stand one behind the other; each may go first."""
+    """Colliding keys lie side by side, and each may be removed first."""
     keys = KEYS[:8]
     for gone in keys:
         index = HashIndex()

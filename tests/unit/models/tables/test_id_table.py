@@ -1,4 +1,4 @@
-"""Ids to rows: bounded, least recently seen goes first, rows are reused, reading changes nothing."""
+"""An id table is bounded, evicts the least recently seen id, reuses rows, and is not changed by reading."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACTIONS = st.lists(
 @settings(max_examples=80, deadline=None)
 @given(ACTIONS, st.integers(1, 8))
 def test_behaves_like_a_least_recently_seen_cache(actions: list[tuple[str, int]], capacity: int) -> None:
-    """Against a plain model: same members in the same order, same evictions, and no row twice or out of range."""
+    """The table has the members, order and evictions of a plain model, and no row twice or out of range."""
     table, model = IdTable(capacity), OrderedDict[str, int]()
     evictions = 0
     for what, n in actions:
@@ -75,7 +75,7 @@ def test_memory_is_bounded() -> None:
 
 
 def test_touch_renews() -> None:
-    """Seen again is safe from eviction for a while."""
+    """An id that is seen again is evicted later."""
     table = IdTable(2)
     for key in "aba":
         table.touch(key)
@@ -93,7 +93,7 @@ def test_get_does_not_renew() -> None:
 
 
 def test_the_state_is_a_copy() -> None:
-    """Later touches do not reach into a state already taken."""
+    """Later touches do not change a state that was taken."""
     table = IdTable(3)
     table.touch("a")
     state = table.state()
@@ -109,7 +109,7 @@ def test_capacity_is_positive(capacity: int) -> None:
 
 
 def test_ids_in_the_order_of_last_sight() -> None:
-    """All at once, also after evictions, deletions and returns."""
+    """`ids` has the order of last sight, also after evictions, deletions and returns."""
     table = IdTable(3)
     for name in "abcadbeac":
         table.touch(name)

@@ -1,4 +1,4 @@
-"""The replay buffer: bounded, latest events, deterministic."""
+"""The replay buffer is bounded, keeps the latest events, and is deterministic."""
 
 import numpy as np
 import pytest
@@ -61,10 +61,10 @@ def test_memory_is_bounded() -> None:
 
 
 def test_what_is_forgotten_is_not_replayed() -> None:
-    """A row given to someone else: its events go, it leaves other users' recent items, later events stay."""
+    """The events of a reused row go, also as recent items of other users; later events stay."""
     buffer = ReplayBuffer(20, LENGTH, 2)
     first = events(0, 6)
-    first.recent[:, :, 0], first.recent[:, :, 1] = 1, 30  # everybody had item 30 of domain 1
+    first.recent[:, :, 0], first.recent[:, :, 1] = 1, 30  # all users had item 30 of domain 1
     buffer.add(first)
     buffer.forget_user(2)
     buffer.forget_item(1, 30)
@@ -78,7 +78,7 @@ def test_what_is_forgotten_is_not_replayed() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_whoever_is_forgotten_leaves_nothing(seed: int) -> None:
-    """Rows that come and go, their events pushed out meanwhile, batches above capacity and restarts in between."""
+    """The plain model agrees through reused rows, replaced events, large batches and restarts."""
     rng = np.random.default_rng(seed)
     buffer = ReplayBuffer(16, LENGTH, 2)
     for step in range(300):
@@ -97,7 +97,7 @@ def test_whoever_is_forgotten_leaves_nothing(seed: int) -> None:
 
 
 def test_state_round_trips() -> None:
-    """A loaded buffer gives the same samples and takes the same turns."""
+    """A loaded buffer draws the same samples and replaces the same slots."""
     buffer, copy = ReplayBuffer(10, LENGTH, 2), ReplayBuffer(10, LENGTH, 2)
     buffer.add(events(0, 13))
     buffer.forget_user(8)

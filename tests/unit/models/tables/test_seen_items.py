@@ -1,4 +1,4 @@
-"""The lists of items that users had: as a dict of lists has them, in memory, in a state and in merged changes."""
+"""Lists of seen items equal a dict of lists, in memory, in a state and in merged changes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from models.state.merging import MERGE
 from models.tables.seen_items import LEAST, SeenItems
 
 LIMIT = 21
-"""No power of two: the largest block is not full."""
+"""The limit is no power of two, so the largest block is never full."""
 USERS = 5
 step = st.one_of(
     st.lists(st.tuples(st.integers(0, USERS - 1), st.integers(-99, 99)), min_size=1, max_size=40),
     st.integers(0, USERS - 1),
 )
-"""Items of users, or a user who is dropped."""
+"""Items of users, or a dropped user."""
 
 
 def apply(seen: SeenItems, plain: dict[int, list[int]], what: list[tuple[int, int]] | int) -> None:
@@ -38,7 +38,7 @@ def held(seen: SeenItems) -> dict[int, list[int]]:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(step, max_size=12))
 def test_lists_are_those_of_a_dict(steps: list[list[tuple[int, int]] | int]) -> None:
-    """Whatever grows, is dropped and comes again; a loaded state holds the same."""
+    """Lists equal those of a dict, also if users are dropped and come back, and in a loaded state."""
     seen, plain = SeenItems(LIMIT), dict[int, list[int]]()
     for what in steps:
         apply(seen, plain, what)
@@ -55,7 +55,7 @@ def test_lists_are_those_of_a_dict(steps: list[list[tuple[int, int]] | int]) -> 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(step, max_size=4), min_size=1, max_size=5))
 def test_changes_merge_to_the_whole(saves: list[list[list[tuple[int, int]] | int]]) -> None:
-    """A checkpoint and the changes since, one after the other, are the newest whole state."""
+    """A checkpoint with all changes merged is the newest whole state."""
     seen, plain = SeenItems(LIMIT), dict[int, list[int]]()
     base, changes = seen.live().full(), []
     seen.written.take()
@@ -70,7 +70,7 @@ def test_changes_merge_to_the_whole(saves: list[list[list[tuple[int, int]] | int
 
 
 def test_blocks_of_dropped_users_are_used_again() -> None:
-    """So users who come and go take no more room than those who are there together."""
+    """Blocks are reused, so users who come and go take no more room than those present together."""
     seen = SeenItems(LIMIT)
     for round_ in range(300):
         seen.add(np.full(LEAST + 1, round_ % 2), np.arange(LEAST + 1))
@@ -80,7 +80,7 @@ def test_blocks_of_dropped_users_are_used_again() -> None:
 
 @pytest.mark.parametrize("length", [1, LEAST, LEAST + 1, LIMIT])
 def test_a_loaded_list_goes_on(length: int) -> None:
-    """At every fill of a block."""
+    """A loaded list goes on at every fill of a block."""
     seen = SeenItems(LIMIT)
     seen.add(np.zeros(length, np.int64), np.arange(length))
     other = SeenItems(LIMIT)

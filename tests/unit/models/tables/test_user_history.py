@@ -1,4 +1,4 @@
-"""A user's recent ring and seen items, through wrap-around, rebirth of rows, and a round trip."""
+"""A user's ring and seen items survive wrap-around, reuse of rows, and a round trip."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.plain.user_history import Entry, PlainHistory
 
 
 def history_of(length: int = 4, items: int = 40, seen_limit: int = 2_000) -> History:
-    """Of two domains with items i0, i1 … in their rows."""
+    """Return the history of two domains with items i0, i1 … in their rows."""
     catalogues = [Catalogue(100, 2), Catalogue(100, 2)]
     for catalogue in catalogues:
         for n in range(items):
@@ -26,7 +26,7 @@ def history_of(length: int = 4, items: int = 40, seen_limit: int = 2_000) -> His
 
 
 def done(events: list[tuple[int, int, int]], time: float = 0.0) -> Done:
-    """User, domain, item row of each event; one second apart."""
+    """Record events, (user, domain, item row) each, one second apart."""
     user, domain, item = np.array(events, np.int64).reshape(-1, 3).T
     return Done(domain, user, item, time + np.arange(len(events), dtype=np.float64))
 
@@ -64,7 +64,7 @@ def told(found: Recalled, b: int) -> list[Entry]:
 def test_recalls_what_plain_lists_hold(
     steps: list[tuple[str, Any]], asked: list[tuple[int, int, int]]
 ) -> None:
-    """Through wrap-around, reborn rows and dropped users; earlier events of the batch come first, or not at all."""
+    """Recalled items equal plain lists, through wrap-around, reused rows and dropped users."""
     history, plain, time = history_of(), PlainHistory(4), 0.0
     for what, of in steps:
         if what == "events":
@@ -104,7 +104,7 @@ def test_batches_leave_what_single_events_leave(batches: list[list[tuple[int, in
 
 
 def test_seen_items_of_a_batch() -> None:
-    """A user's second event finds the first one's item; what they do for the first time is not seen before."""
+    """A user's second event of a batch sees the first one's item, and a new item is not seen before."""
     history = history_of()
     history.add(1, 0, 7, 0.0)
     batch = done([(1, 0, 3), (2, 0, 3), (1, 0, 3), (1, 1, 3), (1, 0, 7)])
@@ -149,7 +149,7 @@ def test_an_unknown_user_has_nothing(user: int | None) -> None:
 
 
 def test_a_reborn_row_is_no_longer_recent() -> None:
-    """Entries before the rebirth meant another item; those after it count. Other domains are not touched."""
+    """Entries from before a row's reuse are left out; later ones, and those of other domains, count."""
     history = history_of()
     history.add(0, 0, 5, 1.0)
     history.add(0, 1, 5, 2.0)
@@ -175,7 +175,7 @@ def test_seen_outlives_the_row() -> None:
 
 
 def test_who_is_eligible() -> None:
-    """What may be recommended, less what the user had."""
+    """Eligible items are those that may be recommended and that the user has not had."""
     history = history_of(items=4)
     history.catalogues[0].recommendable[2] = False
     history.add(0, 0, 1, 1.0)

@@ -1,4 +1,4 @@
-"""Unit vectors around the domain's mean, however the catalogue was filled."""
+"""Directions are unit vectors around the domain's mean, for any way of filling the catalogue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def filled(vectors: np.ndarray) -> Catalogue:
 
 
 def test_directions_are_centred_and_of_unit_length() -> None:
-    """The mean is that of a recent refresh, and rows without a vector stay zero."""
+    """The mean is from a recent refresh, and rows without a vector stay zero."""
     vectors = np.random.default_rng(0).normal(size=(64, 5)) + 3
     catalogue = filled(vectors)
     catalogue.touch("without")
@@ -42,7 +42,7 @@ def test_a_re_encoded_catalogue_is_centred_anew() -> None:
 
 
 def test_state_round_trips_bit_for_bit() -> None:
-    """Row by row or all at once, the same bits."""
+    """Directions are equal bit for bit, whether computed row by row or all at once."""
     catalogue = filled(np.random.default_rng(0).normal(size=(77, 33)))
     other = Catalogue(1000, 33)
     other.load(catalogue.state())

@@ -1,4 +1,4 @@
-"""The default text encoder: hashing. See tests/integration/commands/test_sentence_encoder.py for the others."""
+"""Hashing is the default text encoder. tests/integration/commands/test_sentence_encoder.py tests the others."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def test_hashing_is_the_default() -> None:
 
 
 def test_hashing_vectors() -> None:
-    """One row a text, 2,048 wide, float32, unit length; a text without words is zero."""
+    """Each text has a row of 2,048 float32 numbers at unit length; a text without words is zero."""
     out = HashingEncoder().encode(["The Dark Knight", "x", "", "🦄 日本語 the"])
     assert (out.shape, out.dtype) == ((4, HASH_FEATURES), np.float32)
     assert np.allclose(np.linalg.norm(out, axis=1), [1, 0, 0, 1], atol=1e-6)
 
 
 def test_hashing_is_deterministic_and_sees_words() -> None:
-    """Same text, same vector, in any company; shared words make texts similar."""
+    """A text has the same vector in any batch, and shared words make texts similar."""
     encoder = HashingEncoder()
     assert np.array_equal(
         encoder.encode(["dark sea", "red star"])[0], HashingEncoder().encode(["dark sea"])[0]

@@ -59,7 +59,7 @@ def large() -> Learner:
 
 
 def test_a_large_catalogue_is_ranked_through_the_index(large: Learner) -> None:
-    """Text and network are in use; lists explain themselves, and resemble the exact ones of the same state."""
+    """With an index, lists explain themselves and resemble the exact lists of the same state."""
     assert large.catalogues[1].directions.index.in_use
     assert large.network.trainer.vectors[1].index.in_use
     exact = learner(exact_items=10_000)
@@ -75,9 +75,9 @@ def test_a_large_catalogue_is_ranked_through_the_index(large: Learner) -> None:
 
 
 def test_going_on_from_a_state_ranks_the_same(large: Learner) -> None:
-    """The state law with an index: the same ranks event by event, and the same state after them."""
+    """The state law holds with an index: the same ranks event by event, and the same state."""
     other = learner(exact_items=100)
-    run(other, stream(5_000, 50))  # whatever it was before
+    run(other, stream(5_000, 50))  # after any state before
     other.load(large.state())
     events = list(itertools.chain(stream(800, 300)))
     assert run(large, events) == run(other, events)
@@ -85,7 +85,7 @@ def test_going_on_from_a_state_ranks_the_same(large: Learner) -> None:
 
 
 def test_an_evicted_items_row_is_found_as_its_next_item() -> None:
-    """The row's old vector has left the index with the old item."""
+    """The old vector of a reused row has left the index."""
     made = Learner([Domain("books", "target")], LearningSettings(items_per_domain=150, exact_items=100))
     catalogue, random = made.catalogues[0], np.random.default_rng(0)
     for n in range(150):

@@ -1,4 +1,4 @@
-"""The approximate index: what it finds, that rows come, move and go, and that a copy from its state finds the same."""
+"""The approximate index finds near rows while rows come, move and go, and a loaded copy finds the same."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def exact(scores: NDArray[np.float32], allowed: NDArray[np.bool_], k: int) -> se
 
 @pytest.mark.parametrize("k", [1, 2, 7, 30])
 def test_a_heap_keeps_the_highest(k: int) -> None:
-    """The lowest that is kept is at the root all the time."""
+    """The lowest kept score is always at the root."""
     random = np.random.default_rng(k)
     best = best_of(k)
     best.scores[:], best.rows[:] = -np.inf, NONE
@@ -61,7 +61,7 @@ def test_a_heap_keeps_the_highest(k: int) -> None:
 
 @pytest.mark.parametrize("rows", [5, 30, 700])
 def test_without_an_index_the_nearest_are_the_head_of_a_full_sort(rows: int) -> None:
-    """Less those that are closed, carry the mark, or have no vector."""
+    """Without an index the nearest are the head of a full sort, without closed, marked and empty rows."""
     random, vectors = np.random.default_rng(rows), clustered(rows)
     vectors[random.random(rows) < 0.1] = 0
     allowed, closed = random.random(rows) < 0.7, random.integers(0, 4, rows).astype(np.int32)
@@ -73,7 +73,7 @@ def test_without_an_index_the_nearest_are_the_head_of_a_full_sort(rows: int) -> 
 
 
 def test_finds_nearly_all_of_the_highest() -> None:
-    """Recall of the 30 highest dot products over 100 queries."""
+    """The index finds nearly all of the 30 highest dot products, over 100 queries."""
     vectors, allowed = clustered(), everything(clustered())
     index = filled(vectors)
     assert index.in_use
@@ -98,12 +98,12 @@ def test_only_allowed_rows_and_no_zero_vectors() -> None:
 
 @pytest.mark.parametrize("moves", [1, 3])
 def test_rows_come_move_and_go(moves: int) -> None:
-    """A changed row is found at its new place only, a new one is found, one without a vector is not."""
+    """A changed row is found at its new place only; a new row is found, a row without a vector is not."""
     vectors = clustered()
     index = filled(vectors)
     vectors = np.concatenate([vectors, vectors[7:8] * 9])
     vectors[5], vectors[6] = vectors[7] * 10, 0
-    for _ in range(moves):  # moved again and again, it is held once
+    for _ in range(moves):  # a row that moves many times is held once
         index.changed(np.array([5, 6, ROWS]))
     allowed = everything(vectors)
     found = top(index, vectors, vectors[7], allowed, 10)
@@ -113,7 +113,7 @@ def test_rows_come_move_and_go(moves: int) -> None:
 
 
 def test_what_was_changed_does_not_stay_loose_for_ever() -> None:
-    """Past a bound it is put into the lists, where it is found as well."""
+    """Above a bound changed rows are put into the lists, where they are found as well."""
     vectors = clustered()
     index, allowed = filled(vectors), everything(vectors)
     changed = np.arange(LOOSE + 1)
@@ -130,7 +130,7 @@ def test_what_was_changed_does_not_stay_loose_for_ever() -> None:
 
 
 def test_what_comes_and_goes_while_all_drift_is_found_and_not_found() -> None:
-    """All vectors are told to be new, and one has come, another gone: the lists are not made anew for that."""
+    """When all vectors drift, and one comes and one goes, the lists are not rebuilt, and searches are right."""
     vectors = clustered()
     vectors[5] = 0
     index, allowed = filled(vectors), everything(vectors)
@@ -154,7 +154,7 @@ def test_every_row_with_a_vector_is_in_one_list() -> None:
 
 
 def test_up_to_the_limit_there_is_no_index() -> None:
-    """Then all rows are looked at; room for rows counts for nothing."""
+    """Up to the limit all rows are searched; reserved rows do not count."""
     vectors = clustered(100)
     index = filled(vectors, limit=100)
     assert not index.in_use
@@ -168,14 +168,14 @@ def test_up_to_the_limit_there_is_no_index() -> None:
 
 
 def test_a_copy_from_the_state_finds_the_same() -> None:
-    """However rows moved before: at once, and after all vectors have changed many times more."""
+    """A copy from the state finds the same, at once and after many more changes."""
     vectors = clustered()
     index = filled(vectors)
     for n in range(40):
         vectors[n * 7 : n * 7 + 50] += 0.5
         index.changed(np.arange(n * 7, n * 7 + 50))
         top(index, vectors, vectors[n], everything(vectors), 3)
-    vectors[100:140] *= 2  # not yet moved when the state is taken
+    vectors[100:140] *= 2  # not moved yet when the state is taken
     index.changed(np.arange(100, 140))
     other = VectorIndex(DIM, 100)
     other.load(full_state(index.state()), vectors)
@@ -198,7 +198,7 @@ def test_a_state_from_a_smaller_limit_is_exact_again() -> None:
 
 
 def test_a_state_with_few_vectors_left_is_taken_as_it_was() -> None:
-    """As no load had come between, the lists stay in use until all vectors change."""
+    """With few vectors left, the lists of a loaded state stay in use until all vectors change."""
     vectors = clustered(200)
     index, other = filled(vectors), VectorIndex(DIM, 100)
     vectors[50:] = 0

@@ -1,4 +1,4 @@
-"""Raw vectors to item vectors: what waits, what is projected when, and a basis that grows domain by domain."""
+"""Raw vectors become item vectors, by a basis that grows domain by domain."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def projection(*domains: str) -> Projection:
 
 
 def waiting(of: Projection, domain: str) -> int:
-    """Raw vectors of the domain in the state: they wait for a fit."""
+    """Return the number of the domain's raw vectors that wait for a fit."""
     return sum(name.startswith(f"{domain}\t") for name in of.state()["waiting"]["names"])
 
 
 def vectors(n: int, width: int = 100, seed: int = 0) -> np.ndarray:
-    """Points that vary most along the first axes."""
+    """Return points that vary most along the first axes."""
     scale = 0.9 ** np.arange(width)
     return (np.random.default_rng(seed).standard_normal((n, width)) * scale + 3.0).astype(np.float32)
 
@@ -41,7 +41,7 @@ def stacked(projected: dict[Key, np.ndarray]) -> np.ndarray:
 
 
 def spread(projected: np.ndarray) -> float:
-    """The variance of all columns together."""
+    """Return the variance of all columns together."""
     return float(projected.var(axis=0).sum())
 
 
@@ -49,7 +49,7 @@ def spread(projected: np.ndarray) -> float:
 
 
 def test_fits_when_enough_wait_or_no_more_come() -> None:
-    """Thousands at once, or a few when the encoder has come to rest; a handful never."""
+    """A fit needs thousands of vectors, or some when the encoder is idle, but never only a few."""
     assert projection().take(keyed(vectors(FIT_FIRST - 1)), idle=True) == {}
     assert projection().take(keyed(vectors(SETTLED_TEXTS)), idle=False) == {}
     assert len(projection().take(keyed(vectors(FIT_FIRST)), idle=True)) == FIT_FIRST
@@ -57,7 +57,7 @@ def test_fits_when_enough_wait_or_no_more_come() -> None:
 
 
 def test_a_settled_domain_waits_for_nothing() -> None:
-    """Every waiting vector is projected, by its key; a later one at once, by the same basis."""
+    """Every waiting vector is projected under its key, and a later one at once by the same basis."""
     made = projection()
     raw = vectors(SETTLED_TEXTS + 1)
     out = made.take(keyed(raw[:-1]), idle=True)
@@ -69,7 +69,7 @@ def test_a_settled_domain_waits_for_nothing() -> None:
 
 
 def test_what_waits_is_bounded() -> None:
-    """Whatever the encoder does, only a few thousand raw vectors are kept, and few once it rests."""
+    """Only a few thousand raw vectors are kept, and few once the encoder is idle."""
     made, most = projection(), 0
     for start in range(0, 3 * FIT_ITEMS, 100):
         made.take(keyed(vectors(100, 8, start), "ab"[start // 100 % 2], start), idle=False)
@@ -82,7 +82,7 @@ def test_what_waits_is_bounded() -> None:
 
 
 def test_a_dropped_item_waits_no_more() -> None:
-    """Its text is gone: no later fit brings it back."""
+    """A dropped item is not projected by a later fit."""
     made = projection()
     made.take(keyed(vectors(20)), idle=False)
     made.drop(("a", "3"))
@@ -90,7 +90,7 @@ def test_a_dropped_item_waits_no_more() -> None:
 
 
 def test_the_first_texts_of_a_later_domain_are_projected_at_once() -> None:
-    """On the columns that are there, until it has enough for its own."""
+    """The first texts of a later domain are projected on the present columns, until it gets its own."""
     made = projection()
     made.take(keyed(vectors(SETTLED_TEXTS)), idle=True)
     early = made.take(keyed(vectors(3, seed=5), "b"), idle=True)
@@ -103,7 +103,7 @@ def test_the_first_texts_of_a_later_domain_are_projected_at_once() -> None:
 
 
 def test_principal_components() -> None:
-    """Of one domain with enough texts: centred, uncorrelated, what a singular value decomposition gives."""
+    """Columns of one domain are centred, uncorrelated, and those of a singular value decomposition."""
     raw = vectors(SETTLED_TEXTS)
     out = stacked(projection("a").take(keyed(raw), idle=True))
     u, s, _ = np.linalg.svd(raw - raw.mean(0), full_matrices=False)
@@ -115,7 +115,7 @@ def test_principal_components() -> None:
 
 @pytest.mark.parametrize("steps", [(10, 30, 70, 600), (8, 9, 1000), (64, 5000)])
 def test_what_is_there_never_changes(steps: tuple[int, ...]) -> None:
-    """More texts add columns; the coordinates that an item had stay, and the basis stays orthonormal."""
+    """More texts add columns; an item's coordinates stay, and the basis stays orthonormal."""
     raw, made = vectors(max(steps), 200), projection("a", "b")
     had, held = 0, np.zeros((0, DIM))
     for step in steps:
@@ -132,7 +132,7 @@ def test_what_is_there_never_changes(steps: tuple[int, ...]) -> None:
 
 
 def test_few_texts_leave_columns_for_more() -> None:
-    """The first 64 texts do not settle what tastes are learned on for the thousands that follow."""
+    """The first 64 texts do not decide all leading columns for the thousands that follow."""
     raw = vectors(3000, 400)
     at_once, after_few = projection("a"), projection("a")
     at_once.take(keyed(raw), idle=True)
@@ -143,7 +143,7 @@ def test_few_texts_leave_columns_for_more() -> None:
 
 
 def texts(domain: str, n: int, language: str = "") -> np.ndarray:
-    """Hashed texts about one of twelve topics each, in the domain's own words."""
+    """Return hashed texts about one of twelve topics each, in the domain's own words."""
     rng = np.random.default_rng(len(domain) + ord(domain[-1]))
     made = []
     for topic in rng.integers(12, size=n):
@@ -154,7 +154,7 @@ def texts(domain: str, n: int, language: str = "") -> np.ndarray:
 
 @pytest.mark.parametrize("later", [8, 64, 1000, 3000])
 def test_a_later_domain_is_represented_as_well_as_a_first(later: int) -> None:
-    """Disjoint vocabularies: what its vectors tell apart is nearly what they would, had it come first."""
+    """A later domain with other words gets vectors nearly as good as if it had come first."""
     raw = {"a": texts("a", 1000), "b": texts("b", later)}
     test = texts("b", 4000)[3000:]
     reached = {}
@@ -169,7 +169,7 @@ def test_a_later_domain_is_represented_as_well_as_a_first(later: int) -> None:
 
 
 def test_a_later_domain_changes_nothing_for_the_earlier() -> None:
-    """The first domain's texts, old and new, keep their coordinates; directions are not shared by accident."""
+    """The first domain's texts keep their coordinates, and other domains do not use its directions by accident."""
     made = Projection(64, 16, ("a", "b"))
     made.take(keyed(texts("a", 1000)), idle=True)
     before = made.basis.project("a", texts("a", 100))
@@ -183,7 +183,7 @@ def test_a_later_domain_changes_nothing_for_the_earlier() -> None:
 
 
 def test_many_domains_all_get_something() -> None:
-    """The fifth of five that speak nothing alike still has columns, also among those that tastes are learned on."""
+    """The fifth of five domains with different words still gets columns, also leading ones."""
     names = [f"d{n}" for n in range(5)]
     made = Projection(64, 16, names)
     shares = []
@@ -198,7 +198,7 @@ def test_many_domains_all_get_something() -> None:
 
 
 def test_a_small_domain_counts_beside_a_large_one() -> None:
-    """Both are there at the first fit: the large one's texts do not take all columns."""
+    """A small domain gets columns beside a large one at the first fit."""
     made = Projection(64, 16, ("a", "b"))
     large, small = texts("a", 4500), texts("b", SETTLED_TEXTS)
     made.take(keyed(large) | keyed(small, "b"), idle=True)
@@ -206,7 +206,7 @@ def test_a_small_domain_counts_beside_a_large_one() -> None:
 
 
 def test_what_every_text_has_of_its_own_is_shared_out() -> None:
-    """A few topics, and one word of its own a text, all as long: no text is left without what tells it apart."""
+    """Texts of few topics, each with a word of its own, all keep a difference."""
     topics = np.random.default_rng(0).integers(3, size=400)
     raw = np.hstack([np.eye(3, dtype=np.float32)[topics], 0.5 * np.eye(400, dtype=np.float32)])
     out = stacked(projection("a").take(keyed(raw), idle=True))
@@ -233,7 +233,7 @@ def test_equal_texts() -> None:
 
 @pytest.mark.parametrize("n", [0, 5, 10, 100, 600])
 def test_state_round_trips(n: int) -> None:
-    """Nothing, waiting, growing or settled: the copy goes on to the same bits."""
+    """A copy goes on to the same bits from an empty, waiting, growing or settled state."""
     one, two = projection(), projection()
     one.take(keyed(vectors(n)), idle=True)
     two.load(read_back(one.live()))
@@ -245,7 +245,7 @@ def test_state_round_trips(n: int) -> None:
 
 
 def test_increments_add_up() -> None:
-    """A whole state and what changed since, through first vectors, drops, fits and a settled domain."""
+    """A whole state with increments equals the present state, through vectors, drops, fits and a settled domain."""
     made = projection()
     state = read_back(made.live())
     steps: list[tuple[str, int, bool]] = [("a", 5, False), ("a", 30, True), ("b", 7, True), ("a", 600, True)]
@@ -258,7 +258,7 @@ def test_increments_add_up() -> None:
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_a_state_from_before_loads_and_grows(frozen: bool) -> None:
-    """Its components stay what they are; raw vectors that waited wait on; what was free is for who comes."""
+    """An early state keeps its columns and waiting vectors; free columns are for new domains."""
     components, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((100, DIM)))
     components[:, DIM // 2 :] = 0
     pending = None if frozen else vectors(10)

@@ -1,4 +1,4 @@
-"""Gradient reversal and moment alignment against numbers worked by hand."""
+"""Gradient reversal and moment alignment agree with numbers worked by hand."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_adversarial_loss_by_hand() -> None:
 
 
 def test_both_sides_weigh_the_same() -> None:
-    """A hundred source items or one: the same loss if they are equal."""
+    """A hundred equal source items have the same loss as one."""
     own, source = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.5, 9.0]])
     once = adversarial_loss(critic(), 1, own, source, 1.0)
     many = adversarial_loss(critic(), 1, own, source.expand(100, 2), 1.0)
@@ -106,7 +106,7 @@ def test_nothing_to_align() -> None:
 
 
 def test_a_tower_trained_against_the_critic_hides_the_domain() -> None:
-    """Two clouds 4 apart along one axis, moved by a learned offset a domain: reversal brings them together."""
+    """Gradient reversal brings two clouds together that are 4 apart, by a learned offset of each domain."""
     generator = torch.Generator().manual_seed(0)
     clouds = [torch.randn(64, 2, generator=generator) + torch.tensor([shift, 0.0]) for shift in (-2.0, 2.0)]
     offset = torch.zeros(2, 2, requires_grad=True)

@@ -1,4 +1,4 @@
-"""θ_s*: the parameters under which a source's last events were predicted best."""
+"""θ_s* are the parameters under which a source's last events were predicted best."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def add(best: BestSource, value: float, loss: float, events: int = BLOCK) -> Non
 
 
 def test_the_lowest_mean_loss_wins() -> None:
-    """Blocks with losses 3, 1, 2: the second one's parameters, however long ago in the window."""
+    """Of blocks with losses 3, 1, 2 the second one's parameters win, anywhere in the window."""
     best = BestSource()
     for value, loss in ((1.0, 3.0), (2.0, 1.0), (3.0, 2.0)):
         add(best, value, loss)
@@ -24,7 +24,7 @@ def test_the_lowest_mean_loss_wins() -> None:
 
 
 def test_no_verdict_on_a_few_events() -> None:
-    """Small micro-batches fill a block together; until it is full there is no best, and no events change nothing."""
+    """Small micro-batches fill a block together; until it is full there is no best."""
     best = BestSource()
     add(best, 1.0, 0.5, 0)
     add(best, 1.0, 0.5, BLOCK - 1)
@@ -56,7 +56,7 @@ def test_a_drift_makes_it_forget() -> None:
 
 
 def test_the_parameters_are_a_copy() -> None:
-    """The network goes on in the same memory."""
+    """Kept parameters are copies, because the network goes on in the same memory."""
     best, theta = BestSource(), torch.ones(2)
     best.add(theta, np.zeros(BLOCK, np.float32))
     theta += 1
@@ -65,7 +65,7 @@ def test_the_parameters_are_a_copy() -> None:
 
 
 def test_state_round_trip() -> None:
-    """Empty, with an open block, with several; and both go on alike."""
+    """States round-trip: empty, with an open block, and with several blocks."""
     one = BestSource()
     for events in (0, 10, BLOCK, BLOCK):
         add(one, float(events), 1.0, events)

@@ -1,4 +1,4 @@
-"""Divergence of two domains from the moments of their item vectors."""
+"""The divergence of two domains follows from the moments of their item vectors."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def test_against_numbers_worked_by_hand() -> None:
 
 
 def test_zero_for_equal_moments() -> None:
-    """A domain does not differ from itself, in whatever order."""
+    """A domain does not differ from itself, in any order of vectors."""
     assert divergence(cloud(), cloud()) == 0
     assert divergence(cloud(), cloud()[::-1].copy()) == pytest.approx(0, abs=1e-10)
 
 
 def test_symmetric_and_growing() -> None:
-    """It is the same both ways, never negative, and grows with shift and spread."""
+    """The divergence is symmetric, never negative, and grows with shift and spread."""
     values = [divergence(cloud(), cloud(shift=s)) for s in (0.1, 0.5, 2.0)]
     assert values == sorted(values)
     assert divergence(cloud(), cloud(scale=3.0)) > divergence(cloud(), cloud(scale=1.5)) > 0

@@ -1,4 +1,4 @@
-"""What each strategy does to the domain layers, on layers small enough to work by hand."""
+"""Each strategy changes small domain layers as worked by hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIM = 3
 
 
 class Bench:
-    """An adapter on a small network whose layers are 1 for movies, 2 for books, 4 for games."""
+    """Return an adapter on a small network whose layers are 1 for movies, 2 for books, 4 for games."""
 
     def __init__(self, domains: list[Domain] = DOMAINS, events: tuple[int, ...] = (1000, 1000, 1000)) -> None:
         generator = torch.Generator().manual_seed(0)
@@ -34,7 +34,7 @@ class Bench:
                     layer[d] = value
 
     def values(self) -> list[float]:
-        """The value of each domain, which all its parameters have."""
+        """Return the value of each domain, which all its parameters have."""
         theta = self.adapter.theta().detach()
         assert torch.equal(theta.min(dim=1).values, theta.max(dim=1).values)
         return theta[:, 0].tolist()
@@ -62,7 +62,7 @@ def test_after_that_sharing_is_over() -> None:
 
 
 def test_sharing_can_begin_anew() -> None:
-    """For as many further events, as in a trial; a restart in the middle knows it."""
+    """Sharing can begin again for as many events, as in a trial, also over a restart."""
     bench = Bench()
     bench.adapter.share_anew(1)
     restarted = Bench()
@@ -104,7 +104,7 @@ def test_a_source_that_has_learned_nothing_has_no_weight() -> None:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("role", ["target", "both", "source"])
 def test_one_domain_is_left_alone(strategy: Strategy, role: str) -> None:
-    """No sources: no correction, no loss, no weights."""
+    """Without sources there is no correction, no loss and no weight."""
     bench = Bench([Domain("books", role)], (10,))  # type: ignore[arg-type]
     assert bench.settle(strategy, (256,)) == [1.0]
     share, domain, vectors = np.ones(1), np.zeros(4, np.int64), torch.ones(4, DIM - 1)
@@ -115,7 +115,7 @@ def test_one_domain_is_left_alone(strategy: Strategy, role: str) -> None:
 
 
 def learned(bench: Bench, loss: float) -> None:
-    """256 events of movies with that loss."""
+    """Learn 256 events of movies with this loss."""
     theta = bench.adapter.theta().detach()
     bench.adapter.learned(theta, np.zeros(256, np.int64), np.full(256, loss, np.float32))
 
@@ -171,7 +171,7 @@ def test_alignment_concerns_the_target_and_its_sources(strategy: Strategy) -> No
 
 
 def test_measured_divergences() -> None:
-    """Of each target from each of its sources: movies and games of books, movies of games."""
+    """Divergences are measured for each target and source: movies and games of books, movies of games."""
     bench = Bench(events=(10, 10, 10))
     rng = np.random.default_rng(0)
     near = rng.standard_normal((50, DIM)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The transfer equations against numbers worked by hand."""
+"""The transfer equations agree with numbers worked by hand."""
 
 import math
 
@@ -59,7 +59,7 @@ def test_step_fraction() -> None:
 
 
 def test_correction_does_not_depend_on_the_load() -> None:
-    """One step with 100 events moves as far as four with 25."""
+    """One step with 100 events moves as far as four steps with 25."""
     target, source = torch.tensor([3.0, -1.0]), torch.tensor([1.0, 1.0])
     once = corrected(target, source, step_fraction(0.3, 100))
     for _ in range(4):
@@ -92,7 +92,7 @@ def test_no_source_weighs_more_than_its_divergence_can_tell() -> None:
 
 
 def test_source_weights_at_the_edges() -> None:
-    """No source: none. One: all of it. All at zero: equal."""
+    """Weights are empty without sources, 1 for one source, and equal if all divergences are zero."""
     assert source_weights({}) == {}
     assert source_weights({3: 0.7}) == {3: 1.0}
     assert source_weights({3: 0.0}) == {3: 1.0}

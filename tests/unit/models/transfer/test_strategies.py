@@ -1,4 +1,4 @@
-"""Which strategy is tried when, and what it takes to replace one."""
+"""Strategies are tried in turn, and replaced only with evidence."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def trial() -> Trial:
 
 
 def feed(one: Trial, own: float, others: float, steps: int, noise: float = 0.1) -> None:
-    """Steps of 10 events each of target 1 and 10 of domain 0, the rival's losses that much lower."""
+    """Run steps of 10 events of target 1 and 10 of domain 0, with the shadow's losses lower by this much."""
     rng = np.random.default_rng(0)
     domain = np.repeat([1, 0], 10)
     for _ in range(steps):
@@ -61,7 +61,7 @@ def test_a_rival_that_errs_less_is_better() -> None:
 
 
 def test_no_verdict_on_the_first_events() -> None:
-    """However large the difference: 500 target events are too few."""
+    """500 target events are too few for a verdict, for any difference."""
     one = trial()
     feed(one, own=3.0, others=0.0, steps=50)
     assert one.verdict() == "open"
@@ -75,7 +75,7 @@ def test_a_rival_that_errs_more_goes_before_its_time() -> None:
 
 
 def test_not_at_the_cost_of_other_domains() -> None:
-    """Better for its target, clearly worse for the others: not promoted, and dropped when its time is over."""
+    """A shadow that is better for its target and worse for others is not promoted, and dropped at the end."""
     one = trial()
     feed(one, own=0.1, others=-0.1, steps=60)
     assert one.verdict() == "open"
@@ -84,7 +84,7 @@ def test_not_at_the_cost_of_other_domains() -> None:
 
 
 def test_a_trial_without_evidence_ends() -> None:
-    """After 1,024 target events; after 256 steps if the target is quiet."""
+    """A trial without evidence ends after 1,024 target events, or 256 steps if the target is quiet."""
     one = trial()
     feed(one, own=0.0, others=0.0, steps=MAX_TRIAL_EVENTS // 10)
     assert one.verdict() == "open"
@@ -111,7 +111,7 @@ def test_nothing_to_search_without_sources() -> None:
 
 
 def test_targets_and_candidates_take_turns() -> None:
-    """Two targets by turns, each through the four strategies it does not use, then from the first again."""
+    """Two targets take turns, each with the four other strategies, then again from the first."""
     search = Search([1, 2])
     current: list[Strategy] = ["none", "correct", "none"]
     seen: dict[int, list[Strategy]] = {1: [], 2: []}
@@ -127,7 +127,7 @@ def test_targets_and_candidates_take_turns() -> None:
 
 
 def test_sharing_is_not_challenged_by_none() -> None:
-    """Past a target's first events the two are the same; the other way round, a trial of sharing begins anew."""
+    """After a target's first events `share` and `none` are the same; a trial of sharing starts from the beginning."""
     search = Search([1])
     seen = []
     for _ in range(4):
@@ -153,11 +153,11 @@ def test_a_rival_learns_a_tenth_of_the_events(size: int) -> None:
     while search.begin(current, READY, size) is None:
         waited += size
     rest = COOLDOWN_FACTOR * begun.events
-    assert rest - size <= waited < rest  # the step that begins the next trial has no rival yet
+    assert rest - size <= waited < rest  # the step that begins the next trial has no shadow yet
 
 
 def test_few_large_steps_are_no_trial() -> None:
-    """More target events than a trial needs, in one step: a strategy shows over several."""
+    """One step with many target events is no trial, because a strategy needs several steps."""
     one = trial()
     many = 2 * MAX_TRIAL_EVENTS
     for _ in range(MIN_TRIAL_STEPS - 1):
@@ -177,7 +177,7 @@ def test_a_state_that_counts_steps_still_loads() -> None:
 
 
 def test_a_drifted_target_is_aligned_next() -> None:
-    """It goes before the others, with a strategy that aligns and is not its own; a target without sources never."""
+    """A drifted target is tried next with another aligning strategy; one without sources never is."""
     search = Search([1, 2])
     search.want(2)
     search.want(2)
@@ -193,7 +193,7 @@ def test_a_drifted_target_is_aligned_next() -> None:
 
 
 def test_state_round_trip() -> None:
-    """In a trial and between two."""
+    """States round-trip, in a trial and between two trials."""
     one = Search([1, 2])
     one.want(1)
     one.want(2)

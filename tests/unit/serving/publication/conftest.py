@@ -1,4 +1,4 @@
-"""Learners that have published some lists."""
+"""Provide learners that have published some lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.store.publication_world import World
 
 @pytest.fixture
 def world() -> World:
-    """Eight movies, four books, one note, three users."""
+    """Return learners with eight movies, four books, one note, and three users."""
     made = World()
     for n in range(8):
         made.item(f"m{n}")

@@ -1,4 +1,4 @@
-"""Who holds an item: against a plain model, over writes, items that go and come back, and restarts."""
+"""Chains of lists that hold an item equal a plain model, over writes, returning items, and restarts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ACTIONS = st.lists(
 
 
 def walked(chains: ItemChains) -> dict[int, list[int]]:
-    """The user rows in each chain that has any, by the links; both directions agree."""
+    """Return the user rows of each chain, by its links in both directions."""
     found = {}
     for chain in np.flatnonzero(chains.length).tolist():
         rows, before, place = [], 0, int(chains.first[chain])
@@ -43,7 +43,7 @@ def walked(chains: ItemChains) -> dict[int, list[int]]:
 @settings(max_examples=200, deadline=None)
 @given(ACTIONS)
 def test_the_links_are_the_lists(actions: list[Any]) -> None:
-    """Each place is in one chain; due is who holds an item as it was before it went, until their list is written."""
+    """Each place is in one chain; users of a dropped item are due until their list is written."""
     chains, lists, stale = ItemChains(TOP, USERS), dict[int, list[int]](), dict[int, set[int]]()
     for what, one, two in actions:
         if what == "write":
@@ -79,7 +79,7 @@ def test_the_links_are_the_lists(actions: list[Any]) -> None:
 
 
 def test_chains_are_bounded() -> None:
-    """However often items go and others take their rows, there are no more chains than items and places."""
+    """There are no more chains than items and places, however often rows are reused."""
     chains, rng = ItemChains(TOP, USERS), np.random.default_rng(0)
     for _ in range(3000):
         chains.write(int(rng.integers(USERS)), rng.choice(ITEMS, TOP, replace=False).tolist())
@@ -89,7 +89,7 @@ def test_chains_are_bounded() -> None:
 
 
 def test_a_state_of_item_rows_is_taken_up() -> None:
-    """States were once written with the items' rows on the lists: they are their own chains then."""
+    """Early states hold the items' rows, which then are their chains."""
     index = ListIndex(["movies", "books"], TOP, USERS)
     held = np.array([[3, 1, 0, 0], [0, 0, 0, 0], [1, 2, 7, 0]], np.int32)
     index.load({"on_lists": {"movies": held, "other": held}, "written_at": np.array([5.0, 0.0, 6.0])})
@@ -104,7 +104,7 @@ def test_a_state_of_item_rows_is_taken_up() -> None:
 
 @pytest.mark.parametrize("limit", [2, 10])
 def test_the_oldest_lists_expire_first(limit: int) -> None:
-    """Each is given once; a row that was never written is none."""
+    """Each expiring list comes once; rows without a list never come."""
     index = ListIndex(["movies"], TOP, USERS)
     for row, time in ((4, 30.0), (1, 10.0), (6, 20.0), (2, 50.0)):
         index.write("movies", row, [1], time)

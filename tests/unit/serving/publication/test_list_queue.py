@@ -1,4 +1,4 @@
-"""Whose lists come first."""
+"""The queue orders lists: urgent ones, then the others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_list_is_in_the_queue_once() -> None:
 
 
 def test_the_newest_come_first_until_one_is_overdue() -> None:
-    """Whoever did something last is served first; once somebody has waited too long, they are."""
+    """The user of the newest event is served first, until another one has waited too long."""
     now = 0.0
     queue = ListQueue(["a"], lambda: now, within=1.0)
     for second, user in enumerate("uvw"):

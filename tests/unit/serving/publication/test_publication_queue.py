@@ -1,4 +1,4 @@
-"""What is due to be written, with real learners and a list that collects the writes."""
+"""The publication queue knows which writes are due, with real learners."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_an_empty_list_deletes_its_key() -> None:
 
 
 def test_everything_is_due_after_a_loss(world: World) -> None:
-    """The store was emptied: one round later it holds what it held before."""
+    """One round after the store was emptied it holds what it held before."""
     before = dict(world.store)
     world.store.clear()
     world.queue.publish_again()
@@ -96,7 +96,7 @@ def test_everything_is_due_after_a_loss(world: World) -> None:
 
 
 def test_meta_comes_first(world: World) -> None:
-    """At a start and after a loss: a store emptied while the rest is on its way has no `cc:meta`, and is noticed."""
+    """`cc:meta` comes first, so that a store which is emptied during the other writes is noticed."""
     world.queue.publish_again()
     assert world.publish()[0].key == "cc:meta"
     assert world.restarted().publish()[0].key == "cc:meta"
@@ -105,7 +105,7 @@ def test_meta_comes_first(world: World) -> None:
 
 
 def test_lists_are_rewritten_before_they_expire(world: World) -> None:
-    """In a quiet stream too: lists and vectors of resident users are renewed in the second half of their life."""
+    """Lists and vectors of resident users are renewed in the second half of their life, also in a quiet stream."""
     world.now += TTL / 2 - 1
     assert world.publish() == []
     world.now += 2
@@ -152,7 +152,7 @@ def test_what_was_due_is_due_after_a_restart(world: World) -> None:
 
 
 def test_state_round_trips(world: World) -> None:
-    """Loaded and taken again it is the same."""
+    """A state that is loaded and taken again is the same."""
     world.event("bob", "m5")
     world.item("m6", removed=True, available=False)
     again = world.restarted()
@@ -164,7 +164,7 @@ def test_state_round_trips(world: World) -> None:
 
 
 def test_what_forgetting_clears_is_in_the_next_increment(world: World) -> None:
-    """What is on the user's lists, and when these were written."""
+    """The next increment clears the forgotten user's lists and their times."""
     before = decoded(snapshot(world.queue.live([])))
     row = world.arms.forget_user("ann")
     assert row is not None
@@ -176,6 +176,6 @@ def test_what_forgetting_clears_is_in_the_next_increment(world: World) -> None:
 
 
 def test_a_domain_may_be_kept_to_itself(world: World) -> None:
-    """With `recommend = false` there is neither a list nor a popular list, but items and the domain."""
+    """With `recommend = false` items and the domain are published, but no list."""
     assert not any(k.startswith(("cc:rec:", "cc:popular:")) and k.endswith("notes") for k in world.store)
     assert "cc:item:notes:n0" in world.store

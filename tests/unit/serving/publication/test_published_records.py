@@ -1,4 +1,4 @@
-"""The records that are written: each with the fields of the contract."""
+"""Each published record has the fields of the contract."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_fields_are_those_of_the_contract() -> None:
 
 
 def test_list_record(world: World) -> None:
-    """Best first, `top` of them, the first `explain_top` explained, contributions adding up, with an expiry."""
+    """A list has `top` items, best first, the first `explain_top` with parts that add up, and an expiry."""
     write = world.store["cc:rec:{cem}:movies"]
     assert (write.kind, write.ttl_seconds) == ("set", TTL)
     raw = json.loads(write.value)
@@ -70,7 +70,7 @@ def test_list_record(world: World) -> None:
 
 
 def test_user_record(world: World) -> None:
-    """The vector as float32 bytes, and the events of each domain as decimal text."""
+    """A user has the vector as float32 bytes, and the events of each domain as decimal text."""
     fields = world.store["cc:user:{ann}"].value
     assert len(fields["vector"]) == 4 * int(fields["dim"])
     assert (fields["events:movies"], fields["events:books"]) == ("2", "1")
@@ -79,7 +79,7 @@ def test_user_record(world: World) -> None:
 
 
 def test_item_record(world: World) -> None:
-    """Every field of the contract, in the users' space, without an expiry."""
+    """An item has every field of the contract, in the users' space, without an expiry."""
     write = world.store["cc:item:movies:m1"]
     assert set(write.value) == {"vector", "dim", "title", "bias", "popularity", "model"}
     assert (write.value["title"], write.ttl_seconds) == ("M1", None)
@@ -87,7 +87,7 @@ def test_item_record(world: World) -> None:
 
 
 def test_domain_and_meta_records(world: World) -> None:
-    """Role, mean and times; a target also has its adaptation rate and divergences."""
+    """A domain has role, mean and times; a target also has its adaptation rate and divergences."""
     books, meta = world.store["cc:domain:books"].value, world.store["cc:meta"].value
     assert {"role", "mean", "model", "published_ts", "adaptation_rate", "divergence:movies"} <= set(books)
     assert (books["role"], books["mean"]) == ("target", "3")

@@ -1,4 +1,4 @@
-"""Items and users that go: lists that hold an item are rewritten, keys are deleted."""
+"""When items and users go, lists that hold an item are rewritten, and keys are deleted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.store.publication_world import TTL, World, keys
 
 @pytest.mark.parametrize("gone", [{"removed": True, "available": False}, {"available": False}])
 def test_a_removal_rewrites_every_list_that_holds_it(world: World, gone: dict[str, bool]) -> None:
-    """Personal and popular lists are without it in the next round, untouched lists stay as they are."""
+    """Personal and popular lists are rewritten without it in the next round; other lists stay."""
     holders = [u for u in ("ann", "bob", "cem") if "m5" in world.list(u)]
     assert holders
     world.item("m5", **gone)
@@ -31,7 +31,7 @@ def test_a_removed_items_key_is_deleted(world: World) -> None:
 
 
 def test_a_removed_items_key_does_not_come_back(world: World) -> None:
-    """Late events on it, a lost store, a restart: the key stays away, until an item event brings it back."""
+    """A removed item's key stays away after late events, a lost store and a restart, until an item event."""
     world.item("m5", removed=True, available=False)
     world.publish()
     world.event("bob", "m5")
@@ -69,7 +69,7 @@ def test_removed_and_back_before_publishing(world: World) -> None:
 
 
 def test_an_evicted_items_key_is_deleted() -> None:
-    """Its row is someone else's; unless it came back before the round."""
+    """An evicted item's key is deleted, unless the item came back before the round."""
     world = World(items=2)
     for n in range(3):
         world.item(f"m{n}")
@@ -82,7 +82,7 @@ def test_an_evicted_items_key_is_deleted() -> None:
 
 
 def test_lists_with_evicted_items_are_rewritten() -> None:
-    """Those of every domain and item of the round, and no others: the others hold no other item's row."""
+    """All lists with an evicted item of the round are rewritten, and no others."""
     world = World(items=8, top=3)
     for domain, letter in (("movies", "m"), ("books", "b")):
         for n in range(8):
@@ -103,7 +103,7 @@ def test_lists_with_evicted_items_are_rewritten() -> None:
 
 
 def test_nobody_is_looked_through_for_those_who_hold_an_item(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Items that are sold out, that are evicted, and lists that will expire: their users are found by their rows."""
+    """Users of sold-out and evicted items, and of expiring lists, are found by their rows."""
     world = World(items=8, top=3)
     for n in range(8):
         world.item(f"m{n}")
@@ -128,7 +128,7 @@ def test_nobody_is_looked_through_for_those_who_hold_an_item(monkeypatch: pytest
 
 
 def test_a_list_that_waits_for_a_sold_out_item_waits_after_a_restart(world: World) -> None:
-    """Sold out, or its row another item's, and not rewritten yet: the lists that hold it are due in the next life."""
+    """Lists with a sold-out or evicted item that were not rewritten yet are due after a restart."""
     holders = [u for u in ("ann", "bob", "cem") if "m5" in world.list(u)]
     assert holders
     world.item("m5", available=False)
@@ -139,7 +139,7 @@ def test_a_list_that_waits_for_a_sold_out_item_waits_after_a_restart(world: Worl
 
 
 def test_sold_out_items_and_events_take_turns() -> None:
-    """However many users wait for their lists, those who hold what is sold out do not wait behind all of them."""
+    """Lists with sold-out items do not wait behind all other users' lists."""
     world = World(users=200, items=20, top=3)
     for n in range(20):
         world.item(f"m{n}")

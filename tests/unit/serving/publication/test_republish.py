@@ -1,4 +1,4 @@
-"""Which users and items are published again after the store lost writes, in which order, and how many in a round."""
+"""After the store lost writes, users and items are published again in order, some in each round."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ START = 1_700_000_000_000
 
 
 class World:
-    """Learners, a publication queue, and a store that takes all it is given, a mark a round."""
+    """Return learners, a publication queue, and a store that takes all writes, with one mark a round."""
 
     def __init__(self, users: int, **settings: int) -> None:
         limits = {"users": max(64, users), "items_per_domain": 64} | settings
@@ -36,7 +36,7 @@ class World:
         self.queue.event(user, "movies", item, START)
 
     def round(self) -> list[str]:
-        """The keys of one round, in order; the store acknowledges them."""
+        """Return the keys of one round, in order; the store acknowledges them."""
         keys = [write.key for write in self.queue.collect(lambda: True)]
         self.mark += 1
         self.queue.again.acknowledged(self.mark, keys)
@@ -52,7 +52,7 @@ def users(keys: list[str]) -> list[str]:
 
 
 def test_only_what_the_store_may_lack() -> None:
-    """Written with a mark that the store does not have: users with their lists, and items; not the others."""
+    """Users with lists, and items, are due if the store does not have their mark; others are not."""
     world = World(8)
     world.round()
     known = world.mark
@@ -69,18 +69,18 @@ def test_only_what_the_store_may_lack() -> None:
 
 
 def test_a_process_that_did_not_write_it_publishes_everything() -> None:
-    """Since 0: rows that no write is known of are due as well."""
+    """With the mark 0, rows without a known write are due as well."""
     world = World(8)
     world.queue.publish_again()
     assert {user for keys in world.again() for user in users(keys)} == {f"u{n}" for n in range(8)}
 
 
 def test_newest_first_and_not_all_at_once() -> None:
-    """Users seen last come first; a round writes a bounded number, however many are due, and new events come before."""
+    """Users seen last come first; each round writes a bounded number; new events go before them."""
     count = 2 * USERS_AT_ONCE + 10
     world = World(count)
     world.round()
-    world.event("u0")  # the oldest has come back
+    world.event("u0")  # the oldest user has come back
     world.round()
     world.queue.publish_again()
     world.event("u7", "m1")
@@ -93,7 +93,7 @@ def test_newest_first_and_not_all_at_once() -> None:
 
 
 def test_new_events_do_not_wait_for_the_old() -> None:
-    """With hardly time for lists: newer events are written in their round, and what is taken up waits in bounds."""
+    """With little time for lists newer events are still written in their round, and the rest waits."""
     world = World(4 * USERS_AT_ONCE)
     world.round()
     world.queue.publish_again()
@@ -109,7 +109,7 @@ def test_new_events_do_not_wait_for_the_old() -> None:
 
 
 def test_a_second_loss_on_the_way() -> None:
-    """What the first one left to do stays due, though the second reaches less far back."""
+    """After a second, smaller loss everything left from the first one stays due."""
     world = World(2 * USERS_AT_ONCE)
     world.round()
     first = world.mark
@@ -125,7 +125,7 @@ def test_a_second_loss_on_the_way() -> None:
 
 
 def test_a_round_looks_at_a_bounded_number() -> None:
-    """Few of many are due: looking for them is spread over rounds, too."""
+    """If few of many rows are due, the search for them is spread over rounds."""
     world, looks = World(5 * USERS_AT_ONCE), 2 * USERS_AT_ONCE
     world.round()
     again = Republish(world.arms, KEYS, looks)

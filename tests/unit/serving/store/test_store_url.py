@@ -1,4 +1,4 @@
-"""URLs of the store: which are taken, what is said of the others, and what of a URL is ever shown."""
+"""Good URLs of the store are accepted, others are refused with advice, and no secret of a URL is shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DOMAINS = {"books": {"role": "target"}}
     ],
 )
 def test_urls_that_are_taken(url: str) -> None:
-    """Plain, TLS, socket and Sentinel; users, options and databases."""
+    """URLs for plain servers, TLS, sockets and Sentinel are accepted, with users, options and databases."""
     assert problem(url) is None
 
 
@@ -38,7 +38,7 @@ def test_urls_that_are_taken(url: str) -> None:
     "password", ["hunter{}2secret", "{}secret9", "12{}3456789", "se{}a=b&password=secret9"]
 )
 def test_a_password_that_is_not_encoded(character: str, scheme: str, password: str, tmp_path: Path) -> None:
-    """Refused when the config is read, with what to do and without a word of it; percent-encoded it is itself."""
+    """A password that is not percent-encoded is refused by the config, without showing it."""
     secret = password.format(character)
     url = f"{scheme}://me:{secret}@127.0.0.1:6379/0"
     (tmp_path / "url").write_text(url)
@@ -74,7 +74,7 @@ def test_a_password_that_is_not_encoded(character: str, scheme: str, password: s
     ],
 )
 def test_urls_and_keys_that_do_not_fit(redis: dict[str, object], said: str) -> None:
-    """Each is an error that names the key; no part of a URL without a scheme is shown: it may be a password."""
+    """Wrong combinations are errors that name the key; no part of a URL without a scheme is shown."""
     with pytest.raises(Stop, match=said.replace(".", r"\.")) as stop:
         build({"domains": DOMAINS, "redis": redis})
     assert stop.value.code == USAGE
@@ -82,7 +82,7 @@ def test_urls_and_keys_that_do_not_fit(redis: dict[str, object], said: str) -> N
 
 
 def test_secrets_of_sentinel_come_from_a_file(tmp_path: Path) -> None:
-    """As every secret."""
+    """The sentinels' password may come from a file, like every secret."""
     (tmp_path / "secret").write_text("hunter2\n")
     config = tmp_path / "config.toml"
     config.write_text(
@@ -92,7 +92,7 @@ def test_secrets_of_sentinel_come_from_a_file(tmp_path: Path) -> None:
 
 
 def test_what_a_sentinel_url_says() -> None:
-    """Hosts with their ports, the master's name, and the servers' user, database and options."""
+    """A Sentinel URL has hosts with ports, the master's name, and the servers' user, database and options."""
     assert sentinel_parts(
         "rediss+sentinel://me:p%23@a:1,[::1],c/mymaster/2?ssl_check_hostname=false"
     ) == Parts(

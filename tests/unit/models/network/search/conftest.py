@@ -1,4 +1,4 @@
-"""Fixtures for trials of strategies that begin at once."""
+"""Provide fixtures for trials of strategies that begin at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trials begin at once and are short."""
+    """Make trials begin at once and end soon."""
     monkeypatch.setattr("models.transfer.strategies.READY_EVENTS", 1)
     monkeypatch.setattr("models.transfer.strategies.COOLDOWN_FACTOR", 1)
     monkeypatch.setattr("models.transfer.strategies.MAX_TRIAL_STEPS", 3)
@@ -22,6 +22,6 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def undecided(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """As `eager`, and no shadow is ever better."""
+    """Make trials as `eager` does, and let no shadow ever be better."""
     request.getfixturevalue("eager")
     monkeypatch.setattr(Trial, "verdict", lambda trial: "open" if trial.steps < 3 else "worse")

@@ -95,7 +95,7 @@ def test_the_better_shadow_takes_over(monkeypatch: pytest.MonkeyPatch, resumed: 
 
 @pytest.mark.usefixtures("undecided")
 def test_a_shadow_holds_what_was_learned_since() -> None:
-    """Of a large table it copies the rows of its own steps only. When it ends, the table is free of it."""
+    """A shadow copies only the rows of its own steps. When it ends, the table no longer serves it."""
     w = searching_world()
     table = w.learner.items.table
     w.learn(1)
@@ -116,7 +116,7 @@ def test_a_shadow_holds_what_was_learned_since() -> None:
 
 @pytest.mark.usefixtures("undecided")
 def test_what_the_champion_skips_the_shadow_skips() -> None:
-    """Both stay on the same random draws."""
+    """The shadow skips what the champion skips, so both see the same random draws."""
     w = searching_world()
     w.learn(2)
     learner = w.learner

@@ -37,7 +37,7 @@ def test_the_config_may_change_between_two_starts() -> None:
 def test_the_measured_divergence_chooses_first(
     monkeypatch: pytest.MonkeyPatch, divergence: float, expected: Strategy
 ) -> None:
-    """It chooses once a target is ready. Afterwards only evidence does, whatever the divergence becomes."""
+    """The divergence chooses once a target is ready. Afterwards only evidence chooses."""
     monkeypatch.setattr("models.transfer.domain_adapter.relative_divergence", lambda _s, _t: divergence)
     w = searching_world()
     w.learn(1)
@@ -48,7 +48,7 @@ def test_the_measured_divergence_chooses_first(
 
 
 def test_one_domain_has_nothing_to_choose() -> None:
-    """No sources: no trials, and no weights."""
+    """Without sources there are no trials and no weights."""
     w = searching_world([Domain("books", "target")])
     w.learn(3)
     assert search_of(w.learner)._search.targets == []

@@ -1,4 +1,4 @@
-"""A trial lets a shadow network err otherwise than the network in use, and only as its strategy says."""
+"""In a trial the shadow network differs from the network in use only by its strategy."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_whatever_is_tried_can_err_otherwise(current: Strategy) -> None:
 
 
 def test_a_trial_of_sharing_begins_with_the_sources_layers() -> None:
-    """The target has them for its first events of the trial. Then it learns its own."""
+    """In a trial of sharing the target has its sources' layers for the first events, then its own."""
     tried, rounding = Tried("none", "share", DOMAINS[:2]), 1e-5
     last = int(tried.champion.adapter.events[1]) + SHARED_EVENTS
     while True:
