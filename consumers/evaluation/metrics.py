@@ -51,11 +51,15 @@ class TargetEvents:
 
     def interval(self, values: Array, where: NDArray[np.bool_], root: bool = False) -> list[float]:
         """Return the 95 % interval of the mean of `values[where]`, with users resampled."""
+        low, high = np.percentile(self.resampled(values, where), [2.5, 97.5])
+        return [float(np.sqrt(low)), float(np.sqrt(high))] if root else [float(low), float(high)]
+
+    def resampled(self, values: Array, where: NDArray[np.bool_]) -> Array:
+        """Return the mean of `values[where]` in each sample of users: (resamples,)."""
         total = np.bincount(self.user[where], values[where], self.users)
         count = np.bincount(self.user[where], minlength=self.users)
-        means = (self.weights @ total) / np.maximum(self.weights @ count, 1e-9)
-        low, high = np.percentile(means, [2.5, 97.5])
-        return [float(np.sqrt(low)), float(np.sqrt(high))] if root else [float(low), float(high)]
+        means: Array = (self.weights @ total) / np.maximum(self.weights @ count, 1e-9)
+        return means
 
 
 def ndcg(rank: NDArray[np.int64]) -> Array:
