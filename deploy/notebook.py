@@ -126,5 +126,7 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # for the commands that the cells run in another folder
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        sys.path
+    )  # for the commands that the cells run in another folder
     main(Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else DOCS)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from consumers.evaluation.metrics import RANKING as RANKING_ARMS
 from consumers.evaluation.metrics import RATING as RATING_ARMS
-from consumers.evaluation.metrics import TargetEvents
+from consumers.evaluation.metrics import TargetEvents, percentiles
 from consumers.evaluation.plot import drawn
 from consumers.evaluation.predictions import STRATEGY_ARMS, ArmOutcome
 from consumers.evaluation.report.verdict import (
@@ -92,29 +92,23 @@ def spans(events: int, window: int | None) -> list[tuple[int, int]]:
 
 def _draw_windows(axis: Any, target: TargetEvents, column: _Column) -> None:
     best, places = column.best, np.zeros(0, np.int64)
-    shown: list[Array] = [np.zeros(0)]
-    for arm in sorted(
-        column.arms, key=lambda arm: (arm in OURS, arm == best)
-    ):  # the grey lines below the others
+    shown: list[Array] = []
+    for arm in sorted(column.arms, key=lambda arm: (arm in OURS, arm == best)):  # grey lines lie below
         values = column.arms[arm]
         places = np.flatnonzero(np.isfinite(values))
-        window = window_of(len(places))
+        found = spans(len(places), window_of(len(places)))
+        first, end = np.array(found).T
         sums = np.concatenate([[0.0], np.cumsum(values[places])])
-        found = [
-            (end, (sums[end] - sums[first]) / (end - first)) for first, end in spans(len(places), window)
-        ]
-        at, means = np.array([end for end, _ in found]), np.array([mean for _, mean in found])
+        at, means = places[end - 1], column.mean((sums[end] - sums[first]) / (end - first))
         label, colour = OURS.get(arm, (f"best other: {arm}", BEST) if arm == best else (None, OTHERS))
-        axis.plot(places[at - 1], column.mean(means), label=label, color=colour, lw=2.2 if label else 0.9)
+        dashes = "--" if arm == "target_only" else "-"  # it may lie on the line of full
+        axis.plot(at, means, dashes, label=label, color=colour, lw=2.2 if label else 0.9)
         if label:
-            shown.append(column.mean(means))
+            shown.append(means)
         if arm == "full":
-            edges = _intervals(target, values, places, spans(len(places), window))
-            low, high = column.mean(edges)
-            axis.fill_between(
-                places[at - 1], low, high, color=colour, alpha=0.18, lw=0, label="its 95 % interval"
-            )
-            shown.append(column.mean(edges).ravel())
+            edges = column.mean(_intervals(target, values, places, found))
+            axis.fill_between(at, *edges, color=colour, alpha=0.18, lw=0, label="its 95 % interval")
+            shown.append(edges.ravel())
     _show(axis, np.concatenate(shown))
     if len(column.arms) > 3:
         axis.plot([], [], color=OTHERS, lw=0.9, label="other arms")
@@ -169,11 +163,12 @@ def _draw_gain(axis: Any, target: TargetEvents, column: _Column) -> None:
         gains.append(
             column.measure.gain(ours[where].mean(keepdims=True), alone[where].mean(keepdims=True))[0]
         )
-        edges.append(np.percentile(resampled, [2.5, 97.5]))
+        edges.append(percentiles(resampled))
     at = places[np.array([end for _, end in found]) - 1]
     colour = OURS["full"][1]
     axis.plot(at, gains, color=colour, lw=2.2, label="full against target_only, all events so far")
     axis.fill_between(at, *np.array(edges).T, color=colour, alpha=0.18, lw=0, label="its 95 % interval")
-    _show(axis, np.concatenate([np.array(edges)[len(edges) // 5 :].ravel(), [0.0]]))
+    matters = [-column.measure.worth, 0.0, column.measure.worth]
+    _show(axis, np.concatenate([np.array(edges)[len(edges) // 5 :].ravel(), matters]))
     axis.set_title(f"what transfer brings in {column.measure.name}: above 0 it helps")
     axis.set_ylabel("RMSE lower by, %" if column.measure.percent else f"{column.measure.name} higher by")

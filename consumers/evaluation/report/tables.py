@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from consumers.evaluation.metrics import BUCKETS, FIRST
+from consumers.evaluation.report.verdict import FEWEST_EVENTS
 from consumers.terminal.plain_text import joined, plain
 
 ARMS = {
@@ -51,7 +52,12 @@ def print_report(report: dict[str, Any], console: Console) -> None:
     if report["rating"]:
         _explain(console, "Ratings", RATINGS)
         console.print(_ratings(report["rating"]))
-    _explain(console, "Ranking: over the last 70 % of the target's events", RANKING)
+    text = (
+        {}
+        if "text" in report["ranking"]
+        else {"text": "this arm ranks nothing: no item of the target has text"}
+    )
+    _explain(console, "Ranking: over the last 70 % of the target's events", RANKING | text)
     console.print(_ranking(report["ranking"]))
     _versus(report["vs_best"], console)
     for line in transfer["words"]:
@@ -83,7 +89,7 @@ def _ranking(arms: dict[str, Any]) -> Table:
             f"{f['coverage@10']:.3f}", *(f"{f['by_history'][b]['ndcg@10']:.4f}" for b in BUCKETS),
         )  # fmt: skip
     if "text" not in arms:
-        table.add_row("text", plain("no item of the target has text", "dim"))
+        table.add_row("text", *["–"] * (5 + len(BUCKETS)))
     counts = next(iter(arms.values()))["by_history"]
     table.add_row(plain("events", "dim"), *[""] * 5, *(plain(f"{counts[b]['n']:,}", "dim") for b in BUCKETS))
     return table
@@ -95,6 +101,9 @@ def _versus(found: dict[str, Any], console: Console) -> None:
         if against["arm"]:
             low, high = against["ci"]
             verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
+            verdict = (
+                verdict if against["n"] >= FEWEST_EVENTS else f"{against['n']} events are too few to tell"
+            )
             console.print(
                 f"  {name:5} {against['diff']:+.4f} [{low:+.4f}, {high:+.4f}] than {against['arm']}: {verdict}",
                 highlight=False,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.evaluation.dataset import Data
-from consumers.evaluation.metrics import TargetEvents, ndcg
+from consumers.evaluation.metrics import TargetEvents, ndcg, percentiles
 from consumers.evaluation.predictions import ArmOutcome
 
 FEWEST_EVENTS = 100
@@ -41,9 +41,10 @@ class Measure(NamedTuple):
 
     def gain(self, ours: Array, others: Array) -> Array:
         """Return the gain from the means of both arms (n,): positive if ours is better."""
-        if self.percent:
-            return 100.0 * (1.0 - np.sqrt(ours / np.maximum(others, 1e-12)))
-        return ours - others
+        gain: Array = (
+            100.0 * (1.0 - np.sqrt(ours / np.maximum(others, 1e-12))) if self.percent else ours - others
+        )
+        return gain
 
     def text(self, value: float) -> str:
         """Write a gain without its sign's meaning: 1.8 % or 0.0378."""
@@ -72,7 +73,10 @@ class Comparison(msgspec.Struct, frozen=True):
     more_events: int = 0
     """About how many more events are needed if they are too few; 0 otherwise."""
     to_tell: float = 0.0
-    """The gain that could then be told: as large as that seen so far, within limits: few events show large gains by chance."""
+    """The gain that could then be told: that seen so far, within limits, as few events show large gains by chance.
+
+    0 if the events are too few for any interval.
+    """
 
 
 def compared(measure: Measure, target: TargetEvents, ours: Array, others: Array) -> Comparison:
@@ -85,7 +89,7 @@ def compared(measure: Measure, target: TargetEvents, ours: Array, others: Array)
     if not events:
         return Comparison("nothing_measured", 0.0, (0.0, 0.0), 0, 0)
     resampled = measure.gain(target.resampled(ours, where), target.resampled(others, where))
-    low, high = (float(edge) for edge in np.percentile(resampled, [2.5, 97.5]))
+    low, high = percentiles(resampled)
     gain = float(measure.gain(ours[where].mean(keepdims=True), others[where].mean(keepdims=True))[0])
     enough = events >= FEWEST_EVENTS and users >= FEWEST_USERS
     if enough and (low > 0 or high < 0):
@@ -93,9 +97,11 @@ def compared(measure: Measure, target: TargetEvents, ours: Array, others: Array)
     if enough and -measure.worth < low and high < measure.worth:
         return Comparison("no_difference", gain, (low, high), events, users)
     to_tell = min(max(abs(gain), measure.worth / 2), _LARGE * measure.worth)
-    needed = events * (_POWER * (high - low) / 2 / to_tell) ** 2
-    more = max(needed - events, FEWEST_EVENTS - events, events * (FEWEST_USERS / users - 1.0))
-    return Comparison("too_few", gain, (low, high), events, users, max(1, math.ceil(more)), to_tell)
+    more = events * ((_POWER * (high - low) / 2 / to_tell) ** 2 - 1.0)
+    least = max(FEWEST_EVENTS - events, events * (FEWEST_USERS / users - 1.0))
+    if more < least:
+        more, to_tell = least, 0.0
+    return Comparison("too_few", gain, (low, high), events, users, math.ceil(more), to_tell)
 
 
 def transfer_figures(data: Data, target: TargetEvents, outcomes: list[ArmOutcome]) -> dict[str, Any]:
@@ -127,7 +133,8 @@ def ranking_gains(_: TargetEvents, outcome: ArmOutcome) -> Array:
 
 def mean_over_seeds(of: Any, target: TargetEvents, outcomes: list[ArmOutcome], arm: str) -> Array:
     """Return the mean over seeds of `of(target, outcome)` at each event; nan where the arm has none."""
-    return np.mean([of(target, outcome) for outcome in outcomes if outcome.arm == arm], axis=0)
+    mean: Array = np.mean([of(target, outcome) for outcome in outcomes if outcome.arm == arm], axis=0)
+    return mean
 
 
 def _words(data: Data, shared: int, found: dict[Measure, Comparison]) -> Iterator[str]:
@@ -146,7 +153,7 @@ def _words(data: Data, shared: int, found: dict[Measure, Comparison]) -> Iterato
 
 def sentence(measure: Measure, found: Comparison) -> str:
     """Say what was found and how sure it is."""
-    counted = f"{found.events:,} {measure.events}"
+    counted = _counted(found.events, measure.events)
     sure = f"(95 % interval {measure.span(*found.ci)}, {counted})"
     if found.finding == "nothing_measured":
         return f"no event could be measured in {measure.name}"
@@ -162,12 +169,18 @@ def sentence(measure: Measure, found: Comparison) -> str:
             f"transfer changes {measure.name} by less than {measure.text(measure.worth)} if at all "
             f"(95 % interval of the gain {measure.span(*found.ci)}, {counted})"
         )
-    of_users = f" of {found.users:,} users" if found.users < FEWEST_USERS else ""
+    of_users = f" of {_counted(found.users, 'users')}" if found.users < FEWEST_USERS else ""
+    are = "is" if found.events == 1 else "are"
+    what = f"a difference of {measure.text(found.to_tell)}" if found.to_tell else "anything at all"
     return (
-        f"no difference in {measure.name} can be told yet: {counted}{of_users} are too few; about "
-        f"{_rounded(found.more_events):,} more are needed to tell a difference of {measure.text(found.to_tell)} "
+        f"no difference in {measure.name} can be told yet: {counted}{of_users} {are} too few; "
+        f"about {_rounded(found.more_events):,} more are needed to tell {what} "
         f"(95 % interval of the gain {measure.span(*found.ci)})"
     )
+
+
+def _counted(count: int, names: str) -> str:
+    return f"{count:,} {names.removesuffix('s') if count == 1 else names}"
 
 
 def _signed(value: float, digits: int) -> str:
@@ -177,5 +190,5 @@ def _signed(value: float, digits: int) -> str:
 
 def _rounded(count: int) -> int:
     """Round up to two digits: 1,932 becomes 2,000."""
-    step = 10 ** max(0, len(str(count)) - 2)
+    step = int(10 ** max(0, len(str(count)) - 2))
     return -(-count // step) * step

@@ -232,3 +232,18 @@ def test_run_starts_from_it(small: Path) -> None:
         config().intake.batch_events - 1,
         1,
     )
+
+
+def test_without_an_item_file_the_items_are_those_of_the_events(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They can be recommended, by their events alone. The command says that they have no text."""
+    folder = make_world(tmp_path, 200)
+    report, _ = pretrain(folder, items=None)
+    assert (report["events"], report["dropped_items"]) == (200, 0)
+    assert "no --items: the items are those of the events, and they have no text" in capsys.readouterr().err
+    learner = restored(folder).arms.full
+    rated = {r["item_id"] for r in rows_of(folder) if r["domain"] == "games"}
+    user = rows_of(folder)[0]["user_id"]
+    assert {item.item_id for item in learner.recommend([user], "games", 10)[0]} <= rated
+    assert report["domains"]["games"]["ranked"] > 0
