@@ -14,7 +14,7 @@ setup: $(STAMP) ## Build .venv with the locked dependencies and every extra, and
 $(STAMP): pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[embedded,text,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[embedded,text,evaluate,dev]'
 	$(BIN)/python -c 'from consumers.terminal import compiling, log; compiling.compile_first(log.console())'
 	@touch $@
 

@@ -1,6 +1,6 @@
-"""Read the files of `pretrain`: the complete events of the config's domains in time order, and the items.
+"""Read the files of `pretrain` and `evaluate`: complete events in time order, and the items, if there is a file.
 
-Each row of the interaction file is counted once. It is used, bad (a value is missing or breaks the contract),
+`pretrain` counts each row of the interaction file once. It is used, bad (a value is missing or breaks the contract),
 repeated (its event_id came before) or skipped (its domain is not in the config).
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from consumers.datasets.options import ReadOptions
 from consumers.datasets.scan import Scan, scan
 from consumers.errors import Stop
 from consumers.events.deduplication import DedupWindow
+from consumers.events.record import Kind
 from models.schema import Interaction, Item
 
 ByteProgress = Callable[[int, int], object]
@@ -28,7 +29,7 @@ ByteProgress = Callable[[int, int], object]
 class FileHistory(NamedTuple):
     """Complete events in time order with each event_id once, the items, and what was left out.
 
-    scans: those of the event file, then of the item file.
+    scans: that of the event file, then that of the item file if there is one.
     """
 
     events: list[Interaction]
@@ -36,7 +37,7 @@ class FileHistory(NamedTuple):
     skipped: Counter[str]
     """Events that are not used, by domain."""
     repeated: int
-    scans: tuple[Scan, Scan]
+    scans: tuple[Scan, ...]
     check: Check
 
     @property
@@ -45,43 +46,77 @@ class FileHistory(NamedTuple):
         return any(found.cut is not None for found in self.scans)
 
 
+class Files(NamedTuple):
+    """The files, and the options for reading them. Without `items`, the items are those of the events."""
+
+    interactions: Path
+    items: Path | None = None
+    reading: ReadOptions = ReadOptions()
+
+
+def scan_files(
+    files: Files,
+    check: Check,
+    progress: ByteProgress = lambda _done, _size: None,
+    domain: str | None = None,
+    otherwise: str | None = None,
+) -> tuple[Scan, ...]:
+    """Return the scan of the event file, and of the item file if there is one. Raises Stop, with what to do.
+
+    domain, otherwise: as for `open_tables`. progress: called with the bytes read and the bytes of all files.
+    """
+    paths = [path for path in (files.interactions, files.items) if path is not None]
+    kinds: tuple[Kind, ...] = ("interactions", "items")
+    tables = open_tables(paths, domain, files.reading, kinds[: len(paths)], otherwise)
+    size = sum(table.size for table in tables)
+
+    def tell() -> None:
+        progress(sum(t.position for t in tables), size)
+
+    return tuple(scan(table, check, keep=True, progress=tell) for table in tables)
+
+
 def read_history(
-    interactions: Path,
-    items: Path,
+    files: Files,
     settings: Settings,
     domain: str | None = None,
-    reading: ReadOptions = ReadOptions(),  # noqa: B008  it never changes
     progress: ByteProgress = lambda _done, _size: None,
 ) -> FileHistory:
-    """Read both files. Raises Stop, with what to do.
+    """Read the files. Raises Stop, with what to do.
 
     domain: the domain of all rows; of files with a domain column, the domain whose rows are used.
     """
-    tables = open_tables((interactions, items), domain, reading, ("interactions", "items"))
-    size = sum(table.size for table in tables)
-    check = Check(settings, reading.rating_range, pseudonyms=settings.privacy.ids())
-    events, catalogue = (
-        scan(table, check, keep=True, progress=lambda: progress(sum(t.position for t in tables), size))
-        for table in tables
-    )
-    known = settings.domains
+    check = Check(settings, files.reading.rating_range, pseudonyms=settings.privacy.ids())
+    scans = scan_files(files, check, progress, domain)
+    events, known = scans[0], settings.domains
     skipped = events.skipped + Counter(e.domain for e in events.events if e.domain not in known)
-    used = sorted((e for e in events.events if e.domain in known), key=lambda e: e.timestamp)
+    used = [e for e in events.events if e.domain in known]
     if not used:
         raise Stop(
-            f"--interactions {interactions}: no usable event of a domain of the config ({', '.join(known)}); it has "
-            f"{', '.join(sorted(skipped))}; {events.bad_rows:,} bad rows"
+            f"--interactions {files.interactions}: no usable event of a domain of the config ({', '.join(known)}); "
+            f"it has {', '.join(sorted(skipped))}; {events.bad_rows:,} bad rows"
         )
+    unique = once_in_time_order(used, settings)
+    listed = [item for found in scans[1:] for item in found.items if item.domain in known]
+    return FileHistory(unique, listed, skipped, len(used) - len(unique), scans, check)
+
+
+def once_in_time_order(events: Iterable[Interaction], settings: Settings) -> list[Interaction]:
+    """Sort by time, and leave out repeats of an event_id, as `run` does."""
     window = DedupWindow(settings.intake.dedup_events)
-    unique = [e for e in used if not window.repeated(e.domain, e.event_id)]
-    listed = [item for item in catalogue.items if item.domain in known]
-    return FileHistory(unique, listed, skipped, len(used) - len(unique), (events, catalogue), check)
+    in_order = sorted(events, key=lambda e: e.timestamp)
+    return [e for e in in_order if not window.repeated(e.domain, e.event_id)]
+
+
+def warn_of_repeats(count: int) -> Iterator[str]:
+    """Yield a line for people if events were left out because their event_id came before."""
+    if count:
+        yield f"{count:,} events left out: their event_id came before"
 
 
 def warnings(history: FileHistory) -> Iterator[str]:
     """Yield a line for people about each kind of event left out, except bad rows."""
-    if history.repeated:
-        yield f"{history.repeated:,} events left out: their event_id came before"
+    yield from warn_of_repeats(history.repeated)
     if history.skipped:
         names = ", ".join(f"{name} ({count:,})" for name, count in sorted(history.skipped.items()))
         yield f"{history.skipped.total():,} events skipped of domains that are not used: {names}"

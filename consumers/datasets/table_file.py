@@ -151,7 +151,9 @@ class TableFile:
             self.skipped[domain] += 1
             return None
         if not _DOMAIN.fullmatch(domain):
-            raise BadRowError(f"domain {domain[:40]!r} is not made of a-z, 0-9, _ and - only")
+            usual = re.sub("[^a-z0-9_-]+", "-", domain[:40].lower()).strip("-")
+            instead = f": write {usual}" if usual else ""
+            raise BadRowError(f"domain {domain[:40]!r} is not made of a-z, 0-9, _ and - only{instead}")
         return domain
 
     def _parser(self) -> EventParser | ItemParser:

@@ -14,7 +14,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from consumers.datasets.checking import Check
-from consumers.datasets.fields.cells import is_blank, kind_of
+from consumers.datasets.fields.cells import as_number, is_blank, kind_of
+from consumers.datasets.problems import BadRowError
 from consumers.datasets.scan import Scan
 from consumers.terminal.plain_text import plain
 
@@ -143,8 +144,8 @@ def _kind(value: Any) -> str:
     if text.lstrip("+-").isdecimal():
         return "whole numbers"
     try:
-        float(text)
-    except ValueError:
+        as_number(text, "")
+    except BadRowError:
         return "text"
     return "numbers"
 

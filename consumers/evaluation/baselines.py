@@ -9,7 +9,6 @@ import numpy as np
 from river import reco
 from scipy.sparse import csr_matrix
 
-from consumers.errors import Stop
 from consumers.evaluation.dataset import Data
 from consumers.evaluation.metrics import rank_of
 from consumers.evaluation.predictions import TOP, WARM_UP_SHARE, ArmOutcome
@@ -25,12 +24,10 @@ def run_item_knn(data: Data, seed: int, progress: Tell) -> list[ArmOutcome]:
     """Rank with implicit's BM25 item-KNN on the target, refitted every fiftieth of its stream, plus 3-day trending.
 
     Both parts are scaled to a maximum of 1 for each user. Items that a user had are left out at once, not only
-    from the next refit on.
+    from the next refit on. Raises ImportError without the extra `evaluate`.
     """
-    try:
-        from implicit.nearest_neighbours import BM25Recommender  # noqa: PLC0415  (extra `dev`)
-    except ImportError as error:
-        raise Stop("the batch peer needs implicit: pip install 'crosscurrent[dev]'") from error
+    from implicit.nearest_neighbours import BM25Recommender  # noqa: PLC0415  (extra `evaluate`)
+
     ids = dict.fromkeys(i.item_id for i in data.items if i.domain == data.target)
     row_of = {item_id: n for n, item_id in enumerate(ids)}
     items = len(row_of)

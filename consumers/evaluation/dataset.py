@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,16 +11,16 @@ from numpy.typing import NDArray
 
 from consumers.config.schema import DomainConfig, Settings
 from consumers.datasets.checking import Check
-from consumers.datasets.opening import open_tables
+from consumers.datasets.history import ByteProgress, Files, once_in_time_order, scan_files
 from consumers.datasets.options import ReadOptions
-from consumers.datasets.scan import Scan, scan
+from consumers.datasets.scan import Scan
 from consumers.errors import Stop
 from models.schema import Domain, Interaction, Item
 from models.transfer.strategies import STRATEGIES
 
 
 class Data(NamedTuple):
-    """`events` in time order. `rating_range`: the range to which every arm clips."""
+    """`events` in time order, each event_id once. `rating_range`: the range to which every arm clips."""
 
     events: list[Interaction]
     items: list[Item]
@@ -31,10 +30,29 @@ class Data(NamedTuple):
     grid: NDArray[np.float64]
     """The distinct ratings of the target, ascending; empty without ratings."""
     bad_rows: int
+    repeated: int
+    """Events left out because their event_id came before."""
 
     @property
     def has_ratings(self) -> bool:
         return len(self.grid) > 0
+
+    @property
+    def has_text(self) -> bool:
+        """Return whether an item of the target has words."""
+        return any(item.domain == self.target and item.words().strip() for item in self.items)
+
+    @property
+    def sources(self) -> list[str]:
+        """Return the other domains that have events and help the target."""
+        there = dict.fromkeys(event.domain for event in self.events)
+        return [d.name for d in self.domains if d.is_source and d.name != self.target and d.name in there]
+
+    def users(self) -> tuple[int, int]:
+        """Return how many users the target has, and how many of them have events in a source too."""
+        sources = dict.fromkeys(self.sources)
+        mine = {e.user for e in self.events if e.domain == self.target}
+        return len(mine), len(mine & {e.user for e in self.events if e.domain in sources})
 
     def unlisted(self) -> int:
         """Count the target's events whose item is not in the item file."""
@@ -46,7 +64,8 @@ class EvaluatedFiles(msgspec.Struct, frozen=True):
     """The files of an evaluation and how they are read."""
 
     interactions: Path
-    items: Path
+    items: Path | None
+    """None: the items are those of the events, without text."""
     target: str
     """The domain that is measured, and the domain of rows without one."""
     reading: ReadOptions = ReadOptions()
@@ -54,51 +73,37 @@ class EvaluatedFiles(msgspec.Struct, frozen=True):
     """The time of rows that have none, ms since the epoch."""
 
 
-def scan_files(
-    files: EvaluatedFiles,
-    settings: Settings,
-    progress: Callable[[int, int], object] = lambda _done, _size: None,
-) -> tuple[Scan, Scan, Check]:
-    """Return (events, items, the check they passed). Raises Stop.
-
-    progress: called with the bytes read and the bytes of both files.
-    """
-    tables = open_tables(
-        (files.interactions, files.items),
-        None,
-        files.reading,
-        ("interactions", "items"),
-        otherwise=files.target,
-    )
-    size = sum(table.size for table in tables)
+def scan_evaluated(
+    files: EvaluatedFiles, settings: Settings, progress: ByteProgress = lambda _done, _size: None
+) -> tuple[tuple[Scan, ...], Check]:
+    """Return the scans of the files and the check they passed. Raises Stop."""
     check = Check(settings, files.reading.rating_range, ranged=False, now=files.now)
-    events, catalogue = (
-        scan(table, check, keep=True, progress=lambda: progress(sum(t.position for t in tables), size))
-        for table in tables
-    )
-    return events, catalogue, check
+    read = Files(files.interactions, files.items, files.reading)
+    return scan_files(read, check, progress, otherwise=files.target), check
 
 
 def load_data(files: EvaluatedFiles, settings: Settings) -> Data:
-    """Read both files. Raises Stop, with what to do, for files or a target that cannot be used."""
-    return data_of(*scan_files(files, settings)[:2], files.target, settings)
+    """Read the files. Raises Stop, with what to do, for files or a target that cannot be used."""
+    return data_of(scan_evaluated(files, settings)[0], files.target, settings)
 
 
-def data_of(scanned: Scan, listed: Scan, target: str, settings: Settings) -> Data:
+def data_of(scans: tuple[Scan, ...], target: str, settings: Settings) -> Data:
     """Return what is evaluated, from files that were scanned. Raises Stop for a target that cannot be used.
 
-    Domains that `settings` name keep their role. Of the others, all but the target are sources.
+    scans: that of the events, and that of the items if there is a file of them. Domains that `settings` name keep their
+    role. Of the others, all but the target are sources.
     """
-    events, catalogue = scanned.events, listed.items
+    scanned, listed = scans[0], scans[1] if len(scans) > 1 else None
+    events = scanned.events
     if not any(e.domain == target for e in events):
         held = ", ".join(sorted({e.domain for e in events}))
         raise Stop(f"--target {target}: the file holds {held}")
     names: dict[str, DomainConfig] = dict(settings.domains)
-    for name in (*listed.domains, *scanned.domains):
+    for name in (*(() if listed is None else listed.domains), *scanned.domains):
         names.setdefault(name, DomainConfig(role="target" if name == target else "source"))
-    if "domain" not in listed.table.columns:
-        catalogue = _placed(catalogue, events)
-    events = sorted(events, key=lambda e: e.timestamp)
+    before = len(events)
+    events = once_in_time_order(events, settings)
+    catalogue = _catalogue(listed, events)
     values = np.array([e.value for e in events if e.value is not None])
     seen = (float(values.min()), float(values.max())) if len(values) else (1.0, 5.0)
     limits = scanned.table.options.rating_range or (
@@ -110,7 +115,15 @@ def data_of(scanned: Scan, listed: Scan, target: str, settings: Settings) -> Dat
         for name, config in sorted(names.items())
     ]
     grid = np.unique([e.value for e in events if e.domain == target and e.value is not None])
-    return Data(events, catalogue, domains, target, limits, grid, scanned.bad_rows + listed.bad_rows)
+    bad = sum(found.bad_rows for found in scans)
+    return Data(events, catalogue, domains, target, limits, grid, bad, before - len(events))
+
+
+def _catalogue(listed: Scan | None, events: list[Interaction]) -> list[Item]:
+    """Return the items of the file; without a file, those of the events."""
+    if listed is None:
+        return [Item(*key) for key in dict.fromkeys((e.domain, e.item) for e in events)]
+    return listed.items if "domain" in listed.table.columns else _placed(listed.items, events)
 
 
 def _placed(items: list[Item], events: list[Interaction]) -> list[Item]:

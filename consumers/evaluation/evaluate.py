@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,17 +14,23 @@ import msgspec
 from rich.console import Console
 
 from consumers.config.schema import Settings
+from consumers.datasets.history import warn_of_repeats
+from consumers.datasets.scan import Scan
 from consumers.datasets.understanding import confirm, show_understanding
 from consumers.errors import BUG
-from consumers.evaluation.dataset import Data, EvaluatedFiles, Job, data_of, scan_files
+from consumers.evaluation.dataset import Data, EvaluatedFiles, Job, data_of, scan_evaluated
 from consumers.evaluation.encode import encode
 from consumers.evaluation.metrics import TargetEvents, all_figures
 from consumers.evaluation.options import EvaluateOptions
 from consumers.evaluation.predictions import ArmOutcome
-from consumers.evaluation.report import print_report, write_plot, write_predictions
+from consumers.evaluation.report.predictions_file import write_predictions
+from consumers.evaluation.report.stream_plot import write_plot
+from consumers.evaluation.report.tables import print_report
+from consumers.evaluation.report.verdict import transfer_figures
 from consumers.evaluation.workers import Tell, run_all
 from consumers.terminal import log
 from consumers.terminal.compiling import compile_first
+from consumers.terminal.plain_text import plain
 
 
 class Run(NamedTuple):
@@ -45,22 +52,23 @@ def run_evaluation(
     files = EvaluatedFiles(options.interactions, options.items, options.target, options.reading, now)
     with log.bars(console) as bars:
         task = bars.add_task("reading", total=None)
-        events, items, check = scan_files(
+        scans, check = scan_evaluated(
             files, settings, lambda done, size: bars.update(task, completed=done, total=size)
         )
-    data = data_of(events, items, options.target, settings)
-    show_understanding((events, items), check, console if options.dry_run else log.console(stderr=True))
-    code = BUG if events.cut is not None or items.cut is not None else 0
-    del events, items
+    data = data_of(scans, options.target, settings)
+    understood = console if options.dry_run else log.console(stderr=True)
+    show_understanding(scans, check, understood)
+    for line in _warnings(data, scans, options):
+        understood.print(plain(line, "yellow"), soft_wrap=True)
+    code = BUG if any(found.cut is not None for found in scans) else 0
+    del scans
+    read = {"events": len(data.events), "bad_rows": data.bad_rows, "repeated": data.repeated}
     if options.dry_run:
         console.print("nothing was evaluated (--dry-run)")
-        return code, {"events": len(data.events), "bad_rows": data.bad_rows}
+        return code, read
     if not confirm(f"Evaluate on {len(data.events):,} events?", options.yes):
-        return BUG, {"events": len(data.events), "bad_rows": data.bad_rows}
-    if lacking := data.unlisted():
-        console.print(
-            f"{lacking:,} target events are of items that --items lacks: learned, not ranked", style="yellow"
-        )
+        console.print("nothing was evaluated")
+        return BUG, read
     compile_first(log.console(stderr=True))
     outcomes = _run_arms(data, files, settings, _plan(data, settings, options), console)
     target = TargetEvents(data)
@@ -69,14 +77,36 @@ def run_evaluation(
         "events": len(target.user),
         "seconds": 0.0,
         **all_figures(data, target, outcomes),
+        "transfer": transfer_figures(data, target, outcomes),
     }
     if options.predictions is not None:
         write_predictions(options.predictions, target, outcomes)
     if options.plot is not None:
-        write_plot(options.plot, target, outcomes)
+        write_plot(options.plot, target, outcomes, data.target)
     report["seconds"] = round(time.monotonic() - begun, 1)
     print_report(report, console)
     return code, report
+
+
+def _warnings(data: Data, scans: tuple[Scan, ...], options: EvaluateOptions) -> Iterator[str]:
+    """Yield what people should know before anything is learned."""
+    yield from warn_of_repeats(data.repeated)
+    if options.items is None:
+        yield "no --items: the items are those of the events, and they have no text"
+    if lacking := data.unlisted():
+        yield f"{lacking:,} target events are of items that --items lacks: learned, not ranked"
+    if not data.sources:
+        yield f"all events are of {data.target}, so there is nothing to carry over: {_how_to_split(scans[0])}"
+    if find_spec("implicit") is None:
+        yield "no arm item_knn_batch, which needs implicit: pip install -c constraints.txt '.[evaluate]'"
+
+
+def _how_to_split(events: Scan) -> str:
+    """Say how a file of one domain becomes a file of several."""
+    unused = events.table.unused
+    if "domain" in events.table.columns or not unused:
+        return "add the events of other domains to the file, with a column `domain`"
+    return f"if a column tells where each event belongs, name it: --map domain=COLUMN, one of {', '.join(unused)}"
 
 
 def _run_arms(
@@ -89,7 +119,7 @@ def _run_arms(
         job = Job(files, msgspec.json.encode(settings), vectors)
         names = [f"{r.arm} {r.seed if len(runs) > 6 else ''}" for r in runs]
         found = run_all(partial(_work, job), runs, names, len(data.events), bars)
-    outcomes = [outcome for one in found for outcome in one]
+    outcomes = [outcome for one in found for outcome in one if data.has_text or outcome.arm != "text"]
     return outcomes + _without_randomness(outcomes)
 
 
@@ -101,7 +131,8 @@ def _plan(data: Data, settings: Settings, options: EvaluateOptions) -> list[Run]
         runs += [Run(f"full_{strategy}", seed) for strategy in options.strategies]
         if data.has_ratings:
             runs += [Run("river_biased_mf_target", seed), Run("river_biased_mf_all", seed)]
-    runs.insert(1, Run("item_knn_batch", first))
+    if find_spec("implicit") is not None:
+        runs.insert(1, Run("item_knn_batch", first))
     return runs
 
 

@@ -51,11 +51,22 @@ class TargetEvents:
 
     def interval(self, values: Array, where: NDArray[np.bool_], root: bool = False) -> list[float]:
         """Return the 95 % interval of the mean of `values[where]`, with users resampled."""
-        total = np.bincount(self.user[where], values[where], self.users)
-        count = np.bincount(self.user[where], minlength=self.users)
-        means = (self.weights @ total) / np.maximum(self.weights @ count, 1e-9)
-        low, high = np.percentile(means, [2.5, 97.5])
+        low, high = percentiles(self.resampled(values, where))
         return [float(np.sqrt(low)), float(np.sqrt(high))] if root else [float(low), float(high)]
+
+    def resampled(self, values: Array, where: NDArray[np.bool_]) -> Array:
+        """Return the mean of `values[where]` in each sample of users: (resamples,); nan without any event."""
+        total = np.bincount(self.user[where], values[where], self.users)
+        drawn = self.weights @ np.bincount(self.user[where], minlength=self.users)
+        means: Array = np.where(drawn > 0, (self.weights @ total) / np.maximum(drawn, 1.0), np.nan)
+        return means
+
+
+def percentiles(resampled: Array) -> tuple[float, float]:
+    """Return the 95 % interval of a figure of each sample (resamples,); samples without events do not count."""
+    there = resampled[np.isfinite(resampled)]
+    low, high = np.percentile(there, [2.5, 97.5]) if len(there) else (0.0, 0.0)
+    return float(low), float(high)
 
 
 def ndcg(rank: NDArray[np.int64]) -> Array:
@@ -130,13 +141,14 @@ def versus_best(target: TargetEvents, outcomes: list[ArmOutcome]) -> dict[str, A
 
     def against(where: NDArray[np.bool_]) -> dict[str, Any]:
         if not where.any() or not others:
-            return {"arm": None, "diff": 0.0, "ci": [0.0, 0.0]}
+            return {"arm": None, "diff": 0.0, "ci": [0.0, 0.0], "n": 0}
         best = max(others, key=lambda arm: float(means[arm][where].mean()))
         difference = means["full"] - means[best]
         return {
             "arm": best,
             "diff": float(difference[where].mean()),
             "ci": target.interval(difference, where),
+            "n": int(where.sum()),
         }
 
     return {

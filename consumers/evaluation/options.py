@@ -13,7 +13,8 @@ class EvaluateOptions(msgspec.Struct, frozen=True):
     """The options of `evaluate` on recorded events."""
 
     interactions: Path
-    items: Path
+    items: Path | None
+    """None: the items are those of the events, without text."""
     target: str
     """The domain that is measured."""
     reading: ReadOptions = ReadOptions()

@@ -1,4 +1,4 @@
-"""Draw errors along the target's events. matplotlib is imported only here, and only for a plot."""
+"""Draw along the target's events. matplotlib is imported only here, and only for a plot."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ from consumers.errors import Stop
 
 
 @contextmanager
-def drawn(path: Path, panels: int) -> Iterator[list[Any]]:
-    """Yield axes one above the other to draw on; then write the picture to `path`. Raises Stop."""
+def drawn(path: Path, rows: int, columns: int, title: str) -> Iterator[list[list[Any]]]:
+    """Yield the axes of each column, from top to bottom, to draw on; then write the picture to `path`. Raises Stop."""
     try:
-        import matplotlib as mpl  # noqa: PLC0415  (extra `dev`)
+        import matplotlib as mpl  # noqa: PLC0415  (extra `evaluate`)
     except ImportError as error:
-        raise Stop("--plot needs matplotlib: pip install 'crosscurrent[dev]'") from error
+        raise Stop("--plot needs matplotlib: pip install -c constraints.txt '.[evaluate]'") from error
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
     figure, grid = plt.subplots(
-        panels, 1, figsize=(11, 1 + 4 * panels), sharex=True, constrained_layout=True, squeeze=False
-    )
-    axes = list(grid[:, 0])
+        rows, columns, figsize=(11 if columns == 1 else 14, 1 + 4 * rows), sharex="col",
+        constrained_layout=True, squeeze=False,
+    )  # fmt: skip
     try:
-        yield axes
-        axes[-1].set_xlabel("target events")
-        for axis in axes:
-            if axis.lines:
-                axis.legend(fontsize=8, ncol=2)
+        yield [list(grid[:, column]) for column in range(columns)]
+        figure.suptitle(title, fontsize=14, fontweight="bold")
+        for axis in grid[-1]:
+            axis.set_xlabel("events of the target, in time order")
+        for axis in grid.flat:
+            if axis.lines and axis.get_legend() is None:
+                axis.legend(fontsize=9, loc="upper right")
+            axis.xaxis.get_major_locator().set_params(integer=True)
+            axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
             axis.grid(alpha=0.25)
         figure.savefig(path, dpi=110)
-    except OSError as error:
-        raise Stop(f"--plot {path}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: an ending that matplotlib does not know
+        raise Stop(f"--plot {path}: {getattr(error, 'strerror', None) or error}") from error
     finally:
         plt.close(figure)

@@ -13,7 +13,8 @@ class PretrainOptions(msgspec.Struct, frozen=True):
     """The options of `pretrain`."""
 
     interactions: Path
-    items: Path
+    items: Path | None
+    """None: the items are those of the events, without text."""
     out: Path
     domain: str | None = None
     holdout: float = 0.2

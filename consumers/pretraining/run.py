@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from consumers.config.schema import Settings
-from consumers.datasets.history import FileHistory, holdout_start, read_history, warnings
+from consumers.datasets.history import FileHistory, Files, holdout_start, read_history, warnings
 from consumers.datasets.understanding import confirm, show_understanding
 from consumers.errors import BUG, Stop
 from consumers.pretraining.holdout import Figures
@@ -51,9 +52,10 @@ def run_pretrain(
     with log.bars(console) as bars:
         history = _read(options, settings, bars)
     first = holdout_start(history.events, options.holdout)
-    show_understanding(history.scans, history.check, console)
-    for line in warnings(history):
-        console.print(plain(line, "yellow"), soft_wrap=True)
+    understood = console if options.dry_run else log.console(stderr=True)
+    show_understanding(history.scans, history.check, understood)
+    for line in (*warnings(history), *_unlisted(options, settings)):
+        understood.print(plain(line, "yellow"), soft_wrap=True)
     code = BUG if history.cut else 0
     if options.dry_run:
         console.print("nothing was learned (--dry-run)")
@@ -87,21 +89,33 @@ def _encoder(settings: Settings) -> TextEncoder:
 def _read(options: PretrainOptions, settings: Settings, bars: Progress) -> FileHistory:
     task = bars.add_task("reading", total=None)
     return read_history(
-        options.interactions, options.items, settings, options.domain, options.reading,
+        Files(options.interactions, options.items, options.reading),
+        settings,
+        options.domain,
         lambda done, size: bars.update(task, completed=done, total=size),
-    )  # fmt: skip
+    )
+
+
+def _unlisted(options: PretrainOptions, settings: Settings) -> Iterator[str]:
+    """Yield what people should know if there is no item file."""
+    if options.items is not None:
+        return
+    yield "no --items: the items are those of the events, and they have no text"
+    for name, config in settings.domains.items():
+        if config.catalogue == "required":
+            yield f"domain {name} recommends only listed items: none, until `run` has read its item topic"
 
 
 def _report(
     history: FileHistory, first: int, figures: dict[str, Figures], folder: Path | None, seconds: float
 ) -> dict[str, Any]:
-    events, (of_events, of_items) = history.events, history.scans
+    events, of_events = history.events, history.scans[0]
     return {
         "events": len(events),
         "held_out": len(events) - first,
         "dropped": of_events.bad_rows,
         "dropped_by_reason": dict(of_events.reasons),
-        "dropped_items": of_items.bad_rows,
+        "dropped_items": sum(found.bad_rows for found in history.scans[1:]),
         "repeated": history.repeated,
         "skipped": dict(history.skipped),
         "seconds": round(seconds, 1),

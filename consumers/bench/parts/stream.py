@@ -12,7 +12,7 @@ import numpy as np
 
 from consumers.config.schema import Settings
 from consumers.datasets.record import Sent
-from consumers.evaluation.dataset import EvaluatedFiles, scan_files
+from consumers.evaluation.dataset import EvaluatedFiles, scan_evaluated
 from consumers.simulator.event_stream import Simulator
 from consumers.simulator.world_settings import DomainSpec, WorldSettings
 from models.schema import Domain, Interaction, Item, Kind
@@ -91,7 +91,7 @@ def _in_visits(events: list[Interaction]) -> Iterator[Interaction]:
 def of_folder(folder: Path, events: int) -> Stream:
     """Return the first events of the set in a folder. Raises Stop if it cannot be read."""
     files = EvaluatedFiles(folder / INTERACTIONS, folder / ITEMS, folder.name)
-    scanned, listed, _ = scan_files(files, Settings())
+    (scanned, listed), _ = scan_evaluated(files, Settings())
     names = sorted({**listed.domains, **scanned.domains})
     values = [event.value for event in scanned.events if event.value is not None] or [1.0, 5.0]
     domains = roles(names, scanned.events, (min(values), max(values)))

@@ -19,9 +19,9 @@ def write_plot(path: Path, runs: Sequence[Sequence[dict[str, Any]]]) -> None:
     runs: points with `users`, `items` and `cpu_us` each.
     """
     try:
-        import matplotlib as mpl  # noqa: PLC0415  (extra `dev`)
+        import matplotlib as mpl  # noqa: PLC0415  (extra `evaluate`)
     except ImportError as error:
-        raise Stop("--plot needs matplotlib: pip install 'crosscurrent[dev]'") from error
+        raise Stop("--plot needs matplotlib: pip install -c constraints.txt '.[evaluate]'") from error
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 

@@ -35,7 +35,11 @@ class _Asked(msgspec.Struct, frozen=True):
 
 @click.command()
 @click.option("--interactions", type=click.Path(path_type=Path), help="Events: .csv, .csv.gz, Parquet …")
-@click.option("--items", type=click.Path(path_type=Path), help="Items; all of them can be recommended.")
+@click.option(
+    "--items",
+    type=click.Path(path_type=Path),
+    help="Items; all of them can be recommended (default: those of the events, without text).",
+)
 @click.option("--target", help="The domain that is measured; the others are its sources.")
 @click.option("--scenario", type=click.Choice(SCENARIOS), help="A simulated world instead of files.")
 @CONFIG
@@ -47,7 +51,11 @@ class _Asked(msgspec.Struct, frozen=True):
     type=click.Path(path_type=Path),
     help="Parquet file with a row for each event, arm and seed.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="PNG file with errors along the stream.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="PNG or SVG file: errors, and what transfer brings, along the stream.",
+)
 @click.option(
     "--seeds",
     type=click.IntRange(1),
@@ -65,13 +73,15 @@ def evaluate(asked: _Asked, json_file: Path | None) -> int:
 
     Files are read as `replay` reads them: first the command says how it understands them. It needs no Kafka.
 
-    It also measures popularity, co-visitation, text, a batch item-KNN, River's BiasedMF, and the target alone.
+    It also measures popularity, co-visitation, text, a batch item-KNN, River's BiasedMF, and the target alone. The last
+    lines say in words what transfer brings to the target and how sure that is.
 
     With --scenario it learns a simulated world whose truth is known, with adaptation on and off. It reports the
     distance from the best possible error, the recovery after a drift, false alarms, and the error of the learned bias.
 
     \b
     Examples:
+      crosscurrent evaluate --interactions ratings.csv --target games --plot stream.png
       crosscurrent evaluate --interactions events.csv.gz --items items.csv.gz --target books
       crosscurrent evaluate --interactions e.parquet --items i.csv --target books \\
         --encoder all-MiniLM-L6-v2 --seeds 3 --json figures.json --plot stream.png
@@ -115,8 +125,8 @@ def _refuse_files(asked: _Asked) -> None:
 
 def _of_files(asked: _Asked) -> EvaluateOptions:
     """Return the options for an evaluation of files. Raises UsageError if one is missing, Stop for bad strategies."""
-    if asked.interactions is None or asked.items is None or asked.target is None:
-        files = {"--interactions": asked.interactions, "--items": asked.items, "--target": asked.target}
+    if asked.interactions is None or asked.target is None:
+        files = {"--interactions": asked.interactions, "--target": asked.target}
         missing = ", ".join(name for name, value in files.items() if value is None)
         raise click.UsageError(f"missing {missing}; or give --scenario NAME for a simulated world")
     from consumers.evaluation.dataset import parse_strategies  # noqa: PLC0415  (loads torch)

@@ -16,7 +16,11 @@ from consumers.pretraining.options import PretrainOptions
 @click.option(
     "--interactions", required=True, type=click.Path(path_type=Path), help="Events: .csv, .csv.gz, Parquet …"
 )
-@click.option("--items", required=True, type=click.Path(path_type=Path), help="Items with titles and text.")
+@click.option(
+    "--items",
+    type=click.Path(path_type=Path),
+    help="Items with titles and text (default: the items of the events, without text).",
+)
 @NEEDED_CONFIG
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Checkpoint folder for `run`.")
 @click.option("--domain", "-d", help="Domain of all rows; with a domain column: only its rows.")

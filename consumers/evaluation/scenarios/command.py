@@ -56,7 +56,7 @@ def run_scenario(
     pairs = [Pair(*three) for three in zip(worlds, traces[::2], traces[1::2], strict=True)]
     figures = scenario_figures(scenario, pairs)
     if plot is not None:
-        write_scenario_plot(plot, pairs[0])
+        write_scenario_plot(plot, scenario, pairs[0])
     figures["seconds"] = round(time.monotonic() - begun, 1)
     print_scenario(figures, console)
     return figures

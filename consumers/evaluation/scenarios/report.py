@@ -60,13 +60,14 @@ def _value(figure: dict[str, float], digits: int) -> str:
     return f"{figure['mean']:.{digits}f} ± {figure['sd']:.{digits}f}"
 
 
-def write_scenario_plot(path: Path, pair: Pair) -> None:
+def write_scenario_plot(path: Path, scenario: str, pair: Pair) -> None:
     """Draw the root mean square error of the target's last 500 events along the stream, of one seed. Raises Stop."""
-    with drawn(path, 1) as (axis,):
+    title = f"{scenario}: adaptation on and off"
+    with drawn(path, 1, 1, title) as ((axis,),):
         for row in ROWS:
             axis.plot(rolling(pair.errors(row)), label=row, lw=2.4 if row == "on" else 1.2)
         axis.plot(rolling(pair.on.honest), label="floor", lw=1.2, ls="--", c="black")
         axis.axvline(pair.since(), c="grey", lw=0.8)
         smallest = rolling(pair.on.honest).min()
         axis.set_ylim(0.9 * smallest, np.percentile(rolling(pair.errors("off")), 99) * 1.1)
-        axis.set_ylabel("RMSE of the last 500 events")
+        axis.set_ylabel("RMSE of the last 500 events, lower is better")

@@ -54,6 +54,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Ranking" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("games: ")
     return folder, json.loads((folder / "f.json").read_text())
 
 
@@ -160,6 +161,31 @@ def test_clicks_only_and_no_text_run_too(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "f.json").read_text())
     assert report["rating"] == {}
     assert report["ranking"]["full"]["ndcg@10"] > 0
+    assert "text" not in report["ranking"]
+    assert "this arm ranks nothing: no item of the target has text" in done.stdout
+    assert done.stdout.splitlines()[-1] == report["transfer"]["words"][-1]
+
+
+def test_without_an_item_file_and_without_the_extra_it_measures_what_it_can(tmp_path: Path) -> None:
+    """The items are those of the events, and the arm that needs the package `implicit` is left out. Both are said."""
+    world = WorldSettings(
+        domains=(DomainSpec("movies", users=30, items=30), DomainSpec("games", users=30, items=20)),
+        events=300,
+    )
+    write_files(Simulator(world), tmp_path)
+    program = "import sys; sys.modules['implicit'] = None; from consumers.cli.main import main; main()"
+    files = ["--interactions", str(tmp_path / "interactions.csv.gz"), "--json", str(tmp_path / "f.json")]
+    done = subprocess.run(
+        [sys.executable, "-c", program, "evaluate", *files, "--target", "games"],
+        capture_output=True, text=True, timeout=170, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "no --items: the items are those of the events" in done.stderr
+    assert "no arm item_knn_batch, which needs implicit: pip install" in done.stderr
+    report = json.loads((tmp_path / "f.json").read_text())
+    assert set(report["ranking"]) == ARMS - RIVER - {"full_share", "text", "item_knn_batch"}
+    assert report["ranking"]["full"]["by_history"]["1-4"]["n"] > 0
+    assert report["transfer"]["rating"]["finding"] in ("helps", "hurts", "no_difference", "too_few")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from consumers.evaluation.baselines import run_item_knn
 from consumers.evaluation.dataset import Data, EvaluatedFiles, load_data
 from consumers.evaluation.metrics import TargetEvents, all_figures, rating_figures
 from consumers.evaluation.predictions import ArmOutcome
-from consumers.evaluation.report import print_report, write_plot
+from consumers.evaluation.report.stream_plot import write_plot
+from consumers.evaluation.report.tables import print_report
+from consumers.evaluation.report.verdict import transfer_figures
 from consumers.terminal.log import console
 
 EVENTS = (
@@ -29,10 +31,12 @@ EVENTS = (
 )
 
 
-def loaded(folder: Path, items: str, events: str = EVENTS, target: str = "books") -> Data:
+def loaded(folder: Path, items: str | None, events: str = EVENTS, target: str = "books") -> Data:
     (folder / "events.csv").write_text(events)
-    (folder / "items.csv").write_text(items)
-    return load_data(EvaluatedFiles(folder / "events.csv", folder / "items.csv", target), Settings())
+    if items is not None:
+        (folder / "items.csv").write_text(items)
+    listed = None if items is None else folder / "items.csv"
+    return load_data(EvaluatedFiles(folder / "events.csv", listed, target), Settings())
 
 
 def placed(data: Data) -> set[tuple[str, str]]:
@@ -70,6 +74,33 @@ def test_a_file_without_usable_events_says_why(tmp_path: Path) -> None:
         loaded(tmp_path, "item_id,domain\na,books\n", target="games")
 
 
+def test_without_an_item_file_the_items_are_those_of_the_events(tmp_path: Path) -> None:
+    """Each item is in the domains of its events, has no text, and can be ranked."""
+    data = loaded(tmp_path, None)
+    assert placed(data) == {
+        ("books", "01"), ("books", "02"), ("books", "both"), ("films", "both"), ("films", "f1"),
+    }  # fmt: skip
+    assert data.unlisted() == 0
+    assert not data.has_text
+    assert loaded(tmp_path, "item_id,domain,title\n01,books,Emma\n").has_text
+    assert not loaded(tmp_path, "item_id,domain,title\nf1,films,Heat\n").has_text
+
+
+def test_repeats_of_an_event_id_are_left_out_as_run_does(tmp_path: Path) -> None:
+    """The first in time counts."""
+    rows = ("u,b,books,1400000009,e", "u,a,books,1400000001,e", "u,c,books,1400000002,f")
+    data = loaded(tmp_path, None, "\n".join(("user_id,item_id,domain,timestamp,event_id", *rows)))
+    assert [e.item for e in data.events] == ["a", "c"]
+    assert data.repeated == 1
+
+
+def test_sources_and_common_users_are_counted(tmp_path: Path) -> None:
+    """Of the three users of books, 007 and u2 have events in films."""
+    data = loaded(tmp_path, None)
+    assert data.sources == ["films"]
+    assert data.users() == (3, 2)
+
+
 def test_interactions_are_not_taken_for_items(tmp_path: Path) -> None:
     with pytest.raises(Stop, match="this file holds interactions"):
         loaded(tmp_path, EVENTS)
@@ -94,13 +125,25 @@ def test_what_was_not_measured_is_null_and_a_dash(tmp_path: Path, capsys: pytest
     )
     data = loaded(tmp_path, "item_id,domain\n01,books\n", few + more)
     target, full, other = TargetEvents(data), ArmOutcome("full", 0, 14), ArmOutcome("text", 0, 14)
-    full.prediction[-1] = 4.0
+    alone = ArmOutcome("target_only", 0, 14)
+    full.prediction[-1] = alone.prediction[-1] = 4.0
     assert np.isnan(rating_figures(target, full, data.grid)["rmse_first5"])
-    report = {"target": "books", "events": 14, "seconds": 0.0, **all_figures(data, target, [full, other])}
+    arms = [full, alone, other]
+    report = {
+        "target": "books", "events": 14, "seconds": 0.0, **all_figures(data, target, arms),
+        "transfer": transfer_figures(data, target, arms),
+    }  # fmt: skip
     write_json(tmp_path / "f.json", report)
     written = json.loads((tmp_path / "f.json").read_text(), parse_constant=pytest.fail)
     assert written["rating"]["full"]["rmse_first5"] is None
     print_report(report, console())
-    assert "nan" not in capsys.readouterr().out
-    write_plot(tmp_path / "p.png", target, [full, other])
+    said = capsys.readouterr().out
+    assert "nan" not in said
+    few = (
+        "no difference in RMSE can be told yet: 1 rating of 1 user is too few; about 99 more are needed to tell "
+        "anything at all (95 % interval of the gain 0.0 to 0.0 %)"
+    )
+    nothing = "no event could be measured in NDCG@10"
+    assert said.splitlines()[-2:] == [f"books: {few}", f"books: {nothing}"]
+    write_plot(tmp_path / "p.png", target, arms, "books")
     assert (tmp_path / "p.png").stat().st_size > 0

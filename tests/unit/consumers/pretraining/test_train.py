@@ -139,7 +139,7 @@ def test_events_of_one_time_are_not_torn_apart() -> None:
             holdout_start(few, 0.4)
 
 
-def test_incomplete_rows_are_dropped_and_counted(small: Path) -> None:
+def test_incomplete_rows_are_dropped_and_counted(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Rows without user, item, time or rating, or out of range, are counted; all counts add up."""
     rows = rows_of(small)
     spoiled: list[Callable[[Row], object]] = [
@@ -156,7 +156,8 @@ def test_incomplete_rows_are_dropped_and_counted(small: Path) -> None:
     for row, spoil in zip(rows[::10], spoiled, strict=False):
         spoil(row)
     write_rows(small, rows)
-    report, said = pretrain(small)
+    report, _ = pretrain(small)
+    said = capsys.readouterr().err
     assert report["dropped"] == 7
     assert report["dropped_by_reason"] == {
         "user_id": 1,
@@ -202,13 +203,13 @@ def test_one_domain_per_file_is_named(small: Path) -> None:
     assert report["events"] + report["skipped"]["games"] == 100
 
 
-def test_run_starts_from_it(small: Path) -> None:
+def test_run_starts_from_it(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The state has no offsets and no store, everything is due, and `run` skips repeated event_ids."""
     rows = [r | {"event_id": f"e{n}"} for n, r in enumerate(rows_of(small))]
     write_rows(small, rows + rows[:10])
-    report, said = pretrain(small)
+    report, _ = pretrain(small)
     assert (report["events"], report["repeated"]) == (100, 10)
-    assert "10 events left out: their event_id came before" in said
+    assert "10 events left out: their event_id came before" in capsys.readouterr().err
     state, _ = CheckpointDirectory(small / "out", read_only=True).load()
     assert state is not None
     assert (state["offsets"], state["identity"], state["store"]) == ([], {}, UNKNOWN)
@@ -232,3 +233,18 @@ def test_run_starts_from_it(small: Path) -> None:
         config().intake.batch_events - 1,
         1,
     )
+
+
+def test_without_an_item_file_the_items_are_those_of_the_events(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They can be recommended, by their events alone. The command says that they have no text."""
+    folder = make_world(tmp_path, 200)
+    report, _ = pretrain(folder, items=None)
+    assert (report["events"], report["dropped_items"]) == (200, 0)
+    assert "no --items: the items are those of the events, and they have no text" in capsys.readouterr().err
+    learner = restored(folder).arms.full
+    rated = {r["item_id"] for r in rows_of(folder) if r["domain"] == "games"}
+    user = rows_of(folder)[0]["user_id"]
+    assert {item.item_id for item in learner.recommend([user], "games", 10)[0]} <= rated
+    assert report["domains"]["games"]["ranked"] > 0
