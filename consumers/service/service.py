@@ -13,6 +13,7 @@ from prometheus_client import ProcessCollector
 
 from consumers.config.schema import Settings
 from consumers.dead_letters.kafka_sink import KafkaSink
+from consumers.encoding.open_encoder import open_encoder
 from consumers.errors import BUG, Stop
 from consumers.service.canary import Canaries
 from consumers.service.saving.checkpoint_policy import CheckpointPolicy
@@ -21,7 +22,6 @@ from consumers.service.text_encoding import ThreadEncoding
 from consumers.service.wiring import Ends, wired
 from consumers.source.kafka import KafkaSource
 from consumers.terminal.compiling import WHY
-from models.text.encoder import load_encoder
 from models.threads import use_one_thread
 from models.warm_up import is_warm, warm
 from serving.contract import Keys, Write
@@ -60,7 +60,7 @@ class Service:
         self._turned = time.monotonic()
         started_ts = int(time.time() * 1000)
         try:
-            encoder = load_encoder(settings.text_encoder.model)
+            encoder = open_encoder(settings.text_encoder, Path(settings.checkpoint.directory))
         except ValueError as error:
             raise Stop(str(error)) from error
         self.publisher = self._publisher(store, started_ts)
@@ -72,7 +72,8 @@ class Service:
         )
         self.canaries = self._canaries() if source.canaries else None
         self.sink = KafkaSink(settings.kafka, self.metrics.dead_letters_refused.inc)
-        encoding = ThreadEncoding(encoder)
+        encoding = ThreadEncoding(encoder, self.metrics.text_encoder_failures.inc)
+        self.metrics.texts_waiting.set_function(encoding.waiting)
         ends = Ends(source, self.sink, encoding, self.publisher, self.checkpointer, self.canaries)
         self.pipeline = wired(settings, ends, self.metrics, started_ts=started_ts)
         self.arms = self.pipeline.arms
