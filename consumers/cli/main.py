@@ -10,6 +10,7 @@ from typing import Any
 import click
 import structlog
 
+from consumers.cli.change_encoder import change_encoder
 from consumers.cli.dead_letters import dead_letters
 from consumers.cli.forget import forget
 from consumers.cli.options import CONFIG, JSON, NEEDED_CONFIG, write_json
@@ -159,7 +160,18 @@ def explain(config: Path, user: str, item: str, domain: str, json_file: Path | N
     return 0
 
 
-for command in (demo, simulate, replay, pretrain, evaluate, bench, dead_letters, forget, rescale):
+for command in (
+    demo,
+    simulate,
+    replay,
+    pretrain,
+    evaluate,
+    bench,
+    dead_letters,
+    forget,
+    rescale,
+    change_encoder,
+):
     cli.add_command(command)
 
 

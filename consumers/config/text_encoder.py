@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from models.text.phrases import PHRASES
+
 
 class TextEncoderConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """What turns item text into vectors. Changing `model`, `name`, `dimensions` or `prefix` needs
-    `crosscurrent change-encoder`."""
+    """What turns item text into vectors. Changing `model`, `name`, `dimensions`, `prefix` or `languages`
+    needs `crosscurrent change-encoder`."""
 
     model: str = "hashing"
     """`hashing`; a sentence-transformers model: a name or a local folder; or the address of a server with OpenAI's
@@ -23,8 +25,9 @@ class TextEncoderConfig(msgspec.Struct, forbid_unknown_fields=True):
     prefix: str = ""
     """Text to put before each item's: `passage: ` for the models of the e5 family, unless the server adds it."""
     languages: list[str] = []
-    """The languages of your titles, by their codes: `["en", "zh"]`. `crosscurrent check` measures whether the model
-    knows them."""
+    """The languages of your titles, by their codes: `["en", "zh"]`. With two or more, what only tells the language is
+    taken out of the vectors, so that titles of the same meaning are near. `crosscurrent check` measures whether the
+    model knows them. `hashing` finds the same words only."""
     api_key: str | None = None
     """Of a server: its key, sent as a bearer token."""
     api_key_file: str | None = None
@@ -47,11 +50,20 @@ class TextEncoderConfig(msgspec.Struct, forbid_unknown_fields=True):
         return self.model.startswith(("http://", "https://"))
 
     @property
-    def identity(self) -> str:
-        """Say which vectors these are. States of another identity need `crosscurrent change-encoder`.
+    def neutral(self) -> bool:
+        """Whether what tells the language is taken out of the vectors."""
+        return len(self.languages) > 1 and self.model != "hashing"
 
-        A server's address is no part of it, because the same model may move.
-        """
+    @property
+    def identity(self) -> str:
+        """Say which vectors these are. States of another identity need `crosscurrent change-encoder`."""
+        return (
+            f"{self.raw_identity}, {' '.join(sorted(self.languages))}" if self.neutral else self.raw_identity
+        )
+
+    @property
+    def raw_identity(self) -> str:
+        """Say which model makes the vectors. A server's address is no part of it: the same model may move."""
         said = f"served {self.name}" if self.is_server else self.model
         if self.dimensions:
             said += f", {self.dimensions} dimensions"
@@ -68,6 +80,11 @@ def problems(config: TextEncoderConfig) -> Iterator[str]:
                 yield f"text_encoder.{key}: only for a server: text_encoder.model is no http:// or https:// address"
         if config.model == "hashing" and config.prefix:
             yield "text_encoder.prefix: hashing knows no prefix; leave it out"
+    for code in config.languages:
+        if code not in PHRASES:
+            yield f"text_encoder.languages: {code!r} is none of {', '.join(PHRASES)}; leave it out"
+    if len(set(config.languages)) < len(config.languages):
+        yield "text_encoder.languages: name each language once"
     for key in ("batch", "connect_seconds", "read_seconds"):
         if not getattr(config, key) > 0:
             yield f"text_encoder.{key}: must be above 0"

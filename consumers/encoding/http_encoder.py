@@ -41,7 +41,7 @@ class HttpEncoder:
 
     def __init__(self, config: TextEncoderConfig) -> None:
         self._config = config
-        self.name = config.identity
+        self.name = config.raw_identity
 
     def encode(self, texts: list[str]) -> Array:
         """Return (len(texts), width), at unit length. A text that the server refuses has a row of nan.
@@ -103,9 +103,7 @@ class HttpEncoder:
             return read_secret(self._config.api_key_file)
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
-            raise self._unavailable(
-                f"text_encoder.api_key_file {self._config.api_key_file}: {why}"
-            ) from None
+            raise self._unavailable(f"text_encoder.api_key_file {self._config.api_key_file}: {why}") from None
 
     def _refuse(self, answer: Answer, key: str | None) -> None:
         """Raise what the status means, with the remedy."""
@@ -130,7 +128,9 @@ class HttpEncoder:
         try:
             held = msgspec.json.decode(data, type=_Embeddings).data
         except (msgspec.DecodeError, UnicodeDecodeError):
-            raise self._unavailable("its answer holds no embeddings. See the path of text_encoder.model") from None
+            raise self._unavailable(
+                "its answer holds no embeddings. See the path of text_encoder.model"
+            ) from None
         held.sort(key=lambda one: one.index)
         widths = {len(one.embedding) for one in held}
         if [one.index for one in held] != list(range(count)) or len(widths) != 1 or widths == {0}:
@@ -154,7 +154,9 @@ class HttpEncoder:
         return np.concatenate(parts)
 
     def _unavailable(self, why: str, seconds: float | None = None) -> EncoderUnavailable:
-        return EncoderUnavailable(f"the text encoder at {self._config.model} gives no vectors: {why}", seconds)
+        return EncoderUnavailable(
+            f"the text encoder at {self._config.model} gives no vectors: {why}", seconds
+        )
 
 
 def _seconds(header: str | None) -> float | None:

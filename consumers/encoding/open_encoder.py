@@ -14,6 +14,7 @@ from consumers.encoding.http_encoder import HttpEncoder
 from consumers.encoding.vector_cache import VectorCache, text_key
 from consumers.errors import Stop
 from models.text.encoder import EncoderUnavailable, TextEncoder, load_encoder
+from models.text.languages import LanguageNeutral
 
 FOLDER = "texts"
 """Below the checkpoint directory."""
@@ -30,8 +31,11 @@ def open_encoder(config: TextEncoderConfig, directory: Path | None = None) -> Te
     if config.model == "hashing":
         return load_encoder(config.model)
     inner: TextEncoder = HttpEncoder(config) if config.is_server else load_encoder(config.model)
-    kept = None if directory is None or not config.cache_mb else VectorCache(directory / FOLDER, config.cache_mb)
-    return KnownTexts(inner, config, kept)
+    kept = (
+        None if directory is None or not config.cache_mb else VectorCache(directory / FOLDER, config.cache_mb)
+    )
+    known = KnownTexts(inner, config, kept)
+    return LanguageNeutral(known, sorted(config.languages), config.identity) if config.neutral else known
 
 
 class KnownTexts:
@@ -39,7 +43,7 @@ class KnownTexts:
 
     def __init__(self, inner: TextEncoder, config: TextEncoderConfig, cache: VectorCache | None) -> None:
         self._inner, self._prefix, self._cache = inner, config.prefix, cache
-        self.name = config.identity
+        self.name = config.raw_identity
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
         """Return (len(texts), width) float32. Raises EncoderUnavailable."""
@@ -54,9 +58,9 @@ class KnownTexts:
             widths = {len(vector) for vector in (*known.values(), *new.values())}
             if len(widths) > 1:
                 raise EncoderUnavailable(
-                    f"the text encoder {self.name} gives vectors of {len(next(iter(new.values())))} numbers, and the ones "
-                    f"kept from before have {sorted(widths)}. Serve the model of before, or run crosscurrent "
-                    "change-encoder --force with an empty folder texts in checkpoint.directory"
+                    f"the text encoder {self.name} gives vectors of {sorted(widths)} numbers, now and before: it is "
+                    "another model. Serve the model of before, or remove the folder texts in checkpoint.directory and "
+                    "run crosscurrent change-encoder --force"
                 )
             self._cache.put({key: vector for key, vector in new.items() if np.isfinite(vector).all()})
             known |= new
@@ -99,7 +103,7 @@ class Pauses:
 
 
 def opened_for_command(config: TextEncoderConfig, directory: Path | None = None) -> TextEncoder:
-    """Return the encoder for a command without a stream: it waits for a server that is away, then gives up. Raises Stop."""
+    """Return the encoder for a command: it waits for a server that is away, then gives up. Raises Stop."""
     try:
         return Patient(open_encoder(config, directory))
     except ValueError as error:
