@@ -35,7 +35,7 @@ class TextEncoderConfig(msgspec.Struct, forbid_unknown_fields=True):
     ssl_cafile: str | None = None
     """Of a server: certificates of the authorities to trust, PEM."""
     batch: int = 64
-    """Of a server: most texts in a request."""
+    """Most texts in a request to a server, or between two writes of known vectors."""
     connect_seconds: float = 2.0
     """Of a server: how long to wait for a connection."""
     read_seconds: float = 60.0
@@ -80,17 +80,21 @@ def problems(config: TextEncoderConfig) -> Iterator[str]:
                 yield f"text_encoder.{key}: only for a server: text_encoder.model is no http:// or https:// address"
         if config.model == "hashing" and config.prefix:
             yield "text_encoder.prefix: hashing knows no prefix; leave it out"
-    for code in config.languages:
-        if code not in PHRASES:
-            yield f"text_encoder.languages: {code!r} is none of {', '.join(PHRASES)}; leave it out"
-    if len(set(config.languages)) < len(config.languages):
-        yield "text_encoder.languages: name each language once"
+    yield from _language_problems(config)
     for key in ("batch", "connect_seconds", "read_seconds"):
         if not getattr(config, key) > 0:
             yield f"text_encoder.{key}: must be above 0"
     for key in ("dimensions", "cache_mb"):
         if not getattr(config, key) >= 0:
             yield f"text_encoder.{key}: must not be below 0"
+
+
+def _language_problems(config: TextEncoderConfig) -> Iterator[str]:
+    for code in config.languages:
+        if code not in PHRASES:
+            yield f"text_encoder.languages: {code!r} is none of {', '.join(PHRASES)}; leave it out"
+    if len(set(config.languages)) < len(config.languages):
+        yield "text_encoder.languages: name each language once"
 
 
 def _server_problems(config: TextEncoderConfig) -> Iterator[str]:

@@ -138,8 +138,8 @@ class HttpEncoder:
         (width,) = widths
         if self._config.dimensions not in (0, width):
             raise self._unavailable(
-                f"its vectors have {width} numbers, and text_encoder.dimensions is {self._config.dimensions}. Set it to "
-                f"{width}, or to 0"
+                f"its vectors have {width} numbers, and text_encoder.dimensions is {self._config.dimensions}. Set it "
+                f"to {width}, or to 0"
             )
         vectors = np.array([one.embedding for one in held], np.float64)
         if not np.isfinite(vectors).all():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from consumers.config.text_encoder import TextEncoderConfig
 from consumers.encoding.http_encoder import HttpEncoder
-from consumers.encoding.vector_cache import VectorCache, text_key
+from consumers.encoding.vector_cache import Vector, VectorCache, text_key
 from consumers.errors import Stop
 from models.text.encoder import EncoderUnavailable, TextEncoder, load_encoder
 from models.text.languages import LanguageNeutral
@@ -43,6 +44,7 @@ class KnownTexts:
 
     def __init__(self, inner: TextEncoder, config: TextEncoderConfig, cache: VectorCache | None) -> None:
         self._inner, self._prefix, self._cache = inner, config.prefix, cache
+        self._step = config.batch
         self.name = config.raw_identity
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
@@ -53,18 +55,23 @@ class KnownTexts:
         keys = [text_key(self.name, text) for text in texts]
         known = self._cache.get(keys)
         missing = {key: text for key, text in zip(keys, sent, strict=True) if key not in known}
-        if missing:
-            new = dict(zip(missing, self._inner.encode(list(missing.values())), strict=True))
-            widths = {len(vector) for vector in (*known.values(), *new.values())}
-            if len(widths) > 1:
-                raise EncoderUnavailable(
-                    f"the text encoder {self.name} gives vectors of {sorted(widths)} numbers, now and before: it is "
-                    "another model. Serve the model of before, or remove the folder texts in checkpoint.directory and "
-                    "run crosscurrent change-encoder --force"
-                )
-            self._cache.put({key: vector for key, vector in new.items() if np.isfinite(vector).all()})
-            known |= new
+        for start in range(0, len(missing), self._step):
+            known |= self._asked(dict(itertools.islice(missing.items(), start, start + self._step)), known)
         return np.stack([known[key] for key in keys])
+
+    def _asked(self, texts: Mapping[bytes, str], known: Mapping[bytes, Vector]) -> dict[bytes, Vector]:
+        """Encode texts by key and keep their vectors at once, so that a command that is killed loses few."""
+        assert self._cache is not None
+        new = dict(zip(texts, self._inner.encode(list(texts.values())), strict=True))
+        widths = {len(vector) for vector in (*known.values(), *new.values())}
+        if len(widths) > 1:
+            raise EncoderUnavailable(
+                f"the text encoder {self.name} gives vectors of {sorted(widths)} numbers, now and before: it is "
+                "another model. Serve the model of before, or remove the folder texts in checkpoint.directory and "
+                "run crosscurrent change-encoder --force"
+            )
+        self._cache.put({key: vector for key, vector in new.items() if np.isfinite(vector).all()})
+        return new
 
 
 class Patient:

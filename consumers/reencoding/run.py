@@ -22,16 +22,17 @@ from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.reencoding.item_texts import Texts, item_texts
 from consumers.service.offline import offline_pipeline
 from consumers.service.pipeline import Pipeline
-from consumers.service.saving.directory_lock import locked
+from consumers.service.saving.stored_state import lock_folder, newest_state, with_learned
 from consumers.service.text_encoding import Key, encode
 from consumers.sharing.layout import load_layout
 from models.arms.text_change import TextChange
-from models.state.checkpoint import CheckpointDirectory, UnusableError, snapshot
+from models.state.checkpoint import CheckpointDirectory, snapshot
 from models.state.durable_files import WriteFile, write_durably
 from models.text.encoder import TextEncoder
 from serving.store.store_mark import UNKNOWN
 
 CHUNK_TEXTS = 256
+BUSY = "Run this with --prepare now; then stop the service, and run it without."
 Say = Callable[[str], None]
 State = dict[str, Any]
 
@@ -58,6 +59,10 @@ class Changed(msgspec.Struct):
     checkpoint: str | None = None
 
 
+def _untold(done: int, count: int) -> None:
+    """Tell nobody."""
+
+
 class Ends(NamedTuple):
     """What the command reads from, and how it writes and tells. Tests replace them."""
 
@@ -66,18 +71,18 @@ class Ends(NamedTuple):
         settings.text_encoder, Path(settings.checkpoint.directory)
     )
     write_file: WriteFile = write_durably
-    progress: Callable[[int, int], None] = lambda done, all_texts: None
+    progress: Callable[[int, int], object] = _untold
     """Is told how many of how many texts are encoded."""
 
 
 def change_encoder(
     settings: Settings, options: ChangeOptions, say: Say, ends: Ends | None = None
 ) -> Changed | None:
-    """Write a checkpoint with the vectors of the config's encoder. Return None if there is nothing to do. Raises Stop."""
+    """Write a checkpoint with the vectors of the config's encoder. Return None if it has them. Raises Stop."""
     ends, path = ends or Ends(), _folder(Path(settings.checkpoint.directory))
-    lock = None if options.prepare else _lock(path)
+    lock = None if options.prepare else lock_folder(path, BUSY)
     try:
-        state = _newest(path, say)
+        state = newest_state(path, say, "a start with the new encoder needs no change")
         before, now = state["text_encoder"], settings.text_encoder.identity
         if before == now and not options.force:
             say(f"the state is of the encoder {now!r} already; --force encodes everything again")
@@ -116,33 +121,6 @@ def _folder(root: Path) -> Path:
     return layout.shard(root, 0)
 
 
-def _lock(path: Path) -> Any:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        return locked(path / "LOCK")
-    except BlockingIOError as error:
-        raise Stop(
-            f"{path}: a service uses it. Run this with --prepare now; then stop the service and run it without.",
-            STATE_UNUSABLE,
-        ) from error
-    except OSError as error:
-        raise Stop(f"{path}: {error.strerror}. It must be writable.") from error
-
-
-def _newest(path: Path, say: Say) -> State:
-    try:
-        state, problems = CheckpointDirectory(path, read_only=True).load()
-    except (UnusableError, OSError) as error:
-        raise Stop(f"{path}: {error}", STATE_UNUSABLE) from error
-    if state is None:
-        raise Stop(
-            f"{path} holds no checkpoint: a start with the new encoder needs no change", STATE_UNUSABLE
-        )
-    for problem in problems:
-        say(f"damaged checkpoint passed over; an older one is used: {problem}")
-    return state
-
-
 def _loaded(state: State, settings: Settings, path: Path, say: Say) -> Pipeline:
     pipeline = offline_pipeline(settings)
     try:
@@ -178,9 +156,7 @@ def _in_turns(texts: Texts) -> list[Key]:
 
 def _state(state: State, pipeline: Pipeline) -> State:
     """Return the state with what the pipeline has changed. At the next start everything is published again."""
-    now = pipeline.state()
-    own = ("arms", "outbox", "dedup", "limits", "forgotten", "marks", "text_encoder")
-    return state | {name: now[name] for name in own} | {"store": UNKNOWN}
+    return with_learned(state, pipeline.state()) | {"store": UNKNOWN}
 
 
 def _save(path: Path, state: State, write_file: WriteFile) -> str:
@@ -188,7 +164,7 @@ def _save(path: Path, state: State, write_file: WriteFile) -> str:
         return str(CheckpointDirectory(path, write_file=write_file).save(snapshot(state, copy=False)))
     except OSError as error:
         raise Stop(
-            f"the new checkpoint cannot be written ({error.strerror}); the old one counts as before. Make room in {path} "
-            "and repeat the command: it does not encode again.",
+            f"the new checkpoint cannot be written ({error.strerror}); the old one counts as before. Make room in "
+            f"{path} and repeat the command: it does not encode again.",
             STATE_UNUSABLE,
         ) from error

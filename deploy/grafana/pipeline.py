@@ -172,6 +172,18 @@ STATE: list[Builder] = [
         width=6,
     ).min(0),
     lines(
+        "Item texts that wait for a vector",
+        COUNT,
+        "Falls to 0 soon after items came. It stays up while the text encoder fails: events go on, new items have no "
+        "text vector. Runbook, CrosscurrentTextEncoderAway.",
+        Query(f"crosscurrent_texts_waiting{{{JOB}}}", "{{instance}} waiting"),
+        Query(
+            f"sum by (instance) (increase(crosscurrent_text_encoder_failures_total{{{JOB}}}[{RATE}]))",
+            "{{instance}} failures",
+        ),
+        width=6,
+    ).min(0),
+    lines(
         "Time to write a checkpoint",
         SECONDS,
         "99 % are faster. As long as the interval: give it a faster disk, or a longer interval.",

@@ -74,7 +74,7 @@ class TextChange:
 
 
 def without_text(full: State, fresh: State) -> State:
-    """Return the state of a learner without text vectors. Those made elsewhere stay. fresh: a state of nothing learned."""
+    """Return a learner's state without text vectors; those made elsewhere stay. fresh: one of nothing learned."""
     parts = full["item_parts"]
     named = dict(zip(parts["names"], parts["vectors"], strict=True))
     catalogues = []

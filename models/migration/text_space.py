@@ -26,7 +26,7 @@ State = dict[str, Any]
 Floats = NDArray[np.float64]
 
 PRIOR_ITEMS = 4.0
-"""The number of items, of average length on each axis, that the belief "the spaces have nothing in common" counts as."""
+"""The number of average items that the belief "the spaces have nothing in common" counts as, on each axis."""
 USERS_AT_ONCE = 4096
 OF_TEXT = ("text", "item_in")
 """Parameters of the network whose last rows, one a component of the item vector, read the item vector."""
@@ -159,7 +159,7 @@ def _network(network: State, carry: TextMap, catalogues: Sequence[State]) -> Sta
 
 
 def _trainer(network: State, carry: TextMap, catalogues: Sequence[State]) -> State:
-    """Return the changed parts: the parameters that read item vectors, whose moments begin again; stale item vectors."""
+    """Return the changed parts: parameters that read item vectors, whose moments begin again, and stale vectors."""
     matrix = torch.from_numpy((carry.scale * carry.weights).astype(np.float32))
     dense = dict(network["network"])
     for name in OF_TEXT:

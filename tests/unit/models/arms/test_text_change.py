@@ -67,7 +67,7 @@ def test_what_users_like_is_carried_over(state: dict[str, Any]) -> None:
 
 
 def test_a_blind_encoder_brings_back_the_prior(state: dict[str, Any]) -> None:
-    """What the new vectors do not explain is forgotten, not kept under a wrong meaning: uncertainty is that of new users."""
+    """What the new vectors do not explain is forgotten, not kept under a wrong meaning."""
     before, change = loaded(state), changed(state, encoded("blind"))
     assert change.finish().explained < 0.3
     held, now = (arms.full.rating.taste.arrays for arms in (before, change.arms))

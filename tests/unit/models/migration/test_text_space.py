@@ -46,7 +46,7 @@ def test_beliefs_stay_beliefs() -> None:
 
 
 def test_tastes_by_hand() -> None:
-    """The other weights and unknown users stay. The weight on the vector is halved, its variance is 1/4 P + 3/4 prior."""
+    """Other weights and unknown users stay. The weight on the vector is halved; its variance: 1/4 P + 3/4 prior."""
     size = LEADING + 1
     places = np.arange(size) * (np.arange(size) + 3) // 2
     covariance = np.zeros((2, size * (size + 1) // 2), np.float32)
