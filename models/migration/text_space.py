@@ -59,8 +59,7 @@ def ridge(inputs: Floats, outputs: Floats) -> Floats:
     """
     square = float((inputs * inputs).sum()) / max(inputs.size, 1)
     gram = inputs.T @ inputs + max(PRIOR_ITEMS * square, 1e-12) * np.eye(inputs.shape[1])
-    found: Floats = np.linalg.solve(gram, inputs.T @ outputs)
-    return found
+    return np.asarray(np.linalg.solve(gram, inputs.T @ outputs), np.float64)
 
 
 def fit_map(old: Floats, new: Floats, leading: int) -> TextMap:

@@ -24,6 +24,12 @@ def server() -> Iterator[FaultyServer]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def bootstrap(one_bootstrap: str) -> str:
+    """Return one broker: an encoder does not depend on its make."""
+    return one_bootstrap
+
+
 def test_a_server_that_is_away(world: World, server: FaultyServer, tmp_path: Path) -> None:
     """The service stays ready, tells by metric and log, asks again, and asks for nothing twice after a restart."""
     service, server.fault = world.service, refusal(503)
