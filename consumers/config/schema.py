@@ -9,6 +9,7 @@ import msgspec
 
 from consumers.config.formats import SchemaRegistryConfig, TopicConfig
 from consumers.config.shards import ShardsConfig
+from consumers.config.text_encoder import TextEncoderConfig
 from consumers.errors import Stop
 from models.schema import Domain, Role
 from models.settings import AdaptationSettings, EventType, LearnerSettings, LearningSettings, RankerSettings
@@ -133,13 +134,6 @@ class CheckpointConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Seconds between two checkpoints."""
     whole_mb: float = 32.0
     """Megabytes. With larger tables, checkpoints are increments."""
-
-
-class TextEncoderConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """What turns item text into vectors."""
-
-    model: str = "hashing"
-    """`hashing`, or a sentence-transformers model: a name or a local folder."""
 
 
 class IntakeConfig(msgspec.Struct, forbid_unknown_fields=True):

@@ -7,22 +7,19 @@ source place and time, not by letter: after a crash one record may have two lett
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, UnsupportedCodecError
+from kafka.errors import KafkaError
 
 from consumers.config.schema import KafkaConfig
-from consumers.errors import BUG, USAGE, Stop
+from consumers.errors import USAGE, Stop
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.codecs import cure
 from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.read_to_ends import PATIENCE_SECONDS, READER, read_to_ends
 
 REPLAYED = "replayed"
-PATIENCE_SECONDS = 20.0
-"""Seconds for which the broker may deliver nothing before reading is given up."""
 
 LetterId = tuple[int, int]
 """(partition, offset) in the dead-letter topic, written `partition:offset`."""
@@ -85,12 +82,7 @@ class LetterLog:
         try:
             self._consumer = KafkaConsumer(
                 **client_options(config),
-                group_id=None,
-                max_poll_records=5000,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",  # retention may delete the first offset while it is read
-                allow_auto_create_topics=False,
-                isolation_level="read_committed",
+                **READER,
             )
         except (KafkaError, OSError, ValueError) as error:
             raise Stop(why_unreachable(config, error)) from error
@@ -99,7 +91,7 @@ class LetterLog:
             self.close()
             raise Stop(f"topic {self._topic} does not exist (kafka.dead_letter_topic)")
         self._tps = {p: TopicPartition(self._topic, p) for p in partitions}
-        self._ends: dict[int, int] = {}
+        self._ends: dict[Any, int] = {}
 
     def close(self) -> None:
         self._consumer.close(autocommit=False, timeout_ms=2000)
@@ -136,37 +128,7 @@ class LetterLog:
                 consumer.seek_to_beginning(tp)
             else:
                 consumer.seek(tp, begin[tp.partition])
-        deadline = time.monotonic() + self._patience
-        try:
-            while unfinished := [tp for tp in places if not self._at_end(tp)]:
-                polled = consumer.poll(timeout_ms=200)
-                if polled:
-                    deadline = time.monotonic() + self._patience
-                elif time.monotonic() > deadline:
-                    raise Stop(f"the broker does not deliver {unfinished[0].topic} to its end", BUG)
-                for tp, messages in polled.items():
-                    end = self._end(tp)
-                    for message in messages:
-                        if end is not None and message.offset >= end:
-                            break
-                        yield _letter(message)
-        except UnsupportedCodecError as error:
-            raise Stop(cure(f"topic {self._topic}", error)) from error
-        except KafkaError as error:
-            raise Stop(f"Kafka: {type(error).__name__}: {error}", BUG) from error
-
-    def _end(self, tp: Any) -> int | None:
-        """Return the end seen at the opening.
-
-        The embedded broker's `end_offsets()` are too low; the high watermark is right.
-        """
-        if tp.partition not in self._ends and (end := self._consumer.highwater(tp)) is not None:
-            self._ends[tp.partition] = end
-        return self._ends.get(tp.partition)
-
-    def _at_end(self, tp: Any) -> bool:
-        end = self._end(tp)
-        return end is not None and (end == 0 or (self._consumer.position(tp, timeout_ms=1000) or 0) >= end)
+        return map(_letter, read_to_ends(consumer, places, self._ends, self._patience))
 
 
 def _letter(message: Any) -> Letter:

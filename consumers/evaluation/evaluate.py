@@ -115,7 +115,7 @@ def _run_arms(
     """Run all arms in worker processes. Return their outcomes, for every seed."""
     with tempfile.TemporaryDirectory() as folder, log.bars(console) as bars:
         vectors = Path(folder) / "vectors.npz"
-        encode(data, settings.text_encoder.model, vectors, bars)
+        encode(data, settings.text_encoder, vectors, bars)
         job = Job(files, msgspec.json.encode(settings), vectors)
         names = [f"{r.arm} {r.seed if len(runs) > 6 else ''}" for r in runs]
         found = run_all(partial(_work, job), runs, names, len(data.events), bars)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import ssl
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 import msgspec
-import urllib3
 
 from consumers.config.formats import SchemaRegistryConfig
+from consumers.web import NoAnswer, Request, ask
 
 _Kind = TypeVar("_Kind")
 CONNECT_SECONDS, READ_SECONDS = 2.0, 5.0
@@ -94,21 +93,14 @@ class Registry:
 
     def _ask(self, path: str) -> bytes | None:
         """Return the body of the answer; None for an answer 404. Raises SchemaUnavailable."""
-        options: dict[str, Any] = {}
+        request = Request(
+            "GET", self.url + path, self._headers(), CONNECT_SECONDS, READ_SECONDS,
+            self._config.ssl_cafile, "schema_registry.ssl_cafile",
+        )  # fmt: skip
         try:
-            if self.url.startswith("https"):
-                options["ssl_context"] = ssl.create_default_context(cafile=self._config.ssl_cafile)
-            with urllib3.PoolManager(**options) as pool:
-                answer = pool.request(
-                    "GET",
-                    self.url + path,
-                    headers=self._headers(),
-                    timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-                    retries=False,
-                    redirect=False,  # a password is for this server alone
-                )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._unavailable(_why(error)) from None
+            answer = ask(request)
+        except NoAnswer as error:
+            raise self._unavailable(str(error)) from None
         if answer.status == 200:
             return answer.data
         if answer.status == 404:
@@ -124,16 +116,6 @@ class Registry:
 
     def _unavailable(self, why: str) -> SchemaUnavailable:
         return SchemaUnavailable(f"the schema registry at {self.url} gives no schema: {why}")
-
-
-def _why(error: Exception) -> str:
-    """Name the error in words that hold no header."""
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "its certificate is not trusted (schema_registry.ssl_cafile)"
-    late = isinstance(error, urllib3.exceptions.TimeoutError)
-    if late and not isinstance(error, urllib3.exceptions.NewConnectionError):  # which is a subclass
-        return "it does not answer in time"
-    return f"it cannot be reached ({type(error).__name__})"
 
 
 def _refusal(status: int) -> str:

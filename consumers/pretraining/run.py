@@ -14,6 +14,7 @@ from rich.table import Table
 from consumers.config.schema import Settings
 from consumers.datasets.history import FileHistory, Files, holdout_start, read_history, warnings
 from consumers.datasets.understanding import confirm, show_understanding
+from consumers.encoding.open_encoder import opened_for_command
 from consumers.errors import BUG, Stop
 from consumers.pretraining.holdout import Figures
 from consumers.pretraining.options import PretrainOptions
@@ -24,7 +25,6 @@ from consumers.terminal import log
 from consumers.terminal.compiling import compile_first
 from consumers.terminal.plain_text import plain
 from models.state.checkpoint import CheckpointDirectory
-from models.text.encoder import TextEncoder, load_encoder
 from models.threads import use_one_thread
 
 
@@ -47,7 +47,7 @@ def run_pretrain(
         )
     configured = settings.text_encoder.model
     settings.text_encoder.model = options.encoder or configured
-    encoder = _encoder(settings)
+    encoder = opened_for_command(settings.text_encoder, options.out)
     use_one_thread()
     with log.bars(console) as bars:
         history = _read(options, settings, bars)
@@ -77,13 +77,6 @@ def run_pretrain(
     report = _report(history, first, figures, folder, time.monotonic() - begun)
     _show(report, options, configured, console)
     return code, report
-
-
-def _encoder(settings: Settings) -> TextEncoder:
-    try:
-        return load_encoder(settings.text_encoder.model)
-    except ValueError as error:
-        raise Stop(str(error)) from error
 
 
 def _read(options: PretrainOptions, settings: Settings, bars: Progress) -> FileHistory:

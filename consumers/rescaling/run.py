@@ -17,10 +17,10 @@ from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.rescaling.partitions import owner_of, partitions_of
 from consumers.rescaling.shard_states import Topics, newest, shard_states
 from consumers.service.offline import offline_pipeline
-from consumers.service.saving.directory_lock import locked
+from consumers.service.saving.stored_state import lock_folder, newest_state, with_learned
 from consumers.sharing.layout import Layout, load_layout, shard_in
 from models.migration.reshard import Plan
-from models.state.checkpoint import CheckpointDirectory, UnusableError, snapshot
+from models.state.checkpoint import CheckpointDirectory, snapshot
 from models.state.durable_files import WriteFile, sync_folder, write_durably
 
 Say = Callable[[str], None]
@@ -97,24 +97,12 @@ def _lock(path: Path) -> Any:
             f"{path} is not there: checkpoint.directory must hold the checkpoints of all shards. Mount all volumes, or "
             "set checkpoint.directory."
         )
-    try:
-        return locked(path / "LOCK")
-    except BlockingIOError as error:
-        raise Stop(f"{path}: another process uses it. Stop all shards first.", STATE_UNUSABLE) from error
-    except OSError as error:
-        raise Stop(f"{path}: {error.strerror}. It must be writable.") from error
+    return lock_folder(path, "Stop all shards first.")
 
 
 def _loaded(path: Path, settings: Settings, say: Say) -> State:
     """Return the newest state of a folder as this version and this config write it. Raises Stop (exit 4)."""
-    try:
-        state, problems = CheckpointDirectory(path, read_only=True).load()
-    except (UnusableError, OSError) as error:
-        raise Stop(f"{path}: {error}", STATE_UNUSABLE) from error
-    if state is None:
-        raise Stop(f"{path} holds no checkpoint: start this shard once, and stop it", STATE_UNUSABLE)
-    for problem in problems:
-        say(f"damaged checkpoint passed over; an older one is used: {problem}")
+    state = newest_state(path, say, "start this shard once, and stop it")
     pipeline = offline_pipeline(settings)
     try:
         notes = pipeline.load(state)
@@ -124,8 +112,7 @@ def _loaded(path: Path, settings: Settings, say: Say) -> State:
     for note in notes:
         say(note)
     say(f"read {path}: {len(pipeline.arms.full.users):,} users")
-    own = ("arms", "outbox", "dedup", "limits", "forgotten", "marks", "text_encoder")
-    return state | {name: now[name] for name in own}
+    return with_learned(state, now)
 
 
 def _next_epoch(root: Path, layout: Layout | None) -> int:

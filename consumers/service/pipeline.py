@@ -251,7 +251,7 @@ class Pipeline(Checkpointed):
             "at_end": [[*place, when] for place, when in sorted(self.source.at_end().items())],
             "identity": self.source.identity(),
             "store": self._store(),
-            "text_encoder": self.settings.text_encoder.model,
+            "text_encoder": self.settings.text_encoder.identity,
         } | ({} if self.sharing is None else {"shards": self.sharing.live()})
 
     def _store(self) -> Known | None:
@@ -268,6 +268,8 @@ class Pipeline(Checkpointed):
         check_owner(state, self.settings)
         state = of_domains(state, self.settings.domains)
         notes = self.arms.load(state["arms"])
+        if width := self.arms.full.intake.projection.width:
+            self.encoding.expect(width)
         self.queue.load(state["outbox"])
         self.dedup.load(state["dedup"])
         for limits in (self.limits, self.learned_limits):

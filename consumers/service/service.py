@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -13,6 +14,7 @@ from prometheus_client import ProcessCollector
 
 from consumers.config.schema import Settings
 from consumers.dead_letters.kafka_sink import KafkaSink
+from consumers.encoding.open_encoder import open_encoder
 from consumers.errors import BUG, Stop
 from consumers.service.canary import Canaries
 from consumers.service.saving.checkpoint_policy import CheckpointPolicy
@@ -23,7 +25,6 @@ from consumers.sharing.ends import shard_ends
 from consumers.sharing.folders import checkpoint_folder
 from consumers.source.kafka import KafkaSource
 from consumers.terminal.compiling import WHY
-from models.text.encoder import load_encoder
 from models.threads import use_one_thread
 from models.warm_up import is_warm, warm
 from serving.contract import Keys, Write
@@ -62,7 +63,7 @@ class Service:
         self._turned = time.monotonic()
         started_ts = int(time.time() * 1000)
         try:
-            encoder = load_encoder(settings.text_encoder.model)
+            encoder = open_encoder(settings.text_encoder, Path(settings.checkpoint.directory))
         except ValueError as error:
             raise Stop(str(error)) from error
         self.publisher = self._publisher(store, started_ts)
@@ -74,7 +75,8 @@ class Service:
         )
         self.canaries = self._canaries() if source.canaries else None
         self.sink = KafkaSink(settings.kafka, self.metrics.dead_letters_refused.inc)
-        encoding = ThreadEncoding(encoder)
+        encoding = ThreadEncoding(encoder, self.metrics.text_encoder_failures.inc)
+        self.metrics.texts_waiting.set_function(encoding.waiting)
         self.shard = shard_ends(settings, source.partitions, self.metrics.registry)
         ends = Ends(source, self.sink, encoding, self.publisher, self.checkpointer, self.canaries, self.shard)
         self.pipeline = wired(settings, ends, self.metrics, started_ts=started_ts)

@@ -207,14 +207,23 @@ STATE: list[Builder] = [
         "Resident memory of the process. It grows until the tables are full, then rests; 1 to 3 KB a user is usual. "
         "A climb with full tables is a leak: keep the log, restart.",
         Query(f"process_resident_memory_bytes{{{JOB}}}", "{{instance}}"),
-        width=12,
     ).min(0),
     lines(
         "Processor",
         SHARE,
         "Cores in use; learning takes at most one. At 1 with growing lag the service is at its limit.",
         Query(f"rate(process_cpu_seconds_total{{{JOB}}}[{RATE}])", "{{instance}}"),
-        width=12,
+    ).min(0),
+    lines(
+        "Item texts that wait for a vector",
+        COUNT,
+        "Falls to 0 soon after items came. It stays up while the text encoder fails: events go on, new items have no "
+        "text vector. Runbook, CrosscurrentTextEncoderAway.",
+        Query(f"crosscurrent_texts_waiting{{{JOB}}}", "{{instance}} waiting"),
+        Query(
+            f"sum by (instance) (increase(crosscurrent_text_encoder_failures_total{{{JOB}}}[{RATE}]))",
+            "{{instance}} failures",
+        ),
     ).min(0),
 ]
 

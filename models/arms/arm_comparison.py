@@ -50,7 +50,7 @@ class ArmComparison(Checkpointed):
 
     def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
         """Begin with a learner that has learned nothing. settings: default `LearningSettings()`."""
-        settings = settings or LearningSettings()
+        self.settings = settings = settings or LearningSettings()
         self.full = Learner(domains, settings)
         self._ranges = np.array([domain.rating_range for domain in domains])
         self.prequential = Prequential()

@@ -9,7 +9,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.text.unspaced_scripts import character_ngrams, split_scripts
+
 HASH_FEATURES = 2048
+
+
+class EncoderUnavailable(Exception):
+    """The encoder gives no vectors now; a later try may succeed. seconds: how long it asks to wait, if it says so."""
+
+    def __init__(self, message: str, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class TextEncoder(Protocol):
@@ -18,20 +28,31 @@ class TextEncoder(Protocol):
     name: str
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
-        """Return (len(texts), width) float32."""
+        """Return (len(texts), width) float32; a row of nan for a text that cannot be encoded.
+
+        Raises EncoderUnavailable if a later try may succeed.
+        """
 
 
 class HashingEncoder:
-    """Hashes words and word pairs into 2,048 signed buckets, at unit length (Weinberger et al., 2009)."""
+    """Hashes words and word pairs into 2,048 signed buckets, at unit length (Weinberger et al., 2009).
+
+    Scripts without spaces between words, as in Chinese and Japanese, are split by `character_ngrams`.
+    """
 
     name = "hashing"
 
     def __init__(self) -> None:
         from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415  (slow import)
 
-        self._vectorizer = HashingVectorizer(
-            n_features=HASH_FEATURES, ngram_range=(1, 2), norm="l2", dtype=np.float32
-        )
+        options: dict[str, Any] = {"n_features": HASH_FEATURES, "norm": "l2", "dtype": np.float32}
+        words = HashingVectorizer(ngram_range=(1, 2), **options).build_analyzer()
+
+        def tokens(text: str) -> list[str]:
+            spaced, unspaced = split_scripts(text)
+            return [*words(spaced), *character_ngrams(unspaced)]
+
+        self._vectorizer = HashingVectorizer(analyzer=tokens, **options)
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
         """Return (len(texts), 2048) float32."""

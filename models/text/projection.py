@@ -42,6 +42,11 @@ class Projection(Checkpointed):
         self._width = 0
         self._written = DirtyKeys()
 
+    @property
+    def width(self) -> int:
+        """The width of the raw vectors, 0 before the first."""
+        return self._width
+
     def take(self, raw: dict[Key, Array], idle: bool) -> dict[Key, Array]:
         """Add raw vectors by key; return all item vectors that are new or changed.
 

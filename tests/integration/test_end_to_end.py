@@ -213,7 +213,7 @@ def test_check_looks_into_the_checkpoints(world: World) -> None:
     world.service.config.write_text(text + '\n[text_encoder]\nmodel = "all-MiniLM-L6-v2"\n')
     other = world.service.command(*config)
     assert other.returncode == 2
-    assert "its item vectors are of text_encoder.model 'hashing'" in other.stdout
+    assert "its item vectors are of the text encoder 'hashing'" in other.stdout
     world.service.config.write_text(text)
     for file in (world.service.config.parent / "checkpoints").rglob("*"):
         if file.is_file() and file.name != "LOCK":

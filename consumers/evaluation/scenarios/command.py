@@ -11,7 +11,7 @@ import msgspec
 from rich.console import Console
 
 from consumers.config.schema import Settings
-from consumers.errors import Stop
+from consumers.encoding.open_encoder import opened_for_command
 from consumers.evaluation.scenarios.kinds import Scenario
 from consumers.evaluation.scenarios.metrics import Pair, scenario_figures
 from consumers.evaluation.scenarios.report import print_scenario, write_scenario_plot
@@ -21,7 +21,6 @@ from consumers.evaluation.workers import run_all
 from consumers.simulator.world_settings import WorldSettings
 from consumers.terminal import log
 from consumers.terminal.compiling import compile_first
-from models.text.encoder import load_encoder
 
 SEEDS = 5
 
@@ -40,10 +39,7 @@ def run_scenario(
     """
     console = console or log.console()
     begun = time.monotonic()
-    try:
-        load_encoder(settings.text_encoder.model)
-    except ValueError as error:
-        raise Stop(str(error)) from error
+    opened_for_command(settings.text_encoder)  # a wrong model stops here
     first = settings.learner.seed
     worlds = [world_of(scenario, seed) for seed in range(first, first + seeds)]
     held = msgspec.json.encode(settings)

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from consumers.config.schema import Settings
 from consumers.datasets.record import Sent
+from consumers.encoding.open_encoder import opened_for_command
 from consumers.evaluation.scenarios.world import TARGET
 from consumers.evaluation.workers import Tell
 from consumers.events.decode import Decoder
 from consumers.events.record import Record
+from consumers.service.text_encoding import encode
 from consumers.simulator.event_stream import Simulator, item_id, user_id
 from consumers.simulator.world_settings import WorldSettings
 from models.adaptation.adaptation_loop import Notice
@@ -24,7 +26,6 @@ from models.assessment.prequential import NDCG_LOSS, Prequential, ndcg_losses
 from models.learning.learner import Learner
 from models.ranking.proposal import POPULARITY_ARM
 from models.schema import Domain, Interaction, Item
-from models.text.encoder import load_encoder
 
 Floats = NDArray[np.float64]
 BIAS_EVENTS = 2_000
@@ -167,9 +168,8 @@ def _arms(run: ScenarioPass, settings: Settings, simulator: Simulator) -> ArmCom
     items = [item for item in _decoded(simulator.items(), run.world) if isinstance(item, Item)]
     for item in items:
         arms.put_item(item)
-    raw = load_encoder(settings.text_encoder.model).encode([item.words() for item in items])
-    keys = [(item.domain, item.item_id) for item in items]
-    arms.put_text_vectors(dict(zip(keys, raw.astype(np.float32), strict=True)), idle=True)
+    texts = {(item.domain, item.item_id): item.words() for item in items}
+    arms.put_text_vectors(encode(opened_for_command(settings.text_encoder), texts), idle=True)
     return arms
 
 

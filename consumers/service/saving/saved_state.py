@@ -11,8 +11,11 @@ from consumers.config.schema import Settings
 def check_owner(state: dict[str, Any], settings: Settings) -> None:
     """Raise ValueError if the state was made with another text encoder or privacy.key."""
     encoder = state["text_encoder"]
-    if encoder != settings.text_encoder.model:
-        raise ValueError(f"its item vectors are of text_encoder.model {encoder!r}")
+    if encoder != settings.text_encoder.identity:
+        raise ValueError(
+            f"its item vectors are of the text encoder {encoder!r}, and text_encoder names "
+            f"{settings.text_encoder.identity!r}; crosscurrent change-encoder takes the state over"
+        )
     if state["privacy"] != settings.privacy.ids().fingerprint:
         raise ValueError("its user ids were made with another privacy.key, or without one")
 

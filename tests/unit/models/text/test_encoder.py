@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from sklearn.feature_extraction.text import HashingVectorizer
 
 from models.text.encoder import HASH_FEATURES, HashingEncoder, TextEncoder, load_encoder
 
@@ -33,3 +35,36 @@ def test_hashing_is_deterministic_and_sees_words() -> None:
     )
     assert cosine(encoder, "the dark sea", "the dark star") > cosine(encoder, "the dark sea", "a red dwarf")
     assert abs(cosine(encoder, "Dark SEA", "dark sea") - 1) < 1e-6
+
+
+def test_text_with_spaces_is_split_as_before() -> None:
+    """Languages with spaces keep their vectors, bit for bit: those of scikit-learn's words and word pairs."""
+    texts = [
+        "The Lord of the Rings (2001)",
+        "Straße des Glücks",
+        "Война и мир",
+        "한국 영화 제목",
+        "فيلم جديد",
+        "x",
+        "",
+    ]
+    plain = HashingVectorizer(n_features=HASH_FEATURES, ngram_range=(1, 2), norm="l2", dtype=np.float32)
+    assert np.array_equal(HashingEncoder().encode(texts), plain.transform(texts).toarray())
+
+
+@pytest.mark.parametrize(
+    ("one", "near", "far"),
+    [
+        ("指环王：护戒使者", "指环王：双塔奇兵", "红楼梦"),
+        ("千と千尋の神隠し", "千と千尋", "ノルウェイの森"),
+        ("スター・ウォーズ", "スター・トレック", "となりのトトロ"),
+        ("แฮร์รี่ พอตเตอร์กับศิลาอาถรรพ์", "แฮร์รี่ พอตเตอร์กับห้องแห่งความลับ", "ต้มยำกุ้ง"),
+        ("水浒传 The Water Margin", "Water Margin", "Dream of the Red Chamber"),
+        ("王", "国王", "火"),
+    ],
+)
+def test_scripts_without_spaces(one: str, near: str, far: str) -> None:
+    """Titles that share characters are near, in scripts that do not mark where words end."""
+    encoder = HashingEncoder()
+    assert cosine(encoder, one, near) > 0.2
+    assert cosine(encoder, one, near) > cosine(encoder, one, far) + 0.15

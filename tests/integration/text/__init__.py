@@ -1,0 +1,1 @@
+"""Test encoders behind HTTP: a real server of embeddings, and servers with faults."""
