@@ -49,7 +49,7 @@ def test_checkpoints_of_one_process_are_not_passed_over(tmp_path: Path) -> None:
 
 def test_a_damaged_layout_is_refused(tmp_path: Path) -> None:
     (tmp_path / "layout.json").write_text("{")
-    with pytest.raises(Stop, match="Put back the layout.json") as caught:
+    with pytest.raises(Stop, match=r"Put back the layout\.json") as caught:
         checkpoint_folder(settings(tmp_path, 2), 4)
     assert caught.value.code == STATE_UNUSABLE
 
