@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -21,9 +22,19 @@ from consumers.config.loader import load
     "--base", type=click.IntRange(0),
     help="Old shard whose copy of items, weights and network is taken (default: the one that is furthest).",
 )  # fmt: skip
+@click.option(
+    "--offline", is_flag=True,
+    help="Ask no broker. Then no old process is kept from going on, and what shards have shared is not read: going to "
+    "one process is refused unless its state has everything; coming from one, the topics of shards must be new.",
+)  # fmt: skip
 @JSON
 def rescale(
-    config: Path, count: int, partitions: int | None, base: int | None, json_file: Path | None
+    config: Path,
+    count: int,
+    partitions: int | None,
+    base: int | None,
+    offline: bool,
+    json_file: Path | None,
 ) -> int:
     """Rewrite the checkpoints of all shards for another number of shards.
 
@@ -32,16 +43,23 @@ def rescale(
     because they hold users who ask to be forgotten later. A command that was interrupted has changed nothing: repeat
     it.
 
+    The broker must be there, unless --offline says otherwise: it keeps a process of the old shards that still runs from
+    going on, and it holds what the old shards have shared and not all have read.
+
     \b
     Examples:
       crosscurrent rescale -c crosscurrent.toml --count 4
       crosscurrent rescale -c crosscurrent.toml --count 1 --json rescaled.json
+      crosscurrent rescale -c crosscurrent.toml --count 4 --partitions 64 --offline
     """
     from consumers.rescaling.run import RescaleOptions  # noqa: PLC0415  (loads torch)
     from consumers.rescaling.run import rescale as rewrite  # noqa: PLC0415
+    from consumers.rescaling.shard_log import KafkaShardLog  # noqa: PLC0415
 
-    settings = load(config)
-    made = rewrite(settings, RescaleOptions(count, partitions, base), click.echo)
+    # This is none of the shards, so the index that the config asks of each does not matter.
+    settings = load(config, {**os.environ, "CROSSCURRENT_SHARDS__INDEX": "0"})
+    log = None if offline else KafkaShardLog(settings)
+    made = rewrite(settings, RescaleOptions(count, partitions, base), click.echo, log=log)
     layout = made.layout
     root = settings.checkpoint.directory
     single = layout.parents == ["."]

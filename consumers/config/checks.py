@@ -73,6 +73,11 @@ def _domain_problems(name: str, domain: DomainConfig, owners: dict[str, str]) ->
 
 
 def _event_problems(settings: Settings) -> Iterator[str]:
+    if settings.events and settings.shards.several:
+        yield (
+            f"shards.count: must be 1 with types of events of your own ([events.{next(iter(settings.events))}]), "
+            "because shards do not tell each other the type of an event. Remove [events], or run one process"
+        )
     if len(settings.events) > MOST_TYPES:
         yield f"events: at most {MOST_TYPES} types"
     for name, own in settings.events.items():

@@ -7,24 +7,24 @@ nothing, and can be repeated.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from consumers.config.schema import Settings
 from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.rescaling.loading import Say, State, alone, loaded, with_all_facts
 from consumers.rescaling.partitions import owner_of, partitions_of
+from consumers.rescaling.shard_log import ShardLog
 from consumers.rescaling.shard_states import Topics, newest, shard_states
+from consumers.rescaling.shared_places import NO_ENDS, SharedEnds, check_whole
 from consumers.service.offline import offline_pipeline
-from consumers.service.saving.stored_state import lock_folder, newest_state, with_learned
+from consumers.service.saving.stored_state import lock_folder
 from consumers.sharing.layout import Layout, load_layout, shard_in
 from models.migration.reshard import Plan
 from models.state.checkpoint import CheckpointDirectory, snapshot
 from models.state.durable_files import WriteFile, sync_folder, write_durably
-
-Say = Callable[[str], None]
-State = dict[str, Any]
 
 
 class RescaleOptions(NamedTuple):
@@ -48,9 +48,16 @@ class Rescaled(NamedTuple):
 
 
 def rescale(
-    settings: Settings, options: RescaleOptions, say: Say, write_file: WriteFile = write_durably
+    settings: Settings,
+    options: RescaleOptions,
+    say: Say,
+    write_file: WriteFile = write_durably,
+    log: ShardLog | None = None,
 ) -> Rescaled:
-    """Write the next epoch of the checkpoint directory. say: is told of each step. Raises Stop."""
+    """Write the next epoch of the checkpoint directory. Raises Stop.
+
+    say: is told of each step. log: what shards share; None if there is no broker to ask.
+    """
     root = Path(settings.checkpoint.directory)
     layout = load_layout(root)
     sources = [root] if layout is None else [layout.shard(root, n) for n in range(layout.count)]
@@ -59,10 +66,11 @@ def rescale(
     with ExitStack() as locks:
         for path in dict.fromkeys([root, *sources]):
             locks.enter_context(_lock(path))
-        states = [_loaded(path, settings, say) for path in sources]
+        states = [loaded(path, settings, say) for path in sources]
         topics = Topics(
             frozenset(name for name, (_, kind) in settings.topics().items() if kind == "interactions"),
             settings.kafka.forget_topic,
+            settings.shards.reroute_topic,
         )
         held = layout.partitions if layout is not None else {}
         partitions = partitions_of(states, topics, held, options.partitions)
@@ -75,8 +83,9 @@ def rescale(
         owner = owner_of(settings, len(states), options.shards, partitions, held)
         plan = Plan(owner, options.shards, base)
         say(f"everything but users is taken from {_name(sources[base], root)}")
+        ends = _shared(states, settings, plan, log)
         try:
-            made = shard_states(states, offline_pipeline(settings).arms.full, plan, topics)
+            made = shard_states(states, offline_pipeline(alone(settings)).arms.full, plan, topics, ends)
         except ValueError as error:
             raise Stop(f"the states do not belong together: {error}", STATE_UNUSABLE) from error
         del states
@@ -85,6 +94,23 @@ def rescale(
         _write(root, new, made, say, write_file)
         users = [len(state["arms"]["full"]["users"]["ids"]) for state in made]
     return Rescaled(new, users, base)
+
+
+def _shared(states: list[State], settings: Settings, plan: Plan, log: ShardLog | None) -> SharedEnds:
+    """Let old processes write no more, and let the base learn all facts, in `states`. Return where topics end.
+
+    Raises Stop (exit 4) if a single process could not go on from the base.
+    """
+    count, ends = len(states), NO_ENDS
+    if log is not None:
+        if count > 1:
+            log.fence(count)
+            facts = log.facts(plan.base, count)
+            states[plan.base] = with_all_facts(states[plan.base], settings, facts, plan.base, count)
+        ends = log.ends()
+    if count > 1 and plan.shards == 1:
+        check_whole(states, plan.base, settings.shards.reroute_topic, ends)
+    return ends
 
 
 def _name(path: Path, root: Path) -> str:
@@ -98,21 +124,6 @@ def _lock(path: Path) -> Any:
             "set checkpoint.directory."
         )
     return lock_folder(path, "Stop all shards first.")
-
-
-def _loaded(path: Path, settings: Settings, say: Say) -> State:
-    """Return the newest state of a folder as this version and this config write it. Raises Stop (exit 4)."""
-    state = newest_state(path, say, "start this shard once, and stop it")
-    pipeline = offline_pipeline(settings)
-    try:
-        notes = pipeline.load(state)
-        now = pipeline.state()
-    except (KeyError, ValueError, TypeError) as error:
-        raise Stop(f"{path} does not fit this config: {error}", STATE_UNUSABLE) from error
-    for note in notes:
-        say(note)
-    say(f"read {path}: {len(pipeline.arms.full.users):,} users")
-    return with_learned(state, now)
 
 
 def _next_epoch(root: Path, layout: Layout | None) -> int:

@@ -5,67 +5,78 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from consumers.events.record import Offsets
-from consumers.rescaling.dealt_lists import lists_of
+from consumers.rescaling.dealt_lists import lists_of, neighbours_due
+from consumers.rescaling.shared_places import NO_ENDS, SharedEnds, facts_read, rerouted_offsets, shared_places
+from consumers.rescaling.windows import dealt_windows
 from models.learning.learner import Learner
 from models.migration.reshard import Plan, reshard
-from models.migration.user_rows import Dealt, State, gathered
-from models.tables.catalogue import item_hash
+from models.migration.user_rows import State, gathered
 from serving.store.store_mark import UNKNOWN, as_known
 
-APPLIED, FACTS_OFFSET = "applied", "facts_offset"
-"""Keys of a state: by `topic:partition`, the next offset whose fact is not applied; the next fact to read."""
 EQUAL = ("text_encoder", "privacy")
 """What must be equal in all shards."""
 
 
 class Topics(NamedTuple):
-    """interactions: topics whose partitions belong to one shard each. forget: the topic of requests to forget."""
+    """interactions: topics whose partitions belong to one shard each. forget: the topic of requests to forget.
+
+    rerouted: the topic of events that came in another partition than that of their key.
+    """
 
     interactions: frozenset[str]
     forget: str
+    rerouted: str
 
 
 def newest(states: Sequence[State]) -> int:
     """Return the shard that has read most facts, of several the one that has learned most events."""
     return max(
         range(len(states)),
-        key=lambda n: (int(states[n].get(FACTS_OFFSET, 0)), sum(states[n]["arms"]["full"]["learned"]), -n),
+        key=lambda n: (facts_read(states[n]), sum(states[n]["arms"]["full"]["learned"]), -n),
     )
 
 
-def shard_states(states: Sequence[State], learner: Learner, plan: Plan, topics: Topics) -> list[State]:
+def shard_states(
+    states: Sequence[State], learner: Learner, plan: Plan, topics: Topics, ends: SharedEnds = NO_ENDS
+) -> list[State]:
     """Return the states of the new shards' pipelines.
 
     states: of the old shards' pipelines, as this version writes them; they are not changed. learner: a new one of their
-    config. Raises ValueError if the states do not belong together.
+    config. ends: where the topics that shards share end now. Raises ValueError if the states do not belong together.
     """
     for name in EQUAL:
         if any(state[name] != states[0][name] for state in states):
             raise ValueError(f"the shards differ in their {name}")
     made = reshard([state["arms"] for state in states], learner, plan)
-    windows = _dedup(states, made.dealt)
+    windows = dealt_windows([state["dedup"] for state in states], made.dealt)
     shared = states[plan.base] | {
         "forgotten": _forgotten([state["forgotten"] for state in states]),
         "identity": _identity(states, plan.base),
         "store": _store(states, plan.base),
         "complete_offsets": all(state.get("complete_offsets", False) for state in states),
         "alone": any(state.get("alone", False) for state in states),
-        FACTS_OFFSET: int(states[plan.base].get(FACTS_OFFSET, 0)),
-        APPLIED: states[plan.base].get(APPLIED) or _own_offsets(states[plan.base], topics),
     }
+    shared.pop("shards", None)
+    if plan.shards > 1:
+        shared["shards"] = shared_places(states, plan.base, topics.interactions, ends)
+    neighbours = neighbours_due(states, plan.base)
     out = []
     for shard, (arms, dealt) in enumerate(zip(made.states, made.dealt, strict=True)):
         marks = [state["marks"]["full"] for state in states]
-        offsets = _offsets(states, plan, topics, shard)
+        offsets = [[*place, n] for place, n in _offsets(states, plan, topics, shard).items()]
+        if plan.shards > 1:
+            offsets += rerouted_offsets(states, topics.rerouted, ends, shard, plan.shards)
         own = {
             "arms": arms,
-            "outbox": _outbox(states, plan, shard) | lists_of(states, made, plan.base, shard),
+            "outbox": {
+                **_outbox(states, plan, shard),
+                **lists_of(states, made, plan.base, shard),
+                "neighbours": neighbours,
+            },
             "dedup": windows[shard],
             "marks": states[plan.base]["marks"] | {"full": gathered(marks, dealt)},
-            "offsets": [[*place, offset] for place, offset in sorted(offsets.items())],
+            "offsets": sorted(offsets),
             "limits": _limits(states, plan, topics, shard),
         }
         out.append(shared | own)
@@ -82,7 +93,8 @@ def _offsets(states: Sequence[State], plan: Plan, topics: Topics, shard: int) ->
     none is missed. Items: where the base was, because the items are the base's.
     """
     held: list[Offsets] = [{(t, p): offset for t, p, offset in state["offsets"]} for state in states]
-    found = {place: n for place, n in held[plan.base].items() if place[0] not in topics.interactions}
+    own_topics = topics.interactions | {topics.rerouted}
+    found = {place: n for place, n in held[plan.base].items() if place[0] not in own_topics}
     for place in [place for place in found if place[0] == topics.forget]:
         if all(place in one for one in held):
             found[place] = min(one[place] for one in held)
@@ -96,14 +108,6 @@ def _offsets(states: Sequence[State], plan: Plan, topics: Topics, shard: int) ->
             and (place[1] % len(states), place[1] % plan.shards) == (old, shard)
         }
     return found
-
-
-def _own_offsets(state: State, topics: Topics) -> dict[str, int]:
-    return {
-        f"{topic}:{partition}": offset
-        for topic, partition, offset in state["offsets"]
-        if topic in topics.interactions
-    }
 
 
 def _limits(states: Sequence[State], plan: Plan, topics: Topics, shard: int) -> list[Any]:
@@ -160,31 +164,6 @@ def _outbox(states: Sequence[State], plan: Plan, shard: int) -> State:
         "items": [list(pair) for pair in items],
         "left": list(dict.fromkeys(own("left"))),
     }
-
-
-def _dedup(states: Sequence[State], dealt: Sequence[Dealt]) -> list[State]:
-    """Return the windows of event ids of the new shards, oldest first.
-
-    An id goes with its user. Of a user without a row only a hash is known, so all shards get their ids.
-    """
-    events, users, ages = list[Any](), list[Any](), list[Any]()
-    for state in states:
-        window = state["dedup"]
-        count = window["count"]
-        for found, name in ((events, "events"), (users, "users")):
-            found.append(np.roll(window[name][:count], -window["oldest"]))
-        ages.append((np.arange(count) + 1) / max(count, 1))  # windows reach equally far back
-    order = np.argsort(np.concatenate(ages), kind="stable")
-    event, user = np.concatenate(events)[order], np.concatenate(users)[order]
-    first = np.sort(np.unique(event, return_index=True)[1])
-    event, user = event[first], user[first]
-    hashes = [np.array([item_hash(name) for name in one.ids], np.int64) for one in dealt]
-    rowless = ~np.isin(user, np.concatenate(hashes))
-    windows = []
-    for own in hashes:
-        here = rowless | np.isin(user, own)
-        windows.append({"count": int(here.sum()), "oldest": 0, "events": event[here], "users": user[here]})
-    return windows
 
 
 def _forgotten(requests: Sequence[State]) -> State:

@@ -37,6 +37,11 @@ START_SECONDS = 60.0
 """The longest time without progress while the topic is read to its end at the start."""
 
 
+def shard_name(config: KafkaConfig, index: int) -> str:
+    """Return the name of a shard for the broker: of the processes with one name only the latest may write."""
+    return f"{config.group_id}.shard-{index}"
+
+
 def facts_producer(config: KafkaConfig, name: str) -> Any:
     """Make the producer of a shard. From `init_transactions` on, an earlier one of this name can write no more."""
     return make_producer(
@@ -66,7 +71,7 @@ class FactsTopic:
         producer: Callable[[KafkaConfig, str], Any] = facts_producer,
     ) -> None:
         self._config, self._topic = config, shards.facts_topic
-        self._name = f"{config.group_id}.shard-{shards.own()}"
+        self._name = shard_name(config, shards.own())
         self._make = producer
         self._tp = KafkaPartition(self._topic, 0)
         self._producer: Any = None

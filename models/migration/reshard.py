@@ -84,7 +84,9 @@ def _learner(
             own: Any = gathered_lists(tables, dealt) if lists else gathered(tables, dealt)
             made = put(made, path, own)
     histories = [state["history"] for state in states]
-    made["history"] = made["history"] | users_items.rings(histories, dealt, items, plan.base)
+    made["history"] = made["history"] | users_items.rings(
+        made["history"]["recent"], histories, dealt, items, plan.base
+    )
     buffers = [state["network"]["buffer"] for state in states]
     most = learner.network.buffer.capacity
     made["network"] = made["network"] | {"buffer": users_items.replay(buffers, dealt, items, most)}

@@ -67,7 +67,7 @@ def ids(states: Sequence[State], dealt: Dealt) -> State:
     for shard, state in enumerate(states):
         new = dealt.renumbered(shard, len(state["users"]["ids"]) + len(state["users"]["free"]))
         order = np.array(state["users"]["rows"], np.int64)
-        latest = state["history"]["_time"].max(1, initial=0.0)
+        latest = _latest(state["history"])
         seen = np.zeros(len(order))
         held = order < len(latest)
         seen[held] = latest[order[held]]
@@ -76,6 +76,14 @@ def ids(states: Sequence[State], dealt: Dealt) -> State:
         rows.append(new[order[here]])
     at = np.concatenate(rows)[in_turn(times)].tolist()
     return {"ids": [dealt.ids[row] for row in at], "rows": at, "free": []}
+
+
+def _latest(history: State) -> NDArray[np.float64]:
+    """Return the time of each user's latest event, (user rows,), 0 for a user without events."""
+    recent = history["recent"]
+    latest = np.zeros(len(history["events"]))
+    np.maximum.at(latest, np.repeat(recent["users"], recent["lengths"]), recent["time"])
+    return latest
 
 
 def in_turn(times: Sequence[NDArray[np.float64]]) -> Index:
@@ -99,19 +107,19 @@ def gathered(tables: Sequence[NDArray[Any]], dealt: Dealt) -> NDArray[Any]:
 
 def gathered_lists(tables: Sequence[State], dealt: Dealt) -> State:
     """Return the lists of a new shard's users; see `Ragged.columns`. tables: of the old shards."""
-    users, lengths, hashes = list[Index](), list[Index](), list[Index]()
+    names = [name for name in tables[0] if name not in ("users", "lengths")]
+    found: dict[str, list[NDArray[Any]]] = {name: [] for name in ("users", "lengths", *names)}
     for shard, table in enumerate(tables):
         new = dealt.renumbered(shard, int(table["users"].max(initial=-1)) + 1)[table["users"]]
         begins = np.cumsum(table["lengths"]) - table["lengths"]
         kept = np.flatnonzero(new >= 0)
-        users.append(new[kept])
-        lengths.append(table["lengths"][kept])
-        hashes.append(table["hashes"][flat_places(begins[kept], table["lengths"][kept])])
-    return {  # new rows ascend with the old shard, then with the old row, as the lists do
-        "users": np.concatenate(users),
-        "lengths": np.concatenate(lengths),
-        "hashes": np.concatenate(hashes),
-    }
+        found["users"].append(new[kept])
+        found["lengths"].append(table["lengths"][kept])
+        entries = flat_places(begins[kept], table["lengths"][kept])
+        for name in names:
+            found[name].append(table[name][entries])
+    # New rows ascend with the old shard, then with the old row, as the lists do.
+    return {name: np.concatenate(columns) for name, columns in found.items()}
 
 
 def tables_of_users(live: Any, marks: Iterable[DirtyKeys]) -> list[tuple[Path, bool]]:

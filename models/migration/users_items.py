@@ -18,29 +18,29 @@ COLUMNS = ("domain", "user", "item", "residual", "time")
 """Of an event that waits for the network, in the order of its list."""
 
 
-def rings(histories: Sequence[State], dealt: Dealt, items: Sequence[ItemRows], base: int) -> State:
+def rings(
+    recent: State, histories: Sequence[State], dealt: Dealt, items: Sequence[ItemRows], base: int
+) -> State:
     """Return the changed parts of a new shard's `History`: users' latest items, and the number of the last event.
 
-    histories: of the old shards. The base's entries stay. An entry of another shard whose item has lost its row there
-    keeps its place and has no domain, and each other gets a number from which its item has its row here.
+    recent: of the new shard's users, with items by the rows of their old shards. histories: of these. The base's
+    entries stay. An entry of another shard whose item has lost its row there keeps its place and has no domain, and
+    each other gets a number from which its item has its row here.
     """
-    out = {name: histories[base][name] for name in ("_domain", "_row", "_seq")}
-    length = out["_domain"].shape[1]
-    new = {name: np.zeros((len(dealt.ids), length), table.dtype) for name, table in out.items()}
+    domain, row, number = (recent[name].copy() for name in ("domain", "row", "seq"))
     born, last = histories[base]["born"], max(history["sequence"] for history in histories)
+    origin = np.repeat(dealt.shard[recent["users"]], recent["lengths"])
     for shard, history in enumerate(histories):
-        here = dealt.of(shard, len(history["events"]))
-        rows = dealt.row[here]
-        domain, row, number = (history[name][rows] for name in ("_domain", "_row", "_seq"))
-        if shard != base:
-            used = np.arange(length) < history["events"][rows].sum(1, keepdims=True)
-            there = items[shard].of(domain, row)
-            there[number < _born(history["born"], domain, row)] = -1
-            domain = np.where(used, np.where(there >= 0, domain, -1), 0)
-            number = np.maximum(number, _born(born, domain, there))
-            row, last = np.maximum(there, 0), max(last, int(number.max(initial=0)))
-        new["_domain"][here], new["_row"][here], new["_seq"][here] = domain, row, number
-    return {**new, "sequence": last}
+        here = np.flatnonzero(origin == shard)
+        if shard == base or not len(here):
+            continue
+        old = domain[here], row[here]
+        there = items[shard].of(*old)
+        there[number[here] < _born(history["born"], *old)] = -1
+        number[here] = np.maximum(number[here], _born(born, old[0], there))
+        domain[here], row[here] = np.where(there >= 0, old[0], -1), np.maximum(there, 0)
+        last = max(last, int(number[here].max()))
+    return {"recent": recent | {"domain": domain, "row": row, "seq": number}, "sequence": last}
 
 
 def _born(born: State, domain: NDArray[Any], row: NDArray[Any]) -> Index:

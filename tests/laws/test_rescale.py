@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from consumers.service.offline import offline_pipeline
 from consumers.service.pipeline import Pipeline
 from consumers.sharing.layout import Layout, load_layout, partition_of
 from models.migration.reshard import Plan
+from models.signals.popularity import EVER
 from models.state.snapshot import snapshot
 from tests.support.doubles import ListSource
 from tests.support.learners.states import decoded, differences
@@ -80,7 +83,7 @@ def learned(
 
 def resharded(states: list[dict[str, Any]], plan: Plan) -> list[dict[str, Any]]:
     learner = offline_pipeline(settings_of(Path("unused"))).arms.full
-    return shard_states(states, learner, plan, Topics(frozenset(INTERACTIONS), "forget"))
+    return shard_states(states, learner, plan, Topics(frozenset(INTERACTIONS), "forget", "reroute"))
 
 
 def test_whatever_depends_on_users_is_dealt_out(tmp_path: Path) -> None:
@@ -139,9 +142,10 @@ def test_whatever_names_items_by_row_is_translated(tmp_path: Path) -> None:
     """
     base = learned(tmp_path, "u{}".format)
     other = learned(tmp_path, "u{}".format, other_items=True)
-    assert any(path.startswith(".arms.full.history._row") for path in whole_numbers(base, other))
+    assert any(path.startswith(".arms.full.history.recent.row") for path in whole_numbers(base, other))
     (made,) = resharded([other, base], Plan(lambda _shard, _user: 0, 1, base=1))
-    named_otherwise = (".outbox.on_lists.", ".dedup.")  # by chain, see `test_shard_states`; in another order
+    # Lists by tag, neighbours found anew, see `test_shard_states`; ids in another order.
+    named_otherwise = (".outbox.on_lists.", ".outbox.neighbours.", ".dedup.")
     unlike = [path for path in whole_numbers(base, made) if not path.startswith(named_otherwise)]
     assert unlike == []
 
@@ -174,19 +178,39 @@ def leaf(tree: Any, path: str) -> Any:
 
 def test_every_event_is_counted_once_through_many_counts(tmp_path: Path) -> None:
     """Half of the log by one process, then 4 → 2 → 3 → 1 → 8 → 4 shards, each with some more of it."""
-    parts = [250, 320, 390, 460, 530, 600, len(LOG)]
+    parts, facts = [250, 320, 390, 460, 530, 600, len(LOG)], list[bytes]()
     found = learn_and_stop(shards_of(tmp_path, LOG[: parts[0]]))
     assert found == counts_of(LOG[: parts[0]])
     for epoch, (count, end) in enumerate(zip((4, 2, 3, 1, 8, 4), parts[1:], strict=True), 1):
         made = rescale(settings_of(tmp_path), RescaleOptions(count), quiet)
         assert (made.layout.epoch, made.layout.count) == (epoch, count)
-        found = learn_and_stop(shards_of(tmp_path, LOG[:end]))
+        shards = shards_of(tmp_path, LOG[:end], facts)
+        found = learn_and_stop(shards)
         assert found == counts_of(LOG[:end])
+        assert counted(shards[-1][0]) == items_of(LOG[:end]), "the last one has learned what all have shared"
     folders = sorted(path.name for path in tmp_path.glob("layout-*"))
     assert folders == [f"layout-{n}" for n in range(1, 7)]
     assert load_layout(tmp_path / "layout-2") == Layout(
         2, 2, dict.fromkeys(sorted(INTERACTIONS), PARTITIONS), [f"layout-1/shard-{n}" for n in range(4)]
     )
+
+
+def counted(pipeline: Pipeline) -> Counter[tuple[str, str]]:
+    """Return how often a shard has counted each item."""
+    found: Counter[tuple[str, str]] = Counter()
+    full = pipeline.arms.full
+    for domain, number in full.index.items():
+        counts = full.ranker.statistics.popularity[number].counts
+        for item, row in full.catalogues[number].ids.items():
+            found[domain, item] = round(float(counts[row, EVER])) if row < len(counts) else 0
+    return +found
+
+
+def items_of(records: list[Record]) -> Counter[tuple[str, str]]:
+    """Return the number of events by domain and item, each event once."""
+    events = [json.loads(r.value) for r in records if r.topic in INTERACTIONS and r.value is not None]
+    of_id = {event["event_id"]: event["item_id"] for event in events}
+    return Counter(("movies" if item[0] == "m" else "books", item) for item in of_id.values())
 
 
 def test_what_a_single_process_has_learned_counts_as_applied(tmp_path: Path) -> None:
@@ -197,10 +221,11 @@ def test_what_a_single_process_has_learned_counts_as_applied(tmp_path: Path) -> 
         assert pipeline.checkpointer is not None
         state = pipeline.checkpointer.load()
         assert state is not None
-        assert state["facts_offset"] == 0
+        assert state["shards"]["facts"] == 0
         ends = {(r.topic, r.partition): r.offset + 1 for r in LOG[:300]}
         own = {place: end for place, end in ends.items() if place[0] in INTERACTIONS}
-        assert state["applied"] == {f"{topic}:{n}": end for (topic, n), end in own.items()}
+        assert state["shards"]["applied"] == [[*place, end] for place, end in sorted(own.items())]
+        assert state["shards"]["judged"] == state["shards"]["applied"]
         mine = {place for place in ends if place[0] not in INTERACTIONS or place[1] % 2 == index}
         assert {(topic, n) for topic, n, _ in state["offsets"]} == mine
         pipeline.checkpointer.close()

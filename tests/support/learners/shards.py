@@ -61,7 +61,7 @@ def user(arms: ArmComparison, name: str, items: int = 45) -> KnownUser:
         choices = [full.ranker.choices[number]]
         if number in full.ranker.target_only:
             choices.append(full.ranker.target_only[number])
-        slopes[domain.name] = np.concatenate([choice.users[row].ravel() for choice in choices]).tolist()
+        slopes[domain.name] = np.concatenate([choice.users.of(row).ravel() for choice in choices]).tolist()
         lines = arms.recommend([name], domain.name, 10)[0]
         lists[domain.name] = [(line.item_id, line.score) for line in lines]
     where = [

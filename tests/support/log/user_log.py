@@ -10,14 +10,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
 from consumers.config.loader import build
 from consumers.config.schema import Settings
 from consumers.events.record import Record
 from consumers.service.pipeline import Pipeline
 from consumers.service.saving.checkpointer import Checkpointer
+from consumers.service.wiring import Ends, wired
 from consumers.sharing.layout import load_layout, partition_of
-from tests.support.doubles import ListSource
-from tests.support.service.pipelines import clocks_of, list_pipeline
+from consumers.sharing.shard import ShardEnds
+from models.text.encoder import HashingEncoder
+from serving.metrics import Metrics
+from serving.shard_metrics import ShardMetrics
+from tests.support.clock import Clock
+from tests.support.doubles import ListSink, ListSource, SyncEncoding
+from tests.support.log.memory_facts import MemoryFacts
+from tests.support.service.pipelines import clocks_of
 
 PARTITIONS = 8
 START = 1_700_000_000_000
@@ -85,8 +94,14 @@ def counts_of(records: list[Record]) -> Counter[tuple[str, str]]:
     return found
 
 
-def shards_of(root: Path, records: list[Record]) -> list[tuple[Pipeline, ListSource]]:
-    """Return a restored pipeline for each shard in this checkpoint directory. Each reads its own partitions."""
+def shards_of(
+    root: Path, records: list[Record], facts: list[bytes] | None = None
+) -> list[tuple[Pipeline, ListSource]]:
+    """Return a restored pipeline for each shard in this checkpoint directory. Each reads its own partitions.
+
+    facts: the topic of facts, with those of earlier shards.
+    """
+    facts = [] if facts is None else facts
     layout = load_layout(root)
     count = 1 if layout is None else layout.count
     made = []
@@ -96,7 +111,14 @@ def shards_of(root: Path, records: list[Record]) -> list[tuple[Pipeline, ListSou
         folder = root if layout is None else layout.shard(root, index)
         checkpointer = Checkpointer(folder, 3600.0, lambda *_: None)
         clocks = clocks_of(map(float, itertools.count()).__next__)  # no batch waits to become full
-        pipeline = list_pipeline(settings_of(root), source, checkpointer=checkpointer, clocks=clocks)
+        settings, shard = settings_of(root, shards={"count": count, "index": index}), None
+        if count > 1:
+            metrics = ShardMetrics(CollectorRegistry())
+            shard = ShardEnds(MemoryFacts(facts, Clock()), ListSink(), PARTITIONS, metrics)
+        ends = Ends(
+            source, ListSink(), SyncEncoding(HashingEncoder()), checkpointer=checkpointer, shard=shard
+        )
+        pipeline = wired(settings, ends, Metrics(), clocks)
         pipeline.restore()
         made.append((pipeline, source))
     return made

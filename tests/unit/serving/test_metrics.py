@@ -50,6 +50,8 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "dead_letter_last_timestamp_seconds": ("gauge", {"domain"}),
     "challenger_events": ("gauge", {"domain", "action"}),
     "table_capacity": ("gauge", {"table"}),
+    "kafka_silent_seconds": ("gauge", set()),
+    "event_weight": ("gauge", {"type"}),
 }
 """Metrics of the contract, with their type and labels."""
 

@@ -40,3 +40,11 @@ def test_a_topic_has_one_use() -> None:
         MOVIES | {"shards": shards}
     )
     assert "shards.count: must be at least 1" in refused(MOVIES | {"shards": {"count": 0}})
+
+
+def test_own_types_of_events_need_one_process() -> None:
+    """Facts do not tell the type of an event."""
+    events = {"view": {"as": "click"}}
+    said = refused(MOVIES | {"shards": {"count": 2, "index": 0}, "events": events})
+    assert "shards.count: must be 1 with types of events of your own ([events.view])" in said
+    assert build(MOVIES | {"shards": {"count": 1}, "events": events}).events

@@ -14,7 +14,7 @@ from consumers.sharing.layout import partition_of
 from tests.support.log.user_log import INTERACTIONS, settings_of
 
 MOVIES, BOOKS = INTERACTIONS
-TOPICS = Topics(frozenset(INTERACTIONS), "forget")
+TOPICS = Topics(frozenset(INTERACTIONS), "forget", "reroute")
 EIGHT = dict.fromkeys(sorted(INTERACTIONS), 8)
 PSEUDONYMS = settings_of(Path("unused"), privacy={"key": "sixteen letters!"})
 

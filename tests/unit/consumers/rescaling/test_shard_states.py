@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.events.deduplication import DedupWindow
 from consumers.rescaling.shard_states import Topics, newest, shard_states
+from consumers.rescaling.shared_places import NO_ENDS, SharedEnds, check_whole
 from consumers.service.offline import offline_pipeline
 from consumers.service.pipeline import Pipeline
 from consumers.sharing.layout import partition_of
@@ -23,7 +26,7 @@ from tests.support.log.user_log import INTERACTIONS, PARTITIONS, settings_of
 torch.set_num_threads(1)
 
 MOVIES, BOOKS = INTERACTIONS
-TOPICS = Topics(frozenset(INTERACTIONS), "forget")
+TOPICS = Topics(frozenset(INTERACTIONS), "forget", "reroute")
 SETTINGS = settings_of(Path("unused"))
 
 
@@ -43,9 +46,11 @@ def state(users: list[str], **parts: Any) -> dict[str, Any]:
     return decoded(snapshot(pipeline(users).state())) | parts
 
 
-def rescaled(states: list[dict[str, Any]], count: int, base: int = 0) -> list[dict[str, Any]]:
+def rescaled(
+    states: list[dict[str, Any]], count: int, base: int = 0, ends: SharedEnds = NO_ENDS
+) -> list[dict[str, Any]]:
     plan = Plan(lambda _shard, user: partition_of(user, PARTITIONS) % count, count, base)
-    return shard_states(states, offline_pipeline(SETTINGS).arms.full, plan, TOPICS)
+    return shard_states(states, offline_pipeline(SETTINGS).arms.full, plan, TOPICS, ends)
 
 
 def loaded(state: dict[str, Any]) -> Pipeline:
@@ -79,15 +84,96 @@ def test_requests_are_read_again_where_a_shard_has_read_none() -> None:
     assert [one["offsets"] for one in rescaled(states, 2)] == [[], []]
 
 
+def shared(applied: int, facts: int, *rerouted: str) -> dict[str, Any]:
+    """Return what a shard knows of what shards share."""
+    window = DedupWindow(9)
+    for one in rerouted:
+        window.repeated(MOVIES, one)
+    places = [[MOVIES, 0, applied]]
+    return {
+        "applied": places,
+        "judged": places,
+        "facts": facts,
+        "rerouted": decoded(snapshot(window.state())),
+    }
+
+
 def test_facts_go_on_where_the_base_was() -> None:
-    states = [
-        state(SHARDS[0], applied={f"{MOVIES}:0": 5}, facts_offset=70),
-        state(SHARDS[1], applied={f"{MOVIES}:0": 4}, facts_offset=80),
-    ]
+    states = [state(SHARDS[0], shards=shared(5, 70)), state(SHARDS[1], shards=shared(4, 80))]
     assert newest(states) == 1
     for one in rescaled(states, 3, newest(states)):
-        assert one["applied"] == {f"{MOVIES}:0": 4}
-        assert one["facts_offset"] == 80
+        assert one["shards"]["applied"] == one["shards"]["judged"] == [[MOVIES, 0, 4]]
+        assert one["shards"]["facts"] == 80
+    assert "shards" not in rescaled(states, 1)[0]
+
+
+def test_what_was_rerouted_to_any_shard_is_known_by_all() -> None:
+    states = [state(SHARDS[n], shards=shared(5, 70, f"1:{n}", "1:9")) for n in range(2)]
+    for one in rescaled(states, 3):
+        window = DedupWindow(9)
+        window.load(one["shards"]["rerouted"])
+        assert [window.repeated(MOVIES, place) for place in ("1:0", "1:1", "1:9", "1:2")] == [
+            True, True, True, False,
+        ]  # fmt: skip
+
+
+def test_the_topic_of_rerouted_events_goes_on_by_partition() -> None:
+    """After a single process, which has not read it, at its end."""
+    states = [
+        state(SHARDS[n], shards=shared(5, 70), offsets=[["reroute", n, 10 + n], ["reroute", n + 2, 12 + n]])
+        for n in range(2)
+    ]
+    assert [one["offsets"] for one in rescaled(states, 4)] == [[["reroute", n, 10 + n]] for n in (0, 1, 2, 3)]
+    assert rescaled(states, 1)[0]["offsets"] == []
+    alone = state(USERS, offsets=[[MOVIES, 0, 7]])
+    made = rescaled([alone], 2, ends=SharedEnds(33, {0: 5, 1: 6}))
+    assert [one["offsets"] for one in made] == [[[MOVIES, 0, 7], ["reroute", 0, 5]], [["reroute", 1, 6]]]
+    assert {one["shards"]["facts"] for one in made} == {33}
+
+
+@pytest.mark.parametrize(
+    ("base", "other", "read", "end", "said"),
+    [
+        (5, 5, 6, 0, ""),
+        (5, 6, 6, 0, "has not learned all that shard 1 has shared"),
+        (7, 6, 6, 0, "its checkpoint does not hold"),
+        (5, 5, 6, 1, "has not read topic reroute to its end"),
+    ],
+)
+def test_one_process_goes_on_from_tables_that_have_everything(
+    base: int, other: int, read: int, end: int, said: str
+) -> None:
+    """base, other: the next event of shard 1 that each has learned. read: where shard 1 goes on reading."""
+
+    def places(following: int) -> dict[str, Any]:
+        return shared(4, 70) | {"applied": [[MOVIES, 0, 4], [MOVIES, 1, following]]}
+
+    states = [
+        {"shards": places(base), "offsets": [[MOVIES, 0, 4]]},
+        {"shards": places(other), "offsets": [[MOVIES, 1, read]]},
+    ]
+    if not said:
+        check_whole(states, 0, "reroute", SharedEnds(80))
+        return
+    with pytest.raises(Stop, match=said) as caught:
+        check_whole(states, 0, "reroute", SharedEnds(80, {1: end}))
+    assert caught.value.code == STATE_UNUSABLE
+
+
+def test_neighbours_are_found_anew() -> None:
+    """All that were in the store are due; a new shard keeps those that it writes."""
+    one = pipeline(USERS)
+    found = state(USERS)["outbox"]["neighbours"]
+    found["due"] = [["movies", "m1"]]
+    full = one.arms.full.catalogues[1]
+    found["indexes"]["books"]["written_at"] = np.ones(2)
+    whole = state(USERS)
+    whole["outbox"]["neighbours"] = found
+    for made in rescaled([whole], 2):
+        neighbours = made["outbox"]["neighbours"]
+        assert neighbours["due"] == [*(["books", full.id_of[n]] for n in range(2)), ["movies", "m1"]]
+        assert not len(neighbours["indexes"]["books"]["written_at"])
+        loaded(made)
 
 
 def test_of_equally_far_shards_the_one_that_learned_most_is_the_base() -> None:

@@ -61,7 +61,7 @@ def test_there_and_back_is_where_it_began(one: ArmComparison) -> None:
 
 
 BY_USER = (
-    ".full.users.", ".full.history.", ".taste.", ".bias.user", ".users", ".full.slow.", ".network.buffer.",
+    ".full.users.", ".full.history.", ".taste.", ".bias.user", ".users", ".full.slow.", ".network.buffer.", ".slopes.",
 )  # fmt: skip
 
 

@@ -56,7 +56,10 @@ def test_beliefs_stay_beliefs() -> None:
 
 
 def test_early_tastes_by_hand() -> None:
-    """In a state with covariances of every user. Other weights and unknown users stay. The weight on the vector is halved; its variance: 1/4 P + 3/4 prior."""
+    """In a state with covariances of every user, other weights and unknown users stay.
+
+    The weight on the vector is halved; its variance becomes 1/4 P + 3/4 of the prior.
+    """
     size = LEADING + 1
     places = np.arange(size) * (np.arange(size) + 3) // 2
     covariance = np.zeros((2, size * (size + 1) // 2), np.float32)
