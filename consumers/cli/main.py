@@ -16,6 +16,7 @@ from consumers.cli.init import init
 from consumers.cli.options import CONFIG, JSON, NEEDED_CONFIG, write_json
 from consumers.cli.producers.check_event import check_event
 from consumers.cli.producers.schema import schema
+from consumers.cli.rescale import rescale
 from consumers.cli.streams.bench import bench
 from consumers.cli.streams.demo import demo
 from consumers.cli.streams.evaluate import evaluate
@@ -174,6 +175,7 @@ for command in (
     simulate,
     replay,
     pretrain,
+    rescale,
     evaluate,
     bench,
     dead_letters,
