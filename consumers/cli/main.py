@@ -176,6 +176,7 @@ for command in (
     simulate,
     replay,
     pretrain,
+    rescale,
     evaluate,
     bench,
     dead_letters,

@@ -57,19 +57,19 @@ class KafkaShardLog:
                 allow_auto_create_topics=False, metrics_enabled=False,
             )  # fmt: skip
             try:
-                found = {
-                    topic: consumer.end_offsets(
-                        [KafkaPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
-                    )
+                places = [
+                    KafkaPartition(topic, n)
                     for topic in (facts, rerouted)
-                }
+                    for n in consumer.partitions_for_topic(topic) or ()
+                ]
+                found = consumer.end_offsets(places) if places else {}
             finally:
                 consumer.close(autocommit=False)
         except KafkaError as error:
             raise Stop(self._unreachable(error)) from error
         return SharedEnds(
-            max(found[facts].values(), default=0),
-            {place.partition: n for place, n in found[rerouted].items()},
+            max((end for place, end in found.items() if place.topic == facts), default=0),
+            {place.partition: end for place, end in found.items() if place.topic == rerouted},
         )
 
     def _unreachable(self, error: KafkaError) -> str:

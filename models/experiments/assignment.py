@@ -16,7 +16,7 @@ def arm_of(experiment: str, unit: str, shares: Mapping[str, float], key: bytes =
     arm; together at most 1. key: up to 64 secret bytes; with a key nobody can choose a unit id for an arm.
 
     >>> [arm_of("size", f"user-{n}", {"a": 0.5, "b": 0.5}) for n in range(4)]
-    ['b', 'b', 'b', 'a']
+    ['a', 'b', 'a', 'b']
     >>> arm_of("size", "user-0", {"a": 0.0, "b": 0.0}) is None
     True
     """

@@ -44,10 +44,12 @@ class World:
         learn_and_stop(shards_of(self.root, LOG))
 
     def run(self, *words: str) -> tuple[int, str]:
-        """Exit code, and what was printed."""
+        """Run it without a broker. Return the exit code, and what was printed."""
 
         def command(standalone_mode: bool) -> Any:
-            return cli(["rescale", *words, "-c", str(self.config)], standalone_mode=standalone_mode)
+            return cli(
+                ["rescale", *words, "--offline", "-c", str(self.config)], standalone_mode=standalone_mode
+            )
 
         self.capsys.readouterr()
         code = _run(command)

@@ -18,6 +18,7 @@ from models.sharing.packing import pack, unpack
 from models.sharing.shared_facts import Place
 from serving.client.pseudonyms import Pseudonyms
 from tests.laws.test_batches import DOMAINS, START, describe, event
+from tests.support.learners.rating_states import mean_of
 from tests.support.learners.states import differences
 
 SHARDS, EVENTS, BATCH = 4, 2_000, 16
@@ -126,8 +127,10 @@ def test_tastes_agree(shared: Shared) -> None:
     for n, arm in enumerate(shared.shards):
         for user, row in arm.full.users.items():
             assert shard_of(user) == n, "a shard has rows for its own users only"
-            expected = one.rating.taste.arrays.mean[one.users.get(user)]
-            np.testing.assert_allclose(arm.full.rating.taste.arrays.mean[row], expected, atol=1e-3)
+            in_one = one.users.get(user)
+            assert in_one is not None
+            expected = mean_of(one.rating.taste.arrays, in_one)
+            np.testing.assert_allclose(mean_of(arm.full.rating.taste.arrays, row), expected, atol=1e-3)
             compared += 1
     assert compared == len(one.users)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.rating.model import RatingModel
-from models.rating.taste_steps import taste_at, taste_gain
+from models.rating.taste_steps import TasteArrays, taste_at, taste_gain
 from models.rating.user_taste import UserTaste
 
 
@@ -39,3 +40,10 @@ def as_before(model: RatingModel) -> dict[str, Any]:
         "variances": np.array([bias.variance(name) for name in names]),
     }
     return state | {"bias": named, "taste": beliefs(model.taste)}
+
+
+def mean_of(taste: TasteArrays, user: int) -> NDArray[np.float64]:
+    """Return a user's θ_u, (m,), at the user's own time."""
+    mean = np.zeros(len(taste.prior))
+    taste_at(taste, user, taste.time[user], mean)
+    return mean

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from kafka import KafkaProducer
 from consumers.config.loader import load
 from consumers.kafka_client.producer import partition_of
 from consumers.kafka_client.topics import create_topics
+from consumers.sharing.folders import present_folder
 from models.arms.arm_comparison import ArmComparison
 from models.signals.popularity import EVER
 from models.state.checkpoint import CheckpointDirectory
@@ -37,15 +40,26 @@ class Shards:
         create_topics(client, [(self.topic("movies"), "interactions")], PARTITIONS)
         create_topics(client, [(f"items.{prefix}.{d}", "items") for d in DOMAINS], 1)
         self.shards = [self.process(index) for index in range(count)]
-        self.created = self.shards[0].command(
-            "check", "--config", str(self.shards[0].config), "--create-topics"
-        )
+        self.created = self.create_topics()
         self.producer = KafkaProducer(bootstrap_servers=bootstrap)
         self.store = redis.Redis.from_url(url, legacy_responses=False)
         self.users: Counter[tuple[str, str]] = Counter()
         """Events by user and domain."""
         self.items: Counter[tuple[str, str]] = Counter()
         self._sent = 0
+
+    def create_topics(self) -> subprocess.CompletedProcess[str]:
+        """Create the topics that are missing by the command."""
+        return self.shards[0].command("check", "--config", str(self.shards[0].config), "--create-topics")
+
+    def rescale(self, count: int) -> subprocess.CompletedProcess[str]:
+        """Make the stopped processes, which share one checkpoint directory, into another number of them."""
+        line = ("rescale", "--config", str(self.shards[0].config), "--count", str(count))
+        done = self.shards[0].command(*line)
+        self.count = count
+        self.shards = [self.process(index) for index in range(count)]
+        self.create_topics()
+        return done
 
     def topic(self, domain: str) -> str:
         return f"interactions.{self.prefix}.{domain}"
@@ -108,9 +122,8 @@ class Shards:
 
     def counted(self, shard: Running, index: int) -> Counter[tuple[str, str]]:
         """Return how often a stopped shard has counted each item."""
-        settings = load(shard.config)
-        folder = Path(settings.checkpoint.directory) / "layout-1" / f"shard-{index}"
-        state, _ = CheckpointDirectory(folder, read_only=True).load()
+        settings = load(shard.config, {**os.environ, "CROSSCURRENT_SHARDS__INDEX": str(index)})
+        state, _ = CheckpointDirectory(present_folder(settings), read_only=True).load()
         assert state is not None
         arms = ArmComparison(settings.domain_list(), settings.learning())
         arms.load(state["arms"])

@@ -66,6 +66,7 @@ def test_headers_are_shown_as_they_are() -> None:
     """Brackets are no markup, and a terminal gets no control characters."""
     console = Console(file=io.StringIO(), width=200)
     found = Overview(
+        [],
         [Group("[/red]", "0", "\x1b[2J", 1)],
         [LetterLine("0:1", "[bold]:0:1", "bad_id", "[red]user_id", 0, 1, False, False)],
     )

@@ -79,7 +79,7 @@ def test_explain(console: Console) -> None:
 def test_dead_letters(console: Console) -> None:
     groups = [Group("[/b]", "0", title) for title in TITLES]
     lines = [LetterLine("0:1", title, "[x]", title, 0, 1, False, False) for title in TITLES]
-    print_overview(Overview(groups, lines), console)
+    print_overview(Overview([], groups, lines), console)
     for text in ("[/b]", "[x]", *SHOWN):
         assert text in said(console)
 

@@ -16,7 +16,6 @@ from models.rating.taste_steps import (
     taste_gain,
 )
 from models.rating.user_taste import UserTaste
-from models.state.snapshot import snapshot
 
 RNG = np.random.default_rng(0)
 
@@ -103,7 +102,7 @@ def test_steps_say_what_a_covariance_says(ratings: int) -> None:
     found = []
     for taste in (few, many):
         again = UserTaste(width=3)
-        again.load(mapped_tastes(snapshot(taste.live()), leading))
+        again.load(mapped_tastes(taste.state(), leading))
         theta, gain = np.zeros(taste.size), np.zeros(taste.size)
         taste_at(again.arrays, 0, 60.0 * ratings, theta)
         variance = taste_gain(again.arrays, 0, np.ones(taste.size) / 2, gain)

@@ -28,7 +28,13 @@ def test_every_item_has_one_writer_and_the_first_shard_writes_the_rest() -> None
     assert sum(map(len, items[1:])) == len(items[0]) == 41
     assert items[0] == items[1] | items[2] | items[3]
     assert all(items[1:])
+    similar = [{key.removeprefix("cc:similar:") for key in keys if ":similar:" in key} for keys in shards]
+    for one, names in zip(items[1:], similar, strict=True):
+        assert names <= {key.removeprefix("cc:item:") for key in one}, (
+            "an item's writer writes its neighbours, too"
+        )
+    assert any(similar)
     users = {"cc:user:{ann}", "cc:rec:{ann}:movies"}
     assert all(users <= keys for keys in shards), "each was told of the user"
-    assert {"cc:popular:movies", "cc:domain:movies", "cc:meta"} <= shards[0] <= alone
-    assert shards[1] - items[2] - users == {"cc:meta:shard-1"}
+    assert {"cc:popular:movies", "cc:domain:movies", "cc:meta"} <= shards[0]
+    assert shards[1] - items[2] - users - {f"cc:similar:{name}" for name in similar[1]} == {"cc:meta:shard-1"}
