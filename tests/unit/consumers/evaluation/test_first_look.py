@@ -52,4 +52,4 @@ def test_a_domain_with_capitals_or_spaces_is_shown_as_it_must_be_written(
 
 def test_repeats_of_an_event_id_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = "user_id,item_id,timestamp,event_id\nu,a,1400000000,e\nu,a,1400000001,e\n"
-    assert "1 events left out: their event_id came before" in dry_run(tmp_path, rows, capsys)
+    assert "1 event left out: its event_id came before" in dry_run(tmp_path, rows, capsys)
