@@ -111,7 +111,7 @@ def once_in_time_order(events: Iterable[Interaction], settings: Settings) -> lis
 def warn_of_repeats(count: int) -> Iterator[str]:
     """Yield a line for people if events were left out because their event_id came before."""
     if count:
-        yield f"{count:,} events left out: their event_id came before"
+        yield f"{count:,} event{'s' * (count > 1)} left out: {'their' if count > 1 else 'its'} event_id came before"
 
 
 def warnings(history: FileHistory) -> Iterator[str]:

@@ -31,7 +31,7 @@ def drawn(path: Path, rows: int, columns: int, title: str) -> Iterator[list[list
             axis.set_xlabel("events of the target, in time order")
         for axis in grid.flat:
             if axis.lines and axis.get_legend() is None:
-                axis.legend(fontsize=9, loc="upper right")
+                axis.legend(fontsize=9)
             axis.xaxis.get_major_locator().set_params(integer=True)
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
             axis.grid(alpha=0.25)

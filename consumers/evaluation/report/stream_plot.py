@@ -170,5 +170,6 @@ def _draw_gain(axis: Any, target: TargetEvents, column: _Column) -> None:
     axis.fill_between(at, *np.array(edges).T, color=colour, alpha=0.18, lw=0, label="its 95 % interval")
     matters = [-column.measure.worth, 0.0, column.measure.worth]
     _show(axis, np.concatenate([np.array(edges)[len(edges) // 5 :].ravel(), matters]))
+    axis.legend(fontsize=9, loc="upper right")
     axis.set_title(f"what transfer brings in {column.measure.name}: above 0 it helps")
     axis.set_ylabel("RMSE lower by, %" if column.measure.percent else f"{column.measure.name} higher by")

@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from consumers.evaluation.metrics import BUCKETS, FIRST
+from consumers.evaluation.metrics import BUCKETS
 from consumers.evaluation.report.verdict import FEWEST_EVENTS
 from consumers.terminal.plain_text import joined, plain
 
@@ -21,7 +21,7 @@ ARMS = {
 RATINGS = {
     "RMSE": "root of the mean squared error of the predicted rating: lower is better",
     "95 %": "95 % interval of the RMSE, by bootstrap over users",
-    "first five": f"RMSE of each user's first {'five' if FIRST == 5 else FIRST} events in the target: lower is better",
+    "first five": "RMSE of each user's first five events in the target: lower is better",
     "MAE": "mean absolute error: lower is better",
     "accuracy": "share of predictions that round to the rating itself: higher is better",
 }

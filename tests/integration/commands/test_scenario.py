@@ -24,8 +24,8 @@ def evaluate(*words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "missing --interactions, --items, --target; or give --scenario"),
-        (("--interactions", "e.csv", "--target", "games"), "missing --items; or give --scenario"),
+        ((), "missing --interactions, --target; or give --scenario"),
+        (("--interactions", "e.csv", "--items", "i.csv"), "missing --target; or give --scenario"),
         (("--scenario", "sudden", "--items", "i.csv"), "--scenario makes its own events; leave out --items"),
         (("--scenario", "sudden", "--strategies", "all"), "leave out --strategies"),
         (("--scenario", "storm"), "'storm' is not one of 'sudden', 'gradual', 'recurring', 'stationary'"),
