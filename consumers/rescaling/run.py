@@ -102,7 +102,7 @@ def _lock(path: Path) -> Any:
 
 def _loaded(path: Path, settings: Settings, say: Say) -> State:
     """Return the newest state of a folder as this version and this config write it. Raises Stop (exit 4)."""
-    state = newest_state(path, say, "start this shard once, and stop it")
+    state = newest_state(path, say, "Start this shard once, and stop it.")
     pipeline = offline_pipeline(settings)
     try:
         notes = pipeline.load(state)
