@@ -15,7 +15,11 @@ from consumers.config.loader import load
 @click.option(
     "--prepare", is_flag=True, help="Only encode, and keep the vectors: the service may go on meanwhile."
 )
-@click.option("--force", is_flag=True, help="Encode again although the state is of this encoder already.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Go on although the state is of this encoder already. Known vectors count: remove the folder texts first.",
+)
 @JSON
 def change_encoder(config: Path, prepare: bool, force: bool, json_file: Path | None) -> int:
     """Take the state over to the text encoder that the config names now.

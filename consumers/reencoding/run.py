@@ -32,6 +32,9 @@ from models.text.encoder import TextEncoder
 from serving.store.store_mark import UNKNOWN
 
 CHUNK_TEXTS = 256
+NOTHING = (
+    "Without a checkpoint nothing needs to change: start with the new encoder, or see checkpoint.directory."
+)
 BUSY = "Run this with --prepare now; then stop the service, and run it without."
 Say = Callable[[str], None]
 State = dict[str, Any]
@@ -80,9 +83,11 @@ def change_encoder(
 ) -> Changed | None:
     """Write a checkpoint with the vectors of the config's encoder. Return None if it has them. Raises Stop."""
     ends, path = ends or Ends(), _folder(Path(settings.checkpoint.directory))
+    if not path.is_dir():
+        raise Stop(f"{path} is not there. {NOTHING}", STATE_UNUSABLE)
     lock = None if options.prepare else lock_folder(path, BUSY)
     try:
-        state = newest_state(path, say, "a start with the new encoder needs no change")
+        state = newest_state(path, say, NOTHING)
         before, now = state["text_encoder"], settings.text_encoder.identity
         if before == now and not options.force:
             say(f"the state is of the encoder {now!r} already; --force encodes everything again")

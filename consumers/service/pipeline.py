@@ -268,8 +268,7 @@ class Pipeline(Checkpointed):
         check_owner(state, self.settings)
         state = of_domains(state, self.settings.domains)
         notes = self.arms.load(state["arms"])
-        if width := self.arms.full.intake.projection.width:
-            self.encoding.expect(width)
+        self.encoding.expect(self.arms.full.intake.projection.width)
         self.queue.load(state["outbox"])
         self.dedup.load(state["dedup"])
         for limits in (self.limits, self.learned_limits):

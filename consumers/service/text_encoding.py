@@ -35,7 +35,7 @@ class Encoding(Protocol):
         """Return the texts whose vectors were not drained yet; they belong in a checkpoint."""
 
     def expect(self, width: int) -> None:
-        """Take only vectors of this many numbers from now on, as those of the state have."""
+        """Take only vectors of this many numbers from now on, as those of the state have; 0 for any."""
 
     def check(self) -> None:
         """Raise ThreadFailed if nothing will be encoded any more."""

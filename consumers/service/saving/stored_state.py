@@ -32,7 +32,7 @@ def newest_state(path: Path, say: Callable[[str], None], none: str) -> State:
     except (UnusableError, OSError) as error:
         raise Stop(f"{path}: {error}", STATE_UNUSABLE) from error
     if state is None:
-        raise Stop(f"{path} holds no checkpoint: {none}", STATE_UNUSABLE)
+        raise Stop(f"{path} holds no checkpoint. {none}", STATE_UNUSABLE)
     for problem in problems:
         say(f"damaged checkpoint passed over; an older one is used: {problem}")
     return state

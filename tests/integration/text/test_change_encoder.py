@@ -33,6 +33,12 @@ def server() -> Iterator[FaultyServer]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def bootstrap(one_bootstrap: str) -> str:
+    """Return one broker. `test_item_texts.py` reads the topics of items on each."""
+    return one_bootstrap
+
+
 @pytest.fixture
 def learned(world: World) -> World:
     """Return a stopped service with the encoder `hashing`, whose users each like one topic of four."""

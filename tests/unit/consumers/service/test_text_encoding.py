@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from consumers.service.text_encoding import CHUNK_TEXTS, Encoding, Key, ThreadEncoding, Vectors, restore
+from models.text.encoder import EncoderUnavailable
 from tests.support.doubles import SyncEncoding
 
 PATIENCE = 20.0
@@ -221,3 +222,84 @@ def test_close_ends_the_thread(encoder: Encoder) -> None:
     assert set(threading.enumerate()) - before
     made.close()
     assert not set(threading.enumerate()) - before
+
+
+class Away(Encoder):
+    """An encoder that is away until it is told to come back, and then gives vectors of some width."""
+
+    def __init__(self, width: int = 2) -> None:
+        super().__init__()
+        self.away, self.width = True, width
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        if self.away:
+            self.calls.append(texts)
+            self.entered.set()
+            raise EncoderUnavailable("it is away")
+        return np.hstack([super().encode(texts), np.zeros((len(texts), self.width - 2), np.float32)])
+
+
+@pytest.fixture
+def away() -> Iterator[tuple[Away, ThreadEncoding, list[int]]]:
+    """Return an encoder that is away, its encoding, and the failures that it has reported."""
+    encoder, failures = Away(), list[int]()
+    made = ThreadEncoding(encoder, lambda: failures.append(1))
+    yield encoder, made, failures
+    made.close()
+
+
+def until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_texts_wait_for_an_encoder_that_is_away(away: tuple[Away, ThreadEncoding, list[int]]) -> None:
+    """They stay pending, one that was replaced meanwhile is dropped, and all come when the encoder is back."""
+    encoder, encoding, failures = away
+    encoding.submit(A, "old")
+    encoding.submit(B, "kept")
+    until(lambda: len(failures) >= 2)
+    assert encoding.problem == "it is away"
+    assert encoding.pending() == {A: "old", B: "kept"}
+    assert encoding.waiting() == 2
+    assert encoding.drain() == ({}, False)
+    encoding.submit(A, "new")
+    assert encoding.pending() == {A: "new", B: "kept"}
+    encoder.away = False
+    assert drain_all(encoding) == {A: vector("new"), B: vector("kept")}
+    assert encoding.waiting() == 0
+    assert encoding.problem is None
+    encoding.check()
+
+
+def test_vectors_of_another_width_are_not_taken(away: tuple[Away, ThreadEncoding, list[int]]) -> None:
+    """Vectors that do not fit the state wait like those of an encoder that is away, and the reason is told."""
+    encoder, encoding, failures = away
+    encoding.expect(3)
+    encoder.away = False
+    encoding.submit(A, "text")
+    until(lambda: failures)
+    assert "vectors of 2 numbers, and those of the state have 3" in str(encoding.problem)
+    assert encoding.pending() == {A: "text"}
+    encoder.width = 3
+    assert drain_all(encoding) == {A: [*vector("text"), 0.0]}
+
+
+def test_a_refused_text_has_no_vector(
+    encoding: Encoding, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row of nan means that the encoder refuses the text: its item goes without, the others do not."""
+    given = encoder.encode
+
+    def refusing(texts: list[str]) -> np.ndarray:
+        rows = given(texts)
+        rows[[text == "refused" for text in texts]] = np.nan
+        return rows
+
+    monkeypatch.setattr(encoder, "encode", refusing)
+    encoding.submit(A, "refused")
+    encoding.submit(B, "good")
+    assert drain_all(encoding) == {B: vector("good")}
+    assert encoding.pending() == {}
