@@ -126,24 +126,6 @@ def _lock(path: Path) -> Any:
     return lock_folder(path, "Stop all shards first.")
 
 
-<<<<<<< HEAD
-=======
-def _loaded(path: Path, settings: Settings, say: Say) -> State:
-    """Return the newest state of a folder as this version and this config write it. Raises Stop (exit 4)."""
-    state = newest_state(path, say, "Start this shard once, and stop it.")
-    pipeline = offline_pipeline(settings)
-    try:
-        notes = pipeline.load(state)
-        now = pipeline.state()
-    except (KeyError, ValueError, TypeError) as error:
-        raise Stop(f"{path} does not fit this config: {error}", STATE_UNUSABLE) from error
-    for note in notes:
-        say(note)
-    say(f"read {path}: {len(pipeline.arms.full.users):,} users")
-    return with_learned(state, now)
-
-
->>>>>>> text
 def _next_epoch(root: Path, layout: Layout | None) -> int:
     """Return the number of the next epoch. What a killed job has left is removed; an epoch in which a shard ran stays.
 
