@@ -19,7 +19,7 @@ from consumers.evaluation.dataset import Data, EvaluatedFiles, Job, data_of, sca
 from consumers.evaluation.encode import encode
 from consumers.evaluation.metrics import TargetEvents, all_figures
 from consumers.evaluation.options import EvaluateOptions
-from consumers.evaluation.predictions import ArmOutcome
+from consumers.evaluation.predictions import SHARD_ARMS, ArmOutcome
 from consumers.evaluation.report import print_report, write_plot, write_predictions
 from consumers.evaluation.workers import Tell, run_all
 from consumers.terminal import log
@@ -62,7 +62,7 @@ def run_evaluation(
             f"{lacking:,} target events are of items that --items lacks: learned, not ranked", style="yellow"
         )
     compile_first(log.console(stderr=True))
-    outcomes = _run_arms(data, files, settings, _plan(data, settings, options), console)
+    outcomes = _run_arms(data, files, settings, options, console)
     target = TargetEvents(data)
     report = {
         "target": data.target,
@@ -80,15 +80,16 @@ def run_evaluation(
 
 
 def _run_arms(
-    data: Data, files: EvaluatedFiles, settings: Settings, runs: list[Run], console: Console
+    data: Data, files: EvaluatedFiles, settings: Settings, options: EvaluateOptions, console: Console
 ) -> list[ArmOutcome]:
     """Run all arms in worker processes. Return their outcomes, for every seed."""
+    runs = _plan(data, settings, options)
     with tempfile.TemporaryDirectory() as folder, log.bars(console) as bars:
         vectors = Path(folder) / "vectors.npz"
         encode(data, settings.text_encoder.model, vectors, bars)
         job = Job(files, msgspec.json.encode(settings), vectors)
         names = [f"{r.arm} {r.seed if len(runs) > 6 else ''}" for r in runs]
-        found = run_all(partial(_work, job), runs, names, len(data.events), bars)
+        found = run_all(partial(_work, job, options), runs, names, len(data.events), bars)
     outcomes = [outcome for one in found for outcome in one]
     return outcomes + _without_randomness(outcomes)
 
@@ -99,6 +100,7 @@ def _plan(data: Data, settings: Settings, options: EvaluateOptions) -> list[Run]
     for seed in range(first, first + options.seeds):
         runs += [Run("full", seed), Run("target_only", seed), Run("network", seed)]
         runs += [Run(f"full_{strategy}", seed) for strategy in options.strategies]
+        runs += [Run(arm, seed) for arm in SHARD_ARMS if options.shards > 1]
         if data.has_ratings:
             runs += [Run("river_biased_mf_target", seed), Run("river_biased_mf_all", seed)]
     runs.insert(1, Run("item_knn_batch", first))
@@ -112,11 +114,12 @@ def _without_randomness(outcomes: list[ArmOutcome]) -> list[ArmOutcome]:
     return [o.of_seed(seed) for o in outcomes for seed in seeds if (o.arm, seed) not in ran]
 
 
-def _work(job: Job, run: Run, tell: Tell) -> list[ArmOutcome]:
+def _work(job: Job, options: EvaluateOptions, run: Run, tell: Tell) -> list[ArmOutcome]:
     """Run one pass in a worker process. Imports are here, so that the parent need not load everything."""
     from consumers.evaluation import baselines as peers  # noqa: PLC0415
     from consumers.evaluation import learner_arms as ours  # noqa: PLC0415
     from consumers.evaluation import network_arm as network_alone  # noqa: PLC0415
+    from consumers.evaluation import sharded_arm as shards  # noqa: PLC0415
 
     data, settings, vectors = job.load()
     arms: dict[str, Callable[[], list[ArmOutcome]]] = {
@@ -125,6 +128,12 @@ def _work(job: Job, run: Run, tell: Tell) -> list[ArmOutcome]:
         "river_biased_mf_target": lambda: peers.run_river(data, run.seed, False, tell),
         "river_biased_mf_all": lambda: peers.run_river(data, run.seed, True, tell),
     }
+    lags = shards.lag_of(options.lag_seconds, options.lag_events), shards.NEVER
+    for arm, lag in zip(SHARD_ARMS, lags, strict=True):
+        many = (arm, options.shards, lag)
+        arms[arm] = partial(
+            shards.run_shards, data, vectors, shards.with_seed(settings, run.seed), many, tell
+        )
     if run.arm in arms:
         return arms[run.arm]()
     return ours.run_learner(data, vectors, settings, run.seed, run.arm, tell)

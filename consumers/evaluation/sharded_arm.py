@@ -1,0 +1,135 @@
+"""Run the learner as several shards that share facts, in one process: what does it cost to learn of others later?"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from consumers.config.schema import Settings
+from consumers.evaluation.dataset import Data, Vectors
+from consumers.evaluation.learner_arms import note, settings_of, teach_items
+from consumers.evaluation.predictions import WARM_UP_SHARE, ArmOutcome
+from consumers.evaluation.workers import Tell
+from consumers.kafka_client.producer import partition_of
+from models.arms.arm_comparison import ArmComparison
+from models.arms.fact_exchange import outgoing
+from models.learning.micro_batches import micro_batches
+from models.schema import Interaction
+from models.sharing.shared_facts import Place, SharedFacts
+
+PARTITIONS = 64
+"""Partitions of each topic; partition p belongs to shard p % N."""
+
+
+class Lag(NamedTuple):
+    """How late a shard learns of the events of others: both must have passed. Infinite: never."""
+
+    seconds: float
+    """Of event time."""
+    events: int
+    """Of all shards."""
+
+
+NEVER = Lag(float("inf"), 0)
+"""Shards that share nothing."""
+
+
+class Shared(NamedTuple):
+    """Facts on their way. at: Unix ms of their last event. number: events of all shards until then."""
+
+    facts: SharedFacts
+    shard: int
+    at: int
+    number: int
+
+
+class Shards:
+    """N copies of the learner, each with the users of its partitions."""
+
+    def __init__(self, data: Data, vectors: Vectors, settings: Settings, count: int, lag: Lag) -> None:
+        self.lag, self.count, self.learned = lag, count, 0
+        self.network_events = settings.intake.network_events
+        learning = settings_of(data, settings, settings.learner.seed)
+        self.copies = [ArmComparison(data.domains, learning) for _ in range(count)]
+        for copy in self.copies:
+            copy.shares = True
+            teach_items(copy.full, data, vectors)
+        self._waiting: list[deque[Shared]] = [deque() for _ in range(count)]
+        self._offsets = [0] * count
+
+    def owner(self, user: str) -> int:
+        """Return the shard that has a user."""
+        return partition_of(user.encode(), PARTITIONS) % self.count
+
+    def parts(self, batch: list[Interaction]) -> Iterator[tuple[int, list[Interaction]]]:
+        """Yield the part of a micro-batch that each shard learns, by shard."""
+        owners = [self.owner(event.user) for event in batch]
+        for shard in sorted(set(owners)):
+            yield shard, [event for event, owner in zip(batch, owners, strict=True) if owner == shard]
+
+    def learn(self, shard: int, events: list[Interaction]) -> None:
+        """Let a shard learn what has reached it from others, and then these events of its users."""
+        self._fold(shard, events[0].timestamp)
+        copy, begun = self.copies[shard], self._offsets[shard]
+        copy.learn(events)
+        self.learned += len(events)
+        self._offsets[shard] += len(events)
+        if self.lag != NEVER:
+            places = [Place("events", shard, begun + n) for n in range(len(events))]
+            shared = Shared(outgoing(copy, events, places), shard, events[-1].timestamp, self.learned)
+            for other in range(self.count):
+                if other != shard:
+                    self._waiting[other].append(shared)
+        if copy.full.waiting >= self.network_events:
+            copy.end_batch()
+
+    def _fold(self, shard: int, now: int) -> None:
+        waiting = self._waiting[shard]
+        while waiting and (
+            now - waiting[0].at >= 1000 * self.lag.seconds
+            and self.learned - waiting[0].number >= self.lag.events
+        ):
+            self.copies[shard].full.fold(waiting.popleft().facts)
+
+
+def run_shards(
+    data: Data, vectors: Vectors, settings: Settings, arm: tuple[str, int, Lag], progress: Tell
+) -> list[ArmOutcome]:
+    """Score every event in its user's shard, and then learn it there. arm: name, number of shards, lag."""
+    name, count, lag = arm
+    shards = Shards(data, vectors, settings, count, lag)
+    total = sum(e.domain == data.target for e in data.events)
+    outcome = ArmOutcome(name, settings.learner.seed, total)
+    at = {id(event): n for n, event in enumerate(e for e in data.events if e.domain == data.target)}
+    done = 0
+    for batch in micro_batches(data.events):
+        for shard, events in shards.parts(batch):
+            shards.learn(shard, events)
+            facts = shards.copies[shard].latest
+            assert facts is not None, "a batch was learned"
+            for n, event in enumerate(events):
+                if event.domain == data.target:
+                    place = at[id(event)]
+                    note(outcome, facts.of(n), place, place >= int(WARM_UP_SHARE * total))
+        done += len(batch)
+        if done // 1000 > (done - len(batch)) // 1000:
+            progress(done)
+    catalogue = shards.copies[0].full.catalogues[shards.copies[0].full.index[data.target]]
+    outcome.catalogue = int(catalogue.recommendable[: catalogue.size].sum())
+    progress(len(data.events))
+    return [outcome]
+
+
+def lag_of(seconds: float | None, events: int | None) -> Lag:
+    """Return the lag of options that may be missing: one second, unless events are told."""
+    if seconds is None:
+        seconds = 1.0 if events is None else 0.0
+    return Lag(seconds, events or 0)
+
+
+def with_seed(settings: Settings, seed: int) -> Settings:
+    """Return the settings with another seed."""
+    return msgspec.structs.replace(settings, learner=msgspec.structs.replace(settings.learner, seed=seed))
