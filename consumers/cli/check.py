@@ -90,7 +90,8 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
         yield _check_canary(admin, canary, create)
     if several:
         problem = shard_problem(settings, admin)
-        own = f"this is shard {settings.shards.own()} of {settings.shards.count}"
+        shards = settings.shards
+        own = f"this is shard {shards.own()} of {shards.count}; topic {shards.facts_topic} has one partition"
         yield Finding("shards", problem is None, problem or own)
     yield from check_records(settings, counts.keys() - unreadable.keys())
 
