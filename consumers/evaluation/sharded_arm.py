@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from consumers.config.schema import Settings
 from consumers.evaluation.dataset import Data, Vectors
-from consumers.evaluation.learner_arms import note, settings_of, teach_items
+from consumers.evaluation.learner_arms import make_learner, note, settings_of, teach_items
 from consumers.evaluation.predictions import WARM_UP_SHARE, ArmOutcome
 from consumers.evaluation.workers import Tell
 from consumers.kafka_client.producer import partition_of
 from models.arms.arm_comparison import ArmComparison
 from models.arms.fact_exchange import outgoing
+from models.learning.learner import Learner
 from models.learning.micro_batches import micro_batches
+from models.learning.network_exchange import NetworkPublisher, take_in
 from models.schema import Interaction
 from models.sharing.shared_facts import Place, SharedFacts
 
@@ -46,6 +49,31 @@ class Shared(NamedTuple):
     number: int
 
 
+class Trainer:
+    """The one learner of the network. It learns the facts of all shards, and publishes the weights to them."""
+
+    def __init__(self, learner: Learner, settings: Settings, copies: Sequence[ArmComparison]) -> None:
+        self._learner, self._copies = learner, copies
+        self._step, self._every = settings.intake.network_events, settings.shards.network_ms
+        self._publisher = NetworkPublisher(learner)
+        self._published, self._model = -math.inf, -1
+
+    def learn(self, facts: SharedFacts) -> None:
+        """Learn facts, in a step with others."""
+        self._learner.gather(facts)
+        if self._learner.waiting >= self._step:
+            self._learner.end_batch()
+
+    def publish_if_due(self, now: int) -> None:
+        """Publish what is new, unless it was published a moment ago. now: Unix ms, of the events."""
+        if now - self._published < self._every or self._model == self._learner.model:
+            return
+        self._published, self._model = now, self._learner.model
+        for record in self._publisher.records(now, self._publisher.texts()):
+            for copy in self._copies:
+                take_in(copy.full, record.value)
+
+
 class Shards:
     """N copies of the learner, each with the users of its partitions."""
 
@@ -53,11 +81,17 @@ class Shards:
         self.lag, self.count, self.learned = lag, count, 0
         self.network_events = settings.intake.network_events
         learning = settings_of(data, settings, settings.learner.seed)
-        self.copies = [ArmComparison(data.domains, learning) for _ in range(count)]
+        self.shares = lag != NEVER
+        self.copies = [ArmComparison(data.domains, learning, follows=self.shares) for _ in range(count)]
         for copy in self.copies:
             copy.shares = True
             teach_items(copy.full, data, vectors)
-        self._waiting: list[deque[Shared]] = [deque() for _ in range(count)]
+        self._trainer = None
+        if self.shares:
+            trainer = make_learner(data, vectors, settings, settings.learner.seed, target_only=False)
+            self._trainer = Trainer(trainer, settings, self.copies)
+        # The trainer is the last one.
+        self._waiting: list[deque[Shared]] = [deque() for _ in range(count + self.shares)]
         self._offsets = [0] * count
 
     def owner(self, user: str) -> int:
@@ -73,26 +107,38 @@ class Shards:
     def learn(self, shard: int, events: list[Interaction]) -> None:
         """Let a shard learn what has reached it from others, and then these events of its users."""
         self._fold(shard, events[0].timestamp)
+        self._train(events[0].timestamp)
         copy, begun = self.copies[shard], self._offsets[shard]
         copy.learn(events)
         self.learned += len(events)
         self._offsets[shard] += len(events)
-        if self.lag != NEVER:
+        if self.shares:
             places = [Place("events", shard, begun + n) for n in range(len(events))]
             shared = Shared(outgoing(copy, events, places), shard, events[-1].timestamp, self.learned)
-            for other in range(self.count):
+            for other, waiting in enumerate(self._waiting):
                 if other != shard:
-                    self._waiting[other].append(shared)
+                    waiting.append(shared)
         if copy.full.waiting >= self.network_events:
             copy.end_batch()
 
     def _fold(self, shard: int, now: int) -> None:
-        waiting = self._waiting[shard]
+        for facts in self._arrived(shard, now):
+            self.copies[shard].full.fold(facts)
+
+    def _train(self, now: int) -> None:
+        if self._trainer is not None:
+            for facts in self._arrived(self.count, now):
+                self._trainer.learn(facts)
+            self._trainer.publish_if_due(now)
+
+    def _arrived(self, place: int, now: int) -> Iterator[SharedFacts]:
+        """Yield the facts that have reached a shard, or the trainer, by now (Unix ms)."""
+        waiting = self._waiting[place]
         while waiting and (
             now - waiting[0].at >= 1000 * self.lag.seconds
             and self.learned - waiting[0].number >= self.lag.events
         ):
-            self.copies[shard].full.fold(waiting.popleft().facts)
+            yield waiting.popleft().facts
 
 
 def run_shards(

@@ -48,10 +48,12 @@ COUNTED = (*ARMS[:2], "followed")
 class ArmComparison(Checkpointed):
     """The full learner with the prequential errors of all arms. Users get the arm with the lowest error."""
 
-    def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
-        """Begin with a learner that has learned nothing. settings: default `LearningSettings()`."""
+    def __init__(
+        self, domains: Sequence[Domain], settings: LearningSettings | None = None, follows: bool = False
+    ) -> None:
+        """Begin with a learner that has learned nothing. settings: default `LearningSettings()`; follows: see there."""
         settings = settings or LearningSettings()
-        self.full = Learner(domains, settings)
+        self.full = Learner(domains, settings, follows)
         self._ranges = np.array([domain.rating_range for domain in domains])
         self.prequential = Prequential()
         self.selector = ArmSelector()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.learning.facts import NOT_RANKED, Facts, Lessons
 from models.learning.pending_batch import Pending, PendingBatch
-from models.network.network_learner import NetworkLearner
+from models.network.reading.network_reader import NetworkReader
 from models.ranking.proposal import ARMS
 from models.ranking.ranker import Ranker
 from models.ranking.rankings import Judged, Space
@@ -49,7 +49,7 @@ class Models(NamedTuple):
     rating: RatingModel
     target_only: Mapping[int, RatingModel]
     ranker: Ranker
-    network: NetworkLearner
+    network: NetworkReader
 
 
 class EventScorer:
@@ -63,6 +63,8 @@ class EventScorer:
     ) -> None:
         self.domains, self.catalogues, self.history, self.models = domains, catalogues, history, models
         self.pending = PendingBatch()
+        self.trains = True
+        """Whether the network learns here, so that events wait for it."""
         self.learned = np.zeros(len(domains), np.int64)
         """(domains,): the number of events learned so far."""
         self._ranges = np.array([domain.rating_range for domain in domains])
@@ -86,7 +88,10 @@ class EventScorer:
             statistics.fold(done, resolved.places, slots, asked.recent_slot, recalled)
             self.learned += [len(here) for here in resolved.places]
         self.history.extend(done, Seen(asked.seen, asked.seen_at))
-        self.pending.add(Pending(done.domain, done.user, done.item, facts.residual, done.time, context))
+        if self.trains:
+            self.pending.add(
+                Pending(done.domain, done.user, done.item, facts.residual, done.time, context)
+            )
         return facts
 
     def ask(self, users: Sequence[int | None], domain: int, time: float) -> Asked:

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from models.learning.event_clock import EventClock
 from models.learning.event_scorer import EventScorer, Models, Resolved, resolved
 from models.learning.facts import Facts, ScoredEvent
-from models.learning.foreign_facts import Folded, fold
+from models.learning.foreign_facts import Folded, Located, fold, locate
 from models.learning.item_intake import ItemIntake
 from models.learning.lister import Lister
 from models.learning.pending_batch import Pending, PendingBatch
 from models.learning.resident_rows import OneDomain, ResidentRows, RowTables
 from models.network.config import NetworkConfig
 from models.network.network_learner import NetworkLearner
+from models.network.published.published_network import PublishedNetwork
 from models.ranking.ranker import Ranker
 from models.ranking.recommendation import Recommendation, pool_size, to_list
 from models.rating.events import RatingParts
@@ -44,8 +45,13 @@ EVICTIONS = 8
 class Learner(Checkpointed):
     """One learner of its domains. Events and items of other domains raise KeyError."""
 
-    def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
-        """Begin with nothing learned. settings: default `LearningSettings()`."""
+    def __init__(
+        self, domains: Sequence[Domain], settings: LearningSettings | None = None, follows: bool = False
+    ) -> None:
+        """Begin with nothing learned. settings: default `LearningSettings()`.
+
+        follows: the network is trained by another process, which publishes its weights; see `network_exchange.py`.
+        """
         settings = settings or LearningSettings()
         self.diversity = settings.ranker.diversity
         self.domains = list(domains)
@@ -74,14 +80,19 @@ class Learner(Checkpointed):
         """For each target, a rating model that knows no other domain. Transfer gain is measured against it."""
         self.ranker = Ranker(self.domains, self.catalogues, compare, settings.threads, self.users.written)
         chosen = NetworkConfig(dim=NETWORK_DIM, strategy=settings.adaptation.strategy)
-        self.network = NetworkLearner(self.domains, self.catalogues, self.history, chosen, settings.seed)
+        made = PublishedNetwork if follows else NetworkLearner
+        self.network: PublishedNetwork | NetworkLearner = made(
+            self.domains, self.catalogues, self.history, chosen, settings.seed
+        )
         names = [d.name for d in self.domains]
         self.intake = ItemIntake(names, self.catalogues, TASTE_WIDTH, self.network.touch_item)
+        self.intake.projection.follows = follows
         self.clock = EventClock(len(self.domains))
         self._share_marks()
         target_only = [OneDomain(domain, model) for domain, model in self.target_only.items()]
         models = Models(self.rating, self.target_only, self.ranker, self.network)
         self._scorer = EventScorer(self.domains, self.catalogues, self.history, models)
+        self._scorer.trains = not follows
         own = self.rating, self.ranker, self.pending, self.network, self.history
         tables: list[RowTables] = [*target_only, *own]
         self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
@@ -145,8 +156,19 @@ class Learner(Checkpointed):
 
         Return the events as a network can learn them: the own network does not. A batch has at most `most_events`.
         """
-        parts = Folded(self.catalogues, self.rows, self.clock, self._scorer.models, self._scorer.learned)
-        return fold(parts, self.index, shared, self._end_future)
+        located = self._located(shared)
+        fold(self._folded(), located)
+        return located.pending
+
+    def gather(self, shared: SharedFacts) -> None:
+        """Let the network alone learn facts of events, at its next step. A batch has at most `most_events`."""
+        self.pending.add(self._located(shared).pending)
+
+    def _located(self, shared: SharedFacts) -> Located:
+        return locate(self._folded(), self.index, shared, self._end_future)
+
+    def _folded(self) -> Folded:
+        return Folded(self.catalogues, self.rows, self.clock, self._scorer.models, self._scorer.learned)
 
     @property
     def most_events(self) -> int:
@@ -302,4 +324,5 @@ class Learner(Checkpointed):
         self.rows.load(state)
         self.clock.load(state)
         self._scorer.learned[:] = state["learned"]
-        self.pending.load(state)
+        if self._scorer.trains:
+            self.pending.load(state)
