@@ -27,6 +27,10 @@ class Layout(msgspec.Struct, forbid_unknown_fields=True):
         """Return the checkpoint directory of a shard."""
         return root / f"layout-{self.epoch}" / f"shard-{index}"
 
+    def network_folder(self, root: Path) -> Path:
+        """Return the checkpoint directory of the process that trains the network."""
+        return root / f"layout-{self.epoch}" / "network"
+
 
 def read(root: Path) -> Layout | None:
     """Return the present layout; None without one. Raises Stop (exit 4) for a file that is damaged."""
@@ -48,10 +52,10 @@ def write(root: Path, layout: Layout) -> None:
     temporary.replace(root / FILE)
 
 
-def checkpoint_folder(settings: Settings, partitions: int) -> Path:
-    """Return where this process keeps its checkpoints. The first shard to start notes the layout.
+def checkpoint_folder(settings: Settings, partitions: int, network: bool = False) -> Path:
+    """Return where this process keeps its checkpoints. The first process to start notes the layout.
 
-    partitions: of each topic of events. Raises Stop (exit 4) if checkpoints are of another number of shards.
+    partitions: of each topic of events. network: this process trains the network of all shards. Raises Stop (exit 4) if checkpoints are of another number of shards.
     """
     root, shards = Path(settings.checkpoint.directory), settings.shards
     layout = read(root)
@@ -74,7 +78,7 @@ def checkpoint_folder(settings: Settings, partitions: int) -> Path:
             f"--count {shards.count}",
             STATE_UNUSABLE,
         )
-    return layout.folder(root, shards.own())
+    return layout.network_folder(root) if network else layout.folder(root, shards.own())
 
 
 def present_folder(settings: Settings) -> Path:

@@ -48,6 +48,22 @@ class AdaptationLoop(Checkpointed):
         self.running: dict[tuple[str, str], Challenger] = {}
         """Running challengers by domain and by the part that they challenge: `bias` or `ranker`."""
         self._waiting: dict[str, list[Action]] = {}
+        self._looked: dict[str, int] = {}
+        """By target, how often `follow_network` has looked at its divergence."""
+
+    def follow_network(self) -> list[Notice]:
+        """Follow a learner whose network alone learns: tell of its trials, and look at the divergence of targets.
+
+        So where several processes share one network, the process that trains it answers what drifts in it.
+        """
+        notices = self._network()
+        for index, what in enumerate(self.learner.domains):
+            turn = self.learner.learned[index] // DIVERGENCE_EVENTS
+            if what.is_target and turn > self._looked.get(what.name, 0):
+                self._looked[what.name] = turn
+                if self._diverged(what.name, index):
+                    notices += self._answer(index, ["divergence"])
+        return notices
 
     def step(self, events: Sequence[Interaction], facts: Facts) -> list[Notice]:
         """Follow a micro-batch that was just learned; return what happened, in the order of the events.
@@ -159,12 +175,14 @@ class AdaptationLoop(Checkpointed):
         return {
             "drift": self.drift.state(),
             "waiting": self._waiting,
+            "looked": dict(self._looked),
             "running": {"\t".join(key): [c.action, c.live()] for key, c in self.running.items()},
         }
 
     def load(self, state: dict[str, Any]) -> None:
         """Take up a state."""
         self.drift.load(state["drift"])
+        self._looked = dict(state.get("looked", {}))
         self._waiting = {name: list(actions) for name, actions in state["waiting"].items()}
         self.running = {}
         for key, (action, held) in state["running"].items():

@@ -49,15 +49,22 @@ class ArmComparison(Checkpointed):
     """The full learner with the prequential errors of all arms. Users get the arm with the lowest error."""
 
     def __init__(
-        self, domains: Sequence[Domain], settings: LearningSettings | None = None, follows: bool = False
+        self,
+        domains: Sequence[Domain],
+        settings: LearningSettings | None = None,
+        follows: bool = False,
+        leads: bool = True,
     ) -> None:
-        """Begin with a learner that has learned nothing. settings: default `LearningSettings()`; follows: see there."""
+        """Begin with a learner that has learned nothing. settings: default `LearningSettings()`.
+
+        follows: see `Learner`. leads: whether drift leads to challengers here; of several shards it does so in one.
+        """
         settings = settings or LearningSettings()
         self.full = Learner(domains, settings, follows)
         self._ranges = np.array([domain.rating_range for domain in domains])
         self.prequential = Prequential()
         self.selector = ArmSelector()
-        self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled else None
+        self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled and leads else None
         self.latest: Facts | None = None
         """The facts of the latest micro-batch."""
         self.losses: Losses | None = None

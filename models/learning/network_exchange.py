@@ -7,7 +7,16 @@ from typing import Any
 
 from models.learning.learner import Learner
 from models.network.network_learner import NetworkLearner
-from models.network.published.packing import Array, Dense, PublishedRows, Texts, array, pack, unpack
+from models.network.published.packing import (
+    Array,
+    Dense,
+    PublishedRows,
+    Texts,
+    WeightsError,
+    array,
+    pack,
+    unpack,
+)
 from models.network.published.publication import Keyed, Publication
 from models.network.published.published_network import PublishedNetwork
 
@@ -41,10 +50,14 @@ class NetworkPublisher:
         return pack(Texts(array(held["mean"]), array(held["columns"]), held["claims"]))
 
 
+class OtherDomainsError(WeightsError):
+    """The published network was trained on other domains than this learner has."""
+
+
 def take_in(learner: Learner, record: bytes) -> Dense | None:
     """Let a learner that follows published weights take in a record. Return the weights if they are complete with it.
 
-    A record of a network over other domains is left out. Raises WeightsError.
+    Raises WeightsError, and changes nothing then.
     """
     network, found = learner.network, unpack(record)
     assert isinstance(network, PublishedNetwork), "it follows published weights"
@@ -52,7 +65,7 @@ def take_in(learner: Learner, record: bytes) -> Dense | None:
         learner.intake.follow_basis(_basis(found))
         return None
     if found.domains != list(learner.index):
-        return None
+        raise OtherDomainsError(f"the published network has the domains {', '.join(found.domains)}")
     if isinstance(found, PublishedRows):
         network.take_rows(found, lambda domain, item: _row(learner, domain, item))
         for domain, catalogue in enumerate(learner.catalogues):
