@@ -21,10 +21,12 @@ class Exchange(Protocol):
     `problem`.
     """
 
-    reroute: Reroute | None
-    """Looks at the partitions of events; None if none is read."""
     fenced: bool
     """Whether a later process has taken this one's place, so that it must save and publish nothing."""
+
+    @property
+    def reroute(self) -> Reroute | None:
+        """Looks at the partitions of events; None if none is read."""
 
     def start(self) -> None:
         """Begin, once the state is loaded. Raises Stop."""
@@ -43,6 +45,9 @@ class Exchange(Protocol):
 
     def saved(self) -> None:
         """Note that the checkpoint that was marked last is on disk."""
+
+    def settle(self, timeout: float) -> bool:
+        """At the end, send what waits, and wait (seconds). Return whether a checkpoint may be written."""
 
     def close(self) -> None: ...
 

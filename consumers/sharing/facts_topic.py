@@ -95,7 +95,9 @@ class FactsTopic:
 
     def _gone(self, offset: int, begin: int, end: int) -> int:
         if self._network:
-            log.warning("facts are gone that the network has not learned", topic=self._topic, first=offset, now=begin)
+            log.warning(
+                "facts are gone that the network has not learned", topic=self._topic, first=offset, now=begin
+            )
             return begin
         if end < offset:
             raise Stop(
@@ -188,7 +190,9 @@ class FactsTopic:
 
     def _deliver(self, chunk: list[tuple[bytes | None, bytes]]) -> None:
         self._producer.begin_transaction()
-        futures = [self._producer.send(self._target, key=key, value=record, partition=0) for key, record in chunk]
+        futures = [
+            self._producer.send(self._target, key=key, value=record, partition=0) for key, record in chunk
+        ]
         self._producer.commit_transaction()
         for future in futures:
             future.get(timeout=0)

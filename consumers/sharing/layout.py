@@ -55,7 +55,8 @@ def write(root: Path, layout: Layout) -> None:
 def checkpoint_folder(settings: Settings, partitions: int, network: bool = False) -> Path:
     """Return where this process keeps its checkpoints. The first process to start notes the layout.
 
-    partitions: of each topic of events. network: this process trains the network of all shards. Raises Stop (exit 4) if checkpoints are of another number of shards.
+    partitions: of each topic of events. network: this process trains the network of all shards. Raises Stop (exit 4)
+    if checkpoints are of another number of shards.
     """
     root, shards = Path(settings.checkpoint.directory), settings.shards
     layout = read(root)

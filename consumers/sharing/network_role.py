@@ -42,8 +42,6 @@ class NetworkRole(Checkpointed):
     start all rows of items are published, because an earlier process may have published others.
     """
 
-    reroute: Reroute | None = None
-
     def __init__(
         self,
         settings: Settings,
@@ -67,6 +65,11 @@ class NetworkRole(Checkpointed):
         self.fenced = False
         ends.metrics.network_age.set_function(lambda: max(0.0, clock() - self._acknowledged))
         self._acknowledged = clock()
+
+    @property
+    def reroute(self) -> Reroute | None:
+        """None: no events are read."""
+        return None
 
     def start(self) -> None:
         """Fence an earlier process, and begin to read. Raises Stop."""
@@ -132,12 +135,14 @@ class NetworkRole(Checkpointed):
             self._acknowledged = self._published
         passed = now - self._published
         every = self._shards.network_ms / 1000 if model != self._model else HEARTBEAT_SECONDS
-        if passed < every:
-            return
+        if passed >= every:
+            self._publish(now)
+
+    def _publish(self, now: float) -> None:
         for key, value in self._publisher.records(int(1000 * self._wall_clock()), self._texts):
             self._log.send(value, key)
             self._metrics.weights.labels("sent").inc(len(value))
-        self._published, self._model = now, model
+        self._published, self._model = now, self._arms.full.model
 
     def _note(self, seconds: float) -> None:
         self._problem = None
@@ -153,13 +158,20 @@ class NetworkRole(Checkpointed):
         """Publish from now on the basis of texts that is on disk; see `NetworkPublisher.texts`."""
         self._texts = self._marked
 
+    def settle(self, timeout: float) -> bool:
+        """Publish what is new, and wait for that. Return that a checkpoint may be written, for it needs no weights."""
+        if self._arms.full.model != self._model:
+            self._publish(self._clock())
+        self._log.wait(self._log.sent, timeout)
+        return True
+
     def close(self) -> None:
         """End."""
         self._log.close()
 
     def silent(self) -> bool:
-        """Return that nothing is written to the store."""
-        return True
+        """Return that nothing has to stay unwritten: this process has no store."""
+        return False
 
     def blocked(self) -> bool:
         """Return that reading goes on."""

@@ -11,7 +11,9 @@ from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.record import Record
+from consumers.sharing.exchange import SILENT_SECONDS, Waiting
 from consumers.sharing.facts_log import FactsLog
+from consumers.sharing.followed_weights import FollowedWeights, ModelLog
 from consumers.sharing.reroute import Reroute
 from models.adaptation.adaptation_loop import Notice
 from models.arms.arm_comparison import ArmComparison
@@ -25,11 +27,6 @@ from models.state.tracked_tables import Checkpointed
 from serving.publication.publication_queue import PublicationQueue
 from serving.shard_metrics import ShardMetrics
 
-SILENT_SECONDS = 5.0
-"""Seconds without an acknowledgement, or without a turn of the loop, after which nothing is written to the store."""
-
-Waiting = Sequence[tuple[Record, Interaction]]
-
 
 class ShardEnds(NamedTuple):
     """The ends of a shard. partitions: of every topic of events."""
@@ -38,6 +35,8 @@ class ShardEnds(NamedTuple):
     reroute_sink: Sink
     partitions: int
     metrics: ShardMetrics
+    model: ModelLog | None = None
+    """Weights of the network that another process trains. None: the network is trained here, on own events alone."""
 
 
 class Sharing(Checkpointed):
@@ -60,6 +59,9 @@ class Sharing(Checkpointed):
         """clock: seconds of a steady clock."""
         self._shards, self._arms, self._queue = settings.shards, arms, queue
         self.facts, self._metrics, self._clock = ends.facts, ends.metrics, clock
+        self._weights: FollowedWeights | None = None
+        if ends.model is not None:
+            self._weights = FollowedWeights(arms.full, ends.model, self._shards.model_topic, ends.metrics)
         self.reroute = Reroute(settings, ends.partitions, ends.reroute_sink, ends.metrics)
         self._applied, self._judged, self._offset = Applied(), Applied(), 0
         self._out: list[SharedFacts] = []
@@ -71,7 +73,9 @@ class Sharing(Checkpointed):
         arms.shares = True
 
     def start(self) -> None:
-        """Read the facts to their end, before the first own event. Raises Stop."""
+        """Read weights and facts to their end, before the first own event. Raises Stop."""
+        if self._weights is not None:
+            self._weights.start()
         for records in self.facts.start(self._offset):
             self._take(records)
         self._turned = self._clock()
@@ -101,7 +105,7 @@ class Sharing(Checkpointed):
             for start in range(0, len(run), most):
                 yield known, run[start : start + most]
 
-    def step(self) -> None:
+    def step(self) -> list[Notice]:
         """Take a turn: send what is due, learn what has come. Raises Stop (exit 4) if this process was replaced."""
         now, paused = self._clock(), self._clock() - self._turned
         self._turned = now
@@ -113,7 +117,14 @@ class Sharing(Checkpointed):
         if self._out and now - self._since >= self._shards.share_ms / 1000:
             self.flush()
         self._take(self.facts.poll())
+        if self._weights is not None:
+            self._weights.step()
         self._note(self.facts.unacknowledged())
+        return []
+
+    def waits(self) -> bool:
+        """Return whether more facts have come than were learned."""
+        return self.facts.behind() > 0
 
     def _check(self) -> None:
         try:
@@ -182,6 +193,9 @@ class Sharing(Checkpointed):
         facts, rerouted = self.facts.sent, self.reroute.sink.sent
         return lambda: safe() and self.facts.wait(facts) and self.reroute.sink.wait(rerouted)
 
+    def saved(self) -> None:
+        """Do nothing: all that a checkpoint waits for came before it."""
+
     def settle(self, timeout: float) -> bool:
         """Wait until all facts and rerouted events are acknowledged. Return whether they are."""
         self.flush()
@@ -191,6 +205,8 @@ class Sharing(Checkpointed):
     def close(self) -> None:
         """End. What is not acknowledged by now is learned again at the next start."""
         self.facts.close()
+        if self._weights is not None:
+            self._weights.close()
         self.reroute.sink.close()
 
     def silent(self) -> bool:
@@ -215,7 +231,7 @@ class Sharing(Checkpointed):
             "judged": self._judged.state(),
             "facts": self._offset,
             "rerouted": self.reroute.live(),
-        }
+        } | ({} if self._weights is None else {"weights": self._weights.live()})
 
     def load(self, state: dict[str, Any]) -> None:
         """Take up a state."""
@@ -223,6 +239,8 @@ class Sharing(Checkpointed):
         self._judged.load(state["judged"])
         self._offset = int(state["facts"])
         self.reroute.load(state["rerouted"])
+        if self._weights is not None and "weights" in state:
+            self._weights.load(state["weights"])
 
 
 def _place(record: Record) -> Place:

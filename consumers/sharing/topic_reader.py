@@ -150,7 +150,9 @@ class TopicReader:
                 if not self._begin_anew():
                     return
             except KafkaError as error:
-                log.warning("topic cannot be read, will try again", topic=self._topic, error=type(error).__name__)
+                log.warning(
+                    "topic cannot be read, will try again", topic=self._topic, error=type(error).__name__
+                )
                 time.sleep(RETRY_SECONDS)
 
     def _begin_anew(self) -> bool:

@@ -89,9 +89,7 @@ class EventScorer:
             self.learned += [len(here) for here in resolved.places]
         self.history.extend(done, Seen(asked.seen, asked.seen_at))
         if self.trains:
-            self.pending.add(
-                Pending(done.domain, done.user, done.item, facts.residual, done.time, context)
-            )
+            self.pending.add(Pending(done.domain, done.user, done.item, facts.residual, done.time, context))
         return facts
 
     def ask(self, users: Sequence[int | None], domain: int, time: float) -> Asked:

@@ -148,7 +148,6 @@ class NetworkReader(Checkpointed):
         self.items.table.capacity = sum(items)
 
 
-
 def item_rows(catalogues: Sequence[Catalogue], config: NetworkConfig) -> ItemRows:
     """Return the empty rows of the catalogues' items."""
     return ItemRows([c.ids.capacity for c in catalogues], config.dim, config.item_rate)
