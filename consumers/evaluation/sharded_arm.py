@@ -20,8 +20,9 @@ from models.arms.fact_exchange import outgoing
 from models.learning.learner import Learner
 from models.learning.micro_batches import micro_batches
 from models.learning.network_exchange import NetworkPublisher, take_in
+from models.ranking.shared_weights import SharedWeights
 from models.schema import Interaction
-from models.sharing.shared_facts import Place, SharedFacts
+from models.sharing.shared_facts import Place, RankerMoves, SharedFacts
 
 PARTITIONS = 64
 """Partitions of each topic; partition p belongs to shard p % N."""
@@ -86,6 +87,7 @@ class Shards:
         for copy in self.copies:
             copy.shares = True
             teach_items(copy.full, data, vectors)
+        self._rankers = [SharedWeights(copy.full.ranker, list(copy.full.index)) for copy in self.copies]
         self._trainer = None
         if self.shares:
             trainer = make_learner(data, vectors, settings, settings.learner.seed, target_only=False)
@@ -114,7 +116,13 @@ class Shards:
         self._offsets[shard] += len(events)
         if self.shares:
             places = [Place("events", shard, begun + n) for n in range(len(events))]
-            shared = Shared(outgoing(copy, events, places), shard, events[-1].timestamp, self.learned)
+            moves = RankerMoves(shard, self.learned, self._rankers[shard].moved())
+            shared = Shared(
+                outgoing(copy, events, places)._replace(moves=moves),
+                shard,
+                events[-1].timestamp,
+                self.learned,
+            )
             for other, waiting in enumerate(self._waiting):
                 if other != shard:
                     waiting.append(shared)
@@ -123,6 +131,8 @@ class Shards:
 
     def _fold(self, shard: int, now: int) -> None:
         for facts in self._arrived(shard, now):
+            assert facts.moves is not None, "a shard has made them"
+            self._rankers[shard].move(facts.moves.moves)
             self.copies[shard].full.fold(facts)
 
     def _train(self, now: int) -> None:

@@ -18,11 +18,12 @@ from consumers.sharing.reroute import Reroute
 from models.adaptation.adaptation_loop import Notice
 from models.arms.arm_comparison import ArmComparison
 from models.arms.fact_exchange import judge, outgoing
+from models.ranking.shared_weights import SharedWeights
 from models.schema import Interaction
 from models.sharing.applied import Applied
 from models.sharing.joining import MOST, batches
 from models.sharing.packing import FactsError, pack, unpack
-from models.sharing.shared_facts import NO_FACTS, Place, SharedFacts
+from models.sharing.shared_facts import NO_FACTS, Place, RankerMoves, SharedFacts
 from models.state.tracked_tables import Checkpointed
 from serving.publication.publication_queue import PublicationQueue
 from serving.shard_metrics import ShardMetrics
@@ -64,6 +65,9 @@ class Sharing(Checkpointed):
             self._weights = FollowedWeights(arms.full, ends.model, self._shards.model_topic, ends.metrics)
         self.reroute = Reroute(settings, ends.partitions, ends.reroute_sink, ends.metrics)
         self._applied, self._judged, self._offset = Applied(), Applied(), 0
+        self._ranker = SharedWeights(arms.full.ranker, list(arms.full.index))
+        self._moves: dict[int, int] = {}
+        """By shard, the number of the next moves of its ranker."""
         self._out: list[SharedFacts] = []
         self._since, self._turned = 0.0, clock()
         self._probe = 0
@@ -85,9 +89,11 @@ class Sharing(Checkpointed):
         notices = list[Notice]()
         for known, run in self._runs(waiting):
             events, places = [event for _, event in run], [_place(record) for record, _ in run]
-            notices += self._arms.learn(events, known)
             if known:
+                with self._ranker.kept():
+                    notices += self._arms.learn(events, known)
                 continue
+            notices += self._arms.learn(events)
             for place in places:
                 self._applied.claim(place)
             if not self._out:
@@ -135,10 +141,22 @@ class Sharing(Checkpointed):
 
     def flush(self) -> None:
         """Send the facts that wait."""
-        for one in batches(self._out):
+        facts = list(batches(self._out))
+        if facts:
+            own = self._shards.own()
+            number = self._moves.get(own, 0)
+            facts[-1] = facts[-1]._replace(moves=RankerMoves(own, number, self._ranker.moved()))
+            self._moves[own] = number + 1
+        for one in facts:
             self.facts.send(pack(one))
             self._metrics.facts.labels("sent").inc(one.size)
         self._out = []
+
+    def _move(self, moves: RankerMoves | None) -> None:
+        """Move the ranker's weights as other shards did, or this one before a crash: each time once."""
+        if moves is not None and moves.number >= self._moves.get(moves.shard, 0):
+            self._moves[moves.shard] = moves.number + 1
+            self._ranker.move(moves.moves)
 
     def _take(self, records: Sequence[tuple[int, bytes]]) -> None:
         """Learn the facts of records in their order."""
@@ -149,6 +167,8 @@ class Sharing(Checkpointed):
             found = [unpack(value) for _, value in records]
         except FactsError as error:
             raise Stop(f"topic {self._shards.facts_topic}: {error}", STATE_UNUSABLE) from error
+        for one in found:
+            self._move(one.moves)
         count = sum(one.size for one in found)
         judged, folded = 0, 0
         for one in batches(self._judged.claim_new(facts) for facts in found):
@@ -225,8 +245,11 @@ class Sharing(Checkpointed):
         return self._problem or self.reroute.sink.problem()
 
     def live(self) -> dict[str, Any]:
-        """Return what `load` takes."""
+        """Return what `load` takes. Facts that wait leave first, so that the state says what was sent."""
+        self.flush()
         return {
+            "ranker": self._ranker.live(),
+            "moves": [[shard, number] for shard, number in sorted(self._moves.items())],
             "applied": self._applied.state(),
             "judged": self._judged.state(),
             "facts": self._offset,
@@ -235,6 +258,8 @@ class Sharing(Checkpointed):
 
     def load(self, state: dict[str, Any]) -> None:
         """Take up a state."""
+        self._ranker.load(state.get("ranker", {}))
+        self._moves = {int(shard): int(number) for shard, number in state.get("moves", ())}
         self._applied.load(state["applied"])
         self._judged.load(state["judged"])
         self._offset = int(state["facts"])

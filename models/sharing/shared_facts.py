@@ -11,6 +11,18 @@ RECENT = 30
 """Most of a user's latest items in a fact: as many as the network reads. Co-visits count fewer."""
 
 
+Moves = dict[str, NDArray[np.float16]]
+"""By name, how events moved weights of the ranker; see `models/ranking/shared_weights.py`."""
+
+
+class RankerMoves(NamedTuple):
+    """How a shard's own events moved its ranker since its facts before these. number: counts them, for each shard."""
+
+    shard: int
+    number: int
+    moves: Moves
+
+
 class Place(NamedTuple):
     """Where an event was read."""
 
@@ -87,6 +99,8 @@ class SharedFacts(NamedTuple):
     losses: NDArray[np.float32]
     rank: NDArray[np.uint8]
     context: dict[int, tuple[str, ...]]
+    moves: RankerMoves | None = None
+    """With the last of the facts that a shard sends at a time."""
 
     @property
     def size(self) -> int:

@@ -54,8 +54,8 @@ class Publication:
     def _due(self) -> Index:
         """Return the rows written since the last publication, and this one's part of all."""
         items = self._network.items
-        turn = np.arange(self.number % RING, items.used, RING)
-        return np.union1d(items.table.take_unpublished(), turn)
+        written, turn = items.table.take_unpublished(), np.arange(self.number % RING, items.used, RING)
+        return np.union1d(written[written < items.used], turn)  # the table has room for more rows
 
     def _dense(self, now: int) -> Dense:
         trainer = self._network.trainer
