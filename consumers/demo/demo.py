@@ -202,8 +202,9 @@ def _follow(service: Service, feed: Feed, view: View, burst: int) -> dict[str, A
 def _settled(service: Service, counts: dict[str, int]) -> bool:
     totals = service.pipeline.totals
     taken = totals["learned"] + totals["duplicates"] + totals["dead_letters"]
+    publisher = service.publisher
     return taken >= counts["interactions"] and not (
-        service.publisher.backlog() or service.pipeline.queue.backlog()
+        (publisher is not None and publisher.backlog()) or service.pipeline.queue.backlog()
     )
 
 
