@@ -22,7 +22,7 @@ from models.learning.micro_batches import micro_batches
 from models.learning.network_exchange import NetworkPublisher, take_in
 from models.ranking.shared_weights import SharedWeights
 from models.schema import Interaction
-from models.sharing.shared_facts import Place, RankerMoves, SharedFacts
+from models.sharing.shared_facts import Place, SharedFacts, SharedMoves
 
 PARTITIONS = 64
 """Partitions of each topic; partition p belongs to shard p % N."""
@@ -116,7 +116,7 @@ class Shards:
         self._offsets[shard] += len(events)
         if self.shares:
             places = [Place("events", shard, begun + n) for n in range(len(events))]
-            moves = RankerMoves(shard, self.learned, self._rankers[shard].moved())
+            moves = SharedMoves(shard, self.learned, self._rankers[shard].moved(), [])
             shared = Shared(
                 outgoing(copy, events, places)._replace(moves=moves),
                 shard,

@@ -23,7 +23,7 @@ from models.schema import Interaction
 from models.sharing.applied import Applied
 from models.sharing.joining import MOST, batches
 from models.sharing.packing import FactsError, pack, unpack
-from models.sharing.shared_facts import NO_FACTS, Place, RankerMoves, SharedFacts
+from models.sharing.shared_facts import NO_FACTS, Place, SharedFacts, SharedMoves
 from models.state.tracked_tables import Checkpointed
 from serving.publication.publication_queue import PublicationQueue
 from serving.shard_metrics import ShardMetrics
@@ -75,6 +75,7 @@ class Sharing(Checkpointed):
         self.fenced = False
         """Whether a later process of this shard has begun, so that this one must save and publish nothing."""
         arms.shares = True
+        arms.taken_up()  # from now on they are kept for other shards
 
     def start(self) -> None:
         """Read weights and facts to their end, before the first own event. Raises Stop."""
@@ -92,6 +93,7 @@ class Sharing(Checkpointed):
             if known:
                 with self._ranker.kept():
                     notices += self._arms.learn(events, known)
+                self._arms.taken_up()  # it was shared before
                 continue
             notices += self._arms.learn(events)
             for place in places:
@@ -145,18 +147,22 @@ class Sharing(Checkpointed):
         if facts:
             own = self._shards.own()
             number = self._moves.get(own, 0)
-            facts[-1] = facts[-1]._replace(moves=RankerMoves(own, number, self._ranker.moved()))
+            facts[-1] = facts[-1]._replace(
+                moves=SharedMoves(own, number, self._ranker.moved(), self._arms.taken_up())
+            )
             self._moves[own] = number + 1
         for one in facts:
             self.facts.send(pack(one))
             self._metrics.facts.labels("sent").inc(one.size)
         self._out = []
 
-    def _move(self, moves: RankerMoves | None) -> None:
+    def _move(self, moves: SharedMoves | None) -> None:
         """Move the ranker's weights as other shards did, or this one before a crash: each time once."""
         if moves is not None and moves.number >= self._moves.get(moves.shard, 0):
             self._moves[moves.shard] = moves.number + 1
             self._ranker.move(moves.moves)
+            for bias in moves.biases:
+                self._arms.take_up(bias)
 
     def _take(self, records: Sequence[tuple[int, bytes]]) -> None:
         """Learn the facts of records in their order."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptation.actions import Action, plan
-from models.adaptation.challengers import CHALLENGERS, Challenger, outcome
+from models.adaptation.challengers import CHALLENGERS, Challenger, FreshBias, outcome, take_up
 from models.adaptation.drift_detectors import Detector, DriftDetectors
 from models.assessment.paired_test import Outcome
 from models.assessment.prequential import ndcg_losses
@@ -18,6 +18,7 @@ from models.learning.facts import Facts
 from models.learning.learner import Learner
 from models.ranking.proposal import FULL
 from models.schema import Interaction
+from models.sharing.shared_facts import Bias
 from models.state.tracked_tables import Checkpointed
 
 DIVERGENCE_EVENTS = 256
@@ -48,6 +49,8 @@ class AdaptationLoop(Checkpointed):
         self.running: dict[tuple[str, str], Challenger] = {}
         """Running challengers by domain and by the part that they challenge: `bias` or `ranker`."""
         self._waiting: dict[str, list[Action]] = {}
+        self.promoted: list[Bias] | None = None
+        """The biases that were promoted, for whoever shares and empties the list; None if nobody does."""
         self._looked: dict[str, int] = {}
         """By target, how often `follow_network` has looked at its divergence."""
 
@@ -131,6 +134,8 @@ class AdaptationLoop(Checkpointed):
                 continue
             if verdict == "promoted":
                 challenger.promote()
+                if self.promoted is not None and isinstance(challenger, FreshBias):
+                    self.promoted.append(challenger.shared())
             test = challenger.test
             notices.append(Notice(name, challenger.action, verdict, test.mean, test.count))
             del self.running[name, part]
@@ -160,6 +165,11 @@ class AdaptationLoop(Checkpointed):
             self._waiting[name].remove(action)
             notices.append(Notice(name, action, started=True))
         return notices
+
+    def take_up(self, bias: Bias) -> None:
+        """Take up a bias that another shard has promoted, or this one before a crash, and end its challenger here."""
+        take_up(self.learner, bias)
+        self.running.pop((bias.domain, "bias"), None)
 
     def users(self) -> set[str]:
         """Return the ids that challengers hold."""

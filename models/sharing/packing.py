@@ -9,7 +9,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from models.sharing.shared_facts import Latest, RankerMoves, Rated, SharedFacts
+from models.sharing.shared_facts import Bias, Latest, Rated, SharedFacts, SharedMoves
 
 MAGIC, VERSION = b"CCF", 1
 """Every record begins with these three bytes and one byte of the version."""
@@ -23,11 +23,12 @@ class FactsError(ValueError):
 
 
 class _Moves(msgspec.Struct, array_like=True):
-    """The fields of `RankerMoves`. moves: by name, the number of columns and the numbers of 16 bits."""
+    """The fields of `SharedMoves`. moves: by name, the number of columns and the numbers of 16 bits."""
 
     shard: int
     number: int
     moves: dict[str, tuple[int, bytes]]
+    biases: list[tuple[str, dict[str, tuple[float, float]]]] = []
 
 
 class _Body(msgspec.Struct, array_like=True):
@@ -110,20 +111,20 @@ def _facts(body: _Body) -> SharedFacts:
     )  # fmt: skip
 
 
-def _packed(moves: RankerMoves | None) -> _Moves | None:
+def _packed(moves: SharedMoves | None) -> _Moves | None:
     if moves is None:
         return None
     arrays = {name: (one.shape[1], one.astype("<f2").tobytes()) for name, one in moves.moves.items()}
-    return _Moves(moves.shard, moves.number, arrays)
+    return _Moves(moves.shard, moves.number, arrays, [tuple(one) for one in moves.biases])
 
 
-def _unpacked(moves: _Moves | None) -> RankerMoves | None:
+def _unpacked(moves: _Moves | None) -> SharedMoves | None:
     if moves is None:
         return None
     arrays = {
         name: np.frombuffer(data, "<f2").reshape(-1, width) for name, (width, data) in moves.moves.items()
     }
-    return RankerMoves(moves.shard, moves.number, arrays)
+    return SharedMoves(moves.shard, moves.number, arrays, [Bias(*one) for one in moves.biases])
 
 
 def _check(body: _Body, columns: tuple[NDArray[Any], ...], latest: Latest) -> None:
