@@ -211,8 +211,8 @@ class FactsTopic:
             self._fail(f"another process runs as {self._who}; this one stops and saves nothing more.")
         except KafkaError as error:
             self._fail(
-                f"facts cannot be sent any more ({type(error).__name__}). Start this shard again: it goes on from its "
-                "newest checkpoint."
+                f"nothing can be sent any more ({type(error).__name__}): another process may run as {self._who}. If "
+                "there is none, start this one again: it goes on from its newest checkpoint."
             )
         else:
             with self._changed:

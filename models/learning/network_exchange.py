@@ -62,7 +62,13 @@ def take_in(learner: Learner, record: bytes) -> Dense | None:
     network, found = learner.network, unpack(record)
     assert isinstance(network, PublishedNetwork), "it follows published weights"
     if isinstance(found, Texts):
-        learner.intake.follow_basis(_basis(found))
+        try:
+            learner.intake.follow_basis(_basis(found))
+        except ValueError as error:
+            raise WeightsError(
+                f"{error}: the checkpoint of crosscurrent network or of this shard was lost, or is of another service. "
+                "Restore it, or start the network and all shards from empty checkpoint directories."
+            ) from error
         return None
     if found.domains != list(learner.index):
         raise OtherDomainsError(f"the published network has the domains {', '.join(found.domains)}")

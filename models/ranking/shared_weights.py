@@ -65,5 +65,5 @@ class SharedWeights(Checkpointed):
         """Take up a state, after the ranker has loaded its own. Weights that it lacks are known to all."""
         for name, choice in self._choices():
             held = state.get(name)
-            fits = held is not None and held.shape == choice.weights.shape
-            self._told[name] = held.copy() if fits else choice.weights.copy()
+            known = choice.weights if held is None or held.shape != choice.weights.shape else held
+            self._told[name] = known.copy()

@@ -115,7 +115,7 @@ def _packed(moves: SharedMoves | None) -> _Moves | None:
     if moves is None:
         return None
     arrays = {name: (one.shape[1], one.astype("<f2").tobytes()) for name, one in moves.moves.items()}
-    return _Moves(moves.shard, moves.number, arrays, [tuple(one) for one in moves.biases])
+    return _Moves(moves.shard, moves.number, arrays, [(one.domain, one.weights) for one in moves.biases])
 
 
 def _unpacked(moves: _Moves | None) -> SharedMoves | None:

@@ -63,7 +63,12 @@ class Projection(Checkpointed):
         return projected
 
     def follow(self, basis: dict[str, Any]) -> dict[Key, Array]:
-        """Use the basis of another process, as `TextBasis.live` gives it; return all item vectors that are changed."""
+        """Use the basis of another process, as `TextBasis.live` gives it; return all item vectors that are changed.
+
+        Raises ValueError for one that is not the present basis with more columns: other texts were projected on that.
+        """
+        if not self.basis.grew_to(basis):
+            raise ValueError("its texts are projected on another basis than those of the items here")
         before = self.basis.claims
         self.basis.load(basis)
         changed, projected = list[Key](), dict[Key, Array]()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -175,7 +176,8 @@ def test_the_later_of_two_processes_trains(make: Make) -> None:
     twin.wait_until_ready(START_PATIENCE)
     old.process.send_signal(signal.SIGCONT)
     assert old.process.wait(START_PATIENCE) == 4
-    assert "another process runs as the network" in old.log.read_text()
+    # The second is what Kafka tells if it had something on its way.
+    assert re.search("another process (runs|may run) as the network", old.log.read_text())
     assert twin.stop() == 0
 
 

@@ -14,7 +14,7 @@ from models.learning.learner import Learner
 from models.learning.network_exchange import NetworkPublisher, OtherDomainsError, take_in
 from models.network.published.packing import WeightsError
 from models.network.published.publication import RING, Keyed
-from models.schema import Domain, Interaction
+from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.sharing.packing import pack, unpack
 from models.sharing.shared_facts import Place
@@ -199,6 +199,20 @@ def test_texts_are_projected_as_the_publisher_does(trained: Trained) -> None:
         theirs = trained.role.catalogues[d].vectors[here]
         assert theirs.any()
         np.testing.assert_allclose(copy.full.catalogues[d].vectors[there], theirs, atol=1e-5)
+
+
+def test_another_basis_of_texts_is_refused(trained: Trained) -> None:
+    """As from a process that has lost its checkpoint: texts here were projected on the first one, and are let go of."""
+    other = Learner(DOMAINS, SETTINGS)
+    rng = np.random.default_rng(1)
+    for n in range(20):
+        other.put_item(Item("books", f"b{n}", f"Title {n}"))
+    raw = {("books", f"b{n}"): rng.standard_normal(80).astype(np.float32) for n in range(20)}
+    other.put_text_vectors(raw, idle=True)
+    texts = NetworkPublisher(other).texts()
+    assert texts is not None
+    with pytest.raises(WeightsError, match=r"another basis.*Restore it"):
+        take_in(trained.shard.full, texts)
 
 
 def test_no_record_holds_a_user() -> None:
