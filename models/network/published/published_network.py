@@ -68,14 +68,18 @@ class PublishedNetwork(NetworkReader):
         """Take in all other weights, and compute the items' vectors anew as after the steps that led to them."""
         weights = self.weights
         before = int(weights.adapter.events.sum())
+        parameters, changed = dense.parameters, False
         for name, p in weights.network.named_parameters():
-            p.copy_(torch.from_numpy(dense.parameters[name].copy()))  # in place: the scorer reads this memory
+            new = torch.from_numpy(parameters[name].copy())
+            changed = changed or not torch.equal(p, new)
+            p.copy_(new)  # in place: the scorer reads this memory
         weights.steps, weights.skipped = dense.steps, dense.skipped
         weights.kappa, weights.strategy = list(dense.kappa), list(dense.strategy)
         weights.adapter.events = np.array(dense.events, np.int64)
         weights.adapter.divergence = {t: dict(pairs) for t, pairs in dense.divergence.items()}
         learned = int(weights.adapter.events.sum()) - before
-        if learned < 0:  # the publisher goes on from an older checkpoint: nothing of what is cached is near
+        if learned < 0 or (changed and not learned):
+            # The publisher has gone on from an older checkpoint: nothing of what is cached is near.
             learned = max(catalogue.size for catalogue in self.catalogues)
         touched = [np.array(sorted(rows), np.int64) for rows in self._touched]
         self._touched = [set() for _ in self.catalogues]

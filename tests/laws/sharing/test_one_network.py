@@ -188,6 +188,20 @@ def test_one_process_goes_on_from_the_state_of_a_follower_and_the_reverse(traine
     assert apart(trained.one.full, back.full) < 1e-5
 
 
+def test_the_state_of_a_follower_can_be_moved_to_other_domains(trained: Trained) -> None:
+    """Its strategies go with their domains, and what the next publisher trains fits."""
+    for domains in ([DOMAINS[1], DOMAINS[0]], [Domain("songs", "source"), *DOMAINS]):
+        moved = ArmComparison(domains, SETTINGS, follows=True)
+        moved.load(trained.shard.state())
+        place = [d.name for d in domains].index("books")
+        assert moved.full.network.strategy[place] == trained.shard.full.network.strategy[1]
+        role = ArmComparison(domains, SETTINGS)
+        role.load(trained.one.state())
+        for record in NetworkPublisher(role.full).records(0, None):
+            take_in(moved.full, record.value)
+        assert apart(role.full, moved.full) < 1e-5
+
+
 def test_texts_are_projected_as_the_publisher_does(trained: Trained) -> None:
     """A follower fits nothing itself: without a basis an item has no vector, then it has the publisher's."""
     copy = follower()
