@@ -10,7 +10,7 @@ from consumers.config.schema import Settings
 from consumers.errors import Stop
 from consumers.source.kafka import KafkaSource
 from consumers.source.options import SourceOptions
-from consumers.source.ownership import Everything, Ownership, ShardOwnership
+from consumers.source.ownership import Everything, NoEvents, Ownership, ShardOwnership
 from serving.client.connection import problem, redacted, sentinel_parts, uses_sentinel
 from serving.contract import Keys
 from serving.store.errors import STORE_ERRORS, NoMasterError, wrong_type
@@ -99,12 +99,14 @@ def _told(error: Exception, keys: str) -> str | None:
     return None
 
 
-def connect_source(settings: Settings, accept_gap: bool = False) -> KafkaSource:
-    """Return the log, once its topics are found. Raises Stop."""
+def connect_source(settings: Settings, accept_gap: bool = False, network: bool = False) -> KafkaSource:
+    """Return the log, once its topics are found. network: for the process that trains the network. Raises Stop."""
     shards = settings.shards
     ownership: Ownership = Everything()
-    if shards.several:
+    if network:
+        ownership = NoEvents([*settings.event_topics(), settings.kafka.forget_topic])
+    elif shards.several:
         ownership = ShardOwnership(shards.own(), shards.count, settings.event_topics())
-    canary = "" if shards.own() else settings.kafka.canary_topic  # one shard times them for all
+    canary = "" if network or shards.own() else settings.kafka.canary_topic  # one shard times them for all
     options = SourceOptions(accept_gap, canary, ownership=ownership)
     return KafkaSource(settings.kafka, settings.topics(), options)

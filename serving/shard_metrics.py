@@ -41,8 +41,21 @@ class ShardMetrics:
             registry=registry,
             buckets=FACT_BUCKETS,
         )
+        self.network_age = Gauge(
+            "crosscurrent_network_age_seconds",
+            "Seconds since the weights of the network in use were published.",
+            registry=registry,
+        )
+        self.weights = Counter(
+            "crosscurrent_weights_bytes",
+            "Bytes of published weights: sent by the network, or taken in by a shard.",
+            ("direction",),
+            registry=registry,
+        )
         self.rerouted = Counter(
             "crosscurrent_rerouted", "Events sent on to the partition of their key.", registry=registry
         )
         for direction in ("sent", "folded"):
             self.facts.labels(direction)
+        for direction in ("sent", "taken"):
+            self.weights.labels(direction)

@@ -94,7 +94,10 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
     if several:
         problem = shard_problem(settings, admin)
         shards = settings.shards
-        own = f"this is shard {shards.own()} of {shards.count}; topic {shards.facts_topic} has one partition"
+        own = (
+            f"this is shard {shards.own()} of {shards.count}; topics {shards.facts_topic} and {shards.model_topic} "
+            "have one partition"
+        )
         yield Finding("shards", problem is None, problem or own)
     yield from check_records(settings, counts.keys() - unreadable.keys())
 

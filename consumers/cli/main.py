@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +73,52 @@ def run(config: Path, accept_gap: bool, report: Path | None, debug: bool) -> int
       crosscurrent run --config crosscurrent.toml --report report
       CROSSCURRENT_METRICS__PORT=9500 crosscurrent run -c crosscurrent.toml
     """
+    return _logged(debug, partial(_serve, config, accept_gap, report))
+
+
+@cli.command()
+@NEEDED_CONFIG
+@click.option("--debug", is_flag=True, help="Log more.")
+def network(config: Path, debug: bool) -> int:
+    """Train the network of several shards, and publish its weights to them, until Ctrl-C or SIGTERM.
+
+    It reads items and what the shards tell each other of events, no users. One such process belongs to all shards of a
+    service; while it is away, they go on with its last weights. Keep its part of checkpoint.directory.
+
+    \b
+    Examples:
+      crosscurrent network --config crosscurrent.toml
+      CROSSCURRENT_METRICS__PORT=9500 crosscurrent network -c crosscurrent.toml
+    """
+    return _logged(debug, partial(_train, config))
+
+
+def _logged(debug: bool, serve: Callable[[], int]) -> int:
+    """Run a service, whose log a program may collect; return its exit code."""
     log.configure(debug)
     try:
-        return _serve(config, accept_gap, report)
+        return serve()
     except Stop as stop:
         if sys.stderr.isatty():
             raise
         # A program that collects the log must get this last line too, so it is written like the others.
         structlog.get_logger().error(str(stop), exit_code=stop.code)
         return stop.code
+
+
+def _train(config: Path) -> int:
+    from consumers.connections import connect_source  # noqa: PLC0415  (fast failure first)
+
+    # It is no shard, and its host's name may end in any number.
+    settings = load(config, dict(os.environ) | {"CROSSCURRENT_SHARDS__INDEX": "0"})
+    if not settings.shards.several:
+        raise Stop(
+            "shards.count is 1: one process trains its network itself, and needs no crosscurrent network"
+        )
+    source = connect_source(settings, network=True)
+    from consumers.service.service import Service  # noqa: PLC0415  (loads torch)
+
+    return Service(settings, source, None).run()
 
 
 def _serve(config: Path, accept_gap: bool, report: Path | None) -> int:

@@ -40,7 +40,7 @@ def problems(settings: Settings, need_domains: bool) -> Iterator[str]:
             yield f"kafka.{key}: topic {topic} is taken by {owners[topic]}"
         owners[topic] = f"kafka.{key}"
     if settings.shards.several:
-        for key in ("facts_topic", "reroute_topic"):
+        for key in ("facts_topic", "reroute_topic", "model_topic"):
             topic = getattr(settings.shards, key)
             if topic in owners:
                 yield f"shards.{key}: topic {topic} is taken by {owners[topic]}"

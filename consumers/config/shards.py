@@ -20,8 +20,12 @@ class ShardsConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Topic of what shards tell each other of learned events. It has one partition."""
     reroute_topic: str = "crosscurrent.reroute"
     """Topic of events that came in another partition than that of their key."""
+    model_topic: str = "crosscurrent.model"
+    """Topic of the network's weights, which `crosscurrent network` publishes. It has one partition and is compacted."""
     share_ms: float = 200.0
     """Milliseconds after which facts leave at the latest."""
+    network_ms: float = 1000.0
+    """Milliseconds between two publications of the network's weights."""
     alone_seconds: float = 60.0
     """Seconds without an acknowledgement of facts after which reading pauses."""
 
@@ -48,6 +52,6 @@ def problems(shards: ShardsConfig) -> Iterator[str]:
     if shards.several and not 0 <= shards.own() < shards.count:
         told = "the host's name ends in no number" if shards.own() < 0 else f"this one is {shards.own()}"
         yield (f"shards.index: must be from 0 to {shards.count - 1} (CROSSCURRENT_SHARDS__INDEX); {told}")
-    for key in ("share_ms", "alone_seconds"):
+    for key in ("share_ms", "network_ms", "alone_seconds"):
         if not getattr(shards, key) > 0:
             yield f"shards.{key}: must be above 0"

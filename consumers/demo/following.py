@@ -62,7 +62,8 @@ def _settle(service: Service, placed: Placed, view: View) -> None:
         waiting = unread(service.pipeline, placed)
         if waiting != left:
             left, deadline = waiting, time.monotonic() + SETTLE_SECONDS
-        behind = service.publisher.backlog() or service.pipeline.queue.backlog()
+        publisher = service.publisher
+        behind = (publisher is not None and publisher.backlog()) or service.pipeline.queue.backlog()
         if not (waiting or behind) or time.monotonic() > deadline:
             return
         _draw(view)

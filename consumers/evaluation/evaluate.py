@@ -22,7 +22,7 @@ from consumers.evaluation.dataset import Data, EvaluatedFiles, Job, data_of, sca
 from consumers.evaluation.encode import encode
 from consumers.evaluation.metrics import TargetEvents, all_figures
 from consumers.evaluation.options import EvaluateOptions
-from consumers.evaluation.predictions import ArmOutcome
+from consumers.evaluation.predictions import SHARD_ARMS, ArmOutcome
 from consumers.evaluation.report.predictions_file import write_predictions
 from consumers.evaluation.report.stream_plot import write_plot
 from consumers.evaluation.report.tables import print_report
@@ -70,7 +70,7 @@ def run_evaluation(
         console.print("nothing was evaluated")
         return BUG, read
     compile_first(log.console(stderr=True))
-    outcomes = _run_arms(data, files, settings, _plan(data, settings, options), console)
+    outcomes = _run_arms(data, files, settings, options, console)
     target = TargetEvents(data)
     report = {
         "target": data.target,
@@ -110,15 +110,16 @@ def _how_to_split(events: Scan) -> str:
 
 
 def _run_arms(
-    data: Data, files: EvaluatedFiles, settings: Settings, runs: list[Run], console: Console
+    data: Data, files: EvaluatedFiles, settings: Settings, options: EvaluateOptions, console: Console
 ) -> list[ArmOutcome]:
     """Run all arms in worker processes. Return their outcomes, for every seed."""
+    runs = _plan(data, settings, options)
     with tempfile.TemporaryDirectory() as folder, log.bars(console) as bars:
         vectors = Path(folder) / "vectors.npz"
         encode(data, settings.text_encoder, vectors, bars)
         job = Job(files, msgspec.json.encode(settings), vectors)
         names = [f"{r.arm} {r.seed if len(runs) > 6 else ''}" for r in runs]
-        found = run_all(partial(_work, job), runs, names, len(data.events), bars)
+        found = run_all(partial(_work, job, options), runs, names, len(data.events), bars)
     outcomes = [outcome for one in found for outcome in one if data.has_text or outcome.arm != "text"]
     return outcomes + _without_randomness(outcomes)
 
@@ -129,6 +130,7 @@ def _plan(data: Data, settings: Settings, options: EvaluateOptions) -> list[Run]
     for seed in range(first, first + options.seeds):
         runs += [Run("full", seed), Run("target_only", seed), Run("network", seed)]
         runs += [Run(f"full_{strategy}", seed) for strategy in options.strategies]
+        runs += [Run(arm, seed) for arm in SHARD_ARMS if options.shards > 1]
         if data.has_ratings:
             runs += [Run("river_biased_mf_target", seed), Run("river_biased_mf_all", seed)]
     if find_spec("implicit") is not None:
@@ -143,11 +145,12 @@ def _without_randomness(outcomes: list[ArmOutcome]) -> list[ArmOutcome]:
     return [o.of_seed(seed) for o in outcomes for seed in seeds if (o.arm, seed) not in ran]
 
 
-def _work(job: Job, run: Run, tell: Tell) -> list[ArmOutcome]:
+def _work(job: Job, options: EvaluateOptions, run: Run, tell: Tell) -> list[ArmOutcome]:
     """Run one pass in a worker process. Imports are here, so that the parent need not load everything."""
     from consumers.evaluation import baselines as peers  # noqa: PLC0415
     from consumers.evaluation import learner_arms as ours  # noqa: PLC0415
     from consumers.evaluation import network_arm as network_alone  # noqa: PLC0415
+    from consumers.evaluation import sharded_arm as shards  # noqa: PLC0415
 
     data, settings, vectors = job.load()
     arms: dict[str, Callable[[], list[ArmOutcome]]] = {
@@ -156,6 +159,12 @@ def _work(job: Job, run: Run, tell: Tell) -> list[ArmOutcome]:
         "river_biased_mf_target": lambda: peers.run_river(data, run.seed, False, tell),
         "river_biased_mf_all": lambda: peers.run_river(data, run.seed, True, tell),
     }
+    lags = shards.lag_of(options.lag_seconds, options.lag_events), shards.NEVER
+    for arm, lag in zip(SHARD_ARMS, lags, strict=True):
+        many = (arm, options.shards, lag)
+        arms[arm] = partial(
+            shards.run_shards, data, vectors, shards.with_seed(settings, run.seed), many, tell
+        )
     if run.arm in arms:
         return arms[run.arm]()
     return ours.run_learner(data, vectors, settings, run.seed, run.arm, tell)

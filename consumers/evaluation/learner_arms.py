@@ -12,6 +12,7 @@ from consumers.evaluation.workers import Tell
 from models.learning.facts import ScoredEvent
 from models.learning.learner import Learner
 from models.learning.micro_batches import micro_batches
+from models.settings import LearningSettings
 from models.signals.registry import PLACES
 
 SIGNAL_ARMS = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever", "co_visitation", "text")
@@ -20,19 +21,27 @@ SIGNAL_ARMS = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_e
 def make_learner(data: Data, vectors: Vectors, settings: Settings, seed: int, target_only: bool) -> Learner:
     """Make a learner that knows every item of the file, as `run` does once it has read the item topics."""
     domains = [d for d in data.domains if not target_only or d.name == data.target]
+    learner = Learner(domains, settings_of(data, settings, seed))
+    teach_items(learner, data, vectors)
+    return learner
+
+
+def settings_of(data: Data, settings: Settings, seed: int) -> LearningSettings:
+    """Return the settings of a learner with room for every item of the file, and no arms of its own."""
     room = max(settings.learner.items_per_domain, len(data.items))
-    learning = msgspec.structs.replace(settings.learning(), items_per_domain=room, seed=seed, compare=False)
-    learner = Learner(domains, learning)
-    kept = {d.name for d in domains}
+    return msgspec.structs.replace(settings.learning(), items_per_domain=room, seed=seed, compare=False)
+
+
+def teach_items(learner: Learner, data: Data, vectors: Vectors) -> None:
+    """Let a learner know every item of its domains, and their texts."""
     raw = dict(zip(vectors.positions.tolist(), vectors.raw, strict=True))
     texts = {}
     for position, item in enumerate(data.items):
-        if item.domain in kept:
+        if item.domain in learner.index:
             learner.put_item(item)
             if position in raw:
                 texts[item.domain, item.item_id] = raw[position]
     learner.put_text_vectors(texts, idle=True)
-    return learner
 
 
 def run_learner(
@@ -60,7 +69,10 @@ def run_learner(
         facts = learner.learn(batch)
         for n, event in enumerate(batch):
             if event.domain == data.target:
-                _note(outcome, signals, facts.of(n), at, at >= int(WARM_UP_SHARE * total))
+                scored, warm = facts.of(n), at >= int(WARM_UP_SHARE * total)
+                note(outcome, scored, at, warm)
+                if warm:
+                    _note_signals(signals, scored, at)
                 at += 1
         if learner.waiting >= settings.intake.network_events:
             learner.end_batch()
@@ -73,16 +85,21 @@ def run_learner(
     return [outcome, *signals]
 
 
-def _note(outcome: ArmOutcome, signals: list[ArmOutcome], scored: ScoredEvent, at: int, warm: bool) -> None:
-    """Record what the arm and the single signals predict for the target's event number `at`."""
+def note(outcome: ArmOutcome, scored: ScoredEvent, at: int, warm: bool) -> None:
+    """Record what the arm predicts for the target's event number `at`; its rank if it is after the warm-up."""
     if scored.prediction is not None:
         outcome.prediction[at] = scored.prediction
     if not warm or scored.rank is None:
         return
     outcome.rank[at] = scored.rank
     outcome.recommended.update(scored.top)
+
+
+def _note_signals(signals: list[ArmOutcome], scored: ScoredEvent, at: int) -> None:
+    """Record where single signals rank the item of the target's event number `at`."""
     choices = scored.choices
-    assert choices is not None
+    if choices is None:
+        return
     for one in signals:
         values = choices.values[PLACES[one.arm]]
         # A signal's ten highest items are candidates. An item that is no candidate ranks after them.

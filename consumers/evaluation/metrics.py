@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.evaluation.dataset import Data
-from consumers.evaluation.predictions import STRATEGY_ARMS, TOP, ArmOutcome
+from consumers.evaluation.predictions import SHARD_ARMS, STRATEGY_ARMS, TOP, ArmOutcome
 
-RATING = ("full", *STRATEGY_ARMS, "target_only", "network", "river_biased_mf_target", "river_biased_mf_all")
+OURS = ("full", *STRATEGY_ARMS, *SHARD_ARMS, "target_only")
+"""Arms that are the learner itself, in some way."""
+RATING = (*OURS, "network", "river_biased_mf_target", "river_biased_mf_all")
 RANKING = (
-    "full", *STRATEGY_ARMS, "target_only", "network", "popularity_1d", "popularity_3d", "popularity_30d",
+    *OURS, "network", "popularity_1d", "popularity_3d", "popularity_30d",
     "popularity_ever", "item_knn_batch", "co_visitation", "text",
 )  # fmt: skip
 BUCKETS = {"0": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, 10**9)}
@@ -137,7 +139,7 @@ def versus_best(target: TargetEvents, outcomes: list[ArmOutcome]) -> dict[str, A
         if outcome.arm == "full":
             ranked = outcome.rank >= 0
     means = {arm: np.mean(values, axis=0) for arm, values in gains.items()}
-    others = [arm for arm in means if arm in RANKING and arm not in ("full", *STRATEGY_ARMS, "target_only")]
+    others = [arm for arm in means if arm in RANKING and arm not in OURS]
 
     def against(where: NDArray[np.bool_]) -> dict[str, Any]:
         if not where.any() or not others:

@@ -23,5 +23,10 @@ class EvaluateOptions(msgspec.Struct, frozen=True):
     seeds: int = 1
     strategies: tuple[str, ...] = ()
     """Adaptation strategies. Each gets an arm `full_<strategy>`."""
+    shards: int = 1
+    """Shards of the arms `full_shards` and `full_isolated`, which are left out with one."""
+    lag_seconds: float | None = None
+    lag_events: int | None = None
+    """How late shards learn of each other's events; see `sharded_arm.lag_of`."""
     dry_run: bool = False
     yes: bool = False

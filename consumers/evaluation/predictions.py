@@ -15,6 +15,8 @@ WARM_UP_SHARE = 0.3
 
 STRATEGY_ARMS = tuple(f"full_{strategy}" for strategy in STRATEGIES)
 """Arms of the full learner with one fixed adaptation strategy each."""
+SHARD_ARMS = ("full_shards", "full_isolated")
+"""Arms of the full learner as several shards: they share facts, or nothing."""
 
 
 class ArmOutcome:

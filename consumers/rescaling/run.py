@@ -7,7 +7,7 @@ nothing, and can be repeated.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 from consumers.config.schema import Settings
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.rescaling.loading import Say, State, alone, loaded, with_all_facts
+from consumers.rescaling.network_state import network_state
 from consumers.rescaling.partitions import owner_of, partitions_of
 from consumers.rescaling.shard_log import ShardLog
 from consumers.rescaling.shard_states import Topics, newest, shard_states
 from consumers.rescaling.shared_places import NO_ENDS, SharedEnds, check_whole
 from consumers.service.offline import offline_pipeline
 from consumers.service.saving.stored_state import lock_folder
+from consumers.sharing.folders import NETWORK
 from consumers.sharing.layout import Layout, load_layout, shard_in
 from models.migration.reshard import Plan
 from models.state.checkpoint import CheckpointDirectory, snapshot
@@ -91,7 +93,18 @@ def rescale(
         del states
         parents = [_name(path, root) for path in sources]
         new = Layout(_next_epoch(root, layout), options.shards, partitions, parents)
-        _write(root, new, made, say, write_file)
+        trainer: Path | State | None = None if layout is None else layout.folder(root) / NETWORK
+        if options.shards > 1 and not (isinstance(trainer, Path) and trainer.is_dir()):
+            items = {topic for topic, (_, kind) in settings.topics().items() if kind == "items"}
+            trainer = network_state(made[0], settings, items)
+        _write(
+            root,
+            new,
+            made,
+            _trainer_writer(trainer if options.shards > 1 else None, write_file),
+            say,
+            write_file,
+        )
         users = [len(state["arms"]["full"]["users"]["ids"]) for state in made]
     return Rescaled(new, users, base)
 
@@ -143,8 +156,30 @@ def _next_epoch(root: Path, layout: Layout | None) -> int:
     return highest + 1
 
 
-def _write(root: Path, layout: Layout, states: Sequence[State], say: Say, write_file: WriteFile) -> None:
-    """Write an epoch, then let it count. Raises Stop (exit 4) if there is no room; then nothing is left of it."""
+def _trainer_writer(trainer: Path | State | None, write_file: WriteFile) -> Callable[[Path], None]:
+    """Return what writes the checkpoints of the network's trainer into a folder. trainer: the old ones, or a state."""
+
+    def write(folder: Path) -> None:
+        if isinstance(trainer, Path):
+            shutil.copytree(trainer, folder, ignore=shutil.ignore_patterns("LOCK"))
+        elif trainer is not None:
+            CheckpointDirectory(folder, write_file=write_file).save(snapshot(trainer, copy=False))
+
+    return write
+
+
+def _write(
+    root: Path,
+    layout: Layout,
+    states: Sequence[State],
+    trainer: Callable[[Path], None],
+    say: Say,
+    write_file: WriteFile,
+) -> None:
+    """Write an epoch, then let it count. Raises Stop (exit 4) if there is no room; then nothing is left of it.
+
+    trainer: writes the checkpoints of the network's trainer.
+    """
     final = layout.folder(root)
     writing = root / f"writing-{final.name}"
     shutil.rmtree(writing, ignore_errors=True)
@@ -155,6 +190,7 @@ def _write(root: Path, layout: Layout, states: Sequence[State], say: Say, write_
             CheckpointDirectory(path, write_file=write_file).save(snapshot(state, copy=False))
             users = len(state["arms"]["full"]["users"]["ids"])
             say(f"wrote {_name(shard_in(final, index), root)}: {users:,} users")
+        trainer(writing / NETWORK)
         layout.save(writing)
         writing.rename(final)
         sync_folder(root)

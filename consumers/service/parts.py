@@ -10,7 +10,7 @@ from consumers.dead_letters.sink import Sink
 from consumers.service.canary import Canaries
 from consumers.service.saving.checkpointer import Checkpointer
 from consumers.service.text_encoding import Encoding
-from consumers.sharing.shard import Sharing
+from consumers.sharing.exchange import Exchange
 from consumers.source.protocol import Source
 from models.arms.arm_comparison import ArmComparison
 from serving.metrics import Metrics
@@ -34,5 +34,5 @@ class Parts(NamedTuple):
     """Seconds of a steady clock, to find what is due."""
     wall_clock: Callable[[], float] = time.time
     """Seconds since the epoch, to compare with the times of events."""
-    sharing: Sharing | None = None
+    sharing: Exchange | None = None
     """None if there is one shard only."""

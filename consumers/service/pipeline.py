@@ -12,13 +12,12 @@ import structlog
 from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Limits
 from consumers.erasure.eraser import Forgetting
-from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.decode import FUTURE_LIMIT_MS
 from consumers.events.deduplication import DedupWindow
 from consumers.events.record import Offsets
 from consumers.formats.topic_reader import decoder_of
 from consumers.service.parts import Parts
-from consumers.service.saving.saved_state import check_owner, of_domains
+from consumers.service.saving.saved_state import check_owner, misfit, of_domains
 from consumers.service.stages.intake_stage import IntakeParts, IntakeStage
 from consumers.service.stages.learning_stage import LearningParts, LearningStage
 from consumers.service.stages.microbatch import Batch
@@ -118,8 +117,7 @@ class Pipeline(Checkpointed):
             if not self.arms.full.waiting:
                 self._network_since = self.clock()
             self.learning.learn(batch)
-            vectors, idle = self.encoding.drain()
-            self.arms.put_text_vectors(vectors, idle and self.source.items_read())
+            self._take_texts()
         self.offsets.update(batch.offsets)
         self._note_learned()
         if self.arms.full.waiting >= self.settings.intake.network_events:
@@ -130,6 +128,10 @@ class Pipeline(Checkpointed):
             late = batch.age(self._wall_clock()) if self.source.behind() else 0.0
             self.publishing.budget.learned(seconds, late)
         log.debug("batch learned", records=len(batch.entries), seconds=round(seconds, 4))
+
+    def _take_texts(self) -> None:
+        vectors, idle = self.encoding.drain()
+        self.arms.put_text_vectors(vectors, idle and self.source.items_read())
 
     def _note_learned(self) -> None:
         """Tell the log what is learned, and handle topics of items that are read anew."""
@@ -144,8 +146,9 @@ class Pipeline(Checkpointed):
             self.checkpointer.purge_older()
 
     def _network_step_if_due(self) -> None:
-        waited = self.clock() - self._network_since
-        if self.arms.full.waiting and waited >= self.settings.intake.network_ms / 1000:
+        waiting, intake = self.arms.full.waiting, self.settings.intake
+        late = self.clock() - self._network_since >= intake.network_ms / 1000
+        if waiting >= intake.network_events or (waiting and late):
             self._network_step()
 
     def _network_step(self) -> None:
@@ -153,14 +156,19 @@ class Pipeline(Checkpointed):
             self.arms.end_batch()
 
     def _share(self) -> None:
-        """Send facts that are due to the other shards, and learn theirs. Raises Stop (exit 4)."""
+        """Send what is due to the other processes, and take in what they share. Raises Stop (exit 4)."""
         if self.sharing is not None:
-            self.sharing.step()
+            if not self.arms.full.waiting:
+                self._network_since = self.clock()
+            self.reporter.tell(self.sharing.step())
+            self._take_texts()
 
     def _publish_in(self) -> float:
-        if self.publishing is None or not self.source.items_read():
-            return self.settings.publish.interval_ms / 1000
-        return self.publishing.due_in()
+        if self.sharing is not None and self.sharing.waits():
+            return 0.0
+        if self.publishing is not None and self.source.items_read():
+            return self.publishing.due_in()
+        return self.settings.publish.interval_ms / 1000
 
     def _publish_if_due(self) -> None:
         # Before the item topics are read, a removed item could still be on a list.
@@ -185,11 +193,7 @@ class Pipeline(Checkpointed):
         try:
             notes = self.load(state)
         except (KeyError, ValueError, TypeError) as error:
-            raise Stop(
-                f"the checkpoint does not fit this config: {error}. Use the config it was made with, or another "
-                "checkpoint.directory to learn again from the beginning of the log.",
-                STATE_UNUSABLE,
-            ) from error
+            raise misfit(error) from error
         for note in notes:
             log.warning("this start differs from the checkpoint", what=note)
         complete = state.get("complete_offsets", False)

@@ -17,16 +17,15 @@ from consumers.dead_letters.kafka_sink import KafkaSink
 from consumers.encoding.open_encoder import open_encoder
 from consumers.errors import BUG, Stop
 from consumers.service.canary import Canaries
+from consumers.service.first_start import compile_code
 from consumers.service.saving.checkpoint_policy import CheckpointPolicy
 from consumers.service.saving.checkpointer import Checkpointer
 from consumers.service.text_encoding import ThreadEncoding
 from consumers.service.wiring import Ends, wired
-from consumers.sharing.ends import shard_ends
+from consumers.sharing.ends import network_ends, shard_ends
 from consumers.sharing.folders import checkpoint_folder
 from consumers.source.kafka import KafkaSource
-from consumers.terminal.compiling import WHY
 from models.threads import use_one_thread
-from models.warm_up import is_warm, warm
 from serving.contract import Keys, Write
 from serving.http.health import HealthServer
 from serving.metrics import Metrics
@@ -50,10 +49,11 @@ PUBLISH_TROUBLE: dict[Behaviour, str] = {
 class Service:
     """Holds everything of `crosscurrent run`. `startup` raises Stop; `run` returns the exit code.
 
-    `source` and `store` are connected already. `consumers.connections` reports a broker or store that is away.
+    `source` and `store` are connected already. `consumers.connections` reports a broker or store that is away. Without
+    a store it is `crosscurrent network`, which trains the network of all shards and publishes its weights.
     """
 
-    def __init__(self, settings: Settings, source: KafkaSource, store: Store) -> None:
+    def __init__(self, settings: Settings, source: KafkaSource, store: Store | None) -> None:
         use_one_thread()
         self.settings = settings
         self.source = source
@@ -66,9 +66,10 @@ class Service:
             encoder = open_encoder(settings.text_encoder, Path(settings.checkpoint.directory))
         except ValueError as error:
             raise Stop(str(error)) from error
-        self.publisher = self._publisher(store, started_ts)
+        network = store is None
+        self.publisher = None if store is None else self._publisher(store, started_ts)
         self.checkpointer = Checkpointer(
-            checkpoint_folder(settings, source.partitions),
+            checkpoint_folder(settings, source.partitions, network),
             settings.checkpoint.interval_seconds,
             self._on_checkpoint,
             policy=CheckpointPolicy(whole_mb=settings.checkpoint.whole_mb),
@@ -77,8 +78,12 @@ class Service:
         self.sink = KafkaSink(settings.kafka, self.metrics.dead_letters_refused.inc)
         encoding = ThreadEncoding(encoder, self.metrics.text_encoder_failures.inc)
         self.metrics.texts_waiting.set_function(encoding.waiting)
-        self.shard = shard_ends(settings, source.partitions, self.metrics.registry)
-        ends = Ends(source, self.sink, encoding, self.publisher, self.checkpointer, self.canaries, self.shard)
+        registry = self.metrics.registry
+        self.shard = None if network else shard_ends(settings, source.partitions, registry)
+        trainer = network_ends(settings, registry) if network else None
+        ends = Ends(
+            source, self.sink, encoding, self.publisher, self.checkpointer, self.canaries, self.shard, trainer
+        )
         self.pipeline = wired(settings, ends, self.metrics, started_ts=started_ts)
         self.arms = self.pipeline.arms
         self.metrics.ready.set_function(lambda: float(self.ready() is None))
@@ -108,7 +113,7 @@ class Service:
 
     def startup(self) -> None:
         """Restore the state, start the threads and the HTTP server. Raises Stop."""
-        self._compile()
+        compile_code(lambda: self.stopping)
         try:
             self.pipeline.restore()
         except STORE_ERRORS as error:
@@ -133,20 +138,6 @@ class Service:
             model=self.arms.full.model,
             metrics=f"http://{host}:{self.health.port}/metrics",
         )
-
-    def _compile(self) -> None:
-        """Compile the numeric code at the first start on a machine, so that no event waits for it. Raises Stop."""
-        if is_warm():
-            return
-
-        def go_on(_ready: int, _all: int) -> None:
-            if self.stopping:
-                raise Stop("stopped while it was compiling", 0)
-
-        log.info(WHY)
-        begun = time.monotonic()
-        warm(go_on)
-        log.info("compiled", seconds=round(time.monotonic() - begun))
 
     def run(self, install_signals: bool = True) -> int:
         """Run until a signal. Then finish the batch, publish, save and commit. Return 0.
@@ -182,7 +173,8 @@ class Service:
         Other threads begin again by themselves: canaries, the watch for partitions, the report. The loop itself looks
         at the result of a checkpoint write and of a search of the store.
         """
-        self.publisher.check()
+        if self.publisher is not None:
+            self.publisher.check()
         self.pipeline.encoding.check()
         self.sink.check()
         if self.health is not None:
@@ -216,7 +208,8 @@ class Service:
     def _close(self) -> None:
         if self.canaries is not None:
             self.canaries.close()
-        self.publisher.close(0.0)
+        if self.publisher is not None:
+            self.publisher.close(0.0)
         self.pipeline.encoding.close()
         self.pipeline.sink.close()
         if self.pipeline.sharing is not None:
@@ -246,7 +239,7 @@ class Service:
             return str(failure)
         return (
             self.checkpointer.problem
-            or self.publisher.problem()
+            or (self.publisher.problem() if self.publisher is not None else None)
             or self.pipeline.log_problem
             or self.sink.problem()
             or (self.pipeline.sharing.problem() if self.pipeline.sharing is not None else None)

@@ -13,6 +13,8 @@ from consumers.service.parts import Parts
 from consumers.service.pipeline import Pipeline
 from consumers.service.saving.checkpointer import Checkpointer
 from consumers.service.text_encoding import Encoding
+from consumers.sharing.exchange import Exchange
+from consumers.sharing.network_role import NetworkEnds, NetworkRole
 from consumers.sharing.shard import ShardEnds, Sharing
 from consumers.source.protocol import Source
 from models.arms.arm_comparison import ArmComparison
@@ -36,7 +38,9 @@ class Ends(NamedTuple):
     """None: nothing is saved."""
     canaries: Canaries | None = None
     shard: ShardEnds | None = None
-    """None: there is one shard only."""
+    """None: there is one shard only, or this process is no shard."""
+    network: NetworkEnds | None = None
+    """Of the process that trains the network of all shards."""
 
 
 class Clocks(NamedTuple):
@@ -48,9 +52,9 @@ class Clocks(NamedTuple):
     """Time since the epoch, to compare with events and lists."""
 
 
-def learners(settings: Settings) -> ArmComparison:
-    """Return new learners for this config."""
-    return ArmComparison(settings.domain_list(), settings.learning())
+def learners(settings: Settings, follows: bool = False, leads: bool = True) -> ArmComparison:
+    """Return new learners for this config. follows, leads: see `ArmComparison`."""
+    return ArmComparison(settings.domain_list(), settings.learning(), follows, leads)
 
 
 def wired(
@@ -58,7 +62,8 @@ def wired(
 ) -> Pipeline:
     """Return a pipeline with new learners and a new publication queue. started_ts: start of this process, Unix ms."""
     clocks, publish = clocks or Clocks(), settings.publish
-    arms = learners(settings)
+    follows = ends.shard is not None and ends.shard.model is not None
+    arms = learners(settings, follows, leads=not settings.shards.own() or ends.network is not None)
     lists = ListOptions(
         publish.top, publish.explain_top, publish.ttl_seconds, publish.lists_within_ms / 1000,
         publish.refresh_seconds, publish.similar, publish.similar_seconds,
@@ -67,7 +72,11 @@ def wired(
     queue = PublicationQueue(
         arms, Keys(settings.redis.prefix, own.index), clocks.wall, lists, started_ts, own
     )
-    sharing = None if ends.shard is None else Sharing(settings, arms, queue, ends.shard, clocks.steady)
+    sharing: Exchange | None = None
+    if ends.shard is not None:
+        sharing = Sharing(settings, arms, queue, ends.shard, clocks.steady)
+    elif ends.network is not None:
+        sharing = NetworkRole(settings, arms, ends.network, *clocks)
     parts = Parts(
         ends.source, ends.sink, arms, ends.encoding, queue, ends.publisher, ends.checkpointer, ends.canaries,
         metrics, clocks.steady, clocks.wall, sharing,

@@ -7,8 +7,10 @@ from prometheus_client import CollectorRegistry
 from consumers.config.schema import Settings
 from consumers.sharing.facts_topic import FactsTopic
 from consumers.sharing.folders import epoch_of
+from consumers.sharing.network_role import NetworkEnds
 from consumers.sharing.reroute import reroute_sink
 from consumers.sharing.shard import ShardEnds
+from consumers.sharing.topic_reader import TopicReader
 from serving.shard_metrics import ShardMetrics
 
 
@@ -20,4 +22,13 @@ def shard_ends(settings: Settings, partitions: int, registry: CollectorRegistry)
     metrics = ShardMetrics(registry)
     metrics.info.labels(str(shards.own()), str(shards.count), str(epoch_of(settings))).set(1)
     sink = reroute_sink(settings.kafka, shards.reroute_topic)
-    return ShardEnds(FactsTopic(settings.kafka, shards), sink, partitions, metrics)
+    # Of weights only the newest count, so they are read from where there are some.
+    model = TopicReader(settings.kafka, shards.model_topic, lambda _wanted, begin, _end: begin)
+    return ShardEnds(FactsTopic(settings.kafka, shards), sink, partitions, metrics, model)
+
+
+def network_ends(settings: Settings, registry: CollectorRegistry) -> NetworkEnds:
+    """Return the ends of the process that trains the network of all shards."""
+    metrics = ShardMetrics(registry)
+    metrics.info.labels("network", str(settings.shards.count), str(epoch_of(settings))).set(1)
+    return NetworkEnds(FactsTopic(settings.kafka, settings.shards, network=True), metrics)

@@ -19,8 +19,8 @@ class FactsLog(Protocol):
     def poll(self) -> list[tuple[int, bytes]]:
         """Return the records that have come since, without waiting."""
 
-    def send(self, record: bytes) -> None:
-        """Hand a record over. It is safe once `wait` says so."""
+    def send(self, record: bytes, key: bytes | None = None) -> None:
+        """Hand a record over. It is safe once `wait` says so. key: of a log that keeps the newest record of each."""
 
     @property
     def sent(self) -> int:

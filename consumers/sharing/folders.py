@@ -8,16 +8,21 @@ from consumers.config.schema import Settings
 from consumers.errors import Stop
 from consumers.sharing.layout import directory_of, load_layout
 
+NETWORK = "network"
 
-def checkpoint_folder(settings: Settings, partitions: int) -> Path:
-    """Return where this process keeps its checkpoints. The first shard to start notes the layout.
 
-    partitions: of each topic of interactions. Raises Stop: exit 4 if checkpoints are of other shards.
+def checkpoint_folder(settings: Settings, partitions: int, network: bool = False) -> Path:
+    """Return where this process keeps its checkpoints. The first process to start notes the layout.
+
+    partitions: of each topic of interactions. network: this process trains the network of all shards. Raises Stop:
+    exit 4 if checkpoints are of other shards.
     """
     root, shards = Path(settings.checkpoint.directory), settings.shards
     topics = [topic for topic, (_, kind) in settings.topics().items() if kind == "interactions"]
     try:
-        return directory_of(root, shards.count, shards.own(), dict.fromkeys(topics, partitions))
+        index = 0 if network else shards.own()
+        folder = directory_of(root, shards.count, index, dict.fromkeys(topics, partitions))
+        return folder.parent / NETWORK if network else folder
     except OSError as error:
         raise Stop(f"checkpoint.directory {root}: {error.strerror}. It must be writable.") from error
 

@@ -65,6 +65,10 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         part.replace(folder / NAME)
         sync_folder(folder)
 
+    def network_folder(self, root: Path) -> Path:
+        """Return the checkpoint directory of the process that trains the network."""
+        return root / f"layout-{self.epoch}" / "network"
+
 
 def shard_in(epoch: Path, index: int) -> Path:
     """Return the folder of one shard's checkpoints in the folder of an epoch."""

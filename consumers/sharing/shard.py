@@ -11,24 +11,22 @@ from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.record import Record
+from consumers.sharing.exchange import SILENT_SECONDS, Waiting
 from consumers.sharing.facts_log import FactsLog
+from consumers.sharing.followed_weights import FollowedWeights, ModelLog
 from consumers.sharing.reroute import Reroute
 from models.adaptation.adaptation_loop import Notice
 from models.arms.arm_comparison import ArmComparison
 from models.arms.fact_exchange import judge, outgoing
+from models.ranking.shared_weights import SharedWeights
 from models.schema import Interaction
 from models.sharing.applied import Applied
 from models.sharing.joining import MOST, batches
 from models.sharing.packing import FactsError, pack, unpack
-from models.sharing.shared_facts import NO_FACTS, Place, SharedFacts
+from models.sharing.shared_facts import NO_FACTS, Place, SharedFacts, SharedMoves
 from models.state.tracked_tables import Checkpointed
 from serving.publication.publication_queue import PublicationQueue
 from serving.shard_metrics import ShardMetrics
-
-SILENT_SECONDS = 5.0
-"""Seconds without an acknowledgement, or without a turn of the loop, after which nothing is written to the store."""
-
-Waiting = Sequence[tuple[Record, Interaction]]
 
 
 class ShardEnds(NamedTuple):
@@ -38,6 +36,8 @@ class ShardEnds(NamedTuple):
     reroute_sink: Sink
     partitions: int
     metrics: ShardMetrics
+    model: ModelLog | None = None
+    """Weights of the network that another process trains. None: the network is trained here, on own events alone."""
 
 
 class Sharing(Checkpointed):
@@ -60,8 +60,14 @@ class Sharing(Checkpointed):
         """clock: seconds of a steady clock."""
         self._shards, self._arms, self._queue = settings.shards, arms, queue
         self.facts, self._metrics, self._clock = ends.facts, ends.metrics, clock
+        self._weights: FollowedWeights | None = None
+        if ends.model is not None:
+            self._weights = FollowedWeights(arms.full, ends.model, self._shards.model_topic, ends.metrics)
         self.reroute = Reroute(settings, ends.partitions, ends.reroute_sink, ends.metrics)
         self._applied, self._judged, self._offset = Applied(), Applied(), 0
+        self._ranker = SharedWeights(arms.full.ranker, list(arms.full.index))
+        self._moves: dict[int, int] = {}
+        """By shard, the number of the next moves of its ranker."""
         self._out: list[SharedFacts] = []
         self._since, self._turned = 0.0, clock()
         self._probe = 0
@@ -69,9 +75,12 @@ class Sharing(Checkpointed):
         self.fenced = False
         """Whether a later process of this shard has begun, so that this one must save and publish nothing."""
         arms.shares = True
+        arms.taken_up()  # from now on they are kept for other shards
 
     def start(self) -> None:
-        """Read the facts to their end, before the first own event. Raises Stop."""
+        """Read weights and facts to their end, before the first own event. Raises Stop."""
+        if self._weights is not None:
+            self._weights.start()
         for records in self.facts.start(self._offset):
             self._take(records)
         self._turned = self._clock()
@@ -81,9 +90,12 @@ class Sharing(Checkpointed):
         notices = list[Notice]()
         for known, run in self._runs(waiting):
             events, places = [event for _, event in run], [_place(record) for record, _ in run]
-            notices += self._arms.learn(events, known)
             if known:
+                with self._ranker.kept():
+                    notices += self._arms.learn(events, known)
+                self._arms.taken_up()  # it was shared before
                 continue
+            notices += self._arms.learn(events)
             for place in places:
                 self._applied.claim(place)
             if not self._out:
@@ -101,7 +113,7 @@ class Sharing(Checkpointed):
             for start in range(0, len(run), most):
                 yield known, run[start : start + most]
 
-    def step(self) -> None:
+    def step(self) -> list[Notice]:
         """Take a turn: send what is due, learn what has come. Raises Stop (exit 4) if this process was replaced."""
         now, paused = self._clock(), self._clock() - self._turned
         self._turned = now
@@ -113,7 +125,14 @@ class Sharing(Checkpointed):
         if self._out and now - self._since >= self._shards.share_ms / 1000:
             self.flush()
         self._take(self.facts.poll())
+        if self._weights is not None:
+            self._weights.step()
         self._note(self.facts.unacknowledged())
+        return []
+
+    def waits(self) -> bool:
+        """Return whether more facts have come than were learned."""
+        return self.facts.behind() > 0
 
     def _check(self) -> None:
         try:
@@ -124,10 +143,26 @@ class Sharing(Checkpointed):
 
     def flush(self) -> None:
         """Send the facts that wait."""
-        for one in batches(self._out):
+        facts = list(batches(self._out))
+        if facts:
+            own = self._shards.own()
+            number = self._moves.get(own, 0)
+            facts[-1] = facts[-1]._replace(
+                moves=SharedMoves(own, number, self._ranker.moved(), self._arms.taken_up())
+            )
+            self._moves[own] = number + 1
+        for one in facts:
             self.facts.send(pack(one))
             self._metrics.facts.labels("sent").inc(one.size)
         self._out = []
+
+    def _move(self, moves: SharedMoves | None) -> None:
+        """Move the ranker's weights as other shards did, or this one before a crash: each time once."""
+        if moves is not None and moves.number >= self._moves.get(moves.shard, 0):
+            self._moves[moves.shard] = moves.number + 1
+            self._ranker.move(moves.moves)
+            for bias in moves.biases:
+                self._arms.take_up(bias)
 
     def _take(self, records: Sequence[tuple[int, bytes]]) -> None:
         """Learn the facts of records in their order."""
@@ -138,6 +173,8 @@ class Sharing(Checkpointed):
             found = [unpack(value) for _, value in records]
         except FactsError as error:
             raise Stop(f"topic {self._shards.facts_topic}: {error}", STATE_UNUSABLE) from error
+        for one in found:
+            self._move(one.moves)
         count = sum(one.size for one in found)
         judged, folded = 0, 0
         for one in batches(self._judged.claim_new(facts) for facts in found):
@@ -182,6 +219,9 @@ class Sharing(Checkpointed):
         facts, rerouted = self.facts.sent, self.reroute.sink.sent
         return lambda: safe() and self.facts.wait(facts) and self.reroute.sink.wait(rerouted)
 
+    def saved(self) -> None:
+        """Do nothing: all that a checkpoint waits for came before it."""
+
     def settle(self, timeout: float) -> bool:
         """Wait until all facts and rerouted events are acknowledged. Return whether they are."""
         self.flush()
@@ -191,6 +231,8 @@ class Sharing(Checkpointed):
     def close(self) -> None:
         """End. What is not acknowledged by now is learned again at the next start."""
         self.facts.close()
+        if self._weights is not None:
+            self._weights.close()
         self.reroute.sink.close()
 
     def silent(self) -> bool:
@@ -209,20 +251,27 @@ class Sharing(Checkpointed):
         return self._problem or self.reroute.sink.problem()
 
     def live(self) -> dict[str, Any]:
-        """Return what `load` takes."""
+        """Return what `load` takes. Facts that wait leave first, so that the state says what was sent."""
+        self.flush()
         return {
+            "ranker": self._ranker.live(),
+            "moves": [[shard, number] for shard, number in sorted(self._moves.items())],
             "applied": self._applied.state(),
             "judged": self._judged.state(),
             "facts": self._offset,
             "rerouted": self.reroute.live(),
-        }
+        } | ({} if self._weights is None else {"weights": self._weights.live()})
 
     def load(self, state: dict[str, Any]) -> None:
         """Take up a state."""
+        self._ranker.load(state.get("ranker", {}))
+        self._moves = {int(shard): int(number) for shard, number in state.get("moves", ())}
         self._applied.load(state["applied"])
         self._judged.load(state["judged"])
         self._offset = int(state["facts"])
         self.reroute.load(state["rerouted"])
+        if self._weights is not None and "weights" in state:
+            self._weights.load(state["weights"])
 
 
 def _place(record: Record) -> Place:

@@ -22,16 +22,30 @@ FACTS_TOPIC: dict[str, Any] = {
 """One partition keeps facts in one order for all shards. A shard may be off for a week."""
 
 
+MODEL_TOPIC: dict[str, Any] = {
+    "num_partitions": 1,
+    "replication_factor": -1,
+    "configs": {
+        "cleanup.policy": "compact",
+        "max.message.bytes": "2097152",
+        "segment.ms": "600000",
+        "min.cleanable.dirty.ratio": "0.1",
+    },
+}
+"""Weights come every second, and only the newest count: old ones are cleaned away after minutes."""
+
+
 def create_shard_topics(client: Mapping[str, Any], settings: Settings) -> list[str]:
-    """Create the topics of facts and of rerouted events if they are missing; return their names. Raises KafkaError."""
+    """Create the topics that shards share if they are missing; return their names. Raises KafkaError."""
     shards = settings.shards
+    wanted = {shards.facts_topic: FACTS_TOPIC, shards.model_topic: MODEL_TOPIC}
     with KafkaAdminClient(**client) as admin:
-        counts = describe(admin, [*settings.event_topics(), shards.facts_topic]).counts()
+        there, counts = set(admin.list_topics()), describe(admin, settings.event_topics()).counts()
         created = []
-        if shards.facts_topic not in counts:
+        for topic in wanted.keys() - there:
             with contextlib.suppress(TopicAlreadyExistsError):  # another process was faster
-                admin.create_topics({shards.facts_topic: FACTS_TOPIC}, wait_for_metadata=True)
-                created.append(shards.facts_topic)
+                admin.create_topics({topic: wanted[topic]}, wait_for_metadata=True)
+                created.append(topic)
     partitions = max(counts.values(), default=4)
     return created + create_topics(client, [(shards.reroute_topic, "interactions")], partitions)
 
@@ -39,11 +53,12 @@ def create_shard_topics(client: Mapping[str, Any], settings: Settings) -> list[s
 def shard_problem(settings: Settings, admin: Any) -> str | None:
     """Return why the topics cannot be dealt out to the shards, and what to do; None if they can. Raises KafkaError."""
     shards, events = settings.shards, settings.event_topics()
-    described = describe(admin, [*events, shards.facts_topic])
-    facts = described.counts().get(shards.facts_topic)
-    if facts != 1:
-        told = "is missing" if facts is None else f"has {facts} partitions"
-        return f"topic {shards.facts_topic} {told}; it needs one: run crosscurrent check --create-topics"
+    described = describe(admin, [*events, shards.facts_topic, shards.model_topic])
+    for topic in (shards.facts_topic, shards.model_topic):
+        count = described.counts().get(topic)
+        if count != 1:
+            told = "is missing" if count is None else f"has {count} partitions"
+            return f"topic {topic} {told}; it needs one: run crosscurrent check --create-topics"
     try:
         ShardOwnership(shards.own(), shards.count, events).partitions(
             [place for place in described.places if place[0] in events]

@@ -24,6 +24,17 @@ class Everything:
         return set(places)
 
 
+class NoEvents:
+    """The process that trains the network reads items, and no topic that is about users."""
+
+    def __init__(self, others: Collection[str]) -> None:
+        """others: the topics of events and of requests to forget."""
+        self._others = frozenset(others)
+
+    def of(self, places: Collection[TopicPartition]) -> set[TopicPartition]:
+        return {place for place in places if place[0] not in self._others}
+
+
 class ShardOwnership:
     """Partition p of a topic of events belongs to shard p % count. All shards read the other topics."""
 

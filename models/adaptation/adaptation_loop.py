@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptation.actions import Action, plan
-from models.adaptation.challengers import CHALLENGERS, Challenger, outcome
+from models.adaptation.challengers import CHALLENGERS, Challenger, FreshBias, outcome, take_up
 from models.adaptation.drift_detectors import Detector, DriftDetectors
 from models.assessment.paired_test import Outcome
 from models.assessment.prequential import ndcg_losses
@@ -18,6 +18,7 @@ from models.learning.facts import Facts
 from models.learning.learner import Learner
 from models.ranking.proposal import FULL
 from models.schema import Interaction
+from models.sharing.shared_facts import Bias
 from models.state.tracked_tables import Checkpointed
 
 DIVERGENCE_EVENTS = 256
@@ -48,6 +49,24 @@ class AdaptationLoop(Checkpointed):
         self.running: dict[tuple[str, str], Challenger] = {}
         """Running challengers by domain and by the part that they challenge: `bias` or `ranker`."""
         self._waiting: dict[str, list[Action]] = {}
+        self.promoted: list[Bias] | None = None
+        """The biases that were promoted, for whoever shares and empties the list; None if nobody does."""
+        self._looked: dict[str, int] = {}
+        """By target, how often `follow_network` has looked at its divergence."""
+
+    def follow_network(self) -> list[Notice]:
+        """Follow a learner whose network alone learns: tell of its trials, and look at the divergence of targets.
+
+        So where several processes share one network, the process that trains it answers what drifts in it.
+        """
+        notices = self._network()
+        for index, what in enumerate(self.learner.domains):
+            turn = self.learner.learned[index] // DIVERGENCE_EVENTS
+            if what.is_target and turn > self._looked.get(what.name, 0):
+                self._looked[what.name] = turn
+                if self._diverged(what.name, index):
+                    notices += self._answer(index, ["divergence"])
+        return notices
 
     def step(self, events: Sequence[Interaction], facts: Facts) -> list[Notice]:
         """Follow a micro-batch that was just learned; return what happened, in the order of the events.
@@ -117,6 +136,8 @@ class AdaptationLoop(Checkpointed):
                 continue
             if verdict == "promoted":
                 challenger.promote()
+                if self.promoted is not None and isinstance(challenger, FreshBias):
+                    self.promoted.append(challenger.shared())
             test = challenger.test
             notices.append(Notice(name, challenger.action, verdict, test.mean, test.count))
             del self.running[name, part]
@@ -147,6 +168,11 @@ class AdaptationLoop(Checkpointed):
             notices.append(Notice(name, action, started=True))
         return notices
 
+    def take_up(self, bias: Bias) -> None:
+        """Take up a bias that another shard has promoted, or this one before a crash, and end its challenger here."""
+        take_up(self.learner, bias)
+        self.running.pop((bias.domain, "bias"), None)
+
     def users(self) -> set[str]:
         """Return the ids that challengers hold."""
         return {user for challenger in self.running.values() for user in challenger.users()}
@@ -161,12 +187,14 @@ class AdaptationLoop(Checkpointed):
         return {
             "drift": self.drift.state(),
             "waiting": self._waiting,
+            "looked": dict(self._looked),
             "running": {"\t".join(key): [c.action, c.live()] for key, c in self.running.items()},
         }
 
     def load(self, state: dict[str, Any]) -> None:
         """Load a state."""
         self.drift.load(state["drift"])
+        self._looked = dict(state.get("looked", {}))
         self._waiting = {name: list(actions) for name, actions in state["waiting"].items()}
         self.running = {}
         for key, (action, held) in state["running"].items():

@@ -16,6 +16,7 @@ from models.learning.learner import Learner
 from models.rating.bias import PRIOR_STRENGTH, BiasRegression, inputs, kind
 from models.rating.events import totals
 from models.schema import Interaction
+from models.sharing.shared_facts import Bias
 from models.signals.registry import NAMES
 from models.state.tracked_tables import Checkpointed
 
@@ -29,6 +30,19 @@ FRESH = {
 MOVING = {"domain": 1e-3}
 """Variance that a fresh weight gains at each use, because the champion changes in that time."""
 FADING = ("popularity_1d", "popularity_3d", "popularity_30d", "popularity_ever")
+
+
+SHARED = ("domain", "item")
+"""Kinds of bias that all shards have."""
+
+
+def take_up(learner: Learner, bias: Bias) -> None:
+    """Take up what a challenger of another shard was promoted with; see `FreshBias`."""
+    other = BiasRegression()
+    for name, cell in bias.weights.items():
+        if kind(name) in SHARED:
+            other.cells.claim(name)[:] = cell
+    learner.rating.bias.absorb(other)
 
 
 def outcome(test: PairedTest) -> Outcome | None:
@@ -74,6 +88,12 @@ class FreshBias(Checkpointed):
     def promote(self) -> None:
         """Add the weights to the champion's."""
         self.learner.rating.bias.absorb(self.bias)
+
+    def shared(self) -> Bias:
+        """Return the weights that are no user's, for other shards: they take them up with `take_up`."""
+        names = [str(name) for name in self.bias.cells.names() if kind(str(name)) in SHARED]
+        weights = {name: (self.bias.weight(name), self.bias.variance(name)) for name in names}
+        return Bias(self.learner.domains[self.domain].name, weights)
 
     def users(self) -> set[str]:
         """Return the ids that it holds, also of users without a row in the learner."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptation.adaptation_loop import AdaptationLoop, Notice
+from models.adaptation.challengers import take_up
 from models.arms.arm_selector import ARMS, Arm, ArmSelector, Task, buckets
 from models.arms.arm_selector import NAMES as BUCKET_NAMES
 from models.arms.losses import ranks, rating_losses
@@ -19,6 +20,7 @@ from models.migration.arm_states import fitted
 from models.ranking.recommendation import Recommendation
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
+from models.sharing.shared_facts import Bias
 from models.state.tracked_tables import Checkpointed
 from models.tables.id_table import IdTable
 
@@ -48,14 +50,23 @@ COUNTED = (*ARMS[:2], "followed")
 class ArmComparison(Checkpointed):
     """The full learner with the prequential errors of all arms. Users get the arm with the lowest error."""
 
-    def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
-        """Begin with a learner that has learned nothing. settings: default `LearningSettings()`."""
+    def __init__(
+        self,
+        domains: Sequence[Domain],
+        settings: LearningSettings | None = None,
+        follows: bool = False,
+        leads: bool = True,
+    ) -> None:
+        """Begin with a learner that has learned nothing. settings: default `LearningSettings()`.
+
+        follows: see `Learner`. leads: whether drift leads to challengers here; of several shards it does so in one.
+        """
         self.settings = settings = settings or LearningSettings()
-        self.full = Learner(domains, settings)
+        self.full = Learner(domains, settings, follows)
         self._ranges = np.array([domain.rating_range for domain in domains])
         self.prequential = Prequential()
         self.selector = ArmSelector()
-        self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled else None
+        self.loop = AdaptationLoop(self.full) if settings.adaptation.enabled and leads else None
         self.latest: Facts | None = None
         """The facts of the latest micro-batch."""
         self.losses: Losses | None = None
@@ -104,6 +115,20 @@ class ArmComparison(Checkpointed):
                 counted[here, 2] = self.selector.judge(name, task, buckets(events[here]), losses[here])
         rows = self.prequential.rows(tuple(self.full.index), metric, COUNTED)
         self.prequential.add(rows[domain].ravel(), counted.ravel())
+
+    def take_up(self, bias: Bias) -> None:
+        """Take up a rating bias that the adaptation loop of another shard has promoted."""
+        if self.loop is None:
+            take_up(self.full, bias)
+        else:
+            self.loop.take_up(bias)
+
+    def taken_up(self) -> list[Bias]:
+        """Return the rating biases that the adaptation loop has promoted since the last call, if other shards share."""
+        if self.loop is None:
+            return []
+        taken, self.loop.promoted = self.loop.promoted or [], []
+        return taken
 
     def end_batch(self) -> None:
         """Take a network step on the events since the last step."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.learning.facts import NOT_RANKED, Facts, Lessons
 from models.learning.followers import by_followers
 from models.learning.pending_batch import Pending, PendingBatch
-from models.network.network_learner import NetworkLearner
+from models.network.reading.network_reader import NetworkReader
 from models.ranking.proposal import ARMS
 from models.ranking.ranker import Ranker
 from models.ranking.rankings import Judged, Space
@@ -50,7 +50,7 @@ class Models(NamedTuple):
     rating: RatingModel
     target_only: Mapping[int, RatingModel]
     ranker: Ranker
-    network: NetworkLearner
+    network: NetworkReader
 
 
 class EventScorer:
@@ -64,6 +64,8 @@ class EventScorer:
     ) -> None:
         self.domains, self.catalogues, self.history, self.models = domains, catalogues, history, models
         self.pending = PendingBatch()
+        self.trains = True
+        """Whether the network learns here, so that events wait for it."""
         self.learned = np.zeros(len(domains), np.int64)
         """(domains,): the number of events learned so far."""
         self._ranges = np.array([domain.rating_range for domain in domains])
@@ -90,7 +92,7 @@ class EventScorer:
         waiting = Pending(done.domain, done.user, done.item, facts.residual, done.time, context)
         if len(done.kind):
             waiting = waiting.some(done.chosen())
-        if len(waiting.user):
+        if self.trains and len(waiting.user):
             self.pending.add(waiting)
         return facts
 

@@ -33,30 +33,44 @@ class Folded(NamedTuple):
     learned: NDArray[np.int64]
 
 
-def fold(
-    parts: Folded, index: Mapping[str, int], shared: SharedFacts, set_back: Callable[[], None]
-) -> Pending:
-    """Learn a batch of facts in their order, as their own learner did, without their users.
+class Located(NamedTuple):
+    """A batch of facts by the rows of a learner. pending: its events as a network can learn them; their user is -1."""
 
-    Facts of domains that `index` (name to domain) lacks are left out. set_back: see `EventClock.move_all`. Return the
-    events as a network can learn them; their user is -1.
+    shared: SharedFacts
+    done: Done
+    recalled: Recalled
+    pending: Pending
+
+
+def fold(parts: Folded, located: Located) -> None:
+    """Let items and all shared tables learn a batch of facts in their order, without their users."""
+    if located.shared.size:
+        domain = located.done.domain
+        places = [np.flatnonzero(domain == d) for d in range(len(parts.catalogues))]
+        _statistics(parts, located.done, places, located.recalled)
+        _ratings(parts, located.shared, located.done)
+
+
+def locate(
+    parts: Folded, index: Mapping[str, int], shared: SharedFacts, set_back: Callable[[], None]
+) -> Located:
+    """Give rows to the items of a batch of facts, move the clocks to its times, and count its events.
+
+    Facts of domains that `index` (name to domain) lacks are left out. set_back: see `EventClock.move_all`.
     """
     shared, recent = _of_domains(shared, index), parts.models.network.config.recent
-    if not shared.size:
-        none = np.zeros(0, np.int64)
-        return Pending(none, none, none, np.zeros(0), np.zeros(0), np.zeros((0, recent, 3)))
     numbers = np.array([index[name] for name in shared.domains], np.int64)
     domain = numbers[shared.domain]
     items = _rows(parts, shared, numbers)
     time = parts.clock.move_all(domain.tolist(), (shared.time / 1000.0).tolist(), set_back)
     item = _joined(shared.domain, shared.item, items)
     done = Done(domain, np.full(len(domain), NOBODY), item, time)
-    places = [np.flatnonzero(domain == d) for d in range(len(parts.catalogues))]
     recalled = _recalled(shared, numbers, items, time)
-    _statistics(parts, done, places, recalled)
-    residual = _ratings(parts, shared, done)
-    parts.learned[:] += [len(here) for here in places]
-    return Pending(domain, done.user, item, residual, time, recalled.context(recent))
+    residual = np.full(shared.size, np.nan)
+    residual[shared.rated.event] = shared.rated.residual
+    parts.learned[:] += np.bincount(domain, minlength=len(parts.catalogues))
+    pending = Pending(domain, done.user, item, residual, time, recalled.context(recent))
+    return Located(shared, done, recalled, pending)
 
 
 def _of_domains(shared: SharedFacts, index: Mapping[str, int]) -> SharedFacts:
@@ -125,14 +139,12 @@ def _statistics(parts: Folded, done: Done, places: list[NDArray[np.int64]], reca
     statistics.fold(done, places, slots, recent, recalled)
 
 
-def _ratings(parts: Folded, shared: SharedFacts, done: Done) -> Floats:
-    """Let the rating models learn; return the residuals, (B,), nan for a click."""
-    rated, count = shared.rated, shared.size
-    residual = np.full(count, np.nan)
+def _ratings(parts: Folded, shared: SharedFacts, done: Done) -> None:
+    """Let the rating models learn."""
+    rated = shared.rated
     if not len(rated.event):
-        return residual
+        return
     event = rated.event.astype(np.int64)
-    residual[event] = rated.residual
     domain, item = done.domain[event], done.item[event]
     vectors = np.empty((len(event), parts.catalogues[0].dim), np.float32)
     for d, catalogue in enumerate(parts.catalogues):
@@ -152,4 +164,3 @@ def _ratings(parts: Folded, shared: SharedFacts, done: Done) -> Floats:
         here = np.flatnonzero(domain == target)
         if len(here):
             model.fold_batch(batch.of_one_domain(here), target_only[here])
-    return residual

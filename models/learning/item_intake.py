@@ -84,7 +84,14 @@ class ItemIntake(Checkpointed):
             catalogue, row = self.catalogues[self.index[key[0]]], self._row(key)
             catalogue.encoded[row] = catalogue.words[row]
             catalogue.ids.written.add(row)
-        for key, vector in self.projection.take(known, idle).items():
+        self._put_texts(self.projection.take(known, idle))
+
+    def follow_basis(self, basis: dict[str, Any]) -> None:
+        """Project texts as another process does; see `Projection.follow`."""
+        self._put_texts(self.projection.follow(basis))
+
+    def _put_texts(self, projected: dict[Key, Vector]) -> None:
+        for key, vector in projected.items():
             domain, row = self.index[key[0]], self._row(key)
             if row is not None:
                 held = self._parts.get(flat(key))

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from models.learning.event_clock import EventClock
 from models.learning.event_scorer import EventScorer, Models, Resolved, resolved
 from models.learning.facts import Facts, ScoredEvent
-from models.learning.foreign_facts import Folded, fold
+from models.learning.foreign_facts import Folded, Located, fold, locate
 from models.learning.item_intake import ItemIntake
+from models.learning.learner_state import live_of, load_into
 from models.learning.lister import Lister
 from models.learning.pending_batch import Pending, PendingBatch
 from models.learning.resident_rows import OneDomain, ResidentRows, RowTables
 from models.network.config import NetworkConfig
 from models.network.network_learner import NetworkLearner
+from models.network.published.published_network import PublishedNetwork
 from models.ranking.ranker import Ranker
 from models.ranking.recommendation import Recommendation, pool_size, to_list
 from models.rating.events import RatingParts
@@ -44,8 +46,13 @@ EVICTIONS = 8
 class Learner(Checkpointed):
     """One learner of its domains. Events and items of other domains raise KeyError."""
 
-    def __init__(self, domains: Sequence[Domain], settings: LearningSettings | None = None) -> None:
-        """Begin with nothing learned. settings: default `LearningSettings()`."""
+    def __init__(
+        self, domains: Sequence[Domain], settings: LearningSettings | None = None, follows: bool = False
+    ) -> None:
+        """Begin with nothing learned. settings: default `LearningSettings()`.
+
+        follows: the network is trained by another process, which publishes its weights; see `network_exchange.py`.
+        """
         settings = settings or LearningSettings()
         self.diversity = settings.ranker.diversity
         self.domains = list(domains)
@@ -69,14 +76,19 @@ class Learner(Checkpointed):
         """For each target, a rating model that knows no other domain. Transfer gain is measured against it."""
         self.ranker = Ranker(self.domains, self.catalogues, compare, settings.threads, marks, types)
         chosen = NetworkConfig(dim=NETWORK_DIM, strategy=settings.adaptation.strategy)
-        self.network = NetworkLearner(self.domains, self.catalogues, self.history, chosen, settings.seed)
+        made = PublishedNetwork if follows else NetworkLearner
+        self.network: PublishedNetwork | NetworkLearner = made(
+            self.domains, self.catalogues, self.history, chosen, settings.seed
+        )
         names = [d.name for d in self.domains]
         self.intake = ItemIntake(names, self.catalogues, TASTE_WIDTH, self.network.touch_item)
+        self.intake.projection.follows = follows
         self.clock = EventClock(len(self.domains))
         self._share_marks()
         target_only = [OneDomain(domain, model) for domain, model in self.target_only.items()]
         models = Models(self.rating, self.target_only, self.ranker, self.network)
-        self._scorer = EventScorer(self.domains, self.catalogues, self.history, models)
+        self.scorer = EventScorer(self.domains, self.catalogues, self.history, models)
+        self.scorer.trains = not follows
         own = self.rating, self.ranker, self.pending, self.network, self.history
         tables: list[RowTables] = [*target_only, *own]
         self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
@@ -120,7 +132,7 @@ class Learner(Checkpointed):
         """Return prediction and rank of an event as if it came now; change nothing. clock: replaces the learner's."""
         domain = self.index[event.domain]
         time = (clock or self.clock).at(domain, event.timestamp / 1000.0)
-        return self._scorer.score(self._resident(event, time)).of(0)
+        return self.scorer.score(self._resident(event, time)).of(0)
 
     def learn(self, events: Sequence[Interaction], known: bool = False) -> Facts:
         """Score each event of a micro-batch, then learn it: the fast path. A batch has at most `most_events` events.
@@ -128,7 +140,7 @@ class Learner(Checkpointed):
         A user's event counts for the same user's next event. It counts for other users from the next batch on. known:
         `fold` had the events before, so that only users learn them.
         """
-        facts = self._scorer.learn(self._resolve(events), known)
+        facts = self.scorer.learn(self._resolve(events), known)
         for _ in range(EVICTIONS * len(events)):
             if self.history.seen_items <= self._seen_items or len(self.users) == 1:
                 break
@@ -140,8 +152,19 @@ class Learner(Checkpointed):
 
         Return the events as a network can learn them: the own network does not. A batch has at most `most_events`.
         """
-        parts = Folded(self.catalogues, self.rows, self.clock, self._scorer.models, self._scorer.learned)
-        return fold(parts, self.index, shared, self._end_future)
+        located = self._located(shared)
+        fold(self._folded(), located)
+        return located.pending
+
+    def gather(self, shared: SharedFacts) -> None:
+        """Let the network alone learn facts of events, at its next step. A batch has at most `most_events`."""
+        self.pending.add(self._located(shared).pending)
+
+    def _located(self, shared: SharedFacts) -> Located:
+        return locate(self._folded(), self.index, shared, self._end_future)
+
+    def _folded(self) -> Folded:
+        return Folded(self.catalogues, self.rows, self.clock, self.scorer.models, self.scorer.learned)
 
     @property
     def most_events(self) -> int:
@@ -152,12 +175,12 @@ class Learner(Checkpointed):
     @property
     def learned(self) -> list[int]:
         """The number of events learned so far, by domain."""
-        return list(map(int, self._scorer.learned))
+        return list(map(int, self.scorer.learned))
 
     @property
     def pending(self) -> PendingBatch:
         """Events that wait for the next network step."""
-        return self._scorer.pending
+        return self.scorer.pending
 
     def _resolve(self, events: Sequence[Interaction]) -> Resolved:
         """Give every user and item a row, and every event the time for learning it; return the batch by rows."""
@@ -175,7 +198,7 @@ class Learner(Checkpointed):
         """Return the parts of the rating that this user would give this item at the domain's newest event time."""
         value = self.domains[domain].rating_range[0]
         event = Interaction(self.domains[domain].name, "rating", user_id, item_id, 0, value)
-        rated = self._scorer.rated(self._resident(event, self.newest[domain]))
+        rated = self.scorer.rated(self._resident(event, self.newest[domain]))
         return RatingParts(*self.rating.predict_batch(rated)[0].tolist())
 
     def _resident(self, event: Interaction, time: float) -> Resolved:
@@ -243,7 +266,7 @@ class Learner(Checkpointed):
 
     def lister(self, domain: int, only: str | None = None, target_only: bool = False) -> Lister:
         """Return what ranks a domain at its present time. only, target_only: see `recommend`."""
-        return Lister(self._scorer, domain, self.newest[domain], only, target_only)
+        return Lister(self.scorer, domain, self.newest[domain], only, target_only)
 
     def user_vectors(self, users: Sequence[str]) -> NDArray[np.float32]:
         """Return the users' vectors, (len(users), network dim). An unknown id has that of a new user."""
@@ -258,42 +281,8 @@ class Learner(Checkpointed):
 
     def live(self) -> dict[str, Any]:
         """Return what `load` takes."""
-        return {
-            "domains": [d.name for d in self.domains],
-            "roles": [d.role for d in self.domains],
-            "rating_ranges": [list(d.rating_range) for d in self.domains],
-            "users": self.users.live(),
-            "catalogues": [c.live() for c in self.catalogues],
-            "history": self.history.live(),
-            "rating": self.rating.live(),
-            "alone": {self.domains[d].name: model.live() for d, model in self.target_only.items()},
-            "ranker": self.ranker.live(),
-            "network": self.network.live(),
-            **self.intake.live(),
-            **self.rows.state(),
-            **self.clock.state(),
-            "learned": self.learned,
-            **self.pending.state(),
-        }
+        return live_of(self)
 
     def load(self, state: dict[str, Any]) -> None:
         """Load a state. Raises ValueError if it has other domains; `models/migration` makes such a state fit."""
-        names = [d.name for d in self.domains]
-        if state["domains"] != names:
-            raise ValueError(f"the state holds the domains {state['domains']}, the config {names}")
-        self.users.load(state["users"])
-        for catalogue, part in zip(self.catalogues, state["catalogues"], strict=True):
-            catalogue.load(part)
-        self.network.make_room([c.ids.capacity for c in self.catalogues])
-        self.history.load(state["history"])
-        self.rating.load(state["rating"])
-        for d, model in self.target_only.items():
-            if (held := state.get("alone", {}).get(names[d])) is not None:
-                model.load(held)
-        self.history.rename_kinds(self.ranker.load(state["ranker"]))
-        self.network.load(state["network"])
-        self.intake.load(state)
-        self.rows.load(state)
-        self.clock.load(state)
-        self._scorer.learned[:] = state["learned"]
-        self.pending.load(state)
+        load_into(self, state)

@@ -35,6 +35,8 @@ LISTS: tuple[Path, ...] = (
     ("ranker", "signals", "stage"),
     ("ranker", "signals", "visits", "slot_of"),
     ("network", "kappa"),
+    ("network", "followed"),
+    ("network", "touched"),
     ("network", "contest", "strategy"),
 )
 """Tables with one entry a domain, in a list."""

@@ -26,6 +26,7 @@ from models.migration.user_rows import (
     put,
     tables_of_users,
 )
+from models.network.network_learner import NetworkLearner
 
 ALIKE = ("domains", "roles", "rating_ranges")
 """What must be equal in all shards."""
@@ -87,9 +88,11 @@ def _learner(
     made["history"] = made["history"] | users_items.rings(
         made["history"]["recent"], histories, dealt, items, plan.base
     )
-    buffers = [state["network"]["buffer"] for state in states]
-    most = learner.network.buffer.capacity
-    made["network"] = made["network"] | {"buffer": users_items.replay(buffers, dealt, items, most)}
+    network = learner.network
+    if isinstance(network, NetworkLearner):
+        buffers = [state["network"]["buffer"] for state in states]
+        replayed = users_items.replay(buffers, dealt, items, network.buffer.capacity)
+        made["network"] = made["network"] | {"buffer": replayed}
     return made | users_items.waiting(states, dealt, items) | {"users": ids(states, dealt)}
 
 

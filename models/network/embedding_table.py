@@ -73,6 +73,22 @@ class RowTable(Checkpointed):
         self.sums = np.zeros(0, np.float32)
         self._written = written
         self._copy: Copy | None = None
+        self._unpublished: set[int] | None = None
+        """Rows written since they were last published; None if nobody publishes them."""
+
+    def publish(self) -> None:
+        """Note from now on which rows are written, for `take_unpublished`. At first all count as written."""
+        self._unpublished = set(range(len(self.values)))
+
+    def take_unpublished(self) -> Index:
+        """Return the rows written since the last call, ascending, and count them as published."""
+        taken, self._unpublished = self._unpublished or set(), set()
+        return np.array(sorted(taken), np.int64)
+
+    def _mark(self, rows: list[int]) -> None:
+        self._written.update(rows)
+        if self._unpublished is not None:
+            self._unpublished.update(rows)
 
     def attach(self, copy: Copy) -> None:
         """Tell this second version of every change from now on."""
@@ -90,7 +106,7 @@ class RowTable(Checkpointed):
 
     def put(self, row: int, values: Array) -> None:
         """Begin a row with `values`, (dim - 1,), and 0 as the last component."""
-        self._written.add(row)
+        self._mark([row])
         self.values[row, :-1] = values
         if self._copy is not None:
             self._copy.put(row, values)
@@ -98,7 +114,7 @@ class RowTable(Checkpointed):
     def reset(self, row: int) -> None:
         """Set a row and its Adagrad sum to zero."""
         if row < len(self.values):
-            self._written.add(row)
+            self._mark([row])
             self.values[row] = self.sums[row] = 0.0
             if self._copy is not None:
                 self._copy.reset(row)
@@ -121,7 +137,7 @@ class RowTable(Checkpointed):
         index, g = index[real], gradient.numpy()[real]
         if self._copy is not None:
             self._copy.copy_before_write(index)
-        self._written.update(index.tolist())
+        self._mark(index.tolist())
         sums = self.sums[index] + np.einsum("nd,nd->n", g, g) / np.float32(self.dim)
         self.sums[index] = sums
         self.values[index] -= (scale * self.rate / (np.sqrt(sums) + 1e-8))[:, None] * g
@@ -129,7 +145,7 @@ class RowTable(Checkpointed):
     def replace(self, index: Index, values: Array, sums: Array) -> None:
         """Set the values (n, dim) and the sums (n,) of distinct rows (n,)."""
         self.values[index], self.sums[index] = values, sums
-        self._written.update(index.tolist())
+        self._mark(index.tolist())
 
     def live(self) -> dict[str, Any]:
         """Return what `load` takes."""
@@ -139,6 +155,8 @@ class RowTable(Checkpointed):
         """Load a state."""
         self.values, self.sums = state["values"].copy(), state["sums"].copy()
         self._written.everything()
+        if self._unpublished is not None:
+            self.publish()
 
 
 class ItemRows(Checkpointed):
@@ -175,6 +193,45 @@ class ItemRows(Checkpointed):
             old = int(self._row[domain][row]) - 1
             self.table.reset(old)
             self._free.append(old)
+            self._row[domain][row] = 0
+
+    @property
+    def used(self) -> int:
+        """The number of rows of the table that were ever given out."""
+        return self._used
+
+    def owners(self) -> tuple[Index, Index]:
+        """Return domain and catalogue row of each of the `used` rows, (used,) each; -1 for a free one."""
+        domain, row = np.full(self._used, -1, np.int64), np.full(self._used, -1, np.int64)
+        for d, held in enumerate(self._row):
+            here = np.flatnonzero(held)
+            domain[held[here] - 1], row[held[here] - 1] = d, here
+        return domain, row
+
+    def follow(self, index: Index, values: Array) -> list[Index]:
+        """Take over distinct rows, (n,) and (n, dim), of another process's table, by its numbers. They have no owner.
+
+        Return for each domain the rows of the catalogue that lose theirs. `own` gives them owners.
+        """
+        self._used = max(self._used, int(index.max()) + 1)
+        self.table.capacity = max(self.table.capacity, self._used)
+        self.table.reserve(self._used)
+        self.table.replace(index, values, np.zeros(len(index), np.float32))
+        taken = np.zeros(self._used + 1, np.bool_)
+        taken[index + 1] = True
+        lost = [np.flatnonzero(taken[held]) for held in self._row]
+        for held, rows in zip(self._row, lost, strict=True):
+            held[rows] = 0
+        return lost
+
+    def own(self, domain: int, rows: Index, index: Index) -> None:
+        """Give table rows, (n,), that `follow` has taken over to rows of a catalogue, (n,)."""
+        self._row[domain] = grown(self._row[domain], int(rows.max()) + 1)
+        self._row[domain][rows] = index + 1
+
+    def disown(self, domain: int, row: int) -> None:
+        """Let a row of a catalogue have no row of the table, which stays as the other process has it."""
+        if row < len(self._row[domain]):
             self._row[domain][row] = 0
 
     def live(self) -> dict[str, Any]:

@@ -11,21 +11,18 @@ from numpy.typing import NDArray
 
 from models.network.batch_loss import BatchLayout, Pools
 from models.network.config import NetworkConfig
-from models.network.embedding_table import Array, Index, ItemRows
+from models.network.embedding_table import Array, Index
+from models.network.reading.network_reader import NetworkReader, first_strategies, item_rows
 from models.network.search.strategy_search import StrategySearch
 from models.network.trainer import NetworkTrainer
-from models.network.user_tower import gather
 from models.schema import Domain
-from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.replay_buffer import Events, Frequency, ReplayBuffer
 from models.tables.user_history import History
-from models.text.nearest import Lists
-from models.transfer import equations as transfer
-from models.transfer.strategies import UNMEASURED, Judged, Strategy
+from models.transfer.strategies import Judged
 
 
-class NetworkLearner(Checkpointed):
+class NetworkLearner(NetworkReader):
     """The network with its trainer, item rows, replay buffer and random draws.
 
     Call `context(user)` before each event is learned, and give `learn` the contexts of a micro-batch. Scoring draws no
@@ -40,39 +37,16 @@ class NetworkLearner(Checkpointed):
         config: NetworkConfig,
         seed: int = 0,
     ) -> None:
-        self.domains, self.catalogues, self.history, self.config = list(domains), catalogues, history, config
-        self.dim = config.dim
-        self.items = ItemRows([c.ids.capacity for c in catalogues], config.dim, config.item_rate)
-        strategy: Strategy = UNMEASURED if config.strategy == "auto" else config.strategy
-        self.trainer = NetworkTrainer(
-            domains, catalogues, self.items, config, [strategy] * len(self.domains), seed
-        )
+        items = item_rows(catalogues, config)
+        first = first_strategies(config, len(domains))
+        self.trainer = NetworkTrainer(domains, catalogues, items, config, first, seed)
+        super().__init__(catalogues, history, config, self.trainer, items)
         self.search = StrategySearch(self.trainer, self.items) if config.strategy == "auto" else None
         self.buffer = ReplayBuffer(config.replay_capacity, config.recent, len(catalogues))
         self._frequency = [Frequency(config.popularity_half_life) for _ in catalogues]
         self._rng = np.random.default_rng(seed)
 
-    @property
-    def steps(self) -> int:
-        """The number of steps so far."""
-        return self.trainer.steps
-
-    @property
-    def skipped(self) -> int:
-        """The number of steps that were skipped because the loss was not finite."""
-        return self.trainer.skipped
-
-    @property
-    def strategy(self) -> list[Strategy]:
-        """The strategy of each domain. Only those of targets count."""
-        return self.trainer.strategy
-
     # --- learning ---------------------------------------------------------------------------------
-
-    def context(self, user: int | None) -> NDArray[np.float64]:
-        """Return (recent, 3): domain, row and time of the user's latest items, newest first; domain -1 for none."""
-        newest: NDArray[np.float64] = self.history.newest([user], self.config.recent)[0]
-        return newest
 
     def learn(
         self,
@@ -121,92 +95,7 @@ class NetworkLearner(Checkpointed):
         others = np.flatnonzero(catalogue.recommendable[: catalogue.size])
         return self._frequency[domain].pool(positives, others, self.config.negatives, self._rng)
 
-    # --- vectors ----------------------------------------------------------------------------------
-
-    def user_vectors_of(self, recent: NDArray[np.float64]) -> Array:
-        """Return the vectors of n users from their recent items and the present item vectors, (n, dim).
-
-        recent: (n, L, 3) float64 domain, row and time (seconds), newest first; domain -1 for none. L is at most
-        `recent` of the config. A user's vector does not depend on the other users of the call.
-        """
-        count, length = recent.shape[:2]
-        vectors = np.empty((count * length, self.dim), np.float32)
-        near = np.full((count, length), -1, np.int64)
-        for d, catalogue in enumerate(self.catalogues):
-            if catalogue.size:
-                gather(d, recent, self.item_vectors(d), vectors, near)
-        return self.trainer.scorer.users(vectors, near, recent)
-
-    def user_vectors(self, users: list[int | None]) -> Array:
-        """Return the vectors of users from the present `History`, (n, dim). users: rows, None for a new user."""
-        if not users:
-            return np.zeros((0, self.dim), np.float32)
-        return self.user_vectors_of(self.history.newest(users, self.config.recent))
-
-    def item_vectors(self, domain: int) -> Array:
-        """Return the cached item vectors, (catalogue size, dim); see `ItemVectors`. Do not write to them."""
-        return self.trainer.vectors[domain].get()
-
-    def affinity(self, domain: int, users: list[int | None]) -> Array:
-        """Return the dot products of users and items, (n, catalogue size). users: rows, None for a new user."""
-        return self.user_vectors(users) @ self.item_vectors(domain).T
-
-    def item_lists(self, domain: int) -> Lists:
-        """Return the index of a domain's item vectors in the form that kernels search."""
-        return self.trainer.vectors[domain].lists()
-
-    def vectors_of_items(self, domain: int, rows: Index) -> Array:
-        """Return the vectors of a domain's items, (n, dim). An item without a row (-1) has that of an empty text."""
-        vectors = self.trainer.vectors[domain]
-        if rows.min(initial=0) >= 0:
-            known: Array = vectors.get()[rows]
-            return known
-        there = rows >= 0
-        out = np.empty((len(rows), self.dim), np.float32)
-        out[there] = vectors.get()[rows[there]]
-        out[~there] = vectors.of_text(np.zeros(self.catalogues[domain].dim, np.float32))
-        return out
-
-    def rating_residuals(self, vectors: Array, items: Array, domain: Index) -> Array:
-        """Return the rating head's residuals, (n,), in units of the rating: what it adds to the rating model.
-
-        vectors, items: (n, dim) of users and items. domain: (n,).
-        """
-        return self.trainer.scorer.ratings(vectors, items, domain)
-
-    def rating_residual(self, domain: int, user: int | None, item: int | None, vector: Array | None) -> float:
-        """Return the rating head's residual of one event. vector: (T,) the text of an item without a row."""
-        vectors = self.trainer.vectors[domain]
-        v = vectors.of_text(vector) if item is None else vectors.get()[item]
-        return float(self.rating_residuals(self.user_vectors([user]), v[None], np.array([domain]))[0])
-
-    def touch_item(self, domain: int, row: int) -> None:
-        """Compute the item's vector again at the next read, because its text or its row has changed."""
-        self.trainer.vectors[domain].touch(row)
-        if self.search is not None:
-            self.search.touch_item(domain, row)
-
     # --- adaptation -------------------------------------------------------------------------------
-
-    def adaptation_rate(self, domain: int) -> float:
-        """Return the shrinkage of the domain's bias vectors towards the sources' in 256 of its events, 0 to 1."""
-        return self.trainer.adaptation_rate(domain)
-
-    def domain_bias(self, domain: int) -> dict[str, float]:
-        """Return, by name, the norm of each bias vector of the domain, and its distance to the sources' mean."""
-        layers = self.trainer.network.domain_layers
-        return transfer.bias_terms(layers, domain, self.trainer.adapter.weights(domain))
-
-    def divergence(self, target: int) -> dict[int, float]:
-        """Return the target's divergence from each of its sources, relative to the length of the vectors.
-
-        It is the latest measurement. Before the first one it is measured now.
-        """
-        return self.trainer.adapter.divergence[target] or self.trainer.measured()[target]
-
-    def source_weights(self, target: int) -> dict[int, float]:
-        """Return the weight of each source in the target's bias correction. They add up to 1; empty without sources."""
-        return self.trainer.adapter.weights(target)
 
     def take_verdicts(self) -> list[Judged]:
         """Return the trials of strategies that ended since the last call."""
@@ -225,7 +114,7 @@ class NetworkLearner(Checkpointed):
 
     def reweigh(self, target: int) -> None:
         """Weigh the target's sources by their present divergence."""
-        self.trainer.reweigh(target)
+        super().reweigh(target)
         if self.search is not None:
             self.search.reweigh(target)
 
@@ -234,6 +123,12 @@ class NetworkLearner(Checkpointed):
         self.trainer.adapter.forget_best(source)
         if self.search is not None:
             self.search.forget_best(source)
+
+    def touch_item(self, domain: int, row: int) -> None:
+        """Compute the item's vector anew at the next read, because its text or its row has changed."""
+        super().touch_item(domain, row)
+        if self.search is not None:
+            self.search.touch_item(domain, row)
 
     # --- rows, state ------------------------------------------------------------------------------
 
@@ -252,10 +147,6 @@ class NetworkLearner(Checkpointed):
         self.buffer.forget_item(domain, row)
         self.touch_item(domain, row)
 
-    def make_room(self, items: Sequence[int]) -> None:
-        """Raise the capacity of the item rows. items: the number of rows of each domain."""
-        self.items.table.capacity = sum(items)
-
     def live(self) -> dict[str, Any]:
         """Return what `load` takes."""
         own = {
@@ -269,13 +160,17 @@ class NetworkLearner(Checkpointed):
         return self.trainer.live() | own | search
 
     def load(self, state: dict[str, Any]) -> None:
-        """Load a state. Rows of users, which earlier versions had, are ignored."""
+        """Load a state. Rows of users, which earlier versions had, are ignored.
+
+        That of a copy that followed published weights has no replay buffer and no counts: they begin anew.
+        """
         self.trainer.kappa = list(state["kappa"])
-        self._rng.bit_generator.state = json.loads(state["rng"])
         self.items.load(state["items"])
-        self.buffer.load(state["buffer"])
-        for d, frequency in enumerate(self._frequency):
-            frequency.counts = state["counts"][str(d)].copy()
+        if "buffer" in state:
+            self._rng.bit_generator.state = json.loads(state["rng"])
+            self.buffer.load(state["buffer"])
+            for d, frequency in enumerate(self._frequency):
+                frequency.counts = state["counts"][str(d)].copy()
         self.trainer.load(state)
         if self.search is not None:
             self.search.load(state.get("contest"))

@@ -12,17 +12,12 @@ from torch import Tensor
 from models.network.batch_loss import BatchForward, BatchLayout
 from models.network.config import NetworkConfig
 from models.network.embedding_table import ItemTable
-from models.network.item_vector_cache import ItemVectors
-from models.network.numpy_scorer import NumpyScorer
-from models.network.two_tower import Network
+from models.network.reading.weights import NetworkWeights
 from models.schema import Domain
-from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.replay_buffer import Events
 from models.transfer import equations as transfer
-from models.transfer.alignment import Critic
-from models.transfer.domain_adapter import DomainAdapter
-from models.transfer.strategies import PLANS, Strategy
+from models.transfer.strategies import Strategy
 
 LARGEST_GRADIENT = 10.0
 """Largest norm of a gradient. Longer gradients are clipped to it."""
@@ -30,8 +25,8 @@ MEASURE_STEPS = 16
 """The number of steps between two measurements of divergence, which take a few milliseconds each."""
 
 
-class NetworkTrainer(Checkpointed):
-    """Network, optimizer, domain adapter and cached item vectors, over a table of item rows.
+class NetworkTrainer(NetworkWeights):
+    """Weights with an optimizer, over a table of item rows.
 
     It draws no random numbers. A step on m events has √(m / 256) times the rates of a step on 256, so that larger steps
     learn as much from each event. Source: the square-root rule for adaptive optimizers, Malladi, Lyu, Panigrahi and
@@ -47,30 +42,12 @@ class NetworkTrainer(Checkpointed):
         strategy: Sequence[Strategy],
         seed: int = 0,
     ) -> None:
-        self.domains, self.catalogues, self.config = list(domains), catalogues, config
-        self.strategy = list(strategy)
-        """The strategy of each domain; only those of targets count. Config or a search sets it, so no state has it."""
-        self.kappa = [config.kappa] * len(self.domains)
-        """Strength of each target's bias correction. `NetworkLearner` saves it."""
-        self.steps = self.skipped = 0
+        super().__init__(domains, catalogues, items, config, strategy, seed)
         self.event_losses = np.zeros(0, np.float32)
         """(B,) losses of the new events of the latest step, from before the step."""
         self._is_target = np.array([d.is_target for d in self.domains])
-        generator = torch.Generator().manual_seed(seed)
-        self.network = Network(
-            len(self.domains), config.dim, catalogues[0].dim, config.hidden, config.recent, generator
-        )
-        self.scorer = NumpyScorer(self.network)
-        critic = Critic(len(self.domains), config.dim - 1, generator)
-        self.adapter = DomainAdapter(self.domains, self.network.domain_layers, critic)
-        self._dense = dict(self.network.named_parameters())
-        self._dense |= {f"critic_{name}": p for name, p in critic.named_parameters()}
-        self._optimizer = torch.optim.Adam(self._dense.values(), lr=config.dense_rate, fused=True)
+        self._optimizer = torch.optim.Adam(self.dense.values(), lr=config.dense_rate, fused=True)
         self._items = items
-        self.vectors = [
-            ItemVectors(d, catalogue, self.scorer, items) for d, catalogue in enumerate(catalogues)
-        ]
-        """By domain."""
 
     def train(self, batch: Events, layout: BatchLayout) -> float:
         """Take one step. Return the loss, nan if the step was skipped.
@@ -87,8 +64,8 @@ class NetworkTrainer(Checkpointed):
         counts = self.adapter.learned(theta, batch.domain, self.event_losses)
         self.adapter.settle(self.strategy, counts, self.adaptation_rate)
         self.steps += 1
-        for d, vectors in enumerate(self.vectors):
-            vectors.stepped(len(batch.item), batch.item[batch.domain == d])
+        touched = [batch.item[batch.domain == d] for d in range(len(self.domains))]
+        self.stepped(len(batch.item), touched)
         if self.steps % MEASURE_STEPS == 1:
             self.adapter.divergence = self.measured()
         return loss
@@ -102,7 +79,7 @@ class NetworkTrainer(Checkpointed):
             return float("nan")
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
-        leaves = [*self._dense.values(), forward.leaf]
+        leaves = [*self.dense.values(), forward.leaf]
         if not torch.isfinite(torch.nn.utils.clip_grad_norm_(leaves, LARGEST_GRADIENT)):
             return float("nan")
         losses = choice.detach().numpy().copy()
@@ -124,40 +101,17 @@ class NetworkTrainer(Checkpointed):
         )
         return total + self.adapter.alignment(self.strategy, share, layout.domain, forward.own[:, :-1])
 
-    def adaptation_rate(self, domain: int) -> float:
-        """Return the shrinkage of the domain's bias vectors towards the sources' in 256 of its events, 0 to 1."""
-        kappa = self.kappa[domain] if PLANS[self.strategy[domain]].correct else 0.0
-        return transfer.shrinkage_rate(kappa, float(self.adapter.events[domain]))
-
-    def reweigh(self, target: int) -> None:
-        """Weigh the target's sources by their present divergence."""
-        self.adapter.divergence[target] = self.measured()[target]
-
-    def measured(self) -> dict[int, dict[int, float]]:
-        """Return the divergence by target and source, from the present item vectors."""
-        return self.adapter.measured([vectors.get() for vectors in self.vectors])
-
     def live(self) -> dict[str, Any]:
         """Return what `load` takes, without the tables."""
-        adam, named = self._optimizer.state, self._dense
-        return {
-            "steps": self.steps,
-            "skipped": self.skipped,
-            "adapter": self.adapter.state(),
-            "network": {name: p.detach() for name, p in named.items()},
-            "adam": {n: dict(adam[p]) for n, p in named.items() if p in adam},
-            "vectors": {str(d): vectors.live() for d, vectors in enumerate(self.vectors)},
-        }
+        adam, named = self._optimizer.state, self.dense
+        return super().live() | {"adam": {n: dict(adam[p]) for n, p in named.items() if p in adam}}
 
     @torch.no_grad()
     def load(self, state: dict[str, Any]) -> None:
-        """Load a state."""
-        self.steps, self.skipped = int(state["steps"]), int(state["skipped"])
-        self.adapter.load(state["adapter"])
+        """Load a state. One of weights that another process trains has no moments: Adam begins anew."""
+        super().load(state)
+        moments = state.get("adam", {})
         self._optimizer.state.clear()
-        for name, p in self._dense.items():
-            p.copy_(state["network"][name])  # in place: the scorer reads this memory
-            if name in state["adam"]:
-                self._optimizer.state[p] = {k: v.clone() for k, v in state["adam"][name].items()}
-        for d, vectors in enumerate(self.vectors):
-            vectors.load(state["vectors"][str(d)])
+        for name, p in self.dense.items():
+            if name in moments:
+                self._optimizer.state[p] = {k: v.clone() for k, v in moments[name].items()}

@@ -9,7 +9,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from models.sharing.shared_facts import Latest, Rated, SharedFacts
+from models.sharing.shared_facts import Bias, Latest, Rated, SharedFacts, SharedMoves
 
 MAGIC, VERSION = b"CCF", 1
 """Every record begins with these three bytes and one byte of the version."""
@@ -20,6 +20,15 @@ MOST_BYTES = 64_000_000
 
 class FactsError(ValueError):
     """A record is no record of facts, or of a version that this program does not know."""
+
+
+class _Moves(msgspec.Struct, array_like=True):
+    """The fields of `SharedMoves`. moves: by name, the number of columns and the numbers of 16 bits."""
+
+    shard: int
+    number: int
+    moves: dict[str, tuple[int, bytes]]
+    biases: list[tuple[str, dict[str, tuple[float, float]]]] = []
 
 
 class _Body(msgspec.Struct, array_like=True):
@@ -34,6 +43,7 @@ class _Body(msgspec.Struct, array_like=True):
     taste: int
     """The length k of a taste."""
     columns: list[bytes]
+    moves: _Moves | None = None
 
 
 _encoder, _decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(_Body)
@@ -60,7 +70,9 @@ def pack(facts: SharedFacts) -> bytes:
         for column, kind in zip((*own, *facts.latest, *facts.rated), _ALL_TYPES, strict=True)
     ]
     arms, taste = facts.losses.shape[1], facts.rated.taste.shape[2]
-    body = _Body(facts.sources, facts.domains, facts.ids, facts.context, facts.size, arms, taste, columns)
+    body = _Body(
+        facts.sources, facts.domains, facts.ids, facts.context, facts.size, arms, taste, columns, _packed(facts.moves)
+    )  # fmt: skip
     return MAGIC + bytes([VERSION]) + _pack.compress(_encoder.encode(body))
 
 
@@ -95,7 +107,24 @@ def _facts(body: _Body) -> SharedFacts:
     return SharedFacts(
         body.sources, source, offset, body.domains, body.ids, domain, item, time, events, latest, rated,
         losses.reshape(body.events, body.arms), rank.reshape(body.events, body.arms), body.context,
+        _unpacked(body.moves),
     )  # fmt: skip
+
+
+def _packed(moves: SharedMoves | None) -> _Moves | None:
+    if moves is None:
+        return None
+    arrays = {name: (one.shape[1], one.astype("<f2").tobytes()) for name, one in moves.moves.items()}
+    return _Moves(moves.shard, moves.number, arrays, [(one.domain, one.weights) for one in moves.biases])
+
+
+def _unpacked(moves: _Moves | None) -> SharedMoves | None:
+    if moves is None:
+        return None
+    arrays = {
+        name: np.frombuffer(data, "<f2").reshape(-1, width) for name, (width, data) in moves.moves.items()
+    }
+    return SharedMoves(moves.shard, moves.number, arrays, [Bias(*one) for one in moves.biases])
 
 
 def _check(body: _Body, columns: tuple[NDArray[Any], ...], latest: Latest) -> None:

@@ -11,6 +11,29 @@ RECENT = 30
 """Most of a user's latest items in a fact: as many as the network reads. Co-visits count fewer."""
 
 
+Moves = dict[str, NDArray[np.float16]]
+"""By name, how events moved weights of the ranker; see `models/ranking/shared_weights.py`."""
+
+
+class Bias(NamedTuple):
+    """Weights of a rating bias that a shard has taken up for a domain: by name, weight and variance; none of a user."""
+
+    domain: str
+    weights: dict[str, tuple[float, float]]
+
+
+class SharedMoves(NamedTuple):
+    """How a shard's own events moved its ranker since its facts before these. number: counts them, for each shard.
+
+    biases: what its adaptation loop has taken up meanwhile.
+    """
+
+    shard: int
+    number: int
+    moves: Moves
+    biases: list[Bias]
+
+
 class Place(NamedTuple):
     """Where an event was read."""
 
@@ -87,6 +110,8 @@ class SharedFacts(NamedTuple):
     losses: NDArray[np.float32]
     rank: NDArray[np.uint8]
     context: dict[int, tuple[str, ...]]
+    moves: SharedMoves | None = None
+    """With the last of the facts that a shard sends at a time."""
 
     @property
     def size(self) -> int:

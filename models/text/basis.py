@@ -112,6 +112,15 @@ class TextBasis(Checkpointed):
             projected[:, ~np.array(claim.columns)] = 0.0
         return np.asarray(projected, np.float32)
 
+    def grew_to(self, state: dict[str, Any]) -> bool:
+        """Return whether a state has all columns of this basis, about the same mean, so that it may only have more."""
+        if self.mean is None:
+            return True
+        there = state["columns"]
+        if there.shape != self._columns.shape or not np.array_equal(state["mean"], self.mean):
+            return False
+        return np.array_equal(there[self.used], self._columns[self.used])
+
     def _free(self) -> tuple[int, int]:
         """Return the numbers of leading and trailing columns that neither exist nor are granted."""
         used = self.used

@@ -41,6 +41,8 @@ class Projection(Checkpointed):
         """By domain, its raw vectors that came after the last fit and after the last pause of the encoder."""
         self._width = 0
         self._written = DirtyKeys()
+        self.follows = False
+        """Whether the basis is that of another process, so that nothing is fitted here; see `follow`."""
 
     @property
     def width(self) -> int:
@@ -57,10 +59,33 @@ class Projection(Checkpointed):
             claim = self.basis.claims.get(key[0])
             if claim is None or not claim.settled:
                 self._wait(key, vector)
-            if claim is not None:
+            if claim is not None or (self.follows and self.basis.mean is not None):
                 projected[key] = self.basis.project(key[0], vector[None])[0]
-        if self._new and (idle or sum(self._new.values()) >= FIT_ITEMS):
+        if self.follows:
+            self._new = {}
+        elif self._new and (idle or sum(self._new.values()) >= FIT_ITEMS):
             projected |= self._fit()
+        return projected
+
+    def follow(self, basis: dict[str, Any]) -> dict[Key, Array]:
+        """Use the basis of another process, as `TextBasis.live` gives it; return all item vectors that are changed.
+
+        Raises ValueError for one that is not the present basis with more columns: other texts were projected on that.
+        """
+        if not self.basis.grew_to(basis):
+            raise ValueError("its texts are projected on another basis than those of the items here")
+        before = self.basis.claims
+        self.basis.load(basis)
+        changed, projected = list[Key](), dict[Key, Array]()
+        for key in self._waiting:
+            claim = self.basis.claims.get(key[0])
+            if claim is None or claim != before.get(key[0]):
+                changed.append(key)
+        for key in changed:
+            projected[key] = self.basis.project(key[0], self._waiting[key][None])[0]
+            claim = self.basis.claims.get(key[0])
+            if claim is not None and claim.settled:
+                self.drop(key)
         return projected
 
     def drop(self, key: Key) -> None:

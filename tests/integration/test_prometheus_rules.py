@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from serving.metrics import FRESHNESS_BUCKETS, Metrics
+from serving.shard_metrics import ShardMetrics
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 FOLDER = DEPLOY / "prometheus"
@@ -78,7 +79,9 @@ def test_an_alert_says_how_bad_what_and_where_to_read_on(name: str) -> None:
 
 def test_rules_use_metrics_that_are_exported() -> None:
     """A renamed metric would silence its alerts."""
-    families = list(Metrics().registry.collect())
+    registry = Metrics().registry
+    ShardMetrics(registry)
+    families = list(registry.collect())
     known = {m.name + ("_total" if m.type == "counter" else "") for m in families}
     known |= {
         f"{m.name}_{part}" for m in families if m.type == "histogram" for part in ("bucket", "count", "sum")

@@ -109,7 +109,7 @@ def test_a_batch_is_scored_as_each_of_its_events_alone(trained: Learner) -> None
     time = np.array([one.timestamp / 1000 for one in events])
     assert (item[:-1] >= 0).all()
     before = trained.state()
-    together = trained._scorer.score(
+    together = trained.scorer.score(
         resolved(events, Done(domain, user, item, time), item < 0, len(trained.domains))
     )
     told = [(together.of(n).rank, together.of(n).top, together.of(n).prediction) for n in range(len(events))]

@@ -31,6 +31,9 @@ class _Asked(msgspec.Struct, frozen=True):
     plot: Path | None
     seeds: int | None
     strategies: str
+    shards: int
+    lag_seconds: float | None
+    lag_events: int | None
 
 
 @click.command()
@@ -66,6 +69,15 @@ class _Asked(msgspec.Struct, frozen=True):
     help=f"More adaptation strategies to run, as arms full_<strategy>: some of {', '.join(STRATEGIES)}, "
     "separated by commas; or `all`.",
 )  # fmt: skip
+@click.option(
+    "--shards", default=1, show_default=True, type=click.IntRange(1),
+    help="Also learn as this many shards, as arms full_shards and full_isolated (which share nothing).",
+)  # fmt: skip
+@click.option(
+    "--lag-seconds", type=click.FloatRange(0),
+    help="Event time after which shards learn of each other's events (default: 1 with --shards).",
+)  # fmt: skip
+@click.option("--lag-events", type=click.IntRange(0), help="Events of all shards after which they do.")
 @JSON
 @gathered(_Asked, "asked")
 def evaluate(asked: _Asked, json_file: Path | None) -> int:
@@ -88,6 +100,7 @@ def evaluate(asked: _Asked, json_file: Path | None) -> int:
       crosscurrent evaluate --interactions e.csv --items i.csv --target books --strategies none,share,coral
       crosscurrent evaluate --interactions log.csv --items i.csv --target shop --map user_id=visitor \\
         --type view=click,sale=rating:5 --dry-run
+      crosscurrent evaluate --interactions e.csv --items i.csv --target books --shards 4 --lag-seconds 1
       crosscurrent evaluate --scenario sudden --seeds 5 --json sudden.json
     """
     if asked.scenario is not None:
@@ -118,6 +131,7 @@ def _refuse_files(asked: _Asked) -> None:
         "--dry-run": asked.dry_run or None,
         "--predictions": asked.predictions,
         "--strategies": asked.strategies or None,
+        "--shards": asked.shards if asked.shards > 1 else None,
     }
     if unwanted := [name for name, value in given.items() if value is not None]:
         raise click.UsageError(f"--scenario makes its own events; leave out {', '.join(unwanted)}")
@@ -140,6 +154,9 @@ def _of_files(asked: _Asked) -> EvaluateOptions:
         asked.plot,
         asked.seeds or 1,
         parse_strategies(asked.strategies),
+        asked.shards,
+        asked.lag_seconds,
+        asked.lag_events,
         asked.dry_run,
         asked.yes,
     )

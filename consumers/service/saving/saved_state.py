@@ -6,6 +6,16 @@ from collections.abc import Collection
 from typing import Any
 
 from consumers.config.schema import Settings
+from consumers.errors import STATE_UNUSABLE, Stop
+
+
+def misfit(error: Exception) -> Stop:
+    """Return how a start ends whose config does not fit the checkpoint."""
+    return Stop(
+        f"the checkpoint does not fit this config: {error}. Use the config it was made with, or another "
+        "checkpoint.directory to learn again from the beginning of the log.",
+        STATE_UNUSABLE,
+    )
 
 
 def check_owner(state: dict[str, Any], settings: Settings) -> None:

@@ -20,8 +20,8 @@ from consumers.service.items_read_anew import ItemsReadAnew
 from consumers.service.stages.microbatch import Batch
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding
+from consumers.sharing.exchange import Exchange
 from consumers.sharing.reroute import Rerouted
-from consumers.sharing.shard import Sharing
 from models.arms.arm_comparison import ArmComparison
 from models.schema import Interaction, Item
 from serving.metrics import Metrics
@@ -48,7 +48,7 @@ class LearningParts(NamedTuple):
     metrics: Metrics
     canaries: Canaries | None
     forgotten: Callable[[], None]
-    sharing: Sharing | None = None
+    sharing: Exchange | None = None
     """None if there is one shard only."""
 
 
@@ -123,7 +123,8 @@ class LearningStage:
             self.totals["forgotten"] += 1
             parts.metrics.forgotten.labels(event.domain).inc()
             return False
-        again = parts.sharing is not None and parts.sharing.reroute.repeated(record)
+        reroute = None if parts.sharing is None else parts.sharing.reroute
+        again = reroute is not None and reroute.repeated(record)
         if again or parts.dedup.repeated(event.domain, event.event_id, event.user):
             self.totals["duplicates"] += 1
             parts.metrics.duplicates.labels(event.domain).inc()

@@ -12,7 +12,7 @@ from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
 from consumers.events.record import Offsets
 from consumers.service.saving.checkpointer import Checkpointer
-from consumers.sharing.shard import Sharing
+from consumers.sharing.exchange import Exchange
 from consumers.source.protocol import Source
 from serving.metrics import Metrics
 
@@ -29,7 +29,7 @@ class SaveStage:
         sink: Sink,
         checkpointer: Checkpointer | None,
         metrics: Metrics,
-        sharing: Sharing | None = None,
+        sharing: Exchange | None = None,
     ) -> None:
         self.checkpointer = checkpointer
         self._source, self._sink, self._metrics, self._sharing = source, sink, metrics, sharing
@@ -63,6 +63,8 @@ class SaveStage:
         A request to forget is committed only when it is carried out on disk. seconds: how long the writing took.
         """
         self._metrics.checkpoint_seconds.observe(seconds)
+        if self._sharing is not None:
+            self._sharing.saved()
         erased = offsets if self.checkpointer is None else self.checkpointer.erased
         done = {place: n for place, n in offsets.items() if place[0] != self._forget_topic}
         done |= {place: n for place, n in erased.items() if place[0] == self._forget_topic}

@@ -34,6 +34,18 @@ def facts_at(places: Sequence[Place]) -> SharedFacts:
     )  # fmt: skip
 
 
+def clicks(domain: str, numbers: range) -> SharedFacts:
+    """Return clicks of new users, each on an item of its own (m<number>) and read at the offset of its number."""
+    count, start = len(numbers), 1_700_000_000_000
+    found = facts_at([Place(f"interactions.{domain}", 0, n) for n in numbers])
+    return found._replace(
+        domains=[domain],
+        ids=[[f"m{n}" for n in numbers]],
+        item=np.arange(count, dtype=np.uint32),
+        time=start + np.array(numbers, np.int64),
+    )
+
+
 def learned_arms(events: Sequence[Interaction]) -> ArmComparison:
     """Return arms of one domain that have learned these events."""
     arms = ArmComparison([Domain("movies", "both")], LearningSettings(users=20, items_per_domain=100))

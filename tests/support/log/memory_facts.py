@@ -9,8 +9,10 @@ from tests.support.clock import Clock
 class MemoryFacts:
     """A `FactsLog` over a list that all shards of a test have. held: nothing is acknowledged or written meanwhile."""
 
-    def __init__(self, records: list[bytes], clock: Clock) -> None:
+    def __init__(self, records: list[bytes], clock: Clock, written: list[bytes] | None = None) -> None:
+        """written: where records go, if not to `records`."""
         self._records, self._clock = records, clock
+        self._written = records if written is None else written
         self._position = 0
         self._waiting: list[bytes] = []
         self._since = 0.0
@@ -26,7 +28,8 @@ class MemoryFacts:
         begin, self._position = self._position, len(self._records)
         return [(n + 1, self._records[n]) for n in range(begin, self._position)]
 
-    def send(self, record: bytes) -> None:
+    def send(self, record: bytes, key: bytes | None = None) -> None:
+        del key
         if not self._waiting:
             self._since = self._clock()
         self._waiting.append(record)
@@ -36,7 +39,7 @@ class MemoryFacts:
     def deliver(self) -> None:
         """Write and acknowledge what waits, unless it is held back."""
         if not self.held:
-            self._records += self._waiting
+            self._written += self._waiting
             self._waiting = []
 
     def wait(self, count: int, timeout: float | None = None) -> bool:

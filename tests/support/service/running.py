@@ -56,7 +56,7 @@ class Running:
             "checkpoint": {"interval_seconds": 0.5},
         }
         if shards is not None:
-            topics_of = {"facts_topic": f"{prefix}.facts", "reroute_topic": f"{prefix}.reroute"}
+            topics_of = {f"{what}_topic": f"{prefix}.{what}" for what in ("facts", "reroute", "model")}
             tables["shards"] = topics_of | shards
         topics = ("interactions", "items")
         with_topics = {
@@ -65,6 +65,7 @@ class Running:
         }
         self.config = write_config(folder, tables, with_topics)
         self.process: subprocess.Popen[bytes] | None = None
+        self.verb = "run"
 
     def command(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run another command of the CLI to its end."""
@@ -75,7 +76,7 @@ class Running:
         command = [sys.executable, "-X", "faulthandler", "-m", "consumers.cli"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "run", "--config", str(self.config), *words],
+                [*command, self.verb, "--config", str(self.config), *words],
                 stdout=log,
                 stderr=log,
             )

@@ -47,6 +47,7 @@ class Shards:
         """Events by user and domain."""
         self.items: Counter[tuple[str, str]] = Counter()
         self._sent = 0
+        self._others = list[Running]()
 
     def create_topics(self) -> subprocess.CompletedProcess[str]:
         """Create the topics that are missing by the command."""
@@ -70,6 +71,16 @@ class Shards:
         folder.mkdir(parents=True, exist_ok=True)
         shards = {"count": self.count, "index": index, "share_ms": 100.0} | keys
         return Running(folder, self.bootstrap, self._url, self.prefix, DOMAINS, shards)
+
+    def network(self, name: str = "", **keys: Any) -> Running:
+        """Return the process that trains the network, not started. name: of a twin."""
+        folder = self._folder / f"network{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        shards = {"count": self.count, "network_ms": 200.0} | keys
+        trainer = Running(folder, self.bootstrap, self._url, self.prefix, DOMAINS, shards)
+        trainer.verb = "network"
+        self._others.append(trainer)
+        return trainer
 
     def start(self) -> None:
         """Start all and wait until they are ready."""
@@ -135,7 +146,7 @@ class Shards:
         return +found
 
     def close(self) -> None:
-        for shard in self.shards:
+        for shard in (*self.shards, *self._others):
             shard.kill()
         self.producer.close()
         self.store.close()

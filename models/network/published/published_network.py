@@ -1,0 +1,136 @@
+"""Follow the weights that another process trains and publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.network.config import NetworkConfig
+from models.network.embedding_table import Index
+from models.network.published.packing import Dense, PublishedRows
+from models.network.reading.network_reader import NetworkReader, first_strategies, item_rows
+from models.network.reading.weights import NetworkWeights
+from models.schema import Domain
+from models.tables.catalogue import Catalogue
+from models.tables.user_history import History
+from models.transfer.strategies import Judged
+
+
+class PublishedNetwork(NetworkReader):
+    """The weights as they were last published. It learns nothing: no optimizer, no replay buffer.
+
+    Rows of items have the numbers of the publisher's table, so that a row that another item gets there changes its
+    owner here too. Whatever adapts the network is decided by the publisher; here it does nothing.
+    """
+
+    def __init__(
+        self,
+        domains: Sequence[Domain],
+        catalogues: list[Catalogue],
+        history: History,
+        config: NetworkConfig,
+        seed: int = 0,
+    ) -> None:
+        items = item_rows(catalogues, config)
+        first = first_strategies(config, len(domains))
+        weights = NetworkWeights(domains, catalogues, items, config, first, seed)
+        super().__init__(catalogues, history, config, weights, items)
+        self._touched: list[set[int]] = [set() for _ in catalogues]
+        """By domain, the items whose rows have come since the last dense weights."""
+
+    # --- what is published ------------------------------------------------------------------------
+
+    def take_rows(self, rows: PublishedRows, row_of: Callable[[int, str], int]) -> None:
+        """Take in rows of items. row_of: returns the catalogue's row of domain and item id, -1 for none."""
+        if not len(rows.row):
+            return
+        for d, lost in enumerate(self.items.follow(rows.row, rows.values)):
+            self._touch(d, lost)
+        owned, names = np.flatnonzero(rows.domain >= 0), iter(rows.ids)
+        found = np.array([row_of(d, next(names)) for d in rows.domain[owned].tolist()], np.int64)
+        for d in range(len(self.domains)):
+            here = (rows.domain[owned] == d) & (found >= 0)
+            if here.any():
+                self.items.own(d, found[here], rows.row[owned[here]])
+                self._touch(d, found[here])
+
+    def _touch(self, domain: int, rows: Index) -> None:
+        self._touched[domain].update(rows.tolist())
+        for row in rows.tolist():
+            self.weights.vectors[domain].touch(row)
+
+    @torch.no_grad()
+    def take_dense(self, dense: Dense) -> None:
+        """Take in all other weights, and compute the items' vectors anew as after the steps that led to them."""
+        weights = self.weights
+        before = int(weights.adapter.events.sum())
+        parameters, changed = dense.parameters, False
+        for name, p in weights.network.named_parameters():
+            new = torch.from_numpy(parameters[name].copy())
+            changed = changed or not torch.equal(p, new)
+            p.copy_(new)  # in place: the scorer reads this memory
+        weights.steps, weights.skipped = dense.steps, dense.skipped
+        weights.kappa, weights.strategy = list(dense.kappa), list(dense.strategy)
+        weights.adapter.events = np.array(dense.events, np.int64)
+        weights.adapter.divergence = {t: dict(pairs) for t, pairs in dense.divergence.items()}
+        learned = int(weights.adapter.events.sum()) - before
+        if learned < 0 or (changed and not learned):
+            # The publisher has gone on from an older checkpoint: nothing of what is cached is near.
+            learned = max(catalogue.size for catalogue in self.catalogues)
+        touched = [np.array(sorted(rows), np.int64) for rows in self._touched]
+        self._touched = [set() for _ in self.catalogues]
+        weights.stepped(learned, touched)
+
+    # --- as a network that learns -----------------------------------------------------------------
+
+    def learn(self, *events: NDArray[Any]) -> float:
+        """Leave learning to the publisher."""
+        return float("nan")
+
+    def take_verdicts(self) -> list[Judged]:
+        """Return no trials: the publisher tells of its own."""
+        return []
+
+    def realign(self, target: int) -> None:
+        """Leave it to the publisher."""
+
+    def reweigh(self, target: int) -> None:
+        """Leave it to the publisher."""
+
+    def forget_best(self, source: int) -> None:
+        """Leave it to the publisher."""
+
+    def drop_user(self, row: int) -> None:
+        """Do nothing: no user is kept here."""
+
+    def end_future(self, now: float) -> None:
+        """Do nothing: no time is kept here."""
+
+    def drop_item(self, domain: int, row: int) -> None:
+        """Let the item's text alone represent it, until its row is published again."""
+        self.items.disown(domain, row)
+        self.touch_item(domain, row)
+
+    # --- state ------------------------------------------------------------------------------------
+
+    def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
+        return self.weights.live() | {
+            "kappa": list(self.weights.kappa),
+            "followed": list(self.weights.strategy),
+            "items": self.items.live(),
+            "touched": [sorted(rows) for rows in self._touched],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take up a state, also that of a network that trained here: it is then replaced by what is published."""
+        self.weights.kappa = list(state["kappa"])
+        self.items.load(state["items"])
+        self.weights.load(state)
+        for place, strategy in enumerate(state.get("followed", ())):
+            self.weights.strategy[place] = strategy
+        self._touched = [set(rows) for rows in state.get("touched", [[] for _ in self.catalogues])]
