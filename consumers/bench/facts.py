@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from consumers.bench.learning import NETWORK_EVENTS, make_arms
+from consumers.bench.parts.learning import NETWORK_EVENTS, make_arms
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed

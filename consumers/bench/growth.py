@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from consumers.bench.filling.filled import DOMAINS, filled, some_events
-from consumers.bench.learning import learn
+from consumers.bench.parts.learning import learn
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed
 from models.threads import use_one_thread

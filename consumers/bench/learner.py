@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from consumers.bench.learning import learn, make_arms
+from consumers.bench.parts.learning import learn, make_arms
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from consumers.bench.learning import learn, make_arms
+from consumers.bench.parts.learning import learn, make_arms
 from consumers.bench.parts.sizes import table_bytes
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer

@@ -20,11 +20,11 @@ from consumers.config.schema import Settings
 from consumers.connections import connect_store
 from consumers.errors import Stop
 from consumers.events.record import Kind
-from consumers.kafka_client import acls
-from consumers.kafka_client.acls import Operation
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import unreadable_topics
-from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.problems import acls
+from consumers.kafka_client.problems.acls import Operation
+from consumers.kafka_client.problems.diagnostics import why_unreachable
 from consumers.kafka_client.retention import requests_may_expire
 from consumers.kafka_client.topics import create_canary_topic, create_topics, describe, partition_counts
 from consumers.sharing.folders import present_folder

@@ -15,9 +15,9 @@ from kafka.errors import KafkaError, TopicAuthorizationFailedError
 from consumers.config.schema import KafkaConfig
 from consumers.dead_letters.sink import DeadLetter, cut
 from consumers.errors import Stop
-from consumers.kafka_client import acls
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.errors import OF_THE_RECORD, on_letter
+from consumers.kafka_client.problems import acls
 from consumers.kafka_client.producer import MAX_REQUEST_BYTES
 from serving.worker import Worker
 

@@ -15,7 +15,7 @@ from consumers.dead_letters.topic_reader import REPLAYED, Letter, LetterId, Lett
 from consumers.errors import Stop
 from consumers.events.decode import FUTURE_LIMIT_MS
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.problems.diagnostics import why_unreachable
 from consumers.kafka_client.producer import MAX_REQUEST_BYTES, make_producer
 from consumers.kafka_client.topics import partition_counts
 

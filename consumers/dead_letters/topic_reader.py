@@ -16,7 +16,7 @@ from kafka.errors import KafkaError
 from consumers.config.schema import KafkaConfig
 from consumers.errors import USAGE, Stop
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.problems.diagnostics import why_unreachable
 from consumers.kafka_client.read_to_ends import PATIENCE_SECONDS, READER, read_to_ends
 
 REPLAYED = "replayed"

@@ -15,10 +15,10 @@ from consumers.config.schema import KafkaConfig, Settings
 from consumers.connections import connect_store
 from consumers.errors import Stop
 from consumers.events.rejection import ID_LIMIT
-from consumers.kafka_client import acls
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.errors import OF_THE_RECORD, on_letter
+from consumers.kafka_client.problems import acls
+from consumers.kafka_client.problems.diagnostics import why_unreachable
 from consumers.kafka_client.producer import make_producer
 from consumers.kafka_client.topics import create_topics, topic_settings
 from serving.contract import Keys

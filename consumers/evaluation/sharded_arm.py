@@ -17,9 +17,9 @@ from consumers.evaluation.workers import Tell
 from consumers.kafka_client.producer import partition_of
 from models.arms.arm_comparison import ArmComparison
 from models.arms.fact_exchange import outgoing
+from models.learning.exchange.network_exchange import NetworkPublisher, take_in
 from models.learning.learner import Learner
 from models.learning.micro_batches import micro_batches
-from models.learning.network_exchange import NetworkPublisher, take_in
 from models.ranking.shared_weights import SharedWeights
 from models.schema import Interaction
 from models.sharing.shared_facts import Place, SharedFacts, SharedMoves

@@ -8,8 +8,8 @@ from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from consumers.config.schema import KafkaConfig
 from consumers.config.secret_file import read_secret
-from consumers.kafka_client import last_words  # noqa: F401  it changes how kafka-python reads
 from consumers.kafka_client.net_client import NetClient
+from consumers.kafka_client.problems import last_words  # noqa: F401  it changes how kafka-python reads
 from consumers.kafka_client.tls import TlsContext
 
 

@@ -12,7 +12,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError
 
 from consumers.events.record import Kind, TopicPartition
-from consumers.kafka_client.acls import HIDDEN
+from consumers.kafka_client.problems.acls import HIDDEN
 
 CANARY_TOPIC: dict[str, Any] = {
     "num_partitions": 1,

@@ -14,7 +14,7 @@ from consumers.events.record import Record
 from consumers.formats.registry import SchemaUnavailable
 from consumers.formats.topic_reader import decoder_of
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.problems.diagnostics import why_unreachable
 from consumers.kafka_client.read_to_ends import READER, read_to_ends
 from models.schema import Item
 

@@ -16,7 +16,7 @@ from consumers.datasets.scan import SHOW_BAD, Scan, scan
 from consumers.datasets.understanding import confirm, show_understanding
 from consumers.errors import BUG, Stop
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.problems.diagnostics import why_unreachable
 from consumers.replay.options import ReplayOptions
 from consumers.replay.to_kafka import KafkaDestination, ReplayReport, bar_of_files, replay, report_of
 from consumers.terminal import log

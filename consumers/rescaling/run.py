@@ -66,7 +66,7 @@ def rescale(
     if options.base is not None and options.base >= len(sources):
         raise Stop(f"--base {options.base}: there are shards 0 to {len(sources) - 1}")
     with ExitStack() as locks:
-        for path in dict.fromkeys([root, *sources]):
+        for path in dict.fromkeys([root, *sources, *_trainers(root, layout)]):
             locks.enter_context(_lock(path))
         states = [loaded(path, settings, say) for path in sources]
         topics = Topics(
@@ -93,18 +93,8 @@ def rescale(
         del states
         parents = [_name(path, root) for path in sources]
         new = Layout(_next_epoch(root, layout), options.shards, partitions, parents)
-        trainer: Path | State | None = None if layout is None else layout.folder(root) / NETWORK
-        if options.shards > 1 and not (isinstance(trainer, Path) and trainer.is_dir()):
-            items = {topic for topic, (_, kind) in settings.topics().items() if kind == "items"}
-            trainer = network_state(made[0], settings, items)
-        _write(
-            root,
-            new,
-            made,
-            _trainer_writer(trainer if options.shards > 1 else None, write_file),
-            say,
-            write_file,
-        )
+        trainer = _trainer_writer(_trainers(root, layout), made, settings, write_file)
+        _write(root, new, made, trainer, say, write_file)
         users = [len(state["arms"]["full"]["users"]["ids"]) for state in made]
     return Rescaled(new, users, base)
 
@@ -156,14 +146,28 @@ def _next_epoch(root: Path, layout: Layout | None) -> int:
     return highest + 1
 
 
-def _trainer_writer(trainer: Path | State | None, write_file: WriteFile) -> Callable[[Path], None]:
-    """Return what writes the checkpoints of the network's trainer into a folder. trainer: the old ones, or a state."""
+def _trainers(root: Path, layout: Layout | None) -> list[Path]:
+    """Return the folder of the network's trainer; none if there was no trainer."""
+    folder = root if layout is None else layout.folder(root) / NETWORK
+    return [folder] if layout is not None and folder.is_dir() else []
+
+
+def _trainer_writer(
+    old: Sequence[Path], made: Sequence[State], settings: Settings, write_file: WriteFile
+) -> Callable[[Path], None]:
+    """Return what writes the checkpoints of the network's trainer into a folder. made: the states of new shards.
+
+    The trainer goes on from its own checkpoints. Without any, it begins with the network of the shards. A single
+    process trains its own network.
+    """
 
     def write(folder: Path) -> None:
-        if isinstance(trainer, Path):
-            shutil.copytree(trainer, folder, ignore=shutil.ignore_patterns("LOCK"))
-        elif trainer is not None:
-            CheckpointDirectory(folder, write_file=write_file).save(snapshot(trainer, copy=False))
+        if old and len(made) > 1:
+            shutil.copytree(old[0], folder, ignore=shutil.ignore_patterns("LOCK"))
+        elif len(made) > 1:
+            items = {topic for topic, (_, kind) in settings.topics().items() if kind == "items"}
+            state = network_state(made[0], settings, items)
+            CheckpointDirectory(folder, write_file=write_file).save(snapshot(state, copy=False))
 
     return write
 

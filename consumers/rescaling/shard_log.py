@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 from consumers.config.schema import Settings
 from consumers.errors import Stop
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.problems.diagnostics import why_unreachable
 from consumers.rescaling.shared_places import SharedEnds
 from consumers.sharing.facts_log import FactsLog
 from consumers.sharing.facts_topic import FactsTopic, facts_producer, shard_name

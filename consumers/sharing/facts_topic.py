@@ -15,8 +15,8 @@ from consumers.config.schema import KafkaConfig
 from consumers.config.shards import ShardsConfig
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.net_client import TransactionClient
+from consumers.kafka_client.problems.diagnostics import why_unreachable
 from consumers.kafka_client.producer import MAX_REQUEST_BYTES, make_producer
 from consumers.sharing.topic_reader import Records, TopicReader
 from serving.worker import Worker

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import structlog
 
 from consumers.errors import STATE_UNUSABLE, Stop
+from models.learning.exchange.network_exchange import OtherDomainsError, take_in
 from models.learning.learner import Learner
-from models.learning.network_exchange import OtherDomainsError, take_in
 from models.network.published.packing import WeightsError
 from models.state.tracked_tables import Checkpointed
 from serving.shard_metrics import ShardMetrics

@@ -14,7 +14,7 @@ from consumers.sharing.facts_log import FactsLog
 from consumers.sharing.reroute import Reroute
 from models.adaptation.adaptation_loop import Notice
 from models.arms.arm_comparison import ArmComparison
-from models.learning.network_exchange import NetworkPublisher
+from models.learning.exchange.network_exchange import NetworkPublisher
 from models.sharing.applied import Applied
 from models.sharing.joining import MOST, batches
 from models.sharing.packing import FactsError, unpack

@@ -15,7 +15,7 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 from consumers.config.schema import KafkaConfig
 from consumers.errors import Stop
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.problems.diagnostics import why_unreachable
 from serving.worker import Worker
 
 log = structlog.get_logger()

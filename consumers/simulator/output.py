@@ -15,7 +15,7 @@ from consumers.config.schema import Settings
 from consumers.datasets.record import Sent
 from consumers.errors import Stop
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.problems.diagnostics import why_unreachable
 from consumers.kafka_client.producer import make_producer
 from consumers.kafka_client.topics import create_topics
 from consumers.replay.delivery import send

@@ -12,8 +12,8 @@ from kafka.errors import GroupAuthorizationFailedError, KafkaError, NoError
 
 from consumers.config.schema import KafkaConfig
 from consumers.events.record import Offsets
-from consumers.kafka_client import acls
 from consumers.kafka_client.client import client_options
+from consumers.kafka_client.problems import acls
 from serving.worker import Worker
 
 AGAIN_SECONDS = 2.0

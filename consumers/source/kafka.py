@@ -16,19 +16,19 @@ from consumers.events.decode import Topics
 from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import advice
-from consumers.kafka_client.diagnostics import latest_refusal, why_unreachable
 from consumers.kafka_client.errors import denied_topics, misplaced, on_poll
+from consumers.kafka_client.problems.diagnostics import latest_refusal, why_unreachable
 from consumers.kafka_client.topics import describe
 from consumers.source.commits import Commits
-from consumers.source.compacted_items import CompactedItems
 from consumers.source.log_consumer import CHUNK_RECORDS, LogConsumer
 from consumers.source.options import SourceOptions
 from consumers.source.positions import Positions
 from consumers.source.protocol import NEVER, Times, Unavailable
 from consumers.source.resume import gone, of_this_log, stop_if_made_anew, truncated
 from consumers.source.time_merge import Patience, TimeMerge
-from consumers.source.topic_watch import TopicWatch, at_start
 from consumers.source.trouble import Trouble
+from consumers.source.watch.compacted_items import CompactedItems
+from consumers.source.watch.topic_watch import TopicWatch, at_start
 
 REFUSED_SECONDS = 10.0
 log = structlog.get_logger()

@@ -14,10 +14,10 @@ from consumers.config.schema import KafkaConfig
 from consumers.errors import Stop
 from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import why_unreachable
 from consumers.kafka_client.errors import denied_topics
+from consumers.kafka_client.problems.diagnostics import why_unreachable
 from consumers.source.fetch_answers import FetchAnswers
-from consumers.source.topic_watch import no_right
+from consumers.source.watch.topic_watch import no_right
 
 CHUNK_RECORDS = 2_000
 """Most records of one poll of the consumer. After each, partitions that hold enough are paused."""

@@ -9,7 +9,7 @@ import structlog
 
 from consumers.config.schema import KafkaConfig
 from consumers.events.record import TopicPartition
-from consumers.source.topic_watch import no_right
+from consumers.source.watch.topic_watch import no_right
 
 SILENT_SECONDS = 4.0
 """Seconds without an answer after which a partition counts as silent."""

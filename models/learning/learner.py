@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from models.learning.event_clock import EventClock
 from models.learning.event_scorer import EventScorer, Models, Resolved, resolved
+from models.learning.exchange.foreign_facts import Folded, Located, fold, locate
 from models.learning.facts import Facts, ScoredEvent
-from models.learning.foreign_facts import Folded, Located, fold, locate
-from models.learning.item_intake import ItemIntake
+from models.learning.items.item_intake import ItemIntake
 from models.learning.learner_state import live_of, load_into
 from models.learning.lister import Lister
 from models.learning.pending_batch import Pending, PendingBatch

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.learning.item_intake import ItemIntake
+from models.learning.items.item_intake import ItemIntake
 from models.rating.model import RatingModel
 from models.schema import Interaction
 from models.tables.catalogue import Catalogue

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.schema import Domain
-from models.signals.neighbour_lists import SIZES
+from models.tables.neighbour_lists import SIZES
 from models.tables.ring_tables import FIELDS, early_lists
 from models.transfer.strategies import rest_events
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.signals.covisit_scores import SIGNALS
-from models.signals.decayed_counts import EVER, HELD
 from models.signals.signal import Asked, Items, Scratch
+from models.tables.decayed_counts import EVER, HELD
 from models.tables.hash_index import row_of
 from models.text.nearest import Searched, dot, nearest
 

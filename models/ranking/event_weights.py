@@ -13,10 +13,10 @@ from models.schema import Interaction
 from models.settings import EventType
 from models.signals.covisit_scores import FADE, SEQUENCE
 from models.signals.covisitation import NEXT
-from models.signals.neighbour_lists import find
 from models.signals.signal import Asked, Visits
 from models.state.tracked_tables import Checkpointed
 from models.tables.event_rings import NO_KINDS, Done
+from models.tables.neighbour_lists import find
 
 RATE = 0.02
 FADING = float(FADE)

@@ -11,10 +11,10 @@ from models.kernels import kernel
 from models.ranking.candidates import PROPOSING, ROOM, TOP_OF_EACH, choose, close_seen, place_of, write_top
 from models.ranking.conditional_logit import Signals, gradient, part_rows, rank_of, score, step, weights_of
 from models.signals.covisit_scores import LATEST, SUMS, sum_covisits
-from models.signals.neighbour_lists import SIZES
 from models.signals.registry import KNOTS, LAYOUT, PLACES, fill
 from models.signals.signal import Asked, Columns, Items, Scratch, Visits
 from models.signals.text_affinity import OWN_LATEST
+from models.tables.neighbour_lists import SIZES
 from models.text.nearest import best_of
 
 PROBES = 256

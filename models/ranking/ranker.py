@@ -295,8 +295,5 @@ def _listed(
     shape = (len(wanted), min(k, proposed.rows.shape[1]))
     out = Listed(np.empty(shape, np.int32), np.empty(shape), np.empty((*shape, len(weighing.places))))
     list_best(asked, wanted, proposed, weighing, out)
-    found = [int((rows >= 0).sum()) for rows in out.rows]
-    return [
-        Ranked(out.rows[n, :length].astype(np.int64), out.scores[n, :length], out.parts[n, :length])
-        for n, length in enumerate(found)
-    ]
+    found = enumerate((out.rows >= 0).sum(1).tolist())
+    return [Ranked(out.rows[n, :k].astype(np.int64), out.scores[n, :k], out.parts[n, :k]) for n, k in found]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.signals.covisitation import MOST, NEXT, NEXT_60D, PREVIOUS, RATES, WITH, WITH_30D
-from models.signals.decayed_counts import EVER
 from models.signals.signal import Asked, Column, Columns, Items, Scratch, Visits
+from models.tables.decayed_counts import EVER
 
 LATEST = 20
 """The number of the user's latest items that count."""

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
-from models.signals.neighbour_lists import SIZES, Blocks, NeighbourLists, seat
 from models.signals.signal import Visits
 from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import grown
+from models.tables.neighbour_lists import SIZES, Blocks, NeighbourLists, seat
 
 WINDOW = 20
 """The number of the user's latest items that an event is paired with."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from models.kernels import kernel
-from models.signals.decayed_counts import DAY, EVER, NEWEST
 from models.signals.signal import Column, Columns
+from models.tables.decayed_counts import DAY, EVER, NEWEST
 
 
 @kernel

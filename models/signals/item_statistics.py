@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.signals.covisitation import CoVisitation
-from models.signals.decayed_counts import EVER
 from models.signals.popularity import Popularity
 from models.signals.user_experience import UserExperience
 from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
+from models.tables.decayed_counts import EVER
 from models.tables.event_rings import Done, Recalled
 
 

@@ -8,7 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
-from models.signals.decayed_counts import (
+from models.signals.signal import Column, Columns
+from models.state.dirty_keys import DirtyKeys
+from models.state.growing import Growing
+from models.state.tracked_tables import CheckpointedRows, Rows
+from models.tables.decayed_counts import (
     BY_EVENTS,
     EVER,
     HALF_LIVES,
@@ -26,10 +30,6 @@ from models.signals.decayed_counts import (
     growth,
     lower,
 )
-from models.signals.signal import Column, Columns
-from models.state.dirty_keys import DirtyKeys
-from models.state.growing import Growing
-from models.state.tracked_tables import CheckpointedRows, Rows
 from models.text.top_k import top_k_sorted
 
 SCALE = 10.0

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from models.arms.arm_comparison import ArmComparison
-from models.learning.item_neighbours import item_neighbours
-from models.learning.item_views import item_views
+from models.learning.items.item_neighbours import item_neighbours
+from models.learning.items.item_views import item_views
 from models.ranking.recommendation import Recommendation
 from serving.contract import (
     RECORD_VERSION,

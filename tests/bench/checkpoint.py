@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from consumers.bench.filling.filled import START, filled, made, some_events
-from consumers.bench.learning import NETWORK_EVENTS
+from consumers.bench.parts.learning import NETWORK_EVENTS
 from consumers.bench.parts.timing import Timed
 from consumers.erasure.eraser import Forgetting
 from consumers.events.decode import Forget

@@ -18,8 +18,8 @@ import numpy as np
 
 from models.arms.arm_comparison import ArmComparison
 from models.arms.fact_exchange import outgoing
+from models.learning.exchange.network_exchange import NetworkPublisher, take_in
 from models.learning.learner import Learner
-from models.learning.network_exchange import NetworkPublisher, take_in
 from models.schema import Interaction
 from models.settings import AdaptationSettings, LearningSettings
 from models.sharing.joining import batches

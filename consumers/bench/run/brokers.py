@@ -17,7 +17,7 @@ from consumers.config.schema import KafkaConfig
 from consumers.demo.embedded_servers import Broker
 from consumers.errors import Stop
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.problems.diagnostics import why_unreachable
 
 EMBEDDED = "embedded"
 RELEASES = (

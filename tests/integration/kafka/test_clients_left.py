@@ -17,7 +17,7 @@ import kafka
 from kafka.errors import KafkaTimeoutError
 from consumers.config.schema import KafkaConfig
 from consumers.kafka_client.client import client_options
-from consumers.kafka_client.diagnostics import why_unreachable
+from consumers.kafka_client.problems.diagnostics import why_unreachable
 
 name, bootstrap, patience = sys.argv[1:]
 config = KafkaConfig([bootstrap])

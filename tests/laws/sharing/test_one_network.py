@@ -7,18 +7,18 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import zstandard
-from serving.pseudonyms import Pseudonyms
 
 from models.arms.arm_comparison import ArmComparison
 from models.arms.fact_exchange import outgoing
+from models.learning.exchange.network_exchange import NetworkPublisher, OtherDomainsError, take_in
 from models.learning.learner import Learner
-from models.learning.network_exchange import NetworkPublisher, OtherDomainsError, take_in
 from models.network.published.packing import WeightsError
 from models.network.published.publication import RING, Keyed
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.sharing.packing import pack, unpack
 from models.sharing.shared_facts import Place
+from serving.client.pseudonyms import Pseudonyms
 from tests.laws.test_batches import DOMAINS, START, describe, event
 from tests.support.learners.states import differences
 

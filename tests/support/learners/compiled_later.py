@@ -11,7 +11,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from consumers.bench.learning import learn, make_arms
+from consumers.bench.parts.learning import learn, make_arms
 from consumers.bench.parts.stream import generated
 from models import kernels
 from models.state.checkpoint import CheckpointDirectory, snapshot

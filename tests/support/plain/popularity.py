@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.signals.decayed_counts import EVENTS, TIMES
+from models.tables.decayed_counts import EVENTS, TIMES
 
 
 class PlainPopularity:

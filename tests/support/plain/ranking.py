@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from models.ranking.ranker import Ranker
 from models.signals.covisit_scores import OWN_SIGNALS, SIGNALS
-from models.signals.decayed_counts import DAY, EVER, HALF_LIVES
 from models.signals.item_statistics import ItemStatistics
+from models.tables.decayed_counts import DAY, EVER, HALF_LIVES
 from tests.support.plain.user_experience import log_density
 
 LATEST, SEQUENCE, FADE, TOP, FEWEST = 20, 10, 0.8, 30, 100

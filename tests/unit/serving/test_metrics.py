@@ -51,6 +51,8 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "challenger_events": ("gauge", {"domain", "action"}),
     "table_capacity": ("gauge", {"table"}),
     "kafka_silent_seconds": ("gauge", set()),
+    "text_encoder_failures": ("counter", set()),
+    "texts_waiting": ("gauge", set()),
     "event_weight": ("gauge", {"type"}),
 }
 """Metrics of the contract, with their type and labels."""

@@ -12,7 +12,7 @@ from consumers.config.schema import KafkaConfig
 from consumers.kafka_client.topics import Described
 from consumers.report.writer import Writer
 from consumers.service.canary import Canaries
-from consumers.source.topic_watch import TopicWatch
+from consumers.source.watch.topic_watch import TopicWatch
 from serving.contract import Keys
 from serving.store.key_scan import UserKeyScan
 from serving.worker import ThreadFailed, Worker

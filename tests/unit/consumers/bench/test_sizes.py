@@ -6,8 +6,8 @@ import sys
 
 import numpy as np
 
-from consumers.bench.learning import learn
 from consumers.bench.memory import figures
+from consumers.bench.parts.learning import learn
 from consumers.bench.parts.sizes import KINDS, kind_of, reachable_bytes, table_bytes
 from models.arms.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumers.source.compacted_items import CompactedItems
+from consumers.source.watch.compacted_items import CompactedItems
 from tests.support.clock import Clock
 
 ONE, TWO, OTHER = ("items.a", 0), ("items.a", 1), ("interactions.a", 0)

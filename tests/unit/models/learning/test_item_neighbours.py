@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.learning.item_neighbours import PRIOR, TEXT, item_neighbours
+from models.learning.items.item_neighbours import PRIOR, TEXT, item_neighbours
 from models.learning.learner import Learner
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings

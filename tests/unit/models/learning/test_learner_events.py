@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.learning.item_views import item_views
+from models.learning.items.item_views import item_views
 from models.learning.learner import VECTOR_DIM, Learner
 from models.schema import Interaction
 from models.signals.registry import PLACES

@@ -12,8 +12,8 @@ from models.arms.arm_comparison import ArmComparison
 from models.learning.learner import Learner
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.signals.decayed_counts import DAY, EVER, NEWEST
 from models.signals.registry import PLACES
+from models.tables.decayed_counts import DAY, EVER, NEWEST
 from tests.support.learners.states import differences
 
 MOVIES, BOOKS = Domain("movies"), Domain("books", "target")

@@ -14,10 +14,10 @@ import pytest
 from models.ranking.ranker import Ranker
 from models.ranking.rankings import Space
 from models.schema import Domain
-from models.signals.decayed_counts import DAY, HALF_LIVES
 from models.signals.popularity import Popularity
 from models.signals.registry import NAMES
 from models.tables.catalogue import Catalogue
+from models.tables.decayed_counts import DAY, HALF_LIVES
 from models.tables.event_rings import asking
 from models.tables.user_history import History
 from models.text.inverted_lists import VectorIndex

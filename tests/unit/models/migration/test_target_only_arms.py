@@ -11,7 +11,7 @@ import torch
 from models.arms.arm_comparison import ArmComparison
 from models.arms.arm_selector import NAMES
 from models.schema import Domain
-from models.signals.decayed_counts import BY_EVENTS, EVER, RATES
+from models.tables.decayed_counts import BY_EVENTS, EVER, RATES
 from tests.support.learners.moved_arms import (
     BOOKS,
     GAMES,

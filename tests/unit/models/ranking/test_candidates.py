@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.ranking.candidates import FEWEST, ROOM, TOP_OF_EACH, bar_of
-from models.signals.decayed_counts import EVER
 from models.signals.registry import LAYOUT
+from models.tables.decayed_counts import EVER
 from tests.support.learners.ranking_world import World
 from tests.support.plain import ranking as plain
 

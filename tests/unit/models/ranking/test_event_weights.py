@@ -11,8 +11,8 @@ from models.arms.arm_comparison import ArmComparison
 from models.learning.followers import by_followers
 from models.schema import Domain, Interaction, Kind
 from models.settings import EventType, LearningSettings
-from models.signals.decayed_counts import DAY, EVER, HALF_LIVES
 from models.signals.popularity import Popularity
+from models.tables.decayed_counts import DAY, EVER, HALF_LIVES
 
 T0 = 1_700_000_000_000
 TYPES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.signals.decayed_counts import DAY
+from models.tables.decayed_counts import DAY
 from tests.support.learners.ranking_world import World
 
 

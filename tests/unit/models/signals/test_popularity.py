@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.signals.decayed_counts import BY_EVENTS, DAY, EVENTS, EVER, HALF_LIVES, RATES, REBASE, TOP
 from models.signals.popularity import Popularity
+from models.tables.decayed_counts import BY_EVENTS, DAY, EVENTS, EVER, HALF_LIVES, RATES, REBASE, TOP
 from tests.support.plain.popularity import PlainPopularity
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.signals.neighbour_lists import FREE, SIZES, NeighbourLists, find, seat
 from models.state.merging import merged
 from models.state.snapshot import joined, mark_clean, snapshot
 from models.state.tracked_tables import Checkpointed
+from models.tables.neighbour_lists import FREE, SIZES, NeighbourLists, find, seat
 from tests.support.learners.states import differences
 
 SLOTS, SMALL = 20, (8, 16)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.learning.learner import Learner
-from models.signals.decayed_counts import HALF_LIVES
+from models.tables.decayed_counts import HALF_LIVES
 
 MONTH = list(HALF_LIVES).index("30d")
 

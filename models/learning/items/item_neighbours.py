@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from models.learning.learner import Learner
 from models.signals.covisitation import KINDS
-from models.signals.decayed_counts import EVER
 from models.tables.catalogue import Catalogue
+from models.tables.decayed_counts import EVER
 from models.text.nearest import Searched, best_of, nearest
 
 PRIOR = 20.0

@@ -19,9 +19,9 @@ from consumers.config.schema import KafkaConfig
 from consumers.errors import Stop
 from consumers.events.decode import Topics
 from consumers.events.record import TopicPartition
-from consumers.kafka_client import acls
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.codecs import unreadable_topics
+from consumers.kafka_client.problems import acls
 from consumers.kafka_client.retention import removals_kept, requests_may_expire
 from consumers.kafka_client.topics import Described, canary_partitions, describe
 from serving.worker import Worker

@@ -1,0 +1,1 @@
+"""Notice what happens to topics while they are read: partitions added, topics made again, compaction."""
