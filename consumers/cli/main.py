@@ -12,14 +12,14 @@ from typing import Any
 import click
 import structlog
 
-from consumers.cli.checkpoints.change_encoder import change_encoder
-from consumers.cli.checkpoints.rescale import rescale
 from consumers.cli.dead_letters import dead_letters
 from consumers.cli.forget import forget
 from consumers.cli.init import init
 from consumers.cli.options import CONFIG, JSON, NEEDED_CONFIG, write_json
 from consumers.cli.producers.check_event import check_event
 from consumers.cli.producers.schema import schema
+from consumers.cli.states.change_encoder import change_encoder
+from consumers.cli.states.rescale import rescale
 from consumers.cli.streams.bench import bench
 from consumers.cli.streams.demo import demo
 from consumers.cli.streams.evaluate import evaluate

@@ -1,4 +1,4 @@
-"""Facts of learned events, as several copies of the shared tables exchange them: columns, bytes, and which are new.
+"""Hold facts of learned events, as copies of the shared tables exchange them: columns, bytes, and which are new.
 
-Learners and arms may call it. It touches no table.
+Learners, arms and the service's sharing call it. Begin at `shared_facts.py`. It touches no table.
 """

@@ -1,0 +1,1 @@
+"""Commands that rewrite the checkpoints of a stopped service: for other shards, for another text encoder."""
