@@ -46,16 +46,15 @@ def run_for_a_while(shards: Shards, wrong: int = 0) -> None:
 
 
 def test_one_becomes_two_and_one_again(service: Shards) -> None:
-    """Twice, because the topics of shards then hold what earlier shards have shared."""
+    """The topics of shards still hold what two have shared when one goes on."""
     run_for_a_while(service)
-    for wrong in (24, 0):
-        done = service.rescale(2)
-        assert done.returncode == 0, done.stderr
-        run_for_a_while(service, wrong)
-        done = service.rescale(1)
-        assert done.returncode == 0, done.stderr
-        run_for_a_while(service)
-        assert service.counted(service.shards[0], 0) == service.items
+    done = service.rescale(2)
+    assert done.returncode == 0, done.stderr
+    run_for_a_while(service, wrong=24)
+    done = service.rescale(1)
+    assert done.returncode == 0, done.stderr
+    run_for_a_while(service)
+    assert service.counted(service.shards[0], 0) == service.items
 
 
 def settings_of(bootstrap: str, prefix: str) -> Settings:
