@@ -32,7 +32,7 @@ unit: setup ## Run the unit tests only (no sockets)
 
 soak: setup ## Long tests: fifty kills, ten times more users than rows, a million hostile payloads, ten minutes of troubles, three brokers that fail (many minutes)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fuzz]'
-	$(BIN)/python -m pytest -m soak -s tests/soak
+	$(BIN)/python -m pytest -m soak -s tests/soak tests/integration
 
 kafka: ## Say which Apache Kafka the tests run on, and how to get one
 	@if ls $(CROSSCURRENT_KAFKA_LIBS)/kafka-server-*.jar >/dev/null 2>&1; then \

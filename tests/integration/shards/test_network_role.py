@@ -135,6 +135,7 @@ def test_shards_use_the_one_network_and_learn_of_no_user(make: Make) -> None:
     assert not [n for n in range(USERS) if f"user-{n}".encode() in records]
 
 
+@pytest.mark.soak
 def test_while_it_is_away_shards_go_on_and_a_kill_loses_and_doubles_nothing(make: Make) -> None:
     shards = make(2)
     network = shards.network()
@@ -164,6 +165,7 @@ def test_while_it_is_away_shards_go_on_and_a_kill_loses_and_doubles_nothing(make
     assert sum(loaded(network, "network", follows=False).full.learned) == 360
 
 
+@pytest.mark.soak
 def test_the_later_of_two_processes_trains(make: Make) -> None:
     """It is stopped, another takes its place, it goes on: exit code 4, and it publishes nothing more."""
     shards = make(2)

@@ -45,6 +45,7 @@ def run_for_a_while(shards: Shards, wrong: int = 0) -> None:
     assert shards.stop() == [0] * shards.count
 
 
+@pytest.mark.soak
 def test_one_becomes_two_and_one_again(service: Shards) -> None:
     """The topics of shards still hold what two have shared when one goes on."""
     run_for_a_while(service)

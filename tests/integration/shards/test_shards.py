@@ -63,6 +63,7 @@ def test_kill_9_loses_nothing_and_counts_nothing_twice(make: Make) -> None:
     every_copy_counted_every_event(shards)
 
 
+@pytest.mark.soak
 def test_an_older_process_of_a_shard_stops_and_saves_nothing(make: Make) -> None:
     """It is stopped, another takes its place, it goes on: exit code 4, and every event counts once."""
     shards = make(2)

@@ -118,6 +118,7 @@ def assert_unmixed(state: dict[str, Any], server: FaultyServer) -> None:
             assert np.allclose(catalogue["vectors"][row], wanted, atol=1e-5)
 
 
+@pytest.mark.soak
 def test_the_page_works_step_by_step(learned: World, server: FaultyServer) -> None:
     """Prepare beside the service, stop, change, start: lists stay sensible, nothing mixes, no event is lost."""
     world, before = learned, lists(learned)
@@ -194,6 +195,7 @@ def a_new_item_goes_the_new_way(world: World, server: FaultyServer) -> None:
     assert len(server.requests) == asked + 1
 
 
+@pytest.mark.soak
 def test_a_killed_change_goes_on_where_it_was(learned: World, server: FaultyServer) -> None:
     """Killed while it encodes, the command has changed nothing. Repeated, it asks for what is missing only."""
     world = learned
