@@ -18,7 +18,7 @@ LISTED = ROOT / "deploy" / "docs" / "kafka.md"
 
 def listed_rights(prefix: str) -> list[Right]:
     """Return the rights that the documentation lists, for the topics of a `World`."""
-    lines = [line for line in LISTED.read_text().splitlines() if line.startswith("| `") and " on " in line]
+    rows = [line.split("`")[1] for line in LISTED.read_text().splitlines() if line.startswith("| `")]
     names = {
         "interactions.<domain>": [f"interactions.{prefix}.{d}" for d in DOMAINS],
         "items.<domain>": [f"items.{prefix}.{d}" for d in DOMAINS],
@@ -28,8 +28,10 @@ def listed_rights(prefix: str) -> list[Right]:
         "crosscurrent": [prefix],
     }
     rights = []
-    for line in lines:
-        operation, kind, name = parsed(line.split("`")[1])
+    for row in rows:
+        if " on " not in row:  # of another table
+            continue
+        operation, kind, name = parsed(row)
         rights += [(operation, kind, real) for real in names[name]]
     return rights
 
