@@ -16,6 +16,8 @@ from consumers.errors import STATE_UNUSABLE, USAGE, Stop
 from consumers.rescaling.run import RescaleOptions, rescale
 from consumers.service.saving.directory_lock import locked
 from consumers.sharing.layout import load_layout
+from models.state.checkpoint import CheckpointDirectory
+from tests.support.learners.states import differences
 from tests.support.log.user_log import learn_and_stop, settings_of, shards_of, user_log
 
 torch.set_num_threads(1)
@@ -80,6 +82,38 @@ def test_it_says_what_it_does(world: World, tmp_path: Path) -> None:
     assert code == 0
     assert "everything but users is taken from layout-1/shard-1" in said
     assert f"{world.root}/layout-1/shard-0, {world.root}/layout-1/shard-1" in said
+
+
+def newest(folder: Path) -> dict[str, Any]:
+    state, _ = CheckpointDirectory(folder, read_only=True).load()
+    assert state is not None
+    return state
+
+
+def test_the_trainer_begins_with_the_network_of_the_shards(world: World) -> None:
+    """It has their weights, items and texts, and no users. It reads no events, and the same facts next."""
+    world.learn()
+    assert world.run("--count", "2")[0] == 0
+    shard, trainer = (newest(world.root / "layout-1" / name) for name in ("shard-0", "network"))
+    ours, theirs = trainer["arms"]["full"], shard["arms"]["full"]
+    assert len(theirs["users"]["ids"]) > len(ours["users"]["ids"]) == 0
+    assert differences(ours["network"]["network"], theirs["network"]["network"]) == []
+    assert differences(ours["catalogues"], theirs["catalogues"]) == []
+    assert trainer["shards"] == {name: shard["shards"][name] for name in ("applied", "facts")}
+    assert {topic.split(".")[0] for topic, *_ in trainer["offsets"]} == {"items"}
+    assert not any(trainer["outbox"][name] for name in ("users", "items", "left"))
+
+
+def test_the_trainer_goes_on_from_its_own_checkpoints(world: World) -> None:
+    world.learn()
+    assert world.run("--count", "2")[0] == 0
+    own = world.root / "layout-1" / "network"
+    (own / "LOCK").touch()
+    (own / "its own").write_text("kept")
+    assert world.run("--count", "4")[0] == 0
+    copied = world.root / "layout-2" / "network"
+    assert {path.name for path in copied.iterdir()} == {path.name for path in own.iterdir()} - {"LOCK"}
+    assert (copied / "its own").read_text() == "kept"
 
 
 def test_it_refuses_while_a_shard_runs(world: World) -> None:
