@@ -8,6 +8,7 @@ from typing import Any
 from consumers.config.schema import Settings
 from consumers.rescaling.loading import alone
 from consumers.service.offline import offline_pipeline
+from models.migration.reshard import Plan, reshard
 from serving.store.store_mark import UNKNOWN
 
 State = dict[str, Any]
@@ -21,14 +22,12 @@ def network_state(state: State, settings: Settings, items: Set[str]) -> State:
     So the weights that it publishes go on from those that the shards have, with the same basis of texts. state: of a
     new shard. items: the topics of items.
     """
-    pipeline, fresh = offline_pipeline(alone(settings)), offline_pipeline(alone(settings)).state()
-    pipeline.load(state)
-    for user in list(pipeline.arms.full.users):
-        pipeline.arms.forget_user(user)
-    shared = state["shards"]
+    pipeline = offline_pipeline(alone(settings))
+    fresh, shared = pipeline.state(), state["shards"]
+    nobody, _ = reshard([state["arms"]], pipeline.arms.full, Plan(lambda _shard, _user: 1, 2)).states
     return state | {
         **{name: fresh[name] for name in FRESH},
-        "arms": pipeline.state()["arms"],
+        "arms": nobody,
         "offsets": [place for place in state["offsets"] if place[0] in items],
         "shards": {"applied": shared["applied"], "facts": shared["facts"]},
         "store": UNKNOWN,

@@ -22,8 +22,7 @@ from consumers.rescaling.shard_states import Topics, newest, shard_states
 from consumers.rescaling.shared_places import NO_ENDS, SharedEnds, check_whole
 from consumers.service.offline import offline_pipeline
 from consumers.service.saving.stored_state import lock_folder
-from consumers.sharing.folders import NETWORK
-from consumers.sharing.layout import Layout, load_layout, shard_in
+from consumers.sharing.layout import Layout, load_layout, network_in, shard_in
 from models.migration.reshard import Plan
 from models.state.checkpoint import CheckpointDirectory, snapshot
 from models.state.durable_files import WriteFile, sync_folder, write_durably
@@ -148,8 +147,8 @@ def _next_epoch(root: Path, layout: Layout | None) -> int:
 
 def _trainers(root: Path, layout: Layout | None) -> list[Path]:
     """Return the folder of the network's trainer; none if there was no trainer."""
-    folder = root if layout is None else layout.folder(root) / NETWORK
-    return [folder] if layout is not None and folder.is_dir() else []
+    folders = [] if layout is None else [layout.network_folder(root)]
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def _trainer_writer(
@@ -194,7 +193,7 @@ def _write(
             CheckpointDirectory(path, write_file=write_file).save(snapshot(state, copy=False))
             users = len(state["arms"]["full"]["users"]["ids"])
             say(f"wrote {_name(shard_in(final, index), root)}: {users:,} users")
-        trainer(writing / NETWORK)
+        trainer(network_in(writing))
         layout.save(writing)
         writing.rename(final)
         sync_folder(root)

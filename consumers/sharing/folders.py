@@ -6,9 +6,7 @@ from pathlib import Path
 
 from consumers.config.schema import Settings
 from consumers.errors import Stop
-from consumers.sharing.layout import directory_of, load_layout
-
-NETWORK = "network"
+from consumers.sharing.layout import directory_of, load_layout, network_in
 
 
 def checkpoint_folder(settings: Settings, partitions: int, network: bool = False) -> Path:
@@ -22,7 +20,7 @@ def checkpoint_folder(settings: Settings, partitions: int, network: bool = False
     try:
         index = 0 if network else shards.own()
         folder = directory_of(root, shards.count, index, dict.fromkeys(topics, partitions))
-        return folder.parent / NETWORK if network else folder
+        return network_in(folder.parent) if network else folder
     except OSError as error:
         raise Stop(f"checkpoint.directory {root}: {error.strerror}. It must be writable.") from error
 

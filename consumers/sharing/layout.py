@@ -2,6 +2,7 @@
 
     layout.json                  which epoch counts, how many shards it has, how many partitions the topics had
     layout-<epoch>/shard-<i>/    the checkpoints of one shard, as those of a single process
+    layout-<epoch>/network/      those of the process that trains the network of all shards
     layout-<epoch>/layout.json   the same file once more, so that an earlier epoch can be put back
 
 Without `layout.json` the directory holds the checkpoints of a single process, or nothing yet.
@@ -14,9 +15,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import msgspec
-from kafka.partitioner.default import murmur2
 
 from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.kafka_client import producer
 from models.state.durable_files import sync_folder, write_durably
 
 NAME = "layout.json"
@@ -30,8 +31,7 @@ def partition_of(user_id: str, partitions: int) -> int:
     >>> [partition_of(user, 8) for user in ("ann", "bob", "eve")]
     [2, 6, 4]
     """
-    number: int = murmur2(user_id.encode(errors="surrogatepass")) & 0x7FFFFFFF
-    return number % partitions
+    return producer.partition_of(user_id.encode(errors="surrogatepass"), partitions)
 
 
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,6 +58,10 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the folder of one shard's checkpoints. root: the checkpoint directory."""
         return shard_in(self.folder(root), index)
 
+    def network_folder(self, root: Path) -> Path:
+        """Return the checkpoint directory of the process that trains the network."""
+        return network_in(self.folder(root))
+
     def save(self, folder: Path) -> None:
         """Write `layout.json` in a folder. On return it is on disk; before, an older one counts. Raises OSError."""
         part = folder / f"writing-{uuid4().hex}.json"  # several shards may begin at once
@@ -65,14 +69,15 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         part.replace(folder / NAME)
         sync_folder(folder)
 
-    def network_folder(self, root: Path) -> Path:
-        """Return the checkpoint directory of the process that trains the network."""
-        return root / f"layout-{self.epoch}" / "network"
-
 
 def shard_in(epoch: Path, index: int) -> Path:
     """Return the folder of one shard's checkpoints in the folder of an epoch."""
     return epoch / f"shard-{index}"
+
+
+def network_in(epoch: Path) -> Path:
+    """Return the folder of the trainer's checkpoints in the folder of an epoch."""
+    return epoch / "network"
 
 
 def load_layout(folder: Path) -> Layout | None:
