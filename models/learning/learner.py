@@ -113,6 +113,10 @@ class Learner(Checkpointed):
         self.ranker.statistics.reserve(domain, row + 1)  # so that scoring allocates nothing
         return self.intake.put(domain, row, item, streamed)
 
+    def item_row(self, domain_name: str, item_id: str) -> int | None:
+        """Return the item's row, None if it has none."""
+        return self.catalogues[self.index[domain_name]].ids.get(item_id)
+
     def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
         """Take in raw text vectors, (width,), by domain and item id. idle: the encoder has no more texts for now."""
         self.intake.put_text_vectors(vectors, idle)

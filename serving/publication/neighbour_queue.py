@@ -48,9 +48,10 @@ class NeighbourQueue:
     def add(self, domain: str, item: str, lost: bool = False) -> None:
         """Note that an item, or what is known of it, is new. lost: the store may have lost its neighbours."""
         index = self._indexes.get(domain)
-        row = self._row(domain, item)
-        pair = (domain, item)
-        if index is None or row is None or pair in self._new or not self._part.owns(domain, item):
+        if index is None or not self._part.owns(domain, item):
+            return
+        row, pair = self._arms.full.item_row(domain, item), (domain, item)
+        if row is None or pair in self._new:
             return
         if index.written_at(row) and not lost:
             self._again.setdefault(pair, self._clock())
@@ -64,10 +65,6 @@ class NeighbourQueue:
             if gone:
                 self._indexes[domain].drop_user(row)
 
-    def _row(self, domain: str, item: str) -> int | None:
-        full = self._arms.full
-        return full.catalogues[full.index[domain]].ids.get(item)
-
     def collect(self, spare: Callable[[], bool]) -> Iterable[Write]:
         """Yield the neighbours of some items, while `spare()` returns True."""
         for domain, item in self._due():
@@ -77,7 +74,7 @@ class NeighbourQueue:
             self._found_at = now
             self._new.pop((domain, item), None)
             self._again.pop((domain, item), None)
-            row = self._row(domain, item)
+            row = self._arms.full.item_row(domain, item)
             if row is not None:
                 rows, write = self._builder.similar(domain, item, int(now * 1000))
                 self._indexes[domain].write(domain, row, rows, now)

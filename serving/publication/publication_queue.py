@@ -92,8 +92,7 @@ class PublicationQueue:
             self._items[domain, item] = None
             self._neighbours.add(domain, item)
         if not recommendable:
-            row = self._arms.full.catalogues[self._arms.full.index[domain]].ids.get(item)
-            if row is not None:
+            if (row := self._arms.full.item_row(domain, item)) is not None:
                 self._drop_item(domain, row, gone=removed)
 
     def _drop_item(self, domain: str, row: int, gone: bool) -> None:
@@ -108,7 +107,7 @@ class PublicationQueue:
         """
         for domain, item, row in evicted:
             self._drop_item(domain, row, gone=True)
-            if item not in self._arms.full.catalogues[self._arms.full.index[domain]].ids:
+            if self._arms.full.item_row(domain, item) is None:
                 self._items.pop((domain, item), None)
                 self._gone.items[domain, item] = None
 
@@ -173,9 +172,13 @@ class PublicationQueue:
         for user in () if self._part.several else strangers:  # they may be other shards'
             self.user_evicted(user)
         for domain, item in items:
-            row = self._arms.full.catalogues[self._arms.full.index[domain]].ids.get(item)
-            (self._gone.items if row is None else self._items)[domain, item] = None
+            self._unconfirmed_item(domain, item)
         self.again.end_if_done()
+
+    def _unconfirmed_item(self, domain: str, item: str) -> None:
+        """Write an item that the store may lack, or delete what it may hold of one without a row."""
+        gone = self._arms.full.item_row(domain, item) is None
+        (self._gone.items if gone else self._items)[domain, item] = None
 
     def lists(self) -> int:
         """Return how many lists are due."""
@@ -284,17 +287,14 @@ class PublicationQueue:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        full = self._arms.full
         for user in state["users"]:
             self._users.setdefault(user, ([], []))
             self._lists.add(user)
         if "neighbours" in state:  # an early state has none
             self._neighbours.load(state["neighbours"])
         for domain, item in state["items"]:
-            row = full.catalogues[full.index[domain]].ids.get(item)
-            (self._gone.items if row is None else self._items)[domain, item] = None
-            self._neighbours.add(
-                domain, item, lost=True
-            )  # the key that the store has not confirmed may be theirs
+            self._unconfirmed_item(domain, item)
+            # The key that the store has not confirmed may be that of the neighbours.
+            self._neighbours.add(domain, item, lost=True)
         self._gone.users = dict.fromkeys(state["left"])
         self.index.load(state)

@@ -38,7 +38,9 @@ class Neighbour(NamedTuple):
 def item_neighbours(
     learner: Learner, domain_name: str, items: Sequence[str], k: int
 ) -> list[list[Neighbour]]:
-    """Return up to `k` items that may be recommended, most alike first, for each item; none for one without a row.
+    """Return up to `k` items that may be recommended, most alike first, for each item.
+
+    There is none for an item that was removed or has no row.
 
     The score of items i and j is `n_ij / (√(n_i n_j) + 20) + 0.1 max(0, cos(z_i, z_j))`. n_i: events of an item. n_ij:
     how often a user had both within 20 events. z: centred item vector. The first part is the cosine of item-to-item
@@ -54,9 +56,11 @@ def item_neighbours(
     [('1', 0.0891)]
     """
     domain = learner.index[domain_name]
-    catalogue = learner.catalogues[domain]
-    rows = [catalogue.ids.get(item) for item in items]
-    return [[] if row is None else _of_row(learner, domain, row, k) for row in rows]
+    rows = [learner.item_row(domain_name, item) for item in items]
+    return [
+        [] if row is None or learner.intake.removed(domain, row) else _of_row(learner, domain, row, k)
+        for row in rows
+    ]
 
 
 def _of_row(learner: Learner, domain: int, row: int, k: int) -> list[Neighbour]:

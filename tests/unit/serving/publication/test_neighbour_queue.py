@@ -82,6 +82,19 @@ def test_a_removed_item_has_no_neighbours() -> None:
     assert (world.similar("m0"), world.similar("m2")) == (["m2"], ["m0"])
 
 
+def test_a_removed_item_that_was_due_has_no_neighbours() -> None:
+    """Neither an earlier event, which made it due, nor a late one brings its key back."""
+    world = watched()
+    world.publish()
+    world.event("ann", "m1")
+    world.item("m1", removed=True, available=False)
+    for _ in range(2):
+        world.now += 61
+        world.publish()
+        assert world.similar("m1") is None
+        world.event("bob", "m1")
+
+
 def test_an_evicted_item_leaves_the_store() -> None:
     """Whoever takes over its row has neighbours of their own."""
     world = watched(items=4)
