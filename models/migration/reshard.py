@@ -28,6 +28,8 @@ from models.migration.user_rows import (
 )
 from models.network.network_learner import NetworkLearner
 
+LEADER = 0
+"""The shard that watches for drift and runs challengers, for all; see `ArmComparison`."""
 ALIKE = ("domains", "roles", "rating_ranges")
 """What must be equal in all shards."""
 
@@ -97,8 +99,8 @@ def _learner(
 
 
 def _loop(loops: Sequence[State | None], plan: Plan, shard: int) -> State | None:
-    """Return the base's adaptation loop. Biases of users in challengers are those of the shards that held the users."""
-    loop = loops[plan.base]
+    """Return the leader's adaptation loop. Biases of users in challengers are those of the shards that had the users."""
+    loop = loops[LEADER]
     if loop is None:
         return None
     running = {}
@@ -132,7 +134,7 @@ def user_of(name: str) -> str | None:
 
 
 def _biases(tables: Sequence[State | None], plan: Plan, shard: int) -> State:
-    """Return weights by name: those of no user from the base, those of the new shard's users from their old shards."""
+    """Return weights by name: those of no user from the leader, those of the new shard's users from their shards."""
     names, columns = list[str](), list[State]()
     for old, table in enumerate(tables):
         if table is None:
@@ -140,7 +142,7 @@ def _biases(tables: Sequence[State | None], plan: Plan, shard: int) -> State:
         wanted = []
         for name in table["names"]:
             user = user_of(name)
-            wanted.append(old == plan.base if user is None else plan.owner(old, user) == shard)
+            wanted.append(old == LEADER if user is None else plan.owner(old, user) == shard)
         kept = np.array(wanted, np.bool_)
         names += [name for name, wants in zip(table["names"], wanted, strict=True) if wants]
         columns.append({key: column[kept] for key, column in table.items() if key != "names"})

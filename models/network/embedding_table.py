@@ -229,6 +229,12 @@ class ItemRows(Checkpointed):
         self._row[domain] = grown(self._row[domain], int(rows.max()) + 1)
         self._row[domain][rows] = index + 1
 
+    def free_ownerless(self) -> None:
+        """Free all rows without an owner: while another process's rows were followed, none was freed or given out."""
+        self._free = np.flatnonzero(self.owners()[0] < 0).tolist()
+        for row in self._free:
+            self.table.reset(row)
+
     def disown(self, domain: int, row: int) -> None:
         """Let a row of a catalogue have no row of the table, which stays as the other process has it."""
         if row < len(self._row[domain]):

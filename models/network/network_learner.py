@@ -171,6 +171,8 @@ class NetworkLearner(NetworkReader):
             self.buffer.load(state["buffer"])
             for d, frequency in enumerate(self._frequency):
                 frequency.counts = state["counts"][str(d)].copy()
+        else:
+            self.items.free_ownerless()
         self.trainer.load(state)
         if self.search is not None:
             self.search.load(state.get("contest"))

@@ -153,11 +153,12 @@ class RingTables:
 
     def rename_kinds(self, kinds: NDArray[np.int8]) -> list[int]:
         """Replace each kind k by `kinds[k]`. Return the rows of users whose events have another one now."""
-        renamed = kinds[self.rings.kind]
+        if (kinds == np.arange(len(kinds))).all():
+            return []
         lists = self.lists(self._filled())
         owners = np.repeat(lists["users"], lists["lengths"])
         changed: list[int] = np.unique(owners[kinds[lists["kind"]] != lists["kind"]]).tolist()
-        self.rings.kind[:] = renamed
+        self.rings.kind[:] = kinds[self.rings.kind]
         return changed
 
 

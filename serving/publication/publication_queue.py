@@ -91,9 +91,8 @@ class PublicationQueue:
             self._gone.items.pop((domain, item), None)
             self._items[domain, item] = None
             self._neighbours.add(domain, item)
-        if not recommendable:
-            if (row := self._arms.full.item_row(domain, item)) is not None:
-                self._drop_item(domain, row, gone=removed)
+        if not recommendable and (row := self._arms.full.item_row(domain, item)) is not None:
+            self._drop_item(domain, row, gone=removed)
 
     def _drop_item(self, domain: str, row: int, gone: bool) -> None:
         self.index.drop_items(domain, [row])

@@ -195,6 +195,17 @@ def test_weights_of_users_in_a_challenger_follow_the_users() -> None:
     assert found == dict(zip(names, column.tolist(), strict=True))
 
 
+def test_what_the_leader_tries_goes_on_whichever_shard_is_the_base() -> None:
+    """The first shard alone runs challengers and watches for drift."""
+    leader, other = (saved(made(DOMAINS)) for _ in range(2))
+    columns = {"names": ["domain:books"], "weights": np.ones(1), "variances": np.ones(1)}
+    leader["loop"]["running"] = {"books\tbias": ["reset_domain", {"test": {}, "bias": columns}]}
+    leader["loop"]["looked"] = {"books": 7}
+    for shard in reshard([leader, other], made(DOMAINS).full, Plan(owner_among(3), 3, base=1)).states:
+        assert shard["loop"]["looked"] == {"books": 7}
+        assert shard["loop"]["running"]["books\tbias"][1]["bias"]["names"] == ["domain:books"]
+
+
 def test_an_evicted_user_is_told_by_their_own_shard() -> None:
     arms = made(DOMAINS, users=4)
     for n in range(9):
