@@ -20,7 +20,7 @@ from consumers.config.schema import Settings
 from consumers.encoding.open_encoder import opened_for_command
 from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.reencoding.item_texts import Texts, item_texts
-from consumers.service.offline import offline_pipeline
+from consumers.service.offline import loaded_pipeline
 from consumers.service.pipeline import Pipeline
 from consumers.service.saving.stored_state import lock_folder, newest_state, with_learned
 from consumers.service.text_encoding import Key, encode
@@ -92,7 +92,7 @@ def change_encoder(
         if before == now and not options.force:
             say(f"the state is of the encoder {now!r} already; --force encodes everything again")
             return None
-        pipeline = _loaded(state, settings, path, say)
+        pipeline = loaded_pipeline(state | {"text_encoder": now}, settings, path, say)
         change = TextChange(pipeline.arms)
         texts, by_title, without = _texts(change, ends.texts(settings, say))
         encoder, keys, held = ends.encoder(settings), _in_turns(texts), 0
@@ -124,17 +124,6 @@ def _folder(root: Path) -> Path:
             f"rescale --count 1, then this, then crosscurrent rescale --count {layout.count}"
         )
     return layout.shard(root, 0)
-
-
-def _loaded(state: State, settings: Settings, path: Path, say: Say) -> Pipeline:
-    pipeline = offline_pipeline(settings)
-    try:
-        notes = pipeline.load(state | {"text_encoder": settings.text_encoder.identity})
-    except (KeyError, ValueError, TypeError) as error:
-        raise Stop(f"{path} does not fit this config: {error}", STATE_UNUSABLE) from error
-    for note in notes:
-        say(note)
-    return pipeline
 
 
 def _texts(change: TextChange, of_log: Texts) -> tuple[Texts, int, int]:

@@ -6,7 +6,6 @@ from collections.abc import Set
 from typing import Any
 
 from consumers.config.schema import Settings
-from consumers.rescaling.loading import alone
 from consumers.service.offline import offline_pipeline
 from models.migration.reshard import Plan, reshard
 from serving.store.store_mark import UNKNOWN
@@ -22,7 +21,7 @@ def network_state(state: State, settings: Settings, items: Set[str]) -> State:
     So the weights that it publishes go on from those that the shards have, with the same basis of texts. state: of a
     new shard. items: the topics of items.
     """
-    pipeline = offline_pipeline(alone(settings))
+    pipeline = offline_pipeline(settings)
     fresh, shared = pipeline.state(), state["shards"]
     nobody, _ = reshard([state["arms"]], pipeline.arms.full, Plan(lambda _shard, _user: 1, 2)).states
     return state | {

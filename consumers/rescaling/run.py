@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from consumers.config.schema import Settings
 from consumers.errors import STATE_UNUSABLE, Stop
-from consumers.rescaling.loading import Say, State, alone, loaded, with_all_facts
+from consumers.rescaling.loading import Say, State, loaded, with_all_facts
 from consumers.rescaling.network_state import network_state
 from consumers.rescaling.partitions import owner_of, partitions_of
 from consumers.rescaling.shard_log import ShardLog
@@ -86,7 +86,7 @@ def rescale(
         say(f"everything but users is taken from {_name(sources[base], root)}")
         ends = _shared(states, settings, plan, log)
         try:
-            made = shard_states(states, offline_pipeline(alone(settings)).arms.full, plan, topics, ends)
+            made = shard_states(states, offline_pipeline(settings).arms.full, plan, topics, ends)
         except ValueError as error:
             raise Stop(f"the states do not belong together: {error}", STATE_UNUSABLE) from error
         del states

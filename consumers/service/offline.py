@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
+from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from consumers.config.schema import Settings
+from consumers.config.shards import ShardsConfig
 from consumers.dead_letters.sink import DeadLetter
+from consumers.errors import STATE_UNUSABLE, Stop
 from consumers.events.record import Offsets, Record, TopicPartition
 from consumers.service.pipeline import Pipeline
 from consumers.service.text_encoding import Key, Vectors
@@ -15,8 +21,26 @@ from serving.metrics import Metrics
 
 
 def offline_pipeline(settings: Settings) -> Pipeline:
-    """Return a pipeline like that of `run` at its start. The caller feeds it."""
-    return wired(settings, Ends(EmptyLog(), NoLetters(), NoTexts()), Metrics())
+    """Return a pipeline like that of `run` at its start, of a process that has everything. The caller feeds it."""
+    alone = msgspec.structs.replace(settings, shards=ShardsConfig())
+    return wired(alone, Ends(EmptyLog(), NoLetters(), NoTexts()), Metrics())
+
+
+def loaded_pipeline(
+    state: dict[str, Any], settings: Settings, path: Path, say: Callable[[str], None]
+) -> Pipeline:
+    """Return an offline pipeline with the state of a folder. Raises Stop (exit 4).
+
+    say: is told what this config changes in the state.
+    """
+    pipeline = offline_pipeline(settings)
+    try:
+        notes = pipeline.load(state)
+    except (KeyError, ValueError, TypeError) as error:
+        raise Stop(f"{path} does not fit this config: {error}", STATE_UNUSABLE) from error
+    for note in notes:
+        say(note)
+    return pipeline
 
 
 class EmptyLog:

@@ -99,7 +99,7 @@ def _learner(
 
 
 def _loop(loops: Sequence[State | None], plan: Plan, shard: int) -> State | None:
-    """Return the leader's adaptation loop. Biases of users in challengers are those of the shards that had the users."""
+    """Return the leader's adaptation loop. Biases of users in challengers come from their shards."""
     loop = loops[LEADER]
     if loop is None:
         return None
