@@ -282,9 +282,13 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
             )
         return entry.interactions_topic if kind == "interactions" else entry.items_topic
 
+    def topics_of(self, *kinds: TopicKind) -> list[str]:
+        """Return the topics of these kinds."""
+        return [name for name, (_, kind) in self.topics().items() if kind in kinds]
+
     def event_topics(self) -> list[str]:
         """Return the topics of events, whose partitions are dealt out to shards."""
-        return [name for name, (_, kind) in self.topics().items() if kind in {"interactions", "reroute"}]
+        return self.topics_of("interactions", "reroute")
 
     def topic_kinds(self) -> list[tuple[str, Literal["interactions", "items"]]]:
         """Return every topic and how it is created: requests to forget are compacted, as items are."""

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from kafka import KafkaProducer
@@ -51,6 +51,13 @@ def make_producer(config: KafkaConfig) -> Any:
     )
 
 
+class Letters(NamedTuple):
+    """What a sink sends. what: its name in messages. whole: whether a part is worth nothing, so that none is cut."""
+
+    what: str = "dead letters"
+    whole: bool = False
+
+
 class KafkaSink:
     """A `Sink` that keeps letters until they are acknowledged: none is lost, and after a crash one may come twice.
 
@@ -66,11 +73,11 @@ class KafkaSink:
         most_letters: int = MAX_LETTERS,
         most_bytes: int = MAX_BYTES,
         connect: Callable[[KafkaConfig], Any] = make_producer,
-        what: str = "dead letters",
+        letters: Letters = Letters(),  # noqa: B008  it never changes
     ) -> None:
-        """Start the thread. Raises Stop (exit 2) if the topic is missing. what: the name of the letters in messages."""
+        """Start the thread. Raises Stop (exit 2) if the topic is missing."""
         self._config, self._refused, self._connect = config, refused, connect
-        self._what = what
+        self._what, self._whole = letters
         self._topic = config.dead_letter_topic
         self._most_letters, self._most_bytes = most_letters, most_bytes
         self._producer: Any = None
@@ -198,7 +205,8 @@ class KafkaSink:
             try:
                 self._send(letter).get(timeout=PATIENCE_SECONDS)
             except OF_THE_RECORD as error:
-                shorter = cut(letter) if on_letter(error) == "cut" else letter
+                may_cut = not self._whole and on_letter(error) == "cut"
+                shorter = cut(letter) if may_cut else letter
                 if _size(shorter) < _size(letter):
                     letter = shorter
                     continue
@@ -221,7 +229,9 @@ class KafkaSink:
     def _give_up(self, letter: DeadLetter, error: Exception) -> None:
         headers = {name: value.decode() for name, value in letter.headers}
         where = {name: headers[name] for name in ("topic", "partition", "offset", "reason")}
-        log.error("the broker refuses a dead letter; it is left out", error=type(error).__name__, **where)
+        log.error(
+            f"the broker refuses one of the {self._what}; it is left out", error=type(error).__name__, **where
+        )
         self._refused()
 
     def _pause(self, problem: Exception) -> None:

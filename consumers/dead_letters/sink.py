@@ -76,6 +76,9 @@ class Sink(Protocol):
     def problem(self) -> str | None:
         """Return why letters are not acknowledged; None while they are."""
 
+    def check(self) -> None:
+        """Raise ThreadFailed if no letter will be sent any more."""
+
     def close(self) -> None:
         """Stop sending. Letters that are not safe by now are lost."""
 

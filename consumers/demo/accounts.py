@@ -37,7 +37,7 @@ def unread(pipeline: Pipeline, placed: Placed) -> int:
 
 def account(settings: Settings, pipeline: Pipeline, placed: Placed) -> Account:
     """Count. The logs begin at offset 0, so an offset is the number of events before it."""
-    topics = {topic for topic, (_, kind) in settings.topics().items() if kind == "interactions"}
+    topics = set(settings.topics_of("interactions"))
     waiting = unread(pipeline, placed)
     # Offsets first: the loop moves them after it has counted what is before them.
     passed = sum(n for (topic, _), n in dict(pipeline.offsets).items() if topic in topics)

@@ -144,7 +144,7 @@ def _await(settings: Settings, partition: int, offset: int, seconds: float) -> b
 
 def _retention(settings: Settings) -> dict[str, str]:
     """Return how long each topic with raw user ids keeps records, in words."""
-    topics = [name for name, (_, kind) in settings.topics().items() if kind == "interactions"]
+    topics = settings.topics_of("interactions")
     topics.append(settings.kafka.dead_letter_topic)
     with KafkaAdminClient(**client_options(settings.kafka)) as admin:
         return {topic: _kept(admin, topic) for topic in topics}

@@ -24,7 +24,7 @@ Texts = dict[tuple[str, str], str]
 
 def item_texts(settings: Settings, say: Callable[[str], None]) -> Texts:
     """Return the texts of the items that have one. Raises Stop if the log cannot be read to its end."""
-    topics = [topic for topic, (_, kind) in settings.topics().items() if kind == "items"]
+    topics = settings.topics_of("items")
     decoder, texts = decoder_of(settings), Texts()
     try:
         with KafkaConsumer(**client_options(settings.kafka), **READER) as consumer:

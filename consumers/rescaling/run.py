@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,11 +66,12 @@ def rescale(
     if options.base is not None and options.base >= len(sources):
         raise Stop(f"--base {options.base}: there are shards 0 to {len(sources) - 1}")
     with ExitStack() as locks:
-        for path in dict.fromkeys([root, *sources, *_trainers(root, layout)]):
+        trainer = _trainer(root, layout)
+        for path in dict.fromkeys([root, *sources, *([] if trainer is None else [trainer])]):
             locks.enter_context(_lock(path))
         states = [loaded(path, settings, say) for path in sources]
         topics = Topics(
-            frozenset(name for name, (_, kind) in settings.topics().items() if kind == "interactions"),
+            frozenset(settings.topics_of("interactions")),
             settings.kafka.forget_topic,
             settings.shards.reroute_topic,
         )
@@ -92,8 +94,8 @@ def rescale(
         del states
         parents = [_name(path, root) for path in sources]
         new = Layout(_next_epoch(root, layout), options.shards, partitions, parents)
-        trainer = _trainer_writer(_trainers(root, layout), made, settings, write_file)
-        _write(root, new, made, trainer, say, write_file)
+        write_trainer = partial(_write_trainer, trainer, made, settings, write_file)
+        _write(root, new, made, write_trainer, say, write_file)
         users = [len(state["arms"]["full"]["users"]["ids"]) for state in made]
     return Rescaled(new, users, base)
 
@@ -145,43 +147,52 @@ def _next_epoch(root: Path, layout: Layout | None) -> int:
     return highest + 1
 
 
-def _trainers(root: Path, layout: Layout | None) -> list[Path]:
-    """Return the folder of the network's trainer; none if there was no trainer."""
-    folders = [] if layout is None else [layout.network_folder(root)]
-    return [folder for folder in folders if folder.is_dir()]
+def _trainer(root: Path, layout: Layout | None) -> Path | None:
+    """Return the folder of the network's trainer; None if there was no trainer."""
+    folder = None if layout is None else layout.network_folder(root)
+    return folder if folder is not None and folder.is_dir() else None
 
 
-def _trainer_writer(
-    old: Sequence[Path], made: Sequence[State], settings: Settings, write_file: WriteFile
-) -> Callable[[Path], None]:
-    """Return what writes the checkpoints of the network's trainer into a folder. made: the states of new shards.
+def _write_trainer(
+    old: Path | None, made: Sequence[State], settings: Settings, write_file: WriteFile, folder: Path
+) -> None:
+    """Write the checkpoints of the network's trainer into a folder. made: the states of new shards.
 
     The trainer goes on from its own checkpoints. Without any, it begins with the network of the shards. A single
     process trains its own network.
     """
+    if len(made) == 1:
+        return
+    if old is not None:
+        _copy(old, folder, write_file)
+        return
+    state = network_state(made[0], settings, frozenset(settings.topics_of("items")))
+    CheckpointDirectory(folder, write_file=write_file).save(snapshot(state, copy=False))
 
-    def write(folder: Path) -> None:
-        if old and len(made) > 1:
-            shutil.copytree(old[0], folder, ignore=shutil.ignore_patterns("LOCK"))
-        elif len(made) > 1:
-            items = {topic for topic, (_, kind) in settings.topics().items() if kind == "items"}
-            state = network_state(made[0], settings, items)
-            CheckpointDirectory(folder, write_file=write_file).save(snapshot(state, copy=False))
 
-    return write
+def _copy(old: Path, new: Path, write_file: WriteFile) -> None:
+    """Copy checkpoints, and return once they are on disk. Raises OSError."""
+    folders = [old, *(path for path in sorted(old.rglob("*")) if path.is_dir())]
+    for folder in folders:
+        copied = new / folder.relative_to(old)
+        copied.mkdir(parents=True)
+        for path in folder.iterdir():
+            if path.is_file() and path.name != "LOCK":
+                write_file(copied / path.name, path.read_bytes())
+        sync_folder(copied)
 
 
 def _write(
     root: Path,
     layout: Layout,
     states: Sequence[State],
-    trainer: Callable[[Path], None],
+    write_trainer: Callable[[Path], None],
     say: Say,
     write_file: WriteFile,
 ) -> None:
     """Write an epoch, then let it count. Raises Stop (exit 4) if there is no room; then nothing is left of it.
 
-    trainer: writes the checkpoints of the network's trainer.
+    write_trainer: writes the checkpoints of the network's trainer into a folder.
     """
     final = layout.folder(root)
     writing = root / f"writing-{final.name}"
@@ -193,7 +204,7 @@ def _write(
             CheckpointDirectory(path, write_file=write_file).save(snapshot(state, copy=False))
             users = len(state["arms"]["full"]["users"]["ids"])
             say(f"wrote {_name(shard_in(final, index), root)}: {users:,} users")
-        trainer(network_in(writing))
+        write_trainer(network_in(writing))
         layout.save(writing)
         writing.rename(final)
         sync_folder(root)

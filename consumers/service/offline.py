@@ -113,6 +113,8 @@ class NoLetters:
     def problem(self) -> str | None:
         return None
 
+    def check(self) -> None: ...
+
     def close(self) -> None: ...
 
 

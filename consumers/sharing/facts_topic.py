@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
@@ -62,7 +62,6 @@ class FactsTopic:
         self,
         config: KafkaConfig,
         shards: ShardsConfig,
-        producer: Callable[[KafkaConfig, str], Any] = facts_producer,
         network: bool = False,
     ) -> None:
         """network: this process trains the network. It reads facts, and sends weights to the topic of the model."""
@@ -71,7 +70,6 @@ class FactsTopic:
         self._network = network
         self._name = f"{config.group_id}.network" if network else shard_name(config, shards.own())
         self._who = "the network" if network else f"shard {self._name}"
-        self._make = producer
         self._producer: Any = None
         self._reader = TopicReader(config, self._topic, self._gone)
         self._changed = threading.Condition()
@@ -84,7 +82,7 @@ class FactsTopic:
 
     def start(self, offset: int) -> Iterator[Records]:
         try:
-            self._producer = self._make(self._config, self._name)
+            self._producer = facts_producer(self._config, self._name)
             # First the fence: what an earlier process still had on its way is then in the log, or never will be.
             self._producer.init_transactions()
         except KafkaError as error:

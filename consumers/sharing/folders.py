@@ -16,7 +16,7 @@ def checkpoint_folder(settings: Settings, partitions: int, network: bool = False
     exit 4 if checkpoints are of other shards.
     """
     root, shards = Path(settings.checkpoint.directory), settings.shards
-    topics = [topic for topic, (_, kind) in settings.topics().items() if kind == "interactions"]
+    topics = settings.topics_of("interactions")
     try:
         index = 0 if network else shards.own()
         folder = directory_of(root, shards.count, index, dict.fromkeys(topics, partitions))

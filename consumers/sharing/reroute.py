@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from consumers.config.schema import KafkaConfig, Settings
-from consumers.dead_letters.kafka_sink import KafkaSink
+from consumers.dead_letters.kafka_sink import KafkaSink, Letters
 from consumers.dead_letters.sink import DeadLetter, Sink
 from consumers.events.deduplication import DedupWindow
 from consumers.events.record import Record
@@ -38,7 +38,8 @@ _encoder, _decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(_Envelop
 
 def reroute_sink(config: KafkaConfig, topic: str) -> KafkaSink:
     """Return what sends records on: it keeps each until it is acknowledged. Raises Stop (exit 2) without the topic."""
-    return KafkaSink(msgspec.structs.replace(config, dead_letter_topic=topic), what="rerouted events")
+    config = msgspec.structs.replace(config, dead_letter_topic=topic)
+    return KafkaSink(config, letters=Letters("rerouted events", whole=True))
 
 
 class Reroute(Checkpointed):

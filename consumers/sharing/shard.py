@@ -117,6 +117,7 @@ class Sharing(Checkpointed):
         """Take a turn: send what is due, learn what has come. Raises Stop (exit 4) if this process was replaced."""
         now, paused = self._clock(), self._clock() - self._turned
         self._turned = now
+        self.reroute.sink.check()
         self._check()
         if paused > SILENT_SECONDS:
             # Meanwhile another process may have taken over: only an acknowledgement tells that none has.

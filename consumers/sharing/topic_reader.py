@@ -76,12 +76,16 @@ class TopicReader:
                 "--create-topics"
             )
         self._consumer.assign([self._tp])
-        begin = self._consumer.beginning_offsets([self._tp])[self._tp]
-        self._end = self._consumer.end_offsets([self._tp])[self._tp]
+        begin, self._end = self._extent()
         if begin > offset or self._end < offset:
             offset = self._gone(offset, begin, self._end)
         self._consumer.seek(self._tp, offset)
         self._taken = self._read = offset
+
+    def _extent(self) -> tuple[int, int]:
+        """Return the first offset that the topic holds, and the next one that it will get."""
+        ends = self._consumer.beginning_offsets([self._tp]), self._consumer.end_offsets([self._tp])
+        return ends[0][self._tp], ends[1][self._tp]
 
     def _catch_up(self) -> Iterator[Records]:
         """Yield what there was when it was opened; then read on."""
@@ -158,8 +162,7 @@ class TopicReader:
     def _begin_anew(self) -> bool:
         """Go on where there are records, if that is allowed. Return whether it is."""
         try:
-            begin = self._consumer.beginning_offsets([self._tp])[self._tp]
-            self._consumer.seek(self._tp, self._gone(self._read, begin, max(begin, self._read)))
+            self._consumer.seek(self._tp, self._gone(self._read, *self._extent()))
         except Stop as stop:
             self._failure = stop
             return False

@@ -21,7 +21,7 @@ from kafka.errors import (
 )
 
 from consumers.config.schema import KafkaConfig
-from consumers.dead_letters.kafka_sink import KafkaSink
+from consumers.dead_letters.kafka_sink import KafkaSink, Letters
 from consumers.dead_letters.sink import DeadLetter, dead_letter
 from consumers.events.record import Record
 from serving.worker import ThreadFailed
@@ -106,6 +106,19 @@ def test_a_letter_that_is_refused_even_when_cut_holds_up_nothing(
     said = capsys.readouterr()
     for part in ("interactions.movies", "17", "bad_id", "MessageSizeTooLargeError"):
         assert part in said.out + said.err
+
+
+def test_a_letter_that_must_stay_whole_is_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    """Half of a rerouted event is no event: it is left out, counted and named."""
+    broker, refused = Answering(over(900)), list[int]()
+    letters = Letters("rerouted events", whole=True)
+    sink = KafkaSink(KafkaConfig(), lambda: refused.append(1), connect=broker, letters=letters)
+    for one in (letter(1), letter(2, b"v" * 2000), letter(3)):
+        sink.send(one)
+    assert sink.wait(3, 60.0)
+    sink.close()
+    assert (broker.taken, len(refused)) == ([letter(1), letter(3)], 1)
+    assert "refuses one of the rerouted events" in "".join(capsys.readouterr())
 
 
 def test_what_the_broker_has_against_one_letter_is_not_held_against_another() -> None:

@@ -17,6 +17,7 @@ from models.signals.popularity import EVER
 from serving.contract import Keys
 from serving.publication.publication_queue import PublicationQueue
 from serving.shard_metrics import ShardMetrics
+from serving.worker import ThreadFailed
 from tests.support.clock import Clock
 from tests.support.doubles import ListSink
 from tests.support.log.memory_facts import MemoryFacts
@@ -80,6 +81,19 @@ def test_what_one_learns_the_other_learns_without_the_user(make: Callable[[int],
     one.share()
     assert one.count() == 3, "its own facts come back, and are counted already"
     assert two.arms.prequential.state() == one.arms.prequential.state() != {}
+
+
+def test_a_dead_thread_of_rerouted_events_is_raised_in_the_loop(make: Callable[[int], Shard]) -> None:
+    """Else no checkpoint would ever be saved again, and nobody told."""
+    one = make(0)
+
+    def failed() -> None:
+        raise ThreadFailed("rerouted events")
+
+    one.sink.check = failed  # type: ignore[method-assign]
+    with pytest.raises(ThreadFailed):
+        one.sharing.step()
+    assert not one.sharing.fenced
 
 
 def test_facts_wait_until_they_are_due_or_many(make: Callable[[int], Shard]) -> None:
