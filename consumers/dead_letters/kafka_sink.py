@@ -100,7 +100,7 @@ class KafkaSink:
                 f"missing topics: {self._topic} ({type(error).__name__}). Create it, for example: crosscurrent "
                 "check --create-topics"
             ) from error
-        self._thread = Worker(what.replace(" ", "-"), self._run)
+        self._thread = Worker(self._what.replace(" ", "-"), self._run)
         self._thread.start()
 
     # The loop's thread
