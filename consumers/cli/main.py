@@ -223,7 +223,6 @@ for command in (
     init,
     schema,
     check_event,
-    rescale,
     change_encoder,
 ):
     cli.add_command(command)

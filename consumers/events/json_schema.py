@@ -12,12 +12,21 @@ import msgspec
 from consumers.attribute_docs import attribute_docs
 from consumers.events.decode import SECONDS_LIMIT
 from consumers.events.fields import ForgetFields, InteractionFields, ItemFields
-from consumers.events.rejection import CONTEXT_LIMIT, ID_LIMIT, VECTOR_WIDTH_LIMIT, VECTORS_LIMIT
+from consumers.events.rejection import (
+    CONTEXT_LIMIT,
+    ID_LIMIT,
+    TAG_LIMIT,
+    TAGS_LIMIT,
+    VECTOR_WIDTH_LIMIT,
+    VECTORS_LIMIT,
+)
 from consumers.events.rules import Rules
 
 Schema = dict[str, Any]
 ID: Schema = {"type": "string", "minLength": 1, "maxLength": ID_LIMIT}
 NUMBERED: Schema = {"anyOf": [ID, {"type": "integer"}]}
+_TAG = rf"\s*[^,\s]([^,]{{0,{TAG_LIMIT - 2}}}[^,\s])?\s*"
+"""A tag in text, with the white space around it that is cut off."""
 _LIMITS: dict[str, Schema] = {
     "timestamp": {"type": ["integer", "null"], "minimum": SECONDS_LIMIT},
     "event_id": ID | {"type": ["string", "null"]},
@@ -25,6 +34,16 @@ _LIMITS: dict[str, Schema] = {
         "type": ["object", "null"],
         "maxProperties": CONTEXT_LIMIT,
         "additionalProperties": {"type": ["number", "string"]},
+    },
+    "tags": {
+        "anyOf": [
+            {
+                "type": "array", "maxItems": TAGS_LIMIT,
+                "items": {"type": "string", "minLength": 1, "maxLength": TAG_LIMIT, "pattern": "^[^,]*$"},
+            },
+            {"type": "string", "pattern": f"^{_TAG}(,{_TAG}){{0,{TAGS_LIMIT - 1}}}$"},
+            {"type": "null"},
+        ],
     },
     "vectors": {
         "type": ["object", "null"],

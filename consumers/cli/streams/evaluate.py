@@ -113,6 +113,8 @@ def evaluate(asked: _Asked, json_file: Path | None) -> int:
 
         write_json(json_file, run_scenario(asked.scenario, settings, asked.seeds or SEEDS, asked.plot))
         return 0
+    if asked.shards == 1 and (asked.lag_seconds, asked.lag_events) != (None, None):
+        raise click.UsageError("--lag-seconds and --lag-events need --shards of 2 or more")
     options = _of_files(asked)
     from consumers.evaluation.evaluate import run_evaluation  # noqa: PLC0415  (loads torch)
 
@@ -132,6 +134,8 @@ def _refuse_files(asked: _Asked) -> None:
         "--predictions": asked.predictions,
         "--strategies": asked.strategies or None,
         "--shards": asked.shards if asked.shards > 1 else None,
+        "--lag-seconds": asked.lag_seconds,
+        "--lag-events": asked.lag_events,
     }
     if unwanted := [name for name, value in given.items() if value is not None]:
         raise click.UsageError(f"--scenario makes its own events; leave out {', '.join(unwanted)}")

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from consumers.evaluation.metrics import OURS as OWN_ARMS
 from consumers.evaluation.metrics import RANKING as RANKING_ARMS
 from consumers.evaluation.metrics import RATING as RATING_ARMS
 from consumers.evaluation.metrics import TargetEvents, percentiles
 from consumers.evaluation.plot import drawn
-from consumers.evaluation.predictions import STRATEGY_ARMS, ArmOutcome
+from consumers.evaluation.predictions import ArmOutcome
 from consumers.evaluation.report.verdict import (
     FEWEST_EVENTS,
     RANKING,
@@ -46,7 +47,7 @@ class _Column(NamedTuple):
     @property
     def best(self) -> str | None:
         """Return the best arm that is none of the learner's own."""
-        others = [arm for arm in self.arms if arm not in (*OURS, *STRATEGY_ARMS)]
+        others = [arm for arm in self.arms if arm not in OWN_ARMS]
         sign = 1.0 if self.measure is RATING else -1.0
         return min(others, key=lambda arm: sign * float(np.nanmean(self.arms[arm])), default=None)
 

@@ -28,6 +28,8 @@ def evaluate(*words: str) -> subprocess.CompletedProcess[str]:
         (("--interactions", "e.csv", "--items", "i.csv"), "missing --target; or give --scenario"),
         (("--scenario", "sudden", "--items", "i.csv"), "--scenario makes its own events; leave out --items"),
         (("--scenario", "sudden", "--strategies", "all"), "leave out --strategies"),
+        (("--scenario", "sudden", "--lag-seconds", "1"), "leave out --lag-seconds"),
+        (("--interactions", "e.csv", "--target", "a", "--lag-events", "9"), "need --shards of 2 or more"),
         (("--scenario", "storm"), "'storm' is not one of 'sudden', 'gradual', 'recurring', 'stationary'"),
     ],
 )

@@ -56,3 +56,18 @@ def test_the_learner_and_the_best_other_arm_have_colours_and_the_others_are_grey
         assert (np.abs(pixels.astype(int) - colour).sum(1) < 6).sum() > 300
     with pytest.raises(Stop, match=r"--plot .*webm"):
         write_plot(tmp_path / "p.webm", TargetEvents(data), outcomes, "games")
+
+
+def test_an_arm_of_shards_is_no_other(tmp_path: Path) -> None:
+    """It is the learner's own: where nothing else was measured, there is no best other."""
+    data = data_of(600, 30)
+    rng = np.random.default_rng(0)
+    outcomes = []
+    for arm in ("full", "target_only", "full_shards", "full_isolated"):
+        outcome = ArmOutcome(arm, 0, 600)
+        outcome.prediction[:] = 1 + np.arange(600) % 5 + rng.normal(0, 0.5, 600)
+        outcomes.append(outcome)
+    write_plot(tmp_path / "p.png", TargetEvents(data), outcomes, "games")
+    pixels = np.asarray(Image.open(tmp_path / "p.png").convert("RGB")).reshape(-1, 3)
+    assert (np.abs(pixels.astype(int) - FULL).sum(1) < 6).sum() > 300
+    assert not (np.abs(pixels.astype(int) - BEST).sum(1) < 6).any()
