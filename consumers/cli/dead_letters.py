@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from consumers.cli.options import JSON, NEEDED_CONFIG, write_json
-from consumers.config.loader import load
+from consumers.config.loader import load_for_all
 from consumers.errors import BUG, Stop
 from consumers.events.rejection import Reason
 from consumers.terminal import log
@@ -51,7 +51,7 @@ def list_(config: Path, reason: str | None, topic: str | None, limit: int, json_
     from consumers.dead_letters.resend import Wanted  # noqa: PLC0415
     from consumers.dead_letters.topic_reader import LetterLog  # noqa: PLC0415
 
-    with LetterLog(load(config, need_domains=False).kafka) as letters:
+    with LetterLog(load_for_all(config, need_domains=False).kafka) as letters:
         found = overview(letters, Wanted(reason, topic), limit)
     write_json(json_file, msgspec.to_builtins(found))
     print_overview(found, log.console())
@@ -73,7 +73,7 @@ def show(id_: str, config: Path, json_file: Path | None) -> int:
     from consumers.dead_letters.topic_reader import LetterLog, parse_id  # noqa: PLC0415
 
     wanted = parse_id(id_)
-    with LetterLog(load(config, need_domains=False).kafka) as letters:
+    with LetterLog(load_for_all(config, need_domains=False).kafka) as letters:
         letter = letters.get(wanted)
     if letter is None:
         raise Stop(f"{id_}: no such letter; see crosscurrent dead-letters list", BUG)
@@ -115,7 +115,7 @@ def replay(
     from consumers.dead_letters.topic_reader import LetterLog, parse_id  # noqa: PLC0415
 
     wanted = Wanted(reason, topic, frozenset(parse_id(text) for text in ids))
-    settings = load(config, need_domains=False).kafka
+    settings = load_for_all(config, need_domains=False).kafka
     with LetterLog(settings) as letters:
         report = replay_letters(settings, letters, wanted, dry_run, click.echo)
     write_json(json_file, msgspec.to_builtins(report))

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from consumers.cli.options import JSON, NEEDED_CONFIG, write_json
-from consumers.config.loader import load
+from consumers.config.loader import load_for_all
 
 
 @click.command()
@@ -32,7 +32,7 @@ def forget(user: str, config: Path, wait: float, json_file: Path | None) -> int:
     """
     from consumers.erasure.command import forget_user, lines  # noqa: PLC0415
 
-    receipt = forget_user(load(config), user, wait)
+    receipt = forget_user(load_for_all(config), user, wait)
     write_json(json_file, msgspec.to_builtins(receipt))
     for line in lines(receipt):
         click.echo(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -26,7 +25,7 @@ from consumers.cli.streams.evaluate import evaluate
 from consumers.cli.streams.pretrain import pretrain
 from consumers.cli.streams.replay import replay
 from consumers.cli.streams.simulate import simulate
-from consumers.config.loader import load
+from consumers.config.loader import load, load_for_all
 from consumers.errors import BUG, USAGE, Stop
 from consumers.terminal import log, output
 from consumers.terminal.leaving import leave
@@ -109,8 +108,7 @@ def _logged(debug: bool, serve: Callable[[], int]) -> int:
 def _train(config: Path) -> int:
     from consumers.connections import connect_source  # noqa: PLC0415  (fast failure first)
 
-    # It is no shard, and its host's name may end in any number.
-    settings = load(config, dict(os.environ) | {"CROSSCURRENT_SHARDS__INDEX": "0"})
+    settings = load_for_all(config)
     if not settings.shards.several:
         raise Stop(
             "shards.count is 1: one process trains its network itself, and needs no crosscurrent network"
@@ -176,7 +174,7 @@ def recommend(config: Path | None, user: str, domain: str, top: int, json_file: 
     from consumers.terminal.recommendations import show_recommendations  # noqa: PLC0415
     from serving.client import Reader, UnknownDomain, Unreachable  # noqa: PLC0415
 
-    settings = load(config, need_domains=False)
+    settings = load_for_all(config, need_domains=False)
     if settings.domains and domain not in settings.domains:
         raise Stop(f"--domain {domain}: the config has {', '.join(settings.domains)}")
     try:

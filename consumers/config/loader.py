@@ -38,6 +38,11 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None, need_domai
     return build(raw, os.environ if environ is None else environ, str(path or "defaults"), need_domains)
 
 
+def load_for_all(path: Path | None, need_domains: bool = True) -> Settings:
+    """Read a config as `load` does, for a command that is none of the shards, so that it needs no index."""
+    return load(path, {**os.environ, f"{PREFIX}SHARDS__INDEX": "0"}, need_domains)
+
+
 def build(
     raw: dict[str, Any],
     environ: Mapping[str, str] | None = None,

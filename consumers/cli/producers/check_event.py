@@ -16,7 +16,7 @@ from consumers.cli.look import told
 from consumers.cli.options import CONFIG, JSON, write_json
 from consumers.cli.producers.guess import guess, unused
 from consumers.config.formats import TopicConfig
-from consumers.config.loader import load
+from consumers.config.loader import load_for_all
 from consumers.config.schema import DomainConfig, Settings
 from consumers.errors import BUG, Stop
 from consumers.events.decode import Decoder
@@ -85,7 +85,7 @@ def check_event(file: BinaryIO, config: Path | None, topic: str | None, json_fil
       echo '{"type":"click","user_id":"alice","item_id":"dune"}' | crosscurrent check-event -
       crosscurrent check-event purchase.json --topic interactions.books -c crosscurrent.toml
     """
-    settings = _settings(load(config, need_domains=False), topic)
+    settings = _settings(load_for_all(config, need_domains=False), topic)
     if topic is not None and topic not in {name for name, _, _ in settings.topic_formats()}:
         names = ", ".join(name for name, _, _ in settings.topic_formats())
         raise Stop(f"--topic {topic}: no domain of the config owns it. It has {names}")

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from consumers.cli.options import CONFIG
-from consumers.config.loader import load
+from consumers.config.loader import load_for_all
 from consumers.errors import Stop
 
 
@@ -32,7 +32,7 @@ def schema(config: Path | None, form: str, topic: str | None) -> int:
     from consumers.cli.producers.documents import asyncapi, json_schema  # noqa: PLC0415
     from consumers.cli.producers.topics import topics  # noqa: PLC0415
 
-    settings = load(config, need_domains=False)
+    settings = load_for_all(config, need_domains=False)
     every = list(topics(settings))
     wanted = [one for one in every if topic in (None, one.name)]
     if not wanted:

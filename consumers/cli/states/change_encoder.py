@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from consumers.cli.options import JSON, NEEDED_CONFIG, write_json
-from consumers.config.loader import load
+from consumers.config.loader import load_for_all
 
 
 @click.command()
@@ -39,7 +39,7 @@ def change_encoder(config: Path, prepare: bool, force: bool, json_file: Path | N
     from consumers.reencoding.run import change_encoder as change  # noqa: PLC0415
     from consumers.terminal import log  # noqa: PLC0415
 
-    settings = load(config)
+    settings = load_for_all(config)
     with log.bars(log.console(stderr=True)) as bars:
         task = bars.add_task("encoding item text", total=None)
 

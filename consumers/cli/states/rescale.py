@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from consumers.cli.options import JSON, NEEDED_CONFIG, write_json
-from consumers.config.loader import load
+from consumers.config.loader import load_for_all
 
 
 @click.command()
@@ -56,8 +55,7 @@ def rescale(
     from consumers.rescaling.run import rescale as rewrite  # noqa: PLC0415
     from consumers.rescaling.shard_log import KafkaShardLog  # noqa: PLC0415
 
-    # This is none of the shards, so the index that the config asks of each does not matter.
-    settings = load(config, {**os.environ, "CROSSCURRENT_SHARDS__INDEX": "0"})
+    settings = load_for_all(config)
     log = None if offline else KafkaShardLog(settings)
     made = rewrite(settings, RescaleOptions(count, partitions, base), click.echo, log=log)
     layout = made.layout

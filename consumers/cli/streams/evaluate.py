@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from consumers.cli.options import CONFIG, JSON, asking_options, gathered, table_options, write_json
-from consumers.config.loader import load
+from consumers.config.loader import load_for_all
 from consumers.datasets.options import ReadOptions
 from consumers.evaluation.options import EvaluateOptions
 from consumers.evaluation.scenarios.kinds import SCENARIOS, Scenario
@@ -105,7 +105,7 @@ def evaluate(asked: _Asked, json_file: Path | None) -> int:
     """
     if asked.scenario is not None:
         _refuse_files(asked)
-    settings = load(asked.config, need_domains=False)
+    settings = load_for_all(asked.config, need_domains=False)
     if asked.encoder is not None:
         settings.text_encoder.model = asked.encoder
     if asked.scenario is not None:

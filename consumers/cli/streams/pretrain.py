@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from consumers.cli.options import JSON, NEEDED_CONFIG, asking_options, gathered, table_options, write_json
-from consumers.config.loader import load
+from consumers.config.loader import load_for_all
 from consumers.pretraining.options import PretrainOptions
 
 
@@ -52,7 +52,7 @@ def pretrain(options: PretrainOptions, config: Path, no_final_fit: bool, json_fi
         --map user_id=visitor --type view=click,sale=rating:5 --dry-run
       CROSSCURRENT_CHECKPOINT__DIRECTORY=warm crosscurrent run -c crosscurrent.toml
     """
-    settings = load(config)
+    settings = load_for_all(config)
     from consumers.pretraining.run import run_pretrain  # noqa: PLC0415  (loads torch)
 
     options = msgspec.structs.replace(options, final_fit=not no_final_fit)

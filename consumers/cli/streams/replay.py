@@ -15,7 +15,7 @@ from consumers.cli.options import (
     table_options,
     write_json,
 )
-from consumers.config.loader import load
+from consumers.config.loader import load_for_all
 from consumers.replay.options import ReplayOptions
 
 
@@ -50,6 +50,6 @@ def replay(options: ReplayOptions, config: Path, json_file: Path | None) -> int:
     """
     from consumers.replay.command import run_replay  # noqa: PLC0415
 
-    code, figures = run_replay(options, load(config))
+    code, figures = run_replay(options, load_for_all(config))
     write_json(json_file, figures)
     return code

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from consumers.cli.options import GIVEN_CONFIG, JSON, RATE, TIME, default_config, gathered, write_json
-from consumers.config.loader import load
+from consumers.config.loader import load_for_all
 from consumers.simulator.presets import WorldOptions, world_settings
 from consumers.simulator.scenarios.scenario import NAMES
 
@@ -96,7 +96,7 @@ def simulate(chosen: WorldOptions, to: Destination, json_file: Path | None) -> i
         figures = into_files(world, to.out)
         click.echo(f"{figures['events']:,} events: {', '.join(figures['files'])}")
     else:
-        figures = into_kafka(world, load(config), to.rate, to.truth, to.create_topics)
+        figures = into_kafka(world, load_for_all(config), to.rate, to.truth, to.create_topics)
         click.echo(
             f"sent {figures['items']:,} items, {figures['sent']:,} events in {figures['seconds']:.1f} s"
         )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
-from consumers.config.loader import build
+from consumers.config.loader import build, load, load_for_all
+from consumers.errors import Stop
 from tests.support.configs import MOVIES, refused, with_environ
 
 
@@ -27,6 +29,16 @@ def test_the_index_comes_from_the_end_of_the_host_name(monkeypatch: pytest.Monke
     assert "from 0 to 3" in refused(MOVIES | {"shards": {"count": 4}})
     monkeypatch.setattr(socket, "gethostname", lambda: "crosscurrent")
     assert "the host's name ends in no number" in refused(MOVIES | {"shards": {"count": 4}})
+
+
+def test_a_command_that_is_no_shard_needs_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator's own machine has any name."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "laptop")
+    config = tmp_path / "c.toml"
+    config.write_text("[shards]\ncount = 4\n[domains.movies]\nrating_range = [0.5, 5]\n")
+    assert load_for_all(config).shards.count == 4
+    with pytest.raises(Stop, match=r"shards\.index"):
+        load(config)
 
 
 @pytest.mark.parametrize("key", ["share_ms", "alone_seconds"])
