@@ -52,7 +52,7 @@ class AsyncReader:
         diversity: float = 0.0,
     ) -> Recommended:
         """Return the best `k` items, see `Reader.recommend`."""
-        choice = Choice(k, exclude, category, diversity)
+        choice = Choice(k, frozenset(exclude), category, diversity)
         return await self._run(plans.recommend(self._keys, self._inside(user), domain, choice))
 
     async def recommend_many(
@@ -61,7 +61,9 @@ class AsyncReader:
         """Return the lists of many users, read in one round trip."""
         asked = list(dict.fromkeys(users))
         inside = [self._inside(user) for user in asked]
-        found = await self._run(plans.recommend_many(self._keys, inside, domain, Choice(k, exclude)))
+        found = await self._run(
+            plans.recommend_many(self._keys, inside, domain, Choice(k, frozenset(exclude)))
+        )
         return dict(zip(asked, found, strict=True))
 
     async def similar(
@@ -75,7 +77,7 @@ class AsyncReader:
         diversity: float = 0.0,
     ) -> Similar:
         """Return the `k` items most like this one, best first."""
-        choice = Choice(k, exclude, category, diversity)
+        choice = Choice(k, frozenset(exclude), category, diversity)
         return await self._run(plans.similar(self._keys, item, domain, choice))
 
     async def rank(

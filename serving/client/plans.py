@@ -7,7 +7,8 @@ than the command reads), and returns the result.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -32,16 +33,16 @@ class Choice(NamedTuple):
     """
 
     k: int
-    exclude: Collection[str] = ()
+    exclude: frozenset[str] = frozenset()
     category: str | None = None
     diversity: float = 0.0
 
 
 def recommend(keys: Keys, user: str, domain: str, choice: Choice) -> Plan[Recommended]:
     """Read a user's list, or else the popular one."""
-    found = yield [("GET", keys.recommendations(user, domain)), ("GET", keys.popular(domain))]
-    result = yield from _first(keys, domain, found[0], found[1], choice)
-    if found == [None, None]:
+    own, popular = yield [("GET", keys.recommendations(user, domain)), ("GET", keys.popular(domain))]
+    result = yield from _first(keys, domain, own, partial(readable, popular), choice)
+    if own is None and popular is None:
         yield from _known(keys, domain)
     return result
 
@@ -50,9 +51,10 @@ def recommend_many(keys: Keys, users: Sequence[str], domain: str, choice: Choice
     """Read the lists of many users in one round trip."""
     commands = [("GET", keys.recommendations(user, domain)) for user in users]
     *own, popular = yield [*commands, ("GET", keys.popular(domain))]
+    fallback = cache(partial(readable, popular))  # many users may need it
     results = []
     for data in own:
-        found = yield from _first(keys, domain, data, popular, choice)
+        found = yield from _first(keys, domain, data, fallback, choice)
         results.append(found)
     if own and popular is None and not any(own):
         yield from _known(keys, domain)
@@ -60,12 +62,19 @@ def recommend_many(keys: Keys, users: Sequence[str], domain: str, choice: Choice
 
 
 def _first(
-    keys: Keys, domain: str, personal: bytes | None, popular: bytes | None, choice: Choice
+    keys: Keys,
+    domain: str,
+    personal: bytes | None,
+    popular: Callable[[], RecommendationList | None],
+    choice: Choice,
 ) -> Plan[Recommended]:
-    """Return the first list that has an item of the choice."""
-    lists: tuple[tuple[Origin, bytes | None], ...] = (("personal", personal), ("popular", popular))
-    for origin, data in lists:
-        record = readable(data)
+    """Return the first list that has an item of the choice. popular: decodes the list of all users, if it is needed."""
+    lists: tuple[tuple[Origin, Callable[[], RecommendationList | None]], ...] = (
+        ("personal", partial(readable, personal)),
+        ("popular", popular),
+    )
+    for origin, decoded in lists:
+        record = decoded()
         if record is not None and record.items:
             items = yield from _chosen(keys, domain, record.items, choice)
             if items:

@@ -63,7 +63,7 @@ class Reader:
         exclude: ids to leave out. category: only items with this tag. diversity: from 0, the list's order, to 1, which
         looks only at how little an item is like those before it. The last two cost a second round trip.
         """
-        choice = Choice(k, exclude, category, diversity)
+        choice = Choice(k, frozenset(exclude), category, diversity)
         return self._run(plans.recommend(self._keys, self._inside(user), domain, choice))
 
     def recommend_many(
@@ -72,7 +72,7 @@ class Reader:
         """Return the lists of many users, read in one round trip."""
         asked = list(dict.fromkeys(users))
         inside = [self._inside(user) for user in asked]
-        found = self._run(plans.recommend_many(self._keys, inside, domain, Choice(k, exclude)))
+        found = self._run(plans.recommend_many(self._keys, inside, domain, Choice(k, frozenset(exclude))))
         return dict(zip(asked, found, strict=True))
 
     def similar(
@@ -86,7 +86,9 @@ class Reader:
         diversity: float = 0.0,
     ) -> Similar:
         """Return the `k` items most like this one, best first. The options are those of `recommend`."""
-        return self._run(plans.similar(self._keys, item, domain, Choice(k, exclude, category, diversity)))
+        return self._run(
+            plans.similar(self._keys, item, domain, Choice(k, frozenset(exclude), category, diversity))
+        )
 
     def rank(
         self, user: str, domain: str, candidates: Sequence[str], *, use_list: bool = True
