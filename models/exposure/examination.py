@@ -117,8 +117,12 @@ class Examination:
         """Return the domain's curve, (RANKS,), 1 at the first rank."""
         if self._curves is None:
             pooled = self.pooled
-            own = [fitted(pairs + as_pairs(pooled, POOL_CLICKS)) for pairs in self.pairs]
-            self._curves = np.array(own) if self.identified else np.tile(pooled, (len(self.pairs), 1))
+            if self.identified:
+                self._curves = np.array(
+                    [fitted(pairs + as_pairs(pooled, POOL_CLICKS)) for pairs in self.pairs]
+                )
+            else:
+                self._curves = np.tile(pooled, (len(self.pairs), 1))
         curve: Floats = self._curves[domain]
         return curve
 

@@ -52,7 +52,6 @@ class History(CheckpointedRows):
         self._rings = RingTables(len(catalogues), length)
         self._born = np.zeros((len(catalogues), 0), np.int64)
         self._seen = [SeenItems(seen_limit) for _ in catalogues]
-        self._births = 0
 
     @property
     def seen_items(self) -> int:
@@ -169,17 +168,14 @@ class History(CheckpointedRows):
         if row >= self._born.shape[1]:
             self._born = np.ascontiguousarray(grown(self._born.T, row + 1).T)
         self._born[domain, row] = self.sequence + 1
-        self._births += 1
 
     def end_future(self, now: float) -> None:
         """Set every time after `now` (seconds) to `now`."""
         self.written.update(self._rings.end_future(now))
-        self._births += 1  # answers that were given before no longer hold
 
     def drop_user(self, user: int) -> None:
         """Forget the row: it is free, or stands for another user, from now on."""
         self._rings.drop(user)
-        self._births += 1
         for seen in self._seen:
             seen.drop(user)
 
@@ -191,7 +187,6 @@ class History(CheckpointedRows):
         """Return what `load` takes."""
         return {
             "sequence": self.sequence,
-            "births": self._births,
             **self._rings.live(self.written),
             "born": {str(d): born for d, born in enumerate(self._born)},
             "seen": {str(d): seen.live() for d, seen in enumerate(self._seen)},
@@ -199,7 +194,7 @@ class History(CheckpointedRows):
 
     def load(self, state: dict[str, Any]) -> None:
         """Load a state."""
-        self.sequence, self._births = int(state["sequence"]), int(state["births"])
+        self.sequence = int(state["sequence"])
         self._rings.load(state["events"], state["recent"] if "recent" in state else early_lists(state))
         born = [state["born"][str(d)] for d in range(len(self.catalogues))]
         self._born = np.zeros((len(born), max(map(len, born), default=0)), np.int64)
