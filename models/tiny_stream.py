@@ -11,6 +11,9 @@ from models.adaptation.challengers import CHALLENGERS
 from models.arms.arm_comparison import ArmComparison
 from models.arms.explanation import explain
 from models.arms.fact_exchange import judge, outgoing
+from models.learning.learner import VECTOR_DIM
+from models.rating.events import RatedBatch
+from models.rating.model import RatingModel
 from models.schema import Domain, Interaction, Item, Kind
 from models.settings import EventType, LearningSettings
 from models.sharing.packing import pack, unpack
@@ -49,6 +52,32 @@ def learn_it() -> None:
         snapshot(again.live())
         _ask(again)
     _hold_lists()
+
+
+def learn_ratings() -> None:
+    """Learn ratings only: predict, learn, and fold what another model has learned."""
+    use_one_thread()
+    domains, random = [d.name for d in DOMAINS], np.random.default_rng(0)
+    model, other = (RatingModel(DOMAINS, VECTOR_DIM) for _ in range(2))
+    rated = [event for event in _events() if event.value is not None]
+    for size in BATCHES:
+        some = rated[:size]
+        events = RatedBatch(
+            np.array([domains.index(event.domain) for event in some]),
+            np.array([int(event.user[1:]) for event in some]),
+            np.array([int(event.item[1:]) for event in some]),
+            random.standard_normal((size, VECTOR_DIM)).astype(np.float32),
+            np.array([event.value for event in some]),
+            np.zeros(size),
+            np.array([event.timestamp / 1000 for event in some]),
+            [event.context for event in some],
+        )
+        lessons = model.no_lessons(size)
+        model.predict_batch(events)
+        model.learn_batch(events, lessons)
+        model.learn_batch(events, both=False)
+        other.fold_batch(events, lessons)
+    model.taste.pack()
 
 
 def _hold_lists() -> None:

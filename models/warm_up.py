@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from numba.core import event
 
@@ -15,6 +18,8 @@ Progress = Callable[[int, int], object]
 """A function that is called with the number of compiled kernels and the number of all kernels."""
 READY = "ready"
 """First word of the lines in which the compiling process reports its progress."""
+RATINGS = "ratings"
+"""Argument of the process that compiles the rating model only, a third of all."""
 
 
 def is_warm() -> bool:
@@ -25,7 +30,7 @@ def is_warm() -> bool:
 def warm(progress: Progress = lambda _ready, _all: None) -> None:
     """Compile the kernels that are not compiled yet. It takes about a minute the first time.
 
-    Another process compiles, because compiling takes memory that this process would keep. If the cache cannot be
+    Other processes compile, because compiling takes memory that this process would keep. If the cache cannot be
     written to, this process compiles. An exception of `progress` ends the work. Raises RuntimeError with the last line
     of the other process if it fails.
     """
@@ -46,7 +51,7 @@ def warm(progress: Progress = lambda _ready, _all: None) -> None:
         try:
             last = _follow(child, progress)
         except BaseException:
-            child.kill()
+            os.killpg(child.pid, signal.SIGKILL)  # also the process that it has started
             raise
     if child.returncode:
         raise RuntimeError(f"the numeric code cannot be compiled: {last}")
@@ -66,20 +71,18 @@ def _follow(child: subprocess.Popen[str], progress: Progress) -> str:
 
 
 class _Count(event.Listener):  # type: ignore[misc]  # numba has no types
-    """A counter of compiled kernels."""
+    """A counter of the kernels that are compiled, or read from disk because another process compiled them."""
 
     def __init__(self, progress: Progress) -> None:
-        self._progress, self._ready = progress, set[int]()
+        self._progress = progress
 
     def on_start(self, event: event.Event) -> None:
         """Do nothing: the kernel is not compiled yet."""
 
     def on_end(self, event: event.Event) -> None:
-        """Count a function that was compiled for one combination of types."""
-        dispatcher = event.data["dispatcher"]
-        if any(dispatcher is kernel for kernel in kernels.KERNELS):  # and no function of numba's own
-            self._ready.add(id(dispatcher))
-            self._progress(len(self._ready), len(kernels.KERNELS))
+        """Report the kernels that can be called. A function of numba's own may have been compiled."""
+        ready = sum(bool(kernel.signatures) for kernel in kernels.KERNELS)
+        self._progress(ready, len(kernels.KERNELS))
 
 
 def compile_all(progress: Progress) -> None:
@@ -88,13 +91,42 @@ def compile_all(progress: Progress) -> None:
 
     with event.install_listener("numba:compile", _Count(progress)):
         learn_it()
+    progress(
+        len(kernels.KERNELS), len(kernels.KERNELS)
+    )  # a kernel within one that was read from disk is not loaded
     if os.access(kernels.CACHE, os.W_OK):
         kernels.complete_mark(kernels.CACHE).touch()
 
 
+@contextlib.contextmanager
+def _ratings_beside() -> Iterator[None]:
+    """Let a second process compile the rating model meanwhile, where there is a second core.
+
+    This process comes to that model late, and then reads from disk what the other one has compiled. If the other one
+    fails or is slow, this process compiles all.
+    """
+    if len(os.sched_getaffinity(0)) < 2:
+        yield
+        return
+    command = [sys.executable, "-m", "models.warm_up", RATINGS]
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=nowhere, stderr=nowhere) as other:  # noqa: S603  (this module)
+        try:
+            yield
+        finally:
+            other.kill()
+
+
 def main() -> None:
-    """Compile every kernel, and report the progress on standard output."""
-    compile_all(lambda ready, count: print(READY, ready, count, flush=True))  # noqa: T201  the parent reads it
+    """Compile every kernel, and report the progress on standard output; with `ratings`, the rating model only."""
+    gc.set_threshold(100_000)  # a compiler makes many objects that stay; looking through them took a tenth
+    if sys.argv[1:] == [RATINGS]:
+        from models.tiny_stream import learn_ratings  # noqa: PLC0415  (loads torch)
+
+        learn_ratings()
+        return
+    with _ratings_beside():
+        compile_all(lambda ready, count: print(READY, ready, count, flush=True))  # noqa: T201  the parent reads it
 
 
 if __name__ == "__main__":
