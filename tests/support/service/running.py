@@ -91,10 +91,20 @@ class Running:
             assert self.process.poll() is None, self.log.read_text()
             return self.get("/readyz")[0] == 200
 
+        self.wait_for(ready, seconds, why="ready")
+
+    def wait_for(self, what: Callable[[], Any], seconds: float = PATIENCE, why: str = "") -> None:
+        """Wait like `wait_for`. A failure tells what the service says of itself."""
         try:
-            wait_for(ready, seconds, why="ready")
+            wait_for(what, seconds, why)
         except AssertionError as error:
-            raise AssertionError(f"{error}; {self.get('/readyz')}; {self.log.read_text()[-2000:]}") from None
+            counts = [
+                line
+                for line in self.get("/metrics")[1].splitlines()
+                if line.startswith(("crosscurrent_events_total", "crosscurrent_dead", "crosscurrent_lag"))
+            ]
+            told = "\n".join([str(self.get("/readyz")), *counts, self.log.read_text()[-3000:]])
+            raise AssertionError(f"{error}; {told}") from None
 
     def metric(self, name: str) -> float:
         """Return the sum of one metric over all label sets; 0 if it is not there."""

@@ -95,7 +95,7 @@ def started(world: World) -> Iterator[World]:
         world.fill(30)
         world.service.start()
         world.service.wait_until_ready()
-        wait_for(lambda: world.learned() == 30, why="30 learned")
+        world.service.wait_for(lambda: world.learned() == 30, why="30 learned")
         yield world
     finally:
         world.close()
