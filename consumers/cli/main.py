@@ -11,27 +11,35 @@ from typing import Any
 import click
 import structlog
 
-from consumers.cli.dead_letters import dead_letters
-from consumers.cli.forget import forget
-from consumers.cli.init import init
+from consumers.cli.lazy_group import LazyGroup
 from consumers.cli.options import CONFIG, JSON, NEEDED_CONFIG, write_json
-from consumers.cli.producers.check_event import check_event
-from consumers.cli.producers.schema import schema
-from consumers.cli.states.change_encoder import change_encoder
-from consumers.cli.states.rescale import rescale
-from consumers.cli.streams.bench import bench
-from consumers.cli.streams.demo import demo
-from consumers.cli.streams.evaluate import evaluate
-from consumers.cli.streams.pretrain import pretrain
-from consumers.cli.streams.replay import replay
-from consumers.cli.streams.simulate import simulate
 from consumers.config.loader import load, load_for_all
 from consumers.errors import BUG, USAGE, Stop
 from consumers.terminal import log, output
 from consumers.terminal.leaving import leave
 
+LOADED_WHEN_WANTED = {
+    "dead-letters": "consumers.cli.dead_letters",
+    "forget": "consumers.cli.forget",
+    "init": "consumers.cli.init",
+    "check-event": "consumers.cli.producers.check_event",
+    "schema": "consumers.cli.producers.schema",
+    "change-encoder": "consumers.cli.states.change_encoder",
+    "rescale": "consumers.cli.states.rescale",
+    "bench": "consumers.cli.streams.bench",
+    "demo": "consumers.cli.streams.demo",
+    "evaluate": "consumers.cli.streams.evaluate",
+    "pretrain": "consumers.cli.streams.pretrain",
+    "replay": "consumers.cli.streams.replay",
+    "simulate": "consumers.cli.streams.simulate",
+}
+"""The modules of commands that are not defined here, by the command's name."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(
+    cls=LazyGroup, modules=LOADED_WHEN_WANTED,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)  # fmt: skip
 @click.version_option(package_name="crosscurrent")
 def cli() -> None:
     """Streaming cross-domain adaptation for recommendation: events in from Kafka, fresh lists out to Redis.
@@ -206,24 +214,6 @@ def explain(config: Path, user: str, item: str, domain: str, json_file: Path | N
 
     write_json(json_file, run_explain(load(config), user, item, domain))
     return 0
-
-
-for command in (
-    demo,
-    simulate,
-    replay,
-    pretrain,
-    rescale,
-    evaluate,
-    bench,
-    dead_letters,
-    forget,
-    init,
-    schema,
-    check_event,
-    change_encoder,
-):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import torch
 
 from models.state.dirty_keys import DirtyKeys, Marks
-from models.state.tracked_tables import Changed, Ragged, Rows, TrackedTable, parts
+from models.state.tracked_tables import Changed, Ragged, Rows, TrackedTable, is_tensor, parts
 
 Tensors = dict[str, np.ndarray[Any, Any]]
 
@@ -73,7 +72,7 @@ class _Split:
             return {"l": [self.split(item) for item in value]}
         if isinstance(value, TrackedTable):
             return self.part(value)
-        if isinstance(value, torch.Tensor):
+        if is_tensor(value):
             return {"torch": self.array(value.detach().cpu().numpy())}
         if isinstance(value, np.ndarray):
             return {"array": self.array(value)}
@@ -125,6 +124,8 @@ def joined(value: Any, tensors: Tensors) -> Any:  # noqa: PLR0911
         case "p":
             return content
         case "torch":
+            import torch  # noqa: PLC0415  (takes seconds, and most commands hold no tensor)
+
             return torch.from_numpy(tensors[content])
         case "array":
             return tensors[content]

@@ -7,12 +7,12 @@ results of `changes`, merged into an earlier state, make the present state: `mod
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from models.state.dirty_keys import DirtyKeys, Marks
@@ -61,6 +61,12 @@ class CheckpointedRows(Checkpointed):
     written: DirtyKeys
 
 
+def is_tensor(value: Any) -> bool:
+    """Return whether the value is a tensor of torch. This does not load torch, which takes seconds."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
 def full_state(value: Any) -> Any:
     """Return the state without tracked tables. It shares no memory with the tables."""
     if isinstance(value, dict):
@@ -69,7 +75,7 @@ def full_state(value: Any) -> Any:
         return [full_state(item) for item in value]
     if isinstance(value, np.ndarray):
         return value.copy()
-    if isinstance(value, torch.Tensor):
+    if is_tensor(value):
         return value.clone()
     return full_state(value.full()) if isinstance(value, TrackedTable) else value
 
