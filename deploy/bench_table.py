@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from consumers.bench.run.command import Report
-from consumers.bench.run.rows import Figure
+from consumers.bench.run.figure import Figure
 from consumers.bench.run.table import number
 
 README = Path(__file__).parents[1] / "README.md"

@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -38,14 +38,26 @@ class Metrics(dict[str, float]):
         return dict(sorted(found.items()))
 
 
+class Role(NamedTuple):
+    """What a process is: its command, its place among several (None for the network's process), their number."""
+
+    command: str = "run"
+    shard: int | None = None
+    shards: int = 1
+
+
+ALONE = Role()
+
+
 class ServiceProcess:
     """Runs the service within a context, with a config in `folder`. Raises RuntimeError at a failure.
 
     task: `bootstrap`, `prefix`, `url`, `format` and `registry` say where it runs and how it reads.
     """
 
-    def __init__(self, folder: Path, task: Task, domains: Sequence[Domain]) -> None:
-        self._port = free_port()
+    def __init__(self, folder: Path, task: Task, domains: Sequence[Domain], role: Role = ALONE) -> None:
+        folder.mkdir(exist_ok=True)
+        self._port, self._role = free_port(), role
         self._log = folder / "service.log"
         topics = Topics(task.prefix)
         tables: dict[str, dict[str, object]] = {
@@ -53,6 +65,9 @@ class ServiceProcess:
             "redis": {"url": task.url},
             "metrics": {"port": self._port},
         }
+        if role.shards > 1:
+            place = {} if role.shard is None else {"index": role.shard}
+            tables["shards"] = {"count": role.shards, **place, **topics.of_shards()}
         kinds: dict[str, dict[str, object]] = {}
         for domain in domains:
             kinds[domain.name] = {
@@ -65,11 +80,11 @@ class ServiceProcess:
                 kinds[f"{domain.name}.interactions"] = {"format": task.format}
         if task.registry:
             tables["schema_registry"] = {"url": task.registry}
-        self._config = write_config(folder, tables, kinds)
+        self.config = write_config(folder, tables, kinds)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        words = ["-m", "consumers.cli", "run", "--config", str(self._config)]
+        words = ["-m", "consumers.cli", self._role.command, "--config", str(self.config)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen([sys.executable, *words], stdout=log, stderr=log)  # noqa: S603
         return self

@@ -23,6 +23,8 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folded: int = 256
     """Most facts that are folded together."""
     threads: int = 1
+    shards: int = 1
+    """Processes that share the stream."""
     rate: float = 1_000.0
     """Events a second that are sent."""
     users: int = 10_000

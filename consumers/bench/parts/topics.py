@@ -8,6 +8,7 @@ from typing import NamedTuple
 from kafka import KafkaAdminClient
 
 from consumers.config.schema import KafkaConfig
+from consumers.config.shards import ShardsConfig
 from consumers.events.record import Kind
 from consumers.kafka_client.topics import create_topics
 
@@ -31,6 +32,12 @@ class Topics(NamedTuple):
             "group_id": plain.group_id,
         }
         return {key: f"{self.prefix}{name}" for key, name in names.items()} | {"canary_topic": ""}
+
+    def of_shards(self) -> dict[str, str]:
+        """Return the keys of the config's table `shards` that name topics."""
+        plain = ShardsConfig()
+        keys = ("facts_topic", "reroute_topic", "model_topic")
+        return {key: f"{self.prefix}{getattr(plain, key)}" for key in keys}
 
     def make(self, bootstrap: str, domains: Sequence[str]) -> None:
         """Create the topics of all domains, and the one of dead letters."""

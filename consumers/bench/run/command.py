@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from consumers.bench.run.brokers import EMBEDDED, Brokers
+from consumers.bench.run.figure import Figure
 from consumers.bench.run.machine import machine, today, versions
 from consumers.bench.run.plan import Plan, plan
 from consumers.bench.run.plot import write_plot
-from consumers.bench.run.rows import NAMES, Figure, Rows
+from consumers.bench.run.rows import NAMES, Rows
 from consumers.bench.run.runner import ContestantFailed, Ran, Runner
 from consumers.demo.embedded_servers import EmbeddedError
 from consumers.errors import Stop

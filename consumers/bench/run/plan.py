@@ -36,6 +36,10 @@ class Plan(msgspec.Struct, frozen=True):
     growth_items: Sizes = ((10_000, 1_000), (10_000, 10_000), (10_000, 100_000))
     """Pairs of (users, items)."""
     memory_events: int = 10_000
+    shards: tuple[int, ...] = (1, 2, 4)
+    """Numbers of processes, the first of them 1."""
+    shard_events: int = 40_000
+    shard_seconds: float = 120.0
     restart_users: int = 1_000_000
     restart_items: int = 20_000
 
@@ -50,6 +54,9 @@ QUICK = Plan(
     growth_seconds=1.0,
     growth_users=((10_000, 10_000), (100_000, 10_000)),
     memory_events=2_000,
+    shards=(1, 2),
+    shard_events=8_000,
+    shard_seconds=20.0,
     restart_users=100_000,
 )
 

@@ -10,28 +10,17 @@ import msgspec
 
 from consumers.bench.parts.task import Task
 from consumers.bench.run.brokers import Brokers
+from consumers.bench.run.figure import Figure
 from consumers.bench.run.machine import free_bytes
 from consumers.bench.run.plan import Plan, Sizes
 from consumers.bench.run.runner import Runner
+from consumers.bench.run.shard_rows import ShardRows
 from consumers.bench.run.slope import exponent
 from consumers.demo.embedded_servers import Store
 
 RESTART_BYTES = 20_000
 """Bytes that a user takes while a checkpoint is written, plus a quarter."""
 USERS_STEP = 50_000
-
-
-class Figure(msgspec.Struct):
-    """One line of the table. set: the name of the stream, if there can be several."""
-
-    row: str
-    name: str
-    value: float | None
-    """None if nothing was observed."""
-    unit: str
-    better: Literal["higher", "lower"]
-    set: str = ""
-    note: str = ""
 
 
 class Rows:
@@ -97,7 +86,7 @@ class Rows:
         for of, folder in self._plan.sets:
             drained, _ = self._drained(of, folder)
             task = Task(data=folder, events=self._plan.events, seconds=self._plan.learn_seconds)
-            alone = self._runner.run("biased_mf", task)["events_per_second"]
+            alone = self._runner.run("peers.biased_mf", task)["events_per_second"]
             note = f"{alone:,.0f} events/s; no ranking, no Kafka, no Redis"
             ratio = drained["events_per_second"] / alone
             figures.append(
@@ -123,7 +112,7 @@ class Rows:
                 )
                 events = self._runner.run("filling.fill_topics", task)["events"]
                 task = msgspec.structs.replace(task, events=events)
-                polled = self._runner.run("bare_poll", task)
+                polled = self._runner.run("peers.bare_poll", task)
                 self._drains[of, form] = self._runner.run("drain", task), polled
         return self._drains[of, form]
 
@@ -154,7 +143,7 @@ class Rows:
     def read(self) -> list[Figure]:
         with Store() as store:
             task = Task(url=store.url, seconds=self._plan.read_seconds)
-            ours, bare = self._runner.run("read", task), self._runner.run("bare_get", task)
+            ours, bare = self._runner.run("read", task), self._runner.run("peers.bare_get", task)
         note = f"{ours['p99_us']:.0f} and {bare['p99_us']:.0f} µs, {bare['bytes']:,} bytes"
         ratio = ours["p99_us"] / bare["p99_us"]
         return [Figure("read", "Reader.recommend p99 ÷ bare GET", ratio, "ratio", "lower", note=note)]
@@ -191,25 +180,13 @@ class Rows:
             ]
         return figures
 
-    def facts(self) -> list[Figure]:
-        plan, figures = self._plan, []
-        task = Task(events=plan.events, seconds=plan.learn_seconds, batch=16)
-        for of, folder in plan.sets:
-            for folded in (16, 256):
-                got = self._runner.run("facts", msgspec.structs.replace(task, data=folder, folded=folded))
-                shards = ", ".join(f"{n}: {rate:,.0f}" for n, rate in got["shards"].items())
-                note = f"own {got['own_us']:.0f} µs; {got['bytes']:.0f} bytes; events/s of shards: {shards}"
-                name = f"an event of another shard, {folded} together"
-                figures.append(Figure("facts", name, got["foreign_us"], "µs of CPU", "lower", of, note))
-        return figures
-
     def restart(self) -> list[Figure]:
         room = int(free_bytes() / RESTART_BYTES) // USERS_STEP * USERS_STEP
         users = min(self._plan.restart_users, max(USERS_STEP, room))
         with tempfile.TemporaryDirectory(prefix="crosscurrent-bench-") as folder:
             task = Task(users=users, items=self._plan.restart_items, folder=folder)
             self._runner.run("filling.write_checkpoint", task)
-            bare, ours = self._runner.run("read_bytes", task), self._runner.run("restart", task)
+            bare, ours = self._runner.run("peers.read_bytes", task), self._runner.run("restart", task)
         note = f"{ours['seconds']:.1f} and {bare['seconds']:.2f} s, {bare['bytes'] / 1e6:,.0f} MB"
         if users < self._plan.restart_users:
             note += f"; memory allows no {self._plan.restart_users:,} users"
@@ -218,12 +195,13 @@ class Rows:
 
     def all(self) -> dict[str, Callable[[], list[Figure]]]:
         """Return the maker of each row by the row's name, in the order of the table."""
-        return {name: getattr(self, name) for name in NAMES}
+        several = ShardRows(self._runner, self._plan, self._brokers)
+        return {name: getattr(several if hasattr(several, name) else self, name) for name in NAMES}
 
 
 NAMES = (
     "learner", "threads", "drain", "avro", "biased_mf", "freshness", "lists", "read", "growth", "memory", "facts",
-    "restart",
+    "shards", "restart",
 )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def bench(
     nothing else. Exit code 1 if a contestant failed.
 
     \b
-    Rows: learner, threads, drain, avro, biased_mf, freshness, lists, read, growth, memory, restart.
+    Rows: learner, threads, drain, avro, biased_mf, freshness, lists, read, growth, memory, facts, shards, restart.
     \b
     Examples:
       crosscurrent bench --quick

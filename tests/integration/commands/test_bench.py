@@ -16,8 +16,9 @@ from kafka import KafkaAdminClient
 from consumers.bench.parts.stream import INTERACTIONS, ITEMS, world
 from consumers.bench.parts.task import Task
 from consumers.bench.run.brokers import EMBEDDED, Brokers
+from consumers.bench.run.figure import Figure
 from consumers.bench.run.plan import Plan
-from consumers.bench.run.rows import NAMES, Figure, Rows
+from consumers.bench.run.rows import NAMES, Rows
 from consumers.bench.run.runner import ContestantFailed, Runner
 from consumers.demo.embedded_servers import HOST, NotInstalledError, Store
 from consumers.simulator.event_stream import Simulator
@@ -30,16 +31,17 @@ EVENTS = 600
 CONTESTANTS = {
     "learner": {"learner"},
     "threads": {"learner"},
-    "drain": {"filling.fill_topics", "bare_poll", "drain"},
+    "drain": {"filling.fill_topics", "peers.bare_poll", "drain"},
     "avro": {"filling.fill_topics", "drain"},
-    "biased_mf": {"biased_mf"},
+    "biased_mf": {"peers.biased_mf"},
     "freshness": {"freshness"},
     "lists": {"freshness"},
-    "read": {"read", "bare_get"},
+    "read": {"read", "peers.bare_get"},
     "growth": {"growth"},
     "memory": {"memory"},
     "facts": {"facts"},
-    "restart": {"filling.write_checkpoint", "read_bytes", "restart"},
+    "shards": {"filling.fill_topics", "shards", "facts"},
+    "restart": {"filling.write_checkpoint", "peers.read_bytes", "restart"},
 }
 MAY_BE_NEGATIVE = {"growth"}
 """Rows whose figures may be below 0: exponents of tables that are all small."""
@@ -66,6 +68,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Plan:
         growth_users=((200, 200), (400, 200)),
         growth_items=((200, 200), (200, 400)),
         memory_events=300,
+        shards=(1, 2),
+        shard_events=EVENTS,
         restart_users=300,
         restart_items=300,
     )

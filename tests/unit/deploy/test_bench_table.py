@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumers.bench.run.command import Failed, Report
-from consumers.bench.run.rows import Figure
+from consumers.bench.run.figure import Figure
 from deploy.bench_table import BEGIN, END, README, rewritten
 
 REPORT = Report(
