@@ -14,7 +14,7 @@ import msgspec
 from rich.console import Console
 
 from consumers.config.schema import Settings
-from consumers.datasets.history import warn_of_repeats
+from consumers.datasets.history import warn_of_no_items, warn_of_repeats
 from consumers.datasets.scan import Scan
 from consumers.datasets.understanding import confirm, show_understanding
 from consumers.errors import BUG
@@ -91,8 +91,7 @@ def run_evaluation(
 def _warnings(data: Data, scans: tuple[Scan, ...], options: EvaluateOptions) -> Iterator[str]:
     """Yield what people should know before anything is learned."""
     yield from warn_of_repeats(data.repeated)
-    if options.items is None:
-        yield "no --items: the items are those of the events, and they have no text"
+    yield from warn_of_no_items(options.items)
     if lacking := data.unlisted():
         yield f"{lacking:,} target events are of items that --items lacks: learned, not ranked"
     if not data.sources:
