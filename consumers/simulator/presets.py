@@ -13,8 +13,8 @@ from consumers.errors import Stop
 from consumers.simulator.scenarios.registry import SCENARIOS
 from consumers.simulator.world_settings import DomainSpec, Drift, Poison, WorldSettings
 
-
 EVENTS = 20_000
+"""Events of a world, unless another number is asked for."""
 
 
 class WorldOptions(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ def three_domains(events: int = EVENTS, seed: int = 0, overlap: float = 0.8) -> 
 def scenario_world(name: str, events: int = EVENTS, seed: int = 0) -> WorldSettings:
     """Return the world of a scenario: its domains and words. Interest fades in it.
 
-    It lasts as many days, whatever the number of events.
+    It lasts as many days as the scenario says, whatever the number of events.
     """
     scenario = SCENARIOS[name]
     return WorldSettings(
