@@ -5,7 +5,6 @@ The pages are committed, so that they can be read without a build; a test proves
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -15,7 +14,7 @@ import msgspec
 from prometheus_client import Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-from consumers.attribute_docs import attribute_docs
+from consumers.attribute_docs import attribute_docs, default_of, is_struct, own_doc
 from consumers.cli.main import cli
 from consumers.config.schema import Settings
 from deploy.contracts import kafka_page, redis_page
@@ -49,17 +48,16 @@ def config_page() -> str:
         "Every key can also be set in the environment: `redis.url` is `CROSSCURRENT_REDIS__URL`.\n",
     ]
     for sections, struct in _sections(Settings):
-        text = inspect.cleandoc(struct.__doc__) if "__doc__" in vars(struct) and struct.__doc__ else ""
         lines += [
             f"## {', '.join(f'`[{section}]`' for section in sections)}\n",
-            f"{text}\n",
+            f"{own_doc(struct)}\n",
             "| key | type | default | meaning |",
             "|---|---|---|---|",
         ]
         meanings = attribute_docs(struct)
         hints = get_type_hints(struct)
         for field in msgspec.structs.fields(struct):
-            if _is_struct(hints[field.name]):
+            if is_struct(hints[field.name]):
                 continue
             kind = _type_name(hints[field.name])
             lines.append(
@@ -76,20 +74,16 @@ def _sections(settings: type[msgspec.Struct]) -> list[tuple[list[str], type[msgs
     def add(name: str, struct: type[msgspec.Struct]) -> None:
         found.setdefault(struct, []).append(name)
         for inner, kind in get_type_hints(struct).items():
-            if _is_struct(kind):
+            if is_struct(kind):
                 add(f"{name}.{inner}", kind)
 
     for name, kind in get_type_hints(settings).items():
-        if _is_struct(kind):
+        if is_struct(kind):
             add(name, kind)
         else:  # a table of tables: [domains.<name>]
-            for struct in filter(_is_struct, get_args(kind)):
+            for struct in filter(is_struct, get_args(kind)):
                 add(f"{name}.<name>", struct)
     return [(names, struct) for struct, names in found.items()]
-
-
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _type_name(hint: Any) -> str:
@@ -104,11 +98,8 @@ def _type_name(hint: Any) -> str:
 
 
 def _default(field: Any) -> str:
-    if field.default_factory is not msgspec.NODEFAULT:
-        value = field.default_factory()
-    elif field.default is not msgspec.NODEFAULT:
-        value = field.default
-    else:
+    value = default_of(field)
+    if value is msgspec.NODEFAULT:
         return "needed"
     if value is None:
         return "none"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from models.arms.arm_selector import ARMS, ArmSelector
 from models.assessment.prequential import Prequential
+from serving.instruments import Instruments
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -16,26 +17,17 @@ FRESHNESS_BUCKETS = (
 )  # fmt: skip
 
 
-class Metrics:
-    """All metrics of a process, with the prefix `crosscurrent_`. Counters count since the process started."""
+class Metrics(Instruments):
+    """All metrics of a process. Counters count since the process started."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry or CollectorRegistry()
+        super().__init__(registry)
         self._count_events()
         self._count_results()
         self._show_stream()
         self._show_learning()
         self._show_tables()
         self._measure_times()
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"crosscurrent_{name}", text, labels, registry=self.registry)
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"crosscurrent_{name}", text, labels, registry=self.registry)
-
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"crosscurrent_{name}", text, labels, registry=self.registry, buckets=buckets)
 
     def _count_events(self) -> None:
         self.events = self._counter("events", "Events learned.", "domain", "type")

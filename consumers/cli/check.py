@@ -108,11 +108,12 @@ def _unowned(there: Iterable[str], settings: Settings) -> Iterator[Finding]:
         kind, _, domain = name.partition(".")
         if kind not in ("interactions", "items") or not domain:
             continue
-        remedy = f"add [domains.{domain}]" if DOMAIN_NAME.fullmatch(domain) else "add a domain"
         if (own := settings.domains.get(domain)) is not None:  # it has another topic of this kind
             remedy = f"set domains.{domain}.{kind}_topic, which is {getattr(own, f'{kind}_topic')}"
-        elif remedy == "add a domain":
-            remedy += f' with {kind}_topic = "{name}"'
+        elif DOMAIN_NAME.fullmatch(domain):
+            remedy = f"add [domains.{domain}]"
+        else:
+            remedy = f'add a domain with {kind}_topic = "{name}"'
         text = f"no domain of the config owns it, so nobody reads it: {remedy}, or delete the topic"
         yield Finding(f"topic {name}", True, text, warns=True)
 

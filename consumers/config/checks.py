@@ -19,10 +19,12 @@ MOST_WEIGHT = 100.0
 
 _ABOVE_ZERO = {
     "intake": ("batch_events", "batch_ms", "network_events", "max_record_bytes", "max_consecutive_invalid"),
-    "publish": ("interval_ms", "top", "ttl_seconds", "max_backlog"),
+    "publish": ("interval_ms", "top", "ttl_seconds", "max_backlog", "refresh_seconds", "lists_within_ms"),
     "learner": ("users", "seen_items", "items_per_domain"),
     "checkpoint": ("interval_seconds",),
     "kafka": ("canary_seconds",),
+    "shards": ("share_ms", "network_ms", "alone_seconds"),
+    "text_encoder": ("batch", "connect_seconds", "read_seconds"),
 }
 
 
@@ -98,12 +100,8 @@ def _number_problems(settings: Settings) -> Iterator[str]:
         yield "metrics.port: must be from 0 (any free one) to 65535"
     if not 0 <= settings.ranker.diversity <= 1:
         yield "ranker.diversity: must be in [0, 1]"
-    if not settings.publish.refresh_seconds > 0:
-        yield "publish.refresh_seconds: must be above 0"
     if settings.publish.similar < 0 or settings.publish.similar_seconds < 0:
         yield "publish.similar, publish.similar_seconds: must not be negative"
-    if not settings.publish.lists_within_ms > 0:
-        yield "publish.lists_within_ms: must be above 0"
     if not 0 < settings.intake.max_invalid_ratio <= 1:
         yield "intake.max_invalid_ratio: must be in (0, 1]"
     if settings.privacy.key is not None and len(settings.privacy.key) < 16:

@@ -52,6 +52,3 @@ def problems(shards: ShardsConfig) -> Iterator[str]:
     if shards.several and not 0 <= shards.own() < shards.count:
         told = "the host's name ends in no number" if shards.own() < 0 else f"this one is {shards.own()}"
         yield (f"shards.index: must be from 0 to {shards.count - 1} (CROSSCURRENT_SHARDS__INDEX); {told}")
-    for key in ("share_ms", "network_ms", "alone_seconds"):
-        if not getattr(shards, key) > 0:
-            yield f"shards.{key}: must be above 0"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from consumers.attribute_docs import attribute_docs
+from consumers.attribute_docs import attribute_docs, default_of, is_struct, own_doc
 from consumers.config.schema import Settings
 
 WIDTH = 116
@@ -40,14 +40,14 @@ def template() -> str:
     """Return the text. It loads as it is."""
     parts = [HEAD]
     for name, kind in get_type_hints(Settings).items():
-        if _is_struct(kind):
-            parts.append("\n".join([_comment(_meaning(kind)), f"[{name}]", *_keys(kind)]) + "\n")
-    (domain,) = filter(_is_struct, get_args(get_type_hints(Settings)["domains"]))
+        if is_struct(kind):
+            parts.append("\n".join([_comment(own_doc(kind)), f"[{name}]", *_keys(kind)]) + "\n")
+    (domain,) = filter(is_struct, get_args(get_type_hints(Settings)["domains"]))
     parts += [EVENTS, DOMAINS + "\n".join(_keys(domain, without="role")) + "\n"]
     for name, kind in get_type_hints(domain).items():
-        if _is_struct(kind):
+        if is_struct(kind):
             lines = [
-                _comment(_meaning(kind)),
+                _comment(own_doc(kind)),
                 f"# [domains.books.{name}]",
                 *_keys(kind, without="types" if name == "items" else ""),
             ]
@@ -59,14 +59,10 @@ def _keys(struct: type[msgspec.Struct], without: str = "") -> Iterator[str]:
     """Yield the lines of a table: what each key means, and the key with its default. without: the key to leave out."""
     meanings, hints = attribute_docs(struct), get_type_hints(struct)
     for field in msgspec.structs.fields(struct):
-        if _is_struct(hints[field.name]) or field.name == without:
+        if is_struct(hints[field.name]) or field.name == without:
             continue
         yield _comment(meanings.get(field.name, ""))
-        yield f"# {field.encode_name} = {_value(_default(field), hints[field.name])}"
-
-
-def _default(field: Any) -> Any:
-    return field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
+        yield f"# {field.encode_name} = {_value(default_of(field), hints[field.name])}"
 
 
 def _value(value: Any, hint: Any) -> str:
@@ -79,13 +75,5 @@ def _value(value: Any, hint: Any) -> str:
     return f"{text}  # or {', '.join(others)}" if others else text
 
 
-def _meaning(struct: type[msgspec.Struct]) -> str:
-    return struct.__doc__ or "" if "__doc__" in vars(struct) else ""
-
-
 def _comment(text: str) -> str:
     return textwrap.fill(" ".join(text.split()), WIDTH, initial_indent="## ", subsequent_indent="## ")
-
-
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, msgspec.Struct)

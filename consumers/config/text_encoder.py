@@ -81,9 +81,6 @@ def problems(config: TextEncoderConfig) -> Iterator[str]:
         if config.model == "hashing" and config.prefix:
             yield "text_encoder.prefix: hashing knows no prefix; leave it out"
     yield from _language_problems(config)
-    for key in ("batch", "connect_seconds", "read_seconds"):
-        if not getattr(config, key) > 0:
-            yield f"text_encoder.{key}: must be above 0"
     for key in ("dimensions", "cache_mb"):
         if not getattr(config, key) >= 0:
             yield f"text_encoder.{key}: must not be below 0"

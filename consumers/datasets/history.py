@@ -108,6 +108,12 @@ def once_in_time_order(events: Iterable[Interaction], settings: Settings) -> lis
     return [e for e in in_order if not window.repeated(e.domain, e.event_id)]
 
 
+def warn_of_no_items(items: Path | None) -> Iterator[str]:
+    """Yield a line for people if there is no item file."""
+    if items is None:
+        yield "no --items: the items are those of the events, and they have no text"
+
+
 def warn_of_repeats(count: int) -> Iterator[str]:
     """Yield a line for people if events were left out because their event_id came before."""
     if count:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+from consumers.config.checks import DOMAIN_NAME
 from consumers.datasets.fields.cells import UndecodableError
 from consumers.datasets.fields.columns import FIELDS_OF, recognise
 from consumers.datasets.fields.row_parser import EventParser, ItemParser, Row
@@ -33,7 +34,6 @@ NO_RATING = (
     "makes every row a click"
 )
 _HEAD = 1 << 16  # characters from which the layout is recognised
-_DOMAIN = re.compile(r"[a-z0-9_-]+")
 _AHEAD_MS = 300_000  # the contract allows clocks that are this much ahead
 
 
@@ -74,7 +74,7 @@ class TableFile:
         """Rows of a type that is left out (`--type NAME=skip`)."""
         self.rated: frozenset[str] = frozenset()
         """Domains that have ratings. In them a row without a rating and without a type is bad. See `scan`."""
-        if domain is not None and not _DOMAIN.fullmatch(domain):
+        if domain is not None and not DOMAIN_NAME.fullmatch(domain):
             raise TableError(f"a domain name is made of a-z, 0-9, _ and - only, not {domain!r}")
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise TableError(f"{path}: a pipe can be read only once; write it into a file first")
@@ -150,7 +150,7 @@ class TableFile:
         if self.domain is not None and domain != self.domain:
             self.skipped[domain] += 1
             return None
-        if not _DOMAIN.fullmatch(domain):
+        if not DOMAIN_NAME.fullmatch(domain):
             usual = re.sub("[^a-z0-9_-]+", "-", domain[:40].lower()).strip("-")
             instead = f": write {usual}" if usual else ""
             raise BadRowError(f"domain {domain[:40]!r} is not made of a-z, 0-9, _ and - only{instead}")

@@ -24,10 +24,6 @@ class Account(NamedTuple):
     forgotten: int
     lost: int
 
-    def taken(self) -> int:
-        """Return how many events something became of."""
-        return self.learned + self.duplicates + self.dead_letters + self.forgotten
-
 
 def unread(pipeline: Pipeline, placed: Placed) -> int:
     """Return how many of the feed's events the service has not passed yet."""

@@ -164,7 +164,7 @@ class _Demo:
         show_account(counted, None if self._options.keep else went.seconds, console)
         summary = figures(service, went, counted)
         if not self._options.keep:
-            self._tell(went, drifted)
+            self._tell(summary, drifted)
         summary["drift"] = drifted.figures() if drifted is not None else None
         return (1 if counted.lost else 0), summary
 
@@ -177,11 +177,10 @@ class _Demo:
             self._looked.wait(LOOK_PATIENCE)
             self._outcome = _Outcome(went, self._compare())
             if options.keep and not service.stopping:
+                counted = account(service.settings, service.pipeline, went.placed)
                 self._console.print()
-                show_account(
-                    account(service.settings, service.pipeline, went.placed), went.seconds, self._console
-                )
-                self._tell(*self._outcome)
+                show_account(counted, went.seconds, self._console)
+                self._tell(figures(service, went, counted), self._outcome.drifted)
                 show_addresses(service, options, said, self._showcase.example, self._console)
                 return
         except BaseException as error:  # also if the reader of the output has gone: that is raised again
@@ -196,11 +195,10 @@ class _Demo:
         self._report.more = [drifted.chart()] if drifted is not None else []
         return drifted
 
-    def _tell(self, went: Followed, drifted: Drifted | None) -> None:
+    def _tell(self, summary: dict[str, Any], drifted: Drifted | None) -> None:
         """Print everything that the stream showed."""
         service, console = self._service, self._console
-        counted = account(service.settings, service.pipeline, went.placed)
-        show_summary(service, figures(service, went, counted), self._showcase.example, console)
+        show_summary(service, summary, self._showcase.example, console)
         if drifted is not None:
             show(
                 drifted, [line(events, notice) for events, notice in service.pipeline.reporter.story], console

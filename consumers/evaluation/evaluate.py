@@ -14,7 +14,7 @@ import msgspec
 from rich.console import Console
 
 from consumers.config.schema import Settings
-from consumers.datasets.history import warn_of_repeats
+from consumers.datasets.history import warn_of_no_items, warn_of_repeats
 from consumers.datasets.scan import Scan
 from consumers.datasets.understanding import confirm, show_understanding
 from consumers.errors import BUG
@@ -91,8 +91,7 @@ def run_evaluation(
 def _warnings(data: Data, scans: tuple[Scan, ...], options: EvaluateOptions) -> Iterator[str]:
     """Yield what people should know before anything is learned."""
     yield from warn_of_repeats(data.repeated)
-    if options.items is None:
-        yield "no --items: the items are those of the events, and they have no text"
+    yield from warn_of_no_items(options.items)
     if lacking := data.unlisted():
         yield f"{lacking:,} target events are of items that --items lacks: learned, not ranked"
     if not data.sources:
@@ -120,7 +119,8 @@ def _run_arms(
         job = Job(files, msgspec.json.encode(settings), vectors)
         names = [f"{r.arm} {r.seed if len(runs) > 6 else ''}" for r in runs]
         found = run_all(partial(_work, job, options), runs, names, len(data.events), bars)
-    outcomes = [outcome for one in found for outcome in one if data.has_text or outcome.arm != "text"]
+    has_text = data.has_text
+    outcomes = [outcome for one in found for outcome in one if has_text or outcome.arm != "text"]
     return outcomes + _without_randomness(outcomes)
 
 
@@ -159,12 +159,10 @@ def _work(job: Job, options: EvaluateOptions, run: Run, tell: Tell) -> list[ArmO
         "river_biased_mf_target": lambda: peers.run_river(data, run.seed, False, tell),
         "river_biased_mf_all": lambda: peers.run_river(data, run.seed, True, tell),
     }
-    lags = shards.lag_of(options.lag_seconds, options.lag_events), shards.NEVER
-    for arm, lag in zip(SHARD_ARMS, lags, strict=True):
-        many = (arm, options.shards, lag)
-        arms[arm] = partial(
-            shards.run_shards, data, vectors, shards.with_seed(settings, run.seed), many, tell
-        )
+    if run.arm in SHARD_ARMS:
+        lags = shards.lag_of(options.lag_seconds, options.lag_events), shards.NEVER
+        many = (run.arm, options.shards, lags[SHARD_ARMS.index(run.arm)])
+        return shards.run_shards(data, vectors, shards.with_seed(settings, run.seed), many, tell)
     if run.arm in arms:
         return arms[run.arm]()
     return ours.run_learner(data, vectors, settings, run.seed, run.arm, tell)

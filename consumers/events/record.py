@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Kind = Literal["interactions", "items"]
 """What a topic holds."""
@@ -17,6 +17,13 @@ class Record(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
+
+
+def record_of(message: Any) -> Record:
+    """Return a message of kafka-python as a record."""
+    return Record(
+        message.topic, message.partition, message.offset, message.timestamp, message.key, message.value
+    )
 
 
 TopicPartition = tuple[str, int]

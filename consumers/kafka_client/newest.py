@@ -9,7 +9,7 @@ from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 
 from consumers.config.schema import KafkaConfig
-from consumers.events.record import Record
+from consumers.events.record import Record, record_of
 from consumers.kafka_client.client import client_options
 
 BACK = 5
@@ -44,4 +44,4 @@ def _newest(consumer: Any, topic: str) -> Record | None:
     if not found:
         return None
     last = max(found, key=lambda record: (record.timestamp, record.offset))
-    return Record(topic, last.partition, last.offset, last.timestamp, last.key, last.value)
+    return record_of(last)

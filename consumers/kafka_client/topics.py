@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -41,9 +40,17 @@ def create_topics(
             if name not in there
         }
         if missing:
-            with contextlib.suppress(TopicAlreadyExistsError):  # another process was faster
-                admin.create_topics(missing, wait_for_metadata=True)
+            create(admin, missing)
         return list(missing)
+
+
+def create(admin: Any, topics: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Create topics with these settings, by name. Return False if one exists already. Raises KafkaError."""
+    try:
+        admin.create_topics(topics, wait_for_metadata=True)
+    except TopicAlreadyExistsError:  # another process was faster
+        return False
+    return True
 
 
 class Described(NamedTuple):
@@ -85,8 +92,7 @@ def describe(admin: Any, topics: Iterable[str]) -> Described:
 
 def create_canary_topic(admin: Any, topic: str) -> None:
     """Create the topic of canaries. Raises KafkaError if that is not allowed."""
-    with contextlib.suppress(TopicAlreadyExistsError):  # another process was faster
-        admin.create_topics({topic: CANARY_TOPIC}, wait_for_metadata=True)
+    create(admin, {topic: CANARY_TOPIC})
 
 
 def canary_partitions(admin: Any, topic: str) -> tuple[set[TopicPartition], str]:

@@ -12,7 +12,14 @@ from rich.progress import Progress
 from rich.table import Table
 
 from consumers.config.schema import Settings
-from consumers.datasets.history import FileHistory, Files, holdout_start, read_history, warnings
+from consumers.datasets.history import (
+    FileHistory,
+    Files,
+    holdout_start,
+    read_history,
+    warn_of_no_items,
+    warnings,
+)
 from consumers.datasets.understanding import confirm, show_understanding
 from consumers.encoding.open_encoder import opened_for_command
 from consumers.errors import BUG, Stop
@@ -93,7 +100,7 @@ def _unlisted(options: PretrainOptions, settings: Settings) -> Iterator[str]:
     """Yield what people should know if there is no item file."""
     if options.items is not None:
         return
-    yield "no --items: the items are those of the events, and they have no text"
+    yield from warn_of_no_items(options.items)
     for name, config in settings.domains.items():
         if config.catalogue == "required":
             yield f"domain {name} recommends only listed items: none, until `run` has read its item topic"

@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from consumers.config.schema import Settings
 from consumers.errors import Stop
-from consumers.events.record import Record
+from consumers.events.record import record_of
 from consumers.formats.registry import SchemaUnavailable
 from consumers.formats.topic_reader import decoder_of
 from consumers.kafka_client.client import client_options
@@ -40,10 +40,7 @@ def item_texts(settings: Settings, say: Callable[[str], None]) -> Texts:
                 consumer.seek_to_beginning(*places)
                 count = 0
                 for found in read_to_ends(consumer, places, {}):
-                    record = Record(
-                        topic, found.partition, found.offset, found.timestamp, found.key, found.value
-                    )
-                    decoded = decoder.decode(record)
+                    decoded = decoder.decode(record_of(found))
                     if isinstance(decoded, Item):
                         _put(texts, decoded)
                     count += 1

@@ -63,6 +63,8 @@ class Hooks(NamedTuple):
     """Called from time to time with the counts so far."""
     prepare: Callable[[str, Kind], object] = lambda _topic, _kind: None
     """Called with a topic and its kind before the first record of that topic."""
+    on_acknowledged: Callable[[Any], object] = lambda _: None
+    """Called with kafka-python's metadata of each record that the broker has taken: topic, partition and offset."""
 
 
 def send(
@@ -142,7 +144,7 @@ class _Delivery:
         while waiting and (len(waiting) > allowed or waiting[0].future.is_done):
             sent = waiting.popleft()
             try:
-                sent.future.get(timeout=DELIVERY_SECONDS)
+                self._hooks.on_acknowledged(sent.future.get(timeout=DELIVERY_SECONDS))
             except KafkaError as error:
                 raise _delivery_error(sent.file, sent.line, error) from error
 

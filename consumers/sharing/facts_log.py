@@ -1,9 +1,14 @@
-"""The log that shards share facts through, as the pipeline needs it."""
+"""The log that shards share facts through, as the pipeline needs it, and what is done with each of its records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
+
+from consumers.errors import STATE_UNUSABLE, Stop
+from models.sharing.packing import FactsError, unpack
+from models.sharing.shared_facts import SharedFacts
+from serving.shard_metrics import ShardMetrics
 
 
 class FactsLog(Protocol):
@@ -39,3 +44,27 @@ class FactsLog(Protocol):
         """Raise Stop (exit 4) once a later process of this shard has begun, or nothing can be sent any more."""
 
     def close(self) -> None: ...
+
+
+def facts_of(value: bytes, topic: str) -> SharedFacts:
+    """Return the facts of a record of this topic. Raises Stop (exit 4) for one that cannot be read."""
+    try:
+        return unpack(value)
+    except FactsError as error:
+        raise Stop(f"topic {topic}: {error}", STATE_UNUSABLE) from error
+
+
+def count_facts(
+    metrics: ShardMetrics, found: Sequence[SharedFacts], new: int, folded: int, seconds: float, now: float
+) -> None:
+    """Count facts that were read.
+
+    new: how many of them had not been read before. folded: how many were learned. seconds: of CPU for that. now:
+    seconds since the epoch.
+    """
+    metrics.facts.labels("folded").inc(folded)
+    metrics.dropped.inc(sum(one.size for one in found) - new)
+    if folded:
+        metrics.foreign_event_seconds.observe(seconds / folded)
+        newest = max(int(one.time.max()) for one in found if one.size)
+        metrics.lag_seconds.set(max(0.0, now - newest / 1000))

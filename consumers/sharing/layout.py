@@ -46,10 +46,6 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partitions: dict[str, int]
     parents: list[str] = []
 
-    def shard_of(self, partition: int) -> int:
-        """Return the shard that owns a partition."""
-        return partition % self.count
-
     def folder(self, root: Path) -> Path:
         """Return the folder of the epoch. root: the checkpoint directory."""
         return root / f"layout-{self.epoch}"

@@ -8,16 +8,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from consumers.config.schema import Settings
-from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.errors import Stop
 from consumers.sharing.exchange import SILENT_SECONDS, Waiting
-from consumers.sharing.facts_log import FactsLog
+from consumers.sharing.facts_log import FactsLog, count_facts, facts_of
 from consumers.sharing.reroute import Reroute
 from models.adaptation.adaptation_loop import Notice
 from models.arms.arm_comparison import ArmComparison
 from models.learning.exchange.network_exchange import NetworkPublisher
 from models.sharing.applied import Applied
 from models.sharing.joining import MOST, batches
-from models.sharing.packing import FactsError, unpack
 from models.sharing.shared_facts import SharedFacts
 from models.state.tracked_tables import Checkpointed
 from serving.shard_metrics import ShardMetrics
@@ -104,27 +103,15 @@ class NetworkRole(Checkpointed):
         found, count, begun = list[SharedFacts](), self._arms.full.waiting, time.process_time()
         while self._held and count < MOST_WAITING:
             self._offset, value = self._held.popleft()
-            try:
-                found.append(facts := unpack(value))
-            except FactsError as error:
-                raise Stop(f"topic {self._shards.facts_topic}: {error}", STATE_UNUSABLE) from error
-            count += facts.size
+            found.append(facts_of(value, self._shards.facts_topic))
+            count += found[-1].size
         taken, most = 0, min(MOST, self._arms.full.most_events)
         for one in batches((self._applied.claim_new(facts) for facts in found), most):
             self._arms.full.gather(one)
             taken += one.size
         self._arms.full.rows.forget_evictions()  # nothing about items is published here
-        self._count(found, taken, time.process_time() - begun)
-
-    def _count(self, found: list[SharedFacts], taken: int, seconds: float) -> None:
-        metrics = self._metrics
-        metrics.lag_records.set(self._log.behind() + len(self._held))
-        metrics.facts.labels("folded").inc(taken)
-        metrics.dropped.inc(sum(one.size for one in found) - taken)
-        if taken:
-            metrics.foreign_event_seconds.observe(seconds / taken)
-            newest = max(int(one.time.max()) for one in found if one.size)
-            metrics.lag_seconds.set(max(0.0, self._wall_clock() - newest / 1000))
+        self._metrics.lag_records.set(self._log.behind() + len(self._held))
+        count_facts(self._metrics, found, taken, taken, time.process_time() - begun, self._wall_clock())
 
     def _publish_if_due(self) -> None:
         """Publish what is new, once what was published before is acknowledged: later weights replace earlier ones."""

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
-from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.errors import Stop
 from consumers.events.record import Record
 from consumers.sharing.exchange import SILENT_SECONDS, Waiting
-from consumers.sharing.facts_log import FactsLog
+from consumers.sharing.facts_log import FactsLog, count_facts, facts_of
 from consumers.sharing.followed_weights import FollowedWeights, ModelLog
 from consumers.sharing.reroute import Reroute
 from models.adaptation.adaptation_loop import Notice
@@ -22,7 +22,7 @@ from models.ranking.shared_weights import SharedWeights
 from models.schema import Interaction
 from models.sharing.applied import Applied
 from models.sharing.joining import MOST, batches
-from models.sharing.packing import FactsError, pack, unpack
+from models.sharing.packing import pack
 from models.sharing.shared_facts import NO_FACTS, Place, SharedFacts, SharedMoves
 from models.state.tracked_tables import Checkpointed
 from serving.publication.publication_queue import PublicationQueue
@@ -170,13 +170,9 @@ class Sharing(Checkpointed):
         if not records:
             return
         begun = time.process_time()
-        try:
-            found = [unpack(value) for _, value in records]
-        except FactsError as error:
-            raise Stop(f"topic {self._shards.facts_topic}: {error}", STATE_UNUSABLE) from error
+        found = [facts_of(value, self._shards.facts_topic) for _, value in records]
         for one in found:
             self._move(one.moves)
-        count = sum(one.size for one in found)
         judged, folded = 0, 0
         for one in batches(self._judged.claim_new(facts) for facts in found):
             judge(self._arms, one)
@@ -186,13 +182,7 @@ class Sharing(Checkpointed):
             folded += one.size
             self._touched(one)
         self._offset = records[-1][0]
-        metrics = self._metrics
-        metrics.facts.labels("folded").inc(folded)
-        metrics.dropped.inc(count - judged)
-        if folded:
-            metrics.foreign_event_seconds.observe((time.process_time() - begun) / folded)
-            newest = max(int(one.time.max()) for one in found if one.size)
-            metrics.lag_seconds.set(max(0.0, time.time() - newest / 1000))
+        count_facts(self._metrics, found, judged, folded, time.process_time() - begun, time.time())
 
     def _most(self) -> int:
         return min(MOST, self._arms.full.most_events)

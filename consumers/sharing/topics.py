@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import TopicAlreadyExistsError
 
 from consumers.config.schema import Settings
 from consumers.errors import Stop
-from consumers.kafka_client.topics import create_topics, describe
+from consumers.kafka_client.topics import create, create_topics, describe
 from consumers.source.ownership import ShardOwnership
 
 FACTS_TOPIC: dict[str, Any] = {
@@ -41,11 +39,7 @@ def create_shard_topics(client: Mapping[str, Any], settings: Settings) -> list[s
     wanted = {shards.facts_topic: FACTS_TOPIC, shards.model_topic: MODEL_TOPIC}
     with KafkaAdminClient(**client) as admin:
         there, counts = set(admin.list_topics()), describe(admin, settings.event_topics()).counts()
-        created = []
-        for topic in wanted.keys() - there:
-            with contextlib.suppress(TopicAlreadyExistsError):  # another process was faster
-                admin.create_topics({topic: wanted[topic]}, wait_for_metadata=True)
-                created.append(topic)
+        created = [topic for topic in wanted.keys() - there if create(admin, {topic: wanted[topic]})]
     partitions = max(counts.values(), default=4)
     return created + create_topics(client, [(shards.reroute_topic, "interactions")], partitions)
 

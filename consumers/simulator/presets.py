@@ -13,6 +13,9 @@ from consumers.errors import Stop
 from consumers.simulator.scenarios.registry import SCENARIOS
 from consumers.simulator.world_settings import DomainSpec, Drift, Poison, WorldSettings
 
+EVENTS = 20_000
+"""Events of a world, unless another number is asked for."""
+
 
 class WorldOptions(msgspec.Struct, frozen=True):
     """A TOML file with a world (None: that of the scenario), and what is changed in it.
@@ -37,7 +40,7 @@ def world_settings(options: WorldOptions) -> WorldSettings:
     if options.world is not None:
         chosen, dated = _of_file(options.world)
     else:
-        chosen = three_domains() if options.scenario is None else scenario_world(options.scenario)
+        chosen = preset(options.scenario, options.events or EVENTS)
     if options.drifts:
         drifts = tuple(_drift(text) for text in options.drifts if text != "none")
         chosen = msgspec.structs.replace(chosen, drift=drifts)
@@ -45,15 +48,18 @@ def world_settings(options: WorldOptions) -> WorldSettings:
         chosen = msgspec.structs.replace(chosen, poison=tuple(map(_poison, options.poisons)))
     numbers: dict[str, Any] = {"events": options.events, "seed": options.seed, "overlap": options.overlap}
     given = {name: value for name, value in numbers.items() if value is not None}
-    if options.scenario is not None and options.events:  # as many days, whatever the number of events
-        given["events_per_day"] = options.events / SCENARIOS[options.scenario].days
     chosen = msgspec.structs.replace(chosen, event_ids=True, **given)
     if dated and options.end_ms is None:
         return chosen
     return chosen.ending_at(int(time.time() * 1000) if options.end_ms is None else options.end_ms)
 
 
-def three_domains(events: int = 20_000, seed: int = 0, overlap: float = 0.8) -> WorldSettings:
+def preset(scenario: str | None, events: int = EVENTS, seed: int = 0) -> WorldSettings:
+    """Return the world of a scenario; the default one for None."""
+    return three_domains(events, seed) if scenario is None else scenario_world(scenario, events, seed)
+
+
+def three_domains(events: int = EVENTS, seed: int = 0, overlap: float = 0.8) -> WorldSettings:
     """Return the default world: two data-rich sources, a young target (games), a drift in the target halfway."""
     return WorldSettings(
         domains=(
@@ -68,8 +74,11 @@ def three_domains(events: int = 20_000, seed: int = 0, overlap: float = 0.8) -> 
     )
 
 
-def scenario_world(name: str, events: int = 20_000, seed: int = 0) -> WorldSettings:
-    """Return the world of a scenario: its domains and words, for as many days as it lasts. Interest fades in it."""
+def scenario_world(name: str, events: int = EVENTS, seed: int = 0) -> WorldSettings:
+    """Return the world of a scenario: its domains and words. Interest fades in it.
+
+    It lasts as many days as the scenario says, whatever the number of events.
+    """
     scenario = SCENARIOS[name]
     return WorldSettings(
         domains=scenario.domains(),

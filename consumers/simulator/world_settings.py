@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 import msgspec
+
+from consumers.config.checks import DOMAIN_NAME
 
 DAY_MS = 86_400_000
 STORIES = "stories"
@@ -126,7 +127,7 @@ def validate(settings: WorldSettings) -> None:
 
 
 def _validate_domain(spec: DomainSpec, settings: WorldSettings) -> None:
-    if not re.fullmatch(r"[a-z0-9_-]+", spec.name):
+    if not DOMAIN_NAME.fullmatch(spec.name):
         raise ValueError(f"a domain name is made of a-z, 0-9, _ and - only, not {spec.name!r}")
     if spec.half_life_days is not None and spec.half_life_days <= 0:
         raise ValueError(f"half_life_days of domain {spec.name!r} must be above 0")

@@ -12,7 +12,7 @@ from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from consumers.config.schema import KafkaConfig
 from consumers.errors import Stop
-from consumers.events.record import Offsets, Record, TopicPartition
+from consumers.events.record import Offsets, Record, TopicPartition, record_of
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.errors import denied_topics
 from consumers.kafka_client.problems.diagnostics import why_unreachable
@@ -140,12 +140,7 @@ class LogConsumer:
         if polled:
             self._came = now
         self._answers.may_wait(REST_WAIT_MS if now - self._came > REST_SECONDS else BUSY_WAIT_MS)
-        return {
-            (tp.topic, tp.partition): [
-                Record(m.topic, m.partition, m.offset, m.timestamp, m.key, m.value) for m in messages
-            ]
-            for tp, messages in polled.items()
-        }
+        return {(tp.topic, tp.partition): [*map(record_of, messages)] for tp, messages in polled.items()}
 
     def position(self, place: TopicPartition) -> int:
         """Return the next offset to fetch."""

@@ -10,21 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class ResolvedEvent(NamedTuple):
-    """One event by rows, with the item's vector and the time.
-
-    domain: index. user, item: rows, None for an id without a row. vector: (dim,) float32, zeros for an item without
-    text. context: bounded feature names. time: seconds since the epoch.
-    """
-
-    domain: int
-    user: int | None
-    item: int | None
-    vector: NDArray[np.float32]
-    context: tuple[str, ...]
-    time: float
-
-
 class RatedBatch(NamedTuple):
     """B events in their order."""
 
@@ -56,14 +41,6 @@ class RatedBatch(NamedTuple):
             domain, self.user[places], self.item[places], self.vectors[places], self.value[places], none,
             self.time[places], contexts,
         )  # fmt: skip
-
-
-def batch_of_one(event: ResolvedEvent, value: float = float("nan"), external: float = 0.0) -> RatedBatch:
-    """Return the event as a batch. value: the rating; nan to predict only."""
-    rows = [-1 if row is None else row for row in (event.user, event.item)]
-    domain, user, item = np.array([[event.domain], [rows[0]], [rows[1]]], np.int64)
-    values, externals, times = np.array([[value], [external], [event.time]])
-    return RatedBatch(domain, user, item, event.vector[None], values, externals, times, [event.context])
 
 
 class RatingParts(msgspec.Struct, frozen=True, gc=False):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.rating import batch, folding
 from models.rating.bias import DRIFT, PRIOR_STRENGTH, BiasRegression
-from models.rating.events import PARTS, RatedBatch, RatingParts, ResolvedEvent, batch_of_one
+from models.rating.events import PARTS, RatedBatch
 from models.rating.item_factors import ItemFactors
 from models.rating.row_cells import Ids, RowCells
 from models.rating.text_prior import TextPrior
@@ -122,14 +122,6 @@ class RatingModel(Checkpointed):
     def no_lessons(self, count: int) -> Floats:
         """Allocate the lessons of a batch, (count, 2 + k)."""
         return np.empty((count, batch.THETA + self.items.arrays.offset.shape[2]))
-
-    def predict(self, event: ResolvedEvent, external: float = 0.0) -> RatingParts:
-        """Predict a rating, change nothing and create no row. external: the network's residual, in rating units."""
-        return RatingParts(*self.predict_batch(batch_of_one(event, external=external))[0].tolist())
-
-    def learn(self, event: ResolvedEvent, value: float, parts: RatingParts) -> None:
-        """Learn one rating. Both rows must exist. parts: what `predict` has just returned for this event."""
-        self.learn_batch(batch_of_one(event, value, parts.proposal))
 
     def _tables(self) -> batch.Tables:
         return batch.Tables(

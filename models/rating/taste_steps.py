@@ -205,15 +205,21 @@ def leave_steps(taste: TasteArrays, which: int, begin: int | np.int64) -> None:
 
 
 @kernel
+def copy_steps(taste: TasteArrays, was: np.int64, to: TasteArrays, begin: np.int64, steps: np.int64) -> None:
+    """Copy so many steps from `was` on to `begin` of `to`, which may be the same tables."""
+    for n in range(steps):
+        for weight in range(len(taste.prior)):
+            to.gain[begin + n, weight] = taste.gain[was + n, weight]
+        to.fade[begin + n], to.move[begin + n] = taste.fade[was + n], taste.move[was + n]
+
+
+@kernel
 def pack_steps(taste: TasteArrays, packed: TasteArrays) -> None:
     """Copy all steps to `packed`, one block after the other. Its places, `begin` and `end` are written."""
     for user in range(len(taste.begin)):
         steps, begin, was = np.int64(taste.steps[user]), packed.end[0], np.int64(taste.begin[user])
         if 0 < steps < WHOLE:
-            for n in range(steps):
-                for weight in range(len(taste.prior)):
-                    packed.gain[begin + n, weight] = taste.gain[was + n, weight]
-                packed.fade[begin + n], packed.move[begin + n] = taste.fade[was + n], taste.move[was + n]
+            copy_steps(taste, was, packed, begin, steps)
             packed.begin[user] = begin
             packed.end[0] += taste.sizes[size_for(taste.sizes, steps)]
 
@@ -245,10 +251,7 @@ def add_step(taste: TasteArrays, user: int, gain: NDArray[Any], error: float, in
     held = size_for(taste.sizes, have) if have > 0 else -1
     if have == 0 or have == taste.sizes[held]:
         begin = take_block(taste.left, taste.left_n, taste.end, held + 1, taste.sizes[held + 1])
-        for n in range(have):
-            for weight in range(len(gain)):
-                taste.gain[begin + n, weight] = taste.gain[was + n, weight]
-            taste.fade[begin + n], taste.move[begin + n] = taste.fade[was + n], taste.move[was + n]
+        copy_steps(taste, was, taste, begin, have)
         if have > 0:
             leave_steps(taste, held, was)
         taste.begin[user] = begin

@@ -20,8 +20,15 @@ from models.rating.taste_steps import (
 from models.state.dirty_keys import DirtyKeys
 from models.state.flat_lists import flat_places
 from models.state.tracked_tables import CheckpointedRows, Ragged, Rows
-from models.tables.catalogue import grown
-from models.tables.flat_blocks import leave_block, more_room, mostly_left, size_for, sizes_up_to, with_room
+from models.tables.flat_blocks import (
+    leave_block,
+    more_room,
+    size_for,
+    sizes_up_to,
+    with_blocks,
+    with_places,
+    with_rows,
+)
 
 Index = NDArray[np.int64]
 STEPS = ("gain", "fade", "move")
@@ -74,12 +81,7 @@ class UserTaste(CheckpointedRows):
     def reserve(self, rows: int) -> None:
         """Make room for this many users."""
         if rows > len(self.arrays.time):
-            self._grow(rows, "time", "steps", "begin")
-
-    def _grow(self, rows: int, *names: str) -> None:
-        self.arrays = self.arrays._replace(
-            **{name: grown(getattr(self.arrays, name), rows) for name in names}
-        )
+            self.arrays = with_rows(self.arrays, rows, ("time", "steps", "begin"))
 
     def make_room(self, users: Index) -> None:
         """Make room for one more rating of each of these users. users: (n,) rows; one may be there more than once."""
@@ -87,29 +89,24 @@ class UserTaste(CheckpointedRows):
         places, blocks, full = more_room(self.arrays.sizes, users, self.arrays.steps[users])
         if not blocks and not full:
             return
-        if self.arrays.end[0] + places > len(self.arrays.move):
-            if mostly_left(self.arrays.sizes, self.arrays.left_n, int(self.arrays.end[0])):
-                self.pack()
-            self._grow(int(self.arrays.end[0]) + places, *STEPS)
-        if self.arrays.end[1] + full > len(self.arrays.whole):
-            self._grow(int(self.arrays.end[1]) + full, "whole")
-        self._leave_room(blocks + full)
+        held = with_places(self.arrays, STEPS, places, blocks + full, self._packed)
+        self.arrays = with_rows(held, int(held.end[1]) + full, ("whole",))
 
     def pack(self) -> None:
         """Put all steps next to each other, and leave nothing between them."""
+        self.arrays = self._packed()
+
+    def _packed(self) -> TasteArrays:
         held, sizes = self.arrays, len(self.arrays.sizes)
         used = int(held.end[0] - (held.sizes * held.left_n[:sizes]).sum())
         left_n = np.where(np.arange(sizes + 1) < sizes, 0, held.left_n)
         tables = {name: getattr(held, name) for name in STEPS}
         fresh = {name: np.zeros((used, *table.shape[1:]), table.dtype) for name, table in tables.items()}
-        self.arrays = held._replace(
+        packed = held._replace(
             begin=held.begin.copy(), left_n=left_n, end=np.array([0, held.end[1]], np.int64), **fresh
         )
-        pack_steps(held, self.arrays)
-
-    def _leave_room(self, blocks: int) -> None:
-        held = self.arrays
-        self.arrays = held._replace(left=with_room(held.left, held.left_n, blocks))
+        pack_steps(held, packed)
+        return packed
 
     def end_future(self, now: float) -> None:
         """Set every time after `now` (seconds) to `now`."""
@@ -122,7 +119,7 @@ class UserTaste(CheckpointedRows):
         if user >= len(self.arrays.time):
             return
         if steps := int(self.arrays.steps[user]):
-            self._leave_room(1)
+            self.arrays = with_blocks(self.arrays, 1)
             held, begin = self.arrays, int(self.arrays.begin[user])
             if steps == WHOLE:
                 held.whole[begin] = 0
@@ -190,7 +187,7 @@ class UserTaste(CheckpointedRows):
         begins = np.cumsum(sizes) - sizes
         held, at = self.arrays, flat_places(begins, steps["lengths"])
         held.begin[steps["users"]], held.steps[steps["users"]] = begins, steps["lengths"]
-        self._grow(int(sizes.sum()), *STEPS)
+        self.arrays = with_rows(self.arrays, int(sizes.sum()), STEPS)
         for name in STEPS:
             getattr(self.arrays, name)[at] = steps[name]
         held.end[0] = sizes.sum()

@@ -6,20 +6,22 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
 
+from models.sharing.envelope import Envelope
 from models.sharing.shared_facts import Bias, Latest, Rated, SharedFacts, SharedMoves
 
 MAGIC, VERSION = b"CCF", 1
 """Every record begins with these three bytes and one byte of the version."""
-LEVEL = 1
 MOST_BYTES = 64_000_000
 """The largest record, unpacked, that is read."""
 
 
 class FactsError(ValueError):
     """A record is no record of facts, or of a version that this program does not know."""
+
+
+_ENVELOPE = Envelope(MAGIC, VERSION, MOST_BYTES, "facts", "facts", "all shards", FactsError)
 
 
 class _Moves(msgspec.Struct, array_like=True):
@@ -47,7 +49,6 @@ class _Body(msgspec.Struct, array_like=True):
 
 
 _encoder, _decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(_Body)
-_pack, _unpack = zstandard.ZstdCompressor(level=LEVEL), zstandard.ZstdDecompressor()
 _TYPES = ("<u2", "<i8", "|i1", "<u4", "<i8", "<u4", "<f4", "|u1")
 _LATEST_TYPES = ("|u1", "|i1", "<u4", "<f2")
 _RATED_TYPES = ("<u4", "<f8", "<f4", "<f4", "<f4", "<f2")
@@ -73,23 +74,12 @@ def pack(facts: SharedFacts) -> bytes:
     body = _Body(
         facts.sources, facts.domains, facts.ids, facts.context, facts.size, arms, taste, columns, _packed(facts.moves)
     )  # fmt: skip
-    return MAGIC + bytes([VERSION]) + _pack.compress(_encoder.encode(body))
+    return _ENVELOPE.pack(_encoder.encode(body))
 
 
 def unpack(record: bytes) -> SharedFacts:
     """Return the facts of a record. Raises FactsError."""
-    if record[:3] != MAGIC or len(record) < len(MAGIC) + 1:
-        raise FactsError("this is no record of facts: another program writes to the topic of facts")
-    if record[3] != VERSION:
-        raise FactsError(
-            f"these facts are of version {record[3]}, and this program reads version {VERSION}. Run all shards "
-            "with the same version of crosscurrent."
-        )
-    try:
-        body = _decoder.decode(_unpack.decompress(record[4:], max_output_size=MOST_BYTES))
-        return _facts(body)
-    except (zstandard.ZstdError, msgspec.DecodeError, ValueError) as error:
-        raise FactsError(f"a record of facts is damaged: {error}") from error
+    return _ENVELOPE.unpack(record, lambda body: _facts(_decoder.decode(body)))
 
 
 _ALL_TYPES = (*_TYPES, *_LATEST_TYPES, *_RATED_TYPES)

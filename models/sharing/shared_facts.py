@@ -118,12 +118,6 @@ class SharedFacts(NamedTuple):
         """The number of events."""
         return len(self.offset)
 
-    @property
-    def places(self) -> list[Place]:
-        """The place of each event."""
-        pairs = zip(self.source.tolist(), self.offset.tolist(), strict=True)
-        return [Place(self.sources[source][0], self.sources[source][1], offset) for source, offset in pairs]
-
     def take(self, places: NDArray[np.int64]) -> SharedFacts:
         """Return some of the events. places: (n,) ascending."""
         if len(places) == self.size:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 LEAST = 64
 
@@ -31,17 +30,12 @@ class Growing:
     ((64, 2), -1.0)
     """
 
-    def __init__(
-        self, types: Mapping[str, DTypeLike] | None = None, **columns: tuple[tuple[int, ...], Any]
-    ) -> None:
-        """columns: by name, the shape of a row and its fill value. types: dtypes that differ from the fill value's."""
+    def __init__(self, **columns: tuple[tuple[int, ...], Any]) -> None:
+        """columns: by name, the shape of a row and its fill value, whose type the array gets."""
         self._fill = {name: fill for name, (_, fill) in columns.items()}
-        types = types or {}
         self.arrays: dict[str, NDArray[Any]] = {
-            name: np.full((0, *shape), fill, types.get(name, np.asarray(fill).dtype))
-            for name, (shape, fill) in columns.items()
+            name: np.full((0, *shape), fill) for name, (shape, fill) in columns.items()
         }
-
         self._rows = 0
 
     def __len__(self) -> int:

@@ -161,13 +161,19 @@ def recall(rings: Rings, done: Done, together: bool, found: Recalled) -> None:
 
 
 @kernel
+def copy_events(rings: Rings, was: int, to: Rings, begin: int, total: int) -> None:
+    """Copy `total` events of the ring that begins at `was` to `begin` of `to`, which may be the same rings."""
+    for n in range(total):
+        to.domain[begin + n], to.row[begin + n] = rings.domain[was + n], rings.row[was + n]
+        to.time[begin + n], to.seq[begin + n] = rings.time[was + n], rings.seq[was + n]
+        to.kind[begin + n] = rings.kind[was + n]
+
+
+@kernel
 def take_ring(rings: Rings, user: int, which: int, total: int) -> None:
     """Give a user of `total` events, at most R, a block of size number `which`. There must be room."""
     begin, was = take_block(rings.left, rings.left_n, rings.end, which, rings.sizes[which]), rings.begin[user]
-    for n in range(total):
-        rings.domain[begin + n], rings.row[begin + n] = rings.domain[was + n], rings.row[was + n]
-        rings.time[begin + n], rings.seq[begin + n] = rings.time[was + n], rings.seq[was + n]
-        rings.kind[begin + n] = rings.kind[was + n]
+    copy_events(rings, was, rings, begin, total)
     if which > 0:
         leave_ring(rings, which - 1, was)
     rings.begin[user] = begin
@@ -187,11 +193,8 @@ def pack(rings: Rings, packed: Rings) -> None:
     for user in range(len(rings.begin)):
         total = min(rings.events[user].sum(), rings.sizes[-1])
         if total > 0:
-            begin, was = packed.end[0], rings.begin[user]
-            for n in range(total):
-                packed.domain[begin + n], packed.row[begin + n] = rings.domain[was + n], rings.row[was + n]
-                packed.time[begin + n], packed.seq[begin + n] = rings.time[was + n], rings.seq[was + n]
-                packed.kind[begin + n] = rings.kind[was + n]
+            begin = packed.end[0]
+            copy_events(rings, rings.begin[user], packed, begin, total)
             packed.begin[user] = begin
             packed.end[0] += rings.sizes[size_for(rings.sizes, total)]
 

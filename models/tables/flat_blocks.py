@@ -6,14 +6,18 @@ size, so nothing is moved but the list itself.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
+from models.tables.catalogue import grown
 
 Index = NDArray[np.int64]
+Held = TypeVar("Held", bound=tuple[Any, ...])
+"""A named tuple of arrays with the lists, as a kernel sees them: also `sizes`, `left`, `left_n` and `end`."""
 
 
 def sizes_up_to(most: int) -> Index:
@@ -97,3 +101,33 @@ def with_room(left: Index, left_n: Index, blocks: int) -> Index:
     if int(left_n.max()) + blocks <= stack:
         return left
     return np.concatenate([left, np.zeros((sizes, max(blocks, stack)), np.int64)], 1)
+
+
+def with_rows(arrays: Held, rows: int, names: Sequence[str]) -> Held:
+    """Return the arrays, of which those of these names have at least so many rows."""
+    held: Any = arrays
+    wider: Held = held._replace(**{name: grown(getattr(held, name), rows) for name in names})
+    return wider
+
+
+def with_places(
+    arrays: Held, names: Sequence[str], places: int, blocks: int, packed: Callable[[], Held]
+) -> Held:
+    """Return the arrays with room for so many more places, and for so many more blocks left behind.
+
+    names: of the arrays with an entry a place. packed: returns the arrays with their lists next to each other. It is
+    called if there is no room and much of it lies in blocks left behind.
+    """
+    held: Any = arrays
+    if held.end[0] + places > len(getattr(held, names[0])):
+        if mostly_left(held.sizes, held.left_n, int(held.end[0])):
+            held = packed()
+        arrays = with_rows(held, int(held.end[0]) + places, names)
+    return with_blocks(arrays, blocks)
+
+
+def with_blocks(arrays: Held, blocks: int) -> Held:
+    """Return the arrays with room for so many more blocks left behind."""
+    held: Any = arrays
+    roomy: Held = held._replace(left=with_room(held.left, held.left_n, blocks))
+    return roomy

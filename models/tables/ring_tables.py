@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from models.state.dirty_keys import DirtyKeys
 from models.state.flat_lists import flat_places
 from models.state.tracked_tables import Ragged, Rows
-from models.tables.catalogue import grown
 from models.tables.event_rings import Rings, leave_ring, pack
-from models.tables.flat_blocks import more_room, mostly_left, size_for, sizes_up_to, with_room
+from models.tables.flat_blocks import more_room, size_for, sizes_up_to, with_blocks, with_places, with_rows
 
 Index = NDArray[np.int64]
 Lists = dict[str, NDArray[Any]]
@@ -46,42 +45,34 @@ class RingTables:
     def reserve(self, users: int) -> None:
         """Make room for this many users."""
         if users > len(self.rings.begin):
-            self._grow(users, *BY_USER)
-
-    def _grow(self, rows: int, *names: str) -> None:
-        self.rings = self.rings._replace(**{name: grown(getattr(self.rings, name), rows) for name in names})
+            self.rings = with_rows(self.rings, users, BY_USER)
 
     def make_room(self, users: Index) -> None:
         """Make room for one more event of each of these users. users: (n,) rows; one may be there more than once."""
         self.reserve(int(users.max()) + 1)
         places, blocks, _ = more_room(self.rings.sizes, users, self.rings.events[users].sum(1))
-        if not blocks:
-            return
-        if self.rings.end[0] + places > len(self.rings.row):
-            if mostly_left(self.rings.sizes, self.rings.left_n, int(self.rings.end[0])):
-                self.pack()
-            self._grow(int(self.rings.end[0]) + places, *FIELDS)
-        self._leave_room(blocks)
+        if blocks:
+            self.rings = with_places(self.rings, FIELDS, places, blocks, self._packed)
 
     def pack(self) -> None:
         """Put all rings next to each other, and leave nothing between them."""
+        self.rings = self._packed()
+
+    def _packed(self) -> Rings:
         held = self.rings
         used = int(held.end[0] - (held.sizes * held.left_n).sum())
         fields = {name: np.zeros(used, getattr(held, name).dtype) for name in FIELDS}
         fresh = RingTables(held.events.shape[1], self._length).rings
-        self.rings = fresh._replace(events=held.events, begin=np.zeros_like(held.begin), **fields)
-        pack(held, self.rings)
-
-    def _leave_room(self, blocks: int) -> None:
-        held = self.rings
-        self.rings = held._replace(left=with_room(held.left, held.left_n, blocks))
+        packed = fresh._replace(events=held.events, begin=np.zeros_like(held.begin), **fields)
+        pack(held, packed)
+        return packed
 
     def drop(self, user: int) -> None:
         """Empty the user's ring."""
         if user >= len(self.rings.begin):
             return
         if total := min(int(self.rings.events[user].sum()), self._length):
-            self._leave_room(1)
+            self.rings = with_blocks(self.rings, 1)
             leave_ring(self.rings, size_for(self.rings.sizes, total), int(self.rings.begin[user]))
         self.rings.events[user], self.rings.begin[user] = 0, 0
 
@@ -141,7 +132,7 @@ class RingTables:
         rooms = self.rings.sizes[np.searchsorted(self.rings.sizes, lengths)]
         self.rings.begin[users] = np.cumsum(rooms) - rooms
         self.rings.end[0] = rooms.sum()
-        self._grow(int(rooms.sum()), *FIELDS)
+        self.rings = with_rows(self.rings, int(rooms.sum()), FIELDS)
         self.rings.domain[self._places(users, total - lengths, lengths)] = -1
         users, held = lists["users"], lists["lengths"]
         total = self.rings.events[users].sum(1)

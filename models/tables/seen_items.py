@@ -11,16 +11,16 @@ from models.kernels import kernel
 from models.state.dirty_keys import DirtyKeys
 from models.state.flat_lists import flat_places
 from models.state.tracked_tables import Checkpointed, Ragged
-from models.tables.catalogue import grown
 from models.tables.event_rings import Done, Seen
 from models.tables.flat_blocks import (
     leave_block,
     more_room,
-    mostly_left,
     size_for,
     sizes_up_to,
     take_block,
-    with_room,
+    with_blocks,
+    with_places,
+    with_rows,
 )
 
 
@@ -131,11 +131,11 @@ class SeenItems(Checkpointed):
         self.limit = limit
         self.written = DirtyKeys()
         """User rows."""
-        self._clear(0)
+        self.arrays = self._empty(0)
 
-    def _clear(self, rows: int) -> None:
+    def _empty(self, rows: int) -> SeenArrays:
         sizes = sizes_up_to(self.limit)
-        self.arrays = SeenArrays(
+        return SeenArrays(
             hashes=np.zeros(0, np.int64),
             begin=np.zeros(rows, np.int32),
             used=np.zeros(rows, np.int16),
@@ -170,37 +170,27 @@ class SeenItems(Checkpointed):
         """Make room for one more item of each of these users, (n,); one may be there more than once."""
         last = int(users.max())
         if last >= len(self.arrays.used):
-            begin, used = (grown(table, last + 1) for table in (self.arrays.begin, self.arrays.used))
-            self.arrays = self.arrays._replace(begin=begin, used=used)
+            self.arrays = with_rows(self.arrays, last + 1, ("begin", "used"))
         places, blocks, _ = more_room(self.arrays.sizes, users, self.arrays.used[users])
-        if not blocks:
-            return
-        if self.arrays.end[0] + places > len(self.arrays.hashes):
-            if mostly_left(self.arrays.sizes, self.arrays.left_n, int(self.arrays.end[0])):
-                self.pack()
-            hashes = grown(self.arrays.hashes, int(self.arrays.end[0]) + places)
-            self.arrays = self.arrays._replace(hashes=hashes)
-        self._leave_room(blocks)
-
-    def _leave_room(self, blocks: int) -> None:
-        held = self.arrays
-        self.arrays = held._replace(left=with_room(held.left, held.left_n, blocks))
+        if blocks:
+            self.arrays = with_places(self.arrays, ("hashes",), places, blocks, self._packed)
 
     def pack(self) -> None:
         """Put all lists next to each other, and leave nothing between them."""
+        self.arrays = self._packed()
+
+    def _packed(self) -> SeenArrays:
         held = self.arrays
-        self._clear(len(held.used))
-        places = int(held.end[0] - (held.sizes * held.left_n).sum())
-        self.arrays = self.arrays._replace(
-            used=held.used, total=held.total, hashes=np.zeros(places, np.int64)
-        )
-        pack(held, self.arrays)
+        hashes = np.zeros(int(held.end[0] - (held.sizes * held.left_n).sum()), np.int64)
+        packed = self._empty(len(held.used))._replace(used=held.used, total=held.total, hashes=hashes)
+        pack(held, packed)
+        return packed
 
     def drop(self, user: int) -> None:
         """Empty the user's list."""
         if user >= len(self.arrays.used) or not self.arrays.used[user]:
             return
-        self._leave_room(1)
+        self.arrays = with_blocks(self.arrays, 1)
         held, used = self.arrays, int(self.arrays.used[user])
         leave_block(held.left, held.left_n, size_for(held.sizes, used), int(held.begin[user]))
         held.total[0] -= used
@@ -226,8 +216,7 @@ class SeenItems(Checkpointed):
         """Replace all lists."""
         self.written.everything()
         users, count, hashes = state["users"], state["lengths"], state["hashes"]
-        self._clear(int(users.max(initial=-1)) + 1)
-        held, kept = self.arrays, np.minimum(count, self.limit)
+        held, kept = self._empty(int(users.max(initial=-1)) + 1), np.minimum(count, self.limit)
         rooms = held.sizes[np.searchsorted(held.sizes, kept)]
         held.begin[users], held.used[users] = np.cumsum(rooms) - rooms, kept
         held.end[0], held.total[0] = rooms.sum(), kept.sum()

@@ -9,8 +9,6 @@ from models.text.encoder import TextEncoder
 from models.text.phrases import PHRASES
 
 REFERENCE = "en"
-CHANCE = 1 / len(PHRASES[REFERENCE])
-"""Share of phrases that a model finds again which knows nothing of the language."""
 
 Array = NDArray[np.float32]
 

@@ -19,7 +19,8 @@ class Reader:
 
     timeout: seconds that one round trip may take. key: the service's `privacy.key`. options: `cluster=True`, username,
     password, ssl_ca_certs and others, see `connection.connect`. Every method raises Unreachable if the store does not
-    answer, and UnknownDomain for a domain that it does not have.
+    answer. `recommend`, `recommend_many`, `similar` and `rank` raise UnknownDomain for a domain that it does not have;
+    `titles` knows none there.
     """
 
     def __init__(

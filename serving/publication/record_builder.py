@@ -91,7 +91,7 @@ class RecordBuilder:
 
     def similar(self, domain: str, item: str, now_ms: int) -> tuple[list[int], Write]:
         """Return the rows of the item's neighbours, and their write."""
-        (found,) = item_neighbours(self._arms.full, domain, [item], self._similar)
+        found = item_neighbours(self._arms.full, domain, item, self._similar)
         record = self._record(domain, found, now_ms, self._similar)
         return [neighbour.row for neighbour in found], list_write(
             self._keys.similar(domain, item), record, None

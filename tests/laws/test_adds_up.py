@@ -17,10 +17,10 @@ from models.arms.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction, Item
 from models.settings import LearnerSettings, LearningSettings, RankerSettings
 from models.state.checkpoint import CheckpointDirectory, snapshot
-from models.text.encoder import HashingEncoder
 from serving.contract import Keys
 from serving.publication.publication_queue import PublicationQueue
 from serving.publication.record_builder import ListOptions
+from tests.support.learners.described_items import put_described
 
 CONFIG = {
     "films": DomainConfig(role="source"),
@@ -41,10 +41,7 @@ def taught(diversity: float = 0.0) -> tuple[ArmComparison, PublicationQueue]:
         for d in domains
         for n in range(60)
     ]
-    for item in items:
-        arms.put_item(item)
-    raw = HashingEncoder().encode([i.words() for i in items])
-    arms.put_text_vectors({(i.domain, i.item_id): v for i, v in zip(items, raw, strict=True)}, idle=True)
+    put_described(arms, items)
     random = np.random.default_rng(0)
     for n in range(500):
         user, domain = int(random.integers(15)), list(CONFIG)[n % 3]

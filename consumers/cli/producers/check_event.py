@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import click
 import msgspec
 
 from consumers.cli.look import told
 from consumers.cli.options import CONFIG, JSON, write_json
-from consumers.cli.producers.guess import guess, unused
+from consumers.cli.producers.guess import guess, parse, unused
 from consumers.config.formats import TopicConfig
 from consumers.config.loader import load_for_all
 from consumers.config.schema import DomainConfig, Settings
@@ -61,10 +60,11 @@ class Verdict(msgspec.Struct):
 
 
 class Event(NamedTuple):
-    """One value of the file, and its line."""
+    """One value of the file, its line, and what it holds if it is JSON."""
 
     line: int
     value: bytes
+    parsed: Any
 
 
 @click.command("check-event")
@@ -114,26 +114,20 @@ def look(settings: Settings, data: bytes, topic: str | None) -> Iterator[Verdict
     """Yield a verdict for each event. topic: None to guess. Raises Stop if a schema cannot be fetched."""
     decoder, formats = decoder_of(settings), {name: how for name, _, how in settings.topic_formats()}
     for event in events(data, topic is None or formats[topic].format == "json"):
-        found = guess(settings, event.value) if topic is None else None
+        found = guess(settings, event.parsed) if topic is None else None
         name = topic or (found.topic if found else "")
         yield _verdict(decoder, event, name, formats[name], found.others if found else [])
 
 
 def events(data: bytes, lines: bool) -> Iterator[Event]:
     """Yield the values in a file. lines: whether it may hold several."""
-    if not lines or _is_object(data):
-        yield Event(1, data)
+    whole = parse(data)
+    if not lines or isinstance(whole, dict):
+        yield Event(1, data, whole)
         return
     for number, line in enumerate(data.splitlines(), 1):
         if line.strip():
-            yield Event(number, line)
-
-
-def _is_object(data: bytes) -> bool:
-    try:
-        return isinstance(json.loads(data), dict)
-    except (ValueError, RecursionError):
-        return False
+            yield Event(number, line, parse(line))
 
 
 def _verdict(decoder: Decoder, event: Event, topic: str, how: TopicConfig, others: list[str]) -> Verdict:
@@ -149,7 +143,7 @@ def _verdict(decoder: Decoder, event: Event, topic: str, how: TopicConfig, other
             notes.append(f"what to do: {ADVICE[decoded.reason]}")
     else:
         text = told(decoded, record)
-    if how.is_contract and (names := unused(event.value)):
+    if how.is_contract and (names := unused(event.parsed)):
         notes.append(f"not used: {', '.join(names)}")
     reason = decoded.reason if isinstance(decoded, Rejection) else ""
     return Verdict(event.line, topic, not reason, reason, _line(text), [*map(_line, notes)], others)

@@ -21,12 +21,16 @@ class Guess(NamedTuple):
     others: list[str]
 
 
-def guess(settings: Settings, value: bytes) -> Guess:
-    """Return the topic with the most of its fields in the value; a topic of interactions if none has any."""
+def parse(value: bytes) -> Any:
+    """Return what a value holds; None if it is not JSON."""
     try:
-        parsed = json.loads(value)
+        return json.loads(value)
     except (ValueError, RecursionError):
-        parsed = None
+        return None
+
+
+def guess(settings: Settings, parsed: Any) -> Guess:
+    """Return the topic with the most of its fields in a value; a topic of interactions if none has any."""
     points: dict[str, tuple[int, int]] = {}
     for topic, kind, config in settings.topic_formats():
         telling = _found(parsed, config, TELLING[kind])
@@ -39,12 +43,8 @@ def guess(settings: Settings, value: bytes) -> Guess:
     return Guess(fitting[0], fitting[1:])
 
 
-def unused(value: bytes) -> list[str]:
-    """Return the names of fields that are in the value and not in the contract."""
-    try:
-        parsed = json.loads(value)
-    except (ValueError, RecursionError):
-        return []
+def unused(parsed: Any) -> list[str]:
+    """Return the names of fields that are in a value and not in the contract."""
     known = {*FIELDS["interactions"], *FIELDS["items"]}
     return sorted(set(parsed) - known) if isinstance(parsed, dict) else []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
 from consumers.cli.options import JSON, NEEDED_CONFIG, write_json
 from consumers.config.loader import load_for_all
@@ -62,17 +63,7 @@ def rescale(
     root = settings.checkpoint.directory
     single = layout.parents == ["."]
     old = f"{root}/0*" if single else ", ".join(f"{root}/{parent}" for parent in layout.parents)
-    write_json(
-        json_file,
-        {
-            "epoch": layout.epoch,
-            "count": layout.count,
-            "partitions": layout.partitions,
-            "parents": layout.parents,
-            "base": made.base,
-            "users": made.users,
-        },
-    )
+    write_json(json_file, msgspec.to_builtins(layout) | {"base": made.base, "users": made.users})
     click.echo(f"epoch {layout.epoch} counts now: {layout.count} shards, {sum(made.users):,} users")
     click.echo(f"set shards.count = {layout.count} and start all; later remove the old checkpoints: {old}")
     return 0

@@ -5,13 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-from kafka import KafkaProducer
 
 from consumers.config.schema import Settings
 from consumers.datasets.checking import Check
@@ -20,7 +18,7 @@ from consumers.datasets.options import ReadOptions
 from consumers.datasets.record import Sent
 from consumers.datasets.scan import scan
 from consumers.kafka_client.producer import make_producer
-from consumers.replay.delivery import default_topic, send
+from consumers.replay.delivery import Hooks, default_topic, send
 from consumers.replay.time_sort import in_time_order
 from consumers.simulator.event_stream import Simulator
 from consumers.simulator.world_settings import WorldSettings
@@ -34,31 +32,14 @@ POISON = (
 )
 
 
-class Placing:
-    """A producer that also counts the events of each partition, and keeps the offset behind the last of them."""
+class Parts(dict[tuple[str, int], tuple[int, int]]):
+    """By topic and partition: the number of acknowledged events, and the offset behind the last of them."""
 
-    def __init__(self, producer: KafkaProducer) -> None:
-        self._producer = producer
-        self.flush, self.partitions_for = producer.flush, producer.partitions_for
-        self._waiting: deque[Any] = deque()
-        self._parts: dict[tuple[str, int], tuple[int, int]] = {}
-
-    def send(self, topic: str, value: bytes | None, key: bytes | None, partition: int) -> Any:
-        future = self._producer.send(topic, value, key, partition=partition)
-        self._waiting.append(future)
-        self._settle(lambda: self._waiting[0].is_done)
-        return future
-
-    def parts(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """Return (events, offset behind the last) by topic and partition, once all is sent."""
-        self._settle(lambda: True)
-        return self._parts
-
-    def _settle(self, known: Callable[[], bool]) -> None:
-        while self._waiting and known():
-            record = self._waiting.popleft().get()
-            count, end = self._parts.get((record.topic, record.partition), (0, 0))
-            self._parts[record.topic, record.partition] = count + 1, max(end, record.offset + 1)
+    def add(self, acknowledged: Any) -> None:
+        """Count one. acknowledged: kafka-python's metadata of a record."""
+        place = acknowledged.topic, acknowledged.partition
+        count, end = self.get(place, (0, 0))
+        self[place] = count + 1, max(end, acknowledged.offset + 1)
 
 
 def take(records: Iterator[Sent], events: int) -> Iterator[Sent]:
@@ -104,12 +85,12 @@ def main() -> None:
         print(json.dumps({"items": sent.items}), flush=True)  # noqa: T201  the parent reads it
         if not sys.stdin.readline():
             return
-        stream, placing = iter(events), Placing(producer)
-        placed = cast("KafkaProducer", placing)  # what `send` needs of one
+        stream, placed = iter(events), Parts()
+        hooks = Hooks(on_acknowledged=placed.add)
         topics = {default_topic("interactions", domain) for domain in orders["domains"]}
-        send(take(stream, orders["burst"]), placed, rate=orders["burst_rate"])
-        send(stream, placed, rate=orders["rate"])
-        parts = [[*place, *part] for place, part in placing.parts().items() if place[0] in topics]
+        send(take(stream, orders["burst"]), producer, rate=orders["burst_rate"], hooks=hooks)
+        send(stream, producer, rate=orders["rate"], hooks=hooks)
+        parts = [[*place, *part] for place, part in placed.items() if place[0] in topics]
         print(json.dumps(parts), flush=True)  # noqa: T201
 
 

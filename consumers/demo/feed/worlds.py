@@ -16,7 +16,7 @@ from consumers.datasets.scan import scan
 from consumers.datasets.understanding import show_understanding
 from consumers.demo.options import DemoOptions
 from consumers.errors import Stop
-from consumers.simulator.presets import scenario_world, three_domains
+from consumers.simulator.presets import preset
 from consumers.simulator.scenarios.registry import SCENARIOS
 from consumers.simulator.world_settings import WorldSettings
 
@@ -33,10 +33,7 @@ def world_of(options: DemoOptions, clock: Callable[[], float] = time.time) -> Wo
     """
     if options.files:
         return None
-    if options.scenario is not None:
-        world = scenario_world(options.scenario, options.events, options.seed)
-    else:
-        world = three_domains(options.events, options.seed)
+    world = preset(options.scenario, options.events, options.seed)
     drift = [msgspec.structs.replace(one, at=DRIFT_AT) for one in world.drift]
     world = msgspec.structs.replace(world, event_ids=True, drift=tuple(drift))
     return world.ending_at(int(clock() * 1000))

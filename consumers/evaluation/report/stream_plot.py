@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from consumers.evaluation.metrics import OURS as OWN_ARMS
 from consumers.evaluation.metrics import RANKING as RANKING_ARMS
 from consumers.evaluation.metrics import RATING as RATING_ARMS
-from consumers.evaluation.metrics import TargetEvents, percentiles
+from consumers.evaluation.metrics import TargetEvents
 from consumers.evaluation.plot import drawn
 from consumers.evaluation.predictions import ArmOutcome
 from consumers.evaluation.report.verdict import (
@@ -20,6 +20,7 @@ from consumers.evaluation.report.verdict import (
     RANKING,
     RATING,
     Measure,
+    gain_on,
     mean_over_seeds,
     ranking_gains,
     squared_errors,
@@ -160,11 +161,9 @@ def _draw_gain(axis: Any, target: TargetEvents, column: _Column) -> None:
     for _, end in found:
         where = np.zeros(len(ours), np.bool_)
         where[places[:end]] = True
-        resampled = column.measure.gain(target.resampled(ours, where), target.resampled(alone, where))
-        gains.append(
-            column.measure.gain(ours[where].mean(keepdims=True), alone[where].mean(keepdims=True))[0]
-        )
-        edges.append(percentiles(resampled))
+        gain, *edge = gain_on(column.measure, target, ours, alone, where)
+        gains.append(gain)
+        edges.append(edge)
     at = places[np.array([end for _, end in found]) - 1]
     colour = OURS["full"][1]
     axis.plot(at, gains, color=colour, lw=2.2, label="full against target_only, all events so far")

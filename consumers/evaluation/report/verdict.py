@@ -88,9 +88,7 @@ def compared(measure: Measure, target: TargetEvents, ours: Array, others: Array)
     events, users = int(where.sum()), len(np.unique(target.user[where]))
     if not events:
         return Comparison("nothing_measured", 0.0, (0.0, 0.0), 0, 0)
-    resampled = measure.gain(target.resampled(ours, where), target.resampled(others, where))
-    low, high = percentiles(resampled)
-    gain = float(measure.gain(ours[where].mean(keepdims=True), others[where].mean(keepdims=True))[0])
+    gain, low, high = gain_on(measure, target, ours, others, where)
     enough = events >= FEWEST_EVENTS and users >= FEWEST_USERS
     if enough and (low > 0 or high < 0):
         return Comparison("helps" if low > 0 else "hurts", gain, (low, high), events, users)
@@ -104,10 +102,19 @@ def compared(measure: Measure, target: TargetEvents, ours: Array, others: Array)
     return Comparison("too_few", gain, (low, high), events, users, math.ceil(more), to_tell)
 
 
+def gain_on(
+    measure: Measure, target: TargetEvents, ours: Array, others: Array, where: NDArray[np.bool_]
+) -> tuple[float, float, float]:
+    """Return the gain on the events of `where` (events,), and its 95 % interval."""
+    gain = measure.gain(ours[where].mean(keepdims=True), others[where].mean(keepdims=True))
+    resampled = measure.gain(target.resampled(ours, where), target.resampled(others, where))
+    return float(gain[0]), *percentiles(resampled)
+
+
 def transfer_figures(data: Data, target: TargetEvents, outcomes: list[ArmOutcome]) -> dict[str, Any]:
     """Return the part `transfer` of the report: full against target_only, and the verdict in words."""
-    users, shared = data.users()
-    found: dict[str, Any] = {"sources": data.sources, "users": users, "users_in_sources": shared}
+    (users, shared), sources = data.users(), data.sources
+    found: dict[str, Any] = {"sources": sources, "users": users, "users_in_sources": shared}
     pairs = {
         name: [mean_over_seeds(of, target, outcomes, arm) for arm in ("full", "target_only")]
         for name, of in (("rating", squared_errors), ("ranking", ranking_gains))
@@ -116,7 +123,8 @@ def transfer_figures(data: Data, target: TargetEvents, outcomes: list[ArmOutcome
         del pairs["rating"]
     measures = {"rating": RATING, "ranking": RANKING}
     comparisons = {name: compared(measures[name], target, *pair) for name, pair in pairs.items()}
-    words = list(_words(data, shared, {measures[name]: found for name, found in comparisons.items()}))
+    told = {measures[name]: comparison for name, comparison in comparisons.items()}
+    words = list(_words(data.target, sources, shared, told))
     return {**found, **{name: msgspec.to_builtins(one) for name, one in comparisons.items()}, "words": words}
 
 
@@ -137,16 +145,15 @@ def mean_over_seeds(of: Any, target: TargetEvents, outcomes: list[ArmOutcome], a
     return mean
 
 
-def _words(data: Data, shared: int, found: dict[Measure, Comparison]) -> Iterator[str]:
-    name = data.target
-    if not data.sources:
+def _words(name: str, sources: list[str], shared: int, found: dict[Measure, Comparison]) -> Iterator[str]:
+    if not sources:
         yield (
             f"{name}: what transfer brings cannot be told: no other domain has events. Add events of the same users in "
             "other domains, with a column `domain` that says where each belongs"
         )
         return
     if not shared:
-        yield f"{name}: no user has events in {', '.join(data.sources)} too, so only item text can be carried over"
+        yield f"{name}: no user has events in {', '.join(sources)} too, so only item text can be carried over"
     for measure, comparison in found.items():
         yield f"{name}: {sentence(measure, comparison)}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,10 +34,8 @@ class Neighbour(NamedTuple):
     row: int
 
 
-def item_neighbours(
-    learner: Learner, domain_name: str, items: Sequence[str], k: int
-) -> list[list[Neighbour]]:
-    """Return up to `k` items that may be recommended, most alike first, for each item.
+def item_neighbours(learner: Learner, domain_name: str, item: str, k: int) -> list[Neighbour]:
+    """Return up to `k` items like this one that may be recommended, most alike first.
 
     There is none for an item that was removed or has no row.
 
@@ -52,15 +49,12 @@ def item_neighbours(
     >>> learner = Learner([Domain("films")])
     >>> pairs = [("ann", "0"), ("ann", "1"), ("bob", "0"), ("bob", "1"), ("cem", "0")]
     >>> facts = learner.learn([Interaction("films", "click", user, item, 10**12) for user, item in pairs])
-    >>> [(found.item_id, round(found.score, 4)) for found in item_neighbours(learner, "films", ["0"], 5)[0]]
+    >>> [(found.item_id, round(found.score, 4)) for found in item_neighbours(learner, "films", "0", 5)]
     [('1', 0.0891)]
     """
     domain = learner.index[domain_name]
-    rows = [learner.item_row(domain_name, item) for item in items]
-    return [
-        [] if row is None or learner.intake.removed(domain, row) else _of_row(learner, domain, row, k)
-        for row in rows
-    ]
+    row = learner.item_row(domain_name, item)
+    return [] if row is None or learner.intake.removed(domain, row) else _of_row(learner, domain, row, k)
 
 
 def _of_row(learner: Learner, domain: int, row: int, k: int) -> list[Neighbour]:

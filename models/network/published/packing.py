@@ -6,20 +6,24 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
 
 from models.settings import Strategy
+from models.sharing.envelope import Envelope
 
 MAGIC, VERSION = b"CCN", 1
 """Every record begins with these three bytes and one byte of the version."""
-LEVEL = 1
 MOST_BYTES = 256_000_000
 """The largest record, unpacked, that is read."""
 
 
 class WeightsError(ValueError):
     """A record is no record of weights, or of a version that this program does not know."""
+
+
+_ENVELOPE = Envelope(
+    MAGIC, VERSION, MOST_BYTES, "weights", "the model", "all shards and the network", WeightsError
+)
 
 
 class Array(msgspec.Struct, array_like=True):
@@ -91,7 +95,6 @@ class Texts(msgspec.Struct, array_like=True, tag="texts"):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Dense | _Rows | Texts] = msgspec.msgpack.Decoder(Dense | _Rows | Texts)
-_pack, _unpack = zstandard.ZstdCompressor(level=LEVEL), zstandard.ZstdDecompressor()
 
 
 def pack(one: Dense | PublishedRows | Texts) -> bytes:
@@ -102,23 +105,17 @@ def pack(one: Dense | PublishedRows | Texts) -> bytes:
         body = _Rows(one.domains, row, domain, one.ids, array(one.values))
     else:
         body = one
-    return MAGIC + bytes([VERSION]) + _pack.compress(_encoder.encode(body))
+    return _ENVELOPE.pack(_encoder.encode(body))
 
 
 def unpack(record: bytes) -> Dense | PublishedRows | Texts:
     """Return what a record holds. Raises WeightsError."""
-    if record[:3] != MAGIC or len(record) < len(MAGIC) + 1:
-        raise WeightsError("this is no record of weights: another program writes to the topic of the model")
-    if record[3] != VERSION:
-        raise WeightsError(
-            f"these weights are of version {record[3]}, and this program reads version {VERSION}. Run all shards and "
-            "the network with the same version of crosscurrent."
-        )
-    try:
-        body = _decoder.decode(_unpack.decompress(record[4:], max_output_size=MOST_BYTES))
-        return _rows(body) if isinstance(body, _Rows) else body
-    except (zstandard.ZstdError, msgspec.DecodeError, ValueError) as error:
-        raise WeightsError(f"a record of weights is damaged: {error}") from error
+    return _ENVELOPE.unpack(record, _body)
+
+
+def _body(data: bytes) -> Dense | PublishedRows | Texts:
+    body = _decoder.decode(data)
+    return _rows(body) if isinstance(body, _Rows) else body
 
 
 def _rows(body: _Rows) -> PublishedRows:

@@ -12,7 +12,7 @@ import pytest
 
 from models.sharing.applied import Applied
 from models.sharing.shared_facts import Place, SharedFacts
-from tests.support.learners.facts import facts_at
+from tests.support.learners.facts import facts_at, places_of
 
 PARTITIONS, EVENTS, ACTIONS = 6, 12, 150
 TOPIC = "interactions"
@@ -87,7 +87,7 @@ class Service:
     def read(self, shard: Shard, count: int) -> None:
         """Read some facts of all shards."""
         for shared in self.facts[shard.state.facts : shard.state.facts + count]:
-            for place in shard.state.applied.claim_new(shared).places:
+            for place in places_of(shard.state.applied.claim_new(shared)):
                 shard.state.counted[place.partition, place.offset] += 1
             shard.state.facts += 1
 
@@ -183,8 +183,8 @@ def test_without_either_rule_events_are_lost(mutant: Rules) -> None:
 def test_a_fact_that_is_read_again_is_dropped() -> None:
     applied = Applied()
     places = [Place(TOPIC, 0, 3), Place(TOPIC, 1, 0), Place(TOPIC, 0, 4)]
-    assert applied.claim_new(facts_at(places)).places == places
-    assert applied.claim_new(facts_at([*places, Place(TOPIC, 0, 5)])).places == [Place(TOPIC, 0, 5)]
+    assert places_of(applied.claim_new(facts_at(places))) == places
+    assert places_of(applied.claim_new(facts_at([*places, Place(TOPIC, 0, 5)]))) == [Place(TOPIC, 0, 5)]
     again = Applied()
     again.load(applied.state())
     assert again.knows(Place(TOPIC, 0, 5))

@@ -34,6 +34,12 @@ def facts_at(places: Sequence[Place]) -> SharedFacts:
     )  # fmt: skip
 
 
+def places_of(facts: SharedFacts) -> list[Place]:
+    """Return the place of each event."""
+    pairs = zip(facts.source.tolist(), facts.offset.tolist(), strict=True)
+    return [Place(*facts.sources[source], offset) for source, offset in pairs]
+
+
 def clicks(domain: str, numbers: range) -> SharedFacts:
     """Return clicks of new users, each on an item of its own (m<number>) and read at the offset of its number."""
     count, start = len(numbers), 1_700_000_000_000

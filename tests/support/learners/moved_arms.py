@@ -10,7 +10,7 @@ from models.arms.arm_comparison import ArmComparison
 from models.learning.micro_batches import micro_batches
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.text.encoder import HashingEncoder
+from tests.support.learners.described_items import put_described
 from tests.support.learners.states import differences, read_back
 
 START = 1_700_000_000_000
@@ -43,10 +43,7 @@ def describe(arms: ArmComparison, domains: list[Domain]) -> None:
         for name in sorted(d.name for d in domains)
         for n in range(40)
     ]
-    for item in items:
-        arms.put_item(item)
-    raw = HashingEncoder().encode([item.words() for item in items])
-    arms.put_text_vectors({(i.domain, i.item_id): v for i, v in zip(items, raw, strict=True)}, idle=True)
+    put_described(arms, items)
 
 
 def learn(arms: ArmComparison, stream: list[Interaction], every: int = 48) -> None:

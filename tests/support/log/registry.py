@@ -9,17 +9,17 @@ import json
 import os
 import shutil
 import ssl
-import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import fastavro
 import pytest
 
 from consumers.demo.embedded_servers import HOST, NotInstalledError, Server
+from tests.support.http_servers import HttpInThread, answers_200
 from tests.support.running_server import Missing, running
 from tests.support.store.secure_store import certificate
 
@@ -56,11 +56,7 @@ class SchemaRegistry(Server):
         return [java, *options, *where, "-jar", str(jar)]
 
     def answers(self, seconds: float) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/subjects", timeout=min(seconds, 5.0)) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return answers_200(f"{self.url}/subjects", min(seconds, 5.0))
 
     def register(
         self,
@@ -93,7 +89,7 @@ def registry(missing: Missing) -> Iterator[SchemaRegistry]:
     yield from running(SchemaRegistry, missing)
 
 
-class GuardedRegistry:
+class GuardedRegistry(HttpInThread):
     """A server with TLS and HTTP Basic in front of a registry, which has neither."""
 
     def __init__(self, folder: Path, port: int, user: str, password: str) -> None:
@@ -117,19 +113,11 @@ class GuardedRegistry:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer((HOST, 0), Handler)
+        super().__init__(Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.cert, key)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"https://{HOST}:{self._server.server_address[1]}{PREFIX}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.url = f"https://{HOST}:{self.port}{PREFIX}"
 
 
 # Values in the form of Confluent's serializers

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from consumers.demo.embedded_servers import HOST, NotInstalledError, Server
+from tests.support.http_servers import answers_200
 from tests.support.paths import ROOT
 
 RULES = ROOT / "deploy" / "prometheus"
@@ -50,11 +51,7 @@ class Prometheus(Server):
         ]
 
     def answers(self, seconds: float) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://{HOST}:{self.port}/-/ready", timeout=seconds) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return answers_200(f"http://{HOST}:{self.port}/-/ready", seconds)
 
     def get(self, path: str, **parameters: str) -> Any:
         """Return an answer of the API. Raises ValueError with Prometheus' words for a query that does not parse."""

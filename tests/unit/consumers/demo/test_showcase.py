@@ -13,10 +13,10 @@ from consumers.terminal.reasons import OTHERS, PAST
 from models.arms.arm_comparison import ArmComparison
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.text.encoder import HashingEncoder
 from models.threads import use_one_thread
 from serving.contract import ListedItem, to_listed_items
 from tests.support.clock import Clock
+from tests.support.learners.described_items import put_described
 
 WORDS = ("dark", "merry")
 START = 1_700_000_000_000
@@ -38,10 +38,7 @@ def arms() -> ArmComparison:
         for d in made.full.index
         for n in range(40)
     ]
-    for item in items:
-        made.put_item(item)
-    raw = HashingEncoder().encode([i.words() for i in items])
-    made.put_text_vectors({(i.domain, i.item_id): v for i, v in zip(items, raw, strict=True)}, idle=True)
+    put_described(made, items)
     for n in range(600):
         user = n % 12
         rate(made, f"u{user}", "films" if (n // 12) % 3 else "games", 2 * (n // 12) + user % 2, n)

@@ -33,10 +33,11 @@ class Done:
     def __init__(self, error: KafkaError | None) -> None:
         self.error = error
 
-    def get(self, timeout: float) -> None:
+    def get(self, timeout: float) -> Done:
         assert timeout
         if self.error:
             raise self.error
+        return self
 
 
 class Producer:
@@ -71,14 +72,19 @@ def event(n: int, domain: str = "movies") -> Sent:
 
 
 def test_send_counts_and_names_topics() -> None:
-    """Interactions and items are counted apart; `prepare` comes once a topic, before its first record."""
-    producer, prepared = Producer(), list[tuple[str, str, int]]()
+    """Interactions and items are counted apart; `prepare` comes once a topic, before its first record.
+
+    Each record is told once it is acknowledged.
+    """
+    producer, prepared, acknowledged = Producer(), list[tuple[str, str, int]](), list[Done]()
 
     def prepare(topic: str, kind: Kind) -> None:
         prepared.append((topic, kind, len(producer.sent)))
 
     records = [Sent("items", "movies", b"i1", None), event(1), event(2), event(3, "books")]
-    counts = sending(producer, records, hooks=Hooks(prepare=prepare))
+    hooks = Hooks(prepare=prepare, on_acknowledged=acknowledged.append)
+    counts = sending(producer, records, hooks=hooks)
+    assert len(acknowledged) == 4
     assert (counts.sent, counts.items) == (3, 1)
     assert counts.events_per_second > 0
     assert producer.flushed

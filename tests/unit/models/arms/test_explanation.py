@@ -10,8 +10,8 @@ from models.arms.arm_selector import ARMS, Arm
 from models.arms.explanation import explain
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings, RankerSettings
-from models.text.encoder import HashingEncoder
 from models.threads import use_one_thread
+from tests.support.learners.described_items import put_described
 from tests.support.store.following import follow
 
 WORDS = ("dark", "merry")
@@ -29,10 +29,7 @@ def taught(diversity: float = 0.0) -> ArmComparison:
         for d in made.full.index
         for n in range(40)
     ]
-    for item in items:
-        made.put_item(item)
-    raw = HashingEncoder().encode([i.words() for i in items])
-    made.put_text_vectors({(i.domain, i.item_id): v for i, v in zip(items, raw, strict=True)}, idle=True)
+    put_described(made, items)
     for n in range(600):
         user, domain = n % 12, "films" if (n // 12) % 3 else "books"
         item = f"{domain[0]}{(2 * (n // 12) + user % 2) % 40}"  # even users like dark items, odd ones merry items

@@ -27,7 +27,7 @@ def click(learner: Learner, user: str, *items: str, domain: str = "movies") -> N
 
 
 def ids(learner: Learner, item: str, k: int = 10, domain: str = "movies") -> list[str]:
-    return [found.item_id for found in item_neighbours(learner, domain, [item], k)[0]]
+    return [found.item_id for found in item_neighbours(learner, domain, item, k)]
 
 
 def test_the_score_of_a_pair_by_hand(learner: Learner) -> None:
@@ -35,7 +35,7 @@ def test_the_score_of_a_pair_by_hand(learner: Learner) -> None:
     click(learner, "ann", "a", "b")
     click(learner, "bob", "a", "b")
     click(learner, "cem", "a")
-    (found,) = item_neighbours(learner, "movies", ["a"], 5)
+    found = item_neighbours(learner, "movies", "a", 5)
     assert [n.item_id for n in found] == ["b"]
     assert found[0].score == pytest.approx(2 / (6**0.5 + PRIOR), rel=1e-6)
     assert found[0].why == {"together": found[0].score, "text": 0.0}
@@ -58,7 +58,7 @@ def test_vectors_find_what_nobody_has_had(learner: Learner) -> None:
     raw[1] = raw[0] + 0.1 * raw[3]
     learner.put_text_vectors({("movies", n): raw[k] for k, n in enumerate(names)}, idle=True)
     assert ids(learner, "a")[0] == "b"
-    (found,) = item_neighbours(learner, "movies", ["a"], 1)
+    found = item_neighbours(learner, "movies", "a", 1)
     catalogue = learner.catalogues[0]
     a, b = (catalogue.directions.units[catalogue.ids.get(n)] for n in "ab")
     assert found[0].why == {"together": 0.0, "text": pytest.approx(TEXT * float(a @ b), rel=1e-5)}

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from models.arms.arm_comparison import ArmComparison
-from models.rating.events import ResolvedEvent
 from models.schema import Domain, Interaction
 from models.settings import AdaptationSettings
 from tests.support.learners.history_states import early
@@ -31,6 +30,7 @@ from tests.support.learners.moved_arms import (
     taught,
 )
 from tests.support.learners.rating_states import as_before, beliefs
+from tests.support.learners.single_ratings import ResolvedEvent, predict
 from tests.support.learners.states import differences
 
 torch.set_num_threads(1)
@@ -199,7 +199,7 @@ def test_a_changed_rating_range_is_told_and_kept_as_shares_of_it(three: ArmCompa
     assert notes[0].startswith("rating_range of books was [1, 5] and is [0, 10]: ")
     assert "predicted as 5 is 10 now" in notes[0]
     parts = [
-        one.full.rating.predict(ResolvedEvent(1, 3, 3, one.full.catalogues[1].vectors[3], (), 0.0))
+        predict(one.full.rating, ResolvedEvent(1, 3, 3, one.full.catalogues[1].vectors[3], (), 0.0))
         for one in (three, after)
     ]
     assert (parts[0].total - 1) / 4 == pytest.approx(parts[1].total / 10)

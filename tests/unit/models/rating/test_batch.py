@@ -9,13 +9,15 @@ import pytest
 from numpy.typing import NDArray
 
 from models.rating.batch import ERROR, INNOVATION, THETA, censored_residual
-from models.rating.events import PARTS, RatedBatch, ResolvedEvent, totals
+from models.rating.events import PARTS, RatedBatch, totals
 from models.rating.model import RatingModel
 from models.schema import Domain
 from models.state.merging import merged
 from models.state.snapshot import Snapshot, joined, snapshot
+from tests.support.learners import single_ratings
 from tests.support.learners.plain_rating import PlainRating
 from tests.support.learners.rating_states import as_before
+from tests.support.learners.single_ratings import ResolvedEvent
 from tests.support.learners.states import differences
 
 DIM = 24
@@ -113,11 +115,11 @@ def test_single_events_are_batches_of_one() -> None:
     for n, value in enumerate(events.value.tolist()):
         domain, user, item = (int(column[n]) for column in events[:3])
         event = ResolvedEvent(domain, user, item, events.vectors[n], events.context[n], float(events.time[n]))
-        parts = other.predict(event, float(events.external[n]))
+        parts = single_ratings.predict(other, event, float(events.external[n]))
         assert [getattr(parts, name) for name in parts.__struct_fields__] == expected[n].tolist()
         assert parts.total == pytest.approx(totals(expected)[n])
         if not np.isnan(value):
-            other.learn(event, value, parts)
+            single_ratings.learn(other, event, value, parts)
     assert differences(one.state(), other.state()) == []
 
 

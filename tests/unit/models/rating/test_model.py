@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.rating.events import RatingParts, ResolvedEvent
+from models.rating.events import RatingParts
 from models.rating.model import RatingModel
 from models.schema import Domain
+from tests.support.learners import single_ratings
+from tests.support.learners.single_ratings import ResolvedEvent
 
 DIM = 64
 DOMAINS = [
@@ -39,13 +41,13 @@ def resolved(e: dict[str, Any]) -> ResolvedEvent:
 
 
 def score(model: RatingModel, e: dict[str, Any], external: float = 0.0) -> RatingParts:
-    return model.predict(resolved(e), external)
+    return single_ratings.predict(model, resolved(e), external)
 
 
 def learn(model: RatingModel, e: dict[str, Any], external: float = 0.0) -> float:
     """Predict, then learn; return the error."""
     parts = score(model, e, external)
-    model.learn(resolved(e), e["value"], parts)
+    single_ratings.learn(model, resolved(e), e["value"], parts)
     return float(e["value"] - parts.total)
 
 
@@ -87,7 +89,7 @@ def test_scoring_changes_nothing_and_creates_no_row(
     before = model.state()
     zero = np.zeros(DIM, np.float32)
     for user, item in ((None, None), (10_000, 10_000), (3, None), (None, 3)):
-        model.predict(ResolvedEvent(1, user, item, zero, ("new",), 9e9), 0.5)
+        single_ratings.predict(model, ResolvedEvent(1, user, item, zero, ("new",), 9e9), 0.5)
         if item is not None:
             model.item_biases(1, np.array([item]), zero[None])
     score(model, events[0])
@@ -98,8 +100,10 @@ def test_before_the_first_event_the_middle_of_the_range() -> None:
     model = RatingModel(DOMAINS, DIM)
     zero = np.zeros(DIM, np.float32)
     assert model.mean(2) == 50.0
-    assert model.predict(ResolvedEvent(2, None, None, zero, (), 0.0)).total == 50.0
-    assert model.predict(ResolvedEvent(0, None, None, zero, (), 0.0)).total == pytest.approx(3.0)
+    assert single_ratings.predict(model, ResolvedEvent(2, None, None, zero, (), 0.0)).total == 50.0
+    assert single_ratings.predict(model, ResolvedEvent(0, None, None, zero, (), 0.0)).total == pytest.approx(
+        3.0
+    )
 
 
 def test_it_learns_biases_and_taste() -> None:
@@ -161,8 +165,8 @@ def test_a_dropped_user_is_as_new(trained: tuple[RatingModel, list[dict[str, Any
     model, _ = trained
     zero = np.zeros(DIM, np.float32)
     model.drop_user(3)
-    known = model.predict(ResolvedEvent(1, 3, 5, zero, (), 0.0))
-    new = model.predict(ResolvedEvent(1, None, 5, zero, (), 0.0))
+    known = single_ratings.predict(model, ResolvedEvent(1, 3, 5, zero, (), 0.0))
+    new = single_ratings.predict(model, ResolvedEvent(1, None, 5, zero, (), 0.0))
     assert known == new
     assert known.user == known.mood == known.taste == known.popularity == known.crowd == 0.0
 
@@ -217,7 +221,7 @@ def test_memory_is_bounded_by_the_rows() -> None:
             model.drop_user(row)
             model.drop_item(0, row)
         event = ResolvedEvent(0, row, row, zero, (), 0.0)
-        model.learn(event, 4.0, model.predict(event))
+        single_ratings.learn(model, event, 4.0, single_ratings.predict(model, event))
         sizes.append(sum(np.asarray(v).size for v in flat(model.state()).values()))
     assert sizes[-1] == sizes[99]
 

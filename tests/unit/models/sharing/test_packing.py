@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.sharing.packing import FactsError, pack, unpack
 from models.sharing.shared_facts import Latest, Place, Rated, SharedFacts
-from tests.support.learners.facts import facts_at
+from tests.support.learners.facts import facts_at, places_of
 from tests.support.learners.states import differences
 
 
@@ -95,4 +95,4 @@ def test_parts_hold_all_events_in_their_order() -> None:
     facts = facts_at([Place("t", n % 2, n) for n in range(10)])
     parts = facts.parts(4)
     assert [part.size for part in parts] == [4, 4, 2]
-    assert [place for part in parts for place in part.places] == facts.places
+    assert [place for part in parts for place in places_of(part)] == places_of(facts)

@@ -10,7 +10,7 @@ from models.state.growing import LEAST, Growing
 
 @pytest.mark.parametrize("steps", [[1], [LEAST, LEAST + 1], [5, 1000, 7]])
 def test_new_rows_hold_the_fill_and_old_ones_what_was_written(steps: list[int]) -> None:
-    table = Growing({"small": np.int8}, small=((2,), -1), wide=((), 0.0))
+    table = Growing(small=((2,), np.int8(-1)), wide=((), 0.0))
     for step in steps:
         table.reserve(step)
         table.arrays["small"][step - 1], table.arrays["wide"][step - 1] = 3, step

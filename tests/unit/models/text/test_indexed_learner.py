@@ -12,7 +12,7 @@ from models.learning.learner import Learner
 from models.learning.micro_batches import micro_batches
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
-from models.text.encoder import HashingEncoder
+from tests.support.learners.described_items import put_described
 from tests.support.learners.nearest import top
 from tests.support.learners.states import differences
 
@@ -24,10 +24,7 @@ WORDS = ("dark", "merry", "sad")
 def learner(exact_items: int) -> Learner:
     made = Learner([Domain("films"), Domain("books", "target")], LearningSettings(exact_items=exact_items))
     items = [Item(d, f"{d[0]}{n}", f"{WORDS[n % 3]} tale {n}") for d in made.index for n in range(300)]
-    for item in items:
-        made.put_item(item)
-    raw = HashingEncoder().encode([i.words() for i in items])
-    made.put_text_vectors({(i.domain, i.item_id): v for i, v in zip(items, raw, strict=True)}, idle=True)
+    put_described(made, items)
     return made
 
 

@@ -7,10 +7,12 @@ import zlib
 import numpy as np
 import pytest
 
-from models.text.languages import CHANCE, LanguageNeutral, found_again
+from models.text.languages import REFERENCE, LanguageNeutral, found_again
 from models.text.phrases import PHRASES
 
 WIDTH, MEANINGS = 48, 16
+CHANCE = 1 / len(PHRASES[REFERENCE])
+"""Share of phrases that a model finds again which knows nothing of the language."""
 LANGUAGE_OF = {phrase: code for code, phrases in PHRASES.items() for phrase in phrases}
 MEANING_OF = {phrase: n for phrases in PHRASES.values() for n, phrase in enumerate(phrases)}
 
