@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 DEVELOPER := $(VENV)/.installed-for-developers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test unit soak kafka lint format docs clean
+.PHONY: help setup demo bench test unit soak kafka lint format docs sbom clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ format: setup ## Format the code and fix what ruff can fix
 docs: setup ## Build the documentation into build/site, with strict links
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict -f deploy/mkdocs.yml
+
+sbom: setup ## Write build/sbom.cdx.json: every package with version, licence and who gets it
+	$(BIN)/python -m deploy.sbom
 
 clean: ## Remove .venv and caches
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

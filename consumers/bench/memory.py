@@ -30,7 +30,7 @@ def measure(task: Task) -> dict[str, Any]:
     arms = make_arms(stream)
     events = stream.events[:: max(1, len(stream.events) // task.events)]
     learn(arms, events, BATCH)
-    return {"events": len(events), **figures(arms, _with_lists(arms))}
+    return {"events": len(events), **figures(arms, with_lists(arms))}
 
 
 def figures(arms: ArmComparison, queue: PublicationQueue) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def figures(arms: ArmComparison, queue: PublicationQueue) -> dict[str, Any]:
     }
 
 
-def _with_lists(arms: ArmComparison) -> PublicationQueue:
+def with_lists(arms: ArmComparison) -> PublicationQueue:
     """Return a publication queue that has published 50 items to every user in every domain."""
     queue = PublicationQueue(arms, Keys(), time.time)
     for domain in arms.full.domains:

@@ -97,7 +97,7 @@ def _warnings(data: Data, scans: tuple[Scan, ...], options: EvaluateOptions) -> 
     if not data.sources:
         yield f"all events are of {data.target}, so there is nothing to carry over: {_how_to_split(scans[0])}"
     if find_spec("implicit") is None:
-        yield "no arm item_knn_batch, which needs implicit: pip install -c constraints.txt '.[evaluate]'"
+        yield "no arm item_knn_batch, which needs implicit: pip install 'crosscurrent[evaluate]'"
 
 
 def _how_to_split(events: Scan) -> str:

@@ -16,7 +16,7 @@ def drawn(path: Path, rows: int, columns: int, title: str) -> Iterator[list[list
     try:
         import matplotlib as mpl  # noqa: PLC0415  (extra `evaluate`)
     except ImportError as error:
-        raise Stop("--plot needs matplotlib: pip install -c constraints.txt '.[evaluate]'") from error
+        raise Stop("--plot needs matplotlib: pip install 'crosscurrent[evaluate]'") from error
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 

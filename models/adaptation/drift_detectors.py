@@ -5,12 +5,13 @@ ADWIN: Bifet and Gavaldà (2007). Page-Hinkley: Page (1954), "Continuous inspect
 
 from __future__ import annotations
 
-import pickle
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from river.drift import ADWIN, PageHinkley
+
+from models.adaptation.detector_pickle import dumped, loaded
 
 Detector = Literal["bias", "rating_error", "ranking_error", "popularity", "divergence"]
 """What is watched. bias: signed rating errors, in units of a quarter of the range. rating_error: their squares.
@@ -144,7 +145,7 @@ class Watch:
             self.squares,
             self.lately,
         ]
-        return [pickle.dumps(self.inner), *numbers]
+        return [dumped(self.inner), *numbers]
 
     def load(self, state: list[Any]) -> bool:
         """Load a state. Return whether River's detector could be read; if not, it begins again and warms up.
@@ -164,8 +165,7 @@ class Watch:
 
 def _usable(pickled: bytes) -> Any:
     """Return River's detector after a try on a copy: one that reads without an error may still lack a field."""
-    # This is safe: models/state/checkpoint.py returns bytes only if their checksum matches the manifest.
-    tried, inner = pickle.loads(pickled), pickle.loads(pickled)  # noqa: S301
+    tried, inner = loaded(pickled), loaded(pickled)
     for value in (0.0, 1.0) * CLOCK:
         tried.update(value)
     float(getattr(tried, "estimation", tried.drift_detected))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 SERVICE = Path(__file__).parent / "_service"
@@ -12,7 +13,10 @@ PACKAGES = ("consumers", "models", "serving")
 
 
 def main() -> None:
-    """Run `crosscurrent`. Without the service's dependencies it ends with code 2, and names the extra to install."""
+    """Run `crosscurrent`. Without the service's dependencies it ends with code 2, and names the extra to install.
+
+    `--version` works without them.
+    """
     if SERVICE.is_dir():  # not in a checkout
         find(SERVICE)
     try:
@@ -21,6 +25,9 @@ def main() -> None:
         name = (missing.name or "").partition(".")[0]
         if name in PACKAGES:
             raise
+        if sys.argv[1:] == ["--version"]:  # in the words of the service
+            sys.stdout.write(f"crosscurrent, version {version('crosscurrent')}\n")
+            return
         sys.exit(explain(name))
     service.main()
 

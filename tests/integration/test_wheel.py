@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,7 @@ from tests.support.paths import ROOT
 from tests.support.store.reading import listing
 
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "consumers", "models", "serving")
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 CLIENT_NEEDS = ("redis", "msgspec")
 pytestmark = pytest.mark.timeout(400)
 
@@ -62,9 +65,11 @@ def two_libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folders: list[Path], *words: str) -> subprocess.CompletedProcess[str]:
+def run(folders: list[Path], *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a Python that sees these folders and the standard library only (`-S`: no site-packages)."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders)), "COLUMNS": "100"}
+    environment = (
+        os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders)), "COLUMNS": "100"} | variables
+    )
     line = [sys.executable, "-S", *words]
     return subprocess.run(line, cwd="/", env=environment, capture_output=True, text=True, check=False)
 
@@ -109,10 +114,41 @@ def test_the_client_reads_with_two_libraries(
 
 def test_without_the_service_the_command_names_the_extra(installed: Path, two_libraries: Path) -> None:
     """One line and exit code 2."""
-    done = run([installed, two_libraries], str(installed / "bin" / "crosscurrent"), "--version")
+    done = run([installed, two_libraries], str(installed / "bin" / "crosscurrent"), "demo")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert "pip install 'crosscurrent[service]'" in done.stderr
+
+
+def test_the_version_needs_no_service(installed: Path, two_libraries: Path, libraries: Path) -> None:
+    """The same line with and without the service's libraries."""
+    script = str(installed / "bin" / "crosscurrent")
+    alone, service = (run([installed, more], script, "--version") for more in (two_libraries, libraries))
+    assert (alone.returncode, alone.stdout) == (0, f"crosscurrent, version {VERSION}\n"), alone.stderr
+    assert alone.stdout == service.stdout
+
+
+def test_the_help_names_shell_completion(installed: Path, libraries: Path) -> None:
+    """And the line that it names prints a completion script."""
+    script = str(installed / "bin" / "crosscurrent")
+    assert (
+        'eval "$(_CROSSCURRENT_COMPLETE=bash_source crosscurrent)"'
+        in run([installed, libraries], script, "--help").stdout
+    )
+    environment = {"_CROSSCURRENT_COMPLETE": "bash_source"}
+    assert "complete -o nosort" in run([installed, libraries], script, **environment).stdout
+
+
+def test_the_package_says_what_it_is(wheel: Path) -> None:
+    """Its licence with its text, its addresses, and the system that it was tried on."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        told = archive.read(next(name for name in names if name.endswith(".dist-info/METADATA"))).decode()
+    assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
+    assert "License-Expression: Apache-2.0\n" in told
+    urls = re.findall(r"^Project-URL: (\w+), https://\S+$", told, re.MULTILINE)
+    assert urls == ["Documentation", "Source", "Changelog", "Security"]
+    assert re.findall("^Classifier: Operating System :: (.*)$", told, re.MULTILINE) == ["POSIX :: Linux"]
 
 
 @pytest.mark.parametrize("words", [("--version",), ("demo", "--help")])

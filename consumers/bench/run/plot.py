@@ -21,7 +21,7 @@ def write_plot(path: Path, runs: Sequence[Sequence[dict[str, Any]]]) -> None:
     try:
         import matplotlib as mpl  # noqa: PLC0415  (extra `evaluate`)
     except ImportError as error:
-        raise Stop("--plot needs matplotlib: pip install -c constraints.txt '.[evaluate]'") from error
+        raise Stop("--plot needs matplotlib: pip install 'crosscurrent[evaluate]'") from error
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
