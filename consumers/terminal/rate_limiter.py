@@ -10,7 +10,7 @@ import structlog
 
 SECONDS = 30.0
 LIMITED = ("warning", "error", "critical")
-SAME = ("event", "domain", "topic", "partition", "reason", "error")
+SAME = ("event", "what", "domain", "topic", "partition", "reason", "error")
 """Two lines with equal values of these keys are repeats; numbers, offsets and times may differ."""
 MAX_REMEMBERED = 1000
 

@@ -51,6 +51,8 @@ def test_repeats_are_held_back_and_counted() -> None:
     assert tell(domain="books", partition=1, offset=11) is None
     assert tell(domain="books", partition=2, offset=11) is not None
     assert tell(domain="movies", partition=1) is not None
+    assert tell(what="books is new") is not None
+    assert tell(what="games is new") is not None  # another thing that was found, and no repeat
     assert tell("info", domain="books") == tell("info", domain="books")
     clock.now = 29.0
     assert tell(domain="books", partition=1) is None
