@@ -18,6 +18,9 @@ class ShardMetrics:
             ("index", "count", "epoch"),
             registry=registry,
         )
+        self.count = Gauge(
+            "crosscurrent_shards", "Shards that there are, as this process's config says.", registry=registry
+        )
         self.facts = Counter(
             "crosscurrent_facts",
             "Facts of learned events: sent to other shards, or folded here.",
