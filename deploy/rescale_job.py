@@ -49,15 +49,16 @@ def rescale_job(
             "apiVersion": "batch/v1",
             "kind": "Job",
             "metadata": {"name": f"{name}-rescale", **namespace},
-            "spec": {"backoffLimit": 2, "template": _pod(spec["template"]["spec"], mount, claims, new, memory)},
+            "spec": {
+                "backoffLimit": 2,
+                "template": _pod(spec["template"]["spec"], mount, claims, new, memory),
+            },
         }
     )
     return {"apiVersion": "v1", "kind": "List", "items": found}
 
 
-def _pod(
-    pod: dict[str, Any], mount: str, claims: dict[str, str], count: int, memory: str
-) -> dict[str, Any]:
+def _pod(pod: dict[str, Any], mount: str, claims: dict[str, str], count: int, memory: str) -> dict[str, Any]:
     """Return the Job's pod. pod: of a shard. mount: the name of its checkpoints' volume."""
     pod = copy.deepcopy(pod)
     (container,) = pod["containers"]

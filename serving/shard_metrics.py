@@ -12,12 +12,8 @@ class ShardMetrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
-        self.info = Gauge(
-            "crosscurrent_shard_info",
-            "1, with the shard's place.",
-            ("index", "count", "epoch"),
-            registry=registry,
-        )
+        place = ("index", "count", "epoch")
+        self.info = Gauge("crosscurrent_shard_info", "1, with the shard's place.", place, registry=registry)
         self.count = Gauge(
             "crosscurrent_shards", "Shards that there are, as this process's config says.", registry=registry
         )

@@ -56,7 +56,9 @@ def rescale_volumes(
             made = rescale(settings, options, say, write_file, log)
         _deal_out(root, made.layout, volumes, say, write_file)
     except OSError as error:
-        raise Stop(f"{error.filename or volumes}: {error.strerror}. Put it right and repeat the command.") from error
+        raise Stop(
+            f"{error.filename or volumes}: {error.strerror}. Put it right and repeat the command."
+        ) from error
     return made
 
 
@@ -65,7 +67,9 @@ def _check_epochs(volumes: Path, epoch: int) -> None:
     for folder in sorted(volumes.glob("*/layout-*")):
         number = folder.name.removeprefix("layout-")
         if folder.parent != shard_in(volumes, 0) and number.isdigit() and int(number) > epoch:
-            raise Stop(f"{folder} is of a later epoch than that of shard-0, {epoch}: remove it if it was given up")
+            raise Stop(
+                f"{folder} is of a later epoch than that of shard-0, {epoch}: remove it if it was given up"
+            )
 
 
 @contextmanager
@@ -86,7 +90,9 @@ def _gathered(root: Path, layout: Layout | None, volumes: Path) -> Iterator[None
 
 def _deal_out(root: Path, layout: Layout, volumes: Path, say: Say, write_file: WriteFile) -> bool:
     """Move what belongs to other processes to their volumes. Return whether there was any. Raises OSError."""
-    waiting = [pair for pair in _places(root, layout, volumes) if pair[0].is_dir() and not pair[0].is_symlink()]
+    waiting = [
+        pair for pair in _places(root, layout, volumes) if pair[0].is_dir() and not pair[0].is_symlink()
+    ]
     for here, there in waiting:
         volume = there.parent.parent
         if not there.is_dir():  # else the command was interrupted after the folder was complete

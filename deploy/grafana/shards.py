@@ -124,8 +124,8 @@ FACTS: list[Builder] = [
     lines(
         "Facts sent",
         PER_SECOND,
-        "Own events of each shard, as it tells the others of them. It follows the events learned; the network's process "
-        "sends none.",
+        "Own events of each shard, as it tells the others of them. It follows the events learned; the network's "
+        "process sends none.",
         Query(f'rate(crosscurrent_facts_total{{{JOB}, direction="sent"}}[{RATE}]) {PLACE}', EACH),
     ).min(0),
     lines(

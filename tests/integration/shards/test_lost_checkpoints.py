@@ -54,7 +54,9 @@ def test_the_networks_are_made_from_those_of_the_shards(service: Shards, tmp_pat
     service.start()
     trainer.wait_until_ready(START_PATIENCE)
     service.wait_until_counted()
-    wait_for(lambda: trainer.metric(FOLDED) == 300 and fresh(service), START_PATIENCE, "the network learned all")
+    wait_for(
+        lambda: trainer.metric(FOLDED) == 300 and fresh(service), START_PATIENCE, "the network learned all"
+    )
     assert service.stop() == [0, 0]
     assert trainer.stop() == 0
     lost = tmp_path / "all" / "layout-1" / "network"

@@ -49,7 +49,9 @@ def of(rendered: list[dict[str, Any]], kind: str, name: str = "crosscurrent") ->
     return found
 
 
-def environment(container: dict[str, Any], rendered: list[dict[str, Any]], labels: dict[str, str]) -> dict[str, str]:
+def environment(
+    container: dict[str, Any], rendered: list[dict[str, Any]], labels: dict[str, str]
+) -> dict[str, str]:
     """Return a container's variables, as Kubernetes would fill them in for a pod with these labels."""
     found = dict[str, str]()
     for source in container["envFrom"]:
@@ -118,7 +120,8 @@ def test_the_networks_process_has_the_rights_and_config_of_a_shard(rendered: lis
     for key in ("securityContext", "serviceAccountName", "automountServiceAccountToken", "volumes"):
         assert pod[key] == shard[key]
     settings = load(
-        DEPLOY / "crosscurrent.toml", environment(container, rendered, {}) | {"CROSSCURRENT_SHARDS__INDEX": "0"}
+        DEPLOY / "crosscurrent.toml",
+        environment(container, rendered, {}) | {"CROSSCURRENT_SHARDS__INDEX": "0"},
     )
     assert settings.shards.count == of(rendered, "StatefulSet")["spec"]["replicas"]
 
@@ -160,15 +163,23 @@ def test_the_rescale_job_mounts_every_volume(rendered: list[dict[str, Any]], old
             kubernetes_validate.validate(document, version, strict=True)
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    of_name = {one["name"]: one["persistentVolumeClaim"]["claimName"] for one in pod["volumes"] if "persistentVolumeClaim" in one}
-    mounted = {one["mountPath"]: of_name[one["name"]] for one in container["volumeMounts"] if one["name"] in of_name}
+    of_name = {
+        one["name"]: one["persistentVolumeClaim"]["claimName"]
+        for one in pod["volumes"]
+        if "persistentVolumeClaim" in one
+    }
+    mounted = {
+        one["mountPath"]: of_name[one["name"]] for one in container["volumeMounts"] if one["name"] in of_name
+    }
     expected = {f"/volumes/shard-{n}": f"checkpoints-crosscurrent-{n}" for n in range(max(old, new))}
     assert mounted == expected | {"/volumes/network": "checkpoints-crosscurrent-network-0"}
     made = {one["metadata"]["name"] for one in claims}
     assert made == {f"checkpoints-crosscurrent-{n}" for n in range(old, new)} | (
         {"checkpoints-crosscurrent-network-0"} if old == 1 else set()
     )
-    again = {one["metadata"]["name"] for one in rescale_job(in_cluster(rendered), 4, 4, lost_network=True)["items"]}
+    again = {
+        one["metadata"]["name"] for one in rescale_job(in_cluster(rendered), 4, 4, lost_network=True)["items"]
+    }
     assert again == {"checkpoints-crosscurrent-network-0", "crosscurrent-rescale"}
     others = {one["name"] for one in container["volumeMounts"]} - of_name.keys()
     assert others == {one["name"] for one in pod["volumes"]} - of_name.keys() == {"config", "secrets", "tmp"}
@@ -179,7 +190,9 @@ def test_the_rescale_job_mounts_every_volume(rendered: list[dict[str, Any]], old
 
 def test_the_rescale_job_runs_a_command_that_there_is(rendered: list[dict[str, Any]]) -> None:
     """Its options are those of `crosscurrent rescale`, and the folders are those that it looks for."""
-    (container,) = rescale_job(in_cluster(rendered), 1, 4)["items"][-1]["spec"]["template"]["spec"]["containers"]
+    (container,) = rescale_job(in_cluster(rendered), 1, 4)["items"][-1]["spec"]["template"]["spec"][
+        "containers"
+    ]
     said = CliRunner().invoke(cli, [container["args"][0], "--help"]).output
     assert {word for word in container["args"] if word.startswith("--")} <= set(re.findall(r"--[\w-]+", said))
     assert container["args"][container["args"].index("--volumes") + 1] == "/volumes"
@@ -193,7 +206,9 @@ def test_the_rescale_job_is_made_as_the_runbook_says(rendered: list[dict[str, An
     assert "kubectl -n crosscurrent get statefulset crosscurrent -o json |" in runbook
     assert "python -m deploy.rescale_job --from 4 --to 6" in runbook
     line = [sys.executable, "-I", "-S", str(DEPLOY / "rescale_job.py"), "--from", "4", "--to", "6"]
-    done = subprocess.run(line, input=json.dumps(in_cluster(rendered)), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        line, input=json.dumps(in_cluster(rendered)), capture_output=True, text=True, check=True
+    )
     assert json.loads(done.stdout) == rescale_job(in_cluster(rendered), 4, 6), "without any package"
 
 
