@@ -71,7 +71,7 @@ def test_the_networks_are_made_from_those_of_the_shards(service: Shards, tmp_pat
         admin.delete_topics([f"{service.prefix}.model"])
     create_shard_topics({"bootstrap_servers": service.bootstrap}, load(service.shards[0].config))
     words = ("rescale", "--config", str(service.shards[0].config), "--count", "2")
-    done = service.shards[0].command(*words)
+    done = service.shards[0].command(*words, timeout=START_PATIENCE)
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "all" / "layout-2" / "network").iterdir())
     service.start()
