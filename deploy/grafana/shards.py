@@ -172,9 +172,7 @@ NETWORK: list[Builder] = [
         "Weights published and taken in",
         BYTES,
         "Bytes a second. Each shard takes in what the network's process sends; after a start it takes in all there is.",
-        Query(
-            f"rate(crosscurrent_weights_bytes_total{{{JOB}}}[{RATE}]) {PLACE} > 0", "{{index}} {{direction}}"
-        ),
+        Query(f"rate(crosscurrent_weights_bytes_total{{{JOB}}}[{RATE}]) {PLACE}", "{{index}} {{direction}}"),
         width=12,
     ).min(0),
 ]
