@@ -15,6 +15,7 @@ class ShardMetrics(Instruments):
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         super().__init__(registry)
         self.info = self._gauge("shard_info", "1, with the shard's place.", "index", "count", "epoch")
+        self.count = self._gauge("shards", "Shards that there are, as this process's config says.")
         self.facts = self._counter(
             "facts", "Facts of learned events: sent to other shards, or folded here.", "direction"
         )

@@ -164,13 +164,13 @@ def _write_trainer(
     if len(made) == 1:
         return
     if old is not None:
-        _copy(old, folder, write_file)
+        copy_folder(old, folder, write_file)
         return
     state = network_state(made[0], settings, frozenset(settings.topics_of("items")))
     CheckpointDirectory(folder, write_file=write_file).save(snapshot(state, copy=False))
 
 
-def _copy(old: Path, new: Path, write_file: WriteFile) -> None:
+def copy_folder(old: Path, new: Path, write_file: WriteFile) -> None:
     """Copy checkpoints, and return once they are on disk. Raises OSError."""
     folders = [old, *(path for path in sorted(old.rglob("*")) if path.is_dir())]
     for folder in folders:

@@ -19,8 +19,7 @@ def shard_ends(settings: Settings, partitions: int, registry: CollectorRegistry)
     shards = settings.shards
     if not shards.several:
         return None
-    metrics = ShardMetrics(registry)
-    metrics.info.labels(str(shards.own()), str(shards.count), str(epoch_of(settings))).set(1)
+    metrics = _metrics(settings, registry, str(shards.own()))
     sink = reroute_sink(settings.kafka, shards.reroute_topic)
     # Of weights only the newest count, so they are read from where there are some.
     model = TopicReader(settings.kafka, shards.model_topic, lambda _wanted, begin, _end: begin)
@@ -29,6 +28,13 @@ def shard_ends(settings: Settings, partitions: int, registry: CollectorRegistry)
 
 def network_ends(settings: Settings, registry: CollectorRegistry) -> NetworkEnds:
     """Return the ends of the process that trains the network of all shards."""
-    metrics = ShardMetrics(registry)
-    metrics.info.labels("network", str(settings.shards.count), str(epoch_of(settings))).set(1)
+    metrics = _metrics(settings, registry, "network")
     return NetworkEnds(FactsTopic(settings.kafka, settings.shards, network=True), metrics)
+
+
+def _metrics(settings: Settings, registry: CollectorRegistry, index: str) -> ShardMetrics:
+    """Return metrics that tell the place of this process."""
+    metrics, count = ShardMetrics(registry), settings.shards.count
+    metrics.count.set(count)
+    metrics.info.labels(index, str(count), str(epoch_of(settings))).set(1)
+    return metrics

@@ -13,7 +13,7 @@ from grafana_foundation_sdk.builders import dashboard as built
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard
 
-from deploy.grafana import drift, learning, overview, pipeline
+from deploy.grafana import drift, learning, overview, pipeline, shards
 from deploy.grafana.panels import DOMAIN, JOB, SOURCE, Builder
 
 FOLDER = Path(__file__).parent / "dashboards"
@@ -38,6 +38,9 @@ BOARDS = {
     ),
     "pipeline": Board(
         "Crosscurrent: pipeline", "From the log to the store.", pipeline.ROWS, [pipeline.STAGE]
+    ),
+    "shards": Board(
+        "Crosscurrent: shards", "Several processes that are one service. Empty for a single one.", shards.ROWS
     ),
 }
 

@@ -171,5 +171,5 @@ def test_alerts_are_known_to_prometheus(scene: Scene) -> None:
     """Every rule is loaded and evaluates without an error."""
     groups: Any = scene.prometheus.get("/api/v1/rules")["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
-    assert len(rules) == 44
+    assert len(rules) == 48
     assert not [rule["name"] for rule in rules if rule["health"] != "ok"]

@@ -70,7 +70,8 @@ class Running:
     def command(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run another command of the CLI to its end."""
         line = [sys.executable, "-m", "consumers.cli", *words]
-        return subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, check=False, **options)
+        options = {"timeout": PATIENCE} | options
+        return subprocess.run(line, capture_output=True, text=True, check=False, **options)
 
     def start(self, *words: str) -> None:
         command = [sys.executable, "-X", "faulthandler", "-m", "consumers.cli"]

@@ -1,4 +1,4 @@
-"""Run a real Prometheus that scrapes one service each second and evaluates the shipped rules."""
+"""Run a real Prometheus that scrapes some processes each second and evaluates the shipped rules."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ def shortened(rules: str) -> str:
 
 
 class Prometheus(Server):
-    """Scrapes `target` as the job crosscurrent; keeps its data in `folder`."""
+    """Scrapes `targets` as the job crosscurrent; keeps its data in `folder`."""
 
     name = "prometheus"
 
-    def __init__(self, folder: Path, target: str) -> None:
+    def __init__(self, folder: Path, *targets: str) -> None:
         super().__init__(log_dir=folder)
         self._folder = folder
         folder.mkdir()
         for name in ("rules.yaml", "alerts.yaml"):
             (folder / name).write_text(shortened((RULES / name).read_text()))
         config = (RULES / "prometheus.yaml").read_text()
-        config = config.replace("interval: 15s", "interval: 1s").replace("crosscurrent:9464", target)
+        config = config.replace("interval: 15s", "interval: 1s").replace(
+            '"crosscurrent:9464"', json.dumps(targets)[1:-1]
+        )
         (folder / "prometheus.yaml").write_text(config)
 
     def command(self) -> Sequence[str]:

@@ -49,6 +49,14 @@ def stages(dockerfile: str) -> list[str]:
     return [line for line in joined.rsplit("\nFROM ", 1)[1].splitlines() if line and not line.startswith("#")]
 
 
+def interpolated(service: str, **variables: str) -> dict[str, str]:
+    """Return the environment of a compose service. variables: those that compose itself is given."""
+    return {
+        name: re.sub(r"\$\{(\w+):-(\w+)\}", lambda found: variables.get(found[1], found[2]), value)
+        for name, value in COMPOSE["services"][service]["environment"].items()
+    }
+
+
 def test_hadolint_has_nothing_to_say(missing: Callable[[object], NoReturn]) -> None:
     """The Dockerfile passes every rule of hadolint."""
     binary = shutil.which("hadolint") or shutil.which("hadolint", path=str(Path(sys.executable).parent))
@@ -122,7 +130,8 @@ def test_compose_the_demo_and_the_defaults_have_the_same_addresses() -> None:
 
 def test_compose_settings_are_settings_and_the_simulator_fits() -> None:
     """The environment overrides keys that exist, and the config has the simulated domains."""
-    settings = load(DEPLOY / "crosscurrent.toml", COMPOSE["services"]["crosscurrent"]["environment"])
+    settings = load(DEPLOY / "crosscurrent.toml", interpolated("crosscurrent"))
+    assert settings.shards.count == 1
     assert settings.kafka.bootstrap_servers == ["kafka:19092"]
     assert settings.redis.url == "redis://redis:6379/0"
     world = world_settings(WorldOptions(None, 1000, 0, 0.8))
@@ -169,9 +178,13 @@ def test_the_pod_is_restricted_and_alone() -> None:
 def test_the_manifests_agree(tmp_path: Path) -> None:
     """Selectors, ports, mounts and the config's paths mean the same things; the config loads."""
     labels = MANIFESTS["statefulset.yaml"]["spec"]["template"]["metadata"]["labels"]
+    assert MANIFESTS["statefulset.yaml"]["spec"]["selector"]["matchLabels"] == labels
     assert MANIFESTS["service.yaml"]["spec"]["selector"] == labels
-    assert MANIFESTS["poddisruptionbudget.yaml"]["spec"]["selector"]["matchLabels"] == labels
-    assert MANIFESTS["networkpolicy.yaml"]["spec"]["podSelector"]["matchLabels"] == labels
+    for one in (  # of every process of the service: deploy/k8s-shards has another one
+        MANIFESTS["poddisruptionbudget.yaml"]["spec"]["selector"]["matchLabels"],
+        MANIFESTS["networkpolicy.yaml"]["spec"]["podSelector"]["matchLabels"],
+    ):
+        assert one == {"app.kubernetes.io/name": labels["app.kubernetes.io/name"]}
     monitor = MANIFESTS["servicemonitor.yaml"]["spec"]
     assert monitor["selector"]["matchLabels"] == MANIFESTS["service.yaml"]["metadata"]["labels"]
     assert monitor["endpoints"][0]["port"] == MANIFESTS["service.yaml"]["spec"]["ports"][0]["name"]
