@@ -6,7 +6,7 @@ import itertools
 import json
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from consumers.datasets.opening import open_tables
 from consumers.datasets.options import ReadOptions
 from consumers.datasets.record import Sent
 from consumers.datasets.scan import scan
+from consumers.demo.feed.sent_events import POISON, Sorting
 from consumers.kafka_client.producer import make_producer
 from consumers.replay.delivery import default_topic, send
 from consumers.replay.time_sort import in_time_order
@@ -26,27 +27,25 @@ from consumers.simulator.event_stream import Simulator
 from consumers.simulator.world_settings import WorldSettings
 
 POISON_EVERY, DOUBLE_EVERY = 500, 200
-POISON = (
-    b"{not json",
-    b'{"type":"rating"}',
-    b"\xff\xfe",
-    b'{"type":"rating","user_id":"","item_id":"x","value":3}',
-)
 
 
 class Placing:
-    """A producer that also counts the events of each partition, and keeps the offset behind the last of them."""
+    """A producer that also counts the events of each partition, and keeps the offset behind the last of them.
 
-    def __init__(self, producer: KafkaProducer) -> None:
-        self._producer = producer
+    domains: by topic, of whose events `sorting` gets each; it gets none by default.
+    """
+
+    def __init__(self, producer: KafkaProducer, domains: Mapping[str, str] | None = None) -> None:
+        self._producer, self._domains = producer, domains or {}
+        self.sorting = Sorting()
         self.flush, self.partitions_for = producer.flush, producer.partitions_for
         self._waiting: deque[Any] = deque()
         self._parts: dict[tuple[str, int], tuple[int, int]] = {}
 
     def send(self, topic: str, value: bytes | None, key: bytes | None, partition: int) -> Any:
         future = self._producer.send(topic, value, key, partition=partition)
-        self._waiting.append(future)
-        self._settle(lambda: self._waiting[0].is_done)
+        self._waiting.append((future, key, value))
+        self._settle(lambda: self._waiting[0][0].is_done)
         return future
 
     def parts(self) -> dict[tuple[str, int], tuple[int, int]]:
@@ -54,11 +53,23 @@ class Placing:
         self._settle(lambda: True)
         return self._parts
 
+    def events_sent(self) -> int:
+        """Return how many events to be learned are among what was sent, once all of it is acknowledged."""
+        self._settle(lambda: True)
+        return len(self.sorting.sent.events)
+
     def _settle(self, known: Callable[[], bool]) -> None:
         while self._waiting and known():
-            record = self._waiting.popleft().get()
+            future, key, value = self._waiting.popleft()
+            record = future.get()
             count, end = self._parts.get((record.topic, record.partition), (0, 0))
             self._parts[record.topic, record.partition] = count + 1, max(end, record.offset + 1)
+            if (
+                (domain := self._domains.get(record.topic)) is not None
+                and key is not None
+                and value is not None
+            ):
+                self.sorting.add(domain, key, value, record.timestamp)
 
 
 def take(records: Iterator[Sent], events: int) -> Iterator[Sent]:
@@ -104,12 +115,20 @@ def main() -> None:
         print(json.dumps({"items": sent.items}), flush=True)  # noqa: T201  the parent reads it
         if not sys.stdin.readline():
             return
-        stream, placing = iter(events), Placing(producer)
+        topics = {default_topic("interactions", domain): domain for domain in orders["domains"]}
+        stream, placing = iter(events), Placing(producer, topics if orders["sent_file"] else None)
         placed = cast("KafkaProducer", placing)  # what `send` needs of one
-        topics = {default_topic("interactions", domain) for domain in orders["domains"]}
         send(take(stream, orders["burst"]), placed, rate=orders["burst_rate"])
-        send(stream, placed, rate=orders["rate"])
+        rate = orders["rate"]
+        if orders["sent_file"]:
+            print(json.dumps({"burst": placing.events_sent()}), flush=True)  # noqa: T201
+            if not (line := sys.stdin.readline()):
+                return
+            rate = float(line)
+        send(stream, placed, rate=rate)
         parts = [[*place, *part] for place, part in placing.parts().items() if place[0] in topics]
+        if orders["sent_file"]:
+            placing.sorting.sent.write(Path(orders["sent_file"]))
         print(json.dumps(parts), flush=True)  # noqa: T201
 
 
