@@ -106,7 +106,9 @@ def servers(ports: Ports) -> Iterator[tuple[Broker, Store]]:
         raise Stop(str(error)) from error
 
 
-def config_of(broker: Broker, store: Store, ports: Ports, folder: Path, domains: Mapping[str, Any]) -> dict[str, Any]:
+def config_of(
+    broker: Broker, store: Store, ports: Ports, folder: Path, domains: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the config of a service between them. folder: for checkpoints."""
     return {
         "kafka": {"bootstrap_servers": [broker.bootstrap]},

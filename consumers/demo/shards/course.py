@@ -73,7 +73,7 @@ class Course:
             first = self._first()
             rate = steady_rate(self._options.rate, first)
             self._feed.go_on(rate)
-            self._view.tell(f"the others come at {rate:,.0f} a second")
+            self._view.tell(f"the rest of the stream comes at {rate:,.0f} a second")
             self._wait_for_middle(rate)
             kept, users = self._kept(), self._users_of_victim()
             outage, meanwhile = self._outage()
@@ -159,7 +159,7 @@ class Course:
         for member in self._members:
             member.end()
         ended = self._until(
-            lambda: self._all_ended(),
+            self._all_ended,
             progress=lambda: [member.state for member in self._members],
         )
         if not ended:

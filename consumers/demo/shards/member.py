@@ -21,7 +21,8 @@ from serving.worker import Worker
 ASK_SECONDS = 0.5
 """How often a process is asked."""
 KEPT_READINGS = 6
-STARTING, READY, CATCHING_UP, KILLED, STOPPED = "starting", "ready", "catching up", "killed", "stopped"
+STARTING, READY, CATCHING_UP = "starting", "ready", "catching up"
+KILLED, STOPPING, STOPPED = "killed", "stopping", "stopped"
 
 
 class Place(NamedTuple):
@@ -65,7 +66,7 @@ class Member:
 
     def end(self) -> None:
         """Ask it to stop, as an operator does. Return at once."""
-        self._stopping = True
+        self._stopping, self._state = True, STOPPING
         if self._process is not None and self._process.code is None:
             self._process.end()
 
@@ -94,7 +95,7 @@ class Member:
         return bool(last) and last[0].at > moment and last[0].waiting == 0
 
     def _ask_often(self) -> None:
-        while self._state != STOPPED:
+        while not self._stopping:
             self._ask()
             time.sleep(ASK_SECONDS)
 
@@ -103,8 +104,8 @@ class Member:
         if process is None or process.code is not None:
             return
         ready, told = self._get("/readyz"), self._get("/metrics")
-        if process is not self._process or self._killed or process.code is not None:
-            return  # meanwhile it was killed
+        if process is not self._process or self._killed or self._stopping:
+            return  # meanwhile it was killed, or told to stop
         if ready is not None and ready.status == 200:
             self.ready_ms = self.ready_ms or int(1000 * time.time())
         self._state = STARTING if ready is None else READY if ready.status == 200 else CATCHING_UP

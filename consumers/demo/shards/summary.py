@@ -78,7 +78,7 @@ def _rounded(waited: Waits) -> dict[str, Any]:
 def show(told: Told, console: Console) -> None:
     """Print the summary."""
     for line in lines(told):
-        console.print(line, soft_wrap=True)
+        console.print(line)
 
 
 def lines(told: Told) -> list[Any]:
@@ -107,11 +107,11 @@ def lines(told: Told) -> list[Any]:
     said += [
         plain(f"\nWho waited, when shard {outage.shard} was killed", "bold"),
         plain(
-            f"it was away for {outage.seconds:.1f} s, of which its new process took "
-            f"{(outage.ready_ms - outage.started_ms) / 1000:.1f} s to start and to be ready"
+            f"it was away for {outage.seconds:.1f} s; its new process took "
+            f"{(outage.ready_ms - outage.started_ms) / 1000:.1f} s of them to be ready"
         ),
-        plain(f"  its {told.users:,} users: {_waited(told.waited)}"),
-        plain(f"  users of the other shards meanwhile: {_waited(told.others_waited)}"),
+        plain(f"its {told.users:,} users: {_waited(told.waited)}"),
+        plain(f"users of the other shards meanwhile: {_waited(told.others_waited)}"),
         plain(
             f"  lists of its users in the store: {told.kept[0]:,} before, {told.kept[1]:,} while it was away"
         ),
@@ -132,6 +132,6 @@ def _waited(waited: Waits) -> str:
     if not waited.events:
         return "no events"
     return (
-        f"{waited.events:,} events of {waited.users:,} waited {waited.median:.1f} s (median), "
-        f"{waited.longest:.1f} s at most, until they were readable"
+        f"{waited.events:,} events of {waited.users:,} of them were readable after {waited.median:.1f} s (median), "
+        f"{waited.longest:.1f} s at most"
     )

@@ -14,11 +14,18 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.demo.live_view import LINE_SECONDS, story_text
-from consumers.demo.shards.member import CATCHING_UP, KILLED, READY, STARTING, STOPPED
+from consumers.demo.shards.member import CATCHING_UP, KILLED, READY, STARTING, STOPPED, STOPPING
 from consumers.demo.shards.readings import Reading, cpu_share
 from consumers.terminal.plain_text import plain
 
-STYLES = {READY: "green", KILLED: "bold red", STARTING: "yellow", CATCHING_UP: "yellow", STOPPED: "dim"}
+STYLES = {
+    READY: "green",
+    KILLED: "bold red",
+    STARTING: "yellow",
+    CATCHING_UP: "yellow",
+    STOPPING: "dim",
+    STOPPED: "dim",
+}
 RATE_SECONDS = 4.0
 """The time over which events a second are counted."""
 
@@ -131,10 +138,10 @@ class ShardsView:
 
 def processes_table(rows: Sequence[Row], rates: Rates) -> Table:
     """Return a table with a line for each process. A figure that it does not tell now is left out."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("process", "state"):
         table.add_column(name, no_wrap=True)
-    for name in ("learned", "per s", "of others", "lag", "facts", "CPU", "MB"):
+    for name in ("learned", "per s", "of others", "lag", "facts lag", "CPU", "MB"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         last = row.readings[-1] if row.readings else None
