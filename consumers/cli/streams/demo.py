@@ -58,7 +58,7 @@ from consumers.terminal import log
     show_default=True,
     type=click.IntRange(1, MOST_SHARDS),
     help="Processes that share the users and are one service. With several, one is killed with kill -9 and comes back; "
-    "the summary says what was lost and who waited. Each takes half a GB of memory. There is no page then.",
+    "the summary says what was lost and who waited. Each process takes 0.6 GB of memory. There is no page then.",
 )
 @JSON
 @gathered(DemoOptions)

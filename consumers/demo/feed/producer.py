@@ -89,8 +89,13 @@ class Feed:
         return line
 
     def stop(self) -> None:
+        """End the producer, wherever it is."""
         self._process.terminate()
         self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
 class PacedFeed(Feed):
@@ -100,10 +105,12 @@ class PacedFeed(Feed):
     """
 
     _first: int | None = None
+    _waiting: threading.Thread | None = None
 
     def go(self) -> None:
         super().go()
-        threading.Thread(target=self._wait_for_first, name="feed", daemon=True).start()
+        self._waiting = threading.Thread(target=self._wait_for_first, name="feed", daemon=True)
+        self._waiting.start()
 
     def _wait_for_first(self) -> None:
         with contextlib.suppress(Stop):  # `placed` raises it again
@@ -116,3 +123,9 @@ class PacedFeed(Feed):
     def go_on(self, rate: float) -> None:
         """Send the others at this rate, events a second."""
         self._write(f"{rate}")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        if self._waiting is not None:
+            self._waiting.join()  # it reads what is closed now
+        super().stop()

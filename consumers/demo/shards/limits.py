@@ -9,7 +9,7 @@ from consumers.errors import Stop
 MOST_SHARDS = 8
 PARTITIONS = 8
 """Partitions of each topic of events, or a little more, so that every shard has as many as the others."""
-PROCESS_MB, OTHERS_MB = 550, 700
+PROCESS_MB, OTHERS_MB = 600, 700
 """Memory of a process of the service; and of the demo itself with its feed, broker and store."""
 MEMORY = Path("/proc/meminfo")
 

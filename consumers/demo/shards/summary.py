@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from rich.console import Console
+from rich.text import Text
 
 from consumers.demo.shards.balance import Balance, Outage, Waits
 from consumers.terminal.plain_text import joined, plain
@@ -81,7 +82,7 @@ def show(told: Told, console: Console) -> None:
         console.print(line)
 
 
-def lines(told: Told) -> list[Any]:
+def lines(told: Told) -> list[Text]:
     """Return the summary, a text for each line."""
     balance, outage = told.balance, told.outage
     said = [
@@ -94,13 +95,10 @@ def lines(told: Told) -> list[Any]:
                 "bold" if balance.exact else "bold red",
             ),
         ),
-        plain(
-            f"  counted for each user in the store, against what the feed has sent; {told.repeats:,} repeats"
-        ),
-        plain(
-            f"  are not counted again, {told.letters:,} of {told.malformed:,} malformed records are dead letters"
-        ),
-        plain(f"  {_agreement(told)}"),
+        plain("counted for each user in the store, against what the feed has sent"),
+        plain(f"{told.repeats:,} repeats count no second time"),
+        plain(f"{told.letters:,} of {told.malformed:,} malformed records are dead letters"),
+        plain(_agreement(told)),
     ]
     if told.first is not None:
         said.append(plain(f"the first {told.first[0]:,} were learned at {told.first[1]:,.0f} a second"))
@@ -112,9 +110,7 @@ def lines(told: Told) -> list[Any]:
         ),
         plain(f"its {told.users:,} users: {_waited(told.waited)}"),
         plain(f"users of the other shards meanwhile: {_waited(told.others_waited)}"),
-        plain(
-            f"  lists of its users in the store: {told.kept[0]:,} before, {told.kept[1]:,} while it was away"
-        ),
+        plain(f"lists of its users: {told.kept[0]:,} before, {told.kept[1]:,} while it was away"),
     ]
     return said
 

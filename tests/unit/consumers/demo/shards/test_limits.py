@@ -29,7 +29,7 @@ def test_other_numbers_are_refused(shards: int) -> None:
 
 def test_missing_memory_is_named() -> None:
     """With what is needed, what is free, and what to do."""
-    with pytest.raises(Stop, match=r"5 processes need about 3\.5 GB of memory, and 2\.0 GB are free\. Give"):
+    with pytest.raises(Stop, match=r"5 processes need about 3\.7 GB of memory, and 2\.0 GB are free\. Give"):
         check_shards(4, 2_000)
 
 
