@@ -59,6 +59,8 @@ class Course:
         self._learned: Counter[int] = Counter()
         """Events that the store has, by shard."""
         self._trained = 0
+        self._away_since: float | None = None
+        """When the shard was killed, in seconds of the view, while it is away."""
 
     def run(self) -> tuple[Told, str | None]:
         """Return what the summary says, and a user of the killed shard, if it has any. Raises Stop."""
@@ -75,8 +77,9 @@ class Course:
             self._feed.go_on(rate)
             self._view.tell(f"the rest of the stream comes at {rate:,.0f} a second")
             self._wait_for_middle(rate)
-            kept, users = self._kept(), self._users_of_victim()
-            outage, meanwhile = self._outage()
+            users = self._users_of_victim()
+            kept = self._kept(users)
+            outage, meanwhile = self._outage(users)
             sent = self._settle()
             seconds = time.monotonic() - begun
             self._stop()
@@ -118,20 +121,20 @@ class Course:
         until = time.monotonic() + seconds
         self._until(lambda: time.monotonic() >= until or self._feed.finished())
 
-    def _outage(self) -> tuple[Outage, int]:
-        """Kill the shard and start it again. Return when, and how many of its users' lists were there meanwhile."""
+    def _outage(self, users: set[str]) -> tuple[Outage, int]:
+        """Kill the shard and start it again. Return when, and how many of these users had a list meanwhile."""
         victim, killed = self._victim, _now_ms()
         victim.kill()
         self._view.tell(f"{victim.name} is killed (kill -9)")
-        self._view.note = f"the {len(self._users_of_victim()):,} users of {victim.name} keep their last lists"
+        self._away_since = self._view.seconds
         until = time.monotonic() + RESTART_SECONDS
         self._until(lambda: time.monotonic() >= until)
-        meanwhile, started = self._kept(), _now_ms()
+        meanwhile, started = self._kept(users), _now_ms()
         victim.start()
         self._view.tell(f"{victim.name} is started again")
         self._until(lambda: victim.state == READY)
         outage = Outage(VICTIM, killed, started, victim.ready_ms)
-        self._view.note = ""
+        self._away_since, self._view.note = None, ""
         self._view.tell(f"{victim.name} is ready again, after {outage.seconds:.1f} s")
         return outage, meanwhile
 
@@ -165,7 +168,7 @@ class Course:
         if not ended:
             raise Stop("a process of the demo does not stop", BUG)
         self._look(now=True)
-        self._view.refresh(self._rows())
+        self._draw()
 
     def _all_ended(self) -> bool:
         """Return whether no process runs; look at each, because one may have ended with an error."""
@@ -181,7 +184,7 @@ class Course:
             for member in self._members:
                 member.ended()
             self._look()
-            self._view.refresh(self._rows())
+            self._draw()
             time.sleep(DRAW_SECONDS)
             if (now := progress()) != last:
                 last, deadline = now, time.monotonic() + SETTLE_SECONDS
@@ -201,6 +204,14 @@ class Course:
         for (_, user), count in self._watch.seen.latest.items():
             self._learned[self._shard_of(user)] += count
 
+    def _draw(self) -> None:
+        if self._away_since is not None:
+            self._view.note = (
+                f"the {len(self._users_of_victim()):,} users of {self._victim.name} keep their last lists, for "
+                f"{self._view.seconds - self._away_since:.0f} s now"
+            )
+        self._view.refresh(self._rows())
+
     def _rows(self) -> list[Row]:
         rows = []
         for member in self._members:
@@ -218,8 +229,8 @@ class Course:
     def _users_of_victim(self) -> set[str]:
         return {user for user in self._watch.seen.users() if self._shard_of(user) == VICTIM}
 
-    def _kept(self) -> int:
-        return self._watch.lists_of(self._users_of_victim(), self._parts.target)
+    def _kept(self, users: set[str]) -> int:
+        return self._watch.lists_of(users, self._parts.target)
 
     def _balance(self, sent: SentEvents) -> Balance:
         return balance(counts_of(sent.events), self._watch.seen.latest)

@@ -26,6 +26,7 @@ STYLES = {
     STOPPING: "dim",
     STOPPED: "dim",
 }
+CAPTION = "of others: since the process started; CPU: of one core"
 RATE_SECONDS = 4.0
 """The time over which events a second are counted."""
 
@@ -138,7 +139,8 @@ class ShardsView:
 
 def processes_table(rows: Sequence[Row], rates: Rates) -> Table:
     """Return a table with a line for each process. A figure that it does not tell now is left out."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), caption_justify="left", caption_style="dim")
+    table.caption = CAPTION
     for name in ("process", "state"):
         table.add_column(name, no_wrap=True)
     for name in ("learned", "per s", "of others", "lag", "facts lag", "CPU", "MB"):

@@ -174,7 +174,7 @@ def test_one_is_killed_and_nothing_is_lost(
     assert told["learned_by_copy"] == dict.fromkeys(names, EVENTS)
     assert told["killed_shard_waited"]["events"] > 0
     assert told["killed_shard_waited"]["users"] <= told["killed_shard_users"]
-    assert told["killed_shard_lists_meanwhile"] == told["killed_shard_lists_before"] > 0
+    assert told["killed_shard_lists_meanwhile"] >= told["killed_shard_lists_before"] > 0
     # The first of them to act waited for nearly all of the time that the shard was away.
     assert told["killed_shard_waited"]["longest_seconds"] > told["other_shards_waited"]["median_seconds"]
     said = demo.said()

@@ -39,7 +39,7 @@ def drawn(width: int, height: int, story: int) -> list[str]:
     return out.getvalue().splitlines()
 
 
-@pytest.mark.parametrize(("width", "height", "told"), [(80, 24, 8), (80, 17, 1), (80, 14, 0), (200, 50, 12)])
+@pytest.mark.parametrize(("width", "height", "told"), [(80, 24, 7), (80, 18, 1), (80, 15, 0), (200, 50, 12)])
 def test_it_fits(width: int, height: int, told: int) -> None:
     """Every figure of every process is whole; of the story the latest lines have what room is left."""
     lines = drawn(width, height, story=12)
