@@ -30,7 +30,9 @@ from serving.store.errors import STORE_ERRORS
 VICTIM = 1
 """The shard that is killed."""
 KILL_SHARE = 0.3
-"""Share of the slower part of the stream after which it is killed."""
+"""Share of the slower part of the stream that is learned before it is killed."""
+RECENT_SECONDS = 5.0
+"""How old the newest word of a process may be to count as how it is now."""
 RESTART_SECONDS = 1.0
 """How long a supervisor, such as systemd, waits before it starts a process again."""
 SHARED_SECONDS = 1.0
@@ -76,7 +78,7 @@ class Course:
             rate = steady_rate(self._options.rate, first)
             self._feed.go_on(rate)
             self._view.tell(f"the rest of the stream comes at {rate:,.0f} a second")
-            self._wait_for_middle(rate)
+            self._wait_for_middle()
             users = self._users_of_victim()
             kept = self._kept(users)
             outage, meanwhile = self._outage(users)
@@ -116,10 +118,19 @@ class Course:
         self._view.tell(f"the first {first:,} are learned, {rate:,.0f} a second")
         return first, rate
 
-    def _wait_for_middle(self, rate: float) -> None:
-        seconds = KILL_SHARE * (self._options.events - self._options.burst()) / rate
-        until = time.monotonic() + seconds
-        self._until(lambda: time.monotonic() >= until or self._feed.finished())
+    def _wait_for_middle(self) -> None:
+        """Wait until a part of the slower stream is learned, however slow the machine is; at the latest until its end.
+
+        A file may hold fewer events than were asked for.
+        """
+        burst = self._options.burst()
+        enough = burst + KILL_SHARE * (self._options.events - burst)
+
+        def over() -> bool:
+            recently = time.monotonic() - RECENT_SECONDS
+            return self._feed.finished() and all(member.idle_since(recently) for member in self._members)
+
+        self._until(lambda: self._learned.total() >= enough or over(), progress=self._learned.total)
 
     def _outage(self, users: set[str]) -> tuple[Outage, int]:
         """Kill the shard and start it again. Return when, and how many of these users had a list meanwhile."""
