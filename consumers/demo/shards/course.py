@@ -96,7 +96,7 @@ class Course:
             letters=self._letters(),
             first=first,
             outage=outage,
-            users=len(users),
+            users=len(self._users_of_victim()),
             kept=(kept, meanwhile),
             waited=waits((e for e in events if self._shard_of(e.user) == VICTIM), seen, outage),
             others_waited=waits((e for e in events if self._shard_of(e.user) != VICTIM), seen, outage),
