@@ -15,9 +15,9 @@ class Told(NamedTuple):
     """Everything that the summary says.
 
     malformed, repeats: records that the feed sent beside the events. letters: dead letters, each once. first: events
-    that came fast, and how many of them were learned a second. users: of the killed shard. kept: how many of those known
-    at the kill had a list of their own in the store just before it, and how many while the shard was away. copies: events learned
-    by process, own ones and those of others.
+    that came fast, and how many of them were learned a second. users: of the killed shard. kept: those of them, known
+    at the kill, who had a list of their own in the store just before it, and while the shard was away. copies: events
+    learned by process, own ones and those of others.
     """
 
     shards: int
