@@ -1,4 +1,4 @@
-"""Decide where the demo listens, and write its config for the other commands."""
+"""Decide where the demo listens, start its servers there, and write its config for the other commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from consumers.demo.embedded_servers import HOST, free_port
+from consumers.demo.embedded_servers import HOST, Broker, EmbeddedError, Store, free_port
 from consumers.errors import Stop
 
 FIRST_LINE = "# Written by crosscurrent demo --keep, which removes it at its end."
@@ -94,3 +94,26 @@ def config_file(path: Path, config: Mapping[str, Any]) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def servers(ports: Ports) -> Iterator[tuple[Broker, Store]]:
+    """Run a broker and a store at these ports while the context lasts. Raises Stop."""
+    try:
+        with Broker(port=ports.kafka) as broker, Store(port=ports.redis) as store:
+            yield broker, store
+    except EmbeddedError as error:
+        raise Stop(str(error)) from error
+
+
+def config_of(
+    broker: Broker, store: Store, ports: Ports, folder: Path, domains: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the config of a service between them. folder: for checkpoints."""
+    return {
+        "kafka": {"bootstrap_servers": [broker.bootstrap]},
+        "redis": {"url": store.url},
+        "metrics": {"port": ports.metrics},
+        "checkpoint": {"directory": str(folder)},
+        "domains": domains,
+    }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +13,10 @@ from rich.console import Console
 from consumers.config.loader import build
 from consumers.connections import connect_source, connect_store
 from consumers.demo.accounts import account
-from consumers.demo.addresses import Ports, config_file, kept_ports, may_write
+from consumers.demo.addresses import Ports, config_file, config_of, kept_ports, may_write, servers
 from consumers.demo.drift_comparison import Drifted, Kept, compare, show
-from consumers.demo.embedded_servers import Broker, EmbeddedError, Store
 from consumers.demo.feed.producer import Feed
-from consumers.demo.feed.worlds import Domains, about, did_of, domains_of, world_of
+from consumers.demo.feed.worlds import about, did_of, domains_of, world_of
 from consumers.demo.following import Followed, follow
 from consumers.demo.live_view import View
 from consumers.demo.options import DemoOptions
@@ -56,10 +54,10 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
     compile_first(console)
     ports, said = kept_ports(options.ports) if options.keep else (Ports(), [])
     with (
-        _servers(ports) as (broker, store),
+        servers(ports) as (broker, store),
         tempfile.TemporaryDirectory(prefix="crosscurrent-demo-") as folder,
     ):
-        config = _config(broker, store, ports, Path(folder), domains)
+        config = config_of(broker, store, ports, Path(folder), domains)
         settings = build(config)
         create_topics(client_options(settings.kafka), settings.topic_kinds())
         create_topics(client_options(settings.kafka), [(settings.kafka.dead_letter_topic, "interactions")], 1)
@@ -74,25 +72,6 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
                 feed.wait_for_items()
                 shown = _Demo(service, feed, report, options, world, console)
                 return shown.run(said)
-
-
-@contextlib.contextmanager
-def _servers(ports: Ports) -> Iterator[tuple[Broker, Store]]:
-    try:
-        with Broker(port=ports.kafka) as broker, Store(port=ports.redis) as store:
-            yield broker, store
-    except EmbeddedError as error:
-        raise Stop(str(error)) from error
-
-
-def _config(broker: Broker, store: Store, ports: Ports, folder: Path, domains: Domains) -> dict[str, Any]:
-    return {
-        "kafka": {"bootstrap_servers": [broker.bootstrap]},
-        "redis": {"url": store.url},
-        "metrics": {"port": ports.metrics},
-        "checkpoint": {"directory": str(folder)},
-        "domains": domains,
-    }
 
 
 def _personal(reader: Reader, user: str, domain: str) -> list[ListedItem]:

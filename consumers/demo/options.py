@@ -37,6 +37,8 @@ class DemoOptions(msgspec.Struct, frozen=True):
     """With `keep`: where broker, store and metrics listen, if these ports are free."""
     reading: ReadOptions = ReadOptions()
     """How `files` are read."""
+    shards: int = 1
+    """Processes that share the users. With several, one of them is killed and comes back."""
 
     def burst(self) -> int:
         """Return how many events come first, fast."""

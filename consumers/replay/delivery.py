@@ -63,8 +63,8 @@ class Hooks(NamedTuple):
     """Called from time to time with the counts so far."""
     prepare: Callable[[str, Kind], object] = lambda _topic, _kind: None
     """Called with a topic and its kind before the first record of that topic."""
-    on_acknowledged: Callable[[Any], object] = lambda _: None
-    """Called with kafka-python's metadata of each record that the broker has taken: topic, partition and offset."""
+    on_acknowledged: Callable[[Sent, Any], object] = lambda _record, _place: None
+    """Called with each record that the broker has taken, and kafka-python's metadata of it."""
 
 
 def send(
@@ -106,10 +106,9 @@ def send(
 
 
 class _InFlight(msgspec.Struct, gc=False):
-    """A record that is not acknowledged yet, and its origin."""
+    """A record that is not acknowledged yet."""
 
-    file: str
-    line: int
+    record: Sent
     future: Any
 
 
@@ -135,7 +134,7 @@ class _Delivery:
             future = self._producer.send(topic, record.value, record.key, partition=partition)
         except KafkaError as error:
             raise _delivery_error(record.file, record.line, error) from error
-        self._waiting.append(_InFlight(record.file, record.line, future))
+        self._waiting.append(_InFlight(record, future))
         return True
 
     def settle(self, allowed: int) -> None:
@@ -144,9 +143,10 @@ class _Delivery:
         while waiting and (len(waiting) > allowed or waiting[0].future.is_done):
             sent = waiting.popleft()
             try:
-                self._hooks.on_acknowledged(sent.future.get(timeout=DELIVERY_SECONDS))
+                place = sent.future.get(timeout=DELIVERY_SECONDS)
             except KafkaError as error:
-                raise _delivery_error(sent.file, sent.line, error) from error
+                raise _delivery_error(sent.record.file, sent.record.line, error) from error
+            self._hooks.on_acknowledged(sent.record, place)
 
     def flush(self) -> None:
         """Wait until every record is acknowledged. Raises DeliveryError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from consumers.datasets.opening import open_tables
 from consumers.datasets.options import ReadOptions
 from consumers.datasets.record import Sent
 from consumers.datasets.scan import scan
+from consumers.demo.feed.sent_events import POISON, Sorting
 from consumers.kafka_client.producer import make_producer
 from consumers.replay.delivery import Hooks, default_topic, send
 from consumers.replay.time_sort import in_time_order
@@ -24,22 +25,28 @@ from consumers.simulator.event_stream import Simulator
 from consumers.simulator.world_settings import WorldSettings
 
 POISON_EVERY, DOUBLE_EVERY = 500, 200
-POISON = (
-    b"{not json",
-    b'{"type":"rating"}',
-    b"\xff\xfe",
-    b'{"type":"rating","user_id":"","item_id":"x","value":3}',
-)
 
 
-class Parts(dict[tuple[str, int], tuple[int, int]]):
-    """By topic and partition: the number of acknowledged events, and the offset behind the last of them."""
+class Acknowledged:
+    """What the broker has taken: of each partition the number of events, and the offset behind the last of them.
 
-    def add(self, acknowledged: Any) -> None:
-        """Count one. acknowledged: kafka-python's metadata of a record."""
-        place = acknowledged.topic, acknowledged.partition
-        count, end = self.get(place, (0, 0))
-        self[place] = count + 1, max(end, acknowledged.offset + 1)
+    With `sort`, `sorting` also tells events from repeats and from malformed records.
+    """
+
+    def __init__(self, topics: Collection[str], sort: bool) -> None:
+        """topics: those whose records count."""
+        self._topics, self._sort = topics, sort
+        self.sorting = Sorting()
+        self.parts: dict[tuple[str, int], tuple[int, int]] = {}
+
+    def add(self, record: Sent, place: Any) -> None:
+        """Count one. place: kafka-python's metadata of the record."""
+        if place.topic not in self._topics:
+            return
+        count, end = self.parts.get((place.topic, place.partition), (0, 0))
+        self.parts[place.topic, place.partition] = count + 1, max(end, place.offset + 1)
+        if self._sort and record.value is not None:
+            self.sorting.add(record.domain, record.key, record.value, place.timestamp)
 
 
 def take(records: Iterator[Sent], events: int) -> Iterator[Sent]:
@@ -85,12 +92,19 @@ def main() -> None:
         print(json.dumps({"items": sent.items}), flush=True)  # noqa: T201  the parent reads it
         if not sys.stdin.readline():
             return
-        stream, placed = iter(events), Parts()
-        hooks = Hooks(on_acknowledged=placed.add)
         topics = {default_topic("interactions", domain) for domain in orders["domains"]}
+        taken = Acknowledged(topics, sort=bool(orders["sent_file"]))
+        hooks, stream, rate = Hooks(on_acknowledged=taken.add), iter(events), orders["rate"]
         send(take(stream, orders["burst"]), producer, rate=orders["burst_rate"], hooks=hooks)
-        send(stream, producer, rate=orders["rate"], hooks=hooks)
-        parts = [[*place, *part] for place, part in placed.items() if place[0] in topics]
+        if orders["sent_file"]:
+            print(json.dumps({"burst": len(taken.sorting.sent.events)}), flush=True)  # noqa: T201
+            if not (line := sys.stdin.readline()):
+                return
+            rate = float(line)
+        send(stream, producer, rate=rate, hooks=hooks)
+        parts = [[*place, *part] for place, part in taken.parts.items()]
+        if orders["sent_file"]:
+            taken.sorting.sent.write(Path(orders["sent_file"]))
         print(json.dumps(parts), flush=True)  # noqa: T201
 
 

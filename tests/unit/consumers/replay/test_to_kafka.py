@@ -82,7 +82,7 @@ def test_send_counts_and_names_topics() -> None:
         prepared.append((topic, kind, len(producer.sent)))
 
     records = [Sent("items", "movies", b"i1", None), event(1), event(2), event(3, "books")]
-    hooks = Hooks(prepare=prepare, on_acknowledged=acknowledged.append)
+    hooks = Hooks(prepare=prepare, on_acknowledged=lambda _, place: acknowledged.append(place))
     counts = sending(producer, records, hooks=hooks)
     assert len(acknowledged) == 4
     assert (counts.sent, counts.items) == (3, 1)

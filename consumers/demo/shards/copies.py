@@ -1,0 +1,34 @@
+"""Count in the checkpoints of stopped processes how many events each has learned, its own and those of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.sharing.layout import load_layout
+from models.state.checkpoint import CheckpointDirectory, UnusableError
+
+
+def copies(root: Path) -> dict[str, dict[str, int]]:
+    """Return the events learned by process and domain, from the newest checkpoints. root: the directory of all.
+
+    Each shard holds statistics of all events, not only of its own users' events; so does the process that trains the
+    network. So every count has to be the number of events sent. Raises Stop (exit 4).
+    """
+    layout = load_layout(root)
+    if layout is None:
+        raise Stop(f"{root}: no shard has begun", STATE_UNUSABLE)
+    folders = {f"shard {index}": layout.shard(root, index) for index in range(layout.count)}
+    folders["network"] = layout.network_folder(root)
+    return {name: _counted(folder) for name, folder in folders.items()}
+
+
+def _counted(folder: Path) -> dict[str, int]:
+    try:
+        state, _ = CheckpointDirectory(folder, read_only=True).load()
+    except (UnusableError, OSError) as error:
+        raise Stop(f"{folder}: {error}", STATE_UNUSABLE) from error
+    if state is None:
+        raise Stop(f"{folder}: the process stopped without a checkpoint", STATE_UNUSABLE)
+    full = state["arms"]["full"]
+    return {name: int(n) for name, n in zip(full["domains"], full["learned"], strict=True)}
