@@ -23,6 +23,7 @@ _ABOVE_ZERO = {
     "learner": ("users", "seen_items", "items_per_domain"),
     "checkpoint": ("interval_seconds",),
     "kafka": ("canary_seconds",),
+    "impressions": ("window_seconds",),
 }
 
 
@@ -81,7 +82,7 @@ def _event_problems(settings: Settings) -> Iterator[str]:
     if len(settings.events) > MOST_TYPES:
         yield f"events: at most {MOST_TYPES} types"
     for name, own in settings.events.items():
-        if name in ("click", "rating"):
+        if name in ("click", "rating", "impression"):
             yield f"events.{name}: this type has its meaning; give yours another name"
         if not TYPE_NAME.fullmatch(name):
             yield f"events.{name}: a name has 1 to 40 letters, digits, _, . and -"
