@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -88,17 +88,30 @@ class ShownLists(Checkpointed):
     def of(self, user: int) -> Iterator[Shown]:
         """Yield the user's impressions, the one added last first."""
         words = self._lists.of(user)
-        end = len(words)
-        while end:
-            list_ts, name, domain, time, count = (
-                words[end - HEAD : end].tolist() if end >= HEAD else [0] * HEAD
-            )
-            marks = end - HEAD - _numbers(count)
-            begin = marks - count
-            if begin < 0 or not count:
-                return  # the rest of one that has lost its beginning
-            yield Shown(domain, name, time, list_ts, words[begin:marks], words[marks : end - HEAD])
-            end = begin
+        for place in _places(words.tolist()):
+            yield _shown(words, place)
+
+    def newest(self, user: int) -> int | None:
+        """Return the time of the user's latest impression in ms, None without one."""
+        words = self._lists.of(user).tolist()
+        return max((words[end - 2] for _, _, end in _places(words)), default=None)
+
+    def find(
+        self, user: int, domain: int, item: int, wants: Callable[[int, int], bool]
+    ) -> tuple[Shown, int] | None:
+        """Return the user's latest impression that showed an item, and the item's place there.
+
+        domain, item: hashes. wants: whether an impression of this id and time may be meant. Of two of one time the one
+        that was added last counts.
+        """
+        words = self._lists.of(user)
+        flat, latest = words.tolist(), -1
+        best: tuple[tuple[int, int, int], int] | None = None
+        for begin, marks, end in _places(flat):
+            _, name, of, time, _ = flat[end - HEAD : end]
+            if of == domain and time > latest and wants(name, time) and item in (items := flat[begin:marks]):
+                best, latest = ((begin, marks, end), items.index(item)), time
+        return None if best is None else (_shown(words, best[0]), best[1])
 
     def mark(self, user: int, shown: Shown, place: int) -> None:
         """Mark an item of a user's impression as clicked. shown: from `of`, since which nothing was added."""
@@ -139,7 +152,7 @@ class Impressions:
         """Keep an impression; its user gets a row. catalogue: of its domain."""
         user = self._rows.user(shown.user)
         self._history.reserve(user + 1)
-        newest = max((held.time for held in self.lists.of(user)), default=shown.timestamp)
+        newest = self.lists.newest(user) or shown.timestamp
         if shown.timestamp < newest - self._window:
             return "late"
         if shown.timestamp > newest + self._window:
@@ -170,17 +183,30 @@ class Impressions:
     def _meant(self, user: int, event: Interaction) -> tuple[Shown, int] | None:
         """Return the impression that an event answers, and the place of its item there."""
         domain, item = item_hash(event.domain), item_hash(event.item)
-        name = None if event.impression is None else item_hash(event.impression)
-        best: tuple[Shown, int] | None = None
-        for shown in self.lists.of(user):
-            if shown.domain != domain:
-                continue
-            if not (0 <= event.timestamp - shown.time <= self._window if name is None else shown.id == name):
-                continue
-            places = np.flatnonzero(shown.items == item)
-            if len(places) and (best is None or shown.time > best[0].time):
-                best = shown, int(places[0])
-        return best
+        if event.impression is None:
+            last, first = event.timestamp, event.timestamp - self._window
+            return self.lists.find(user, domain, item, lambda _, time: first <= time <= last)
+        named = item_hash(event.impression)
+        return self.lists.find(user, domain, item, lambda name, _: name == named)
+
+
+def _places(words: list[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield where each impression of a user begins, where its marks begin, and where it ends; the last one first."""
+    end = len(words)
+    while end >= HEAD:
+        count = words[end - 1]
+        marks = end - HEAD - _numbers(count)
+        if marks < count:
+            return  # the rest of one that has lost its beginning
+        yield marks - count, marks, end
+        end = marks - count
+
+
+def _shown(words: Words, place: tuple[int, int, int]) -> Shown:
+    """Return the impression at a place of a user's numbers."""
+    begin, marks, end = place
+    list_ts, name, domain, time, _ = words[end - HEAD : end].tolist()
+    return Shown(domain, name, time, list_ts, words[begin:marks], words[marks : end - HEAD])
 
 
 def _numbers(items: int) -> int:
