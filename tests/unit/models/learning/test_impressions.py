@@ -227,7 +227,7 @@ def test_impressions_teach_nothing_yet() -> None:
             feed(model, n, n + 8)
     after = [event(n) for n in range(128, 140)]
     one, two = plain.learn(after), other.learn(after)
-    assert (one.rank.tolist(), one.prediction.tolist()) == (two.rank.tolist(), two.prediction.tolist())
+    assert differences([one.rank, one.prediction], [two.rank, two.prediction]) == []
     parts = {path.split(".")[1] for path in differences(plain.state(), other.state())}
     assert parts == {"shown", "users"}
     users = sorted(plain.users)
