@@ -10,7 +10,7 @@ from consumers.attribute_docs import attribute_docs
 from consumers.config.schema import Settings
 from consumers.dead_letters.sink import CUT_BYTES, HEADERS
 from consumers.dead_letters.topic_reader import REPLAYED
-from consumers.events import decode, fields, rejection
+from consumers.events import attributes, decode, fields, rejection
 from deploy.markdown import NOTE, table
 from serving.contract import FIELDS, Keys, ListedItem, RecommendationList
 from serving.publication.publication_queue import SLOW_SECONDS
@@ -32,6 +32,10 @@ def kafka_page() -> str:
             "The record's key is the user_id. Producers keep their default partitioner (murmur2). All domains have",
             "the same number of partitions. A record with another key is counted and still learned.\n",
             *_fields(fields.InteractionFields),
+            "## Impression\n",
+            "What a user was shown, on the topic of the domain's interactions and with the same key. Impressions are",
+            "optional. They are neither events nor learned as such: they tell which list a click answers.\n",
+            *_fields(fields.ImpressionFields),
             "## Item\n",
             "The record's key is the item_id. An item event replaces all of the one before it. A null value removes",
             "the item.\n",
@@ -49,7 +53,7 @@ def kafka_page() -> str:
 def _topics() -> list[str]:
     kafka = DEFAULTS.kafka
     rows = [
-        ("`interactions.<domain>`", "`domains.<name>.interactions_topic`", "clicks and ratings"),
+        ("`interactions.<domain>`", "`domains.<name>.interactions_topic`", "clicks, ratings and impressions"),
         ("`items.<domain>`", "`domains.<name>.items_topic`", "items; compacted"),
         (f"`{kafka.dead_letter_topic}`", "`kafka.dead_letter_topic`", "records that cannot be used"),
         (f"`{kafka.forget_topic}`", "`kafka.forget_topic`", "requests to forget a user; compacted"),
@@ -90,7 +94,9 @@ def _limits() -> list[str]:
             f"{decode.FUTURE_LIMIT_MS // 1000} s after the record's own time or the clock",
         ),
         ("`timestamp`, late", "no limit: late events are always learned"),
-        ("`context`", f"{rejection.CONTEXT_LIMIT} entries, hashed into {decode.CONTEXT_BUCKETS:,} names"),
+        ("`context`", f"{rejection.CONTEXT_LIMIT} entries, hashed into {attributes.CONTEXT_BUCKETS:,} names"),
+        ("`items`", f"{rejection.ITEMS_LIMIT} ids"),
+        ("`list_ts`", "as `timestamp`, and at most the same time after it"),
         ("`vectors`", f"{rejection.VECTORS_LIMIT} arrays of {rejection.VECTOR_WIDTH_LIMIT:,} numbers"),
         (
             "repeats",

@@ -24,6 +24,20 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
     """Bounded feature names, hashed from the event's context (at most 16)."""
     own_type: str = ""
     """The producer's own type, if it is one of `[events]`."""
+    impression: str | None = None
+    """The event_id of the impression that the event answers, if the producer says so."""
+
+
+class Impression(msgspec.Struct, frozen=True, gc=False):
+    """Items that a user was shown together, the first at the top. Times are ms since the epoch."""
+
+    domain: str
+    user: str
+    items: tuple[str, ...]
+    timestamp: int
+    list_ts: int | None = None
+    """When the list was published that they came from, if the producer says so."""
+    event_id: str | None = None
 
 
 class Item(msgspec.Struct, frozen=True):

@@ -12,7 +12,10 @@ STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 
 class LearnerSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """Sizes and seed. If a table is full, the least recently seen user or item is evicted; a user takes 1 to 3 KB."""
+    """Sizes and seed. If a table is full, the least recently seen user or item is evicted.
+
+    A user takes 1 to 3 KB, and up to 2 KB more for what they were shown.
+    """
 
     users: int = 100_000
     """The most users with a row."""
@@ -38,6 +41,13 @@ class RankerSettings(msgspec.Struct, forbid_unknown_fields=True):
     """0 orders lists by score alone. The nearer to 1, the more an item must differ from those above it."""
 
 
+class ImpressionSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """How clicks find what their users were shown."""
+
+    window_seconds: float = 1800.0
+    """Seconds for which an impression is what a click answers, if the click does not name one."""
+
+
 class AdaptationSettings(msgspec.Struct, forbid_unknown_fields=True):
     """How targets are adapted to their sources, and to drift."""
 
@@ -61,5 +71,6 @@ class LearningSettings(LearnerSettings, forbid_unknown_fields=True):
 
     ranker: RankerSettings = msgspec.field(default_factory=RankerSettings)
     adaptation: AdaptationSettings = msgspec.field(default_factory=AdaptationSettings)
+    impressions: ImpressionSettings = msgspec.field(default_factory=ImpressionSettings)
     events: dict[str, EventType] = {}
     """The producer's own types of events, by name."""

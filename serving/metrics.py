@@ -23,6 +23,7 @@ class Metrics(Instruments):
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         super().__init__(registry)
         self._count_events()
+        self._count_shown()
         self._count_results()
         self._show_stream()
         self._show_learning()
@@ -50,6 +51,39 @@ class Metrics(Instruments):
         )
         self.lost_records = self._counter(
             "lost_records", "Records gone from the log, skipped with --accept-gap."
+        )
+
+    def _count_shown(self) -> None:
+        self.impressions = self._counter(
+            "impressions",
+            "Impressions: kept, out_of_order (kept, after a later one), late (too old) or duplicate.",
+            "domain",
+            "outcome",
+        )
+        self.impressions_clicked = self._counter(
+            "impressions_clicked", "Impressions that were clicked for the first time.", "domain"
+        )
+        self.impression_clicks = self._counter(
+            "impression_clicks",
+            "Clicks and ratings by what they answer: an item of an impression (answered), once more (again), an "
+            "impression that is not there (missing), none that showed the item (unshown).",
+            "domain",
+            "outcome",
+        )
+        self.position_shows = self._counter(
+            "position_shows", "Items shown, by their place in the impression.", "domain", "position"
+        )
+        self.position_clicks = self._counter(
+            "position_clicks", "Items of impressions that were answered.", "domain", "position"
+        )
+        self.ranked_events = self._counter(
+            "ranked_events", "Events whose item an arm had ranked before they were learned.", "domain", "arm"
+        )
+        self.hits = self._counter(
+            "hits", "Ranked events whose item was among the first k of the arm's list.", "domain", "arm", "k"
+        )
+        self.clicks_below = self._counter(
+            "clicks_below_a_click", "Items that were answered below another of the impression.", "domain"
         )
 
     def _count_results(self) -> None:

@@ -13,7 +13,7 @@ from consumers.formats.registry import Registry, SchemaUnavailable
 from consumers.formats.topic_reader import decoder_of
 from consumers.kafka_client.newest import newest_records
 from consumers.terminal.plain_text import harmless
-from models.schema import Interaction, Item
+from models.schema import Impression, Interaction, Item
 
 
 def check_registry(settings: Settings) -> Iterator[Finding]:
@@ -53,15 +53,28 @@ def told(decoded: Decoded, record: Record) -> str:
         return f"would be a dead letter: {decoded.reason}: {decoded.detail}"
     if isinstance(decoded, Interaction):
         value = "" if decoded.value is None else f", value {decoded.value:g}"
-        own = "" if decoded.timestamp != record.timestamp else ", the record's own"
         context = f", {len(decoded.context)} of context" if decoded.context else ""
-        event = "" if decoded.event_id is None else f", event_id {word(decoded.event_id)}"
+        answers = "" if decoded.impression is None else f", impression {word(decoded.impression)}"
         ids = f"user_id {word(decoded.user)}, item_id {word(decoded.item)}"
-        time = f"timestamp {when(decoded.timestamp)}{own}"
-        return f"{_told_type(decoded)}, {ids}{value}{event}{context}, {time}"
+        event = f"{_told_id(decoded)}{answers}{context}"
+        return f"{_told_type(decoded)}, {ids}{value}{event}, {_told_time(decoded, record)}"
+    if isinstance(decoded, Impression):
+        shown = "1 item" if len(decoded.items) == 1 else f"{len(decoded.items)} items"
+        of_list = "" if decoded.list_ts is None else f", list_ts {when(decoded.list_ts)}"
+        said = f"user_id {word(decoded.user)}, first {word(decoded.items[0])}{_told_id(decoded)}{of_list}"
+        return f"impression of {shown}, {said}, {_told_time(decoded, record)}"
     if isinstance(decoded, Item):
         return _told_item(decoded)
     return "says that a row was deleted: skipped"
+
+
+def _told_id(event: Interaction | Impression) -> str:
+    return "" if event.event_id is None else f", event_id {word(event.event_id)}"
+
+
+def _told_time(event: Interaction | Impression, record: Record) -> str:
+    own = "" if event.timestamp != record.timestamp else ", the record's own"
+    return f"timestamp {when(event.timestamp)}{own}"
 
 
 def _told_type(event: Interaction) -> str:

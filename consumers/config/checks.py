@@ -25,6 +25,7 @@ _ABOVE_ZERO = {
     "kafka": ("canary_seconds",),
     "shards": ("share_ms", "network_ms", "alone_seconds"),
     "text_encoder": ("batch", "connect_seconds", "read_seconds"),
+    "impressions": ("window_seconds",),
 }
 
 
@@ -83,7 +84,7 @@ def _event_problems(settings: Settings) -> Iterator[str]:
     if len(settings.events) > MOST_TYPES:
         yield f"events: at most {MOST_TYPES} types"
     for name, own in settings.events.items():
-        if name in ("click", "rating"):
+        if name in ("click", "rating", "impression"):
             yield f"events.{name}: this type has its meaning; give yours another name"
         if not TYPE_NAME.fullmatch(name):
             yield f"events.{name}: a name has 1 to 40 letters, digits, _, . and -"

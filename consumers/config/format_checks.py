@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from consumers.config.formats import FIELDS, SchemaRegistryConfig, TopicConfig
+from consumers.config.formats import NAMES, SchemaRegistryConfig, TopicConfig
 from consumers.config.schema import DomainConfig
 
 NEED_REGISTRY = ("avro", "protobuf")
@@ -25,8 +25,8 @@ def _topic_problems(key: str, topic: TopicConfig, kind: str, registry: SchemaReg
         yield f"{key}.unwrap: {topic.unwrap!r} is no path: write names with dots between them, as in payload.after"
     for table in ("fields", "defaults"):
         for name in getattr(topic, table):
-            if name not in FIELDS[kind]:
-                yield f"{key}.{table}.{name}: no field of {kind}, which has {', '.join(FIELDS[kind])}"
+            if name not in NAMES[kind]:
+                yield f"{key}.{table}.{name}: no field of {kind}, which has {', '.join(NAMES[kind])}"
     for name in topic.fields:
         if not topic.paths(name):
             yield f"{key}.fields.{name}: name at least one path"

@@ -7,8 +7,14 @@ from typing import Literal
 import msgspec
 
 FIELDS = {
-    "interactions": ("type", "user_id", "item_id", "value", "timestamp", "event_id", "context"),
+    "interactions": ("type", "user_id", "item_id", "value", "timestamp", "event_id", "context", "impression"),
+    "impressions": ("type", "user_id", "items", "list_ts", "timestamp", "event_id"),
     "items": ("item_id", "title", "text", "available", "tags", "vectors"),
+}
+"""The fields of the contract, by kind of record. Impressions are in topics of interactions."""
+NAMES = {
+    "interactions": tuple(dict.fromkeys((*FIELDS["interactions"], *FIELDS["impressions"]))),
+    "items": FIELDS["items"],
 }
 """The fields of the contract, by kind of topic."""
 
@@ -23,7 +29,7 @@ class TopicConfig(msgspec.Struct, forbid_unknown_fields=True):
     fields: dict[str, str | list[str]] = {}
     """Where fields of the contract are found, if not under their own name: `{user_id = "uid"}`. Dotted paths; in a list
     the first that exists counts. A path that begins with `$.` starts outside of `unwrap`."""
-    types: dict[str, Literal["click", "rating"]] = {}
+    types: dict[str, Literal["click", "rating", "impression"]] = {}
     """What your own names of event types mean: `{purchase = "click"}`. For interactions."""
     defaults: dict[str, str | int | float | bool] = {}
     """Values of fields that a record does not have: `{type = "click"}`."""

@@ -1,43 +1,40 @@
-"""Decode bytes into one `Interaction`, `Item` or `Forget`, or into the reason for a rejection."""
+"""Decode bytes into one `Interaction`, `Impression`, `Item` or `Forget`, or into the reason for a rejection."""
 
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
 import msgspec
 
+from consumers.events.attributes import check_vectors, each_tag_once, hashed_context
 from consumers.events.fields import (
     ForgetFields,
+    ImpressionFields,
     InteractionFields,
     ItemFields,
+    NumberedImpressionFields,
     NumberedInteractionFields,
     NumberedItemFields,
 )
 from consumers.events.parse import KEY, Read, RowDeleted, json_reader, key_is_gone, no_value
 from consumers.events.record import Record
 from consumers.events.rejection import (
-    CONTEXT_LIMIT,
     ID_LIMIT,
-    TAG_LIMIT,
-    TAGS_LIMIT,
-    VECTOR_WIDTH_LIMIT,
-    VECTORS_LIMIT,
+    ITEMS_LIMIT,
     Rejected,
     Rejection,
     found,
     when,
     word,
 )
-from consumers.events.rules import Rules
+from consumers.events.rules import IMPRESSION, Rules
 from consumers.events.second_look import json_name
-from models.schema import Domain, Interaction, Item, Kind
+from models.schema import Domain, Impression, Interaction, Item, Kind
 from serving.client.pseudonyms import LENGTH, Pseudonyms
 
-CONTEXT_BUCKETS = 4096
 DEFAULT_RULES = Rules()
 FUTURE_LIMIT_MS = 5 * 60 * 1000
 SECONDS_LIMIT = 10**11
@@ -58,7 +55,7 @@ class Skipped(msgspec.Struct, frozen=True):
     domain: str
 
 
-Decoded = Interaction | Item | Forget | Skipped | Rejection
+Decoded = Interaction | Impression | Item | Forget | Skipped | Rejection
 Topics = Mapping[str, tuple[str, Literal["interactions", "items", "forget", "reroute"]]]
 """Maps a topic to (domain, kind of its records). Requests to forget, and rerouted records, have no domain."""
 
@@ -92,7 +89,10 @@ class Decoder:
         """Return what decodes the records of each topic."""
         ways: dict[str, Callable[[Record], Decoded]] = {}
         numbered = self._rules.any_ids
-        interaction = json_reader(NumberedInteractionFields if numbered else InteractionFields, no_value)
+        shown = {IMPRESSION: NumberedImpressionFields if numbered else ImpressionFields}
+        interaction = json_reader(
+            NumberedInteractionFields if numbered else InteractionFields, no_value, shown
+        )
         item = json_reader(NumberedItemFields if numbered else ItemFields, key_is_gone)
         for topic, (domain, kind) in topics.items():
             if kind == "forget":
@@ -121,8 +121,10 @@ class Decoder:
         except RowDeleted:
             return Skipped(self._domain_of[record.topic])
 
-    def _decode_interaction(self, domain: Domain, read: Read, record: Record) -> Interaction:
-        raw: InteractionFields = read(record)
+    def _decode_interaction(self, domain: Domain, read: Read, record: Record) -> Interaction | Impression:
+        raw: InteractionFields | ImpressionFields = read(record)
+        if isinstance(raw, ImpressionFields):
+            return self._impression(domain, raw, record)
         kind = self._kind(raw.type)
         inside = self._pseudonyms.inside
         return Interaction(
@@ -135,8 +137,22 @@ class Decoder:
             None
             if raw.event_id is None
             else inside(_id("event_id", raw.event_id)),  # the event_id may name the user
-            _context(raw.context) if raw.context else (),
+            hashed_context(raw.context) if raw.context else (),
             raw.type if raw.type in self._rules.types else "",
+            None if raw.impression is None else inside(_id("impression", raw.impression)),
+        )
+
+    def _impression(self, domain: Domain, raw: ImpressionFields, record: Record) -> Impression:
+        if not 1 <= len(raw.items) <= ITEMS_LIMIT:
+            raise Rejected("bad_items", found("items", f"{len(raw.items):,} items"))
+        inside, timestamp = self._pseudonyms.inside, self._timestamp(raw.timestamp, record.timestamp)
+        return Impression(
+            domain.name,
+            inside(_id("user_id", raw.user_id)),
+            tuple(_id("items", item) for item in raw.items),
+            timestamp,
+            None if raw.list_ts is None else _list_time(raw.list_ts, timestamp),
+            None if raw.event_id is None else inside(_id("event_id", raw.event_id)),
         )
 
     def _kind(self, name: str) -> Kind:
@@ -205,19 +221,32 @@ class Decoder:
         except RowDeleted as row:
             return Item(domain, _id("the record's key", row.item_id), removed=True, available=False)
         vectors = raw.vectors or {}
-        _check_vectors(vectors)
+        check_vectors(vectors)
         return Item(
             domain,
             _id("item_id", raw.item_id),
             raw.title or "",
             raw.text or "",
             raw.available is not False,
-            tags=_tags(raw.tags) if raw.tags else (),
+            tags=each_tag_once(raw.tags) if raw.tags else (),
             vectors={name: tuple(v) for name, v in vectors.items()},
         )
 
 
 _AHEAD = "at most 5 minutes after"
+
+
+def _list_time(own: int | float, shown: int) -> int:
+    """Return when the list was published. shown: when the user saw it (ms); clocks may differ."""
+    if isinstance(own, float) and not own.is_integer():
+        raise Rejected("wrong_type", found("list_ts", f"{own}"))
+    if own < SECONDS_LIMIT:
+        raise Rejected(
+            "timestamp_in_seconds", found("list_ts", str(int(own)), f"ms since the epoch, from {10**11}")
+        )
+    if own > shown + FUTURE_LIMIT_MS:
+        raise Rejected("future_timestamp", found("list_ts", when(int(own)), f"{_AHEAD} the timestamp"))
+    return int(own)
 
 
 def _within(limits: tuple[float, float]) -> str:
@@ -241,37 +270,3 @@ def _decimal(field: str, number: int) -> str:
         return str(number)
     except ValueError:  # Python writes no number of more than 4,300 digits
         raise Rejected("bad_id", found(field, "a number of thousands of digits", KEY)) from None
-
-
-def _context(context: dict[str, float | str]) -> tuple[str, ...]:
-    """Return feature names in a bounded space: at most 16, each one of 4,096 buckets. Numbers keep two digits."""
-    if len(context) > CONTEXT_LIMIT:
-        raise Rejected("bad_context", found("context", f"{len(context):,} entries"))
-    names = []
-    for key, value in context.items():
-        text = value if isinstance(value, str) else f"{value:.2g}"
-        names.append(f"c{zlib.crc32(f'{key}={text}'.encode('utf-8', 'replace')) % CONTEXT_BUCKETS}")
-    return tuple(sorted(set(names)))
-
-
-def _tags(given: list[str] | str) -> tuple[str, ...]:
-    """Return the tags, each once. given: a list, or text with commas between them."""
-    tags = [tag.strip() for tag in given.split(",")] if isinstance(given, str) else given
-    if len(tags) > TAGS_LIMIT:
-        raise Rejected("bad_tags", found("tags", f"{len(tags):,} tags"))
-    for tag in tags:
-        if not 1 <= len(tag) <= TAG_LIMIT or "," in tag:
-            raise Rejected("bad_tags", found("tags", word(tag)))
-        try:
-            tag.encode()
-        except UnicodeEncodeError:
-            raise Rejected("bad_tags", found("tags", "a lone surrogate")) from None
-    return tuple(dict.fromkeys(tags))
-
-
-def _check_vectors(vectors: dict[str, list[float]]) -> None:
-    if len(vectors) > VECTORS_LIMIT:
-        raise Rejected("bad_vectors", found("vectors", f"{len(vectors):,} arrays"))
-    for name, vector in vectors.items():
-        if not 0 < len(vector) <= VECTOR_WIDTH_LIMIT:
-            raise Rejected("bad_vectors", found("vectors", f"{len(vector):,} numbers in {word(name)}"))

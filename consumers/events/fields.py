@@ -24,6 +24,9 @@ class InteractionFields(msgspec.Struct):
     """Tells a repeated record: the same id among the latest `intake.dedup_events` is counted and skipped."""
     context: dict[str, float | str] | None = None
     """Circumstances, such as {"device": "tv"}. They are hashed into a bounded space."""
+    impression: str | None = None
+    """The event_id of the impression that the event answers. Without it, the user's latest impression within
+    `impressions.window_seconds` that showed the item is meant."""
 
 
 class NumberedInteractionFields(InteractionFields):
@@ -31,6 +34,31 @@ class NumberedInteractionFields(InteractionFields):
 
     user_id: str | int  # type: ignore[assignment]
     item_id: str | int  # type: ignore[assignment]
+
+
+class ImpressionFields(msgspec.Struct):
+    """Items that a user was shown together."""
+
+    type: str
+    """Always "impression"."""
+    user_id: str
+    """Id of the user. It is also the record's key, unchanged: this keeps impressions and events in order."""
+    items: list[str]
+    """Ids of the shown items in their order, the first at the top."""
+    list_ts: int | float | None = None
+    """The `published_ts` of the list that was shown, if it was one of the service's."""
+    timestamp: int | float | None = None
+    """When the items were shown; the default is the record's own time."""
+    event_id: str | None = None
+    """By this id events name the impression. It tells a repeated record, too: the same id among the latest
+    `intake.dedup_events` is counted and skipped."""
+
+
+class NumberedImpressionFields(ImpressionFields):
+    """Items that were shown, whose ids may be whole numbers (`intake.ids = "any"`)."""
+
+    user_id: str | int  # type: ignore[assignment]
+    items: list[str | int]  # type: ignore[assignment]
 
 
 class ItemFields(msgspec.Struct):

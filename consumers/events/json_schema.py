@@ -11,16 +11,17 @@ import msgspec
 
 from consumers.attribute_docs import attribute_docs
 from consumers.events.decode import SECONDS_LIMIT
-from consumers.events.fields import ForgetFields, InteractionFields, ItemFields
+from consumers.events.fields import ForgetFields, ImpressionFields, InteractionFields, ItemFields
 from consumers.events.rejection import (
     CONTEXT_LIMIT,
     ID_LIMIT,
+    ITEMS_LIMIT,
     TAG_LIMIT,
     TAGS_LIMIT,
     VECTOR_WIDTH_LIMIT,
     VECTORS_LIMIT,
 )
-from consumers.events.rules import Rules
+from consumers.events.rules import IMPRESSION, Rules
 
 Schema = dict[str, Any]
 ID: Schema = {"type": "string", "minLength": 1, "maxLength": ID_LIMIT}
@@ -29,7 +30,9 @@ _TAG = rf"\s*[^,\s]([^,]{{0,{TAG_LIMIT - 2}}}[^,\s])?\s*"
 """A tag in text, with the white space around it that is cut off."""
 _LIMITS: dict[str, Schema] = {
     "timestamp": {"type": ["integer", "null"], "minimum": SECONDS_LIMIT},
+    "list_ts": {"type": ["integer", "null"], "minimum": SECONDS_LIMIT},
     "event_id": ID | {"type": ["string", "null"]},
+    "impression": ID | {"type": ["string", "null"]},
     "context": {
         "type": ["object", "null"],
         "maxProperties": CONTEXT_LIMIT,
@@ -56,8 +59,34 @@ _LIMITS: dict[str, Schema] = {
 """What a field may hold, where the type of its attribute says less."""
 
 
+def interactions_schema(rules: Rules, rating_range: tuple[float, float] | None) -> Schema:
+    """Return the schema of a topic of interactions, which holds impressions too; see `interaction_schema`."""
+    events, shown = interaction_schema(rules, rating_range), impression_schema(rules)
+    return {
+        "title": "Interaction",
+        "description": "A click, a rating, an event of an own type, or an impression.",
+        "type": "object",
+        "if": {"required": ["type"], "properties": {"type": {"const": IMPRESSION}}},
+        "then": {name: part for name, part in shown.items() if name != "examples"},
+        "else": {name: part for name, part in events.items() if name != "examples"},
+        "examples": [*events["examples"], *shown["examples"]],
+    }
+
+
+def impression_schema(rules: Rules) -> Schema:
+    """Return the schema of impressions."""
+    ids = NUMBERED if rules.any_ids else ID
+    items = {"type": "array", "minItems": 1, "maxItems": ITEMS_LIMIT, "items": ids}
+    limits = {"type": {"const": IMPRESSION}, "user_id": ids, "items": items}
+    example = {
+        "type": IMPRESSION, "user_id": "alice", "items": ["dune", "solaris", "emma"],
+        "timestamp": 1795871572705, "event_id": "p81",
+    }  # fmt: skip
+    return _of(ImpressionFields, limits) | {"examples": [example]}
+
+
 def interaction_schema(rules: Rules, rating_range: tuple[float, float] | None) -> Schema:
-    """Return the schema of interactions. rating_range: the domain's; None: any number is a rating."""
+    """Return the schema of clicks and ratings. rating_range: the domain's; None: any number is a rating."""
     types = {"type": "string", "enum": ["click", "rating", *rules.types]}
     ids = NUMBERED if rules.any_ids else ID
     schema = _of(InteractionFields, {"type": types, "user_id": ids, "item_id": ids})

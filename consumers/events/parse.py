@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from consumers.events.fields import InteractionFields, ItemFields
+from consumers.events.fields import ImpressionFields, InteractionFields, ItemFields
 from consumers.events.record import Record
 from consumers.events.rejection import ID_LIMIT, Rejected, found, of_validation
-from consumers.events.second_look import entries, entries_of, needed, usable
+from consumers.events.second_look import entries, entries_of, needed, parse_leniently, usable
 
 Read = Callable[[Record], Any]
-"""Reads the fields of the contract from a record: `InteractionFields` or `ItemFields`, as its topic holds.
+"""Reads the fields of the contract from a record: `InteractionFields`, `ImpressionFields` or `ItemFields`, as its topic
+holds.
 
 Raises Rejected, RowDeleted, or SchemaUnavailable if it cannot be read now.
 """
 KEY = f"1 to {ID_LIMIT} characters"
-_Fields = TypeVar("_Fields", bound=InteractionFields | ItemFields)
+_Fields = TypeVar("_Fields", bound=InteractionFields | ImpressionFields | ItemFields)
+_NO_TYPES: Mapping[str, type[Any]] = {}
 
 
 class RowDeleted(Exception):
@@ -30,10 +32,24 @@ class RowDeleted(Exception):
         self.item_id = item_id
 
 
-def json_reader(kind: type[Any], null: Callable[[Record], Any]) -> Read:
-    """Return the reader of JSON as the contract defines it. null: is called for a record without a value."""
+class _Typed(msgspec.Struct):
+    type: str = ""
+
+
+_typed = msgspec.json.Decoder(_Typed)
+
+
+def json_reader(
+    kind: type[Any], null: Callable[[Record], Any], of_type: Mapping[str, type[Any]] = _NO_TYPES
+) -> Read:
+    """Return the reader of JSON as the contract defines it.
+
+    null: is called for a record without a value. of_type: what records of some types hold instead of `kind`. They lack
+    a field that `kind` needs, so that records of `kind` are decoded at once.
+    """
     decoder = msgspec.json.Decoder(kind)
     decode = decoder.decode
+    others = {name: json_reader(other, null) for name, other in of_type.items()}
 
     def read(record: Record) -> Any:
         value = record.value
@@ -41,11 +57,14 @@ def json_reader(kind: type[Any], null: Callable[[Record], Any]) -> Read:
             return null(record)
         try:
             value.isascii() or value.decode()  # msgspec does not check the strings that it skips
-            return decode(value)
+            fields = decode(value)
         except UnicodeDecodeError as error:
             raise Rejected("not_utf8", f"the record: byte {error.start} is not UTF-8") from None
         except (msgspec.DecodeError, RecursionError) as error:
+            if others and (other := others.get(_type_in(value, error))) is not None:
+                return other(record)
             return _again(decoder, value, error)
+        return others[fields.type](record) if others and fields.type in others else fields
 
     return read
 
@@ -68,6 +87,16 @@ def text_key(record: Record) -> str:
         return record.key.decode()
     except UnicodeDecodeError:
         raise Rejected("bad_id", found("the record's key", "bytes that are not UTF-8", KEY)) from None
+
+
+def _type_in(value: bytes, error: Exception) -> str:
+    """Return the type that a refused record names, "" without one. error: of the fast decoder. Raises Rejected."""
+    try:
+        return _typed.decode(value).type
+    except (msgspec.DecodeError, RecursionError):
+        parsed = parse_leniently(value, error)
+        named = parsed.get("type") if isinstance(parsed, dict) else ""
+        return named if isinstance(named, str) else ""
 
 
 def _again(decoder: msgspec.json.Decoder[Any], value: bytes, error: Exception) -> Any:

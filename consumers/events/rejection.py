@@ -27,6 +27,7 @@ Reason = Literal[
     "timestamp_in_seconds",
     "future_timestamp",
     "bad_context",
+    "bad_items",
     "bad_tags",
     "bad_vectors",
     "other_key",
@@ -44,7 +45,7 @@ MEANINGS: dict[Reason, str] = {
     "malformed_json": "no JSON",
     "wrong_type": "a field of another JSON type than is allowed",
     "missing_field": "no field where one is needed",
-    "unknown_type": "a type other than click, rating and those of [events]",
+    "unknown_type": "a type other than click, rating, impression and those of [events]",
     "unknown_domain": "a topic that no domain of the config owns",
     "bad_id": "an id or key that is empty, too long, or no proper Unicode",
     "not_finite": "a value that is NaN or infinite",
@@ -53,6 +54,7 @@ MEANINGS: dict[Reason, str] = {
     "timestamp_in_seconds": "a time below 10^11: seconds where milliseconds are wanted",
     "future_timestamp": "a time more than 5 minutes ahead of the record's own, or of the service's clock",
     "bad_context": "too many entries in context",
+    "bad_items": "an impression of no items, or of too many",
     "bad_tags": "too many tags, an empty one, one that is too long or holds a comma",
     "bad_vectors": "too many vectors, an empty one, or one that is too long",
     "other_key": "a request to forget that was made with another privacy.key",
@@ -65,6 +67,8 @@ MEANINGS: dict[Reason, str] = {
 
 ID_LIMIT = 256
 CONTEXT_LIMIT = 16
+ITEMS_LIMIT = 200
+"""Most items of an impression."""
 TAGS_LIMIT, TAG_LIMIT = 32, 64
 """Most tags of an item, and most characters of a tag."""
 VECTORS_LIMIT, VECTOR_WIDTH_LIMIT = 8, 4096
@@ -81,6 +85,9 @@ ALLOWED = {
     "value": "a finite number",
     "timestamp": "ms since the epoch, a whole number",
     "context": f"an object of at most {CONTEXT_LIMIT} numbers or strings",
+    "impression": _ID,
+    "items": f"an array of 1 to {ITEMS_LIMIT} strings of 1 to {ID_LIMIT} characters",
+    "list_ts": "ms since the epoch, a whole number",
     "title": "a string",
     "text": "a string",
     "available": "true or false",
@@ -151,8 +158,8 @@ def of_validation(message: str, entries: Callable[[str], Mapping[str, Any]]) -> 
     if not field:
         return Rejected("wrong_type", found("the record", what, "an object"))
     entry = _wrong_entry(field, entries(field)) if inside else None
-    numbered = field in ("user_id", "item_id") and what == _JSON["int"]
-    remedy = f"{_ID} ({NUMBERS_TOO})" if numbered else None
+    numbered = (field in ("user_id", "item_id") or (field == "items" and inside)) and what == _JSON["int"]
+    remedy = f"{ALLOWED[field]} ({NUMBERS_TOO})" if numbered else None
     return Rejected("wrong_type", found(field, what if entry is None else f"{what} in {word(entry)}", remedy))
 
 

@@ -24,11 +24,13 @@ class Rules(NamedTuple):
         """Return in words which types an event may have."""
         if not self.types:
             return ALLOWED_TYPES
-        *most, last = (f'"{name}"' for name in ("click", "rating", *self.types))
+        *most, last = (f'"{name}"' for name in ("click", "rating", IMPRESSION, *self.types))
         return f"{', '.join(most)} or {last}"
 
 
-ALLOWED_TYPES = '"click", "rating", or a type of [events] in the config'
+IMPRESSION = "impression"
+"""The type of a record that tells what a user was shown."""
+ALLOWED_TYPES = '"click", "rating", "impression", or a type of [events] in the config'
 
 
 def rules_of(settings: Settings) -> Rules:

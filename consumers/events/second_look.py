@@ -9,7 +9,8 @@ from typing import Any
 
 from consumers.events.rejection import Rejected, found
 
-IDS = ("user_id", "item_id", "event_id")
+IDS = ("user_id", "item_id", "event_id", "impression", "items")
+"""Fields that hold an id, or several."""
 LARGEST = 308
 """Digits of an integer that is certainly a finite float."""
 
@@ -26,12 +27,16 @@ def needed(value: bytes, fields: Collection[str], why: Exception) -> bytes:
         raise Rejected("wrong_type", found("the record", json_name(parsed), "an object"))
     kept = {name: parsed[name] for name in fields if name in parsed}
     for name, x in kept.items():
-        if name in IDS and isinstance(x, str) and any("\ud800" <= c <= "\udfff" for c in x):
+        if name in IDS and any(map(_has_lone_surrogate, x if isinstance(x, list) else [x])):
             raise Rejected("bad_id", found(name, "a lone surrogate"))
     try:
         return json.dumps(usable(kept)).encode()
     except RecursionError:
         raise Rejected("malformed_json", f"the record: {why}") from None
+
+
+def _has_lone_surrogate(x: Any) -> bool:
+    return isinstance(x, str) and any("\ud800" <= c <= "\udfff" for c in x)
 
 
 def parse_leniently(value: bytes, why: Exception) -> Any:

@@ -161,6 +161,10 @@ def _utf8(name: str, x: Any) -> Any:
         ) from None
 
 
+def _texts(name: str, x: Any) -> Any:
+    return [_text(name, one) for one in x] if isinstance(x, list | tuple) else x
+
+
 def _milliseconds(_name: str, x: Any) -> Any:
     """Return a time in ms: of a date, or of text as RFC 3339 has it."""
     if isinstance(x, str):
@@ -201,6 +205,9 @@ _KINDS = {
     "timestamp": _Kind(int, _milliseconds),
     "event_id": _Kind(str, _text),
     "context": _Kind(dict, None, _is_plain),
+    "impression": _Kind(str, _text),
+    "items": _Kind(tuple, _texts),  # of a list each id is looked at
+    "list_ts": _Kind(int, _milliseconds),
     "title": _Kind(str),
     "text": _Kind(str),
     "available": _Kind(bool),

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 
 from consumers.config.formats import TopicConfig
 from consumers.config.schema import Settings
 from consumers.events.decode import Decoder
-from consumers.events.fields import InteractionFields, ItemFields
+from consumers.events.fields import ImpressionFields, InteractionFields, ItemFields
 from consumers.events.parse import KEY, Read, RowDeleted, no_value, of_plain, text_key
 from consumers.events.record import Record
 from consumers.events.rejection import Rejected, found
-from consumers.events.rules import rules_of
+from consumers.events.rules import IMPRESSION, rules_of
 from consumers.formats import avro, framing, json_body, mapping, protobuf
 from consumers.formats.registry import Registry
 from consumers.formats.schemas import Body, Schemas
 
 Kind = Literal["interactions", "items"]
-FIELDS: dict[Kind, type[InteractionFields] | type[ItemFields]] = {
-    "interactions": InteractionFields,
-    "items": ItemFields,
-}
+Fields = InteractionFields | ImpressionFields | ItemFields
+
+
+class Way(NamedTuple):
+    """How records of one kind are read: what they hold, and where it is found."""
+
+    fields: type[Fields]
+    mapping: mapping.FieldMapping
+
+
+FIELDS: dict[Kind, type[Fields]] = {"interactions": InteractionFields, "items": ItemFields}
 
 
 def topic_readers(settings: Settings, registry: Registry) -> dict[str, Read]:
@@ -70,41 +77,45 @@ class TopicReader:
     """
 
     def __init__(self, config: TopicConfig, kind: Kind, body: Body) -> None:
-        self._fields, self._body = FIELDS[kind], body
+        self._body = body
         self._is_items, self._unwraps = kind == "items", bool(config.unwrap)
-        self._mapping = mapping.mapping_of(config, kind)
+        self._way = Way(FIELDS[kind], mapping.mapping_of(config, kind))
+        self._shown = Way(ImpressionFields, mapping.mapping_of(config, "impressions"))
         self._deleted = mapping.mapping_of_deleted(config)
         self._of_key = mapping.mapping_of_key(config)
         self._framed = config.format != "json"
         self._drop_zero_time = config.format == "protobuf"
 
-    def __call__(self, record: Record) -> InteractionFields | ItemFields:
+    def __call__(self, record: Record) -> Fields:
         """Return the fields. Raises Rejected, RowDeleted or SchemaUnavailable."""
         if record.value is None:
             return self._gone(record, None)
-        value = self._body(record.value)
-        part = self._mapping.part(value)
+        value, way = self._body(record.value), self._way
+        part = way.mapping.part(value)
         if part is None:
             return self._gone(record, value)
-        picked, typed = self._mapping.fields(value, part)
-        if self._drop_zero_time and not picked.get("timestamp", 1):
-            del picked["timestamp"]  # in Protobuf 0 may stand for a field that was not set
+        picked, typed = way.mapping.fields(value, part)
+        if picked.get("type") == IMPRESSION and not self._is_items:
+            way = self._shown
+            picked, typed = way.mapping.fields(value, part)
+        if self._drop_zero_time:
+            _drop_zero_times(picked)
         if typed:
             try:
-                return self._fields(**picked)
+                return way.fields(**picked)
             except TypeError:  # a needed field is missing
                 pass
-        return self._checked(picked)
+        return self._checked(way, picked)
 
-    def _checked(self, picked: dict[str, Any]) -> InteractionFields | ItemFields:
+    def _checked(self, way: Way, picked: dict[str, Any]) -> Fields:
         """Return the fields after a look at their types. Raises Rejected."""
         try:
-            return of_plain(self._fields, picked)
+            return of_plain(way.fields, picked)
         except Rejected as rejected:
             if rejected.reason != "missing_field":
                 raise
             name = rejected.detail.partition(":")[0]
-            place = self._mapping.place(name)
+            place = way.mapping.place(name)
             raise Rejected("missing_field", f"{rejected.detail}; looked for at {place}") from None
 
     def _gone(self, record: Record, value: Any) -> NoReturn:
@@ -145,3 +156,10 @@ class TopicReader:
         if not isinstance(value, str):
             raise Rejected("bad_id", found("the record's key", "no item_id", KEY))
         return value
+
+
+def _drop_zero_times(picked: dict[str, Any]) -> None:
+    """Drop times of 0: in Protobuf 0 may stand for a field that was not set."""
+    for name in ("timestamp", "list_ts"):
+        if not picked.get(name, 1):
+            del picked[name]

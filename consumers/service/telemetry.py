@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from typing import get_args
 
+import numpy as np
 import structlog
 
 from consumers.config.schema import Settings
@@ -17,6 +18,8 @@ from models.adaptation.actions import Action
 from models.adaptation.adaptation_loop import Notice
 from models.adaptation.drift_detectors import Detector
 from models.arms.arm_comparison import ArmComparison
+from models.arms.arm_selector import ARMS
+from models.arms.hits import TOPS
 from models.assessment.paired_test import Outcome
 from models.transfer.strategies import STRATEGIES
 from serving.metrics import Metrics
@@ -54,6 +57,8 @@ class Reporter:
         self.lost = 0
         self._evictions: Counter[str] = Counter()
         self._skipped = 0
+        self._hits = arms.hits.counts
+        """What was added to the metrics so far."""
         self._challengers: set[tuple[str, str]] = set()
         self._from_zero()
 
@@ -71,6 +76,10 @@ class Reporter:
                 metrics.events.labels(domain, kind)
             for reason in get_args(Reason):
                 metrics.dead_letters.labels(domain, reason)
+            for arm in ARMS:
+                metrics.ranked_events.labels(domain, arm)
+                for top in TOPS:
+                    metrics.hits.labels(domain, arm, top)
             for detector in get_args(Detector):
                 metrics.drift.labels(domain, detector)
             for action in actions:
@@ -114,6 +123,7 @@ class Reporter:
         metrics.set_errors(self.arms.prequential)
         metrics.set_guard(self.arms.selector)
         self._tables()
+        self._count_hits()
         self._challenged()
         skipped = self.arms.full.network.skipped
         metrics.skipped_updates.labels("non_finite_loss").inc(skipped - self._skipped)
@@ -143,6 +153,18 @@ class Reporter:
             self.metrics.table_capacity.labels(name).set(table.capacity)
             self.metrics.table_evictions.labels(name).inc(table.evictions - self._evictions[name])
             self._evictions[name] = table.evictions
+
+    def _count_hits(self) -> None:
+        counts = self.arms.hits.counts
+        for place in zip(*np.nonzero(counts - self._hits), strict=True):
+            domain, arm, top = map(int, place)
+            more = int(counts[place] - self._hits[place])
+            labels = self.arms.full.domains[domain].name, ARMS[arm]
+            if top:
+                self.metrics.hits.labels(*labels, TOPS[top - 1]).inc(more)
+            else:
+                self.metrics.ranked_events.labels(*labels).inc(more)
+        self._hits = counts
 
     def _challenged(self) -> None:
         """Set a gauge for each running challenger; remove it when the challenger ends."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deploy.grafana.panels import DOMAIN, JOB, PLAIN, SHARE, Builder, Query, lines, names, states, thresholds
+from deploy.grafana.shown import SHOWN
 
 TARGET = f'{JOB}, target=~"$domain"'
 FOLLOWED = " + ".join(
@@ -111,4 +112,5 @@ ROWS: list[tuple[str, list[Builder]]] = [
     ("Error, before each event is learned", ERRORS),
     ("What is followed", GUARD),
     ("What comes from where", SOURCES),
+    ("What was shown", SHOWN),
 ]

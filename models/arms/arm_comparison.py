@@ -12,6 +12,7 @@ from models.adaptation.adaptation_loop import AdaptationLoop, Notice
 from models.adaptation.challengers import take_up
 from models.arms.arm_selector import ARMS, Arm, ArmSelector, Task, buckets
 from models.arms.arm_selector import NAMES as BUCKET_NAMES
+from models.arms.hits import Hits
 from models.arms.losses import ranks, rating_losses
 from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_losses
 from models.learning.facts import Facts
@@ -71,6 +72,8 @@ class ArmComparison(Checkpointed):
         """The facts of the latest micro-batch."""
         self.losses: Losses | None = None
         """The losses of the latest micro-batch."""
+        self.hits = Hits(len(domains))
+        """Of the events learned here, since the process started."""
         self.shares = False
         """Whether other shards share facts: all shards then count the losses of all events in the order of the log."""
         self.moved = False
@@ -88,6 +91,7 @@ class ArmComparison(Checkpointed):
         facts = self.latest = self.full.learn(events, known)
         domain = facts.done.domain
         self.losses = Losses(rating_losses(facts, self._ranges[domain]), ranks(facts))
+        self.hits.add(domain, self.losses.rank)
         if not self.shares:
             self.judge(domain, facts.recalled.events, self.losses)
         return [] if self.loop is None else self.loop.step(events, facts)

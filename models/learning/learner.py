@@ -16,6 +16,7 @@ from models.learning.event_clock import EventClock
 from models.learning.event_scorer import EventScorer, Models, Resolved, resolved
 from models.learning.exchange.foreign_facts import Folded, Located, fold, locate
 from models.learning.facts import Facts, ScoredEvent
+from models.learning.impressions import Impressions, ShownLists
 from models.learning.items.item_intake import ItemIntake
 from models.learning.learner_state import live_of, load_into
 from models.learning.lister import Lister
@@ -90,8 +91,10 @@ class Learner(Checkpointed):
         self.scorer = EventScorer(self.domains, self.catalogues, self.history, models)
         self.scorer.trains = not follows
         own = self.rating, self.ranker, self.pending, self.network, self.history
-        tables: list[RowTables] = [*target_only, *own]
+        shown, window = ShownLists(), settings.impressions.window_seconds
+        tables: list[RowTables] = [*target_only, *own, shown]
         self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
+        self.impressions = Impressions(shown, window, self.rows, self.history)
 
     def _share_marks(self) -> None:
         """Let all tables with a row a user or item share the marks of dirty rows."""

@@ -17,6 +17,7 @@ def live_of(learner: Learner) -> dict[str, Any]:
         "users": learner.users.live(),
         "catalogues": [c.live() for c in learner.catalogues],
         "history": learner.history.live(),
+        "shown": learner.impressions.lists.live(),
         "rating": learner.rating.live(),
         "alone": {learner.domains[d].name: model.live() for d, model in learner.target_only.items()},
         "ranker": learner.ranker.live(),
@@ -39,6 +40,8 @@ def load_into(learner: Learner, state: dict[str, Any]) -> None:
         catalogue.load(part)
     learner.network.make_room([c.ids.capacity for c in learner.catalogues])
     learner.history.load(state["history"])
+    if "shown" in state:  # an early state has none
+        learner.impressions.lists.load(state["shown"])
     learner.rating.load(state["rating"])
     for d, model in learner.target_only.items():
         if (held := state.get("alone", {}).get(names[d])) is not None:

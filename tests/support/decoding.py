@@ -12,7 +12,7 @@ from consumers.config.loader import build
 from consumers.events.decode import Decoded, Decoder, Forget
 from consumers.events.record import Record
 from consumers.events.rejection import DETAIL_LIMIT, Reason, Rejection
-from models.schema import Interaction, Item
+from models.schema import Impression, Interaction, Item
 from serving.client.pseudonyms import Pseudonyms
 from tests.support.clock import Clock
 
@@ -43,6 +43,9 @@ FIELDS = st.dictionaries(
             "timestamp",
             "event_id",
             "context",
+            "impression",
+            "items",
+            "list_ts",
             "title",
             "text",
             "available",
@@ -51,7 +54,9 @@ FIELDS = st.dictionaries(
         ]
     ),
     JSON
-    | st.sampled_from(["click", "rating", "u", "\ud800", "", "x" * 300, NOW, 3, 3.5, 10**30, 10**400])
+    | st.sampled_from(
+        ["click", "rating", "impression", "u", "\ud800", "", "x" * 300, NOW, 3, 3.5, 10**30, 10**400]
+    )
     | st.dictionaries(st.text(max_size=3), st.floats() | st.text(max_size=3), max_size=20)
     | st.dictionaries(st.text(max_size=3), st.lists(st.floats(), max_size=4), max_size=10),
 )
@@ -96,6 +101,12 @@ def check(decoded: object) -> None:
             low, high = {"movies": (0.5, 5.0), "books": (1.0, 5.0)}[decoded.domain]
             assert low <= decoded.value <= high
         assert len(decoded.context) <= 16
+    elif isinstance(decoded, Impression):
+        for text in (decoded.user, *decoded.items, decoded.event_id or "e"):
+            assert 1 <= len(text.encode().decode()) <= 256
+        assert 1 <= len(decoded.items) <= 200
+        assert decoded.timestamp >= 10**11
+        assert 10**11 <= (decoded.list_ts or 10**11) < 2**62
     elif isinstance(decoded, Forget):
         assert decoded.timestamp >= 10**11
     else:

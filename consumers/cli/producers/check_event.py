@@ -36,6 +36,7 @@ ADVICE: dict[Reason, str] = {
     "bad_id": "shorten the id, or send one that is not empty",
     "too_large": "shorten the texts, or ask the operator to raise intake.max_record_bytes",
     "bad_context": "leave entries of context out",
+    "bad_items": "send one impression for each page of items that was seen",
     "not_finite": "leave NaN and infinity out",
 }
 """What a producer can do, where the detail alone does not say it."""

@@ -6,11 +6,14 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from consumers.config.formats import FIELDS, TopicConfig
+from consumers.config.formats import FIELDS, NAMES, TopicConfig
 from consumers.config.schema import Settings
 from consumers.formats.mapping import steps
 
-TELLING = {"interactions": ("user_id", "type", "value", "event_id", "context"), "items": FIELDS["items"][1:]}
+TELLING = {
+    "interactions": tuple(name for name in NAMES["interactions"] if name not in ("item_id", "timestamp")),
+    "items": FIELDS["items"][1:],
+}
 """The fields that only one kind of topic has."""
 
 
@@ -34,7 +37,7 @@ def guess(settings: Settings, parsed: Any) -> Guess:
     points: dict[str, tuple[int, int]] = {}
     for topic, kind, config in settings.topic_formats():
         telling = _found(parsed, config, TELLING[kind])
-        points[topic] = (telling, _found(parsed, config, FIELDS[kind]) if telling else 0)
+        points[topic] = (telling, _found(parsed, config, NAMES[kind]) if telling else 0)
     best = max(points.values())
     fitting = [topic for topic, count in points.items() if count == best]
     if not any(best):
@@ -45,7 +48,7 @@ def guess(settings: Settings, parsed: Any) -> Guess:
 
 def unused(parsed: Any) -> list[str]:
     """Return the names of fields that are in a value and not in the contract."""
-    known = {*FIELDS["interactions"], *FIELDS["items"]}
+    known = {*NAMES["interactions"], *NAMES["items"]}
     return sorted(set(parsed) - known) if isinstance(parsed, dict) else []
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, get_args
 
 from consumers.config.schema import DomainConfig, Settings
 from consumers.dead_letters.sink import HEADERS
-from consumers.events.json_schema import ID, Schema, forget_schema, interaction_schema, item_schema
+from consumers.events.json_schema import ID, Schema, forget_schema, interactions_schema, item_schema
 from consumers.events.rejection import Reason
 from consumers.events.rules import Rules, rules_of
 from serving.client.pseudonyms import LENGTH
@@ -54,10 +54,10 @@ def _of_domain(
     name: str, domain: DomainConfig, rules: Rules, rating_range: tuple[float, float] | None
 ) -> Iterator[Topic]:
     for kind, topic, schema, key in (
-        ("interactions", domain.interactions, interaction_schema(rules, rating_range), "user_id"),
+        ("interactions", domain.interactions, interactions_schema(rules, rating_range), "user_id"),
         ("items", domain.items, item_schema(rules), "item_id"),
     ):
-        what = "Clicks, ratings and events of other types" if kind == "interactions" else "Items, compacted"
+        what = "Clicks, ratings, other events, impressions" if kind == "interactions" else "Items, compacted"
         if not topic.is_contract:
             what += f". The schema is that of the fields after [domains.{name}.{kind}] has found them ({topic.format})"
         address = domain.interactions_topic if kind == "interactions" else domain.items_topic

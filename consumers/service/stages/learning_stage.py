@@ -18,12 +18,13 @@ from consumers.events.rejection import Rejection
 from consumers.service.canary import Canaries, Canary
 from consumers.service.items_read_anew import ItemsReadAnew
 from consumers.service.stages.microbatch import Batch
+from consumers.service.stages.shown_stage import ShownStage
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding
 from consumers.sharing.exchange import Exchange
 from consumers.sharing.reroute import Rerouted
 from models.arms.arm_comparison import ArmComparison
-from models.schema import Interaction, Item
+from models.schema import Impression, Interaction, Item
 from serving.metrics import Metrics
 from serving.publication.publication_queue import PublicationQueue
 
@@ -67,23 +68,30 @@ class LearningStage:
         self._other_keys = {topic for topic, _, how in settings.topic_formats() if not how.is_contract}
         """Topics whose keys may be records. Such keys say nothing about the order of a user's events."""
         self.read_anew = ItemsReadAnew()
+        self._shown = ShownStage(parts.arms.full, parts.metrics, settings.domains)
         self._domain_of = {topic: domain for topic, (domain, _) in settings.topics().items()}
 
     def learn(self, batch: Batch) -> None:
         """Learn a batch."""
+        self._shown.begin()
         together = BACKLOG_EVENTS if len(batch.entries) >= self._full_batch else LIVE_EVENTS
         for record, event in batch.entries:
             self.parts.limits.add(record, isinstance(event, Rejection))
             if isinstance(event, Interaction):
                 if self._is_new(record, event):
+                    if self._shown.active or event.impression is not None:
+                        self._shown.answer(event)
                     self._waiting.append((record, event))
                     if len(self._waiting) >= together:
                         self._flush()
+            elif isinstance(event, Impression):
+                self._impression(record, event)
             else:
                 self._flush()
                 self._not_interaction(record, event)
         self._flush()
         self._forget()
+        self._shown.tell()
 
     def _not_interaction(
         self, record: Record, event: Item | Canary | Forget | Skipped | Rejection | Rerouted
@@ -112,20 +120,44 @@ class LearningStage:
         self.parts.metrics.dead_letters.labels(rejection.domain, rejection.reason).inc()
         self.parts.metrics.dead_letter_last.labels(rejection.domain).set_to_current_time()
 
+    def _impression(self, record: Record, shown: Impression) -> None:
+        """Take an impression in. It waits for no event, because events are matched when they come."""
+        self.totals["impressions"] += 1
+        if self._of_forgotten(record, shown):
+            self.totals["forgotten_impressions"] += 1
+        elif self._repeated(record, shown, f"{shown.domain}/shown"):
+            self.totals["repeated_impressions"] += 1
+            self._shown.duplicate(shown)
+        else:
+            if record.key is None or record.key != shown.user.encode():
+                self._count_mismatch(record, shown)
+            self._shown.take(shown)
+
+    def _of_forgotten(self, record: Record, event: Interaction | Impression) -> bool:
+        """Return whether the event's user was forgotten since; if so, count it."""
+        forgetting = self.parts.forgetting
+        if forgetting.waiting:
+            self._flush()
+            self._forget()
+        if forgetting.drops(event.user, event.timestamp, record.timestamp):
+            self.parts.metrics.forgotten.labels(event.domain).inc()
+            return True
+        return False
+
+    def _repeated(self, record: Record, event: Interaction | Impression, among: str) -> bool:
+        """Return whether the event came before. among: the name of those with which it shares its event_ids."""
+        reroute = None if self.parts.sharing is None else self.parts.sharing.reroute
+        again = reroute is not None and reroute.repeated(record)
+        return again or self.parts.dedup.repeated(among, event.event_id, event.user)
+
     def _is_new(self, record: Record, event: Interaction) -> bool:
         """Return whether to learn the event: its user was not forgotten since, and its event_id is new."""
         parts = self.parts
         self.totals["interactions"] += 1
-        if parts.forgetting.waiting:
-            self._flush()
-            self._forget()
-        if parts.forgetting.drops(event.user, event.timestamp, record.timestamp):
+        if self._of_forgotten(record, event):
             self.totals["forgotten"] += 1
-            parts.metrics.forgotten.labels(event.domain).inc()
             return False
-        reroute = None if parts.sharing is None else parts.sharing.reroute
-        again = reroute is not None and reroute.repeated(record)
-        if again or parts.dedup.repeated(event.domain, event.event_id, event.user):
+        if self._repeated(record, event, event.domain):
             self.totals["duplicates"] += 1
             parts.metrics.duplicates.labels(event.domain).inc()
             where = {"partition": record.partition, "offset": record.offset}
@@ -135,7 +167,7 @@ class LearningStage:
             self._count_mismatch(record, event)
         return True
 
-    def _count_mismatch(self, record: Record, event: Interaction) -> None:
+    def _count_mismatch(self, record: Record, event: Interaction | Impression) -> None:
         """Count a record whose key is not its user."""
         if self._is_record(record):
             return

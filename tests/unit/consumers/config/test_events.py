@@ -39,7 +39,7 @@ def test_own_types_are_decoded() -> None:
 def test_other_types_are_dead_letters_that_name_the_types_there_are() -> None:
     """With the config's types."""
     found = decoded(event(type="buy"), events=TYPES)
-    assert found.detail == 'type: found "buy", allowed: "click", "rating", "view" or "skip"'
+    assert found.detail == 'type: found "buy", allowed: "click", "rating", "impression", "view" or "skip"'
 
 
 def test_nan_in_the_value_of_an_own_type_does_no_harm() -> None:

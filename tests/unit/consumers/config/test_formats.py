@@ -12,7 +12,7 @@ import pytest
 from consumers.config.formats import FIELDS, TopicConfig
 from consumers.config.loader import build, load
 from consumers.errors import USAGE, Stop
-from consumers.events.fields import InteractionFields, ItemFields
+from consumers.events.fields import ImpressionFields, InteractionFields, ItemFields
 from tests.support.paths import ROOT
 
 REGISTRY = {"url": "http://registry:8081"}
@@ -72,6 +72,7 @@ def test_the_examples_of_the_documentation() -> None:
 
 def test_the_fields_are_those_of_the_contract() -> None:
     assert FIELDS["interactions"] == InteractionFields.__struct_fields__
+    assert FIELDS["impressions"] == ImpressionFields.__struct_fields__
     assert FIELDS["items"] == ItemFields.__struct_fields__
 
 

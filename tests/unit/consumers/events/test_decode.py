@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from consumers.events.decode import CONTEXT_BUCKETS, Forget
+from consumers.events.attributes import CONTEXT_BUCKETS
+from consumers.events.decode import Forget
 from consumers.events.rejection import Rejection
 from models.schema import Interaction, Item
 from tests.support.decoding import (

@@ -74,6 +74,7 @@ from tests.support.decoding import (
         (event(user_id="a\ud800b"), "bad_id"),
         (event(item_id="\udfff"), "bad_id"),
         (event(event_id="\ud800"), "bad_id"),
+        (event(type="impression", items=[]), "bad_items"),
         (event(value=math.nan), "not_finite"),
         (event(value=math.inf), "not_finite"),
         (event(value=-math.inf), "not_finite"),
@@ -161,7 +162,7 @@ def test_rejected_request_to_forget(value: bytes | None, key: str, expected: str
 # What a rejection says
 
 NUMBERS = '(intake.ids = "any" in the config takes whole numbers too)'
-TYPES = '"click", "rating", or a type of [events] in the config'
+TYPES = '"click", "rating", "impression", or a type of [events] in the config'
 CONTEXT = "an object of at most 16 numbers or strings"
 
 

@@ -198,3 +198,20 @@ def test_lists_are_the_followed_arm_s(arm: Arm) -> None:
         for line in found:
             assert model.full.catalogues[index].ids.get(line.item_id) == line.row
             assert sum(line.why.values()) == pytest.approx(line.score, abs=1e-5)
+
+
+def test_hits_are_those_of_the_ranks() -> None:
+    """Each learned event counts once, by its item's rank in each arm; a process counts from its start."""
+    model = arms()
+    describe(model)
+    expected = np.zeros_like(model.hits.counts)
+    for n in range(0, 96, 8):
+        feed(model, n, n + 8)
+        assert model.losses is not None
+        assert model.latest is not None
+        for domain, ranks in zip(model.latest.done.domain, model.losses.rank, strict=True):
+            for arm, rank in enumerate(ranks):
+                expected[domain, arm] += [rank >= 0, rank == 0, 0 <= rank < 10, 0 <= rank < 50]
+    assert model.hits.counts.tolist() == expected.tolist()
+    assert expected[:, 0, 2].min() > 0
+    assert (expected[:, 0, 1] < expected[:, 0, 2]).all()

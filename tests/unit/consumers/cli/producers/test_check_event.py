@@ -47,7 +47,7 @@ def test_a_click_is_understood() -> None:
         ('{"type": "click", "user_id": 12, "item_id": "i"}', 'intake.ids = "any"'),
         (
             '{"type": "buy", "user_id": "u", "item_id": "i"}',
-            'allowed: "click", "rating", "purchase" or "skip"',
+            'allowed: "click", "rating", "impression", "purchase" or "skip"',
         ),
         (
             '{"type": "rating", "user_id": "u", "item_id": "i", "value": 9}',
@@ -56,6 +56,7 @@ def test_a_click_is_understood() -> None:
         ('{"type": "click", "userId": "u", "item_id": "i"}', "not used: userId"),
         ('{"type": "click", "user_id": "u", "item_id": "i", "timestamp": 1700000000}', "multiply by 1,000"),
         ("{'type': 'click'}", "in double quotes"),
+        ('{"type": "impression", "user_id": "u", "items": []}', "send one impression for each page"),
     ],
 )
 def test_a_wrong_event_names_the_field_and_what_to_do(config: str, event: str, wanted: str) -> None:
@@ -125,3 +126,14 @@ def test_what_cannot_be_looked_at(config: str, words: tuple[str, ...], given: st
     code, text = run("check-event", "-", "-c", config, *words, given=given)
     assert code == 2
     assert wanted in text
+
+
+def test_an_impression_is_understood(config: str) -> None:
+    """Its topic is guessed from its fields."""
+    seen = '{"type": "impression", "user_id": "alice", "items": ["dune", "emma"], "event_id": "p1"}'
+    click = '{"type": "click", "user_id": "alice", "item_id": "emma", "impression": "p1"}'
+    code, text = run("check-event", "-", "-c", config, given=f"{seen}\n{click}")
+    assert code == 0, text
+    assert 'interactions.movies: impression of 2 items, user_id "alice", first "dune", event_id "p1"' in text
+    assert 'click, user_id "alice", item_id "emma", impression "p1"' in text
+    assert "not used" not in text
