@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from consumers.demo.accounts import unread
@@ -39,21 +40,27 @@ def follow(service: Service, feed: Feed, view: View, burst: int) -> Followed:
         time.sleep(0.05)
     feed.go()
     begun, first = time.monotonic(), Burst()
+
+    def look() -> None:
+        nonlocal first
+        learned = service.pipeline.totals["learned"]
+        if not first.events and 0 < burst <= learned:  # on a slow machine only after the feed has sent all
+            first = Burst(learned, time.monotonic() - begun, _published(service))
+        view.refresh()
+        time.sleep(DRAW_SECONDS)
+
     with view:
         while not feed.finished() and not service.stopping:
-            learned = service.pipeline.totals["learned"]
-            if not first.events and 0 < burst <= learned:
-                first = Burst(learned, time.monotonic() - begun, _published(service))
-            _draw(view)
+            look()
         placed = feed.placed()
-        _settle(service, placed, view)
+        _settle(service, placed, look)
         view.refresh()
     learned = service.pipeline.totals["learned"]
     return Followed(placed, learned, _published(service), time.monotonic() - begun, first)
 
 
-def _settle(service: Service, placed: Placed, view: View) -> None:
-    """Wait until the feed's events are learned and the store has what they changed.
+def _settle(service: Service, placed: Placed, look: Callable[[], None]) -> None:
+    """Wait until the feed's events are learned and the store has what they changed, with `look` again and again.
 
     A slow machine gets the time it needs: only a wait without progress ends.
     """
@@ -66,12 +73,7 @@ def _settle(service: Service, placed: Placed, view: View) -> None:
         behind = (publisher is not None and publisher.backlog()) or service.pipeline.queue.backlog()
         if not (waiting or behind) or time.monotonic() > deadline:
             return
-        _draw(view)
-
-
-def _draw(view: View) -> None:
-    view.refresh()
-    time.sleep(DRAW_SECONDS)
+        look()
 
 
 def _published(service: Service) -> int:
