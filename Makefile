@@ -1,7 +1,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+INSTALLED := $(VENV)/.installed
+COMPILED := $(VENV)/.compiled
 DEVELOPER := $(VENV)/.installed-for-developers
 
 .DEFAULT_GOAL := help
@@ -10,21 +11,25 @@ DEVELOPER := $(VENV)/.installed-for-developers
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-setup: $(DEVELOPER) ## Build .venv with the locked dependencies and every extra, and compile the numeric code
+setup: $(INSTALLED) ## Build .venv with the locked dependencies and every extra, and compile the numeric code
+	@$(MAKE) --no-print-directory -j 2 $(COMPILED) $(DEVELOPER)
 
-$(STAMP): pyproject.toml setup.py constraints.txt
+$(INSTALLED): pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	@# --no-compile: most of torch's and transformers' thousands of files are never imported
 	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[embedded,text]'
+	@touch $@
+
+$(COMPILED): $(INSTALLED)
 	$(BIN)/python -c 'from consumers.terminal import compiling, log; compiling.compile_first(log.console())'
 	@touch $@
 
-$(DEVELOPER): $(STAMP)
+$(DEVELOPER): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[embedded,text,evaluate,dev]'
 	@touch $@
 
-demo: $(STAMP) ## Stream three simulated domains end to end and show what transfer brings
+demo: $(COMPILED) ## Stream three simulated domains end to end and show what transfer brings
 	$(BIN)/crosscurrent demo
 
 bench: setup ## Measure speed, freshness and memory on this machine, on Apache Kafka where there is one (a quarter of an hour; figures in bench.json)
