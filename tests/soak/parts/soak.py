@@ -35,6 +35,7 @@ class Soak:
         self.verdicts: dict[str, bool] = {}
         self.figures: dict[str, Any] = {}
         self.service = Running(folder, bootstrap, url, self.prefix, DOMAINS)
+        self.service.from_shell = True
         config = self.service.config
         config.write_text(config.read_text().replace("interval_seconds = 0.5", "interval_seconds = 5.0"))
         client = {"bootstrap_servers": bootstrap}

@@ -13,6 +13,7 @@ from typing import Any
 from consumers.bench.parts.service_config import write_config
 from consumers.bench.parts.service_process import fetch
 from consumers.demo.embedded_servers import free_port
+from tests.support.service import fork_server
 
 PATIENCE = 90.0
 
@@ -64,8 +65,10 @@ class Running:
             for name, domain in domains.items()
         }
         self.config = write_config(folder, tables, with_topics)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: fork_server.Forked | subprocess.Popen[bytes] | None = None
         self.verb = "run"
+        self.from_shell = False
+        """Whether it starts as a person starts it. Else it starts sooner: see `fork_server`."""
 
     def command(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run another command of the CLI to its end."""
@@ -74,13 +77,13 @@ class Running:
         return subprocess.run(line, capture_output=True, text=True, check=False, **options)
 
     def start(self, *words: str) -> None:
-        command = [sys.executable, "-X", "faulthandler", "-m", "consumers.cli"]
+        line = [self.verb, "--config", str(self.config), *words]
+        if not self.from_shell:
+            self.process = fork_server.start(line, self.log)
+            return
+        command = [sys.executable, "-X", "faulthandler", "-m", "consumers.cli", *line]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, self.verb, "--config", str(self.config), *words],
-                stdout=log,
-                stderr=log,
-            )
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
 
     def get(self, path: str) -> tuple[int, str]:
         """Return status and text of the answer; if there is no answer, 0 and the reason."""
