@@ -7,6 +7,7 @@ on loopback only and die with the process that started them, however that ends, 
 from __future__ import annotations
 
 import contextlib
+import secrets
 import shutil
 import socket
 import tempfile
@@ -29,11 +30,22 @@ class NotInstalledError(EmbeddedError):
     """The server's binary is not on this machine. The message says what to install."""
 
 
+LOWEST_PORT, FIRST_OUTGOING = 15_000, 32_768
+"""Ports for servers. Linux gives outgoing connections ports from 32,768 on (`net.ipv4.ip_local_port_range`)."""
+
+
 def free_port() -> int:
-    """Return a loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that was free a moment ago.
+
+    It lies below the ports that the system gives to outgoing connections: one of these would take it before a slow
+    server does.
+    """
+    choose = secrets.SystemRandom().randrange  # a forked process must not repeat the choices of another
+    for port in (*(choose(LOWEST_PORT, FIRST_OUTGOING) for _ in range(100)), 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return int(probe.getsockname()[1])
+    raise EmbeddedError("no port of this machine is free")
 
 
 class Server:

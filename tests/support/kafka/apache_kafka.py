@@ -24,7 +24,7 @@ JAVA = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 """A small heap, and little compilation, which would pay only after minutes."""
 FULL_JAVA = ["-Xmx1g"]
 """Settings for measurements: like a broker in production."""
-TRIES = 3
+TRIES = 5
 
 
 def class_path() -> str:
