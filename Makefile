@@ -17,8 +17,7 @@ setup: $(INSTALLED) ## Build .venv with the locked dependencies and every extra,
 $(INSTALLED): pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	@# --no-compile: most of torch's and transformers' thousands of files are never imported
-	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[embedded,text]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[embedded,text]'
 	@touch $@
 
 $(COMPILED): $(INSTALLED)
@@ -26,7 +25,7 @@ $(COMPILED): $(INSTALLED)
 	@touch $@
 
 $(DEVELOPER): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[embedded,text,evaluate,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[embedded,text,evaluate,dev]'
 	@touch $@
 
 demo: $(COMPILED) ## Stream three simulated domains end to end and show what transfer brings
