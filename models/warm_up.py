@@ -91,9 +91,8 @@ def compile_all(progress: Progress) -> None:
 
     with event.install_listener("numba:compile", _Count(progress)):
         learn_it()
-    progress(
-        len(kernels.KERNELS), len(kernels.KERNELS)
-    )  # a kernel within one that was read from disk is not loaded
+    count = len(kernels.KERNELS)
+    progress(count, count)  # a kernel within one that was read from disk is not loaded
     if os.access(kernels.CACHE, os.W_OK):
         kernels.complete_mark(kernels.CACHE).touch()
 
@@ -105,7 +104,7 @@ def _ratings_beside() -> Iterator[None]:
     This process comes to that model late, and then reads from disk what the other one has compiled. If the other one
     fails or is slow, this process compiles all.
     """
-    if len(os.sched_getaffinity(0)) < 2:
+    if os.cpu_count() == 1:
         yield
         return
     command = [sys.executable, "-m", "models.warm_up", RATINGS]

@@ -11,12 +11,11 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from consumers.bench.parts.service_process import START_SECONDS, Metrics, ServiceProcess
+from consumers.bench.parts.service_process import CPU, EVENTS, START_SECONDS, Metrics, ServiceProcess
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
 
-EVENTS, LISTS = "crosscurrent_events_total", "crosscurrent_published_total{kind=rec}"
-CPU = "process_cpu_seconds_total"
+LISTS = "crosscurrent_published_total{kind=rec}"
 EVERY_SECONDS = 0.1
 
 

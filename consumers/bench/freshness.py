@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from consumers.bench.parts.list_watch import ListWatch
-from consumers.bench.parts.service_process import Metrics, ServiceProcess
+from consumers.bench.parts.service_process import EVENTS, Metrics, ServiceProcess
 from consumers.bench.parts.stream import roles, world
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.topics import Topics
@@ -34,7 +34,7 @@ WARM_UP = 0.25
 WATCHED_A_SECOND = 50
 GRACE = 0.5
 """Share of the time for which lists that are missing at the end are still awaited."""
-EVENTS, HISTOGRAM = "crosscurrent_events_total", "freshness_seconds"
+HISTOGRAM = "freshness_seconds"
 
 
 def measure(task: Task) -> dict[str, Any]:

@@ -12,15 +12,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from consumers.bench.parts.service_process import START_SECONDS, Metrics, Role, ServiceProcess
+from consumers.bench.parts.service_process import CPU, EVENTS, START_SECONDS, Metrics, Role, ServiceProcess
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
 from consumers.config.loader import load_for_all
 from consumers.kafka_client.client import client_options
 from consumers.sharing.topics import create_shard_topics
 
-EVENTS, FOLDED = "crosscurrent_events_total", "crosscurrent_facts_total{direction=folded}"
-CPU = "process_cpu_seconds_total"
+FOLDED = "crosscurrent_facts_total{direction=folded}"
 EVERY_SECONDS = 0.2
 
 

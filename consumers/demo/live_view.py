@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from consumers.demo.screen import Screen
 from consumers.demo.showcase import Showcase
 from consumers.report.example import Example, listed
 from consumers.report.figures import LATEST, NAMES, figure, gain
@@ -23,7 +22,6 @@ from consumers.terminal.plain_text import joined, plain
 from models.arms.arm_comparison import ArmComparison
 from models.assessment.prequential import NDCG_LOSS, RMSE
 
-LINE_SECONDS = 5.0
 STORY_LINES = 3
 
 
@@ -36,31 +34,19 @@ class View:
         self._showcase = showcase
         self._begun = time.monotonic()
         self._recent: deque[tuple[float, int]] = deque([(self._begun, 0)], maxlen=20)
-        self._live = (
-            Live(console=console, auto_refresh=False, transient=False) if console.is_terminal else None
-        )
-        self._line_at = self._begun
+        self._screen = Screen(console)
 
     def __enter__(self) -> Self:
         self._begun = time.monotonic()
-        if self._live is not None:
-            self._live.start()
+        self._screen.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
+    def __exit__(self, *raised: Any) -> None:
+        self._screen.__exit__(*raised)
 
     def refresh(self) -> None:
-        now = time.monotonic()
-        self._recent.append((now, self._service.pipeline.totals["learned"]))
-        if self._live is not None:
-            self._live.update(self.shown(), refresh=True)
-        elif now - self._line_at >= LINE_SECONDS:
-            self._line_at = now
-            self._console.print(self._head().plain, highlight=False, soft_wrap=True)
+        self._recent.append((time.monotonic(), self._service.pipeline.totals["learned"]))
+        self._screen.refresh(self.shown, self._head)
 
     def shown(self) -> Group:
         """Return what is shown: as much of the example as the terminal has room for, then of the story."""

@@ -22,6 +22,8 @@ from consumers.demo.embedded_servers import free_port
 from models.schema import Domain
 
 START_SECONDS, STOP_SECONDS = 120.0, 60.0
+EVENTS, CPU = "crosscurrent_events_total", "process_cpu_seconds_total"
+"""Names of metrics: events learned, and CPU seconds, since the process started."""
 HOST = "127.0.0.1"
 
 

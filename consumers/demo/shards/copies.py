@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from consumers.errors import STATE_UNUSABLE, Stop
+from consumers.service.saving.stored_state import newest_state
 from consumers.sharing.layout import load_layout
-from models.state.checkpoint import CheckpointDirectory, UnusableError
 
 
 def copies(root: Path) -> dict[str, dict[str, int]]:
@@ -24,11 +24,6 @@ def copies(root: Path) -> dict[str, dict[str, int]]:
 
 
 def _counted(folder: Path) -> dict[str, int]:
-    try:
-        state, _ = CheckpointDirectory(folder, read_only=True).load()
-    except (UnusableError, OSError) as error:
-        raise Stop(f"{folder}: {error}", STATE_UNUSABLE) from error
-    if state is None:
-        raise Stop(f"{folder}: the process stopped without a checkpoint", STATE_UNUSABLE)
+    state = newest_state(folder, lambda _: None, "The process stopped without one.")
     full = state["arms"]["full"]
     return {name: int(n) for name, n in zip(full["domains"], full["learned"], strict=True)}

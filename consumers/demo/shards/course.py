@@ -20,7 +20,7 @@ from consumers.demo.shards.balance import Balance, Outage, balance, counts_of, w
 from consumers.demo.shards.copies import copies
 from consumers.demo.shards.limits import partitions_for
 from consumers.demo.shards.member import READY, Member
-from consumers.demo.shards.sightings import StoreWatch
+from consumers.demo.shards.sightings import StoreWatch, UserIn
 from consumers.demo.shards.summary import Told
 from consumers.demo.shards.view import Row, ShardsView
 from consumers.errors import BUG, Stop
@@ -90,7 +90,7 @@ class Course:
         told = Told(
             shards=self._options.shards,
             seconds=seconds,
-            balance=self._balance(sent),
+            balance=self._balance(counts_of(events)),
             malformed=sent.malformed,
             repeats=sent.repeats,
             letters=self._letters(),
@@ -158,7 +158,8 @@ class Course:
         self._feed.placed()
         sent = read_sent(self._parts.sent_file)
         self._view.tell("everything is sent")
-        self._until(lambda: self._balance(sent).exact, progress=self._learned.total)
+        counts = counts_of(sent.events)
+        self._until(lambda: self._balance(counts).exact, progress=self._learned.total)
         moment = time.monotonic() + SHARED_SECONDS
         self._until(
             lambda: all(member.idle_since(moment) for member in self._members),
@@ -243,8 +244,8 @@ class Course:
     def _kept(self, users: set[str]) -> int:
         return self._watch.lists_of(users, self._parts.target)
 
-    def _balance(self, sent: SentEvents) -> Balance:
-        return balance(counts_of(sent.events), self._watch.seen.latest)
+    def _balance(self, sent: Counter[UserIn]) -> Balance:
+        return balance(sent, self._watch.seen.latest)
 
     def _letters(self) -> int:
         """Count the events that are dead letters, each once: after a crash there may be two letters of one record."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from consumers.errors import Stop
+from consumers.system_files import MEMORY, kilobytes
 
 MOST_SHARDS = 8
 PARTITIONS = 8
 """Partitions of each topic of events, or a little more, so that every shard has as many as the others."""
 PROCESS_MB, OTHERS_MB = 600, 700
 """Memory of a process of the service; and of the demo itself with its feed, broker and store."""
-MEMORY = Path("/proc/meminfo")
 
 
 def partitions_for(shards: int) -> int:
@@ -40,9 +40,5 @@ def check_shards(shards: int, free_mb: int | None) -> None:
 
 def free_memory(path: Path = MEMORY) -> int | None:
     """Return how much memory is free, in MB; None where the system does not tell it."""
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return None
-    found = [line.split() for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0][1]) // 1024 if found else None
+    found = kilobytes("MemAvailable", path)
+    return None if found is None else found // 1024

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from consumers.demo.live_view import LINE_SECONDS, story_text
+from consumers.demo.live_view import story_text
+from consumers.demo.screen import Screen
 from consumers.demo.shards.member import CATCHING_UP, KILLED, READY, STARTING, STOPPED, STOPPING
 from consumers.demo.shards.readings import Reading, cpu_share
 from consumers.terminal.plain_text import plain
@@ -75,20 +74,14 @@ class ShardsView:
         self._story = list[str]()
         self.note = ""
         """What goes on now; shown below the table."""
-        self._line_at = self._begun
-        terminal = console.is_terminal
-        self._live = Live(console=console, auto_refresh=False, transient=False) if terminal else None
+        self._screen = Screen(console, clock)
 
     def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
+        self._screen.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
+    def __exit__(self, *raised: Any) -> None:
+        self._screen.__exit__(*raised)
 
     @property
     def seconds(self) -> float:
@@ -99,18 +92,14 @@ class ShardsView:
         """Add a line to the story; without a terminal, print it."""
         line = f"{self.seconds:4.0f} s  {what}"
         self._story.append(line)
-        if self._live is None:
+        if not self._screen.draws:
             self._console.print(plain(line), soft_wrap=True)
 
     def refresh(self, rows: Sequence[Row]) -> None:
         """Show these processes."""
         self._rows = list(rows)
         self._rates.note({row.name: row.learned for row in rows})
-        if self._live is not None:
-            self._live.update(self.shown(), refresh=True)
-        elif self._clock() - self._line_at >= LINE_SECONDS:
-            self._line_at = self._clock()
-            self._console.print(self._line(), soft_wrap=True)
+        self._screen.refresh(self.shown, self._line)
 
     def shown(self) -> Group:
         """Return what is shown: the table, then as much of the story as the terminal has room for."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import faulthandler
+import functools
 import gc
 import json
 import os
@@ -83,14 +84,13 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-_SERVER: list[ForkServer] = []
+_server = functools.cache(ForkServer)
+"""Returns this process's server, made at the first start."""
 
 
 def start(words: list[str], log: Path) -> Forked:
-    """Start `crosscurrent` from this process's server, which is made at the first start."""
-    if not _SERVER:
-        _SERVER.append(ForkServer())
-    return _SERVER[0].start(words, log)
+    """Start `crosscurrent` from this process's server."""
+    return _server().start(words, log)
 
 
 def serve(ended: Path) -> None:
