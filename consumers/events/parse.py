@@ -11,7 +11,7 @@ import msgspec
 from consumers.events.fields import ImpressionFields, InteractionFields, ItemFields
 from consumers.events.record import Record
 from consumers.events.rejection import ID_LIMIT, Rejected, found, of_validation
-from consumers.events.second_look import entries, entries_of, needed, parse_leniently, usable
+from consumers.events.second_look import entries, entries_of, field_in, needed, usable
 
 Read = Callable[[Record], Any]
 """Reads the fields of the contract from a record: `InteractionFields`, `ImpressionFields` or `ItemFields`, as its topic
@@ -61,7 +61,7 @@ def json_reader(
         except UnicodeDecodeError as error:
             raise Rejected("not_utf8", f"the record: byte {error.start} is not UTF-8") from None
         except (msgspec.DecodeError, RecursionError) as error:
-            if others and (other := others.get(_type_in(value, error))) is not None:
+            if others and (other := others.get(_type_in(value))) is not None:
                 return other(record)
             return _again(decoder, value, error)
         return others[fields.type](record) if others and fields.type in others else fields
@@ -89,13 +89,12 @@ def text_key(record: Record) -> str:
         raise Rejected("bad_id", found("the record's key", "bytes that are not UTF-8", KEY)) from None
 
 
-def _type_in(value: bytes, error: Exception) -> str:
-    """Return the type that a refused record names, "" without one. error: of the fast decoder. Raises Rejected."""
+def _type_in(value: bytes) -> str:
+    """Return the type that a refused record names, "" without one."""
     try:
         return _typed.decode(value).type
     except (msgspec.DecodeError, RecursionError):
-        parsed = parse_leniently(value, error)
-        named = parsed.get("type") if isinstance(parsed, dict) else ""
+        named = field_in(value, "type")
         return named if isinstance(named, str) else ""
 
 

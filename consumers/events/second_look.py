@@ -62,13 +62,18 @@ def usable(kept: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def entries(value: bytes, field: str) -> dict[str, Any]:
-    """Return the entries of one field of a refused record; empty if it has none."""
+def field_in(value: bytes, field: str) -> Any:
+    """Return one field of a refused record; None if it has none."""
     try:
         parsed = json.loads(value.decode(), parse_int=_integer)
     except (ValueError, RecursionError):
-        return {}
-    return entries_of(parsed, field)
+        return None
+    return parsed.get(field) if isinstance(parsed, dict) else None
+
+
+def entries(value: bytes, field: str) -> dict[str, Any]:
+    """Return the entries of one field of a refused record; empty if it has none."""
+    return entries_of({field: field_in(value, field)}, field)
 
 
 def entries_of(parsed: Any, field: str) -> dict[str, Any]:

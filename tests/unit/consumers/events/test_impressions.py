@@ -52,6 +52,14 @@ def test_an_impression_with_the_fields_of_a_click_is_one() -> None:
     assert decode(shown(item_id="a", value=3)) == decode(shown())
 
 
+def test_a_click_with_two_faults_is_refused_for_the_first() -> None:
+    """The search for its type must not take the place of what was wrong with it: here an id, and then the end."""
+    rejected = decode(b'{"type":"click","user_id":5,"item_id":')
+    assert isinstance(rejected, Rejection)
+    assert rejected.reason == "wrong_type"
+    assert rejected.detail.startswith("user_id: ")
+
+
 def test_a_click_may_name_its_impression() -> None:
     """A rating may too, and other events are as before."""
     click = decode(event(type="click", impression="p1"))
