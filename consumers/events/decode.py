@@ -126,34 +126,35 @@ class Decoder:
         if isinstance(raw, ImpressionFields):
             return self._impression(domain, raw, record)
         kind = self._kind(raw.type)
-        inside = self._pseudonyms.inside
         return Interaction(
             domain.name,
             kind,
-            inside(_id("user_id", raw.user_id)),
+            self._pseudonyms.inside(_id("user_id", raw.user_id)),
             _id("item_id", raw.item_id),
             self._timestamp(raw.timestamp, record.timestamp),
             self._rating(raw.value, domain.rating_range) if kind == "rating" else None,
-            None
-            if raw.event_id is None
-            else inside(_id("event_id", raw.event_id)),  # the event_id may name the user
+            self._event_id("event_id", raw.event_id),
             hashed_context(raw.context) if raw.context else (),
             raw.type if raw.type in self._rules.types else "",
-            None if raw.impression is None else inside(_id("impression", raw.impression)),
+            self._event_id("impression", raw.impression),
         )
 
     def _impression(self, domain: Domain, raw: ImpressionFields, record: Record) -> Impression:
         if not 1 <= len(raw.items) <= ITEMS_LIMIT:
             raise Rejected("bad_items", found("items", f"{len(raw.items):,} items"))
-        inside, timestamp = self._pseudonyms.inside, self._timestamp(raw.timestamp, record.timestamp)
+        timestamp = self._timestamp(raw.timestamp, record.timestamp)
         return Impression(
             domain.name,
-            inside(_id("user_id", raw.user_id)),
+            self._pseudonyms.inside(_id("user_id", raw.user_id)),
             tuple(_id("items", item) for item in raw.items),
             timestamp,
             None if raw.list_ts is None else _list_time(raw.list_ts, timestamp),
-            None if raw.event_id is None else inside(_id("event_id", raw.event_id)),
+            self._event_id("event_id", raw.event_id),
         )
+
+    def _event_id(self, field: str, given: str | int | None) -> str | None:
+        """Return an id of an event as it is kept: it may name the user."""
+        return None if given is None else self._pseudonyms.inside(_id(field, given))
 
     def _kind(self, name: str) -> Kind:
         if name == "click":
@@ -180,13 +181,10 @@ class Decoder:
 
     def _timestamp(self, own: int | float | None, of_record: int) -> int:
         """Return the event's time in ms: its own, or else the record's."""
-        if isinstance(own, float) and not own.is_integer():
-            raise Rejected("wrong_type", found("timestamp", f"{own}"))
-        name, ms = ("the record's time", of_record) if own is None else ("timestamp", int(own))
         if own is None and of_record < 0:
             raise Rejected("no_timestamp", "timestamp: missing, and the record has no time either")
-        if ms < SECONDS_LIMIT:
-            raise Rejected("timestamp_in_seconds", found(name, str(ms), f"ms since the epoch, from {10**11}"))
+        name = "the record's time" if own is None else "timestamp"
+        ms = _ms(name, of_record if own is None else own)
         if ms > of_record + FUTURE_LIMIT_MS and of_record >= 0:
             raise Rejected(
                 "future_timestamp", found(name, when(ms), f"{_AHEAD} the record's {when(of_record)}")
@@ -238,14 +236,19 @@ _AHEAD = "at most 5 minutes after"
 
 def _list_time(own: int | float, shown: int) -> int:
     """Return when the list was published. shown: when the user saw it (ms); clocks may differ."""
+    ms = _ms("list_ts", own)
+    if ms > shown + FUTURE_LIMIT_MS:
+        raise Rejected("future_timestamp", found("list_ts", when(ms), f"{_AHEAD} the timestamp"))
+    return ms
+
+
+def _ms(name: str, own: int | float) -> int:
+    """Return a time in ms. Raises Rejected."""
     if isinstance(own, float) and not own.is_integer():
-        raise Rejected("wrong_type", found("list_ts", f"{own}"))
+        raise Rejected("wrong_type", found(name, f"{own}"))
     if own < SECONDS_LIMIT:
-        raise Rejected(
-            "timestamp_in_seconds", found("list_ts", str(int(own)), f"ms since the epoch, from {10**11}")
-        )
-    if own > shown + FUTURE_LIMIT_MS:
-        raise Rejected("future_timestamp", found("list_ts", when(int(own)), f"{_AHEAD} the timestamp"))
+        told = f"ms since the epoch, from {10**11}"
+        raise Rejected("timestamp_in_seconds", found(name, str(int(own)), told))
     return int(own)
 
 

@@ -62,14 +62,15 @@ _LIMITS: dict[str, Schema] = {
 def interactions_schema(rules: Rules, rating_range: tuple[float, float] | None) -> Schema:
     """Return the schema of a topic of interactions, which holds impressions too; see `interaction_schema`."""
     events, shown = interaction_schema(rules, rating_range), impression_schema(rules)
+    examples = [*events.pop("examples"), *shown.pop("examples")]
     return {
         "title": "Interaction",
         "description": "A click, a rating, an event of an own type, or an impression.",
         "type": "object",
         "if": {"required": ["type"], "properties": {"type": {"const": IMPRESSION}}},
-        "then": {name: part for name, part in shown.items() if name != "examples"},
-        "else": {name: part for name, part in events.items() if name != "examples"},
-        "examples": [*events["examples"], *shown["examples"]],
+        "then": shown,
+        "else": events,
+        "examples": examples,
     }
 
 

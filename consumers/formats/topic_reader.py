@@ -95,7 +95,7 @@ class TopicReader:
         if part is None:
             return self._gone(record, value)
         picked, typed = way.mapping.fields(value, part)
-        if picked.get("type") == IMPRESSION and not self._is_items:
+        if picked.get("type") == IMPRESSION:  # items have no type
             way = self._shown
             picked, typed = way.mapping.fields(value, part)
         if self._drop_zero_time:

@@ -13,6 +13,7 @@ from consumers.config.schema import Settings
 from consumers.events.record import Offsets, Record
 from consumers.events.rejection import Reason
 from consumers.service.lag import Lag, LagWatch
+from consumers.service.stages.shown_stage import POSITIONS
 from consumers.source.protocol import Source
 from models.adaptation.actions import Action
 from models.adaptation.adaptation_loop import Notice
@@ -21,6 +22,8 @@ from models.arms.arm_comparison import ArmComparison
 from models.arms.arm_selector import ARMS
 from models.arms.hits import TOPS
 from models.assessment.paired_test import Outcome
+from models.learning.impressions import Outcome as Answered
+from models.learning.impressions import Taken
 from models.transfer.strategies import STRATEGIES
 from serving.metrics import Metrics
 
@@ -76,6 +79,7 @@ class Reporter:
                 metrics.events.labels(domain, kind)
             for reason in get_args(Reason):
                 metrics.dead_letters.labels(domain, reason)
+            self._shown_from_zero(domain)
             for arm in ARMS:
                 metrics.ranked_events.labels(domain, arm)
                 for top in TOPS:
@@ -85,6 +89,18 @@ class Reporter:
             for action in actions:
                 for outcome in get_args(Outcome):
                     metrics.actions.labels(domain, action, outcome)
+
+    def _shown_from_zero(self, domain: str) -> None:
+        metrics = self.metrics
+        for taken in (*get_args(Taken), "duplicate"):
+            metrics.impressions.labels(domain, taken)
+        for answered in get_args(Answered):
+            metrics.impression_clicks.labels(domain, answered)
+        for position in POSITIONS:
+            metrics.position_shows.labels(domain, position)
+            metrics.position_clicks.labels(domain, position)
+        metrics.impressions_clicked.labels(domain)
+        metrics.clicks_below.labels(domain)
 
     def tell(self, notices: list[Notice]) -> None:
         """Report notices of the adaptation loop as counters and log lines."""
@@ -156,14 +172,13 @@ class Reporter:
 
     def _count_hits(self) -> None:
         counts = self.arms.hits.counts
-        for place in zip(*np.nonzero(counts - self._hits), strict=True):
-            domain, arm, top = map(int, place)
-            more = int(counts[place] - self._hits[place])
-            labels = self.arms.full.domains[domain].name, ARMS[arm]
+        more = counts - self._hits
+        for domain, arm, top in np.argwhere(more).tolist():
+            labels, new = (self.arms.full.domains[domain].name, ARMS[arm]), int(more[domain, arm, top])
             if top:
-                self.metrics.hits.labels(*labels, TOPS[top - 1]).inc(more)
+                self.metrics.hits.labels(*labels, TOPS[top - 1]).inc(new)
             else:
-                self.metrics.ranked_events.labels(*labels).inc(more)
+                self.metrics.ranked_events.labels(*labels).inc(new)
         self._hits = counts
 
     def _challenged(self) -> None:

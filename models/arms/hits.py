@@ -9,12 +9,9 @@ from models.arms.arm_selector import ARMS
 
 TOPS = (1, 10, 50)
 """The lengths of lists that hits are counted for."""
-_NONE = len(TOPS) + 1
-_CLASS = np.array(
-    [next((n for n, top in enumerate(TOPS) if rank < top), len(TOPS)) for rank in range(TOPS[-1] + 1)]
-    + [_NONE]
-)
-"""The class of each rank up to the last of `TOPS`, which stands for all beyond; the last entry is that of rank -1."""
+_BOUNDS = np.array([0, *TOPS])
+"""The class of a rank is the number of these that it reaches: 0 for no rank, the last one for all beyond."""
+_CLASSES = len(_BOUNDS) + 1
 
 
 class Hits:
@@ -27,12 +24,12 @@ class Hits:
     """
 
     def __init__(self, domains: int) -> None:
-        self._classes = np.zeros((domains, len(ARMS), _NONE + 1), np.int64)
+        self._classes = np.zeros((domains, len(ARMS), _CLASSES), np.int64)
 
     def add(self, domain: NDArray[np.int64], rank: NDArray[np.int64]) -> None:
         """Count events. domain: (B,). rank: (B, arms) of the item, 0 the best, -1 for none."""
-        found = _CLASS[np.minimum(rank, TOPS[-1])]
-        places = (domain[:, None] * len(ARMS) + np.arange(len(ARMS))) * (_NONE + 1) + found
+        found = np.searchsorted(_BOUNDS, rank, side="right")
+        places = (domain[:, None] * len(ARMS) + np.arange(len(ARMS))) * _CLASSES + found
         self._classes += np.bincount(places.ravel(), minlength=self._classes.size).reshape(
             self._classes.shape
         )
@@ -40,6 +37,5 @@ class Hits:
     @property
     def counts(self) -> NDArray[np.int64]:
         """(domains, arms, 1 + tops): events that the arm ranked, and those whose item was among the first 1, 10, 50."""
-        ranked = self._classes[:, :, :_NONE]
-        hits = ranked.cumsum(2)[:, :, : len(TOPS)]
-        return np.concatenate([ranked.sum(2, keepdims=True), hits], 2)
+        within = self._classes[:, :, 1:].cumsum(2)  # the last column has all that were ranked
+        return np.roll(within, 1, 2)

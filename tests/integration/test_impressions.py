@@ -19,9 +19,7 @@ def send(world: World, user: str, **fields: Any) -> None:
 
 def counted(world: World, name: str, outcome: str) -> float:
     """Return a counter of movies, 0 if it is not there."""
-    wanted = f'crosscurrent_{name}_total{{domain="movies",outcome="{outcome}"}} '
-    lines = world.service.get("/metrics")[1].splitlines()
-    return sum(float(line.removeprefix(wanted)) for line in lines if line.startswith(wanted))
+    return world.service.metric(f'crosscurrent_{name}_total{{domain="movies",outcome="{outcome}"}}')
 
 
 def test_a_click_answers_what_was_shown_before_a_crash(world: World) -> None:

@@ -68,19 +68,17 @@ class LearningStage:
         self._other_keys = {topic for topic, _, how in settings.topic_formats() if not how.is_contract}
         """Topics whose keys may be records. Such keys say nothing about the order of a user's events."""
         self.read_anew = ItemsReadAnew()
-        self._shown = ShownStage(parts.arms.full, parts.metrics, settings.domains)
+        self._shown = ShownStage(parts.arms.full, parts.metrics)
         self._domain_of = {topic: domain for topic, (domain, _) in settings.topics().items()}
 
     def learn(self, batch: Batch) -> None:
         """Learn a batch."""
-        self._shown.begin()
         together = BACKLOG_EVENTS if len(batch.entries) >= self._full_batch else LIVE_EVENTS
         for record, event in batch.entries:
             self.parts.limits.add(record, isinstance(event, Rejection))
             if isinstance(event, Interaction):
                 if self._is_new(record, event):
-                    if self._shown.active or event.impression is not None:
-                        self._shown.answer(event)
+                    self._shown.answer(event)
                     self._waiting.append((record, event))
                     if len(self._waiting) >= together:
                         self._flush()
@@ -129,8 +127,7 @@ class LearningStage:
             self.totals["repeated_impressions"] += 1
             self._shown.duplicate(shown)
         else:
-            if record.key is None or record.key != shown.user.encode():
-                self._count_mismatch(record, shown)
+            self._count_mismatch(record, shown)
             self._shown.take(shown)
 
     def _of_forgotten(self, record: Record, event: Interaction | Impression) -> bool:
@@ -163,13 +160,12 @@ class LearningStage:
             where = {"partition": record.partition, "offset": record.offset}
             log.debug("duplicate", domain=event.domain, user=event.user, event_id=event.event_id, **where)
             return False
-        if record.key is None or record.key != event.user.encode():
-            self._count_mismatch(record, event)
+        self._count_mismatch(record, event)
         return True
 
     def _count_mismatch(self, record: Record, event: Interaction | Impression) -> None:
         """Count a record whose key is not its user."""
-        if self._is_record(record):
+        if record.key == event.user.encode() or self._is_record(record):
             return
         try:
             owner = None if record.key is None else self._ids.inside(record.key.decode())
@@ -208,7 +204,7 @@ class LearningStage:
 
     def _item(self, record: Record, item: Item) -> None:
         self.totals["items"] += 1
-        if (record.key is None or record.key != item.item_id.encode()) and not self._is_record(record):
+        if record.key != item.item_id.encode() and not self._is_record(record):
             self.parts.metrics.key_mismatches.inc()
         self.read_anew.item(record.topic, item.item_id)
         self._put(item)
