@@ -11,7 +11,6 @@ volumes that are not there yet are made with the names that the StatefulSet's po
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import sys
 from typing import Any
@@ -60,7 +59,6 @@ def rescale_job(
 
 def _pod(pod: dict[str, Any], mount: str, claims: dict[str, str], count: int, memory: str) -> dict[str, Any]:
     """Return the Job's pod. pod: of a shard. mount: the name of its checkpoints' volume."""
-    pod = copy.deepcopy(pod)
     (container,) = pod["containers"]
     kept = ("image", "imagePullPolicy", "securityContext", "envFrom")
     where = [one for one in container["volumeMounts"] if one["name"] != mount]
@@ -68,7 +66,10 @@ def _pod(pod: dict[str, Any], mount: str, claims: dict[str, str], count: int, me
     made = {key: container[key] for key in kept if key in container} | {
         "name": "rescale",
         "args": ["rescale", "--config", config, "--count", str(count), "--volumes", VOLUMES],
-        "env": [{"name": "CROSSCURRENT_CACHE", "value": f"{VOLUMES}/shard-0/cache"}],  # as that shard left it
+        "env": [
+            *(one for one in container.get("env", ()) if one["name"] != "CROSSCURRENT_SHARDS__INDEX"),
+            {"name": "CROSSCURRENT_CACHE", "value": f"{VOLUMES}/shard-0/cache"},  # as that shard left it
+        ],
         "resources": {"requests": {"cpu": "1", "memory": memory}},
         "volumeMounts": [*where, *({"name": place, "mountPath": f"{VOLUMES}/{place}"} for place in claims)],
     }
@@ -76,9 +77,11 @@ def _pod(pod: dict[str, Any], mount: str, claims: dict[str, str], count: int, me
     volumes += [
         {"name": place, "persistentVolumeClaim": {"claimName": claim}} for place, claim in claims.items()
     ]
-    usual = ("serviceAccountName", "automountServiceAccountToken", "securityContext", "imagePullSecrets")
-    scheduled = ("nodeSelector", "tolerations")
-    kept_of_pod = {key: pod[key] for key in (*usual, *scheduled) if key in pod}
+    usual = (
+        "serviceAccountName", "automountServiceAccountToken", "securityContext", "imagePullSecrets", "nodeSelector",
+        "tolerations",
+    )  # fmt: skip
+    kept_of_pod = {key: pod[key] for key in usual if key in pod}
     return {
         # Not the label of the service: a disruption budget counts no Jobs.
         "metadata": {"labels": {"app.kubernetes.io/name": "crosscurrent-rescale"}},

@@ -23,7 +23,7 @@ from consumers.rescaling.shard_states import Topics, newest, shard_states
 from consumers.rescaling.shared_places import NO_ENDS, SharedEnds, check_whole
 from consumers.service.offline import offline_pipeline
 from consumers.service.saving.stored_state import lock_folder
-from consumers.sharing.layout import Layout, load_layout, network_in, shard_in
+from consumers.sharing.layout import Layout, later_epochs, load_layout, network_in, shard_in
 from models.migration.reshard import Plan
 from models.state.checkpoint import CheckpointDirectory, snapshot
 from models.state.durable_files import WriteFile, sync_folder, write_durably
@@ -136,12 +136,9 @@ def _next_epoch(root: Path, layout: Layout | None) -> int:
     A shard leaves a LOCK.
     """
     now, highest = (0, 0) if layout is None else (layout.epoch, layout.epoch)
-    for folder in root.glob("layout-*"):
-        number = folder.name.removeprefix("layout-")
-        if not number.isdigit() or int(number) <= now:
-            continue
+    for number, folder in later_epochs(root, now):
         if any(folder.glob("shard-*/LOCK")):
-            highest = max(highest, int(number))
+            highest = max(highest, number)
         else:
             shutil.rmtree(folder)
     return highest + 1

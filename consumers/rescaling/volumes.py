@@ -4,8 +4,8 @@
     <volumes>/network/      that of the process that trains the network
 
 Shard 0's directory stands for the common one: links lead from it to the folders of the others, and the next epoch is
-written there, then dealt out. A folder of another process that is no link there has still to be dealt out. So a command
-that was interrupted is repeated: it goes on with dealing out, and nothing is rescaled twice.
+written there, then dealt out. When a command begins, links go: a folder of another process that is there has still to
+be dealt out. So a command that was interrupted is repeated: it goes on with dealing out, and nothing is rescaled twice.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from consumers.errors import Stop
 from consumers.rescaling.loading import Say
 from consumers.rescaling.run import Rescaled, RescaleOptions, copy_folder, rescale
 from consumers.rescaling.shard_log import ShardLog
-from consumers.sharing.layout import Layout, load_layout, network_in, shard_in
+from consumers.sharing.layout import Layout, later_epochs, load_layout, network_in, shard_in
 from models.state.durable_files import WriteFile, sync_folder, write_durably
 
 
@@ -44,9 +44,15 @@ def rescale_volumes(
         if not place.is_dir():
             raise Stop(f"{place} is not there: mount the volume of each old and each new process")
     try:
+        for link in root.glob("layout-*/*"):  # of a command that was killed
+            if link.is_symlink():
+                link.unlink()
         layout = load_layout(root)
-        left = layout is not None and _deal_out(root, layout, volumes, say, write_file)
-        if layout is not None and left and layout.count == options.shards:
+        if (
+            layout is not None
+            and _deal_out(root, layout, volumes, say, write_file)
+            and layout.count == options.shards
+        ):
             return None
         _check_epochs(volumes, 0 if layout is None else layout.epoch)
         settings = msgspec.structs.replace(
@@ -64,9 +70,8 @@ def rescale_volumes(
 
 def _check_epochs(volumes: Path, epoch: int) -> None:
     """Refuse folders of later epochs: the next one has their number. Raises Stop."""
-    for folder in sorted(volumes.glob("*/layout-*")):
-        number = folder.name.removeprefix("layout-")
-        if folder.parent != shard_in(volumes, 0) and number.isdigit() and int(number) > epoch:
+    for volume in sorted(set(volumes.iterdir()) - {shard_in(volumes, 0)}):
+        for _, folder in later_epochs(volume, epoch):
             raise Stop(
                 f"{folder} is of a later epoch than that of shard-0, {epoch}: remove it if it was given up"
             )
@@ -77,7 +82,6 @@ def _gathered(root: Path, layout: Layout | None, volumes: Path) -> Iterator[None
     """Let links in shard 0's directory lead to what the other processes have. Raises OSError."""
     links = []
     for here, there in [] if layout is None else _places(root, layout, volumes):
-        here.unlink(missing_ok=True)
         if there.is_dir():
             here.symlink_to(there.resolve())
             links.append(here)
@@ -90,9 +94,7 @@ def _gathered(root: Path, layout: Layout | None, volumes: Path) -> Iterator[None
 
 def _deal_out(root: Path, layout: Layout, volumes: Path, say: Say, write_file: WriteFile) -> bool:
     """Move what belongs to other processes to their volumes. Return whether there was any. Raises OSError."""
-    waiting = [
-        pair for pair in _places(root, layout, volumes) if pair[0].is_dir() and not pair[0].is_symlink()
-    ]
+    waiting = [pair for pair in _places(root, layout, volumes) if pair[0].is_dir()]
     for here, there in waiting:
         volume = there.parent.parent
         if not there.is_dir():  # else the command was interrupted after the folder was complete

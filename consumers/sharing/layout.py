@@ -34,6 +34,12 @@ def partition_of(user_id: str, partitions: int) -> int:
     return producer.partition_of(user_id.encode(errors="surrogatepass"), partitions)
 
 
+def later_epochs(root: Path, epoch: int) -> list[tuple[int, Path]]:
+    """Return the number and the folder of each epoch of a checkpoint directory after this one."""
+    found = [(path.name.removeprefix("layout-"), path) for path in sorted(root.glob("layout-*"))]
+    return [(int(number), path) for number, path in found if number.isdigit() and int(number) > epoch]
+
+
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One epoch of the layout. Partition p of each topic belongs to shard p % count.
 

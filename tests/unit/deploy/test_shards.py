@@ -150,14 +150,10 @@ def test_services_and_rules_for_pods_tell_them_apart(rendered: list[dict[str, An
 # The job that rescales
 
 
-def in_cluster(rendered: list[dict[str, Any]]) -> dict[str, Any]:
-    return of(rendered, "StatefulSet")
-
-
 @pytest.mark.parametrize(("old", "new"), [(1, 4), (4, 6), (6, 2), (2, 1)])
 def test_the_rescale_job_mounts_every_volume(rendered: list[dict[str, Any]], old: int, new: int) -> None:
     """Of old and new processes, by the names that their pods look for; claims are made for the new ones alone."""
-    *claims, job = rescale_job(in_cluster(rendered), old, new)["items"]
+    *claims, job = rescale_job(of(rendered, "StatefulSet"), old, new)["items"]
     for version in VERSIONS:
         for document in (*claims, job):
             kubernetes_validate.validate(document, version, strict=True)
@@ -178,7 +174,8 @@ def test_the_rescale_job_mounts_every_volume(rendered: list[dict[str, Any]], old
         {"checkpoints-crosscurrent-network-0"} if old == 1 else set()
     )
     again = {
-        one["metadata"]["name"] for one in rescale_job(in_cluster(rendered), 4, 4, lost_network=True)["items"]
+        one["metadata"]["name"]
+        for one in rescale_job(of(rendered, "StatefulSet"), 4, 4, lost_network=True)["items"]
     }
     assert again == {"checkpoints-crosscurrent-network-0", "crosscurrent-rescale"}
     others = {one["name"] for one in container["volumeMounts"]} - of_name.keys()
@@ -188,9 +185,24 @@ def test_the_rescale_job_mounts_every_volume(rendered: list[dict[str, Any]], old
     assert labels[NAME] != "crosscurrent", "the disruption budget cannot count it"
 
 
+def test_the_rescale_job_has_the_variables_of_the_pods(rendered: list[dict[str, Any]]) -> None:
+    """They may say where the broker is. The index of a shard is left out: its source is a label that the Job lacks."""
+    shards = copy.deepcopy(of(rendered, "StatefulSet"))
+    (container,) = shards["spec"]["template"]["spec"]["containers"]
+    broker = {"name": "CROSSCURRENT_KAFKA__BOOTSTRAP_SERVERS", "value": "kafka-0:9092"}
+    container["env"].append(broker)
+    before = copy.deepcopy(shards)
+    job = rescale_job(shards, 4, 6)["items"][-1]
+    assert shards == before
+    (made,) = job["spec"]["template"]["spec"]["containers"]
+    cache = {"name": "CROSSCURRENT_CACHE", "value": "/volumes/shard-0/cache"}
+    assert made["env"] == [broker, cache]
+    assert made["envFrom"] == container["envFrom"]
+
+
 def test_the_rescale_job_runs_a_command_that_there_is(rendered: list[dict[str, Any]]) -> None:
     """Its options are those of `crosscurrent rescale`, and the folders are those that it looks for."""
-    (container,) = rescale_job(in_cluster(rendered), 1, 4)["items"][-1]["spec"]["template"]["spec"][
+    (container,) = rescale_job(of(rendered, "StatefulSet"), 1, 4)["items"][-1]["spec"]["template"]["spec"][
         "containers"
     ]
     said = CliRunner().invoke(cli, [container["args"][0], "--help"]).output
@@ -207,9 +219,9 @@ def test_the_rescale_job_is_made_as_the_runbook_says(rendered: list[dict[str, An
     assert "python -m deploy.rescale_job --from 4 --to 6" in runbook
     line = [sys.executable, "-I", "-S", str(DEPLOY / "rescale_job.py"), "--from", "4", "--to", "6"]
     done = subprocess.run(
-        line, input=json.dumps(in_cluster(rendered)), capture_output=True, text=True, check=True
+        line, input=json.dumps(of(rendered, "StatefulSet")), capture_output=True, text=True, check=True
     )
-    assert json.loads(done.stdout) == rescale_job(in_cluster(rendered), 4, 6), "without any package"
+    assert json.loads(done.stdout) == rescale_job(of(rendered, "StatefulSet"), 4, 6), "without any package"
 
 
 # Compose
