@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 from consumers.bench.run.command import Report
 from consumers.bench.run.figure import Figure
 from consumers.bench.run.table import number
+from deploy.markdown import replaced
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- speed: python -m deploy.bench_table -->", "<!-- end of speed -->"
@@ -53,10 +53,7 @@ def _line(figure: Figure) -> str:
 
 def rewritten(text: str, report: Report) -> str:
     """Return the text with the block between the marks replaced. Raises ValueError if the marks are not there once."""
-    found = re.findall(f"{re.escape(BEGIN)}.*?{re.escape(END)}", text, re.DOTALL)
-    if len(found) != 1:
-        raise ValueError(f"{len(found)} blocks between {BEGIN} and {END}; one is expected")
-    return text.replace(found[0], block(report))
+    return replaced(text, BEGIN, END, block(report))
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ It refuses an environment that is not the locked one, and a package that names n
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import tomllib
@@ -58,15 +57,14 @@ def declared() -> tuple[list[Requirement], dict[str, list[Requirement]]]:
 def needed(direct: Iterable[Requirement]) -> set[str]:
     """Return the names of these packages and of all that they need here."""
     found: set[tuple[str, str]] = set()
-    waiting = [(canonicalize_name(one.name), extra) for one in direct for extra in ("", *one.extras)]
+    waiting = list(direct)
     while waiting:
-        name, extra = waiting.pop()
-        if (name, extra) in found:
-            continue
-        found.add((name, extra))
-        waiting += [
-            (canonicalize_name(one.name), more) for one in _needs(name, extra) for more in ("", *one.extras)
-        ]
+        one = waiting.pop()
+        name = canonicalize_name(one.name)
+        for extra in ("", *one.extras):
+            if (name, extra) not in found:
+                found.add((name, extra))
+                waiting += _needs(name, extra)
     return {name for name, _ in found}
 
 
@@ -104,7 +102,7 @@ def completed(bill: dict[str, Any]) -> dict[str, Any]:
         one["scope"] = "required" if name in client else "optional" if name in shipped else "excluded"
         if name not in lock and name not in OF_THE_ENVIRONMENT:
             problems.append(f"{name} is not in constraints.txt")
-        elif name in lock and _public(one["version"]) != lock[name]:
+        elif name in lock and Version(Version(one["version"]).public) != lock[name]:
             problems.append(f"{name} is {one['version']} here and {lock[name]} in constraints.txt")
         if not one.get("licenses"):
             if words := metadata(name).get("License"):
@@ -116,11 +114,6 @@ def completed(bill: dict[str, Any]) -> dict[str, Any]:
             "\n".join([*problems, "`make setup` in an empty checkout makes the locked environment."])
         )
     return bill
-
-
-def _public(version: str) -> Version:
-    """Return the version without what a builder added: 2.13.0+cpu is 2.13.0."""
-    return Version(re.sub(r"\+.*", "", version))
 
 
 def main() -> None:

@@ -6,11 +6,12 @@ that stand beside them; everything else is multiplication.
 
 from __future__ import annotations
 
-import re
 import sys
 from math import ceil
 from pathlib import Path
 from typing import NamedTuple
+
+from deploy.markdown import replaced
 
 PAGE = Path(__file__).parent / "docs" / "operators.md"
 BEGIN, END = "<!-- sizing: python -m deploy.sizing -->", "<!-- end of sizing -->"
@@ -125,10 +126,7 @@ def table() -> str:
 
 def rewritten(text: str) -> str:
     """Return the page with the table between its marks replaced. Raises ValueError if the marks are not there once."""
-    pattern = f"{re.escape(BEGIN)}.*?{re.escape(END)}"
-    if len(re.findall(pattern, text, re.DOTALL)) != 1:
-        raise ValueError(f"{PAGE} must have one block between {BEGIN} and {END}")
-    return re.sub(pattern, lambda _: table(), text, flags=re.DOTALL)
+    return replaced(text, BEGIN, END, table())
 
 
 def main(words: list[str]) -> None:

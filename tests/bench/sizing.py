@@ -10,7 +10,6 @@ measures the store.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -21,11 +20,7 @@ from consumers.bench.parts.learning import learn, make_arms
 from consumers.bench.parts.stream import load
 from models.state.checkpoint import CheckpointDirectory, snapshot
 from models.threads import use_one_thread
-
-
-def resident() -> int:
-    """Return the bytes of this process in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+from tests.support.memory import resident
 
 
 def main() -> None:

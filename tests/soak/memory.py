@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 import tempfile
 import time
@@ -51,6 +50,7 @@ from tests.soak.parts.after_eviction import (
 from tests.soak.parts.endless_stream import TARGET, Stream
 from tests.support.doubles import ListSink, SyncEncoding
 from tests.support.learners.checkpointers import INCREMENTS
+from tests.support.memory import resident
 
 SAMPLES = 200
 CHECKPOINTS = 3
@@ -188,8 +188,7 @@ def settings_for(users: int) -> Settings:
 
 def memory_mb() -> float:
     """Return the resident memory of this process, MB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE") / 1e6
+    return resident() / 1e6
 
 
 def plot(samples: dict[str, list[float]], warm: int | None, path: Path) -> None:

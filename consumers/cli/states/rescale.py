@@ -60,11 +60,12 @@ def rescale(config: Path, count: int, volumes: Path | None, json_file: Path | No
     settings = load_for_all(config)
     log = None if options["offline"] else KafkaShardLog(settings)
     wanted = RescaleOptions(count, options["partitions"], options["base"])
-    if volumes is None:
-        made = rewrite(settings, wanted, click.echo, log=log)
-    elif (dealt := rescale_volumes(settings, wanted, click.echo, volumes, log=log)) is not None:
-        made = dealt
-    else:
+    made = (
+        rewrite(settings, wanted, click.echo, log=log)
+        if volumes is None
+        else rescale_volumes(settings, wanted, click.echo, volumes, log=log)
+    )
+    if made is None:
         click.echo(f"an interrupted command is complete: set shards.count = {count} and start all")
         return 0
     layout = made.layout

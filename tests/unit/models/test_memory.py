@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from models.memory import give_back
-
-
-def resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+from tests.support.memory import resident
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks glibc")
