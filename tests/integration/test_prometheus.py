@@ -60,6 +60,14 @@ class Scene:
             self.sent += 1
         self.world.producer.flush()
 
+    def shown(self, user: str) -> None:
+        """Show a user ten books, of which the user clicks two."""
+        impression = {"type": "impression", "user_id": user, "items": [f"b{n}" for n in range(10)]}
+        clicks = [{"type": "click", "user_id": user, "item_id": item} for item in ("b3", "b5")]
+        for value in (impression, *clicks):
+            self.world.raw("books", user, json.dumps(value).encode())
+        self.sent += len(clicks)
+
     def learned(self) -> None:
         wait_for(lambda: self.world.learned() >= self.sent, why=f"{self.sent} learned")
 
@@ -110,8 +118,9 @@ def test_every_panel_has_data_and_every_query_parses(scene: Scene) -> None:
     for _ in range(6):
         scene.rate(200)
         scene.learned()
-    for _ in range(4):
+    for n in range(4):
         scene.rate(100, shift=2.0)
+        scene.shown(f"shown{n}")
         scene.world.raw("movies", "bad", b"{oops")
         scene.learned()
     wait_for(lambda: scene.prometheus.query("crosscurrent_dead_letters_total > 3"), why="all scraped")

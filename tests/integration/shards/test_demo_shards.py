@@ -23,6 +23,7 @@ from consumers.demo.feed.worlds import world_of
 from consumers.demo.options import DemoOptions
 from consumers.demo.shards.balance import balance, counts_of
 from consumers.demo.shards.sightings import StoreWatch
+from consumers.kafka_client.read_to_ends import READER, read_to_ends
 from consumers.kafka_client.topics import create_topics
 from serving.client.lists import ListedItem, RecommendationList
 from serving.contract import Keys, hash_write, list_write
@@ -38,23 +39,19 @@ def learnable(bootstrap: str) -> Counter[tuple[str, str]]:
     """Return the events of the log by domain and user: neither malformed nor repeated."""
     found: Counter[tuple[str, str]] = Counter()
     known = set[tuple[str, str]]()
-    with KafkaConsumer(bootstrap_servers=bootstrap) as consumer:
+    with KafkaConsumer(bootstrap_servers=bootstrap, **READER) as consumer:
         for domain in DOMAINS:
             topic = f"interactions.{domain}"
             places = [TopicPartition(topic, n) for n in sorted(consumer.partitions_for_topic(topic))]
             consumer.assign(places)
             consumer.seek_to_beginning()
-            quiet = 0
-            while quiet < 5:
-                polled = consumer.poll(200)
-                quiet = 0 if polled else quiet + 1
-                for record in (record for some in polled.values() for record in some):
-                    if record.value in POISON:
-                        continue
-                    event = json.loads(record.value)
-                    if (domain, event["event_id"]) not in known:
-                        known.add((domain, event["event_id"]))
-                        found[domain, event["user_id"]] += 1
+            for record in read_to_ends(consumer, places, {}):
+                if record.value in POISON:
+                    continue
+                event = json.loads(record.value)
+                if (domain, event["event_id"]) not in known:
+                    known.add((domain, event["event_id"]))
+                    found[domain, event["user_id"]] += 1
     return found
 
 

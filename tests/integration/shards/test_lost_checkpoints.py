@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from kafka import KafkaAdminClient
 from consumers.config.loader import load
 from consumers.sharing.topics import create_shard_topics
 from tests.support.service.running import wait_for
-from tests.support.service.shards_world import START_PATIENCE, Shards
+from tests.support.service.shards_world import START_PATIENCE, Shards, every_copy_counted_every_event
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.soak]
 AGE, FOLDED = "crosscurrent_network_age_seconds", "crosscurrent_facts_total"
@@ -30,13 +29,7 @@ def service(
     """Two shards, and items with texts; all processes have the same checkpoint directory."""
     monkeypatch.setenv("CROSSCURRENT_CHECKPOINT__DIRECTORY", str(tmp_path / "all"))
     made = Shards(tmp_path, one_bootstrap, request.getfixturevalue("redis_store").url, topic_prefix, 2)
-    for domain in ("movies", "books"):
-        for n in range(20):
-            name = f"{domain[0]}{n}"
-            item = {"item_id": name, "title": f"{domain} {n}", "text": f"words of {n * n} {n % 3}"}
-            value = json.dumps(item).encode()
-            made.producer.send(f"items.{topic_prefix}.{domain}", key=name.encode(), value=value)
-    made.producer.flush()
+    made.send_items()
     yield made
     made.close()
 
@@ -97,8 +90,4 @@ def test_a_shard_learns_its_users_again_and_nothing_twice(service: Shards, tmp_p
     lost.start()
     lost.wait_until_ready(START_PATIENCE)
     service.wait_until_counted()
-    assert service.stop() == [0, 0]
-    service.start()  # a start reads the last facts of the others
-    assert service.stop() == [0, 0]
-    for index, shard in enumerate(service.shards):
-        assert service.counted(shard, index) == service.items, f"shard {index}"
+    every_copy_counted_every_event(service)

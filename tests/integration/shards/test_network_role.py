@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import time
@@ -35,16 +34,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, bootstrap: str, topic_p
     def one(count: int) -> Shards:
         shards = Shards(tmp_path, bootstrap, url, topic_prefix, count)
         made.append(shards)
-        for domain in ("movies", "books"):
-            for n in range(20):
-                item = {
-                    "item_id": f"{domain[0]}{n}",
-                    "title": f"{domain} {n}",
-                    "text": f"words of {n * n} {n % 3}",
-                }
-                key, value = item["item_id"].encode(), json.dumps(item).encode()
-                shards.producer.send(f"items.{topic_prefix}.{domain}", key=key, value=value)
-        shards.producer.flush()
+        shards.send_items()
         return shards
 
     yield one

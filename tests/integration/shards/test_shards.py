@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.service.running import wait_for
-from tests.support.service.shards_world import START_PATIENCE, Shards
+from tests.support.service.shards_world import START_PATIENCE, Shards, every_copy_counted_every_event
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -30,18 +30,6 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, bootstrap: str, topic_p
     yield one
     for shards in made:
         shards.close()
-
-
-def every_copy_counted_every_event(shards: Shards) -> None:
-    """Stop all, and compare what each has counted of each item with what was sent.
-
-    A shard may stop before it has read the last facts of others, so all are started once more: a start reads them all.
-    """
-    assert shards.stop() == [0] * shards.count
-    shards.start()
-    assert shards.stop() == [0] * shards.count
-    for index, shard in enumerate(shards.shards):
-        assert shards.counted(shard, index) == shards.items, f"shard {index}"
 
 
 def test_kill_9_loses_nothing_and_counts_nothing_twice(make: Make) -> None:

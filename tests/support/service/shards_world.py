@@ -89,6 +89,17 @@ class Shards:
         for shard in self.shards:
             shard.wait_until_ready(START_PATIENCE)
 
+    def send_items(self) -> None:
+        """Send 20 items of each domain, with texts."""
+        for domain in DOMAINS:
+            for n in range(20):
+                name = f"{domain[0]}{n}"
+                item = {"item_id": name, "title": f"{domain} {n}", "text": f"words of {n * n} {n % 3}"}
+                self.producer.send(
+                    f"items.{self.prefix}.{domain}", key=name.encode(), value=json.dumps(item).encode()
+                )
+        self.producer.flush()
+
     def send(self, events: int, wrong: bool = False) -> None:
         """Send events of all users. wrong: into the partition after that of their key."""
         for _ in range(events):
@@ -150,3 +161,15 @@ class Shards:
             shard.kill()
         self.producer.close()
         self.store.close()
+
+
+def every_copy_counted_every_event(shards: Shards) -> None:
+    """Stop all, and compare what each has counted of each item with what was sent.
+
+    A shard may stop before it has read the last facts of others, so all are started once more: a start reads them all.
+    """
+    assert shards.stop() == [0] * shards.count
+    shards.start()
+    assert shards.stop() == [0] * shards.count
+    for index, shard in enumerate(shards.shards):
+        assert shards.counted(shard, index) == shards.items, f"shard {index}"

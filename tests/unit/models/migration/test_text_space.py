@@ -16,6 +16,7 @@ from models.rating.taste_steps import (
     taste_gain,
 )
 from models.rating.user_taste import UserTaste
+from models.tables.flat_blocks import with_blocks, with_rows
 
 RNG = np.random.default_rng(0)
 
@@ -96,8 +97,7 @@ def test_steps_say_what_a_covariance_says(ratings: int) -> None:
     """Whether a user's belief is mapped as steps or as a mean and a covariance, it is the same belief."""
     leading = 0.8 * np.linalg.qr(np.random.default_rng(5).standard_normal((3, 3)))[0]
     few, many = taught(ratings), taught(ratings)
-    many._leave_room(1)
-    many._grow(1, "whole")
+    many.arrays = with_rows(with_blocks(many.arrays, 1), 1, ("whole",))
     become_whole(many.arrays, 0)
     found = []
     for taste in (few, many):
