@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
@@ -31,6 +32,8 @@ from consumers.source.watch.compacted_items import CompactedItems
 from consumers.source.watch.topic_watch import TopicWatch, at_start
 
 REFUSED_SECONDS = 10.0
+OLD_SECONDS, NEWER_SECONDS = 0.005, 0.002
+"""If the last poll is longer ago than the first, it pays to wait as long as the second for newer records."""
 log = structlog.get_logger()
 
 
@@ -67,6 +70,8 @@ class KafkaSource:
         except (KafkaError, OSError, ValueError) as error:
             raise Stop(why_unreachable(config, error)) from error
         self._items = CompactedItems(found.removals_kept, options.late_seconds)
+        self._fetched_at = 0.0
+        """When the consumer was last asked, monotonic seconds."""
 
     def _assign(self) -> None:
         self._consumer.assign([*sorted(self._places), *sorted(self.canaries)])
@@ -162,9 +167,14 @@ class KafkaSource:
 
     def _fetch(self, timeout: float) -> bool:
         """Take in the records that the consumer has. Return whether there were many."""
+        old = time.monotonic() - self._fetched_at > OLD_SECONDS
         busy = (taken := self._take_in(timeout)) >= CHUNK_RECORDS
+        if old and taken and not busy:
+            # The broker sent these records after the last poll, and what has come since then only now.
+            taken = self._take_in(NEWER_SECONDS)
         while taken >= CHUNK_RECORDS:
             taken = self._take_in(0.0)
+        self._fetched_at = time.monotonic()
         return busy
 
     def _take_in(self, timeout: float) -> int:

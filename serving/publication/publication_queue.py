@@ -196,7 +196,12 @@ class PublicationQueue:
         return self._lists.overdue()
 
     def collect(self, spare: Callable[[], bool]) -> Iterable[Write]:
-        """Yield writes, most urgent first. Lists are built while `spare()` returns True.
+        """Yield all writes, most urgent first. Lists are built while `spare()` returns True."""
+        yield from self.collect_records()
+        yield from self.collect_lists(spare)
+
+    def collect_records(self) -> Iterable[Write]:
+        """Yield deletions, users, items and periodic records.
 
         `cc:meta` comes first: it shows if the store is emptied while the rest is written.
         """
@@ -217,6 +222,9 @@ class PublicationQueue:
         if now - self._refreshed_at >= SLOW_SECONDS:
             self._refreshed_at = now  # lists expire in a quiet stream, too
             self._refresh(now)
+
+    def collect_lists(self, spare: Callable[[], bool]) -> Iterable[Write]:
+        """Yield lists, and neighbours of items, while `spare()` returns True."""
         while len(self._lists) or len(self.index):
             yield from self._some_lists()
             if not spare():

@@ -22,6 +22,8 @@ from serving.metrics import Metrics
 
 log = structlog.get_logger()
 
+AT_ONCE_SECONDS = 0.005
+"""If a poll takes no longer than this, its records were there before it."""
 PAUSE_SECONDS = 0.05
 LEAST_BACKOFF, MOST_BACKOFF = 0.1, 5.0
 """Seconds between two tries to read from a log that is unavailable."""
@@ -55,6 +57,9 @@ class IntakeStage:
         self._full_batch = settings.intake.batch_events
         self._canary_topic = settings.kafka.canary_topic
         self._backoff = self._schema_backoff = 0.0
+        self._clock = clock
+        self._polled_at = self._came_at = clock()
+        """When the log was asked last, and when the records of that answer may have come."""
         self._held: list[Record] = []
         """Records that wait for a schema, in order."""
         self.problem: str | None = None
@@ -97,8 +102,12 @@ class IntakeStage:
             return []
         try:
             with self.parts.metrics.stage_seconds.labels("poll").time():
-                records = self.parts.source.poll(self._wait())
+                begun, wait = self._clock(), self._wait()
+                records = self.parts.source.poll(wait)
             self._backoff = 0.0
+            now = self._clock()
+            self._came_at = self._polled_at if wait == 0 or now - begun < AT_ONCE_SECONDS else now
+            self._polled_at = now
         except Unavailable as error:
             self._backoff = min(max(LEAST_BACKOFF, 2 * self._backoff), MOST_BACKOFF)
             log.warning("log unavailable, will poll again", error=str(error), seconds=self._backoff)
@@ -114,16 +123,16 @@ class IntakeStage:
     def _decode(self, record: Record) -> None:
         """Decode a record into the batch that is being collected. Raises SchemaUnavailable or Stop."""
         if record.topic == self._canary_topic:
-            self.batcher.add(record, canary(record))
+            self.batcher.add(record, canary(record), self._came_at)
             return
         first: Record | Rerouted = record if self.parts.reroute is None else self.parts.reroute.look(record)
         if isinstance(first, Rerouted):
-            self.batcher.add(record, first)
+            self.batcher.add(record, first, self._came_at)
             return
         decoded = self.parts.decoder.decode(first)
         if isinstance(decoded, Rejection):
             self.parts.sink.send(dead_letter(first, decoded.reason, decoded.detail))
-        self.batcher.add(record, decoded)
+        self.batcher.add(record, decoded, self._came_at)
         self.parts.limits.count(record, isinstance(decoded, Rejection))
 
     def batch(self) -> Batch | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-LATE_SECONDS = 0.25
+LATE_SECONDS = 0.1
 """Seconds. A record that is learned this long after it was written has waited behind others."""
 SHARE = 0.125
 """While records wait, lists take at most this part of the time that learning takes."""
-SLICE_SECONDS, LONGEST_SECONDS = 0.02, 0.05
-"""Shortest and longest budget of a round, unless records wait: the next record should be learned soon."""
+SLICE_SECONDS, OVERDUE_SLICE_SECONDS = 0.005, 0.015
+"""The budget of a round if no records wait: the next one should be learned soon. The second is for overdue lists."""
 BACKLOG_SECONDS = 30.0
 """If records are learned late, lists may wait as long as those records did, but not longer than this."""
 
@@ -15,9 +15,10 @@ BACKLOG_SECONDS = 30.0
 class ListBudget:
     """A budget for each round of publishing. Times are seconds.
 
-    Lists may take as long as learning did since the last round. While records wait, they may take only an eighth of
-    that, unless a list has waited for too long. Records wait if at least `batch_events` of them are in the process, or
-    if those that were learned last were already late: then others wait in the log, where they are not counted.
+    A round makes lists for some milliseconds. While records wait, it makes them for an eighth of the time that learning
+    took since the last round, or for all of that time if a list has waited for too long. Records wait if at least
+    `batch_events` of them are in the process, or if those that were learned last were already late: then others wait in
+    the log, where they are not counted.
     """
 
     def __init__(self, batch_events: int, within: float) -> None:
@@ -56,5 +57,5 @@ class ListBudget:
         late = self.late
         learning, self._learning = self._learning, 0.0
         if not late and waiting < self._batch_events:
-            return min(max(SLICE_SECONDS, learning), LONGEST_SECONDS)
+            return OVERDUE_SLICE_SECONDS if overdue else SLICE_SECONDS
         return learning if overdue else SHARE * learning

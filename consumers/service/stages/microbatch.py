@@ -10,6 +10,8 @@ from consumers.events.record import Offsets, Record
 from consumers.service.canary import Canary
 from consumers.sharing.reroute import Rerouted
 
+ENOUGH = 16
+"""Records that wait for no others. More of them together are hardly cheaper to learn."""
 Entry = Decoded | Canary | Rerouted
 
 
@@ -25,7 +27,7 @@ class Batch(NamedTuple):
 
 
 class Batcher:
-    """Collects entries; `take` returns a batch once one is due."""
+    """Collects entries; `take` returns a batch once one is due: with `ENOUGH` entries, or after the age limit."""
 
     def __init__(self, max_events: int, max_age: float, clock: Callable[[], float]) -> None:
         self._max_events = max_events
@@ -37,9 +39,10 @@ class Batcher:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, record: Record, decoded: Entry) -> None:
+    def add(self, record: Record, decoded: Entry, since: float | None = None) -> None:
+        """Add a record. since: when it may have come, if that was before now."""
         if not self._entries:
-            self._since = self._clock()
+            self._since = self._clock() if since is None else since
         self._entries.append((record, decoded))
 
     def records(self) -> list[Record]:
@@ -53,8 +56,8 @@ class Batcher:
         return max(0.0, self._since + self._max_age - self._clock())
 
     def take(self, flush: bool = False) -> Batch | None:
-        """Return the next full batch; with `flush` or after the age limit the partial one; else None."""
-        due = len(self._entries) >= self._max_events
+        """Return the next batch if one is due; with `flush` if there is any entry; else None."""
+        due = len(self._entries) >= min(ENOUGH, self._max_events)
         if not due and not (self._entries and (flush or self.wait() <= 0.0)):
             return None
         entries, self._entries = self._entries[: self._max_events], self._entries[self._max_events :]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import structlog
@@ -13,6 +13,7 @@ from consumers.erasure.eraser import Forgetting
 from consumers.service.canary import Canaries
 from consumers.service.stages.list_budget import ListBudget
 from models.arms.arm_comparison import ArmComparison
+from serving.contract import Write
 from serving.metrics import Metrics
 from serving.publication.publication_queue import PublicationQueue
 from serving.store.publisher import Publisher
@@ -74,14 +75,20 @@ class PublishStage:
         full.rows.forget_evictions()
         end = time.perf_counter() + budget
         with self.parts.metrics.stage_seconds.labels("publish").time():
-            chunk = [] if self.parts.canaries is None else self.parts.canaries.writes()
-            for write in queue.collect(lambda: time.perf_counter() < end):
-                chunk.append(write)
-                if len(chunk) == HAND_OVER:
-                    self.parts.publisher.submit(chunk)
-                    chunk = []
-            self.parts.publisher.submit(chunk)
+            if self.parts.canaries is not None:
+                self.parts.publisher.submit(self.parts.canaries.writes())
+            self._submit(queue.collect_records())  # they do not wait for lists
+            self._submit(queue.collect_lists(lambda: time.perf_counter() < end))
         self._published_at = self._clock()
+
+    def _submit(self, writes: Iterable[Write]) -> None:
+        chunk: list[Write] = []
+        for write in writes:
+            chunk.append(write)
+            if len(chunk) == HAND_OVER:
+                self.parts.publisher.submit(chunk)
+                chunk = []
+        self.parts.publisher.submit(chunk)
 
     def _publish_again_if_lost(self) -> None:
         publisher, queue = self.parts.publisher, self.parts.queue

@@ -140,7 +140,8 @@ class ApacheKafka:
 
     def start(self) -> None:
         """Start every broker. Raises EmbeddedError."""
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # An id that begins with a hyphen would be read as an option.
+        cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         with ThreadPoolExecutor(len(self.brokers)) as pool:
             list(pool.map(lambda broker: broker.format(cluster), self.brokers.values()))
             list(pool.map(ApacheBroker.start, self.brokers.values()))

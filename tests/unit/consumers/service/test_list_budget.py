@@ -7,7 +7,7 @@ import pytest
 from consumers.service.stages.list_budget import (
     BACKLOG_SECONDS,
     LATE_SECONDS,
-    LONGEST_SECONDS,
+    OVERDUE_SLICE_SECONDS,
     SHARE,
     SLICE_SECONDS,
     ListBudget,
@@ -19,9 +19,7 @@ BATCH, WITHIN = 256, 1.0
 @pytest.mark.parametrize(
     ("learning", "age", "waiting", "budget"),
     [
-        (0.04, 0.0, 0, 0.04),  # nothing waits: as long as learning took
-        (0.4, 0.0, 0, LONGEST_SECONDS),  # within bounds
-        (0.001, 0.0, 0, SLICE_SECONDS),
+        (0.4, 0.0, 0, SLICE_SECONDS),  # nothing waits
         (0.4, 0.0, BATCH, SHARE * 0.4),  # records wait in the process
         (0.4, 2 * LATE_SECONDS, 0, SHARE * 0.4),  # records wait in the log
         (0.0, 2 * LATE_SECONDS, 0, SLICE_SECONDS),  # nothing was learned: the stream is quiet
@@ -37,14 +35,15 @@ def test_an_overdue_list_gets_half_of_the_time() -> None:
     lists = ListBudget(BATCH, WITHIN)
     lists.learned(0.4, 2 * LATE_SECONDS)
     assert lists.take(BATCH, overdue=True) == pytest.approx(0.4)
+    assert lists.take(0, overdue=True) == OVERDUE_SLICE_SECONDS  # nothing waits
 
 
 def test_each_round_begins_anew() -> None:
     lists = ListBudget(BATCH, WITHIN)
-    lists.learned(0.01, 0.0)
-    lists.learned(0.02, 0.0)
-    assert lists.take(0, overdue=False) == pytest.approx(0.03)
-    assert lists.take(0, overdue=False) == SLICE_SECONDS
+    lists.learned(0.1, 0.0)
+    lists.learned(0.2, 0.0)
+    assert lists.take(BATCH, overdue=True) == pytest.approx(0.3)
+    assert lists.take(BATCH, overdue=True) == 0.0
 
 
 @pytest.mark.parametrize(

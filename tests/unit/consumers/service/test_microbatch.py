@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.events.record import Record
 from consumers.events.rejection import Rejection
-from consumers.service.stages.microbatch import Batch, Batcher
+from consumers.service.stages.microbatch import ENOUGH, Batch, Batcher
 from tests.support.clock import Clock
 
 REJECTED = Rejection("null_value", "d")
@@ -100,6 +101,23 @@ def test_a_full_batch_is_due_at_once() -> None:
     assert offsets(batcher.take()) == [3, 4, 5]
     assert batcher.take() is None
     assert len(batcher) == 1
+
+
+def test_enough_records_wait_for_no_others() -> None:
+    """A batch takes what is there, up to its size, as soon as it is worth it."""
+    batcher = Batcher(100, 1.0, Clock(100.0))
+    fill(batcher, ENOUGH - 1)
+    assert batcher.take() is None
+    fill(batcher, 5, start=ENOUGH - 1)
+    assert offsets(batcher.take()) == list(range(ENOUGH + 4))
+
+
+def test_a_record_has_waited_since_it_may_have_come() -> None:
+    """Time that a record has spent in the log, while another batch was learned, counts."""
+    batcher = Batcher(100, 0.5, Clock(100.0))
+    batcher.add(record(0, 0), REJECTED, since=99.8)
+    batcher.add(record(0, 1), REJECTED, since=100.0)
+    assert batcher.wait() == pytest.approx(0.3)
 
 
 def test_age_makes_a_partial_batch_due() -> None:
