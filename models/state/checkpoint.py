@@ -13,21 +13,18 @@ the oldest of them. Nothing from before users were forgotten stays.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 from safetensors.numpy import save as save_tensors
 
-from models.state.durable_files import WriteFile, checksum, sync_folder, write_durably
+from models.state.durable_files import WriteFile, checksum, new_checksum, sync_folder, write_durably
 from models.state.merging import merged
 from models.state.snapshot import Snapshot, joined, snapshot
+from models.state.tensor_file import read_tensors
 
 __all__ = ["CheckpointDirectory", "Manifest", "Snapshot", "UnusableError", "snapshot"]
 
@@ -45,7 +42,7 @@ class Files(NamedTuple):
 
 WHOLE = Files("manifest.json", "tensors.safetensors", "state.msgpack")
 INCREMENT = Files("increment.json", "increment.safetensors", "increment.msgpack")
-DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, msgspec.MsgspecError, SafetensorError)
+DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, msgspec.MsgspecError)
 
 
 class Manifest(msgspec.Struct):
@@ -244,7 +241,7 @@ class CheckpointDirectory:
         ):
             data = made()
             self._write_file(folder / name, data)
-            checksums[name] = hashlib.blake2b(data, digest_size=32).hexdigest()
+            checksums[name] = new_checksum(data).hexdigest()
         manifest = Manifest(sequence, SCHEMA, versions(), checksums, follows)
         self._write_file(folder / files.manifest, msgspec.json.encode(manifest))
         sync_folder(folder)
@@ -261,20 +258,21 @@ def _read(folder: Path, files: Files) -> tuple[Manifest, Any]:
             f"{folder} is of schema {manifest.schema}, this version reads schema {SCHEMA}. Install the version of "
             "Crosscurrent that wrote it, or move the folder away to learn again from the log."
         )
-    with ThreadPoolExecutor(1) as pool:  # computing a checksum takes as long as reading
-        checked = pool.submit(_check, folder, files, manifest)
-        try:
-            tensors = load_file(folder / files.tensors)
-        finally:
-            checked.result()  # a damaged file is told by its checksum
-    return manifest, joined(msgspec.msgpack.decode((folder / files.body).read_bytes()), tensors)
+    try:
+        tensors, found = read_tensors(folder / files.tensors)
+    except DAMAGE:
+        _check(files.tensors, checksum(folder / files.tensors), manifest)  # it tells more
+        raise
+    body = (folder / files.body).read_bytes()
+    _check(files.tensors, found, manifest)
+    _check(files.body, new_checksum(body).hexdigest(), manifest)
+    return manifest, joined(msgspec.msgpack.decode(body), tensors)
 
 
-def _check(folder: Path, files: Files, manifest: Manifest) -> None:
+def _check(name: str, found: str, manifest: Manifest) -> None:
     """Raise ValueError if a file is not the one that was written."""
-    for name in (files.tensors, files.body):
-        if checksum(folder / name) != manifest.checksums[name]:
-            raise ValueError(f"{name}: checksum differs from the manifest")
+    if found != manifest.checksums[name]:
+        raise ValueError(f"{name}: checksum differs from the manifest")
 
 
 def _size(folder: Path, files: Files) -> int:

@@ -11,10 +11,15 @@ WriteFile = Callable[[Path, bytes], None]
 """Writes one file; on return it is on disk. Raises OSError."""
 
 
+def new_checksum(data: bytes = b"") -> hashlib.blake2b:
+    """Return the BLAKE2b checksum of some bytes, to which more can be added; its `hexdigest()` has 64 digits."""
+    return hashlib.blake2b(data, digest_size=32)
+
+
 def checksum(path: Path) -> str:
-    """Return the BLAKE2b checksum of a file, 64 hex digits."""
+    """Return the checksum of a file, 64 hex digits."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
+        return hashlib.file_digest(file, new_checksum).hexdigest()
 
 
 def write_durably(path: Path, data: bytes) -> None:
