@@ -89,9 +89,7 @@ class Pipeline(Checkpointed):
         self._note_learned()
         self.intake.take_in()  # 1 poll, 2 decode and validate
         self.log_problem = self.source.problem()
-        published = False
         while (batch := self.intake.batch()) is not None:  # 3 micro-batch
-            published = True
             self._learn(batch)  # 4 score, 5 learn, 6 adapt
             self._share()  # 8 share
             self._publish_if_due()  # 7 publish
@@ -100,8 +98,7 @@ class Pipeline(Checkpointed):
                 break
         self._share()  # 8 share
         self._network_step_if_due()  # 5 learn: events that wait for the network, if no batch came
-        if not published:
-            self._publish_if_due()  # 7 publish, if no batch came
+        self._publish_if_due()  # 7 publish, if no batch came
         learned = self.totals["learned"]
         self.saving.save_if_due(learned, self.live, self._next_offsets)  # 9 checkpoint, commit
         self._report_if_due()

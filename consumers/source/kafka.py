@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
@@ -32,8 +31,6 @@ from consumers.source.watch.compacted_items import CompactedItems
 from consumers.source.watch.topic_watch import TopicWatch, at_start
 
 REFUSED_SECONDS = 10.0
-OLD_SECONDS, NEWER_SECONDS = 0.005, 0.002
-"""If the last poll is longer ago than the first, it pays to wait as long as the second for newer records."""
 log = structlog.get_logger()
 
 
@@ -70,8 +67,6 @@ class KafkaSource:
         except (KafkaError, OSError, ValueError) as error:
             raise Stop(why_unreachable(config, error)) from error
         self._items = CompactedItems(found.removals_kept, options.late_seconds)
-        self._fetched_at = 0.0
-        """When the consumer was last asked, monotonic seconds."""
 
     def _assign(self) -> None:
         self._consumer.assign([*sorted(self._places), *sorted(self.canaries)])
@@ -167,26 +162,21 @@ class KafkaSource:
 
     def _fetch(self, timeout: float) -> bool:
         """Take in the records that the consumer has. Return whether there were many."""
-        old = time.monotonic() - self._fetched_at > OLD_SECONDS
         busy = (taken := self._take_in(timeout)) >= CHUNK_RECORDS
-        if old and taken and not busy:
-            # The broker sent these records after the last poll, and what has come since then only now.
-            taken = self._take_in(NEWER_SECONDS)
+        if taken and not busy and (seconds := self._consumer.newer_in()):
+            taken = self._take_in(seconds)
         while taken >= CHUNK_RECORDS:
             taken = self._take_in(0.0)
-        self._fetched_at = time.monotonic()
         return busy
 
     def _take_in(self, timeout: float) -> int:
         """Take in one chunk. Return its number of records."""
         self._choose()
         try:
-            polled = self._consumer.poll(timeout)
-            self._note(polled)
+            return self._note(self._consumer.poll(timeout))
         except KafkaError as error:
             self._refused(error)
             return 0
-        return sum(map(len, polled.values()))
 
     def _refused(self, error: KafkaError) -> None:
         """Handle an error of `poll`; return if reading goes on at once. Raises Unavailable or Stop; see `on_poll`."""
@@ -205,7 +195,7 @@ class KafkaSource:
         else:
             raise Stop(f"Kafka: {type(error).__name__}: {error}", STATE_UNUSABLE) from error
 
-    def _note(self, polled: dict[TopicPartition, list[Record]]) -> None:
+    def _note(self, polled: dict[TopicPartition, list[Record]]) -> int:
         positions, told = self._positions, self._consumer.take_ends()
         for place, records in polled.items():
             self._merge.add(place, records)
@@ -224,6 +214,7 @@ class KafkaSource:
             )
             self._trouble.look(self._consumer.unanswered)
             self._end_silence()
+        return sum(map(len, polled.values()))
 
     def _end_silence(self) -> None:
         """Ask which broker leads silent partitions now. Connect again after a refusal: a password may have changed."""
@@ -251,8 +242,7 @@ class KafkaSource:
 
     def _no_right(self, denied: set[str]) -> None:
         """Go on without a topic that may not be read, and ask for it again from time to time."""
-        canaries = {topic for topic, _ in self.canaries} & denied
-        if canaries:
+        if canaries := {topic for topic, _ in self.canaries} & denied:
             log.warning("may not read canaries; the service runs without them", topics=sorted(canaries))
             self.canaries = set()
             self._assign()

@@ -31,6 +31,8 @@ BUSY_WAIT_MS, REST_WAIT_MS = 20, 250
 broker gets one fetch at a time, so a quiet partition's fetch delays a busy one's. At rest the wait saves work.
 """
 REST_SECONDS = 1.0
+OLD_SECONDS, NEWER_SECONDS = 0.005, 0.002
+"""If the last poll is longer ago than the first, it pays to wait as long as the second for newer records."""
 
 
 class LogConsumer:
@@ -74,7 +76,8 @@ class LogConsumer:
             metrics_enabled=False,
         )
         self._answers = FetchAnswers(self.consumer)
-        self._came = time.monotonic()
+        self._came = self._polled = time.monotonic()
+        self._old = False
 
     def connect_again(self, positions: Offsets) -> None:
         """Go on at `positions` with a new consumer; other partitions go on at their end.
@@ -135,12 +138,20 @@ class LogConsumer:
     def poll(self, timeout: float) -> dict[TopicPartition, list[Record]]:
         """Return at most CHUNK_RECORDS records; none after `timeout` seconds."""
         self._answers.take_up_parked()
+        self._old = time.monotonic() - self._polled > OLD_SECONDS
         polled = self.consumer.poll(timeout_ms=int(timeout * 1000))
-        now = time.monotonic()
+        self._polled = now = time.monotonic()
         if polled:
             self._came = now
         self._answers.may_wait(REST_WAIT_MS if now - self._came > REST_SECONDS else BUSY_WAIT_MS)
         return {(tp.topic, tp.partition): [*map(record_of, messages)] for tp, messages in polled.items()}
+
+    def newer_in(self) -> float:
+        """Return how long, in seconds, to wait for records that are newer than those of the last poll; 0 for none.
+
+        Brokers send records right after a poll. If the next one comes late, newer records have been written meanwhile.
+        """
+        return NEWER_SECONDS if self._old else 0.0
 
     def position(self, place: TopicPartition) -> int:
         """Return the next offset to fetch."""

@@ -29,7 +29,7 @@ QUEUED = 0.8
 
 
 class PublicationQueue:
-    """Knows what the store does not hold yet. `collect` turns it into writes; one thread calls everything.
+    """Knows what the store does not hold yet. `records` and `more` turn it into writes; one thread calls everything.
 
     `clock` returns seconds since the epoch.
     """
@@ -195,16 +195,8 @@ class PublicationQueue:
         """Return whether the list of a user who did something has waited for too long."""
         return self._lists.overdue()
 
-    def collect(self, spare: Callable[[], bool]) -> Iterable[Write]:
-        """Yield all writes, most urgent first. Lists are built while `spare()` returns True."""
-        yield from self.collect_records()
-        yield from self.collect_lists(spare)
-
-    def collect_records(self) -> Iterable[Write]:
-        """Yield deletions, users, items and periodic records.
-
-        `cc:meta` comes first: it shows if the store is emptied while the rest is written.
-        """
+    def records(self) -> Iterable[Write]:
+        """Yield `cc:meta`, which shows if the store is emptied meanwhile; deletions, users, items, and the rest."""
         if not self._meta_written:
             self._meta_written = True
             yield self._builder.meta(int(self._clock() * 1000))
@@ -223,8 +215,8 @@ class PublicationQueue:
             self._refreshed_at = now  # lists expire in a quiet stream, too
             self._refresh(now)
 
-    def collect_lists(self, spare: Callable[[], bool]) -> Iterable[Write]:
-        """Yield lists, and neighbours of items, while `spare()` returns True."""
+    def more(self, spare: Callable[[], bool]) -> Iterable[Write]:
+        """Yield lists, then neighbours of items, while `spare()` returns True."""
         while len(self._lists) or len(self.index):
             yield from self._some_lists()
             if not spare():

@@ -24,6 +24,7 @@ from serving.contract import Keys, Write
 from serving.publication.publication_queue import PublicationQueue
 from serving.store.publisher import Publisher
 from serving.store.redis_store import open_store
+from tests.support.store.all_writes import all_writes
 
 ITEMS = 2000
 DOMAINS = ("movies", "books")
@@ -44,7 +45,7 @@ def writes(users: int) -> list[Write]:
             user, item = f"user-{n:012}", f"{domain}-{n * 7 % ITEMS:08}"
             arms.learn([Interaction(domain, "click", user, item, now)])
             queue.event(user, domain, item, now)
-    return list(queue.collect(lambda: True))
+    return all_writes(queue)
 
 
 def used(client: redis.Redis) -> int:

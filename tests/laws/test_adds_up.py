@@ -21,6 +21,7 @@ from serving.contract import Keys
 from serving.publication.publication_queue import PublicationQueue
 from serving.publication.record_builder import ListOptions
 from tests.support.learners.described_items import put_described
+from tests.support.store.all_writes import all_writes
 
 CONFIG = {
     "films": DomainConfig(role="source"),
@@ -62,7 +63,7 @@ def taught(diversity: float = 0.0) -> tuple[ArmComparison, PublicationQueue]:
 def test_why_in_the_store_adds_up_to_the_score(diversity: float) -> None:
     """The parts add up on every list: of known and new users and of the popular lists, read back from JSON."""
     _, queue = taught(diversity)
-    lists = {w.key: json.loads(w.value)["items"] for w in queue.collect(lambda: True) if w.kind == "set"}
+    lists = {w.key: json.loads(w.value)["items"] for w in all_writes(queue) if w.kind == "set"}
     for domain in CONFIG:
         assert {f"cc:rec:{{u3}}:{domain}", f"cc:rec:{{new}}:{domain}", f"cc:popular:{domain}"} <= set(lists)
     alike = {key: items for key, items in lists.items() if key.startswith("cc:similar:")}

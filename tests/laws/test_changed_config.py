@@ -20,6 +20,7 @@ from tests.support.doubles import ListSource
 from tests.support.learners.states import differences
 from tests.support.log.one_log import BATCH, LOG, run_out
 from tests.support.service.pipelines import list_pipeline
+from tests.support.store.all_writes import all_writes
 
 torch.set_num_threads(1)
 
@@ -115,7 +116,7 @@ def test_what_waits_for_the_store_or_the_encoder_of_a_domain_that_is_gone_is_dro
     half_learned(tmp_path, 32.0)
     made, _ = running({"books": {"role": "target"}}, LOG, tmp_path, 32.0)
     start(made)
-    writes = list(made.queue.collect(lambda: True))
+    writes = all_writes(made.queue)
     assert any("books" in write.key for write in writes)
     assert not any("movies" in write.key for write in writes)
     close(made)

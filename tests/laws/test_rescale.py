@@ -41,6 +41,7 @@ from tests.support.log.user_log import (
     user_log,
 )
 from tests.support.service.pipelines import list_pipeline
+from tests.support.store.all_writes import all_writes
 
 torch.set_num_threads(1)
 
@@ -76,7 +77,7 @@ def learned(
             table.discard(f"x{n}")
     while not source.exhausted or len(pipeline.batcher) >= 16:
         pipeline.step()
-    for write in pipeline.queue.collect(lambda: True):
+    for write in all_writes(pipeline.queue):
         assert write.key
     for n in range(5):
         pipeline.queue.event(name(n), "books", "b1", 0)

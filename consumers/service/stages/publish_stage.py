@@ -20,6 +20,8 @@ from serving.store.publisher import Publisher
 
 log = structlog.get_logger()
 
+LOOK_SECONDS = 0.0005
+"""Between two rounds of lists the log is asked for records, which takes longer than this."""
 HAND_OVER = 64
 """Writes that are handed to the publisher together. The first are sent while the others are made."""
 
@@ -57,9 +59,9 @@ class PublishStage:
 
         waiting: records that are not learned yet. spare: seconds until they are due.
         """
-        queue = self.parts.queue
-        idle = spare > 0 and queue.lists() > 0 and not self.budget.late
-        if idle or self.budget.prompt or self._clock() - self._published_at >= self._interval:
+        queue, since = self.parts.queue, self._clock() - self._published_at
+        idle = spare > 0 and queue.lists() > 0 and not self.budget.late and since >= LOOK_SECONDS
+        if idle or self.budget.prompt or since >= self._interval:
             queue.let_lists_wait(self.budget.patience)
             budget = self.budget.take(waiting, queue.overdue())
             self.publish(min(budget, spare) if waiting and spare > 0 else budget)
@@ -77,8 +79,8 @@ class PublishStage:
         with self.parts.metrics.stage_seconds.labels("publish").time():
             if self.parts.canaries is not None:
                 self.parts.publisher.submit(self.parts.canaries.writes())
-            self._submit(queue.collect_records())  # they do not wait for lists
-            self._submit(queue.collect_lists(lambda: time.perf_counter() < end))
+            self._submit(queue.records())  # they do not wait for lists
+            self._submit(queue.more(lambda: time.perf_counter() < end))
         self._published_at = self._clock()
 
     def _submit(self, writes: Iterable[Write]) -> None:

@@ -13,6 +13,7 @@ from serving.contract import Keys, Write, decode_list
 from serving.publication.publication_queue import PublicationQueue
 from serving.publication.record_builder import ListOptions
 from tests.support.learners.states import decoded
+from tests.support.store.all_writes import all_writes
 
 START = 1_700_000_000_000
 
@@ -56,7 +57,7 @@ class World:
         """Publish one round, as the pipeline does."""
         evicted, self.arms.full.rows.evicted = self.arms.full.rows.evicted, []
         self.queue.items_evicted(evicted)
-        writes = list(self.queue.collect(lambda: spare))
+        writes = all_writes(self.queue, spare)
         for write in writes:
             if write.kind == "delete":
                 self.store.pop(write.key, None)

@@ -13,6 +13,7 @@ from models.state.snapshot import snapshot
 from serving.client.pseudonyms import Pseudonyms
 from tests.support.learners.states import decoded
 from tests.support.service.erasure_world import MARK, START, USER, World, event, forget, settings
+from tests.support.store.all_writes import all_writes
 
 
 def test_no_byte_of_the_state_names_a_forgotten_user() -> None:
@@ -207,7 +208,7 @@ def test_pseudonyms_keep_raw_ids_out_of_state_and_keys() -> None:
     state = world.bytes()
     assert USER.encode() not in state
     assert ids.inside(USER).encode() in state
-    keys = [write.key for write in world.queue.collect(lambda: True)]
+    keys = [write.key for write in all_writes(world.queue)]
     assert f"cc:user:{{{ids.inside(USER)}}}" in keys
     assert not any(USER in key for key in keys)
     assert world.pipeline.metrics.registry.get_sample_value("crosscurrent_key_mismatches_total") == 0

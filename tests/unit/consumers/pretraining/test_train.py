@@ -31,6 +31,7 @@ from tests.support.learners.pretrained import (
     write_rows,
 )
 from tests.support.learners.states import differences
+from tests.support.store.all_writes import all_writes
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +215,7 @@ def test_run_starts_from_it(small: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert state is not None
     assert (state["offsets"], state["identity"], state["store"]) == ([], {}, UNKNOWN)
     pipeline = restored(small)
-    writes = {write.key: write for write in pipeline.queue.collect(lambda: True)}
+    writes = {write.key: write for write in all_writes(pipeline.queue)}
     users = {r["user_id"] for r in rows}
     assert {f"cc:rec:{{{u}}}:{d}" for u in users for d in ("movies", "games")} <= set(writes)
     assert {f"cc:user:{{{u}}}" for u in users} <= set(writes)

@@ -22,6 +22,7 @@ from models.state.snapshot import snapshot
 from serving.store.store_mark import UNKNOWN
 from tests.support.learners.states import decoded
 from tests.support.log.user_log import INTERACTIONS, PARTITIONS, settings_of
+from tests.support.store.all_writes import all_writes
 
 torch.set_num_threads(1)
 
@@ -38,7 +39,7 @@ def pipeline(users: list[str], first: int = 0) -> Pipeline:
             made.arms.learn([Interaction("books", "click", user, f"b{k + n}", 1_700_000_000_000 + n)])
         made.dedup.repeated("books", f"e-{user}", user)
         made.queue.event(user, "books", "b1", 0)
-    assert list(made.queue.collect(lambda: True))
+    assert all_writes(made.queue)
     return made
 
 
@@ -239,7 +240,7 @@ def rewritten(one: Pipeline, item: str) -> set[str]:
     """Return the users whose lists are rewritten when the item may not be recommended any more."""
     one.queue.item("books", item, removed=False, recommendable=False)
     users = set()
-    for write in one.queue.collect(lambda: True):
+    for write in all_writes(one.queue):
         kind, owner = write.key.split(":")[1], one.queue.keys.owner(write.key)
         if kind == "rec" and owner is not None:
             users.add(owner)

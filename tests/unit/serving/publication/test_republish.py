@@ -12,6 +12,7 @@ from serving.contract import Keys
 from serving.publication.publication_queue import PublicationQueue
 from serving.publication.record_builder import ListOptions
 from serving.publication.republish import USERS_AT_ONCE, Republish
+from tests.support.store.all_writes import all_writes
 
 KEYS = Keys("cc")
 START = 1_700_000_000_000
@@ -37,7 +38,7 @@ class World:
 
     def round(self) -> list[str]:
         """Return the keys of one round, in order; the store acknowledges them."""
-        keys = [write.key for write in self.queue.collect(lambda: True)]
+        keys = [write.key for write in all_writes(self.queue)]
         self.mark += 1
         self.queue.again.acknowledged(self.mark, keys)
         return keys
@@ -100,7 +101,7 @@ def test_new_events_do_not_wait_for_the_old() -> None:
     taken = lists = 0
     for _ in range(20):
         world.event("u1")
-        written = [write.key for write in world.queue.collect(lambda: False)]
+        written = [write.key for write in all_writes(world.queue, spare=False)]
         assert "cc:rec:{u1}:movies" in written
         taken += len(users(written))
         lists += sum(":rec:" in key for key in written)

@@ -7,6 +7,7 @@ from serving.contract import Keys
 from serving.publication.publication_queue import PublicationQueue
 from serving.publication.shard_part import ShardPart
 from tests.support.learners.facts import learned_arms
+from tests.support.store.all_writes import all_writes
 
 
 def written(part: ShardPart) -> set[str]:
@@ -19,7 +20,7 @@ def written(part: ShardPart) -> set[str]:
     for n in range(1, 40):
         queue.item_learned("movies", f"m{n}")
     queue.item("movies", "gone", removed=True, recommendable=False)
-    return {write.key for write in queue.collect(lambda: True)}
+    return {write.key for write in all_writes(queue)}
 
 
 def test_every_item_has_one_writer_and_the_first_shard_writes_the_rest() -> None:
