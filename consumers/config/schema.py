@@ -152,7 +152,7 @@ class IntakeConfig(msgspec.Struct, forbid_unknown_fields=True):
     batch_events: int = 256
     """Most records in a micro-batch."""
     batch_ms: float = 20.0
-    """Milliseconds after which a micro-batch is learned and published even if it is not full."""
+    """Milliseconds after which a micro-batch is learned and published even if fewer than 16 records are there."""
     network_events: int = 1024
     """Events after which the network takes a step. It takes several if one step would be too large to learn well."""
     network_ms: float = 1000.0
