@@ -70,6 +70,18 @@ class Metrics(Instruments):
             "domain",
             "outcome",
         )
+        self.policy_impressions = self._counter(
+            "policy_impressions",
+            "Impressions by what made the list: default, or an experiment's arm as experiment/arm.",
+            "domain",
+            "policy",
+        )
+        self.policy_clicks = self._counter(
+            "policy_clicks",
+            "Items of impressions that were answered, by what made the list.",
+            "domain",
+            "policy",
+        )
         self.position_shows = self._counter(
             "position_shows", "Items shown, by their place in the impression.", "domain", "position"
         )

@@ -87,7 +87,8 @@ class ArmSums(NamedTuple):
 
     def __add__(self, other: ArmSums) -> ArmSums:  # type: ignore[override]
         """Return the sums of the units of both."""
-        return ArmSums(*(one + two for one, two in zip(self, other, strict=True)))
+        first, second = self.first + other.first, self.second + other.second
+        return ArmSums(self.seen + other.seen, self.units + other.units, first, second)
 
     def covariance(self) -> Numbers:
         """Return the covariance of the four totals over units, (4, 4); at least two units are needed."""

@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.events.rejection import ITEMS_LIMIT
+from models.experiments.experiment import DEFAULT
+from models.experiments.totals import Seen
+from models.learning.impressions import TOP, Answer
 from models.learning.learner import Learner
 from models.schema import Impression, Interaction
 from serving.metrics import Metrics
@@ -38,7 +41,28 @@ class ShownStage:
         taken = learner.impressions.take(shown, learner.catalogues[learner.index[shown.domain]])
         self._metrics.impressions.labels(shown.domain, taken).inc()
         if taken != "late":
+            self._metrics.policy_impressions.labels(shown.domain, self._count(shown)).inc()
             self._shows[shown.domain] += np.bincount(_GROUP[: len(shown.items)], minlength=len(POSITIONS))
+
+    def _count(self, shown: Impression) -> str:
+        """Count an impression that was taken in where its domain is in an experiment. Return its policy."""
+        learner = self._learner
+        if shown.domain not in learner.experiments.domains:
+            return DEFAULT
+        row = learner.users.get(shown.user)
+        assert row is not None
+        items = next(learner.impressions.lists.of(row)).items
+        seen = Seen(shown.user, row, shown.domain, shown.timestamp, shown.list_ts or 0)
+        return learner.experiments.shown(seen, items)
+
+    def _count_click(self, event: Interaction, answer: Answer) -> str:
+        """Count an item that was answered where its domain is in an experiment. Return the impression's policy."""
+        learner = self._learner
+        row = learner.users.get(event.user)
+        if row is None or event.domain not in learner.experiments.domains:
+            return DEFAULT
+        seen = Seen(event.user, row, event.domain, answer.time, answer.list_ts)
+        return learner.experiments.clicked(seen, answer.clicks, answer.place < TOP and not answer.on_top)
 
     def duplicate(self, shown: Impression) -> None:
         """Count an impression that came before."""
@@ -55,6 +79,7 @@ class ShownStage:
         metrics.impression_clicks.labels(domain, answer.outcome).inc()
         if answer.outcome == "answered":
             metrics.position_clicks.labels(domain, POSITIONS[_GROUP[answer.place]]).inc()
+            metrics.policy_clicks.labels(domain, self._count_click(event, answer)).inc()
             if not answer.clicks:
                 metrics.impressions_clicked.labels(domain).inc()
             if answer.above:
