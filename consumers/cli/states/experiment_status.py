@@ -20,6 +20,9 @@ from models.experiments.status import ArmStatus, ExperimentStatus, Verdict, stat
 from models.experiments.totals import joined
 from models.state.checkpoint import CheckpointDirectory, UnusableError
 
+TRIES = 5
+"""How often a checkpoint is read before its fault counts."""
+
 
 class Found(msgspec.Struct, frozen=True):
     """What the checkpoints say. shards: how many there are, and read: how many were read.
@@ -64,11 +67,19 @@ def experiments_status(settings: Settings) -> Found:
 
 
 def _learner_state(folder: Path) -> dict[str, Any] | None:
-    try:
-        state, _ = CheckpointDirectory(folder, read_only=True).load()
-    except (UnusableError, OSError) as error:
-        raise Stop(f"checkpoint.directory {folder}: {error}", STATE_UNUSABLE) from error
-    return None if state is None else state["arms"]["full"]
+    """Return the learner's state in the newest checkpoint, None without one.
+
+    The running service removes old checkpoints, maybe one that is being read: then there is a newer one to read.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            state, _ = CheckpointDirectory(folder, read_only=True).load()
+        except (UnusableError, OSError) as error:
+            if not left:
+                raise Stop(f"checkpoint.directory {folder}: {error}", STATE_UNUSABLE) from error
+        else:
+            return None if state is None else state["arms"]["full"]
+    return None
 
 
 def show_experiments(found: Found, shown: Sequence[ExperimentStatus], console: Console) -> None:
