@@ -82,6 +82,19 @@ class Metrics(Instruments):
             "domain",
             "policy",
         )
+        self.listed_events = self._counter(
+            "listed_events",
+            "Events of users who had a list in the store, once there are impressions, by what made the list.",
+            "domain",
+            "policy",
+        )
+        self.list_hits = self._counter(
+            "list_hits",
+            "Of these, events whose item was among the first k of the user's list.",
+            "domain",
+            "policy",
+            "k",
+        )
         self.position_shows = self._counter(
             "position_shows", "Items shown, by their place in the impression.", "domain", "position"
         )
@@ -139,6 +152,11 @@ class Metrics(Instruments):
         )
 
     def _show_learning(self) -> None:
+        self.shown_gini = self._gauge(
+            "shown_gini",
+            "Gini coefficient of how often each item was shown in the last days: 0 if all alike, near 1 if few.",
+            "domain",
+        )
         self.event_weight = self._gauge(
             "event_weight", "How many clicks an event of an own type counts as, as learned.", "type"
         )

@@ -106,6 +106,9 @@ class Reporter:
         for policy in (DEFAULT, *policies):
             metrics.policy_impressions.labels(domain, policy)
             metrics.policy_clicks.labels(domain, policy)
+            metrics.listed_events.labels(domain, policy)
+            for top in TOPS:
+                metrics.list_hits.labels(domain, policy, top)
         metrics.clicks_below.labels(domain)
 
     def tell(self, notices: list[Notice]) -> None:

@@ -97,6 +97,20 @@ class ExperimentTotals(Checkpointed):
             totals.sums = totals.sums.moved((1, clicks, 0, 0), (1, clicks + 1, 0, 0))
         return slot.experiment.policy(arm) if column == _SHOWN else DEFAULT
 
+    def policy(self, user: str, domain: str, time: int) -> str:
+        """Return the policy of a user's present list at a time in ms.
+
+        Where each list is a unit by itself, it is the experiment's name alone: which list they have now is not kept.
+        """
+        slot = self._slots.get(domain)
+        if slot is None:
+            return DEFAULT
+        experiment = slot.experiment
+        if experiment.unit == "list":
+            return experiment.name
+        arm = experiment.arm(user, domain, time)
+        return DEFAULT if arm is None else experiment.policy(arm)
+
     def _place(self, seen: Seen) -> tuple[_Slot | None, str | None, int]:
         """Return slot, arm and column of an impression: of impressions, or of those before the experiment."""
         slot = self._slots.get(seen.domain)
