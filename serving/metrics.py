@@ -24,6 +24,7 @@ class Metrics(Instruments):
         super().__init__(registry)
         self._count_events()
         self._count_shown()
+        self._count_hits()
         self._count_results()
         self._show_stream()
         self._show_learning()
@@ -70,6 +71,17 @@ class Metrics(Instruments):
             "domain",
             "outcome",
         )
+        self.position_shows = self._counter(
+            "position_shows", "Items shown, by their place in the impression.", "domain", "position"
+        )
+        self.position_clicks = self._counter(
+            "position_clicks", "Items of impressions that were answered.", "domain", "position"
+        )
+        self.clicks_below = self._counter(
+            "clicks_below_a_click", "Items that were answered below another of the impression.", "domain"
+        )
+
+    def _count_hits(self) -> None:
         self.policy_impressions = self._counter(
             "policy_impressions",
             "Impressions by what made the list: default, or an experiment's arm as experiment/arm.",
@@ -95,20 +107,11 @@ class Metrics(Instruments):
             "policy",
             "k",
         )
-        self.position_shows = self._counter(
-            "position_shows", "Items shown, by their place in the impression.", "domain", "position"
-        )
-        self.position_clicks = self._counter(
-            "position_clicks", "Items of impressions that were answered.", "domain", "position"
-        )
         self.ranked_events = self._counter(
             "ranked_events", "Events whose item an arm had ranked before they were learned.", "domain", "arm"
         )
         self.hits = self._counter(
             "hits", "Ranked events whose item was among the first k of the arm's list.", "domain", "arm", "k"
-        )
-        self.clicks_below = self._counter(
-            "clicks_below_a_click", "Items that were answered below another of the impression.", "domain"
         )
 
     def _count_results(self) -> None:

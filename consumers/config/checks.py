@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
-from consumers.config import experiments, format_checks, kafka_checks, redis_checks, shards, text_encoder
+from consumers.config import format_checks, kafka_checks, redis_checks, shards, text_encoder
+from consumers.config.experiments import problems as experiments
+from consumers.config.experiments.keys import overridden
 from consumers.config.schema import DomainConfig, Settings
 
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
@@ -99,7 +101,7 @@ def _experiment_problems(settings: Settings) -> Iterator[str]:
     yield from found
     for name, one in settings.experiments.items() if not found else ():
         for arm, overrides in one.arms.items():
-            for problem in _number_problems(experiments.overridden(settings, overrides)):
+            for problem in _number_problems(overridden(settings, overrides)):
                 yield f"experiments.{name}.arms.{arm}.{problem}"
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from consumers.config.checks import problems
-from consumers.config.experiments import ExperimentConfig
+from consumers.config.experiments.keys import ExperimentConfig
 from consumers.config.kafka_checks import split_addresses, unused_credentials
 from consumers.config.schema import DomainConfig, Settings
 from consumers.config.secret_file import read_secret

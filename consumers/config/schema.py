@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from consumers.config.experiments import ExperimentConfig, experiments
+from consumers.config.experiments.keys import ExperimentConfig, experiments
 from consumers.config.formats import SchemaRegistryConfig, TopicConfig
 from consumers.config.publish import PublishConfig
 from consumers.config.shards import ShardsConfig

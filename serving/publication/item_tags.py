@@ -93,8 +93,8 @@ class ItemTags:
         if row >= len(self.held) or not self.held[row, 0]:
             return None
         tag = int(self.tag_of[item]) if 0 <= item < len(self.tag_of) else 0
-        found = np.flatnonzero(self.held[row] == tag) if tag else ()
-        return int(found[0]) if len(found) else -1
+        held: list[int] = self.held[row].tolist() if tag else []
+        return held.index(tag) if tag in held else -1
 
     def drop_items(self, items: Iterable[int]) -> None:
         """Note that these item rows must leave all lists."""

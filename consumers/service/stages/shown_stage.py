@@ -94,8 +94,8 @@ class ShownStage:
             for label in np.flatnonzero(shows).tolist():
                 self._metrics.position_shows.labels(domain, POSITIONS[label]).inc(int(shows[label]))
         self._shows.clear()
-        for domain, shows in self._since.items():
-            if shows >= MEASURED:
+        for domain, count in self._since.items():
+            if count >= MEASURED:
                 self._measure(domain)
 
     def _measure(self, domain: str) -> None:
