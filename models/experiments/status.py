@@ -115,7 +115,7 @@ def _verdict(first: tuple[str, ArmTotals], other: tuple[str, ArmTotals], alpha: 
     found = compare_sums(*sums, alpha)
     winners: dict[Winner, str | None] = {"a": first[0], "b": other[0], "open": None}
     names = other[0], first[0]
-    if found.variance == inf:
+    if not 0 < found.variance < inf:  # 0: all units are alike, so there are far too few
         return Verdict(*names, False, None, 0.0, -1.0, None, None, None)
     more = times_more(found, WANTED_LIFT, alpha)
     needed = None if more == inf else max(0, round((more - 1) * (sums[0].shown + sums[1].shown)))

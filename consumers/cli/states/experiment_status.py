@@ -71,6 +71,8 @@ def _learner_state(folder: Path) -> dict[str, Any] | None:
 
     The running service removes old checkpoints, maybe one that is being read: then there is a newer one to read.
     """
+    if not folder.is_dir():
+        return None
     for left in reversed(range(TRIES)):
         try:
             state, _ = CheckpointDirectory(folder, read_only=True).load()
