@@ -96,6 +96,16 @@ def test_another_definition_than_the_service_counts_by(tmp_path: Path) -> None:
     assert "each arm needs 50 units" in text
 
 
+def test_an_explanation_names_the_arm(tmp_path: Path) -> None:
+    """Because it explains the list that would be made without the experiment."""
+    config = written(tmp_path)
+    saved(config, tmp_path / "states", range(4))
+    (one,) = load(config).live_experiments()
+    asked = ("explain", "-c", str(config), "-u", "u3", "-i", "y", "-d", "movies")
+    assert f"experiment size: {one.arm('u3', 'movies', T0)};" in run(*asked).text
+    assert "experiment" not in run(*asked[:2], str(written(tmp_path, "")), *asked[3:]).text
+
+
 def test_nothing_to_say(tmp_path: Path) -> None:
     """No checkpoint, no such experiment, no experiment at all."""
     config = written(tmp_path)
