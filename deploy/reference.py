@@ -94,6 +94,8 @@ def _type_name(hint: Any) -> str:
         options = [a for a in get_args(hint) if a is not type(None)]
         flat = [o for a in options for o in (get_args(a) or (a,))]
         return ", ".join(f"`{o}`" for o in flat)
+    if "datetime" in text:
+        return "date and time, with its zone"
     return cell(text.replace("typing.", "").replace(" | None", ""))
 
 

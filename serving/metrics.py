@@ -24,6 +24,7 @@ class Metrics(Instruments):
         super().__init__(registry)
         self._count_events()
         self._count_shown()
+        self._count_hits()
         self._count_results()
         self._show_stream()
         self._show_learning()
@@ -76,14 +77,41 @@ class Metrics(Instruments):
         self.position_clicks = self._counter(
             "position_clicks", "Items of impressions that were answered.", "domain", "position"
         )
+        self.clicks_below = self._counter(
+            "clicks_below_a_click", "Items that were answered below another of the impression.", "domain"
+        )
+
+    def _count_hits(self) -> None:
+        self.policy_impressions = self._counter(
+            "policy_impressions",
+            "Impressions by what made the list: default, or an experiment's arm as experiment/arm.",
+            "domain",
+            "policy",
+        )
+        self.policy_clicks = self._counter(
+            "policy_clicks",
+            "Items of impressions that were answered, by what made the list.",
+            "domain",
+            "policy",
+        )
+        self.listed_events = self._counter(
+            "listed_events",
+            "Events of users who had a list in the store, once there are impressions, by what made the list.",
+            "domain",
+            "policy",
+        )
+        self.list_hits = self._counter(
+            "list_hits",
+            "Of these, events whose item was among the first k of the user's list.",
+            "domain",
+            "policy",
+            "k",
+        )
         self.ranked_events = self._counter(
             "ranked_events", "Events whose item an arm had ranked before they were learned.", "domain", "arm"
         )
         self.hits = self._counter(
             "hits", "Ranked events whose item was among the first k of the arm's list.", "domain", "arm", "k"
-        )
-        self.clicks_below = self._counter(
-            "clicks_below_a_click", "Items that were answered below another of the impression.", "domain"
         )
 
     def _count_results(self) -> None:
@@ -127,6 +155,11 @@ class Metrics(Instruments):
         )
 
     def _show_learning(self) -> None:
+        self.shown_gini = self._gauge(
+            "shown_gini",
+            "Gini coefficient of how often each item was shown in the last days: 0 if all alike, near 1 if few.",
+            "domain",
+        )
         self.event_weight = self._gauge(
             "event_weight", "How many clicks an event of an own type counts as, as learned.", "type"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -56,8 +57,20 @@ def run_explain(
         found = explain(load_arms(settings), inside, item, domain, settings.publish.top)
     except KeyError as error:
         raise Stop(str(error.args[0])) from error
-    show_explanation(found, Asked(user, item, domain, settings.publish.top), console or log.console())
+    console = console or log.console()
+    show_explanation(found, Asked(user, item, domain, settings.publish.top), console)
+    for line in _in_experiments(settings, inside, domain):
+        console.print(plain(line, "yellow"))
     return found._asdict() | {"past": [p._asdict() for p in found.past]}
+
+
+def _in_experiments(settings: Settings, user: str, domain: str) -> Iterator[str]:
+    """Yield a line if the user's list may be made in another way than the explanation says. user: id in the state."""
+    for one in settings.live_experiments():
+        if domain in one.domains:
+            arm = one.arm(user, domain, int(time.time() * 1000)) if one.unit == "user" else "an arm by list"
+            if arm is not None:
+                yield f"experiment {one.name}: {arm}; what an arm overrides is not in this explanation"
 
 
 class Asked(NamedTuple):

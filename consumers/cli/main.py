@@ -24,6 +24,7 @@ LOADED_WHEN_WANTED = {
     "init": "consumers.cli.init",
     "check-event": "consumers.cli.producers.check_event",
     "schema": "consumers.cli.producers.schema",
+    "experiment": "consumers.cli.states.experiment",
     "change-encoder": "consumers.cli.states.change_encoder",
     "rescale": "consumers.cli.states.rescale",
     "bench": "consumers.cli.streams.bench",

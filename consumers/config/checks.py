@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 
 from consumers.config import format_checks, kafka_checks, redis_checks, shards, text_encoder
+from consumers.config.experiments import problems as experiments
+from consumers.config.experiments.keys import overridden
 from consumers.config.schema import DomainConfig, Settings
 
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
@@ -53,6 +55,7 @@ def problems(settings: Settings, need_domains: bool) -> Iterator[str]:
         yield from format_checks.problems(f"domains.{name}", domain, settings.schema_registry)
     yield from _event_problems(settings)
     yield from _number_problems(settings)
+    yield from _experiment_problems(settings)
     yield from kafka_checks.problems(settings.kafka)
     yield from redis_checks.problems(settings.redis)
     yield from shards.problems(settings.shards)
@@ -90,6 +93,16 @@ def _event_problems(settings: Settings) -> Iterator[str]:
             yield f"events.{name}: a name has 1 to 40 letters, digits, _, . and -"
         if not 1 / MOST_WEIGHT <= own.weight <= MOST_WEIGHT:
             yield f"events.{name}.weight: must be from {1 / MOST_WEIGHT:g} to {MOST_WEIGHT:g}"
+
+
+def _experiment_problems(settings: Settings) -> Iterator[str]:
+    """Yield problems of the experiments, and of what their arms override."""
+    found = list(experiments.problems(settings))
+    yield from found
+    for name, one in settings.experiments.items() if not found else ():
+        for arm, overrides in one.arms.items():
+            for problem in _number_problems(overridden(settings, overrides)):
+                yield f"experiments.{name}.arms.{arm}.{problem}"
 
 
 def _number_problems(settings: Settings) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from consumers.config.checks import problems
+from consumers.config.experiments.keys import ExperimentConfig
 from consumers.config.kafka_checks import split_addresses, unused_credentials
 from consumers.config.schema import DomainConfig, Settings
 from consumers.config.secret_file import read_secret
@@ -90,7 +91,7 @@ def _readable(message: str, raw: Mapping[str, Any]) -> tuple[str, str]:
     """
     text, _, where = message.partition(" - at `$")
     place = where.rstrip("`").lstrip(".")
-    for name, kind in (("domains", DomainConfig), ("events", EventType)):
+    for name, kind in (("domains", DomainConfig), ("events", EventType), ("experiments", ExperimentConfig)):
         if place.startswith(f"{name}[...]"):
             place = f"{name}.{_bad_entry(raw.get(name), kind)}{place.removeprefix(f'{name}[...]')}"
     place = place.replace("[...]", "")

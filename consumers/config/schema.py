@@ -7,11 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from consumers.config.experiments.keys import ExperimentConfig, experiments
 from consumers.config.formats import SchemaRegistryConfig, TopicConfig
 from consumers.config.publish import PublishConfig
 from consumers.config.shards import ShardsConfig
 from consumers.config.text_encoder import TextEncoderConfig
 from consumers.errors import Stop
+from models.experiments.experiment import Experiment
 from models.schema import Domain, Role
 from models.settings import (
     AdaptationSettings,
@@ -209,6 +211,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     adaptation: AdaptationSettings = msgspec.field(default_factory=AdaptationSettings)
     impressions: ImpressionSettings = msgspec.field(default_factory=ImpressionSettings)
     events: dict[str, EventType] = {}
+    experiments: dict[str, ExperimentConfig] = {}
     shards: ShardsConfig = msgspec.field(default_factory=ShardsConfig)
     domains: dict[str, DomainConfig] = {}
 
@@ -230,6 +233,10 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
             impressions=self.impressions,
             events=self.events,
         )
+
+    def live_experiments(self) -> list[Experiment]:
+        """Return the experiments, with how each arm's lists are made."""
+        return experiments(self)
 
     def topics(self) -> dict[str, tuple[str, TopicKind]]:
         """Map each topic to (domain, kind of its records); those of no single domain have "" as theirs."""

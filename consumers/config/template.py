@@ -34,6 +34,15 @@ EVENTS = """\
 # purchase = { as = "click", weight = 3.0 }
 # skip = { as = "skip" }
 """
+EXPERIMENTS = """\
+## Live experiments. Each arm overrides keys of [ranker], publish.top, publish.explain_top, or made_by.
+# [experiments.variety]
+# arms.a = {}
+# arms.b = { ranker.diversity = 0.3 }
+# unit = "user"  # or list
+# share = 1.0
+# starts = 2026-12-01T08:00:00Z
+"""
 
 
 def template() -> str:
@@ -43,7 +52,7 @@ def template() -> str:
         if is_struct(kind):
             parts.append("\n".join([_comment(own_doc(kind)), f"[{name}]", *_keys(kind)]) + "\n")
     (domain,) = filter(is_struct, get_args(get_type_hints(Settings)["domains"]))
-    parts += [EVENTS, DOMAINS + "\n".join(_keys(domain, without="role")) + "\n"]
+    parts += [EVENTS, EXPERIMENTS, DOMAINS + "\n".join(_keys(domain, without="role")) + "\n"]
     for name, kind in get_type_hints(domain).items():
         if is_struct(kind):
             lines = [

@@ -22,6 +22,7 @@ from models.arms.arm_comparison import ArmComparison
 from models.arms.arm_selector import ARMS
 from models.arms.hits import TOPS
 from models.assessment.paired_test import Outcome
+from models.experiments.experiment import DEFAULT
 from models.learning.impressions import Outcome as Answered
 from models.learning.impressions import Taken
 from models.transfer.strategies import STRATEGIES
@@ -100,6 +101,14 @@ class Reporter:
             metrics.position_shows.labels(domain, position)
             metrics.position_clicks.labels(domain, position)
         metrics.impressions_clicked.labels(domain)
+        experiments = self.arms.full.experiments.experiments
+        policies = [one.policy(arm) for one in experiments if domain in one.domains for arm in one.arms]
+        for policy in (DEFAULT, *policies):
+            metrics.policy_impressions.labels(domain, policy)
+            metrics.policy_clicks.labels(domain, policy)
+            metrics.listed_events.labels(domain, policy)
+            for top in TOPS:
+                metrics.list_hits.labels(domain, policy, top)
         metrics.clicks_below.labels(domain)
 
     def tell(self, notices: list[Notice]) -> None:

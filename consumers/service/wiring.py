@@ -54,7 +54,8 @@ class Clocks(NamedTuple):
 
 def learners(settings: Settings, follows: bool = False, leads: bool = True) -> ArmComparison:
     """Return new learners for this config. follows, leads: see `ArmComparison`."""
-    return ArmComparison(settings.domain_list(), settings.learning(), follows, leads)
+    experiments = settings.live_experiments()
+    return ArmComparison(settings.domain_list(), settings.learning(), follows, leads, experiments)
 
 
 def wired(

@@ -32,6 +32,13 @@ def present_folder(settings: Settings) -> Path:
     return root if layout is None else layout.shard(root, settings.shards.own())
 
 
+def all_folders(settings: Settings) -> list[Path]:
+    """Return where the checkpoints of every shard are. Raises Stop (exit 4)."""
+    root = Path(settings.checkpoint.directory)
+    layout = load_layout(root)
+    return [root] if layout is None else [layout.shard(root, shard) for shard in range(layout.count)]
+
+
 def epoch_of(settings: Settings) -> int:
     """Return the number of the present layout; 1 before the first start."""
     layout = load_layout(Path(settings.checkpoint.directory))

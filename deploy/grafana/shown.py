@@ -12,6 +12,10 @@ def _rate(counter: str, by: str, more: str = "") -> str:
 
 KEPT = _rate("impressions", "", ', outcome=~"kept|out_of_order"')
 ANSWERED = _rate("impression_clicks", "", ', outcome="answered"')
+BY_POLICY = f"{_rate('policy_clicks', ', policy')} / {_rate('policy_impressions', ', policy')}"
+FIRST_TEN = _rate("list_hits", ", policy", ', k="10"')
+LISTED = f"{FIRST_TEN} / {_rate('listed_events', ', policy')}"
+GINI = f"max by (domain) (crosscurrent_shown_gini{{{DOMAIN}}})"
 HITS = _rate("hits", ", arm", ', k="10"')
 BY_PLACE = f"{_rate('position_clicks', ', position')} / {_rate('position_shows', ', position')}"
 
@@ -65,4 +69,30 @@ SHOWN: list[Builder] = [
         Query(f"{HITS} / {_rate('ranked_events', ', arm')}", "{{domain}} {{arm}}"),
         width=12,
     ).min(0),
+    lines(
+        "Clicks per impression, by policy",
+        PLAIN,
+        "By what made the lists: `default`, or an arm of an experiment. Lines apart are no verdict: "
+        "`crosscurrent experiment status` gives one.",
+        Query(BY_POLICY, "{{domain}} {{policy}}"),
+        width=12,
+    ).min(0),
+    lines(
+        "Hit rate in the first ten of the user's list, by policy",
+        SHARE,
+        "Share of events whose item was among the first ten of the list that the user had in the store. Once there are "
+        "impressions, of users who have a list. It falls alone: are lists late, or not shown?",
+        Query(LISTED, "{{domain}} {{policy}}"),
+        width=12,
+    ).min(0),
+    lines(
+        "How unevenly items are shown",
+        PLAIN,
+        "Gini coefficient of all items' shows in the last days: 0 if all are shown alike, near 1 if few have all. "
+        "It climbs for days: a few popular items feed themselves. It begins after 10,000 shows.",
+        Query(GINI, "{{domain}}"),
+        width=12,
+    )
+    .min(0)
+    .max(1),
 ]

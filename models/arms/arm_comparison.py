@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,10 @@ from models.arms.arm_selector import NAMES as BUCKET_NAMES
 from models.arms.hits import Hits
 from models.arms.losses import ranks, rating_losses
 from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_losses
+from models.experiments.experiment import Experiment, ListSettings
 from models.learning.facts import Facts
 from models.learning.learner import Learner
+from models.learning.lister import HowMade
 from models.migration.arm_states import fitted
 from models.ranking.recommendation import Recommendation
 from models.schema import Domain, Interaction, Item
@@ -57,13 +59,15 @@ class ArmComparison(Checkpointed):
         settings: LearningSettings | None = None,
         follows: bool = False,
         leads: bool = True,
+        experiments: Sequence[Experiment] = (),
     ) -> None:
         """Begin with a learner that has learned nothing. settings: default `LearningSettings()`.
 
-        follows: see `Learner`. leads: whether drift leads to challengers here; of several shards it does so in one.
+        follows, experiments: see `Learner`. leads: whether drift leads to challengers here; of several shards it does
+        so in one.
         """
         self.settings = settings = settings or LearningSettings()
-        self.full = Learner(domains, settings, follows)
+        self.full = Learner(domains, settings, follows, experiments)
         self._ranges = np.array([domain.rating_range for domain in domains])
         self.prequential = Prequential()
         self.selector = ArmSelector()
@@ -187,20 +191,34 @@ class ArmComparison(Checkpointed):
 
     def _serving(self, place: int, domain: str, index: int) -> Serving:
         """Return who makes the lists of a bucket of users."""
-        arm = self.selector.choice(domain, BUCKET_NAMES[place], "ranking")
+        return self._by(self.selector.choice(domain, BUCKET_NAMES[place], "ranking"), index)
+
+    def _by(self, arm: Arm, index: int) -> Serving:
         return Serving(arm, SINGLE.get(arm), arm == "target_only" and index in self.full.ranker.target_only)
 
     def recommend(
-        self, users: Sequence[str | None], domain: str, k: int, explain: int | None = None
+        self,
+        users: Sequence[str | None],
+        domain: str,
+        k: int,
+        explain: int | None = None,
+        made: ListSettings | None = None,
     ) -> list[list[Recommendation]]:
-        """Return the lists of `Learner.recommend`, each made by the arm that the guard follows for that user."""
-        serving = self._servings(users, domain)
+        """Return the lists of `Learner.recommend`, each made by the arm that the guard follows for that user.
+
+        made: how the lists of an experiment's arm are made, None for others.
+        """
+        if made is None or made.made_by is None:
+            serving = self._servings(users, domain)
+        else:
+            serving = [self._by(cast("Arm", made.made_by), self.full.index[domain])] * len(users)
+        ranker = None if made is None else made.ranker
         lists: list[list[Recommendation]] = [[] for _ in users]
         for one in dict.fromkeys(serving):
             places = [n for n, other in enumerate(serving) if other == one]
-            some = self.full.recommend(
-                [users[n] for n in places], domain, k, explain, one.only, one.target_only
-            )
+            how = HowMade(one.only, one.target_only, ranker)
+            asked = [users[n] for n in places]
+            some = self.full.recommend(asked, domain, k, explain, how)
             for n, found in zip(places, some, strict=True):
                 lists[n] = found
         return lists
@@ -244,6 +262,7 @@ class ArmComparison(Checkpointed):
         state, notes, self.moved = fitted(state, self.state(), self.full.domains)
         wanted = self._capacities()
         self.full.load(state["full"])
+        notes += self.full.experiments.notes
         notes += [
             f"{name} is {wanted[name]:,}, but the state has {rows:,} rows; they stay"
             for name, rows in self._capacities().items()

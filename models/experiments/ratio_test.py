@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import exp, inf, log, log1p, sqrt
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from models.experiments.sums import ArmSums, Numbers, UnitTotals
+
 Winner = Literal["a", "b", "open"]
 
 ALPHA = 0.05
@@ -19,24 +20,6 @@ LIFTS = (0.01, 0.02, 0.05, 0.1, 0.2)
 NEWTON_STEPS = 8
 POWER = 0.84
 """The 80 % quantile of the normal distribution."""
-
-
-class UnitTotals(NamedTuple):
-    """Sums by unit (user or list) of one arm, (n,) each. A unit that was shown nothing need not be there.
-
-    before_shown, before_clicks: the same sums from before the experiment, which no arm can have changed; zeros without.
-    """
-
-    shown: Floats
-    clicks: Floats
-    before_shown: Floats
-    before_clicks: Floats
-
-    @property
-    def ratio(self) -> float:
-        """Clicks per impression; 0 without impressions."""
-        shown = float(self.shown.sum())
-        return float(self.clicks.sum()) / shown if shown else 0.0
 
 
 class Comparison(NamedTuple):
@@ -104,24 +87,26 @@ def _mixture(square: float, information: float) -> tuple[float, float]:
 
 
 def compare(a: UnitTotals, b: UnitTotals, alpha: float = ALPHA) -> Comparison:
+    """Compare two arms by the totals of their units; see `compare_sums`."""
+    return compare_sums(ArmSums.of(a), ArmSums.of(b), alpha)
+
+
+def compare_sums(a: ArmSums, b: ArmSums, alpha: float = ALPHA) -> Comparison:
     """Compare two arms by the ratio of their sums, with units as clusters.
 
     A unit u moves the logarithm of its arm's ratio by e_u / n, `e_u = (y_u - r x_u) / (x̄ r)`; so the variance is that
     of e over units (the delta method; Deng et al. 2018, "Applying the delta method in metric analytics"). Impressions
     of one user are not independent: to count them as if they were gives false verdicts. What units did before explains
-    a part of e: the difference of its means over arms is taken out by regression (CUPED; Deng et al. 2013). The
-    interval is that of `half_width`.
+    a part of e: the difference of its means over arms is taken out by regression (CUPED; Deng et al. 2013). As e is
+    linear in a unit's totals, their covariance is all that is needed. The interval is that of `half_width`.
     """
-    if min(len(a.shown), len(b.shown)) < LEAST_UNITS or min(a.ratio, b.ratio) <= 0:
+    if min(a.seen, b.seen) < LEAST_UNITS or min(a.ratio, b.ratio) <= 0:
         return Comparison(0.0, -1.0, inf, "open", inf, inf)
     gap = log(b.ratio / a.ratio)
-    moves = [_moves(arm) for arm in (a, b)]
-    before = [_before(arm) for arm in (a, b)]
-    slopes = _slopes(moves, before)
-    gap -= float((before[1].mean(0) - before[0].mean(0)) @ slopes)
-    left = [move - (past - past.mean(0)) @ slopes for move, past in zip(moves, before, strict=True)]
-    variance = sum(float(rest.var(ddof=1)) / len(rest) for rest in left)
-    chance = 1 / float(a.clicks.sum()) + 1 / float(b.clicks.sum())
+    slopes = _slopes((a, b))
+    gap -= float((b.first[2:] / b.units - a.first[2:] / a.units) @ slopes)
+    variance = sum(_variance(arm, slopes) / arm.units for arm in (a, b))
+    chance = 1 / a.clicks + 1 / b.clicks
     width = half_width(variance, alpha)
     winner: Winner = "open" if abs(gap) <= width else ("b" if gap > 0 else "a")
     return Comparison(
@@ -158,19 +143,25 @@ def _lift(gap: float) -> float:
     return exp(min(gap, 700.0)) - 1
 
 
-def _moves(arm: UnitTotals) -> Floats:
-    """Return e, (n,): by how much each unit moves the logarithm of the ratio, times n."""
-    moves: Floats = (arm.clicks - arm.ratio * arm.shown) / (arm.shown.mean() * arm.ratio)
-    return moves
+def _weights(arm: ArmSums) -> Numbers:
+    """Return the weights of impressions and clicks in e, (2,): by how much they move the logarithm of the ratio."""
+    return np.array([-arm.ratio, 1.0]) / (arm.shown / arm.units * arm.ratio)
 
 
-def _before(arm: UnitTotals) -> Floats:
-    """Return what is known of each unit from before, (n, 2)."""
-    return np.stack([arm.before_clicks, arm.before_shown], axis=1)
+def _variance(arm: ArmSums, slopes: Numbers) -> float:
+    """Return the variance over units of what the past does not explain of e."""
+    weights = np.concatenate([_weights(arm), -slopes])
+    return max(0.0, float(weights @ arm.covariance() @ weights))
 
 
-def _slopes(moves: list[Floats], before: list[Floats]) -> Floats:
-    """Return the regression of e on what was before, (2,), within arms."""
-    past = np.concatenate([some - some.mean(0) for some in before])
-    slopes: Floats = np.linalg.lstsq(past, np.concatenate(moves), rcond=None)[0]
+def _slopes(arms: Sequence[ArmSums]) -> Numbers:
+    """Return the regression of e on impressions and clicks before, (2,), within arms."""
+    products, moves = np.zeros((2, 2)), np.zeros(2)
+    for arm in arms:
+        within = arm.covariance() * (arm.units - 1)
+        products += within[2:, 2:]
+        moves += within[2:, :2] @ _weights(arm)
+    scale = np.sqrt(np.diag(products))
+    scale[scale == 0] = 1.0
+    slopes: Numbers = np.linalg.lstsq(products / np.outer(scale, scale), moves / scale, rcond=1e-9)[0] / scale
     return slopes

@@ -26,6 +26,8 @@ WORDS = 256
 """Most numbers of a user. This holds an impression of 200 items, nine of 20, or sixteen of 10."""
 HEAD = 5
 """Numbers of an impression besides its items and marks."""
+TOP = 10
+"""The places that a reader is likely to see at once."""
 BITS = 63
 """Marks of clicked items in a number."""
 
@@ -54,13 +56,17 @@ class Shown(NamedTuple):
 class Answer(NamedTuple):
     """What a click answers. place: of the item in the impression, 0 at the top; -1 for none.
 
-    clicks: clicked items of the impression before. above: whether one of them stood above this item.
+    clicks: clicked items of the impression before. above: whether one of them stood above this item. on_top: whether
+    one was in the first ten places. time, list_ts: of the impression.
     """
 
     outcome: Outcome
     place: int = -1
     clicks: int = 0
     above: bool = False
+    on_top: bool = False
+    time: int = 0
+    list_ts: int = 0
 
 
 class ShownLists(Checkpointed):
@@ -175,7 +181,8 @@ class Impressions:
         shown, place = found
         clicked = shown.clicked
         outcome: Outcome = "again" if clicked[place] else "answered"
-        answer = Answer(outcome, place, int(clicked.sum()), bool(clicked[:place].any()))
+        above, on_top = bool(clicked[:place].any()), bool(clicked[:TOP].any())
+        answer = Answer(outcome, place, int(clicked.sum()), above, on_top, shown.time, shown.list_ts)
         if outcome == "answered":
             self.lists.mark(user, shown, place)
         return answer

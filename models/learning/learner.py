@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.experiments.experiment import Experiment
+from models.experiments.totals import ExperimentTotals
 from models.learning.event_clock import EventClock
 from models.learning.event_scorer import EventScorer, Models, Resolved, resolved
 from models.learning.exchange.foreign_facts import Folded, Located, fold, locate
@@ -19,14 +21,14 @@ from models.learning.facts import Facts, ScoredEvent
 from models.learning.impressions import Impressions, ShownLists
 from models.learning.items.item_intake import ItemIntake
 from models.learning.learner_state import live_of, load_into
-from models.learning.lister import Lister
+from models.learning.lister import HowMade, Lister
 from models.learning.pending_batch import Pending, PendingBatch
 from models.learning.resident_rows import OneDomain, ResidentRows, RowTables
 from models.network.config import NetworkConfig
 from models.network.network_learner import NetworkLearner
 from models.network.published.published_network import PublishedNetwork
 from models.ranking.ranker import Ranker
-from models.ranking.recommendation import Recommendation, pool_size, to_list
+from models.ranking.recommendation import Recommendation
 from models.rating.events import RatingParts
 from models.rating.model import TASTE_WIDTH, RatingModel
 from models.schema import Domain, Interaction, Item
@@ -48,14 +50,18 @@ class Learner(Checkpointed):
     """One learner of its domains. Events and items of other domains raise KeyError."""
 
     def __init__(
-        self, domains: Sequence[Domain], settings: LearningSettings | None = None, follows: bool = False
+        self,
+        domains: Sequence[Domain],
+        settings: LearningSettings | None = None,
+        follows: bool = False,
+        experiments: Sequence[Experiment] = (),
     ) -> None:
-        """Begin with nothing learned. settings: default `LearningSettings()`.
+        """Begin with nothing learned. settings: default `LearningSettings()`. experiments: whose outcome is counted.
 
         follows: the network is trained by another process, which publishes its weights; see `network_exchange.py`.
         """
         settings = settings or LearningSettings()
-        self.diversity = settings.ranker.diversity
+        self.lists = settings.ranker
         self.domains = list(domains)
         self.index = {d.name: n for n, d in enumerate(self.domains)}
         self.users = IdTable(settings.users)
@@ -90,9 +96,10 @@ class Learner(Checkpointed):
         models = Models(self.rating, self.target_only, self.ranker, self.network)
         self.scorer = EventScorer(self.domains, self.catalogues, self.history, models)
         self.scorer.trains = not follows
-        own = self.rating, self.ranker, self.pending, self.network, self.history
         shown, window = ShownLists(), settings.impressions.window_seconds
-        tables: list[RowTables] = [*target_only, *own, shown]
+        self.experiments = ExperimentTotals(experiments)
+        own = self.rating, self.ranker, self.pending, self.network, self.history, shown, self.experiments
+        tables: list[RowTables] = [*target_only, *own]
         self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
         self.impressions = Impressions(shown, window, self.rows, self.history)
 
@@ -126,6 +133,7 @@ class Learner(Checkpointed):
 
     def forget_user(self, user_id: str) -> int | None:
         """Erase the user from every table; shared weights keep what they learned. Return the freed row, or None."""
+        self.experiments.forget(self.users.get(user_id))
         return self.rows.forget_user(user_id)
 
     # Events
@@ -257,22 +265,18 @@ class Learner(Checkpointed):
         domain_name: str,
         k: int,
         explain: int | None = None,
-        only: str | None = None,
-        target_only: bool = False,
+        how: HowMade = HowMade(),  # noqa: B008  it never changes
     ) -> list[list[Recommendation]]:
         """Return the best `k` items for each user, best first. users: ids; None or an unknown id stands for a new user.
 
-        explain: the number of items with `why`, all by default. only: the one signal that ranks, None for all.
-        target_only: use the target-only ranker.
+        explain: the number of items with `why`, all by default.
         """
-        domain = self.index[domain_name]
         rows = [None if u is None else self.users.get(u) for u in users]
-        lists = self.lister(domain, only, target_only).best(rows, pool_size(k, self.diversity))
-        explained = k if explain is None else explain
-        return [to_list(self.catalogues[domain], ranked, k, explained, self.diversity) for ranked in lists]
+        lister = self.lister(self.index[domain_name], how.only, how.target_only)
+        return lister.lists(rows, k, k if explain is None else explain, how.ranker or self.lists)
 
     def lister(self, domain: int, only: str | None = None, target_only: bool = False) -> Lister:
-        """Return what ranks a domain at its present time. only, target_only: see `recommend`."""
+        """Return what ranks a domain at its present time. only, target_only: see `HowMade`."""
         return Lister(self.scorer, domain, self.newest[domain], only, target_only)
 
     def user_vectors(self, users: Sequence[str]) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ def live_of(learner: Learner) -> dict[str, Any]:
         "catalogues": [c.live() for c in learner.catalogues],
         "history": learner.history.live(),
         "shown": learner.impressions.lists.live(),
+        "experiments": learner.experiments.live(),
         "rating": learner.rating.live(),
         "alone": {learner.domains[d].name: model.live() for d, model in learner.target_only.items()},
         "ranker": learner.ranker.live(),
@@ -42,6 +43,8 @@ def load_into(learner: Learner, state: dict[str, Any]) -> None:
     learner.history.load(state["history"])
     if "shown" in state:  # an early state has none
         learner.impressions.lists.load(state["shown"])
+    if "experiments" in state:
+        learner.experiments.load(state["experiments"])
     learner.rating.load(state["rating"])
     for d, model in learner.target_only.items():
         if (held := state.get("alone", {}).get(names[d])) is not None:

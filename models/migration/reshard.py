@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from models.experiments.totals import joined
 from models.learning.learner import Learner
 from models.migration import users_items
 from models.migration.item_rows import ItemRows, together
@@ -65,6 +66,7 @@ def reshard(states: Sequence[State], learner: Learner, plan: Plan) -> Resharded:
     made = []
     for shard, users in enumerate(dealt):
         own = _learner(full, learner, users, items, plan) | {"catalogues": catalogues}
+        own["experiments"] = own["experiments"] | {"sums": _sums(full, shard)}
         own["evicted_users"] = [
             user
             for old, state in enumerate(full)
@@ -74,6 +76,11 @@ def reshard(states: Sequence[State], learner: Learner, plan: Plan) -> Resharded:
         loop = _loop([state["loop"] for state in states], plan, shard)
         made.append(states[plan.base] | {"full": own, "loop": loop})
     return Resharded(made, dealt, items)
+
+
+def _sums(states: Sequence[State], shard: int) -> State:
+    """Return the sums of experiments: those of all shards go on in one, because they hold no users."""
+    return joined(state["experiments"]["sums"] for state in states) if shard == LEADER else {}
 
 
 def _learner(

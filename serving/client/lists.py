@@ -16,7 +16,7 @@ class ListedItem(msgspec.Struct, omit_defaults=True):
     """What each signal adds to the score, by its name; only the first `publish.explain_top` items carry it."""
 
 
-class RecommendationList(msgspec.Struct):
+class RecommendationList(msgspec.Struct, omit_defaults=True):
     """The value of `cc:rec`, `cc:popular` and `cc:similar`. Readers ignore fields they do not know."""
 
     v: int
@@ -29,6 +29,10 @@ class RecommendationList(msgspec.Struct):
     """When the list was made, Unix time in ms."""
     items: list[ListedItem]
     """Best first; at most `publish.top`, or `publish.similar`."""
+    experiment: str = ""
+    """The live experiment that the list is part of; missing if it is of none."""
+    arm: str = ""
+    """The arm of that experiment that made the list."""
 
 
 _decoder = msgspec.json.Decoder(RecommendationList)

@@ -81,6 +81,21 @@ class ItemTags:
             self._taken[tag] = False
             heapq.heappush(self.free, tag)
 
+    def place(self, row: int, item: int) -> int | None:
+        """Return the item's place on the user's list, -1 if it is not on it; None if the user has no list.
+
+        >>> tags = ItemTags(top=3)
+        >>> tags.write(0, [7, 5])
+        False
+        >>> tags.place(0, 5), tags.place(0, 6), tags.place(1, 5)
+        (1, -1, None)
+        """
+        if row >= len(self.held) or not self.held[row, 0]:
+            return None
+        tag = int(self.tag_of[item]) if 0 <= item < len(self.tag_of) else 0
+        held: list[int] = self.held[row].tolist() if tag else []
+        return held.index(tag) if tag in held else -1
+
     def drop_items(self, items: Iterable[int]) -> None:
         """Note that these item rows must leave all lists."""
         for item in items:

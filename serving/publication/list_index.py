@@ -34,6 +34,13 @@ class ListIndex:
         self._written_at[user] = now
         self._noted.add(user)
 
+    def place(self, domain: str, user: int, item: int) -> int | None:
+        """Return the place of an item row on the list that this user row has, 0 the best, -1 if it is not on it.
+
+        None: the user has no list. item: -1 for an item without a row.
+        """
+        return self._tags[domain].place(user, item) if domain in self._tags else None
+
     def written_at(self, user: int) -> float:
         """Return when this row's lists were written last, 0 if they never were."""
         return float(self._written_at[user]) if user < len(self._written_at) else 0.0

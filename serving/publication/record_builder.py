@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from models.arms.arm_comparison import ArmComparison
+from models.experiments.experiment import Experiment
 from models.learning.items.item_neighbours import item_neighbours
 from models.learning.items.item_views import item_views
 from models.ranking.recommendation import Recommendation
@@ -52,6 +53,8 @@ class RecordBuilder:
         self._arms, self._keys = arms, keys
         self._top, self._explain_top, self._ttl = lists[:3]
         self._similar = lists.similar
+        self._experiments = {d: one for one in arms.full.experiments.experiments for d in one.domains}
+        """By domain."""
         self._started_ts = started_ts
 
     def users(self, touched: Mapping[str, RecordTimes], now_ms: int) -> Iterable[Write]:
@@ -105,9 +108,31 @@ class RecordBuilder:
         self, domain: str, users: Sequence[str], now_ms: int
     ) -> Iterable[tuple[str, list[Recommendation], Write]]:
         """Yield each user, what is on their list, and its write."""
-        lists = self._arms.recommend(users, domain, self._top, self._explain_top) if users else []
+        experiment = self._experiments.get(domain)
+        if experiment is None:
+            yield from self._lists(domain, users, now_ms)
+            return
+        of_arm: dict[str | None, list[str]] = {}
+        for user in users:
+            of_arm.setdefault(experiment.arm(user, domain, now_ms), []).append(user)
+        for arm, some in of_arm.items():
+            yield from self._lists(domain, some, now_ms, None if arm is None else (experiment, arm))
+
+    def _lists(
+        self, domain: str, users: Sequence[str], now_ms: int, made_by: tuple[Experiment, str] | None = None
+    ) -> Iterable[tuple[str, list[Recommendation], Write]]:
+        """Yield the lists of users who are in one arm of an experiment, or in none."""
+        if not users:
+            return
+        made, top, explained = None, self._top, self._explain_top
+        if made_by is not None:
+            made = made_by[0].arms[made_by[1]]
+            top, explained = made.top, made.explain_top
+        lists = self._arms.recommend(users, domain, top, explained, made)
         for user, items in zip(users, lists, strict=True):
-            record = self._record(domain, items, now_ms, self._explain_top)
+            record = self._record(domain, items, now_ms, explained)
+            if made_by is not None:
+                record.experiment, record.arm = made_by[0].name, made_by[1]
             yield user, items, list_write(self._keys.recommendations(user, domain), record, self._ttl)
 
     def popular(self, domain: str, now_ms: int) -> Write:

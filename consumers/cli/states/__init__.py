@@ -1,1 +1,1 @@
-"""Commands that rewrite the checkpoints of a stopped service: for other shards, for another text encoder."""
+"""Commands on checkpoints: rewrite them for other shards or another text encoder; say what they know of experiments."""

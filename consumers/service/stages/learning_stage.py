@@ -17,6 +17,7 @@ from consumers.events.record import Record
 from consumers.events.rejection import Rejection
 from consumers.service.canary import Canaries, Canary
 from consumers.service.items_read_anew import ItemsReadAnew
+from consumers.service.stages.listed_events import ListedEvents
 from consumers.service.stages.microbatch import Batch
 from consumers.service.stages.shown_stage import ShownStage
 from consumers.service.telemetry import Reporter
@@ -69,6 +70,7 @@ class LearningStage:
         """Topics whose keys may be records. Such keys say nothing about the order of a user's events."""
         self.read_anew = ItemsReadAnew()
         self._shown = ShownStage(parts.arms.full, parts.metrics)
+        self._listed = ListedEvents(parts.arms.full, parts.queue.index, parts.metrics)
         self._domain_of = {topic: domain for topic, (domain, _) in settings.topics().items()}
 
     def learn(self, batch: Batch) -> None:
@@ -79,6 +81,7 @@ class LearningStage:
             if isinstance(event, Interaction):
                 if self._is_new(record, event):
                     self._shown.answer(event)
+                    self._listed.count(event)
                     self._waiting.append((record, event))
                     if len(self._waiting) >= together:
                         self._flush()
@@ -90,6 +93,7 @@ class LearningStage:
         self._flush()
         self._forget()
         self._shown.tell()
+        self._listed.tell()
 
     def _not_interaction(
         self, record: Record, event: Item | Canary | Forget | Skipped | Rejection | Rerouted

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from consumers.events.rejection import ITEMS_LIMIT
+from models.assessment.concentration import RecentShows
+from models.experiments.experiment import DEFAULT
+from models.experiments.totals import Seen
+from models.learning.impressions import TOP, Answer
 from models.learning.learner import Learner
 from models.schema import Impression, Interaction
 from serving.metrics import Metrics
@@ -19,6 +23,9 @@ POSITIONS = (*(str(n) for n in range(1, ALONE + 1)), "21-50", f"51-{ITEMS_LIMIT}
 _GROUP = np.array([min(n, ALONE) + (n >= 50) for n in range(ITEMS_LIMIT)])
 """The number of the label of each place."""
 
+MEASURED = 10_000
+"""Items shown between two measurements of their concentration. One takes a few ms."""
+
 
 class ShownStage:
     """Knows what users were shown. One thread calls it. Without any impression it does nothing.
@@ -29,6 +36,9 @@ class ShownStage:
 
     def __init__(self, learner: Learner, metrics: Metrics) -> None:
         self._learner, self._metrics = learner, metrics
+        self._recent = defaultdict[str, RecentShows](RecentShows)
+        self._since = Counter[str]()
+        """Items shown by domain since their concentration was last measured."""
         self._shows = defaultdict[str, NDArray[np.int64]](lambda: np.zeros(len(POSITIONS), np.int64))
         """Items shown by domain and label, since they were last added to the metrics."""
 
@@ -38,7 +48,24 @@ class ShownStage:
         taken = learner.impressions.take(shown, learner.catalogues[learner.index[shown.domain]])
         self._metrics.impressions.labels(shown.domain, taken).inc()
         if taken != "late":
+            row = learner.users.get(shown.user)
+            assert row is not None
+            items = next(learner.impressions.lists.of(row)).items
+            seen = Seen(shown.user, row, shown.domain, shown.timestamp, shown.list_ts or 0)
+            policy = learner.experiments.shown(seen, items)
+            self._metrics.policy_impressions.labels(shown.domain, policy).inc()
+            self._recent[shown.domain].add(items, shown.timestamp / 1000)
+            self._since[shown.domain] += len(items)
             self._shows[shown.domain] += np.bincount(_GROUP[: len(shown.items)], minlength=len(POSITIONS))
+
+    def _count_click(self, event: Interaction, answer: Answer) -> str:
+        """Count an item that was answered where its domain is in an experiment. Return the impression's policy."""
+        learner = self._learner
+        row = learner.users.get(event.user)
+        if row is None or event.domain not in learner.experiments.domains:
+            return DEFAULT
+        seen = Seen(event.user, row, event.domain, answer.time, answer.list_ts)
+        return learner.experiments.clicked(seen, answer.clicks, answer.place < TOP and not answer.on_top)
 
     def duplicate(self, shown: Impression) -> None:
         """Count an impression that came before."""
@@ -55,6 +82,7 @@ class ShownStage:
         metrics.impression_clicks.labels(domain, answer.outcome).inc()
         if answer.outcome == "answered":
             metrics.position_clicks.labels(domain, POSITIONS[_GROUP[answer.place]]).inc()
+            metrics.policy_clicks.labels(domain, self._count_click(event, answer)).inc()
             if not answer.clicks:
                 metrics.impressions_clicked.labels(domain).inc()
             if answer.above:
@@ -66,3 +94,14 @@ class ShownStage:
             for label in np.flatnonzero(shows).tolist():
                 self._metrics.position_shows.labels(domain, POSITIONS[label]).inc(int(shows[label]))
         self._shows.clear()
+        for domain, count in self._since.items():
+            if count >= MEASURED:
+                self._measure(domain)
+
+    def _measure(self, domain: str) -> None:
+        """Measure how unevenly items are shown."""
+        catalogue = self._learner.catalogues[self._learner.index[domain]]
+        found = self._recent[domain].gini(len(catalogue.ids))
+        if found is not None:
+            self._metrics.shown_gini.labels(domain).set(found)
+        self._since[domain] = 0

@@ -34,7 +34,7 @@ def test_every_key_is_there_with_its_default() -> None:
     """Uncommented, the file says what no file says. "" stands for a key that is not set."""
     said, defaults = uncommented(), msgspec.to_builtins(Settings())
     for section, keys in defaults.items():
-        if section in ("domains", "events"):
+        if section in ("domains", "events", "experiments"):
             continue
         own = {k: v for k, v in keys.items() if not isinstance(v, dict)}
         assert {k: None if v == "" and own[k] is None else v for k, v in said[section].items()} == own
@@ -62,6 +62,14 @@ def test_events_show_types_that_can_be() -> None:
         "purchase": ("click", 3.0),
         "skip": ("skip", 1.0),
     }
+
+
+def test_the_experiment_can_be() -> None:
+    """The commented example is a config."""
+    pattern = r"# (\[experiments|arms\.|unit = \"user|share = 1|starts)"
+    lines = [line[2:] for line in template().splitlines() if re.match(pattern, line)]
+    (one,) = build(tomllib.loads("\n".join(lines)) | {"domains": {"movies": {}}}).live_experiments()
+    assert (one.name, one.arms["b"].ranker.diversity) == ("variety", 0.3)
 
 
 def test_init_writes_it_and_refuses_to_overwrite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

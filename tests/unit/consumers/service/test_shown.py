@@ -8,6 +8,7 @@ from typing import Any
 from consumers.config.loader import build
 from consumers.events.record import Record
 from consumers.service.pipeline import Pipeline
+from models.schema import Item
 from serving.client.pseudonyms import Pseudonyms
 from tests.support.doubles import ListSource
 from tests.support.service.pipelines import list_pipeline
@@ -162,3 +163,27 @@ def test_without_impressions_nothing_is_counted() -> None:
         assert counts(pipeline, name) == {}
     labels = {"domain": "movies", "outcome": "kept"}
     assert pipeline.metrics.registry.get_sample_value("crosscurrent_impressions_total", labels) == 0
+
+
+def test_events_of_published_lists() -> None:
+    """Of an event's user, the list that was published last counts. Without impressions nothing is counted."""
+    source = ListSource([shown(0, "a"), click(1, "b"), click(2, "c"), click(3, "z", user="stranger")])
+    pipeline = list_pipeline(SETTINGS, source)
+    pipeline.arms.put_item(Item("movies", "b"))
+    row = pipeline.arms.full.rows.user("u")
+    item = pipeline.arms.full.item_row("movies", "b")
+    assert item is not None
+    pipeline.queue.index.write("movies", row, [item], 1.0)
+    while (batch := pipeline.batcher.take(flush=True)) is not None or not source.exhausted:
+        pipeline.intake.take_in()
+        if batch is not None:
+            pipeline.learning.learn(batch)
+    assert counts(pipeline, "listed_events", "policy") == {"default": 2}
+    assert counts(pipeline, "list_hits", "k") == {"1": 1, "10": 1, "50": 1}
+
+
+def test_impressions_and_clicks_by_policy() -> None:
+    """Without an experiment all are of the default."""
+    pipeline = run(shown(0, "a", "b"), click(1, "a"), click(2, "b"), click(3, "b"), shown(4, "c"))
+    assert counts(pipeline, "policy_impressions", "policy") == {"default": 2}
+    assert counts(pipeline, "policy_clicks", "policy") == {"default": 2}

@@ -28,8 +28,9 @@ def show(
 def click(
     model: Learner, item: str, at: int, user: str = "u1", domain: str = "movies", **more: Any
 ) -> Answer | None:
-    """Return what a click answers. at: ms after the start."""
-    return model.impressions.answer(Interaction(domain, "click", user, item, START + at, **more))
+    """Return what a click answers, without the times of the impression. at: ms after the start."""
+    found = model.impressions.answer(Interaction(domain, "click", user, item, START + at, **more))
+    return None if found is None else found._replace(on_top=False, time=0, list_ts=0)
 
 
 def held(model: Learner, user: str = "u1") -> list[Shown]:

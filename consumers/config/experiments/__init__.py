@@ -1,0 +1,1 @@
+"""The keys of `[experiments]`: what they mean, and what is wrong with them."""
