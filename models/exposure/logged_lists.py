@@ -41,16 +41,12 @@ class LoggedLists(NamedTuple):
         return Lists(self.clicks, theta, ratio, self.appeal, (self.worth * theta).sum(1))
 
 
-def slope(value: Callable[[Floats], float], curve: Floats) -> Floats:
-    """Return the slope of a value in the logarithm of each rank's examination, (ranks,); 0 at the first, which is 1.
+def slope(values: Callable[[Floats], Floats], curve: Floats) -> Floats:
+    """Return the slopes of m values in the logarithm of each rank's examination, (ranks, m); 0 at the first, which is 1.
 
-    >>> print(slope(lambda curve: float(curve.sum()), np.array([1.0, 0.5])).round(3))
-    [0.  0.5]
+    >>> print(slope(lambda curve: np.array([curve.sum()]), np.array([1.0, 0.5])).round(3).tolist())
+    [[0.0], [0.5]]
     """
-    out = np.zeros(len(curve))
-    for rank in range(1, len(curve)):
-        sides = [curve.copy(), curve.copy()]
-        sides[0][rank] *= np.exp(STEP)
-        sides[1][rank] *= np.exp(-STEP)
-        out[rank] = (value(sides[0]) - value(sides[1])) / (2 * STEP)
-    return out
+    steps = STEP * np.eye(len(curve))[1:]
+    slopes = [(values(curve * np.exp(step)) - values(curve * np.exp(-step))) / (2 * STEP) for step in steps]
+    return np.array([0.0 * values(curve), *slopes])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,8 +78,8 @@ def estimates(exposed: Exposed, exposures: Exposures, log: Log) -> dict[str, Any
     out: dict[str, Any] = {
         "effective": effective, "rare": exposed.rare, "refused": refusal(effective, exposed.rare),
     }  # fmt: skip
-    for name, estimator in ESTIMATORS.items():
-        noise = _noise(exposed, exposures.errors, estimator, curve)
+    noises = _noises(exposed, exposures.errors, curve)
+    for (name, estimator), noise in zip(ESTIMATORS.items(), noises, strict=True):
         found = estimator(lists)
         out[name] = interval(found, log.users, noise)._asdict()
         if name == SURE:
@@ -87,17 +87,15 @@ def estimates(exposed: Exposed, exposures: Exposures, log: Log) -> dict[str, Any
     return out
 
 
-def _noise(
-    exposed: Exposed, errors: Floats | None, estimator: Callable[[Lists], Estimate], curve: Floats
-) -> Floats | None:
-    """Return what each user adds to the error of the value by their part in the curve, (users,)."""
+def _noises(exposed: Exposed, errors: Floats | None, curve: Floats) -> Sequence[Floats | None]:
+    """Return what each user adds to the error of each estimator's value by their part in the curve, (users,) each."""
     if errors is None:
-        return None
+        return [None] * len(ESTIMATORS)
 
-    def value(other: Floats) -> float:
-        return estimator(exposed.logged.lists(other)).value
+    def values(other: Floats) -> Floats:
+        lists = exposed.logged.lists(other)
+        return np.array([estimator(lists).value for estimator in ESTIMATORS.values()])
 
     deepest = int(exposed.logged.ranks.max()) + 1
-    steep = slope(value, curve[:deepest])
-    noise: Floats = errors[:, :deepest] @ steep
-    return noise
+    noises: Floats = errors[:, :deepest] @ slope(values, curve[:deepest])
+    return list(noises.T)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from consumers.errors import Stop
 from consumers.evaluation.impressions.line_format import ImpressionLine
-from models.exposure.plackett_luce import Pool, place_probability, pool_of
+from models.exposure.plackett_luce import Pool, place_probabilities, pool_of, shown_of
 
 Floats = NDArray[np.float64]
 
@@ -184,20 +184,19 @@ def _check_drawn(line: ImpressionLine, found: LoggedList) -> None:
     """Compare what was shown with what the pool says of it. Raises BadLineError."""
     if found.pool is None:
         return
-    weights, new = found.pool.weights.copy(), found.new
-    if (weights[found.order] <= 0).any():
-        item = line.items[int(np.argmin(weights[found.order]))]
+    shown = shown_of(found.pool, found.order)
+    if (shown.weights <= 0).any():
+        item = line.items[int(np.argmin(shown.weights))]
         raise BadLineError(f"{_quoted(item)} cannot have been drawn: its score is too far below the best")
     if line.p is None:
         return
     if len(line.p) < len(line.items):
         raise BadLineError(f"p has {len(line.p)} numbers for {len(line.items)} items")
-    for place, c in enumerate(found.order):
-        left, left_new = float(weights.sum()), float(weights[new].sum())
-        p = place_probability(float(weights[c]), bool(new[c]), left, left_new, found.share)
-        if abs(line.p[place] - p) > P_ERROR * p:
-            raise BadLineError(
-                f"p[{place}] is {line.p[place]:.4g}, but the pool gives {_quoted(line.items[place])} {p:.4g}: are "
-                "the items the first of the drawn list, in its order, and are scores, temperature, share and new right?"
-            )
-        weights[c] = 0.0
+    chances = place_probabilities(shown, found.share)
+    wrong = np.abs(line.p[: len(chances)] - chances) > P_ERROR * chances
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        raise BadLineError(
+            f"p[{place}] is {line.p[place]:.4g}, but the pool gives {_quoted(line.items[place])} {chances[place]:.4g}: "
+            "are the items the first of the drawn list, in its order, and are scores, temperature, share and new right?"
+        )
