@@ -42,7 +42,9 @@ class LoggedLists(NamedTuple):
 
 
 def slope(values: Callable[[Floats], Floats], curve: Floats) -> Floats:
-    """Return the slopes of m values in the logarithm of each rank's examination, (ranks, m); 0 at the first, which is 1.
+    """Return the slopes of m values in the logarithm of each rank's examination, (ranks, m).
+
+    They are 0 at the first rank, whose examination is 1.
 
     >>> print(slope(lambda curve: np.array([curve.sum()]), np.array([1.0, 0.5])).round(3).tolist())
     [[0.0], [0.5]]

@@ -112,17 +112,17 @@ def _weights(scores: Floats, temperature: float) -> Floats:
 
 @numba.njit  # type: ignore[untyped-decorator]
 def _draw(weights: Any, new: Any, share: float, seed: int, order: Any, p: Any) -> None:
-    np.random.seed(seed)  # noqa: NPY002  the generator that compiled code has
+    np.random.seed(seed)
     for n in range(len(weights)):
-        draw(Pool(weights[n], new[n]), share, np.random.random((2, order.shape[1])), order[n], p[n])  # noqa: NPY002
+        draw(Pool(weights[n], new[n]), share, np.random.random((2, order.shape[1])), order[n], p[n])
 
 
 @numba.njit  # type: ignore[untyped-decorator]
-def _chances(weights: Any, new: Any, share: float, seed: int, draws: int, out: Any) -> None:  # noqa: PLR0913
-    np.random.seed(seed)  # noqa: NPY002  the generator that compiled code has
+def _chances(weights: Any, new: Any, share: float, seed: int, draws: int, out: Any) -> None:
+    np.random.seed(seed)
     one = np.zeros(out.shape[1:])
     for n in range(len(weights)):
         one[:] = 0.0
-        uniform = np.random.random((draws, 2, out.shape[2]))  # noqa: NPY002
+        uniform = np.random.random((draws, 2, out.shape[2]))
         add_chances(Pool(weights[n], new[n]), share, uniform, one)
         out[n] = one

@@ -13,7 +13,7 @@ from consumers.terminal.plain_text import joined, plain
 COLUMNS = {
     "doubly robust": "clicks a list: a model's guess, corrected by weighted clicks; trust this one first",
     "self-normalised": "clicks a list: weighted clicks, divided by the sum of their weights",
-    "exposure-weighted": "clicks a list: weighted clicks (position-based IPS); doubt it where it is far from the others",
+    "exposure-weighted": "clicks a list: weighted clicks (position-based IPS); doubt it if it is far from the others",
     "effective lists": "how many lists of the policy's own would tell as much; under 200 the policy is refused",
     "hardly logged": "share of what the policy shows that the log hardly ever shows; over 5 % the policy is refused",
 }
@@ -53,9 +53,8 @@ def _explain(console: Console) -> None:
 
 def _table(figures: dict[str, Any]) -> Table:
     table = Table("policy", *COLUMNS, box=None)
-    table.add_row(
-        plain("as logged"), plain(f"own clicks: {_interval(figures['logged'])}"), "–", "–", "–", "–"
-    )
+    counted = plain(_interval(figures["logged"]), "dim")
+    table.add_row(plain("as logged, counted", "dim"), counted, *["–"] * 4)
     for name, found in figures["policies"].items():
         values = [_interval(found[key.replace(" ", "_").replace("-", "_")]) for key in list(COLUMNS)[:3]]
         table.add_row(plain(name), *values, f"{found['effective']:,.0f}", f"{100 * found['rare']:.1f} %")
