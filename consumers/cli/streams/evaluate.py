@@ -61,7 +61,7 @@ class _Asked(msgspec.Struct, frozen=True):
     "policies",
     multiple=True,
     metavar="POLICY",
-    help="What is valued, again and again: greedy, uniform, plackett-luce:TAU[:SHARE], "
+    help="What is valued; may be repeated: greedy, uniform, plackett-luce:TAU[:SHARE], "
     "scores:NAME[:TAU[:SHARE]] or probabilities:NAME.",
 )
 @click.option(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from consumers.errors import USAGE, Stop
+from consumers.evaluation.impressions.line_format import ImpressionLine, LoggedPool
 from consumers.evaluation.impressions.logged_list import read_lists
 from tests.support.impression_lines import LINE, PLACE, changed, write_lines
 
@@ -51,6 +52,17 @@ def test_a_drawn_list(tmp_path: Path) -> None:
     assert one.new.tolist() == [False, False, True]
     assert one.first(1).order.tolist() == [1]
     assert one.first(2) is one
+
+
+def test_the_line_of_the_documentation(tmp_path: Path) -> None:
+    """It is read, its `p` is right, and each field of the format is in the table there."""
+    page = (Path("deploy/docs") / "data-scientists.md").read_text()
+    text = page.split('```json\n{"user_id"')[1].split("```")[0].replace("\n", " ")
+    ((_, logged),) = read_lists(write_lines(tmp_path / "shown.jsonl", [f'{{"user_id"{text}']))
+    assert logged.line.p == pytest.approx(P, rel=1e-3)
+    fields = [f"`{name}`" for name in ImpressionLine.__struct_fields__ if name != "pool"]
+    fields += [f"`pool.{name}`" for name in LoggedPool.__struct_fields__]
+    assert [name for name in fields if name not in page] == []
 
 
 def test_places_with_known_probabilities(tmp_path: Path) -> None:
