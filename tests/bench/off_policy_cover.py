@@ -1,10 +1,12 @@
-"""Say how often intervals of off-policy values hold the truth: `python -m tests.bench.off_policy_cover SEEDS TAU`.
+"""Say how often intervals of off-policy values hold the truth.
+
+    python -m tests.bench.off_policy_cover SEEDS TAU [BOLDNESS [CURVE …]]
 
 Each seed is a log of 20,000 lists of ten among 50 candidates, drawn at temperature TAU with a tenth of the places for
 new items, by 1,000 users of unequal activity and habits. The target is another ranker, which puts its best first. The
-truth is the mean over all users that could have come. Printed, for each estimator: the number of intervals that hold
-it, with the true examination curve and with the one learned from the log, bias and half width in percent of the truth,
-the effective number of lists, and how many logs were refused.
+truth is the mean over all users that could have come. CURVE: `true`, `learned` or both. Printed, for each estimator:
+the number of intervals that hold the truth, bias and half width in percent of it, the effective number of lists, and
+how many logs were refused. BOLDNESS: see `WorldSettings`.
 """
 
 # ruff: noqa: T201  a script
@@ -15,20 +17,21 @@ import sys
 import numpy as np
 
 from consumers.evaluation.impressions.figures import ESTIMATORS
-from tests.support.found_values import Found, found_in_log
+from tests.support.found_values import CURVES, Found, found_in_log
 from tests.support.logged_world import WorldSettings
 
 
-def main(seeds: int, temperature: float) -> None:
+def main(seeds: int, temperature: float, boldness: float, curves: list[str]) -> None:
     """Print the table so far after every tenth seed, and at the end."""
-    found: dict[bool, list[Found]] = {True: [], False: []}
+    settings = WorldSettings(temperature=temperature, boldness=boldness)
+    found: dict[str, list[Found]] = {name: [] for name in curves}
     for seed in range(seeds):
-        for known, one in zip(found, found_in_log(seed, WorldSettings(temperature=temperature)), strict=True):
-            found[known].append(one)
+        for name, one in found_in_log(seed, settings, curves).items():
+            found[name].append(one)
         if (seed + 1) % 10 == 0 or seed + 1 == seeds:
-            print(f"{seed + 1} logs at temperature {temperature}")
-            for known, so_far in found.items():
-                print("the true curve" if known else "the learned curve")
+            print(f"{seed + 1} logs at temperature {temperature:g}, boldness {boldness:g}")
+            for name, so_far in found.items():
+                print(f"the {name} curve")
                 _print(so_far)
             sys.stdout.flush()
 
@@ -53,4 +56,5 @@ def _print(found: list[Found]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]))
+    given = [float(word) for word in sys.argv[2:4]]
+    main(int(sys.argv[1]), given[0], given[1] if len(given) > 1 else 1.0, sys.argv[4:] or list(CURVES))

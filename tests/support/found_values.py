@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,10 @@ from tests.support.logged_world import LoggedWorld, WorldSettings, log_world
 Floats = NDArray[np.float64]
 
 
+CURVES = ("true", "learned")
+"""The examination curve is given, or learned from the log itself, as the command does."""
+
+
 class Found(NamedTuple):
     """The figures of a log and their truths."""
 
@@ -30,21 +35,22 @@ class Found(NamedTuple):
     difference: float
 
 
-def found_in_log(seed: int, settings: WorldSettings) -> tuple[Found, Found]:
-    """Return what a log tells of the other ranker's best lists, by the true curve and by the one that it tells."""
+def found_in_log(seed: int, settings: WorldSettings, curves: Sequence[str] = CURVES) -> dict[str, Found]:
+    """Return what a log tells of the other ranker's best lists, by each of the `CURVES` that is asked for."""
     world = log_world(seed, settings)
     logged = world.drawn(world.scores, settings.temperature, settings.share, seed + 1_000_000)
     target = world.best_first(world.other)
     truth = world.worth(target)
+    difference, found = truth - world.worth(logged), {}
+    for name in curves:
+        curve, errors = _learned(world) if name == "learned" else (_true(settings), None)
+        found[name] = Found(_figures(world, logged, target, curve, errors), truth, difference)
+    return found
+
+
+def _true(settings: WorldSettings) -> Curve:
     deeper = np.full(RANKS - len(settings.curve), settings.curve[-1])
-    given = Curve(np.concatenate([settings.curve, deeper]), "given")
-    learned, errors = _learned(world)
-    difference = truth - world.worth(logged)
-    known, own = (
-        Found(_figures(world, logged, target, curve, noise), truth, difference)
-        for curve, noise in ((given, None), (learned, errors))
-    )
-    return known, own
+    return Curve(np.concatenate([settings.curve, deeper]), "given")
 
 
 def _figures(

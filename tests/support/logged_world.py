@@ -21,7 +21,8 @@ HABIT = 0.5
 class WorldSettings(NamedTuple):
     """How lists are logged. different: 0: the other ranker judges as the logged one; 1: by noise of its own.
 
-    cascade: users stop after a click.
+    boldness: with 1, a score is the mean log odds of a click of the items that have it; with more, rankers believe
+    themselves to know more than they do, and lists differ less from draw to draw. cascade: users stop after a click.
     """
 
     lists: int = 20_000
@@ -33,6 +34,7 @@ class WorldSettings(NamedTuple):
     curve: Floats = POWER
     base: float = -2.5
     different: float = 1.0
+    boldness: float = 1.0
     cascade: bool = False
     draws: int = 25
     """For the exposures of the log."""
@@ -85,9 +87,10 @@ def log_world(seed: int, settings: WorldSettings) -> LoggedWorld:
         :, : shape[1]
     ]
     worth = items[candidates] + 0.6 * rng.standard_normal(shape)
-    noises = [0.6 * rng.standard_normal(shape) for _ in range(2)]
-    other = worth + (1 - settings.different) * noises[0] + settings.different * noises[1]
-    scores, new = worth + noises[0], rng.random(shape) < 0.1
+    noises = [0.4 * rng.standard_normal(shape) for _ in range(2)]
+    mixed = (1 - settings.different) * noises[0] + settings.different * noises[1]
+    scores, other = (settings.boldness * (0.5 * worth + noise) for noise in (noises[0], mixed))
+    new = rng.random(shape) < 0.1
     order = np.zeros((settings.lists, len(settings.curve)), np.int64)
     p = np.zeros(order.shape)
     _draw(_weights(scores, settings.temperature), new, settings.share, seed, order, p)

@@ -18,7 +18,7 @@ from models.exposure.off_policy import (
     refusal,
     self_normalised,
 )
-from tests.support.found_values import Found, found_in_log
+from tests.support.found_values import CURVES, Found, found_in_log
 from tests.support.logged_world import WorldSettings
 
 WIDE = WorldSettings(lists=2_000, users=150, items=80, candidates=30, temperature=0.5, draws=25)
@@ -123,7 +123,8 @@ def test_intervals_hold_the_truth() -> None:
     None is refused.
     """
     logs = [found_in_log(seed, WIDE) for seed in range(40)]
-    for found in ([known for known, _ in logs], [learned for _, learned in logs]):
+    for curve in CURVES:
+        found = [log[curve] for log in logs]
         for name in ("self_normalised", "doubly_robust", "difference"):
             assert held(found, name) >= 34, name
         assert {one.figures["refused"] for one in found} == {""}
@@ -134,7 +135,7 @@ def test_intervals_hold_the_truth() -> None:
 def test_what_the_log_hardly_shows_is_refused() -> None:
     """At the temperature that is best for clicks, a rather different ranker cannot be judged."""
     for seed in range(3):
-        for found in found_in_log(seed, WIDE._replace(temperature=0.1)):
+        for found in found_in_log(seed, WIDE._replace(temperature=0.1)).values():
             assert "log at a higher temperature" in found.figures["refused"]
 
 

@@ -71,18 +71,17 @@ def test_the_same_file_gives_the_same_figures(logged: tuple[Path, LoggedWorld]) 
 def test_the_first_place_alone_needs_no_click_model(logged: tuple[Path, LoggedWorld]) -> None:
     """The value is mean(click · p_target / p_logged) over lists, with probabilities that are known exactly."""
     folder, world = logged
-    outcome, figures = value(folder, "--policy", "scores:b:0.5", "--top", "1")
+    outcome, figures = value(folder, "--policy", "plackett-luce:0.4", "--top", "1")
     assert outcome.code == 0
-    weights = [np.exp(scores / tau) for scores, tau in ((world.other, 0.5), (world.scores, 0.5))]
+    weights = [np.exp(scores / tau) for scores, tau in ((world.scores, 0.4), (world.scores, 0.5))]
     p = [w / w.sum(1, keepdims=True) for w in weights]
-    kept = np.where(world.new, p[1], 0.0)
-    p[1] = np.where(
-        kept.sum(1, keepdims=True) > 0, 0.9 * p[1] + 0.1 * kept / kept.sum(1, keepdims=True), p[1]
-    )
+    new = np.where(world.new, p[1], 0.0)
+    sums = new.sum(1, keepdims=True)
+    p[1] = np.where(sums > 0, 0.9 * p[1] + 0.1 * new / np.maximum(sums, 1e-300), p[1])
     first = world.order[:, :1]
     ratio = np.take_along_axis(p[0], first, 1) / np.take_along_axis(p[1], first, 1)
     expected = float((ratio[:, 0] * world.clicks[:, 0]).mean())
-    assert figures["policies"]["scores:b:0.5"]["exposure_weighted"]["value"] == pytest.approx(
+    assert figures["policies"]["plackett-luce:0.4"]["exposure_weighted"]["value"] == pytest.approx(
         expected, rel=1e-5
     )
     assert "so no click model is needed" in outcome.text
