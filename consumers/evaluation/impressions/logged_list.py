@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 
 SUM_ERROR, P_ERROR = 0.01, 0.01
 """How far the sum of a place's probabilities may be from 1, and a published `p` from that of the pool, as shares."""
+P_ROUNDED = 1e-4
+"""How far `p` may be off besides, because it was rounded."""
 
 
 class BadLineError(Exception):
@@ -193,7 +195,7 @@ def _check_drawn(line: ImpressionLine, found: LoggedList) -> None:
     if len(line.p) < len(line.items):
         raise BadLineError(f"p has {len(line.p)} numbers for {len(line.items)} items")
     chances = place_probabilities(shown, found.share)
-    wrong = np.abs(line.p[: len(chances)] - chances) > P_ERROR * chances
+    wrong = np.abs(line.p[: len(chances)] - chances) > P_ERROR * chances + P_ROUNDED
     if wrong.any():
         place = int(np.argmax(wrong))
         raise BadLineError(
