@@ -78,6 +78,37 @@ def as_pairs(curve: Floats, clicks: float) -> Floats:
     return pairs
 
 
+def score(pairs: Floats, curve: Floats) -> Floats:
+    """Return the slope of the pairs' log likelihood in the logarithm of each rank's examination, (ranks,).
+
+    `Σ_l n_kl - (n_kl + n_lk) θ_k / (θ_k + θ_l)`: 0 where the curve is fitted to the pairs; see `fitted`.
+
+    >>> print(score(np.array([[0.0, 30.0], [10.0, 0.0]]), np.array([1.0, 1.0])))
+    [ 10. -10.]
+    """
+    chance = curve[:, None] / (curve[:, None] + curve)
+    slopes: Floats = pairs.sum(1) - ((pairs + pairs.T) * chance).sum(1)
+    return slopes
+
+
+def influence(scores: Floats, pairs: Floats, curve: Floats) -> Floats:
+    """Return what each user adds to the error of the logarithm of the curve, (users, ranks); 0 at the first rank.
+
+    The score of a user times the inverse of the information of all pairs: the terms of the sandwich variance (Huber
+    1967). scores: (users, ranks), see `score`. pairs: those that the curve is fitted to.
+
+    >>> pairs = np.array([[0.0, 30.0], [10.0, 0.0]])  # information 40 · ¾ · ¼
+    >>> print(influence(np.array([[-1.5, 1.5]]), pairs, np.array([1.0, 1 / 3])))
+    [[0.  0.2]]
+    """
+    chance = curve[:, None] / (curve[:, None] + curve)
+    each = (pairs + pairs.T) * chance * (1 - chance)
+    information = np.diag(each.sum(1)) - each
+    out = np.zeros_like(scores)
+    out[:, 1:] = scores[:, 1:] @ np.linalg.inv(information[1:, 1:])
+    return out
+
+
 class Examination:
     """The curves of several domains, and their common one.
 
@@ -107,11 +138,17 @@ class Examination:
         return self.clicks >= ENOUGH_CLICKS
 
     @property
+    def pooled_pairs(self) -> Floats:
+        """The pairs of all domains and of the prior, which the common curve is fitted to."""
+        pairs: Floats = self.pairs.sum(0) + as_pairs(prior_curve(), PRIOR_CLICKS)
+        return pairs
+
+    @property
     def pooled(self) -> Floats:
         """The common curve, (RANKS,)."""
         if not self.identified:
             return prior_curve()
-        return fitted(self.pairs.sum(0) + as_pairs(prior_curve(), PRIOR_CLICKS))
+        return fitted(self.pooled_pairs)
 
     def curve(self, domain: int) -> Floats:
         """Return the domain's curve, (RANKS,), 1 at the first rank."""

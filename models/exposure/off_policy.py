@@ -8,9 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exposure.plackett_luce import Pool, draw, place_probability
-from models.kernels import kernel
-
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
 
@@ -19,42 +16,17 @@ LEAST_EFFECTIVE = 200.0
 RARE, MOST_RARE = 0.001, 0.05
 """The target is refused if over 5 % of its exposure is on items with a logged exposure below .001."""
 Z = 1.96
-
-
-@kernel
-def add_exposures(pool: Pool, share: float, theta: Floats, uniform: Floats, out: Floats) -> None:
-    """Add the mean over draws of the examination of the rank where each candidate stands to `out`, (n,).
-
-    At each rank of a draw every candidate counts with its probability given the ranks above, so that a few draws are
-    enough and no candidate has an exposure of 0 (Rao and Blackwell). theta: (places,) the examination curve. uniform:
-    (draws, 2, places) numbers in [0, 1). The shown list must not be one of the draws: it would count itself, and bias
-    every ratio.
-    """
-    draws, places, n = len(uniform), len(theta), len(pool.weights)
-    order, p = np.zeros(places, np.int64), np.zeros(places)
-    gone = np.zeros(n, np.int64)
-    for one in range(draws):
-        length = draw(pool, share, uniform[one], order, p)
-        for rank in range(length):
-            left, left_new = 0.0, 0.0
-            for c in range(n):
-                if gone[c] != one + 1:
-                    left += pool.weights[c]
-                    left_new += pool.weights[c] if pool.new[c] else 0.0
-            for c in range(n):
-                if gone[c] != one + 1:
-                    chance = place_probability(pool.weights[c], pool.new[c], left, left_new, share)
-                    out[c] += theta[rank] * chance / draws
-            gone[order[rank]] = one + 1
+MODEL_FAILS = 0.8
+"""Under this share of the clicks below a click that independent places give, the click model is in doubt."""
 
 
 class Lists(NamedTuple):
-    """n logged lists of k places, as the estimators need them. All (n, k) but users and value.
+    """n logged lists of k places, as the estimators need them. All (n, k) but value.
 
-    clicks: 0 or 1. theta: the examination of each place. ratio: exposure of the shown item under the target policy
-    divided by that under the logging one; 0 where nothing was shown. appeal: the click probability of the shown item
-    if it is examined, by some model; zeros without a model. value: (n,) clicks of the target's list by that model.
-    users: (n,) numbers of users.
+    clicks: 0 or 1. theta: the examination of each place; 0 where nothing was shown. ratio: exposure of the shown item
+    under the target policy divided by that under the logging one; 0 where nothing was shown. appeal: the click
+    probability of the shown item if it is examined, by some model; zeros without a model. value: (n,) clicks of the
+    target's list by that model. The target fills the same places.
     """
 
     clicks: Floats
@@ -62,54 +34,101 @@ class Lists(NamedTuple):
     ratio: Floats
     appeal: Floats
     value: Floats
-    users: Index
 
 
-class Value(NamedTuple):
-    """Clicks a list of the target policy, with a 95 % interval. effective: the effective number of lists.
+class Estimate(NamedTuple):
+    """Clicks a list. moves: (n,) what each list adds to `n · (value - truth)`."""
 
-    refused: why no figure should be believed; empty if it may.
+    value: float
+    moves: Floats
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        """Return the difference of two estimates on the same lists."""
+        return Estimate(self.value - other.value, self.moves - other.moves)
+
+
+def as_logged(lists: Lists) -> Estimate:
+    """Return the clicks a list of the logging policy."""
+    return _mean(lists.clicks.sum(1))
+
+
+def exposure_weighted(lists: Lists) -> Estimate:
+    """Return `V = mean Σ c w` over places, with w the ratio of exposures.
+
+    It is right where users examine places independently of each other (Li et al. 2018, "Offline evaluation of ranking
+    policies with click models"). With one place a list, w is the ratio of the whole lists' probabilities, and no click
+    model is needed.
+
+    >>> none = np.zeros((2, 1))  # the clicked item is shown twice as often by the target, the other never
+    >>> exposure_weighted(Lists(np.array([[1.0], [0.0]]), none + 1, np.array([[2.0], [0.0]]), none, none[:, 0])).value
+    1.0
     """
-
-    estimate: float
-    low: float
-    high: float
-    effective: float
-    refused: str
+    return _mean((lists.clicks * lists.ratio).sum(1))
 
 
-def self_normalised(lists: Lists, mass: float, rare: float = 0.0) -> Value:
+def self_normalised(lists: Lists) -> Estimate:
     """Return the exposure-weighted value, normalised by its weights.
 
-    `V = E · Σ c w / Σ θ w` over all places, with w the ratio of exposures and E the target's exposure a list. Where
-    users examine places independently of each other this has little bias (Li et al. 2018, "Offline evaluation of
-    ranking policies with click models"; Swaminathan and Joachims 2015 on the normalisation). mass: E, the sum of theta
-    over the target's places. rare: the share of the target's exposure that is hardly logged.
+    `V = E · Σ c w / Σ θ w` over all places, with E the mean exposure a list, which target and log share because they
+    fill the same places. That takes out the chance in the sum of weights (Swaminathan and Joachims 2015).
 
     Half of the lists show item a and half b, only b is clicked, and the target shows b only:
 
     >>> clicks, theta, none = np.array([[0.0], [1.0]] * 500), np.ones((1000, 1)), np.zeros((1000, 1))
-    >>> lists = Lists(clicks, theta, np.array([[0.0], [2.0]] * 500), none, none[:, 0], np.arange(1000))
-    >>> self_normalised(lists, mass=1.0).estimate
+    >>> lists = Lists(clicks, theta, np.array([[0.0], [2.0]] * 500), none, none[:, 0])
+    >>> self_normalised(lists).value
     1.0
     """
     gained, weight = (lists.clicks * lists.ratio).sum(1), (lists.theta * lists.ratio).sum(1)
-    total = float(weight.sum())
-    estimate = mass * float(gained.sum()) / total if total else 0.0
-    moves = (mass * gained - estimate * weight) / (total / len(weight)) if total else gained
-    return _valued(estimate, moves, lists, rare)
+    total, exposure = float(weight.sum()), lists.theta.sum(1)
+    if not total:
+        return Estimate(0.0, gained)
+    each = float(gained.sum()) / total
+    value = float(exposure.mean()) * each
+    moves = exposure.mean() * (gained - each * weight) / (total / len(weight))
+    return Estimate(value, moves + each * (exposure - exposure.mean()))
 
 
-def doubly_robust(lists: Lists, rare: float = 0.0) -> Value:
+def doubly_robust(lists: Lists) -> Estimate:
     """Return the model's value, corrected by the weighted errors of the model on what was shown.
 
-    `V = mean [value + Σ w (c - θ appeal)]`: right if either the model or the exposures are (Dudík et al. 2011). See
-    `self_normalised` for rare.
+    `V = mean [value + Σ w (c - θ appeal)]`: right if either the model or the exposures are (Dudík et al. 2011). The
+    model must not have learned a list's own clicks.
+
+    >>> none = np.zeros((2, 1))  # the model says .5, and misses by .5 on what the target shows
+    >>> lists = Lists(np.array([[1.0], [0.0]]), none + 1, np.array([[2.0], [0.0]]), none + 0.5, none[:, 0] + 0.5)
+    >>> doubly_robust(lists).value
+    1.0
     """
-    errors = (lists.ratio * (lists.clicks - lists.theta * lists.appeal)).sum(1)
-    each = lists.value + errors
-    estimate = float(each.mean())
-    return _valued(estimate, each - estimate, lists, rare)
+    return _mean(lists.value + (lists.ratio * (lists.clicks - lists.theta * lists.appeal)).sum(1))
+
+
+def _mean(each: Floats) -> Estimate:
+    value = float(each.mean())
+    return Estimate(value, each - value)
+
+
+class Interval(NamedTuple):
+    """An estimate with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def interval(estimate: Estimate, users: Index, noise: Floats | None = None) -> Interval:
+    """Return the estimate with a 95 % interval; the lists of one user are not independent, so users are its units.
+
+    users: (n,) numbers of users. noise: (users,) what each user adds to the error of the value besides, such as by
+    their part in the examination curve.
+    """
+    by_user = np.bincount(users, estimate.moves, 0 if noise is None else len(noise)) / len(users)
+    if noise is not None:
+        by_user = by_user + noise
+    present = np.bincount(users, minlength=len(by_user)) > 0
+    count = int((present | (by_user != 0)).sum())
+    width = Z * sqrt(float((by_user**2).sum()) * count / max(count - 1, 1))
+    return Interval(estimate.value, estimate.value - width, estimate.value + width)
 
 
 def effective_lists(lists: Lists) -> float:
@@ -119,44 +138,60 @@ def effective_lists(lists: Lists) -> float:
     return float(weight.sum()) ** 2 / squares if squares else 0.0
 
 
-def rare_share(target: Floats, logged: Floats) -> float:
-    """Return the share of a target's exposure that is on items with hardly any logged one. Both: (n, candidates)."""
-    total = float(target.sum())
-    return float(target[logged < RARE].sum()) / total if total else 0.0
+def refusal(effective: float, rare: float) -> str:
+    """Return why no figure of a target should be believed; empty if it may.
 
-
-def _valued(estimate: float, moves: Floats, lists: Lists, rare: float) -> Value:
-    """Return an estimate with its interval. moves: (n,) what each list adds to `n · (estimate - truth)`."""
-    by_user = np.bincount(lists.users, moves)
-    by_user = by_user[np.bincount(lists.users) > 0]
-    count = len(by_user)
-    # The lists of one user are not independent, so users are the units of the variance.
-    variance = float((by_user**2).sum()) * count / max(count - 1, 1) / len(moves) ** 2
-    width, effective, refused = Z * sqrt(variance), effective_lists(lists), ""
+    effective: see `effective_lists`. rare: the share of the target's exposure on items with a logged exposure under
+    `RARE`.
+    """
+    found = []
     if effective < LEAST_EFFECTIVE:
-        refused = (
-            f"the logged lists are worth {effective:.0f} of the target's, under {LEAST_EFFECTIVE:.0f}: "
-            "log at a higher temperature, or value a policy nearer to the logged one"
+        found.append(
+            f"the logged lists are worth {effective:.0f} of the target's, under {LEAST_EFFECTIVE:.0f}"
         )
-    elif rare > MOST_RARE:
-        refused = (
-            f"{100 * rare:.0f} % of what the target shows was hardly ever logged (at most {100 * MOST_RARE:.0f} %): "
-            "log at a higher temperature, or value a policy nearer to the logged one"
+    if rare > MOST_RARE:
+        found.append(
+            f"{100 * rare:.0f} % of what the target shows was hardly ever logged (at most {100 * MOST_RARE:.0f} %)"
         )
-    return Value(estimate, estimate - width, estimate + width, effective, refused)
+    advice = "log at a higher temperature, or value a policy nearer to the logged one"
+    return f"{' and '.join(found)}: {advice}" if found else ""
 
 
-def falls_below_a_click(clicks: Floats) -> float:
-    """Return clicks per place below the first click, divided by those of lists without a click above the same place.
+class BelowAClick(NamedTuple):
+    """Clicks below the first click of their list. expected: by the clicks at the same places without a click above."""
 
-    The estimators take places to be examined independently. Then this is near 1 up to the users' differences; where
-    users stop after a click (a cascade) it falls towards 0. clicks: (n, places). nan if nothing tells.
+    seen: float
+    expected: float
+
+    @property
+    def ratio(self) -> float:
+        """Near 1, up to differences among users, if places are examined independently; nan if nothing tells."""
+        return self.seen / self.expected if self.expected else float("nan")
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether clearly fewer were seen: by a share, and by three standard deviations."""
+        few = self.expected - 3 * sqrt(self.expected)
+        return self.seen < min(few, MODEL_FAILS * self.expected)
+
+
+def falls_below_a_click(clicks: Floats, shown: NDArray[np.bool_]) -> BelowAClick:
+    """Return how many clicks lie below the first click, beside those expected if places are examined independently.
+
+    Where users stop after a click (a cascade) none do. clicks, shown: (n, places).
+
+    Half of those who did not click the first place click the second, and nobody of the two who did:
+
+    >>> clicks = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    >>> falls_below_a_click(clicks, np.ones_like(clicks, np.bool_))
+    BelowAClick(seen=0.0, expected=1.0)
     """
     above = np.cumsum(clicks, 1) - clicks > 0
     expected, seen = 0.0, 0.0
     for place in range(1, clicks.shape[1]):
-        below, free = clicks[above[:, place], place], clicks[~above[:, place], place]
+        here = shown[:, place]
+        below, free = clicks[here & above[:, place], place], clicks[here & ~above[:, place], place]
         if len(below) and len(free):
             expected += float(free.mean()) * len(below)
             seen += float(below.sum())
-    return seen / expected if expected else float("nan")
+    return BelowAClick(seen, expected)

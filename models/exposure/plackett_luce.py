@@ -100,6 +100,23 @@ def shown_of(pool: Pool, order: NDArray[np.int64]) -> Shown:
     return Shown(pool.weights[order], pool.new[order], float(rest.sum()), float(rest[new].sum()))
 
 
+def place_probabilities(shown: Shown, share: float) -> Floats:
+    """Return the probability of each place of a list given those before it, (places,); see `place_probability`.
+
+    >>> shown = shown_of(Pool(np.array([1.0, 1.0, 2.0]), np.array([True, True, False])), np.array([0, 2]))
+    >>> print(place_probabilities(shown, 0.1).round(3))  # 0.9 / 4 + 0.1 / 2, then 0.9 · 2 / 3
+    [0.275 0.6  ]
+    """
+    new = np.where(shown.new, shown.weights, 0.0)
+    # From the tail: to subtract what is gone would leave rounding errors in small remainders.
+    left = np.cumsum(shown.weights[::-1])[::-1] + shown.rest
+    left_new = np.cumsum(new[::-1])[::-1] + shown.rest_new
+    usual = shown.weights / left
+    extra = np.divide(new, left_new, out=usual.copy(), where=left_new > 0)
+    chances: Floats = (1 - share) * usual + share * extra
+    return chances
+
+
 @kernel
 def odds_of_swap(shown: Shown, k: int, later: int, share: float) -> float:
     """Return P(the list with two ranks swapped) / P(the list as shown). k: the one nearer to the top."""

@@ -1,4 +1,4 @@
-"""`crosscurrent evaluate`: measure the learner on recorded events, or in a world whose truth is known."""
+"""`crosscurrent evaluate`: measure the learner on events or in a known world, or other policies on impressions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import msgspec
 from consumers.cli.options import CONFIG, JSON, asking_options, gathered, table_options, write_json
 from consumers.config.loader import load_for_all
 from consumers.datasets.options import ReadOptions
+from consumers.evaluation.impressions.options import ImpressionOptions
 from consumers.evaluation.options import EvaluateOptions
 from consumers.evaluation.scenarios.kinds import SCENARIOS, Scenario
+from models.exposure.examination import RANKS
 from models.settings import STRATEGIES
 
 
@@ -22,6 +24,10 @@ class _Asked(msgspec.Struct, frozen=True):
     items: Path | None
     target: str | None
     scenario: Scenario | None
+    impressions: Path | None
+    policies: tuple[str, ...]
+    curve: str | None
+    top: int | None
     config: Path | None
     encoder: str | None
     reading: ReadOptions
@@ -45,6 +51,29 @@ class _Asked(msgspec.Struct, frozen=True):
 )
 @click.option("--target", help="The domain that is measured; the others are its sources.")
 @click.option("--scenario", type=click.Choice(SCENARIOS), help="A simulated world instead of files.")
+@click.option(
+    "--impressions",
+    type=click.Path(path_type=Path),
+    help="Logged impressions (JSON lines): value other ways to rank them, by --policy.",
+)
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="POLICY",
+    help="What is valued; may be repeated: greedy, uniform, plackett-luce:TAU[:SHARE], "
+    "scores:NAME[:TAU[:SHARE]] or probabilities:NAME.",
+)
+@click.option(
+    "--curve",
+    metavar="CURVE",
+    help="Examination of places: learned (default), prior, flat, or numbers such as 1,0.7,0.5.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(1, RANKS),
+    help=f"Places that are valued (default: {RANKS}); 1 needs no click model.",
+)
 @CONFIG
 @click.option("--encoder", help="Text encoder instead of the config's: hashing, a model name or folder.")
 @table_options
@@ -91,6 +120,10 @@ def evaluate(asked: _Asked, json_file: Path | None) -> int:
     With --scenario it learns a simulated world whose truth is known, with adaptation on and off. It reports the
     distance from the best possible error, the recovery after a drift, false alarms, and the error of the learned bias.
 
+    With --impressions it values other policies from the clicks on logged lists, whose places were drawn with known
+    probabilities (off-policy evaluation): the clicks of one list in the states of the log. Exit code 1 means that the
+    log cannot tell the value of a policy. The file's format is in the documentation for data scientists.
+
     \b
     Examples:
       crosscurrent evaluate --interactions ratings.csv --target games --plot stream.png
@@ -102,9 +135,13 @@ def evaluate(asked: _Asked, json_file: Path | None) -> int:
         --type view=click,sale=rating:5 --dry-run
       crosscurrent evaluate --interactions e.csv --items i.csv --target books --shards 4 --lag-seconds 1
       crosscurrent evaluate --scenario sudden --seeds 5 --json sudden.json
+      crosscurrent evaluate --impressions shown.jsonl.gz --policy greedy --policy plackett-luce:0.1:0.05
     """
     if asked.scenario is not None:
-        _refuse_files(asked)
+        _refuse("--scenario makes its own events", asked)
+    if asked.impressions is not None:
+        return _value_policies(asked, json_file)
+    _refuse_policies(asked)
     settings = load_for_all(asked.config, need_domains=False)
     if asked.encoder is not None:
         settings.text_encoder.model = asked.encoder
@@ -123,8 +160,38 @@ def evaluate(asked: _Asked, json_file: Path | None) -> int:
     return code
 
 
-def _refuse_files(asked: _Asked) -> None:
-    """Refuse options about files. Raises UsageError."""
+def _value_policies(asked: _Asked, json_file: Path | None) -> int:
+    """Value policies from impressions. Raises UsageError if there is no policy, or for options about something else."""
+    _refuse("--impressions says what was shown", msgspec.structs.replace(asked, target=None))
+    other = {
+        "--scenario": asked.scenario,
+        "--plot": asked.plot,
+        "--seeds": asked.seeds,
+        "--encoder": asked.encoder,
+    }
+    if unwanted := [name for name, value in other.items() if value is not None]:
+        raise click.UsageError(f"--impressions does not go with {', '.join(unwanted)}")
+    if asked.impressions is None or not asked.policies:
+        raise click.UsageError("--impressions needs what is valued: --policy, such as --policy greedy")
+    from consumers.evaluation.impressions.run import run_impressions  # noqa: PLC0415  (loads numba)
+
+    curve, top = asked.curve or "learned", asked.top or RANKS
+    code, figures = run_impressions(
+        ImpressionOptions(asked.impressions, asked.policies, asked.target, curve, top)
+    )
+    write_json(json_file, figures)
+    return code
+
+
+def _refuse_policies(asked: _Asked) -> None:
+    """Refuse options about policies. Raises UsageError."""
+    given = {"--policy": asked.policies or None, "--curve": asked.curve, "--top": asked.top}
+    if unwanted := [name for name, value in given.items() if value is not None]:
+        raise click.UsageError(f"{', '.join(unwanted)}: give --impressions FILE, too")
+
+
+def _refuse(why: str, asked: _Asked) -> None:
+    """Refuse options about files of events. Raises UsageError."""
     given = {
         "--interactions": asked.interactions,
         "--items": asked.items,
@@ -138,7 +205,7 @@ def _refuse_files(asked: _Asked) -> None:
         "--lag-events": asked.lag_events,
     }
     if unwanted := [name for name, value in given.items() if value is not None]:
-        raise click.UsageError(f"--scenario makes its own events; leave out {', '.join(unwanted)}")
+        raise click.UsageError(f"{why}; leave out {', '.join(unwanted)}")
 
 
 def _of_files(asked: _Asked) -> EvaluateOptions:
