@@ -15,7 +15,7 @@ BEFORE = 20_000
 LIST = 10
 """Items that a user is shown."""
 IMPRESSIONS_PER_DAY = 5_000
-DOMAINS = ("films", "books", "games")
+DOMAINS = ("movies", "books", "games")
 SHARES = (0.5, 0.3, 0.2)
 """Share of each domain in the impressions."""
 

@@ -8,6 +8,7 @@ is never clicked again. This is the position-based model of Richardson et al. (2
 
 from __future__ import annotations
 
+from copy import copy, deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ AXES = 8
 
 
 class _Items(NamedTuple):
-    """The items of one domain. born: (n,) when each arrives, at most 0 for those that are there from the beginning.
+    """The items of one domain. born: (n,) when each arrives, below 0 for those that are there from the beginning.
 
     topics: (n, 2). appeal: (n,) log odds at its arrival. words: title and text of each.
     """
@@ -79,19 +80,21 @@ class World:
         quality = rng.standard_normal(2 * AXES)
         self.items = [_items(settings, number, quality) for number in range(len(DOMAINS))]
         self.visits = _visits(settings, self.activity)
-        self.forget()
+        shape = settings.users, settings.items
+        self.fatigue = [Fatigue(*shape, settings.fatigue, settings.fatigue_half_life) for _ in DOMAINS]
+        self.had = [np.zeros(shape, np.bool_) for _ in DOMAINS]
+        """(users, items) by domain: which items a user has clicked on."""
 
     @classmethod
     def make(cls, name: WorldName, seed: int = 0, **changed: Any) -> World:
         """Return a new world. changed: other fields of `LoopSettings`. Raises ValueError."""
         return cls(LoopSettings(name, seed, **changed))
 
-    def forget(self) -> None:
-        """Let all users forget what they were shown and clicked on."""
-        settings, shape = self.settings, (self.settings.users, self.settings.items)
-        self.fatigue = [Fatigue(*shape, settings.fatigue, settings.fatigue_half_life) for _ in self.domains]
-        self.had = [np.zeros(shape, np.bool_) for _ in self.domains]
-        """(users, items) by domain: which items a user has clicked on."""
+    def copy(self) -> World:
+        """Return the same world with users who remember the same, and do so apart from now on."""
+        other = copy(self)
+        other.fatigue, other.had = deepcopy(self.fatigue), deepcopy(self.had)
+        return other
 
     # The truth
 
@@ -148,7 +151,7 @@ def _items(settings: LoopSettings, number: int, quality: Floats) -> _Items:
     rng, count = np.random.default_rng([settings.seed, 11, number]), settings.items
     there = count - count // 2
     # The first half has ages up to one half-life at the beginning, the second arrives evenly.
-    aged = -rng.integers(0, int(settings.appeal_half_life), there)
+    aged = -1 - rng.integers(0, int(settings.appeal_half_life), there)
     later = settings.before + np.sort(rng.integers(0, settings.impressions, count // 2))
     axis = rng.integers(AXES, size=count)
     other = (axis + rng.integers(1, AXES, size=count)) % AXES
