@@ -17,6 +17,7 @@ from models.arms.losses import ranks, rating_losses
 from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_losses
 from models.learning.facts import Facts
 from models.learning.learner import Learner
+from models.learning.shown.list_maker import Wish
 from models.migration.arm_states import fitted
 from models.ranking.recommendation import Recommendation
 from models.schema import Domain, Interaction, Item
@@ -191,16 +192,23 @@ class ArmComparison(Checkpointed):
         return Serving(arm, SINGLE.get(arm), arm == "target_only" and index in self.full.ranker.target_only)
 
     def recommend(
-        self, users: Sequence[str | None], domain: str, k: int, explain: int | None = None
+        self,
+        users: Sequence[str | None],
+        domain: str,
+        k: int,
+        explain: int | None = None,
+        draw: int | None = None,
     ) -> list[list[Recommendation]]:
-        """Return the lists of `Learner.recommend`, each made by the arm that the guard follows for that user."""
+        """Return the lists of `Learner.lists`, each made by the arm that the guard follows for that user.
+
+        draw: the time when lists are published, in ms; None: they are not, and so never drawn.
+        """
         serving = self._servings(users, domain)
         lists: list[list[Recommendation]] = [[] for _ in users]
         for one in dict.fromkeys(serving):
             places = [n for n, other in enumerate(serving) if other == one]
-            some = self.full.recommend(
-                [users[n] for n in places], domain, k, explain, one.only, one.target_only
-            )
+            wish = Wish(k, one.only, one.target_only, draw)
+            some = self.full.lists([users[n] for n in places], domain, wish, explain)
             for n, found in zip(places, some, strict=True):
                 lists[n] = found
         return lists

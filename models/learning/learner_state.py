@@ -18,6 +18,7 @@ def live_of(learner: Learner) -> dict[str, Any]:
         "catalogues": [c.live() for c in learner.catalogues],
         "history": learner.history.live(),
         "shown": learner.impressions.lists.live(),
+        "exposure": learner.shown.live(),
         "rating": learner.rating.live(),
         "alone": {learner.domains[d].name: model.live() for d, model in learner.target_only.items()},
         "ranker": learner.ranker.live(),
@@ -42,6 +43,8 @@ def load_into(learner: Learner, state: dict[str, Any]) -> None:
     learner.history.load(state["history"])
     if "shown" in state:  # an early state has none
         learner.impressions.lists.load(state["shown"])
+    if "exposure" in state:
+        learner.shown.load(state["exposure"])
     learner.rating.load(state["rating"])
     for d, model in learner.target_only.items():
         if (held := state.get("alone", {}).get(names[d])) is not None:
@@ -54,3 +57,14 @@ def load_into(learner: Learner, state: dict[str, Any]) -> None:
     learner.scorer.learned[:] = state["learned"]
     if learner.scorer.trains:
         learner.pending.load(state)
+
+
+def end_future(learner: Learner) -> None:
+    """Set every time in a table that lies after the clocks to the clocks' time."""
+    learner.ranker.end_future(learner.newest)
+    latest = max(learner.newest)
+    learner.history.end_future(latest)
+    for model in (learner.rating, *learner.target_only.values()):
+        model.taste.end_future(latest)
+    learner.network.end_future(latest)
+    learner.pending.end_future(latest)

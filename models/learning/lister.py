@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from models.learning.event_scorer import EventScorer
+from models.learning.shown.list_maker import ListMaker, Made, Wish
 from models.ranking.candidates import ROOM
 from models.ranking.rankings import Ranked
+from models.ranking.recommendation import Recommendation, pool_size, to_list
+
+if TYPE_CHECKING:
+    from models.learning.learner import Learner
 
 
 class Lister(NamedTuple):
     """A ranking of one domain at one time, in seconds.
 
-    only: the one signal that ranks, None for all. target_only: use the target-only ranker.
+    maker: adds what was learned from impressions. only: the one signal that ranks, None for all. target_only: use the
+    target-only ranker.
     """
 
     scorer: EventScorer
+    maker: ListMaker
     domain: int
     time: float
     only: str | None
@@ -26,15 +33,41 @@ class Lister(NamedTuple):
 
     def best(self, users: Sequence[int | None], k: int) -> list[Ranked]:
         """Return the best k items for each user. users: rows, None for a new user."""
+        return [made.ranked for made in self.made(users, Wish(k, self.only, self.target_only))]
+
+    def made(self, users: Sequence[int | None], wish: Wish) -> list[Made]:
+        """Return a list for each user. users: rows, None for a new user."""
         asked = self.scorer.ask(users, self.domain, self.time)
         space = self.scorer.space(self.domain, asked.vector)
-        return self.scorer.models.ranker.recommend(self.domain, asked, space, k, self.only, self.target_only)
+        if self.maker.active(self.domain):
+            return self.maker.best(self.domain, asked, space, wish)
+        ranker = self.scorer.models.ranker
+        lists = ranker.recommend(self.domain, asked, space, wish.k, wish.only, wish.target_only)
+        return [Made(ranked) for ranked in lists]
+
+    def lists(
+        self, learner: Learner, users: Sequence[str | None], wish: Wish, explain: int | None
+    ) -> list[list[Recommendation]]:
+        """Return lists for people; see `Learner.lists`. users: ids."""
+        k, diversity = wish.k, learner.diversity
+        explored = wish.draw is not None and self.maker.exploration.explore > 0
+        wanted = wish._replace(k=k if explored else pool_size(k, diversity), keys=users)
+        lists = self.made([None if u is None else learner.users.get(u) for u in users], wanted)
+        if wish.draw is not None:
+            for user, made in zip(users, lists, strict=True):
+                learner.shown.keep(user, self.domain, wish.draw, made)
+        catalogue, explained = learner.catalogues[self.domain], k if explain is None else explain
+        return [to_list(catalogue, made.ranked, k, explained, diversity, made.p) for made in lists]
 
     def one(self, user: int | None, item: int) -> Ranked:
         """Return one item's score and contributions, even if it is not eligible. user, item: rows."""
         asked = self.scorer.ask([user], self.domain, self.time)
         space = self.scorer.space(self.domain, asked.vector)
-        return self.scorer.models.ranker.explain(self.domain, asked, space, item, self.only, self.target_only)
+        ranker = self.scorer.models.ranker
+        found = ranker.explain(self.domain, asked, space, item, self.only, self.target_only)
+        if self.maker.active(self.domain):
+            return self.maker.added(self.domain, asked, found, Wish(1, self.only, self.target_only))
+        return found
 
     def place(self, user: int | None, item: int, score: float) -> int | None:
         """Return the number of candidates with at least this score; None if the item is not eligible for the user."""

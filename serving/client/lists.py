@@ -16,7 +16,7 @@ class ListedItem(msgspec.Struct, omit_defaults=True):
     """What each signal adds to the score, by its name; only the first `publish.explain_top` items carry it."""
 
 
-class RecommendationList(msgspec.Struct):
+class RecommendationList(msgspec.Struct, omit_defaults=True):
     """The value of `cc:rec`, `cc:popular` and `cc:similar`. Readers ignore fields they do not know."""
 
     v: int
@@ -28,7 +28,11 @@ class RecommendationList(msgspec.Struct):
     published_ts: int
     """When the list was made, Unix time in ms."""
     items: list[ListedItem]
-    """Best first; at most `publish.top`, or `publish.similar`."""
+    """Best first, or as drawn; at most `publish.top`, or `publish.similar`."""
+    policy: str = ""
+    """How lists were drawn, by name; left out if they are not drawn (`ranker.explore = 0`)."""
+    p: list[float] = []
+    """The probability that each place gets its item, given the places before it; left out like `policy`."""
 
 
 _decoder = msgspec.json.Decoder(RecommendationList)

@@ -105,17 +105,23 @@ class RecordBuilder:
         self, domain: str, users: Sequence[str], now_ms: int
     ) -> Iterable[tuple[str, list[Recommendation], Write]]:
         """Yield each user, what is on their list, and its write."""
-        lists = self._arms.recommend(users, domain, self._top, self._explain_top) if users else []
+        lists = self._arms.recommend(users, domain, self._top, self._explain_top, now_ms) if users else []
         for user, items in zip(users, lists, strict=True):
-            record = self._record(domain, items, now_ms, self._explain_top)
+            record = self._drawn(self._record(domain, items, now_ms, self._explain_top), items)
             yield user, items, list_write(self._keys.recommendations(user, domain), record, self._ttl)
 
     def popular(self, domain: str, now_ms: int) -> Write:
         """Return the write of the list for users without their own list."""
-        items = self._arms.recommend([None], domain, self._top, self._explain_top)[0]
-        return list_write(
-            self._keys.popular(domain), self._record(domain, items, now_ms, self._explain_top), None
-        )
+        items = self._arms.recommend([None], domain, self._top, self._explain_top, now_ms)[0]
+        record = self._drawn(self._record(domain, items, now_ms, self._explain_top), items)
+        return list_write(self._keys.popular(domain), record, None)
+
+    def _drawn(self, record: RecommendationList, items: Sequence[Recommendation]) -> RecommendationList:
+        """Return a list with the policy that drew it, and the probability of each place, if lists are drawn."""
+        exploration = self._arms.full.shown.exploration
+        if exploration.explore > 0:
+            record.policy, record.p = exploration.policy, [item.p for item in items]
+        return record
 
     def _record(
         self, domain: str, items: Sequence[Listable], now_ms: int, explained: int
