@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,16 +14,19 @@ from consumers.datasets.record import Sent
 from consumers.events.record import Record
 from consumers.formats.topic_reader import decoder_of
 from consumers.service.offline import offline_pipeline
-from consumers.service.stages.microbatch import Batch
-from consumers.simulator.closed_loop.loop import ListShown
+from consumers.service.stages.microbatch import Batch, Entry
+from consumers.simulator.closed_loop.loop import TOGETHER, ListShown
 from consumers.simulator.closed_loop.settings import DOMAINS, IMPRESSIONS_PER_DAY, LIST
-from models.schema import Item
+from consumers.simulator.closed_loop.world import World
+from consumers.simulator.event_stream import item_id
 from serving.contract import Keys, Write, decode_list
 from serving.publication.record_builder import ListOptions, RecordBuilder
 
 START_MS = 1_704_067_200_000
 """Time of the first impression (2024-01-01)."""
 SPACING_MS = 86_400_000 / IMPRESSIONS_PER_DAY
+TOLD_EVERY = 500
+"""Impressions between two times when an informed ranker is told all appeals."""
 Vectors = Mapping[tuple[str, str], NDArray[np.float32]]
 
 
@@ -43,7 +45,7 @@ def settings_of(settings: Settings, seed: int, explore: float) -> Settings:
         settings,
         domains=domains,
         learner=msgspec.structs.replace(settings.learner, seed=seed),
-        ranker=msgspec.structs.replace(settings.ranker, **({"explore": explore} if explore else {})),
+        ranker=msgspec.structs.replace(settings.ranker, explore=explore),
     )
 
 
@@ -62,51 +64,82 @@ class InProcess:
         self._keys = Keys(settings.redis.prefix)
         lists = ListOptions(top=LIST, explain_top=0)
         self._builder = RecordBuilder(self.pipeline.arms, self._keys, lists, START_MS)
-        self._ms = START_MS
 
-    def successor(self, settings: Settings) -> InProcess:
-        """Return a service with these settings that begins with the state of this one."""
-        other = type(self)(settings, self._vectors)
+    def successor(self, explore: float, told: World | None = None) -> InProcess:
+        """Return a service that begins with the state of this one. told: see `Informed`."""
+        settings = settings_of(self.settings, self.settings.learner.seed, explore)
+        other = (
+            InProcess(settings, self._vectors) if told is None else Informed(settings, self._vectors, told)
+        )
         other.pipeline.load(self.pipeline.state())
         return other
 
     def now_ms(self, time: int) -> int:
         """Return when impression number `time` happens, Unix time in ms."""
-        self._ms = START_MS + round(time * SPACING_MS)
-        return self._ms
+        return START_MS + round(time * SPACING_MS)
 
     def put(self, items: Sequence[Sent]) -> None:
         """Take new items in, with their text vectors."""
-        new = {}
-        for _, item in self.take(items):
-            assert isinstance(item, Item)
-            new[item.domain, item.item_id] = self._vectors[item.domain, item.item_id]
-        self.pipeline.arms.put_text_vectors(new, idle=True)
+        self.take(items)
+        keys = [(sent.domain, sent.key.decode()) for sent in items]
+        self.pipeline.arms.put_text_vectors({key: self._vectors[key] for key in keys}, idle=True)
 
-    def take(self, records: Sequence[Sent]) -> list[tuple[Record, Any]]:
-        """Decode and learn records. Return what was learned."""
-        entries = []
+    def take(self, records: Sequence[Sent]) -> None:
+        """Decode and learn records."""
+        entries: list[tuple[Record, Entry]] = []
         for sent in records:
-            at = self._ms if sent.timestamp is None else sent.timestamp
+            at = START_MS if sent.timestamp is None else sent.timestamp
             record = Record(self.settings.topic_of(sent.kind, sent.domain), 0, 0, at, sent.key, sent.value)
             entries.append((record, self._decode(record)))
         self.pipeline.learning.learn(Batch(entries, {}))
         arms = self.pipeline.arms
         if arms.full.waiting >= self.settings.intake.network_events:
             arms.end_batch()
-        return entries
 
-    def lists(self, domain: str, users: Sequence[str]) -> list[ListShown]:
+    def lists(self, domain: str, users: Sequence[str], time: int) -> list[ListShown]:
         """Make the list of each user."""
-        full = self.pipeline.arms.full
+        full, ms = self.pipeline.arms.full, self.now_ms(time)
         resident = list(dict.fromkeys(user for user in users if user in full.users))
-        found = {user: write for user, _, write in self._builder.lists(domain, resident, self._ms)}
+        found = {user: write for user, _, write in self._builder.lists(domain, resident, ms)}
         popular = None
         for user in users:
             if user not in found or found[user].value is None:
-                popular = popular or self._builder.popular(domain, self._ms)
+                popular = popular or self._builder.popular(domain, ms)
                 found[user] = popular
         return [_shown(found[user]) for user in users]
+
+
+class Informed(InProcess):
+    """Serves lists that are made with the true appeal of each item. What it learns of tastes, it learns itself.
+
+    Appeals are told again and again, because in some worlds they change.
+    """
+
+    def __init__(self, settings: Settings, vectors: Vectors, world: World) -> None:
+        """world: it is told how appealing the items of this world are."""
+        super().__init__(settings, vectors)
+        self._world, self._told_at = world, -TOLD_EVERY
+
+    def put(self, items: Sequence[Sent]) -> None:
+        """Take new items in. Their appeal is told before the next list."""
+        super().put(items)
+        self._told_at = -TOLD_EVERY
+
+    def lists(self, domain: str, users: Sequence[str], time: int) -> list[ListShown]:
+        """Make the list of each user."""
+        if time - self._told_at >= TOLD_EVERY:
+            self._told_at = time
+            for number, name in enumerate(DOMAINS):
+                self._tell(number, name, time)
+        return super().lists(domain, users, time)
+
+    def _tell(self, number: int, name: str, time: int) -> None:
+        """Tell the appeals of a domain's items, relative to their mean."""
+        full = self.pipeline.arms.full
+        there = np.flatnonzero(self._world.arrived(number, time + TOGETHER - 1))  # what `put` has had
+        ids = [item_id(name, row) for row in there.tolist()]
+        appeal = self._world.appeal(number, time)[there]
+        full.appeal.tell(name, ids, (appeal - appeal.mean()).tolist())
 
 
 def _shown(write: Write) -> ListShown:

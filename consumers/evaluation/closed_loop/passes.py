@@ -18,6 +18,7 @@ from consumers.simulator.closed_loop.records import Look
 from consumers.simulator.closed_loop.settings import LoopSettings
 from consumers.simulator.closed_loop.world import Ints, World
 from consumers.simulator.event_stream import item_id
+from consumers.terminal import log
 from models.schema import Item
 
 Policy = Literal["greedy", "explore", "informed"]
@@ -42,8 +43,9 @@ class Unwatched:
     def after(self, look: Look) -> None: ...
 
 
-def run_pass(one: LoopPass, tell: Tell) -> dict[str, Outcome]:
+def run_pass(one: LoopPass, tell: Tell) -> dict[Policy, Outcome]:
     """Run every policy in a world, and return its figures. tell: is called with the number of impressions done."""
+    log.configure(quiet=True)  # alarms of drift would come between the bars
     world = World(one.world)
     settings = msgspec.json.decode(one.settings, type=Settings)
     vectors = text_vectors(world, settings)
@@ -51,21 +53,17 @@ def run_pass(one: LoopPass, tell: Tell) -> dict[str, Outcome]:
     warm.put(first_items(world))
     before, after = range(one.world.before), range(one.world.before, one.world.end)
     run(world, warm, before, Unwatched(), "e", tell)
-    outcomes = {}
+    outcomes: dict[Policy, Outcome] = {}
     for number, policy in enumerate(POLICIES):
         done = len(before) + number * len(after)
-        outcomes[policy] = _run_policy(
-            world.copy(), warm, policy, one.explore, partial(_further, tell, done)
-        )
+        outcomes[policy] = _run_policy(world.copy(), warm, policy, one.explore, partial(_further, tell, done))
     return outcomes
 
 
-def _run_policy(
-    world: World, warm: InProcess, policy: Policy, explore: float, tell: Tell
-) -> Outcome:
+def _run_policy(world: World, warm: InProcess, policy: Policy, explore: float, tell: Tell) -> Outcome:
     """Run one policy from the state of a warm service on. explore: that of the policy that explores."""
     wanted = explore if policy == "explore" else 0.0
-    service = warm.successor(settings_of(warm.settings, world.settings.seed, wanted))
+    service = warm.successor(wanted, world if policy == "informed" else None)
     tally = Tally(world)
     run(world, service, range(world.settings.before, world.settings.end), tally, "e", tell)
     return outcome(world, tally)

@@ -34,8 +34,8 @@ class Service(Protocol):
     def put(self, items: Sequence[Sent]) -> None:
         """Take new items in."""
 
-    def lists(self, domain: str, users: Sequence[str]) -> list[ListShown]:
-        """Return the list of each user."""
+    def lists(self, domain: str, users: Sequence[str], time: int) -> list[ListShown]:
+        """Return the list that each user is shown about this time."""
 
     def take(self, records: Sequence[Sent]) -> None:
         """Take impressions and clicks in."""
@@ -97,7 +97,7 @@ def _lists_of(world: World, service: Service, times: range) -> list[ListShown]:
     for domain, name in enumerate(world.domains):
         here = np.flatnonzero(domains == domain)
         if len(here):
-            lists = service.lists(name, [user_id(user) for user in users[here].tolist()])
+            lists = service.lists(name, [user_id(user) for user in users[here].tolist()], times.start)
             for place, one in zip(here.tolist(), lists, strict=True):
                 found[place] = one
     return found

@@ -108,7 +108,7 @@ class World:
         if not self.settings.ages:
             return items.appeal
         ages = np.maximum(time - items.born, 0)
-        return items.appeal - np.log(2.0) * ages / self.settings.appeal_half_life
+        return np.asarray(items.appeal - np.log(2.0) * ages / self.settings.appeal_half_life)
 
     def liking(self, user: int, domain: int, items: Ints) -> Floats:
         """Return what a user's taste adds to items, (n,), in log odds: `sd · (taste of both topics) / √2`."""
