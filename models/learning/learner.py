@@ -229,8 +229,7 @@ class Learner(Checkpointed):
 
     def end_future(self, now: float) -> bool:
         """Set every clock and every stored time after `now` (seconds) to `now`. Return whether a clock was ahead."""
-        wrong = self.clock.end_future(now)
-        if wrong:
+        if wrong := self.clock.end_future(now):
             self._end_future()
         return wrong
 
