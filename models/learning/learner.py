@@ -92,8 +92,7 @@ class Learner(Checkpointed):
         models = Models(self.rating, self.target_only, self.ranker, self.network)
         self.scorer = EventScorer(self.domains, self.catalogues, self.history, models)
         self.scorer.trains = not follows
-        own = self.rating, self.ranker, self.pending, self.network, self.history
-        tables: list[RowTables] = [*target_only, *own]
+        tables: list[RowTables] = [*target_only, self.rating, self.ranker, self.pending, self.network]
         self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
         tables += self._learn_from_shown(settings)
 
@@ -104,7 +103,7 @@ class Learner(Checkpointed):
         self.impressions = Impressions(lists, window, self.rows, self.history, names)
         self.shown = ShownLearning(self, self.impressions, settings.ranker.explore, settings.seed)
         self.appeal = self.shown.appeal
-        return [lists, self.appeal, self.shown.drawn]
+        return [self.history, lists, self.appeal, self.shown.drawn]
 
     def _share_marks(self) -> None:
         """Let all tables with a row a user or item share the marks of dirty rows."""
@@ -229,8 +228,7 @@ class Learner(Checkpointed):
 
     def end_future(self, now: float) -> bool:
         """Set every clock and every stored time after `now` (seconds) to `now`. Return whether a clock was ahead."""
-        wrong = self.clock.end_future(now)
-        if wrong:
+        if wrong := self.clock.end_future(now):
             self._end_future()
         return wrong
 

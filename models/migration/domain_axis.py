@@ -34,6 +34,7 @@ LISTS: tuple[Path, ...] = (
     ("ranker", "signals", "popularity"),
     ("ranker", "signals", "stage"),
     ("ranker", "signals", "visits", "slot_of"),
+    ("exposure", "appeal", "tables"),
     ("network", "kappa"),
     ("network", "followed"),
     ("network", "touched"),
@@ -61,6 +62,12 @@ LAYERS = {
 }
 """Parameters of the network, and the axis of their domains. Adam's moments have the same axis."""
 AXES: dict[Path, int] = {
+    ("exposure", "appeal", "moments"): 0,
+    ("exposure", "clicks", "weights"): 0,
+    ("exposure", "clicks", "precision"): 0,
+    ("exposure", "clicks", "gains"): 0,
+    ("exposure", "clicks", "impressions"): 0,
+    ("exposure", "examination", "pairs"): 0,
     ("rating", "sums"): 0,
     ("rating", "counts"): 0,
     ("rating", "bias", "domain"): 0,

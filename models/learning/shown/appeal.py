@@ -48,7 +48,7 @@ class Appeal(Checkpointed):
     >>> appeal.show(0, np.array([3]), np.array([2.0]))  # expected to be clicked twice
     >>> appeal.click(0, np.array([3]), np.ones(1))
     >>> round(appeal.strength(0), 3), appeal.of(0, np.array([3])).mean.round(3).tolist()
-    (2.25, [-0.268])
+    (2.076, [-0.281])
     """
 
     def __init__(self, index: Mapping[str, int], catalogues: Sequence[Catalogue]) -> None:

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 RECOVERY = 0.8
-"""Factor of a show for each later impression of the user in the domain: what was passed over long ago may come again."""
+"""Factor of a show for each later impression of the user in the domain, because users recover."""
 
 
 def examined(curve: Floats, places: int) -> Floats:

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.exposure.examination import Examination
 from models.exposure.plackett_luce import Shown as DrawnPool
 from models.learning.impressions import ShownLists
 from models.learning.shown.appeal import Appeal
 from models.learning.shown.click_model import ARMS, ClickModel
 from models.learning.shown.exploration import Exploration
 from models.learning.shown.fatigue import passed_over
-from models.exposure.examination import Examination
 from models.ranking.candidates import NOTHING, Added
 from models.ranking.listing import Listed, list_places, weigh_all
 from models.ranking.proposal import Proposed
