@@ -142,7 +142,7 @@ class Counts:
         """Note a list that its user is about to see."""
         self.empty += not len(rows)
         got = self._world.click_probabilities(user, domain, rows, time).sum()
-        self._regret += self._world.best_clicks(user, domain, time) - got
+        self._regret += self._world.best_clicks(user, domain, time) - float(got)
 
     def after(self, look: Look) -> None:
         """Note what the user did."""
