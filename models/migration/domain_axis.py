@@ -62,7 +62,7 @@ LAYERS = {
 }
 """Parameters of the network, and the axis of their domains. Adam's moments have the same axis."""
 AXES: dict[Path, int] = {
-    ("exposure", "appeal", "moments"): 0,
+    ("exposure", "appeal", "strength"): 0,
     ("exposure", "clicks", "weights"): 0,
     ("exposure", "clicks", "precision"): 0,
     ("exposure", "clicks", "gains"): 0,
@@ -133,6 +133,9 @@ def learner(state: State, fresh: State, moves: Moves) -> State:
         place[key] = goes_to[place[key]].astype(place[key].dtype)
     for place, key, _ in _found(state, fresh, RECENT):
         place[key] = _of_recent(place[key], goes_to)
+    state.get("exposure", {}).get("appeal", {}).pop(
+        "text", None
+    )  # a regression on all domains; it begins anew
     _drop_slots(state["ranker"]["signals"]["visits"])
     _search(state["network"], fresh["network"], moves)
     _drop_names(state, moves.gone())

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.learning.shown.text_appeal import TextAppeal
 from models.state.dirty_keys import DirtyKeys
 from models.state.growing import Growing
 from models.state.tracked_tables import Checkpointed, Rows
@@ -38,16 +39,19 @@ class Estimate(NamedTuple):
 class Appeal(Checkpointed):
     """For each item row: clicks C and expected clicks E where it was shown, and how often that was.
 
-    With a click rate `e · exp(a)` where e is expected, and exp(a) ~ Gamma(k, k) before any evidence, the appeal a has
-    about the mean `log((C + k) / (E + k))` and the variance `1 / (C + k)`. Sums do not depend on the order of events,
-    as long as E is under 200; then both fade. The strength k is learned by domain: `1 / k` is the variance of
-    `(C - E) / E` over items beyond that of the clicks themselves (the method of moments). So appeals count little where
-    the score says all. Memory: 33 bytes an item row of a domain with impressions.
+    With a click rate `e · exp(m + a)`, where e is expected by the score, m is what the item's text says (`TextAppeal`),
+    and exp(a) ~ Gamma(k, k) before any evidence, the appeal m + a has about the mean
+    `m + log((C + k) / (E exp(m) + k))` and the variance `1 / (C + k)`. Sums do not depend on the order of events, as long as E is under 200; then both
+    fade. The strength k is learned by domain: `1 / k` is the variance of `(C - E) / E` over items beyond that of the
+    clicks themselves (the method of moments). So appeals count little where score and text say all. Memory: 33 bytes
+    an item row of a domain with impressions.
 
-    >>> appeal = Appeal({"books": 0}, [Catalogue(8, 4)])
-    >>> appeal.show(0, np.array([3]), np.array([2.0]))  # expected to be clicked twice
-    >>> appeal.click(0, np.array([3]), np.ones(1))
-    >>> round(appeal.strength(0), 3), appeal.of(0, np.array([3])).mean.round(3).tolist()
+    >>> catalogue = Catalogue(8, 4)
+    >>> appeal, row = Appeal({"books": 0}, [catalogue]), np.array([catalogue.touch("emma")[0]])
+    >>> appeal.show(0, row, np.array([2.0]))  # expected to be clicked twice
+    >>> appeal.click(0, row, np.ones(1))
+    >>> appeal.renew(0)
+    >>> round(appeal.strength(0), 3), appeal.of(0, row).mean.round(3).tolist()
     (2.076, [-0.281])
     """
 
@@ -61,8 +65,8 @@ class Appeal(Checkpointed):
             )
             for _ in catalogues
         ]
-        self._moments = np.zeros((len(catalogues), 2))
-        """(domains, 2): sums over items of the excess of `(C - E)²`, and of E², over `(1 + E v)²`."""
+        self.text = TextAppeal(len(catalogues), catalogues[0].dim)
+        self._strength = np.full(len(catalogues), 1.0 / PRIOR_VARIANCE)
 
     def known(self, domain: int) -> bool:
         """Return whether anything is known of any item."""
@@ -80,16 +84,38 @@ class Appeal(Checkpointed):
 
     def strength(self, domain: int) -> float:
         """Return k."""
-        excess, squares = self._moments[domain]
-        weight = PRIOR_ITEMS / PRIOR_VARIANCE**2
-        variance = (excess + PRIOR_VARIANCE * weight) / (squares + weight)
-        return 1.0 / float(np.clip(variance, LEAST_VARIANCE, MOST_VARIANCE))
+        return float(self._strength[domain])
+
+    def renew(self, domain: int) -> None:
+        """Learn the strength anew, from all items that were shown."""
+        rows = np.flatnonzero(self._tables[domain].arrays["expected"] > 0)
+        clicks = self.column(domain, "clicks", rows)
+        expected = self.column(domain, "expected", rows) * np.exp(self.told_by_text(domain, rows))
+        scale, weight = (1.0 + PRIOR_VARIANCE * expected) ** -2, PRIOR_ITEMS / PRIOR_VARIANCE**2
+        excess = (((clicks - expected) ** 2 - expected) * scale).sum() + PRIOR_VARIANCE * weight
+        variance = excess / ((expected**2 * scale).sum() + weight)
+        self._strength[domain] = 1.0 / float(np.clip(variance, LEAST_VARIANCE, MOST_VARIANCE))
+
+    def told_by_text(self, domain: int, rows: Index) -> Floats:
+        """Return what texts say of the appeals of item rows, (n,)."""
+        if not self.text.known:
+            return np.zeros(len(rows))
+        return self.text.of(domain, self._catalogues[domain].directions.units[rows])
+
+    def learn_texts(
+        self, domain: int, rows: Index, expected: Floats, clicks: Floats, impressions: int
+    ) -> None:
+        """Let texts learn from shows and clicks. rows, expected, clicks: (n,); nothing is expected of a late click."""
+        k, texts = self.strength(domain), self.told_by_text(domain, rows)
+        worth = k / (k + self.column(domain, "expected", rows) * np.exp(texts))
+        units = self._catalogues[domain].directions.units[rows]
+        self.text.learn(domain, units, expected, clicks, worth, impressions)
 
     def of(self, domain: int, rows: Index) -> Estimate:
         """Return the appeals of item rows, (n,)."""
-        k = self.strength(domain)
+        k, text = self.strength(domain), self.told_by_text(domain, rows)
         clicks = self.column(domain, "clicks", rows) + k
-        mean = np.log(clicks / (self.column(domain, "expected", rows) + k))
+        mean = text + np.log(clicks / (self.column(domain, "expected", rows) * np.exp(text) + k))
         sd = 1.0 / np.sqrt(clicks)
         sure = self.column(domain, "sure", rows)
         if sure.any():
@@ -114,22 +140,13 @@ class Appeal(Checkpointed):
             return
         table, once = self._tables[domain], np.unique(rows)
         table.reserve(int(once[-1]) + 1)
-        self._moments[domain] -= self._excess(domain, once)
         for name, values in more.items():
             np.add.at(table.arrays[name], rows, values)
         clicks, expected = table.arrays["clicks"], table.arrays["expected"]
         full = once[expected[once] > MEMORY]
         clicks[full] *= MEMORY / expected[full]
         expected[full] = MEMORY
-        self._moments[domain] += self._excess(domain, once)
         self.written[domain].update(once.tolist())
-
-    def _excess(self, domain: int, rows: Index) -> Floats:
-        """Return what item rows add to the moments, (2,)."""
-        arrays = self._tables[domain].arrays
-        clicks, expected = arrays["clicks"][rows], arrays["expected"][rows]
-        scale = (1.0 + PRIOR_VARIANCE * expected) ** -2
-        return np.array([(((clicks - expected) ** 2 - expected) * scale).sum(), (expected**2 * scale).sum()])
 
     def tell(self, domain_name: str, item_ids: Sequence[str], values: Sequence[float]) -> None:
         """Set the appeals of items, in log odds of a click, instead of learning them: mean as told, sd 0.
@@ -182,7 +199,6 @@ class Appeal(Checkpointed):
         """Forget the row: it is free, or stands for another item, from now on."""
         table = self._tables[domain]
         if row < len(table):
-            self._moments[domain] -= self._excess(domain, np.array([row]))
             for array in table.arrays.values():
                 array[row] = 0
 
@@ -196,11 +212,13 @@ class Appeal(Checkpointed):
                 {name: Rows(written, table.arrays[name]) for name in COLUMNS}
                 for written, table in zip(self.written, self._tables, strict=True)
             ],
-            "moments": self._moments,
+            "strength": self._strength,
+            "text": self.text.state(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
         """Load a state."""
         for table, held in zip(self._tables, state["tables"], strict=True):
             table.load(**held)
-        self._moments = state["moments"].copy()
+        self._strength = state["strength"].copy()
+        self.text.load(state.get("text", {}))

@@ -31,7 +31,7 @@ Index = NDArray[np.int64]
 NEW_CANDIDATES, BEST_CANDIDATES = 40, 20
 """The most new items, and items of high appeal, that become candidates besides those that signals propose."""
 RENEWED = 256
-"""Impressions after which the items of high appeal are found anew."""
+"""Impressions of a domain after which the strength of appeals is learned, and items of high appeal found, anew."""
 MORE = ("appeal", "fatigue")
 """What is added to the signals' contributions."""
 SINGLE = {"text": ARMS.index("text"), "popularity_3d": ARMS.index("popularity")}

@@ -15,7 +15,7 @@ from models.learning.shown.click_model import ARMS, ClickModel, Examples
 from models.learning.shown.drawn_lists import Drawn, DrawnLists
 from models.learning.shown.exploration import Exploration
 from models.learning.shown.fatigue import examined, passed_over
-from models.learning.shown.list_maker import SINGLE, ListMaker, Made
+from models.learning.shown.list_maker import RENEWED, SINGLE, ListMaker, Made
 from models.ranking.candidates import Added
 from models.ranking.listing import weigh_all
 from models.signals.registry import PLACES
@@ -104,9 +104,13 @@ class ShownLearning(Checkpointed):
         expected = self.clicks.expected(domain, x[:, 0], theta)
         mean = self.appeal.of(domain, rows).mean
         self.clicks.learn(domain, Examples(x, theta, mean, clicks, shown, count))
+        self.appeal.learn_texts(domain, rows, expected * shown, clicks, count)
         new, hit = shown > 0, clicks > 0
         self.appeal.show(domain, rows[new], expected[new])
         self.appeal.click(domain, rows[hit], clicks[hit])
+        impressions = int(self.clicks.impressions[domain])
+        if (impressions - count) // RENEWED != impressions // RENEWED:
+            self.appeal.renew(domain)
         for n, k in zip(at[hit].tolist(), place[hit].tolist(), strict=True):
             self._examine(domain, seen[n], k)
 

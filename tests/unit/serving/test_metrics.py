@@ -30,6 +30,8 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "position_shows": ("counter", {"domain", "position"}),
     "position_clicks": ("counter", {"domain", "position"}),
     "clicks_below_a_click": ("counter", {"domain"}),
+    "shown_term_share": ("gauge", {"domain", "term"}),
+    "examination_clicks": ("gauge", set()),
     "ranked_events": ("counter", {"domain", "arm"}),
     "hits": ("counter", {"domain", "arm", "k"}),
     "prequential_error": ("gauge", {"domain", "metric", "arm"}),

@@ -24,6 +24,7 @@ def test_mean_and_sd_by_hand() -> None:
     appeal = appeal_of()
     appeal.show(0, ROW, np.array([1.5]))
     appeal.click(0, ROW, np.array([3.0]))
+    appeal.renew(0)
     k = (40 + 2.25 / 3.0625) / (20 + 0.75 / 3.0625)
     assert appeal.strength(0) == pytest.approx(k)
     mean, sd = appeal.of(0, np.array([2, 5]))
@@ -43,6 +44,8 @@ def test_the_order_does_not_matter() -> None:
     two.click(0, np.array([2]), np.ones(1))
     for name in ("clicks", "expected", "shows"):
         assert one.column(0, name, np.arange(4)).tolist() == two.column(0, name, np.arange(4)).tolist()
+    one.renew(0)
+    two.renew(0)
     assert one.strength(0) == pytest.approx(two.strength(0))
 
 
@@ -54,6 +57,7 @@ def test_the_strength_is_learned(sd: float, low: float, high: float) -> None:
     for _ in range(40):
         appeal.show(0, rows, np.ones(60))
         appeal.click(0, rows, rng.poisson(np.exp(truth)).astype(np.float64))
+    appeal.renew(0)
     assert low < appeal.strength(0) < high
     if sd:
         assert np.corrcoef(appeal.of(0, rows).mean, truth)[0, 1] > 0.95
@@ -107,7 +111,11 @@ def test_a_dropped_row_begins_anew() -> None:
     again = appeal_of()
     again.load(appeal.state())
     assert again.of(0, np.arange(4)).mean.tolist() == appeal.of(0, np.arange(4)).mean.tolist()
+    for one in (appeal, other):
+        one.renew(0)
+    assert appeal.strength(0) != other.strength(0)
     appeal.drop_item(0, 2)
+    appeal.renew(0)
     appeal.drop_item(0, 63)
     assert appeal.of(0, ROW).mean.tolist() == [0.0]
     assert appeal.strength(0) == pytest.approx(other.strength(0))
