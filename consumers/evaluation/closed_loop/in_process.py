@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.config.schema import DomainConfig, Settings
+from consumers.config.schema import DomainConfig, PrivacyConfig, Settings
 from consumers.datasets.record import Sent
 from consumers.events.record import Record
 from consumers.formats.topic_reader import decoder_of
@@ -31,7 +31,10 @@ Vectors = Mapping[tuple[str, str], NDArray[np.float32]]
 
 
 def settings_of(settings: Settings, seed: int, explore: float) -> Settings:
-    """Return the settings of a service for the domains of closed-loop worlds: two sources and a target."""
+    """Return the settings of a service for the domains of closed-loop worlds: two sources and a target.
+
+    Users keep their ids, and lists are in the order of their scores: exploring ones may not be made diverse.
+    """
     domains = {
         name: DomainConfig(
             role="target" if name == DOMAINS[-1] else "source",
@@ -45,7 +48,8 @@ def settings_of(settings: Settings, seed: int, explore: float) -> Settings:
         settings,
         domains=domains,
         learner=msgspec.structs.replace(settings.learner, seed=seed),
-        ranker=msgspec.structs.replace(settings.ranker, explore=explore),
+        ranker=msgspec.structs.replace(settings.ranker, explore=explore, diversity=0.0),
+        privacy=PrivacyConfig(),
     )
 
 

@@ -62,7 +62,7 @@ class LoopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def base(self) -> float:
         """Return the log odds of a click on an item of mean appeal, by a user of mean taste who looks at it."""
-        return -3.2 if self.ages else -3.7
+        return -3.0 if self.ages else -3.7
 
     @property
     def end(self) -> int:

@@ -80,3 +80,15 @@ def test_knowledge_and_exploration_change_what_is_shown(warm: Warm) -> None:
     assert informed.regret.sum() < 0.9 * greedy.regret.sum()
     new = np.array([items.born >= 640 for items in warm.world.items])
     assert (explore.shows[new] >= 20).sum() > 2 * (greedy.shows[new] >= 20).sum() > 0
+
+
+def test_a_config_with_pseudonyms_and_diversity_runs_too() -> None:
+    """Users with clicks get lists of their own, and exploring lists are not made diverse."""
+    settings = load(None, need_domains=False)
+    settings.privacy.key, settings.ranker.diversity = "a secret of this test", 0.5
+    world = World.make("news", 0, users=3, items=40, before=0, impressions=48)
+    service = InProcess(settings_of(settings, 0, 1.0), text_vectors(world, settings))
+    service.put(first_items(world))
+    run(world, service, range(48), Unwatched(), "e", lambda _: None)
+    lists = service.lists("movies", [user_id(row) for row in range(3)], 48)
+    assert len({tuple(shown.items) for shown in lists}) == 3
