@@ -15,12 +15,14 @@ from consumers.simulator.closed_loop.loop import first_items, run
 from consumers.simulator.closed_loop.world import World
 from consumers.simulator.event_stream import user_id
 
+pytestmark = pytest.mark.timeout(400)  # several hundred lists, on a machine that may be busy
+
 
 class Warm:
     """A small world, and a service that has served it for 640 impressions."""
 
     def __init__(self) -> None:
-        self.world = World.make("mute", 0, users=100, items=120, before=640, impressions=1_600)
+        self.world = World.make("mute", 0, users=100, items=120, before=640, impressions=1_200)
         settings = load(None, need_domains=False)
         vectors = text_vectors(self.world, settings)
         self.service = InProcess(settings_of(settings, 0, 0.0), vectors)
@@ -31,7 +33,7 @@ class Warm:
         """Serve the rest by a successor."""
         world = self.world.copy()
         service, tally = make(world), Tally(world)
-        run(world, service, range(640, 2_240), tally, "e", lambda _: None)
+        run(world, service, range(640, 1_840), tally, "e", lambda _: None)
         return tally
 
 
