@@ -41,10 +41,10 @@ class Appeal(Checkpointed):
 
     With a click rate `e · exp(m + a)`, where e is expected by the score, m is what the item's text says (`TextAppeal`),
     and exp(a) ~ Gamma(k, k) before any evidence, the appeal m + a has about the mean
-    `m + log((C + k) / (E exp(m) + k))` and the variance `1 / (C + k)`. Sums do not depend on the order of events, as long as E is under 200; then both
-    fade. The strength k is learned by domain: `1 / k` is the variance of `(C - E) / E` over items beyond that of the
-    clicks themselves (the method of moments). So appeals count little where score and text say all. Memory: 33 bytes
-    an item row of a domain with impressions.
+    `m + log((C + k) / (E exp(m) + k))` and the variance `1 / (C + k)`. Sums do not depend on the order of events, as
+    long as E is under 200; then both fade. The strength k is learned by domain: `1 / k` is the variance of
+    `(C - E) / E` over items beyond that of the clicks themselves (the method of moments). So appeals count little where
+    score and text say all. Memory: 33 bytes an item row of a domain with impressions.
 
     >>> catalogue = Catalogue(8, 4)
     >>> appeal, row = Appeal({"books": 0}, [catalogue]), np.array([catalogue.touch("emma")[0]])

@@ -72,7 +72,8 @@ class Exploration(NamedTuple):
         order, p = np.zeros(places, np.int64), np.zeros(places)
         pool = pool_of(values, new, TEMPERATURE * self.explore)
         length = draw(pool, self.share, uniform, order, p)
-        return DrawnOrder(order[:length], p[:length], pool)
+        # The last place may be a rounding error above 1.
+        return DrawnOrder(order[:length], np.minimum(p[:length], 1.0), pool)
 
 
 class DrawnOrder(NamedTuple):

@@ -134,6 +134,9 @@ def test_new_items_are_candidates() -> None:
         feed(model, 0, 96)
         for n in range(200):
             model.put_item(Item("movies", f"late{n}"))
+        known = np.arange(model.catalogues[0].size - 200)
+        for _ in range(20):
+            model.appeal.show(0, known, np.full(len(known), 0.01))
         drawn = {line.item_id for draw in range(20) for line in lines(model, "u3", 10, draw)}
         assert any(f"late{n}" in drawn for n in range(160, 200)) == expected
 
