@@ -23,7 +23,8 @@ Floats = NDArray[np.float64]
 USERS, ITEMS, PLACES = 1000, 1000, 10
 SHARES = (0.5, 0.3, 0.2)
 DIMS, TEXT = 8, 24
-BEFORE = 20_000
+BEFORE = 0.4
+"""Greedy impressions before the run, as a share of those of the run."""
 TOGETHER = 16
 START = 1_700_000_000_000
 RATE = -3.4
@@ -162,7 +163,7 @@ def main(kind: str, seed: int, explore: float, impressions: int, informed: bool)
     """Run a world once, and print what came of it."""
     loop = Loop(kind, seed, explore, informed)
     shown = loop.arms.full.shown
-    before = sum(loop.run(BEFORE, False))
+    before = sum(loop.run(int(BEFORE * impressions), False))
     began, begin = loop.now, time.perf_counter()
     loop.shows[:] = 0
     exploration = shown.exploration._replace(explore=explore)

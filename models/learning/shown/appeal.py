@@ -180,11 +180,12 @@ class Appeal(Checkpointed):
     def best(self, domain: int, most: int, optimism: float) -> NDArray[np.int32]:
         """Return the item rows of the highest appeals, mean plus `optimism` sd, (n,) at most `most`, in no order.
 
-        Only items that may be recommended and were shown 20 times count.
+        Only items that may be recommended and were shown 20 times, or told, count.
         """
         table, open_ = self._tables[domain], self._catalogues[domain].recommendable
         size = min(len(table), len(open_))
-        rows = np.flatnonzero((table.arrays["shows"][:size] >= NEW_SHOWS) & open_[:size])
+        known = (table.arrays["shows"][:size] >= NEW_SHOWS) | table.arrays["sure"][:size]
+        rows = np.flatnonzero(known & open_[:size])
         if len(rows) > most:
             mean, sd = self.of(domain, rows)
             rows = rows[np.argpartition(-(mean + optimism * sd), most)[:most]]

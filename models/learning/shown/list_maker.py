@@ -28,7 +28,7 @@ from models.tables.catalogue import Catalogue, item_hash
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-NEW_CANDIDATES, BEST_CANDIDATES = 40, 20
+NEW_CANDIDATES, BEST_CANDIDATES = 32, 32
 """The most new items, and items of high appeal, that become candidates besides those that signals propose."""
 RENEWED = 256
 """Impressions of a domain after which the strength of appeals is learned, and items of high appeal found, anew."""
