@@ -207,11 +207,9 @@ def _centred(
     The ranker's scores compare candidates of one user, and mean nothing besides. So the level is that of log shares
     `s - log Σ exp(s)` over the candidates, minus that of a usual candidate.
     """
-    for n in np.unique(at).tolist():
-        here = slice(*np.searchsorted(at, (n, n + 1)).tolist())
-        every = scores[n, : sizes[n]].astype(np.float64)
-        top = every.max()
-        usual = top + np.log(np.exp(every - top).mean())
-        own = every[found[here]]
-        mean = own.mean()
-        x[here, 0], x[here, 1], x[here, 2] = 1.0, own - mean, mean - usual
+    every = np.where(np.arange(scores.shape[1]) < sizes[:, None], scores, -np.inf).astype(np.float64)
+    top = every.max(1)
+    usual = top + np.log(np.exp(every - top[:, None]).sum(1) / sizes)
+    own, shown = every[at, found], np.bincount(at, minlength=len(sizes))
+    mean = np.bincount(at, own, len(sizes)) / np.maximum(shown, 1)
+    x[:, 0], x[:, 1], x[:, 2] = 1.0, own - mean[at], (mean - usual)[at]
