@@ -68,6 +68,7 @@ AXES: dict[Path, int] = {
     ("exposure", "clicks", "gains"): 0,
     ("exposure", "clicks", "impressions"): 0,
     ("exposure", "examination", "pairs"): 0,
+    ("exposure", "curves"): 0,
     ("rating", "sums"): 0,
     ("rating", "counts"): 0,
     ("rating", "bias", "domain"): 0,

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exposure.examination import Examination
 from models.exposure.plackett_luce import Shown as DrawnPool
 from models.learning.impressions import ShownLists
 from models.learning.shown.appeal import Appeal
@@ -69,7 +68,8 @@ class Made(NamedTuple):
 class ListMaker(NamedTuple):
     """Adds appeal and fatigue to the ranker's scores, in units of the score: log odds over the calibration's slope.
 
-    found: empty at first; by domain, item rows of high appeal, and when they were found.
+    curves: (domains, RANKS) how often each rank is examined. found: empty at first; by domain, item rows of high
+    appeal, and when they were found.
     """
 
     domains: Sequence[Domain]
@@ -78,7 +78,7 @@ class ListMaker(NamedTuple):
     lists: ShownLists
     appeal: Appeal
     clicks: ClickModel
-    examination: Examination
+    curves: Floats
     exploration: Exploration
     found: dict[int, tuple[int, NDArray[np.int32]]]
 
@@ -155,7 +155,7 @@ class ListMaker(NamedTuple):
         more = np.zeros((len(rows), len(MORE)))
         more[:, 0] = share_of * appeal.mean / slope
         if tired > 0:
-            curve, name = self.examination.curve(domain), item_hash(self.domains[domain].name)
+            curve, name = self.curves[domain], item_hash(self.domains[domain].name)
             over = passed_over(self.lists, user if user >= 0 else None, name, curve)
             hashes = self.catalogues[domain].hash_of[rows]
             more[:, 1] = tired * self.clicks.fatigue(domain) * over.at(hashes) / slope

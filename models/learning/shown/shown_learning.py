@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exposure.examination import Examination
+from models.exposure.examination import Examination, prior_curve
 from models.learning.impressions import Impressions, Seen
 from models.learning.shown.appeal import Appeal
 from models.learning.shown.click_model import ARMS, ClickModel, Examples
@@ -62,11 +62,13 @@ class ShownLearning(Checkpointed):
         self.appeal = Appeal(learner.index, learner.catalogues)
         self.clicks = ClickModel(len(learner.domains))
         self.examination = Examination(len(learner.domains))
+        self.curves = np.tile(prior_curve(), (len(learner.domains), 1))
+        """(domains, RANKS): how often each rank is examined, as learned a while ago: to fit curves takes time."""
         self.drawn = DrawnLists()
         exploration = self.exploration = Exploration(explore, seed)
         self.lists = ListMaker(
             learner.domains, learner.catalogues, learner.ranker, impressions.lists, self.appeal, self.clicks,
-            self.examination, exploration, {},
+            self.curves, exploration, {},
         )  # fmt: skip
         self._names = [item_hash(domain.name) for domain in learner.domains]
 
@@ -111,6 +113,7 @@ class ShownLearning(Checkpointed):
         impressions = int(self.clicks.impressions[domain])
         if (impressions - count) // RENEWED != impressions // RENEWED:
             self.appeal.renew(domain)
+            self.curves[domain] = self.examination.curve(domain)
         for n, k in zip(at[hit].tolist(), place[hit].tolist(), strict=True):
             self._examine(domain, seen[n], k)
 
@@ -148,7 +151,7 @@ class ShownLearning(Checkpointed):
             elif name == "full" or domain in ranker.target_only:
                 weigh_all(asked, wanted, proposed, ranker.weighing(domain, None, arm == 1), scores)
             _centred(scores, proposed.sizes, at, found, x[:, arm])
-        curve = self.examination.curve(domain)
+        curve = self.curves[domain]
         over = np.zeros(len(rows))
         for n, one in enumerate(seen):
             here = slice(*np.searchsorted(at, (n, n + 1)).tolist())
@@ -171,6 +174,7 @@ class ShownLearning(Checkpointed):
             "appeal": self.appeal.live(),
             "clicks": self.clicks.state(),
             "examination": self.examination.state(),
+            "curves": self.curves,
             "drawn": self.drawn.live(),
         }
 
@@ -179,6 +183,7 @@ class ShownLearning(Checkpointed):
         self.appeal.load(state["appeal"])
         self.clicks.load(state["clicks"])
         self.examination.load(state["examination"])
+        self.curves[:] = state["curves"]
         self.drawn.load(state["drawn"])
 
 

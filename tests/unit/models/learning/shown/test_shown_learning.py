@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from models.exposure.examination import RANKS, as_pairs, prior_curve
 from models.learning.learner import Learner
 from models.learning.shown.list_maker import MORE, Wish
 from models.ranking.recommendation import Recommendation
@@ -156,6 +157,20 @@ def test_clicks_on_drawn_lists_tell_how_places_are_examined() -> None:
     show(model, "u3", items[5:10], 2, list_ts=AT)
     click(model, "u3", items[6], 2)
     assert (pairs == before).all()
+
+
+def test_the_curve_is_taken_up_from_time_to_time() -> None:
+    """After 256 impressions of a domain; before, and in other domains, it is the prior."""
+    model, truth = taught(), np.linspace(1.0, 0.2, RANKS)
+    model.shown.examination.pairs[0] = as_pairs(truth, 500.0)
+    for n in range(260):
+        if n == 255:
+            model.shown.learn()
+            assert (model.shown.curves == prior_curve()).all()
+        show(model, f"w{n % 20}", ["m1", "m2"], n)
+    model.shown.learn()
+    assert model.shown.curves[0] == pytest.approx(truth, rel=0.05)
+    assert (model.shown.curves[1:] == prior_curve()).all()
 
 
 def test_nothing_costs_anything_without_impressions() -> None:
