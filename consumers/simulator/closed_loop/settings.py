@@ -46,7 +46,7 @@ class LoopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fatigue: float = 0.5
     fatigue_half_life: float = IMPRESSIONS_PER_DAY
     """See `Fatigue`."""
-    appeal_half_life: float = 2.0 * IMPRESSIONS_PER_DAY
+    appeal_half_life: float = 4.0 * IMPRESSIONS_PER_DAY
     """Time in which the odds of a click on an item of *news* halve."""
 
     @property

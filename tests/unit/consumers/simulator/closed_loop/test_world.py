@@ -140,10 +140,10 @@ def test_the_words_tell_the_topics() -> None:
 
 
 def test_appeal_falls_with_age_in_news_only() -> None:
-    """In *news* the odds halve in two days. Elsewhere appeal is constant."""
+    """In *news* the odds halve in four days. Elsewhere appeal is constant."""
     for name in WORLDS:
         made = World.make(name, 0)
-        lost = made.appeal(0, 20_000)[:500] - made.appeal(0, 20_000 + 2 * IMPRESSIONS_PER_DAY)[:500]
+        lost = made.appeal(0, 20_000)[:500] - made.appeal(0, 20_000 + 4 * IMPRESSIONS_PER_DAY)[:500]
         assert lost == pytest.approx(log(2) if name == "news" else 0.0)
 
 
