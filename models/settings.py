@@ -39,6 +39,9 @@ class RankerSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     diversity: float = 0.0
     """0 orders lists by score alone. The nearer to 1, the more an item must differ from those above it."""
+    explore: float = 0.0
+    """0 lists what is best by all that is known. Above 0, lists are drawn, to learn of items that were shown too
+    seldom; 1 is recommended."""
 
 
 class ImpressionSettings(msgspec.Struct, forbid_unknown_fields=True):

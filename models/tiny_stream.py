@@ -14,8 +14,8 @@ from models.arms.fact_exchange import judge, outgoing
 from models.learning.learner import VECTOR_DIM
 from models.rating.events import RatedBatch
 from models.rating.model import RatingModel
-from models.schema import Domain, Interaction, Item, Kind
-from models.settings import EventType, LearningSettings
+from models.schema import Domain, Impression, Interaction, Item, Kind
+from models.settings import EventType, LearningSettings, RankerSettings
 from models.sharing.packing import pack, unpack
 from models.sharing.shared_facts import Place
 from models.state.snapshot import snapshot
@@ -36,9 +36,13 @@ def learn_it() -> None:
     """Learn, recommend, explain, forget, save and load."""
     use_one_thread()
     # A small catalogue is searched without an index, a large one with it. The few rows lead to evictions.
-    for exact in (1_000, 4):
+    for exact, explore in ((1_000, 0.0), (4, 1.0)):
         settings = LearningSettings(
-            users=USERS - 4, items_per_domain=ITEMS - 4, exact_items=exact, events=TYPES
+            users=USERS - 4,
+            items_per_domain=ITEMS - 4,
+            exact_items=exact,
+            events=TYPES,
+            ranker=RankerSettings(explore=explore),
         )
         arms, other = (ArmComparison(DOMAINS, settings) for _ in range(2))
         _put_items(arms)
@@ -136,6 +140,20 @@ def _events() -> Iterator[Interaction]:
         )
 
 
+def _show(arms: ArmComparison, user: str, domain: str) -> None:
+    """Publish lists, and let one be shown and clicked."""
+    (lines, *_) = arms.recommend([user, "nobody", None], domain, 5, 2, draw=START)
+    items, full = tuple(line.item_id for line in lines), arms.full
+    shown = Impression(domain, user, items, START, START, event_id=f"{domain}/{user}")
+    full.impressions.take(shown, full.catalogues[full.index[domain]])
+    full.shown.learn()
+    full.impressions.answer(
+        Interaction(domain, "click", user, items[-1], START, impression=f"{domain}/{user}")
+    )
+    full.shown.learn()
+    arms.recommend([user, None], domain, 5, 2, draw=START + 1)
+
+
 def _kind(value: float | None) -> Kind:
     return "click" if value is None else "rating"
 
@@ -144,7 +162,7 @@ def _ask(arms: ArmComparison) -> None:
     """Read like the publisher and the commands, then forget a user and remove an item."""
     known = next(iter(arms.full.users))
     for domain in arms.full.index:
-        arms.recommend([known, "nobody", None], domain, 5, explain=2)
+        _show(arms, known, domain)
         for value in (None, 4.0):
             arms.full.score(Interaction(domain, _kind(value), known, "i1", START, value))
         explain(arms, known, next(iter(arms.full.catalogues[arms.full.index[domain]].ids)), domain)

@@ -163,6 +163,16 @@ class Metrics(Instruments):
         self.event_weight = self._gauge(
             "event_weight", "How many clicks an event of an own type counts as, as learned.", "type"
         )
+        self.shown_share = self._gauge(
+            "shown_term_share",
+            "How much a term that impressions teach (appeal, fatigue) counts in lists, from 0 to 1.",
+            "domain",
+            "term",
+        )
+        self.examination_clicks = self._gauge(
+            "examination_clicks",
+            "Clicks that tell how often each place is looked at; from 100 on they count. Only drawn lists tell.",
+        )
         self.error = self._gauge(
             "prequential_error", "Fading error, predicted before learning.", "domain", "metric", "arm"
         )

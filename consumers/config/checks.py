@@ -18,6 +18,7 @@ DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
 TYPE_NAME = re.compile(r"[\w.-]{1,40}")
 MOST_TYPES = 100
 MOST_WEIGHT = 100.0
+MOST_EXPLORE = 5.0
 
 _ABOVE_ZERO = {
     "intake": ("batch_events", "batch_ms", "network_events", "max_record_bytes", "max_consecutive_invalid"),
@@ -114,6 +115,13 @@ def _number_problems(settings: Settings) -> Iterator[str]:
         yield "metrics.port: must be from 0 (any free one) to 65535"
     if not 0 <= settings.ranker.diversity <= 1:
         yield "ranker.diversity: must be in [0, 1]"
+    if not 0 <= settings.ranker.explore <= MOST_EXPLORE:
+        yield f"ranker.explore: must be from 0 to {MOST_EXPLORE:g}; 1 is recommended"
+    if settings.ranker.explore > 0 and settings.ranker.diversity > 0:
+        yield (
+            "ranker.explore: must be 0 with ranker.diversity, which changes the order of a list, so that the "
+            "probabilities of its places would be wrong. Readers can ask for diversity instead"
+        )
     if settings.publish.similar < 0 or settings.publish.similar_seconds < 0:
         yield "publish.similar, publish.similar_seconds: must not be negative"
     if not 0 < settings.intake.max_invalid_ratio <= 1:

@@ -11,7 +11,6 @@ from consumers.report.example import Example, Suggested
 from consumers.terminal.reasons import ALIKE, OTHERS, PAST, speaking_for
 from models.arms.arm_comparison import ArmComparison
 from models.arms.explanation import PastItem, past_items
-from models.learning.lister import HowMade
 from models.ranking.recommendation import Recommendation
 from serving.contract import ListedItem
 
@@ -93,14 +92,14 @@ class Showcase:
     def _lists(self, users: list[str]) -> list[_Lists]:
         full = self._arms.full
         both = [
-            full.recommend(users, self._target, COMPARED, how=HowMade(target_only=target_only))
+            full.recommend(users, self._target, COMPARED, target_only=target_only)
             for target_only in (False, True)
         ]
         return list(map(_Lists, users, *both))
 
     def _example(self, user: str) -> Example | None:
         full, domain = self._arms.full, self._arms.full.index[self._target]
-        alone = full.recommend([user], self._target, SHOWN, how=HowMade(target_only=True))[0]
+        alone = full.recommend([user], self._target, SHOWN, target_only=True)[0]
         listed = [
             (row, item)
             for item in self._shown.read(user)[:SHOWN]

@@ -25,6 +25,7 @@ from models.assessment.paired_test import Outcome
 from models.experiments.experiment import DEFAULT
 from models.learning.impressions import Outcome as Answered
 from models.learning.impressions import Taken
+from models.learning.shown.list_maker import MORE
 from models.transfer.strategies import STRATEGIES
 from serving.metrics import Metrics
 
@@ -59,6 +60,7 @@ class Reporter:
         self.story: deque[tuple[int, Notice]] = deque(maxlen=100)
         """The latest notices, with the domain's events learned before each."""
         self.lost = 0
+        self._curve_told = False
         self._evictions: Counter[str] = Counter()
         self._skipped = 0
         self._hits = arms.hits.counts
@@ -156,6 +158,7 @@ class Reporter:
         metrics.kafka_silent.set(self.source.silent_seconds())
         for name, weight in self.arms.full.ranker.event_weights.report().items():
             metrics.event_weight.labels(name).set(weight)
+        self._shown()
         lost = self.source.lost()
         metrics.lost_records.inc(lost - self.lost)
         self.lost = lost
@@ -167,6 +170,19 @@ class Reporter:
             self.metrics.lag_records.labels(topic, partition).set(records)
         for domain, seconds in self.lag.seconds.items():
             self.metrics.lag_seconds.labels(domain).set(seconds)
+
+    def _shown(self) -> None:
+        """Show what impressions teach; say once if they cannot tell how often each place is looked at."""
+        shown = self.arms.full.shown
+        for domain, number in self.arms.full.index.items():
+            for term, share in zip(MORE, shown.clicks.shares(number), strict=True):
+                self.metrics.shown_share.labels(domain, term).set(share)
+        self.metrics.examination_clicks.set(shown.examination.clicks)
+        if not self._curve_told and not shown.exploration.explore and shown.clicks.impressions.any():
+            self._curve_told = True
+            log.info(
+                "how often each place is looked at is taken as 1 / rank^0.7: only drawn lists can tell it"
+            )
 
     def _tables(self) -> None:
         full = self.arms.full

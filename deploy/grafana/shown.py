@@ -62,6 +62,21 @@ SHOWN: list[Builder] = [
         width=12,
     ).min(0),
     lines(
+        "What impressions teach",
+        PLAIN,
+        "How much `appeal` of items and `fatigue` of users count in lists, from 0 to 1: by what they have gained in "
+        "foretelling clicks. 0 where they do not help, and without impressions.",
+        Query(f"crosscurrent_shown_term_share{{{DOMAIN}}}", "{{domain}} {{term}}"),
+        width=12,
+    ).min(0),
+    lines(
+        "Clicks that tell how places are looked at",
+        PLAIN,
+        "Only lists that are drawn (`ranker.explore`) tell. From 100 on, the learned curve replaces 1 / rank^0.7.",
+        Query("crosscurrent_examination_clicks", "clicks"),
+        width=12,
+    ).min(0),
+    lines(
         "Hit rate in the first ten, by arm",
         SHARE,
         "Share of events whose item was among the first ten that the arm would have listed just before. It needs no "

@@ -18,7 +18,7 @@ from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_los
 from models.experiments.experiment import Experiment, ListSettings
 from models.learning.facts import Facts
 from models.learning.learner import Learner
-from models.learning.lister import HowMade
+from models.learning.shown.list_maker import Wish
 from models.migration.arm_states import fitted
 from models.ranking.recommendation import Recommendation
 from models.schema import Domain, Interaction, Item
@@ -203,10 +203,12 @@ class ArmComparison(Checkpointed):
         k: int,
         explain: int | None = None,
         made: ListSettings | None = None,
+        draw: int | None = None,
     ) -> list[list[Recommendation]]:
-        """Return the lists of `Learner.recommend`, each made by the arm that the guard follows for that user.
+        """Return the lists of `Learner.lists`, each made by the arm that the guard follows for that user.
 
-        made: how the lists of an experiment's arm are made, None for others.
+        made: how the lists of an experiment's arm are made, None for others. draw: the time when lists are published,
+        in ms; None: they are not, and so never drawn.
         """
         if made is None or made.made_by is None:
             serving = self._servings(users, domain)
@@ -216,9 +218,8 @@ class ArmComparison(Checkpointed):
         lists: list[list[Recommendation]] = [[] for _ in users]
         for one in dict.fromkeys(serving):
             places = [n for n, other in enumerate(serving) if other == one]
-            how = HowMade(one.only, one.target_only, ranker)
-            asked = [users[n] for n in places]
-            some = self.full.recommend(asked, domain, k, explain, how)
+            wish = Wish(k, one.only, one.target_only, draw, ranker=ranker)
+            some = self.full.lists([users[n] for n in places], domain, wish, explain)
             for n, found in zip(places, some, strict=True):
                 lists[n] = found
         return lists

@@ -88,8 +88,10 @@ def without_text(full: State, fresh: State) -> State:
         encoded = np.zeros_like(catalogue["encoded"])
         new = {"vectors": vectors, "has_vector": known, "encoded": encoded, "directions": empty["directions"]}
         catalogues.append(catalogue | new)
+    exposure = full["exposure"]
     return full | {
         "catalogues": catalogues,
+        "exposure": exposure | {"appeal": exposure["appeal"] | {"text": {}}},
         "projection": fresh["projection"],
         "item_parts": parts | {"texts": np.zeros_like(parts["texts"])},
     }

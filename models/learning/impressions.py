@@ -69,6 +69,18 @@ class Answer(NamedTuple):
     list_ts: int = 0
 
 
+class Seen(NamedTuple):
+    """An impression that waits to be learned, or a click on it. domain: number. user: id.
+
+    clicked: the place that was clicked, -1 for the impression itself.
+    """
+
+    domain: int
+    user: str
+    shown: Shown
+    clicked: int = -1
+
+
 class ShownLists(Checkpointed):
     """The latest impressions of each user row, as many as fit into 256 numbers of 64 bits.
 
@@ -148,11 +160,18 @@ class Impressions:
     """
 
     def __init__(
-        self, lists: ShownLists, window_seconds: float, rows: ResidentRows, history: History
+        self,
+        lists: ShownLists,
+        window_seconds: float,
+        rows: ResidentRows,
+        history: History,
+        names: Sequence[str] = (),
     ) -> None:
-        """lists: written, and one of the tables of `rows`."""
+        """lists: written, and one of the tables of `rows`. names: of domains whose impressions wait to be learned."""
         self.lists, self._rows, self._history = lists, rows, history
         self._window = int(1000 * window_seconds)
+        self._waiting: list[Seen] = []
+        self._numbers = {name: n for n, name in enumerate(names)}
 
     def take(self, shown: Impression, catalogue: Catalogue) -> Taken:
         """Keep an impression; its user gets a row. catalogue: of its domain."""
@@ -168,6 +187,7 @@ class Impressions:
         marks = np.zeros(_numbers(len(items)), np.int64)
         held = Shown(item_hash(shown.domain), name, shown.timestamp, shown.list_ts or 0, items, marks)
         self.lists.add(user, held)
+        self._wait(shown.domain, shown.user, held)
         return "out_of_order" if shown.timestamp < newest else "kept"
 
     def answer(self, event: Interaction) -> Answer | None:
@@ -185,7 +205,20 @@ class Impressions:
         answer = Answer(outcome, place, int(clicked.sum()), above, on_top, shown.time, shown.list_ts)
         if outcome == "answered":
             self.lists.mark(user, shown, place)
+            # A copy, because the table may move before the click is learned.
+            held = shown._replace(items=shown.items.copy(), marks=shown.marks.copy())
+            self._wait(event.domain, event.user, held, place)
         return answer
+
+    def _wait(self, domain: str, user: str, shown: Shown, clicked: int = -1) -> None:
+        number = self._numbers.get(domain)
+        if number is not None:
+            self._waiting.append(Seen(number, user, shown, clicked))
+
+    def take_waiting(self) -> list[Seen]:
+        """Return impressions and clicks since the last call, in their order."""
+        taken, self._waiting = self._waiting, []
+        return taken
 
     def _meant(self, user: int, event: Interaction) -> tuple[Shown, int] | None:
         """Return the impression that an event answers, and the place of its item there."""

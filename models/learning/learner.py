@@ -20,10 +20,12 @@ from models.learning.exchange.foreign_facts import Folded, Located, fold, locate
 from models.learning.facts import Facts, ScoredEvent
 from models.learning.impressions import Impressions, ShownLists
 from models.learning.items.item_intake import ItemIntake
-from models.learning.learner_state import live_of, load_into
-from models.learning.lister import HowMade, Lister
+from models.learning.learner_state import end_future, live_of, load_into
+from models.learning.lister import Lister
 from models.learning.pending_batch import Pending, PendingBatch
 from models.learning.resident_rows import OneDomain, ResidentRows, RowTables
+from models.learning.shown.list_maker import Wish
+from models.learning.shown.shown_learning import ShownLearning
 from models.network.config import NetworkConfig
 from models.network.network_learner import NetworkLearner
 from models.network.published.published_network import PublishedNetwork
@@ -61,7 +63,7 @@ class Learner(Checkpointed):
         follows: the network is trained by another process, which publishes its weights; see `network_exchange.py`.
         """
         settings = settings or LearningSettings()
-        self.lists = settings.ranker
+        self.list_settings = settings.ranker
         self.domains = list(domains)
         self.index = {d.name: n for n, d in enumerate(self.domains)}
         self.users = IdTable(settings.users)
@@ -96,12 +98,19 @@ class Learner(Checkpointed):
         models = Models(self.rating, self.target_only, self.ranker, self.network)
         self.scorer = EventScorer(self.domains, self.catalogues, self.history, models)
         self.scorer.trains = not follows
-        shown, window = ShownLists(), settings.impressions.window_seconds
         self.experiments = ExperimentTotals(experiments)
-        own = self.rating, self.ranker, self.pending, self.network, self.history, shown, self.experiments
-        tables: list[RowTables] = [*target_only, *own]
+        tables: list[RowTables] = [*target_only, self.rating, self.ranker, self.pending, self.network]
         self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
-        self.impressions = Impressions(shown, window, self.rows, self.history)
+        tables += self._learn_from_shown(settings)
+
+    def _learn_from_shown(self, settings: LearningSettings) -> list[RowTables]:
+        """Make what learns from impressions; return its tables."""
+        lists, window = ShownLists(), settings.impressions.window_seconds
+        names = [d.name for d in self.domains if d.recommend]
+        self.impressions = Impressions(lists, window, self.rows, self.history, names)
+        self.shown = ShownLearning(self, self.impressions, settings.ranker.explore, settings.seed)
+        self.appeal = self.shown.appeal
+        return [self.history, lists, self.appeal, self.shown.drawn, self.experiments]
 
     def _share_marks(self) -> None:
         """Let all tables with a row a user or item share the marks of dirty rows."""
@@ -155,6 +164,7 @@ class Learner(Checkpointed):
         A user's event counts for the same user's next event. It counts for other users from the next batch on. known:
         `fold` had the events before, so that only users learn them.
         """
+        self.shown.learn()  # what users were shown is scored as they are before their clicks on it
         facts = self.scorer.learn(self._resolve(events), known)
         for _ in range(EVICTIONS * len(events)):
             if self.history.seen_items <= self._seen_items or len(self.users) == 1:
@@ -226,20 +236,12 @@ class Learner(Checkpointed):
 
     def end_future(self, now: float) -> bool:
         """Set every clock and every stored time after `now` (seconds) to `now`. Return whether a clock was ahead."""
-        wrong = self.clock.end_future(now)
-        if wrong:
+        if wrong := self.clock.end_future(now):
             self._end_future()
         return wrong
 
     def _end_future(self) -> None:
-        """Set every time in a table that lies after the clocks to the clocks' time."""
-        self.ranker.end_future(self.newest)
-        latest = max(self.newest)
-        self.history.end_future(latest)
-        for model in (self.rating, *self.target_only.values()):
-            model.taste.end_future(latest)
-        self.network.end_future(latest)
-        self.pending.end_future(latest)
+        end_future(self)
 
     def end_batch(self) -> None:
         """Take one network step on the events since the last step: the slow path."""
@@ -265,19 +267,26 @@ class Learner(Checkpointed):
         domain_name: str,
         k: int,
         explain: int | None = None,
-        how: HowMade = HowMade(),  # noqa: B008  it never changes
+        only: str | None = None,
+        target_only: bool = False,
     ) -> list[list[Recommendation]]:
         """Return the best `k` items for each user, best first. users: ids; None or an unknown id stands for a new user.
 
-        explain: the number of items with `why`, all by default.
+        explain: the number of items with `why`, all by default. only: the one signal that ranks, None for all.
+        target_only: use the target-only ranker.
         """
-        rows = [None if u is None else self.users.get(u) for u in users]
-        lister = self.lister(self.index[domain_name], how.only, how.target_only)
-        return lister.lists(rows, k, k if explain is None else explain, how.ranker or self.lists)
+        return self.lists(users, domain_name, Wish(k, only, target_only), explain)
+
+    def lists(
+        self, users: Sequence[str | None], domain_name: str, wish: Wish, explain: int | None = None
+    ) -> list[list[Recommendation]]:
+        """Return the lists of `recommend`; with `wish.draw` those to publish, which are drawn if lists explore."""
+        domain = self.index[domain_name]
+        return self.lister(domain, wish.only, wish.target_only).lists(self, users, wish, explain)
 
     def lister(self, domain: int, only: str | None = None, target_only: bool = False) -> Lister:
-        """Return what ranks a domain at its present time. only, target_only: see `HowMade`."""
-        return Lister(self.scorer, domain, self.newest[domain], only, target_only)
+        """Return what ranks a domain at its present time. only, target_only: see `recommend`."""
+        return Lister(self.scorer, self.shown.lists, domain, self.newest[domain], only, target_only)
 
     def user_vectors(self, users: Sequence[str]) -> NDArray[np.float32]:
         """Return the users' vectors, (len(users), network dim). An unknown id has that of a new user."""

@@ -19,6 +19,7 @@ def live_of(learner: Learner) -> dict[str, Any]:
         "history": learner.history.live(),
         "shown": learner.impressions.lists.live(),
         "experiments": learner.experiments.live(),
+        "exposure": learner.shown.live(),
         "rating": learner.rating.live(),
         "alone": {learner.domains[d].name: model.live() for d, model in learner.target_only.items()},
         "ranker": learner.ranker.live(),
@@ -45,6 +46,8 @@ def load_into(learner: Learner, state: dict[str, Any]) -> None:
         learner.impressions.lists.load(state["shown"])
     if "experiments" in state:
         learner.experiments.load(state["experiments"])
+    if "exposure" in state:
+        learner.shown.load(state["exposure"])
     learner.rating.load(state["rating"])
     for d, model in learner.target_only.items():
         if (held := state.get("alone", {}).get(names[d])) is not None:
@@ -57,3 +60,14 @@ def load_into(learner: Learner, state: dict[str, Any]) -> None:
     learner.scorer.learned[:] = state["learned"]
     if learner.scorer.trains:
         learner.pending.load(state)
+
+
+def end_future(learner: Learner) -> None:
+    """Set every time in a table that lies after the clocks to the clocks' time."""
+    learner.ranker.end_future(learner.newest)
+    latest = max(learner.newest)
+    learner.history.end_future(latest)
+    for model in (learner.rating, *learner.target_only.values()):
+        model.taste.end_future(latest)
+    learner.network.end_future(latest)
+    learner.pending.end_future(latest)

@@ -34,6 +34,7 @@ LISTS: tuple[Path, ...] = (
     ("ranker", "signals", "popularity"),
     ("ranker", "signals", "stage"),
     ("ranker", "signals", "visits", "slot_of"),
+    ("exposure", "appeal", "tables"),
     ("network", "kappa"),
     ("network", "followed"),
     ("network", "touched"),
@@ -61,6 +62,13 @@ LAYERS = {
 }
 """Parameters of the network, and the axis of their domains. Adam's moments have the same axis."""
 AXES: dict[Path, int] = {
+    ("exposure", "appeal", "strength"): 0,
+    ("exposure", "clicks", "weights"): 0,
+    ("exposure", "clicks", "precision"): 0,
+    ("exposure", "clicks", "gains"): 0,
+    ("exposure", "clicks", "impressions"): 0,
+    ("exposure", "examination", "pairs"): 0,
+    ("exposure", "curves"): 0,
     ("rating", "sums"): 0,
     ("rating", "counts"): 0,
     ("rating", "bias", "domain"): 0,
@@ -126,6 +134,9 @@ def learner(state: State, fresh: State, moves: Moves) -> State:
         place[key] = goes_to[place[key]].astype(place[key].dtype)
     for place, key, _ in _found(state, fresh, RECENT):
         place[key] = _of_recent(place[key], goes_to)
+    state.get("exposure", {}).get("appeal", {}).pop(
+        "text", None
+    )  # a regression on all domains; it begins anew
     _drop_slots(state["ranker"]["signals"]["visits"])
     _search(state["network"], fresh["network"], moves)
     _drop_names(state, moves.gone())

@@ -6,7 +6,7 @@ question by its epoch e: 2 e for an item that the user has had (closed), 2 e + 1
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -205,6 +205,38 @@ def choose(
         for n in range(found):
             count = take(best.rows[n], rows, count, items.open, scratch.stamp, closed)
     return fill_up(rows, count, items, scratch) if count < FEWEST else count
+
+
+class Added(NamedTuple):
+    """Items that become candidates besides those that signals propose; at most 64 for a question.
+
+    sure: (n, m) item rows for each question, -1 for none, even if they are not eligible; (0, 0) for none at all. new:
+    (k,) item rows for every question, those that are eligible.
+    """
+
+    sure: NDArray[np.int32]
+    new: NDArray[np.int32]
+
+
+NOTHING = Added(np.zeros((0, 0), np.int32), np.zeros(0, np.int32))
+
+
+@kernel
+def take_added(
+    n: int, added: Added, items: Items, scratch: Scratch, rows: NDArray[np.int32], count: int
+) -> int:
+    """Add what is added to the candidates of question n, and return the number of candidates. rows: (ROOM,)."""
+    closed = 2 * scratch.epoch[0]
+    for at in range(len(added.new)):
+        count = take(added.new[at], rows, count, items.open, scratch.stamp, closed)
+    if n < len(added.sure):
+        for at in range(added.sure.shape[1]):
+            row = added.sure[n, at]
+            if row >= 0 and scratch.stamp[row] != closed + 1:
+                scratch.stamp[row] = closed + 1
+                rows[count] = row
+                count += 1
+    return count
 
 
 @kernel

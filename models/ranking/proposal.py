@@ -8,7 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernels import kernel
-from models.ranking.candidates import PROPOSING, ROOM, TOP_OF_EACH, choose, close_seen, place_of, write_top
+from models.ranking.candidates import (
+    PROPOSING,
+    ROOM,
+    TOP_OF_EACH,
+    Added,
+    choose,
+    close_seen,
+    place_of,
+    take_added,
+    write_top,
+)
 from models.ranking.conditional_logit import Signals, gradient, part_rows, rank_of, score, step, weights_of
 from models.signals.covisit_scores import LATEST, SUMS, sum_covisits
 from models.signals.registry import KNOTS, LAYOUT, PLACES, fill
@@ -92,11 +102,8 @@ class Known(NamedTuple):
 
 
 @kernel
-def propose(known: Known, scratch: Scratch, wanted: NDArray[np.int64], include: int, out: Proposed) -> None:
-    """Write the candidates of the questions `wanted` and their columns.
-
-    wanted: (n,) places in `known.asked`. include: an item row that becomes a candidate in any case, or -1.
-    """
+def propose(known: Known, scratch: Scratch, wanted: NDArray[np.int64], added: Added, out: Proposed) -> None:
+    """Write the candidates of the questions `wanted` and their columns. wanted: (n,) places in `known.asked`."""
     asked, items, visits = known
     for n in range(len(wanted)):
         event = wanted[n]
@@ -109,9 +116,7 @@ def propose(known: Known, scratch: Scratch, wanted: NDArray[np.int64], include: 
             continue  # the user has had the item, or it may not be recommended, so it has no rank
         met = sum_covisits(event, asked, items, visits, scratch)
         count = choose(event, met, asked, items, scratch, rows)
-        if include >= 0 and scratch.stamp[include] != 2 * scratch.epoch[0] + 1:
-            rows[count] = include
-            count += 1
+        count = take_added(n, added, items, scratch, rows, count)
         out.sizes[n] = count
         fill(Columns(out.values[n], rows, count, event, asked, items, visits, scratch))
 
@@ -238,59 +243,3 @@ def judge_again(asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, wei
             weigh(case, weighing, scores, w)
             rank[n] = rank_of(scores, proposed.sizes[n], chosen[n])
             learn_choice(case, shared, chosen[n], scores, w)
-
-
-class Listed(NamedTuple):
-    """The best k candidates of n questions: item rows (n, k), -1 for none; scores (n, k); parts (n, k, signals)."""
-
-    rows: NDArray[np.int32]
-    scores: NDArray[np.float64]
-    parts: NDArray[np.float64]
-
-
-@kernel
-def contribute(values: NDArray[np.float32], places: NDArray[np.int64], c: int, w: NDArray[np.float32],
-               out: NDArray[np.float64]) -> float:  # fmt: skip
-    """Write what each signal adds to the score of candidate c, (signals,), and return the sum."""
-    signals, total = len(places), 0.0
-    for f in range(signals):
-        out[f] = 0.0
-        if places[f] < 0:
-            continue
-        x = values[places[f], c]
-        part = np.float64(w[f]) * x
-        for b in range(len(KNOTS)):
-            part += np.float64(w[(b + 1) * signals + f]) * max(x - KNOTS[b, f], np.float32(0))
-        out[f] = part
-        total += part
-    return total
-
-
-@kernel
-def list_best(
-    asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, weighing: Weighing, out: Listed
-) -> None:
-    """Write the best candidates of each question with what each signal adds. out: written."""
-    scores = np.empty(proposed.rows.shape[1], np.float32)
-    w = np.empty(weighing.weights.shape[1], np.float32)
-    out.rows[:] = -1
-    for n in range(len(wanted)):
-        count = proposed.sizes[n]
-        weigh(Case(asked, wanted[n], proposed, n), weighing, scores, w)
-        order = np.argsort(-scores[:count], kind="mergesort")
-        for k in range(min(count, out.rows.shape[1])):
-            total = contribute(proposed.values[n], weighing.places, order[k], w, out.parts[n, k])
-            at = k
-            # Scores are summed in single precision, contributions in double: near ties may change places.
-            while at > 0 and out.scores[n, at - 1] < total:
-                at -= 1
-            if at < k:
-                moved = out.parts[n, k].copy()
-                for later in range(k, at, -1):
-                    out.rows[n, later], out.scores[n, later] = (
-                        out.rows[n, later - 1],
-                        out.scores[n, later - 1],
-                    )
-                    out.parts[n, later] = out.parts[n, later - 1]
-                out.parts[n, at] = moved
-            out.rows[n, at], out.scores[n, at] = proposed.rows[n, order[k]], total

@@ -10,24 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.ranking.candidates import NOTHING, Added
 from models.ranking.conditional_logit import ConditionalLogit
 from models.ranking.event_weights import NO_WEIGHTS, EventWeights
 from models.ranking.proposal import (
     LAST_EPOCH,
     TOP,
     Known,
-    Listed,
     Proposed,
     Rankers,
     Ranks,
     Weighing,
     judge,
-    list_best,
     propose,
     room_for,
     scratch_for,
 )
-from models.ranking.rankings import Judged, Ranked, Space
+from models.ranking.rankings import Judged, Ranked, Space, listed
 from models.schema import Domain
 from models.settings import EventType
 from models.signals.item_statistics import ItemStatistics
@@ -129,8 +128,8 @@ class Ranker(Checkpointed):
             experience.moments, experience.total, index.keys, index.rows,
         )  # fmt: skip
 
-    def _propose(
-        self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], include: int = -1
+    def propose(
+        self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], added: Added = NOTHING
     ) -> Proposed:
         """Return the candidates of the questions `wanted`, (n,). The next call for this domain overwrites them."""
         if domain not in self._room or len(wanted) > len(self._room[domain].sizes):
@@ -144,13 +143,16 @@ class Ranker(Checkpointed):
         parts = min(self.threads, max(1, len(wanted) // WORTH_SPLITTING))
         self._make_scratch(parts)
         if parts == 1 or self._pool is None:
-            propose(known, self._scratch[0], wanted, include, room)
+            propose(known, self._scratch[0], wanted, added, room)
             return room
         edges = np.linspace(0, len(wanted), parts + 1).astype(int).tolist()
         slices = [slice(a, b) for a, b in pairwise(edges)]
 
         def one(n: int) -> None:
-            propose(known, self._scratch[n], wanted[slices[n]], include, room.part(slices[n]))
+            some = slices[n]
+            propose(
+                known, self._scratch[n], wanted[some], Added(added.sure[some], added.new), room.part(some)
+            )
 
         list(self._pool.map(one, range(parts)))
         return room
@@ -181,7 +183,7 @@ class Ranker(Checkpointed):
 
         wanted: (n,) places of the events in `asked`. The result is valid until the next call.
         """
-        proposed = self._propose(domain, asked, space, wanted)
+        proposed = self.propose(domain, asked, space, wanted)
         count = len(wanted)
         ranks = Ranks(
             np.empty((count, 4), np.int64), np.empty(count, np.int64), np.empty((count, TOP), np.int32)
@@ -216,11 +218,11 @@ class Ranker(Checkpointed):
         only: the one signal that is the score, None for all. target_only: use the target-only ranker.
         """
         lists = []
-        weighing = self._lister(domain, only, target_only)
+        weighing = self.weighing(domain, only, target_only)
         for begin in range(0, len(asked.user), BLOCK):
             wanted = np.arange(begin, min(begin + BLOCK, len(asked.user)))
-            proposed = self._propose(domain, asked, space, wanted)
-            lists += _listed(asked, wanted, proposed, weighing, k)
+            proposed = self.propose(domain, asked, space, wanted)
+            lists += listed(asked, wanted, proposed, weighing, k)
         return lists
 
     def explain(
@@ -236,15 +238,15 @@ class Ranker(Checkpointed):
 
         item: its row. only, target_only: see `recommend`.
         """
-        first = np.zeros(1, np.int64)
-        proposed = self._propose(domain, asked, space, first, include=item)
-        ranked = _listed(
-            asked, first, proposed, self._lister(domain, only, target_only), len(proposed.rows[0])
-        )[0]
+        first, sure = np.zeros(1, np.int64), np.full((1, 1), item, np.int32)
+        proposed = self.propose(domain, asked, space, first, Added(sure, NOTHING.new))
+        weighing = self.weighing(domain, only, target_only)
+        ranked = listed(asked, first, proposed, weighing, len(proposed.rows[0]))[0]
         at = np.flatnonzero(ranked.rows == item)
         return Ranked(ranked.rows[at], ranked.scores[at], ranked.contributions[at])
 
-    def _lister(self, domain: int, only: str | None, target_only: bool) -> Weighing:
+    def weighing(self, domain: int, only: str | None, target_only: bool) -> Weighing:
+        """Return how lists weigh signals. only, target_only: see `recommend`."""
         if only is not None:
             weights = np.zeros_like(self.choices[domain].weights)
             weights[0, NAMES.index(only)] = 1.0
@@ -286,14 +288,3 @@ class Ranker(Checkpointed):
             if (held := state.get("alone", {}).get(str(domain))) is not None:
                 choice.load(held)
         return self.event_weights.load(state.get("events", NO_WEIGHTS))
-
-
-def _listed(
-    asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, weighing: Weighing, k: int
-) -> list[Ranked]:
-    """Return the best k candidates of each question."""
-    shape = (len(wanted), min(k, proposed.rows.shape[1]))
-    out = Listed(np.empty(shape, np.int32), np.empty(shape), np.empty((*shape, len(weighing.places))))
-    list_best(asked, wanted, proposed, weighing, out)
-    found = enumerate((out.rows >= 0).sum(1).tolist())
-    return [Ranked(out.rows[n, :k].astype(np.int64), out.scores[n, :k], out.parts[n, :k]) for n, k in found]

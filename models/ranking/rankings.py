@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ranking.conditional_logit import ConditionalLogit
+from models.ranking.listing import Listed, list_best
 from models.ranking.proposal import FULL, Proposed, Ranks, Weighing, judge_again
 from models.signals.registry import ALL, NAMES
 from models.signals.signal import Asked
@@ -75,3 +76,19 @@ class Judged(NamedTuple):
         weighing = Weighing(challenger.weights, challenger.squares, slopes.row_of, slopes.values, ALL)
         judge_again(self.asked, self.wanted[some], self.proposed.part(some), weighing, chosen, again)
         return first[chosen >= 0], again[chosen >= 0]
+
+
+def listed(
+    asked: Asked, wanted: NDArray[np.int64], proposed: Proposed, weighing: Weighing, k: int
+) -> list[Ranked]:
+    """Return the best k candidates of each question."""
+    shape = (len(wanted), min(k, proposed.rows.shape[1]))
+    out = Listed(np.empty(shape, np.int32), np.empty(shape), np.empty((*shape, len(weighing.places))))
+    list_best(asked, wanted, proposed, weighing, out)
+    return ranked(out)
+
+
+def ranked(out: Listed) -> list[Ranked]:
+    """Return the lists that a kernel has written."""
+    found = enumerate((out.rows >= 0).sum(1).tolist())
+    return [Ranked(out.rows[n, :k].astype(np.int64), out.scores[n, :k], out.parts[n, :k]) for n, k in found]

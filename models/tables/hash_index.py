@@ -68,6 +68,15 @@ def put_all(
         put(keys, rows, new[n], first[n])
 
 
+@kernel
+def get_all(
+    keys: NDArray[np.int64], rows: NDArray[np.int32], wanted: NDArray[np.int64], out: NDArray[np.int64]
+) -> None:
+    """Write the row of each key, (n,), or -1."""
+    for n in range(len(wanted)):
+        out[n] = row_of(keys, rows, wanted[n])
+
+
 class HashIndex:
     """Rows by 64-bit hash, in places of which at most half are used.
 
@@ -89,6 +98,12 @@ class HashIndex:
         """Return the row of a key, or None."""
         row = int(row_of(self.keys, self.rows, key))
         return None if row == FREE else row
+
+    def get_all(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row of each key, (n,), -1 for none."""
+        found = np.empty(len(keys), np.int64)
+        get_all(self.keys, self.rows, keys, found)
+        return found
 
     def put(self, key: int, row: int) -> None:
         """Set the row of a key."""

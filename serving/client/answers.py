@@ -19,6 +19,8 @@ class Recommended(NamedTuple):
     """How long ago the list was made; None for an empty one."""
     model: int | None
     """Network steps when it was made; None for an empty one."""
+    published_ts: int | None = None
+    """When it was made, Unix time in ms: the `list_ts` of an impression. None for an empty one."""
 
 
 class Similar(NamedTuple):

@@ -28,7 +28,11 @@ class RecommendationList(msgspec.Struct, omit_defaults=True):
     published_ts: int
     """When the list was made, Unix time in ms."""
     items: list[ListedItem]
-    """Best first; at most `publish.top`, or `publish.similar`."""
+    """Best first, or as drawn; at most `publish.top`, or `publish.similar`."""
+    policy: str = ""
+    """How lists were drawn, by name; left out if they are not drawn (`ranker.explore = 0`)."""
+    p: list[float] = []
+    """The probability that each place gets its item, given the places before it; left out like `policy`."""
     experiment: str = ""
     """The live experiment that the list is part of; missing if it is of none."""
     arm: str = ""

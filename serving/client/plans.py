@@ -78,7 +78,9 @@ def _first(
         if record is not None and record.items:
             items = yield from _chosen(keys, domain, record.items, choice)
             if items:
-                return Recommended(items, origin, _age(record.published_ts), record.model)
+                return Recommended(
+                    items, origin, _age(record.published_ts), record.model, record.published_ts
+                )
     return Recommended([], "empty", None, None)
 
 

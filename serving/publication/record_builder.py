@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from models.arms.arm_comparison import ArmComparison
-from models.experiments.experiment import Experiment
+from models.experiments.experiment import Experiment, ListSettings
 from models.learning.items.item_neighbours import item_neighbours
 from models.learning.items.item_views import item_views
+from models.learning.shown.exploration import policy_name
 from models.ranking.recommendation import Recommendation
 from serving.contract import (
     RECORD_VERSION,
@@ -128,19 +129,30 @@ class RecordBuilder:
         if made_by is not None:
             made = made_by[0].arms[made_by[1]]
             top, explained = made.top, made.explain_top
-        lists = self._arms.recommend(users, domain, top, explained, made)
+        lists = self._arms.recommend(users, domain, top, explained, made, now_ms)
         for user, items in zip(users, lists, strict=True):
-            record = self._record(domain, items, now_ms, explained)
+            record = self._drawn(self._record(domain, items, now_ms, explained), items, made)
             if made_by is not None:
                 record.experiment, record.arm = made_by[0].name, made_by[1]
             yield user, items, list_write(self._keys.recommendations(user, domain), record, self._ttl)
 
     def popular(self, domain: str, now_ms: int) -> Write:
         """Return the write of the list for users without their own list."""
-        items = self._arms.recommend([None], domain, self._top, self._explain_top)[0]
-        return list_write(
-            self._keys.popular(domain), self._record(domain, items, now_ms, self._explain_top), None
-        )
+        items = self._arms.recommend([None], domain, self._top, self._explain_top, draw=now_ms)[0]
+        record = self._drawn(self._record(domain, items, now_ms, self._explain_top), items)
+        return list_write(self._keys.popular(domain), record, None)
+
+    def _drawn(
+        self, record: RecommendationList, items: Sequence[Recommendation], made: ListSettings | None = None
+    ) -> RecommendationList:
+        """Return a list with the policy that drew it, and the probability of each place, if lists are drawn.
+
+        made: how the lists of an experiment's arm are made.
+        """
+        ranker = self._arms.full.list_settings if made is None else made.ranker
+        if ranker.explore > 0:
+            record.policy, record.p = policy_name(ranker.explore), [item.p for item in items]
+        return record
 
     def _record(
         self, domain: str, items: Sequence[Listable], now_ms: int, explained: int

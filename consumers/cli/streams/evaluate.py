@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
 import click
 import msgspec
 
 from consumers.cli.options import CONFIG, JSON, asking_options, gathered, table_options, write_json
 from consumers.config.loader import load_for_all
+from consumers.config.schema import Settings
 from consumers.datasets.options import ReadOptions
 from consumers.evaluation.impressions.options import ImpressionOptions
 from consumers.evaluation.options import EvaluateOptions
-from consumers.evaluation.scenarios.kinds import SCENARIOS, Scenario
+from consumers.evaluation.scenarios.kinds import CLOSED_LOOP, SCENARIOS, Scenario
+from consumers.simulator.closed_loop.settings import IMPRESSIONS, WORLDS, WorldName
 from models.exposure.examination import RANKS
 from models.settings import STRATEGIES
 
@@ -23,7 +26,9 @@ class _Asked(msgspec.Struct, frozen=True):
     interactions: Path | None
     items: Path | None
     target: str | None
-    scenario: Scenario | None
+    scenario: Scenario | Literal["closed-loop"] | None
+    worlds: tuple[WorldName, ...]
+    lists: int | None
     impressions: Path | None
     policies: tuple[str, ...]
     curve: str | None
@@ -50,7 +55,9 @@ class _Asked(msgspec.Struct, frozen=True):
     help="Items; all of them can be recommended (default: those of the events, without text).",
 )
 @click.option("--target", help="The domain that is measured; the others are its sources.")
-@click.option("--scenario", type=click.Choice(SCENARIOS), help="A simulated world instead of files.")
+@click.option(
+    "--scenario", type=click.Choice((*SCENARIOS, CLOSED_LOOP)), help="A simulated world instead of files."
+)
 @click.option(
     "--impressions",
     type=click.Path(path_type=Path),
@@ -107,6 +114,14 @@ class _Asked(msgspec.Struct, frozen=True):
     help="Event time after which shards learn of each other's events (default: 1 with --shards).",
 )  # fmt: skip
 @click.option("--lag-events", type=click.IntRange(0), help="Events of all shards after which they do.")
+@click.option(
+    "--world", "worlds", multiple=True, type=click.Choice(WORLDS),
+    help="With --scenario closed-loop: a world to run; may be repeated (default: all).",
+)  # fmt: skip
+@click.option(
+    "--lists", type=click.IntRange(100), show_default="50000",
+    help="With --scenario closed-loop: lists that each policy shows, after two fifths of that number that all share.",
+)  # fmt: skip
 @JSON
 @gathered(_Asked, "asked")
 def evaluate(asked: _Asked, json_file: Path | None) -> int:
@@ -124,6 +139,10 @@ def evaluate(asked: _Asked, json_file: Path | None) -> int:
     probabilities (off-policy evaluation): the clicks of one list in the states of the log. Exit code 1 means that the
     log cannot tell the value of a policy. The file's format is in the documentation for data scientists.
 
+    With --scenario closed-loop, simulated users choose only among what the lists show them, and the learner learns from
+    that alone. Three policies run: greedy (explore = 0), explore (explore = 1, or what the config says), and informed,
+    which is greedy and told how appealing each item truly is. The table shows the clicks of each, and what it misses.
+
     \b
     Examples:
       crosscurrent evaluate --interactions ratings.csv --target games --plot stream.png
@@ -136,6 +155,7 @@ def evaluate(asked: _Asked, json_file: Path | None) -> int:
       crosscurrent evaluate --interactions e.csv --items i.csv --target books --shards 4 --lag-seconds 1
       crosscurrent evaluate --scenario sudden --seeds 5 --json sudden.json
       crosscurrent evaluate --impressions shown.jsonl.gz --policy greedy --policy plackett-luce:0.1:0.05
+      crosscurrent evaluate --scenario closed-loop --world mute --seeds 2 --lists 10000 --json loop.json
     """
     if asked.scenario is not None:
         _refuse("--scenario makes its own events", asked)
@@ -145,6 +165,11 @@ def evaluate(asked: _Asked, json_file: Path | None) -> int:
     settings = load_for_all(asked.config, need_domains=False)
     if asked.encoder is not None:
         settings.text_encoder.model = asked.encoder
+    if asked.scenario == "closed-loop":
+        write_json(json_file, _closed_loop(asked, settings))
+        return 0
+    if asked.worlds or asked.lists is not None:
+        raise click.UsageError(f"--world and --lists need --scenario {CLOSED_LOOP}")
     if asked.scenario is not None:
         from consumers.evaluation.scenarios.command import SEEDS, run_scenario  # noqa: PLC0415  (loads torch)
 
@@ -188,6 +213,16 @@ def _refuse_policies(asked: _Asked) -> None:
     given = {"--policy": asked.policies or None, "--curve": asked.curve, "--top": asked.top}
     if unwanted := [name for name, value in given.items() if value is not None]:
         raise click.UsageError(f"{', '.join(unwanted)}: give --impressions FILE, too")
+
+
+def _closed_loop(asked: _Asked, settings: Settings) -> dict[str, Any]:
+    """Run the closed loops that are asked for. Raises UsageError and Stop."""
+    if asked.plot is not None:
+        raise click.UsageError(f"--scenario {CLOSED_LOOP} has no --plot")
+    from consumers.evaluation.closed_loop.command import SEEDS, LoopOptions, run_closed_loop  # noqa: PLC0415
+
+    options = LoopOptions(asked.worlds or WORLDS, asked.lists or IMPRESSIONS, asked.seeds or SEEDS)
+    return run_closed_loop(options, settings)
 
 
 def _refuse(why: str, asked: _Asked) -> None:

@@ -6,3 +6,5 @@ from typing import Literal, get_args
 
 Scenario = Literal["sudden", "gradual", "recurring", "stationary", "poisoned-source", "zero-overlap"]
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
+CLOSED_LOOP = "closed-loop"
+"""The scenario in which users see only what they are shown: `consumers/evaluation/closed_loop`."""

@@ -89,7 +89,8 @@ class ShownStage:
                 metrics.clicks_below.labels(domain).inc()
 
     def tell(self) -> None:
-        """Add the items shown since the last call to the metrics."""
+        """Let what was shown since the last call be learned, and add it to the metrics."""
+        self._learner.shown.learn()
         for domain, shows in self._shows.items():
             for label in np.flatnonzero(shows).tolist():
                 self._metrics.position_shows.labels(domain, POSITIONS[label]).inc(int(shows[label]))

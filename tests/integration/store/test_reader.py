@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -41,15 +42,17 @@ def test_personal_then_popular_then_empty(reader: Reader, client: redis.Redis) -
 
 
 def test_fields(reader: Reader, client: redis.Redis) -> None:
-    """Score, explanation, model and age come with the list; an empty one has neither model nor age."""
-    client.set(KEYS.recommendations("alice", "books"), listing("a1", age=90))
+    """Score, explanation, model, age and time come with the list; an empty one has none of them."""
+    written = listing("a1", age=90)
+    client.set(KEYS.recommendations("alice", "books"), written)
     found = reader.recommend("alice", "books")
+    assert found.published_ts == json.loads(written)["published_ts"]
     assert found.items[0] == ListedItem("a1", 1.0, {"text": 1.0})
     assert found.model == 7
     assert found.age_seconds is not None
     assert 90 <= found.age_seconds < 90 + 60
     nothing = reader.recommend("alice", "games")
-    assert (nothing.age_seconds, nothing.model) == (None, None)
+    assert (nothing.age_seconds, nothing.model, nothing.published_ts) == (None, None, None)
 
 
 def test_age_is_never_negative(reader: Reader, client: redis.Redis) -> None:

@@ -12,7 +12,6 @@ from consumers.cli.check_encoder import check_encoder
 from consumers.config.text_encoder import TextEncoderConfig
 from consumers.encoding.open_encoder import open_encoder
 from models.learning.learner import Learner
-from models.learning.lister import HowMade
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.text.encoder import TextEncoder
@@ -73,7 +72,7 @@ def topic_share(encoder: TextEncoder, language_of: Any) -> float:
         for n in range(first, first + 3):
             time += 1000
             learner.learn([Interaction("books", "click", user, f"{topic}-{n}", time)])
-    lists = learner.recommend(list(users), "books", 6, how=HowMade("text"))
+    lists = learner.recommend(list(users), "books", 6, only="text")
     hits = [
         found.item_id.startswith(topic)
         for topic, some in zip(users.values(), lists, strict=True)

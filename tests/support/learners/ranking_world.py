@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from models.ranking.candidates import NOTHING, Added
 from models.ranking.ranker import Ranker
 from models.ranking.rankings import Ranked, Space
 from models.schema import Domain
@@ -125,7 +126,8 @@ class World:
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the candidates' rows (C,) and their columns (columns, C)."""
         asked = self.asked([user], domain)
-        found = self.ranker._propose(domain, asked, self.space(domain), np.zeros(1, np.int64), include)
+        added = Added(np.full((1, 1), include, np.int32), NOTHING.new)
+        found = self.ranker.propose(domain, asked, self.space(domain), np.zeros(1, np.int64), added)
         count = int(found.sizes[0])
         return found.rows[0, :count].copy(), found.values[0, : len(LAYOUT), :count].copy()
 

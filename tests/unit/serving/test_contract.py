@@ -129,6 +129,17 @@ def test_list_json() -> None:
     assert decode_list(encode_list(LIST)) == LIST
 
 
+def test_only_a_drawn_list_says_how_it_was_drawn() -> None:
+    """One that was not has the bytes that it always had; one that was has two more fields, which a reader decodes."""
+    assert encode_list(LIST) == (
+        b'{"v":1,"model":7,"event_ts":11,"published_ts":12,"items":[{"id":"a","score":2.0,"why":{"text":1.5,"fresh":0.5}},'
+        b'{"id":"b","score":1.0}]}'
+    )
+    drawn = msgspec.structs.replace(LIST, policy="pl-1", p=[0.5, 0.25])
+    assert encode_list(drawn) == encode_list(LIST)[:-1] + b',"policy":"pl-1","p":[0.5,0.25]}'
+    assert decode_list(encode_list(drawn)) == drawn
+
+
 def test_list_write() -> None:
     """A list is one SET with its expiry; an empty list deletes the key."""
     assert list_write("k", LIST, 60) == Write("k", "set", encode_list(LIST), 60)

@@ -35,6 +35,8 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "listed_events": ("counter", {"domain", "policy"}),
     "list_hits": ("counter", {"domain", "policy", "k"}),
     "shown_gini": ("gauge", {"domain"}),
+    "shown_term_share": ("gauge", {"domain", "term"}),
+    "examination_clicks": ("gauge", set()),
     "ranked_events": ("counter", {"domain", "arm"}),
     "hits": ("counter", {"domain", "arm", "k"}),
     "prequential_error": ("gauge", {"domain", "metric", "arm"}),

@@ -218,3 +218,17 @@ def test_the_services_own_topics_differ(key: str, topic: str, owner: str) -> Non
 
 
 # What Kafka's clients get
+
+
+@pytest.mark.parametrize(
+    ("ranker", "said"),
+    [
+        ({"explore": -0.1}, "ranker.explore: must be from 0 to 5; 1 is recommended"),
+        ({"explore": 6.0}, "ranker.explore: must be from 0 to 5; 1 is recommended"),
+        ({"explore": 1.0, "diversity": 0.2}, "ranker.explore: must be 0 with ranker.diversity"),
+    ],
+)
+def test_exploration_has_bounds(ranker: dict[str, float], said: str) -> None:
+    """It cannot be negative or very wide, and what changes the order of a drawn list is refused."""
+    assert said in refused(MOVIES | {"ranker": ranker})
+    assert build(MOVIES | {"ranker": {"explore": 1.0}}).learning().ranker.explore == 1.0

@@ -11,7 +11,6 @@ from consumers.demo.live_view import in_terminal
 from consumers.demo.showcase import CHOOSE_SECONDS, LOOK_SECONDS, Showcase, Shown
 from consumers.terminal.reasons import OTHERS, PAST
 from models.arms.arm_comparison import ArmComparison
-from models.learning.lister import HowMade
 from models.schema import Domain, Interaction, Item
 from models.settings import LearningSettings
 from models.threads import use_one_thread
@@ -73,7 +72,7 @@ def test_what_is_shown_is_what_the_store_has_and_the_reasons_hold(
     assert example is not None
     published = arms.recommend([example.user], "games", 3)[0]
     assert [one.title for one in example.suggested] == [line.title for line in published]
-    alone = arms.full.recommend([example.user], "games", 3, how=HowMade(target_only=True))[0]
+    alone = arms.full.recommend([example.user], "games", 3, target_only=True)[0]
     assert example.without == [line.title for line in alone]
     assert example.source == "films"
     assert example.had

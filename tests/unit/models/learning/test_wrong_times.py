@@ -113,7 +113,7 @@ def test_domains_may_live_in_different_years() -> None:
     assert full.newest[0] - full.newest[1] > 14 * 365 * DAY
     user = full.users.get("newcomer")
     asked = full.scorer.ask([user], 1, full.newest[1])
-    found = full.ranker._propose(1, asked, full.scorer.space(1, asked.vector), np.zeros(1, np.int64))
+    found = full.ranker.propose(1, asked, full.scorer.space(1, asked.vector), np.zeros(1, np.int64))
     column = found.values[0, PLACES["co_visitation_30d"], : found.sizes[0]]
     assert 0.5 < column.max() < 10  # log(1 + 10 co-visits over a root of counts)
 

@@ -10,7 +10,6 @@ import torch
 
 from models.arms.arm_comparison import ArmComparison
 from models.arms.arm_selector import NAMES
-from models.learning.lister import HowMade
 from models.schema import Domain
 from models.tables.decayed_counts import BY_EVENTS, EVER, RATES
 from tests.support.learners.moved_arms import (
@@ -56,10 +55,7 @@ def test_a_target_only_arm_that_is_new_knows_the_items(three: ArmComparison) -> 
     assert "movies: its target-only learner starts empty" in notes
     assert after.full.target_only[0].state()["counts"].tolist() == [0]
     assert not after.full.ranker.target_only[0].users.row_of.any()
-    assert all(
-        len(lines) == 8
-        for lines in after.full.recommend([None, "u3"], "movies", 8, how=HowMade(target_only=True))
-    )
+    assert all(len(lines) == 8 for lines in after.full.recommend([None, "u3"], "movies", 8, target_only=True))
 
 
 def test_a_learner_that_knew_one_domain_is_its_target_only_learner() -> None:

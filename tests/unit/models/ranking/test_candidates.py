@@ -66,7 +66,7 @@ def test_the_set_does_not_depend_on_the_item_that_was_chosen() -> None:
     had = set(world.history.seen_rows(4, 1).tolist())
     sets = set()
     for item in sorted(set(range(0, 400, 37)) - had):
-        proposed = world.ranker._propose(1, world.asked([4], 1, item), world.space(1), wanted)
+        proposed = world.ranker.propose(1, world.asked([4], 1, item), world.space(1), wanted)
         sets.add(tuple(proposed.rows[0, : proposed.sizes[0]].tolist()))
     assert len(sets) == 1
 

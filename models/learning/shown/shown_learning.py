@@ -1,0 +1,221 @@
+"""Learn from impressions and the clicks that answer them: appeal, fatigue, and how ranks are examined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.exposure.examination import Examination, prior_curve
+from models.learning.impressions import Impressions, Seen
+from models.learning.shown.appeal import Appeal
+from models.learning.shown.click_model import ARMS, ClickModel, Examples
+from models.learning.shown.drawn_lists import Drawn, DrawnLists
+from models.learning.shown.exploration import Exploration
+from models.learning.shown.fatigue import examined, passed_over
+from models.learning.shown.list_maker import RENEWED, SINGLE, ListMaker, Made
+from models.ranking.candidates import Added
+from models.ranking.listing import weigh_all
+from models.signals.registry import PLACES
+from models.state.tracked_tables import Checkpointed
+from models.tables.catalogue import item_hash
+
+if TYPE_CHECKING:
+    from models.learning.learner import Learner
+
+Floats = NDArray[np.float64]
+
+PLACES_LEARNED = 50
+"""The first places of an impression, which teach. Those below are hardly examined."""
+TOGETHER = 64
+"""The most impressions that are scored together, which bounds the memory for their candidates."""
+
+
+class Described(NamedTuple):
+    """The shown items of some impressions of one domain, n in all, as `Examples` names them.
+
+    at: (n,) the number of the impression. place: (n,) in it. rows: (n,) item rows.
+    """
+
+    at: NDArray[np.int64]
+    place: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    x: Floats
+    theta: Floats
+
+
+class ShownLearning(Checkpointed):
+    """What a learner learns from impressions. They wait in `Impressions.waiting` until `learn` is called.
+
+    What was shown is scored by the ranker as it is before the clicks on it are learned. So everything here follows from
+    the log alone, but for the draws of lists, which are kept when they are published. The candidates of a shown list
+    are found anew, because a list may be read long after it was made: this costs about as much as an event.
+
+    A shard learns from the impressions of its own users only.
+    """
+
+    def __init__(self, learner: Learner, impressions: Impressions, explore: float, seed: int) -> None:
+        """learner: it is read, and its ranker's candidates are overwritten. explore, seed: see `Exploration`."""
+        self._learner, self._impressions = learner, impressions
+        self.appeal = Appeal(learner.index, learner.catalogues)
+        self.clicks = ClickModel(len(learner.domains))
+        self.examination = Examination(len(learner.domains))
+        self.curves = np.tile(prior_curve(), (len(learner.domains), 1))
+        """(domains, RANKS): how often each rank is examined, as learned a while ago: to fit curves takes time."""
+        self.drawn = DrawnLists()
+        exploration = self.exploration = Exploration(explore, seed)
+        self.lists = ListMaker(
+            learner.domains, learner.catalogues, learner.ranker, impressions.lists, self.appeal, self.clicks,
+            self.curves, exploration, {},
+        )  # fmt: skip
+        self._names = [item_hash(domain.name) for domain in learner.domains]
+
+    # Lists that were drawn
+
+    def keep(self, user: str | None, domain: int, list_ts: int, made: Made) -> None:
+        """Keep how a list was drawn that is published, if it was drawn. list_ts: its `published_ts`."""
+        row = None if user is None or made.pool is None else self._learner.users.get(user)
+        if made.pool is not None and row is not None:
+            items = self._learner.catalogues[domain].hash_of[made.ranked.rows]
+            self.drawn.keep(row, Drawn(self._names[domain], list_ts, items, made.pool, made.share))
+
+    # Learning
+
+    def learn(self) -> None:
+        """Learn what was shown and clicked since the last call."""
+        waiting = self._impressions.take_waiting()
+        if not waiting:
+            return
+        for domain in sorted({one.domain for one in waiting}):
+            some = [one for one in waiting if one.domain == domain]
+            for begin in range(0, len(some), TOGETHER):
+                self._learn(domain, some[begin : begin + TOGETHER])
+
+    def _learn(self, domain: int, seen: Sequence[Seen]) -> None:
+        """Learn from at most 64 shows and clicks of a domain."""
+        described = self._described(domain, seen)
+        clicked = np.array([one.clicked for one in seen], np.int64)[described.at]
+        shown = (clicked < 0).astype(np.float64)
+        clicks = (clicked == described.place).astype(np.float64)
+        kept = (shown + clicks) > 0
+        at, place, rows, x, theta = (column[kept] for column in described)
+        shown, clicks = shown[kept], clicks[kept]
+        count = sum(one.clicked < 0 for one in seen)
+        expected = self.clicks.expected(domain, x[:, 0], theta)
+        mean = self.appeal.of(domain, rows).mean
+        self.clicks.learn(domain, Examples(x, theta, mean, clicks, shown, count))
+        self.appeal.learn_texts(domain, rows, expected * shown, clicks, count)
+        new, hit = shown > 0, clicks > 0
+        self.appeal.show(domain, rows[new], expected[new])
+        self.appeal.click(domain, rows[hit], clicks[hit])
+        impressions = int(self.clicks.impressions[domain])
+        if (impressions - count) // RENEWED != impressions // RENEWED:
+            self.appeal.renew(domain)
+            self.curves[domain] = self.examination.curve(domain)
+        for n, k in zip(at[hit].tolist(), place[hit].tolist(), strict=True):
+            self._examine(domain, seen[n], k)
+
+    def _examine(self, domain: int, seen: Seen, place: int) -> None:
+        """Let a click tell how often its rank is examined, if it is known how the list was drawn."""
+        row = self._learner.users.get(seen.user)
+        drawn = None if row is None else self.drawn.drawn(row, seen.shown)
+        if drawn is not None and place < len(drawn[0].weights):
+            pool, share = drawn
+            clicked = np.zeros(len(pool.weights), np.bool_)
+            clicked[place] = True
+            self.examination.add(domain, pool, clicked, share)
+
+    def _described(self, domain: int, seen: Sequence[Seen]) -> Described:
+        """Score what was shown as the ranker would now."""
+        learner = self._learner
+        catalogue, ranker = learner.catalogues[domain], learner.ranker
+        width = min(max(len(one.shown.items) for one in seen), PLACES_LEARNED)
+        sure = np.full((len(seen), width), -1, np.int32)
+        for n, one in enumerate(seen):
+            items = one.shown.items[:width]
+            sure[n, : len(items)] = catalogue.row_by_hash.get_all(items)
+        users = [learner.users.get(one.user) for one in seen]
+        asked = learner.scorer.ask(users, domain, learner.newest[domain])
+        space, wanted = learner.scorer.space(domain, asked.vector), np.arange(len(seen))
+        proposed = ranker.propose(domain, asked, space, wanted, Added(sure, sure[0, :0]))
+        at, place = np.nonzero(sure >= 0)
+        rows = sure[at, place].astype(np.int64)
+        found = _found(proposed.rows, proposed.sizes, at, rows, catalogue.size)
+        x = np.zeros((len(rows), len(ARMS), 4))
+        scores = np.zeros(proposed.rows.shape, np.float32)
+        for arm, name in enumerate(ARMS):
+            if arm > 1:
+                signal = next(signal for signal, number in SINGLE.items() if number == arm)
+                scores = proposed.values[:, PLACES[signal]]
+            elif name == "full" or domain in ranker.target_only:
+                weigh_all(asked, wanted, proposed, ranker.weighing(domain, None, arm == 1), scores)
+            _centred(scores, proposed.sizes, at, found, x[:, arm])
+        curve = self.curves[domain]
+        over = np.zeros(len(rows))
+        for n, one in enumerate(seen):
+            here = slice(*np.searchsorted(at, (n, n + 1)).tolist())
+            passed = passed_over(self._impressions.lists, users[n], self._names[domain], curve, one.shown)
+            if len(passed.hashes):
+                over[here] = passed.at(catalogue.hash_of[rows[here]])
+        x[:, :, 3] = over[:, None]
+        return Described(at, place, rows, x, examined(curve, max(width, 1))[place])
+
+    @property
+    def identified(self) -> bool:
+        """Whether lists that were drawn tell how ranks are examined. Without, a usual curve is taken."""
+        return self.examination.identified
+
+    # State
+
+    def live(self) -> dict[str, Any]:
+        """Return what `load` takes."""
+        return {
+            "appeal": self.appeal.live(),
+            "clicks": self.clicks.state(),
+            "examination": self.examination.state(),
+            "curves": self.curves,
+            "drawn": self.drawn.live(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Load a state."""
+        self.appeal.load(state["appeal"])
+        self.clicks.load(state["clicks"])
+        self.examination.load(state["examination"])
+        self.curves[:] = state["curves"]
+        self.drawn.load(state["drawn"])
+
+
+def _found(
+    candidates: NDArray[np.int32], sizes: NDArray[np.int64], at: NDArray[np.int64],
+    rows: NDArray[np.int64], size: int
+) -> NDArray[np.int64]:  # fmt: skip
+    """Return the places of item rows among the candidates of their question, (n,)."""
+    place, found = np.zeros(size, np.int64), np.empty(len(rows), np.int64)
+    for n in np.unique(at).tolist():
+        here = slice(*np.searchsorted(at, (n, n + 1)).tolist())
+        place[candidates[n, : sizes[n]]] = np.arange(sizes[n])
+        found[here] = place[rows[here]]
+    return found
+
+
+def _centred(
+    scores: NDArray[np.float32],
+    sizes: NDArray[np.int64],
+    at: NDArray[np.int64],
+    found: NDArray[np.int64],
+    x: Floats,
+) -> None:
+    """Write rate, slope and level of shown items into x, (n, 4).
+
+    The ranker's scores compare candidates of one user, and mean nothing besides. So the level is that of log shares
+    `s - log Σ exp(s)` over the candidates, minus that of a usual candidate.
+    """
+    every = np.where(np.arange(scores.shape[1]) < sizes[:, None], scores, -np.inf).astype(np.float64)
+    top = every.max(1)
+    usual = top + np.log(np.exp(every - top[:, None]).sum(1) / sizes)
+    own, shown = every[at, found], np.bincount(at, minlength=len(sizes))
+    mean = np.bincount(at, own, len(sizes)) / np.maximum(shown, 1)
+    x[:, 0], x[:, 1], x[:, 2] = 1.0, own - mean[at], (mean - usual)[at]
