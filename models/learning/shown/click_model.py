@@ -78,8 +78,8 @@ class ClickModel:
         P ← P + Σ rate · x xᵀ,   w ← w + P⁻¹ Σ (click - rate) x
 
     Both sums take shows and clicks apart, so a click may come at any time after its show. Appeal and fatigue count by
-    what they have gained, see `judge`: their share is `G / (G + 5)`, 0 for a G below 0. So they cannot hurt before they
-    have proved that they help.
+    what they have gained so far, see `judge`: their share is `G / (G + 5)`, 0 for a G below 0. So they cannot hurt
+    before they have proved that they help.
 
     >>> model = ClickModel(1)
     >>> x = np.tile([1.0, 0.0, 0.0, 0.0], (100, 4, 1))
@@ -121,6 +121,7 @@ class ClickModel:
 
     def learn(self, domain: int, examples: Examples) -> None:
         """Learn shows and clicks."""
+        self._judge_fatigue(domain, examples)
         kept = KEPT**examples.impressions
         prior = np.diag(PRECISION)
         for arm in range(len(ARMS)):
@@ -134,19 +135,28 @@ class ClickModel:
         self.gains[domain] *= GAIN_KEPT**examples.impressions
 
     def judge(self, domain: int, met: Met) -> None:
-        """Count what appeal and fatigue gain at clicks that are not learned yet.
+        """Count what appeal gains at clicks that are not learned yet.
 
-        G is the log likelihood of the item that was clicked among those that were shown with it, with appeal, or
-        fatigue, minus that without, `P(i) = θ_i exp(s_i) / Σ_j θ_j exp(s_j)`. It does not ask how many are clicked.
+        G is the log likelihood of the item that was clicked among those that were shown with it, with appeal minus
+        without, `P(i) = θ_i exp(s_i) / Σ_j θ_j exp(s_j)`. It does not ask how many are clicked.
         """
-        weights = self.weights[domain, 0]
-        fatigue = weights[FATIGUE] * met.x[:, FATIGUE]
-        with_both, many = met.x @ weights + met.appeal, int(met.at.max(initial=-1)) + 1
-        every = np.bincount(met.at, met.theta * np.exp(np.clip(with_both, -20.0, 5.0)), many)
-        for n, part in enumerate((met.appeal, fatigue)):
-            without = np.bincount(met.at, met.theta * np.exp(np.clip(with_both - part, -20.0, 5.0)), many)
-            ratio = np.log(every / np.where(without > 0, without, 1.0), where=every > 0, out=np.zeros(many))
-            self.gains[domain, n] += part[met.clicked].sum() - ratio[met.at[met.clicked]].sum()
+        with_it, many = met.x @ self.weights[domain, 0] + met.appeal, int(met.at.max(initial=-1)) + 1
+        every, without = (
+            np.bincount(met.at, met.theta * np.exp(np.clip(log_rate, -20.0, 5.0)), many)
+            for log_rate in (with_it, with_it - met.appeal)
+        )
+        ratio = np.log(every / np.where(without > 0, without, 1.0), where=every > 0, out=np.zeros(many))
+        self.gains[domain, 0] += met.appeal[met.clicked].sum() - ratio[met.at[met.clicked]].sum()
+
+    def _judge_fatigue(self, domain: int, examples: Examples) -> None:
+        """Count what fatigue gains at shows and clicks that are not learned yet.
+
+        Here G is the Poisson log likelihood, because a whole list may be tired, and others are to take its place.
+        """
+        x, weights = examples.x[:, 0], self.weights[domain, 0]
+        fatigue = weights[FATIGUE] * x[:, FATIGUE]
+        rate = examples.theta * rates(x, weights, examples.appeal) * examples.shown
+        self.gains[domain, 1] += examples.clicks @ fatigue - (rate * -np.expm1(-fatigue)).sum()
 
     def state(self) -> dict[str, Any]:
         """Return what `load` takes."""
