@@ -18,7 +18,6 @@ from models.learning.event_clock import EventClock
 from models.learning.event_scorer import EventScorer, Models, Resolved, resolved
 from models.learning.exchange.foreign_facts import Folded, Located, fold, locate
 from models.learning.facts import Facts, ScoredEvent
-from models.learning.impressions import Impressions, ShownLists
 from models.learning.items.item_intake import ItemIntake
 from models.learning.learner_state import end_future, live_of, load_into
 from models.learning.lister import Lister
@@ -101,16 +100,9 @@ class Learner(Checkpointed):
         self.experiments = ExperimentTotals(experiments)
         tables: list[RowTables] = [*target_only, self.rating, self.ranker, self.pending, self.network]
         self.rows = ResidentRows(self.users, self.catalogues, self.intake, tables)
-        tables += self._learn_from_shown(settings)
-
-    def _learn_from_shown(self, settings: LearningSettings) -> list[RowTables]:
-        """Make what learns from impressions; return its tables."""
-        lists, window = ShownLists(), settings.impressions.window_seconds
-        names = [d.name for d in self.domains if d.recommend]
-        self.impressions = Impressions(lists, window, self.rows, self.history, names)
-        self.shown = ShownLearning(self, self.impressions, settings.ranker.explore, settings.seed)
-        self.appeal = self.shown.appeal
-        return [self.history, lists, self.appeal, self.shown.drawn, self.experiments]
+        self.shown = ShownLearning(self, settings)
+        self.impressions, self.appeal = self.shown.impressions, self.shown.appeal
+        tables += [self.history, *self.shown.tables, self.experiments]
 
     def _share_marks(self) -> None:
         """Let all tables with a row a user or item share the marks of dirty rows."""

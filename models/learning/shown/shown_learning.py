@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.exposure.examination import Examination, prior_curve
-from models.learning.impressions import Impressions, Seen
+from models.learning.impressions import Impressions, Seen, ShownLists
+from models.learning.resident_rows import RowTables
 from models.learning.shown.appeal import Appeal
 from models.learning.shown.click_model import ARMS, ClickModel, Examples, Met
 from models.learning.shown.drawn_lists import Drawn, DrawnLists
@@ -18,6 +19,7 @@ from models.learning.shown.fatigue import examined, passed_over
 from models.learning.shown.list_maker import RENEWED, SINGLE, ListMaker, Made
 from models.ranking.candidates import Added
 from models.ranking.listing import weigh_all
+from models.settings import LearningSettings
 from models.signals.registry import PLACES
 from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import item_hash
@@ -56,18 +58,23 @@ class ShownLearning(Checkpointed):
     A shard learns from the impressions of its own users only.
     """
 
-    def __init__(self, learner: Learner, impressions: Impressions, explore: float, seed: int) -> None:
-        """learner: it is read, and its ranker's candidates are overwritten. explore, seed: see `Exploration`."""
-        self._learner, self._impressions = learner, impressions
+    def __init__(self, learner: Learner, settings: LearningSettings) -> None:
+        """learner: it is read, and its ranker's candidates are overwritten."""
+        self._learner, lists = learner, ShownLists()
+        names = [domain.name for domain in learner.domains if domain.recommend]
+        window = settings.impressions.window_seconds
+        self.impressions = Impressions(lists, window, learner.rows, learner.history, names)
         self.appeal = Appeal(learner.index, learner.catalogues)
         self.clicks = ClickModel(len(learner.domains))
         self.examination = Examination(len(learner.domains))
         self.curves = np.tile(prior_curve(), (len(learner.domains), 1))
         """(domains, RANKS): how often each rank is examined, as learned a while ago: to fit curves takes time."""
         self.drawn = DrawnLists()
-        exploration = self.exploration = Exploration(explore, seed)
+        self.tables: list[RowTables] = [lists, self.appeal, self.drawn]
+        """What has a row of each user or item, besides the learner's own tables."""
+        exploration = self.exploration = Exploration(settings.ranker.explore, settings.seed)
         self.lists = ListMaker(
-            learner.domains, learner.catalogues, learner.ranker, impressions.lists, self.appeal, self.clicks,
+            learner.domains, learner.catalogues, learner.ranker, lists, self.appeal, self.clicks,
             self.curves, exploration, {},
         )  # fmt: skip
         self._names = [item_hash(domain.name) for domain in learner.domains]
@@ -85,7 +92,7 @@ class ShownLearning(Checkpointed):
 
     def learn(self) -> None:
         """Learn what was shown and clicked since the last call."""
-        waiting = self._impressions.take_waiting()
+        waiting = self.impressions.take_waiting()
         if not waiting:
             return
         for domain in sorted({one.domain for one in waiting}):
@@ -167,7 +174,7 @@ class ShownLearning(Checkpointed):
         over = np.zeros(len(rows))
         for n, one in enumerate(seen):
             here = slice(*np.searchsorted(at, (n, n + 1)).tolist())
-            passed = passed_over(self._impressions.lists, users[n], self._names[domain], curve, one.shown)
+            passed = passed_over(self.impressions.lists, users[n], self._names[domain], curve, one.shown)
             if len(passed.hashes):
                 over[here] = passed.at(catalogue.hash_of[rows[here]])
         x[:, :, 3] = over[:, None]
@@ -225,8 +232,8 @@ def _centred(
     `s - log Σ exp(s)` over the candidates, minus that of a usual candidate.
     """
     every = np.where(np.arange(scores.shape[1]) < sizes[:, None], scores, -np.inf).astype(np.float64)
-    top = every.max(1)
-    usual = top + np.log(np.exp(every - top[:, None]).sum(1) / sizes)
+    top = np.where(sizes > 0, every.max(1), 0.0)  # a question without candidates has no shown item either
+    usual = top + np.log(np.where(sizes > 0, np.exp(every - top[:, None]).sum(1), 1.0) / np.maximum(sizes, 1))
     own, shown = every[at, found], np.bincount(at, minlength=len(sizes))
     mean = np.bincount(at, own, len(sizes)) / np.maximum(shown, 1)
     x[:, 0], x[:, 1], x[:, 2] = 1.0, own - mean[at], (mean - usual)[at]

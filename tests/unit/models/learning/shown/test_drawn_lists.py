@@ -18,7 +18,7 @@ def drawn(number: int, places: int = 4) -> Drawn:
     weights = np.arange(places, 0, -1) / 10
     new = np.arange(places) == 1
     items = np.arange(places) + 1000 * number
-    return Drawn(DOMAIN, number, items, DrawnPool(weights, new, 2.5, 0.5))
+    return Drawn(DOMAIN, number, items, DrawnPool(weights, new, 2.5, 0.5), 0.1)
 
 
 def shown(number: int, items: list[int]) -> Shown:
@@ -30,14 +30,16 @@ def test_an_impression_finds_the_weights_of_its_items() -> None:
     lists = DrawnLists()
     lists.keep(3, drawn(1))
     lists.keep(3, drawn(2))
-    pool = lists.drawn(3, shown(1, [1000, 1001]))
-    assert pool is not None
+    found = lists.drawn(3, shown(1, [1000, 1001]))
+    assert found is not None
+    pool, share = found
+    assert share == 0.1
     assert pool.weights.tolist() == [0.4, 0.3]
     assert pool.new.tolist() == [False, True]
     assert (pool.rest, pool.rest_new) == (pytest.approx(2.8), pytest.approx(0.5))
     whole = lists.drawn(3, shown(2, [2000, 2001, 2002, 2003]))
     assert whole is not None
-    assert odds_of_swap(whole, 0, 1, 0.1) == pytest.approx(odds_of_swap(drawn(2).pool, 0, 1, 0.1))
+    assert odds_of_swap(whole[0], 0, 1, 0.1) == pytest.approx(odds_of_swap(drawn(2).pool, 0, 1, 0.1))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from models.learning.shown.exploration import Exploration
+from models.learning.shown.exploration import Exploration, policy_name
 
 VALUES, NEW = np.array([-2.0, -2.1, -2.15, -2.3]), np.array([False, True, False, True])
 
@@ -16,7 +16,7 @@ VALUES, NEW = np.array([-2.0, -2.1, -2.15, -2.3]), np.array([False, True, False,
 def test_the_setting() -> None:
     """At the recommended one: temperature .1, half an sd, a tenth of places; the name says the setting."""
     one, half, none = Exploration(1.0, 0), Exploration(0.5, 0), Exploration(0.0, 0)
-    assert (one.policy, half.policy) == ("pl-1", "pl-0.5")
+    assert (policy_name(one.explore), policy_name(half.explore)) == ("pl-1", "pl-0.5")
     assert (one.share, half.share, none.share) == (0.1, 0.05, 0.0)
     assert (one.optimism, half.optimism) == (0.5, 0.25)
 
