@@ -33,8 +33,9 @@ LONGEST = 1.0
 class Examples(NamedTuple):
     """n places where items were shown or clicked, of m impressions.
 
-    x: (n, arms, 4) see `TERMS`. theta: (n,) how often their ranks are examined. appeal: (n,) mean appeal of the items.
-    clicks: (n,) 1 for a click. shown: (n,) 1 for a place that is shown now, 0 for a click on one that was shown before.
+    x: (n, arms, 4) see `TERMS`. theta: (n,) how often their ranks are examined. appeal: (n,) of the items, as far as it
+    counts. clicks: (n,) 1 for a click. shown: (n,) 1 for a place that is shown now, 0 for a click on one that was shown
+    before.
     """
 
     x: Floats
@@ -43,6 +44,19 @@ class Examples(NamedTuple):
     clicks: Floats
     shown: Floats
     impressions: int
+
+
+class Met(NamedTuple):
+    """All n items of some impressions that were clicked. at: (n,) the number of the impression.
+
+    x: (n, 4) of the full arm. theta: (n,). appeal: (n,) means. clicked: (n,) whether the click is on this item.
+    """
+
+    at: NDArray[np.int64]
+    x: Floats
+    theta: Floats
+    appeal: Floats
+    clicked: NDArray[np.bool_]
 
 
 def rates(x: Floats, weights: Floats, more: Floats) -> Floats:
@@ -64,9 +78,8 @@ class ClickModel:
         P ← P + Σ rate · x xᵀ,   w ← w + P⁻¹ Σ (click - rate) x
 
     Both sums take shows and clicks apart, so a click may come at any time after its show. Appeal and fatigue count by
-    what they have gained: G is the log likelihood of the clicks with them minus that without (prequential: before each
-    click was learned), and their share is `G / (G + 5)`, 0 for a G below 0. So they cannot hurt before they have proved
-    that they help.
+    what they have gained so far, see `judge`: their share is `G / (G + 5)`, 0 for a G below 0. So they cannot hurt
+    before they have proved that they help.
 
     >>> model = ClickModel(1)
     >>> x = np.tile([1.0, 0.0, 0.0, 0.0], (100, 4, 1))
@@ -108,30 +121,42 @@ class ClickModel:
 
     def learn(self, domain: int, examples: Examples) -> None:
         """Learn shows and clicks."""
-        self._judge(domain, examples)
-        share = self.shares(domain)[0]
+        self._judge_fatigue(domain, examples)
         kept = KEPT**examples.impressions
         prior = np.diag(PRECISION)
         for arm in range(len(ARMS)):
             x, weights = examples.x[:, arm], self.weights[domain, arm]
-            rate = examples.theta * rates(x, weights, share * examples.appeal) * examples.shown
+            rate = examples.theta * rates(x, weights, examples.appeal) * examples.shown
             precision = prior + kept * (self.precision[domain, arm] - prior) + (x * rate[:, None]).T @ x
             step = np.linalg.solve(precision, (examples.clicks - rate) @ x)
             self.precision[domain, arm] = precision
             self.weights[domain, arm] += step / max(1.0, float(np.abs(step).max()) / LONGEST)
         self.impressions[domain] += examples.impressions
+        self.gains[domain] *= GAIN_KEPT**examples.impressions
 
-    def _judge(self, domain: int, examples: Examples) -> None:
-        """Count what appeal and fatigue gain at these shows and clicks, before they are learned."""
+    def judge(self, domain: int, met: Met) -> None:
+        """Count what appeal gains at clicks that are not learned yet.
+
+        G is the log likelihood of the item that was clicked among those that were shown with it, with appeal minus
+        without, `P(i) = θ_i exp(s_i) / Σ_j θ_j exp(s_j)`. It does not ask how many are clicked.
+        """
+        with_it, many = met.x @ self.weights[domain, 0] + met.appeal, int(met.at.max(initial=-1)) + 1
+        every, without = (
+            np.bincount(met.at, met.theta * np.exp(np.clip(log_rate, -20.0, 5.0)), many)
+            for log_rate in (with_it, with_it - met.appeal)
+        )
+        ratio = np.log(every / np.where(without > 0, without, 1.0), where=every > 0, out=np.zeros(many))
+        self.gains[domain, 0] += met.appeal[met.clicked].sum() - ratio[met.at[met.clicked]].sum()
+
+    def _judge_fatigue(self, domain: int, examples: Examples) -> None:
+        """Count what fatigue gains at shows and clicks that are not learned yet.
+
+        Here G is the Poisson log likelihood, because a whole list may be tired, and others are to take its place.
+        """
         x, weights = examples.x[:, 0], self.weights[domain, 0]
         fatigue = weights[FATIGUE] * x[:, FATIGUE]
-        with_both = x @ weights + examples.appeal
-        shown = examples.theta * examples.shown
-        rate = np.exp(np.clip(with_both, -20.0, 0.0))
-        for n, part in enumerate((examples.appeal, fatigue)):
-            without = np.exp(np.clip(with_both - part, -20.0, 0.0))
-            told = examples.clicks @ np.log(rate / without) - shown @ (rate - without)
-            self.gains[domain, n] = GAIN_KEPT**examples.impressions * self.gains[domain, n] + told
+        rate = examples.theta * rates(x, weights, examples.appeal) * examples.shown
+        self.gains[domain, 1] += examples.clicks @ fatigue - (rate * -np.expm1(-fatigue)).sum()
 
     def state(self) -> dict[str, Any]:
         """Return what `load` takes."""

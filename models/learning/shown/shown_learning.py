@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.exposure.examination import Examination, prior_curve
 from models.learning.impressions import Impressions, Seen
 from models.learning.shown.appeal import Appeal
-from models.learning.shown.click_model import ARMS, ClickModel, Examples
+from models.learning.shown.click_model import ARMS, ClickModel, Examples, Met
 from models.learning.shown.drawn_lists import Drawn, DrawnLists
 from models.learning.shown.exploration import Exploration
 from models.learning.shown.fatigue import examined, passed_over
@@ -99,13 +99,16 @@ class ShownLearning(Checkpointed):
         clicked = np.array([one.clicked for one in seen], np.int64)[described.at]
         shown = (clicked < 0).astype(np.float64)
         clicks = (clicked == described.place).astype(np.float64)
+        mean = self.appeal.of(domain, described.rows).mean
+        self._judge(domain, described, mean, clicked)
         kept = (shown + clicks) > 0
-        at, place, rows, x, theta = (column[kept] for column in described)
+        at, place, rows = described.at[kept], described.place[kept], described.rows[kept]
+        x, theta = described.x[kept], described.theta[kept]
         shown, clicks = shown[kept], clicks[kept]
         count = sum(one.clicked < 0 for one in seen)
         expected = self.clicks.expected(domain, x[:, 0], theta)
-        mean = self.appeal.of(domain, rows).mean
-        self.clicks.learn(domain, Examples(x, theta, mean, clicks, shown, count))
+        counts = np.where(self.appeal.sure(domain, rows), 1.0, self.clicks.shares(domain)[0])
+        self.clicks.learn(domain, Examples(x, theta, counts * mean[kept], clicks, shown, count))
         self.appeal.learn_texts(domain, rows, expected * shown, clicks, count)
         new, hit = shown > 0, clicks > 0
         self.appeal.show(domain, rows[new], expected[new])
@@ -116,6 +119,14 @@ class ShownLearning(Checkpointed):
             self.curves[domain] = self.examination.curve(domain)
         for n, k in zip(at[hit].tolist(), place[hit].tolist(), strict=True):
             self._examine(domain, seen[n], k)
+
+    def _judge(self, domain: int, described: Described, mean: Floats, clicked: NDArray[np.int64]) -> None:
+        """Let clicks tell what appeal and fatigue are worth. clicked: (n,) the place, or -1."""
+        of = clicked >= 0
+        if of.any():
+            here = clicked[of] == described.place[of]
+            met = Met(described.at[of], described.x[of, 0], described.theta[of], mean[of], here)
+            self.clicks.judge(domain, met)
 
     def _examine(self, domain: int, seen: Seen, place: int) -> None:
         """Let a click tell how often its rank is examined, if it is known how the list was drawn."""

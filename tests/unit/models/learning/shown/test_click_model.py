@@ -14,6 +14,7 @@ from models.learning.shown.click_model import (
     SLOPE,
     ClickModel,
     Examples,
+    Met,
 )
 
 PLACES = 10
@@ -29,8 +30,14 @@ def examples(rng: np.random.Generator, weights: list[float], appeal_sd: float = 
     truth = appeal_sd * rng.standard_normal(n)
     rate = theta * np.exp(np.minimum(x @ np.array(weights) + truth, 0.0))
     clicks = (rng.random(n) < rate).astype(np.float64)
-    believed = truth if appeal_sd else 0.5 * rng.standard_normal(n)
-    return Examples(np.repeat(x[:, None], len(ARMS), 1), theta, believed, clicks, np.ones(n), 16)
+    return Examples(np.repeat(x[:, None], len(ARMS), 1), theta, truth, clicks, np.ones(n), 16)
+
+
+def met(some: Examples, appeal: np.ndarray) -> Met:
+    """Return the clicks of impressions with one click, as `judge` takes them."""
+    at = np.repeat(np.arange(16), PLACES)
+    one = np.bincount(at, some.clicks)[at] == 1
+    return Met(at[one], some.x[one, 0], some.theta[one], appeal[one], some.clicks[one] > 0)
 
 
 def test_a_step_by_hand() -> None:
@@ -50,7 +57,9 @@ def test_it_finds_rate_slope_and_fatigue() -> None:
     """After 8,000 impressions, within three standard errors."""
     rng, model, truth = np.random.default_rng(1), ClickModel(2), [-2.5, 0.6, 0.2, -0.7]
     for _ in range(500):
-        model.learn(1, examples(rng, truth))
+        some = examples(rng, truth)
+        model.judge(1, met(some, np.zeros(len(some.clicks))))
+        model.learn(1, some)
     errors = np.sqrt(np.diag(np.linalg.inv(model.precision[1, 0])))
     assert (np.abs(model.weights[1, 0] - truth) < 3 * errors).all()
     assert (errors < 0.12).all()
@@ -79,10 +88,24 @@ def test_appeal_counts_by_what_it_gains() -> None:
     rng, right, wrong = np.random.default_rng(3), ClickModel(1), ClickModel(1)
     assert right.shares(0) == (0.0, 0.0)
     for _ in range(200):
-        right.learn(0, examples(rng, [-2.5, 0.6, 0.0, 0.0], appeal_sd=0.8))
-        wrong.learn(0, examples(rng, [-2.5, 0.6, 0.0, 0.0]))
+        some = examples(rng, [-2.5, 0.6, 0.0, 0.0], appeal_sd=0.8)
+        right.judge(0, met(some, some.appeal))
+        wrong.judge(0, met(some, 0.5 * rng.standard_normal(len(some.clicks))))
+        for one in (right, wrong):
+            one.learn(0, some)
     assert right.shares(0)[0] > 0.9
     assert wrong.shares(0)[0] == 0.0
+
+
+def test_a_gain_by_hand() -> None:
+    """Of two items at places of equal examination, the one of appeal log 3 is clicked: log(3/4) - log(1/2)."""
+    model = ClickModel(1)
+    x = np.tile([1.0, 0.0, 0.0, 0.0], (2, 1))
+    for clicked, gain in ((True, np.log(1.5)), (False, np.log(0.5))):
+        model.gains[:] = 0.0
+        model.judge(0, Met(np.zeros(2, np.int64), x, np.ones(2), np.array([np.log(3), 0.0]),
+                           np.array([clicked, not clicked])))  # fmt: skip
+        assert model.gains[0].tolist() == pytest.approx([gain, 0.0])
 
 
 def test_a_state_goes_on() -> None:

@@ -95,16 +95,16 @@ def test_contributions_add_up() -> None:
 
 
 def test_what_a_user_passed_over_sinks_for_them_alone() -> None:
-    """Where clicks show that users tire, the items that one user was shown often lose against those of another."""
+    """Three items come again and again and are passed over; others come once, below, and are often clicked."""
     model = taught()
     rng = np.random.default_rng(0)
-    for n in range(400):
-        user, first = f"w{n % 40}", 10 * (n // 40 % 4)
-        items = [f"m{first + k}" for k in range(8)]
-        seen = n // 160 > 0
-        show(model, user, items, n)
-        if not seen and rng.random() < 0.8:  # they click at the first sight of an item only
-            click(model, user, items[int(rng.integers(8))], n)
+    for n in range(320):
+        user, turn = n % 40, n // 40
+        again = [f"m{(user + k) % 34}" for k in range(3)]
+        once = [f"m{(user + 5 + 3 * turn + k) % 34}" for k in range(3)]
+        show(model, f"w{user}", again + once, n)
+        if rng.random() < 0.5:
+            click(model, f"w{user}", once[int(rng.integers(3))], n)
     model.shown.learn()
     assert model.shown.clicks.fatigue(0) < -0.1
     tired = {line.item_id: line.why["fatigue"] for line in lines(model, "w1", 40)}
