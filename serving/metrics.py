@@ -94,6 +94,15 @@ class Metrics(Instruments):
             "domain",
             "policy",
         )
+        self.drawn_places = self._counter(
+            "drawn_places", "Places of published lists that were drawn (`ranker.explore`).", "domain"
+        )
+        self.explored_places = self._counter(
+            "explored_places", "Of these, places whose item was not among the best.", "domain"
+        )
+        self.new_item_shows = self._counter(
+            "new_item_shows", "Items of impressions that were shown less than 20 times before.", "domain"
+        )
         self.listed_events = self._counter(
             "listed_events",
             "Events of users who had a list in the store, once there are impressions, by what made the list.",

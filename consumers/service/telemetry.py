@@ -111,7 +111,13 @@ class Reporter:
             metrics.listed_events.labels(domain, policy)
             for top in TOPS:
                 metrics.list_hits.labels(domain, policy, top)
-        metrics.clicks_below.labels(domain)
+        for counter in (
+            metrics.clicks_below,
+            metrics.drawn_places,
+            metrics.explored_places,
+            metrics.new_item_shows,
+        ):
+            counter.labels(domain)
 
     def tell(self, notices: list[Notice]) -> None:
         """Report notices of the adaptation loop as counters and log lines."""

@@ -17,6 +17,7 @@ FIRST_TEN = _rate("list_hits", ", policy", ', k="10"')
 LISTED = f"{FIRST_TEN} / {_rate('listed_events', ', policy')}"
 GINI = f"max by (domain) (crosscurrent_shown_gini{{{DOMAIN}}})"
 HITS = _rate("hits", ", arm", ', k="10"')
+SHOWS = _rate("position_shows", "")
 BY_PLACE = f"{_rate('position_clicks', ', position')} / {_rate('position_shows', ', position')}"
 
 SHOWN: list[Builder] = [
@@ -67,6 +68,15 @@ SHOWN: list[Builder] = [
         "How much `appeal` of items and `fatigue` of users count in lists, from 0 to 1: by what they have gained in "
         "foretelling clicks. 0 where they do not help, and without impressions.",
         Query(f"crosscurrent_shown_term_share{{{DOMAIN}}}", "{{domain}} {{term}}"),
+        width=12,
+    ).min(0),
+    lines(
+        "Exploration",
+        SHARE,
+        "Share of places of drawn lists (`ranker.explore`) whose item is not among the best, and share of shown items "
+        "that were shown less than 20 times before. If the latter is near 0, new items do not get a chance.",
+        Query(f"{_rate('explored_places', '')} / {_rate('drawn_places', '')}", "{{domain}} explored"),
+        Query(f"{_rate('new_item_shows', '')} / {SHOWS}", "{{domain}} new items"),
         width=12,
     ).min(0),
     lines(

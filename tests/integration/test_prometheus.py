@@ -26,6 +26,7 @@ DASHBOARDS = Path(__file__).parents[2] / "deploy" / "grafana" / "dashboards"
 VARIABLES = {"$job": "crosscurrent", "$domain": ".*", "$stage": ".*", "$__rate_interval": "1m"}
 MAY_BE_EMPTY = {
     "How unevenly items are shown": "it needs 10,000 shows",
+    "Exploration": "lists are not drawn by default",
     "Challengers at work: events judged so far": "no challenger may run just now",
     "What types of events count as, in clicks": "the config has no types of its own",
     "Restart": "the process did not restart",

@@ -90,10 +90,19 @@ class ShownStage:
 
     def tell(self) -> None:
         """Let what was shown since the last call be learned, and add it to the metrics."""
-        self._learner.shown.learn()
+        shown, metrics = self._learner.shown, self._metrics
+        shown.learn()
+        told = {
+            "drawn": metrics.drawn_places,
+            "explored": metrics.explored_places,
+            "new": metrics.new_item_shows,
+        }
+        for (number, counted), count in shown.counts.items():
+            told[counted].labels(self._learner.domains[number].name).inc(count)
+        shown.counts.clear()
         for domain, shows in self._shows.items():
             for label in np.flatnonzero(shows).tolist():
-                self._metrics.position_shows.labels(domain, POSITIONS[label]).inc(int(shows[label]))
+                metrics.position_shows.labels(domain, POSITIONS[label]).inc(int(shows[label]))
         self._shows.clear()
         for domain, count in self._since.items():
             if count >= MEASURED:

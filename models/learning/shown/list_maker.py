@@ -62,13 +62,14 @@ class Wish(NamedTuple):
 class Made(NamedTuple):
     """One user's list. ranked: best first, or as drawn. p: (k,) see `DrawnOrder`; None if nothing was drawn.
 
-    share: of places for new items.
+    share: of places for new items. explored: places whose item is not among the k best.
     """
 
     ranked: Ranked
     p: Floats | None = None
     pool: DrawnPool | None = None
     share: float = 0.0
+    explored: int = 0
 
 
 class ListMaker(NamedTuple):
@@ -119,17 +120,16 @@ class ListMaker(NamedTuple):
         scores = np.empty(proposed.rows.shape, np.float32)
         weigh_all(asked, wanted, proposed, weighing, scores)
         places = np.full((len(wanted), min(wish.k, proposed.rows.shape[1])), -1)
-        drawn = list[tuple[Floats | None, DrawnPool | None]]()
+        drawn = list[tuple[Floats | None, DrawnPool | None, float, int]]()
         parts = np.zeros((*places.shape, len(MORE)))
         for n in range(len(wanted)):
             rows = proposed.rows[n, : proposed.sizes[n]].astype(np.int64)
             more, value, sd = self._more(
                 domain, int(asked.user[wanted[n]]), rows, scores[n, : len(rows)], wish
             )
-            p, pool = None, None
-            if wish.draw is None or self.exploration.explore <= 0 or not len(rows):
-                order = np.argsort(-value, kind="stable")[: wish.k]
-            else:
+            p, pool, explored = None, None, 0
+            order = np.argsort(-value, kind="stable")[: wish.k]
+            if wish.draw is not None and self.exploration.explore > 0 and len(rows):
                 key = wish.keys[wanted[n]] if len(wish.keys) else None
                 uniform = self.exploration.uniform(
                     key, self.domains[domain].name, wish.draw, min(wish.k, len(rows))
@@ -137,15 +137,15 @@ class ListMaker(NamedTuple):
                 found = self.exploration.draw(
                     value + self.exploration.optimism * sd, self.appeal.is_new(domain, rows), uniform
                 )
+                explored = len(np.setdiff1d(found.order, order, assume_unique=True))
                 order, p, pool = found.order, found.p, found.shown()
             places[n, : len(order)], parts[n, : len(order)] = order, more[order]
-            drawn.append((p, pool))
+            drawn.append((p, pool, self.exploration.share, explored))
         out = Listed(
             np.empty(places.shape, np.int32), np.empty(places.shape), np.empty((*places.shape, len(NAMES)))
         )
         list_places(asked, wanted, proposed, weighing, places, out)
-        share = self.exploration.share
-        return [Made(_with(one, parts[n]), *drawn[n], share) for n, one in enumerate(ranked(out))]
+        return [Made(_with(one, parts[n]), *drawn[n]) for n, one in enumerate(ranked(out))]
 
     def added(self, domain: int, asked: Asked, one: Ranked, wish: Wish) -> Ranked:
         """Return a ranking of the first question's items with what appeal and fatigue add."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+Counted = Literal["drawn", "explored", "new"]
 PLACES_LEARNED = 50
 """The first places of an impression, which teach. Those below are hardly examined."""
 TOGETHER = 64
@@ -70,6 +72,8 @@ class ShownLearning(Checkpointed):
         self.curves = np.tile(prior_curve(), (len(learner.domains), 1))
         """(domains, RANKS): how often each rank is examined, as learned a while ago: to fit curves takes time."""
         self.drawn = DrawnLists()
+        self.counts = Counter[tuple[int, Counted]]()
+        """By domain: places of published lists that were drawn, those of them that explore, and shows of new items."""
         self.tables: list[RowTables] = [lists, self.appeal, self.drawn]
         """What has a row of each user or item, besides the learner's own tables."""
         exploration = self.exploration = Exploration(settings.ranker.explore, settings.seed)
@@ -84,6 +88,9 @@ class ShownLearning(Checkpointed):
     def keep(self, user: str | None, domain: int, list_ts: int, made: Made) -> None:
         """Keep how a list was drawn that is published, if it was drawn. list_ts: its `published_ts`."""
         row = None if user is None or made.pool is None else self._learner.users.get(user)
+        if made.p is not None:
+            self.counts[domain, "drawn"] += len(made.p)
+            self.counts[domain, "explored"] += made.explored
         if made.pool is not None and row is not None:
             items = self._learner.catalogues[domain].hash_of[made.ranked.rows]
             self.drawn.keep(row, Drawn(self._names[domain], list_ts, items, made.pool, made.share))
@@ -118,6 +125,7 @@ class ShownLearning(Checkpointed):
         self.clicks.learn(domain, Examples(x, theta, counts * mean[kept], clicks, shown, count))
         self.appeal.learn_texts(domain, rows, expected * shown, clicks, count)
         new, hit = shown > 0, clicks > 0
+        self.counts[domain, "new"] += int(self.appeal.is_new(domain, rows[new]).sum())
         self.appeal.show(domain, rows[new], expected[new])
         self.appeal.click(domain, rows[hit], clicks[hit])
         impressions = int(self.clicks.impressions[domain])

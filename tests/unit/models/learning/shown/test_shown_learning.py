@@ -227,3 +227,19 @@ def test_rows_forget() -> None:
         model.put_item(Item("movies", f"other{n}", f"Other {n}"))
     assert model.item_row("movies", "m3") is None
     assert model.appeal.column(0, "shows", np.array([item])).tolist() == [0.0]
+
+
+def test_what_is_drawn_and_what_is_new_are_counted() -> None:
+    """Places of drawn lists, those whose item is not among the best, and shows of items that were hardly shown."""
+    model = played(explore=1.0)
+    # Ten items come 24 times each. The first 20 times they are new, and with what is learned together a little longer.
+    assert 200 <= model.shown.counts[0, "new"] <= 220
+    assert model.shown.counts[0, "drawn"] == 0
+    model.shown.counts.clear()
+    best = {line.item_id for line in lines(model, "w3", 5)}
+    explored = 0
+    for draw in range(20):
+        explored += len({line.item_id for line in lines(model, "w3", 5, draw)} - best)
+    assert model.shown.counts[0, "drawn"] == 100
+    assert model.shown.counts[0, "explored"] == explored
+    assert 0 < explored < 100
