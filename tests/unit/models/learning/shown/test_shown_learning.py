@@ -231,7 +231,7 @@ def test_rows_forget() -> None:
 
 def test_what_is_drawn_and_what_is_new_are_counted() -> None:
     """Places of drawn lists, those whose item is not among the best, and shows of items that were hardly shown."""
-    model = played(explore=1.0)
+    model = played(explore=5.0)
     # Ten items come 24 times each. The first 20 times they are new, and with what is learned together a little longer.
     assert 200 <= model.shown.counts[0, "new"] <= 220
     assert model.shown.counts[0, "drawn"] == 0
