@@ -30,3 +30,6 @@ class PublishConfig(msgspec.Struct, forbid_unknown_fields=True):
     learned late, lists become overdue after the same delay, at most 30 seconds."""
     max_backlog: int = 200_000
     """Most values that wait for the store. With more, the service reads no events until the store catches up."""
+    pool: bool = False
+    """Whether a list that was drawn (`ranker.explore`) carries all its candidates and their scores, some 5 KB, which
+    `evaluate --impressions` needs."""

@@ -67,7 +67,7 @@ def wired(
     arms = learners(settings, follows, leads=not settings.shards.own() or ends.network is not None)
     lists = ListOptions(
         publish.top, publish.explain_top, publish.ttl_seconds, publish.lists_within_ms / 1000,
-        publish.refresh_seconds, publish.similar, publish.similar_seconds,
+        publish.refresh_seconds, publish.similar, publish.similar_seconds, publish.pool,
     )  # fmt: skip
     own = ShardPart(settings.shards.own(), settings.shards.count)
     queue = PublicationQueue(

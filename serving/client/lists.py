@@ -16,6 +16,19 @@ class ListedItem(msgspec.Struct, omit_defaults=True):
     """What each signal adds to the score, by its name; only the first `publish.explain_top` items carry it."""
 
 
+class DrawnFrom(msgspec.Struct):
+    """The candidates of a drawn list, and how likely each was to stand at each place."""
+
+    items: list[str]
+    scores: list[float]
+    """Log odds of a click, as the list was drawn by them."""
+    temperature: float
+    share: float
+    """The share of places that only new items could take."""
+    new: list[str]
+    """Which candidates were new items."""
+
+
 class RecommendationList(msgspec.Struct, omit_defaults=True):
     """The value of `cc:rec`, `cc:popular` and `cc:similar`. Readers ignore fields they do not know."""
 
@@ -33,6 +46,8 @@ class RecommendationList(msgspec.Struct, omit_defaults=True):
     """How lists were drawn, by name; left out if they are not drawn (`ranker.explore = 0`)."""
     p: list[float] = []
     """The probability that each place gets its item, given the places before it; left out like `policy`."""
+    pool: DrawnFrom | None = None
+    """What the list was drawn from (`publish.pool`), for `evaluate --impressions`; left out without."""
     experiment: str = ""
     """The live experiment that the list is part of; missing if it is of none."""
     arm: str = ""

@@ -11,6 +11,7 @@ from models.learning.items.item_neighbours import item_neighbours
 from models.learning.items.item_views import item_views
 from models.learning.shown.exploration import policy_name
 from models.ranking.recommendation import Recommendation
+from serving.client.lists import DrawnFrom
 from serving.contract import (
     RECORD_VERSION,
     SCHEMA,
@@ -45,6 +46,8 @@ class ListOptions(NamedTuple):
     """Neighbours of an item; 0 for none."""
     similar_seconds: float = 60.0
     """Least seconds between two times when an item's neighbours are found."""
+    pool: bool = False
+    """Whether a drawn list carries what it was drawn from."""
 
 
 class RecordBuilder:
@@ -54,6 +57,7 @@ class RecordBuilder:
         self._arms, self._keys = arms, keys
         self._top, self._explain_top, self._ttl = lists[:3]
         self._similar = lists.similar
+        arms.full.shown.pools = {} if lists.pool else None
         self._experiments = {d: one for one in arms.full.experiments.experiments for d in one.domains}
         """By domain."""
         self._started_ts = started_ts
@@ -131,7 +135,7 @@ class RecordBuilder:
             top, explained = made.top, made.explain_top
         lists = self._arms.recommend(users, domain, top, explained, made, now_ms)
         for user, items in zip(users, lists, strict=True):
-            record = self._drawn(self._record(domain, items, now_ms, explained), items, made)
+            record = self._drawn(domain, user, self._record(domain, items, now_ms, explained), items, made)
             if made_by is not None:
                 record.experiment, record.arm = made_by[0].name, made_by[1]
             yield user, items, list_write(self._keys.recommendations(user, domain), record, self._ttl)
@@ -139,11 +143,17 @@ class RecordBuilder:
     def popular(self, domain: str, now_ms: int) -> Write:
         """Return the write of the list for users without their own list."""
         items = self._arms.recommend([None], domain, self._top, self._explain_top, draw=now_ms)[0]
-        record = self._drawn(self._record(domain, items, now_ms, self._explain_top), items)
+        record = self._record(domain, items, now_ms, self._explain_top)
+        record = self._drawn(domain, None, record, items)
         return list_write(self._keys.popular(domain), record, None)
 
     def _drawn(
-        self, record: RecommendationList, items: Sequence[Recommendation], made: ListSettings | None = None
+        self,
+        domain: str,
+        user: str | None,
+        record: RecommendationList,
+        items: Sequence[Recommendation],
+        made: ListSettings | None = None,
     ) -> RecommendationList:
         """Return a list with the policy that drew it, and the probability of each place, if lists are drawn.
 
@@ -152,6 +162,14 @@ class RecordBuilder:
         ranker = self._arms.full.list_settings if made is None else made.ranker
         if ranker.explore > 0:
             record.policy, record.p = policy_name(ranker.explore), [item.p for item in items]
+        full = self._arms.full
+        if full.shown.pools is not None:
+            found = full.shown.pools.pop((user, full.index[domain]), None)
+            if found is not None:
+                id_of = full.catalogues[full.index[domain]].id_of
+                ids = [id_of[row] for row in found.rows.tolist()]
+                new = [item for item, one in zip(ids, found.new.tolist(), strict=True) if one]
+                record.pool = DrawnFrom(ids, found.scores.tolist(), found.temperature, found.share, new)
         return record
 
     def _record(

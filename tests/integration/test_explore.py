@@ -6,8 +6,11 @@ import json
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
+from consumers.evaluation.impressions.line_format import ImpressionLine
+from consumers.evaluation.impressions.logged_list import checked
 from tests.support.service.service_world import World
 
 pytestmark = pytest.mark.timeout(400)  # two starts, on a machine that may be busy
@@ -29,10 +32,20 @@ def listed(world: World, user: str | None) -> dict[str, Any] | None:
     return None if data is None else json.loads(data)
 
 
+def _can_be_valued(held: dict[str, Any] | None) -> None:
+    """A line of an impression, made of what the list holds, is one that `evaluate --impressions` reads."""
+    assert held is not None
+    shown, seen = [one["id"] for one in held["items"]], {"clicks": [1], "user_id": "u", "domain": "movies"}
+    line = {"items": shown, "p": held["p"], "pool": held["pool"], "list_ts": held["published_ts"], **seen}
+    logged = checked(msgspec.convert(line, ImpressionLine))  # it compares p with what the pool tells
+    assert len(logged.order) == len(shown) <= len(held["pool"]["items"])
+    assert held["pool"]["temperature"] == pytest.approx(0.1)
+
+
 def test_lists_carry_their_probabilities_and_what_is_clicked_rises(world: World) -> None:
     """Each place has a probability; an item that all click who are shown it rises, and its appeal says so."""
     config = world.service.config
-    config.write_text(config.read_text() + "\n[ranker]\nexplore = 1.0\n")
+    config.write_text(config.read_text() + "\n[ranker]\nexplore = 1.0\n[publish]\npool = true\n")
     world.fill(60)
     for n, user in enumerate(USERS):
         send(world, user, type="click", item_id=f"m{n % 12}")
@@ -46,6 +59,7 @@ def test_lists_carry_their_probabilities_and_what_is_clicked_rises(world: World)
         assert held["policy"] == "pl-1"
         assert len(held["p"]) == len(held["items"]) > 5
         assert all(0 < p <= 1 for p in held["p"])
+    _can_be_valued(listed(world, USERS[0]))
 
     clicks = 0
     for user in USERS:

@@ -49,6 +49,11 @@ class Exploration(NamedTuple):
         return OPTIMISM * self.explore
 
     @property
+    def temperature(self) -> float:
+        """The temperature, in log odds of a click."""
+        return TEMPERATURE * self.explore
+
+    @property
     def share(self) -> float:
         """The share of places for new items."""
         return min(NEW_SHARE * self.explore, MOST_SHARE)
@@ -67,6 +72,10 @@ class Exploration(NamedTuple):
         key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=16).digest(), "little")
         return np.random.Generator(np.random.Philox(key=key)).random((2, places))
 
+    def candidates(self, rows: Index, values: Floats, new: NDArray[np.bool_]) -> Candidates:
+        """Return what a list is drawn from. rows: (n,) item rows. values, new: see `draw`."""
+        return Candidates(rows, values, new, self.temperature, self.share)
+
     def draw(self, values: Floats, new: NDArray[np.bool_], uniform: Floats) -> DrawnOrder:
         """Draw a list. values: (n,) log odds of a click of the candidates, mean + ½ sd. new: (n,) new items.
 
@@ -74,10 +83,23 @@ class Exploration(NamedTuple):
         """
         places = uniform.shape[1]
         order, p = np.zeros(places, np.int64), np.zeros(places)
-        pool = pool_of(values, new, TEMPERATURE * self.explore)
+        pool = pool_of(values, new, self.temperature)
         length = draw(pool, self.share, uniform, order, p)
         # The last place may be a rounding error above 1.
         return DrawnOrder(order[:length], np.minimum(p[:length], 1.0), pool)
+
+
+class Candidates(NamedTuple):
+    """What a list was drawn from. rows: (n,) item rows. scores: (n,) log odds of a click, as drawn. new: (n,).
+
+    temperature: in units of the scores. share: of places for new items.
+    """
+
+    rows: Index
+    scores: Floats
+    new: NDArray[np.bool_]
+    temperature: float
+    share: float
 
 
 class DrawnOrder(NamedTuple):

@@ -12,7 +12,7 @@ from models.exposure.plackett_luce import Shown as DrawnPool
 from models.learning.impressions import ShownLists
 from models.learning.shown.appeal import Appeal
 from models.learning.shown.click_model import ARMS, ClickModel
-from models.learning.shown.exploration import Exploration
+from models.learning.shown.exploration import Candidates, Exploration
 from models.learning.shown.fatigue import passed_over
 from models.ranking.candidates import NOTHING, Added
 from models.ranking.listing import Listed, list_places, weigh_all
@@ -62,13 +62,13 @@ class Wish(NamedTuple):
 class Made(NamedTuple):
     """One user's list. ranked: best first, or as drawn. p: (k,) see `DrawnOrder`; None if nothing was drawn.
 
-    share: of places for new items. explored: places whose item is not among the k best.
+    candidates: what it was drawn from. explored: places whose item is not among the k best.
     """
 
     ranked: Ranked
     p: Floats | None = None
     pool: DrawnPool | None = None
-    share: float = 0.0
+    candidates: Candidates | None = None
     explored: int = 0
 
 
@@ -120,27 +120,27 @@ class ListMaker(NamedTuple):
         scores = np.empty(proposed.rows.shape, np.float32)
         weigh_all(asked, wanted, proposed, weighing, scores)
         places = np.full((len(wanted), min(wish.k, proposed.rows.shape[1])), -1)
-        drawn = list[tuple[Floats | None, DrawnPool | None, float, int]]()
+        drawn = list[tuple[Floats | None, DrawnPool | None, Candidates | None, int]]()
         parts = np.zeros((*places.shape, len(MORE)))
         for n in range(len(wanted)):
             rows = proposed.rows[n, : proposed.sizes[n]].astype(np.int64)
             more, value, sd = self._more(
                 domain, int(asked.user[wanted[n]]), rows, scores[n, : len(rows)], wish
             )
-            p, pool, explored = None, None, 0
+            p, pool, candidates, explored = None, None, None, 0
             order = np.argsort(-value, kind="stable")[: wish.k]
             if wish.draw is not None and self.exploration.explore > 0 and len(rows):
                 key = wish.keys[wanted[n]] if len(wish.keys) else None
                 uniform = self.exploration.uniform(
                     key, self.domains[domain].name, wish.draw, min(wish.k, len(rows))
                 )
-                found = self.exploration.draw(
-                    value + self.exploration.optimism * sd, self.appeal.is_new(domain, rows), uniform
-                )
+                optimistic, new = value + self.exploration.optimism * sd, self.appeal.is_new(domain, rows)
+                found = self.exploration.draw(optimistic, new, uniform)
+                candidates = self.exploration.candidates(rows, optimistic, new)
                 explored = len(np.setdiff1d(found.order, order, assume_unique=True))
                 order, p, pool = found.order, found.p, found.shown()
             places[n, : len(order)], parts[n, : len(order)] = order, more[order]
-            drawn.append((p, pool, self.exploration.share, explored))
+            drawn.append((p, pool, candidates, explored))
         out = Listed(
             np.empty(places.shape, np.int32), np.empty(places.shape), np.empty((*places.shape, len(NAMES)))
         )
