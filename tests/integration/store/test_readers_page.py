@@ -19,7 +19,7 @@ import redis
 from consumers.demo.embedded_servers import Server
 from models.learning.shown.list_maker import MORE
 from models.signals.registry import NAMES
-from serving.contract import ListedItem, RecommendationList
+from serving.contract import DrawnFrom, ListedItem, RecommendationList
 from tests.support.store.page import PAGE, URL, block, blocks, fill
 
 VECTOR = [1.0] + [0.0] * 31
@@ -108,8 +108,8 @@ def test_every_language_names_keys_of_the_right_type(store: redis.Redis, languag
 def test_types_are_those_of_the_contract() -> None:
     """TypeScript and Go name the fields of the list, and no other."""
     (typescript,) = blocks("ts")
-    for struct in (ListedItem, RecommendationList):
-        (body,) = re.findall(rf"interface {struct.__name__} {{(.+)}}", typescript)
+    for struct in (ListedItem, DrawnFrom, RecommendationList):
+        (body,) = re.findall(rf"interface {struct.__name__} {{([^}}]+)}}", typescript)
         given = set(re.findall(r"(\w+)\??:", body))
         assert given == {field.name for field in msgspec.structs.fields(struct)}
         needed = set(re.findall(r"(\w+):", body))
