@@ -19,7 +19,8 @@ import redis
 from consumers.demo.embedded_servers import Server
 from models.learning.shown.list_maker import MORE
 from models.signals.registry import NAMES
-from serving.contract import DrawnFrom, ListedItem, RecommendationList
+from serving.client.lists import DrawnFrom
+from serving.contract import ListedItem, RecommendationList
 from tests.support.store.page import PAGE, URL, block, blocks, fill
 
 VECTOR = [1.0] + [0.0] * 31
