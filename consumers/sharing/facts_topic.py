@@ -51,6 +51,14 @@ def facts_producer(config: KafkaConfig, name: str) -> Any:
     )
 
 
+def fenced(error: Exception) -> bool:
+    """Return whether a producer's error says that a later process has its transactional id.
+
+    After the first error the producer raises a plain KafkaError, whose message names the first one.
+    """
+    return isinstance(error, FENCED) or any(kind.__name__ in str(error) for kind in FENCED)
+
+
 class FactsTopic:
     """A `FactsLog` in Kafka. Two threads: one sends, one reads.
 
@@ -174,14 +182,14 @@ class FactsTopic:
         while chunk := self._chunk():
             try:
                 self._deliver(chunk)
-            except FENCED:
-                self._fail(
-                    f"another process runs as {self._who}, and began later than this one, which therefore stops "
-                    "and saves nothing more. Give each process an index of its own (shards.index). If there is no "
-                    "other, the brokers were away for long: start this one again."
-                )
-                return
             except (KafkaError, OSError, ValueError) as error:
+                if fenced(error):
+                    self._fail(
+                        f"another process runs as {self._who}, and began later than this one, which therefore stops "
+                        "and saves nothing more. Give each process an index of its own (shards.index). If there is no "
+                        "other, the brokers were away for long: start this one again."
+                    )
+                    return
                 log.warning("facts not acknowledged, will send them again", error=type(error).__name__)
                 if not self._abort():
                     return
@@ -210,9 +218,10 @@ class FactsTopic:
         """End the transaction that failed. Return whether to go on."""
         try:
             self._producer.abort_transaction()
-        except FENCED:
-            self._fail(f"another process runs as {self._who}; this one stops and saves nothing more.")
         except KafkaError as error:
+            if fenced(error):
+                self._fail(f"another process runs as {self._who}; this one stops and saves nothing more.")
+                return False
             self._fail(
                 f"nothing can be sent any more ({type(error).__name__}): another process may run as {self._who}. If "
                 "there is none, start this one again: it goes on from its newest checkpoint."

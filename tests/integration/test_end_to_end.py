@@ -71,6 +71,8 @@ def test_tags_and_neighbours_reach_a_reader(world: World) -> None:
         for item in ("b0", "b1", "b2")[: 1 + n % 3]:
             world.rate("books", f"u{n}", item, 4)
     world.producer.flush()
+    config = world.service.config
+    config.write_text(config.read_text() + "\n[publish]\nsimilar_seconds = 1.0\n")
     world.service.start()
     world.service.wait_until_ready()
     books = "books"
