@@ -31,10 +31,11 @@ from serving.publication.publication_queue import PublicationQueue
 
 log = structlog.get_logger()
 
-LIVE_EVENTS = 16
-"""Most events that are scored together. Items do not change while they are scored."""
-BACKLOG_EVENTS = 256
-"""Most events that are scored together while a backlog is read: twice as fast, and a little less precise."""
+LIVE_EVENTS, BUSY_EVENTS, BACKLOG_EVENTS = 16, 64, 256
+"""Most events that are scored together: of a small batch, of one of 64 records or more, and while a backlog is read.
+
+Items do not change while events are scored. More events together are faster, and a little less precise.
+"""
 
 
 class LearningParts(NamedTuple):
@@ -75,7 +76,9 @@ class LearningStage:
 
     def learn(self, batch: Batch) -> None:
         """Learn a batch."""
-        together = BACKLOG_EVENTS if len(batch.entries) >= self._full_batch else LIVE_EVENTS
+        count = len(batch.entries)
+        busy = BUSY_EVENTS if count >= BUSY_EVENTS else LIVE_EVENTS
+        together = BACKLOG_EVENTS if count >= self._full_batch else busy
         for record, event in batch.entries:
             self.parts.limits.add(record, isinstance(event, Rejection))
             if isinstance(event, Interaction):
