@@ -87,11 +87,13 @@ def test_a_crash_in_the_middle_begins_again(lives: Lives) -> None:
     remove(world, "i9")
     place = (world.items.topic, 0)
     before = state_of(world)["at_end"]
+    usual, world.settings.intake.batch_ms = world.settings.intake.batch_ms, 60_000  # the last four items wait
     with world.life() as pipeline:
         run_until(pipeline, lambda: pipeline.offsets.get(place, 0) > 0, "some items are read again")
         assert pipeline.source.anew() == {world.items.topic}
         assert not pipeline.source.items_read()
         pipeline.step()  # takes a checkpoint
+    world.settings.intake.batch_ms = usual
     crashed = state_of(world)
     assert crashed["at_end"] == before
     assert 0 < {(t, p): n for t, p, n in crashed["offsets"]}[place] < 12

@@ -84,9 +84,16 @@ def test_every_panel_of_shards_has_data_and_a_lost_shard_fires(watched: Watched)
         and not [one for one in prometheus.query(expr) if one["value"][1] != "NaN"]
     ]
     assert empty == []
-    each = {title: {one["metric"].get("index") for one in prometheus.query(expr)} for title, expr in board}
-    assert each["Ready"] == each["Facts taken in"] == each["Processor"] == {"0", "1", "network"}
-    missing = dict(board)["Shards missing"]
+    by_title = dict(board)
+    for title in ("Ready", "Facts taken in", "Processor"):
+        wait_for(
+            lambda title=title: (
+                {one["metric"].get("index") for one in prometheus.query(by_title[title])}
+                == {"0", "1", "network"}
+            ),
+            why=f"{title} of each process",
+        )
+    missing = by_title["Shards missing"]
     assert watched.value(missing) == 0
     assert "ShardMissing" not in prometheus.firing()
 
