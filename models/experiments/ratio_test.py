@@ -38,21 +38,6 @@ class Comparison(NamedTuple):
     floor: float
 
 
-def log_evidence(gap: float, information: float) -> float:
-    """Return the log evidence that an estimate with this information (1 / variance) is not that of a zero effect.
-
-    gap: the estimate. It is the mean over τ in `LIFTS` of normal mixtures,
-
-        log mean_τ (1 + τ² V)^(-1/2) exp(τ² V² gap² / (2 (1 + τ² V))),
-
-    each of which is a martingale in V, and so is their mean (Robbins 1970; Johari et al. 2017, "Peeking at A/B tests").
-
-    >>> log_evidence(0.0, 0.0)
-    0.0
-    """
-    return _mixture(gap * gap, information)[0]
-
-
 def half_width(variance: float, alpha: float = ALPHA) -> float:
     """Return half the width of the interval that covers at all times with probability 1 - alpha.
 
@@ -64,16 +49,26 @@ def half_width(variance: float, alpha: float = ALPHA) -> float:
     if variance <= 0 or variance == inf:
         return inf
     square = variance
-    while _mixture(square, 1 / variance)[0] < -log(alpha):
+    while log_evidence(square, 1 / variance)[0] < -log(alpha):
         square *= 2
     for _ in range(NEWTON_STEPS):  # log evidence is convex in gap², so that steps from above do not overshoot
-        evidence, slope = _mixture(square, 1 / variance)
+        evidence, slope = log_evidence(square, 1 / variance)
         square -= (evidence + log(alpha)) / slope
     return sqrt(square)
 
 
-def _mixture(square: float, information: float) -> tuple[float, float]:
-    """Return the log evidence of an estimate by its square, and its derivative."""
+def log_evidence(square: float, information: float) -> tuple[float, float]:
+    """Return the log evidence that an estimate is not that of a zero effect, and its derivative by `square`.
+
+    square: the estimate's gap², information: 1 / its variance. It is the mean over τ in `LIFTS` of normal mixtures,
+
+        log mean_τ (1 + τ² V)^(-1/2) exp(τ² V² gap² / (2 (1 + τ² V))),
+
+    each of which is a martingale in V, and so is their mean (Robbins 1970; Johari et al. 2017, "Peeking at A/B tests").
+
+    >>> log_evidence(0.0, 0.0)
+    (0.0, 0.0)
+    """
     parts = []
     for lift in LIFTS:
         spread = 1 + lift * lift * information

@@ -98,7 +98,7 @@ def test_too_few_units_or_no_clicks_decide_nothing() -> None:
 def test_the_width_is_where_the_evidence_is_enough() -> None:
     for variance in (1e-6, 1e-4, 1e-2):
         width = half_width(variance)
-        assert log_evidence(width, 1 / variance) == pytest.approx(log(20), abs=1e-6)
+        assert log_evidence(width**2, 1 / variance)[0] == pytest.approx(log(20), abs=1e-6)
         assert width / sqrt(variance) > 2
     assert half_width(inf) == half_width(0.0) == inf
 
