@@ -1,7 +1,7 @@
 """Choose the strategy of a target: what each does, which to begin with, and when to try another.
 
 In a *trial* a shadow network, with another strategy for one target, learns the same events. See
-`models/network/search/strategy_search.py`.
+`models/network/search/strategy_search.py`. To add a strategy, see "How to add" in `CONTRIBUTING.md`.
 """
 
 from __future__ import annotations
